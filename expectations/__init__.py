@@ -1,0 +1,1 @@
+"""What the data must be: Great Expectations suites, one file a table."""
