@@ -1,0 +1,227 @@
+"""The recommender: a dataclass of hyper-parameters that learns attributes ending in an underscore.
+
+A model says how to learn (`_fit`) and how to score a few users against all items (`_score`). Everything a reader
+of the lists relies on is done here, once: no seen item, no item that is not allowed, exact ranking, bounded memory,
+explanations, and files that hold data and nothing that could be executed.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recmodels.dataset import Bools, Csr, Dataset, Floats, Ints
+from recmodels.errors import DataRefused, NightrecError
+from recmodels.topk import TopK, top_k
+
+SCORE_BYTES = 128 * 2**20
+"""How much memory the float32 scores of one batch of users may take."""
+
+PAIRS = 2**22
+"""How many (recommendation, history item) pairs are explained at a time: some 100 MB of working memory."""
+
+FORMAT = 1
+"""Version of the files that `save` writes."""
+
+State: TypeAlias = dict[str, Any]  # arrays, sparse arrays, and what JSON can hold
+
+
+@dataclass
+class Recommender(ABC):
+    """Base of all recommenders; constructing one stores hyper-parameters and does nothing else."""
+
+    needs_history: ClassVar[bool] = True
+    """Whether a user without interactions has no list; popularity has one for everybody."""
+
+    @abstractmethod
+    def _fit(self, data: Dataset) -> None:
+        """Learn attributes that end in an underscore from at least one interaction."""
+
+    @abstractmethod
+    def _score(self, data: Dataset, users: Ints) -> Floats:
+        """Scores of all items for a batch of users: a new float32 [b, n_items], -inf without evidence."""
+
+    @abstractmethod
+    def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Bytes that fitting and recommending add to the loaded data at their peak.
+
+        `n_items` counts the items that occur in the interactions.
+        """
+
+    def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
+        """What each item of a history adds to the score of a target, at weight 1: [m]; None: cannot tell."""
+        return None
+
+    def fit(self, data: Dataset) -> Self:
+        """Learn from `data`; whatever was learnt before is forgotten. Raises DataRefused without interactions."""
+        if len(data) == 0:
+            raise DataRefused("There are no interactions to learn from; look at the dates and the filters.")
+        for name in self._state():
+            delattr(self, name)
+        self._fit(data)
+        self.n_items_ = data.n_items
+        return self
+
+    def recommend(
+        self,
+        data: Dataset,
+        users: NDArray[np.integer[Any]],
+        k: int,
+        *,
+        allowed: Bools | None = None,
+        repeats: bool = False,
+        batch: int | None = None,
+    ) -> TopK:
+        """The k best items for each of `users` [n], given their histories in `data`.
+
+        Leaves out items that `allowed` (bool [n_items]) denies and, unless `repeats`, what the user has seen in `data`.
+        A list may be shorter than k (item -1, score -inf): no item without evidence is made up. `batch` is the most
+        users scored at once, beneath what memory allows. Raises ValueError for users, items or k out of range.
+        """
+        users = self._checked(data, users, k, allowed)
+        denied = None if allowed is None else np.flatnonzero(~allowed)
+        step = max(1, min(SCORE_BYTES // (4 * max(data.n_items, k)), batch or len(users)))
+        lists = [top_k(self._masked(data, users[i : i + step], denied, repeats), k) for i in range(0, len(users), step)]
+        if not lists:
+            return top_k(np.empty((0, data.n_items), np.float32), k)
+        return TopK(np.concatenate([top.items for top in lists]), np.concatenate([top.scores for top in lists]))
+
+    def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
+        """For each recommendation the item of the user's history that contributed most, -1 where none can be named.
+
+        Returns int32 [n, k]; ties go to the smaller item index.
+        """
+        users = self._checked(data, users, 1, None)
+        reasons = np.full(top.items.shape, -1, np.int32)
+        sizes = np.diff(data.matrix.indptr)[users].astype(np.int64) * top.items.shape[1]
+        for start, stop in chunks(sizes, PAIRS):
+            reasons[start:stop] = self._reasons(data.matrix[users[start:stop]], top.items[start:stop])
+        return reasons
+
+    def save(self, folder: Path) -> None:
+        """Write `model.json` and `model.safetensors` into `folder`: nothing in them is executed on loading."""
+        from safetensors.numpy import save_file
+
+        from recmodels.registry import name_of
+
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors: dict[str, NDArray[Any]] = {}
+        plain: State = {}
+        for name, value in self._state().items():
+            if isinstance(value, sparse.csr_array):
+                plain[name] = {"csr": list(value.shape)}
+                tensors |= {f"{name}.{part}": getattr(value, part) for part in ("data", "indices", "indptr")}
+            elif isinstance(value, np.ndarray):
+                tensors[name] = np.ascontiguousarray(value)
+            else:
+                plain[name] = value
+        about = {"format": FORMAT, "recommender": name_of(type(self)), "parameters": asdict(self), "learnt": plain}
+        save_file(tensors, folder / "model.safetensors")
+        (folder / "model.json").write_text(json.dumps(about, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a model saved by any subclass of the class this is called on. Raises NightrecError otherwise."""
+        from safetensors.numpy import load_file
+
+        from recmodels.registry import create
+
+        if not (folder / "model.json").exists():
+            raise NightrecError(f"{folder} holds no model.json; train the model first.")
+        about = json.loads((folder / "model.json").read_text())
+        if about.get("format") != FORMAT:
+            raise NightrecError(
+                f"{folder / 'model.json'}: format {about.get('format')}, known is {FORMAT}; train again."
+            )
+        model = create(about["recommender"], about["parameters"])
+        if not isinstance(model, cls):
+            raise NightrecError(f"{folder} holds the model {about['recommender']}, not a {cls.__name__}.")
+        tensors: State = load_file(folder / "model.safetensors")
+        for name, value in about["learnt"].items():
+            if isinstance(value, dict) and "csr" in value:
+                parts = tuple(tensors.pop(f"{name}.{part}") for part in ("data", "indices", "indptr"))
+                tensors[name] = sparse.csr_array(parts, shape=value["csr"])
+            else:
+                setattr(model, name, value)
+        for name, tensor in tensors.items():
+            setattr(model, name, tensor)
+        return model
+
+    def _state(self) -> State:
+        return {name: value for name, value in vars(self).items() if name.endswith("_")}
+
+    def _masked(self, data: Dataset, users: Ints, denied: NDArray[np.int64] | None, repeats: bool) -> Floats:
+        scores = self._score(data, users)
+        if self.needs_history:
+            scores[np.diff(data.indptr)[users] == 0] = -np.inf
+        if not repeats:
+            seen = data.seen[users]
+            scores[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -np.inf
+        if denied is not None:
+            scores[:, denied] = -np.inf
+        return scores
+
+    def _reasons(self, history: Csr, items: Ints) -> Ints:
+        b, k = items.shape
+        lengths = np.repeat(np.diff(history.indptr), k)  # [b * k]: history items to weigh for each recommendation
+        ends = np.cumsum(lengths)
+        pair = np.repeat(np.arange(b * k), lengths)  # the recommendation that each pair belongs to
+        entry = np.arange(len(pair)) - np.repeat(ends - lengths - np.repeat(history.indptr[:-1], k), lengths)
+        reasons = np.full(b * k, -1, np.int32)
+        listed = items.ravel()[pair] >= 0
+        pair, entry = pair[listed], entry[listed]
+        affinity = self._affinity(history.indices[entry], items.ravel()[pair]) if len(pair) else None
+        if affinity is None:
+            return reasons.reshape(b, k)
+        share = affinity * history.data[entry]
+        starts = np.flatnonzero(np.diff(pair, prepend=-1))  # pairs of one recommendation lie side by side
+        most = np.repeat(np.maximum.reduceat(share, starts), np.diff(starts, append=len(pair)))
+        winner = np.flatnonzero((share == most) & (share > 0))[::-1]  # reversed: the first of a tie is written last
+        reasons[pair[winner]] = history.indices[entry[winner]]
+        return reasons.reshape(b, k)
+
+    def _checked(self, data: Dataset, users: NDArray[np.integer[Any]], k: int, allowed: Bools | None) -> Ints:
+        if not hasattr(self, "n_items_"):
+            raise NightrecError(f"{type(self).__name__} has learnt nothing yet; call fit first.")
+        if data.n_items != self.n_items_:
+            raise ValueError(f"The data have {data.n_items} items, the model was fitted on {self.n_items_}.")
+        if k < 1:
+            raise ValueError(f"k is {k}; a list has at least one place.")
+        users = np.asarray(users)
+        if users.ndim != 1 or (len(users) and not np.issubdtype(users.dtype, np.integer)):
+            raise ValueError(f"users is {users.dtype} {users.shape}; give a flat array of user indices.")
+        if len(users) and (users.min() < 0 or users.max() >= data.n_users):
+            bad = users.min() if users.min() < 0 else users.max()
+            raise ValueError(f"User index {bad} is not one of the {data.n_users} users of the data.")
+        if allowed is not None and (allowed.shape != (data.n_items,) or allowed.dtype != np.bool_):
+            raise ValueError(f"allowed is {allowed.dtype} {allowed.shape}; give bool ({data.n_items},).")
+        return users.astype(np.int32)
+
+
+def positive_evidence(scores: Csr) -> Floats:
+    """Sparse scores [b, n_items] of one batch as a dense array, -inf where nothing above 0 is stored.
+
+    Together with the product it comes from, it takes six times SCORE_BYTES at most.
+    """
+    dense = np.full(scores.shape, -np.inf, np.float32)
+    place = np.repeat(np.arange(scores.shape[0], dtype=np.int32) * scores.shape[1], np.diff(scores.indptr))
+    place += scores.indices
+    dense.ravel()[place] = np.where(scores.data > 0, scores.data, np.float32(-np.inf))
+    return dense
+
+
+def chunks(sizes: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges whose sizes add up to the budget at most, or of a single entry."""
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(sizes):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + budget, side="right")))
+        yield start, stop
+        start = stop

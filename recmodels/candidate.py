@@ -1,0 +1,177 @@
+"""One candidate in a process of its own: `python -m recmodels.candidate SPEC.json` trains a model and lists items.
+
+The only program of this library. It takes a JSON file (`Spec`), writes the model, the lists and a JSON file with
+the result, and shares nothing else with who started it: so it can run on any machine that sees the folders, and one
+that dies takes nothing along. Give it its share of the cores through OMP_NUM_THREADS.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recmodels import memory, registry
+from recmodels.base import SCORE_BYTES, Recommender
+from recmodels.dataset import HOLDOUT, ITEMS, PREPARED, Bools, Dataset, Ints, Window
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.popularity import Popularity
+from recmodels.serving import serve
+
+LISTS = "lists.parquet"
+SCHEMA = pa.schema(
+    [
+        ("user_index", pa.int32()),
+        ("rank", pa.int16()),  # from 1
+        ("item_index", pa.int32()),
+        ("score", pa.float32()),
+        ("cold", pa.bool_()),  # whether the fallback supplied the item
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ListsSpec:
+    """Which lists to write into `out`/lists.parquet: of the users in the holdout, or of all."""
+
+    out: Path
+    users: str  # "holdout" or "all"
+    k: int
+    min_history: int = 1
+    repeats: bool = False
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to do; as JSON, paths are strings."""
+
+    features: Path
+    window: Window
+    recommender: str
+    params: dict[str, Any]
+    seed: int
+    fit: bool  # whether to train, and write the model, or to read it
+    model: Path
+    lists: ListsSpec | None
+    result: Path
+
+    @classmethod
+    def read(cls, path: Path) -> "Spec":
+        """Raises ConfigError for a file that is not such a specification."""
+        try:
+            raw = json.loads(path.read_text())
+            lists = raw.pop("lists")
+            raw |= {name: Path(raw[name]) for name in ("features", "model", "result")}
+            return cls(**raw, lists=lists and ListsSpec(**{**lists, "out": Path(lists["out"])}))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ConfigError(f"{path} is no specification of a candidate: {error!r}.") from error
+
+
+def run(spec: Spec) -> dict[str, float]:
+    """Train or load, then list; seconds, bytes and counts of what was done."""
+    data = Dataset.load(spec.features, spec.window)
+    model = registry.create(spec.recommender, spec.params, seed=spec.seed)
+    users = _users(spec.features, spec.lists, data)
+    n_items = len(np.unique(data.item_index))
+    needed = model.memory_needed(data.n_users, n_items, len(data))
+    start = time.perf_counter()
+    if spec.fit:
+        memory.require(needed, spec.recommender, n_items)
+        model.fit(data).save(spec.model)
+    else:
+        model = Recommender.load(spec.model)
+    fitted = time.perf_counter()
+    if spec.lists:
+        _write_lists(spec.lists, model, data, users, _available(spec.features))
+    return {
+        "fit_seconds": fitted - start,
+        "list_seconds": time.perf_counter() - fitted,
+        "peak_bytes": memory.peak(),
+        "n_users": len(users),
+        "memory_needed": needed,
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Run the specification named in the arguments; the exit code says how it ended."""
+    if "--watch-stdin" in arguments:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    paths = [Path(argument) for argument in arguments if argument != "--watch-stdin"]
+    if len(paths) != 1:
+        print("usage: python -m recmodels.candidate SPEC.json [--watch-stdin]", file=sys.stderr)
+        return ConfigError.exit_code
+    try:
+        spec = Spec.read(paths[0])
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    try:
+        _write_json(spec.result, run(spec))
+    except NightrecError as error:
+        _write_json(spec.result, {"error": str(error)})
+        return error.exit_code
+    except MemoryError:
+        _write_json(spec.result, {"error": f"{spec.recommender} ran out of memory; leave it out or give it more."})
+        return NightrecError.exit_code
+    return 0
+
+
+def _write_lists(lists: ListsSpec, model: Recommender, data: Dataset, users: Ints, allowed: Bools) -> None:
+    """Lists by batches of users, in their order, so that memory does not grow with the number of users."""
+    fallback = model if isinstance(model, Popularity) else Popularity().fit(data)
+    lists.out.mkdir(parents=True, exist_ok=True)
+    step = max(1, SCORE_BYTES // (4 * max(data.n_items, lists.k)))
+    with pq.ParquetWriter(lists.out / LISTS, SCHEMA, compression="zstd") as writer:
+        for i in range(0, len(users), step):
+            served = serve(
+                model, fallback, data, users[i : i + step], lists.k,
+                allowed=allowed, repeats=lists.repeats, min_history=lists.min_history,
+            )  # fmt: skip
+            row, place = np.nonzero(served.items >= 0)
+            columns = [
+                served.users[row],
+                (place + 1).astype(np.int16),
+                served.items[row, place],
+                served.scores[row, place],
+                served.cold[row, place],
+            ]
+            writer.write_table(pa.table(columns, schema=SCHEMA))
+
+
+def _users(features: Path, lists: ListsSpec | None, data: Dataset) -> Ints:
+    if lists is None:
+        return np.empty(0, np.int32)
+    if lists.users == "all":
+        return np.arange(data.n_users, dtype=np.int32)
+    if lists.users == "holdout":
+        return np.unique(pq.read_table(features / PREPARED / HOLDOUT, columns=["user_index"])["user_index"].to_numpy())
+    raise ConfigError(f"Lists for {lists.users!r}: there are lists for 'holdout' and for 'all' users.")
+
+
+def _available(features: Path) -> Bools:
+    available: Bools = pq.read_table(features / PREPARED / ITEMS, columns=["available"])["available"].to_numpy()
+    return available
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_text(json.dumps(content, indent=2) + "\n")
+    unfinished.replace(path)
+
+
+def _end_with_parent() -> None:
+    """Whoever started this process holds the other end of its standard input: when they die, so does this."""
+    while os.read(0, 4096):
+        pass
+    os._exit(NightrecError.exit_code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,42 @@
+"""How much memory there is, and a refusal in time for what would not fit."""
+
+from pathlib import Path
+
+import psutil
+
+from recmodels.errors import NightrecError
+
+
+def available() -> int:
+    """Bytes that can still be allocated: what the machine has free, within this process's control group (v2)."""
+    free: int = psutil.virtual_memory().available
+    group = Path("/proc/self/cgroup")
+    own = group.read_text().strip().rpartition("0::/")[2] if group.exists() else ""
+    folder = Path("/sys/fs/cgroup") / own
+    try:
+        limit = int((folder / "memory.max").read_text())  # "max" where there is no limit
+        used = int((folder / "memory.current").read_text())
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return free
+    return min(free, limit - used + int(stat.get("inactive_file", 0)))  # cached files give way
+
+
+def peak() -> int:
+    """The most bytes this process has held; not getrusage, whose figure starts from the parent's."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: bytes
+
+
+def require(needed: int, name: str, n_items: int) -> None:
+    """Raise NightrecError if `needed` bytes are not available to the model called `name`."""
+    if needed > (there := available()):
+        raise NightrecError(
+            f"{name} needs about {needed / 2**30:.1f} GiB of memory for {n_items} items, {there / 2**30:.1f} GiB are "
+            "available; leave it out, keep fewer items (a higher minimum count), or use a larger machine."
+        )

@@ -1,0 +1,56 @@
+"""Which recommenders there are, by name. Their modules are imported when one is asked for, and no earlier."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+from recmodels.base import Recommender
+from recmodels.errors import ConfigError
+
+_CLASSES = {
+    "popularity": "recmodels.popularity:Popularity",
+    "item_knn": "recmodels.neighbors:ItemKNN",
+    "ease": "recmodels.ease:Ease",
+    "content": "recmodels.content:Content",
+}
+
+
+def names() -> list[str]:
+    """The names of all recommenders."""
+    return list(_CLASSES)
+
+
+def create(name: str, params: Mapping[str, Any] | None = None, *, seed: int | None = None) -> Recommender:
+    """A recommender that has learnt nothing yet; `seed` goes to those that draw random numbers.
+
+    Raises ConfigError for a name or a parameter that does not exist.
+    """
+    _known(name, _CLASSES, "recommender")
+    module, cls = _CLASSES[name].split(":")
+    kind: type[Recommender] = getattr(import_module(module), cls)
+    parameters = dict(params or {})
+    accepted = [field.name for field in fields(kind)]
+    for parameter in parameters:
+        _known(parameter, accepted, f"parameter of {name}")
+    if seed is not None and "seed" in accepted:
+        parameters.setdefault("seed", seed)
+    return kind(**parameters)
+
+
+def name_of(kind: type[Recommender]) -> str:
+    """The name that `create` knows a class by. Raises ConfigError for a class that is not registered."""
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    for name, known in _CLASSES.items():
+        if known == path:
+            return name
+    raise ConfigError(f"{path} is not a registered recommender; add it to recmodels/registry.py.")
+
+
+def _known(name: str, choices: Mapping[str, str] | list[str], what: str) -> None:
+    if name in choices:
+        return
+    near = get_close_matches(name, choices, n=1, cutoff=0.4)
+    advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(choices) or 'none'}."
+    raise ConfigError(f"Unknown {what}: {name!r}; {advice}")

@@ -1,0 +1,225 @@
+"""What every recommender promises: a model's test inherits `RecommenderContract` and says how to make one."""
+
+from abc import ABC, abstractmethod
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from recmodels.base import Recommender
+from recmodels.dataset import Dataset
+from recmodels.topk import TopK
+
+N_USERS, N_ITEMS = 40, 30
+NEWCOMER, COMPLETIST = 38, 39  # a user without history; one who has seen everything
+NEVER_SEEN = 29  # an item that only the completist has
+
+
+def small_site(seed: int = 0) -> Dataset:
+    """40 users in two taste groups, 30 items, with terms by taste: binary weights, so that scores tie often."""
+    rng = np.random.default_rng(seed)
+    taste = np.arange(N_ITEMS) % 2 == np.arange(N_USERS)[:, None] % 2
+    seen = rng.random((N_USERS, N_ITEMS)) < np.where(taste, 0.5, 0.1)
+    seen[:, NEVER_SEEN] = False
+    seen[NEWCOMER], seen[COMPLETIST] = False, True
+    users, items = np.nonzero(seen)
+    words = rng.random((N_ITEMS, 12)) * (rng.random((N_ITEMS, 12)) < 0.4)
+    words[:, 0] = 0.1
+    words /= np.linalg.norm(words, axis=1, keepdims=True)
+    times = rng.integers(0, 10**12, len(users))
+    return Dataset.from_arrays(
+        users,
+        items,
+        timestamp=times,
+        terms=sparse.csr_array(words.astype(np.float32)),
+        n_users=N_USERS,
+        n_items=N_ITEMS,
+    )
+
+
+def assert_same(left: TopK, right: TopK) -> None:
+    np.testing.assert_array_equal(left.items, right.items)
+    np.testing.assert_array_equal(left.scores, right.scores)
+
+
+class RecommenderContract(ABC):
+    """The claims; `everybody` is the batch of all users of `small_site`."""
+
+    recommends_unseen_items = False  # whether items without interactions can be recommended
+    everybody = np.arange(N_USERS)
+
+    @abstractmethod
+    def make(self) -> Recommender:
+        """A recommender that has learnt nothing yet."""
+
+    @pytest.fixture
+    def data(self) -> Dataset:
+        return small_site()
+
+    @pytest.fixture
+    def model(self, data: Dataset) -> Recommender:
+        return self.make().fit(data)
+
+    def test_construction_learns_nothing_and_fit_returns_self(self, data: Dataset) -> None:
+        model = self.make()
+        assert set(vars(model)) == {field.name for field in fields(model)}
+        assert model.fit(data) is model
+
+    def test_lists_are_ranked_finite_and_without_repeats(self, model: Recommender, data: Dataset) -> None:
+        top = model.recommend(data, self.everybody, 10)
+        assert top.items.dtype == np.int32 and top.scores.dtype == np.float32
+        assert top.items.shape == top.scores.shape == (N_USERS, 10)
+        listed = top.items >= 0
+        assert listed[:NEWCOMER].any(axis=1).all()
+        assert np.array_equal(np.isfinite(top.scores), listed)
+        assert np.isneginf(top.scores[~listed]).all()
+        assert (top.scores[:, 1:] <= top.scores[:, :-1]).all()
+        assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in top.items)
+
+    def test_equal_scores_are_ordered_by_item(self, model: Recommender, data: Dataset) -> None:
+        top = model.recommend(data, self.everybody, N_ITEMS)
+        tied = (top.scores[:, 1:] == top.scores[:, :-1]) & (top.items[:, 1:] >= 0)
+        assert (top.items[:, 1:] > top.items[:, :-1])[tied].all()
+
+    def test_seen_items_are_never_recommended(self, model: Recommender, data: Dataset) -> None:
+        top = model.recommend(data, self.everybody, N_ITEMS)
+        for user in self.everybody:
+            seen = data.item_index[data.indptr[user] : data.indptr[user + 1]]
+            assert not set(top.items[user]) & set(seen)
+
+    def test_repeats_bring_seen_items_back(self, model: Recommender, data: Dataset) -> None:
+        top = model.recommend(data, np.array([COMPLETIST]), N_ITEMS, repeats=True)
+        assert (top.items >= 0).any()
+
+    def test_items_that_are_not_allowed_are_never_recommended(self, model: Recommender, data: Dataset) -> None:
+        allowed = np.arange(N_ITEMS) % 3 != 0
+        for repeats in (False, True):
+            top = model.recommend(data, self.everybody, N_ITEMS, allowed=allowed, repeats=repeats)
+            assert allowed[top.items[top.items >= 0]].all()
+        assert (model.recommend(data, self.everybody, 5, allowed=np.zeros(N_ITEMS, bool)).items == -1).all()
+
+    def test_a_user_who_has_everything_gets_nothing(self, model: Recommender, data: Dataset) -> None:
+        assert (model.recommend(data, np.array([COMPLETIST]), 5).items == -1).all()
+
+    def test_a_user_without_history_gets_nothing_unless_the_model_needs_none(
+        self, model: Recommender, data: Dataset
+    ) -> None:
+        top = model.recommend(data, np.array([NEWCOMER]), 5)
+        assert (top.items == -1).all() if model.needs_history else (top.items >= 0).all()
+
+    def test_item_0_can_be_recommended(self, model: Recommender, data: Dataset) -> None:
+        assert (model.recommend(data, self.everybody, N_ITEMS).items == 0).any()
+
+    def test_items_without_interactions_need_other_evidence(self, data: Dataset) -> None:
+        known = data.item_index != NEVER_SEEN
+        data = Dataset.from_arrays(
+            data.user_index[known], data.item_index[known], terms=data.terms, n_users=N_USERS, n_items=N_ITEMS
+        )
+        top = self.make().fit(data).recommend(data, self.everybody, N_ITEMS)
+        assert (top.items == NEVER_SEEN).any() == self.recommends_unseen_items
+
+    def test_what_was_seen_without_interest_teaches_nothing_and_is_not_recommended(self, data: Dataset) -> None:
+        disliked = (data.item_index == NEVER_SEEN) | (data.user_index == 0)
+        disliked |= (data.user_index == 1) & (data.item_index % 3 == 0)
+        seen = data.seen
+        data = Dataset.from_arrays(
+            data.user_index,
+            data.item_index,
+            weight=~disliked,
+            terms=data.terms,
+            n_users=N_USERS,
+            n_items=N_ITEMS,
+        )
+        model = self.make().fit(data)
+        top = model.recommend(data, self.everybody, N_ITEMS)
+        assert np.isfinite(top.scores[top.items >= 0]).all()
+        assert (top.items[0] == -1).all() == model.needs_history
+        assert not set(top.items[1]) & set(seen.indices[seen.indptr[1] : seen.indptr[2]])
+        assert (top.items == NEVER_SEEN).any() == self.recommends_unseen_items
+
+    def test_a_k_beyond_the_catalogue_is_filled_up_with_nothing(self, model: Recommender, data: Dataset) -> None:
+        short, long = (model.recommend(data, self.everybody, k) for k in (N_ITEMS, N_ITEMS + 7))
+        assert_same(short, TopK(long.items[:, :N_ITEMS], long.scores[:, :N_ITEMS]))
+        assert (long.items[:, N_ITEMS:] == -1).all()
+
+    def test_a_shorter_list_is_the_start_of_a_longer_one(self, model: Recommender, data: Dataset) -> None:
+        short, long = (model.recommend(data, self.everybody, k) for k in (5, 50))
+        assert_same(short, TopK(long.items[:, :5], long.scores[:, :5]))
+
+    @pytest.mark.parametrize("batch", [1, 7, 512])
+    def test_the_batch_does_not_change_a_list(self, model: Recommender, data: Dataset, batch: int) -> None:
+        shuffled = np.random.default_rng(1).permutation(self.everybody)
+        whole = model.recommend(data, self.everybody, 10)
+        parts = model.recommend(data, shuffled, 10, batch=batch)
+        assert_same(TopK(whole.items[shuffled], whole.scores[shuffled]), parts)
+
+    def test_no_users_no_lists(self, model: Recommender, data: Dataset) -> None:
+        assert model.recommend(data, np.array([], dtype=np.int32), 5).items.shape == (0, 5)
+
+    def test_refitting_equals_fitting_afresh(self, data: Dataset) -> None:
+        other = small_site(seed=1)
+        refitted = self.make().fit(other).fit(data)
+        assert_same(
+            refitted.recommend(data, self.everybody, 10), self.make().fit(data).recommend(data, self.everybody, 10)
+        )
+
+    def test_the_same_seed_gives_the_same_lists(self, data: Dataset) -> None:
+        first, second = (self.make().fit(data).recommend(data, self.everybody, 10) for _ in range(2))
+        assert_same(first, second)
+
+    def test_a_saved_model_recommends_the_same(self, model: Recommender, data: Dataset, tmp_path: Path) -> None:
+        model.save(tmp_path)
+        loaded = Recommender.load(tmp_path)
+        assert loaded == model  # the same class and hyper-parameters
+        assert_same(model.recommend(data, self.everybody, 10), loaded.recommend(data, self.everybody, 10))
+        top = model.recommend(data, self.everybody, 10)
+        np.testing.assert_array_equal(
+            model.explain(data, self.everybody, top), loaded.explain(data, self.everybody, top)
+        )
+
+    def test_reasons_are_items_of_the_users_own_history(self, model: Recommender, data: Dataset) -> None:
+        top = model.recommend(data, self.everybody, 10)
+        reasons = model.explain(data, self.everybody, top)
+        assert reasons.dtype == np.int32 and reasons.shape == top.items.shape
+        assert (reasons[top.items == -1] == -1).all()
+        users = np.broadcast_to(self.everybody[:, None], reasons.shape)
+        assert (data.matrix.toarray()[users, reasons] > 0)[reasons >= 0].all()
+        nobody = np.array([NEWCOMER])
+        assert (model.explain(data, nobody, TopK(top.items[nobody], top.scores[nobody])) == -1).all()
+
+    def test_inputs_are_left_as_they_were(self, data: Dataset) -> None:
+        untouched, allowed, users = small_site(), np.arange(N_ITEMS) % 2 == 0, self.everybody.copy()
+        model = self.make().fit(data)
+        top = model.recommend(data, users, 10, allowed=allowed)
+        model.explain(data, users, top)
+        for field in fields(Dataset):
+            before, after = getattr(untouched, field.name), getattr(data, field.name)
+            if sparse.issparse(before):
+                np.testing.assert_array_equal(before.toarray(), after.toarray())
+            else:
+                np.testing.assert_array_equal(before, after)
+        np.testing.assert_array_equal(data.matrix.toarray(), untouched.matrix.toarray())
+        np.testing.assert_array_equal(users, self.everybody)
+        np.testing.assert_array_equal(allowed, np.arange(N_ITEMS) % 2 == 0)
+
+    def test_users_and_items_out_of_range_are_named(self, model: Recommender, data: Dataset) -> None:
+        with pytest.raises(ValueError, match="User index 40 is not one of the 40 users"):
+            model.recommend(data, np.array([0, 40]), 5)
+        with pytest.raises(ValueError, match="User index -1"):
+            model.recommend(data, np.array([-1]), 5)
+        with pytest.raises(ValueError, match="31 items, the model was fitted on 30"):
+            grown = replace(data, n_items=31, terms=sparse.csr_array((31, 12), dtype=np.float32))
+            model.recommend(grown, np.array([0]), 5)
+
+    def test_ten_users_who_each_have_one_item_stay_finite(self) -> None:
+        identity = Dataset.from_arrays(
+            np.arange(10), np.arange(10), terms=sparse.csr_array(np.eye(10, dtype=np.float32))
+        )
+        top = self.make().fit(identity).recommend(identity, np.arange(10), 10)
+        assert np.isfinite(top.scores[top.items >= 0]).all()
+
+    def test_memory_needed_grows_with_the_site(self) -> None:
+        small, large = (self.make().memory_needed(10 * n, n, 100 * n) for n in (100, 100_000))
+        assert 0 < small < large

@@ -1,0 +1,137 @@
+"""The candidate's process, as its parent sees it: specification in; model, lists, result and exit code out."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recmodels import dataset as layout
+from recmodels.dataset import Dataset
+from recmodels.ease import Ease
+from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, small_site
+
+COMMAND = [sys.executable, "-m", "recmodels.candidate"]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    """`small_site` as the pipeline would write it; item 4 is not available, users 3 and 5 are in the holdout."""
+    folder, data = tmp_path / "features", small_site()
+    available = pa.array([item != 4 for item in range(N_ITEMS)])
+    tables = {
+        layout.USERS: pa.table({"user_index": np.arange(N_USERS, dtype=np.int32)}),
+        layout.ITEMS: pa.table({"item_index": np.arange(N_ITEMS, dtype=np.int32), "available": available}),
+        layout.HOLDOUT: pa.table({"user_index": pa.array([3, 3, 5], pa.int32())}),
+        layout.interactions_file("train"): pa.table(
+            {
+                "user_index": data.user_index,
+                "item_index": data.item_index,
+                "timestamp": pa.array(data.timestamp, pa.timestamp("us", tz="UTC")),
+                "weight": data.weight,
+            }
+        ).replace_schema_metadata({layout.WINDOW_END: str(data.end).encode()}),
+    }
+    for name, table in tables.items():
+        path = folder / layout.PREPARED / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, path)
+    return folder
+
+
+def specification(features: Path, **changes: Any) -> Path:
+    home = features.parent
+    spec = {
+        "features": str(features),
+        "window": "train",
+        "recommender": "ease",
+        "params": {"regularization": 20},
+        "seed": 0,
+        "fit": True,
+        "model": str(home / "model"),
+        "lists": {"out": str(home / "lists"), "users": "all", "k": 5, "min_history": 1, "repeats": False},
+        "result": str(home / "result.json"),
+    }
+    path = home / "spec.json"
+    path.write_text(json.dumps(spec | changes))
+    return path
+
+
+def run(spec: Path) -> tuple[int, dict[str, Any], str]:
+    """Exit code, result and standard error."""
+    done = subprocess.run([*COMMAND, str(spec)], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = spec.parent / "result.json"
+    return done.returncode, json.loads(result.read_text()) if result.exists() else {}, done.stderr
+
+
+def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) -> None:
+    code, result, stderr = run(specification(features))
+    assert (code, stderr) == (0, "")
+    assert result["n_users"] == N_USERS
+    assert result["fit_seconds"] > 0 and result["list_seconds"] > 0
+    assert 2**20 < result["peak_bytes"] < 2**31 and result["memory_needed"] > 0
+
+    lists = pq.read_table(features.parent / "lists" / "lists.parquet")
+    types = ["user_index: int32", "rank: int16", "item_index: int32", "score: float", "cold: bool"]
+    assert [f"{field.name}: {field.type}" for field in lists.schema] == types
+    user, rank, item = (lists[name].to_numpy() for name in ("user_index", "rank", "item_index"))
+    assert np.array_equal(np.lexsort((rank, user)), np.arange(len(user)))
+    assert np.bincount(user, minlength=N_USERS).tolist() == [5] * (N_USERS - 1) + [0]  # the completist is last
+    assert COMPLETIST == N_USERS - 1 and 4 not in item
+
+    data = Dataset.load(features, "train")
+    top = Ease(regularization=20).fit(data).recommend(data, np.array([0]), 5, allowed=np.arange(N_ITEMS) != 4)
+    assert item[user == 0].tolist() == top.items[0].tolist()
+
+
+def test_a_saved_candidate_lists_without_training(features: Path) -> None:
+    assert run(specification(features, lists=None))[0] == 0
+    assert not (features.parent / "lists").exists()
+    lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5, "min_history": 1, "repeats": False}
+    code, result, _ = run(specification(features, fit=False, lists=lists))
+    assert (code, result["n_users"]) == (0, 2)
+    assert pq.read_table(features.parent / "lists" / "lists.parquet")["user_index"].unique().to_pylist() == [3, 5]
+
+
+def test_a_refusal_is_written_as_one_sentence_with_its_exit_code(features: Path) -> None:
+    code, result, stderr = run(specification(features, recommender="content", params={}))
+    assert (code, list(result), stderr) == (3, ["error"], "")
+    assert "no terms" in result["error"]
+
+
+def test_an_unknown_parameter_is_a_matter_of_configuration(features: Path) -> None:
+    code, result, _ = run(specification(features, params={"regularisation": 20}))
+    assert code == 2
+    assert "did you mean 'regularization'" in result["error"]
+
+
+def test_a_broken_specification_is_named(features: Path) -> None:
+    spec = features.parent / "spec.json"
+    spec.write_text('{"features": 1}')
+    code, result, stderr = run(spec)
+    assert (code, result) == (2, {})
+    assert "spec.json is no specification" in stderr and "Traceback" not in stderr
+
+
+def test_the_process_ends_when_its_parent_lets_go_of_its_standard_input(features: Path) -> None:
+    pipe = features.parent / "never"  # reading the specification from a pipe without a writer blocks for ever
+    os.mkfifo(pipe)
+    child = subprocess.Popen([*COMMAND, str(pipe), "--watch-stdin"], cwd=ROOT, stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(2)
+    child.stdin.close()
+    assert child.wait(10) == 1
+
+
+def test_the_module_imports_light() -> None:
+    heavy = {"torch", "sklearn", "pandas", "prefect", "great_expectations", "duckdb"}
+    code = f"import sys, recmodels.candidate; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

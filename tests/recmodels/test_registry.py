@@ -1,0 +1,28 @@
+import pytest
+
+from recmodels import registry
+from recmodels.ease import Ease
+from recmodels.errors import ConfigError
+
+
+def test_every_name_makes_a_recommender_that_knows_its_name() -> None:
+    for name in registry.names():
+        assert registry.name_of(type(registry.create(name))) == name
+
+
+def test_parameters_are_passed_on() -> None:
+    assert registry.create("ease", {"regularization": 7.0}, seed=3) == Ease(regularization=7.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "advice"),
+    [
+        ("eese", {}, "Unknown recommender: 'eese'; did you mean 'ease'"),
+        ("zzz", {}, "there are: popularity, item_knn"),
+        ("ease", {"lambda": 1}, "Unknown parameter of ease: 'lambda'"),
+        ("item_knn", {"neighbours": 1}, "did you mean 'neighbors'"),
+    ],
+)
+def test_unknown_names_are_answered_with_the_nearest(name: str, params: dict[str, float], advice: str) -> None:
+    with pytest.raises(ConfigError, match=advice):
+        registry.create(name, params)
