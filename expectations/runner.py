@@ -1,0 +1,262 @@
+"""Great Expectations as nightrec uses it: quiet, on pandas frames, one partition at a time, results added up.
+
+Great Expectations takes seconds to import, so it is imported when the first suite is built and not before.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from expectations.rules import Rule
+from recmodels.errors import DataRefused
+
+RESULT_FORMAT = {  # COMPLETE for the row numbers; the values themselves are nobody's business
+    "result_format": "COMPLETE",
+    "exclude_unexpected_values": True,
+    "return_unexpected_index_query": False,
+}
+
+
+def _is_text(t: pa.DataType) -> bool:
+    return bool(pa.types.is_string(t) or pa.types.is_large_string(t))
+
+
+KINDS: dict[str, tuple[Any, str]] = {  # types are checked on the Arrow schema: pandas has several for each of them
+    "id": (lambda t: _is_text(t) or pa.types.is_integer(t), "an integer or a text"),
+    "text": (_is_text, "a text"),
+    "number": (lambda t: pa.types.is_floating(t) or pa.types.is_integer(t), "a number"),
+    "truth": (pa.types.is_boolean, "true or false"),
+    "timestamp": (lambda t: pa.types.is_timestamp(t) and t.tz is not None, "a timestamp with a zone"),
+}
+
+
+@dataclass
+class Finding:
+    """What a rule found in all frames so far."""
+
+    rule: Rule
+    rows: int = 0  # that were looked at
+    refused: int = 0
+    passed: bool = True
+    observed: Any = None  # the statistic that a table rule looked at
+    error: str = ""  # why the rule could not be evaluated
+
+
+class Suite:
+    """A suite of expectations made from rules, run on any number of frames whose findings it adds up."""
+
+    def __init__(self, name: str, rules: Sequence[Rule]) -> None:
+        gx = great_expectations()
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False}
+        frames = context.data_sources.add_pandas(name).add_dataframe_asset("frames")
+        self._batches = frames.add_batch_definition_whole_dataframe("frame")
+        self._suite = gx.ExpectationSuite(
+            name=name,
+            expectations=[
+                getattr(gx.expectations, rule.expectation)(
+                    column=rule.checked, severity=rule.severity, meta={"rule": number}, **rule.bounds
+                )
+                for number, rule in enumerate(rules)
+            ],
+        )
+        self.name = name
+        self.findings = [Finding(rule) for rule in rules]
+
+    def check(self, frame: pd.DataFrame) -> list[NDArray[np.int64]]:
+        """Validate a frame: for each rule the row numbers (from 0) that break it; none for rules of statistics.
+
+        ``frame`` has a range index and NumPy columns (Arrow-backed ones are a hundred times slower).
+        """
+        results = self._batches.get_batch({"dataframe": frame}).validate(self._suite, result_format=RESULT_FORMAT)
+        rows = [np.zeros(0, np.int64) for _ in self.findings]
+        for result in results.results:
+            number = result.expectation_config.meta["rule"]
+            finding, found = self.findings[number], result.result
+            finding.rows += len(frame)
+            finding.passed &= bool(result.success)
+            finding.error = finding.error or _error(result.exception_info)
+            observed = found.get("observed_value", finding.observed)
+            finding.observed = observed.item() if isinstance(observed, np.generic) else observed
+            rows[number] = np.asarray(found.get("unexpected_index_list") or [], np.int64)
+            finding.refused += len(rows[number])
+        return rows
+
+    def failed(self, severity: Literal["critical", "warning"]) -> list[Finding]:
+        """The rules of a severity that were broken. One that could not be evaluated is critical whatever it says."""
+        return [
+            finding
+            for finding in self.findings
+            if not finding.passed and ("critical" if finding.error else finding.rule.severity) == severity
+        ]
+
+
+def great_expectations() -> Any:
+    """The library, imported with its analytics off unless the environment turns them on."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+
+    return gx
+
+
+def check_schema(table: str, schema: pa.Schema, required: Mapping[str, str], optional: Mapping[str, str]) -> None:
+    """The columns are there and of a usable kind.
+
+    Raises:
+        DataRefused: one is not.
+    """
+    for column in required:
+        if column not in schema.names:
+            raise DataRefused(
+                f"The table {table} has no column {column} (ExpectColumnToExist): map one of its columns "
+                f"({', '.join(schema.names)}) to {column}."
+            )
+    for column, kind in {**required, **optional}.items():
+        if column not in schema.names:
+            continue
+        is_kind, words = KINDS[kind]
+        found = schema.field(column).type
+        if not is_kind(found) and not (column in optional and pa.types.is_null(found)):
+            raise DataRefused(
+                f"The column {column} of the table {table} is of type {found}, not {words} "
+                "(ExpectColumnValuesToBeOfType): map another column to it, or convert it."
+            )
+
+
+def to_frame(batch: pa.RecordBatch, derived: Mapping[str, NDArray[Any]] | None = None) -> pd.DataFrame:
+    """A partition as Great Expectations checks it, with ``derived`` columns added.
+
+    A text becomes 1, or missing if it is blank: rules ask no more of texts, and hashing them, as Great Expectations
+    does with every frame, would take most of the time. A NaN, which pandas takes for missing, becomes infinite.
+    """
+    columns = {name: _checkable(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
+    frame: pd.DataFrame = pa.table(columns).to_pandas()
+    return frame.assign(**(derived or {}))
+
+
+def write_docs(folder: Path, suites: Iterable[Suite], run_date: str) -> None:
+    """Write a page of Data Docs for each suite into ``folder``, and an index of all that are there.
+
+    The pages are Great Expectations' own renderings in a plain shell: nothing is loaded from anywhere, the same
+    night gives the same bytes, and no value of the data is in them.
+    """
+    great_expectations()
+    from great_expectations.render.renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view import DefaultJinjaSectionView
+
+    folder.mkdir(parents=True, exist_ok=True)
+    view = DefaultJinjaSectionView()
+    for suite in suites:
+        document = ValidationResultsPageRenderer().render(suite_result(suite, run_date))
+        body = "".join(
+            view.render({"section": section.to_json_dict(), "section_loop": {"index": number}})
+            for number, section in enumerate(document.sections, 1)
+        )
+        mark = "failed" if suite.failed("critical") else "warned" if suite.failed("warning") else "passed"
+        _write_page(folder / f"{suite.name}.html", f"{run_date}: {suite.name} {mark}", _without_ids(body))
+    pages = [path for path in sorted(folder.glob("*.html")) if path.name != "index.html"]
+    links = "".join(f'<li><a href="{path.name}">{html.escape(_title(path))}</a></li>' for path in pages)
+    _write_page(folder / "index.html", f"{run_date}: data quality", f"<ul>{links}</ul>")
+
+
+def suite_result(suite: Suite, run_date: str) -> Any:
+    """The findings of a suite over all frames as one result of Great Expectations, counts only."""
+    great_expectations()
+    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+
+    expectations = {e.meta["rule"]: e for e in suite._suite.expectations}
+    results = []
+    for number, finding in enumerate(suite.findings):
+        result: dict[str, Any] = {"observed_value": finding.observed}
+        if finding.observed is None:
+            share = 100 * finding.refused / max(finding.rows, 1)
+            result = {
+                "element_count": finding.rows,
+                "unexpected_count": finding.refused,
+                "unexpected_percent": share,
+                "unexpected_percent_total": share,
+                "unexpected_percent_nonmissing": share,
+            }
+        results.append(
+            ExpectationValidationResult(
+                success=finding.passed,
+                expectation_config=expectations[number].configuration,
+                result=result,
+                exception_info={
+                    "raised_exception": bool(finding.error),
+                    "exception_message": finding.error or None,
+                    "exception_traceback": None,
+                },
+            )
+        )
+    passed = sum(finding.passed for finding in suite.findings)
+    return ExpectationSuiteValidationResult(
+        success=passed == len(results),
+        results=results,
+        suite_name=suite.name,
+        statistics={
+            "evaluated_expectations": len(results),
+            "successful_expectations": passed,
+            "unsuccessful_expectations": len(results) - passed,
+            "success_percent": 100 * passed / max(len(results), 1),
+        },
+        meta={"run_id": {"run_name": run_date, "run_time": f"{run_date}T00:00:00+00:00"}},
+    )
+
+
+def _checkable(column: pa.Array) -> pa.Array:
+    """The column with what no rule looks at left out. Of texts that is all but whether there is one."""
+    if _is_text(column.type):
+        there = pc.not_equal(pc.utf8_trim_whitespace(column), "")
+        return pc.if_else(there, pa.scalar(1, pa.float32()), None)
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), np.inf, column)
+    return column.cast(pa.float32()) if pa.types.is_null(column.type) else column
+
+
+def _error(info: Mapping[str, Any]) -> str:
+    """The message of an exception within a result: either there, or in a dictionary a metric."""
+    for each in [info, *info.values()]:
+        if isinstance(each, Mapping) and each.get("raised_exception"):
+            return str(each.get("exception_message")).strip()
+    return ""
+
+
+SHELL = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ border-top: 1px solid #ddd; padding: .3rem; text-align: left }}
+.fa-check-circle::before {{ content: "\\2713"; color: #198754 }} .fa-times::before {{ content: "\\2717" }}
+.text-danger {{ color: #b02a37 }} .ge-section {{ margin-bottom: 1.5rem }} h5 {{ font-size: 1.1rem; margin: 0 }}
+</style></head><body><h1>{title}</h1>
+{body}
+</body></html>
+"""
+
+
+def _write_page(path: Path, title: str, body: str) -> None:
+    path.write_text(SHELL.format(title=html.escape(title), body=body), encoding="utf-8")
+
+
+def _title(path: Path) -> str:
+    found = re.search("<title>(.*?)</title>", path.read_text(encoding="utf-8"))
+    return html.unescape(found[1]) if found else path.stem
+
+
+def _without_ids(body: str) -> str:
+    """The page without the random ids that Great Expectations gives elements, and without links that lead nowhere."""
+    body = re.sub(r"-?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "", body)
+    return re.sub(r'<a href="\.\./[^"]*"\s*>(.*?)</a>', r"\1", body)

@@ -1,0 +1,77 @@
+"""What every stage shares: how it appears in Prefect, and the line it leaves in the story of the night."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.store import Json, Manifest, run_stage
+
+story = logging.getLogger("nightrec.story")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def stage_task(run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A stage as a Prefect task, named and tagged by the stage (``train``) and its run by the model (``train-{name}``).
+
+    The store remembers what is done, so Prefect neither hashes arguments nor keeps results.
+    """
+    stage = run_name.partition("-")[0]
+
+    def as_task(function: Callable[P, R]) -> Task[P, R]:
+        return Task(
+            function,
+            name=stage,
+            task_run_name=run_name,
+            tags=[stage],
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            result_serializer="json",
+        )
+
+    return as_task
+
+
+def tell(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
+    """One line of the story; ``event`` is start, done, skipped, failed or note."""
+    level = logging.WARNING if event == "failed" else logging.INFO
+    extra = {"label": label, "event": event, "text": text, "seconds": seconds}
+    story.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
+
+
+def told_stage(
+    label: str,
+    folder: Path,
+    build: Callable[[Path], Json],
+    *,
+    inputs: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    fresh: bool = False,
+) -> Manifest:
+    """``run_stage``, with its beginning and end told. A summary says in ``told`` what there is to tell."""
+    with told(label) as line:
+        manifest = run_stage(folder, build, inputs=inputs, parameters=parameters, fresh=fresh)
+        line |= {"text": manifest["summary"].get("told", ""), "event": "skipped" if manifest["skipped"] else "done"}
+    return manifest
+
+
+@contextmanager
+def told(label: str) -> Iterator[dict[str, str]]:
+    """Tell the beginning and the end of what happens inside; the block fills in what there is to tell."""
+    line = {"event": "done", "text": ""}
+    tell(label, "start")
+    started = time.perf_counter()
+    try:
+        yield line
+    except Exception as error:
+        line |= {"event": "failed", "text": str(error).partition("\n")[0] or type(error).__name__}
+        raise
+    finally:
+        tell(label, line["event"], line["text"], time.perf_counter() - started)

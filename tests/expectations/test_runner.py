@@ -1,0 +1,77 @@
+"""Suites run on any number of frames, and add up what they find."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from expectations.rules import Rule, present, row_rule, statistic
+from expectations.runner import Suite, suite_result, to_frame
+
+
+def test_rows_that_break_a_rule_are_numbered_within_their_frame_and_counted_over_all() -> None:
+    suite = Suite("s", [present("x"), row_rule("ExpectColumnValuesToBeBetween", "x", "", bounds={"max_value": 5})])
+    first = [rows.tolist() for rows in suite.check(pd.DataFrame({"x": [1.0, None, 9.0]}))]
+    second = [rows.tolist() for rows in suite.check(pd.DataFrame({"x": [6.0, 1.0, 2.0, None]}))]
+    assert first == [[1], [2]]
+    assert second == [[3], [0]]
+    assert [(finding.rows, finding.refused) for finding in suite.findings] == [(7, 2), (7, 2)]
+
+
+def test_a_rule_of_rows_warns_and_a_rule_of_the_table_is_critical() -> None:
+    suite = Suite("s", [present("x"), statistic("n", "rows", "", "", at_least=1)])
+    suite.check(pd.DataFrame({"x": [None, 1.0], "n": [0, 0]}))
+    assert [finding.rule.column for finding in suite.failed("warning")] == ["x"]
+    assert [finding.rule.column for finding in suite.failed("critical")] == ["rows"]
+
+
+def test_a_rule_that_raises_is_critical_whatever_its_severity() -> None:
+    suite = Suite("s", [present("absent"), present("x")])
+    suite.check(pd.DataFrame({"x": [1.0]}))
+    [finding] = suite.failed("critical")
+    assert 'The column "absent" in BatchData does not exist' in finding.error
+
+
+@pytest.mark.parametrize("number", [None, float("nan")])
+def test_a_statistic_that_could_not_be_computed_is_not_within_bounds(number: float | None) -> None:
+    suite = Suite("s", [statistic("n", "rows", "", "", at_least=1)])
+    suite.check(pd.DataFrame({"n": [number]}))
+    assert len(suite.failed("critical")) == 1
+
+
+def test_two_rules_of_one_expectation_on_one_column_are_told_apart() -> None:
+    def between(says: str, **bounds: float) -> Rule:
+        return row_rule("ExpectColumnValuesToBeBetween", "x", says, bounds=bounds)
+
+    suite = Suite("s", [between("low", min_value=1), between("high", max_value=5), between("high", max_value=6)])
+    found = suite.check(pd.DataFrame({"x": [0.0, 3.0, 5.5, 7.0]}))
+    assert [rows.tolist() for rows in found] == [[0], [2, 3], [3]]
+
+
+def test_the_added_up_result_has_counts_and_no_values() -> None:
+    suite = Suite("s", [present("x")])
+    for values in (["secret", None], ["secret", "secret"]):
+        suite.check(pd.DataFrame({"x": values}))
+    result = suite_result(suite, "2026-11-25")
+    assert not result.success
+    assert result.results[0].result["element_count"] == 4
+    assert result.results[0].result["unexpected_count"] == 1
+    assert "secret" not in str(result)
+
+
+def test_a_frame_tells_of_texts_only_that_they_are_there_and_has_no_nan_that_is_not_missing() -> None:
+    batch = pa.record_batch(
+        {
+            "text": pa.array(["a", "", " \t", None]),
+            "number": pa.array([1.0, float("nan"), None, float("-inf")]),
+            "empty": pa.nulls(4),
+            "id": pa.array([1, 2, 3, 2**60]),
+        }
+    )
+    frame = to_frame(batch, {"twice": np.array([1, 1, 2, 1])})
+    assert frame["text"].fillna(0).tolist() == [1, 0, 0, 0]
+    assert frame["number"].isna().tolist() == [False, False, True, False]
+    assert np.isinf(frame["number"][1])
+    assert frame["empty"].isna().all()
+    assert frame["id"].dtype == np.int64
+    assert frame["twice"].tolist() == [1, 1, 2, 1]
