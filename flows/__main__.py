@@ -1,0 +1,5 @@
+"""``python -m flows`` is ``nightrec``."""
+
+from flows.cli import main
+
+main()

@@ -1,0 +1,28 @@
+"""The first two stages alone: are these inputs fit for a night?"""
+
+from datetime import date
+
+from prefect import flow
+
+from flows.config import NightConfig
+from tasks.demo import demo_site
+from tasks.store import Json, Store
+from tasks.validate import validate
+from tasks.wired import ingest
+
+
+@flow(name="validate", flow_run_name="validate-{run_date}", persist_result=False)
+def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
+    """Read and validate a night's inputs. When it fails, its message names the column, the values and what to do."""
+    night = Store(config.store).night(run_date)
+    cutoff = config.cutoff(run_date)
+    with night.store.lock():
+        night.sweep()
+        inputs = config.tables() or demo_site(night, config.demo.model_dump())
+        raw = ingest(night, inputs, cutoff, fresh)
+        valid = validate(night, config.validation, cutoff, raw, fresh)
+    return {
+        "interactions": valid["summary"]["rows"],
+        "quarantined": valid["summary"]["quarantined"],
+        "quarantine": str(night.quarantine),
+    }

@@ -1,0 +1,96 @@
+"""Looking at what was published: one user's list with titles, and whether an export is still what it was."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recmodels import dataset as layout
+from recmodels.errors import ConfigError, ExportRefused
+from recmodels.exports import Export
+from tasks.store import Night, Store, sha256
+
+Row = dict[str, Any]
+
+
+def export_of(store: Path, run_date: date | None) -> Export:
+    return Export.of_night(store, run_date) if run_date else Export.latest(store)
+
+
+def list_of(store: Path, user_id: str, run_date: date | None = None) -> list[Row]:
+    """The rows of a user's list, with the titles of the items and of the reasons.
+
+    Raises:
+        ConfigError: nothing is published, or the user has no list in it.
+    """
+    export = export_of(store, run_date)
+    rows = export.table("topk", [typed(export, user_id)]).sort_by("rank")
+    if not rows.num_rows:
+        raise ConfigError(
+            f"User {user_id} is not in the export {export.manifest['export_id']}: unknown visitors get the popular "
+            "items in its popular/ table."
+        )
+    return with_titles(store, export, rows)
+
+
+def typed(export: Export, user_id: str) -> int | str:
+    """The user id in the type of the export's column."""
+    topk = next(file for file in export.manifest["files"] if file["path"].startswith("topk/"))
+    if topk["schema"]["user_id"] != "int64":
+        return user_id
+    try:
+        return int(user_id)
+    except ValueError:
+        raise ConfigError(f"User {user_id} cannot be: this site's user ids are whole numbers.") from None
+
+
+def someone(store: Path) -> tuple[Any, list[Row]]:
+    """A user with a personal list, and that list: the first one of the export, or the first of all."""
+    export = Export.latest(store)
+    first = next(file for file in export.manifest["files"] if file["path"].startswith("topk/"))
+    head = next(pq.ParquetFile(export.folder / first["path"]).iter_batches(100_000, columns=["user_id", "source"]))
+    personal = pc.equal(head["source"].cast(pa.string()), "personal").to_numpy(zero_copy_only=False)
+    user_id = head["user_id"][int(personal.argmax())].as_py()
+    return user_id, list_of(store, str(user_id))
+
+
+def with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:
+    path = Night(Store(store), date.fromisoformat(export.manifest["run_date"])).prepared / layout.ITEMS
+    titles: dict[Any, str] = {}
+    if path.exists() and "title" in pq.read_schema(path).names:
+        wanted = pa.concat_arrays([rows["item_id"].combine_chunks(), rows["reason_item_id"].combine_chunks()])
+        table = pq.read_table(path, columns=["item_id", "title"], filters=pc.is_in(pc.field("item_id"), wanted))
+        titles = dict(zip(table["item_id"].to_pylist(), table["title"].to_pylist(), strict=True))
+    return [
+        row | {"title": titles.get(row["item_id"]), "reason_title": titles.get(row["reason_item_id"])}
+        for row in rows.to_pylist()
+    ]
+
+
+def verified(store: Path, run_date: date | None) -> str:
+    """Check an export's files against its manifest, and its lists against the contract; a sentence if all is well.
+
+    Raises:
+        ExportRefused: a file is missing or changed, or a rule of the contract is broken.
+    """
+    from recmodels.dataset import Dataset
+    from tasks.audit import audit
+
+    export = export_of(store, run_date)
+    about = export.manifest
+    for file in about["files"]:
+        path = export.folder / file["path"]
+        if not path.is_file():
+            raise ExportRefused(f"{path} is missing: publish the night {about['run_date']} again.")
+        if sha256(path) != file["sha256"]:
+            raise ExportRefused(f"{path} is not what was published: publish the night {about['run_date']} again.")
+    night = Night(Store(store), date.fromisoformat(about["run_date"]))
+    rows = f"{about['export_id']}: {len(about['files'])} files and {about['rows']:,} rows are as published"
+    if not (night.prepared / layout.USERS).exists():
+        return f"{rows}. The night's features are gone, so its lists were not checked against them."
+    data = Dataset.load(night.features, "full")
+    audit(export.folder, night.features, data, about["k"], repeats=about["repeats"])
+    return f"{rows}, and the lists of {about['users']:,} users keep the contract."

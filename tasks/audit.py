@@ -1,0 +1,107 @@
+"""The audit of an export: every rule of its contract, counted on the files as they were written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from expectations.exports import check_export
+from recmodels import dataset as layout
+from recmodels.dataset import Dataset
+
+COLUMNS = ["user_id", "rank", "item_id", "score", "source"]
+ROWS_AT_ONCE = 2_000_000
+
+
+def audit(
+    export: Path, features: Path, data: Dataset, k: int, *, repeats: bool, docs: Path | None = None
+) -> dict[str, Any]:
+    """Count what breaks the contract in ``export`` and return the counts.
+
+    ``data`` is the full window that the lists were made from; ``docs`` a folder of Data Docs that gets a page more.
+    Memory is bounded by the interactions and some two million rows of lists.
+
+    Raises:
+        ExportRefused: a rule of the export suite is broken.
+    """
+    profile = profile_of(export, features, data, k, repeats=repeats)
+    check_export(profile, docs, export.name)
+    return profile
+
+
+def profile_of(export: Path, features: Path, data: Dataset, k: int, *, repeats: bool) -> dict[str, Any]:
+    """The counts that the export suite judges."""
+    user_ids = pq.read_table(features / "prepared" / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
+    items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
+    available = items["available"].to_numpy()
+    seen = data.seen
+    owner = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(seen.indptr))
+    seen_keys = owner * data.n_items + seen.indices  # ascending
+    has = np.bincount(owner[available[seen.indices]], minlength=data.n_users) if not repeats else 0
+    counts = dict.fromkeys(
+        [
+            "users_listed",
+            "cold_users",
+            "rows",
+            "duplicate_items",
+            "rank_gaps",
+            "scores_not_finite",
+            "scores_increasing",
+            "users_unknown",
+            "items_unknown",
+            "items_unavailable",
+            "items_seen",
+        ],
+        0,
+    )
+    for table in whole_users(sorted((export / "topk").glob("*.parquet"))):
+        user = pc.fill_null(pc.index_in(table["user_id"], value_set=user_ids), -1).to_numpy().astype(np.int64)
+        item = pc.fill_null(pc.index_in(table["item_id"], value_set=items["item_id"].combine_chunks()), -1).to_numpy()
+        rank, score = table["rank"].to_numpy(), table["score"].to_numpy()
+        new = np.ones(len(user), np.bool_)
+        new[1:] = user[1:] != user[:-1]
+        starts = np.flatnonzero(new)
+        place = np.arange(len(user)) - np.repeat(starts, np.diff(starts, append=len(user)))
+        key = user * data.n_items + item
+        known = (user >= 0) & (item >= 0)
+        ordered = np.sort(key[known])
+        counts["users_listed"] += len(np.unique(user[known]))
+        counts["cold_users"] += int(
+            pc.sum(pc.equal(table["source"].cast(pa.string()), "cold").filter(new)).as_py() or 0
+        )
+        counts["rows"] += len(user)
+        counts["duplicate_items"] += int((ordered[1:] == ordered[:-1]).sum())
+        counts["rank_gaps"] += int((rank != place + 1).sum())
+        counts["scores_not_finite"] += int((~np.isfinite(score)).sum())
+        counts["scores_increasing"] += int((~new[1:] & (score[1:] > score[:-1])).sum())
+        counts["users_unknown"] += int((user < 0).sum())
+        counts["items_unknown"] += int((item < 0).sum())
+        counts["items_unavailable"] += int((~available[item[item >= 0]]).sum())
+        if not repeats and len(seen_keys):
+            found = np.minimum(np.searchsorted(seen_keys, key[known]), len(seen_keys) - 1)
+            counts["items_seen"] += int((seen_keys[found] == key[known]).sum())
+    length = np.minimum(np.broadcast_to(available.sum() - has, data.n_users), k)  # what each list should have
+    expected = {"k": k, "users_expected": int((length > 0).sum()), "rows_expected": int(length.sum())}
+    return counts | expected
+
+
+def whole_users(files: list[Path]) -> Iterator[pa.Table]:
+    """The rows of all files in order, in tables that never end within a user's list."""
+    rest = None
+    for file in files:
+        for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=COLUMNS):
+            table = pa.Table.from_batches([batch])
+            if rest is not None:
+                table = pa.concat_tables([rest, table]).combine_chunks()
+            last = table["user_id"][-1]
+            same = pc.equal(table["user_id"], last).to_numpy()
+            begin = int(np.argmax(same)) if same.all() else len(same) - int(np.argmin(same[::-1]))
+            rest = table.slice(begin)
+            if begin:
+                yield table.slice(0, begin).combine_chunks()
+    if rest is not None:
+        yield rest.combine_chunks()

@@ -1,0 +1,77 @@
+"""Stage 5, evaluate: a candidate's lists against what the users did in the holdout."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+from pydantic import BaseModel, ConfigDict, Field
+
+from recmodels import dataset as layout
+from recmodels import metrics
+from tasks.stage import stage_task, told_stage
+from tasks.store import Json, Manifest, Night, outputs
+
+PRIMARY = "ndcg"
+
+
+class EvaluationRules(BaseModel):
+    """How candidates are compared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    k: int = Field(default=10, ge=1, le=1000, description="Length of the lists that are measured.")
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the bootstrap intervals.")
+
+
+@stage_task("evaluate-{name}")
+def evaluate(
+    night: Night, name: str, rules: EvaluationRules, lists: Manifest, prepared: Manifest, seed: int, fresh: bool = False
+) -> Manifest:
+    """Measure ``toplists/<name>/``; per-user metrics and the summary go to ``metrics/<name>/``."""
+
+    def build(out: Path) -> Json:
+        return write_metrics(night.toplists(name), night.prepared, rules, seed, out)
+
+    return told_stage(
+        f"evaluate {name}",
+        night.metrics(name),
+        build,
+        inputs=outputs(lists=lists, prepared=prepared),
+        parameters=rules.model_dump() | {"seed": seed},
+        fresh=fresh,
+    )
+
+
+def write_metrics(toplists: Path, prepared: Path, rules: EvaluationRules, seed: int, out: Path) -> dict[str, Any]:
+    """Write ``per_user.parquet`` (a row a measured user) and return each metric's mean with its interval."""
+    holdout = pq.read_table(prepared / layout.HOLDOUT, columns=["user_index", "item_index"])
+    n_items = pq.read_metadata(prepared / layout.ITEMS).num_rows
+    users, truth_row = np.unique(holdout["user_index"].to_numpy(), return_inverse=True)
+    pairs = (truth_row, holdout["item_index"].to_numpy())
+    truth = sp.csr_array((np.ones(len(truth_row), np.bool_), pairs), shape=(len(users), n_items))
+    items = read_lists(toplists, users, rules.k)
+    per_user = metrics.per_user(items, truth)
+    pq.write_table(pa.table({"user_index": users, **per_user}), out / "per_user.parquet")
+    summary: dict[str, Any] = {}
+    for name, values in per_user.items():
+        low, high = metrics.bootstrap_interval(values, seed=seed, level=rules.confidence)
+        summary[name] = {"value": float(values.mean()), "low": low, "high": high}
+    learnt = pq.read_table(prepared / layout.interactions_file("train"), columns=["item_index"])["item_index"]
+    summary["coverage"] = {"value": metrics.coverage(items, len(learnt.unique()))}
+    ndcg = summary[PRIMARY]
+    told = f"NDCG@{rules.k} {ndcg['value']:.4f} [{ndcg['low']:.4f}, {ndcg['high']:.4f}] over {len(users):,} users"
+    return {"k": rules.k, "users": len(users), "metrics": summary, "told": told}
+
+
+def read_lists(toplists: Path, users: np.ndarray[Any, np.dtype[np.int32]], k: int) -> layout.Ints:
+    """The items of each user's list, -1 where it ends early: int32 [n_users, k]. ``users`` ascend."""
+    table = pq.read_table(toplists / "lists.parquet", columns=["user_index", "rank", "item_index"])
+    items = np.full((len(users), k), -1, np.int32)
+    row = np.searchsorted(users, table["user_index"].to_numpy())
+    rank = table["rank"].to_numpy() - 1
+    within = rank < k
+    items[row[within], rank[within]] = table["item_index"].to_numpy()[within]
+    return items

@@ -1,0 +1,40 @@
+"""What the ingest tests share: writing an input, and reading what became of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.ingest import write_raw
+from tasks.inputs import Inputs, TableInput
+
+CUTOFF = datetime(2024, 1, 1, tzinfo=UTC)
+NOW = datetime(2024, 1, 2, tzinfo=UTC)
+
+
+def write(path: Path, contents: bytes | str) -> TableInput:
+    path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+    return TableInput(path=str(path))
+
+
+def ingest(
+    folder: Path, inputs: Inputs | TableInput, cutoff: datetime = CUTOFF, now: datetime = NOW
+) -> tuple[dict[str, Any], Path]:
+    """The summary, and the folder of raw tables."""
+    out = folder / f"raw-{sum(1 for _ in folder.glob('raw-*'))}"
+    out.mkdir()
+    inputs = inputs if isinstance(inputs, Inputs) else Inputs(interactions=inputs)
+    return write_raw(inputs, cutoff, now, out, threads=2), out
+
+
+def read(folder: Path, table: str = "interactions") -> pa.Table:
+    return pq.read_table(folder / f"{table}.parquet")
+
+
+def column(folder: Path, name: str, table: str = "interactions") -> list[Any]:
+    values: list[Any] = read(folder, table)[name].to_pylist()
+    return values
