@@ -14,7 +14,7 @@ from tasks.wired import ingest
 @flow(name="validate", flow_run_name="validate-{run_date}", persist_result=False)
 def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
     """Read and validate a night's inputs. When it fails, its message names the column, the values and what to do."""
-    night = Store(config.store).night(run_date)
+    night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
     with night.store.lock():
         night.sweep()

@@ -34,7 +34,7 @@ def nightly(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
         run_date: the night's date; it sees the data before 00:00 of that day in the site's time zone.
         fresh: do everything again, whatever is there.
     """
-    night = Store(config.store).night(run_date)
+    night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
     candidates = {name: candidate for name, candidate in config.models.items() if candidate.enabled}
     rules = ListRules(k=config.evaluation.k, repeats=config.export.repeats)

@@ -29,7 +29,7 @@ def audit(
         ExportRefused: a rule of the export suite is broken.
     """
     profile = profile_of(export, features, data, k, repeats=repeats)
-    check_export(profile, docs, export.name)
+    check_export(profile, docs, docs.name if docs else "")
     return profile
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import NightrecError
 from tasks.evaluate import PRIMARY
 from tasks.stage import stage_task, told_stage
-from tasks.store import Json, Manifest, Night, outputs, write_json
+from tasks.store import Json, Manifest, Night, outputs, place_copy, write_json
 from tasks.train import Candidate
 
 
@@ -20,7 +20,7 @@ def compare(
     failed: dict[str, str],
     fresh: bool = False,
 ) -> Manifest:
-    """Decide which candidate is published, and write the comparison to ``evaluation/``.
+    """Decide which candidate is published, and write the comparison to ``evaluation/`` and the history.
 
     ``measured`` holds the manifest of each candidate's metrics in the order of the configuration, ``failed`` the
     reason of each that has none.
@@ -38,18 +38,14 @@ def compare(
     def build(out: Path) -> Json:
         return write_comparison(night, measured, failed, out)
 
-    return told_stage(
-        "compare",
-        night.evaluation,
-        build,
-        inputs=outputs(**measured),
-        parameters={"failed": failed},
-        fresh=fresh,
-    )
+    inputs, parameters = outputs(**measured), {"failed": failed}
+    manifest = told_stage("compare", night.evaluation, build, inputs=inputs, parameters=parameters, fresh=fresh)
+    place_copy(night.evaluation / "comparison.parquet", night.store.history(night.run_date))
+    return manifest
 
 
 def write_comparison(night: Night, measured: dict[str, Manifest], failed: dict[str, str], out: Path) -> Json:
-    """``comparison.parquet`` (a row a model and metric), ``decision.json``, and the night's row in the history."""
+    """``comparison.parquet`` (a row a model and metric) and ``decision.json``."""
     summaries = {name: manifest["summary"] for name, manifest in measured.items()}
     rows = [
         {

@@ -4,15 +4,16 @@ Every row of every file ends in one place: in a raw table, among the rows at or 
 further), among the rejects (lines that are not rows, with the reason), or it was a blank line. What a parser swallows
 beyond that, because a quote is never closed, stops the night.
 
-Types are taken for granted (ids are int64, every line is a row) and checked batch by batch; where that does not hold,
-the table is read again knowing better. So clean data stream through once, in little memory.
+Ids are taken for int64 and every line for a row. Each batch checks the ids, and a table whose ids turn out to be text
+is read again as such; the lines are numbered anew where some were no rows. So clean data stream through once, in
+little memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -156,6 +157,7 @@ class _Result:
     rejects: list[rejects.Reject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     whole: set[str] = field(default_factory=set)  # ids of which some are plain integers
+    holes: dict[Path, tuple[int, NDArray[np.int64]]] = field(default_factory=dict)  # file → header and other lines
     odd: dict[str, str] = field(default_factory=dict)  # ids of which some are not → an example
 
     def counts(self) -> dict[str, int]:
@@ -168,7 +170,7 @@ class _Result:
 
 
 class _Again(Exception):
-    """Something taken for granted does not hold; what was learned is in the work and the table."""
+    """Some ids are no integers after all; the work knows by now which."""
 
 
 def _settle_other_ids(work: _Work, tables: dict[str, Table]) -> None:
@@ -202,6 +204,8 @@ def _pass(work: _Work, table: Table) -> _Result:
         for source in table.sources:
             _read_file(work, table, source, sink, result)
         result.rows = sink.rows
+    if result.holes and result.rows:
+        _renumber(sink.path, result.holes)
     if not (result.rows or result.after_cutoff or result.rejects):
         header = "a header but no rows" if table.sources[0].format == "csv" else "no rows"
         raise DataRefused(f"{table.name}: {table.sources[0].path} has {header}; give a file with rows.")
@@ -210,14 +214,12 @@ def _pass(work: _Work, table: Table) -> _Result:
 
 def _read_file(work: _Work, table: Table, source: Source, sink: Sink, result: _Result) -> None:
     lines = work.counting.submit(count_lines, source.readable) if source.is_text else None
-    holes = table.holes.get(source.path, np.empty(0, np.int64))
-    number = rejects.Numbering(holes, source.dialect.skip if source.dialect else 0)
     work.db.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
     seen, blank = 0, 0
     refused: list[rejects.Reject] = []
     try:
         for read in _batches(work.db, query(table, source, result.id_types)):
-            rows = number(seen, len(read))
+            rows = np.arange(seen, seen + len(read)) + source.skip + 1
             seen += len(read)
             batch, rows, not_json = _objects(table, source, read, rows)
             refused += not_json
@@ -228,12 +230,33 @@ def _read_file(work: _Work, table: Table, source: Source, sink: Sink, result: _R
         raise Unreadable(source.path, error) from None
     if lines:
         ragged, blanks = _account(work, table, source, seen, lines.result(), result)
-        gaps = np.union1d(np.array([reject.line for reject in ragged], np.int64), blanks)
-        if not np.array_equal(gaps, holes):  # only now is it known which lines were not rows
-            table.holes[source.path] = gaps
-            raise _Again
+        holes = np.union1d(np.array([reject.line for reject in ragged], np.int64), blanks)
+        if holes.size:  # only now is it known which lines were not rows
+            result.holes[source.path] = (source.skip, holes)
+            actual = _lines(np.array([reject.line for reject in refused], np.int64), source.skip, holes).tolist()
+            refused = [replace(reject, line=line) for reject, line in zip(refused, actual, strict=True)]
         result.rejects += sorted(ragged + refused, key=lambda reject: reject.line)
         result.blank_lines += blank + blanks.size
+
+
+def _lines(numbered: NDArray[np.int64], skip: int, holes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lines of rows that were numbered as if every line were a row."""
+    return rejects.lines_of(numbered - skip - 1, skip, holes)
+
+
+def _renumber(path: Path, holes: Mapping[Path, tuple[int, NDArray[np.int64]]]) -> None:
+    """Corrects ``source_row`` of a table of whose files some have lines that are no rows."""
+    new = path.with_suffix(".renumbered")
+    with Sink(new) as sink:
+        for batch in pq.ParquetFile(path, read_dictionary=["source_file"]).iter_batches(_BATCH):
+            origin, rows = batch["source_file"], batch["source_row"].to_numpy().copy()
+            codes = origin.indices.to_numpy()
+            for code, file in enumerate(origin.dictionary.to_pylist()):
+                if of_file := holes.get(Path(file)):
+                    rows[codes == code] = _lines(rows[codes == code], *of_file)
+            place = batch.schema.get_field_index("source_row")
+            sink.write(pa.Table.from_batches([batch]).set_column(place, "source_row", pa.array(rows)))
+    new.replace(path)
 
 
 def _account(
@@ -244,10 +267,13 @@ def _account(
     Raises ``DataRefused`` if they, the header and the ``rows`` are not all of its lines.
     """
     found = rejects.of_scan(work.db, table.name, source)
-    skip = source.dialect.skip if source.dialect else 0
-    blanks = lines.blank[lines.blank > skip] if source.format == "csv" and len(source.columns) > 1 else lines.blank[:0]
+    blanks = (
+        lines.blank[lines.blank > source.skip]
+        if source.format == "csv" and len(source.columns) > 1
+        else lines.blank[:0]
+    )
     blanks = np.setdiff1d(blanks, [reject.line for reject in found])
-    missing = lines.total - skip - rows - len(found) - blanks.size
+    missing = lines.total - source.skip - rows - len(found) - blanks.size
     if not missing:
         return found, blanks
     inside, blank_inside = rejects.lines_inside_values(work.db, source) if source.format == "csv" else (0, 0)

@@ -31,18 +31,13 @@ class Reject:
     text: str
 
 
-class Numbering:
-    """Line numbers of the rows of a text file, given the lines after the ``skip`` first that are no rows."""
+def lines_of(rows: NDArray[np.int64], skip: int, holes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lines of the rows of a text file, given the lines after the first ``skip`` that are no rows.
 
-    def __init__(self, holes: NDArray[np.int64], skip: int) -> None:
-        self._skip = skip
-        self._rows_before = holes - skip - 1 - np.arange(holes.size)  # rows before each hole
-
-    def __call__(self, start: int, count: int) -> NDArray[np.int64]:
-        """The lines of the rows ``start`` (from 0) to ``start + count``: int64 [count]."""
-        rows = np.arange(start, start + count, dtype=np.int64)
-        lines = rows + self._skip + 1
-        return lines + np.searchsorted(self._rows_before, rows, side="right") if self._rows_before.size else lines
+    ``rows``: int64, from 0, in any order; ``holes``: int64, ascending; the lines are int64, from 1.
+    """
+    rows_before = holes - skip - 1 - np.arange(holes.size)  # how many rows are before each hole
+    return rows + skip + 1 + np.searchsorted(rows_before, rows, side="right")
 
 
 def of_scan(db: duckdb.DuckDBPyConnection, table: str, source: Source) -> list[Reject]:

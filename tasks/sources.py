@@ -54,6 +54,11 @@ class Source:
         """Whether the file consists of lines that can be refused one by one."""
         return self.format != "parquet"
 
+    @property
+    def skip(self) -> int:
+        """Lines before the first that may be a row."""
+        return self.dialect.skip if self.dialect else 0
+
     def value(self, column: str) -> Value:
         """A column of ``relation()`` as SQL."""
         position = list(self.columns).index(column)

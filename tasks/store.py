@@ -296,5 +296,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     sync(path.parent)
 
 
+def place_copy(source: Path, target: Path) -> None:
+    """Copy a file so that a reader of ``target`` sees the old one or the new one, never a part."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{TEMPORARY}{target.name}")
+    shutil.copyfile(source, temporary)
+    sync(temporary)
+    temporary.replace(target)
+
+
 def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

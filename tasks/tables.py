@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import numpy as np
-from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
 from tasks import ids, schema, timestamps
@@ -26,8 +24,7 @@ class Table:
     """A table before it is read.
 
     ``maps``: file → our columns and the site's names for them; ``optional``: those of our optional columns that some
-    file has; ``others``: the site's own columns → type; ``reading``: of its timestamps, if it has any;
-    ``holes``: file → the lines that are no rows, as far as they are known.
+    file has; ``others``: the site's own columns → type; ``reading``: of its timestamps, if it has any.
     """
 
     name: str
@@ -38,7 +35,6 @@ class Table:
     others: dict[str, str]
     reading: timestamps.Reading | None
     notes: list[str]
-    holes: dict[Path, NDArray[np.int64]] = field(default_factory=dict)
 
     @property
     def strict(self) -> bool:

@@ -21,6 +21,7 @@ from tasks.textfiles import count_lines
 from tests.tasks.raw import column, ingest, read, write
 
 ROWS = [("1", "10", "2023-01-01T00:00:00Z", "4.5"), ("2", "20", "2023-01-02T00:00:00Z", "3")]
+HEADER = "user_id,item_id,timestamp\n"
 CSV = "user_id,item_id,timestamp,rating\n" + "".join(",".join(row) + "\n" for row in ROWS)
 JSONL = "".join(
     json.dumps({"user_id": int(u), "item_id": int(i), "timestamp": t, "rating": float(r)}) + "\n" for u, i, t, r in ROWS
@@ -224,6 +225,22 @@ def test_every_line_of_a_dirty_file_is_accounted_for(tmp_path: Path, ending: str
     ).tolist()
 
 
+def test_lines_are_numbered_within_each_file(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    row = "1,2,2023-01-01\n"
+    write(folder / "a.csv", HEADER + row + "short\n" + row)
+    write(folder / "b.csv", HEADER + row + row)
+    write(folder / "c.csv", HEADER + "\n\n" + row + "1,2,3,4\n" + row)
+    summary, out = ingest(tmp_path, TableInput(path=str(folder)))
+    files = [Path(file).name[0] for file in column(out, "source_file")]
+    assert list(zip(files, column(out, "source_row"), strict=True)) == [
+        ("a", 2), ("a", 4), ("b", 2), ("b", 3), ("c", 4), ("c", 6)
+    ]  # fmt: skip
+    assert column(out, "source_row", "rejects") == [3, 5]
+    assert (summary["rows"], summary["rejects"], summary["blank_lines"]) == (6, 2, 2)
+
+
 def test_values_may_run_over_several_lines(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", 'item_id,text\n1,"a\n\n\nb"\n\n2,"c\r\nd"\n3,e\n')
     summary, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
@@ -273,9 +290,6 @@ def test_the_fingerprint_names_each_file_that_is_read(tmp_path: Path) -> None:
     (entry,) = input_fingerprint(Inputs(interactions=log))
     stat = (tmp_path / "log.csv").stat()
     assert entry == {"path": str(tmp_path / "log.csv"), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-
-
-HEADER = "user_id,item_id,timestamp\n"
 
 
 @pytest.mark.parametrize(

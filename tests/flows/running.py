@@ -1,0 +1,76 @@
+"""Running nightrec in tests: in this process where many runs are needed, in one of its own where that is the point."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from unittest.mock import patch
+
+from flows.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def nightrec(*arguments: str | Path, cwd: Path) -> Ran:
+    """Run the command line in this process, with ``cwd`` as the working directory."""
+    out, err, code = StringIO(), StringIO(), 0
+    argv = ["nightrec", *map(str, arguments)]
+    with chdir(cwd), patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as exit:
+            assert isinstance(exit.code, int)
+            code = exit.code
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+def start(
+    *arguments: str | Path, cwd: Path, home: Path, environment: Mapping[str, str] = {}
+) -> "subprocess.Popen[str]":
+    """Start ``python -m flows`` as a process of its own, and the leader of its group."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows", *map(str, arguments)],
+        cwd=cwd,
+        env=mine | {"PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended(process: "subprocess.Popen[str]", timeout: float = 180) -> Ran:
+    """Wait for a process to end."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+    return Ran(process.returncode, out, err)
+
+
+def everything(folder: Path) -> dict[str, str]:
+    """What is in a folder: each file with a digest of its content, each link with its target."""
+    return {
+        str(path.relative_to(folder)): f"-> {path.readlink()}" if path.is_symlink() else digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
