@@ -6,9 +6,9 @@ from prefect import flow
 
 from flows.config import NightConfig
 from tasks.demo import demo_site
+from tasks.ingest import ingest
 from tasks.store import Json, Store
 from tasks.validate import validate
-from tasks.wired import ingest
 
 
 @flow(name="validate", flow_run_name="validate-{run_date}", persist_result=False)

@@ -1,11 +1,14 @@
 """The command line: ``nightrec``. Heavy imports wait until a command needs them."""
 
+import importlib
 import json
 import logging
 import os
 import sys
+import threading
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -145,7 +148,8 @@ def run(settings: "NightConfig", run_date: date, fresh: bool, models: str | None
         settings = settings.model_copy(update={"export": settings.export.model_copy(update={"k": k})})
     from flows.console import progress
 
-    with progress(console):
+    warm_up("great_expectations")
+    with progress(console), light_prefect():
         from flows.nightly import nightly
 
         record = nightly(settings, run_date, fresh)
@@ -158,7 +162,8 @@ def validate(settings: "NightConfig", run_date: date, fresh: bool) -> None:
     """Read and check the inputs, and stop there."""
     from flows.console import progress
 
-    with progress(console):
+    warm_up("great_expectations")
+    with progress(console), light_prefect():
         from flows.checking import checking
 
         record = checking(settings, run_date, fresh)
@@ -294,6 +299,20 @@ def quiet_prefect(debug: bool) -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     logging.getLogger("nightrec").setLevel(logging.INFO)
+
+
+@contextmanager
+def light_prefect() -> Iterator[None]:
+    """No heartbeats on an embedded server: nobody watches them there, and ending them takes a second."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with nullcontext() if PREFECT_API_URL.value() else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+
+
+def warm_up(module: str) -> None:
+    """Import a slow module beside what comes first: here, the start of Prefect's server."""
+    threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
 
 def show_night(store: Path, record: dict[str, Any]) -> None:

@@ -14,9 +14,9 @@ from recmodels.registry import create
 from tasks.evaluate import EvaluationRules
 from tasks.export import ExportRules
 from tasks.features import FeatureRules
-from tasks.inputs import Inputs
 from tasks.prepare import PrepareRules
-from tasks.presets import apply
+from tasks.reading.inputs import Inputs
+from tasks.reading.presets import apply
 from tasks.train import Candidate
 from tasks.validate import ValidationRules
 
@@ -170,8 +170,8 @@ def checked(content: dict[str, Any], where: str) -> NightConfig:
 
 
 def sentence(error: ValidationError) -> str:
-    """The first mistake, with its key and what to do."""
-    mistake = error.errors()[0]
+    """The first mistake, with its key and what to do; a key that does not exist explains one that is missing."""
+    mistake = min(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
     place = [str(part) for part in mistake["loc"]]
     key = ".".join(place)
     if mistake["type"] == "extra_forbidden":
@@ -179,6 +179,8 @@ def sentence(error: ValidationError) -> str:
         near = get_close_matches(place[-1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}."
         return f"unknown key {key}; {hint}"
+    if mistake["type"] == "missing":
+        return f"{key} is missing; give it a value."
     reason = mistake["msg"].removeprefix("Value error, ")
     return f"{key} = {mistake['input']!r}: {reason[0].lower() + reason[1:]}."
 

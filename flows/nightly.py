@@ -11,12 +11,12 @@ from tasks.demo import demo_site
 from tasks.evaluate import evaluate
 from tasks.export import export
 from tasks.features import features
+from tasks.ingest import ingest
 from tasks.prepare import prepare
 from tasks.report import recorded, report
 from tasks.store import Json, Manifest, Store
 from tasks.train import ListRules, Share, cores, refit, train
 from tasks.validate import validate
-from tasks.wired import ingest
 
 
 @flow(name="nightly", flow_run_name="night-{run_date}", persist_result=False)

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from recmodels.demo import write_site
-from tasks.inputs import Inputs, TableInput
+from tasks.reading.inputs import Inputs, TableInput
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Night, read_json
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,19 +27,38 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
-from tasks import ids, rejects, schema, timestamps
 from tasks.engine import connect, literal
-from tasks.inputs import Inputs, TableInput
-from tasks.sink import Sink
-from tasks.sources import Source, Unreadable, run
-from tasks.tables import Table, open_table, query, where
-from tasks.textfiles import Lines, count_lines
+from tasks.reading import ids, rejects, schema, timestamps
+from tasks.reading.inputs import Inputs, TableInput, input_fingerprint
+from tasks.reading.sink import Sink
+from tasks.reading.sources import Source, Unreadable, run
+from tasks.reading.tables import Table, open_table, query, where
+from tasks.reading.textfiles import Lines, count_lines
+from tasks.stage import stage_task, told_stage
+from tasks.store import Json, Manifest, Night
 
 _BATCH = 60 * 2048  # rows
 _BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _UTC = pa.timestamp("us", "UTC")
+
+
+@stage_task("ingest")
+def ingest(night: Night, inputs: Inputs, cutoff: datetime, fresh: bool = False) -> Manifest:
+    """Bring ``raw/`` up to date with the site's files."""
+
+    def build(out: Path) -> Json:
+        summary = write_raw(inputs, cutoff, datetime.now(UTC), out)
+        others = "".join(
+            f", {table['rows']:,} {name}" for name, table in summary["tables"].items() if name != "interactions"
+        )
+        left = f" ({summary['after_cutoff']:,} at or after the cutoff)" if summary["after_cutoff"] else ""
+        return summary | {"told": f"{summary['rows']:,} interactions{left}{others}"}
+
+    files = {"files": input_fingerprint(inputs)}
+    parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat()}
+    return told_stage("ingest", night.raw, build, inputs=files, parameters=parameters, fresh=fresh)
 
 
 def write_raw(

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.integer[Any]]
+Number = TypeVar("Number", np.int32, np.int64, np.float32)
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")
 
@@ -75,10 +76,16 @@ class Rows:
         return len(self.user)
 
     def take(self, rows: Mask | Places) -> "Rows":
-        timestamp = self.timestamp[rows]
-        first = timestamp if self.first is self.timestamp else self.first[rows]
-        rating = None if self.rating is None else self.rating[rows]
-        return Rows(self.user[rows], self.item[rows], timestamp, first, self.weight[rows], rating)
+        timestamp = picked(self.timestamp, rows)
+        first = timestamp if self.first is self.timestamp else picked(self.first, rows)
+        rating = None if self.rating is None else picked(self.rating, rows)
+        user, item = picked(self.user, rows), picked(self.item, rows)
+        return Rows(user, item, timestamp, first, picked(self.weight, rows), rating)
+
+
+def picked(column: npt.NDArray[Number], rows: Mask | Places) -> npt.NDArray[Number]:
+    """``column[rows]``; for row numbers this way takes half the time, since it does not check their bounds."""
+    return column[rows] if rows.dtype == np.bool_ else column.take(rows, mode="clip")
 
 
 @dataclass(frozen=True)
@@ -220,7 +227,7 @@ def dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
 def event_weights(table: pa.Table, rules: PrepareRules) -> Floats:
     """The weight of each event by its name."""
     if "event" not in table.column_names or not rules.event_weights:
-        return np.ones(table.num_rows, np.float32)
+        return np.broadcast_to(np.float32(1), table.num_rows)
     events = table["event"].combine_chunks().dictionary_encode()
     weights = [rules.event_weights.get(event, 1.0) for event in events.dictionary.to_pylist()]
     weight: Floats = np.array([*weights, 1.0], np.float32)[pc.fill_null(events.indices, -1).to_numpy()]
@@ -238,7 +245,7 @@ def grouped(keys: Ints, n_keys: int) -> Places:
 def merge(log: Log, events: Rows, duplicates: str) -> Rows:
     """One row a (user, item): the time and the rating of its last event, the time of its first one."""
     by_item = grouped(events.item, log.n_items)  # by item, then user, then time
-    user, item = events.user[by_item], events.item[by_item]
+    user, item = picked(events.user, by_item), picked(events.item, by_item)
     again = np.flatnonzero((user[1:] == user[:-1]) & (item[1:] == item[:-1])) + 1
     if not len(again):
         return events

@@ -4,11 +4,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
 
 from tasks.store import Json, Manifest, run_stage
 
@@ -19,18 +21,27 @@ R = TypeVar("R")
 
 
 def stage_task(run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """A stage as a Prefect task, named and tagged by the stage (``train``) and its run by the model (``train-{name}``).
+    """A stage as a Prefect task: named by the stage (``train``), its runs by stage and model (``train-{name}``), tagged
+    by both.
 
     The store remembers what is done, so Prefect neither hashes arguments nor keeps results.
     """
-    stage = run_name.partition("-")[0]
+    stage, _, _ = run_name.partition("-{")
 
     def as_task(function: Callable[P, R]) -> Task[P, R]:
+        @wraps(function)
+        def tagged(*args: P.args, **kwargs: P.kwargs) -> R:
+            # Not in the task's definition: a run that starts with tags asks the server for a slot of each, which on
+            # SQLite collides with the server's other writes and costs two seconds a task.
+            if context := TaskRunContext.get():
+                model = context.task_run.name.removeprefix(stage).removeprefix("-")
+                context.task_run.tags += [tag for tag in (stage, model) if tag]
+            return function(*args, **kwargs)
+
         return Task(
-            function,
+            tagged,
             name=stage,
             task_run_name=run_name,
-            tags=[stage],
             cache_policy=NO_CACHE,
             persist_result=False,
             result_serializer="json",

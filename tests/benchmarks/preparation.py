@@ -43,7 +43,7 @@ def write(path: Path) -> None:
 def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
     from tasks import prepare
     from tasks.ingest import write_raw
-    from tasks.inputs import Inputs, TableInput
+    from tasks.reading.inputs import Inputs, TableInput
     from tasks.store import run_stage
 
     inputs = Inputs(interactions=TableInput(path=str(source)))

@@ -1,4 +1,4 @@
-"""Prefect for the tests of the flows: a home of its own, no telemetry, and one server for all nights in this process."""
+"""Prefect for the tests of the flows: a home of its own, no telemetry, one server for all nights in this process."""
 
 import os
 import tempfile
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli import quiet_prefect
+from tests.flows.running import Demo, ended, start
+from tests.flows.sites import DAY, write
 
 # Prefect reads its environment once, when it is imported.
 HOME = os.environ.setdefault("PREFECT_HOME", tempfile.mkdtemp(prefix="nightrec-prefect-"))
@@ -28,6 +30,14 @@ def prefect_server() -> Iterator[None]:
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            yield
+    quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})  # a heartbeat costs each flow a second
+    with prefect_test_harness(server_startup_timeout=120), quiet:
+        yield
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path) -> Demo:
+    """One night on a small demo site, as a newcomer runs it: by the module's name, in a process of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    write(folder / "nightrec.toml", "[demo]\nusers = 300\nitems = 120\ninteractions = 5000\n")
+    return Demo(folder, ended(start("run", "--date", DAY.isoformat(), cwd=folder, home=prefect_home)))

@@ -25,6 +25,18 @@ class Ran:
     err: str
 
 
+@dataclass(frozen=True)
+class Demo:
+    """A night that ran in ``folder``, and how it ended. Tests only look at it."""
+
+    folder: Path
+    ran: Ran
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+
 def nightrec(*arguments: str | Path, cwd: Path) -> Ran:
     """Run the command line in this process, with ``cwd`` as the working directory."""
     out, err, code = StringIO(), StringIO(), 0
@@ -32,9 +44,9 @@ def nightrec(*arguments: str | Path, cwd: Path) -> Ran:
     with chdir(cwd), patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
         try:
             main()
-        except SystemExit as exit:
-            assert isinstance(exit.code, int)
-            code = exit.code
+        except SystemExit as end:
+            assert isinstance(end.code, int)
+            code = end.code
     return Ran(code, out.getvalue(), err.getvalue())
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.ingest import write_raw
-from tasks.inputs import Inputs, TableInput
+from tasks.reading.inputs import Inputs, TableInput
 
 CUTOFF = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = datetime(2024, 1, 2, tzinfo=UTC)

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.errors import ConfigError, DataRefused
-from tasks.inputs import Inputs, TableInput, input_fingerprint
-from tasks.textfiles import count_lines
+from tasks.reading.inputs import Inputs, TableInput, input_fingerprint
+from tasks.reading.textfiles import count_lines
 from tests.tasks.raw import column, ingest, read, write
 
 ROWS = [("1", "10", "2023-01-01T00:00:00Z", "4.5"), ("2", "20", "2023-01-02T00:00:00Z", "3")]

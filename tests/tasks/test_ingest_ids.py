@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.inputs import Inputs, TableInput
+from tasks.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import column, ingest, read, write
 
 INT64 = st.integers(-(2**63), 2**63 - 1)

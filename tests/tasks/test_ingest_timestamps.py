@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.errors import DataRefused
-from tasks.inputs import TableInput
+from tasks.reading.inputs import TableInput
 from tests.tasks.raw import column, ingest, write
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -170,7 +170,7 @@ def test_the_machines_time_zone_plays_no_part(tmp_path: Path) -> None:
     _log(tmp_path, ["2023-03-26 02:30:00", "2023-06-01", "2023-06-01T12:00:00+02:00"])
     program = (
         "import sys; from pathlib import Path; from tests.tasks.raw import ingest, column; "
-        "from tasks.inputs import TableInput; folder = Path(sys.argv[1]); "
+        "from tasks.reading.inputs import TableInput; folder = Path(sys.argv[1]); "
         "_, out = ingest(folder, TableInput(path=str(folder / 'log.csv'))); "
         "print([t.timestamp() for t in column(out, 'timestamp')])"
     )

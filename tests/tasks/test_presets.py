@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 from recmodels.errors import ConfigError
-from tasks import presets
-from tasks.inputs import Inputs, TableInput
+from tasks.reading import presets
+from tasks.reading.inputs import Inputs, TableInput
 from tests.conftest import real_data
 from tests.tasks.raw import column, ingest, read, write
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
-from tasks.sources import Source, run
+from tasks.reading.sources import Source, run
 
 _REASONS = {
     "UNQUOTED VALUE": "a stray or unclosed quote",

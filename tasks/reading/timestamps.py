@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from recmodels.errors import DataRefused
-from tasks.inputs import TimestampUnit
-from tasks.sources import JSON, TEXT, Value, as_text
+from tasks.reading.inputs import TimestampUnit
+from tasks.reading.sources import JSON, TEXT, Value, as_text
 
 Unit = Literal["s", "ms", "us", "ns"]
 PER_SECOND: dict[Unit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

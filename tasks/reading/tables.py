@@ -10,10 +10,10 @@ from pathlib import Path
 import duckdb
 
 from recmodels.errors import DataRefused
-from tasks import ids, schema, timestamps
 from tasks.engine import quoted
-from tasks.inputs import TableInput, resolve
-from tasks.sources import Source, Value, as_text, open_source, run
+from tasks.reading import ids, schema, timestamps
+from tasks.reading.inputs import TableInput, resolve
+from tasks.reading.sources import Source, Value, as_text, open_source, run
 
 _OURS = {column for name in schema.REQUIRED for column in (*schema.REQUIRED[name], *schema.OPTIONAL[name])}
 _NOTHING = Value("CAST(NULL AS VARCHAR)", "VARCHAR")

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import duckdb
 
 from recmodels.errors import DataRefused
-from tasks import textfiles
 from tasks.engine import literal, quoted
-from tasks.inputs import GZIP, Format, TableInput, format_of, head
-from tasks.textfiles import Dialect
+from tasks.reading import textfiles
+from tasks.reading.inputs import GZIP, Format, TableInput, format_of, head
+from tasks.reading.textfiles import Dialect
 
 TEXT, JSON = "TEXT", "JSON"  # types of values besides DuckDB's own: CSV text, which has none, and JSON as written
 _KEYS_FROM = 100_000  # lines of a JSON file that are looked at to learn its keys

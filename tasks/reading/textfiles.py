@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
-from tasks.inputs import GZIP, TableInput, head
+from tasks.reading.inputs import GZIP, TableInput, head
 
 _SAMPLE = 1 << 16
 _CHUNK = 1 << 20

@@ -7,7 +7,7 @@ ids fall together and each leaves as it came.
 
 from __future__ import annotations
 
-from tasks.sources import JSON, TEXT, Value, as_text
+from tasks.reading.sources import JSON, TEXT, Value, as_text
 
 INTEGER, STRING = "BIGINT", "VARCHAR"
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")

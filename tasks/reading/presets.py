@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recmodels.errors import ConfigError
-from tasks.inputs import Inputs, TableInput, extension
+from tasks.reading.inputs import Inputs, TableInput, extension
 
 Settings = dict[str, Any]
 

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 
 from recmodels.errors import ConfigError, DataRefused
-from tasks.inputs import TableInput
-from tasks.sources import JSON, OBJECT, TEXT, Source, Value, as_text, run
+from tasks.reading.inputs import TableInput
+from tasks.reading.sources import JSON, OBJECT, TEXT, Source, Value, as_text, run
 
 KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "users": ("user_id",), "tags": ("item_id",)}
 REQUIRED = KEYS | {"interactions": ("user_id", "item_id", "timestamp"), "tags": ("item_id", "tag")}

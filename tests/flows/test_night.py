@@ -1,0 +1,270 @@
+"""Nights in processes of their own: what they print, how they fail, what a kill leaves behind, and ids and time."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from tests.flows.running import Demo, Ran, ended, everything, nightrec, start
+from tests.flows.sites import DAY, log, write
+
+
+def test_a_night_ends_with_the_export_the_winner_its_figures_and_a_list(demo: Demo) -> None:
+    assert demo.ran.code == 0, demo.ran.err
+    assert demo.ran.err == ""
+    out = demo.ran.out
+    record = json.loads((demo.store / "nights" / str(DAY) / "night.json").read_text())
+    ndcg = record["models"][record["winner"]]["ndcg"]
+    assert f"Published: store/exports/{DAY}" in out
+    assert f"Winner: {record['winner']}, NDCG@10 {ndcg['value']:.4f} [{ndcg['low']:.4f}, {ndcg['high']:.4f}]" in out
+    assert f"{record['rows']:,} rows for {record['users']:,} users" in out
+    for stage in record["stages"]:
+        assert re.search(rf"^│ {stage['stage']} +│ +[\d.]+ │", out, re.MULTILINE), stage
+    titles = set(pq.read_table(demo.store / "demo" / "items.parquet")["title"].to_pylist())
+    listed = [cells for line in out.splitlines() if len(cells := [cell.strip() for cell in line.split("│")]) == 7]
+    assert [int(cells[1]) for cells in listed] == list(range(1, 11))
+    assert all(cells[3] in titles for cells in listed)
+
+
+def test_a_night_without_a_terminal_is_quiet_while_it_runs(demo: Demo) -> None:
+    assert "\x1b" not in demo.ran.out
+    assert demo.ran.out.startswith("Stages")
+
+
+def test_all_default_models_compete(demo: Demo) -> None:
+    record = json.loads((demo.store / "nights" / str(DAY) / "night.json").read_text())
+    assert set(record["models"]) == {"popularity", "popularity_7d", "item_knn", "ease", "content"}
+    assert record["failed"] == {}
+    metrics = {"ndcg", "recall", "precision", "hit_rate", "map", "mrr", "coverage"}
+    assert all(set(figures) == metrics for figures in record["models"].values())
+    assert all(0 <= figure["value"] <= 1 for figures in record["models"].values() for figure in figures.values())
+    history = pq.read_table(demo.store / "history" / f"{DAY}.parquet").to_pylist()
+    assert {(row["model"], row["metric"]) for row in history} == {(m, f) for m in record["models"] for f in metrics}
+
+
+def test_every_stage_leaves_a_manifest_and_data_docs(demo: Demo) -> None:
+    night = demo.store / "nights" / str(DAY)
+    for stage in ("raw", "valid", "features/prepared", "features/train", "features/full", "evaluation", "champion"):
+        manifest = json.loads((night / stage / "manifest.json").read_text())
+        there = {str(p.relative_to(night / stage)) for p in (night / stage).rglob("*") if p.is_file()}
+        assert {file["path"] for file in manifest["files"]} == there - {"manifest.json"}, stage
+        assert all(len(file["sha256"]) == 64 for file in manifest["files"])
+    assert (demo.store / "quality" / str(DAY) / "index.html").exists()
+    assert pq.read_metadata(night / "quarantine" / "interactions.parquet").num_rows > 0
+
+
+def test_recs_names_titles_and_reasons(demo: Demo) -> None:
+    user = pq.read_table(demo.store / "exports" / "latest" / "topk")["user_id"][0].as_py()
+    rows = json.loads(nightrec("recs", user, "--json", cwd=demo.folder).out)
+    assert [row["rank"] for row in rows] == list(range(1, 11))
+    assert all(row["title"] for row in rows)
+    shown = nightrec("recs", user, cwd=demo.folder)
+    assert shown.code == 0 and all(row["title"] in shown.out for row in rows)
+
+
+# A required model that fails
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect_server: None) -> tuple[Path, Ran]:
+    """A store with one published night, and a second night in which a required model runs out of time."""
+    folder = tmp_path_factory.mktemp("failed")
+    write(folder / "log.csv", log())
+    assert nightrec("run", "--interactions", "log.csv", "--date", str(DAY), "--models", "ease", cwd=folder).code == 0
+    before = everything(folder / "store" / "exports")
+    settings = '[inputs.interactions]\npath = "log.csv"\n[models.popularity]\n[models.ease]\nrequired = true\n'
+    write(folder / "nightrec.toml", settings + "timeout_minutes = 0.0001\n")
+    ran = ended(start("run", "--date", str(DAY + timedelta(days=1)), cwd=folder, home=prefect_home))
+    assert everything(folder / "store" / "exports") == before
+    return folder, ran
+
+
+def test_a_required_model_that_fails_fails_the_night_in_a_sentence(failed: tuple[Path, Ran]) -> None:
+    _, ran = failed
+    assert ran.code == 1
+    assert ran.out == ""
+    assert ran.err.count("\n") == 1, ran.err
+    assert "The required model ease failed: ease was stopped after 0.0001 minutes" in ran.err
+    assert "The last export stays" in ran.err
+
+
+def test_status_shows_what_went_wrong(failed: tuple[Path, Ran]) -> None:
+    folder, _ = failed
+    shown = nightrec("status", cwd=folder)
+    assert shown.code == 0
+    assert "failed" in shown.out and "required model" in shown.out
+    assert f"{DAY} (latest)" in shown.out
+
+
+# A night that is killed
+
+
+CANDIDATE = "recmodels.candidate"
+
+
+@pytest.fixture(scope="module")
+def killed(
+    tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect_server: None
+) -> Iterator[tuple[Path, Ran, list[psutil.Process], list[psutil.Process]]]:
+    """A night's folder, a second night that was tried meanwhile, and the killed night's processes:
+    the candidates, and the others.
+    """
+    folder = tmp_path_factory.mktemp("killed")
+    write(folder / "log.csv", log())
+    arguments = ("run", "--interactions", "log.csv", "--date", str(DAY))
+    night = folder / "store" / "nights" / str(DAY)
+    process = start(*arguments, cwd=folder, home=prefect_home)
+    children: list[psutil.Process] = []
+    try:
+        wait_for(lambda: (night / "night.json").exists(), process)
+        second = nightrec(*arguments, cwd=folder)
+        wait_for(lambda: list((night / "logs").glob("*-train.spec.json")), process)
+        wait_for(lambda: any(is_candidate(child) for child in psutil.Process(process.pid).children()), process)
+        os.kill(process.pid, signal.SIGSTOP)  # so that nothing is started or ends unseen
+        children = psutil.Process(process.pid).children(recursive=True)
+        candidates = [child for child in children if is_candidate(child)]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        yield folder, second, candidates, [child for child in children if child not in candidates]
+    finally:
+        process.kill()
+        for child in children:
+            if child.is_running():
+                child.kill()
+
+
+def wait_for(happens: "object", process: "subprocess.Popen[str]", seconds: float = 120) -> None:
+    assert callable(happens)
+    until = time.monotonic() + seconds
+    while not happens():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def is_candidate(process: psutil.Process) -> bool:
+    try:
+        return CANDIDATE in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+Killed = tuple[Path, Ran, list[psutil.Process], list[psutil.Process]]
+
+
+def test_a_second_night_on_the_same_store_is_refused(killed: Killed) -> None:
+    folder, second, _, _ = killed
+    assert second.code == 1
+    assert second.err.count("\n") == 1
+    assert f"Another night is running in the store {folder / 'store'}: wait for it to end" in second.err
+
+
+def test_no_candidate_survives_a_killed_night(killed: Killed) -> None:
+    folder, _, candidates, _ = killed
+    assert candidates
+    _, alive = psutil.wait_procs(candidates, timeout=10)
+    assert alive == []
+    toplists = folder / "store" / "nights" / str(DAY) / "toplists"
+    assert [path for path in toplists.glob("*") if not path.name.startswith(".tmp")] == []
+
+
+def test_no_other_process_survives_a_killed_night(killed: Killed) -> None:
+    _, _, _, others = killed
+    _, alive = psutil.wait_procs(others, timeout=10)
+    assert [process.cmdline() for process in alive] == []
+
+
+def test_a_killed_night_resumes_and_publishes(killed: Killed) -> None:
+    folder, _, candidates, _ = killed
+    psutil.wait_procs(candidates, timeout=10)
+    night = folder / "store" / "nights" / str(DAY)
+    assert json.loads((night / "night.json").read_text())["status"] == "running"
+    assert not (folder / "store" / "exports" / "latest.json").exists()
+    ran = nightrec("run", "--interactions", "log.csv", "--date", str(DAY), cwd=folder)
+    assert ran.code == 0, ran.err
+    record = json.loads((night / "night.json").read_text())
+    events = {stage["stage"]: stage["event"] for stage in record["stages"]}
+    assert {events[stage] for stage in ("ingest", "validate", "prepare", "features train")} == {"skipped"}
+    assert (events["train item_knn"], events["export"]) == ("done", "done")
+    assert record["status"] == "published"
+    assert json.loads((folder / "store" / "exports" / "latest.json").read_text())["export_id"] == str(DAY)
+    assert [path for path in (folder / "store").rglob("*") if ".tmp" in path.name] == []
+
+
+# Ids and time
+
+
+USERS = ["007", "7", "a", "A", "Ä", "ä", "Zoë", "用户", "9007199254740993", " padded ", "0x1F", "1e3", "😀", "None"]
+ITEMS = [2**53 + n for n in range(12)]  # as doubles, every second one would be another
+
+
+def odd_log() -> str:
+    """Timestamps without a zone, close to midnight; every user has five items."""
+    rows = ["user_id,item_id,timestamp"]
+    for user, name in enumerate(USERS):
+        for n in range(5):
+            when = datetime(2024, 2, 29, 23, 30, tzinfo=UTC) - timedelta(days=(user + 3 * n) % 20, minutes=user)
+            rows.append(f"{name},{ITEMS[(user + 2 * n) % len(ITEMS)]},{when:%Y-%m-%d %H:%M:%S}")
+    rows.append(f"007,{ITEMS[11]},2024-03-01 00:00:00")  # at the cutoff: not seen
+    return "\n".join(rows) + "\n"
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect_server: None) -> list[Path]:
+    """The stores of the same night, run on machines in Tokyo and in Honolulu."""
+    log_file = write(tmp_path_factory.mktemp("odd") / "log.csv", odd_log())
+    arguments = ("run", "--interactions", log_file, "--date", str(DAY), "--models", "item_knn", "--k", "4")
+    folders = [tmp_path_factory.mktemp(name) for name in ("tokyo", "honolulu")]
+    tokyo = start(*arguments, cwd=folders[0], home=prefect_home, environment={"TZ": "Asia/Tokyo"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Pacific/Honolulu")
+        time.tzset()
+        try:
+            honolulu = nightrec(*arguments, cwd=folders[1])
+        finally:
+            patch.undo()
+            time.tzset()
+    for ran in (ended(tokyo), honolulu):
+        assert ran.code == 0, ran.err
+    return [folder / "store" for folder in folders]
+
+
+def test_the_zone_of_the_machine_changes_nothing(odd: list[Path]) -> None:
+    tokyo, honolulu = (everything(store / "exports" / str(DAY)) for store in odd)
+    assert tokyo == honolulu
+    for file in ("train/interactions.parquet", "full/interactions.parquet", "holdout.parquet"):
+        there, here = (pq.read_table(s / "nights" / str(DAY) / "features" / "prepared" / file) for s in odd)
+        assert there.equals(here)
+
+
+def test_ids_come_out_as_they_went_in(odd: list[Path]) -> None:
+    lists = pq.read_table(odd[0] / "exports" / "latest" / "topk")
+    assert set(lists["user_id"].to_pylist()) == set(USERS)
+    assert set(lists["item_id"].to_pylist()) <= set(ITEMS)
+    assert len(set(lists["item_id"].to_pylist())) > len(ITEMS) // 2
+    assert str(lists.schema.field("item_id").type) == "int64"
+
+
+def test_the_cutoff_is_midnight_in_the_sites_zone(odd: list[Path]) -> None:
+    """What user 007 did at midnight itself is of the next night, so it may still be recommended."""
+    full = pq.read_table(odd[0] / "nights" / str(DAY) / "features" / "prepared" / "full" / "interactions.parquet")
+    assert full.num_rows == 5 * len(USERS)
+
+
+def test_a_user_is_found_by_the_id_as_it_was_written(odd: list[Path]) -> None:
+    for user in ("007", "7", "Ä", "用户"):
+        rows = json.loads(nightrec("recs", user, "--json", "--store", odd[0], cwd=odd[0]).out)
+        assert {row["user_id"] for row in rows} == {user}
+
+
+def test_a_run_date_is_a_date(odd: list[Path]) -> None:
+    assert pq.read_table(odd[0] / "exports" / "latest" / "topk")["run_date"][0].as_py() == date(2024, 3, 1)
