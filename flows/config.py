@@ -41,10 +41,10 @@ class DemoRules(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    users: int = Field(default=8_000, ge=2)
-    items: int = Field(default=2_000, ge=2)
-    interactions: int = Field(default=250_000, ge=10)
-    seed: int = Field(default=0, ge=0)
+    users: int = Field(default=8_000, ge=2, description="How many users it has.")
+    items: int = Field(default=2_000, ge=2, description="How many items.")
+    interactions: int = Field(default=250_000, ge=10, description="How many interactions, over 90 days.")
+    seed: int = Field(default=0, ge=0, description="The same seed makes the same site.")
 
 
 def default_models() -> dict[str, Candidate]:
@@ -110,13 +110,15 @@ class NightConfig(BaseModel):
         """This configuration with the paths and column names given for each table.
 
         Raises:
-            ConfigError: there is a table but no interactions.
+            ConfigError: there is a table but no interactions, or column names for a table that is not there.
         """
         inputs = {name: table.model_dump() for name, table in self.inputs.tables().items()} if self.inputs else {}
         for name, (path, columns) in tables.items():
             if path is not None:
                 inputs[name] = {"path": path}
-            if columns is not None and name in inputs:
+            if columns is not None and name not in inputs:
+                raise ConfigError(f"Column names for {name}, but no such table: name it with --{name}.")
+            if columns is not None:
                 inputs[name]["columns"] = columns
         if inputs and "interactions" not in inputs:
             raise ConfigError("There are no interactions to go with the tables: name them with --interactions.")
@@ -164,9 +166,16 @@ def load(path: Path | None) -> NightConfig:
 def checked(content: dict[str, Any], where: str) -> NightConfig:
     """Validate settings; the first mistake becomes one sentence."""
     try:
-        return NightConfig.model_validate(content)
+        return NightConfig.model_validate(without_none(content))
     except ValidationError as error:
         raise ConfigError(f"{where}: {sentence(error)}") from None
+
+
+def without_none(value: Any) -> Any:
+    """Settings in which ``"none"`` means no value, which TOML cannot say."""
+    if isinstance(value, dict):
+        return {key: inner if key == "columns" else without_none(inner) for key, inner in value.items()}
+    return None if value == "none" else value
 
 
 def sentence(error: ValidationError) -> str:

@@ -1,7 +1,6 @@
 """The commented ``nightrec.toml`` that ``nightrec init`` writes, made from the settings themselves."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -48,7 +47,7 @@ def section(name: str, kind: type[BaseModel]) -> str:
 
 def setting(name: str, field: FieldInfo) -> str:
     """``# name = default   # what it is``."""
-    line = f"# {name} = {toml(field.default)}" if field.default is not None else f"# {name} ="
+    line = f"# {name} = {toml(field.default)}"
     return f"{line:<36} # {field.description}" if field.description else line
 
 
@@ -64,6 +63,4 @@ def models() -> str:
 def toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }" if value else "{}"
-    if isinstance(value, Path):
-        value = str(value)
-    return json.dumps(value, default=str)
+    return '"none"' if value is None else json.dumps(value, default=str)

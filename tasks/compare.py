@@ -65,7 +65,7 @@ def write_comparison(night: Night, measured: dict[str, Manifest], failed: dict[s
     winner = max(summaries, key=lambda name: summaries[name]["metrics"][PRIMARY]["value"])  # the first of equals
     best = summaries[winner]["metrics"][PRIMARY]
     k = summaries[winner]["k"]
-    reason = f"the highest NDCG@{k} of {len(summaries)} models: {best['value']:.4f}"
+    reason = f"the highest NDCG@{k} of {len(summaries)} models"
     decision = {"winner": winner, "reason": reason, "metrics": summaries[winner]["metrics"], "failed": failed}
     table = pa.Table.from_pylist(rows, schema=COMPARISON)
     pq.write_table(table, out / "comparison.parquet")
@@ -75,7 +75,7 @@ def write_comparison(night: Night, measured: dict[str, Manifest], failed: dict[s
         "k": k,
         "users": summaries[winner]["users"],
         "models": {name: summary["metrics"] for name, summary in summaries.items()},
-        "told": f"{winner} wins with {reason}",
+        "told": f"{winner} wins with {reason}: {best['value']:.4f}",
     }
 
 

@@ -88,7 +88,7 @@ def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRu
     write_sequences(out / layout.SEQUENCES, user, learnt, n_users)
     n_terms = sum(len(term.names) for term in columns)
     return {
-        "told": f"{n_terms:,} terms, {len(numeric)} numbers, fitted on {known.sum():,} items",
+        "told": f"{n_terms:,} terms and {len(numeric)} scaled columns, fitted on {known.sum():,} items",
         "terms": {term.column: len(term.names) for term in columns},
         "numeric": sorted(numeric),
         "fitted_on_items": int(known.sum()),

@@ -371,7 +371,8 @@ def write_rows(path: Path, rows: Rows, window_end: int) -> None:
         columns["rating"] = rows.rating
     table = pa.table(columns).replace_schema_metadata({layout.WINDOW_END: str(window_end)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, use_dictionary=["weight", "rating"], compression="snappy")
+    whole_numbers = dict.fromkeys(("user_index", "item_index", "timestamp"), "DELTA_BINARY_PACKED")
+    pq.write_table(table, path, use_dictionary=["weight", "rating"], column_encoding=whole_numbers)
 
 
 def write_index(path: Path, kind: str, ids: pa.Array, source: Path) -> None:
