@@ -1,9 +1,10 @@
 """The nightly flow: read top to bottom, it is the DAG of a night."""
 
+from collections.abc import Iterator
 from datetime import date
 
 from prefect import flow
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectFuture, as_completed
 
 from flows.config import NightConfig
 from tasks.compare import compare
@@ -17,6 +18,8 @@ from tasks.report import recorded, report
 from tasks.store import Json, Manifest, Store
 from tasks.train import ListRules, Share, cores, refit, train
 from tasks.validate import validate
+
+Futures = dict[str, PrefectFuture[Manifest]]
 
 
 @flow(name="nightly", flow_run_name="night-{run_date}", persist_result=False)
@@ -52,33 +55,39 @@ def nightly(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
             name: train.submit(night, name, candidate, rules, prepared, described, share, fresh)
             for name, candidate in candidates.items()
         }
+        described_in_full = features.submit(night, "full", config.features, prepared, valid, fresh)
         evaluating = {
-            name: evaluate.submit(night, name, config.evaluation, lists, prepared, seed, fresh)  # type: ignore[call-overload]  # a future stands for its result
-            for name, lists in training.items()
+            name: evaluate.submit(night, name, config.evaluation, lists, prepared, seed, fresh)
+            for name, lists in as_trained(training)
         }
-        described_in_full = features(night, "full", config.features, prepared, valid, fresh)
         measured, failed = settled(training, evaluating)
         comparison = compare(night, candidates, measured, failed, fresh)
 
         winner = comparison["summary"]["winner"]
         everything = Share(threads=cores.n, seed=seed)
-        champion = refit(night, winner, candidates[winner], prepared, described_in_full, everything, fresh)
+        champion = refit(night, winner, candidates[winner], prepared, described_in_full.result(), everything, fresh)
         published = export(night, cutoff, winner, config.export, config.features, prepared, champion, comparison, fresh)
         record.update(report(night, raw, valid, prepared, comparison, published))
     return record
 
 
-def settled(
-    training: dict[str, PrefectFuture[Manifest]], evaluating: dict[str, PrefectFuture[Manifest]]
-) -> tuple[dict[str, Manifest], dict[str, str]]:
+def as_trained(training: Futures) -> Iterator[tuple[str, Manifest]]:
+    """The lists of each candidate as soon as they are there; those that failed are passed over."""
+    names = {future.task_run_id: name for name, future in training.items()}
+    for future in as_completed(list(training.values())):
+        future.wait()  # only now does it know its state
+        if future.state.is_completed():
+            yield names[future.task_run_id], future.result()
+
+
+def settled(training: Futures, evaluating: Futures) -> tuple[dict[str, Manifest], dict[str, str]]:
     """Wait for all candidates: the metrics of those that made it, and why the others did not."""
     measured, failed = {}, {}
-    for name, future in evaluating.items():
-        training[name].wait()
-        future.wait()
-        if future.state.is_completed():
-            measured[name] = future.result()
+    for name, trained in training.items():
+        last = evaluating.get(name, trained)
+        last.wait()
+        if last.state.is_completed():
+            measured[name] = last.result()
         else:
-            cause = future if training[name].state.is_completed() else training[name]
-            failed[name] = str(cause.result(raise_on_failure=False))
+            failed[name] = str(last.result(raise_on_failure=False))
     return measured, failed

@@ -5,6 +5,7 @@ All nights run once, in the fixture ``life``; each test looks at what they left.
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,8 +157,7 @@ def test_models_that_fail_are_reported_and_the_night_goes_on_without_them(life: 
     assert "content failed: The items have no terms to compare" in failed["content"]
     assert set(life.first.record["models"]) == {"popularity", "item_knn"}
     for name in ("ease", "content"):
-        line = next(line for line in life.first.ran.out.splitlines() if line.startswith(f"│ {name} "))
-        assert "failed" in line
+        assert re.search(rf"^│ {name} +│ +failed │", life.first.ran.out, re.MULTILINE)
     assert not list((life.folder / "store" / "nights" / str(DAY) / "toplists").glob("ease*"))
 
 
@@ -242,7 +242,7 @@ def test_prefect_shows_the_night_by_stage_and_model(life: Life) -> None:
         flows = {flow_run.name for flow_run in client.read_flow_runs(limit=200)}
     tags = {task.name: set(task.tags) for task in tasks}
     assert f"night-{DAY}" in flows
-    assert tags["train-item_knn"] == {"train"} and tags["evaluate-item_knn"] == {"evaluate"}
+    assert {"train", "item_knn"} <= tags["train-item_knn"] and {"evaluate", "item_knn"} <= tags["evaluate-item_knn"]
     assert {"ingest", "validate", "prepare", "compare", "refit-item_knn", "export-item_knn", "report"} <= set(tags)
     assert artifacts["model-comparison"].type == "table" and "item_knn" in str(artifacts["model-comparison"].data)
     assert artifacts["night-summary"].type == "markdown" and "NDCG@10" in str(artifacts["night-summary"].data)

@@ -1,0 +1,84 @@
+"""The house: imports only go down, what must be light is light, and nothing is pickled."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = ("flows", "tasks", "expectations", "recmodels")
+SOURCES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
+MODULES = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in SOURCES]
+EXECUTING = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}  # load what they run
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module or ""
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """The packages that are loaded in a new process once these modules are."""
+    code = f"import sys, {', '.join(modules)}; print(' '.join({{m.partition('.')[0] for m in sys.modules}}))"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=MODULES)
+def test_imports_only_go_down(path: Path) -> None:
+    floor = FLOORS.index(path.relative_to(ROOT).parts[0])
+    for module in imported(path):
+        top = module.partition(".")[0]
+        assert top not in FLOORS[:floor], f"{path} imports {module}, which is above it"
+        assert top != "tests"
+
+
+def test_import_linter_agrees() -> None:
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "0 broken" in ran.stdout
+
+
+def test_the_command_line_is_light() -> None:
+    assert loaded_by("flows.cli") & {"torch", "great_expectations", "prefect", "pandas", "sklearn", "duckdb"} == set()
+
+
+def test_the_flows_do_not_load_what_only_some_stages_need() -> None:
+    assert loaded_by("flows.nightly", "flows.checking") & {"torch", "great_expectations", "sklearn"} == set()
+
+
+def test_recmodels_is_a_library_of_its_own() -> None:
+    modules = [module for module in MODULES if module.startswith("recmodels") and not module.endswith("__main__")]
+    assert loaded_by(*modules) & {"prefect", "great_expectations", "flows", "tasks", "expectations"} == set()
+
+
+def test_recmodels_base_loads_no_frames_and_no_torch() -> None:
+    assert loaded_by("recmodels.candidate", "recmodels.registry") & {"torch", "pandas", "sklearn"} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=MODULES)
+def test_nothing_is_loaded_that_could_run_code(path: Path) -> None:
+    assert {module.partition(".")[0] for module in imported(path)} & EXECUTING == set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in ("eval", "exec", "torch.load", "pd.read_pickle"), f"{path}:{node.lineno}"
+            pickles = [keyword for keyword in node.keywords if keyword.arg == "allow_pickle"]
+            assert all(ast.unparse(keyword.value) == "False" for keyword in pickles), f"{path}:{node.lineno}"
+
+
+def test_everything_is_packaged() -> None:
+    """A folder of modules that pyproject.toml does not name would be missing from an installed nightrec."""
+    import tomllib
+
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    assert set(named) == {".".join(path.parent.relative_to(ROOT).parts) for path in SOURCES}
