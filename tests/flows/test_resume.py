@@ -31,7 +31,7 @@ required = true
 {item_knn}
 [models.ease]
 timeout_minutes = 0.0001
-[models.content]
+{more}
 """
 
 
@@ -120,14 +120,14 @@ def life(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Life
     write(folder / "log.csv", log())
     store = folder / "store"
 
-    def night(*arguments: str, popularity: str = "", item_knn: str = "", day: str = str(DAY)) -> Step:
-        write(folder / "nightrec.toml", SETTINGS.format(popularity=popularity, item_knn=item_knn))
+    def night(*arguments: str, popularity: str = "", item_knn: str = "", more: str = "", day: str = str(DAY)) -> Step:
+        write(folder / "nightrec.toml", SETTINGS.format(popularity=popularity, item_knn=item_knn, more=more))
         ran = nightrec("run", "--date", day, *arguments, cwd=folder)
         record = json.loads((store / "nights" / day / "night.json").read_text())
         return Step(ran, record, everything(store / "exports"))
 
     reader = Reader(store / "exports")
-    first, again = night(), night()
+    first, again = night(more="[models.content]"), night(more="[models.content]")
     with reader.reading():
         loser = night(popularity="parameters = { days = 30 }")
         winner = night(popularity="parameters = { days = 30 }", item_knn="parameters = { neighbors = 3 }")
@@ -231,18 +231,3 @@ def test_a_list_of_an_earlier_night_can_be_looked_at(life: Life) -> None:
     rows = json.loads(nightrec("recs", "u07", "--json", "--date", str(before), cwd=life.folder).out)
     assert [row["rank"] for row in rows] == list(range(1, 11))
     assert {row["run_date"] for row in rows} == {str(before)}
-
-
-def test_prefect_shows_the_night_by_stage_and_model(life: Life) -> None:
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        tasks = client.read_task_runs(limit=200)
-        artifacts = {artifact.key: artifact for artifact in client.read_artifacts(limit=200)}
-        flows = {flow_run.name for flow_run in client.read_flow_runs(limit=200)}
-    tags = {task.name: set(task.tags) for task in tasks}
-    assert f"night-{DAY}" in flows
-    assert {"train", "item_knn"} <= tags["train-item_knn"] and {"evaluate", "item_knn"} <= tags["evaluate-item_knn"]
-    assert {"ingest", "validate", "prepare", "compare", "refit-item_knn", "export-item_knn", "report"} <= set(tags)
-    assert artifacts["model-comparison"].type == "table" and "item_knn" in str(artifacts["model-comparison"].data)
-    assert artifacts["night-summary"].type == "markdown" and "NDCG@10" in str(artifacts["night-summary"].data)

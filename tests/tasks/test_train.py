@@ -1,0 +1,127 @@
+"""Training in a process of its own: what it leaves, how it fails, and how many run at a time."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from recmodels.errors import NightrecError
+from tasks import train as training
+from tasks.store import Json, Night
+from tasks.train import Candidate, Cores, ListRules, Share, refit, train
+from tests.tasks.test_export import prepare_night
+
+MANIFEST = {"output": "as prepared"}
+RULES = ListRules(k=3)
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return prepare_night(tmp_path)
+
+
+def trained(night: Night, name: str, rules: ListRules = RULES, **candidate: Any) -> Json:
+    return train.fn(night, name, Candidate(**candidate), rules, MANIFEST, MANIFEST, Share(threads=1))
+
+
+def test_a_candidate_leaves_its_model_and_lists_of_the_measured_users(night: Night) -> None:
+    manifest = trained(night, "neighbours", recommender="item_knn", parameters={"neighbors": 5})
+    about = json.loads((night.model("neighbours") / "model.json").read_text())
+    assert (about["recommender"], about["parameters"]["neighbors"]) == ("item_knn", 5)
+    lists = pq.read_table(night.toplists("neighbours") / "lists.parquet")
+    holdout = pq.read_table(night.prepared / "holdout.parquet")
+    assert set(lists["user_index"].to_pylist()) == set(holdout["user_index"].to_pylist())
+    assert manifest["summary"]["n_users"] == len(set(holdout["user_index"].to_pylist()))
+    assert manifest["summary"]["peak_bytes"] > 0
+
+
+def test_longer_lists_need_no_new_model(night: Night) -> None:
+    trained(night, "item_knn")
+    before = (night.model("item_knn") / "manifest.json").read_bytes()
+    assert not trained(night, "item_knn", ListRules(k=4))["skipped"]
+    assert (night.model("item_knn") / "manifest.json").read_bytes() == before
+    assert trained(night, "item_knn", ListRules(k=4))["skipped"]
+
+
+def test_another_parameter_needs_a_new_model(night: Night) -> None:
+    trained(night, "item_knn")
+    before = (night.model("item_knn") / "manifest.json").read_bytes()
+    trained(night, "item_knn", parameters={"neighbors": 1})
+    assert (night.model("item_knn") / "manifest.json").read_bytes() != before
+
+
+def test_the_winner_is_fitted_on_the_full_window(night: Night) -> None:
+    manifest = refit.fn(night, "item_knn", Candidate(), MANIFEST, MANIFEST, Share(threads=1))
+    assert manifest["parameters"]["recommender"] == "item_knn"
+    spec = json.loads((night.folder / "logs" / "item_knn-full.spec.json").read_text())
+    assert (spec["window"], spec["lists"]) == ("full", None)
+    assert (night.champion / "model.safetensors").exists()
+
+
+def test_a_candidate_out_of_time_is_stopped_and_says_so(night: Night) -> None:
+    with pytest.raises(NightrecError, match=r"item_knn was stopped after 0.0001 minutes: .*timeout_minutes"):
+        trained(night, "item_knn", timeout_minutes=0.0001)
+    assert not night.toplists("item_knn").exists()
+    assert not children()
+
+
+def test_a_candidate_that_fails_says_why(night: Night) -> None:
+    with pytest.raises(NightrecError, match="ease failed: EASE cannot invert its matrix with regularization -9"):
+        trained(night, "ease", parameters={"regularization": -9.0})
+
+
+def test_a_candidate_that_is_killed_is_told_from_one_that_fails(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    popen = subprocess.Popen
+
+    def kill_at_once(*arguments: Any, **keywords: Any) -> Any:
+        process = popen(*arguments, **keywords)
+        os.kill(process.pid, signal.SIGKILL)
+        return process
+
+    monkeypatch.setattr(training.subprocess, "Popen", kill_at_once)
+    with pytest.raises(NightrecError, match=r"item_knn was killed by signal 9, perhaps for want of memory"):
+        trained(night, "item_knn")
+
+
+def test_a_bug_in_a_candidate_is_one_line_and_the_log_has_the_rest(night: Night) -> None:
+    (night.prepared / "holdout.parquet").write_bytes(b"not parquet")
+    with pytest.raises(NightrecError, match=r"item_knn failed: .*its log is .*logs/item_knn-train.log"):
+        trained(night, "item_knn")
+    assert "Traceback" in (night.folder / "logs" / "item_knn-train.log").read_text()
+
+
+def test_processes_share_the_cores_and_no_more(tmp_path: Path) -> None:
+    cores, taken, most = Cores(4), [], []
+
+    def work(threads: int) -> None:
+        with cores.taken(threads):
+            taken.append(min(threads, 4))  # a share larger than the machine is the whole machine
+            most.append(sum(taken))
+            time.sleep(0.01)
+            taken.remove(min(threads, 4))
+
+    workers = [threading.Thread(target=work, args=(threads,)) for threads in (1, 2, 3, 1, 2, 4, 9)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(most) == 7
+    assert max(most) == 4
+    assert cores.free == 4
+
+
+def test_each_process_keeps_to_its_threads() -> None:
+    assert set(training.threads(3).values()) == {"3"}
+    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= set(training.threads(3))
+
+
+def children() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "recmodels.candidate" in child.cmdline()]
