@@ -203,6 +203,8 @@ def status(store: Path | None, last: int) -> None:
 
     folder = Store(the_store(store))
     records = [record for night in folder.nights()[-last:] if (record := read_json(night.summary))]
+    if not folder.in_use():  # what still says that it is running was killed
+        records = [record | ({"status": "interrupted"} if record["status"] == "running" else {}) for record in records]
     if not records:
         raise ConfigError(f"No night has run in the store {folder.root} yet: `nightrec run` is the first.")
     console.print(nights(records, read_json(folder.pointer)))

@@ -237,6 +237,7 @@ def describe_part(path: Path, root: Path) -> Json:
     """A data file as the manifest names it, with the range of its users."""
     part = describe(path, root)
     if path.parent.name == "topk":
-        users = pq.read_table(path, columns=["user_id"])["user_id"]
-        part |= {"min_user": users[0].as_py(), "max_user": users[-1].as_py()}
+        file = pq.ParquetFile(path)
+        first, last = (file.read_row_group(group, ["user_id"]) for group in (0, file.num_row_groups - 1))
+        part |= {"min_user": first["user_id"][0].as_py(), "max_user": last["user_id"][-1].as_py()}
     return part

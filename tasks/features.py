@@ -141,10 +141,14 @@ def words(value: object) -> list[str]:
 
 
 def tags(value: object) -> list[str]:
+    return [tag.lower() for tag in tags_as_written(value)]
+
+
+def tags_as_written(value: object) -> list[str]:
     if value is None:
         return []
     parts = value if isinstance(value, list) else str(value).split(TAG_DELIMITER)
-    return [tag for part in parts if part is not None and (tag := str(part).strip().lower())]
+    return [tag for part in parts if part is not None and (tag := str(part).strip())]
 
 
 def category(value: object) -> list[str]:
@@ -266,7 +270,7 @@ def categories_of(items: pa.Table, rules: FeatureRules) -> tuple[list[str], layo
     column = next((name for wanted in ("category", "tags") for name in roles if roles[name] == wanted), None)
     if column is None:
         return [], np.empty(0, np.int32), np.empty(0, np.int32)
-    split = category if roles[column] == "category" else tags
+    split = category if roles[column] == "category" else tags_as_written
     of_item = [sorted(set(split(value))) for value in items[column].to_pylist()]
     names = sorted({name for some in of_item for name in some})
     index = {name: position for position, name in enumerate(names)}

@@ -74,6 +74,14 @@ class Store:
         found = sorted((self.root / "nights").glob("*/night.json"))
         return [Night(self, date.fromisoformat(path.parent.name)) for path in found]
 
+    def in_use(self) -> bool:
+        """Whether a night is running in this store."""
+        try:
+            with self.lock():
+                return False
+        except NightrecError:
+            return True
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the store for one night.

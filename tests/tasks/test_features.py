@@ -143,5 +143,7 @@ def test_a_columns_role_is_guessed_from_its_type_and_content(name: str, values: 
 
 def test_categories_are_those_of_the_first_category_column_else_of_the_first_tags() -> None:
     names, item, category = categories_of(ITEMS, FeatureRules())
-    assert names == ["farm", "wild"]
-    assert list(zip(item.tolist(), category.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 0), (3, 1)]
+    assert names == ["Farm", "Wild", "farm"]
+    assert list(zip(item.tolist(), category.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 2), (3, 1)]
+    by_kind = ITEMS.append_column("kind", [["film", "book", "film", None]])
+    assert categories_of(by_kind, FeatureRules(roles={"kind": "category"}))[0] == ["book", "film"]

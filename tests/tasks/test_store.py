@@ -96,10 +96,11 @@ def test_sweeping_removes_what_a_killed_night_left(tmp_path: Path) -> None:
 
 def test_one_night_at_a_time_holds_the_store(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with store.lock(), pytest.raises(NightrecError, match="Another night is running"), store.lock():
-        pass
-    with Store(tmp_path).lock():
-        pass
+    with store.lock():
+        assert store.in_use()
+        with pytest.raises(NightrecError, match="Another night is running"), store.lock():
+            pass
+    assert not store.in_use()
 
 
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
