@@ -214,6 +214,14 @@ def known_ids(path: Path, column: str) -> pa.Array:
 
 def dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
     """Indices into the sorted distinct ids of ``column`` and ``more``, and those ids."""
+    if pa.types.is_integer(column.type):
+        ids, others = column.to_numpy(), more.cast(pa.int64()).to_numpy()
+        low, high = (int(pick(np.append(others, pick(ids)))) for pick in (np.min, np.max))
+        if high - low < 4 * len(ids) + 1000:  # close together: a table over their range is far faster than hashing
+            known = np.zeros(high - low + 1, np.bool_)
+            known[ids - low] = known[others - low] = True
+            index = (np.cumsum(known) - 1).astype(np.int32)
+            return picked(index, ids - low), pa.array(np.flatnonzero(known) + low)
     encoded = column.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):  # strings beyond 2 GiB stay chunked
         encoded = encoded.unify_dictionaries().combine_chunks()
@@ -221,7 +229,7 @@ def dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
     ids = pc.unique(pa.concat_arrays([found, more.cast(found.type)]))
     ids = ids.take(pc.array_sort_indices(ids))
     rank = pc.index_in(found, value_set=ids).to_numpy()
-    return rank.astype(np.int32)[encoded.indices.to_numpy()], ids
+    return picked(rank.astype(np.int32), encoded.indices.to_numpy()), ids
 
 
 def event_weights(table: pa.Table, rules: PrepareRules) -> Floats:
@@ -245,8 +253,11 @@ def grouped(keys: Ints, n_keys: int) -> Places:
 def merge(log: Log, events: Rows, duplicates: str) -> Rows:
     """One row a (user, item): the time and the rating of its last event, the time of its first one."""
     by_item = grouped(events.item, log.n_items)  # by item, then user, then time
-    user, item = picked(events.user, by_item), picked(events.item, by_item)
-    again = np.flatnonzero((user[1:] == user[:-1]) & (item[1:] == item[:-1])) + 1
+    user = picked(events.user, by_item)
+    same = user[1:] == user[:-1]
+    counts = np.bincount(events.item)
+    same[np.cumsum(counts[counts > 0])[:-1] - 1] = False  # where the next item begins
+    again = np.flatnonzero(same) + 1
     if not len(again):
         return events
     several = np.zeros(len(user), np.bool_)  # events of pairs that have more than one

@@ -13,6 +13,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
     FlowRunFilterName,
 )
+from prefect.client.schemas.sorting import FlowRunSort
 
 from tests.flows.running import nightrec
 from tests.flows.sites import DAY, log, write
@@ -30,7 +31,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> dict[
     assert ran.code == 0, ran.err
     name = FlowRunFilterName(any_=[f"night-{DAY}"])
     with get_client(sync_client=True) as client:
-        flow_run = client.read_flow_runs(flow_run_filter=FlowRunFilter(name=name))[-1]
+        flow_run = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(name=name), sort=FlowRunSort.START_TIME_DESC, limit=1
+        )[0]
         mine = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
         tasks = {task.name: task for task in client.read_task_runs(flow_run_filter=mine, limit=200)}
         of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))

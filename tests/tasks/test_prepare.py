@@ -87,6 +87,29 @@ def test_duplicates_become_one_row_with_the_last_time_and_rating(tmp_path: Path)
     assert second["rating"] == 5.0
 
 
+@pytest.mark.parametrize("catalogue", [["0"], ["0", "aa"], ["z"]])
+def test_duplicates_are_found_beside_items_that_nobody_has(tmp_path: Path, catalogue: list[str]) -> None:
+    log = events([(1, "a", 9), (1, "b", 8), (2, "a", 7), (2, "b", 6), (2, "b", 5)])
+    out = prepared(tmp_path, interactions=log, items=pa.table({"item_id": catalogue}))
+    assert pairs(out) == [(1, "a"), (1, "b"), (2, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("spread", [1, 10**12])
+def test_integer_ids_close_together_and_far_apart_are_indexed_alike(tmp_path: Path, spread: int) -> None:
+    log = events(
+        [(user * spread, item * spread, day) for user, item, day in ((-3, 5, 9), (-3, 7, 8), (4, 5, 7), (4, 6, 6))]
+    )
+    items = pa.table({"item_id": [9 * spread, -spread]})
+    out = prepared(tmp_path, interactions=log, items=items)
+    assert pq.read_table(out / layout.ITEMS)["item_id"].to_pylist() == [n * spread for n in (-1, 5, 6, 7, 9)]
+    assert pairs(out) == [
+        (-3 * spread, 5 * spread),
+        (-3 * spread, 7 * spread),
+        (4 * spread, 5 * spread),
+        (4 * spread, 6 * spread),
+    ]
+
+
 def test_an_event_without_a_rating_keeps_the_last_rating_given(tmp_path: Path) -> None:
     log = events([(1, "a", 9), (1, "a", 2), (1, "b", 5), (2, "a", 4), (2, "b", 3)], rating=[4.0, None, 3.0, None, 1.0])
     assert {(r["user"], r["item"]): r["rating"] for r in rows(prepared(tmp_path, interactions=log))}[1, "a"] == 4.0
