@@ -4,11 +4,12 @@ import importlib
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -18,9 +19,13 @@ import click
 from rich.console import Console
 
 from recmodels.errors import ConfigError, NightrecError
+from tasks.store import Store, read_json
 
 if TYPE_CHECKING:
     from flows.config import NightConfig
+
+NIGHT_PROCESS = "NIGHTREC_PID"
+"""In the environment of all that a night starts: the process of the night."""
 
 console = Console() if sys.stdout.isatty() else Console(width=140)
 
@@ -148,7 +153,8 @@ def run(settings: "NightConfig", run_date: date, fresh: bool, models: str | None
         settings = settings.model_copy(update={"export": settings.export.model_copy(update={"k": k})})
     from flows.console import progress
 
-    warm_up("great_expectations")
+    if fresh or not Store(settings.store).night(run_date).valid.exists():
+        warm_up("great_expectations")
     with progress(console), light_prefect():
         from flows.nightly import nightly
 
@@ -199,14 +205,13 @@ def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool)
 def status(store: Path | None, last: int) -> None:
     """Show the last nights: champion, metrics, rows, duration, what went wrong."""
     from flows.console import nights
-    from tasks.store import Store, read_json
 
     folder = Store(the_store(store))
     records = [record for night in folder.nights()[-last:] if (record := read_json(night.summary))]
-    if not folder.in_use():  # what still says that it is running was killed
-        records = [record | ({"status": "interrupted"} if record["status"] == "running" else {}) for record in records]
     if not records:
         raise ConfigError(f"No night has run in the store {folder.root} yet: `nightrec run` is the first.")
+    if not folder.in_use():  # what still says that it is running was killed
+        records = [record | ({"status": "interrupted"} if record["status"] == "running" else {}) for record in records]
     console.print(nights(records, read_json(folder.pointer)))
 
 
@@ -305,11 +310,45 @@ def quiet_prefect(debug: bool) -> None:
 
 @contextmanager
 def light_prefect() -> Iterator[None]:
-    """No heartbeats on an embedded server: nobody watches them there, and ending them takes a second."""
+    """What an embedded Prefect server needs; nothing where the user has a server of their own.
+
+    No heartbeats: nobody watches them there, and ending them takes a second. And an interrupted night ends at once:
+    a terminal interrupts the server too, and Prefect would wait for it to come back. The night resumes when it is run
+    again.
+    """
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    with nullcontext() if PREFECT_API_URL.value() else temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    end_orphans()
+    if PREFECT_API_URL.value():
         yield
+        return
+    os.environ[NIGHT_PROCESS] = str(os.getpid())
+    before = {stop: signal.signal(stop, end_at_once) for stop in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield
+    finally:
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
+
+
+def end_orphans() -> None:
+    """End the embedded servers that killed nights of this user have left."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            night = process.environ().get(NIGHT_PROCESS)
+            if night and not psutil.pid_exists(int(night)):
+                process.terminate()
+
+
+def end_at_once(signum: int, _: object) -> None:
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        child.terminate()
+    os._exit(128 + signum)
 
 
 def warm_up(module: str) -> None:

@@ -176,18 +176,31 @@ def test_no_candidate_survives_a_killed_night(killed: Killed) -> None:
     assert [path for path in toplists.glob("*") if not path.name.startswith(".tmp")] == []
 
 
-@pytest.mark.xfail(reason="Prefect's embedded server outlives a killed night", strict=True)
-def test_no_other_process_survives_a_killed_night(killed: Killed) -> None:
-    _, _, _, others = killed
-    _, alive = psutil.wait_procs(others, timeout=5)
-    assert [process.cmdline() for process in alive] == []
+def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home: Path) -> None:
+    """A terminal sends it to every process of the group."""
+    write(tmp_path / "log.csv", log())
+    process = start("run", "--interactions", "log.csv", "--date", str(DAY), cwd=tmp_path, home=prefect_home)
+    logs = tmp_path / "store" / "nights" / str(DAY) / "logs"
+    wait_for(lambda: list(logs.glob("*-train.spec.json")), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        out, err = process.communicate(timeout=15)
+        assert (process.returncode, out, err.strip()) == (130, "", "")
+        assert psutil.wait_procs(children, timeout=5)[1] == []
+    finally:
+        process.kill()
+        for child in children:
+            if child.is_running():
+                child.kill()
 
 
 def test_a_killed_night_resumes_and_publishes(killed: Killed) -> None:
-    folder, _, candidates, _ = killed
+    folder, _, candidates, others = killed
     psutil.wait_procs(candidates, timeout=10)
     night = folder / "store" / "nights" / str(DAY)
     assert json.loads((night / "night.json").read_text())["status"] == "running"
+    assert "interrupted" in nightrec("status", cwd=folder).out
     assert not (folder / "store" / "exports" / "latest.json").exists()
     ran = nightrec("run", "--interactions", "log.csv", "--date", str(DAY), cwd=folder)
     assert ran.code == 0, ran.err
@@ -198,6 +211,7 @@ def test_a_killed_night_resumes_and_publishes(killed: Killed) -> None:
     assert record["status"] == "published"
     assert json.loads((folder / "store" / "exports" / "latest.json").read_text())["export_id"] == str(DAY)
     assert [path for path in (folder / "store").rglob("*") if ".tmp" in path.name] == []
+    assert psutil.wait_procs(others, timeout=5)[1] == []  # the embedded server outlived it, but not the next night
 
 
 # Ids and time

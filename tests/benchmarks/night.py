@@ -1,0 +1,58 @@
+"""A night on the demo site, and what Prefect adds to it: ``python -m tests.benchmarks.night``.
+
+Prefect's share is measured by a flow of as many tasks as a night has, which do nothing: its import, the start and end
+of its embedded server, and the bookkeeping of the tasks. Each figure is the median of three fresh processes.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROUNDS, TASKS = 3, 19
+EMPTY_FLOW = f"""
+from flows.cli import quiet_prefect, light_prefect
+quiet_prefect(debug=False)
+with light_prefect():
+    from prefect import flow
+    from tasks.stage import stage_task
+
+    @stage_task("nothing-{{n}}")
+    def nothing(n): return n
+
+    @flow
+    def empty(): return [nothing(n) for n in range({TASKS})]
+
+    empty()
+"""
+
+
+def seconds(command: list[str], home: str) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"PREFECT_HOME": home})
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        night = [sys.executable, "-m", "flows", "run", "--store", f"{folder}/store", "--date", "2026-11-25"]
+        record = Path(folder) / "store" / "nights" / "2026-11-25" / "night.json"
+        empty = [sys.executable, "-c", EMPTY_FLOW]
+        print(f"first night ever (Prefect makes its database): {seconds(night, folder):.1f} s")
+        figures: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for name, command in (("fresh", [*night, "--fresh"]), ("repeated", night), ("Prefect", empty)):
+                figures.setdefault(f"{name}, whole process", []).append(seconds(command, folder))
+                if command is not empty:
+                    stages = json.loads(record.read_text())["seconds"]
+                    figures.setdefault(f"{name}, the stages", []).append(stages)
+        for name, values in figures.items():
+            print(f"{name}: {statistics.median(values):.1f} s ({min(values):.1f} to {max(values):.1f})")
+
+
+if __name__ == "__main__":
+    main()
