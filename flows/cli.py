@@ -4,12 +4,10 @@ import importlib
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -23,9 +21,6 @@ from tasks.store import Store, read_json
 
 if TYPE_CHECKING:
     from flows.config import NightConfig
-
-NIGHT_PROCESS = "NIGHTREC_PID"
-"""In the environment of all that a night starts: the process of the night."""
 
 console = Console() if sys.stdout.isatty() else Console(width=140)
 
@@ -152,12 +147,14 @@ def run(settings: "NightConfig", run_date: date, fresh: bool, models: str | None
     if k:
         settings = settings.model_copy(update={"export": settings.export.model_copy(update={"k": k})})
     from flows.console import progress
+    from flows.server import embedded_server
 
-    if fresh or not Store(settings.store).night(run_date).valid.exists():
-        warm_up("great_expectations")
-    with progress(console), light_prefect():
+    with progress(console), embedded_server() as ready:
         from flows.nightly import nightly
 
+        if fresh or not Store(settings.store).night(run_date).valid.exists():
+            warm_up("great_expectations")
+        ready()
         record = nightly(settings, run_date, fresh)
     show_night(settings.store, record)
 
@@ -167,11 +164,13 @@ def run(settings: "NightConfig", run_date: date, fresh: bool, models: str | None
 def validate(settings: "NightConfig", run_date: date, fresh: bool) -> None:
     """Read and check the inputs, and stop there."""
     from flows.console import progress
+    from flows.server import embedded_server
 
-    warm_up("great_expectations")
-    with progress(console), light_prefect():
+    with progress(console), embedded_server() as ready:
         from flows.checking import checking
 
+        warm_up("great_expectations")
+        ready()
         record = checking(settings, run_date, fresh)
     console.print(
         f"{record['interactions']:,} interactions are fit to learn from, {record['quarantined']:,} rows were "
@@ -296,7 +295,6 @@ def quiet_prefect(debug: bool) -> None:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "nightrec",
         "GX_ANALYTICS_ENABLED": "false",
@@ -306,53 +304,11 @@ def quiet_prefect(debug: bool) -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     logging.getLogger("nightrec").setLevel(logging.INFO)
-
-
-@contextmanager
-def light_prefect() -> Iterator[None]:
-    """What an embedded Prefect server needs; nothing where the user has a server of their own.
-
-    No heartbeats: nobody watches them there, and ending them takes a second. And an interrupted night ends at once:
-    a terminal interrupts the server too, and Prefect would wait for it to come back. The night resumes when it is run
-    again.
-    """
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-    end_orphans()
-    if PREFECT_API_URL.value():
-        yield
-        return
-    os.environ[NIGHT_PROCESS] = str(os.getpid())
-    before = {stop: signal.signal(stop, end_at_once) for stop in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-            yield
-    finally:
-        for stop, handler in before.items():
-            signal.signal(stop, handler)
-
-
-def end_orphans() -> None:
-    """End the embedded servers that killed nights of this user have left."""
-    import psutil
-
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            night = process.environ().get(NIGHT_PROCESS)
-            if night and not psutil.pid_exists(int(night)):
-                process.terminate()
-
-
-def end_at_once(signum: int, _: object) -> None:
-    import psutil
-
-    for child in psutil.Process().children(recursive=True):
-        child.terminate()
-    os._exit(128 + signum)
+    logging.raiseExceptions = debug  # an interrupted night cannot send its last log lines, and that is no news
 
 
 def warm_up(module: str) -> None:
-    """Import a slow module beside what comes first: here, the start of Prefect's server."""
+    """Import a slow module beside what comes first: here, the rest of the start of Prefect's server."""
     threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
 

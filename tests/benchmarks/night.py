@@ -15,9 +15,10 @@ from pathlib import Path
 
 ROUNDS, TASKS = 3, 19
 EMPTY_FLOW = f"""
-from flows.cli import quiet_prefect, light_prefect
+from flows.cli import quiet_prefect
+from flows.server import embedded_server
 quiet_prefect(debug=False)
-with light_prefect():
+with embedded_server() as ready:
     from prefect import flow
     from tasks.stage import stage_task
 
@@ -27,6 +28,7 @@ with light_prefect():
     @flow
     def empty(): return [nothing(n) for n in range({TASKS})]
 
+    ready()
     empty()
 """
 

@@ -1,0 +1,60 @@
+"""Prefect's server for nights that are run where none is configured: it ends with the night, however that ends."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from recmodels.errors import NightrecError
+
+PATIENCE = 120  # seconds; the first start on a machine makes the database
+WATCH = '"$@" & read -r _; kill $!'  # the server runs until this process lets go of the shell's standard input
+
+
+@contextmanager
+def embedded_server() -> Iterator[Callable[[], None]]:
+    """Run a Prefect server beside the block, unless one is configured; yields a function that waits until it answers.
+
+    Prefect would start one itself. That one outlives a process that is killed, and dies before it on Ctrl-C (which
+    reaches every process of the terminal), so that the flow waits for a server that is gone. Starting it here also
+    lets the rest be imported meanwhile.
+
+    Flows send no heartbeats to it: nobody watches them there, and ending them takes a second.
+    """
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    if PREFECT_API_URL.value():
+        yield lambda: None
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    uvicorn = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
+    settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+    server = subprocess.Popen(
+        ["sh", "-c", WATCH, "sh", *uvicorn, *options],
+        stdin=subprocess.PIPE,
+        env=os.environ | settings,
+        start_new_session=True,
+    )
+    api = f"http://127.0.0.1:{port}/api"
+    with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield lambda: wait_for(f"{api}/health", server)
+    # The server is needed until Python exits: Prefect sends its last log lines then.
+
+
+def wait_for(health: str, server: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(health, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    server.kill()
+    raise NightrecError(f"Prefect's server did not start within {PATIENCE} s; try again, or set PREFECT_API_URL.")
