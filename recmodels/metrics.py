@@ -58,7 +58,7 @@ def per_user(items: Ints, truth: sparse.csr_array[Any, tuple[int, int]]) -> dict
 
 
 def coverage(items: Ints, n_items: int) -> float:
-    """Share of `n_items` (the items in the training window) that appear in any of the lists [n, k]."""
+    """Share of `n_items` (those that could be recommended) that appear in any of the lists [n, k]."""
     return len(np.unique(items[items >= 0])) / n_items
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 from pydantic import BaseModel, ConfigDict, Field
@@ -48,10 +49,10 @@ def evaluate(
 def write_metrics(toplists: Path, prepared: Path, rules: EvaluationRules, seed: int, out: Path) -> dict[str, Any]:
     """Write ``per_user.parquet`` (a row a measured user) and return each metric's mean with its interval."""
     holdout = pq.read_table(prepared / layout.HOLDOUT, columns=["user_index", "item_index"])
-    n_items = pq.read_metadata(prepared / layout.ITEMS).num_rows
+    available = pq.read_table(prepared / layout.ITEMS, columns=["available"])["available"]
     users, truth_row = np.unique(holdout["user_index"].to_numpy(), return_inverse=True)
     pairs = (truth_row, holdout["item_index"].to_numpy())
-    truth = sp.csr_array((np.ones(len(truth_row), np.bool_), pairs), shape=(len(users), n_items))
+    truth = sp.csr_array((np.ones(len(truth_row), np.bool_), pairs), shape=(len(users), len(available)))
     items = read_lists(toplists, users, rules.k)
     per_user = metrics.per_user(items, truth)
     pq.write_table(pa.table({"user_index": users, **per_user}), out / "per_user.parquet")
@@ -59,8 +60,7 @@ def write_metrics(toplists: Path, prepared: Path, rules: EvaluationRules, seed: 
     for name, values in per_user.items():
         low, high = metrics.bootstrap_interval(values, seed=seed, level=rules.confidence)
         summary[name] = {"value": float(values.mean()), "low": low, "high": high}
-    learnt = pq.read_table(prepared / layout.interactions_file("train"), columns=["item_index"])["item_index"]
-    summary["coverage"] = {"value": metrics.coverage(items, len(learnt.unique()))}
+    summary["coverage"] = {"value": metrics.coverage(items, pc.sum(available).as_py())}
     ndcg = summary[PRIMARY]
     told = f"NDCG@{rules.k} {ndcg['value']:.4f} [{ndcg['low']:.4f}, {ndcg['high']:.4f}] over {len(users):,} users"
     return {"k": rules.k, "users": len(users), "metrics": summary, "told": told}

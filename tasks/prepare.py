@@ -363,12 +363,17 @@ def refuse_too_small(log: Log, full: Rows, split: Split, rules: PrepareRules) ->
                 f"Only {left} {kind}{'s' * (left != 1)} remain to learn from, and 2 are needed: the inputs are too "
                 "small, or prepare.min_user_interactions, min_item_interactions or min_rating ask for too much."
             )
-    if not split.warm_users:
-        where = f"in the last {rules.holdout_days} days" if rules.holdout == "days" else "as users' last interactions"
+    if split.warm_users:
+        return
+    if rules.holdout == "days":
         raise DataRefused(
-            f"The holdout would be empty: {where} before the cutoff, nobody with a history did anything new. Widen "
-            'prepare.holdout_days, or set prepare.holdout = "auto" or "last".'
+            f"The holdout would be empty: in the last {rules.holdout_days} days before the cutoff, nobody with a "
+            'history did anything new. Raise prepare.holdout_days, or set prepare.holdout = "auto" or "last".'
         )
+    raise DataRefused(
+        "The holdout would be empty: without their last item, no user has a history left to learn from. Give more "
+        "interactions, or lower prepare.min_user_interactions or min_item_interactions."
+    )
 
 
 def write_rows(path: Path, rows: Rows, window_end: int) -> None:

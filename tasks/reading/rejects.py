@@ -53,7 +53,8 @@ def of_scan(db: duckdb.DuckDBPyConnection, table: str, source: Source) -> list[R
         reason = _REASONS.get(kind) or str(message).lower()
         if "number of columns" in reason:
             expected, there = (part for part in str(message).split() if part.isdigit())
-            reason = f"ragged: {there} columns instead of {expected}"
+            too_many = int(there) > int(expected)  # DuckDB stops at the first of them
+            reason = f"ragged: {f'more than {expected}' if too_many else f'{there} instead of {expected}'} columns"
         for offset, part in enumerate(str(text or "").strip("\r\n").splitlines() or [""]):
             rejects.setdefault(line + offset, Reject(table, source.path, line + offset, reason, part))
     return list(rejects.values())

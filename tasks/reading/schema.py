@@ -53,15 +53,18 @@ def names(table: TableInput, ours: str) -> Sequence[str]:
     return [theirs] if isinstance(theirs, str) else theirs
 
 
+_FLAGS = {"interactions": "--columns", "items": "--item-columns", "users": "--user-columns"}
+
+
 def _missing(name: str, ours: str, options: Sequence[str], source: Source) -> DataRefused:
     wanted = " or ".join(f"'{option}'" for option in options)
     purpose = "" if list(options) == [ours] else f" (for {ours})"
     lower = {column.lower(): column for column in source.columns}
     near = [m for o in (*options, ours) for m in get_close_matches(o.lower(), lower, n=1, cutoff=0.5)]
-    hint = f"did you mean '{lower[near[0]]}'? " if near else ""
+    hint = f"; did you mean '{lower[near[0]]}'?" if near else "."
     return DataRefused(
-        f"{name}: {source.path} has no column {wanted}{purpose}; its columns are {', '.join(source.columns)}; "
-        f"{hint}Map {ours} to the column that holds it."
+        f"{name}: {source.path} has no column {wanted}{purpose}; its columns are {', '.join(source.columns)}{hint} "
+        f"Name the column that holds it with {_FLAGS.get(name, f'inputs.{name}.columns:')} {ours}=…"
     )
 
 

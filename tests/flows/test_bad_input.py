@@ -74,7 +74,7 @@ CONTENTS: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
     "missing column": (
         "log.csv",
         LOG.replace("timestamp", "seen_at"),
-        ("log.csv has no column 'timestamp'", "its columns are user_id, item_id, seen_at", "Map timestamp to"),
+        ("log.csv has no column 'timestamp'", "its columns are user_id, item_id, seen_at", "--columns timestamp=…"),
     ),
     "column in other letters": (
         "log.csv",
@@ -134,7 +134,7 @@ CONTENTS: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         LOG.replace("u03,", "u03,more,").replace("u04,", "").replace("u05,", "u05,more,"),
         (
             "24 of 320 rows (7.5%) of the table interactions are refused",
-            "24 because the line is no row (ragged: 4 columns instead of 3; for example 'u03,more,109,",
+            "24 because the line is no row (ragged: more than 3 columns; for example 'u03,more,109,",
             "log.csv:26)",
         ),
     ),
@@ -197,7 +197,7 @@ def test_a_holdout_that_would_be_empty_is_refused(site: Site, tmp_path: Path) ->
     assert_refused(
         site.next_night("--config", config, "--interactions", same, *CHEAP),
         3,
-        ("The holdout would be empty: in the last 1 days before the cutoff", "Widen prepare.holdout_days"),
+        ("The holdout would be empty: in the last 1 days before the cutoff", "Raise prepare.holdout_days"),
     )
 
 

@@ -20,17 +20,17 @@ RUN_DATE = date(2026, 3, 31)
 
 
 def measured(tmp_path: Path, lists: list[tuple[int, int, int]], holdout: list[tuple[int, int]], k: int) -> Json:
-    """The summary for lists of (user, rank, item) and a holdout of (user, item), four of five items trained."""
+    """The summary for lists of (user, rank, item) and a holdout of (user, item), four of five items available."""
     prepared, out = tmp_path / "prepared", tmp_path / "out"
-    for folder in (prepared / "train", out):
+    for folder in (prepared, out):
         folder.mkdir(parents=True)
     user, item = zip(*holdout, strict=True)
     pq.write_table(
         pa.table({"user_index": pa.array(user, pa.int32()), "item_index": pa.array(item, pa.int32())}),
         prepared / "holdout.parquet",
     )
-    pq.write_table(pa.table({"item_index": [0, 1, 2, 3, 4]}), prepared / "items.parquet")
-    pq.write_table(pa.table({"item_index": [0, 1, 2, 3, 3]}), prepared / "train" / "interactions.parquet")
+    available = [True, True, True, True, False]
+    pq.write_table(pa.table({"item_index": [0, 1, 2, 3, 4], "available": available}), prepared / "items.parquet")
     columns = zip(("user_index", "rank", "item_index"), zip(*lists, strict=True), strict=True)
     pq.write_table(
         pa.table({name: pa.array(column, pa.int32()) for name, column in columns}), tmp_path / "lists.parquet"

@@ -181,8 +181,8 @@ def test_lines_that_are_not_rows_are_rejected_with_their_line_and_reason(tmp_pat
     assert column(out, "source_row") == [2, 8]
     rejects = read(out, "rejects")
     assert rejects.select(["source_row", "reason", "text"]).to_pylist() == [
-        {"source_row": 3, "reason": "ragged: 2 columns instead of 3", "text": "1,2"},
-        {"source_row": 5, "reason": "ragged: 4 columns instead of 3", "text": "1,3,2023-01-01,9"},
+        {"source_row": 3, "reason": "ragged: 2 instead of 3 columns", "text": "1,2"},
+        {"source_row": 5, "reason": "ragged: more than 3 columns", "text": "1,3,2023-01-01,9"},
         {"source_row": 6, "reason": "not valid UTF-8", "text": "1,?,2023-01-01"},
         {"source_row": 7, "reason": "a stray or unclosed quote", "text": '1,"4"x,2023-01-01'},
     ]
@@ -306,7 +306,7 @@ def test_the_fingerprint_names_each_file_that_is_read(tmp_path: Path) -> None:
          "interactions: {path} has a header but no rows; give a file with rows."),
         ("columns.csv", b"userid,item_id,timestamp\n1,2,3\n", DataRefused,
          "interactions: {path} has no column 'user_id'; its columns are userid, item_id, timestamp; "
-         "did you mean 'userid'? Map user_id to the column that holds it."),
+         "did you mean 'userid'? Name the column that holds it with --columns user_id=…"),
         ("late.csv", (HEADER + "1,2,2025-01-01\n1,2,2025-03-01T10:00:00Z\n").encode(), DataRefused,
          "interactions: all 2 rows of {path} are at or after the cutoff 2024-01-01 00:00:00 UTC (oldest 2025-01-01 "
          "00:00:00 UTC, newest 2025-03-01 10:00:00 UTC); choose a later night, for example --date 2025-03-02."),
