@@ -76,6 +76,7 @@ class Rows:
         return len(self.user)
 
     def take(self, rows: Mask | Places) -> "Rows":
+        rows = rows if rows.dtype == np.bool_ else rows.astype(np.intp)  # once, not for each column
         timestamp = picked(self.timestamp, rows)
         first = timestamp if self.first is self.timestamp else picked(self.first, rows)
         rating = None if self.rating is None else picked(self.rating, rows)
@@ -217,11 +218,14 @@ def dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
     if pa.types.is_integer(column.type):
         ids, others = column.to_numpy(), more.cast(pa.int64()).to_numpy()
         low, high = (int(pick(np.append(others, pick(ids)))) for pick in (np.min, np.max))
-        if high - low < 4 * len(ids) + 1000:  # close together: a table over their range is far faster than hashing
+        room = 4 * len(ids) + 1000
+        if high - low < room:  # close together: a table over their range is far faster than hashing
+            low = 0 if low >= 0 and high < room else low
+            places = ids - low if low else ids
             known = np.zeros(high - low + 1, np.bool_)
-            known[ids - low] = known[others - low] = True
+            known[places] = known[others - low] = True
             index = (np.cumsum(known) - 1).astype(np.int32)
-            return picked(index, ids - low), pa.array(np.flatnonzero(known) + low)
+            return picked(index, places), pa.array(np.flatnonzero(known) + low)
     encoded = column.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):  # strings beyond 2 GiB stay chunked
         encoded = encoded.unify_dictionaries().combine_chunks()
@@ -265,19 +269,23 @@ def merge(log: Log, events: Rows, duplicates: str) -> Rows:
     rows = by_item[several]
     starts = np.flatnonzero(~np.isin(np.flatnonzero(several), again, assume_unique=True))
     last = rows[np.append(starts[1:], len(rows)) - 1]
-    first, weight = events.first.copy(), events.weight.copy()
-    first[last] = events.first[rows[starts]]
-    weight[last] = merged_weight(events.take(rows), starts, weight[last], duplicates)
-    rating = last_rating(events.rating, rows, starts, last)
+    dropped = by_item[again - 1]
     keep = np.ones(len(user), np.bool_)
-    keep[by_item[again - 1]] = False
-    return replace(events, first=first, weight=weight, rating=rating).take(keep)
+    keep[dropped] = False
+    pairs = events.take(keep)
+    place = last - np.searchsorted(np.sort(dropped), last)  # of each last event among those that are kept
+    first = pairs.timestamp.copy() if pairs.first is pairs.timestamp else pairs.first
+    first[place] = events.first[rows[starts]]
+    pairs.weight[place] = merged_weight(events.take(rows), starts, duplicates)
+    if events.rating is not None and pairs.rating is not None:
+        pairs.rating[place] = last_rating(events.rating[rows], starts)
+    return replace(pairs, first=first)
 
 
-def merged_weight(events: Rows, starts: Places, last: Floats, duplicates: str) -> Floats:
+def merged_weight(events: Rows, starts: Places, duplicates: str) -> Floats:
     """The weight of each run of events that begins at ``starts``; an event logged twice counts once."""
     if duplicates == "last":
-        return last
+        return picked(events.weight, np.append(starts[1:], len(events)) - 1)
     if duplicates == "max":
         return np.maximum.reduceat(events.weight, starts)
     twice = np.zeros(len(events), np.bool_)
@@ -286,15 +294,11 @@ def merged_weight(events: Rows, starts: Places, last: Floats, duplicates: str) -
     return np.add.reduceat(np.where(twice, np.float32(0), events.weight), starts)
 
 
-def last_rating(rating: Floats | None, rows: Places, starts: Places, last: Places) -> Floats | None:
-    """Ratings in which the last event of each run has the last one the user gave in it, if any."""
-    if rating is None:
-        return None
-    rated = np.where(np.isnan(rating[rows]), -1, np.arange(len(rows)))
-    where = np.maximum.reduceat(rated, starts)
-    merged = rating.copy()
-    merged[last] = np.where(where < 0, np.float32(np.nan), rating[rows[where]])
-    return merged
+def last_rating(rating: Floats, starts: Places) -> Floats:
+    """The last rating that the user gave in each run of events, NaN where none."""
+    rated = np.maximum.reduceat(np.where(np.isnan(rating), -1, np.arange(len(rating))), starts)
+    last: Floats = np.where(rated < 0, np.float32(np.nan), rating[rated])
+    return last
 
 
 def core(log: Log, pairs: Rows, rules: PrepareRules) -> Rows:
