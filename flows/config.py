@@ -14,7 +14,7 @@ from recmodels.registry import create
 from tasks.evaluate import EvaluationRules
 from tasks.export import ExportRules
 from tasks.features import FeatureRules
-from tasks.prepare import PrepareRules
+from tasks.pairs import PrepareRules
 from tasks.reading.inputs import Inputs
 from tasks.reading.presets import apply
 from tasks.train import Candidate

@@ -41,23 +41,24 @@ def write(path: Path) -> None:
 
 
 def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
-    from tasks import prepare
+    from tasks import pairs, prepare
+    from tasks.holdout import microseconds
     from tasks.ingest import write_raw
     from tasks.reading.inputs import Inputs, TableInput
     from tasks.store import run_stage
 
     inputs = Inputs(interactions=TableInput(path=str(source)))
-    rules = prepare.PrepareRules(min_user_interactions=5, min_item_interactions=5, holdout="days")
+    rules = pairs.PrepareRules(min_user_interactions=5, min_item_interactions=5, holdout="days")
     run_stage(out / "raw", lambda raw: write_raw(inputs, CUTOFF, CUTOFF, raw), inputs={}, parameters={})
     if holdout == "none":
 
         def one_window(folder: Path) -> dict[str, int]:
             log = prepare.read_log(out / "raw", rules)
-            pairs = prepare.core(log, prepare.merge(log, log.events, rules.duplicates), rules)
+            rows = pairs.core(log, pairs.merge(log, log.events, rules.duplicates), rules)
             prepare.write_index(folder / "users.parquet", "user", log.user_ids, out / "none")
             prepare.write_index(folder / "items.parquet", "item", log.item_ids, out / "none")
-            prepare.write_rows(folder / "interactions.parquet", pairs, prepare.microseconds(CUTOFF))
-            return {"rows": len(pairs)}
+            prepare.write_rows(folder / "interactions.parquet", rows, microseconds(CUTOFF))
+            return {"rows": len(rows)}
 
         run_stage(out / "prepared", one_window, inputs={}, parameters={})
     else:

@@ -18,7 +18,8 @@ from recmodels.neighbors import ItemKNN
 from tasks.audit import audit, profile_of
 from tasks.export import ExportRules, export, write_export
 from tasks.features import FeatureRules, write_features
-from tasks.prepare import PrepareRules, write_prepared
+from tasks.pairs import PrepareRules
+from tasks.prepare import write_prepared
 from tasks.publish import next_export_id, sweep_unpublished
 from tasks.store import Json, Night, Store, read_json, sha256
 from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables

@@ -11,7 +11,8 @@ import pytest
 
 from recmodels import dataset as layout
 from tasks.features import FeatureRules, categories_of, role_of, write_features
-from tasks.prepare import PrepareRules, write_prepared
+from tasks.pairs import PrepareRules
+from tasks.prepare import write_prepared
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
 
 ITEMS = pa.table(

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from recmodels import dataset as layout
 from recmodels.errors import DataRefused
-from tasks.prepare import PrepareRules, write_prepared
+from tasks.pairs import PrepareRules
+from tasks.prepare import write_prepared
 from tests.tasks.site import CUTOFF, END, events, write_valid_tables
 
 LOOSE = PrepareRules(min_user_interactions=1, holdout="last")
