@@ -303,7 +303,6 @@ def quiet_prefect(debug: bool) -> None:
         defaults |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("nightrec").setLevel(logging.INFO)
     logging.raiseExceptions = debug  # an interrupted night cannot send its last log lines, and that is no news
 
 

@@ -81,6 +81,8 @@ def read_log(valid: Path, rules: PrepareRules) -> Log:
     if len(gone := opted_out_ids(users)):
         table = table.filter(pc.invert(pc.is_in(table["user_id"], value_set=gone)))
         known_users = known_users.filter(pc.invert(pc.is_in(known_users, value_set=gone)))
+    if not table.num_rows:
+        raise DataRefused("No interactions remain: every user of the interactions has opted out (users.opted_out).")
     with ThreadPoolExecutor(2) as threads:
         encoded = threads.map(dense, (table["user_id"], table["item_id"]), (known_users, known_items))
         (user, user_ids), (item, item_ids) = encoded

@@ -13,15 +13,19 @@ from recmodels.errors import NightrecError
 from tasks.evaluate import PRIMARY
 from tasks.publish import sweep_unpublished
 from tasks.stage import stage_task, story, tell
-from tasks.store import Json, Manifest, Night, now_text, write_json
+from tasks.store import Json, Manifest, Night, now_text, read_json, write_json
 
 
 @contextmanager
 def recorded(night: Night) -> Iterator[Json]:
-    """Hold the store for a night, and keep ``night.json`` true to how it goes: running, published or failed."""
+    """Hold the store for a night, and keep ``night.json`` true to how it goes: running, published or failed.
+
+    A night that is run again and has nothing to do leaves the record of when it was done.
+    """
     with night.store.lock(), timed_stages() as stages:
         night.sweep()
         sweep_unpublished(night.store)
+        before = read_json(night.summary)
         started = time.perf_counter()
         record: Json = {"run_date": str(night.run_date), "status": "running", "started_at": now_text()}
         write_json(night.summary, record)
@@ -34,8 +38,10 @@ def recorded(night: Night) -> Iterator[Json]:
             raise
         finally:
             record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}
-            write_json(night.summary, record | {"stages": stages})
             record["stages"] = stages
+            idle = record["status"] == "published" and all(stage["event"] == "skipped" for stage in stages)
+            there = before is not None and before.get("export_id") == record.get("export_id")
+            write_json(night.summary, before if before and idle and there else record)
 
 
 @contextmanager

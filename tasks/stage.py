@@ -15,6 +15,7 @@ from prefect.context import TaskRunContext
 from tasks.store import Json, Manifest, run_stage
 
 story = logging.getLogger("nightrec.story")
+story.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
 
 P = ParamSpec("P")
 R = TypeVar("R")

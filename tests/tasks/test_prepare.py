@@ -156,6 +156,12 @@ def test_opted_out_users_are_gone_from_everything(tmp_path: Path) -> None:
     assert {user for user, _ in pairs(out)} == {1, 2}
 
 
+def test_a_site_whose_users_have_all_opted_out_is_refused(tmp_path: Path) -> None:
+    users = pa.table({"user_id": [1, 2], "opted_out": [True, True]})
+    with pytest.raises(DataRefused, match="every user of the interactions has opted out"):
+        prepared(tmp_path, interactions=events(SITE), users=users)
+
+
 DAYS = PrepareRules(min_user_interactions=1, holdout="days", holdout_days=7)
 
 
