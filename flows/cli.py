@@ -328,7 +328,7 @@ def show_night(store: Path, record: dict[str, Any]) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    user_id, rows = someone(store)
+    user_id, rows = someone(store, date.fromisoformat(record["run_date"]))
     console.print(recommendations(user_id, rows))
 
 

@@ -42,19 +42,19 @@ def typed(export: Export, user_id: str) -> int | str:
     if topk["schema"]["user_id"] != "int64":
         return user_id
     try:
-        return int(user_id)
-    except ValueError:
+        return int(pa.scalar(int(user_id), pa.int64()).as_py())
+    except (ValueError, OverflowError):
         raise ConfigError(f"User {user_id} cannot be: this site's user ids are whole numbers.") from None
 
 
-def someone(store: Path) -> tuple[Any, list[Row]]:
-    """A user with a personal list, and that list: the first one of the export, or the first of all."""
-    export = Export.latest(store)
+def someone(store: Path, run_date: date) -> tuple[Any, list[Row]]:
+    """A user with a personal list, and that list: the first one of a night's export, or the first of all."""
+    export = Export.of_night(store, run_date)
     first = next(file for file in export.manifest["files"] if file["path"].startswith("topk/"))
     head = next(pq.ParquetFile(export.folder / first["path"]).iter_batches(100_000, columns=["user_id", "source"]))
     personal = pc.equal(head["source"].cast(pa.string()), "personal").to_numpy(zero_copy_only=False)
     user_id = head["user_id"][int(personal.argmax())].as_py()
-    return user_id, list_of(store, str(user_id))
+    return user_id, list_of(store, str(user_id), run_date)
 
 
 def with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:

@@ -16,7 +16,7 @@ def point_to(store: Store, manifest: Json) -> None:
     """Switch readers to an export, unless a later night's is the current one."""
     current = read_json(store.pointer)
     if current and current["run_date"] > manifest["run_date"]:
-        tell("export", "done", f"{current['export_id']}, of a later night, stays the latest")
+        tell("export", "note", f"{current['export_id']}, of a later night, stays the latest")
         return
     if current and current["export_id"] == manifest["export_id"]:
         return

@@ -39,7 +39,7 @@ def recorded(night: Night) -> Iterator[Json]:
         finally:
             record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}
             record["stages"] = stages
-            idle = record["status"] == "published" and all(stage["event"] == "skipped" for stage in stages)
+            idle = record["status"] == "published" and all(stage["event"] in ("skipped", "note") for stage in stages)
             there = before is not None and before.get("export_id") == record.get("export_id")
             write_json(night.summary, before if before and idle and there else record)
 

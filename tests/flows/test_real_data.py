@@ -69,8 +69,10 @@ def test_recs_show_titles_and_what_they_are_because_of(movielens: Night) -> None
 
 
 def test_recs_refuse_what_cannot_be_a_user(movielens: Night) -> None:
-    unknown, text = (nightrec("recs", user, cwd=movielens.folder) for user in ("611", "anna"))
-    assert (unknown.code, text.code) == (2, 2)
+    users = ("611", "anna", str(2**64))
+    unknown, text, huge = (nightrec("recs", user, cwd=movielens.folder) for user in users)
+    assert (unknown.code, text.code, huge.code) == (2, 2, 2)
+    assert f"User {2**64} cannot be" in huge.err
     assert "User 611 is not in the export 2018-09-25" in unknown.err
     assert "User anna cannot be: this site's user ids are whole numbers." in text.err
 

@@ -203,6 +203,7 @@ def test_an_earlier_night_does_not_turn_readers_back(life: Life) -> None:
     before = DAY - timedelta(days=1)
     assert life.earlier.record["export_id"] == str(before)
     assert f"{before}/topk/part-00000.parquet" in life.earlier.exports
+    assert f"({before})" in life.earlier.ran.out  # the list that is shown is of the night that ran
     for name in ("latest.json", "latest"):
         assert life.earlier.exports[name] == life.fresh.exports[name]
 

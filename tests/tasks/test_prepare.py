@@ -190,6 +190,13 @@ def test_leave_last_out_holds_out_each_users_last_item_of_interest(tmp_path: Pat
     assert pairs(out, "train") == [(1, "a"), (2, "a"), (2, "d"), (3, "a")]
 
 
+def test_a_site_younger_than_the_holdout_is_measured_on_last_items(tmp_path: Path) -> None:
+    log = events([(user, item, day) for user in range(4) for day, item in enumerate("abc", start=1)])
+    out = prepared(tmp_path, PrepareRules(), interactions=log)
+    assert holdout(out) == [(user, "a") for user in range(4)]
+    assert len(pairs(out, "train")) == 8
+
+
 @pytest.mark.parametrize(("days", "expected"), [(5, 7), (10, 14), (20, 28), (40, None)])
 def test_auto_takes_the_shortest_holdout_that_measures_enough_users(
     tmp_path: Path, days: float, expected: int | None
