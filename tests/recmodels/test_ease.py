@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,10 +11,21 @@ from recmodels.ease import Ease
 from recmodels.errors import NightrecError
 from tests.recmodels.contract import N_ITEMS, RecommenderContract, small_site
 
+ROOT = Path(__file__).parents[2]
+
 
 class TestEase(RecommenderContract):
+    rounding = 1e-5  # LAPACK and BLAS divide sums as there are threads
+
     def make(self) -> Ease:
         return Ease(regularization=10)
+
+
+class TestApproximateEase(RecommenderContract):
+    rounding = 1e-5
+
+    def make(self) -> Ease:
+        return Ease(regularization=10, method="approximate", rank=8)
 
 
 @pytest.mark.parametrize("block", [7, 512])
@@ -53,3 +68,59 @@ def test_too_many_items_are_refused_with_the_memory_it_would_take(monkeypatch: p
 def test_an_indefinite_matrix_is_refused() -> None:
     with pytest.raises(NightrecError, match="regularization -5"):
         Ease(regularization=-5).fit(small_site())
+
+
+def test_with_all_eigenvalues_the_approximation_is_exact() -> None:
+    data = small_site()
+    exact, near = (Ease(regularization=10, method=method).fit(data) for method in ("exact", "approximate"))
+    users = np.arange(38, dtype=np.int32)
+    left, right = exact._score(data, users), near._score(data, users)
+    unseen = data.matrix.toarray()[users] == 0  # the diagonal of B, zero in the exact model, speaks for seen items only
+    np.testing.assert_allclose(left[unseen], right[unseen], atol=1e-4)
+    sources, targets = np.array([3, 4, 5], np.int32), np.array([4, 9, 5], np.int32)
+    np.testing.assert_allclose(exact._affinity(sources, targets), near._affinity(sources, targets), atol=1e-4)
+
+
+def test_a_large_catalogue_is_approximated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease, "EXACT_ITEMS", N_ITEMS)
+    assert Ease().fit(small_site()).method_ == "exact"
+    monkeypatch.setattr(ease, "EXACT_ITEMS", N_ITEMS - 1)
+    assert Ease().fit(small_site()).method_ == "approximate"
+    assert Ease(method="exact").fit(small_site()).method_ == "exact"
+
+
+def test_the_approximation_of_a_million_items_needs_no_square_of_them() -> None:
+    needed = Ease().memory_needed(10**6, 10**6, 10**7)
+    assert needed < 60 * 2**30
+    assert Ease(method="exact").memory_needed(10**6, 10**6, 10**7) > 4 * 10**12
+
+
+def test_torch_inverts_as_lapack_does() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 700), dtype=np.float32)  # more rows than a block
+    gram = X.T @ X + 5 * np.eye(700, dtype=np.float32)
+    by_lapack, by_torch = gram.copy(), gram.copy()
+    assert ease.invert(by_lapack) and ease.invert_by_torch(by_torch, "cpu")
+    np.testing.assert_allclose(by_lapack, np.linalg.inv(gram.astype(np.float64)), atol=1e-5)
+    np.testing.assert_allclose(by_torch, by_lapack, atol=1e-5)
+    assert not ease.invert_by_torch(-gram, "cpu")
+
+
+def test_the_memory_that_is_announced_is_what_fitting_takes() -> None:
+    """In a process of its own: 6,000 items, of which the exact inverse takes 144 MB."""
+    code = """
+import numpy as np
+from recmodels import memory, spectral, similarity  # what is loaded already is not counted
+from recmodels.dataset import Dataset
+from recmodels.ease import Ease
+import scipy.linalg
+pairs = np.unique(np.random.default_rng(0).integers(0, 2000 * 6000, 60_000))
+data = Dataset.from_arrays(pairs // 6000, pairs % 6000, n_users=2000, n_items=6000)
+data.matrix
+before = memory.peak()
+model = Ease(method="exact").fit(data)
+model.recommend(data, np.arange(2000), 10)
+print((memory.peak() - before) / model.memory_needed(2000, 6000, len(data)))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 0.3 < float(ran.stdout) < 1.05
