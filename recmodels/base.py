@@ -39,6 +39,9 @@ class Recommender(ABC):
     needs_history: ClassVar[bool] = True
     """Whether a user without interactions has no list; popularity has one for everybody."""
 
+    uses_gpu: ClassVar[bool] = False
+    """Whether it computes on a GPU where the process sees one."""
+
     @abstractmethod
     def _fit(self, data: Dataset) -> None:
         """Learn attributes that end in an underscore from at least one interaction."""

@@ -17,6 +17,7 @@ from recmodels.popularity import Popularity
 from recmodels.serving import Lists, serve
 from tasks.audit import audit
 from tasks.features import FeatureRules, categories_of
+from tasks.orders import ListRules
 from tasks.publish import newest_export, next_export_id, point_to
 from tasks.stage import stage_task, tell, told
 from tasks.store import (
@@ -31,7 +32,6 @@ from tasks.store import (
     replacing,
     write_json,
 )
-from tasks.train import ListRules
 
 SCHEMA_VERSION = 1
 ROWS_A_GROUP = 128_000

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -16,6 +17,9 @@ from tasks.store import Json, Manifest, run_stage
 
 story = logging.getLogger("nightrec.story")
 story.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
+
+teller: ContextVar[str] = ContextVar("teller", default="")
+"""Whose story it is, where several nights are told at the same time."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,7 +58,7 @@ def stage_task(run_name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 def tell(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
     """One line of the story; ``event`` is start, done, skipped, failed or note."""
     level = logging.WARNING if event == "failed" else logging.INFO
-    extra = {"label": label, "event": event, "text": text, "seconds": seconds}
+    extra = {"label": label, "event": event, "text": text, "seconds": seconds, "teller": teller.get()}
     story.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
 
 
