@@ -6,7 +6,7 @@ from contextvars import copy_context
 from datetime import date, timedelta
 from typing import Literal
 
-from prefect import flow
+from prefect import flow, tags
 from prefect.runtime import flow_run as this_run
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -113,7 +113,8 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerRules | N
         demo_site(store.night(options.last), config.demo.model_dump())  # one site for all of them
 
     def run(run_date: date) -> Json:
-        return night(config, run_date, options.fresh, options.publishes(run_date), None, workers, lease)
+        with tags("nightrec", config.site):
+            return night(config, run_date, options.fresh, options.publishes(run_date), None, workers, lease)
 
     failed = {}
     for run_date, record in side_by_side(run, to_do, options.parallel):

@@ -1,5 +1,6 @@
 """The runs that a flow has started on workers: looking at them, and ending them."""
 
+import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from prefect.states import Cancelled, Cancelling, Crashed
 
 HEARD = 45.0  # seconds since a worker's last heartbeat within which it counts as alive; it sends one every 10 to 30
 PATIENCE = 45.0  # seconds that a worker has to stop a run before it is written off
+PREFIX = re.compile(r"^(Flow run encountered an exception: )?((\w+Error|\w+Refused): )?")  # Prefect's, to a sentence
 PAGE = 200  # runs the server returns at most
 
 
@@ -86,6 +88,4 @@ def ended(run: FlowRun) -> bool:
 def reason_of(state: "State[Any] | None") -> str:
     """Why a run ended as it did, in its own words, without Prefect's."""
     message = (state.message if state else None) or (state.name if state else None) or "it left no message"
-    for prefix in ("Flow run encountered an exception: ", "NightrecError: ", "ConfigError: ", "DataRefused: "):
-        message = message.removeprefix(prefix)
-    return message.partition("\n")[0]
+    return PREFIX.sub("", message.partition("\n")[0])

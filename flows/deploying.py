@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,7 +56,9 @@ def deploy(
             ensure_pool(client, pool, kind, image if pool in (CPU_POOL, SIGNALS_POOL) else gpu_image)
     job_config = IN_CONTAINERS if kind != "process" else str(file.absolute()) if file else ""
     names = ensure_deployments(values(config, job_config), file, extra)
-    automations.ensure(config.site, [CPU_POOL, GPU_POOL, *extra])
+    # A server that was away for a while finds every run silent: they are dead only after longer than that.
+    silence = max(automations.SILENCE, timedelta(minutes=config.workers.outage_minutes))
+    automations.ensure(config.site, [CPU_POOL, GPU_POOL, *extra], silence=silence)
     return names
 
 

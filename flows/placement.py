@@ -3,11 +3,11 @@
 Both places take the same orders and are used in the same way: ``start``, then ``settled``, then ``refit``.
 """
 
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import ceil
+from time import monotonic, sleep
 from typing import Protocol, TypeAlias, cast
 from uuid import UUID
 
@@ -38,6 +38,7 @@ Measured: TypeAlias = dict[str, Manifest]
 Failed: TypeAlias = dict[str, str]
 
 LOOK = 10.0  # seconds between two looks at the workers of a pool
+OUTAGE = (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError)  # what talking to a server that is away raises
 TRIES = 2  # how often a run whose process ended without a word is started
 GRACE = 600.0  # seconds beyond their time limits that runs on workers have
 
@@ -158,16 +159,16 @@ class Pools:
                     for child in list(self.children.values()):
                         self.consider(client, child, runs.get(child.run))
                 silent_since = None
-            except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
-                silent_since = silent_since or time.monotonic()
-                if time.monotonic() - silent_since > self.rules.outage_minutes * 60:
+            except OUTAGE as error:
+                silent_since = silent_since or monotonic()
+                if monotonic() - silent_since > self.rules.outage_minutes * 60:
                     raise NightrecError(
                         f"Prefect's server has not answered for {self.rules.outage_minutes:g} minutes: {error}. "
                         "Start it and run the night again; it goes on where it was."
                     ) from error
             if progress:
                 progress.more(before - len(self.children))
-            time.sleep(self.rules.poll_seconds if self.children else 0)
+            sleep(self.rules.poll_seconds if self.children else 0)
         measured, failed = sorted_out(self.here)
         self.measured |= measured
         self.failed |= failed
@@ -182,10 +183,10 @@ class Pools:
         return measured[order.name]
 
     def end(self) -> None:
-        """Cancel what is still going on."""
+        """Cancel what is still going on. A night that is being stopped has no time to wait for it; its hook does."""
         if self.children:
-            with get_client(sync_client=True) as client:
-                end_runs(client, [child.run for child in self.children.values()])
+            with suppress(*OUTAGE), get_client(sync_client=True) as client:
+                end_runs(client, [child.run for child in self.children.values()], patience=5)
 
     def send(self, client: SyncPrefectClient, order: Order, pool: str, tries: int = 1) -> None:
         """Ask the workers of a pool to carry out an order."""
@@ -204,11 +205,11 @@ class Pools:
             self.without_worker(client, order, pool, f"there is no deployment train-model/{pool}")
             return
         order.alive.unlink(missing_ok=True)  # of an earlier try
-        self.children[order.name] = Child(order, pool, cast(FlowRun, dispatched).id, time.monotonic(), tries=tries)
+        self.children[order.name] = Child(order, pool, cast(FlowRun, dispatched).id, monotonic(), tries=tries)
 
     def consider(self, client: SyncPrefectClient, child: Child, run: FlowRun | None) -> None:
         """Take a run's result if it has ended, and give it up if it never will."""
-        name, now = child.order.name, time.monotonic()
+        name, now = child.order.name, monotonic()
         if run is None or run.state is None:
             self.give_up(name, "its run was deleted")
         elif run.state.is_completed():
@@ -265,7 +266,7 @@ class Pools:
             return
         self.measured[name] = result
         text = f"in the pool {child.pool}: {result['summary'].get('told', '')}"
-        tell(child.order.label.replace("-", " ", 1), "done", text, time.monotonic() - child.sent)
+        tell(child.order.label.replace("-", " ", 1), "done", text, monotonic() - child.sent)
 
     def give_up(self, name: str, why: str) -> None:
         self.children.pop(name, None)
@@ -275,9 +276,9 @@ class Pools:
     def alive(self, client: SyncPrefectClient, pool: str) -> int:
         """Live workers of a pool, counted again every few seconds."""
         when, n = self.looked.get(pool, (0.0, 0))
-        if time.monotonic() - when > LOOK or not when:
+        if monotonic() - when > LOOK or not when:
             n = alive_workers(client, pool)
-            self.looked[pool] = (time.monotonic(), n)
+            self.looked[pool] = (monotonic(), n)
         return n
 
     def deadline(self, pool: str) -> float:

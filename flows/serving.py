@@ -82,6 +82,7 @@ def start_server(port: int) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-P", "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     settings = {
         "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # its pages call a service on the internet
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
     }

@@ -36,6 +36,7 @@ def environment(pool: str, gpu: str | None) -> dict[str, str]:
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     }
     if gpu is not None:
         settings["CUDA_VISIBLE_DEVICES"] = gpu

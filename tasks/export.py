@@ -45,7 +45,7 @@ class ExportRules(ListRules):
     valid_hours: float = Field(default=48, gt=0, description="How long downstream jobs may rely on an export.")
 
 
-@stage_task("export-{name}")
+@stage_task("export-{name}", reads_and_writes=True)
 def export(
     night: Night,
     cutoff: datetime,

@@ -75,6 +75,7 @@ class Site:
             "DO_NOT_TRACK": "1",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
@@ -93,6 +94,7 @@ class Site:
 
     def wait_for_server(self) -> None:
         def answers() -> bool:
+            assert self.processes["server"].poll() is None, self.log("server")
             with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/health", timeout=5):
                 return True
             return False
@@ -162,6 +164,26 @@ class Site:
         with self.client() as client:
             client.set_flow_run_state(run_id, Cancelling())
 
+    def training(self, name: str) -> psutil.Process | None:
+        """The process that trains a model of this site."""
+        spec = f"{name}-train.spec.json"
+        for process in psutil.process_iter(["cmdline"]):
+            command = process.info["cmdline"] or []
+            if any(word.endswith(spec) and word.startswith(str(self.store)) for word in command):
+                return process
+        return None
+
+    def frozen(self, name: str) -> psutil.Process:
+        """The same process, stopped in its tracks as soon as it appears: it would train for ever."""
+
+        def caught() -> psutil.Process | None:
+            process = self.training(name)
+            if process is not None:
+                process.suspend()
+            return process
+
+        return until(f"{name} is trained", caught, every=0.02)
+
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
@@ -192,24 +214,3 @@ class Site:
     def stop_all(self) -> None:
         for name in self.processes:
             self.kill(name)
-
-
-def training(name: str) -> psutil.Process | None:
-    """The process that trains a model of this name, on this machine."""
-    for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if "recmodels.candidate" in command and any(f"/{name}-train.spec.json" in word for word in command):
-            return process
-    return None
-
-
-def frozen(name: str) -> psutil.Process:
-    """The same process, stopped in its tracks as soon as it appears: it goes on training for ever."""
-
-    def caught() -> psutil.Process | None:
-        process = training(name)
-        if process is not None:
-            process.suspend()
-        return process
-
-    return until(f"{name} is trained", caught, every=0.02)

@@ -197,6 +197,7 @@ def test_services_run_without_rights_and_end_in_peace() -> None:
         assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
         assert service["init"] is True and "restart" in service and "privileged" not in service, name
         assert name == "deploy" or "stop_grace_period" in service, name
+        assert name == "postgres" or (service["read_only"] is True and len(service["tmpfs"]) == 2), name
         pinned(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", service["image"]))
 
 
@@ -311,6 +312,24 @@ def test_the_image_is_not_root_and_fetches_nothing_by_address() -> None:
     assert re.search(r"^ARG PYTHON=3\.\d+-slim-\w+$", instructions, re.MULTILINE)
     assert re.search(r'^ENTRYPOINT \["nightrec"\]$', instructions, re.MULTILINE)
     assert re.search(r"^HEALTHCHECK ", instructions, re.MULTILINE)
+
+
+def test_the_image_writes_to_its_home_alone() -> None:
+    """Which is also what stays writable where the rest of a container is not."""
+    home = "/var/lib/nightrec"
+    variables = dict(re.findall(r"^(?:ENV|   ) (\w+)=(\S+)", DOCKERFILE, re.MULTILINE))
+    assert variables["HOME"] == home
+    for name in ("PREFECT_HOME", "XDG_CACHE_HOME", "PREFECT_UI_STATIC_DIRECTORY"):
+        assert Path(variables[name]).is_relative_to(home), name
+    for name, service in services():
+        if name != "postgres":
+            assert [line.partition(":")[0] for line in service["tmpfs"]] == ["/tmp", home]
+            assert f"uid={USER},gid={USER}" in service["tmpfs"][1]
+
+
+def test_the_ui_that_calls_an_analytics_service_is_not_the_default() -> None:
+    assert "PREFECT_SERVER_UI_V2_ENABLED=false" in DOCKERFILE
+    assert "PREFECT_SERVER_UI_V2_ENABLED=false" in (FOLDER / "systemd/prefect-server.service").read_text()
 
 
 def test_the_image_gets_the_whole_program() -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pwd
+import re
 import secrets
 import shutil
 import subprocess
@@ -13,11 +14,16 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
+import yaml
+from prefect.client.schemas.actions import WorkPoolCreate
 
+from flows.deploying import job_template
 from flows.server import free_port
-from tests.deployments.live import Site
+from tasks.orders import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from tests.deployments.live import ROOT, Site
 
 CONFIG = """\
 site = "shop"
@@ -90,6 +96,17 @@ def postgres() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def settings(site: Site) -> dict[str, str]:
+    """What compose.yaml tells its server besides its secrets, with the address of this one."""
+    server = yaml.safe_load((ROOT / "deployments/compose.yaml").read_text())["services"]["server"]
+    here = {"NIGHTREC_URL": site.url, "NIGHTREC_PORT": str(site.port)}
+    return {
+        name: re.sub(r"\$\{(\w+):-[^}]*\}", lambda found: here[found[1]], value)
+        for name, value in server["environment"].items()
+        if not re.search("DATABASE|AUTH", name)
+    }
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if binaries() is None:
@@ -102,6 +119,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             site.environment = {
                 "PREFECT_API_DATABASE_CONNECTION_URL": address,
                 "PREFECT_SERVER_API_AUTH_STRING": auth,
+                "PREFECT_UI_STATIC_DIRECTORY": str(site.folder / "ui"),
+                **settings(site),
             }
             site.start_server()
             site.environment = {"PREFECT_API_AUTH_STRING": auth}  # all that workers are told
@@ -113,24 +132,42 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             site.stop_all()
 
 
-def status(site: Site, auth: str | None) -> int:
-    """What the API answers to a request with these credentials."""
-    body = b"{}"
-    request = urllib.request.Request(f"{site.url}/api/flows/filter", data=body, method="POST")
+def asked(site: Site, path: str, auth: str | None = None, body: bytes | None = None, **headers: str) -> tuple[int, str]:
+    """What the server answers to a GET, or to a POST of this body, with these credentials: status and text."""
+    request = urllib.request.Request(f"{site.url}{path}", data=body, headers={"Accept": "*/*", **headers})
     request.add_header("Content-Type", "application/json")
     if auth is not None:
         request.add_header("Authorization", "Basic " + base64.b64encode(auth.encode()).decode())
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return int(answer.status)
+            return int(answer.status), answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code
+        return error.code, error.read().decode()
 
 
 def test_the_server_asks_for_its_password(site: Site) -> None:
-    assert status(site, None) == 401
-    assert status(site, "nightrec:guessed") == 401
-    assert status(site, site.environment["PREFECT_API_AUTH_STRING"]) == 200
+    right = site.environment["PREFECT_API_AUTH_STRING"]
+    assert [asked(site, "/api/admin/version", auth)[0] for auth in (None, "nightrec:guessed", right)] == [401, 401, 200]
+
+
+def test_another_site_cannot_use_a_browser_that_has_logged_in(site: Site) -> None:
+    right = site.environment["PREFECT_API_AUTH_STRING"]
+    code, text = asked(site, "/api/flows/filter", right, b"{}")
+    assert code == 403 and "CSRF" in text
+    preflight = {"Access-Control-Request-Method": "POST"}
+    for origin, allowed in ((site.url, 200), (f"http://localhost:{site.port}", 200), ("http://evil.example", 400)):
+        request = urllib.request.Request(f"{site.url}/api/flows/filter", method="OPTIONS", headers=preflight)
+        request.add_header("Origin", origin)
+        try:
+            assert urllib.request.urlopen(request, timeout=10).status == allowed
+        except urllib.error.HTTPError as error:
+            assert error.code == allowed
+
+
+def test_the_ui_is_served_from_a_folder_of_its_own(site: Site) -> None:
+    code, page = asked(site, "/", Accept="text/html")
+    assert code == 200 and "<html" in page
+    assert (site.folder / "ui/v1/index.html").exists()
 
 
 def test_a_night_on_two_pools_is_published(site: Site) -> None:
@@ -141,6 +178,19 @@ def test_a_night_on_two_pools_is_published(site: Site) -> None:
     assert workers["train-popularity-2026-03-01"] == "cpu"
     pointer = json.loads((site.store / "exports/latest.json").read_text())
     assert pointer["run_date"] == "2026-03-01"
+
+
+@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+def test_the_server_takes_the_pools_of_containers(site: Site, kind: Literal["docker", "kubernetes"]) -> None:
+    for pool in (CPU_POOL, GPU_POOL, SIGNALS_POOL):
+        with site.client() as client:
+            template = job_template(client, pool, kind, "registry.example/nightrec:1")
+            name = f"{kind}-{pool}"
+            client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))
+            there = client.read_work_pool(name).base_job_template
+            client.delete_work_pool(name)
+        assert there == template
+        assert there["variables"]["properties"]["image"]["default"] == "registry.example/nightrec:1"
 
 
 def test_all_of_it_is_in_postgresql_and_no_password_in_a_log(site: Site) -> None:

@@ -10,7 +10,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
-from tests.deployments.live import Site, frozen, until
+from tests.deployments.live import Site, until
 
 CONFIG = """\
 [demo]
@@ -84,7 +84,7 @@ def test_the_scheduled_night_runs_by_itself_and_one_started_by_hand_waits(site: 
         return next((run for run in site.runs("nightly/site") if run.auto_scheduled and is_near(run, soon)), None)
 
     scheduled = until("it is scheduled", due)
-    until("it runs", lambda: site.read(scheduled).state.is_running())
+    until("it runs", lambda: site.read(scheduled) if site.read(scheduled).state.is_running() else None)
     by_hand = site.night()
     assert site.ended(scheduled).state.is_completed()
     assert site.read(scheduled).name == f"night-{soon.date()}"
@@ -101,7 +101,7 @@ def is_near(run: FlowRun, when: datetime) -> bool:
 
 def test_when_the_worker_dies_in_training_the_night_goes_on_without_its_model(site: Site) -> None:
     run = site.night(run_date="2026-03-03")
-    process = frozen("item_knn")
+    process = site.frozen("item_knn")
     site.kill("worker-gpu")
     assert not process.is_running()
     run = site.ended(run)
@@ -117,7 +117,7 @@ def test_when_the_worker_dies_in_training_the_night_goes_on_without_its_model(si
 def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
     before = latest(site)
     run = site.night(run_date="2026-03-05")
-    process = frozen("item_knn")
+    process = site.frozen("item_knn")
     site.cancel(run.id)
     process.resume()
     assert site.ended(run).state.is_cancelled()
@@ -130,7 +130,7 @@ def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
 
 def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
     run = site.night(run_date="2026-03-05")
-    process = frozen("item_knn")
+    process = site.frozen("item_knn")
     started = site.processes["worker-cpu"]
     site.processes["worker-cpu"].terminate()
     process.resume()
@@ -145,7 +145,7 @@ def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
 
 def test_a_night_survives_a_restart_of_the_server(site: Site) -> None:
     run = site.night(run_date="2026-03-06")
-    process = frozen("item_knn")
+    process = site.frozen("item_knn")
     site.kill("server")
     process.resume()
     until("it is trained", lambda: not psutil.pid_exists(process.pid))

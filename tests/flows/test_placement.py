@@ -28,7 +28,7 @@ class Site(Pools):
         self.sent: list[tuple[str, str, int]] = []
         self.stopped: list[Any] = []
         self.beside: list[str] = []
-        monkeypatch.setattr(placement.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(placement, "monotonic", lambda: self.now)
         monkeypatch.setattr(placement, "end_runs", lambda client, ids: self.stopped.extend(ids))
         monkeypatch.setattr(placement, "write_off", lambda client, id_, why: self.stopped.append(why))
         monkeypatch.setattr(placement.beside, "submit", lambda order: self.beside.append(order.candidate.device))
