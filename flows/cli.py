@@ -234,7 +234,7 @@ def init(path: Path) -> None:
         raise ConfigError(f"{path} exists already; name another file, or remove it first.") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
-    console.print(f"Wrote {path}: name your tables under [inputs], then `nightrec run`.", soft_wrap=True)
+    console.print(f"Wrote {path}: name your tables under \\[inputs], then `nightrec run`.", soft_wrap=True)
 
 
 def the_store(store: Path | None) -> Path:

@@ -55,7 +55,7 @@ def deploy(
         for pool in (CPU_POOL, GPU_POOL, SIGNALS_POOL, *extra):
             ensure_pool(client, pool, kind, image if pool in (CPU_POOL, SIGNALS_POOL) else gpu_image)
     job_config = IN_CONTAINERS if kind != "process" else str(file.absolute()) if file else ""
-    names = ensure_deployments(values(config, job_config), file, extra)
+    names = ensure_deployments(values(config, job_config), file, extra, config.schedule.active)
     # A server that was away for a while finds every run silent: they are dead only after longer than that.
     silence = max(automations.SILENCE, timedelta(minutes=config.workers.outage_minutes))
     automations.ensure(config.site, [CPU_POOL, GPU_POOL, *extra], silence=silence)
@@ -110,12 +110,15 @@ def merge(into: dict[str, Any], changes: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def ensure_deployments(settings: dict[str, str], file: Path | None, extra: list[str]) -> list[str]:
+def ensure_deployments(settings: dict[str, str], file: Path | None, extra: list[str], active: bool) -> list[str]:
     """Run ``prefect deploy`` on ``deployments/prefect.yaml``, with a ``train-model`` more for each further pool."""
     declared = yaml.safe_load((FOLDER / "prefect.yaml").read_text(encoding="utf-8"))
     on_gpu = next(one for one in declared["deployments"] if one["name"] == GPU_POOL)
     for pool in extra:
         declared["deployments"].append(on_gpu | {"name": pool, "work_pool": on_gpu["work_pool"] | {"name": pool}})
+    if not active:  # otherwise nothing is said: a schedule that was paused in the UI stays paused
+        for schedule in (schedule for one in declared["deployments"] for schedule in one.get("schedules", [])):
+            schedule["active"] = False
     environment = os.environ | settings | ({CONFIG_VARIABLE: str(file.absolute())} if file else {})
     with tempfile.TemporaryDirectory(prefix="nightrec-deploy-") as folder:
         complete = Path(folder) / "prefect.yaml"
