@@ -7,6 +7,7 @@ from prefect import flow
 from flows.config import NightConfig
 from tasks.demo import demo_site
 from tasks.ingest import ingest
+from tasks.locking import held
 from tasks.store import Json, Store
 from tasks.validate import validate
 
@@ -16,7 +17,7 @@ def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
     """Read and validate a night's inputs. When it fails, its message names the column, the values and what to do."""
     night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
-    with night.store.lock():
+    with held(night.store):
         night.sweep()
         inputs = config.tables() or demo_site(night, config.demo.model_dump())
         raw = ingest(night, inputs, cutoff, fresh)

@@ -7,15 +7,15 @@ import os
 import sys
 import threading
 import tomllib
-from collections.abc import Callable
 from datetime import date
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
+from flows.cli_deployed import deploy, serve, worker
+from flows.cli_options import Day, date_option, models_option, site_options, store_option
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store import Store, read_json
 
@@ -55,112 +55,68 @@ def main() -> None:
         sys.exit(error.exit_code if isinstance(error, NightrecError) else NightrecError.exit_code)
 
 
-class Day(click.ParamType[date]):
-    """A date as YYYY-MM-DD."""
-
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise ConfigError(f"{value!r} is no date: write it as YYYY-MM-DD, for instance 2026-02-28.") from None
-
-
-class Mapping(click.ParamType[dict[str, str]]):
-    """Column names as ours=theirs[,ours=theirs ...]."""
-
-    name = "OURS=THEIRS,…"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
-        if isinstance(value, dict):
-            return value
-        pairs = [pair.split("=", 1) for pair in value.split(",")]
-        if any(len(pair) != 2 or not all(pair) for pair in pairs):
-            raise ConfigError(
-                f"{value!r} is no column mapping: write ours=theirs, for instance user_id=customer,item_id=sku."
-            )
-        return {ours.strip(): theirs.strip() for ours, theirs in pairs}
-
-
-def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--store DIR``; without it the store of ./nightrec.toml, or ./store."""
-    return click.option(
-        "--store", type=click.Path(path_type=Path), help="The site's folder [default: store, or as in nightrec.toml]."
-    )(command)
-
-
-def night_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What a night reads and where it leaves its work: the options of ``run`` and ``validate``."""
-
-    @click.option("--interactions", metavar="PATH", help="Who did what, when: a file, a folder or a glob.")
-    @click.option("--items", metavar="PATH", help="The catalogue.")
-    @click.option("--users", metavar="PATH", help="The users.")
-    @click.option("--columns", type=Mapping(), help="Your names of the columns of --interactions.")
-    @click.option("--item-columns", type=Mapping(), help="The same for --items.")
-    @click.option("--user-columns", type=Mapping(), help="The same for --users.")
-    @click.option("--preset", metavar="NAME", help="Known layout of the inputs: movielens or amazon.")
-    @click.option("--date", "run_date", type=Day(), help="The night's date; data before its 00:00 count [today].")
-    @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
-    @click.option("--fresh", is_flag=True, help="Do everything again, even what is done.")
-    @store_option
-    @wraps(command)
-    def with_config(
-        interactions: str | None,
-        items: str | None,
-        users: str | None,
-        columns: dict[str, str] | None,
-        item_columns: dict[str, str] | None,
-        user_columns: dict[str, str] | None,
-        preset: str | None,
-        run_date: date | None,
-        config: Path | None,
-        store: Path | None,
-        **rest: Any,
-    ) -> Any:
-        from flows.config import load
-
-        settings = load(config)
-        tables = {
-            "interactions": (interactions, columns),
-            "items": (items, item_columns),
-            "users": (users, user_columns),
-        }
-        settings = settings.with_inputs(tables, preset)
-        if store is not None:
-            settings = settings.model_copy(update={"store": store})
-        return command(settings=settings, run_date=run_date or settings.today(), **rest)
-
-    return with_config
-
-
 @nightrec.command()
-@night_options
-@click.option("--models", metavar="A,B,…", help="Only these models compete [all that are configured].")
+@site_options
+@date_option
+@models_option
 @click.option("--k", type=click.IntRange(1, 1000), help="Items in a user's list [10].")
-def run(settings: "NightConfig", run_date: date, fresh: bool, models: str | None, k: int | None) -> None:
+@click.option("--champion", metavar="NAME", help="Publish this model, whatever the figures say.")
+@click.option("--dry-run", is_flag=True, help="Train and compare, publish nothing.")
+def run(
+    settings: "NightConfig", run_date: date, fresh: bool, k: int | None, champion: str | None, dry_run: bool
+) -> None:
     """Run one night, here and now; without --interactions on a built-in demo site."""
-    if models:
-        settings = settings.only([name.strip() for name in models.split(",") if name.strip()])
     if k:
         settings = settings.model_copy(update={"export": settings.export.model_copy(update={"k": k})})
     from flows.console import progress
     from flows.server import embedded_server
 
     with progress(console), embedded_server() as ready:
-        from flows.nightly import nightly
+        from flows.nightly import night
+        from tasks.locking import held
 
         if fresh or not Store(settings.store).night(run_date).valid.exists():
             warm_up("great_expectations")
-        ready()
-        record = nightly(settings, run_date, fresh)
+        with held(Store(settings.store.absolute())) as lease:
+            ready()
+            record = night(settings, run_date, fresh, not dry_run, champion, None, lease)
     show_night(settings.store, record)
 
 
 @nightrec.command()
-@night_options
+@site_options
+@models_option
+@click.option("--from", "first", type=Day(), required=True, help="The first night.")
+@click.option("--to", "last", type=Day(), required=True, help="The last night.")
+@click.option("--parallel", type=click.IntRange(1, 16), default=1, show_default=True, help="Nights at a time.")
+@click.option(
+    "--publish",
+    type=click.Choice(["newest", "all", "none"]),
+    default="newest",
+    show_default=True,
+    help="Which nights are published; the others are trained and compared.",
+)
+def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, parallel: int, publish: Any) -> None:
+    """Run the nights of a range; those that are complete are skipped, so it can be run again at any time."""
+    from flows.console import progress
+    from flows.server import embedded_server
+
+    with progress(console), embedded_server() as ready:
+        from flows.backfill import BackfillOptions, fill
+        from tasks.locking import held
+
+        options = BackfillOptions(first=first, last=last, parallel=parallel, publish=publish, fresh=fresh)
+        warm_up("great_expectations")
+        with held(Store(settings.store.absolute())) as lease:
+            ready()
+            outcome = fill(settings, options, None, lease)
+    for run_date, became in outcome.items():
+        console.print(f"{run_date}  {became}", highlight=False)
+
+
+@nightrec.command()
+@site_options
+@date_option
 def validate(settings: "NightConfig", run_date: date, fresh: bool) -> None:
     """Read and check the inputs, and stop there."""
     from flows.console import progress
@@ -209,7 +165,9 @@ def status(store: Path | None, last: int) -> None:
     records = [record for night in folder.nights()[-last:] if (record := read_json(night.summary))]
     if not records:
         raise ConfigError(f"No night has run in the store {folder.root} yet: `nightrec run` is the first.")
-    if not folder.in_use():  # what still says that it is running was killed
+    from tasks.locking import in_use
+
+    if not in_use(folder):  # what still says that it is running was killed
         records = [record | ({"status": "interrupted"} if record["status"] == "running" else {}) for record in records]
     console.print(nights(records, read_json(folder.pointer)))
 
@@ -276,7 +234,7 @@ def init(path: Path) -> None:
         raise ConfigError(f"{path} exists already; name another file, or remove it first.") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
-    console.print(f"Wrote {path}: name your tables under [inputs], then `nightrec run`.", soft_wrap=True)
+    console.print(f"Wrote {path}: name your tables under \\[inputs], then `nightrec run`.", soft_wrap=True)
 
 
 def the_store(store: Path | None) -> Path:
@@ -312,11 +270,15 @@ def warm_up(module: str) -> None:
 
 
 def show_night(store: Path, record: dict[str, Any]) -> None:
-    """What a night ends with: where the export is, who won, the figures, and one user's list."""
+    """What a night ends with: who won, the figures, and if it was published where, and one user's list."""
     from flows.console import comparison, recommendations, stages
     from flows.lookup import someone
 
     console.print(stages(record), comparison(record))
+    if "export_id" not in record:
+        news = f"\nA dry run: [bold]{record['winner']}[/] would be published, {record['reason']}."
+        console.print(news, highlight=False, soft_wrap=True)
+        return
     ndcg = record["models"][record["winner"]]["ndcg"]
     news = "Published" if record["new_export"] else "Published before"
     console.print(
@@ -330,6 +292,10 @@ def show_night(store: Path, record: dict[str, Any]) -> None:
     )
     user_id, rows = someone(store, date.fromisoformat(record["run_date"]))
     console.print(recommendations(user_id, rows))
+
+
+for command in (serve, deploy, worker):
+    nightrec.add_command(command)
 
 
 if __name__ == "__main__":

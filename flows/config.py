@@ -1,5 +1,7 @@
 """The configuration of a site: every setting with its default, read from ``nightrec.toml`` and the command line."""
 
+import os
+import re
 import tomllib
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
@@ -9,18 +11,20 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from flows.rules import ScheduleRules, WorkerRules
 from recmodels.errors import ConfigError
 from recmodels.registry import create
-from tasks.evaluate import EvaluationRules
 from tasks.export import ExportRules
 from tasks.features import FeatureRules
+from tasks.notify import NotifyRules
+from tasks.orders import NAME, Candidate, EvaluationRules
 from tasks.pairs import PrepareRules
 from tasks.reading.inputs import Inputs
 from tasks.reading.presets import apply
-from tasks.train import Candidate
 from tasks.validate import ValidationRules
 
 FILE = "nightrec.toml"
+CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"
 
 
 class TrainingRules(BaseModel):
@@ -31,9 +35,9 @@ class TrainingRules(BaseModel):
     parallel: int | None = Field(default=None, ge=1, description="Candidates trained at a time; one a core by default.")
     seed: int = Field(default=0, ge=0, description="Every random draw of a night follows from it.")
 
-    def threads(self, candidates: int, cores: int) -> int:
-        """Threads of one training process, so that those running together fill the cores and no more."""
-        return max(1, cores // min(self.parallel or cores, max(1, candidates)))
+    def beside(self, candidates: int, cores: int) -> int:
+        """How many candidates are trained at a time, so that together they fill the cores and no more."""
+        return max(1, min(self.parallel or cores, candidates, cores))
 
 
 class DemoRules(BaseModel):
@@ -62,6 +66,9 @@ class NightConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    site: str = Field(
+        default="site", pattern="^[a-z0-9][a-z0-9-]*$", description="Names the site's deployments and messages."
+    )
     store: Path = Field(default=Path("store"), description="The site's folder: nights, exports, history.")
     timezone: str = Field(default="UTC", description="The zone in which a night's date begins at 00:00.")
     preset: str | None = Field(default=None, description="Known layout of the inputs: movielens or amazon.")
@@ -70,6 +77,9 @@ class NightConfig(BaseModel):
     prepare: PrepareRules = PrepareRules()
     features: FeatureRules = FeatureRules()
     training: TrainingRules = TrainingRules()
+    workers: WorkerRules = WorkerRules()
+    schedule: ScheduleRules = ScheduleRules()
+    notify: NotifyRules = NotifyRules()
     models: dict[str, Candidate] = Field(default_factory=default_models, description="Tonight's candidates, by name.")
     evaluation: EvaluationRules = EvaluationRules()
     export: ExportRules = ExportRules()
@@ -86,7 +96,7 @@ class NightConfig(BaseModel):
     @classmethod
     def known_models(cls, models: dict[str, Candidate]) -> dict[str, Candidate]:
         for name, candidate in models.items():
-            if not name.replace("_", "").isalnum() or not name.islower():
+            if not re.match(NAME, name):
                 raise ValueError(f"{name!r} is no model name: use lower-case letters, digits and _")
             create(candidate.recommender or name, candidate.parameters)
         return models
@@ -141,6 +151,26 @@ class NightConfig(BaseModel):
                 create(name, {})
                 chosen[name] = Candidate()
         return self.model_copy(update={"models": chosen})
+
+
+def deployed() -> NightConfig:
+    """The configuration of a deployed flow, which the deployment and the worker name in the environment.
+
+    Raises:
+        ConfigError: the file is missing or wrong.
+    """
+    named, store = os.environ.get(CONFIG_VARIABLE), os.environ.get(STORE_VARIABLE)
+    config = load(Path(named) if named else None)
+    return config.model_copy(update={"store": Path(store)}) if store else config
+
+
+def model_names() -> list[str]:
+    """The models of the deployed configuration, read without judging it, for forms."""
+    try:
+        content = tomllib.loads(Path(os.environ.get(CONFIG_VARIABLE) or FILE).read_text(encoding="utf-8"))
+        return [str(name) for name in content["models"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return list(default_models())
 
 
 def load(path: Path | None) -> NightConfig:

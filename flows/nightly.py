@@ -1,30 +1,68 @@
-"""The nightly flow: read top to bottom, it is the DAG of a night."""
+"""The nightly flow: read ``night`` top to bottom, it is the DAG of a night."""
 
-from collections.abc import Iterator
 from datetime import date
 
-from prefect import flow
-from prefect.futures import PrefectFuture, as_completed
+from prefect import State, flow
+from prefect.states import Completed
 
-from flows.config import NightConfig
+from flows.children import end_children
+from flows.config import NightConfig, deployed
+from flows.options import ORDINARY, NightOptions
+from flows.placement import place_for
+from flows.rules import WorkerRules
+from flows.schedule import holding, newer_run, night_name, tonight
 from tasks.compare import compare
 from tasks.demo import demo_site
-from tasks.evaluate import evaluate
 from tasks.export import export
 from tasks.features import features
 from tasks.ingest import ingest
+from tasks.machine import core_count
+from tasks.orders import Order
 from tasks.prepare import prepare
 from tasks.report import recorded, report
-from tasks.store import Json, Manifest, Store
-from tasks.train import ListRules, Share, cores, refit, train
+from tasks.store import Json, Store
 from tasks.validate import validate
 
-Futures = dict[str, PrefectFuture[Manifest]]
+
+@flow(
+    name="nightly",
+    flow_run_name=night_name,
+    persist_result=False,
+    on_cancellation=[end_children],
+    on_crashed=[end_children],
+)
+def nightly(options: NightOptions = ORDINARY) -> "Json | State[None]":
+    """Tonight: from the site's interactions to published lists for every user, on the workers of the site.
+
+    Stages that are done already are skipped, so a night that was cut short goes on where it was.
+
+    **When a night fails**, its message says what to do, and the last export stays published: readers keep the lists
+    they have. Mend the cause, then press *Retry*, or *Run* with the same date. A night that was refused for its data
+    has the refused rows in `quarantine/` and the rules in the artifact *data-quality*.
+    """
+    config, run_date = options.applied_to(deployed()), options.run_date
+    if run_date is None:
+        run_date = tonight(config)
+        if newer := newer_run():
+            return Completed(
+                name="Skipped",
+                message=f"The night {run_date} is overdue, and {newer} is due as well: run `nightrec backfill` for it.",
+            )
+    with holding(config) as lease:
+        return night.fn(config, run_date, options.fresh, not options.dry_run, options.champion, config.workers, lease)
 
 
-@flow(name="nightly", flow_run_name="night-{run_date}", persist_result=False)
-def nightly(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
-    """One night: from a site's interactions to published lists for every user.
+@flow(name="night", flow_run_name="night-{run_date}", persist_result=False)
+def night(
+    config: NightConfig,
+    run_date: date,
+    fresh: bool = False,
+    publish: bool = True,
+    champion: str | None = None,
+    workers: WorkerRules | None = None,
+    lease: str = "",
+) -> Json:
+    """One night: from a site's interactions to published lists for every user. The caller holds the store.
 
     Every stage leaves a folder in the store and is skipped when the same inputs, parameters and code made it before,
     so a night that was cut short goes on where it was.
@@ -36,58 +74,49 @@ def nightly(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
         config: the site's settings.
         run_date: the night's date; it sees the data before 00:00 of that day in the site's time zone.
         fresh: do everything again, whatever is there.
+        publish: whether the winner is fitted again and its lists are published.
+        champion: the model to publish, whatever the figures say.
+        workers: how to deal with the workers that train the candidates; without them this process trains.
+        lease: token of the store's lease.
     """
     night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
     candidates = {name: candidate for name, candidate in config.models.items() if candidate.enabled}
-    rules = ListRules(k=config.evaluation.k, repeats=config.export.repeats)
-    seed = config.training.seed
-    share = Share(threads=config.training.threads(len(candidates), cores.n), seed=seed)
+    orders = [
+        Order(
+            store=night.store.root,
+            run_date=run_date,
+            name=name,
+            candidate=candidate,
+            rules={"k": config.evaluation.k, "repeats": config.export.repeats},
+            evaluation=config.evaluation,
+            seed=config.training.seed,
+            beside=config.training.beside(len(candidates), core_count()),
+            fresh=fresh,
+            lease=lease,
+        )
+        for name, candidate in candidates.items()
+    ]
 
-    with recorded(night) as record:
+    with recorded(night) as record, place_for(workers) as place:
         inputs = config.tables() or demo_site(night, config.demo.model_dump())
         raw = ingest(night, inputs, cutoff, fresh)
         valid = validate(night, config.validation, cutoff, raw, fresh)
         prepared = prepare(night, config.prepare, cutoff, valid, fresh)
         described = features(night, "train", config.features, prepared, valid, fresh)
 
-        training = {
-            name: train.submit(night, name, candidate, rules, prepared, described, share, fresh)
-            for name, candidate in candidates.items()
-        }
+        place.start(orders, prepared, described)
         described_in_full = features.submit(night, "full", config.features, prepared, valid, fresh)
-        evaluating = {
-            name: evaluate.submit(night, name, config.evaluation, lists, prepared, seed, fresh)
-            for name, lists in as_trained(training)
-        }
-        measured, failed = settled(training, evaluating)
-        comparison = compare(night, candidates, measured, failed, fresh)
+        measured, failed = place.settled()
+        comparison = compare(night, candidates, measured, failed, champion, fresh)
 
-        winner = comparison["summary"]["winner"]
-        everything = Share(threads=cores.n, seed=seed)
-        champion = refit(night, winner, candidates[winner], prepared, described_in_full.result(), everything, fresh)
-        published = export(night, cutoff, winner, config.export, config.features, prepared, champion, comparison, fresh)
+        full, published = described_in_full.result(), None
+        if publish:
+            winner = comparison["summary"]["winner"]
+            order = next(order for order in orders if order.name == winner)
+            fitted = place.refit(order.model_copy(update={"window": "full", "beside": 1}), prepared, full)
+            published = export(
+                night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh
+            )
         record.update(report(night, raw, valid, prepared, comparison, published))
     return record
-
-
-def as_trained(training: Futures) -> Iterator[tuple[str, Manifest]]:
-    """The lists of each candidate as soon as they are there; those that failed are passed over."""
-    names = {future.task_run_id: name for name, future in training.items()}
-    for future in as_completed(list(training.values())):
-        future.wait()  # only now does it know its state
-        if future.state.is_completed():
-            yield names[future.task_run_id], future.result()
-
-
-def settled(training: Futures, evaluating: Futures) -> tuple[dict[str, Manifest], dict[str, str]]:
-    """Wait for all candidates: the metrics of those that made it, and why the others did not."""
-    measured, failed = {}, {}
-    for name, trained in training.items():
-        last = evaluating.get(name, trained)
-        last.wait()
-        if last.state.is_completed():
-            measured[name] = last.result()
-        else:
-            failed[name] = str(last.result(raise_on_failure=False))
-    return measured, failed

@@ -30,22 +30,33 @@ def embedded_server() -> Iterator[Callable[[], None]]:
     if PREFECT_API_URL.value():
         yield lambda: None
         return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     uvicorn = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
     settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-    server = subprocess.Popen(
-        ["sh", "-c", WATCH, "sh", *uvicorn, *options],
-        stdin=subprocess.PIPE,
-        env=os.environ | settings,
-        start_new_session=True,
-    )
+    server = guarded([*uvicorn, *options], settings)
     api = f"http://127.0.0.1:{port}/api"
     with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield lambda: wait_for(f"{api}/health", server)
     # The server is needed until Python exits: Prefect sends its last log lines then.
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def guarded(command: list[str], settings: dict[str, str], quiet: bool = False) -> "subprocess.Popen[bytes]":
+    """Start a program that ends when this process does, however that ends, and not with Ctrl-C in the terminal."""
+    return subprocess.Popen(
+        ["sh", "-c", WATCH, "sh", *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL if quiet else None,
+        env=os.environ | settings,
+        start_new_session=True,
+    )
 
 
 def wait_for(health: str, server: "subprocess.Popen[bytes]") -> None:
@@ -55,6 +66,8 @@ def wait_for(health: str, server: "subprocess.Popen[bytes]") -> None:
             with urllib.request.urlopen(health, timeout=5):
                 return
         except OSError:
+            if server.poll() is not None:
+                break
             time.sleep(0.1)
     server.kill()
     raise NightrecError(f"Prefect's server did not start within {PATIENCE} s; try again, or set PREFECT_API_URL.")

@@ -40,7 +40,7 @@ class Recommender(ABC):
     """Whether a user without interactions has no list; popularity has one for everybody."""
 
     uses_gpu: ClassVar[bool] = False
-    """Whether it computes on a CUDA device where the process sees one."""
+    """Whether it computes on a GPU where the process sees one."""
 
     @abstractmethod
     def _fit(self, data: Dataset) -> None:

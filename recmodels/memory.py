@@ -7,12 +7,19 @@ import psutil
 from recmodels.errors import NightrecError
 
 
+def total() -> int:
+    """Bytes that this machine, or this process's control group (v2), has at all."""
+    all_of_it: int = psutil.virtual_memory().total
+    try:
+        return min(all_of_it, int((_group() / "memory.max").read_text()))
+    except (OSError, ValueError):
+        return all_of_it
+
+
 def available() -> int:
     """Bytes that can still be allocated: what the machine has free, within this process's control group (v2)."""
     free: int = psutil.virtual_memory().available
-    group = Path("/proc/self/cgroup")
-    own = group.read_text().strip().rpartition("0::/")[2] if group.exists() else ""
-    folder = Path("/sys/fs/cgroup") / own
+    folder = _group()
     try:
         limit = int((folder / "memory.max").read_text())  # "max" where there is no limit
         used = int((folder / "memory.current").read_text())
@@ -20,6 +27,12 @@ def available() -> int:
     except (OSError, ValueError):
         return free
     return min(free, limit - used + int(stat.get("inactive_file", 0)))  # cached files give way
+
+
+def _group() -> Path:
+    group = Path("/proc/self/cgroup")
+    own = group.read_text().strip().rpartition("0::/")[2] if group.exists() else ""
+    return Path("/sys/fs/cgroup") / own
 
 
 def peak() -> int:

@@ -32,9 +32,7 @@ def create(name: str, params: Mapping[str, Any] | None = None, *, seed: int | No
 
     Raises ConfigError for a name or a parameter that does not exist.
     """
-    _known(name, _CLASSES, "recommender")
-    module, cls = _CLASSES[name].split(":")
-    kind: type[Recommender] = getattr(import_module(module), cls)
+    kind = kind_of(name)
     parameters = dict(params or {})
     accepted = [field.name for field in fields(kind)]
     for parameter in parameters:
@@ -42,6 +40,14 @@ def create(name: str, params: Mapping[str, Any] | None = None, *, seed: int | No
     if seed is not None and "seed" in accepted:
         parameters.setdefault("seed", seed)
     return kind(**parameters)
+
+
+def kind_of(name: str) -> type[Recommender]:
+    """The class of a recommender. Raises ConfigError for a name that does not exist."""
+    _known(name, _CLASSES, "recommender")
+    module, cls = _CLASSES[name].split(":")
+    kind: type[Recommender] = getattr(import_module(module), cls)
+    return kind
 
 
 def name_of(kind: type[Recommender]) -> str:

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import NightrecError
 from tasks.evaluate import PRIMARY
+from tasks.orders import Candidate
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, Night, outputs, place_copy, write_json
-from tasks.train import Candidate
 
 
 @stage_task("compare")
@@ -18,15 +18,16 @@ def compare(
     candidates: dict[str, Candidate],
     measured: dict[str, Manifest],
     failed: dict[str, str],
+    chosen: str | None = None,
     fresh: bool = False,
 ) -> Manifest:
     """Decide which candidate is published, and write the comparison to ``evaluation/`` and the history.
 
     ``measured`` holds the manifest of each candidate's metrics in the order of the configuration, ``failed`` the
-    reason of each that has none.
+    reason of each that has none. ``chosen`` wins whatever the figures say.
 
     Raises:
-        NightrecError: a required candidate, or every candidate, failed.
+        NightrecError: a required candidate, every candidate, or the chosen one failed.
     """
     if missing := [name for name in failed if candidates[name].required]:
         raise NightrecError(
@@ -34,17 +35,22 @@ def compare(
         )
     if not measured:
         raise NightrecError(f"No model could be trained: {next(iter(failed.values()), 'none is enabled')}")
+    if chosen and chosen not in measured:
+        reason = failed.get(chosen, "it is not among tonight's models.")
+        raise NightrecError(f"{chosen} was chosen to be published, and there is no such model tonight: {reason}")
 
     def build(out: Path) -> Json:
-        return write_comparison(night, measured, failed, out)
+        return write_comparison(night, measured, failed, chosen, out)
 
-    inputs, parameters = outputs(**measured), {"failed": failed}
+    inputs, parameters = outputs(**measured), {"failed": failed, "chosen": chosen}
     manifest = told_stage("compare", night.evaluation, build, inputs=inputs, parameters=parameters, fresh=fresh)
     place_copy(night.evaluation / "comparison.parquet", night.store.history(night.run_date))
     return manifest
 
 
-def write_comparison(night: Night, measured: dict[str, Manifest], failed: dict[str, str], out: Path) -> Json:
+def write_comparison(
+    night: Night, measured: dict[str, Manifest], failed: dict[str, str], chosen: str | None, out: Path
+) -> Json:
     """``comparison.parquet`` (a row a model and metric) and ``decision.json``."""
     summaries = {name: manifest["summary"] for name, manifest in measured.items()}
     rows = [
@@ -63,9 +69,12 @@ def write_comparison(night: Night, measured: dict[str, Manifest], failed: dict[s
         for metric, figure in summary["metrics"].items()
     ]
     winner = max(summaries, key=lambda name: summaries[name]["metrics"][PRIMARY]["value"])  # the first of equals
-    best = summaries[winner]["metrics"][PRIMARY]
     k = summaries[winner]["k"]
     reason = f"the highest NDCG@{k} of {len(summaries)} models"
+    if chosen:
+        reason = f"chosen by hand; {reason} is that of {winner}" if chosen != winner else f"chosen by hand; {reason}"
+        winner = chosen
+    best = summaries[winner]["metrics"][PRIMARY]
     decision = {"winner": winner, "reason": reason, "metrics": summaries[winner]["metrics"], "failed": failed}
     table = pa.Table.from_pylist(rows, schema=COMPARISON)
     pq.write_table(table, out / "comparison.parquet")
@@ -75,7 +84,8 @@ def write_comparison(night: Night, measured: dict[str, Manifest], failed: dict[s
         "k": k,
         "users": summaries[winner]["users"],
         "models": {name: summary["metrics"] for name, summary in summaries.items()},
-        "told": f"{winner} wins with {reason}: {best['value']:.4f}",
+        "trained": {name: summary["trained"] for name, summary in summaries.items() if summary.get("trained")},
+        "told": f"{winner}, {reason}: {best['value']:.4f}",
     }
 
 

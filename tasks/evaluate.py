@@ -8,41 +8,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
-from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels import dataset as layout
 from recmodels import metrics
+from tasks.orders import EvaluationRules, Order
 from tasks.stage import stage_task, told_stage
-from tasks.store import Json, Manifest, Night, outputs
+from tasks.store import Json, Manifest, outputs
 
 PRIMARY = "ndcg"
 
 
-class EvaluationRules(BaseModel):
-    """How candidates are compared."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    k: int = Field(default=10, ge=1, le=1000, description="Length of the lists that are measured.")
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the bootstrap intervals.")
-
-
-@stage_task("evaluate-{name}")
-def evaluate(
-    night: Night, name: str, rules: EvaluationRules, lists: Manifest, prepared: Manifest, seed: int, fresh: bool = False
-) -> Manifest:
+@stage_task("evaluate-{order.name}")
+def evaluate(order: Order, lists: Manifest, prepared: Manifest) -> Manifest:
     """Measure ``toplists/<name>/``; per-user metrics and the summary go to ``metrics/<name>/``."""
+    night, name, rules = order.night, order.name, order.evaluation
 
     def build(out: Path) -> Json:
-        return write_metrics(night.toplists(name), night.prepared, rules, seed, out)
+        summary = write_metrics(night.toplists(name), night.prepared, rules, order.seed, out)
+        made = lists.get("summary", {})
+        return summary | {"trained": {key: made[key] for key in ("host", "device", "fit_seconds") if key in made}}
 
     return told_stage(
         f"evaluate {name}",
         night.metrics(name),
         build,
         inputs=outputs(lists=lists, prepared=prepared),
-        parameters=rules.model_dump() | {"seed": seed},
-        fresh=fresh,
+        parameters=rules.model_dump() | {"seed": order.seed},
+        fresh=order.fresh,
     )
 
 

@@ -17,6 +17,7 @@ from recmodels.popularity import Popularity
 from recmodels.serving import Lists, serve
 from tasks.audit import audit
 from tasks.features import FeatureRules, categories_of
+from tasks.orders import ListRules
 from tasks.publish import newest_export, next_export_id, point_to
 from tasks.stage import stage_task, tell, told
 from tasks.store import (
@@ -31,7 +32,6 @@ from tasks.store import (
     replacing,
     write_json,
 )
-from tasks.train import ListRules
 
 SCHEMA_VERSION = 1
 ROWS_A_GROUP = 128_000
@@ -45,7 +45,7 @@ class ExportRules(ListRules):
     valid_hours: float = Field(default=48, gt=0, description="How long downstream jobs may rely on an export.")
 
 
-@stage_task("export-{name}")
+@stage_task("export-{name}", reads_and_writes=True)
 def export(
     night: Night,
     cutoff: datetime,

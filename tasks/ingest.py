@@ -44,7 +44,7 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _UTC = pa.timestamp("us", "UTC")
 
 
-@stage_task("ingest")
+@stage_task("ingest", reads_and_writes=True)
 def ingest(night: Night, inputs: Inputs, cutoff: datetime, fresh: bool = False) -> Manifest:
     """Bring ``raw/`` up to date with the site's files."""
 

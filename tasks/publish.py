@@ -4,16 +4,23 @@ Readers find an export through ``latest.json``, which is replaced last and in on
 new one, whole.
 """
 
-import shutil
+import threading
 from datetime import date
 
 from recmodels.errors import NightrecError
 from tasks.stage import tell
 from tasks.store import TEMPORARY, Json, Store, now_text, read_json, sha256, sync, write_json
 
+switching = threading.Lock()  # nights of a backfill may publish at the same time
+
 
 def point_to(store: Store, manifest: Json) -> None:
     """Switch readers to an export, unless a later night's is the current one."""
+    with switching:
+        switch(store, manifest)
+
+
+def switch(store: Store, manifest: Json) -> None:
     current = read_json(store.pointer)
     if current and current["run_date"] > manifest["run_date"]:
         tell("export", "note", f"{current['export_id']}, of a later night, stays the latest")
@@ -39,13 +46,6 @@ def point_to(store: Store, manifest: Json) -> None:
         if store.link.exists():
             raise NightrecError(f"The link {store.link} cannot be replaced: {error.strerror}.") from error
     sync(store.exports)
-
-
-def sweep_unpublished(store: Store) -> None:
-    """Remove export folders without a manifest, which a killed night left."""
-    for folder in store.exports.glob("[0-9]*"):
-        if folder.is_dir() and not store.export_manifest(folder.name).exists():
-            shutil.rmtree(folder)
 
 
 def newest_export(store: Store, run_date: date) -> Json | None:

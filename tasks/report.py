@@ -2,57 +2,89 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 
 from recmodels import memory
 from recmodels.errors import NightrecError
 from tasks.evaluate import PRIMARY
-from tasks.publish import sweep_unpublished
-from tasks.stage import stage_task, story, tell
+from tasks.stage import stage_task, story, tell, teller
 from tasks.store import Json, Manifest, Night, now_text, read_json, write_json
 
 
 @contextmanager
 def recorded(night: Night) -> Iterator[Json]:
-    """Hold the store for a night, and keep ``night.json`` true to how it goes: running, published or failed.
+    """Keep ``night.json`` true to how a night goes: running, published, compared (a dry run), failed or interrupted.
 
-    A night that is run again and has nothing to do leaves the record of when it was done.
+    A night that is run again and has nothing to do, or is only compared, leaves the record of when it was published.
     """
-    with night.store.lock(), timed_stages() as stages:
+    with stages_of(night) as stages:
         night.sweep()
-        sweep_unpublished(night.store)
-        before = read_json(night.summary)
+        before = read_json(night.summary) or {}
         started = time.perf_counter()
         record: Json = {"run_date": str(night.run_date), "status": "running", "started_at": now_text()}
         write_json(night.summary, record)
         try:
             yield record
-            record["status"] = "published"
-        except BaseException as error:
+            record["status"] = "published" if "export_id" in record else "compared"
+        except Exception as error:
             known = isinstance(error, NightrecError)
             record |= {"status": "failed", "reason": str(error) if known else f"{type(error).__name__}: {error}"}
+            raise
+        except BaseException:
+            record |= {"status": "interrupted", "reason": "it was cancelled, or its process was stopped"}
             raise
         finally:
             record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}
             record["stages"] = stages
-            idle = record["status"] == "published" and all(stage["event"] in ("skipped", "note") for stage in stages)
-            there = before is not None and before.get("export_id") == record.get("export_id")
-            write_json(night.summary, before if before and idle and there else record)
+            write_json(night.summary, before if nothing_new(before, record) else record)
+
+
+def nothing_new(before: Json, record: Json) -> bool:
+    """Whether what an earlier run of a night has left says more than what this one did."""
+    if before.get("status") != "published" or record["status"] not in ("published", "compared"):
+        return False
+    idle = all(stage["event"] in ("skipped", "note") for stage in record["stages"])
+    return record["status"] == "compared" or (idle and before["export_id"] == record["export_id"])
+
+
+class Progress:
+    """How many of tonight's models are done, as an artifact that moves."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = max(1, total), 0
+        text = f"Models trained and measured, of {total}"
+        # In a flow that is not asynchronous, Prefect's functions return what they promise.
+        self.artifact = cast(
+            "UUID | None", shown(lambda: create_progress_artifact(0.0, key="training-progress", description=text))
+        )
+
+    def more(self, n: int = 1) -> None:
+        self.done += n
+        artifact = self.artifact
+        if artifact is not None and n:
+            shown(lambda: update_progress_artifact(artifact, 100 * self.done / self.total))
 
 
 @contextmanager
-def timed_stages() -> Iterator[list[Json]]:
+def stages_of(night: Night) -> Iterator[list[Json]]:
     """The stages as they end: what was told of them and how long each took."""
     stages: list[Json] = []
+    before = teller.set(str(night.folder))
 
     class Collect(logging.Handler):
         def emit(self, line: logging.LogRecord) -> None:
             told: Any = line
-            if told.event != "start":
+            if told.event != "start" and told.teller == str(night.folder):
                 stages.append({"stage": told.label, "event": told.event, "told": told.text, "seconds": told.seconds})
 
     handler = Collect()
@@ -61,46 +93,99 @@ def timed_stages() -> Iterator[list[Json]]:
         yield stages
     finally:
         story.removeHandler(handler)
+        teller.reset(before)
 
 
 @stage_task("report")
 def report(
-    night: Night, raw: Manifest, valid: Manifest, prepared: Manifest, comparison: Manifest, export: Json
+    night: Night, raw: Manifest, valid: Manifest, prepared: Manifest, comparison: Manifest, export: Json | None
 ) -> Json:
-    """What happened in the night, as a small record; shown in Prefect as a table and a summary."""
+    """What happened in the night, as a small record; shown in Prefect as tables and a summary.
+
+    ``export`` is None when nothing was to be published.
+    """
     decision = comparison["summary"]
     record = {
-        "export_id": export["export_id"],
-        "new_export": not export["skipped"],
         "winner": decision["winner"],
         "reason": decision["reason"],
         "k": decision["k"],
         "models": decision["models"],
+        "trained": decision["trained"],
         "failed": decision["failed"],
         "measured_on": holdout_text(prepared["summary"]["holdout"]),
         "interactions": raw["summary"]["rows"],
         "quarantined": valid["summary"]["quarantined"],
-        "users": export["users"],
-        "cold_users": export["cold_users"],
-        "rows": export["rows"],
         "notes": [*raw["summary"].get("notes", []), *valid["summary"].get("notes", [])],
     }
-    try:
-        show(night, record)
-    except Exception as error:  # a report that cannot be shown must not cost the night
-        tell("report", "note", f"the artifacts could not be written: {error}")
+    if export is not None:
+        record |= {
+            "export_id": export["export_id"],
+            "new_export": not export["skipped"],
+            "users": export["users"],
+            "cold_users": export["cold_users"],
+            "rows": export["rows"],
+        }
+    shown(lambda: show_comparison(night, record))
+    shown(lambda: show_quality(night, valid["summary"]))
+    shown(lambda: show_summary(night, record))
     return record
 
 
-def show(night: Night, record: Json) -> None:
+R = TypeVar("R")
+
+
+def shown(show: Callable[[], R]) -> R | None:
+    """Show something in Prefect; that it cannot be shown must not cost the night."""
+    try:
+        return show()
+    except Exception as error:
+        tell("report", "note", f"an artifact could not be written: {error}")
+        return None
+
+
+def show_comparison(night: Night, record: Json) -> None:
     k = record["k"]
     table = [
-        {"model": name} | {f"{metric}@{k}": interval(figure) for metric, figure in metrics.items()}
+        {"model": name, "trained on": place(record["trained"].get(name))}
+        | {f"{metric}@{k}": interval(figure) for metric, figure in metrics.items()}
         for name, metrics in ranked(record["models"])
     ]
     table += [{"model": name, f"{PRIMARY}@{k}": f"failed: {reason}"} for name, reason in record["failed"].items()]
     create_table_artifact(key="model-comparison", table=table, description=f"Models of the night {night.run_date}")
-    create_markdown_artifact(key="night-summary", markdown=markdown(night, record), description="What was published")
+
+
+def show_quality(night: Night, summary: Json) -> None:
+    """A row a table and reason: how many rows were kept, and why others were not."""
+    table = []
+    for name, counts in summary["tables"].items():
+        kept = {"table": name, "rows": counts["rows_in"], "good": counts["rows"], "reason": "", "refused": 0}
+        reasons = dict(summary["reasons"].get(name, {}))
+        if counts["rejects"]:
+            reasons["not a row of the table"] = counts["rejects"]
+        table.append(kept)
+        table += [{"table": name, "reason": reason, "refused": refused} for reason, refused in reasons.items()]
+    notes = " ".join(summary["notes"])
+    text = f"Data of the night {night.run_date}; refused rows are in {night.quarantine}. {notes}"
+    create_table_artifact(key="data-quality", table=table, description=text.strip())
+
+
+def show_summary(night: Night, record: Json) -> None:
+    create_markdown_artifact(
+        key="night-summary", markdown=markdown(night, record), description="What came of the night"
+    )
+    if "export_id" in record:
+        folder = night.store.export(record["export_id"])
+        text = (
+            f"# Export {record['export_id']}\n\n"
+            f"{record['rows']:,} rows for {record['users']:,} users, in `{folder}`.\n\n"
+            f"Readers find it through `{night.store.pointer}`:\n\n"
+            f"```python\nimport pandas as pd\n\nlists = pd.read_parquet({str(folder / 'topk')!r})\n```\n"
+        )
+        create_markdown_artifact(key="export", markdown=text, description="Where the lists are")
+
+
+def place(trained: Json | None) -> str:
+    return f"{trained['host']} ({trained['device']})" if trained else ""
 
 
 def ranked(models: dict[str, Json]) -> list[tuple[str, Json]]:
@@ -116,18 +201,23 @@ def interval(figure: Json) -> str:
 
 def markdown(night: Night, record: Json) -> str:
     ndcg = record["models"][record["winner"]][PRIMARY]
+    export = record.get("export_id")
+    news = f"was published as `{export}`" if export else "would be published (this was a dry run)"
     lines = [
         f"# Night {night.run_date}",
-        f"**{record['winner']}** was published as `{record['export_id']}`: {record['reason']}.",
+        f"**{record['winner']}** {news}: {record['reason']}.",
         "",
         "| | |",
         "|---|---|",
         f"| NDCG@{record['k']} | {interval(ndcg)} |",
         f"| measured on | {record['measured_on']} |",
         f"| interactions | {record['interactions']:,} read, {record['quarantined']:,} quarantined |",
-        f"| lists | {record['rows']:,} rows for {record['users']:,} users, {record['cold_users']:,} of them cold |",
-        f"| export | `{night.store.export(record['export_id'])}` |",
     ]
+    if export:
+        lines += [
+            f"| lists | {record['rows']:,} rows for {record['users']:,} users, {record['cold_users']:,} of them cold |",
+            f"| export | `{night.store.export(export)}` |",
+        ]
     lines += [f"| left out | {name}: {reason} |" for name, reason in record["failed"].items()]
     return "\n".join(lines)
 

@@ -5,7 +5,6 @@ A stage writes into a temporary sibling of its folder; the sibling is synced and
 same night skips what is already done, in whatever process it runs.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,8 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-
-from recmodels.errors import ConfigError, NightrecError
 
 Json = dict[str, Any]
 Manifest = dict[str, Any]
@@ -74,37 +71,18 @@ class Store:
         found = sorted((self.root / "nights").glob("*/night.json"))
         return [Night(self, date.fromisoformat(path.parent.name)) for path in found]
 
-    def in_use(self) -> bool:
-        """Whether a night is running in this store."""
-        try:
-            with self.lock():
-                return False
-        except NightrecError:
-            return True
+    def sweep(self) -> None:
+        """Remove exports that a killed night left half-written, or whole but without a manifest."""
+        for leftover in self.exports.glob(f"{TEMPORARY}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        for folder in self.exports.glob("[0-9]*"):
+            if folder.is_dir() and not self.export_manifest(folder.name).exists():
+                shutil.rmtree(folder)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the store for one night.
-
-        Raises:
-            ConfigError: the folder cannot be written.
-            NightrecError: another night is running in it.
-        """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            handle = (self.root / ".lock").open("a+")
-        except OSError as error:
-            raise ConfigError(
-                f"The store {self.root} cannot be written ({error.strerror}): choose another folder with --store."
-            ) from error
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise NightrecError(
-                    f"Another night is running in the store {self.root}: wait for it to end, or use another --store."
-                ) from error
-            yield
+    @property
+    def lease(self) -> Path:
+        """Who holds the store, and that they are still at work."""
+        return self.root / ".lease.json"
 
 
 @dataclass(frozen=True)
@@ -161,7 +139,7 @@ class Night:
 
     def sweep(self) -> None:
         """Remove what a killed run left half-written."""
-        for leftover in [*self.folder.rglob(f"{TEMPORARY}*"), *self.store.exports.glob(f"{TEMPORARY}*")]:
+        for leftover in self.folder.rglob(f"{TEMPORARY}*"):
             shutil.rmtree(leftover, ignore_errors=True)
 
 

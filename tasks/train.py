@@ -5,87 +5,23 @@ runs anywhere: ``python -m recmodels.candidate SPEC.json``.
 """
 
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Condition
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from recmodels.dataset import Window
 from recmodels.errors import NightrecError
+from recmodels.registry import kind_of
+from tasks.machine import Machine
+from tasks.orders import Order
 from tasks.stage import stage_task, told_stage
-from tasks.store import Json, Manifest, Night, outputs, read_json, run_stage, write_json
+from tasks.store import Json, Manifest, outputs, read_json, run_stage, write_json
 
 ROOT = Path(__file__).parent.parent
 
 
-class Candidate(BaseModel):
-    """One recommender in tonight's field."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    recommender: str = Field(default="", description="Name in the registry; the candidate's own name by default.")
-    parameters: dict[str, Any] = Field(default={}, description="Hyper-parameters; what is not given has its default.")
-    timeout_minutes: float = Field(default=120, gt=0, description="Training and listing are stopped after this long.")
-    required: bool = Field(default=False, description="Without this candidate the night fails.")
-    enabled: bool = Field(default=True, description="Whether it trains tonight.")
-
-
-class ListRules(BaseModel):
-    """What a list is, for candidates and for the export alike."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    k: int = Field(ge=1, le=1000, description="Items in a user's list.")
-    repeats: bool = Field(default=False, description="Whether items the user already has may be recommended again.")
-
-
-class Share(BaseModel):
-    """What one training process is given."""
-
-    threads: int = Field(ge=1)
-    seed: int = 0
-
-
-class Cores:
-    """The cores of this machine, of which each training process takes its share while it runs."""
-
-    def __init__(self, n: int) -> None:
-        self.n = self.free = n
-        self.changed = Condition()
-
-    @contextmanager
-    def taken(self, n: int) -> Iterator[None]:
-        n = min(n, self.n)
-        with self.changed:
-            self.changed.wait_for(lambda: self.free >= n)
-            self.free -= n
-        try:
-            yield
-        finally:
-            with self.changed:
-                self.free += n
-                self.changed.notify_all()
-
-
-cores = Cores(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
-@stage_task("train-{name}")
-def train(
-    night: Night,
-    name: str,
-    candidate: Candidate,
-    rules: ListRules,
-    prepared: Manifest,
-    features: Manifest,
-    share: Share,
-    fresh: bool = False,
-) -> Manifest:
+@stage_task("train-{order.name}")
+def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     """Fit a candidate on the training window and list the holdout's users.
 
     The model goes to ``models/<name>/``, the lists to ``toplists/<name>/``, whose manifest is returned.
@@ -93,7 +29,7 @@ def train(
     Raises:
         NightrecError: it failed, ran out of time, or was killed.
     """
-    recipe = {"recommender": candidate.recommender or name, "params": candidate.parameters, "seed": share.seed}
+    night, rules, recipe = order.night, order.rules.model_dump(), recipe_of(order)
     inputs = outputs(prepared=prepared, features=features)
 
     def fit_and_list(out: Path) -> Json:
@@ -101,65 +37,65 @@ def train(
 
         def fit(model: Path) -> Json:
             spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe
-            results.append(run_candidate(night, name, spec, candidate, share))
+            results.append(run_candidate(order, spec, prepared))
             return results[0]
 
-        lists = {"out": str(out), "users": "holdout", **rules.model_dump()}
-        model = run_stage(night.model(name), fit, inputs=inputs, parameters=recipe, fresh=fresh)
+        lists = {"out": str(out), "users": "holdout", **rules}
+        model = run_stage(night.model(order.name), fit, inputs=inputs, parameters=recipe, fresh=order.fresh)
         if not results:  # the model is there already, only the lists are new
-            spec = {"window": "train", "fit": False, "model": night.model(name), "lists": lists} | recipe
-            results.append(run_candidate(night, name, spec, candidate, share) | {"fit": model["summary"]})
+            spec = {"window": "train", "fit": False, "model": night.model(order.name), "lists": lists} | recipe
+            results.append(run_candidate(order, spec, prepared) | {"fit": model["summary"]})
         return results[0]
 
     return told_stage(
-        f"train {name}",
-        night.toplists(name),
+        f"train {order.name}",
+        night.toplists(order.name),
         fit_and_list,
         inputs=inputs,
-        parameters=recipe | rules.model_dump(),
-        fresh=fresh,
+        parameters=recipe | rules,
+        fresh=order.fresh,
     )
 
 
-@stage_task("refit-{name}")
-def refit(
-    night: Night,
-    name: str,
-    candidate: Candidate,
-    prepared: Manifest,
-    features: Manifest,
-    share: Share,
-    fresh: bool = False,
-) -> Manifest:
+@stage_task("refit-{order.name}")
+def refit(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     """Fit the night's winner on everything before the cutoff; the model goes to ``champion/``."""
-    recipe = {"recommender": candidate.recommender or name, "params": candidate.parameters, "seed": share.seed}
+    recipe = recipe_of(order)
 
     def fit(model: Path) -> Json:
-        return run_candidate(night, name, {"window": "full", "fit": True, "model": model} | recipe, candidate, share)
+        return run_candidate(order, {"window": "full", "fit": True, "model": model} | recipe, prepared)
 
     inputs = outputs(prepared=prepared, features=features)
-    return told_stage(f"refit {name}", night.champion, fit, inputs=inputs, parameters=recipe, fresh=fresh)
+    return told_stage(
+        f"refit {order.name}", order.night.champion, fit, inputs=inputs, parameters=recipe, fresh=order.fresh
+    )
 
 
-def run_candidate(night: Night, name: str, spec: Json, candidate: Candidate, share: Share) -> Json:
-    """Run one ``recmodels.candidate`` process to its end and return its result.
+def recipe_of(order: Order) -> Json:
+    """What a model is made from, beside the data."""
+    return {"recommender": order.recommender, "params": order.candidate.parameters, "seed": order.seed}
 
-    Its output is kept in ``logs/<name>.log`` of the night.
+
+def run_candidate(order: Order, spec: Json, prepared: Manifest) -> Json:
+    """Run one ``recmodels.candidate`` process to its end, on its share of this machine, and return its result.
+
+    Its output is kept in ``logs/<name>-<window>.log`` of the night.
     """
-    window: Window = spec["window"]
-    work = night.folder / "logs"
-    spec_file, result_file, log_file = (work / f"{name}-{window}.{kind}" for kind in ("spec.json", "json", "log"))
-    write_json(spec_file, {"lists": None, **spec, "features": str(night.features), "result": str(result_file)})
+    name, limit, work = order.name, order.candidate.timeout_minutes, order.night.folder / "logs"
+    spec_file, result_file, log_file = (work / f"{name}-{order.window}.{kind}" for kind in ("spec.json", "json", "log"))
+    write_json(spec_file, {"lists": None, **spec, "features": str(order.night.features), "result": str(result_file)})
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
-    environment = os.environ | threads(share.threads)
-    with cores.taken(share.threads), log_file.open("wb") as log:
+    machine = Machine()
+    n_threads, gpus = max(1, machine.n_cores // order.beside), gpus_for(order, machine)
+    with machine.share(n_threads, order.memory_needed(prepared), gpus) as mine, log_file.open("wb") as log:
+        environment = os.environ | threads(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment)
         try:
-            code = process.wait(candidate.timeout_minutes * 60)
+            code = process.wait(limit * 60)
         except subprocess.TimeoutExpired:
             raise NightrecError(
-                f"{name} was stopped after {candidate.timeout_minutes:g} minutes: give it more with "
+                f"{name} was stopped after {limit:g} minutes: give it more with "
                 f"models.{name}.timeout_minutes, or cheaper parameters."
             ) from None
         finally:
@@ -167,12 +103,29 @@ def run_candidate(night: Night, name: str, spec: Json, candidate: Candidate, sha
             process.wait()
     result = read_json(result_file) or {}
     if code == 0 and "error" not in result:
-        return result | {"told": told(result)}
+        device = f"gpu {mine[0]}" if mine else "cpu"
+        where = {"host": socket.gethostname(), "pid": process.pid, "device": device}
+        return result | where | {"told": told(result, device)}
     if "error" in result:
         raise NightrecError(f"{name} failed: {result['error']}")
     if code < 0:
         raise NightrecError(f"{name} was killed by signal {-code}, perhaps for want of memory; its log is {log_file}.")
     raise NightrecError(f"{name} failed: {last_line(log_file)} (its log is {log_file})")
+
+
+def gpus_for(order: Order, machine: Machine) -> int:
+    """How many GPUs a candidate gets on this machine: one or none.
+
+    Raises:
+        NightrecError: it asks for one, and there is none.
+    """
+    device, there = order.candidate.device, bool(machine.gpus.names)
+    if device == "gpu" and not there:
+        raise NightrecError(
+            f"{order.name} asks for a GPU and this machine shows none: start its worker where there is one, or set "
+            f"models.{order.name}.device to auto."
+        )
+    return int(there and device != "cpu" and (device == "gpu" or kind_of(order.recommender).uses_gpu))
 
 
 def threads(n: int) -> dict[str, str]:
@@ -181,11 +134,12 @@ def threads(n: int) -> dict[str, str]:
     return dict.fromkeys(names, str(n))
 
 
-def told(result: Json) -> str:
+def told(result: Json, device: str) -> str:
     done = f"fitted in {result['fit_seconds']:.1f} s"
     if result["n_users"]:
         done += f", {result['n_users']:,} users listed in {result['list_seconds']:.1f} s"
-    return f"{done}, {result['peak_bytes'] / 2**20:,.0f} MiB"
+    on = "" if device == "cpu" else f", on {device}"
+    return f"{done}, {result['peak_bytes'] / 2**20:,.0f} MiB{on}"
 
 
 def last_line(log: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, Night, finished, outputs, replacing
 
 __all__ = ["ValidationRules", "write_valid"]
+
+one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 
 T = TypeVar("T")
 Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
@@ -67,7 +70,8 @@ def validate(night: Night, rules: ValidationRules, cutoff: datetime, raw: Manife
             )
 
     parameters = rules.model_dump() | {"cutoff": cutoff.isoformat(), "recent_rows": recent}
-    return told_stage("validate", night.valid, build, inputs=outputs(raw=raw), parameters=parameters, fresh=fresh)
+    with one_at_a_time:
+        return told_stage("validate", night.valid, build, inputs=outputs(raw=raw), parameters=parameters, fresh=fresh)
 
 
 def recent_rows(night: Night) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = ("flows", "tasks", "expectations", "recmodels")
+BESIDE = ("deployments",)  # configuration, and the little code that goes with it
 SOURCES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
 MODULES = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in SOURCES]
 EXECUTING = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}  # load what they run
@@ -81,4 +82,4 @@ def test_everything_is_packaged() -> None:
     import tomllib
 
     named = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
-    assert set(named) == {".".join(path.parent.relative_to(ROOT).parts) for path in SOURCES}
+    assert set(named) == {".".join(path.parent.relative_to(ROOT).parts) for path in SOURCES} | set(BESIDE)

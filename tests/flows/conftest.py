@@ -27,10 +27,12 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """One server for all nights that run in this process, instead of one a night."""
+    from prefect.events.worker import EventsWorker
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
     quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})  # a heartbeat costs each flow a second
+    EventsWorker.drain_all()  # an earlier test's would go on sending what tasks tell to that test's server
     with prefect_test_harness(server_startup_timeout=120), quiet:
         yield
 

@@ -95,10 +95,10 @@ def test_a_night_begins_at_midnight_in_the_sites_zone(zone: str, begins: datetim
     assert NightConfig(timezone=zone).cutoff(date(2024, 3, 31)) == begins
 
 
-def test_threads_fill_the_cores_and_no_more() -> None:
+def test_candidates_beside_each_other_fill_the_cores_and_no_more() -> None:
     training = NightConfig().training
-    assert [training.threads(candidates, 8) for candidates in (1, 2, 5, 8, 100)] == [8, 4, 1, 1, 1]
-    assert training.model_copy(update={"parallel": 2}).threads(5, 8) == 4
+    assert [training.beside(candidates, 8) for candidates in (1, 2, 5, 8, 100)] == [1, 2, 5, 8, 8]
+    assert training.model_copy(update={"parallel": 2}).beside(5, 8) == 2
 
 
 def test_none_stands_for_no_value(here: Path) -> None:
@@ -168,8 +168,8 @@ def test_every_setting_is_in_the_template_with_what_it_is(section: str, name: st
 
 
 def test_every_setting_of_a_model_and_of_an_input_has_a_description() -> None:
+    from tasks.orders import Candidate
     from tasks.reading.inputs import Inputs, TableInput
-    from tasks.train import Candidate
 
     for kind in (Candidate, Inputs, TableInput):
         assert [name for _, name, description in fields(kind, "") if not description] == []

@@ -164,7 +164,8 @@ def test_a_second_night_on_the_same_store_is_refused(killed: Killed) -> None:
     folder, second, _, _ = killed
     assert second.code == 1
     assert second.err.count("\n") == 1
-    assert f"Another night is running in the store {folder / 'store'}: wait for it to end" in second.err
+    assert f"Another night is running in the store {folder / 'store'}, on " in second.err
+    assert "wait for it to end" in second.err
 
 
 def test_no_candidate_survives_a_killed_night(killed: Killed) -> None:

@@ -13,8 +13,8 @@ import pytest
 from recmodels.errors import NightrecError
 from tasks.compare import compare
 from tasks.evaluate import EvaluationRules, read_lists, write_metrics
+from tasks.orders import Candidate
 from tasks.store import Json, Store, read_json
-from tasks.train import Candidate
 
 RUN_DATE = date(2026, 3, 31)
 

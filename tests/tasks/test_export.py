@@ -20,7 +20,7 @@ from tasks.export import ExportRules, export, write_export
 from tasks.features import FeatureRules, write_features
 from tasks.pairs import PrepareRules
 from tasks.prepare import write_prepared
-from tasks.publish import next_export_id, sweep_unpublished
+from tasks.publish import next_export_id
 from tasks.store import Json, Night, Store, read_json, sha256
 from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
 
@@ -183,7 +183,7 @@ def test_a_folder_without_a_manifest_is_swept_and_never_read(night: Night) -> No
     publish(night)
     killed = night.store.export(f"{RUN_DATE}.2")
     (killed / "topk").mkdir(parents=True)
-    sweep_unpublished(night.store)
+    night.store.sweep()
     assert not killed.exists()
     assert night.store.export(str(RUN_DATE)).is_dir()
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recmodels.errors import ConfigError, DataRefused, NightrecError
+from recmodels.errors import DataRefused
 from tasks import store as store_module
 from tasks.store import Json, Manifest, Store, read_json, replacing, run_stage, sha256, write_json
 
@@ -91,25 +91,8 @@ def test_sweeping_removes_what_a_killed_night_left(tmp_path: Path) -> None:
         (folder / "file").touch()
     stage(night.raw)
     night.sweep()
+    night.store.sweep()
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["manifest.json", "x.parquet"]
-
-
-def test_one_night_at_a_time_holds_the_store(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with store.lock():
-        assert store.in_use()
-        with pytest.raises(NightrecError, match="Another night is running"), store.lock():
-            pass
-    assert not store.in_use()
-
-
-def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with (
-        pytest.raises(ConfigError, match=r"file/store cannot be written .*--store"),
-        Store(tmp_path / "file/store").lock(),
-    ):
-        pass
 
 
 def test_json_is_replaced_whole_and_a_cut_one_reads_as_absent(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,10 @@ import pytest
 
 from recmodels.errors import NightrecError
 from tasks import train as training
+from tasks.machine import Machine
+from tasks.orders import Candidate, EvaluationRules, ListRules, Order
 from tasks.store import Json, Night
-from tasks.train import Candidate, Cores, ListRules, Share, refit, train
+from tasks.train import refit, train
 from tests.tasks.test_export import prepare_night
 
 MANIFEST = {"output": "as prepared"}
@@ -28,8 +28,21 @@ def night(tmp_path: Path) -> Night:
     return prepare_night(tmp_path)
 
 
+def order(night: Night, name: str, rules: ListRules = RULES, window: Any = "train", **candidate: Any) -> Order:
+    return Order(
+        store=night.store.root,
+        run_date=night.run_date,
+        name=name,
+        candidate=Candidate(**candidate),
+        rules=rules,
+        evaluation=EvaluationRules(),
+        window=window,
+        beside=2,
+    )
+
+
 def trained(night: Night, name: str, rules: ListRules = RULES, **candidate: Any) -> Json:
-    return train.fn(night, name, Candidate(**candidate), rules, MANIFEST, MANIFEST, Share(threads=1))
+    return train.fn(order(night, name, rules, **candidate), MANIFEST, MANIFEST)
 
 
 def test_a_candidate_leaves_its_model_and_lists_of_the_measured_users(night: Night) -> None:
@@ -59,7 +72,7 @@ def test_another_parameter_needs_a_new_model(night: Night) -> None:
 
 
 def test_the_winner_is_fitted_on_the_full_window(night: Night) -> None:
-    manifest = refit.fn(night, "item_knn", Candidate(), MANIFEST, MANIFEST, Share(threads=1))
+    manifest = refit.fn(order(night, "item_knn", window="full"), MANIFEST, MANIFEST)
     assert manifest["parameters"]["recommender"] == "item_knn"
     spec = json.loads((night.folder / "logs" / "item_knn-full.spec.json").read_text())
     assert (spec["window"], spec["lists"]) == ("full", None)
@@ -98,24 +111,19 @@ def test_a_bug_in_a_candidate_is_one_line_and_the_log_has_the_rest(night: Night)
     assert "Traceback" in (night.folder / "logs" / "item_knn-train.log").read_text()
 
 
-def test_processes_share_the_cores_and_no_more(tmp_path: Path) -> None:
-    cores, taken, most = Cores(4), [], []
+def test_a_model_that_asks_for_a_gpu_says_where_there_is_none(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(NightrecError, match=r"item_knn asks for a GPU and this machine shows none: .*device to auto"):
+        trained(night, "item_knn", device="gpu")
 
-    def work(threads: int) -> None:
-        with cores.taken(threads):
-            taken.append(min(threads, 4))  # a share larger than the machine is the whole machine
-            most.append(sum(taken))
-            time.sleep(0.01)
-            taken.remove(min(threads, 4))
 
-    workers = [threading.Thread(target=work, args=(threads,)) for threads in (1, 2, 3, 1, 2, 4, 9)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert len(most) == 7
-    assert max(most) == 4
-    assert cores.free == 4
+def test_a_process_sees_the_gpu_it_was_given_and_no_other(night: Night, tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "slots", gpus=["3", "5"])
+    with machine.share(1, gpus=1) as first, machine.share(1, gpus=1) as second:
+        assert (first, second) == (["3"], ["5"])
+    assert training.gpus_for(order(night, "item_knn"), machine) == 0  # it has no use for one
+    assert training.gpus_for(order(night, "item_knn", device="gpu"), machine) == 1
+    assert training.gpus_for(order(night, "item_knn", device="cpu"), machine) == 0
 
 
 def test_each_process_keeps_to_its_threads() -> None:

@@ -1,0 +1,1 @@
+"""How nightrec is run for real: work pools, deployments, automations, containers."""

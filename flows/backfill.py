@@ -1,0 +1,159 @@
+"""The nights of a range: for a site that starts with a history, or after days without a night."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextvars import copy_context
+from datetime import date, timedelta
+from typing import Literal
+
+from prefect import flow, tags
+from prefect.runtime import flow_run as this_run
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flows.children import end_children
+from flows.config import NightConfig, deployed
+from flows.nightly import night
+from flows.options import NightOptions, several_models
+from flows.rules import WorkerRules
+from flows.schedule import holding
+from recmodels.errors import ConfigError, NightrecError
+from tasks.demo import demo_site
+from tasks.stage import tell
+from tasks.store import Json, Night, Store, read_json
+
+
+class BackfillOptions(BaseModel):
+    """Which nights are made up for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: date = Field(title="From", description="The first night.", json_schema_extra={"position": 0})
+    last: date = Field(title="To", description="The last night.", json_schema_extra={"position": 1})
+    models: list[str] = Field(
+        default=[],
+        title="Models",
+        description="Only these compete, beside the popularity baseline; all that are configured, if left empty.",
+        json_schema_extra=several_models(2),
+    )
+    parallel: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        title="Nights at a time",
+        description="One after another, a night knows how many rows the nights before it had.",
+        json_schema_extra={"position": 3},
+    )
+    publish: Literal["newest", "all", "none"] = Field(
+        default="newest",
+        title="Publish",
+        description="The others are trained and compared only. Readers never go back to an earlier night.",
+        json_schema_extra={"position": 4},
+    )
+    fresh: bool = Field(
+        default=False,
+        title="Start afresh",
+        description="Do everything again, even nights that are complete.",
+        json_schema_extra={"position": 5},
+    )
+
+    @model_validator(mode="after")
+    def a_range(self) -> "BackfillOptions":
+        if self.last < self.first:
+            raise ConfigError(f"The range ends on {self.last}, before it begins on {self.first}: swap the two dates.")
+        return self
+
+    def nights(self, store: Store) -> Iterator[Night]:
+        for day in range((self.last - self.first).days + 1):
+            yield store.night(self.first + timedelta(day))
+
+    def publishes(self, run_date: date) -> bool:
+        return self.publish == "all" or (self.publish == "newest" and run_date == self.last)
+
+
+def backfill_name() -> str:
+    options = BackfillOptions.model_validate(this_run.parameters["options"])
+    return f"backfill-{options.first}-{options.last}"
+
+
+@flow(
+    name="backfill",
+    flow_run_name=backfill_name,
+    persist_result=False,
+    on_cancellation=[end_children],
+    on_crashed=[end_children],
+)
+def backfill(options: BackfillOptions) -> Json:
+    """The nights of a range, oldest first. Those that are complete are skipped, so it can be run again at any time.
+
+    **When it fails**, its message names the nights that failed and why; the others are done. Mend the cause and run
+    the same range again.
+    """
+    config = NightOptions(models=options.models).applied_to(deployed())
+    with holding(config) as lease:
+        return fill.fn(config, options, config.workers, lease)
+
+
+@flow(name="backfill", flow_run_name=backfill_name, persist_result=False)
+def fill(config: NightConfig, options: BackfillOptions, workers: WorkerRules | None = None, lease: str = "") -> Json:
+    """Run the nights of a range that are not complete, and return what became of each. The caller holds the store.
+
+    Raises:
+        NightrecError: some of them failed.
+    """
+    store = Store(config.store.absolute())
+    outcome, to_do = {}, []
+    for one in options.nights(store):
+        done = None if options.fresh else complete(one, options.publishes(one.run_date))
+        if done:
+            outcome[str(one.run_date)] = f"{done} before"
+        else:
+            to_do.append(one.run_date)
+    tell("backfill", "note", f"{len(to_do)} nights to run, {len(outcome)} are complete")
+    if to_do and config.tables() is None:
+        demo_site(store.night(options.last), config.demo.model_dump())  # one site for all of them
+
+    def run(run_date: date) -> Json:
+        with tags("nightrec", config.site):
+            return night(config, run_date, options.fresh, options.publishes(run_date), None, workers, lease)
+
+    failed = {}
+    for run_date, record in side_by_side(run, to_do, options.parallel):
+        if isinstance(record, Exception):
+            failed[str(run_date)] = str(record)
+        outcome[str(run_date)] = "failed" if isinstance(record, Exception) else record["status"]
+    if failed:
+        reasons = "; ".join(f"{run_date}: {reason}" for run_date, reason in sorted(failed.items()))
+        raise NightrecError(f"{len(failed)} of {len(to_do)} nights failed. {reasons}")
+    return dict(sorted(outcome.items()))
+
+
+def complete(one: Night, to_publish: bool) -> str | None:
+    """How a night ended, if there is nothing left to do for it."""
+    status = (read_json(one.summary) or {}).get("status")
+    return status if status == "published" or (status == "compared" and not to_publish) else None
+
+
+def side_by_side(
+    run: Callable[[date], Json], dates: list[date], parallel: int
+) -> Iterator[tuple[date, Json | Exception]]:
+    """Run nights, so many at a time, and yield each as it ends; one that fails does not stop the others."""
+    if parallel == 1:
+        for run_date in dates:
+            yield run_date, attempt(run, run_date)
+        return
+    threads = ThreadPoolExecutor(parallel)
+    try:
+        going: dict[Future[Json | Exception], date] = {
+            threads.submit(copy_context().run, attempt, run, run_date): run_date for run_date in dates
+        }
+        for done in as_completed(going):
+            yield going[done], done.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def attempt(run: Callable[[date], Json], run_date: date) -> Json | Exception:
+    try:
+        return run(run_date)
+    except Exception as error:
+        return error

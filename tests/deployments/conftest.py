@@ -1,0 +1,36 @@
+"""A Prefect server for tests that look at what the server itself does, with its clocks turned up."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+# Prefect reads its environment once, when it is imported.
+os.environ.setdefault("PREFECT_HOME", tempfile.mkdtemp(prefix="nightrec-prefect-"))
+os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+os.environ.pop("PREFECT_API_URL", None)
+
+from tests.deployments.live import Site
+
+QUICK = {
+    "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "PT1S",
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
+    "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "1",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "1",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server with all its services and a home of its own, without deployments; it notices things within seconds.
+
+    Its address is ``url``, its ``PREFECT_HOME`` is ``folder / "prefect"``. Tests share it, so they name their sites.
+    """
+    site = Site(tmp_path_factory.mktemp("server"), environment=dict(QUICK))
+    try:
+        site.start_server()
+        yield site
+    finally:
+        site.stop_all()

@@ -1,0 +1,216 @@
+"""A site that runs for real in tests: a Prefect server, workers and deployments, as processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psutil
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterParentFlowRunId,
+)
+from prefect.client.schemas.objects import FlowRun
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    temporary_settings,
+)
+from prefect.states import Cancelling
+
+from flows.server import free_port
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 150.0
+
+T = TypeVar("T")
+
+
+def until(what: str, found: Callable[[], T | None], patience: float = PATIENCE, every: float = 0.3) -> T:
+    """What ``found`` returns as soon as it is something."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        if result := found():
+            return result
+        time.sleep(every)
+    raise AssertionError(f"not within {patience:.0f} s: {what}")
+
+
+@dataclass
+class Site:
+    """A folder with a nightrec.toml and a store, a server, and the workers that were started."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
+
+    def start(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
+        """Start a process by the module it runs; its output goes to ``<name>.log``."""
+        mine = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "NIGHTREC_"))}
+        settings = {
+            "PREFECT_HOME": str(self.folder / "prefect"),
+            "PREFECT_API_URL": f"{self.url}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
+        }
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-P", "-m", *command],
+                cwd=self.folder,
+                env=mine | settings | self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return self.processes[name]
+
+    def start_server(self) -> None:
+        self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port))
+        self.wait_for_server()
+
+    def wait_for_server(self) -> None:
+        def answers() -> bool:
+            assert self.processes["server"].poll() is None, self.log("server")
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/health", timeout=5):
+                return True
+            return False
+
+        until("the server answers", answers)
+
+    def start_worker(self, pool: str, *options: str) -> None:
+        self.start(f"worker-{pool}", "flows", "worker", pool, "--name", pool, *options)
+        with self.client() as client:
+            until(
+                f"a worker in {pool}",
+                lambda: any(w.status == "ONLINE" for w in client.read_workers_for_work_pool(pool)),
+            )
+
+    def deploy(self, *options: str) -> list[str]:
+        """``nightrec deploy``; the names of the deployments."""
+        process = self.start("deploy", "flows", "deploy", *options)
+        assert process.wait(120) == 0, self.log("deploy")
+        return [line for line in self.log("deploy").splitlines() if "/" in line]
+
+    @contextmanager
+    def client(self) -> Iterator[SyncPrefectClient]:
+        settings = {
+            PREFECT_API_URL: f"{self.url}/api",
+            PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+            PREFECT_API_AUTH_STRING: self.environment.get("PREFECT_API_AUTH_STRING"),
+        }
+        with temporary_settings(settings), get_client(sync_client=True) as client:
+            yield client
+
+    def run(self, deployment: str, **parameters: Any) -> FlowRun:
+        """A new run of a deployment."""
+        with self.client() as client:
+            id_ = client.read_deployment_by_name(deployment).id
+            return client.create_flow_run_from_deployment(id_, parameters=parameters)
+
+    def night(self, **options: Any) -> FlowRun:
+        return self.run("nightly/site", options=options)
+
+    def read(self, run: FlowRun) -> FlowRun:
+        with self.client() as client:
+            return client.read_flow_run(run.id)
+
+    def ended(self, run: FlowRun, patience: float = PATIENCE) -> FlowRun:
+        """A run in its final state."""
+
+        def final() -> FlowRun | None:
+            now = self.read(run)
+            return now if now.state is not None and now.state.is_final() else None
+
+        return until(f"{run.name} ends", final, patience)
+
+    def children(self, run: FlowRun) -> dict[str, FlowRun]:
+        """The runs that a run has started, by name."""
+        of_parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id]))
+        with self.client() as client:
+            return {child.name: child for child in client.read_flow_runs(flow_run_filter=of_parent)}
+
+    def runs(self, deployment: str) -> list[FlowRun]:
+        with self.client() as client:
+            id_ = client.read_deployment_by_name(deployment).id
+            mine = DeploymentFilter(id=DeploymentFilterId(any_=[id_]))
+            return client.read_flow_runs(deployment_filter=mine)
+
+    def cancel(self, run_id: UUID) -> None:
+        """What the button of the UI does."""
+        with self.client() as client:
+            client.set_flow_run_state(run_id, Cancelling())
+
+    def training(self, name: str) -> psutil.Process | None:
+        """The process that trains a model of this site."""
+        spec = f"{name}-train.spec.json"
+        for process in psutil.process_iter(["cmdline"]):
+            command = process.info["cmdline"] or []
+            if any(word.endswith(spec) and word.startswith(str(self.store)) for word in command):
+                return process
+        return None
+
+    def frozen(self, name: str) -> psutil.Process:
+        """The same process, stopped in its tracks as soon as it appears: it would train for ever."""
+
+        def caught() -> psutil.Process | None:
+            process = self.training(name)
+            if process is not None:
+                process.suspend()
+            return process
+
+        return until(f"{name} is trained", caught, every=0.02)
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def family(self, name: str) -> list[psutil.Process]:
+        """A process of the site and all below it."""
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.processes[name].pid)
+            return [process, *process.children(recursive=True)]
+        return []
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to a process and all below it, as when its machine loses power."""
+        family = self.family(name)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, 10)
+
+    def stop(self, name: str, patience: float = 60) -> None:
+        """SIGTERM, and wait."""
+        process = self.processes[name]
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(patience)
+        finally:
+            self.kill(name)
+
+    def stop_all(self) -> None:
+        for name in self.processes:
+            self.kill(name)

@@ -1,0 +1,375 @@
+"""The files of ``deployments/`` for containers and for systemd, checked without a container engine."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import prefect
+import pytest
+import yaml
+
+from flows.cli import nightrec
+from flows.deploying import IN_CONTAINERS, merge
+from tasks.orders import CPU_POOL, GPU_POOL, SIGNALS_POOL
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deployments"
+POOLS = yaml.safe_load((FOLDER / "pools.yaml").read_text())
+DOCKERFILE = (FOLDER / "Dockerfile").read_text()
+MANIFESTS = sorted(path for path in (FOLDER / "kubernetes").rglob("*.yaml") if path.name != "kustomization.yaml")
+UNITS = sorted((FOLDER / "systemd").glob("*.service"))
+COMPOSE = [FOLDER / "compose.yaml", FOLDER / "compose.gpu.yaml"]
+USER = 10001  # of the image
+# Keys that workers understand though the templates that come with Prefect do not have them.
+ADDED = {"docker": {"job_configuration/container_create_kwargs"}}
+GROWS = {"securityContext", "volumes", "tolerations", "command", "envFrom", "volumeMounts"}
+GROWS |= {"automountServiceAccountToken", "enableServiceLinks", "default", "containers"}
+
+
+def templates() -> dict[str, Any]:
+    """Prefect's default base job templates by type, as its server knows them."""
+    data = Path(prefect.__file__).parent / "server/api/collections_data/views/aggregate-worker-metadata.json"
+    packages = json.loads(data.read_text())
+    return {
+        name: worker["default_base_job_configuration"]
+        for package in packages.values()
+        for name, worker in package.items()
+    }
+
+
+def rendered(kind: str, pool: str, **values: Any) -> dict[str, Any]:
+    """What a worker makes of a pool's template: the defaults of the variables put in, what has none left out."""
+    from prefect.utilities.templating import apply_values
+
+    template = deepcopy(templates()[kind])
+    merge(template, POOLS[kind][pool])
+    defaults = {
+        name: variable["default"]
+        for name, variable in template["variables"]["properties"].items()
+        if variable.get("default") is not None
+    }
+    configuration: dict[str, Any] = apply_values(template["job_configuration"], defaults | values)
+    return configuration
+
+
+def changes(kind: str, pool: str) -> Iterator[list[str]]:
+    def walk(node: Any, path: list[str]) -> Iterator[list[str]]:
+        if not isinstance(node, dict):
+            yield path
+            return
+        for key, value in node.items():
+            yield from walk(value, [*path, key])
+
+    yield from walk(POOLS[kind][pool], [])
+
+
+ALL_POOLS = [(kind, pool) for kind in POOLS for pool in (CPU_POOL, GPU_POOL, SIGNALS_POOL)]
+
+
+@pytest.mark.parametrize(("kind", "pool"), ALL_POOLS)
+def test_a_pool_changes_only_what_its_template_has(kind: str, pool: str) -> None:
+    template = templates()[kind]
+    for path in changes(kind, pool):
+        node = template
+        for depth, key in enumerate(path):
+            if key in GROWS or "/".join(path[: depth + 1]) in ADDED.get(kind, set()):
+                break
+            assert key in node, "/".join(path)
+            node = node[key]
+
+
+@pytest.mark.parametrize(("kind", "pool"), [one for one in ALL_POOLS if one[0] != "process"])
+def test_containers_of_runs_find_the_store_and_the_settings(kind: str, pool: str) -> None:
+    job = rendered(kind, pool, command="prefect flow-run execute", name="train")
+    assert job["env"]["NIGHTREC_CONFIG"] == IN_CONTAINERS
+    mounted = re.search(r"ENV .*?NIGHTREC_STORE=(\S+)", DOCKERFILE, re.DOTALL)
+    assert mounted and job["env"]["NIGHTREC_STORE"] == mounted[1]
+    if kind == "docker":
+        assert {volume.split(":")[1] for volume in job["volumes"]} >= {mounted[1], str(Path(IN_CONTAINERS).parent)}
+        assert job["container_create_kwargs"]["entrypoint"] == ["/usr/bin/env"]
+        return
+    pod = job["job_manifest"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert any(Path(mounted[1]).is_relative_to(mount) for mount in mounts)
+    assert str(Path(IN_CONTAINERS).parent) in mounts
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert container["args"] == "prefect flow-run execute" and container["command"] == ["/usr/bin/env"]
+    safe(pod, USER)
+
+
+def test_only_the_gpu_pool_asks_for_a_gpu() -> None:
+    for pool in (CPU_POOL, GPU_POOL, SIGNALS_POOL):
+        pod = rendered("kubernetes", pool)["job_manifest"]["spec"]["template"]["spec"]
+        assert pod["containers"][0]["resources"]["limits"].get("nvidia.com/gpu") == (1 if pool == GPU_POOL else None)
+        kwargs = rendered("docker", pool)["container_create_kwargs"]
+        assert ("device_requests" in kwargs) == (pool == GPU_POOL)
+
+
+def test_docker_understands_the_containers_of_runs() -> None:
+    containers = pytest.importorskip("docker.models.containers")
+    for pool in (CPU_POOL, GPU_POOL, SIGNALS_POOL):
+        kwargs = rendered("docker", pool)["container_create_kwargs"]
+        made = containers._create_container_args({"image": "nightrec", "command": None, "version": "1.45", **kwargs})
+        asked = made["host_config"].get("DeviceRequests")
+        assert (asked[0]["Capabilities"] if asked else None) == ([["gpu"]] if pool == GPU_POOL else None)
+
+
+def safe(pod: dict[str, Any], user: int | None = None) -> None:
+    """No root, no capabilities, no way to more rights, and pinned images."""
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert user is None or pod["securityContext"]["runAsUser"] == user
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+        assert "memory" in container["resources"]["limits"], "without a limit it can take down its node"
+        pinned(container["image"])
+
+
+def pinned(image: str) -> None:
+    assert image.startswith("{{") or (":" in image and not image.endswith(":latest") and "/" not in image), image
+
+
+def kubernetes() -> list[tuple[Path, dict[str, Any]]]:
+    return [(path, one) for path in MANIFESTS for one in yaml.safe_load_all(path.read_text())]
+
+
+def pods() -> list[dict[str, Any]]:
+    return [one["spec"]["template"]["spec"] for _, one in kubernetes() if "template" in one.get("spec", {})]
+
+
+def test_pods_run_without_rights() -> None:
+    assert len(pods()) == 8
+    for pod in pods():
+        safe(pod)
+        assert pod["enableServiceLinks"] is False
+
+
+def test_secrets_are_referred_to_and_never_written_down() -> None:
+    assert not [one for _, one in kubernetes() if one["kind"] == "Secret"]
+    for pod in pods():
+        for container in pod["containers"]:
+            for variable in container["env"]:
+                if re.search("PASSWORD|AUTH_STRING$", variable["name"]):
+                    assert variable["valueFrom"]["secretKeyRef"]["name"] == "nightrec-secrets"
+
+
+def test_what_kubernetes_manifests_refer_to_exists() -> None:
+    here = {(one["kind"], one["metadata"]["name"]) for _, one in kubernetes()}
+    readme = (FOLDER / "kubernetes/README.md").read_text()
+    for pod in pods():
+        for volume in pod.get("volumes", []):
+            if claim := volume.get("persistentVolumeClaim"):
+                assert ("PersistentVolumeClaim", claim["claimName"]) in here
+            if config := volume.get("configMap"):
+                assert ("ConfigMap", config["name"]) in here
+        if account := pod.get("serviceAccountName"):
+            assert ("ServiceAccount", account) in here
+        variables = [variable for container in pod["containers"] for variable in container["env"]]
+        secrets = [one["valueFrom"]["secretKeyRef"] for one in variables if "valueFrom" in one]
+        assert all(secret["name"] in readme and f"--from-literal={secret['key']}=" in readme for secret in secrets)
+    for path in (FOLDER / "kubernetes").rglob("kustomization.yaml"):
+        assert all((path.parent / named).exists() for named in yaml.safe_load(path.read_text())["resources"])
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.parametrize("way", ["processes", "jobs"])
+def test_kustomize_puts_the_manifests_together(way: str) -> None:
+    command = ["kubectl", "kustomize", str(FOLDER / "kubernetes" / way)]
+    built = list(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    assert {one["kind"] for one in built} >= {"Namespace", "StatefulSet", "Deployment", "Job", "PersistentVolumeClaim"}
+    assert all(one["kind"] == "Namespace" or one["metadata"]["namespace"] == "nightrec" for one in built)
+
+
+def services() -> list[tuple[str, dict[str, Any]]]:
+    return [(name, one) for path in COMPOSE for name, one in yaml.safe_load(path.read_text())["services"].items()]
+
+
+def test_services_run_without_rights_and_end_in_peace() -> None:
+    for name, service in services():
+        assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["init"] is True and "restart" in service and "privileged" not in service, name
+        assert name == "deploy" or "stop_grace_period" in service, name
+        assert name == "postgres" or (service["read_only"] is True and len(service["tmpfs"]) == 2), name
+        pinned(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", service["image"]))
+
+
+def test_services_refer_to_what_is_there() -> None:
+    compose = yaml.safe_load(COMPOSE[0].read_text())
+    names = {name for name, _ in services()}
+    for name, service in services():
+        assert set(service["networks"]) <= set(compose["networks"])
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert source.startswith("$") or source in compose["volumes"], name
+        for needed, condition in service.get("depends_on", {}).items():
+            assert needed in names
+            healthy = condition["condition"] == "service_healthy"
+            assert not healthy or needed == "server" or "healthcheck" in compose["services"][needed]
+    docker = POOLS["docker"][CPU_POOL]["variables"]["properties"]
+    assert docker["networks"]["default"] == [compose["networks"]["nightrec"]["name"]]
+    assert docker["volumes"]["default"][0].partition(":")[0] == compose["volumes"]["store"]["name"]
+
+
+def test_every_variable_of_the_stack_is_explained() -> None:
+    """Those without a default must be set, and say so; the example names them all, with the same defaults."""
+    example = (FOLDER / ".env.example").read_text()
+    used = [found for path in COMPOSE for found in re.findall(r"\$\{(\w+)(:?[-?])?([^}]*)\}", path.read_text())]
+    required = {name for name, kind, _ in used if kind == ":?"}
+    assert required == {"NIGHTREC_AUTH", "NIGHTREC_DB_PASSWORD"}
+    assert set(re.findall(r"^(\w+)=$", example, re.MULTILINE)) == required
+    for name, kind, default in used:
+        assert kind in (":-", ":?") or name in required, name
+        assert kind != ":-" or f"# {name}={default}\n" in example, name
+    assert {name for name, _, _ in used} == set(re.findall(r"^(?:# )?(\w+)=", example, re.MULTILINE))
+
+
+def test_the_server_asks_for_a_password_and_listens_to_this_machine_alone() -> None:
+    services_by_name = dict(services())
+    server = services_by_name["server"]
+    assert server["environment"]["PREFECT_SERVER_API_AUTH_STRING"].startswith("${NIGHTREC_AUTH:?")
+    assert server["environment"]["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert server["ports"] == ["${NIGHTREC_BIND:-127.0.0.1}:${NIGHTREC_PORT:-4200}:4200"]
+    assert [name for name, one in services_by_name.items() if "ports" in one] == ["server"]
+    unit = (FOLDER / "systemd/prefect-server.service").read_text()
+    assert "--host 127.0.0.1" in unit
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    """What each service, pod and unit runs, as a command line."""
+    found = [
+        (f"compose {name}", [*one.get("entrypoint", ["nightrec"]), *one["command"]])
+        for name, one in services()
+        if "command" in one
+    ]
+    found += [
+        (path.name, [*container.get("command", ["nightrec"]), *container["args"]])
+        for path, one in kubernetes()
+        for container in one.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
+        if "args" in container
+    ]
+    for path in UNITS:
+        line = re.search(r"^ExecStart=/opt/nightrec/bin/(.*)$", path.read_text(), re.MULTILINE)
+        assert line, path
+        words = line[1].replace("%i", "cpu").replace("${NIGHTREC_POOL}", "cpu").replace("$NIGHTREC_OPTIONS", "--gpu 0")
+        found.append((path.name, shlex.split(words)))
+    image = re.search(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+    assert image
+    return [*found, ("Dockerfile", ["nightrec", *json.loads(image[1])])]
+
+
+@pytest.mark.parametrize(("where", "words"), commands())
+def test_commands_are_real(where: str, words: list[str]) -> None:
+    words = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", word) for word in words]
+    program, name, *rest = words
+    if program == "prefect":
+        options = {"server": {"--host", "--port"}, "worker": {"--pool", "--type", "--name"}}[name]
+        assert rest[0] == "start" and {word for word in rest if word.startswith("--")} <= options
+        return
+    assert program == "nightrec", where
+    command = nightrec.commands[name]
+    context = command.make_context(name, list(rest))
+    if name == "deploy":
+        assert context.params["config"] == Path(IN_CONTAINERS)
+    else:
+        assert context.params["pool"] in (CPU_POOL, GPU_POOL, SIGNALS_POOL)
+
+
+def test_the_units_are_understood_by_systemd(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd is not installed here")
+    for unit in UNITS:
+        (tmp_path / unit.name).write_text(re.sub(r"/opt/nightrec/bin/\w+", "/bin/true", unit.read_text()))
+    ran = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / unit.name) for unit in UNITS)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not [line for line in ran.stderr.splitlines() if any(unit.stem in line for unit in UNITS)], ran.stderr
+
+
+def test_the_workers_of_a_machine_share_its_locks() -> None:
+    unit = (FOLDER / "systemd/nightrec-worker@.service").read_text()
+    assert "PrivateTmp" not in unit and "Environment=TMPDIR=/var/lib/nightrec/tmp" in unit
+    assert "KillMode=mixed" in unit
+
+
+def test_the_image_is_not_root_and_fetches_nothing_by_address() -> None:
+    instructions = re.sub(r"\\\n", " ", DOCKERFILE)
+    users = re.findall(r"^USER (\S+)$", instructions, re.MULTILINE)
+    assert users[-1] == "${UID}:${UID}" and f"ARG UID={USER}\n" in instructions
+    assert not re.search(r"^ADD |https?://(?!127\.0\.0\.1)|curl|wget", instructions, re.MULTILINE)
+    for base in re.findall(r"^FROM (\S+)", instructions, re.MULTILINE):
+        assert base == "python:${PYTHON}"
+    assert re.search(r"^ARG PYTHON=3\.\d+-slim-\w+$", instructions, re.MULTILINE)
+    assert re.search(r'^ENTRYPOINT \["nightrec"\]$', instructions, re.MULTILINE)
+    assert re.search(r"^HEALTHCHECK ", instructions, re.MULTILINE)
+
+
+def test_the_image_writes_to_its_home_alone() -> None:
+    """Which is also what stays writable where the rest of a container is not."""
+    home = "/var/lib/nightrec"
+    variables = dict(re.findall(r"^(?:ENV|   ) (\w+)=(\S+)", DOCKERFILE, re.MULTILINE))
+    assert variables["HOME"] == home
+    for name in ("PREFECT_HOME", "XDG_CACHE_HOME", "PREFECT_UI_STATIC_DIRECTORY"):
+        assert Path(variables[name]).is_relative_to(home), name
+    for name, service in services():
+        if name != "postgres":
+            assert [line.partition(":")[0] for line in service["tmpfs"]] == ["/tmp", home]
+            assert f"uid={USER},gid={USER}" in service["tmpfs"][1]
+
+
+def test_the_ui_that_calls_an_analytics_service_is_not_the_default() -> None:
+    assert "PREFECT_SERVER_UI_V2_ENABLED=false" in DOCKERFILE
+    assert "PREFECT_SERVER_UI_V2_ENABLED=false" in (FOLDER / "systemd/prefect-server.service").read_text()
+
+
+def test_the_image_gets_the_whole_program() -> None:
+    """What is copied exists and reaches the builder; every package of pyproject.toml is among it."""
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*)$", DOCKERFILE, re.MULTILINE)
+        for source in line.split()[:-1]
+    ]
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignore[1] == "*"
+    for source in copied:
+        assert (ROOT / source).exists() and f"!{source}" in ignore, source
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {name.partition(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    assert packages <= set(copied)
+    assert {project["project"]["readme"], *project["project"]["license-files"]} <= set(copied)
+
+
+def test_the_versions_of_the_image_are_this_one() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    files = [*COMPOSE, *MANIFESTS, FOLDER / "pools.yaml", FOLDER / ".env.example"]
+    named = {tag for path in files for tag in re.findall(r"nightrec:(\d[\w.]*)", path.read_text())}
+    named |= set(re.findall(r"NIGHTREC_TAG(?::-|=)([\w.]+)", "".join(path.read_text() for path in files)))
+    assert named == {version}
+
+
+def test_only_those_who_send_messages_know_the_passwords_for_it() -> None:
+    assert [name for name, service in services() if "env_file" in service] == ["worker-signals"]
+    told = [one["metadata"]["name"] for _, one in kubernetes() if "nightrec-notify" in str(one)]
+    assert told == ["worker-signals"]
+    assert [pool for pool in POOLS["kubernetes"] if "nightrec-notify" in str(POOLS["kubernetes"][pool])] == [
+        SIGNALS_POOL
+    ]
+
+
+def test_health_is_asked_of_the_server() -> None:
+    check = re.search(r"^HEALTHCHECK .*?CMD (\[.*?\])$", re.sub(r"\\\n", "", DOCKERFILE), re.MULTILINE)
+    assert check
+    python, option, code = json.loads(check[1])
+    assert (python, option) == ("python", "-c")
+    compile(code, "HEALTHCHECK", "exec")
+    assert "PREFECT_API_URL" in code and "/health" in code

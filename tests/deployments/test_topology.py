@@ -1,0 +1,212 @@
+"""The team's stack, with processes in place of containers: PostgreSQL, a server with a password, two pools."""
+
+import base64
+import json
+import os
+import pwd
+import re
+import secrets
+import shutil
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import yaml
+from prefect.client.schemas.actions import WorkPoolCreate
+
+from flows.deploying import job_template
+from flows.server import free_port
+from tasks.orders import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from tests.deployments.live import ROOT, Site
+
+CONFIG = """\
+site = "shop"
+
+[demo]
+users = 150
+items = 60
+interactions = 2000
+
+[workers]
+poll_seconds = 0.5
+
+[schedule]
+active = false
+
+[models.popularity]
+required = true
+
+[models.item_knn]
+pool = "gpu"
+"""
+USER, PASSWORD = "nightrec", secrets.token_hex(12)
+
+
+def binaries() -> Path | None:
+    """The newest PostgreSQL of this machine, as Debian and as others install it."""
+    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
+    on_path = shutil.which("initdb")
+    return max(found, key=lambda path: float(path.parent.name)) if found else Path(on_path).parent if on_path else None
+
+
+def unprivileged() -> str | None:
+    """Whom PostgreSQL runs as: it refuses root."""
+    if os.getuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A PostgreSQL cluster of its own, on a free port of the loopback interface; yields its address for Prefect."""
+    programs = binaries()
+    assert programs is not None
+    folder, port, user = Path(tempfile.mkdtemp(prefix="nightrec-pg-")), free_port(), unprivileged()
+    (folder / "password").write_text(PASSWORD)
+    if user:
+        for path in (folder, folder / "password"):
+            shutil.chown(path, user)
+
+    def program(name: str, *options: str) -> None:
+        subprocess.run(
+            [str(programs / name), "--pgdata", str(folder / "data"), *options],
+            user=user,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+        )
+
+    try:
+        program("initdb", "--no-sync", "--username", USER, "--auth", "scram-sha-256", "--pwfile", f"{folder}/password")
+        settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+        program("pg_ctl", "--wait", "--log", f"{folder}/log", "--options", settings, "start")
+        try:
+            yield f"postgresql+asyncpg://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
+        finally:
+            program("pg_ctl", "--wait", "--mode", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def settings(site: Site) -> dict[str, str]:
+    """What compose.yaml tells its server besides its secrets, with the address of this one."""
+    server = yaml.safe_load((ROOT / "deployments/compose.yaml").read_text())["services"]["server"]
+    here = {"NIGHTREC_URL": site.url, "NIGHTREC_PORT": str(site.port)}
+    return {
+        name: re.sub(r"\$\{(\w+):-[^}]*\}", lambda found: here[found[1]], value)
+        for name, value in server["environment"].items()
+        if not re.search("DATABASE|AUTH", name)
+    }
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    if binaries() is None:
+        pytest.skip("no PostgreSQL is installed here (Debian: apt install postgresql)")
+    site = Site(tmp_path_factory.mktemp("topology"))
+    (site.folder / "nightrec.toml").write_text(CONFIG)
+    auth = f"nightrec:{secrets.token_hex(12)}"
+    with postgres() as address:
+        try:
+            site.environment = {
+                "PREFECT_API_DATABASE_CONNECTION_URL": address,
+                "PREFECT_SERVER_API_AUTH_STRING": auth,
+                "PREFECT_UI_STATIC_DIRECTORY": str(site.folder / "ui"),
+                **settings(site),
+            }
+            site.start_server()
+            site.environment = {"PREFECT_API_AUTH_STRING": auth}  # all that workers are told
+            site.deploy()
+            site.start_worker("cpu")
+            site.start_worker("gpu", "--gpu", "")  # computes on the CPU, wherever this test runs
+            yield site
+        finally:
+            site.stop_all()
+
+
+def asked(site: Site, path: str, auth: str | None = None, body: bytes | None = None, **headers: str) -> tuple[int, str]:
+    """What the server answers to a GET, or to a POST of this body, with these credentials: status and text."""
+    request = urllib.request.Request(f"{site.url}{path}", data=body, headers={"Accept": "*/*", **headers})
+    request.add_header("Content-Type", "application/json")
+    if auth is not None:
+        request.add_header("Authorization", "Basic " + base64.b64encode(auth.encode()).decode())
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_the_server_asks_for_its_password(site: Site) -> None:
+    right = site.environment["PREFECT_API_AUTH_STRING"]
+    assert [asked(site, "/api/admin/version", auth)[0] for auth in (None, "nightrec:guessed", right)] == [401, 401, 200]
+
+
+def test_another_site_cannot_use_a_browser_that_has_logged_in(site: Site) -> None:
+    right = site.environment["PREFECT_API_AUTH_STRING"]
+    code, text = asked(site, "/api/flows/filter", right, b"{}")
+    assert code == 403 and "CSRF" in text
+    preflight = {"Access-Control-Request-Method": "POST"}
+    for origin, allowed in ((site.url, 200), (f"http://localhost:{site.port}", 200), ("http://evil.example", 400)):
+        request = urllib.request.Request(f"{site.url}/api/flows/filter", method="OPTIONS", headers=preflight)
+        request.add_header("Origin", origin)
+        try:
+            assert urllib.request.urlopen(request, timeout=10).status == allowed
+        except urllib.error.HTTPError as error:
+            assert error.code == allowed
+
+
+def test_the_ui_is_served_from_a_folder_of_its_own(site: Site) -> None:
+    code, page = asked(site, "/", Accept="text/html")
+    assert code == 200 and "<html" in page
+    assert (site.folder / "ui/v1/index.html").exists()
+
+
+def test_a_night_on_two_pools_is_published(site: Site) -> None:
+    run = site.ended(site.run("nightly/shop", options={"run_date": "2026-03-01"}), patience=300)
+    assert run.state is not None and run.state.is_completed(), run.state and run.state.message
+    workers = {name: child.labels["prefect.worker.name"] for name, child in site.children(run).items()}
+    assert workers["train-item_knn-2026-03-01"] == "gpu"
+    assert workers["train-popularity-2026-03-01"] == "cpu"
+    pointer = json.loads((site.store / "exports/latest.json").read_text())
+    assert pointer["run_date"] == "2026-03-01"
+
+
+@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+def test_the_server_takes_the_pools_of_containers(site: Site, kind: Literal["docker", "kubernetes"]) -> None:
+    for pool in (CPU_POOL, GPU_POOL, SIGNALS_POOL):
+        with site.client() as client:
+            template = job_template(client, pool, kind, "registry.example/nightrec:1")
+            name = f"{kind}-{pool}"
+            client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))
+            there = client.read_work_pool(name).base_job_template
+            client.delete_work_pool(name)
+        assert there == template
+        assert there["variables"]["properties"]["image"]["default"] == "registry.example/nightrec:1"
+
+
+def test_all_of_it_is_in_postgresql_and_no_password_in_a_log(site: Site) -> None:
+    assert not list(site.folder.rglob("prefect.db"))
+    logs = [site.log(name) for name in site.processes]
+    for secret in (PASSWORD, site.environment["PREFECT_API_AUTH_STRING"].partition(":")[2]):
+        assert not any(secret in log for log in logs)
+
+
+def test_deploying_again_changes_nothing(site: Site) -> None:
+    def things() -> set[object]:
+        with site.client() as client:
+            deployments = {(one.name, one.id) for one in client.read_deployments()}
+            return deployments | {(one.name, one.id) for one in client.read_automations()}
+
+    before = things()
+    assert len(before) > 8
+    site.deploy()
+    assert things() == before
