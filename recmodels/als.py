@@ -22,9 +22,10 @@ class ALS(Factors):
     r"""Score = x_u·y_i, where x and y minimise Σ_{(u,i) seen} w_ui (1 - x_u·y_i)² + a Σ_{all u,i} (x_u·y_i)² + penalty.
 
     The weight of a pair is w_ui, and all pairs together that were not seen weigh `unobserved` times as much as those
-    that were: a = unobserved · Σ w_ui / (n_users n_items). The penalty is λ (Σ_u n (n_u / n)^e |x_u|² + the same for items), with n_u = Σ_i w_ui + a n_items the weight of all
-    that the loss asks of a user, and n the mean of n_u (Hu, Koren and Volinsky, 2008; the objective and the penalty by
-    frequency as in Rendle et al., "Revisiting the Performance of iALS", 2021, with a λ that means the same for any e).
+    that were: a = unobserved · Σ w_ui / (n_users n_items). The penalty is λ (Σ_u n (n_u / n)^e |x_u|² + the same for
+    items), with n_u = Σ_i w_ui + a n_items the weight of all that the loss asks of a user, and n the mean of n_u (Hu,
+    Koren and Volinsky, 2008; the objective and the penalty by frequency as in Rendle et al., "Revisiting the
+    Performance of iALS", 2021, with a λ that means the same for any e).
 
     With the items fixed, each user is a least-squares problem of its own, and the other way round. All share the Gram
     matrix of the factors; in the basis of its eigenvectors it is diagonal, and rotating users and items alike changes

@@ -33,7 +33,7 @@ def _gather(start: int, stop: int, indices: Ints, vectors: Floats, panel: Floats
 
 
 @fast_jit
-def _add_products(panel: Floats, weights: Floats, d: Floats, one: float, sign: float, out: Floats) -> None:
+def _add_products(panel: Floats, weights: Floats, d: Floats, one: np.float32, sign: np.float32, out: Floats) -> None:
     """Add Σ_j w_j (one + sign y_j·d) y_j to `out`, four vectors at a time, so that d and out are read less often."""
     n, f = len(weights), len(d)
     at = 0
@@ -68,7 +68,7 @@ def solve(  # noqa: PLR0912 -- one kernel, so that the vectors stay in the cache
     penalty: Floats,
     x: Floats,
     steps: int,
-    tolerance: float,
+    tolerance: np.float32,
 ) -> None:
     """Improve the solutions x [n, f] of the rows from `first` to before `last`, in `steps` steps at most.
 

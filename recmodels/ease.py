@@ -70,7 +70,7 @@ class Ease(ItemFilter):
             neighbors=self.neighbors,
             seed=self.seed,
         )
-        self.after_ = 1 / np.maximum(1 - share, np.float32(1e-3))
+        self.after_ = np.divide(1, np.maximum(1 - share, 1e-3), dtype=np.float32)
         self.near_.setdiag(0)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:

@@ -68,9 +68,9 @@ class Factors(Recommender):
         """As `Recommender.similar_items` says: by the cosine of the items' vectors."""
         items = self._checked_items(items, k, allowed)
         tastes = self._tastes()
-        norms = np.linalg.norm(tastes, axis=1)
+        norms: Floats = np.linalg.norm(tastes, axis=1)
         known = norms > 0
-        unit: Floats = tastes / np.where(known, norms, np.float32(1))[:, None]
+        unit: Floats = np.divide(tastes, np.where(known, norms, 1)[:, None], dtype=np.float32)
         choice = np.flatnonzero(known if allowed is None else known & allowed).astype(np.int32)
         alike = TopK(np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf, np.float32))
         asked = np.flatnonzero(known[items])

@@ -40,7 +40,7 @@ class GraphFilter(ItemFilter):
 
     def _fit(self, data: Dataset) -> None:
         of_user = _powers(np.asarray(data.matrix.sum(axis=1)), -self.user_exponent)
-        sums = np.asarray(data.matrix.sum(axis=0))
+        sums: Floats = np.asarray(data.matrix.sum(axis=0))
         left, right = sparse.diags_array(of_user), sparse.diags_array(_powers(sums, -self.item_exponent))
         matrix: Csr = (left @ data.matrix @ right).tocsr().astype(np.float32)
 

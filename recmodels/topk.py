@@ -9,10 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from recmodels import device
-from recmodels.dataset import Bools, Csr, Floats, Ints
+from recmodels.dataset import Bools, Csr, Floats, Ints, empty_matrix
 
 Longs: TypeAlias = NDArray[np.int64]
 Product: TypeAlias = Callable[[Floats, Floats, Floats], None]  # users [b, f], items [w, f], scores [b, w]: written
@@ -92,8 +91,7 @@ def top_products(
     labels = np.arange(len(vectors), dtype=np.int32) if choice is None else choice
     if n == 0 or len(labels) == 0:
         return top
-    nothing: Csr = sparse.csr_array((n, 1), dtype=np.float32)
-    search = _Search(users, vectors, labels, nothing if seen is None else seen, top)
+    search = _Search(users, vectors, labels, empty_matrix(n, 1) if seen is None else seen, top)
     left = search.rank_proposals(device.name()) if device.cuda() else np.arange(n, dtype=np.int32)
     search.scan(left)
     return top

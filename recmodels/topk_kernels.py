@@ -21,7 +21,7 @@ LOWEST = np.float32(np.finfo(np.float32).min)
 @jit
 def worse(score: Score, item: int, than_score: Score, than_item: int) -> bool:
     """Whether an entry ranks below another one."""
-    return score < than_score or (score == than_score and item > than_item)
+    return bool(score < than_score or (score == than_score and item > than_item))
 
 
 @jit
