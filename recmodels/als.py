@@ -42,9 +42,9 @@ class ALS(Factors):
     """λ: larger means shorter vectors, and lists closer to popularity."""
     frequency_power: float = 0.5
     """e: 0 penalises everybody alike, 1 each in proportion to what is known of them."""
-    unobserved: float = 10.0
+    unobserved: float = 20.0
     """What all pairs that were not seen weigh together, relative to those that were: more favours what many have."""
-    iterations: int = 10
+    iterations: int = 8
     """How often users and items are solved for."""
     steps: int = 2
     """Steps of conjugate gradients in each of them, from the last solution."""

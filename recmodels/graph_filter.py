@@ -26,9 +26,9 @@ class GraphFilter(ItemFilter):
     """How much less each interaction of a busy user says: 0 not at all, 0.5 as in a cosine."""
     item_exponent: float = 0.3
     """How much less interactions with popular items say."""
-    before: float = 0.4
+    before: float = 0.55
     """The same once more for the items of the user's own history."""
-    after: float = 0.3
+    after: float = 0.22
     """Favour to popular items in the lists."""
     saturation: float = 0.9
     """The share of the largest eigenvalue at which f has risen to a half; larger is closer to plain neighbours."""
