@@ -1,35 +1,40 @@
 """EASE: a linear item-item autoencoder with a closed form (Steck, "Embarrassingly Shallow Autoencoders", 2019)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from recmodels import memory
-from recmodels.base import SCORE_BYTES
-from recmodels.dataset import Csr, Dataset, Floats, Ints
+from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
+from recmodels.dataset import Bools, Csr, Dataset, Floats, Ints
 from recmodels.errors import NightrecError
-from recmodels.spectral import ItemFilter, filter_memory
+from recmodels.neighbors import SparseScores
+from recmodels.topk import TopK
 
 BLOCK = 512  # rows of the Gram matrix at a time
 
 EXACT_ITEMS = 20_000
 """Up to so many items the matrix is inverted on the CPU: 1.6 GB, and about a minute on two cores."""
 
+LAPACK_ITEMS = 25_000
+"""SciPy's OpenBLAS crashes in the Cholesky decomposition of matrices somewhat larger than this; torch's does not."""
+
 Method = Literal["auto", "exact", "approximate"]
 
 
 @dataclass
-class Ease(ItemFilter):
+class Ease(SparseScores):
     """Score = x B, where B minimises |X - X B|² + regularization |B|² with a zero diagonal.
 
     With P = (XᵀX + regularization I)⁻¹: B_ij = -P_ij / P_jj off the diagonal. Only items with interactions take part;
     memory grows with their square (float32, inverted in place), time with their cube.
 
-    For larger catalogues: with F = XᵀX P = f(XᵀX), f(μ) = μ / (μ + regularization), it is B_ij = F_ij / (1 - F_jj),
-    and f is nearly linear on all but the largest eigenvalues. So B is approximated by the `rank` largest and the
-    `neighbors` largest entries of each row of XᵀX (see `recmodels.spectral`): memory and time grow with the items only.
+    Column j of B is the ridge regression of item j on all others. For larger catalogues it is approximated by the
+    regression on the `neighbors` items whose columns of X are most alike (as fsSLIM chooses them: Ning & Karypis,
+    2011): memory grows with the items only, and only scores above 0 are listed.
     """
 
     uses_gpu: ClassVar[bool] = True
@@ -38,40 +43,56 @@ class Ease(ItemFilter):
     """In units of weight squared: larger means smoother, and closer to popularity."""
     method: Method = "auto"
     """`auto`: exact for up to 20,000 items (on CUDA: for as many as its memory takes), if memory allows."""
-    rank: int = 1024
-    """Approximation alone: how many eigenvalues are treated one by one."""
-    neighbors: int = 1000
-    """Approximation alone: how many entries of each row of XᵀX are kept."""
-    seed: int = 0
-    """Approximation alone: of the subspace that the eigenvectors are sought in."""
+    neighbors: int = 500
+    """Approximation alone: how many other items each item is regressed on."""
 
     def _fit(self, data: Dataset) -> None:
         items: Ints = np.unique(data.item_index)  # [m], ascending
         n_items = len(items)
         memory.require(self.memory_needed(data.n_users, n_items, len(data)), "ease", n_items)
-        self.method_ = "exact" if self._exact(data.n_users, n_items, len(data)) else "approximate"
+        self.method_ = "exact" if self._exact(n_items, len(data)) else "approximate"
         if self.method_ == "approximate":
-            self._fit_approximately(data)
+            self.sparse_weights_ = self._regressions(data.matrix.T.tocsr())
             return
         weights = _inverse_of_gram(data.matrix[:, items], self.regularization)  # [m, m]
         weights /= -weights.diagonal()
         np.fill_diagonal(weights, 0)
         self.items_, self.weights_ = items, weights
 
-    def _fit_approximately(self, data: Dataset) -> None:
-        ridge = np.float32(self.regularization)
-        if ridge <= 0:
-            raise NightrecError(f"EASE needs a regularization above 0 for {data.n_items} items; {ridge} was given.")
-        share = self._learn(
-            data.matrix,
-            lambda values: values / (values + ridge),
-            lambda values: 1 / float(values[-1] / 2 + ridge),
-            rank=self.rank,
-            neighbors=self.neighbors,
-            seed=self.seed,
-        )
-        self.after_ = np.divide(1, np.maximum(1 - share, 1e-3), dtype=np.float32)
-        self.near_.setdiag(0)
+    def _regressions(self, rows: Csr) -> Csr:
+        """B, each column with `neighbors` entries at most, from the transpose of X: [n_items, n_items]."""
+        from recmodels import ease_kernels as kernels
+        from recmodels.kernels import side_by_side
+        from recmodels.neighbor_kernels import parts
+        from recmodels.similarity import Measure, nearest
+
+        if self.regularization <= 0:
+            raise NightrecError(f"EASE cannot regress with regularization {self.regularization}; give a larger one.")
+        near = nearest(rows, Measure("dot"), self.neighbors)
+        sizes = np.diff(rows.indptr)
+        entries = sizes + np.bincount(near.nonzero()[0], sizes[near.indices], len(sizes)).astype(np.int64)
+        order = np.argsort(-entries, kind="stable").astype(np.int32)  # the dearest first
+        width, ridge = int(np.diff(near.indptr).max()) + 1, np.float32(self.regularization)
+        given = order, parts(rows), parts(near), ridge, rows.shape[1], width, int(entries.max())
+        side_by_side(lambda part: kernels.regressions(part, *given), range(kernels.TASKS))
+        return near.T.tocsr()
+
+    def recommend(
+        self,
+        data: Dataset,
+        users: NDArray[np.integer[Any]],
+        k: int,
+        *,
+        allowed: Bools | None = None,
+        repeats: bool = False,
+        batch: int | None = None,
+    ) -> TopK:
+        """As `Recommender.recommend` says."""
+        way = SparseScores if getattr(self, "method_", "") == "approximate" else Recommender
+        return way.recommend(self, data, users, k, allowed=allowed, repeats=repeats, batch=batch)
+
+    def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
+        return data.matrix[users], self.sparse_weights_, np.ones(data.n_items, np.float32)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         if self.method_ == "approximate":
@@ -84,7 +105,7 @@ class Ease(ItemFilter):
 
     def _similar(self, items: Ints) -> Floats:
         if self.method_ == "approximate":
-            return super()._similar(items)
+            return positive_evidence(self.sparse_weights_[items])
         place = self._places()
         scores = np.full((len(items), self.n_items_), -np.inf, np.float32)
         known = np.flatnonzero(place[items] >= 0)
@@ -94,9 +115,7 @@ class Ease(ItemFilter):
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         if self.method_ == "approximate":
-            share = super()._affinity(sources, targets)
-            share[sources == targets] = 0
-            return share
+            return np.asarray(self.sparse_weights_[sources, targets], dtype=np.float32)
         place = self._places()
         share = self.weights_[place[sources], place[targets]]
         share[place[sources] < 0] = 0
@@ -107,20 +126,22 @@ class Ease(ItemFilter):
         place[self.items_] = np.arange(len(self.items_))
         return place
 
-    def _exact(self, n_users: int, n_items: int, n_interactions: int) -> bool:
+    def _exact(self, n_items: int, n_interactions: int) -> bool:
         if self.method != "auto":
             return self.method == "exact"
         small = n_items <= EXACT_ITEMS or _device(n_items) == "cuda"
         return small and _exact_memory(n_items, n_interactions) <= memory.available()
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        if self._exact(n_users, n_items, n_interactions):
+        if self._exact(n_items, n_interactions):
             return _exact_memory(n_items, n_interactions)
-        return filter_memory(n_users, n_items, n_interactions, self.rank, self.neighbors)
+        kept = 8 * n_items * min(self.neighbors, n_items)
+        return 36 * n_interactions + 3 * kept + SCORE_BYTES
 
 
 def _exact_memory(n_items: int, n_interactions: int) -> int:
-    return 4 * n_items**2 + 3 * SCORE_BYTES + 16 * BLOCK * n_items + 32 * n_interactions
+    copies = 1 if n_items <= LAPACK_ITEMS else 3
+    return 4 * copies * n_items**2 + 3 * SCORE_BYTES + 16 * BLOCK * n_items + 32 * n_interactions
 
 
 def _device(n_items: int) -> str:
@@ -143,7 +164,8 @@ def _inverse_of_gram(matrix: Csr, regularization: float) -> Floats:
         gram[i : i + BLOCK] = (columns[i : i + BLOCK] @ matrix).toarray()
     gram[np.diag_indices(m)] += np.float32(regularization)
     where = _device(m)
-    if not (invert(gram) if where == "cpu" else invert_by_torch(gram, where)):
+    by_lapack = where == "cpu" and m <= LAPACK_ITEMS
+    if not (invert(gram) if by_lapack else invert_by_torch(gram, where)):
         raise NightrecError(f"EASE cannot invert its matrix with regularization {regularization}; give a larger one.")
     return gram
 

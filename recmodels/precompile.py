@@ -10,7 +10,11 @@ from recmodels.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.ratings import RatingPredictor
 
-FURTHER = (("item_knn", {"weighting": "pearson"}), ("user_knn", {"weighting": "jaccard"}))  # kernels of their own
+FURTHER = (
+    ("item_knn", {"weighting": "pearson"}),
+    ("user_knn", {"weighting": "jaccard"}),
+    ("ease", {"method": "approximate"}),
+)  # kernels of their own
 
 
 def main() -> None:

@@ -22,10 +22,8 @@ class TestEase(RecommenderContract):
 
 
 class TestApproximateEase(RecommenderContract):
-    rounding = 1e-5
-
     def make(self) -> Ease:
-        return Ease(regularization=10, method="approximate", rank=8)
+        return Ease(regularization=10, method="approximate", neighbors=8)
 
 
 @pytest.mark.parametrize("block", [7, 512])
@@ -70,15 +68,39 @@ def test_an_indefinite_matrix_is_refused() -> None:
         Ease(regularization=-5).fit(small_site())
 
 
-def test_with_all_eigenvalues_the_approximation_is_exact() -> None:
+def test_the_approximation_solves_ridge_regression_on_the_nearest_items() -> None:
     data = small_site()
+    X = data.matrix.toarray().astype(np.float64)
+    B = Ease(regularization=10, method="approximate", neighbors=6).fit(data).sparse_weights_.toarray()
+    norms = np.linalg.norm(X, axis=0)
+    cosines = X.T @ X / np.where(norms > 0, np.outer(norms, norms), np.inf)
+    np.fill_diagonal(cosines, 0)
+    for item in range(N_ITEMS):
+        nearest = np.lexsort((np.arange(N_ITEMS), -cosines[item].round(6)))[:6]
+        nearest = nearest[cosines[item, nearest] > 0]
+        expected = np.zeros(N_ITEMS)
+        if len(nearest):
+            some = X[:, nearest]
+            expected[nearest] = np.linalg.solve(some.T @ some + 10 * np.eye(len(nearest)), some.T @ X[:, item])
+        np.testing.assert_allclose(B[:, item], expected, atol=1e-4)
+
+
+def test_weights_of_interactions_count_in_the_approximation() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(1, 5, (30, 8)) * (rng.random((30, 8)) < 0.7)
+    users, items = np.nonzero(X)
+    data = Dataset.from_arrays(users, items, weight=X[users, items].astype(np.float32), n_users=30, n_items=8)
     exact, near = (Ease(regularization=10, method=method).fit(data) for method in ("exact", "approximate"))
-    users = np.arange(38, dtype=np.int32)
-    left, right = exact._score(data, users), near._score(data, users)
-    unseen = data.matrix.toarray()[users] == 0  # the diagonal of B, zero in the exact model, speaks for seen items only
-    np.testing.assert_allclose(left[unseen], right[unseen], atol=1e-4)
-    sources, targets = np.array([3, 4, 5], np.int32), np.array([4, 9, 5], np.int32)
+    np.testing.assert_allclose(near.sparse_weights_.toarray(), exact.weights_, atol=1e-4)  # everything is near
+    sources, targets = np.array([3, 4, 5], np.int32), np.array([4, 7, 5], np.int32)
     np.testing.assert_allclose(exact._affinity(sources, targets), near._affinity(sources, targets), atol=1e-4)
+    items = np.arange(8)
+    np.testing.assert_array_equal(exact.similar_items(items, 3).items, near.similar_items(items, 3).items)
+
+
+def test_the_approximation_needs_a_regularization_above_0() -> None:
+    with pytest.raises(NightrecError, match=r"regularization 0"):
+        Ease(regularization=0, method="approximate").fit(small_site())
 
 
 def test_a_large_catalogue_is_approximated(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +113,7 @@ def test_a_large_catalogue_is_approximated(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_approximation_of_a_million_items_needs_no_square_of_them() -> None:
     needed = Ease().memory_needed(10**6, 10**6, 10**7)
-    assert needed < 60 * 2**30
+    assert needed < 16 * 2**30
     assert Ease(method="exact").memory_needed(10**6, 10**6, 10**7) > 4 * 10**12
 
 

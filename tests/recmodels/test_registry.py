@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from recmodels import registry
+from recmodels.als import ALS
 from recmodels.ease import Ease
 from recmodels.errors import ConfigError
 from tests.recmodels.contract import RecommenderContract
@@ -22,7 +23,8 @@ def test_every_recommender_is_under_contract() -> None:
 
 
 def test_parameters_are_passed_on() -> None:
-    assert registry.create("ease", {"regularization": 7.0}, seed=3) == Ease(regularization=7.0, seed=3)
+    assert registry.create("als", {"factors": 7}, seed=3) == ALS(factors=7, seed=3)
+    assert registry.create("ease", {"regularization": 7.0}, seed=3) == Ease(regularization=7.0)  # has no use for a seed
 
 
 @pytest.mark.parametrize(
