@@ -18,6 +18,7 @@ _CLASSES = {
     "als": "recmodels.als:ALS",
     "ease": "recmodels.ease:Ease",
     "graph_filter": "recmodels.graph_filter:GraphFilter",
+    "transformer": "recmodels.transformer:Transformer",
     "content": "recmodels.content:Content",
 }
 

@@ -1,0 +1,77 @@
+"""What the states of a transformer are asked for: to score the target above everything, or above many others.
+
+All of them take states [m, d], the items' table [n, d] and targets [m], and return the sum of the m losses.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LOGITS = {"cpu": 2**24, "cuda": 2**29}  # bytes of scores that exist at a time, in the full cross-entropy
+
+
+def cross_entropy(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+    r"""Σ_i (ln Σ_j exp s_i·e_j - s_i·e_target): the softmax over the whole catalogue, in parts that fit a cache.
+
+    Loss and gradients come from the same pass over the scores, which are never kept: one part after the other is
+    computed, turned into probabilities, and multiplied into both gradients.
+    """
+    loss: Tensor = _CrossEntropy.apply(states, table, targets, LOGITS[states.device.type])  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _CrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, budget: int) -> Tensor:
+        rows = max(1, budget // (4 * len(table)))
+        wanted = table[targets]  # [m, d]
+        loss = -(states * wanted).sum()
+        to_states, to_table = torch.empty_like(states), torch.zeros_like(table)
+        scores = states.new_empty(min(rows, len(states)), len(table))
+        for start in range(0, len(states), rows):
+            part = states[start : start + rows]
+            weights = torch.mm(part, table.T, out=scores[: len(part)])
+            highest = weights.amax(dim=1, keepdim=True)
+            total = weights.sub_(highest).exp_().sum(dim=1, keepdim=True)
+            loss += (total.log() + highest).sum()
+            torch.mm(weights, table, out=to_states[start : start + rows])
+            to_states[start : start + rows] /= total  # here, and below: [., d] is divided, and not [., n]
+            to_table.addmm_(weights.T, part / total)
+        to_table.index_add_(0, targets, states, alpha=-1)
+        ctx.save_for_backward(to_states - wanted, to_table)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        to_states, to_table = ctx.saved_tensors
+        return gradients[0] * to_states, gradients[0] * to_table, None, None
+
+
+def sampled_softmax(states: Tensor, table: Tensor, targets: Tensor, drawn: Tensor, counts: Tensor) -> Tensor:
+    r"""The softmax over the target and items `drawn` [k] for all states alike, where item j is expected counts_j times.
+
+    Each is weighed by 1 / counts_j, which makes the sum of exponentials that of the whole catalogue in expectation
+    (the logQ correction: Bengio and Senécal, 2008; the target is certain, and so not corrected). A target that was
+    drawn too does not count twice.
+    """
+    others = states @ functional.embedding(drawn, table).T - counts.log()  # [m, k]
+    others = others.masked_fill(drawn == targets[:, None], -torch.inf)
+    scores = torch.cat(((states * functional.embedding(targets, table)).sum(dim=1, keepdim=True), others), dim=1)
+    return functional.cross_entropy(scores, torch.zeros_like(targets), reduction="sum")
+
+
+def gbce(states: Tensor, table: Tensor, targets: Tensor, drawn: Tensor, calibration: float) -> Tensor:
+    r"""-Σ_i (β ln sigmoid(s_i·e_target) + Σ_j ln sigmoid(-s_i·e_j)) / (k + 1) over items j drawn evenly.
+
+    β = a (t (1 - 1 / a) + 1 / a) with a = k / (n - 1) undoes the overconfidence that sampling brings, all of it at the
+    calibration t = 1 (Petrov and Macdonald, "gSASRec", RecSys 2023). A target that was drawn is no negative.
+    """
+    share = min(1.0, len(drawn) / max(1, len(table) - 1))
+    beta = share * (calibration * (1 - 1 / share) + 1 / share)
+    wanted = (states * functional.embedding(targets, table)).sum(dim=1)
+    others = functional.softplus(states @ functional.embedding(drawn, table).T).masked_fill(
+        drawn == targets[:, None], 0
+    )
+    return (others.sum() - beta * functional.logsigmoid(wanted).sum()) / (len(drawn) + 1)

@@ -1,0 +1,59 @@
+"""The hyper-parameters of the transformer: of its network, and of its training."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass
+class Shape:
+    """How large the network is, and of which parts."""
+
+    width: int = 64
+    """d: numbers in an item's vector and in a state."""
+    layers: int = 2
+    heads: int = 2
+    length: int = 50
+    """The most items that a state looks back on, itself included."""
+    dropout: float = 0.5
+    block: Literal["sasrec", "ligr", "bsarec"] = "bsarec"
+    mix: float = 0.7
+    """Share of the filter in a `bsarec` layer; the rest is attention's."""
+    cutoff: int = 5
+    """Frequencies up to cutoff // 2 pass the filter of a `bsarec` layer whole."""
+    user_embedding: bool = False
+    """Whether the users who are learnt from have vectors of their own, which join each item of their history."""
+    user_width: int = 128
+    cross: bool = False
+    """Whether a cross network multiplies the vectors of user and item; asks for `user_embedding`."""
+
+
+@dataclass
+class Recipe:
+    """How the network is trained, and for how long."""
+
+    loss: Literal["full", "sampled", "gbce"] = "full"
+    """Softmax over the whole catalogue, over sampled items (logQ-corrected), or gBCE."""
+    negatives: int = 1024
+    """Items that a step draws, for `sampled` and `gbce`."""
+    calibration: float = 0.75
+    """t of gBCE."""
+    objective: Literal["next", "days"] = "next"
+    """What each state is asked for: the next item, or any one of all items of the next `days`, drawn each epoch."""
+    days: float = 7.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    batch: int = 2048
+    """Items of histories in a step."""
+    clip: float = 5.0
+    """The longest gradient that is followed as it is."""
+    epochs: int = 200
+    patience: int = 10
+    """Epochs without a better validation after which training ends."""
+    validation_days: float | None = None
+    """Validated on what the users did in so many last days, which is then not learnt from; None: on their last item."""
+    minutes: float | None = None
+    """Time after which the best weights so far are taken."""
+    checkpoint: str | None = None
+    """File that the state of the training goes to, and from which one that was killed goes on."""
+    checkpoint_minutes: float = 10.0
+    seed: int = 0
