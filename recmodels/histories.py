@@ -67,7 +67,7 @@ def padded_histories(
 ) -> Iterator[tuple[Longs, Longs, Longs]]:
     """Histories of similar length as batches of one shape: which they are [m], items [b >= m, t], lengths [m]."""
     lengths = np.minimum(ends - starts, most)
-    step = np.maximum(4, 2 ** (np.log2(np.maximum(lengths, 1)).astype(np.int64) - 2))  # at most a quarter is padding
+    step = 2 ** np.maximum(2, np.log2(np.maximum(lengths, 1)).astype(np.int64) - 2)  # at most a quarter is padding
     widths = np.minimum(-(-lengths // step) * step, most)
     for width in np.unique(widths[lengths > 0]):
         rows = max(1, positions // int(width))
