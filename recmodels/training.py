@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import recmodels.kernels  # noqa: F401  # loading numba changes torch's last bits: before a first training, not in it
 from recmodels import losses
 from recmodels.attention import Items, Network, last_states
 from recmodels.dataset import Dataset
