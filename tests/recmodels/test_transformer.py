@@ -24,21 +24,21 @@ BLOCKS = ("sasrec", "ligr", "bsarec")
 
 
 class TestTransformer(RecommenderContract):
-    rounding = 1e-4
+    rounding = 1e-3
 
     def make(self) -> Transformer:
         return Transformer(**TINY)
 
 
 class TestGatedWithSampledSoftmaxOverTheComingDays(RecommenderContract):
-    rounding = 1e-4
+    rounding = 1e-3
 
     def make(self) -> Transformer:
         return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days")
 
 
 class TestFusedWithUsersAndContent(RecommenderContract):
-    rounding = 1e-4
+    rounding = 1e-3
     recommends_unseen_items = True
 
     def make(self) -> Transformer:
@@ -236,7 +236,7 @@ def successions(n_users: int = 200, n_items: int = 40) -> Dataset:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_what_follows_is_learnt(loss: str, block: str) -> None:
     data = successions()
-    settings = TINY | {"width": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128}
+    settings = TINY | {"width": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
     model = Transformer(**settings, loss=loss, block=block, negatives=20).fit(data)
     users = np.arange(data.n_users)
     last = data.item_index[data.indptr[1:] - 1]
@@ -294,7 +294,7 @@ def test_an_unknown_user_is_served_by_history_alone() -> None:
 
 def test_gradient_times_input_names_an_item_that_moves_the_score() -> None:
     data = successions()
-    settings = TINY | {"width": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128}
+    settings = TINY | {"width": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
     model = Transformer(**settings).fit(data)
     users = np.arange(data.n_users)
     reasons = model.explain(data, users, model.recommend(data, users, 1))[:, 0]
