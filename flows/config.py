@@ -56,7 +56,9 @@ def default_models() -> dict[str, Candidate]:
         "popularity": Candidate(required=True),
         "popularity_7d": Candidate(recommender="popularity", parameters={"days": 7}),
         "item_knn": Candidate(),
+        "als": Candidate(),
         "ease": Candidate(),
+        "graph_filter": Candidate(),
         "content": Candidate(),
     }
 

@@ -61,6 +61,10 @@ class Recommender(ABC):
         """What each item of a history adds to the score of a target, at weight 1: [m]; None: cannot tell."""
         return None
 
+    def _similar(self, items: Ints) -> Floats:
+        """How alike all items are to some of them: a new float32 [b, n_items], -inf without evidence."""
+        raise NotImplementedError
+
     def fit(self, data: Dataset) -> Self:
         """Learn from `data`; whatever was learnt before is forgotten. Raises DataRefused without interactions."""
         if len(data) == 0:
@@ -91,9 +95,28 @@ class Recommender(ABC):
         denied = None if allowed is None else np.flatnonzero(~allowed)
         step = max(1, min(SCORE_BYTES // (4 * max(data.n_items, k)), batch or len(users)))
         lists = [top_k(self._masked(data, users[i : i + step], denied, repeats), k) for i in range(0, len(users), step)]
-        if not lists:
-            return top_k(np.empty((0, data.n_items), np.float32), k)
-        return TopK(np.concatenate([top.items for top in lists]), np.concatenate([top.scores for top in lists]))
+        return _joined([_nothing(0, k), *lists])
+
+    def similar_items(self, items: NDArray[np.integer[Any]], k: int, *, allowed: Bools | None = None) -> TopK:
+        """The k items most alike to each of `items` [n], never the item itself, ties by the smaller index.
+
+        Leaves out items that `allowed` (bool [n_items]) denies; a list may be shorter than k (item -1, score -inf).
+        Raises NightrecError for a model that cannot tell, ValueError for items or k out of range.
+        """
+        items = self._checked_items(items, k, allowed)
+        denied = None if allowed is None else np.flatnonzero(~allowed)
+        step = max(1, SCORE_BYTES // (4 * max(self.n_items_, k)))
+        lists = [_nothing(0, k)]
+        for part in (items[i : i + step] for i in range(0, len(items), step)):
+            try:
+                alike = self._similar(part)
+            except NotImplementedError:
+                raise NightrecError(f"{type(self).__name__} cannot tell which items are alike.") from None
+            alike[np.arange(len(part)), part] = -np.inf
+            if denied is not None:
+                alike[:, denied] = -np.inf
+            lists.append(top_k(alike, k))
+        return _joined(lists)
 
     def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
         """For each recommendation the item of the user's history that contributed most, -1 where none can be named.
@@ -189,22 +212,44 @@ class Recommender(ABC):
         reasons[pair[winner]] = history.indices[entry[winner]]
         return reasons.reshape(b, k)
 
-    def _checked(self, data: Dataset, users: NDArray[np.integer[Any]], k: int, allowed: Bools | None) -> Ints:
+    def _n_items(self) -> int:
         if not hasattr(self, "n_items_"):
             raise NightrecError(f"{type(self).__name__} has learnt nothing yet; call fit first.")
-        if data.n_items != self.n_items_:
+        return self.n_items_
+
+    def _checked(self, data: Dataset, users: NDArray[np.integer[Any]], k: int, allowed: Bools | None) -> Ints:
+        if data.n_items != self._n_items():
             raise ValueError(f"The data have {data.n_items} items, the model was fitted on {self.n_items_}.")
+        self._check_list(data.n_items, k, allowed)
+        return _indices(users, data.n_users, "users", "User", "data")
+
+    def _checked_items(self, items: NDArray[np.integer[Any]], k: int, allowed: Bools | None) -> Ints:
+        self._check_list(self._n_items(), k, allowed)
+        return _indices(items, self.n_items_, "items", "Item", "catalogue")
+
+    def _check_list(self, n_items: int, k: int, allowed: Bools | None) -> None:
         if k < 1:
             raise ValueError(f"k is {k}; a list has at least one place.")
-        users = np.asarray(users)
-        if users.ndim != 1 or (len(users) and not np.issubdtype(users.dtype, np.integer)):
-            raise ValueError(f"users is {users.dtype} {users.shape}; give a flat array of user indices.")
-        if len(users) and (users.min() < 0 or users.max() >= data.n_users):
-            bad = users.min() if users.min() < 0 else users.max()
-            raise ValueError(f"User index {bad} is not one of the {data.n_users} users of the data.")
-        if allowed is not None and (allowed.shape != (data.n_items,) or allowed.dtype != np.bool_):
-            raise ValueError(f"allowed is {allowed.dtype} {allowed.shape}; give bool ({data.n_items},).")
-        return users.astype(np.int32)
+        if allowed is not None and (allowed.shape != (n_items,) or allowed.dtype != np.bool_):
+            raise ValueError(f"allowed is {allowed.dtype} {allowed.shape}; give bool ({n_items},).")
+
+
+def _indices(given: NDArray[np.integer[Any]], n: int, many: str, one: str, where: str) -> Ints:
+    indices = np.asarray(given)
+    if indices.ndim != 1 or (len(indices) and not np.issubdtype(indices.dtype, np.integer)):
+        raise ValueError(f"{many} is {indices.dtype} {indices.shape}; give a flat array of {one.lower()} indices.")
+    if len(indices) and (indices.min() < 0 or indices.max() >= n):
+        bad = indices.min() if indices.min() < 0 else indices.max()
+        raise ValueError(f"{one} index {bad} is not one of the {n} {many} of the {where}.")
+    return indices.astype(np.int32)
+
+
+def _nothing(n: int, k: int) -> TopK:
+    return TopK(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32))
+
+
+def _joined(lists: list[TopK]) -> TopK:
+    return TopK(np.concatenate([top.items for top in lists]), np.concatenate([top.scores for top in lists]))
 
 
 def positive_evidence(scores: Csr) -> Floats:

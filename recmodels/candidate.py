@@ -19,13 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels import memory, registry
-from recmodels.base import SCORE_BYTES, Recommender
+from recmodels.base import Recommender
 from recmodels.dataset import HOLDOUT, ITEMS, PREPARED, Bools, Dataset, Ints, Window
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.popularity import Popularity
 from recmodels.serving import serve
 
 LISTS = "lists.parquet"
+PLACES = 2**20  # of lists that are made and written at a time: some 50 MB
 SCHEMA = pa.schema(
     [
         ("user_index", pa.int32()),
@@ -127,7 +128,7 @@ def _write_lists(lists: ListsSpec, model: Recommender, data: Dataset, users: Int
     """Lists by batches of users, in their order, so that memory does not grow with the number of users."""
     fallback = model if isinstance(model, Popularity) else Popularity().fit(data)
     lists.out.mkdir(parents=True, exist_ok=True)
-    step = max(1, SCORE_BYTES // (4 * max(data.n_items, lists.k)))
+    step = max(1, PLACES // lists.k)
     with pq.ParquetWriter(lists.out / LISTS, SCHEMA, compression="zstd") as writer:
         for i in range(0, len(users), step):
             served = serve(

@@ -27,6 +27,9 @@ class Content(Recommender):
         profiles.data /= np.repeat(np.maximum(norms, np.finfo(np.float32).tiny), np.diff(profiles.indptr))
         return positive_evidence(profiles @ self.terms_.T.tocsr())
 
+    def _similar(self, items: Ints) -> Floats:
+        return positive_evidence(self.terms_[items] @ self.terms_.T.tocsr())  # rows have length one: the cosine
+
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         return np.asarray(self.terms_[sources].multiply(self.terms_[targets]).sum(axis=1), dtype=np.float32)
 

@@ -69,6 +69,7 @@ class Dataset:
     terms: Csr  # [n_items, n_terms], TF-IDF rows of length one, or empty; n_terms may be 0
     end: int  # microseconds since 1970 (UTC); every interaction is earlier
     seen: Csr  # [n_users, n_items], the weight of every pair there is, learnt from (above 0) or not (0)
+    rated: tuple[Ints, Ints, Floats] | None  # user, item, rating of all pairs with one, by user; learnt from or not
 
     @classmethod
     def load(cls, features: Path, window: Window) -> Self:
@@ -115,22 +116,29 @@ class Dataset:
         users, items = np.asarray(user_index, dtype=np.int32), np.asarray(item_index, dtype=np.int32)
         times = np.zeros(len(users), np.int64) if timestamp is None else np.asarray(timestamp, dtype=np.int64)
         weights = np.ones(len(users), np.float32) if weight is None else np.asarray(weight, dtype=np.float32)
-        order = np.lexsort((times, users))  # stable: equal timestamps keep the input's order
+        ratings = None if rating is None else np.asarray(rating, dtype=np.float32)
+        later = (users[1:] > users[:-1]) | ((users[1:] == users[:-1]) & (times[1:] >= times[:-1]))
+        if not later.all():
+            order = np.lexsort((times, users))  # stable: equal timestamps keep the input's order
+            users, items, times, weights = users[order], items[order], times[order], weights[order]
+            ratings = None if ratings is None else ratings[order]
         n_items = n_items if n_items is not None else int(items.max(initial=-1)) + 1
         n_users = n_users if n_users is not None else int(users.max(initial=-1)) + 1
         data = cls._of(
             "interactions",
             n_users=n_users,
             n_items=n_items,
-            user_index=users[order],
-            item_index=items[order],
-            timestamp=times[order],
-            weight=weights[order],
-            rating=None if rating is None else np.asarray(rating, dtype=np.float32)[order],
+            user_index=users,
+            item_index=items,
+            timestamp=times,
+            weight=weights,
+            rating=ratings,
             terms=_no_terms(n_items) if terms is None else terms,
             end=end if end is not None else int(times.max(initial=-1)) + 1,
         )
-        if np.unique(users.astype(np.int64) * n_items + items).size < len(users):
+        starts = np.zeros(len(users) + 1, bool)
+        starts[data.seen.indptr] = True
+        if (~starts[1:-1] & (data.seen.indices[1:] == data.seen.indices[:-1])).any():
             raise DataRefused("interactions: a (user, item) pair occurs twice; merge duplicates first.")
         return data
 
@@ -165,6 +173,7 @@ class Dataset:
             terms=terms,
             end=end,
             seen=_sparse(user_index, item_index, weight, (n_users, n_items)),
+            rated=None if rating is None else _rated(where, user_index, item_index, rating),
         )
 
     def __len__(self) -> int:
@@ -183,6 +192,17 @@ class Dataset:
             return self.seen
         return _sparse(self.user_index, self.item_index, self.weight, (self.n_users, self.n_items))
 
+    @cached_property
+    def ratings(self) -> Csr | None:
+        """All ratings there are (a low one too, which is no sign of interest): float32 [n_users, n_items].
+
+        None where nobody rates. What is stored is a rating, 0 included; items ascend in each row.
+        """
+        if self.rated is None:
+            return None
+        users, items, ratings = self.rated
+        return _sparse(users, items, ratings, (self.n_users, self.n_items))
+
 
 def _check(where: str, n_users: int, n_items: int, user_index: Ints, item_index: Ints, weight: Floats) -> None:
     for column, index, n in (("user_index", user_index, n_users), ("item_index", item_index, n_items)):
@@ -193,6 +213,20 @@ def _check(where: str, n_users: int, n_items: int, user_index: Ints, item_index:
         raise DataRefused(f"{where}: the rows are not sorted by user_index; prepare the features again.")
     if not (np.isfinite(weight) & (weight >= 0)).all():
         raise DataRefused(f"{where}: a weight is negative or not finite; look at the rules that give weights.")
+
+
+def _rated(where: str, user_index: Ints, item_index: Ints, rating: Floats) -> tuple[Ints, Ints, Floats] | None:
+    given = ~np.isnan(rating)
+    if not given.any():
+        return None
+    if not np.isfinite(rating[given]).all():
+        raise DataRefused(f"{where}: a rating is infinite; give a number, or nothing where there is none.")
+    return (user_index, item_index, rating) if given.all() else (user_index[given], item_index[given], rating[given])
+
+
+def empty_matrix(n: int, m: int) -> Csr:
+    """A sparse matrix [n, m] that stores nothing."""
+    return sparse.csr_array((np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(n + 1, np.int32)), shape=(n, m))
 
 
 def _starts(user_index: Ints, n_users: int) -> NDArray[np.int64]:

@@ -12,7 +12,12 @@ from recmodels.errors import ConfigError
 _CLASSES = {
     "popularity": "recmodels.popularity:Popularity",
     "item_knn": "recmodels.neighbors:ItemKNN",
+    "user_knn": "recmodels.user_knn:UserKNN",
+    "bpr": "recmodels.bpr:BPR",
+    "mf": "recmodels.mf:MF",
+    "als": "recmodels.als:ALS",
     "ease": "recmodels.ease:Ease",
+    "graph_filter": "recmodels.graph_filter:GraphFilter",
     "content": "recmodels.content:Content",
 }
 

@@ -1,6 +1,9 @@
 """What every recommender promises: a model's test inherits `RecommenderContract` and says how to make one."""
 
+import tracemalloc
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -10,6 +13,9 @@ from scipy import sparse
 
 from recmodels.base import Recommender
 from recmodels.dataset import Dataset
+from recmodels.errors import NightrecError
+from recmodels.popularity import Popularity
+from recmodels.serving import serve
 from recmodels.topk import TopK
 
 N_USERS, N_ITEMS = 40, 30
@@ -17,11 +23,11 @@ NEWCOMER, COMPLETIST = 38, 39  # a user without history; one who has seen everyt
 NEVER_SEEN = 29  # an item that only the completist has
 
 
-def small_site(seed: int = 0) -> Dataset:
+def small_site(seed: int = 0, n_users: int = N_USERS) -> Dataset:
     """40 users in two taste groups, 30 items, with terms by taste: binary weights, so that scores tie often."""
     rng = np.random.default_rng(seed)
-    taste = np.arange(N_ITEMS) % 2 == np.arange(N_USERS)[:, None] % 2
-    seen = rng.random((N_USERS, N_ITEMS)) < np.where(taste, 0.5, 0.1)
+    taste = np.arange(N_ITEMS) % 2 == np.arange(n_users)[:, None] % 2
+    seen = rng.random((n_users, N_ITEMS)) < np.where(taste, 0.5, 0.1)
     seen[:, NEVER_SEEN] = False
     seen[NEWCOMER], seen[COMPLETIST] = False, True
     users, items = np.nonzero(seen)
@@ -34,9 +40,37 @@ def small_site(seed: int = 0) -> Dataset:
         items,
         timestamp=times,
         terms=sparse.csr_array(words.astype(np.float32)),
-        n_users=N_USERS,
+        n_users=n_users,
         n_items=N_ITEMS,
     )
+
+
+@contextmanager
+def threads(n: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compute on n threads, whichever library does: those of BLAS, numba, torch, and our own."""
+    import numba
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = numba.get_num_threads(), torch.get_num_threads()
+    with monkeypatch.context() as patch, threadpool_limits(n):
+        patch.setenv("OMP_NUM_THREADS", str(n))
+        numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+        torch.set_num_threads(n)
+        try:
+            yield
+        finally:
+            numba.set_num_threads(before[0])
+            torch.set_num_threads(before[1])
+
+
+def traced_peak(model: Recommender, data: Dataset, users: np.ndarray) -> int:
+    """The most bytes that Python and numpy held at once while lists of one item were made."""
+    tracemalloc.start()
+    model.recommend(data, users, 1, batch=64)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 def assert_same(left: TopK, right: TopK) -> None:
@@ -48,7 +82,9 @@ class RecommenderContract(ABC):
     """The claims; `everybody` is the batch of all users of `small_site`."""
 
     recommends_unseen_items = False  # whether items without interactions can be recommended
+    rounding = 0.0  # by how much, relative to the highest, the number of threads may change a score
     everybody = np.arange(N_USERS)
+    catalogue = np.arange(N_ITEMS)
 
     @abstractmethod
     def make(self) -> Recommender:
@@ -62,9 +98,19 @@ class RecommenderContract(ABC):
     def model(self, data: Dataset) -> Recommender:
         return self.make().fit(data)
 
+    def alike(self, model: Recommender, k: int, **options: np.ndarray) -> TopK | None:
+        """What is most alike to each item; None where the model says that it cannot tell."""
+        try:
+            return model.similar_items(self.catalogue, k, **options)
+        except NightrecError as error:
+            assert str(error) == f"{type(model).__name__} cannot tell which items are alike."
+            return None
+
     def test_construction_learns_nothing_and_fit_returns_self(self, data: Dataset) -> None:
         model = self.make()
         assert set(vars(model)) == {field.name for field in fields(model)}
+        with pytest.raises(NightrecError, match="call fit first"):
+            model.recommend(data, self.everybody, 5)
         assert model.fit(data) is model
 
     def test_lists_are_ranked_finite_and_without_repeats(self, model: Recommender, data: Dataset) -> None:
@@ -99,6 +145,30 @@ class RecommenderContract(ABC):
             top = model.recommend(data, self.everybody, N_ITEMS, allowed=allowed, repeats=repeats)
             assert allowed[top.items[top.items >= 0]].all()
         assert (model.recommend(data, self.everybody, 5, allowed=np.zeros(N_ITEMS, bool)).items == -1).all()
+
+    def test_no_list_that_is_served_holds_a_seen_item_or_one_that_is_not_allowed(
+        self, model: Recommender, data: Dataset
+    ) -> None:
+        allowed = np.arange(N_ITEMS) % 3 != 0
+        for repeats in (False, True):
+            served = serve(
+                model,
+                Popularity().fit(data),
+                data,
+                self.everybody,
+                N_ITEMS,
+                allowed=allowed,
+                repeats=repeats,
+                explain=True,
+            )
+            user, place = np.nonzero(served.items >= 0)
+            items = served.items[user, place]
+            assert allowed[items].all() and np.isfinite(served.scores[user, place]).all()
+            seen = data.seen.toarray() > 0
+            assert repeats or not seen[user, items].any()
+            eligible = allowed & (repeats | ~seen)  # [N_USERS, N_ITEMS]
+            np.testing.assert_array_equal(np.bincount(user, minlength=N_USERS), eligible.sum(axis=1))
+            assert (served.scores[:, 1:] <= served.scores[:, :-1]).all()
 
     def test_a_user_who_has_everything_gets_nothing(self, model: Recommender, data: Dataset) -> None:
         assert (model.recommend(data, np.array([COMPLETIST]), 5).items == -1).all()
@@ -155,19 +225,47 @@ class RecommenderContract(ABC):
         parts = model.recommend(data, shuffled, 10, batch=batch)
         assert_same(TopK(whole.items[shuffled], whole.scores[shuffled]), parts)
 
+    def test_a_user_alone_gets_the_list_that_they_get_among_others(self, model: Recommender, data: Dataset) -> None:
+        whole = model.recommend(data, self.everybody, 10)
+        for user in (0, 17, NEWCOMER, COMPLETIST):
+            alone = model.recommend(data, np.array([user]), 10)
+            assert_same(TopK(whole.items[[user]], whole.scores[[user]]), alone)
+        twice = model.recommend(data, np.array([3, 3]), 10)
+        assert_same(TopK(twice.items[:1], twice.scores[:1]), TopK(twice.items[1:], twice.scores[1:]))
+
+    def test_memory_does_not_grow_with_the_number_of_users(self, model: Recommender, data: Dataset) -> None:
+        few, many = (np.resize(self.everybody, n) for n in (1_000, 5_000))
+        model.recommend(data, few, 1, batch=64)  # what is computed once, and imported
+        per_user = (traced_peak(model, data, many) - traced_peak(model, data, few)) / 4_000
+        assert per_user < 4 * N_ITEMS  # indices, and the list itself; not a row of scores
+
     def test_no_users_no_lists(self, model: Recommender, data: Dataset) -> None:
         assert model.recommend(data, np.array([], dtype=np.int32), 5).items.shape == (0, 5)
 
-    def test_refitting_equals_fitting_afresh(self, data: Dataset) -> None:
-        other = small_site(seed=1)
-        refitted = self.make().fit(other).fit(data)
-        assert_same(
-            refitted.recommend(data, self.everybody, 10), self.make().fit(data).recommend(data, self.everybody, 10)
-        )
+    def test_refitting_equals_fitting_afresh(self, model: Recommender, data: Dataset) -> None:
+        refitted = self.make().fit(small_site(seed=1, n_users=N_USERS + 20)).fit(data)
+        assert_same(refitted.recommend(data, self.everybody, 10), model.recommend(data, self.everybody, 10))
+        assert vars(refitted).keys() == vars(model).keys()  # nothing of the other site is left
 
     def test_the_same_seed_gives_the_same_lists(self, data: Dataset) -> None:
         first, second = (self.make().fit(data).recommend(data, self.everybody, 10) for _ in range(2))
         assert_same(first, second)
+
+    def test_the_number_of_threads_does_not_change_a_list(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = small_site(n_users=400)
+        users = np.arange(data.n_users)
+        lists = []
+        for n in (1, 2):
+            with threads(n, monkeypatch):
+                lists.append(self.make().fit(data).recommend(data, users, N_ITEMS))
+        if self.rounding == 0:
+            assert_same(*lists)
+            return
+        one, two = (np.full((len(users), N_ITEMS), -np.inf) for _ in lists)
+        for scores, top in ((one, lists[0]), (two, lists[1])):
+            user, place = np.nonzero(top.items >= 0)
+            scores[user, top.items[user, place]] = top.scores[user, place]
+        np.testing.assert_allclose(one, two, atol=self.rounding * np.abs(one[np.isfinite(one)]).max())
 
     def test_a_saved_model_recommends_the_same(self, model: Recommender, data: Dataset, tmp_path: Path) -> None:
         model.save(tmp_path)
@@ -178,6 +276,8 @@ class RecommenderContract(ABC):
         np.testing.assert_array_equal(
             model.explain(data, self.everybody, top), loaded.explain(data, self.everybody, top)
         )
+        if alike := self.alike(model, 5):
+            assert_same(alike, loaded.similar_items(self.catalogue, 5))
 
     def test_reasons_are_items_of_the_users_own_history(self, model: Recommender, data: Dataset) -> None:
         top = model.recommend(data, self.everybody, 10)
@@ -194,6 +294,7 @@ class RecommenderContract(ABC):
         model = self.make().fit(data)
         top = model.recommend(data, users, 10, allowed=allowed)
         model.explain(data, users, top)
+        self.alike(model, 10, allowed=allowed)
         for field in fields(Dataset):
             before, after = getattr(untouched, field.name), getattr(data, field.name)
             if sparse.issparse(before):
@@ -217,8 +318,45 @@ class RecommenderContract(ABC):
         identity = Dataset.from_arrays(
             np.arange(10), np.arange(10), terms=sparse.csr_array(np.eye(10, dtype=np.float32))
         )
-        top = self.make().fit(identity).recommend(identity, np.arange(10), 10)
+        top = self.make().fit(identity).recommend(identity, np.arange(10), 10, repeats=True)
         assert np.isfinite(top.scores[top.items >= 0]).all()
+
+    def test_items_that_are_alike_are_ranked_and_never_the_item_itself(self, model: Recommender) -> None:
+        if (top := self.alike(model, N_ITEMS)) is None:
+            return
+        assert top.items.dtype == np.int32 and top.scores.dtype == np.float32
+        assert top.items.shape == top.scores.shape == (N_ITEMS, N_ITEMS)
+        listed = top.items >= 0
+        assert listed.any(axis=1)[:NEVER_SEEN].all() and (top.items == 0).any()
+        assert not (top.items == self.catalogue[:, None]).any()
+        assert np.array_equal(np.isfinite(top.scores), listed)
+        assert (top.scores[:, 1:] <= top.scores[:, :-1]).all()
+        assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in top.items)
+        tied = (top.scores[:, 1:] == top.scores[:, :-1]) & listed[:, 1:]
+        assert (top.items[:, 1:] > top.items[:, :-1])[tied].all()
+
+    def test_which_items_are_alike_depends_on_nothing_else_that_is_asked(self, model: Recommender) -> None:
+        if (top := self.alike(model, 10)) is None:
+            return
+        short = model.similar_items(self.catalogue, 3)
+        assert_same(short, TopK(top.items[:, :3], top.scores[:, :3]))
+        alone = model.similar_items(np.array([7]), 10)
+        assert_same(alone, TopK(top.items[[7]], top.scores[[7]]))
+        assert model.similar_items(np.array([], dtype=np.int64), 3).items.shape == (0, 3)
+
+    def test_items_that_are_not_allowed_are_not_named_as_alike(self, model: Recommender) -> None:
+        allowed = np.arange(N_ITEMS) % 3 != 0
+        if (top := self.alike(model, N_ITEMS, allowed=allowed)) is None:
+            return
+        assert allowed[top.items[top.items >= 0]].all()
+        everything = model.similar_items(self.catalogue, N_ITEMS)
+        for some, every in zip(top.items, everything.items, strict=True):
+            assert some[some >= 0].tolist() == [item for item in every if item >= 0 and allowed[item]]
+
+    def test_an_item_that_is_not_there_is_named(self, model: Recommender) -> None:
+        for index in (-1, N_ITEMS):
+            with pytest.raises(ValueError, match=f"Item index {index} is not one of the 30 items"):
+                model.similar_items(np.array([index]), 5)
 
     def test_memory_needed_grows_with_the_site(self) -> None:
         small, large = (self.make().memory_needed(10 * n, n, 100 * n) for n in (100, 100_000))

@@ -103,3 +103,13 @@ def test_what_was_seen_without_interest_is_not_learnt_from() -> None:
 def test_a_weight_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(DataRefused, match="weight"):
         Dataset.from_arrays([0, 1], [1, 1], weight=[1, np.nan])
+
+
+def test_all_ratings_are_kept_those_of_what_nobody_learns_from_too(features: Path) -> None:
+    data = Dataset.load(features, "train")
+    assert data.ratings is not None
+    assert data.ratings.toarray().tolist() == [[0, 0, 4.5], [0, 1, 0]]  # None is no rating
+    disliked = Dataset.from_arrays([0, 0, 1], [0, 1, 1], weight=[2, 0, 1], rating=[5, 1, 4])
+    assert disliked.ratings is not None
+    assert disliked.ratings.toarray().tolist() == [[5, 1], [0, 4]]
+    assert Dataset.from_arrays([0], [0]).ratings is None

@@ -1,8 +1,13 @@
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
 from recmodels import registry
+from recmodels.als import ALS
 from recmodels.ease import Ease
 from recmodels.errors import ConfigError
+from tests.recmodels.contract import RecommenderContract
 
 
 def test_every_name_makes_a_recommender_that_knows_its_name() -> None:
@@ -10,8 +15,16 @@ def test_every_name_makes_a_recommender_that_knows_its_name() -> None:
         assert registry.name_of(type(registry.create(name))) == name
 
 
+def test_every_recommender_is_under_contract() -> None:
+    for path in Path(__file__).parent.glob("test_*.py"):
+        import_module(f"tests.recmodels.{path.stem}")
+    made = {registry.name_of(type(tests().make())) for tests in RecommenderContract.__subclasses__()}
+    assert made == set(registry.names())
+
+
 def test_parameters_are_passed_on() -> None:
-    assert registry.create("ease", {"regularization": 7.0}, seed=3) == Ease(regularization=7.0)
+    assert registry.create("als", {"factors": 7}, seed=3) == ALS(factors=7, seed=3)
+    assert registry.create("ease", {"regularization": 7.0}, seed=3) == Ease(regularization=7.0)  # has no use for a seed
 
 
 @pytest.mark.parametrize(

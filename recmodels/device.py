@@ -1,0 +1,22 @@
+"""Where models compute: CUDA where this process sees such a device, the processor elsewhere."""
+
+import os
+from functools import cache
+from pathlib import Path
+
+DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # Linux; Linux within Windows
+
+
+@cache
+def cuda() -> bool:
+    """Whether this process sees a CUDA device; torch is loaded only where there may be one."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not any(Path(driver).exists() for driver in DRIVERS):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def name() -> str:
+    """The device as torch calls it."""
+    return "cuda" if cuda() else "cpu"

@@ -1,0 +1,71 @@
+"""Compiled functions: how they are compiled, where the machine code is kept, how many cores they use.
+
+Numba is imported here and nowhere before: whoever needs a kernel imports its module when a model is fitted or scored.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import ParamSpec, TypeVar, cast
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _keep_machine_code() -> None:
+    """Numba keeps machine code beside the sources; where that is read-only, in a folder that only this user has."""
+    if "NUMBA_CACHE_DIR" in os.environ or os.access(Path(__file__).parent, os.W_OK):
+        return
+    folder = Path(tempfile.gettempdir()) / f"nightrec-numba-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:  # somebody else could put code there
+        folder = Path(tempfile.mkdtemp(prefix="nightrec-numba-"))
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+
+
+def threads() -> int:
+    """How many cores this process may use: OMP_NUM_THREADS, or those it is allowed to run on."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_keep_machine_code()
+
+import numba  # noqa: E402
+
+numba.set_num_threads(min(threads(), numba.get_num_threads()))  # what `prange` divides its work by
+
+
+def jit(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function of numbers and arrays; it holds no lock while it runs, and divides by zero without a word."""
+    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def fast_jit(function: Callable[P, R]) -> Callable[P, R]:
+    """`jit` where sums may be taken in any order (always the same one), so that they are taken 8 or 16 at a time."""
+    reorder = {"reassoc", "contract", "nsz", "arcp"}  # but NaN and infinity stay what they are
+    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reorder)(function))
+
+
+def side_by_side(work: Callable[[int], object], parts: Iterable[int]) -> None:
+    """Call `work` with each part, on as many threads as there are cores: whoever is free takes the next part."""
+    parts = list(parts)
+    if threads() == 1 or len(parts) < 2:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(threads()) as pool:
+        for _ in pool.map(work, parts):
+            pass
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Within it a matrix product of numpy's uses one thread: we share out the work, and sums do not depend on it."""
+    from threadpoolctl import threadpool_limits
+
+    return cast("AbstractContextManager[object]", threadpool_limits(1, user_api="blas"))

@@ -1,0 +1,38 @@
+"""Compile the kernels ahead of the first night: ``python -m recmodels.precompile``.
+
+Numba keeps the machine code, so that this takes half a minute once, and no fit has to wait for it.
+"""
+
+import numpy as np
+
+from recmodels import registry, topk
+from recmodels.dataset import Dataset
+from recmodels.errors import NightrecError
+from recmodels.ratings import RatingPredictor
+
+FURTHER = (
+    ("item_knn", {"weighting": "pearson"}),
+    ("user_knn", {"weighting": "jaccard"}),
+    ("ease", {"method": "approximate"}),
+)  # kernels of their own
+
+
+def main() -> None:
+    """Fit each model to a few made-up ratings, make lists, and explain them."""
+    rng = np.random.default_rng(0)
+    users, items = np.nonzero(rng.random((40, 30)) < 0.3)
+    ratings = rng.integers(1, 6, len(users)).astype(np.float32)
+    data = Dataset.from_arrays(users, items, rating=ratings, n_users=40, n_items=30)
+    for name, parameters in (*((name, {}) for name in registry.names()), *FURTHER):
+        try:
+            model = registry.create(name, parameters, seed=0).fit(data)
+        except NightrecError:
+            continue  # nothing in these data that it could learn from
+        model.explain(data, np.arange(40), model.recommend(data, np.arange(40), 5))
+        if isinstance(model, RatingPredictor):
+            model.predict(data, data.user_index[:5], data.item_index[:5])
+    topk.top_k(np.zeros((1, topk.MANY), np.float32), 5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Lists for everyone, against the bare matrix product: ``python -m tests.benchmarks.topk [--users N] [--items N] ...``.
+
+In one run, one after the other and several times over: the float32 product alone by numpy and by torch, the engine
+(`recmodels.topk.top_products`, each user's seen items removed), the dense selection after numpy's product, and implicit
+where --peers names a Python that has it. Printed are the best seconds of each, users a second, and ratios to the faster
+product; the same for the seconds that all cores worked, which other programs on the machine change less. Vectors are
+either normally distributed, all of about one length, so that no bound saves anything (the worst case), or those that
+ALS learns on made-up interactions with clusters of taste (``--als``).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from scipy import sparse
+
+from recmodels import memory, topk
+from recmodels.dataset import Csr, Dataset, Floats
+
+BATCH = 1024  # users of a bare product
+
+PEER = """
+import sys, time, json
+import numpy as np
+from scipy import sparse
+from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+
+folder, k, turns = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+
+class Fitted(MatrixFactorizationBase):
+    def fit(self, *_): ...
+    def save(self, *_): ...
+
+model = Fitted()
+model.user_factors, model.item_factors = (np.load(f"{folder}/{side}.npy") for side in ("users", "items"))
+model.num_threads = 0
+parts = (np.load(f"{folder}/{part}.npy") for part in ("data", "indices", "indptr"))
+seen = sparse.csr_matrix(tuple(parts), shape=(len(model.user_factors), len(model.item_factors)))
+everybody, best = np.arange(len(model.user_factors)), [1e9, 1e9]
+for _ in range(turns):
+    start = time.perf_counter(), time.process_time()
+    model.recommend(everybody, seen, N=k)
+    best = [min(best[0], time.perf_counter() - start[0]), min(best[1], time.process_time() - start[1])]
+print(json.dumps(best))
+"""
+
+
+def normal_vectors(options: argparse.Namespace) -> tuple[Floats, Floats, Csr]:
+    """Users, items, and 50 seen items each, by a popularity as of Zipf."""
+    rng = np.random.default_rng(0)
+    users = rng.standard_normal((options.users, options.factors), dtype=np.float32)
+    items = rng.standard_normal((options.items, options.factors), dtype=np.float32)
+    share = 1 / (np.arange(options.items) + 20.0)
+    chosen = rng.choice(options.items, (options.users, 50), p=share / share.sum())
+    seen: Csr = sparse.csr_array(
+        (np.ones(chosen.size, np.float32), (np.repeat(np.arange(options.users), 50), chosen.ravel())),
+        shape=(options.users, options.items),
+    )
+    return users, items, seen
+
+
+def als_vectors(options: argparse.Namespace) -> tuple[Floats, Floats, Csr]:
+    """What ALS learns from 50 interactions a user, in 8 clusters of taste."""
+    from recmodels.als import ALS
+
+    rng = np.random.default_rng(0)
+    n = 50 * options.users
+    users, rank = rng.integers(0, options.users, n), np.arange(options.items)
+    share = 1 / (rank + 20.0)
+    items = rng.choice(options.items, n, p=share / share.sum())
+    own = rng.random(n) < 0.8  # four in five within the user's cluster
+    items = np.where(own, np.minimum(items // 8 * 8 + users % 8, options.items - 1), items)
+    users, items = np.divmod(np.unique(users * options.items + items), options.items)
+    data = Dataset.from_arrays(users, items, n_users=options.users, n_items=options.items)
+    model = ALS(factors=options.factors, iterations=3).fit(data)
+    return model._user_vectors(data, np.arange(options.users, dtype=np.int32)), model.item_vectors_, data.seen
+
+
+def bare(multiply: Callable[[Floats, Floats, Floats], None], users: Floats, items: Floats) -> None:
+    """The product alone, in batches, over and over into the same memory."""
+    scores = np.empty((BATCH, len(items)), np.float32)
+    for start in range(0, len(users), BATCH):
+        part = users[start : start + BATCH]
+        multiply(part, items, scores[: len(part)])
+
+
+def dense(users: Floats, items: Floats, seen: Csr, k: int) -> None:
+    """Product, mask, and the selection from dense scores that serves all other models."""
+    for start in range(0, len(users), BATCH):
+        scores: Floats = users[start : start + BATCH] @ items.T
+        masked = seen[start : start + BATCH]
+        scores[np.repeat(np.arange(len(scores)), np.diff(masked.indptr)), masked.indices] = -np.inf
+        topk.top_k(scores, k)
+
+
+def implicit(python: Path, users: Floats, items: Floats, seen: Csr, k: int, turns: int) -> tuple[float, float]:
+    """Seconds, and seconds of all cores, that implicit takes in a process of its own."""
+    with TemporaryDirectory() as folder:
+        arrays = {"users": users, "items": items, "data": seen.data, "indices": seen.indices, "indptr": seen.indptr}
+        for name, array in arrays.items():
+            np.save(Path(folder) / f"{name}.npy", array)
+        command = [str(python), "-c", PEER, folder, str(k), str(turns)]
+        environment = {"OPENBLAS_NUM_THREADS": "1"}  # as implicit asks for
+        ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    seconds, of_cores = json.loads(ran.stdout)
+    return seconds, of_cores
+
+
+def main() -> None:
+    """Print a row for each way."""
+    options = _options()
+    users, items, seen = (als_vectors if options.als else normal_vectors)(options)
+    ways: dict[str, Callable[[], None]] = {
+        "product alone, numpy": lambda: bare(topk._numpy_product, users, items),
+        "product alone, torch": lambda: bare(topk._torch_product, users, items),
+        "lists, engine": lambda: void(topk.top_products(users, items, options.k, seen=seen)),
+        "lists, dense": lambda: dense(users, items, seen, options.k),
+    }
+    few = users[:BATCH]
+    topk.top_products(few, items, options.k, seen=seen[:BATCH])  # compiles
+    dense(few, items, seen[:BATCH], options.k)
+    seconds = dict.fromkeys(ways, (np.inf, np.inf))
+    for _ in range(options.turns):
+        for name, way in ways.items():
+            start, of_cores = time.perf_counter(), time.process_time()
+            way()
+            took = time.perf_counter() - start, time.process_time() - of_cores
+            seconds[name] = min(seconds[name][0], took[0]), min(seconds[name][1], took[1])
+    if options.peers:
+        seconds["lists, implicit"] = implicit(options.peers, users, items, seen, options.k, options.turns)
+    product, of_cores = (min(seconds[f"product alone, {by}"][i] for by in ("numpy", "torch")) for i in (0, 1))
+    print(f"{options.users:,} users, {options.items:,} items, f = {options.factors}, k = {options.k}, ", end="")
+    print("ALS's vectors" if options.als else "normal vectors")
+    print("| way | s | users/s | of the product | s of all cores | of the product's |\n|---|---|---|---|---|---|")
+    for name, (best, cores) in seconds.items():
+        print(f"| {name} | {best:.2f} | {options.users / best:,.0f} | {best / product:.2f}", end=" | ")
+        print(f"{cores:.2f} | {cores / of_cores:.2f} |")
+    print(f"peak memory {memory.peak() / 1e6:,.0f} MB")
+
+
+def void(_: object) -> None:
+    """Drop a result."""
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.topk", description=__doc__)
+    for name, default in (("users", 20_000), ("items", 50_000), ("factors", 128), ("k", 50), ("turns", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--als", action="store_true", help="vectors that ALS has learnt")
+    parser.add_argument("--peers", type=Path, help="a Python that has implicit")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
