@@ -42,7 +42,15 @@ def test_a_night_without_a_terminal_is_quiet_while_it_runs(demo: Demo) -> None:
 
 def test_all_default_models_compete(demo: Demo) -> None:
     record = json.loads((demo.store / "nights" / str(DAY) / "night.json").read_text())
-    assert set(record["models"]) == {"popularity", "popularity_7d", "item_knn", "als", "ease", "graph_filter", "content"}
+    assert set(record["models"]) == {
+        "popularity",
+        "popularity_7d",
+        "item_knn",
+        "als",
+        "ease",
+        "graph_filter",
+        "content",
+    }
     assert record["failed"] == {}
     metrics = {"ndcg", "recall", "precision", "hit_rate", "map", "mrr", "coverage"}
     assert all(set(figures) == metrics for figures in record["models"].values())
