@@ -200,7 +200,7 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home:
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
     try:
-        out, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=40)
         assert (process.returncode, out, err.strip()) == (130, "", "")
         assert psutil.wait_procs(children, timeout=5)[1] == []
     finally:
