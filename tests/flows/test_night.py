@@ -14,6 +14,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from flows.config import NightConfig
 from tests.flows.running import Demo, Ran, ended, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
 
@@ -200,9 +201,10 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home:
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
     try:
-        out, err = process.communicate(timeout=40)
+        out, err = process.communicate(timeout=15)
         assert (process.returncode, out, err.strip()) == (130, "", "")
         assert psutil.wait_procs(children, timeout=5)[1] == []
+        assert len(list(logs.glob("*-train.log"))) < len(NightConfig().models)  # those that waited never began
     finally:
         process.kill()
         for child in children:
