@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import ceil
+from threading import Event
 from time import monotonic, sleep
 from typing import Protocol, TypeAlias, cast
 from uuid import UUID
@@ -31,7 +32,7 @@ from tasks.orders import CPU_POOL, GPU_POOL, Order
 from tasks.report import Progress
 from tasks.stage import tell
 from tasks.store import Manifest
-from tasks.train import refit, train
+from tasks.train import night_over, refit, train
 
 Futures: TypeAlias = dict[str, PrefectFuture[Manifest]]
 Measured: TypeAlias = dict[str, Manifest]
@@ -59,14 +60,15 @@ class Place(Protocol):
 @contextmanager
 def place_for(workers: WorkerRules | None) -> Iterator[Place]:
     """The workers' pools, or without rules for them this machine; on leaving, nothing that was started goes on."""
-    if workers is None:
-        yield Here()
-        return
-    pools = Pools(workers)
+    place, over = Here() if workers is None else Pools(workers), Event()
+    token = night_over.set(over)
     try:
-        yield pools
+        yield place
     finally:
-        pools.end()
+        over.set()  # candidates that train here, or wait to
+        night_over.reset(token)
+        if isinstance(place, Pools):
+            place.end()
 
 
 class Here:

@@ -91,7 +91,12 @@ class Recommender(ABC):
         A list may be shorter than k (item -1, score -inf): no item without evidence is made up. `batch` is the most
         users scored at once, beneath what memory allows. Raises ValueError for users, items or k out of range.
         """
-        users = self._checked(data, users, k, allowed)
+        return self._lists(data, self._checked(data, users, k, allowed), k, allowed, repeats, batch)
+
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+    ) -> TopK:
+        """`recommend` for checked arguments, by way of `_score`; a model may know a shorter way."""
         denied = None if allowed is None else np.flatnonzero(~allowed)
         step = max(1, min(SCORE_BYTES // (4 * max(data.n_items, k)), batch or len(users)))
         lists = [top_k(self._masked(data, users[i : i + step], denied, repeats), k) for i in range(0, len(users), step)]

@@ -69,9 +69,7 @@ class Dataset:
     terms: Csr  # [n_items, n_terms], TF-IDF rows of length one, or empty; n_terms may be 0
     end: int  # microseconds since 1970 (UTC); every interaction is earlier
     seen: Csr  # [n_users, n_items], the weight of every pair there is, learnt from (above 0) or not (0)
-    rated: (
-        tuple[Ints, Ints, Floats] | None
-    )  # user, item, rating of all pairs that have one, by user; learnt from or not
+    rated: tuple[Ints, Ints, Floats] | None  # user, item, rating of all pairs with one, by user; learnt from or not
 
     @classmethod
     def load(cls, features: Path, window: Window) -> Self:
@@ -118,22 +116,29 @@ class Dataset:
         users, items = np.asarray(user_index, dtype=np.int32), np.asarray(item_index, dtype=np.int32)
         times = np.zeros(len(users), np.int64) if timestamp is None else np.asarray(timestamp, dtype=np.int64)
         weights = np.ones(len(users), np.float32) if weight is None else np.asarray(weight, dtype=np.float32)
-        order = np.lexsort((times, users))  # stable: equal timestamps keep the input's order
+        ratings = None if rating is None else np.asarray(rating, dtype=np.float32)
+        later = (users[1:] > users[:-1]) | ((users[1:] == users[:-1]) & (times[1:] >= times[:-1]))
+        if not later.all():
+            order = np.lexsort((times, users))  # stable: equal timestamps keep the input's order
+            users, items, times, weights = users[order], items[order], times[order], weights[order]
+            ratings = None if ratings is None else ratings[order]
         n_items = n_items if n_items is not None else int(items.max(initial=-1)) + 1
         n_users = n_users if n_users is not None else int(users.max(initial=-1)) + 1
         data = cls._of(
             "interactions",
             n_users=n_users,
             n_items=n_items,
-            user_index=users[order],
-            item_index=items[order],
-            timestamp=times[order],
-            weight=weights[order],
-            rating=None if rating is None else np.asarray(rating, dtype=np.float32)[order],
+            user_index=users,
+            item_index=items,
+            timestamp=times,
+            weight=weights,
+            rating=ratings,
             terms=_no_terms(n_items) if terms is None else terms,
             end=end if end is not None else int(times.max(initial=-1)) + 1,
         )
-        if np.unique(users.astype(np.int64) * n_items + items).size < len(users):
+        starts = np.zeros(len(users) + 1, bool)
+        starts[data.seen.indptr] = True
+        if (~starts[1:-1] & (data.seen.indices[1:] == data.seen.indices[:-1])).any():
             raise DataRefused("interactions: a (user, item) pair occurs twice; merge duplicates first.")
         return data
 

@@ -1,10 +1,9 @@
 """EASE: a linear item-item autoencoder with a closed form (Steck, "Embarrassingly Shallow Autoencoders", 2019)."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from recmodels import memory
@@ -77,19 +76,11 @@ class Ease(SparseScores):
         side_by_side(lambda part: kernels.regressions(part, *given), range(kernels.TASKS))
         return near.T.tocsr()
 
-    def recommend(
-        self,
-        data: Dataset,
-        users: NDArray[np.integer[Any]],
-        k: int,
-        *,
-        allowed: Bools | None = None,
-        repeats: bool = False,
-        batch: int | None = None,
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
     ) -> TopK:
-        """As `Recommender.recommend` says."""
-        way = SparseScores if getattr(self, "method_", "") == "approximate" else Recommender
-        return way.recommend(self, data, users, k, allowed=allowed, repeats=repeats, batch=batch)
+        way = SparseScores if self.method_ == "approximate" else Recommender
+        return way._lists(self, data, users, k, allowed, repeats, batch)
 
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
         return data.matrix[users], self.sparse_weights_, np.ones(data.n_items, np.float32)

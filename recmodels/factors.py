@@ -32,18 +32,10 @@ class Factors(Recommender):
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         """The vectors of some users, given their histories in `data`: float32 [b, f]."""
 
-    def recommend(
-        self,
-        data: Dataset,
-        users: NDArray[np.integer[Any]],
-        k: int,
-        *,
-        allowed: Bools | None = None,
-        repeats: bool = False,
-        batch: int | None = None,
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
     ) -> TopK:
-        """As `Recommender.recommend` says; no score is kept longer than it takes to compare it."""
-        users = self._checked(data, users, k, allowed)
+        """No score is kept longer than it takes to compare it."""
         items = np.full((len(users), k), -1, np.int32)
         scores = np.full((len(users), k), -np.inf, np.float32)
         eligible = self.item_vectors.any(axis=1)

@@ -124,6 +124,13 @@ def _accumulate(row: int, matrix: Sparse, other: Sparse, values: Floats) -> None
 
 
 @jit
+def add_product(matrix: Sparse, other: Sparse, out: Floats, part: int) -> None:
+    """Add the product of two sparse matrices to a dense one, in the rows of a part."""
+    for row in range(part, len(out), TASKS):
+        _accumulate(row, matrix, other, out[row])
+
+
+@jit
 def _accumulate_noted(row: int, matrix: Sparse, other: Sparse, values: Floats, noted: Flags, columns: Ints) -> int:
     """The same, with the columns that were touched; how many they are."""
     indptr, indices, data = matrix

@@ -3,10 +3,9 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
 from recmodels.dataset import Bools, Csr, Dataset, Floats, Ints, empty_matrix
@@ -31,21 +30,13 @@ class SparseScores(Recommender):
         scores *= factor
         return scores
 
-    def recommend(
-        self,
-        data: Dataset,
-        users: NDArray[np.integer[Any]],
-        k: int,
-        *,
-        allowed: Bools | None = None,
-        repeats: bool = False,
-        batch: int | None = None,
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
     ) -> TopK:
-        """As `Recommender.recommend` says; each row of scores exists for as long as it takes to rank it."""
+        """Each row of scores exists for as long as it takes to rank it."""
         from recmodels import neighbor_kernels as kernels
         from recmodels.kernels import side_by_side
 
-        users = self._checked(data, users, k, allowed)
         items = np.full((len(users), k), -1, np.int32)
         scores = np.full((len(users), k), -np.inf, np.float32)
         step = max(1, min(ROWS, batch or ROWS))

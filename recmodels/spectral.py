@@ -8,6 +8,7 @@ itself is dense.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,14 +96,16 @@ class ItemFilter(Recommender):
 
     def _filtered(self, history: Csr) -> Floats:
         """Scores of all items for histories [b, n_items]."""
+        from recmodels import neighbor_kernels as kernels
+        from recmodels.kernels import side_by_side
+
         weighed: Csr = sparse.csr_array(
             (history.data * self.before_[history.indices], history.indices, history.indptr), shape=history.shape
         )
         spectrum = (weighed @ self.vectors_) * self.response_  # [b, r]
         scores: Floats = _product(spectrum, self.vectors_)
-        nearby: Csr = weighed @ self.near_
-        row = np.repeat(np.arange(len(scores)), np.diff(nearby.indptr))
-        scores[row, nearby.indices] += nearby.data
+        given = kernels.parts(weighed), kernels.parts(self.near_), scores
+        side_by_side(partial(kernels.add_product, *given), range(kernels.TASKS))
         scores *= self.after_
         scores[:, ~self.known_] = -np.inf
         return scores

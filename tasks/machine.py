@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +72,20 @@ class Machine:
         self.gpus = Slots("gpu", gpu_ids() if gpus is None else gpus, folder)
 
     @contextmanager
-    def share(self, cores: int, memory: int = 0, gpus: int = 0, poll: float = 0.05) -> Iterator[list[str]]:
+    def share(
+        self,
+        cores: int,
+        memory: int = 0,
+        gpus: int = 0,
+        poll: float = 0.05,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> Iterator[list[str]]:
         """Wait for a share and hold it during the block; yields the ids of its GPUs.
 
         Args:
             cores, gpus: how many; more than there are means all.
             memory: bytes; more than there is means all, and the process itself refuses what cannot fit.
+            poll, wait: seconds between two looks, and what passes them; it may raise to give up.
         """
         parts = [
             (self.cores, cores),
@@ -87,7 +95,7 @@ class Machine:
         private_folder(self.folder)
         with ExitStack() as held:
             while not (turn := locked(self.folder / "turn")):  # one at a time collects a share: nobody waits half-fed
-                time.sleep(poll)
+                wait(poll)
             with turn:
                 for slots, asked in parts:
                     wanted = min(asked, len(slots.names))
@@ -95,7 +103,7 @@ class Machine:
                     while len(mine) < wanted:
                         mine += slots.free(wanted - len(mine), held)
                         if len(mine) < wanted:
-                            time.sleep(poll)
+                            wait(poll)
             yield mine  # of the last kind, the GPUs
 
 

@@ -8,7 +8,12 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
+from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
+from threading import Event
+from time import monotonic, sleep
 
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
@@ -18,6 +23,10 @@ from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, outputs, read_json, run_stage, write_json
 
 ROOT = Path(__file__).parent.parent
+LOOK = 0.2  # seconds between two looks whether the night has ended
+
+night_over: ContextVar[Event | None] = ContextVar("night_over", default=None)
+"""Set when the night that these candidates belong to goes no further; tasks inherit it from the flow."""
 
 
 @stage_task("train-{order.name}")
@@ -88,16 +97,22 @@ def run_candidate(order: Order, spec: Json, prepared: Manifest) -> Json:
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()
     n_threads, gpus = max(1, machine.n_cores // order.beside), gpus_for(order, machine)
-    with machine.share(n_threads, order.memory_needed(prepared), gpus) as mine, log_file.open("wb") as log:
+    share = machine.share(n_threads, order.memory_needed(prepared), gpus, wait=partial(pause, order.name))
+    with share as mine, log_file.open("wb") as log:
         environment = os.environ | threads(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment)
+        deadline = monotonic() + limit * 60
         try:
-            code = process.wait(limit * 60)
-        except subprocess.TimeoutExpired:
-            raise NightrecError(
-                f"{name} was stopped after {limit:g} minutes: give it more with "
-                f"models.{name}.timeout_minutes, or cheaper parameters."
-            ) from None
+            while process.poll() is None:
+                if monotonic() > deadline:
+                    raise NightrecError(
+                        f"{name} was stopped after {limit:g} minutes: give it more with "
+                        f"models.{name}.timeout_minutes, or cheaper parameters."
+                    )
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(LOOK)
+                pause(name, 0)
+            code = process.returncode
         finally:
             process.kill()
             process.wait()
@@ -111,6 +126,15 @@ def run_candidate(order: Order, spec: Json, prepared: Manifest) -> Json:
     if code < 0:
         raise NightrecError(f"{name} was killed by signal {-code}, perhaps for want of memory; its log is {log_file}.")
     raise NightrecError(f"{name} failed: {last_line(log_file)} (its log is {log_file})")
+
+
+def pause(name: str, seconds: float) -> None:
+    """Let some time pass. Raises NightrecError as soon as the night of a candidate has ended."""
+    over = night_over.get()
+    if over is None:
+        sleep(seconds)
+    elif over.wait(seconds):
+        raise NightrecError(f"{name} was stopped with its night.")
 
 
 def gpus_for(order: Order, machine: Machine) -> int:

@@ -49,9 +49,8 @@ def main() -> None:
         for _ in range(ROUNDS):
             for name, command in (("fresh", [*night, "--fresh"]), ("repeated", night), ("Prefect", empty)):
                 figures.setdefault(f"{name}, whole process", []).append(seconds(command, folder))
-                if command is not empty:
-                    stages = json.loads(record.read_text())["seconds"]
-                    figures.setdefault(f"{name}, the stages", []).append(stages)
+                if name == "fresh":
+                    figures.setdefault("fresh, the stages", []).append(json.loads(record.read_text())["seconds"])
         for name, values in figures.items():
             print(f"{name}: {statistics.median(values):.1f} s ({min(values):.1f} to {max(values):.1f})")
 

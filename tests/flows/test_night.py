@@ -14,6 +14,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from flows.config import NightConfig
 from tests.flows.running import Demo, Ran, ended, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
 
@@ -42,7 +43,15 @@ def test_a_night_without_a_terminal_is_quiet_while_it_runs(demo: Demo) -> None:
 
 def test_all_default_models_compete(demo: Demo) -> None:
     record = json.loads((demo.store / "nights" / str(DAY) / "night.json").read_text())
-    assert set(record["models"]) == {"popularity", "popularity_7d", "item_knn", "als", "ease", "graph_filter", "content"}
+    assert set(record["models"]) == {
+        "popularity",
+        "popularity_7d",
+        "item_knn",
+        "als",
+        "ease",
+        "graph_filter",
+        "content",
+    }
     assert record["failed"] == {}
     metrics = {"ndcg", "recall", "precision", "hit_rate", "map", "mrr", "coverage"}
     assert all(set(figures) == metrics for figures in record["models"].values())
@@ -195,6 +204,7 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home:
         out, err = process.communicate(timeout=15)
         assert (process.returncode, out, err.strip()) == (130, "", "")
         assert psutil.wait_procs(children, timeout=5)[1] == []
+        assert len(list(logs.glob("*-train.log"))) < len(NightConfig().models)  # those that waited never began
     finally:
         process.kill()
         for child in children:

@@ -57,10 +57,10 @@ def _parquet(path: Path) -> None:
         ("semicolons.csv", CSV.replace(",", ";").encode()),
         ("pipes.txt", CSV.replace(",", "|").encode()),
         ("colons.dat", CSV.replace(",", "::").encode()),
-        ("log.csv.gz", gzip.compress(CSV.encode())),
-        ("gzip-by-its-bytes.csv", gzip.compress(CSV.encode())),
+        ("log.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
+        ("gzip-by-its-bytes.csv", gzip.compress(CSV.encode(), mtime=0)),
         ("log.jsonl", JSONL.encode()),
-        ("log.json.gz", gzip.compress(JSONL.encode())),
+        ("log.json.gz", gzip.compress(JSONL.encode(), mtime=0)),
         ("json-by-its-bytes", JSONL.encode()),
         ("log.parquet", None),
         ("parquet-by-its-bytes", None),
@@ -212,7 +212,7 @@ def test_every_line_of_a_dirty_file_is_accounted_for(tmp_path: Path, ending: str
     lines = [b"" if k == "blank" else line.get(k, b"1,%d,2023-01-01,x") % n for n, k in enumerate(kinds)]
     ends = rng.choice([b"\n", b"\r\n"], len(lines)) if ending == "mixed" else [ending.encode()] * len(lines)
     contents = b"user_id,item_id,timestamp,event\n" + b"".join(a + b for a, b in zip(lines, ends, strict=True))
-    (tmp_path / "log.csv").write_bytes(gzip.compress(contents) if zipped else contents)
+    (tmp_path / "log.csv").write_bytes(gzip.compress(contents, mtime=0) if zipped else contents)
     summary, out = ingest(tmp_path, TableInput(path=str(tmp_path / "log.csv")), datetime(2029, 1, 1, tzinfo=UTC))
     counts = {kind: int((kinds == kind).sum()) for kind in np.unique(kinds)}
     assert summary["blank_lines"] == counts["blank"]
@@ -301,7 +301,8 @@ def test_the_fingerprint_names_each_file_that_is_read(tmp_path: Path) -> None:
          "interactions: 's3://bucket/log.csv' is not on this machine; copy it here and give the local path."),
         ("empty.csv", b"", DataRefused, "interactions: {path} is empty; give a file with rows."),
         ("blank.csv", b"\n\n", DataRefused, "interactions: {path} is empty; give a file with rows."),
-        ("empty.csv.gz", gzip.compress(b""), DataRefused, "interactions: {path} is empty; give a file with rows."),
+        ("empty.csv.gz", gzip.compress(b"", mtime=0), DataRefused,
+         "interactions: {path} is empty; give a file with rows."),
         ("header.csv", HEADER.encode(), DataRefused,
          "interactions: {path} has a header but no rows; give a file with rows."),
         ("columns.csv", b"userid,item_id,timestamp\n1,2,3\n", DataRefused,

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
@@ -84,6 +85,26 @@ def test_a_candidate_out_of_time_is_stopped_and_says_so(night: Night) -> None:
         trained(night, "item_knn", timeout_minutes=0.0001)
     assert not night.toplists("item_knn").exists()
     assert not children()
+
+
+@pytest.mark.parametrize("waiting", [True, False], ids=["waiting", "training"])
+def test_a_candidate_ends_with_its_night(night: Night, waiting: bool) -> None:
+    over = Event()
+    token = training.night_over.set(over)
+    try:
+        if waiting:
+            with Machine().share(Machine().n_cores):  # nothing is left for the candidate
+                over.set()
+                with pytest.raises(NightrecError, match="popularity was stopped with its night"):
+                    trained(night, "popularity")
+            assert not (night.folder / "logs" / "popularity-train.log").exists()
+        else:
+            over.set()
+            with pytest.raises(NightrecError, match="popularity was stopped with its night"):
+                trained(night, "popularity")
+            assert children() == []
+    finally:
+        training.night_over.reset(token)
 
 
 def test_a_candidate_that_fails_says_why(night: Night) -> None:
