@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recmodels.dataset import Csr, Dataset, Floats, Ints
+from recmodels.dataset import Dataset, Floats, Ints
 from recmodels.histories import Longs, padded_histories
 from recmodels.recipe import Shape
 
@@ -32,9 +32,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, t, d = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # [b, h, t, d / h]
-        distance = _distances(t, x.device)
-        bias = functional.embedding(distance.clamp(min=0), self.bias_at).permute(2, 0, 1)  # [h, t, t]
-        bias = bias.masked_fill(distance < 0, -torch.inf).to(q.dtype)
+        future = self.bias_at.new_full((t - 1, self.heads), -torch.inf)
+        reversed_ = torch.cat((self.bias_at[:t].flip(0), future))  # [2 t - 1, h]: the state's own place in the middle
+        bias = reversed_.T.unfold(1, t, 1).flip(1).to(q.dtype)  # [h, t, t]
         p = self.dropout if self.training else 0.0
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(b, t, d))
@@ -142,7 +142,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: Shape, n_users: int = 0) -> None:
         super().__init__()
-        self.width, self.length = shape.width, shape.length
+        self.width, self.length, self.temperature = shape.width, shape.length, shape.temperature
         block = {"sasrec": SASRec, "ligr": LiGR, "bsarec": BSARec}[shape.block]
         self.first = nn.LayerNorm(shape.width)
         self.fusion = Fusion(shape, n_users) if shape.user_embedding else None
@@ -152,36 +152,44 @@ class Network(nn.Module):
         self.apply(_start)
 
     def forward(self, x: Tensor, users: Tensor) -> Tensor:
-        return self.states(self.first(x), users)
-
-    def states(self, x: Tensor, users: Tensor) -> Tensor:
-        """What follows the first normalisation; there each item's share in a score can be told."""
+        x = self.first(x)
         if self.fusion is not None:
             x = self.fusion(x, users)
         states: Tensor = self.last(self.blocks(self.drop(x)))
-        return states
+        if self.temperature is None:
+            return states
+        return functional.normalize(states.float(), dim=-1) / self.temperature
 
 
 class Items(nn.Module):
     """The table of the items' vectors, which come in and which score: embeddings, plus terms projected if `content`."""
 
-    terms: Tensor | None  # sparse [n_items, n_terms]
+    starts: Tensor
+    terms: Tensor
+    weights: Tensor
 
-    def __init__(self, data: Dataset, width: int, *, content: bool = False) -> None:
+    def __init__(self, data: Dataset, shape: Shape) -> None:
         super().__init__()
+        width, self.unit = shape.width, shape.temperature is not None
         start = 0.02 * torch.randn(data.n_items, width)
         start[np.bincount(data.item_index, minlength=data.n_items) == 0] = 0  # stays 0: no gradient reaches it
         self.embedding = nn.Parameter(start)
-        content = content and data.terms.shape[1] > 0
-        self.register_buffer("terms", _sparse(data.terms) if content else None, persistent=False)
+        content = shape.content and data.terms.shape[1] > 0
         self.projection = nn.Parameter(0.02 * torch.randn(data.terms.shape[1], width)) if content else None
+        if content:
+            parts = {"starts": data.terms.indptr, "terms": data.terms.indices, "weights": data.terms.data}
+            for name, part in parts.items():
+                self.register_buffer(name, torch.from_numpy(part), persistent=False)
 
     def forward(self) -> Tensor:
-        """float32 [n_items, d]."""
-        if self.terms is None or self.projection is None:
-            return self.embedding
-        table: Tensor = self.embedding + torch.sparse.mm(self.terms, self.projection)
-        return table
+        """float32 [n_items, d]; of length 1 where scores are cosines."""
+        table: Tensor = self.embedding
+        if self.projection is not None:
+            table = table + functional.embedding_bag(
+                self.terms, self.projection, self.starts, mode="sum", per_sample_weights=self.weights,
+                include_last_offset=True,
+            )  # fmt: skip
+        return functional.normalize(table, dim=-1) if self.unit else table
 
 
 @torch.no_grad()
@@ -207,11 +215,6 @@ def _distances(t: int, device: torch.device) -> Tensor:
     """How far item j lies before state i, below 0 where it comes after it: [t, t]."""
     place = torch.arange(t, device=device)
     return place[:, None] - place
-
-
-def _sparse(matrix: Csr) -> Tensor:
-    starts, columns, values = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
-    return torch.sparse_csr_tensor(starts, columns, values, size=list(matrix.shape))
 
 
 def _wide(shape: Shape) -> nn.Module:

@@ -6,6 +6,7 @@ that dies takes nothing along. Give it its share of the cores through OMP_NUM_TH
 """
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -62,6 +63,7 @@ class Spec:
     model: Path
     lists: ListsSpec | None
     result: Path
+    minutes: float | None = None  # a training in epochs ends with its best weights before then
 
     @classmethod
     def read(cls, path: Path) -> "Spec":
@@ -85,7 +87,8 @@ def run(spec: Spec) -> dict[str, float]:
     start = time.perf_counter()
     if spec.fit:
         memory.require(needed, spec.recommender, n_items)
-        model.fit(data).save(spec.model)
+        _fit(spec, model, data)
+        model.save(spec.model)
     else:
         model = Recommender.load(spec.model)
     fitted = time.perf_counter()
@@ -102,6 +105,8 @@ def run(spec: Spec) -> dict[str, float]:
 
 def main(arguments: list[str]) -> int:
     """Run the specification named in the arguments; the exit code says how it ended."""
+    logging.basicConfig(format="%(asctime)s %(message)s")  # to standard error
+    logging.getLogger("recmodels").setLevel(logging.INFO)
     if "--watch-stdin" in arguments:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     paths = [Path(argument) for argument in arguments if argument != "--watch-stdin"]
@@ -122,6 +127,15 @@ def main(arguments: list[str]) -> int:
         _write_json(spec.result, {"error": f"{spec.recommender} ran out of memory; leave it out or give it more."})
         return NightrecError.exit_code
     return 0
+
+
+def _fit(spec: Spec, model: Recommender, data: Dataset) -> None:
+    """A model that can end in time, and go on where a killed training stopped, is told when and from which file."""
+    given = {"minutes": spec.minutes, "checkpoint": str(spec.result.with_suffix(".checkpoint"))}
+    chosen = {name: value for name, value in vars(model).items() if name in given}
+    vars(model).update({name: given[name] for name, value in chosen.items() if value is None})
+    model.fit(data)
+    vars(model).update(chosen)  # what is saved is the recipe, and no path
 
 
 def _write_lists(lists: ListsSpec, model: Recommender, data: Dataset, users: Ints, allowed: Bools) -> None:

@@ -20,3 +20,12 @@ def cuda() -> bool:
 def name() -> str:
     """The device as torch calls it."""
     return "cuda" if cuda() else "cpu"
+
+
+def names() -> list[str]:
+    """All devices that this process sees, as torch calls them."""
+    if not cuda():
+        return ["cpu"]
+    import torch
+
+    return [f"cuda:{i}" for i in range(torch.cuda.device_count())]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LOGITS = {"cpu": 2**24, "cuda": 2**29}  # bytes of scores that exist at a time, in the full cross-entropy
+LOGITS = {"cpu": 2**22, "cuda": 2**29}  # bytes of scores that exist at a time, in the full cross-entropy
 
 
 def cross_entropy(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:

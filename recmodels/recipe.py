@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+NETWORK = "network."  # before the names of the network's parameters, among what was learnt
+
 
 @dataclass
 class Shape:
@@ -15,6 +17,8 @@ class Shape:
     length: int = 50
     """The most items that a state looks back on, itself included."""
     dropout: float = 0.5
+    temperature: float | None = 0.07
+    """Scores are cosines over it; None: products of vectors of any length."""
     block: Literal["sasrec", "ligr", "bsarec"] = "bsarec"
     mix: float = 0.7
     """Share of the filter in a `bsarec` layer; the rest is attention's."""
@@ -25,6 +29,8 @@ class Shape:
     user_width: int = 128
     cross: bool = False
     """Whether a cross network multiplies the vectors of user and item; asks for `user_embedding`."""
+    content: bool = False
+    """Whether the items' terms are projected and added to their vectors."""
 
 
 @dataclass
@@ -44,6 +50,8 @@ class Recipe:
     weight_decay: float = 0.0
     batch: int = 2048
     """Items of histories in a step."""
+    averaging: float = 0.995
+    """How much of the average of the weights a step keeps; the average validates and is kept. 0: the last weights."""
     clip: float = 5.0
     """The longest gradient that is followed as it is."""
     epochs: int = 200

@@ -4,30 +4,40 @@ Each random choice is drawn from the seed, the epoch and the step alone. So a tr
 last checkpoint to the same weights as one that was not.
 """
 
+import json
 import logging
-import os
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, distributed, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 import recmodels.kernels  # noqa: F401  # loading numba changes torch's last bits: before a first training, not in it
 from recmodels import losses
 from recmodels.attention import Items, Network, last_states
-from recmodels.dataset import Dataset
+from recmodels.dataset import Dataset, Floats
 from recmodels.errors import NightrecError
 from recmodels.histories import Histories, Longs, padded_rows
 from recmodels.metrics import per_user
-from recmodels.recipe import Recipe
+from recmodels.recipe import NETWORK, Recipe
 from recmodels.topk import top_products
+
+if TYPE_CHECKING:
+    from recmodels.transformer import Transformer
 
 log = logging.getLogger(__name__)
 
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 PLACES = 10  # of the lists that validate
 
 
@@ -48,6 +58,17 @@ class Progress:
     epochs: list[dict[str, float]] = field(default_factory=list)
 
 
+def train(model: "Transformer", data: Dataset, where: str) -> tuple[dict[str, Floats], list[dict[str, float]]]:
+    """Learn on one device; returns the network and the items' vectors by name, and what each epoch was like."""
+    with torch.random.fork_rng():  # whoever else draws from torch's generator goes on as if nothing had been
+        torch.manual_seed(model.seed)
+        network, items = Network(model, data.n_users).to(where), Items(data, model).to(where)
+        epochs = Training(model, network, items, data).run()
+        table = items().detach()
+    tensors = {f"{NETWORK}{name}": tensor for name, tensor in network.state_dict().items()} | {"item_vectors": table}
+    return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}, epochs
+
+
 class Training:
     """One training of a network and the items' table, on the device that they are on."""
 
@@ -56,9 +77,13 @@ class Training:
         self.model = nn.ModuleList((network, items))
         self.network, self.items = network, items
         self.device = items.embedding.device
+        self.forward = _compiled(network, self.device)
+        together = distributed.is_initialized()
+        self.rank, self.world = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
+        self.averaged = AveragedModel(self.model, multi_avg_fn=self._follow)
         self.progress, self.best = Progress(), _copied(self.model.state_dict())
         self.known = torch.from_numpy(self.histories.known).long().to(self.device)
         self.column = torch.full((data.n_items,), -1, device=self.device).index_copy_(
@@ -76,13 +101,13 @@ class Training:
         if len(self.histories.part_starts) == 0:
             return []  # nobody has two items
         self._resume()
-        at = self.progress
-        written = started = time.monotonic() - at.spent
-        written += at.spent
-        while at.epoch < self.recipe.epochs and at.epoch - at.best_epoch < self.recipe.patience:
-            out_of_time = False
-            rng = np.random.default_rng((self.recipe.seed, at.epoch))
-            targets, batches = self.histories.targets(rng), self.histories.batches(rng, self.recipe.batch)
+        at, recipe = self.progress, self.recipe
+        started = time.monotonic() - at.spent
+        written = time.monotonic()
+        out_of_time = False
+        while at.epoch < recipe.epochs and at.epoch - at.best_epoch < recipe.patience and not out_of_time:
+            rng = np.random.default_rng((recipe.seed, at.epoch))
+            targets, batches = self.histories.targets(rng), self.histories.batches(rng, recipe.batch)
             self.network.train()
             for batch in batches[at.step :]:
                 began = time.monotonic()
@@ -90,60 +115,74 @@ class Training:
                 at.step += 1
                 now = time.monotonic()
                 at.seconds, at.spent = at.seconds + now - began, now - started
-                out_of_time = self.recipe.minutes is not None and at.spent > 60 * self.recipe.minutes
+                if recipe.minutes is not None:
+                    (late,) = self._summed(at.spent > 60 * recipe.minutes)
+                    out_of_time = late > 0
                 if out_of_time:
                     break
-                if self.file and now - written > 60 * self.recipe.checkpoint_minutes:
+                if self.file and self.rank == 0 and now - written > 60 * recipe.checkpoint_minutes:
                     self._write(self.file)
-                    written = time.monotonic()
+                    written = now
             self._end_epoch()
-            if out_of_time:
-                log.info(
-                    "The %s minutes are over: the weights of epoch %d are taken.", self.recipe.minutes, at.best_epoch
-                )
-                break
+        if out_of_time:
+            log.info("The %g minutes are over: the weights of epoch %d are taken.", recipe.minutes, at.best_epoch)
         self.model.load_state_dict(self.best)
-        if self.file:
+        if self.file and self.rank == 0:
             self.file.unlink(missing_ok=True)
         return at.epochs
 
     def _step(self, batch: Longs, targets: Longs) -> None:
-        rng = np.random.default_rng((self.recipe.seed, self.progress.epoch, self.progress.step))
-        seed = int(rng.integers(2**62))
-        drawn = self._draw(rng)
+        at = self.progress
+        rng = np.random.default_rng((self.recipe.seed, at.epoch, at.step))
+        seed, drawn = int(rng.integers(2**62)), self._draw(rng)
+        count = int((self._rows(batch, targets)[2] >= 0).sum())
+        if count == 0:
+            return
+        own = batch[self.rank :: self.world]
         while True:
-            torch.manual_seed(seed)
+            torch.manual_seed(seed + self.rank)
             try:
-                loss, count = self._gradients(np.array_split(batch, self.parts), targets, drawn)
+                loss = self._gradients(np.array_split(own, self.parts), targets, drawn, count)
                 break
             except torch.OutOfMemoryError:
-                if self.parts >= len(batch):
+                if self.parts >= len(own):
                     raise
                 self.parts *= 2
                 torch.cuda.empty_cache()
                 log.warning("The device is out of memory: steps are now taken in %d parts.", self.parts)
-        if count == 0:
-            return
+        (loss,) = self._summed(loss)
         length = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         if not (np.isfinite(loss) and bool(torch.isfinite(length))):
             raise NightrecError(
-                f"The transformer diverged in epoch {self.progress.epoch + 1}, step {self.progress.step + 1} (loss "
-                f"{loss}); give a learning_rate below {self.recipe.learning_rate}."
+                f"The transformer diverged in epoch {at.epoch + 1}, step {at.step + 1} (loss {loss}); give a "
+                f"learning_rate below {self.recipe.learning_rate}."
             )
         self.optimiser.step()
-        self.progress.loss += loss
-        self.progress.targets += count
+        self.averaged.update_parameters(self.model)
+        at.loss += loss * count
+        at.targets += count
 
-    def _gradients(self, parts: list[Longs], targets: Longs, drawn: Tensor | None) -> tuple[float, int]:
-        """Of the mean loss over all targets of a batch; returns the sum of the losses and the number of targets."""
+    def _summed(self, *numbers: float) -> list[float]:
+        """Over all devices that train together; the gradients too, once they stand."""
+        if self.world == 1:
+            return list(numbers)
+        total = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(total)
+        return list(total.tolist())
+
+    @torch.no_grad()
+    def _follow(self, averages: Tensors, weights: Tensors, steps: Tensor | int) -> None:
+        """The average follows the weights closely at first, when they change fast (as TensorFlow's does)."""
+        kept = min(self.recipe.averaging, (1 + int(steps)) / (10 + int(steps)))
+        torch._foreach_lerp_(averages, weights, 1 - kept)
+
+    def _gradients(self, parts: list[Longs], targets: Longs, drawn: Tensor | None, count: int) -> float:
+        """Of the sum of the losses over `count`, on all devices together; returns the share of this one's parts."""
         histories, at = self.histories, self.progress
         self.optimiser.zero_grad()
-        starts = [histories.part_starts[part] for part in parts]
-        lengths = [histories.part_ends[part] - start for part, start in zip(parts, starts, strict=True)]
-        wanted = [padded_rows(targets + 1, *rows, int(rows[1].max())) - 1 for rows in zip(starts, lengths, strict=True)]
-        count = int(sum((part >= 0).sum() for part in wanted))
         total = 0.0
-        for start, length, target in zip(starts, lengths, wanted, strict=True):
+        for part in parts:
+            start, length, target = self._rows(part, targets)
             inputs = torch.from_numpy(padded_rows(histories.items, start, length, target.shape[1])).to(self.device)
             users = torch.from_numpy(histories.users[start].astype(np.int64)).to(self.device)
             asked = np.flatnonzero(target >= 0)
@@ -152,12 +191,22 @@ class Training:
                 continue
             table = self.items()
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                states = self.network(functional.embedding(inputs, table), users)
+                states = self.forward(functional.embedding(inputs, table), users)
             states = states.flatten(0, 1).float().index_select(0, torch.from_numpy(asked).to(self.device))
             loss = self._loss(states, table, torch.from_numpy(target.ravel()[asked]).to(self.device), drawn)
             torch.autograd.backward(loss / count)
-            total += float(loss.detach())
-        return total, count
+            total += float(loss.detach()) / count
+        if self.world > 1:
+            for parameter in self.model.parameters():
+                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                distributed.all_reduce(parameter.grad)
+        return total
+
+    def _rows(self, part: Longs, targets: Longs) -> tuple[Longs, Longs, Longs]:
+        """Where sequences start [n], their lengths [n], and what their states are asked for, -1 for nothing [n, t]."""
+        start = self.histories.part_starts[part]
+        length = self.histories.part_ends[part] - start
+        return start, length, padded_rows(targets + 1, start, length, int(length.max(initial=0))) - 1
 
     def _loss(self, states: Tensor, table: Tensor, targets: Tensor, drawn: Tensor | None) -> Tensor:
         if len(self.known) < len(table):
@@ -194,40 +243,61 @@ class Training:
             at.epoch, loss, PLACES, ndcg, at.seconds, 100 * padding,
         )  # fmt: skip
         if ndcg > at.best or not validated:
-            at.best, at.best_epoch, self.best = ndcg, at.epoch, _copied(self.model.state_dict())
+            at.best, at.best_epoch, self.best = ndcg, at.epoch, _copied(self.averaged.module.state_dict())
         at.step = at.targets = at.positions = at.computed = 0
         at.loss = at.seconds = 0.0
 
     def _ndcg(self) -> float:
         """NDCG of the lists of the users who validate, of all items but those that they had."""
         users, histories = self.histories.tested, self.histories
-        table = self.items().detach()
+        network, items = self.averaged.module.children()
+        assert isinstance(network, Network)
+        table = items().detach()
         states = last_states(
-            self.network, table, histories.items, histories.starts[users], histories.starts[users + 1], users
+            network, table, histories.items, histories.starts[users], histories.starts[users + 1], users
         )
         top = top_products(states, table.float().cpu().numpy(), PLACES, choice=histories.known, seen=histories.seen)
         return float(per_user(top.items, histories.truth)["ndcg"].mean())
 
     def _write(self, file: Path) -> None:
-        state = {
-            "mark": self.mark, "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
-            "best": self.best, "progress": asdict(self.progress),
-        }  # fmt: skip
+        parts = {"model": self.model, "averaged": self.averaged}
+        tensors = {f"{part}.{name}": tensor for part in parts for name, tensor in parts[part].state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.items()}
+        for place, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{place}.{name}": tensor for name, tensor in moments.items()}
+        about = {"mark": self.mark, "progress": json.dumps(asdict(self.progress))}
         file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, file.with_suffix(".part"))
-        os.replace(file.with_suffix(".part"), file)  # noqa: PTH105  # a kill leaves the last one whole
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file.with_suffix(".part"), about)
+        file.with_suffix(".part").replace(file)  # a kill leaves the last one whole
 
     def _resume(self) -> None:
         if self.file is None or not self.file.exists():
             return
-        state = torch.load(self.file, map_location=self.device, weights_only=True)
-        if state["mark"] != self.mark:
-            log.info("%s is of other data or parameters; the training starts afresh.", self.file)
-            return
+        with safe_open(self.file, "pt", device=str(self.device)) as stored:
+            about, names = stored.metadata(), stored.keys()
+            if about["mark"] != self.mark:
+                log.info("%s is of other data or parameters; the training starts afresh.", self.file)
+                return
+            state: dict[str, dict[str, Tensor]] = {}
+            for part, _, name in (name.partition(".") for name in names):
+                state.setdefault(part, {})[name] = stored.get_tensor(f"{part}.{name}")
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.best, self.progress = state["best"], Progress(**state["progress"])
+        self.averaged.load_state_dict(state["averaged"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in state.get("optimiser", {}).items():
+            place, _, moment = name.partition(".")
+            moments.setdefault(int(place), {})[moment] = tensor
+        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": moments})
+        self.best, self.progress = state["best"], Progress(**json.loads(about["progress"]))
         log.info("Resumed from %s: epoch %d, step %d.", self.file, self.progress.epoch + 1, self.progress.step)
+
+
+def _compiled(network: Network, where: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """Fused kernels where there is a CUDA device, and Triton to write them; a part that they fail on runs as it is."""
+    if where.type != "cuda" or find_spec("triton") is None:
+        return network
+    torch._dynamo.config.suppress_errors = True
+    return torch.compile(network, dynamic=True)
 
 
 def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -235,9 +305,9 @@ def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _mark(recipe: Recipe, data: Dataset) -> str:
-    """What a checkpoint must be of, to go on from it."""
+    """What a checkpoint must be of, to go on from it: the same parameters, network included, and data."""
     apart = ("checkpoint", "checkpoint_minutes", "minutes")
     mark = sha256(repr({name: value for name, value in asdict(recipe).items() if name not in apart}).encode())
-    for column in (data.user_index, data.item_index, data.timestamp):
+    for column in (data.user_index, data.item_index, data.timestamp, data.terms.indices, data.terms.data):
         mark.update(np.ascontiguousarray(column).data)
     return mark.hexdigest()

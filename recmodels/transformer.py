@@ -7,19 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels import device
-from recmodels.base import SCORE_BYTES
+from recmodels.base import SCORE_BYTES, chunks
 from recmodels.dataset import Dataset, Floats, Ints
 from recmodels.errors import ConfigError
 from recmodels.factors import Factors
-from recmodels.histories import Longs, padded_histories
-from recmodels.recipe import Recipe, Shape
+from recmodels.histories import Longs
+from recmodels.recipe import NETWORK, Recipe, Shape
 from recmodels.topk import TopK
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.attention import Network
 
-NETWORK = "network."  # before the names of the network's parameters, among what was learnt
-EXPLAINED = 2**12  # histories that are gone through at a time, to say what moved a score
+EXPLAINED = 2**20  # items of histories that are read at a time, to say which are missed most
 
 
 @dataclass
@@ -36,27 +35,17 @@ class Transformer(Recipe, Shape, Factors):
     interactions has one, and is ranked.
     """
 
-    content: bool = False
-    """Whether the items' terms are projected and added to their vectors."""
-
     uses_gpu: ClassVar[bool] = True
 
     def _fit(self, data: Dataset) -> None:
         self._check()
-        import torch
+        from recmodels import parallel, training
 
-        from recmodels.attention import Items, Network
-        from recmodels.training import Training
-
-        with torch.random.fork_rng():  # whoever else draws from torch's generator goes on as if nothing had been
-            torch.manual_seed(self.seed)
-            network = Network(self, data.n_users).to(device.name())
-            items = Items(data, self.width, content=self.content).to(device.name())
-            self.epochs_ = Training(self, network, items, data).run()
-        for name, parameter in network.state_dict().items():
-            vars(self)[f"{NETWORK}{name}_"] = parameter.cpu().numpy()
-        self.item_vectors_ = items().detach().cpu().numpy()
-        self._built = network.eval()
+        vars(self).pop("_built", None)
+        devices = device.names()
+        training_on = parallel.train(self, data, devices) if len(devices) > 1 else training.train(self, data, *devices)
+        learnt, self.epochs_ = training_on
+        vars(self).update({f"{name}_": array for name, array in learnt.items()})
 
     def _check(self) -> None:
         if self.width % self.heads:
@@ -90,13 +79,16 @@ class Transformer(Recipe, Shape, Factors):
         return self._built
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
+        return self._states(data.item_index, data.indptr[users], data.indptr[users + 1], users)
+
+    def _states(self, items: Ints, starts: Longs, ends: Longs, users: Ints) -> Floats:
+        """The last states of the histories items[starts:ends] [n] of `users` [n]: float32 [n, d]."""
         import torch
 
         from recmodels.attention import last_states
 
-        table = torch.from_numpy(self.item_vectors_).to(device.name())
-        starts, ends = data.indptr[users], data.indptr[users + 1]
-        return last_states(self._network(), table, data.item_index, starts, ends, self._known(users))
+        table = torch.from_numpy(self.item_vectors).to(device.name())
+        return last_states(self._network(), table, items, starts, ends, self._known(users))
 
     def _known(self, users: Ints) -> Ints:
         """The users' places among the embeddings; those who came later share that of the unknown."""
@@ -104,49 +96,42 @@ class Transformer(Recipe, Shape, Factors):
         return users if embeddings is None else np.minimum(users, len(embeddings) - 1).astype(np.int32)
 
     def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
-        """As `Recommender.explain` says: the item with the largest gradient of the score times input, if above 0."""
+        """As `Recommender.explain` says: the item without which the score would be lowest, if it would be lower.
+
+        Each history is read once more without each of its items: no gradient or weight of attention says as truly
+        what an item has done.
+        """
         users = self._checked(data, users, 1, None)
         reasons = np.full(top.items.shape, -1, np.int32)
-        row, place = np.nonzero(top.items >= 0)
-        for part in (slice(i, i + EXPLAINED) for i in range(0, len(row), EXPLAINED)):
-            reasons[row[part], place[part]] = self._moved_most(
-                data, users[row[part]], top.items[row[part], place[part]]
-            )
+        lengths = np.minimum(np.diff(data.indptr)[users], self.length).astype(np.int64)
+        for start, stop in chunks(lengths**2, EXPLAINED):
+            own = slice(start, stop)
+            reasons[own] = self._missed_most(data, users[own], lengths[own], top.items[own])
         return reasons
 
-    def _moved_most(self, data: Dataset, users: Ints, items: Ints) -> Ints:
-        """For each pair of a user and an item [m] the item of the history that raises its score most: [m]."""
-        import torch
-        from torch.nn import functional
-
-        from recmodels.attention import SCORED
-
-        network, where = self._network(), device.name()
-        table = torch.from_numpy(self.item_vectors_).to(where)
-        starts, ends = data.indptr[users], data.indptr[users + 1]
-        reasons = np.full(len(users), -1, np.int32)
-        batches = padded_histories(self.length, data.item_index, starts, ends, SCORED[where])
-        for chosen, padded, lengths in batches:
-            history = padded[: len(chosen)]
-            x = network.first(functional.embedding(torch.from_numpy(history).to(where), table)).detach()
-            x.requires_grad_()
-            states = network.states(x, torch.from_numpy(self._known(users[chosen]).astype(np.int64)).to(where))
-            last = states[torch.arange(len(chosen)), torch.from_numpy(lengths) - 1]
-            scores = (last * table[torch.from_numpy(items[chosen].astype(np.int64)).to(where)]).sum()
-            (gradient,) = torch.autograd.grad(scores, x)
-            share = (gradient * x).sum(dim=2).detach().cpu().numpy()  # [m, t]
-            reasons[chosen] = _largest(share, history, lengths)
+    def _missed_most(self, data: Dataset, users: Ints, lengths: Longs, lists: Ints) -> Ints:
+        """For lists [n, k] the item of the user's last `lengths` [n] whose absence lowers each score most, or -1."""
+        starts = data.indptr[users + 1] - lengths
+        owner = np.repeat(np.arange(len(users)), lengths)
+        absent = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        sizes = lengths[owner] - 1
+        ends = np.cumsum(sizes)
+        row = np.repeat(np.arange(len(owner)), sizes)
+        place = np.arange(len(row)) - (ends - sizes)[row]
+        kept = data.item_index[starts[owner][row] + place + (place >= absent[row])]
+        without = self._states(kept, ends - sizes, ends, users[owner])
+        whole = self._user_vectors(data, users)
+        reasons = np.full(lists.shape, -1, np.int32)
+        parts = np.split(without, np.cumsum(lengths)[:-1])
+        for i, (items, start, length) in enumerate(zip(lists, starts, lengths, strict=True)):
+            history = data.item_index[start : start + length]
+            loss = (whole[i] - parts[i]) @ self.item_vectors[items].T  # [length, k]
+            found = np.flatnonzero((items >= 0) & (loss.max(axis=0, initial=0) > 0))
+            largest = loss[:, found] == loss[:, found].max(axis=0, initial=0)
+            reasons[i, found] = np.where(largest, history[:, None], data.n_items).min(axis=0, initial=data.n_items)
         return reasons
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         numbers = self.width * n_items + self.layers * 16 * self.width**2  # and gradient, two moments, the best so far
         numbers += self.user_width * n_users * self.user_embedding
         return 6 * 4 * numbers + 96 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.width + SCORE_BYTES
-
-
-def _largest(share: Floats, history: Longs, lengths: Longs) -> Ints:
-    """The item [m] of the largest share above 0 in each row, of equal ones the smallest; -1 where there is none."""
-    share = np.where(np.arange(share.shape[1]) < lengths[:, None], share, 0)
-    most = share.max(axis=1, keepdims=True)
-    winner = np.where((share == most) & (most > 0), history, np.iinfo(np.int32).max).min(axis=1)
-    return np.where(most[:, 0] > 0, winner, -1).astype(np.int32)

@@ -30,6 +30,9 @@ class Candidate(BaseModel):
     device: Literal["auto", "cpu", "gpu"] = Field(
         default="auto", description="What it computes on; auto takes a GPU where there is one and the model can use it."
     )
+    gpus: int = Field(
+        default=1, ge=1, description="How many GPUs it trains on, if any; a machine with fewer gives all."
+    )
     pool: str | None = Field(
         default=None,
         description="Work pool whose workers train it, in nights that have workers; by its device: gpu, else cpu.",

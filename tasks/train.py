@@ -23,6 +23,7 @@ from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, outputs, read_json, run_stage, write_json
 
 ROOT = Path(__file__).parent.parent
+IN_TIME = 0.75  # share of its time after which a training ends with what it has; lists want the rest
 LOOK = 0.2  # seconds between two looks whether the night has ended
 
 night_over: ContextVar[Event | None] = ContextVar("night_over", default=None)
@@ -92,7 +93,8 @@ def run_candidate(order: Order, spec: Json, prepared: Manifest) -> Json:
     """
     name, limit, work = order.name, order.candidate.timeout_minutes, order.night.folder / "logs"
     spec_file, result_file, log_file = (work / f"{name}-{order.window}.{kind}" for kind in ("spec.json", "json", "log"))
-    write_json(spec_file, {"lists": None, **spec, "features": str(order.night.features), "result": str(result_file)})
+    told_all = {"features": str(order.night.features), "result": str(result_file), "minutes": IN_TIME * limit}
+    write_json(spec_file, {"lists": None} | spec | told_all)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()
@@ -118,7 +120,7 @@ def run_candidate(order: Order, spec: Json, prepared: Manifest) -> Json:
             process.wait()
     result = read_json(result_file) or {}
     if code == 0 and "error" not in result:
-        device = f"gpu {mine[0]}" if mine else "cpu"
+        device = f"gpu {', '.join(mine)}" if mine else "cpu"
         where = {"host": socket.gethostname(), "pid": process.pid, "device": device}
         return result | where | {"told": told(result, device)}
     if "error" in result:
@@ -138,7 +140,7 @@ def pause(name: str, seconds: float) -> None:
 
 
 def gpus_for(order: Order, machine: Machine) -> int:
-    """How many GPUs a candidate gets on this machine: one or none.
+    """How many GPUs a candidate gets on this machine: as many as it says, or none.
 
     Raises:
         NightrecError: it asks for one, and there is none.
@@ -149,7 +151,8 @@ def gpus_for(order: Order, machine: Machine) -> int:
             f"{order.name} asks for a GPU and this machine shows none: start its worker where there is one, or set "
             f"models.{order.name}.device to auto."
         )
-    return int(there and device != "cpu" and (device == "gpu" or kind_of(order.recommender).uses_gpu))
+    wanted = there and device != "cpu" and (device == "gpu" or kind_of(order.recommender).uses_gpu)
+    return order.candidate.gpus if wanted else 0
 
 
 def threads(n: int) -> dict[str, str]:

@@ -145,6 +145,9 @@ def test_a_process_sees_the_gpu_it_was_given_and_no_other(night: Night, tmp_path
     assert training.gpus_for(order(night, "item_knn"), machine) == 0  # it has no use for one
     assert training.gpus_for(order(night, "item_knn", device="gpu"), machine) == 1
     assert training.gpus_for(order(night, "item_knn", device="cpu"), machine) == 0
+    assert training.gpus_for(order(night, "transformer"), machine) == 1
+    assert training.gpus_for(order(night, "transformer", gpus=2), machine) == 2
+    assert training.gpus_for(order(night, "transformer", gpus=2, device="cpu"), machine) == 0
 
 
 def test_each_process_keeps_to_its_threads() -> None:
