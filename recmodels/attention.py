@@ -171,9 +171,7 @@ class Items(nn.Module):
     def __init__(self, data: Dataset, shape: Shape) -> None:
         super().__init__()
         width, self.unit = shape.width, shape.temperature is not None
-        start = 0.02 * torch.randn(data.n_items, width)
-        start[np.bincount(data.item_index, minlength=data.n_items) == 0] = 0  # stays 0: no gradient reaches it
-        self.embedding = nn.Parameter(start)
+        self.embedding = nn.Parameter(0.02 * torch.randn(data.n_items, width))
         content = shape.content and data.terms.shape[1] > 0
         self.projection = nn.Parameter(0.02 * torch.randn(data.terms.shape[1], width)) if content else None
         if content:

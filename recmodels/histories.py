@@ -13,6 +13,7 @@ from recmodels.recipe import Recipe
 
 Longs: TypeAlias = NDArray[np.int64]
 DAY = 86_400 * 10**6  # microseconds
+PLACES = 10  # of the lists that validate
 VALIDATED = 25_000  # users whose lists are measured after each epoch, at most
 
 
@@ -25,13 +26,7 @@ class Histories:
             raise DataRefused(f"All interactions lie in the last {recipe.validation_days} days, which only validate.")
         self.users, self.items = data.user_index[~later], data.item_index[~later]
         self.starts = np.searchsorted(self.users, np.arange(data.n_users + 1)).astype(np.int64)
-        self.known: Ints = np.unique(data.item_index)
-        place = np.arange(len(self.items))
-        ends = self.starts[self.users + 1]
-        self.first = place + 1  # what a state is asked for lies in rows [first, last)
-        self.last = np.minimum(place + 2, ends) if recipe.objective == "next" else _within(
-            self.users, data.timestamp[~later], round(recipe.days * DAY)
-        )  # fmt: skip
+        self._ask(recipe, data.timestamp[~later])
         inputs = np.maximum(np.diff(self.starts) - 1, 0)  # nothing comes after the last item of a history
         parts = -(-inputs // length)
         user = np.repeat(np.arange(data.n_users), parts)
@@ -47,11 +42,24 @@ class Histories:
         seen = (np.ones(len(self.items), np.float32), (self.users, self.items))
         self.seen = sparse.csr_array(seen, shape=(data.n_users, data.n_items))[self.tested]
 
+    def _ask(self, recipe: Recipe, times: Longs) -> None:
+        """What the state after each row is asked for: an item of rows [first, last), in the loss with a weight."""
+        self.first = np.arange(1, len(self.items) + 1)
+        self.last = np.minimum(self.first + 1, self.starts[self.users + 1])
+        self.weights = np.ones(len(self.items), np.float32)
+        if recipe.objective == "days":
+            self.first, self.last = (_within(self.users, times, round(d * DAY)) for d in (recipe.pause, recipe.days))
+            n = np.maximum(self.last - self.first, 0)
+            # one of n items is drawn; what each of them adds to NDCG falls more slowly, with the ideal of n hits
+            ideal = np.concatenate(([1.0], np.cumsum(1 / np.log2(np.arange(2, PLACES + 2)))))
+            gain = n / ideal[np.minimum(n, PLACES)]
+            self.weights = (gain / max(1e-9, gain[n > 0].mean() if n.any() else 1.0)).astype(np.float32)
+
     def targets(self, rng: np.random.Generator) -> Longs:
         """For each row an item that comes later, drawn among those that it is asked for; -1 where there is none."""
-        choices = self.last - self.first
+        choices = np.maximum(self.last - self.first, 0)
         drawn = self.first + (rng.random(len(choices)) * choices).astype(np.int64)
-        return np.where(choices > 0, self.items[np.minimum(drawn, len(self.items) - 1)], -1)
+        return np.where(choices > 0, self.items[np.minimum(drawn, len(self.items) - 1)], -1).astype(np.int64)
 
     def batches(self, rng: np.random.Generator, size: int) -> list[Longs]:
         """All sequences, those of one length side by side, about `size` items a batch, in random order."""

@@ -1,6 +1,7 @@
 """What the states of a transformer are asked for: to score the target above everything, or above many others.
 
-All of them take states [m, d], the items' table [n, d] and targets [m], and return the sum of the m losses.
+All of them take states [m, d], the items' table [n, d], targets [m] and their weights [m], and return the weighted sum
+of the m losses.
 """
 
 from typing import Any
@@ -12,44 +13,46 @@ from torch.nn import functional
 LOGITS = {"cpu": 2**22, "cuda": 2**29}  # bytes of scores that exist at a time, in the full cross-entropy
 
 
-def cross_entropy(states: Tensor, table: Tensor, targets: Tensor) -> Tensor:
-    r"""Σ_i (ln Σ_j exp s_i·e_j - s_i·e_target): the softmax over the whole catalogue, in parts that fit a cache.
+def cross_entropy(states: Tensor, table: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    r"""Σ_i w_i (ln Σ_j exp s_i·e_j - s_i·e_target): the softmax over the whole catalogue, in parts that fit a cache.
 
     Loss and gradients come from the same pass over the scores, which are never kept: one part after the other is
     computed, turned into probabilities, and multiplied into both gradients.
     """
-    loss: Tensor = _CrossEntropy.apply(states, table, targets, LOGITS[states.device.type])  # type: ignore[no-untyped-call]
+    loss: Tensor = _CrossEntropy.apply(states, table, targets, weights, LOGITS[states.device.type])  # type: ignore[no-untyped-call]
     return loss
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, budget: int) -> Tensor:
+    def forward(ctx: Any, states: Tensor, table: Tensor, targets: Tensor, weights: Tensor, budget: int) -> Tensor:
         rows = max(1, budget // (4 * len(table)))
         wanted = table[targets]  # [m, d]
-        loss = -(states * wanted).sum()
+        loss = -(weights * (states * wanted).sum(dim=1)).sum()
         to_states, to_table = torch.empty_like(states), torch.zeros_like(table)
-        scores = states.new_empty(min(rows, len(states)), len(table))
+        room = states.new_empty(min(rows, len(states)), len(table))
         for start in range(0, len(states), rows):
-            part = states[start : start + rows]
-            weights = torch.mm(part, table.T, out=scores[: len(part)])
-            highest = weights.amax(dim=1, keepdim=True)
-            total = weights.sub_(highest).exp_().sum(dim=1, keepdim=True)
-            loss += (total.log() + highest).sum()
-            torch.mm(weights, table, out=to_states[start : start + rows])
-            to_states[start : start + rows] /= total  # here, and below: [., d] is divided, and not [., n]
-            to_table.addmm_(weights.T, part / total)
-        to_table.index_add_(0, targets, states, alpha=-1)
-        ctx.save_for_backward(to_states - wanted, to_table)
+            part, own = states[start : start + rows], weights[start : start + rows, None]
+            scores = torch.mm(part, table.T, out=room[: len(part)])
+            highest = scores.amax(dim=1, keepdim=True)
+            total = scores.sub_(highest).exp_().sum(dim=1, keepdim=True)
+            loss += (own * (total.log() + highest)).sum()
+            torch.mm(scores, table, out=to_states[start : start + rows])
+            to_states[start : start + rows] *= own / total  # here, and below: [., d] is divided, and not [., n]
+            to_table.addmm_(scores.T, part * (own / total))
+        to_table.index_add_(0, targets, states * weights[:, None], alpha=-1)
+        ctx.save_for_backward(to_states - wanted * weights[:, None], to_table)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         to_states, to_table = ctx.saved_tensors
-        return gradients[0] * to_states, gradients[0] * to_table, None, None
+        return gradients[0] * to_states, gradients[0] * to_table, None, None, None
 
 
-def sampled_softmax(states: Tensor, table: Tensor, targets: Tensor, drawn: Tensor, counts: Tensor) -> Tensor:
+def sampled_softmax(
+    states: Tensor, table: Tensor, targets: Tensor, weights: Tensor, drawn: Tensor, counts: Tensor
+) -> Tensor:
     r"""The softmax over the target and items `drawn` [k] for all states alike, where item j is expected counts_j times.
 
     Each is weighed by 1 / counts_j, which makes the sum of exponentials that of the whole catalogue in expectation
@@ -59,11 +62,11 @@ def sampled_softmax(states: Tensor, table: Tensor, targets: Tensor, drawn: Tenso
     others = states @ functional.embedding(drawn, table).T - counts.log()  # [m, k]
     others = others.masked_fill(drawn == targets[:, None], -torch.inf)
     scores = torch.cat(((states * functional.embedding(targets, table)).sum(dim=1, keepdim=True), others), dim=1)
-    return functional.cross_entropy(scores, torch.zeros_like(targets), reduction="sum")
+    return (weights * functional.cross_entropy(scores, torch.zeros_like(targets), reduction="none")).sum()
 
 
-def gbce(states: Tensor, table: Tensor, targets: Tensor, drawn: Tensor, calibration: float) -> Tensor:
-    r"""-Σ_i (β ln sigmoid(s_i·e_target) + Σ_j ln sigmoid(-s_i·e_j)) / (k + 1) over items j drawn evenly.
+def gbce(states: Tensor, table: Tensor, targets: Tensor, weights: Tensor, drawn: Tensor, calibration: float) -> Tensor:
+    r"""-Σ_i w_i (β ln sigmoid(s_i·e_target) + Σ_j ln sigmoid(-s_i·e_j)) / (k + 1) over items j drawn evenly.
 
     β = a (t (1 - 1 / a) + 1 / a) with a = k / (n - 1) undoes the overconfidence that sampling brings, all of it at the
     calibration t = 1 (Petrov and Macdonald, "gSASRec", RecSys 2023). A target that was drawn is no negative.
@@ -74,4 +77,4 @@ def gbce(states: Tensor, table: Tensor, targets: Tensor, drawn: Tensor, calibrat
     others = functional.softplus(states @ functional.embedding(drawn, table).T).masked_fill(
         drawn == targets[:, None], 0
     )
-    return (others.sum() - beta * functional.logsigmoid(wanted).sum()) / (len(drawn) + 1)
+    return (weights * (others.sum(dim=1) - beta * functional.logsigmoid(wanted))).sum() / (len(drawn) + 1)

@@ -44,8 +44,10 @@ class Recipe:
     calibration: float = 0.75
     """t of gBCE."""
     objective: Literal["next", "days"] = "next"
-    """What each state is asked for: the next item, or any one of all items of the next `days`, drawn each epoch."""
-    days: float = 7.0
+    """What each state is asked for: the next item, or any one of the items of the next `days`, drawn each epoch."""
+    days: float = 30.0
+    pause: float = 0.5
+    """Days that lie between a state and what it is asked for among the next `days`: a list is for a later visit."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     batch: int = 2048

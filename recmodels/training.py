@@ -27,7 +27,7 @@ from recmodels import losses
 from recmodels.attention import Items, Network, last_states
 from recmodels.dataset import Dataset, Floats
 from recmodels.errors import NightrecError
-from recmodels.histories import Histories, Longs, padded_rows
+from recmodels.histories import PLACES, Histories, Longs, padded_rows
 from recmodels.metrics import per_user
 from recmodels.recipe import NETWORK, Recipe
 from recmodels.topk import top_products
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
-PLACES = 10  # of the lists that validate
 
 
 @dataclass
@@ -59,13 +58,25 @@ class Progress:
 
 
 def train(model: "Transformer", data: Dataset, where: str) -> tuple[dict[str, Floats], list[dict[str, float]]]:
-    """Learn on one device; returns the network and the items' vectors by name, and what each epoch was like."""
+    """Learn on one device; returns the network and the items' vectors by name, and what each epoch was like.
+
+    Items without interactions take no part. Afterwards their vectors are those of their terms, or zeros.
+    """
+    known = np.unique(data.item_index)
+    used = Dataset.from_arrays(
+        data.user_index, np.searchsorted(known, data.item_index), timestamp=data.timestamp, terms=data.terms[known],
+        n_users=data.n_users, n_items=len(known), end=data.end,
+    )  # fmt: skip
     with torch.random.fork_rng():  # whoever else draws from torch's generator goes on as if nothing had been
         torch.manual_seed(model.seed)
-        network, items = Network(model, data.n_users).to(where), Items(data, model).to(where)
-        epochs = Training(model, network, items, data).run()
-        table = items().detach()
-    tensors = {f"{NETWORK}{name}": tensor for name, tensor in network.state_dict().items()} | {"item_vectors": table}
+        network, items = Network(model, data.n_users).to(where), Items(used, model).to(where)
+        epochs = Training(model, network, items, used).run()
+        everything = Items(data, model).to(where)
+    with torch.no_grad():
+        everything.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
+        everything.projection = items.projection
+        tensors = {f"{NETWORK}{name}": tensor for name, tensor in network.state_dict().items()}
+        tensors["item_vectors"] = everything()
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}, epochs
 
 
@@ -81,17 +92,13 @@ class Training:
         together = distributed.is_initialized()
         self.rank, self.world = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.averaged = AveragedModel(self.model, multi_avg_fn=self._follow)
         self.progress, self.best = Progress(), _copied(self.model.state_dict())
-        self.known = torch.from_numpy(self.histories.known).long().to(self.device)
-        self.column = torch.full((data.n_items,), -1, device=self.device).index_copy_(
-            0, self.known, torch.arange(len(self.known), device=self.device)
-        )  # where an item stands among those that there are interactions with: these alone compete
-        popularity = np.bincount(self.histories.items, minlength=data.n_items)[self.histories.known]
-        even = 1 / len(popularity)  # half by popularity, half evenly: frequent rivals, and each item now and then
-        self.odds = 0.5 * popularity / max(1, popularity.sum()) + 0.5 * even if recipe.loss == "sampled" else even
+        popularity = np.bincount(self.histories.items, minlength=data.n_items)
+        even = 1 / data.n_items  # half by popularity, half evenly: frequent rivals, and each item now and then
+        self.odds = 0.5 * popularity / max(1, popularity.sum()) + 0.5 * even
         self.parts = 1  # a step is taken in so many, where memory does not hold it at once
         self.file = Path(recipe.checkpoint) if recipe.checkpoint else None
         self.mark = _mark(recipe, data)
@@ -193,7 +200,9 @@ class Training:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
                 states = self.forward(functional.embedding(inputs, table), users)
             states = states.flatten(0, 1).float().index_select(0, torch.from_numpy(asked).to(self.device))
-            loss = self._loss(states, table, torch.from_numpy(target.ravel()[asked]).to(self.device), drawn)
+            rows = (start[:, None] + np.arange(target.shape[1])).ravel()[asked]
+            wanted = torch.from_numpy(targets[rows]).to(self.device)
+            loss = self._loss(states, table, wanted, torch.from_numpy(histories.weights[rows]).to(self.device), drawn)
             torch.autograd.backward(loss / count)
             total += float(loss.detach()) / count
         if self.world > 1:
@@ -208,21 +217,19 @@ class Training:
         length = self.histories.part_ends[part] - start
         return start, length, padded_rows(targets + 1, start, length, int(length.max(initial=0))) - 1
 
-    def _loss(self, states: Tensor, table: Tensor, targets: Tensor, drawn: Tensor | None) -> Tensor:
-        if len(self.known) < len(table):
-            table, targets = table.index_select(0, self.known), self.column[targets]
+    def _loss(self, states: Tensor, table: Tensor, targets: Tensor, weights: Tensor, drawn: Tensor | None) -> Tensor:
         if drawn is None:
-            return losses.cross_entropy(states, table, targets)
+            return losses.cross_entropy(states, table, targets, weights)
         if self.recipe.loss == "gbce":
-            return losses.gbce(states, table, targets, drawn, self.recipe.calibration)
-        counts = torch.from_numpy(np.asarray(self.odds)).to(self.device, torch.float32)[drawn] * len(drawn)
-        return losses.sampled_softmax(states, table, targets, drawn, counts)
+            return losses.gbce(states, table, targets, weights, drawn, self.recipe.calibration)
+        counts = torch.from_numpy(self.odds).to(self.device, torch.float32)[drawn] * len(drawn)
+        return losses.sampled_softmax(states, table, targets, weights, drawn, counts)
 
     def _draw(self, rng: np.random.Generator) -> Tensor | None:
-        """Places, among the known items, of those that this step's states are compared with; None: with all."""
+        """The items that this step's states are compared with; None: all of them."""
         if self.recipe.loss == "full":
             return None
-        n = len(self.known)
+        n = len(self.odds)
         if self.recipe.loss == "gbce":
             drawn = rng.choice(n, min(self.recipe.negatives, n), replace=False)
         else:
@@ -256,7 +263,7 @@ class Training:
         states = last_states(
             network, table, histories.items, histories.starts[users], histories.starts[users + 1], users
         )
-        top = top_products(states, table.float().cpu().numpy(), PLACES, choice=histories.known, seen=histories.seen)
+        top = top_products(states, table.float().cpu().numpy(), PLACES, seen=histories.seen)
         return float(per_user(top.items, histories.truth)["ndcg"].mean())
 
     def _write(self, file: Path) -> None:

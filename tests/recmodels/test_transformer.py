@@ -61,8 +61,9 @@ def some_scores(m: int = 7, n: int = 11, d: int = 5) -> tuple[torch.Tensor, torc
 @pytest.mark.parametrize("budget", [1, 3 * 4 * 11, 2**20])  # one row at a time, three, all
 def test_full_cross_entropy_is_that_of_torch_and_so_are_its_gradients(budget: int) -> None:
     states, table, targets = some_scores()
-    expected = functional.cross_entropy(states @ table.T, targets, reduction="sum")
-    ours = losses._CrossEntropy.apply(states, table, targets, budget)
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    expected = (weights * functional.cross_entropy(states @ table.T, targets, reduction="none")).sum()
+    ours = losses._CrossEntropy.apply(states, table, targets, weights, budget)
     torch.testing.assert_close(ours, expected)
     for one, other in zip(
         torch.autograd.grad(2 * ours, (states, table)),
@@ -106,13 +107,16 @@ def test_the_average_of_the_weights_is_kept() -> None:
 
 def test_sampled_softmax_with_every_item_once_is_the_full_one() -> None:
     states, table, targets = some_scores()
-    sampled = losses.sampled_softmax(states, table, targets, torch.arange(11), torch.ones(11, dtype=torch.float64))
-    torch.testing.assert_close(sampled, losses.cross_entropy(states, table, targets))
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    even = torch.ones(11, dtype=torch.float64)
+    sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even)
+    torch.testing.assert_close(sampled, losses.cross_entropy(states, table, targets, weights))
 
 
 def test_an_item_expected_twice_weighs_half() -> None:
     states, table = torch.tensor([[1.0]]), torch.tensor([[0.5], [0.25], [-1.0]])
-    loss = losses.sampled_softmax(states, table, torch.tensor([0]), torch.tensor([1, 2, 0]), torch.tensor([2.0, 1, 1]))
+    drawn, counts = torch.tensor([1, 2, 0]), torch.tensor([2.0, 1, 1])
+    loss = losses.sampled_softmax(states, table, torch.tensor([0]), torch.ones(1), drawn, counts)
     total = np.exp(0.5) + np.exp(0.25) / 2 + np.exp(-1.0)  # the target, drawn too, counts once
     assert float(loss) == pytest.approx(np.log(total) - 0.5)
 
@@ -125,8 +129,9 @@ def test_gbce_follows_its_definition(calibration: float) -> None:
     beta = a * (calibration * (1 - 1 / a) + 1 / a)
     positive = torch.sigmoid((states * table[targets]).sum(dim=1))
     negative = torch.sigmoid(states @ table[drawn].T)
-    expected = -(beta * positive.log().sum() + (1 - negative).log().sum()) / 4
-    torch.testing.assert_close(losses.gbce(states, table, targets, drawn, calibration), expected)
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    expected = -(weights * (beta * positive.log() + (1 - negative).log().sum(dim=1))).sum() / 4
+    torch.testing.assert_close(losses.gbce(states, table, targets, weights, drawn, calibration), expected)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -224,11 +229,24 @@ def test_a_state_is_asked_for_the_next_item_or_for_all_of_the_next_days() -> Non
     data = one_user([0, 0, 1, 4, 20, 21])  # the last one validates
     of_next = Histories(Recipe(), data, 12)
     assert of_next.targets(np.random.default_rng(0)).tolist() == [1, 2, 3, 4, -1]
-    coming = Histories(Recipe(objective="days", days=3), data, 12)
+    coming = Histories(Recipe(objective="days", days=3, pause=0), data, 12)
     asked = [range(first, last) for first, last in zip(coming.first, coming.last, strict=True)]
-    assert [list(rows) for rows in asked] == [[1, 2], [2], [3], [], []]
-    drawn = {tuple(coming.targets(np.random.default_rng(seed))) for seed in range(20)}
-    assert drawn == {(1, 2, 3, -1, -1), (2, 2, 3, -1, -1)}
+    assert [list(rows) for rows in asked] == [[2], [2], [3], [], []]  # what has the same time does not come later
+    later = Histories(Recipe(objective="days", days=20, pause=1), data, 12)
+    asked = [range(first, last) for first, last in zip(later.first, later.last, strict=True)]
+    assert [list(rows) for rows in asked] == [[3, 4], [3, 4], [3, 4], [4], []]
+    drawn = {tuple(later.targets(np.random.default_rng(seed))) for seed in range(40)}
+    assert drawn == {(a, b, c, 4, -1) for a in (3, 4) for b in (3, 4) for c in (3, 4)}
+
+
+def test_a_state_weighs_as_much_as_its_items_can_add_to_ndcg() -> None:
+    later = Histories(Recipe(objective="days", days=20, pause=1), one_user([0, 0, 1, 4, 20, 21]), 12)
+    two, one = 2 / (1 + 1 / np.log2(3)), 1.0  # n items over the ideal of n hits
+    expected = np.array([two, two, two, one, 0]) / np.mean([two, two, two, one])
+    np.testing.assert_allclose(later.weights, expected, rtol=1e-6)
+    many = Histories(Recipe(objective="days", days=99, pause=0.5), one_user([0, *range(1, 40), 41]), 12)
+    ideal = sum(1 / np.log2(place + 1) for place in range(1, 11))
+    assert many.weights[0] / many.weights[-2] == pytest.approx(39 / ideal)  # against a state with one
 
 
 def test_validation_is_the_last_item_or_the_last_days_and_is_not_learnt_from() -> None:
@@ -383,6 +401,7 @@ def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -
         ({"loss": "bce"}, "there are: full, sampled, gbce"),
         ({"block": "hstu"}, "there are: sasrec, ligr, bsarec"),
         ({"dropout": 1.0}, "from 0 to below 1"),
+        ({"days": 7, "pause": 8}, "pause 8 lies from 0 to below days"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, object], said: str) -> None:
