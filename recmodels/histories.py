@@ -50,9 +50,11 @@ class Histories:
         if recipe.objective == "days":
             self.first, self.last = (_within(self.users, times, round(d * DAY)) for d in (recipe.pause, recipe.days))
             n = np.maximum(self.last - self.first, 0)
-            # one of n items is drawn; what each of them adds to NDCG falls more slowly, with the ideal of n hits
+            # One of n items is drawn, and a hit adds less to NDCG the more there are, by the ideal of n hits. Users
+            # count alike, as they do in what is measured, however often they came.
             ideal = np.concatenate(([1.0], np.cumsum(1 / np.log2(np.arange(2, PLACES + 2)))))
-            gain = n / ideal[np.minimum(n, PLACES)]
+            states = np.bincount(self.users[n > 0], minlength=len(self.starts) - 1)
+            gain = n / ideal[np.minimum(n, PLACES)] / np.maximum(states[self.users], 1)
             self.weights = (gain / max(1e-9, gain[n > 0].mean() if n.any() else 1.0)).astype(np.float32)
 
     def targets(self, rng: np.random.Generator) -> Longs:

@@ -10,7 +10,7 @@ NETWORK = "network."  # before the names of the network's parameters, among what
 class Shape:
     """How large the network is, and of which parts."""
 
-    width: int = 64
+    width: int = 128
     """d: numbers in an item's vector and in a state."""
     layers: int = 2
     heads: int = 2
@@ -48,16 +48,16 @@ class Recipe:
     days: float = 30.0
     pause: float = 0.5
     """Days that lie between a state and what it is asked for among the next `days`: a list is for a later visit."""
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    batch: int = 2048
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.3
+    batch: int = 1024
     """Items of histories in a step."""
-    averaging: float = 0.995
+    averaging: float = 0.998
     """How much of the average of the weights a step keeps; the average validates and is kept. 0: the last weights."""
     clip: float = 5.0
     """The longest gradient that is followed as it is."""
     epochs: int = 200
-    patience: int = 10
+    patience: int = 5
     """Epochs without a better validation after which training ends."""
     validation_days: float | None = None
     """Validated on what the users did in so many last days, which is then not learnt from; None: on their last item."""

@@ -77,7 +77,7 @@ def train(model: "Transformer", data: Dataset, where: str) -> tuple[dict[str, Fl
         everything.projection = items.projection
         tensors = {f"{NETWORK}{name}": tensor for name, tensor in network.state_dict().items()}
         tensors["item_vectors"] = everything()
-    return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}, epochs
+    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, epochs
 
 
 class Training:

@@ -134,6 +134,9 @@ class Transformer(Recipe, Shape, Factors):
         return reasons
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        numbers = self.width * n_items + self.layers * 16 * self.width**2  # and gradient, two moments, the best so far
+        numbers = self.width * n_items + self.layers * 16 * self.width**2
         numbers += self.user_width * n_users * self.user_embedding
-        return 6 * 4 * numbers + 96 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.width + SCORE_BYTES
+        copies = 10  # of weights: gradient, two moments, average and best, and what a step makes of them
+        return (
+            copies * 4 * numbers + 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.width + SCORE_BYTES
+        )

@@ -28,7 +28,11 @@ from tests.conftest import real_data
 
 FILES = {"beauty": "Beauty", "sports": "Sports_and_Outdoors", "toys": "Toys_and_Games", "yelp": "Yelp"}
 PLACES = (5, 10, 20)
-RECIPE: dict[str, Any] = {"width": 64, "layers": 2, "heads": 2, "length": 50, "block": "bsarec", "dropout": 0.5}
+RECIPE: dict[str, Any] = {
+    "width": 128, "layers": 2, "heads": 2, "length": 50, "block": "bsarec", "mix": 0.7, "cutoff": 5, "dropout": 0.5,
+    "temperature": 0.07, "loss": "full", "learning_rate": 2e-3, "weight_decay": 0.3, "batch": 1024, "averaging": 0.998,
+    "patience": 5,
+}  # fmt: skip
 
 
 def leave_one_out(name: str) -> tuple[Dataset, np.ndarray]:

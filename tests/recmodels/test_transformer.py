@@ -34,7 +34,7 @@ class TestGatedWithSampledSoftmaxOverTheComingDays(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Transformer:
-        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days")
+        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days", temperature=None)
 
 
 class TestFusedWithUsersAndContent(RecommenderContract):
@@ -239,7 +239,7 @@ def test_a_state_is_asked_for_the_next_item_or_for_all_of_the_next_days() -> Non
     assert drawn == {(a, b, c, 4, -1) for a in (3, 4) for b in (3, 4) for c in (3, 4)}
 
 
-def test_a_state_weighs_as_much_as_its_items_can_add_to_ndcg() -> None:
+def test_a_state_weighs_what_its_items_can_add_to_ndcg_and_users_weigh_alike() -> None:
     later = Histories(Recipe(objective="days", days=20, pause=1), one_user([0, 0, 1, 4, 20, 21]), 12)
     two, one = 2 / (1 + 1 / np.log2(3)), 1.0  # n items over the ideal of n hits
     expected = np.array([two, two, two, one, 0]) / np.mean([two, two, two, one])
@@ -247,6 +247,10 @@ def test_a_state_weighs_as_much_as_its_items_can_add_to_ndcg() -> None:
     many = Histories(Recipe(objective="days", days=99, pause=0.5), one_user([0, *range(1, 40), 41]), 12)
     ideal = sum(1 / np.log2(place + 1) for place in range(1, 11))
     assert many.weights[0] / many.weights[-2] == pytest.approx(39 / ideal)  # against a state with one
+    days = [0, 2, 3, *[0] * 6, 2, 3]  # a user with one item, then one with six, before what both have on day 2
+    both = Dataset.from_arrays([0] * 3 + [1] * 8, np.arange(11), timestamp=np.array(days) * DAY)
+    weights = Histories(Recipe(objective="days", days=9, pause=1), both, 12).weights
+    assert weights[0] == pytest.approx(weights[2:8].sum())
 
 
 def test_validation_is_the_last_item_or_the_last_days_and_is_not_learnt_from() -> None:
