@@ -137,6 +137,5 @@ class Transformer(Recipe, Shape, Factors):
         numbers = self.width * n_items + self.layers * 16 * self.width**2
         numbers += self.user_width * n_users * self.user_embedding
         copies = 10  # of weights: gradient, two moments, average and best, and what a step makes of them
-        return (
-            copies * 4 * numbers + 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.width + SCORE_BYTES
-        )
+        inputs = 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.width
+        return copies * 4 * numbers + inputs + SCORE_BYTES
