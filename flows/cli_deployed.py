@@ -70,7 +70,7 @@ def deploy(config: Path | None, kind: Any, image: str | None, gpu_image: str | N
 @click.argument("pool")
 @click.option("--name", help="Of the worker [chosen by Prefect].")
 @click.option("--limit", type=click.IntRange(1), help="Most runs at a time [no limit: they share the cores].")
-@click.option("--gpu", metavar="N", help="The GPU it is pinned to, as CUDA numbers them.")
+@click.option("--gpu", metavar="N", help="The GPU it is pinned to, as CUDA numbers them; or several: 0,1.")
 @click.option("--with-parent", is_flag=True, hidden=True)
 def worker(pool: str, name: str | None, limit: int | None, gpu: str | None, with_parent: bool) -> None:
     """Run the flows of the work pool POOL on this machine, until it is stopped.

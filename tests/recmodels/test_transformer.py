@@ -1,6 +1,7 @@
 import json
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recmodels import device, losses
+from recmodels import device, losses, training
 from recmodels.attention import Filter, Fusion, Items, Network, last_states
 from recmodels.dataset import Dataset
 from recmodels.errors import ConfigError, DataRefused, NightrecError
@@ -87,22 +88,22 @@ def test_the_average_of_the_weights_is_kept() -> None:
     data = Dataset.from_arrays([0, 0, 0, 1, 1], [0, 1, 2, 1, 2], timestamp=[0, 1, 2, 3, 4])
     settings = TINY | {"dropout": 0.0, "patience": 9}
     recipe = Transformer(**settings | {"epochs": 3})
-    training = Training(recipe, Network(recipe), Items(data, recipe), data)
-    training.histories.tested = training.histories.tested[:0]  # then the last epoch is the best
-    seen = [training.items.embedding.detach().clone()]
-    step = training.averaged.update_parameters
+    learner = Training(recipe, Network(recipe), Items(data, recipe), data)
+    learner.histories.tested = learner.histories.tested[:0]  # then the last epoch is the best
+    seen = [learner.items.embedding.detach().clone()]
+    step = learner.averaged.update_parameters
 
     def update(model: torch.nn.Module) -> None:
-        seen.append(training.items.embedding.detach().clone())
+        seen.append(learner.items.embedding.detach().clone())
         step(model)
 
-    training.averaged.update_parameters = update  # type: ignore[method-assign]
-    training.run()
+    learner.averaged.update_parameters = update  # type: ignore[method-assign]
+    learner.run()
     expected = seen[1]  # the first update copies
     for n, weights in enumerate(seen[2:], start=1):
         kept = (1 + n) / (10 + n)
         expected = kept * expected + (1 - kept) * weights
-    torch.testing.assert_close(training.items.embedding.detach(), expected)
+    torch.testing.assert_close(learner.items.embedding.detach(), expected)
 
 
 def test_sampled_softmax_with_every_item_once_is_the_full_one() -> None:
@@ -180,6 +181,19 @@ def test_the_cross_network_follows_its_formula() -> None:
                 crossed = start * (layer.weight @ crossed + layer.bias) + crossed
             expected = x[row, place] + fusion.out.weight @ crossed + fusion.out.bias
             torch.testing.assert_close(out[row, place], expected)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced as there, and then run by torch's own operations: there may be no compiler here."""
+    monkeypatch.setattr(training, "find_spec", lambda _: True)
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    network = Network(shape(block)).eval()
+    compiled = training._compiled(network, torch.device("cuda"))
+    assert compiled is not network and training._compiled(network, torch.device("cpu")) is network
+    for size in ((2, 5, 8), (3, 9, 8)):
+        x, users = torch.randn(size), torch.zeros(size[0], dtype=torch.int64)
+        torch.testing.assert_close(compiled(x, users), network(x, users))
 
 
 class Killed(Exception):
