@@ -19,6 +19,25 @@ USER_DROPOUT = 0.1  # how often a user counts as unknown while training: so that
 SCORED = {"cpu": 2**10, "cuda": 2**16}  # positions of histories whose states are computed at a time
 
 
+class Dropout(nn.Module):
+    """Each number is 0 with probability p, in steps of 1 / 256, and else divided by 1 - p.
+
+    On a processor drawing takes longer than anything else that is done with these numbers; so a random byte decides on
+    each, not a whole number of its own.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p, self.dropped = p, round(256 * p)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_cuda or not self.training or self.dropped == 0:
+            return functional.dropout(x, self.p, self.training)
+        draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        kept = draws.view(torch.uint8)[: x.numel()].view(x.shape) >= self.dropped
+        return x * kept.to(x.dtype).mul_(256 / (256 - self.dropped))
+
+
 class Attention(nn.Module):
     """Causal multi-head attention with a learnt bias for each distance: x [b, t, d] to [b, t, d]."""
 
@@ -72,7 +91,7 @@ class SASRec(nn.Module):
         super().__init__()
         self.first, self.second = nn.LayerNorm(shape.width), nn.LayerNorm(shape.width)
         self.attention, self.wide = Attention(shape), _wide(shape)
-        self.drop = nn.Dropout(shape.dropout)
+        self.drop = Dropout(shape.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.drop(self.attention(self.first(x)))
@@ -101,7 +120,7 @@ class BSARec(nn.Module):
         self.mix = shape.mix
         self.filter, self.attention, self.wide = Filter(shape), Attention(shape), _wide(shape)
         self.filtered, self.attended, self.widened = (nn.LayerNorm(shape.width) for _ in range(3))
-        self.drop = nn.Dropout(shape.dropout)
+        self.drop = Dropout(shape.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         filtered = self.filtered(x + self.drop(self.filter(x)))
@@ -146,7 +165,7 @@ class Network(nn.Module):
         block = {"sasrec": SASRec, "ligr": LiGR, "bsarec": BSARec}[shape.block]
         self.first = nn.LayerNorm(shape.width)
         self.fusion = Fusion(shape, n_users) if shape.user_embedding else None
-        self.drop = nn.Dropout(shape.dropout)
+        self.drop = Dropout(shape.dropout)
         self.blocks = nn.Sequential(*(block(shape) for _ in range(shape.layers)))
         self.last = nn.Identity() if shape.block == "bsarec" else nn.LayerNorm(shape.width)
         self.apply(_start)
@@ -217,9 +236,7 @@ def _distances(t: int, device: torch.device) -> Tensor:
 
 def _wide(shape: Shape) -> nn.Module:
     wide = 4 * shape.width
-    return nn.Sequential(
-        nn.Linear(shape.width, wide), nn.GELU(), nn.Dropout(shape.dropout), nn.Linear(wide, shape.width)
-    )
+    return nn.Sequential(nn.Linear(shape.width, wide), nn.GELU(), Dropout(shape.dropout), nn.Linear(wide, shape.width))
 
 
 def _start(module: nn.Module) -> None:

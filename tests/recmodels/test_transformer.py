@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from recmodels import device, losses, training
-from recmodels.attention import Filter, Fusion, Items, Network, last_states
+from recmodels.attention import Dropout, Filter, Fusion, Items, Network, last_states
 from recmodels.dataset import Dataset
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.histories import DAY, Histories
@@ -167,6 +167,21 @@ def test_the_filter_is_the_low_pass_of_each_padded_prefix() -> None:
         spectrum[3:] = 0
         low = torch.fft.irfft(spectrum, n=12, dim=0)[-1]
         torch.testing.assert_close(filtered[0, t], low + layer.beta_root**2 * (x[0, t] - low), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(501, 401, requires_grad=True)  # not a multiple of eight
+    out = Dropout(p)(x)
+    dropped = out == 0
+    assert float(dropped.float().mean()) == pytest.approx(round(256 * p) / 256, abs=0.005)  # 4.5 standard errors
+    assert float(out.detach().mean()) == pytest.approx(1, abs=0.05)
+    along = dropped[:, :-1] & dropped[:, 1:]  # neighbours know nothing of each other
+    assert float(along.float().mean()) == pytest.approx((round(256 * p) / 256) ** 2, abs=0.005)
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, out.detach())
+    torch.testing.assert_close(Dropout(p).eval()(x), x)
 
 
 def test_the_cross_network_follows_its_formula() -> None:
