@@ -88,7 +88,7 @@ def _beside(options: argparse.Namespace, loss: str) -> dict[str, Any]:
     """Ours and RecTools' in turns: seconds by turn and epoch, and the figures that are printed."""
     parameters = CASES[options.data][loss]
     own = [options.data, "--loss", loss, "--epochs", str(options.epochs), "--here"]
-    theirs = {THEIRS[name]: value for name, value in parameters.items()} | {"loss": THEIRS[loss]}
+    theirs = {THEIRS[name]: value for name, value in parameters.items() if name in THEIRS} | {"loss": THEIRS[loss]}
     epochs = options.peer_epochs or (1 if (options.data, loss) == SLOW else 3)
     histories = Histories(model(options.data, loss, 1), learnt_from(options.data), parameters["length"])
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "rectools": []}

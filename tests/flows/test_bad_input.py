@@ -245,7 +245,7 @@ ARGUMENTS: dict[str, tuple[Arguments, tuple[str, ...]]] = {
     ),
     "unknown model, nothing near": (
         lambda here: ("--interactions", "good.csv", "--models", "zzzz"),
-        ("'zzzz'", "there are: popularity, item_knn, user_knn, bpr, mf, als, ease, graph_filter, content"),
+        ("'zzzz'", "there are: popularity, item_knn, user_knn, bpr, mf, als, ease, graph_filter, transformer, content"),
     ),
     "unknown preset": (
         lambda here: ("--interactions", "good.csv", "--preset", "movielen"),

@@ -1,0 +1,26 @@
+"""What the tests of the transformer share: small networks, and histories whose next item can be known."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from recmodels.dataset import Dataset
+from recmodels.recipe import Shape
+
+torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
+
+TINY = {"width": 8, "heads": 2, "layers": 1, "length": 12, "epochs": 2, "batch": 64, "user_width": 6}
+BLOCKS = ("sasrec", "ligr", "bsarec")
+
+
+def shape(block: str = "bsarec", **changes: object) -> Shape:
+    return replace(Shape(width=8, heads=2, layers=2, length=12), block=block, **changes)
+
+
+def successions(n_users: int = 200, n_items: int = 40) -> Dataset:
+    """Whoever has item i has item i + 1 next."""
+    start = np.random.default_rng(0).integers(0, n_items, n_users)
+    items = (start[:, None] + np.arange(6)) % n_items
+    users = np.repeat(np.arange(n_users), 6)
+    return Dataset.from_arrays(users, items.ravel(), timestamp=np.tile(np.arange(6), n_users), n_items=n_items)
