@@ -175,7 +175,7 @@ class Network(nn.Module):
         if self.fusion is not None:
             x = self.fusion(x, users)
         states: Tensor = self.last(self.blocks(self.drop(x)))
-        if self.temperature is None:
+        if self.temperature == 0:
             return states
         return functional.normalize(states.float(), dim=-1) / self.temperature
 
@@ -189,7 +189,7 @@ class Items(nn.Module):
 
     def __init__(self, data: Dataset, shape: Shape) -> None:
         super().__init__()
-        width, self.unit = shape.width, shape.temperature is not None
+        width, self.unit = shape.width, shape.temperature > 0
         self.embedding = nn.Parameter(0.02 * torch.randn(data.n_items, width))
         content = shape.content and data.terms.shape[1] > 0
         self.projection = nn.Parameter(0.02 * torch.randn(data.terms.shape[1], width)) if content else None

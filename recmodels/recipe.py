@@ -17,8 +17,8 @@ class Shape:
     length: int = 50
     """The most items that a state looks back on, itself included."""
     dropout: float = 0.5
-    temperature: float | None = 0.07
-    """Scores are cosines over it; None: products of vectors of any length."""
+    temperature: float = 0.07
+    """Scores are cosines over it; 0: products of vectors of any length."""
     block: Literal["sasrec", "ligr", "bsarec"] = "bsarec"
     mix: float = 0.7
     """Share of the filter in a `bsarec` layer; the rest is attention's."""

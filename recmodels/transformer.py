@@ -54,6 +54,10 @@ class Transformer(Recipe, Shape, Factors):
             raise ConfigError("transformer: cross multiplies the vectors of user and item; set user_embedding too.")
         if not (self.learning_rate > 0 and self.length > 0 and self.layers > 0 and 0 <= self.dropout < 1):
             raise ConfigError("transformer: learning_rate, length and layers are above 0, dropout from 0 to below 1.")
+        if self.temperature < 0:
+            raise ConfigError(
+                f"transformer: temperature {self.temperature:g} is not above 0, nor 0 for plain products."
+            )
         if not 0 <= self.pause < self.days:
             raise ConfigError(f"transformer: pause {self.pause:g} lies from 0 to below days ({self.days:g}).")
         for name, known in (

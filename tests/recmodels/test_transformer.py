@@ -22,7 +22,7 @@ class TestGatedWithSampledSoftmaxOverTheComingDays(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Transformer:
-        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days", temperature=None)
+        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days", temperature=0.0)
 
 
 class TestFusedWithUsersAndContent(RecommenderContract):
@@ -96,6 +96,7 @@ def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -
         ({"loss": "bce"}, "there are: full, sampled, gbce"),
         ({"block": "hstu"}, "there are: sasrec, ligr, bsarec"),
         ({"dropout": 1.0}, "from 0 to below 1"),
+        ({"temperature": -1}, "temperature -1; give one above 0"),
         ({"days": 7, "pause": 8}, "pause 8 lies from 0 to below days"),
     ],
 )
