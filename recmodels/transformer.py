@@ -56,7 +56,7 @@ class Transformer(Recipe, Shape, Factors):
             raise ConfigError("transformer: learning_rate, length and layers are above 0, dropout from 0 to below 1.")
         if self.temperature < 0:
             raise ConfigError(
-                f"transformer: temperature {self.temperature:g} is not above 0, nor 0 for plain products."
+                f"transformer: temperature {self.temperature:g}; give one above 0, or 0 for plain products."
             )
         if not 0 <= self.pause < self.days:
             raise ConfigError(f"transformer: pause {self.pause:g} lies from 0 to below days ({self.days:g}).")
