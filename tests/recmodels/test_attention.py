@@ -49,7 +49,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
     x = torch.ones(501, 401, requires_grad=True)  # not a multiple of eight
     out = Dropout(p)(x)
     dropped = out == 0
-    assert float(dropped.float().mean()) == pytest.approx(round(256 * p) / 256, abs=0.005)  # 4.5 standard errors
+    assert float(dropped.float().mean()) == pytest.approx(round(256 * p) / 256, abs=0.003)  # below 1 / 256
     assert float(out.detach().mean()) == pytest.approx(1, abs=0.05)
     along = dropped[:, :-1] & dropped[:, 1:]  # neighbours know nothing of each other
     assert float(along.float().mean()) == pytest.approx((round(256 * p) / 256) ** 2, abs=0.005)

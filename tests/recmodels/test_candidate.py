@@ -91,7 +91,7 @@ def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) ->
     assert item[user == 0].tolist() == top.items[0].tolist()
 
 
-def test_a_training_in_epochs_is_logged_ends_in_time_and_goes_on_from_its_state(features: Path) -> None:
+def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path) -> None:
     tiny = {"width": 8, "layers": 1, "epochs": 3, "patience": 3, "checkpoint_minutes": 0}
     code, _, stderr = run(specification(features, recommender="transformer", params=tiny, minutes=30, lists=None))
     assert code == 0 and stderr.count("validation NDCG@10") == 3
