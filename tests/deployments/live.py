@@ -184,6 +184,12 @@ class Site:
 
         return until(f"{name} is trained", caught, every=0.02)
 
+    @staticmethod
+    def thaw(process: psutil.Process) -> None:
+        """Let it go on, unless what the test has just done ended it already."""
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 

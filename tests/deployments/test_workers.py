@@ -119,7 +119,7 @@ def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
     run = site.night(run_date="2026-03-05")
     process = site.frozen("item_knn")
     site.cancel(run.id)
-    process.resume()
+    site.thaw(process)
     assert site.ended(run).state.is_cancelled()
     for child in site.children(run).values():
         assert site.ended(child, 60).state.is_final()
@@ -133,7 +133,7 @@ def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
     process = site.frozen("item_knn")
     started = site.processes["worker-cpu"]
     site.processes["worker-cpu"].terminate()
-    process.resume()
+    site.thaw(process)
     assert started.wait(60) == 0
     assert site.read(run).state.is_crashed()
     for child in site.children(run).values():
