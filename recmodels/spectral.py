@@ -20,6 +20,7 @@ from recmodels.dataset import Csr, Dataset, Floats, Ints
 OVERSAMPLING = 32  # directions beyond those that are wanted, which make them accurate (Halko et al., 2011)
 ITERATIONS = 3  # of subspace iteration
 ROWS = 2**15  # rows of A at a time
+TILE = 2**12  # columns of a product at a time
 PAIRS = 2**22  # numbers gathered at a time for explanations
 
 
@@ -129,10 +130,12 @@ def filter_memory(n_users: int, n_items: int, n_interactions: int, rank: int, ne
 
 
 def _product(left: Floats, vectors: Floats) -> Floats:
-    """left vectorsᵀ; a row alone goes the way of many, so that the batch does not change what is summed up when."""
-    if len(left) > 1:
-        return left @ vectors.T
-    return (np.concatenate((left, left)) @ vectors.T)[:1]
+    """left vectorsᵀ, summed up in float64: in float32 the last bit depends on how many rows BLAS is given."""
+    wide = left.astype(np.float64)
+    scores = np.empty((len(left), len(vectors)), np.float32)
+    for i in range(0, len(vectors), TILE):
+        scores[:, i : i + TILE] = wide @ vectors[i : i + TILE].T.astype(np.float64)
+    return scores
 
 
 def _applied(matrix: Csr, basis: Floats) -> Floats:
