@@ -17,12 +17,18 @@ ZERO = {  # counts that are zero in a sound export: the column they are about, a
     "items_unknown": ("item_id", "rows with items that are not in the catalogue"),
     "items_unavailable": ("item_id", "rows with items that are not available"),
     "items_seen": ("item_id", "rows with items that the user has already"),
+    "items_excluded": ("item_id", "rows with items that the rules of the lists leave out"),
+    "over_caps": ("item_id", "lists with more items of a category than its cap"),
     "duplicate_items": ("item_id", "rows with an item that the user's list has twice"),
     "rank_gaps": ("rank", "rows whose rank does not follow the one before, from 1"),
     "scores_not_finite": ("score", "scores that are not finite"),
     "scores_increasing": ("score", "scores that increase with the rank"),
 }
-NEEDED = {"users_expected", "users_listed", "rows_expected", "rows", "k", *ZERO} - {"users_unknown"}
+NEEDED = {"users_expected", "users_listed", "rows_expected", "rows", "k", *ZERO} - {
+    "users_unknown",
+    "items_excluded",
+    "over_caps",
+}
 ADVICE = "the last export stays published: please report this, with the files, as a bug of the model that won"
 
 
@@ -58,7 +64,7 @@ def table_rules(profile: Mapping[str, Any]) -> list[Rule]:
 def check_export(profile: Mapping[str, Any], docs_out: Path | None = None, run_date: str = "") -> None:
     """Judge an export by the counts of its written files.
 
-    ``profile`` has the counts named in ``NEEDED``, perhaps ``users_unknown``, and whatever else; a count of None
+    ``profile`` has the counts named in ``NEEDED``, perhaps the others of ``ZERO``, and whatever else; a count of None
     is refused. With ``docs_out`` a page of Data Docs is added to that folder.
 
     Raises:

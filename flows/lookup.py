@@ -78,6 +78,8 @@ def verified(store: Path, run_date: date | None) -> str:
     """
     from recmodels.dataset import Dataset
     from tasks.audit import audit
+    from tasks.features import FeatureRules
+    from tasks.lists import ListRules, translate
 
     export = export_of(store, run_date)
     about = export.manifest
@@ -92,5 +94,8 @@ def verified(store: Path, run_date: date | None) -> str:
     if not (night.prepared / layout.USERS).exists():
         return f"{rows}. The night's features are gone, so its lists were not checked against them."
     data = Dataset.load(night.features, "full")
-    audit(export.folder, night.features, data, about["k"], repeats=about["repeats"])
+    rules = ListRules(k=about["k"], **{n: v for n, v in about.get("rules", {}).items() if n in ListRules.model_fields})
+    roles = FeatureRules(roles=about.get("rules", {}).get("roles", {}))
+    plan = translate(night, "full", rules, roles) if rules.rerank else None
+    audit(export.folder, night.features, data, about["k"], repeats=about["repeats"], rules=plan)
     return f"{rows}, and the lists of {about['users']:,} users keep the contract."

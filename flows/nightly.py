@@ -16,6 +16,7 @@ from tasks.demo import demo_site
 from tasks.export import export
 from tasks.features import features
 from tasks.ingest import ingest
+from tasks.lists import list_rules
 from tasks.machine import core_count
 from tasks.orders import Order
 from tasks.prepare import prepare
@@ -88,7 +89,7 @@ def night(
             run_date=run_date,
             name=name,
             candidate=candidate,
-            rules={"k": config.evaluation.k, "repeats": config.export.repeats},
+            rules=config.export.measured(config.evaluation.k),
             evaluation=config.evaluation,
             seed=config.training.seed,
             beside=config.training.beside(len(candidates), core_count()),
@@ -104,6 +105,8 @@ def night(
         valid = validate(night, config.validation, cutoff, raw, fresh)
         prepared = prepare(night, config.prepare, cutoff, valid, fresh)
         described = features(night, "train", config.features, prepared, valid, fresh)
+        if config.export.rerank:
+            list_rules(night, config.export, config.features, prepared, described, fresh)
 
         place.start(orders, prepared, described)
         described_in_full = features.submit(night, "full", config.features, prepared, valid, fresh)

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from recmodels.base import Recommender
 from recmodels.dataset import HOLDOUT, ITEMS, PREPARED, Bools, Dataset, Ints, Window
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.popularity import Popularity
-from recmodels.serving import serve
+from recmodels.rerank import Rules
+from recmodels.serving import Lists, serve
 
-LISTS = "lists.parquet"
+LISTS, PLAIN = "lists.parquet", "plain.parquet"  # as they are shown; as they would be without rules
 PLACES = 2**20  # of lists that are made and written at a time: some 50 MB
 SCHEMA = pa.schema(
     [
@@ -48,6 +50,12 @@ class ListsSpec:
     k: int
     min_history: int = 1
     repeats: bool = False
+    rules: Path | None = None  # see recmodels.rerank; the lists without them go to `out`/plain.parquet
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> "ListsSpec":
+        paths = {name: Path(raw[name]) for name in ("out", "rules") if raw.get(name) is not None}
+        return cls(**raw | paths)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Spec:
             raw = json.loads(path.read_text())
             lists = raw.pop("lists")
             raw |= {name: Path(raw[name]) for name in ("features", "model", "result")}
-            return cls(**raw, lists=lists and ListsSpec(**{**lists, "out": Path(lists["out"])}))
+            return cls(**raw, lists=lists and ListsSpec.of(lists))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(f"{path} is no specification of a candidate: {error!r}.") from error
 
@@ -143,12 +151,21 @@ def _write_lists(lists: ListsSpec, model: Recommender, data: Dataset, users: Int
     fallback = model if isinstance(model, Popularity) else Popularity().fit(data)
     lists.out.mkdir(parents=True, exist_ok=True)
     step = max(1, PLACES // lists.k)
-    with pq.ParquetWriter(lists.out / LISTS, SCHEMA, compression="zstd") as writer:
-        for i in range(0, len(users), step):
-            served = serve(
-                model, fallback, data, users[i : i + step], lists.k,
-                allowed=allowed, repeats=lists.repeats, min_history=lists.min_history,
-            )  # fmt: skip
+    rules = Rules.load(lists.rules) if lists.rules else None
+
+    def batch(i: int, rules: Rules | None) -> Lists:
+        return serve(
+            model, fallback, data, users[i : i + step], lists.k,
+            allowed=allowed, repeats=lists.repeats, min_history=lists.min_history, rules=rules,
+        )  # fmt: skip
+
+    for name, by in [(LISTS, rules), (PLAIN, None)] if rules else [(LISTS, None)]:
+        _write(lists.out / name, (batch(i, by) for i in range(0, len(users), step)))
+
+
+def _write(path: Path, batches: Iterable[Lists]) -> None:
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        for served in batches:
             row, place = np.nonzero(served.items >= 0)
             columns = [
                 served.users[row],

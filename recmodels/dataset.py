@@ -89,7 +89,7 @@ class Dataset:
             timestamp=table["timestamp"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy(),
             weight=table["weight"].to_numpy(),
             rating=table["rating"].to_numpy() if "rating" in names else None,
-            terms=_read_terms(features / window / TERMS, n_items),
+            terms=read_terms(features / window / TERMS, n_items),
             end=window_end(path),
         )
 
@@ -251,7 +251,8 @@ def _no_terms(n_items: int) -> Csr:
     return sparse.csr_array(np.empty((n_items, 0), np.float32))
 
 
-def _read_terms(path: Path, n_items: int) -> Csr:
+def read_terms(path: Path, n_items: int) -> Csr:
+    """The terms of the items, [n_items, n_terms]; no terms where there is no such file."""
     if not path.exists():  # a site without an item table
         return _no_terms(n_items)
     table = pq.read_table(path, columns=["item_index", "term_index", "weight"])

@@ -8,7 +8,10 @@ import numpy as np
 from recmodels import registry, topk
 from recmodels.dataset import Dataset
 from recmodels.errors import NightrecError
+from recmodels.popularity import Popularity
 from recmodels.ratings import RatingPredictor
+from recmodels.rerank import Rules
+from recmodels.serving import serve
 
 FURTHER = (
     ("item_knn", {"weighting": "pearson"}),
@@ -31,6 +34,10 @@ def main() -> None:
         model.explain(data, np.arange(40), model.recommend(data, np.arange(40), 5))
         if isinstance(model, RatingPredictor):
             model.predict(data, data.user_index[:5], data.item_index[:5])
+    everybody = np.arange(40, dtype=np.int32)
+    rules = Rules(allowed=np.ones(30, bool), relevance_weight=0.5)
+    popular = Popularity().fit(data)
+    serve(popular, popular, data, everybody, 5, rules=rules)
     topk.top_k(np.zeros((1, topk.MANY), np.float32), 5)
 
 

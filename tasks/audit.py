@@ -8,19 +8,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import scipy.sparse as sp
 
 from expectations.exports import check_export
 from recmodels import dataset as layout
 from recmodels.dataset import Dataset
+from recmodels.rerank import Rules
 
 COLUMNS = ["user_id", "rank", "item_id", "score", "source"]
 ROWS_AT_ONCE = 2_000_000
+CELLS = 2**25  # of users by items that are looked at at a time
 
 
 def audit(
-    export: Path, features: Path, data: Dataset, k: int, *, repeats: bool, docs: Path | None = None
+    export: Path,
+    features: Path,
+    data: Dataset,
+    k: int,
+    *,
+    repeats: bool,
+    docs: Path | None = None,
+    rules: Rules | None = None,
 ) -> dict[str, Any]:
-    """Count what breaks the contract in ``export`` and return the counts.
+    """Count what breaks the contract, or the site's ``rules``, in ``export`` and return the counts.
 
     ``data`` is the full window that the lists were made from; ``docs`` a folder of Data Docs that gets a page more.
     Memory is bounded by the interactions and some two million rows of lists.
@@ -28,20 +38,23 @@ def audit(
     Raises:
         ExportRefused: a rule of the export suite is broken.
     """
-    profile = profile_of(export, features, data, k, repeats=repeats)
+    profile = profile_of(export, features, data, k, repeats=repeats, rules=rules)
     check_export(profile, docs, docs.name if docs else "")
     return profile
 
 
-def profile_of(export: Path, features: Path, data: Dataset, k: int, *, repeats: bool) -> dict[str, Any]:
+def profile_of(
+    export: Path, features: Path, data: Dataset, k: int, *, repeats: bool, rules: Rules | None = None
+) -> dict[str, Any]:
     """The counts that the export suite judges."""
     user_ids = pq.read_table(features / "prepared" / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
     available = items["available"].to_numpy()
+    listable = available if rules is None else available & rules.allowed
     seen = data.seen
     owner = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(seen.indptr))
     seen_keys = owner * data.n_items + seen.indices  # ascending
-    has = np.bincount(owner[available[seen.indices]], minlength=data.n_users) if not repeats else 0
+    has = np.bincount(owner[listable[seen.indices]], minlength=data.n_users) if not repeats else 0
     counts = dict.fromkeys(
         [
             "users_listed",
@@ -55,9 +68,15 @@ def profile_of(export: Path, features: Path, data: Dataset, k: int, *, repeats: 
             "items_unknown",
             "items_unavailable",
             "items_seen",
+            "items_excluded",
+            "over_caps",
         ],
         0,
     )
+    length = np.minimum(np.broadcast_to(listable.sum() - has, data.n_users), k)  # what each list should have
+    if rules is not None and rules.lengths is not None:
+        length = np.minimum(listable.sum() - has, rules.lengths)
+    length = length.copy()
     for table in whole_users(sorted((export / "topk").glob("*.parquet"))):
         user = pc.fill_null(pc.index_in(table["user_id"], value_set=user_ids), -1).to_numpy().astype(np.int64)
         item = pc.fill_null(pc.index_in(table["item_id"], value_set=items["item_id"].combine_chunks()), -1).to_numpy()
@@ -81,12 +100,62 @@ def profile_of(export: Path, features: Path, data: Dataset, k: int, *, repeats: 
         counts["users_unknown"] += int((user < 0).sum())
         counts["items_unknown"] += int((item < 0).sum())
         counts["items_unavailable"] += int((~available[item[item >= 0]]).sum())
+        counts["items_excluded"] += int((~listable[item[item >= 0]]).sum())
+        if rules is not None and rules.categories is not None:
+            listed = Pairs(user[known], item[known])
+            counts["over_caps"] += listed.over(rules)
+            ends = listed.users[listed.filled(rules, listable, data, repeats, length)]
+            length[ends] = listed.lengths(data.n_users)[ends]
         if not repeats and len(seen_keys):
             found = np.minimum(np.searchsorted(seen_keys, key[known]), len(seen_keys) - 1)
             counts["items_seen"] += int((seen_keys[found] == key[known]).sum())
-    length = np.minimum(np.broadcast_to(available.sum() - has, data.n_users), k)  # what each list should have
     expected = {"k": k, "users_expected": int((length > 0).sum()), "rows_expected": int(length.sum())}
     return counts | expected
+
+
+class Pairs:
+    """The lists of some users, to be judged by the caps of categories."""
+
+    def __init__(self, user: Any, item: Any) -> None:
+        self.user, self.item = user, item
+        self.users, self.row = np.unique(user, return_inverse=True)
+
+    def lengths(self, n_users: int) -> Any:
+        return np.bincount(self.user, minlength=n_users)
+
+    def lists(self, n_items: int) -> sp.csr_array:
+        pairs = (np.ones(len(self.item), np.int32), (self.row, self.item))
+        return sp.coo_array(pairs, shape=(len(self.users), n_items)).tocsr()
+
+    def over(self, rules: Rules) -> int:
+        """How many (user, category) pairs have more items than the cap."""
+        of_item = categories(rules)
+        held = (self.lists(of_item.shape[0]) @ of_item).tocoo()
+        return int((held.data > rules.caps[held.coords[1]]).sum())
+
+    def filled(self, rules: Rules, listable: layout.Bools, data: Dataset, repeats: bool, length: Any) -> Any:
+        """Which of ``users`` have a shorter list than ``length`` because no other item that may be listed fits."""
+        of_item = categories(rules)
+        lists = self.lists(of_item.shape[0])
+        short = np.flatnonzero(self.lengths(data.n_users)[self.users] < length[self.users])
+        done = np.zeros(len(self.users), np.bool_)
+        step = max(1, CELLS // len(listable))
+        for rows in (short[i : i + step] for i in range(0, len(short), step)):
+            full = ((lists[rows] @ of_item).toarray() >= rules.caps).astype(np.int32)  # [b, n_categories]
+            fits = listable & ~((of_item @ full.T).T > 0) & (lists[rows].toarray() == 0)  # [b, n_items]
+            if not repeats:
+                seen = data.seen[self.users[rows]]
+                fits[np.repeat(np.arange(len(rows)), np.diff(seen.indptr)), seen.indices] = False
+            done[rows] = ~fits.any(axis=1)
+        return done
+
+
+def categories(rules: Rules) -> sp.csr_array:
+    """Whether an item is in a category: int32 [n_items, n_categories]."""
+    assert rules.categories is not None
+    indptr, indices = rules.categories
+    shape = (len(rules.allowed), len(rules.caps))
+    return sp.csr_array((np.ones(len(indices), np.int32), indices, indptr), shape=shape)
 
 
 def whole_users(files: list[Path]) -> Iterator[pa.Table]:

@@ -85,6 +85,7 @@ def write_comparison(
         "users": summaries[winner]["users"],
         "models": {name: summary["metrics"] for name, summary in summaries.items()},
         "trained": {name: summary["trained"] for name, summary in summaries.items() if summary.get("trained")},
+        "reranking": {name: summary["reranking"] for name, summary in summaries.items() if "reranking" in summary},
         "told": f"{winner}, {reason}: {best['value']:.4f}",
     }
 

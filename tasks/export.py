@@ -14,10 +14,11 @@ from recmodels import dataset as layout
 from recmodels.base import Recommender
 from recmodels.dataset import Dataset
 from recmodels.popularity import Popularity
+from recmodels.rerank import Rules
 from recmodels.serving import Lists, serve
 from tasks.audit import audit
 from tasks.features import FeatureRules, categories_of
-from tasks.orders import ListRules
+from tasks.lists import ListRules, translate
 from tasks.publish import newest_export, next_export_id, point_to
 from tasks.stage import stage_task, tell, told
 from tasks.store import (
@@ -34,6 +35,7 @@ from tasks.store import (
 )
 
 SCHEMA_VERSION = 1
+SOURCES = ["personal", "cold", "pinned"]
 ROWS_A_GROUP = 128_000
 ROWS_A_PART = 16_000_000
 
@@ -75,10 +77,11 @@ def export(
     with told("export") as line:
         export_id = next_export_id(night.store, night.run_date)
         data = Dataset.load(night.features, "full")
+        plan = translate(night, "full", rules, features) if rules.rerank else None
         with replacing(night.store.export(export_id)) as out:
-            write_export(night, data, Recommender.load(night.champion), name, rules, features, out)
+            write_export(night, data, Recommender.load(night.champion), name, rules, features, out, plan)
             docs = night.store.quality(night.run_date)
-            profile = audit(out, night.features, data, rules.k, repeats=rules.repeats, docs=docs)
+            profile = audit(out, night.features, data, rules.k, repeats=rules.repeats, docs=docs, rules=plan)
             files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
         created = datetime.now(UTC).replace(microsecond=0)
         measured = comparison["summary"]
@@ -90,6 +93,7 @@ def export(
             "champion": name,
             "k": rules.k,
             "repeats": rules.repeats,
+            "rules": rules.model_dump(exclude_defaults=True, exclude={"k", "valid_hours"}) | {"roles": features.roles},
             "users": profile["users_listed"],
             "cold_users": profile["cold_users"],
             "rows": profile["rows"],
@@ -110,16 +114,24 @@ def export(
 
 
 def write_export(
-    night: Night, data: Dataset, model: Recommender, name: str, rules: ExportRules, features: FeatureRules, out: Path
+    night: Night,
+    data: Dataset,
+    model: Recommender,
+    name: str,
+    rules: ExportRules,
+    features: FeatureRules,
+    out: Path,
+    plan: Rules | None = None,
 ) -> None:
-    """Write ``topk/`` and ``popular/`` into ``out``: Parquet and nothing else."""
+    """Write ``topk/`` and ``popular/`` into ``out``: Parquet and nothing else. ``plan`` is the translation of rules."""
     items = pq.read_table(night.prepared / layout.ITEMS)
     user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
-    allowed = items["available"].to_numpy()
+    allowed = items["available"].to_numpy() if plan is None else plan.allowed
     popular = Popularity().fit(data)
     writer = Writer(night.run_date, name, user_ids, items["item_id"].combine_chunks(), out / "topk")
-    for users in batches(data.n_users, rules.k):
-        lists = serve(model, popular, data, users, rules.k, allowed=allowed, repeats=rules.repeats, explain=True)
+    k = rules.longest
+    for users in batches(data.n_users, k):
+        lists = serve(model, popular, data, users, k, allowed=allowed, repeats=rules.repeats, explain=True, rules=plan)
         writer.write(lists)
     writer.close()
     (out / "popular").mkdir()
@@ -167,7 +179,7 @@ class Writer:
                 "item_id": self.item_ids.take(pa.array(lists.items[row, column])),
                 "score": lists.scores[row, column],
                 "model": coded(np.zeros(len(row), np.int8), [self.model]),
-                "source": coded(lists.cold[row, column].astype(np.int8), ["personal", "cold"]),
+                "source": coded((lists.cold + 2 * lists.pinned)[row, column].astype(np.int8), SOURCES),
                 "reason_item_id": self.item_ids.take(pa.array(reason, mask=reason < 0)),
             }
         )

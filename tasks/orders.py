@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from recmodels.dataset import Window
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
+from tasks.lists import ListRules
 from tasks.store import Manifest, Night, Store, code_version, finished
 
 NAME = r"^[a-z0-9_]+$"  # of a model: it names folders and tasks
@@ -52,15 +53,6 @@ class Candidate(BaseModel):
     def workplace(self) -> str:
         """The work pool it trains on."""
         return self.pool or (GPU_POOL if self.device == "gpu" else CPU_POOL)
-
-
-class ListRules(BaseModel):
-    """What a list is, for candidates and for the export alike."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    k: int = Field(ge=1, le=1000, description="Items in a user's list.")
-    repeats: bool = Field(default=False, description="Whether items the user already has may be recommended again.")
 
 
 class EvaluationRules(BaseModel):

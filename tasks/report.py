@@ -16,7 +16,7 @@ from prefect.artifacts import (
 
 from recmodels import memory
 from recmodels.errors import NightrecError
-from tasks.evaluate import PRIMARY
+from tasks.evaluate import PRIMARY, effect
 from tasks.stage import stage_task, story, tell, teller
 from tasks.store import Json, Manifest, Night, now_text, read_json, write_json
 
@@ -112,6 +112,7 @@ def report(
         "models": decision["models"],
         "trained": decision["trained"],
         "failed": decision["failed"],
+        "reranking": decision.get("reranking", {}),
         "measured_on": holdout_text(prepared["summary"]["holdout"]),
         "interactions": raw["summary"]["rows"],
         "quarantined": valid["summary"]["quarantined"],
@@ -148,6 +149,7 @@ def show_comparison(night: Night, record: Json) -> None:
     table = [
         {"model": name, "trained on": place(record["trained"].get(name))}
         | {f"{metric}@{k}": interval(figure) for metric, figure in metrics.items()}
+        | ({"rules": effect(rules)} if (rules := record.get("reranking", {}).get(name)) else {})
         for name, metrics in ranked(record["models"])
     ]
     table += [{"model": name, f"{PRIMARY}@{k}": f"failed: {reason}"} for name, reason in record["failed"].items()]
@@ -218,6 +220,8 @@ def markdown(night: Night, record: Json) -> str:
             f"| lists | {record['rows']:,} rows for {record['users']:,} users, {record['cold_users']:,} of them cold |",
             f"| export | `{night.store.export(export)}` |",
         ]
+    if rules := record.get("reranking", {}).get(record["winner"]):
+        lines.append(f"| rules of the lists | {effect(rules)} |")
     lines += [f"| left out | {name}: {reason} |" for name, reason in record["failed"].items()]
     return "\n".join(lines)
 

@@ -116,6 +116,10 @@ class Night:
     def prepared(self) -> Path:
         return self.features / "prepared"
 
+    @property
+    def list_rules(self) -> Path:
+        return self.features / "rules"
+
     def model(self, name: str) -> Path:
         return self.folder / "models" / name
 

@@ -17,10 +17,11 @@ from time import monotonic, sleep
 
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
+from tasks.lists import FILE
 from tasks.machine import Machine
 from tasks.orders import Order
 from tasks.stage import stage_task, told_stage
-from tasks.store import Json, Manifest, outputs, read_json, run_stage, write_json
+from tasks.store import Json, Manifest, finished, outputs, read_json, run_stage, write_json
 
 ROOT = Path(__file__).parent.parent
 IN_TIME = 0.75  # share of its time after which a training ends with what it has; lists want the rest
@@ -39,7 +40,8 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     Raises:
         NightrecError: it failed, ran out of time, or was killed.
     """
-    night, rules, recipe = order.night, order.rules.model_dump(), recipe_of(order)
+    night, rules, recipe = order.night, order.rules, recipe_of(order)
+    by_rules = {"rules": str(night.list_rules / FILE)} if rules.rerank else {}
     inputs = outputs(prepared=prepared, features=features)
 
     def fit_and_list(out: Path) -> Json:
@@ -50,7 +52,7 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
             results.append(run_candidate(order, spec, prepared))
             return results[0]
 
-        lists = {"out": str(out), "users": "holdout", **rules}
+        lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules
         model = run_stage(night.model(order.name), fit, inputs=inputs, parameters=recipe, fresh=order.fresh)
         if not results:  # the model is there already, only the lists are new
             spec = {"window": "train", "fit": False, "model": night.model(order.name), "lists": lists} | recipe
@@ -62,7 +64,7 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
         night.toplists(order.name),
         fit_and_list,
         inputs=inputs,
-        parameters=recipe | rules,
+        parameters=recipe | rules.model_dump() | made_of(night.list_rules if rules.rerank else None),
         fresh=order.fresh,
     )
 
@@ -79,6 +81,12 @@ def refit(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     return told_stage(
         f"refit {order.name}", order.night.champion, fit, inputs=inputs, parameters=recipe, fresh=order.fresh
     )
+
+
+def made_of(rules: Path | None) -> Json:
+    """What the rules of the lists were made of, as ids become indices and days become ages."""
+    manifest = finished(rules) if rules else None
+    return {"rules": manifest["output"]} if manifest else {}
 
 
 def recipe_of(order: Order) -> Json:

@@ -13,7 +13,8 @@ from flows import placement
 from flows.placement import Child, Pools
 from flows.rules import WorkerRules
 from tasks.lease import touch
-from tasks.orders import Candidate, EvaluationRules, ListRules, Order
+from tasks.lists import ListRules
+from tasks.orders import Candidate, EvaluationRules, Order
 from tests.flows.sites import DAY
 
 CLIENT = cast(SyncPrefectClient, None)

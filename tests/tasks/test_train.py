@@ -14,8 +14,9 @@ import pytest
 
 from recmodels.errors import NightrecError
 from tasks import train as training
+from tasks.lists import ListRules
 from tasks.machine import Machine
-from tasks.orders import Candidate, EvaluationRules, ListRules, Order
+from tasks.orders import Candidate, EvaluationRules, Order
 from tasks.store import Json, Night
 from tasks.train import refit, train
 from tests.tasks.test_export import prepare_night

@@ -1,0 +1,89 @@
+"""What rules cost a list: ``python -m tests.benchmarks.rerank [--users N] [--pool N] [--k N] [--terms N]``.
+
+Made-up items with terms as of TF-IDF (``--terms`` of each, by a popularity as of Zipf), and made-up candidates. Printed
+are users a second of `recmodels.rerank.choose` for the model's order, for marginal relevance, and with caps; beside
+them a plain version in numpy that computes all cosines within a pool. Threads by OMP_NUM_THREADS.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from recmodels.dataset import Csr, Floats, Ints
+from recmodels.kernels import threads
+from recmodels.rerank import Rules, choose, scaled
+
+
+def made_up(options: argparse.Namespace) -> tuple[Csr, Ints, Floats]:
+    rng = np.random.default_rng(0)
+    share = 1 / (np.arange(options.vocabulary) + 10.0)
+    columns = rng.choice(options.vocabulary, (options.items, options.terms), p=share / share.sum())
+    rows = np.repeat(np.arange(options.items), options.terms)
+    shape = (options.items, options.vocabulary)
+    weights = rng.random(len(rows)).astype(np.float32)
+    counts = sparse.coo_array((weights, (rows, columns.ravel())), shape=shape).tocsr()
+    length = np.sqrt(np.asarray(counts.multiply(counts).sum(axis=1)).ravel())
+    counts.data /= np.repeat(length, np.diff(counts.indptr))
+    items = rng.integers(0, options.items, (options.users, options.pool), dtype=np.int32)
+    scores = -np.sort(-rng.gamma(2.0, 1.0, items.shape).astype(np.float32), axis=1)
+    return counts, items, scores
+
+
+def by_numpy(weight: float, terms: Csr, items: Ints, scores: Floats, k: int) -> Ints:
+    """A user at a time: all cosines within the pool, then a loop over the places."""
+    relevance, chosen = scaled(scores), np.empty((len(items), k), np.int64)
+    dense = terms[items.ravel()]
+    step, n = items.shape[1], len(items)
+    for user in range(n):
+        block = dense[user * step : (user + 1) * step]
+        cosine = (block @ block.T).toarray()
+        near, open_ = np.zeros(step), np.ones(step, bool)
+        for place in range(k):
+            value = np.where(open_, weight * relevance[user] - (1 - weight) * near, -np.inf)
+            best = int(value.argmax())
+            chosen[user, place] = best
+            open_[best] = False
+            near = np.maximum(near, cosine[best])
+    return chosen
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (("users", 20_000), ("items", 100_000), ("pool", 100), ("k", 50), ("terms", 20)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--vocabulary", type=int, default=50_000)
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+    terms, items, scores = made_up(options)
+    lengths = np.full(options.users, options.k, np.int32)
+    order = Rules(allowed=np.ones(options.items, bool))
+    category = (np.arange(options.items) % 20).astype(np.int32)
+    caps = {"categories": (np.arange(options.items + 1), category), "caps": np.full(20, 5, np.int32)}
+    ways = {
+        "the model's order": order,
+        "relevance_weight 0.9": replace(order, relevance_weight=0.9),
+        "relevance_weight 0.7": replace(order, relevance_weight=0.7),
+        "relevance_weight 0.3": replace(order, relevance_weight=0.3),
+        "0.7, 5 of a category": replace(order, relevance_weight=0.7, **caps),  # type: ignore[arg-type]
+    }
+    print(
+        f"{options.users:,} users, {options.pool} candidates, k {options.k}, {options.terms} terms, {threads()} threads"
+    )
+    for name, rules in ways.items():
+        best = np.inf
+        for _ in range(options.turns + 1):
+            start = time.perf_counter()
+            choose(rules, terms, items, scores, 0, options.pool, lengths, options.k)
+            best = min(best, time.perf_counter() - start)
+        print(f"{name:<24}{options.users / best:>12,.0f} users/s")
+    some = min(options.users, 500)
+    start = time.perf_counter()
+    by_numpy(0.7, terms, items[:some], scores[:some], options.k)
+    print(f"{'0.7 by numpy':<24}{some / (time.perf_counter() - start):>12,.0f} users/s")
+
+
+if __name__ == "__main__":
+    main()
