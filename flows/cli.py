@@ -60,7 +60,9 @@ def main() -> None:
 @date_option
 @models_option
 @click.option("--k", type=click.IntRange(1, 1000), help="Items in a user's list [10].")
-@click.option("--champion", metavar="NAME", help="Publish this model, whatever the figures say.")
+@click.option(
+    "--force-champion", "--champion", "champion", metavar="NAME", help="Publish this model, whatever the gate says."
+)
 @click.option("--dry-run", is_flag=True, help="Train and compare, publish nothing.")
 def run(
     settings: "NightConfig", run_date: date, fresh: bool, k: int | None, champion: str | None, dry_run: bool
@@ -273,7 +275,10 @@ def show_night(store: Path, record: dict[str, Any]) -> None:
     """What a night ends with: who won, the figures, and if it was published where, and one user's list."""
     from flows.console import comparison, recommendations, stages
     from flows.lookup import someone
+    from tasks.compare import unbeaten
 
+    if first := unbeaten(record["gate"]):
+        console.print(f"[yellow]{first}[/]", soft_wrap=True)
     console.print(stages(record), comparison(record))
     if "export_id" not in record:
         news = f"\nA dry run: [bold]{record['winner']}[/] would be published, {record['reason']}."

@@ -16,6 +16,7 @@ from recmodels.errors import ConfigError
 from recmodels.registry import create
 from tasks.export import ExportRules
 from tasks.features import FeatureRules
+from tasks.gate import GateRules
 from tasks.notify import NotifyRules
 from tasks.orders import NAME, Candidate, EvaluationRules
 from tasks.pairs import PrepareRules
@@ -84,6 +85,7 @@ class NightConfig(BaseModel):
     notify: NotifyRules = NotifyRules()
     models: dict[str, Candidate] = Field(default_factory=default_models, description="Tonight's candidates, by name.")
     evaluation: EvaluationRules = EvaluationRules()
+    gate: GateRules = GateRules()
     export: ExportRules = ExportRules()
     demo: DemoRules = DemoRules()
 
@@ -146,7 +148,8 @@ class NightConfig(BaseModel):
             ConfigError: a name is neither configured nor a recommender.
         """
         chosen = {}
-        for name in dict.fromkeys(["popularity", *names]):
+        pinned = [self.gate.champion] if self.gate.champion else []
+        for name in dict.fromkeys(["popularity", *names, *pinned]):
             if name in self.models:
                 chosen[name] = self.models[name].model_copy(update={"enabled": True})
             else:

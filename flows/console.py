@@ -80,13 +80,16 @@ def comparison(record: dict[str, Any]) -> Table:
 def nights(records: list[dict[str, Any]], pointer: dict[str, Any] | None) -> Table:
     """The last nights, newest last; the one that readers are pointed to is marked."""
     table = Table(title="Nights", title_justify="left")
-    for heading in ("night", "status", "champion", "NDCG", "users", "rows", "seconds", "what went wrong"):
+    for heading in ("night", "status", "champion", "gate", "NDCG", "users", "rows", "seconds", "what went wrong"):
         table.add_column(heading, justify="right" if heading in ("NDCG", "users", "rows", "seconds") else "left")
     for record in records:
-        cells = ["", "", "", ""]
+        gate = record.get("gate", {})
+        verdict = "refused" if gate.get("refused") and record["status"] == "failed" else gate.get("verdict", "")
+        cells = ["", verdict, "", "", ""]
         if "winner" in record:
             ndcg = record["models"][record["winner"]]["ndcg"]["value"]
-            cells = [record["winner"], f"{ndcg:.4f}", f"{record['users']:,}", f"{record['rows']:,}"]
+            counts = [f"{record[name]:,}" if name in record else "" for name in ("users", "rows")]
+            cells = [record["winner"], verdict, f"{ndcg:.4f}", *counts]
         wrong = [f"{name}: {why}" for name, why in record.get("failed", {}).items()]
         if record["status"] == "failed":
             wrong = [record["reason"]]

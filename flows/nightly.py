@@ -11,10 +11,12 @@ from flows.options import ORDINARY, NightOptions
 from flows.placement import place_for
 from flows.rules import WorkerRules
 from flows.schedule import holding, newer_run, night_name, tonight
+from tasks.champion import field
 from tasks.compare import compare
 from tasks.demo import demo_site
 from tasks.export import export
 from tasks.features import features
+from tasks.gate import admit
 from tasks.ingest import ingest
 from tasks.lists import list_rules
 from tasks.machine import core_count
@@ -82,7 +84,8 @@ def night(
     """
     night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
-    candidates = {name: candidate for name, candidate in config.models.items() if candidate.enabled}
+    configured = {name: candidate for name, candidate in config.models.items() if candidate.enabled}
+    candidates, standing, baseline = field(configured, night.store, run_date)
     orders = [
         Order(
             store=night.store.root,
@@ -111,10 +114,12 @@ def night(
         place.start(orders, prepared, described)
         described_in_full = features.submit(night, "full", config.features, prepared, valid, fresh)
         measured, failed = place.settled()
-        comparison = compare(night, candidates, measured, failed, champion, fresh)
+        comparison = compare(night, candidates, measured, failed, champion, fresh, config.gate, standing, baseline)
+        record["gate"] = comparison["summary"]["gate"]
 
         full, published = described_in_full.result(), None
         if publish:
+            admit(comparison)
             winner = comparison["summary"]["winner"]
             order = next(order for order in orders if order.name == winner)
             fitted = place.refit(order.model_copy(update={"window": "full", "beside": 1}), prepared, full)

@@ -20,6 +20,12 @@ class DataRefused(NightrecError):
 
 
 class ExportRefused(NightrecError):
-    """The result is not fit to publish: refused by the gate or by the audit of the written files."""
+    """The result is not fit to publish: refused by the audit of the written files."""
+
+    exit_code = 4
+
+
+class GateRefused(NightrecError):
+    """Nothing may be published tonight: the champion itself has fallen far below its recent nights."""
 
     exit_code = 4

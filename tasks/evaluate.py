@@ -5,18 +5,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import scipy.sparse as sp
 
+from recmodels import beyond, diversity, metrics
 from recmodels import dataset as layout
-from recmodels import diversity, metrics
-from recmodels.candidate import LISTS, PLAIN
 from tasks.orders import EvaluationRules, Order
+from tasks.reranking import effect, reranking
+from tasks.slices import SLICED, figures, item_slices, means, recall_of, user_slices
 from tasks.stage import stage_task, told_stage
-from tasks.store import Json, Manifest, Night, outputs
+from tasks.store import Json, Manifest, outputs
+from tasks.toplists import read_available, read_lists, read_truth
 
 PRIMARY = "ndcg"
+VARIED = 50_000  # lists whose diversity is looked at, drawn at random where there are more
 
 
 @stage_task("evaluate-{order.name}")
@@ -25,7 +26,8 @@ def evaluate(order: Order, lists: Manifest, prepared: Manifest) -> Manifest:
     night, name, rules = order.night, order.name, order.evaluation
 
     def build(out: Path) -> Json:
-        summary = write_metrics(night.toplists(name), night.prepared, rules, order.seed, out)
+        described = night.features / "train"
+        summary = write_metrics(night.toplists(name), night.prepared, rules, order.seed, out, described)
         made = lists.get("summary", {})
         if order.rules.rerank:
             summary |= {"reranking": reranking(night, name, rules.k)}
@@ -42,59 +44,65 @@ def evaluate(order: Order, lists: Manifest, prepared: Manifest) -> Manifest:
     )
 
 
-def reranking(night: Night, name: str, k: int) -> Json:
-    """What the rules of the lists cost and gain: figures of the lists as they are and as they were without rules."""
-    holdout = pq.read_table(night.prepared / layout.HOLDOUT, columns=["user_index", "item_index"])
-    available = pq.read_table(night.prepared / layout.ITEMS, columns=["available"])["available"]
-    users, row = np.unique(holdout["user_index"].to_numpy(), return_inverse=True)
-    shape = (len(users), len(available))
-    truth = sp.csr_array((np.ones(len(row), np.bool_), (row, holdout["item_index"].to_numpy())), shape=shape)
-    terms = layout.read_terms(night.features / "train" / layout.TERMS, len(available))
-    found: Json = {}
-    for when, file in (("without", PLAIN), ("with", LISTS)):
-        items = read_lists(night.toplists(name), users, k, file)
-        variety = diversity.intra_list(items, terms)
-        found[when] = {
-            PRIMARY: float(metrics.per_user(items, truth)[PRIMARY].mean()),
-            "diversity": float(np.nanmean(variety)) if np.isfinite(variety).any() else None,
-            "coverage": metrics.coverage(items, pc.sum(available).as_py()),
-        }
-    return found
+def write_metrics(
+    toplists: Path, prepared: Path, rules: EvaluationRules, seed: int, out: Path, features: Path | None = None
+) -> dict[str, Any]:
+    """Write ``per_user.parquet`` (a row a measured user) and return each metric's mean with its interval.
 
-
-def effect(found: Json) -> str:
-    """The rules' cost and gain in one clause."""
-    before, after = found["without"], found["with"]
-    figures = [f"{name} {before[name]:.4f} to {after[name]:.4f}" for name in before if before[name] is not None]
-    return f"by the rules: {', '.join(figures)}".replace("ndcg", "NDCG")
-
-
-def write_metrics(toplists: Path, prepared: Path, rules: EvaluationRules, seed: int, out: Path) -> dict[str, Any]:
-    """Write ``per_user.parquet`` (a row a measured user) and return each metric's mean with its interval."""
-    holdout = pq.read_table(prepared / layout.HOLDOUT, columns=["user_index", "item_index"])
-    available = pq.read_table(prepared / layout.ITEMS, columns=["available"])["available"]
-    users, truth_row = np.unique(holdout["user_index"].to_numpy(), return_inverse=True)
-    pairs = (truth_row, holdout["item_index"].to_numpy())
-    truth = sp.csr_array((np.ones(len(truth_row), np.bool_), pairs), shape=(len(users), len(available)))
+    With the ``features`` of the training window, figures beyond accuracy and slices as well.
+    """
+    users, truth = read_truth(prepared)
+    available = read_available(prepared)
     items = read_lists(toplists, users, rules.k)
     per_user = metrics.per_user(items, truth)
+    whole = {"coverage": metrics.coverage(items, int(available.sum()))}
+    slices: list[Json] = []
+    if features is not None:
+        hits, found, truth = metrics.matched(items, truth)
+        per_user |= beyond_accuracy(items, hits, prepared, features, seed)
+        shown = beyond.exposure(items, len(available))[available]
+        whole |= {
+            "gini": beyond.gini(shown),
+            "personalisation": beyond.personalisation(items, len(available)),
+            "identical_lists": beyond.identical_share(items),
+        }
+        row = np.repeat(np.arange(len(users)), np.diff(truth.indptr))
+        for name, mask in item_slices(prepared, features, rules).items():
+            recall = recall_of(mask, row, truth.indices, found, len(users))
+            slices += figures(name, {"recall": recall}, seed, rules.confidence)
+            if name.startswith("items:"):
+                per_user[f"recall_{name.partition(':')[2]}"] = recall
+        for name, mask in user_slices(prepared, features, users, rules).items():
+            slices += figures(name, {metric: per_user[metric][mask] for metric in SLICED}, seed, rules.confidence)
     pq.write_table(pa.table({"user_index": users, **per_user}), out / "per_user.parquet")
-    summary: dict[str, Any] = {}
-    for name, values in per_user.items():
-        low, high = metrics.bootstrap_interval(values, seed=seed, level=rules.confidence)
-        summary[name] = {"value": float(values.mean()), "low": low, "high": high}
-    summary["coverage"] = {"value": metrics.coverage(items, pc.sum(available).as_py())}
+    told_apart = {name for name in per_user if name.startswith("recall_")} - set(metrics.METRICS)  # as slices of items
+    counted = {name: value for name, value in per_user.items() if name not in told_apart}
+    summary: dict[str, Any] = {
+        name: {key: figure[key] for key in ("value", "low", "high")}
+        for name, figure in means(counted, seed, rules.confidence).items()
+    }
+    summary |= {name: {"value": value} for name, value in whole.items() if np.isfinite(value)}
     ndcg = summary[PRIMARY]
     told = f"NDCG@{rules.k} {ndcg['value']:.4f} [{ndcg['low']:.4f}, {ndcg['high']:.4f}] over {len(users):,} users"
-    return {"k": rules.k, "users": len(users), "metrics": summary, "told": told}
+    return {"k": rules.k, "users": len(users), "metrics": summary, "slices": slices, "told": told}
 
 
-def read_lists(toplists: Path, users: np.ndarray[Any, np.dtype[np.int32]], k: int, file: str = LISTS) -> layout.Ints:
-    """The items of each user's list, -1 where it ends early: int32 [n_users, k]. ``users`` ascend."""
-    table = pq.read_table(toplists / file, columns=["user_index", "rank", "item_index"])
-    items = np.full((len(users), k), -1, np.int32)
-    row = np.searchsorted(users, table["user_index"].to_numpy())
-    rank = table["rank"].to_numpy() - 1
-    within = rank < k
-    items[row[within], rank[within]] = table["item_index"].to_numpy()[within]
-    return items
+def beyond_accuracy(
+    items: layout.Ints, hits: layout.Bools, prepared: Path, features: Path, seed: int
+) -> dict[str, metrics.Metric]:
+    """What each user's list is like beside its accuracy; NaN where that has no meaning, or was not looked at."""
+    count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
+    known = pq.read_table(features / layout.USER_FEATURES, columns=["interactions"])["interactions"].to_numpy()
+    n_users = int((known > 0).sum())
+    measured = {
+        "average_popularity": beyond.average_popularity(items, count, n_users),
+        "novelty": beyond.novelty(items, count, n_users),
+        "cold_share": beyond.cold_share(items, count),
+        "serendipity": beyond.serendipity(items, hits, count),
+    }
+    terms = layout.read_terms(features / layout.TERMS, len(count))
+    if terms.nnz:
+        some = np.sort(np.random.default_rng(seed).permutation(len(items))[:VARIED])
+        measured["diversity"] = np.full(len(items), np.nan)
+        measured["diversity"][some] = diversity.intra_list(items[some], terms)
+    return measured

@@ -91,6 +91,7 @@ def export(
             "run_date": str(night.run_date),
             "cutoff": cutoff.isoformat(),
             "champion": name,
+            "recipe": {key: champion.get("parameters", {}).get(key) for key in ("recommender", "params")},
             "k": rules.k,
             "repeats": rules.repeats,
             "rules": rules.model_dump(exclude_defaults=True, exclude={"k", "valid_hours"}) | {"roles": features.roles},

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from tasks.pairs import Log, PrepareRules, Rows, core, merge
+from tasks.pairs import Log, Places, PrepareRules, Rows, core, merge
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Split:
     """What is trained on and what is measured."""
 
     protocol: str
-    start: int  # µs; every training row is earlier (except under "last")
+    start: int  # µs; every training row is earlier (except under "last" and "random")
     train: Rows
     holdout: Rows
     days: int | None
@@ -35,7 +35,9 @@ def hold_out(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Sp
             split = last_days(log, pairs, cutoff, rules, width * rules.holdout_days)
             if split.warm_users >= enough:
                 return split
-    return last_item(log, pairs, cutoff, rules)
+    if rules.holdout == "random":
+        return at_random(log, pairs, cutoff, rules)
+    return last_items(log, pairs, cutoff, rules)
 
 
 def last_days(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules, days: int) -> Split:
@@ -46,17 +48,34 @@ def last_days(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules, days
     return measured(log, Split("days", start, core(log, train, rules), pairs.take(new), days, 0))
 
 
-def last_item(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
-    """Measure on each user's last item of interest, for users that have at least two."""
+def last_items(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
+    """Measure on each user's last items of interest, for users that have more than those."""
     of_interest = np.flatnonzero(pairs.weight > 0)
     user = pairs.user[of_interest]
-    is_last = np.ones(len(user), np.bool_)
-    is_last[:-1] = user[1:] != user[:-1]
-    is_last &= np.bincount(user, minlength=log.n_users)[user] > 1
+    count = np.bincount(user, minlength=log.n_users)
+    place = np.arange(len(user)) - (np.cumsum(count) - count)[user]  # 0 for a user's first item
+    left = count[user] - rules.holdout_items
+    return without(log, pairs, of_interest[(left > 0) & (place >= left)], "last", cutoff, rules)
+
+
+def at_random(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
+    """Measure on a random share of all items of interest, whenever they came; a user's only item is never taken."""
+    of_interest = np.flatnonzero(pairs.weight > 0)
+    user = pairs.user[of_interest]
+    drawn = np.random.default_rng(rules.holdout_seed).random(len(user))
+    taken = drawn < rules.holdout_share
+    largest = np.zeros(log.n_users)
+    np.maximum.at(largest, user, drawn)
+    taken &= drawn < largest[user]  # somebody who would lose everything keeps one
+    return without(log, pairs, of_interest[taken], "random", cutoff, rules)
+
+
+def without(log: Log, pairs: Rows, held_rows: Places, protocol: str, cutoff: datetime, rules: PrepareRules) -> Split:
+    """Train on all pairs but those held out."""
     held = np.zeros(len(pairs), np.bool_)
-    held[of_interest[is_last]] = True
+    held[held_rows] = True
     train = core(log, pairs.take(~held), rules)
-    return measured(log, Split("last", microseconds(cutoff), train, pairs.take(held), None, 0))
+    return measured(log, Split(protocol, microseconds(cutoff), train, pairs.take(held), None, 0))
 
 
 def measured(log: Log, split: Split) -> Split:

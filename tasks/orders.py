@@ -62,6 +62,10 @@ class EvaluationRules(BaseModel):
 
     k: int = Field(default=10, ge=1, le=1000, description="Length of the lists that are measured.")
     confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the bootstrap intervals.")
+    slices: list[str] = Field(
+        default=[], description='Columns of users or items to measure each value of apart, e.g. ["country"].'
+    )
+    new_days: float = Field(default=28, gt=0, description="A user is new for so many days after the first interaction.")
 
 
 class Order(BaseModel):

@@ -50,7 +50,7 @@ def write_prepared(valid: Path, rules: PrepareRules, cutoff: datetime, out: Path
     ends = (split.start, microseconds(cutoff), microseconds(cutoff))
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(write_rows, [out / name for name in names], (split.train, full, split.holdout), ends))
-    held = f"{split.days} days" if split.days else "each user's last item"
+    held = {"days": f"{split.days} days", "random": "items at random"}.get(split.protocol, last_of_each(rules))
     return {
         "told": f"{log.n_users:,} users, {log.n_items:,} items, {len(full):,} pairs; held out: {held}",
         "events": len(log.events),
@@ -67,8 +67,14 @@ def write_prepared(valid: Path, rules: PrepareRules, cutoff: datetime, out: Path
             "users": int((np.bincount(split.holdout.user) > 0).sum()),
             "warm_users": split.warm_users,
             "pairs": len(split.holdout),
+            "items": rules.holdout_items,
+            "share": rules.holdout_share,
         },
     }
+
+
+def last_of_each(rules: PrepareRules) -> str:
+    return "each user's last item" if rules.holdout_items == 1 else f"each user's last {rules.holdout_items} items"
 
 
 def read_log(valid: Path, rules: PrepareRules) -> Log:

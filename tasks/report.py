@@ -16,7 +16,9 @@ from prefect.artifacts import (
 
 from recmodels import memory
 from recmodels.errors import NightrecError
-from tasks.evaluate import PRIMARY, effect
+from tasks.compare import unbeaten
+from tasks.evaluate import PRIMARY
+from tasks.reranking import effect
 from tasks.stage import stage_task, story, tell, teller
 from tasks.store import Json, Manifest, Night, now_text, read_json, write_json
 
@@ -113,6 +115,7 @@ def report(
         "trained": decision["trained"],
         "failed": decision["failed"],
         "reranking": decision.get("reranking", {}),
+        "gate": decision["gate"],
         "measured_on": holdout_text(prepared["summary"]["holdout"]),
         "interactions": raw["summary"]["rows"],
         "quarantined": valid["summary"]["quarantined"],
@@ -205,7 +208,9 @@ def markdown(night: Night, record: Json) -> str:
     ndcg = record["models"][record["winner"]][PRIMARY]
     export = record.get("export_id")
     news = f"was published as `{export}`" if export else "would be published (this was a dry run)"
+    first = unbeaten(record.get("gate", {}))
     lines = [
+        *([f"**{first}**", ""] if first else []),
         f"# Night {night.run_date}",
         f"**{record['winner']}** {news}: {record['reason']}.",
         "",
@@ -223,9 +228,16 @@ def markdown(night: Night, record: Json) -> str:
     if rules := record.get("reranking", {}).get(record["winner"]):
         lines.append(f"| rules of the lists | {effect(rules)} |")
     lines += [f"| left out | {name}: {reason} |" for name, reason in record["failed"].items()]
+    lines += [
+        f"| challenger | {one['model']}: {'passed' if one['passed'] else '; '.join(one['reasons'])} |"
+        for one in record.get("gate", {}).get("challengers", [])
+    ]
     return "\n".join(lines)
 
 
 def holdout_text(holdout: Json) -> str:
-    what = f"the last {holdout['days']} days" if holdout["protocol"] == "days" else "each user's last item"
+    n = holdout.get("items", 1)
+    last = "each user's last item" if n == 1 else f"each user's last {n} items"
+    share = f"{holdout.get('share', 0):.0%} of all items, at random"
+    what = {"days": f"the last {holdout['days']} days", "random": share}.get(holdout["protocol"], last)
     return f"{what}: {holdout['users']:,} users, {holdout['pairs']:,} interactions"

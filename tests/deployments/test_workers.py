@@ -63,7 +63,8 @@ def test_each_model_is_trained_by_the_worker_of_its_pool(site: Site) -> None:
     assert run.name == "night-2026-03-01"
     children = site.children(run)
     winner = summary(site, "2026-03-01")["winner"]
-    assert set(children) == {"train-popularity-2026-03-01", "train-item_knn-2026-03-01", f"refit-{winner}-2026-03-01"}
+    trained = {f"train-{model}-2026-03-01" for model in ("popularity", "popularity_7d", "item_knn")}
+    assert set(children) == {*trained, f"refit-{winner}-2026-03-01"}
     pools = {name: child.work_pool_name for name, child in children.items()}
     assert pools["train-item_knn-2026-03-01"] == "gpu"
     assert pools["train-popularity-2026-03-01"] == "cpu"

@@ -53,11 +53,16 @@ def test_all_default_models_compete(demo: Demo) -> None:
         "content",
     }
     assert record["failed"] == {}
-    metrics = {"ndcg", "recall", "precision", "hit_rate", "map", "mrr", "coverage"}
+    shares = {"ndcg", "recall", "recall_capped", "precision", "hit_rate", "map", "mrr", "coverage", "gini"}
+    shares |= {"average_popularity", "cold_share", "serendipity", "diversity", "personalisation", "identical_lists"}
+    metrics = {*shares, "novelty"}
     assert all(set(figures) == metrics for figures in record["models"].values())
-    assert all(0 <= figure["value"] <= 1 for figures in record["models"].values() for figure in figures.values())
+    assert all(0 <= figures[metric]["value"] <= 1 for figures in record["models"].values() for metric in shares)
     history = pq.read_table(demo.store / "history" / f"{DAY}.parquet").to_pylist()
-    assert {(row["model"], row["metric"]) for row in history} == {(m, f) for m in record["models"] for f in metrics}
+    whole = {(row["model"], row["metric"]) for row in history if row["slice"] == "all"}
+    assert whole == {(m, f) for m in record["models"] for f in metrics}
+    slices = {row["slice"].partition(":")[0] for row in history}
+    assert {"all", "history", "newness", "items", "category"} <= slices
 
 
 def test_every_stage_leaves_a_manifest_and_data_docs(demo: Demo) -> None:

@@ -19,7 +19,7 @@ from tests.flows.running import nightrec
 from tests.flows.sites import DAY, log, write
 
 STAGES = ["ingest", "validate", "prepare", "features-train", "features-full", "compare", "report"]
-MODELS = ["popularity", "item_knn", "content"]  # without an item table, content has nothing to go by
+MODELS = ["popularity", "popularity_7d", "item_knn", "content"]  # without an item table, content has nothing to go by
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> dict[
     """The flow run of a night, its task runs by name, and its artifacts by key."""
     folder = tmp_path_factory.mktemp("prefect")
     write(folder / "log.csv", log())
-    ran = nightrec("run", "--interactions", "log.csv", "--date", str(DAY), "--models", ",".join(MODELS[1:]), cwd=folder)
+    ran = nightrec("run", "--interactions", "log.csv", "--date", str(DAY), "--models", ",".join(MODELS[2:]), cwd=folder)
     assert ran.code == 0, ran.err
     name = FlowRunFilterName(any_=[f"night-{DAY}"])
     with get_client(sync_client=True) as client:
@@ -47,7 +47,7 @@ def test_the_night_is_one_completed_flow_run(run: dict[str, Any]) -> None:
 
 
 def test_each_stage_and_model_is_a_named_task(run: dict[str, Any]) -> None:
-    models = [f"train-{model}" for model in MODELS] + [f"evaluate-{model}" for model in MODELS[:2]]
+    models = [f"train-{model}" for model in MODELS] + [f"evaluate-{model}" for model in MODELS[:3]]
     winner = json.loads((run["folder"] / "store/nights" / str(DAY) / "night.json").read_text())["winner"]
     assert set(run["tasks"]) == {*STAGES, *models, f"refit-{winner}", f"export-{winner}"}
 

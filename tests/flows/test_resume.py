@@ -137,6 +137,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Life
 
 
 DATA_STAGES = {"ingest", "validate", "prepare", "features train", "features full"}
+DATA_STAGES |= {"train popularity_7d", "evaluate popularity_7d"}  # competes though it is not configured
 KNN_STAGES = {"train item_knn", "evaluate item_knn"}
 BASELINE_STAGES = {"train popularity", "evaluate popularity"}
 CHOICE_STAGES = {"compare", "refit item_knn", "export"}
@@ -155,7 +156,7 @@ def test_models_that_fail_are_reported_and_the_night_goes_on_without_them(life: 
     assert set(failed) == {"ease", "content"}
     assert "ease was stopped after 0.0001 minutes: give it more with models.ease.timeout_minutes" in failed["ease"]
     assert "content failed: The items have no terms to compare" in failed["content"]
-    assert set(life.first.record["models"]) == {"popularity", "item_knn"}
+    assert set(life.first.record["models"]) == {"popularity", "popularity_7d", "item_knn"}
     for name in ("ease", "content"):
         assert re.search(rf"^│ {name} +│ +failed │", life.first.ran.out, re.MULTILINE)
     assert not list((life.folder / "store" / "nights" / str(DAY) / "toplists").glob("ease*"))

@@ -3,10 +3,12 @@ from math import log2
 import numpy as np
 import pytest
 import pytrec_eval
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import sparse
-from sklearn.metrics import ndcg_score
+from sklearn.metrics import ndcg_score, roc_auc_score
 
-from recmodels.metrics import GROUPS, METRICS, bootstrap_interval, coverage, per_user
+from recmodels.metrics import GROUPS, METRICS, auc, bootstrap_interval, coverage, ndcg_graded, per_user
 
 Lists = list[list[int]]
 
@@ -109,3 +111,75 @@ def test_a_constant_has_no_width_and_nothing_no_interval() -> None:
     assert bootstrap_interval(np.full(30, 0.25), seed=0) == (0.25, 0.25)
     with pytest.raises(ValueError, match="no user"):
         bootstrap_interval(np.array([]), seed=0)
+
+
+def test_each_mutation_of_a_list_changes_ndcg_by_the_amount_worked_by_hand() -> None:
+    # Relevant: 0 and 2, at ranks 1 and 3 of the list; the ideal is 1 + 1 / log2(3).
+    ideal = 1 + 1 / log2(3)
+    whole = measured([[0, 1, 2]], [[0, 2]])
+    swapped, dropped, shifted = (measured([row], [[0, 2]]) for row in ([1, 0, 2], [1, 2, -1], [9, 0, 1]))
+    assert whole["ndcg"][0] - swapped["ndcg"][0] == pytest.approx((1 - 1 / log2(3)) / ideal)
+    assert whole["ndcg"][0] - dropped["ndcg"][0] == pytest.approx((1 + 1 / 2 - 1 / log2(3)) / ideal)
+    assert whole["ndcg"][0] - shifted["ndcg"][0] == pytest.approx((1 + 1 / 2 - 1 / log2(3)) / ideal)
+    for name, changes in {
+        "map": (1 / 2 * (1 + 2 / 3 - 1 / 2 - 2 / 3), 1 / 2 * (1 + 2 / 3 - 1 / 2), 1 / 2 * (1 + 2 / 3 - 1 / 2)),
+        "mrr": (1 / 2, 1 / 2, 1 / 2),
+        "recall": (0, 1 / 2, 1 / 2),
+        "precision": (0, 1 / 3, 1 / 3),
+        "recall_capped": (0, 1 / 2, 1 / 2),
+        "hit_rate": (0, 0, 0),
+    }.items():
+        for changed, by in zip((swapped, dropped, shifted), changes, strict=True):
+            assert whole[name][0] - changed[name][0] == pytest.approx(by), name
+
+
+@given(k=st.integers(1, 60), n=st.integers(1, 60))
+def test_a_perfect_list_gives_exactly_1(k: int, n: int) -> None:
+    items = np.arange(k, dtype=np.int32)[None]
+    values = per_user(items, sparse.csr_array(np.arange(60)[None] < n))
+    assert {name: float(values[name][0]) for name in ("ndcg", "recall_capped", "hit_rate", "map", "mrr")} == {
+        "ndcg": 1, "recall_capped": 1, "hit_rate": 1, "map": 1, "mrr": 1,
+    }  # fmt: skip
+    gains = sparse.csr_array((np.arange(60)[None] < n) * np.arange(60, 0, -1)[None])
+    assert ndcg_graded(items, gains).tolist() == [1]
+
+
+def test_duplicates_in_the_truth_change_nothing() -> None:
+    once = sparse.csr_array((np.ones(2), np.array([3, 5]), np.array([0, 2])), shape=(1, 9))
+    twice = sparse.csr_array((np.ones(4), np.array([5, 3, 5, 5]), np.array([0, 4])), shape=(1, 9))
+    lists = np.array([[5, 1, 3]], np.int32)
+    assert {name: value.tolist() for name, value in per_user(lists, once).items()} == {
+        name: value.tolist() for name, value in per_user(lists, twice).items()
+    }
+    assert ndcg_graded(lists, once).tolist() == ndcg_graded(lists, twice).tolist()
+
+
+def test_ids_of_another_type_are_an_error_and_no_zeros() -> None:
+    truth = sparse.csr_array(np.eye(2, 9, dtype=bool))
+    for ids in (np.array([["0"], ["1"]]), np.array([[0.0], [1.0]])):
+        with pytest.raises(TypeError, match="rows of item indices"):
+            per_user(ids, truth)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="Item index 9 is not one of the 9 items"):
+        per_user(np.array([[9], [1]], np.int32), truth)
+
+
+def test_graded_ndcg_worked_by_hand() -> None:
+    # Ratings 5 (item 1), 3 (item 2), 1 (item 4); the list has 2, 7, 1.
+    truth = sparse.csr_array(np.array([[0, 5, 3, 0, 1, 0, 0, 0]]))
+    got = ndcg_graded(np.array([[2, 7, 1]], np.int32), truth)
+    assert got == pytest.approx([(3 + 5 / 2) / (5 + 3 / log2(3) + 1 / 2)])
+    with pytest.raises(ValueError, match="no relevant item"):
+        ndcg_graded(np.array([[2, 7, 1]], np.int32), sparse.csr_array((1, 8)))
+
+
+def test_auc_is_that_of_scikit_learn_and_a_half_for_constant_scores() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.integers(0, 6, (30, 40)).astype(np.float32)  # many ties
+    relevant = rng.random((30, 40)) < 0.3
+    excluded = rng.random((30, 40)) < 0.2
+    area = auc(scores, sparse.csr_array(relevant), sparse.csr_array(excluded))
+    left = [~row for row in excluded]
+    expected = [roc_auc_score(r[m], s[m]) for r, s, m in zip(relevant, scores, left, strict=True)]
+    np.testing.assert_allclose(area, expected)
+    assert auc(np.zeros((30, 40)), sparse.csr_array(relevant)).tolist() == [0.5] * 30
+    assert np.isnan(auc(np.zeros((1, 4)), sparse.csr_array((1, 4)))).all()

@@ -12,9 +12,10 @@ import pytest
 
 from recmodels.errors import NightrecError
 from tasks.compare import compare
-from tasks.evaluate import EvaluationRules, read_lists, write_metrics
+from tasks.evaluate import EvaluationRules, write_metrics
 from tasks.orders import Candidate
 from tasks.store import Json, Store, read_json
+from tasks.toplists import read_lists
 
 RUN_DATE = date(2026, 3, 31)
 
@@ -46,6 +47,7 @@ def test_figures_are_means_over_all_users_of_the_holdout(tmp_path: Path) -> None
     expected = {
         "ndcg": (1 + 1 / 2) / ideal / 3,
         "recall": 1 / 3,
+        "recall_capped": 1 / 3,
         "precision": 2 / 3 / 3,
         "hit_rate": 1 / 3,
         "map": (1 + 2 / 3) / 2 / 3,

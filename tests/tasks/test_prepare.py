@@ -24,7 +24,7 @@ LOOSE = PrepareRules(min_user_interactions=1, holdout="last")
 
 def prepared(tmp_path: Path, rules: PrepareRules = LOOSE, cutoff: datetime = CUTOFF, **tables: pa.Table) -> Path:
     out = tmp_path / "prepared"
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     write_prepared(write_valid_tables(tmp_path / "valid", **tables), rules, cutoff, out)
     return out
 
@@ -188,6 +188,38 @@ def test_leave_last_out_holds_out_each_users_last_item_of_interest(tmp_path: Pat
     out = prepared(tmp_path, rules, interactions=log)
     assert holdout(out) == [(1, "b"), (2, "c")]  # d was disliked; user 3 has one item only
     assert pairs(out, "train") == [(1, "a"), (2, "a"), (2, "d"), (3, "a")]
+
+
+def test_leave_last_n_out_holds_out_the_last_items_of_users_that_have_more(tmp_path: Path) -> None:
+    rules = PrepareRules(min_user_interactions=1, holdout="last", holdout_items=2)
+    log = [
+        (1, "a", 9),
+        (1, "b", 5),
+        (1, "c", 4),
+        (1, "d", 1),
+        (2, "a", 3),
+        (2, "b", 2),
+        (3, "a", 8),
+        (3, "c", 7),
+        (3, "b", 6),
+    ]
+    out = prepared(tmp_path, rules, interactions=events(log))
+    assert holdout(out) == [(1, "c"), (1, "d"), (3, "b"), (3, "c")]  # user 2 would have nothing left
+    assert pairs(out, "train") == [(1, "a"), (1, "b"), (2, "a"), (2, "b"), (3, "a")]
+
+
+def test_a_random_holdout_takes_its_share_and_leaves_everybody_something(tmp_path: Path) -> None:
+    log = [(user, f"i{item}", 30 - item) for user in range(40) for item in range(1 + user % 20)]
+    rules = PrepareRules(min_user_interactions=1, holdout="random", holdout_share=0.3)
+    first = prepared(tmp_path / "1", rules, interactions=events(log))
+    held, left = holdout(first), pairs(first, "train")
+    assert sorted({*held, *left}) == sorted((user, item) for user, item, _ in log)
+    assert not {*held} & {*left}
+    assert {user for user, _ in left} == set(range(40))
+    assert len(held) / len(log) == pytest.approx(0.3, abs=0.06)
+    assert holdout(prepared(tmp_path / "2", rules, interactions=events(log))) == held
+    other = rules.model_copy(update={"holdout_seed": 1})
+    assert holdout(prepared(tmp_path / "3", other, interactions=events(log))) != held
 
 
 def test_a_site_younger_than_the_holdout_is_measured_on_last_items(tmp_path: Path) -> None:
