@@ -79,15 +79,20 @@ class Progress:
 
 @contextmanager
 def stages_of(night: Night) -> Iterator[list[Json]]:
-    """The stages as they end: what was told of them and how long each took."""
+    """The stages as they end: what was told of them, how long each took, when it ended (seconds since the night
+    began), and the most memory that this process had taken by then.
+    """
     stages: list[Json] = []
+    started = time.perf_counter()
     before = teller.set(str(night.folder))
 
     class Collect(logging.Handler):
         def emit(self, line: logging.LogRecord) -> None:
             told: Any = line
             if told.event != "start" and told.teller == str(night.folder):
-                stages.append({"stage": told.label, "event": told.event, "told": told.text, "seconds": told.seconds})
+                ended = round(time.perf_counter() - started, 3)
+                line = {"stage": told.label, "event": told.event, "told": told.text, "seconds": told.seconds}
+                stages.append(line | {"ended": ended, "peak_bytes": memory.peak()})
 
     handler = Collect()
     story.addHandler(handler)

@@ -60,6 +60,10 @@ class Store:
     def history(self, run_date: date) -> Path:
         return self.root / "history" / f"{run_date}.parquet"
 
+    def report(self, run_date: date) -> Path:
+        """The page about a night; its figures are beside it as JSON."""
+        return self.root / "reports" / f"{run_date}.html"
+
     def quality(self, run_date: date) -> Path:
         return self.root / "quality" / str(run_date)
 
