@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 import threading
-import tomllib
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ import click
 from rich.console import Console
 
 from flows.cli_deployed import deploy, serve, worker
-from flows.cli_options import Day, date_option, models_option, site_options, store_option
+from flows.cli_options import Day, date_option, models_option, site_options, store_option, the_store
+from flows.cli_reports import report
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store import Store, read_json
 
@@ -239,16 +239,6 @@ def init(path: Path) -> None:
     console.print(f"Wrote {path}: name your tables under \\[inputs], then `nightrec run`.", soft_wrap=True)
 
 
-def the_store(store: Path | None) -> Path:
-    """The named store, else that of ./nightrec.toml, else ./store."""
-    if store is not None:
-        return store
-    try:
-        return Path(tomllib.loads(Path("nightrec.toml").read_text(encoding="utf-8")).get("store", "store"))
-    except (OSError, ValueError):
-        return Path("store")
-
-
 def quiet_prefect(debug: bool) -> None:
     """Prefect with its embedded server where no other is configured, without telemetry, its log kept to its UI."""
     defaults = {
@@ -299,7 +289,7 @@ def show_night(store: Path, record: dict[str, Any]) -> None:
     console.print(recommendations(user_id, rows))
 
 
-for command in (serve, deploy, worker):
+for command in (serve, deploy, worker, report):
     nightrec.add_command(command)
 
 

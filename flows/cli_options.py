@@ -1,5 +1,6 @@
 """Options that several commands share, and the types of their values."""
 
+import tomllib
 from collections.abc import Callable
 from datetime import date
 from functools import wraps
@@ -49,6 +50,16 @@ def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--store", type=click.Path(path_type=Path), help="The site's folder [default: store, or as in nightrec.toml]."
     )(command)
+
+
+def the_store(store: Path | None) -> Path:
+    """The named store, else that of ./nightrec.toml, else ./store."""
+    if store is not None:
+        return store
+    try:
+        return Path(tomllib.loads(Path("nightrec.toml").read_text(encoding="utf-8")).get("store", "store"))
+    except (OSError, ValueError):
+        return Path("store")
 
 
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from recmodels.errors import NightrecError
 from tasks.compare import unbeaten
 from tasks.evaluate import PRIMARY
 from tasks.reranking import effect
+from tasks.reporting.page import write_report
 from tasks.stage import stage_task, story, tell, teller
 from tasks.store import Json, Manifest, Night, now_text, read_json, write_json
 
@@ -48,7 +50,34 @@ def recorded(night: Night) -> Iterator[Json]:
         finally:
             record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}
             record["stages"] = stages
-            write_json(night.summary, before if nothing_new(before, record) else record)
+            known_already = nothing_new(before, record)
+            write_json(night.summary, before if known_already else record)
+            page = night.store.report(night.run_date)
+            if record["status"] != "interrupted" and not (known_already and page.exists()):
+                leave_page(night)
+
+
+def leave_page(night: Night) -> None:
+    """Write the page about a night, and show in Prefect where it is; that this fails must not cost the night."""
+    started = time.perf_counter()
+    try:
+        page = write_report(night)
+    except Exception as error:
+        tell("report", "note", f"the page could not be written: {type(error).__name__}: {error}")
+        return
+    tell("report", "done", str(page), time.perf_counter() - started)
+    shown(lambda: show_page(night, page))
+
+
+def show_page(night: Night, page: Path) -> None:
+    record = read_json(night.summary) or {}
+    text = (
+        f"# Report of the night {night.run_date}\n\n[{page.name}]({page.absolute().as_uri()}) in `{page.parent}`, "
+        f"the figures as `{page.with_suffix('.json').name}` beside it.\n\nOn a machine that sees the store: "
+        f"`nightrec report --date {night.run_date} --store {night.store.root} --open`\n"
+    )
+    about = f"The night was {record.get('status', 'not recorded')}"
+    create_markdown_artifact(key="report", markdown=text, description=about)
 
 
 def nothing_new(before: Json, record: Json) -> bool:
@@ -91,8 +120,8 @@ def stages_of(night: Night) -> Iterator[list[Json]]:
             told: Any = line
             if told.event != "start" and told.teller == str(night.folder):
                 ended = round(time.perf_counter() - started, 3)
-                line = {"stage": told.label, "event": told.event, "told": told.text, "seconds": told.seconds}
-                stages.append(line | {"ended": ended, "peak_bytes": memory.peak()})
+                said = {"stage": told.label, "event": told.event, "told": told.text, "seconds": told.seconds}
+                stages.append(said | {"ended": ended, "peak_bytes": memory.peak()})
 
     handler = Collect()
     story.addHandler(handler)

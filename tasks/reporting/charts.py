@@ -5,7 +5,7 @@ Text stays text. The width is that of a phone, and the page scales it up.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from io import StringIO
@@ -16,15 +16,17 @@ from tasks.store import Json
 if TYPE_CHECKING:  # matplotlib takes most of a second to load: only what draws with it does
     from matplotlib.axes import Axes
 
-WIDTH = 5.2  # inches of 72 units
+WIDTH = 4.8  # inches of 72 units
+LABEL = 32  # characters of a name at most
 # Stand-ins for the page's colours, by role; nothing else in a chart has a colour.
 TEXT, MUTED, LINE, ACCENT, BAD = "#010203", "#020304", "#030405", "#040506", "#050607"
 SERIES = ["#0a0b0c", "#0b0c0d", "#0c0d0e", "#0d0e0f", "#0e0f10", "#0f1011"]
 ROLES = {TEXT: "text", MUTED: "muted", LINE: "line", ACCENT: "accent", BAD: "bad"} | {
     colour: f"series-{i}" for i, colour in enumerate(SERIES)
 }
-STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "nightrec", "font.size": 11, "axes.edgecolor": LINE, "text.color": TEXT,
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False, "svg.hashsalt": "nightrec", "font.size": 11, "axes.edgecolor": LINE, "text.color": TEXT,
     "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED, "ytick.labelcolor": TEXT, "grid.color": LINE,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
     "grid.linewidth": 0.6, "xtick.major.size": 0, "ytick.major.size": 0, "axes.titlesize": 11, "axes.titlelocation":
@@ -130,7 +132,7 @@ def by_slice(slices: list[Json], shown: list[str], label: str) -> str:
                 [figure["value"] for _, figure in points], [y + offset for y, _ in points],
                 "osD^vP"[n], color=SERIES[n], markersize=5, label=model,
             )  # fmt: skip
-        names(axes, [f"{one['slice']}  ({one['users']:,})" for one in reversed(slices)])
+        names(axes, [f"{one['slice'][: LABEL - 8]} ({one['users']:,})" for one in reversed(slices)])
         axes.set_xlabel(label)
         axes.set_xlim(left=0)
         axes.figure.legend(loc="outside upper left", ncols=3)
@@ -166,14 +168,12 @@ def waterfall(stages: list[Json]) -> str:
             axes.barh(y, max(one["seconds"], 0.004 * end), left=one["begin"], height=0.62, color=colour)
             text = seconds(one["seconds"]) + (f" · {size(one['peak_bytes'])}" if one["own"] else "")
             text = "skipped" if one["event"] == "skipped" else text
-            late = one["begin"] + one["seconds"] > 0.7 * end
-            at = one["begin"] if late else one["begin"] + one["seconds"]
             axes.annotate(
-                text, (at, y), xytext=(-4 if late else 4, 0), textcoords="offset points", va="center",
-                ha="right" if late else "left", fontsize=9.5, color=MUTED,
+                text, (one["begin"] + one["seconds"], y), xytext=(5, 0), textcoords="offset points", va="center",
+                fontsize=9.5, color=MUTED,
             )  # fmt: skip
         names(axes, [one["stage"] for one in reversed(stages)])
-        axes.set_xlim(0, end)
+        axes.set_xlim(0, 1.4 * end)  # room for what is written beside the last bars
         axes.set_xlabel("seconds since the night began")
     return drawn.svg
 
@@ -182,7 +182,7 @@ def nights(history: list[Json], shown: list[str]) -> str:
     """The figures of a few models over the nights; those of the published one are filled, failed nights are marked."""
     with drawing(3.4) as drawn:
         (axes,) = drawn.axes
-        days = [date.fromisoformat(one["run_date"]) for one in history]
+        days = [day_of(one) for one in history]
         for n, model in enumerate(shown):
             values = [one["metrics"].get("ndcg", {}).get(model) for one in history]
             known = [(day, value) for day, value in zip(days, values, strict=True) if value is not None]
@@ -207,7 +207,7 @@ def nights(history: list[Json], shown: list[str]) -> str:
 def volume(recent: list[Json]) -> str:
     """Good rows of the last nights, and how old the newest one was."""
     with drawing(3.4, 2) as drawn:
-        days = [date.fromisoformat(one["run_date"]) for one in recent]
+        days = [day_of(one) for one in recent]
         rows, ages = drawn.axes
         colours = [SERIES[0]] * (len(recent) - 1) + [ACCENT]
         rows.bar(days, [one["rows"] for one in recent], width=0.6, color=colours)
@@ -230,7 +230,9 @@ def colour_of(row: Json) -> str:
 
 
 def names(axes: "Axes", labels: list[str]) -> None:
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(
+        range(len(labels)), [label if len(label) <= LABEL else f"{label[: LABEL - 1]}…" for label in labels]
+    )
     axes.set_ylim(-0.6, len(labels) - 0.4)
     axes.grid(False, axis="y")
 
@@ -241,11 +243,16 @@ def whole(axes: "Axes") -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def calendar(axes: "Axes", days: list[date]) -> None:
+def day_of(one: Json) -> int:
+    """A night's place on the axis of the nights."""
+    return date.fromisoformat(one["run_date"]).toordinal()
+
+
+def calendar(axes: "Axes", days: list[int]) -> None:
     """A tick for some of the nights, with its date."""
     step = -(-len(days) // 5) if days else 1
     shown = days[::-1][::step][::-1]
-    axes.set_xticks(shown, [f"{day:%d %b}" for day in shown])
+    axes.set_xticks(shown, [f"{date.fromordinal(day):%d %b}" for day in shown])
     axes.margins(x=0.04 if len(days) > 1 else 2)
 
 
@@ -261,6 +268,3 @@ def size(count: float | None) -> str:
     if count is None:
         return ""
     return f"{count / 2**20:,.0f} MiB" if count < 2**30 else f"{count / 2**30:.1f} GiB"
-
-
-Chart = Callable[..., str]

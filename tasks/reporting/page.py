@@ -1,7 +1,6 @@
 """The page about a night: one HTML file that needs nothing else, and its figures beside it as JSON."""
 
 import json
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ def write_report(night: Night) -> Path:
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     temporary.write_text(html(found), encoding="utf-8")
     sync(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
     return path
 
 
@@ -77,7 +76,7 @@ def drawn(found: Json) -> dict[str, Markup]:
         "volume": recent and partial(charts.volume, recent),
     }
     # What matplotlib writes is escaped: model names and slices are text to it.
-    return {name: Markup(charts.unique_ids(draw(), name)) for name, draw in wanted.items() if draw}  # noqa: S704
+    return {name: Markup(charts.unique_ids(draw(), name)) for name, draw in wanted.items() if draw}
 
 
 def important(found: Json, ranked: list[str]) -> list[str]:
@@ -92,7 +91,7 @@ def important(found: Json, ranked: list[str]) -> list[str]:
 def figure(value: Json | None) -> str:
     """A figure in as many digits as are worth reading."""
     if value is None:
-        return "–"
+        return "-"
     number = float(value["value"])
     return f"{number:.4f}" if abs(number) < 1 else f"{number:.2f}"
 

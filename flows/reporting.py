@@ -1,0 +1,35 @@
+"""The report of a night, written again: for a deployed site, from Prefect's UI."""
+
+from datetime import date
+
+from prefect import flow
+from prefect.runtime import flow_run as this_run
+
+from flows.config import deployed
+from recmodels.errors import NightrecError
+from tasks.report import show_page, shown
+from tasks.reporting.page import write_report
+from tasks.store import Store
+
+
+def report_name() -> str:
+    """The name of a run, by the night that it is about."""
+    return f"report-{this_run.parameters.get('run_date') or 'newest'}"
+
+
+@flow(name="report", flow_run_name=report_name, persist_result=False)
+def report(run_date: date | None = None) -> str:
+    """Write the report of a night again, from what the store holds of it; without a date that of the newest night.
+
+    The artifact *report* says where it is.
+
+    **When it fails**, the night has left no record in the store; `nightrec status` shows those that have.
+    """
+    store = Store(deployed().store.absolute())
+    nights = store.nights()
+    if run_date is None and not nights:
+        raise NightrecError(f"No night has run in the store {store.root} yet.")
+    night = store.night(run_date) if run_date else nights[-1]
+    page = write_report(night)
+    shown(lambda: show_page(night, page))
+    return str(page)
