@@ -14,6 +14,7 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.context import FlowRunContext
 
 from recmodels import memory
 from recmodels.errors import NightrecError
@@ -66,7 +67,8 @@ def leave_page(night: Night) -> None:
         tell("report", "note", f"the page could not be written: {type(error).__name__}: {error}")
         return
     tell("report", "done", str(page), time.perf_counter() - started)
-    shown(lambda: show_page(night, page))
+    if FlowRunContext.get():  # without a run, Prefect would start a server for the artifact alone
+        shown(lambda: show_page(night, page))
 
 
 def show_page(night: Night, page: Path) -> None:

@@ -105,7 +105,10 @@ def trade_off(rows: list[Json], label: str) -> str:
             while any(abs(place - other) < 0.055 * high and abs(x - there) < 0.4 * right for there, other in tops):
                 place -= 0.02 * high  # below the names that are there
             tops.append((x, place))
-            far = x > 0.6 * right
+            crowded = any(
+                0 < other - x < 0.3 * right and abs(there - place) < 0.05 * high for other, there, _ in points
+            )
+            far = crowded or x > 0.6 * right
             axes.annotate(
                 row["model"], (x, place), xytext=(-9 if far else 9, 0), textcoords="offset points", va="center",
                 ha="right" if far else "left", color=TEXT, fontsize=10,

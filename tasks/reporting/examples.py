@@ -18,7 +18,7 @@ SHOWN = 10  # items of a list
 
 
 def examples(night: Night, export_id: str | None) -> list[Json]:
-    """Users whose list changed most, somewhat and least, and one without a personal list; empty without an export.
+    """Users whose list changed most, least and not at all, and one without a personal list; empty without an export.
 
     Users who have opted out by the newest night of the store do not appear, even in the report of an earlier one.
     """
@@ -80,7 +80,8 @@ def choose(lists: pa.Table, before: pa.Table | None) -> list[tuple[Any, str]]:
     else:
         order, share = changed(lists, before, warm)
         known = [(warm[i], share[i]) for i in order]
-        places = dict.fromkeys([0, len(known) // 2, len(known) - 1]) if known else {}
+        new = sum(part > 0 for _, part in known)
+        places = dict.fromkeys([0, max(0, new - 1), len(known) - 1]) if known else {}
         found = [(known[i][0], f"{known[i][1]:.0%} of the list is new") for i in places]
     return found + [(user, "popular items, for want of a history") for user in cold]
 

@@ -70,7 +70,9 @@ def news(record: Json, decision: Json) -> list[str]:
     lines = [first] if (first := unbeaten(decision)) else []
     winner, reason = decision.get("winner"), decision.get("reason")
     if record["status"] == "published":
-        lines.append(f"{record['winner']} was published as {record['export_id']}: {record['reason']}.")
+        lines.append(
+            f"{record.get('winner', 'A model')} was published as {record['export_id']}: {record.get('reason')}."
+        )
     elif record["status"] == "compared":
         lines.append(f"Nothing was published, as this was a dry run. It would be {winner}: {reason}.")
     elif record["status"] == "running":
