@@ -96,19 +96,18 @@ def trade_off(rows: list[Json], label: str) -> str:
     with drawing(3.3) as drawn:
         (axes,) = drawn.axes
         points = [(row["metrics"]["coverage"]["value"], row["metrics"]["ndcg"]["value"], row) for row in rows]
-        tops: list[tuple[float, float]] = []
+        placed: list[tuple[float, float]] = []
         high = max((y for _, y, _ in points), default=1) or 1
         right = max((x for x, _, _ in points), default=1) or 1
         for x, y, row in sorted(points, key=lambda point: -point[1]):
             axes.plot(x, y, "o", color=colour_of(row), markersize=8)
-            place = y
-            while any(abs(place - other) < 0.055 * high and abs(x - there) < 0.4 * right for there, other in tops):
+            beside = [there for other, there, _ in points if 0 < other - x < 0.3 * right]
+            crowded = x > 0.3 * right and any(abs(there - y) < 0.05 * high for there in beside)
+            far, place = crowded or x > 0.72 * right, y
+            middle = x + (-0.2 if far else 0.2) * right
+            while covered(placed, middle, place, right, high):
                 place -= 0.02 * high  # below the names that are there
-            tops.append((x, place))
-            crowded = any(
-                0 < other - x < 0.3 * right and abs(there - place) < 0.05 * high for other, there, _ in points
-            )
-            far = crowded or x > 0.6 * right
+            placed.append((middle, place))
             axes.annotate(
                 row["model"], (x, place), xytext=(-9 if far else 9, 0), textcoords="offset points", va="center",
                 ha="right" if far else "left", color=TEXT, fontsize=10,
@@ -119,6 +118,11 @@ def trade_off(rows: list[Json], label: str) -> str:
         axes.margins(y=0.12)
         axes.xaxis.set_major_formatter(percent)
     return drawn.svg
+
+
+def covered(placed: list[tuple[float, float]], x: float, y: float, right: float, high: float) -> bool:
+    """Whether a name at this place would cover one that is there."""
+    return any(abs(y - there) < 0.055 * high and abs(x - other) < 0.35 * right for other, there in placed)
 
 
 def by_slice(slices: list[Json], shown: list[str], label: str) -> str:

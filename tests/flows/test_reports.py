@@ -1,0 +1,57 @@
+"""The report of a night is written again on demand, from the command line and as a deployed flow."""
+
+from datetime import date
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from flows.reporting import report
+from recmodels.errors import NightrecError
+from tasks.store import Store, write_json
+from tests.flows.running import nightrec
+
+DAY = date(2026, 3, 2)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store with two nights that failed."""
+    found = Store(tmp_path / "store")
+    for day in (date(2026, 3, 1), DAY):
+        write_json(found.night(day).summary, {"status": "failed", "reason": f"no data on {day}"})
+    return found
+
+
+def test_the_command_writes_the_newest_or_the_named_one(store: Store) -> None:
+    ran = nightrec("report", cwd=store.root.parent)
+    assert (ran.code, ran.out.strip()) == (0, str(store.report(DAY)))
+    assert "no data on 2026-03-02" in store.report(DAY).read_text(encoding="utf-8")
+    nightrec("report", "--date", "2026-03-01", cwd=store.root.parent)
+    assert "no data on 2026-03-01" in store.report(date(2026, 3, 1)).read_text(encoding="utf-8")
+
+
+def test_the_command_opens_the_page(store: Store) -> None:
+    with patch("webbrowser.open", return_value=True) as opened:
+        nightrec("report", "--open", cwd=store.root.parent)
+    opened.assert_called_once_with(store.report(DAY).as_uri())
+
+
+def test_a_night_that_is_not_there_is_one_sentence(tmp_path: Path, store: Store) -> None:
+    ran = nightrec("report", "--date", "2026-02-01", cwd=tmp_path)
+    assert ran.code == 1
+    assert "The night 2026-02-01 has left nothing in the store" in " ".join(ran.err.split())
+    ran = nightrec("report", "--store", "nowhere", cwd=tmp_path)
+    assert (ran.code, "No night has run" in ran.err) == (2, True)
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_the_deployed_flow_writes_it_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTREC_STORE", str(store.root))
+    monkeypatch.delenv("NIGHTREC_CONFIG", raising=False)
+    monkeypatch.chdir(store.root.parent)
+    assert report() == str(store.report(DAY))
+    assert store.report(DAY).exists()
+    monkeypatch.setenv("NIGHTREC_STORE", str(store.root / "none"))
+    with pytest.raises(NightrecError, match="No night has run"):
+        report()
