@@ -15,7 +15,7 @@ from rich.console import Console
 
 from flows.cli_deployed import deploy, serve, worker
 from flows.cli_options import Day, date_option, models_option, site_options, store_option, the_store
-from flows.cli_reports import report
+from flows.cli_reports import report, tune
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store import Store, read_json
 
@@ -289,7 +289,7 @@ def show_night(store: Path, record: dict[str, Any]) -> None:
     console.print(recommendations(user_id, rows))
 
 
-for command in (serve, deploy, worker, report):
+for command in (serve, deploy, worker, report, tune):
     nightrec.add_command(command)
 
 

@@ -64,6 +64,10 @@ class Store:
         """The page about a night; its figures are beside it as JSON."""
         return self.root / "reports" / f"{run_date}.html"
 
+    def tuning(self, recommender: str) -> Path:
+        """What searches of a model's hyper-parameters have tried, as lines of JSON."""
+        return self.root / "tuning" / f"{recommender}.jsonl"
+
     def quality(self, run_date: date) -> Path:
         return self.root / "quality" / str(run_date)
 

@@ -1,4 +1,4 @@
-"""The report of a night is written again on demand, from the command line and as a deployed flow."""
+"""The commands that look back: a report is written again on demand, also as a deployed flow, and a search is refused."""
 
 from datetime import date
 from pathlib import Path
@@ -55,3 +55,12 @@ def test_the_deployed_flow_writes_it_too(store: Store, monkeypatch: pytest.Monke
     monkeypatch.setenv("NIGHTREC_STORE", str(store.root / "none"))
     with pytest.raises(NightrecError, match="No night has run"):
         report()
+
+
+def test_tuning_needs_a_night_and_writes_over_nothing(tmp_path: Path, store: Store) -> None:
+    ran = nightrec("tune", "ease", cwd=tmp_path)
+    assert (ran.code, "No such night has left features" in " ".join(ran.err.split())) == (2, True)
+    (tmp_path / "mine.toml").write_text("site = 'shop'")
+    ran = nightrec("tune", "ease", "--write", "mine.toml", cwd=tmp_path)
+    assert (ran.code, "exists already" in ran.err) == (2, True)
+    assert (tmp_path / "mine.toml").read_text() == "site = 'shop'"

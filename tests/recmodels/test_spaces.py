@@ -1,0 +1,40 @@
+"""A search starts from the defaults, and asks for parameters that there are."""
+
+from dataclasses import asdict
+
+import pytest
+
+from recmodels.errors import ConfigError
+from recmodels.registry import create
+from recmodels.spaces import SPACES, OneOf, Range, Real, Whole, space_of
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_space_names_real_parameters_and_holds_the_defaults(name: str) -> None:
+    defaults = asdict(create(name))
+    for parameter, place in space_of(name).items():
+        assert parameter in defaults
+        assert place.holds(defaults[parameter]), f"{parameter} = {defaults[parameter]}"
+
+
+def ends(place: Range) -> tuple[object, ...]:
+    return place.values if isinstance(place, OneOf) else (place.low, place.high)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_ends_of_a_space_are_accepted(name: str) -> None:
+    for end in (0, -1):
+        create(
+            name,
+            {p: (at.values if isinstance(at, OneOf) else (at.low, at.high))[end] for p, at in SPACES[name].items()},
+        )
+
+
+def test_what_a_space_holds() -> None:
+    assert Whole(1, 3).holds(3) and not Whole(1, 3).holds(4) and not Whole(0, 3).holds(True)
+    assert Real(0.5, 1.0).holds(0.5) and not Real(0.5, 1.0).holds(0.4)
+
+
+def test_a_model_without_parameters_is_refused() -> None:
+    with pytest.raises(ConfigError, match="content has no parameters to tune"):
+        space_of("content")
