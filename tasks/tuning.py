@@ -106,7 +106,8 @@ def tune(
     """Search a model's space for the highest NDCG@k, for some minutes or trials, and return the best so far.
 
     ``configured`` parameters outside the space are kept; the first trial is what is configured, the defaults where
-    nothing is. A trial whose first windows are worse than the median of the others is given up (pruned). ``say`` is told of each that ends.
+    nothing is. A trial whose first windows are worse than the median of the others is given up
+    (pruned). ``say`` is told of each that ends.
 
     Raises:
         ConfigError: the model has nothing to tune, or Optuna is not installed.

@@ -1,4 +1,4 @@
-"""The commands that look back: a report is written again on demand, also as a deployed flow, and a search is refused."""
+"""A report is written again on demand, also as a deployed flow; a search needs a night and writes over nothing."""
 
 from datetime import date
 from pathlib import Path
