@@ -15,6 +15,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.sorting import FlowRunSort
 
+from tasks.store import Store
 from tests.flows.running import nightrec
 from tests.flows.sites import DAY, log, write
 
@@ -70,6 +71,9 @@ def test_the_comparison_and_the_summary_are_artifacts(run: dict[str, Any]) -> No
     assert {row["model"] for row in table} == set(MODELS)
     assert next(row for row in table if row["model"] == "content")["ndcg@10"].startswith("failed: content failed:")
     assert f"# Night {DAY}" in run["artifacts"]["night-summary"].data
+    page = Store(run["folder"] / "store").report(DAY)
+    assert page.exists()
+    assert f"]({page.as_uri()})" in run["artifacts"]["report"].data
 
 
 def test_prefect_keeps_neither_frames_nor_pickles_of_results(run: dict[str, Any]) -> None:

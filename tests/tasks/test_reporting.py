@@ -16,6 +16,7 @@ from tasks.compare import COMPARISON
 from tasks.report import recorded
 from tasks.reporting.figures import best, figures
 from tasks.reporting.page import html, write_report
+from tasks.stage import tell
 from tasks.store import Json, Night, Store, write_json
 from tests.tasks.site import RUN_DATE
 
@@ -165,6 +166,16 @@ def test_a_night_that_failed_has_a_page_that_says_why(night: Night) -> None:
         raise NightrecError(f"The data are {EVIL}.")
     page = night.store.report(RUN_DATE).read_text(encoding="utf-8")
     assert "Nothing was published, the last export stays: The data are &lt;script&gt;" in page
+
+
+def test_a_night_that_the_gate_refused_shows_its_comparison(night: Night) -> None:
+    compared(night, ["ease"])
+    with pytest.raises(NightrecError), recorded(night):
+        tell("compare", "done")
+        raise NightrecError("The champion collapsed.")
+    found = json.loads(night.store.report(RUN_DATE).with_suffix(".json").read_text(encoding="utf-8"))
+    assert found["news"][0] == "Nothing was published, the last export stays: The champion collapsed."
+    assert [row["model"] for row in found["models"]] == ["ease", "popularity_7d", "als"]
 
 
 def test_a_page_that_cannot_be_written_does_not_cost_the_night(night: Night) -> None:
