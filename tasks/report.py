@@ -20,8 +20,8 @@ from recmodels import memory
 from recmodels.errors import NightrecError
 from tasks.compare import unbeaten
 from tasks.evaluate import PRIMARY
-from tasks.reranking import effect
 from tasks.reporting.page import write_report
+from tasks.reranking import effect
 from tasks.stage import stage_task, story, tell, teller
 from tasks.store import Json, Manifest, Night, now_text, read_json, write_json
 
