@@ -1,6 +1,5 @@
 """The audit of an export: every rule of its contract, counted on the files as they were written."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ from expectations.exports import check_export
 from recmodels import dataset as layout
 from recmodels.dataset import Dataset
 from recmodels.rerank import Rules
+from recmodels.topk import Longs
+from tasks.audit_items import check_columns, item_tables, whole_lists
 
-COLUMNS = ["user_id", "rank", "item_id", "score", "source"]
-ROWS_AT_ONCE = 2_000_000
+COLUMNS = ["user_id", "rank", "item_id", "score", "source", "reason_item_id"]
 CELLS = 2**25  # of users by items that are looked at at a time
 
 
@@ -38,7 +38,8 @@ def audit(
     Raises:
         ExportRefused: a rule of the export suite is broken.
     """
-    profile = profile_of(export, features, data, k, repeats=repeats, rules=rules)
+    check_columns(export)
+    profile = profile_of(export, features, data, k, repeats=repeats, rules=rules) | item_tables(export, features)
     check_export(profile, docs, docs.name if docs else "")
     return profile
 
@@ -49,7 +50,7 @@ def profile_of(
     """The counts that the export suite judges."""
     user_ids = pq.read_table(features / "prepared" / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
-    available = items["available"].to_numpy()
+    item_ids, available = items["item_id"].combine_chunks(), items["available"].to_numpy()
     listable = available if rules is None else available & rules.allowed
     seen = data.seen
     owner = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(seen.indptr))
@@ -70,6 +71,7 @@ def profile_of(
             "items_seen",
             "items_excluded",
             "over_caps",
+            "reasons_not_seen",
         ],
         0,
     )
@@ -77,9 +79,9 @@ def profile_of(
     if rules is not None and rules.lengths is not None:
         length = np.minimum(listable.sum() - has, rules.lengths)
     length = length.copy()
-    for table in whole_users(sorted((export / "topk").glob("*.parquet"))):
+    for table in whole_lists(sorted((export / "topk").glob("*.parquet")), COLUMNS):
         user = pc.fill_null(pc.index_in(table["user_id"], value_set=user_ids), -1).to_numpy().astype(np.int64)
-        item = pc.fill_null(pc.index_in(table["item_id"], value_set=items["item_id"].combine_chunks()), -1).to_numpy()
+        item = pc.fill_null(pc.index_in(table["item_id"], value_set=item_ids), -1).to_numpy()
         rank, score = table["rank"].to_numpy(), table["score"].to_numpy()
         new = np.ones(len(user), np.bool_)
         new[1:] = user[1:] != user[:-1]
@@ -106,9 +108,13 @@ def profile_of(
             counts["over_caps"] += listed.over(rules)
             ends = listed.users[listed.filled(rules, listable, data, repeats, length)]
             length[ends] = listed.lengths(data.n_users)[ends]
-        if not repeats and len(seen_keys):
-            found = np.minimum(np.searchsorted(seen_keys, key[known]), len(seen_keys) - 1)
-            counts["items_seen"] += int((seen_keys[found] == key[known]).sum())
+        if not repeats:
+            counts["items_seen"] += int(known.sum()) - not_stored(key[known], seen_keys)
+        told = pc.is_valid(table["reason_item_id"]).to_numpy()
+        reason = pc.fill_null(pc.index_in(table["reason_item_id"], value_set=item_ids), -1).to_numpy()
+        counts["reasons_not_seen"] += not_stored(
+            np.where(reason < 0, -1, user * data.n_items + reason)[told], seen_keys
+        )
     expected = {"k": k, "users_expected": int((length > 0).sum()), "rows_expected": int(length.sum())}
     return counts | expected
 
@@ -158,19 +164,9 @@ def categories(rules: Rules) -> sp.csr_array:
     return sp.csr_array((np.ones(len(indices), np.int32), indices, indptr), shape=shape)
 
 
-def whole_users(files: list[Path]) -> Iterator[pa.Table]:
-    """The rows of all files in order, in tables that never end within a user's list."""
-    rest = None
-    for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=COLUMNS):
-            table = pa.Table.from_batches([batch])
-            if rest is not None:
-                table = pa.concat_tables([rest, table]).combine_chunks()
-            last = table["user_id"][-1]
-            same = pc.equal(table["user_id"], last).to_numpy()
-            begin = int(np.argmax(same)) if same.all() else len(same) - int(np.argmin(same[::-1]))
-            rest = table.slice(begin)
-            if begin:
-                yield table.slice(0, begin).combine_chunks()
-    if rest is not None:
-        yield rest.combine_chunks()
+def not_stored(keys: Longs, stored: Longs) -> int:
+    """How many of the keys are not among the stored ones, which ascend."""
+    if not len(stored):
+        return len(keys)
+    place = np.minimum(np.searchsorted(stored, keys), len(stored) - 1)
+    return int((stored[place] != keys).sum())

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.flows.running import Demo, nightrec
+from tests.flows.running import ROOT, Demo, nightrec
 from tests.flows.sites import DAY
 
 K = 10
@@ -45,10 +46,14 @@ def db(demo: Demo, exports: Path) -> duckdb.DuckDBPyConnection:
         SET TimeZone = 'UTC';
         CREATE TABLE topk AS SELECT *, row_number() OVER () AS n FROM '{export}/topk/*.parquet';
         CREATE TABLE popular AS SELECT *, row_number() OVER () AS n FROM '{export}/popular/*.parquet';
+        CREATE TABLE alike AS SELECT *, row_number() OVER () AS n FROM '{export}/similar/*.parquet';
         CREATE TABLE gone AS SELECT user_id FROM '{site}/users.parquet' WHERE opted_out;
         CREATE TABLE seen AS SELECT DISTINCT user_id, item_id FROM '{site}/interactions.parquet'
             WHERE timestamp < TIMESTAMPTZ '{DAY} 00:00:00Z' AND item_id IS NOT NULL AND user_id IS NOT NULL
             AND user_id NOT IN (FROM gone);
+        CREATE TABLE events AS SELECT user_id, item_id, max(timestamp) AS timestamp
+            FROM '{site}/interactions.parquet' JOIN seen USING (user_id, item_id)
+            WHERE timestamp < TIMESTAMPTZ '{DAY} 00:00:00Z' GROUP BY ALL;
         CREATE TABLE users AS SELECT user_id FROM '{site}/users.parquet' WHERE NOT coalesce(opted_out, false)
             UNION SELECT user_id FROM seen;
         CREATE TABLE items AS SELECT item_id FROM '{site}/items.parquet' WHERE coalesce(available, true)
@@ -71,10 +76,8 @@ def test_the_site_puts_the_contract_to_the_test(db: duckdb.DuckDBPyConnection, d
     assert count(db, "FROM seen WHERE item_id NOT IN (FROM items)") > 0
 
 
-def test_columns_have_the_types_of_the_contract(exports: Path) -> None:
-    topk = pq.read_schema(next((exports / str(DAY) / "topk").iterdir()))
-    popular = pq.read_schema(next((exports / str(DAY) / "popular").iterdir()))
-    assert {field.name: field.type for field in topk} == {
+COLUMNS = {
+    "topk": {
         "run_date": pa.date32(),
         "user_id": pa.string(),
         "rank": pa.int16(),
@@ -83,15 +86,44 @@ def test_columns_have_the_types_of_the_contract(exports: Path) -> None:
         "model": TEXT_CODE,
         "source": TEXT_CODE,
         "reason_item_id": pa.int64(),
-    }
-    assert {field.name: field.type for field in popular} == {
+    },
+    "similar": {
         "run_date": pa.date32(),
+        "item_id": pa.int64(),
+        "rank": pa.int16(),
+        "similar_item_id": pa.int64(),
+        "score": pa.float32(),
+        "model": TEXT_CODE,
+    },
+    "popular": {
+        "run_date": pa.date32(),
+        "window": TEXT_CODE,
         "category": pa.string(),
         "rank": pa.int16(),
         "item_id": pa.int64(),
         "score": pa.float32(),
         "model": TEXT_CODE,
-    }
+    },
+}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_columns_are_those_of_the_contract_and_of_the_manifest(
+    exports: Path, manifest: dict[str, Any], table: str
+) -> None:
+    schema = pq.read_schema(next((exports / str(DAY) / table).iterdir()))
+    assert {field.name: field.type for field in schema} == COLUMNS[table]
+    assert {field.name for field in schema if field.nullable} <= {"reason_item_id", "category"}
+    about = manifest["schema"][table]["columns"]
+    assert [(c["name"], c["type"], c["nullable"]) for c in about] == [(f.name, str(f.type), f.nullable) for f in schema]
+
+
+def test_the_page_of_the_contract_has_every_column(manifest: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    for table, about in manifest["schema"].items():
+        section = page.partition(f"\n## `{table}`")[2].partition("\n## ")[0]
+        named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+        assert named == [column["name"] for column in about["columns"]], table
 
 
 def test_rows_are_sorted_by_user_and_rank(db: duckdb.DuckDBPyConnection) -> None:
@@ -136,7 +168,7 @@ def test_scores_are_finite_and_do_not_increase(db: duckdb.DuckDBPyConnection) ->
 def test_users_without_a_history_get_popular_items_marked_cold(db: duckdb.DuckDBPyConnection) -> None:
     new = "FROM topk WHERE user_id NOT IN (SELECT user_id FROM seen)"
     assert count(db, f"{new} AND source <> 'cold'") == 0
-    best = "SELECT rank, item_id FROM popular WHERE category IS NULL"
+    best = "SELECT rank, item_id FROM popular WHERE category IS NULL AND \"window\" = 'all'"
     assert count(db, f"SELECT rank, item_id {new} EXCEPT {best}") == 0
     assert count(db, "FROM topk WHERE source = 'personal'") > 0
     assert count(db, "FROM topk WHERE source NOT IN ('personal', 'cold')") == 0
@@ -151,21 +183,39 @@ def test_a_reason_is_an_item_of_the_users_own_history(db: duckdb.DuckDBPyConnect
 
 def test_popular_items_are_those_with_most_users(db: duckdb.DuckDBPyConnection, demo: Demo) -> None:
     """A user that did one thing only is not learnt from; each other user counts once for an item."""
-    learnt = "SELECT * FROM seen QUALIFY count(*) OVER (PARTITION BY user_id) > 1"
-    tally = f"SELECT item_id, count(*)::FLOAT AS score FROM ({learnt}) GROUP BY item_id"
-    overall = f"""
-        SELECT row_number() OVER (ORDER BY score DESC, item_id) AS rank, item_id, score
-        FROM ({tally}) WHERE item_id IN (FROM items) ORDER BY rank LIMIT {K}
-    """
-    assert db.execute("SELECT rank, item_id, score FROM popular WHERE category IS NULL ORDER BY n").fetchall() == (
-        db.execute(overall).fetchall()
-    )
-    each = f"""
-        SELECT category, row_number() OVER (PARTITION BY category ORDER BY score DESC, item_id) AS rank, item_id
-        FROM ({tally}) JOIN '{demo.store}/demo/items.parquet' USING (item_id) WHERE available QUALIFY rank <= {K}
-    """
-    assert count(db, f"SELECT category, rank, item_id FROM popular WHERE category IS NOT NULL EXCEPT ({each})") == 0
-    assert count(db, f"({each}) EXCEPT SELECT category, rank, item_id FROM popular") == 0
+    assert db.execute('SELECT DISTINCT "window"::VARCHAR AS w FROM popular ORDER BY w').fetchall() == [
+        ("1d",),
+        ("7d",),
+        ("all",),
+    ]
+    for window, days in (("all", 100_000), ("7d", 7), ("1d", 1)):
+        since = f"TIMESTAMPTZ '{DAY} 00:00:00Z' - INTERVAL {days} DAYS"
+        learnt = "SELECT * FROM events QUALIFY count(*) OVER (PARTITION BY user_id) > 1"
+        tally = f"SELECT item_id, count(*)::FLOAT AS score FROM ({learnt}) WHERE timestamp >= {since} GROUP BY item_id"
+        overall = f"""
+            SELECT row_number() OVER (ORDER BY score DESC, item_id) AS rank, item_id, score
+            FROM ({tally}) WHERE item_id IN (FROM items) ORDER BY rank LIMIT {K}
+        """
+        mine = f"FROM popular WHERE \"window\" = '{window}' AND category"
+        assert db.execute(f"SELECT rank, item_id, score {mine} IS NULL ORDER BY n").fetchall() == (
+            db.execute(overall).fetchall()
+        )
+        each = f"""
+            SELECT category, row_number() OVER (PARTITION BY category ORDER BY score DESC, item_id) AS rank, item_id
+            FROM ({tally}) JOIN '{demo.store}/demo/items.parquet' USING (item_id) WHERE available QUALIFY rank <= {K}
+        """
+        assert count(db, f"SELECT category, rank, item_id {mine} IS NOT NULL EXCEPT ({each})") == 0
+        assert count(db, f"({each}) EXCEPT SELECT category, rank, item_id {mine} IS NOT NULL") == 0
+
+
+def test_similar_items_are_on_offer_ranked_and_never_the_item_itself(db: duckdb.DuckDBPyConnection) -> None:
+    assert count(db, "SELECT DISTINCT item_id FROM alike") > 50
+    assert count(db, "FROM alike WHERE similar_item_id NOT IN (FROM items) OR similar_item_id = item_id") == 0
+    assert count(db, "SELECT 1 FROM alike GROUP BY item_id, similar_item_id HAVING count(*) > 1") == 0
+    assert count(db, "SELECT n, row_number() OVER (ORDER BY item_id, rank) AS m FROM alike QUALIFY n <> m") == 0
+    assert count(db, "FROM alike QUALIFY rank <> row_number() OVER (PARTITION BY item_id ORDER BY n)") == 0
+    assert count(db, "FROM alike QUALIFY score > lag(score) OVER (PARTITION BY item_id ORDER BY rank)") == 0
+    assert count(db, "FROM alike WHERE NOT isfinite(score) OR rank > 20") == 0
 
 
 def test_every_row_names_the_night_and_the_model(db: duckdb.DuckDBPyConnection, manifest: dict[str, Any]) -> None:
@@ -231,7 +281,7 @@ def test_one_users_list_is_found_by_pruning(exports: Path) -> None:
 def test_verify_agrees_and_finds_a_changed_file(demo: Demo, exports: Path, tmp_path: Path) -> None:
     agreed = nightrec("verify", cwd=demo.folder)
     assert agreed.code == 0, agreed.err
-    assert f"{DAY}: 2 files and" in agreed.out and "keep the contract" in agreed.out
+    assert f"{DAY}: 3 files and" in agreed.out and "keep the contract" in agreed.out
     copy = tmp_path / "store"
     (copy / "exports" / "manifests").mkdir(parents=True)
     (copy / "exports" / str(DAY) / "topk").mkdir(parents=True)

@@ -15,7 +15,9 @@ from recmodels.dataset import Dataset
 from recmodels.errors import ExportRefused
 from recmodels.exports import Export, read_latest
 from recmodels.neighbors import ItemKNN
+from recmodels.popularity import Popularity
 from tasks.audit import audit, profile_of
+from tasks.audit_items import check_columns, item_tables
 from tasks.export import ExportRules, export, write_export
 from tasks.features import FeatureRules, write_features
 from tasks.pairs import PrepareRules
@@ -131,6 +133,48 @@ def test_repeats_may_be_allowed(night: Night) -> None:
     assert {len(rows) for rows in lists(night).values()} == {7}
 
 
+def similar(night: Night) -> dict[str, list[tuple[str, float]]]:
+    found: dict[str, list[tuple[str, float]]] = {}
+    for row in Export.latest(night.store.root).table("similar").to_pylist():
+        found.setdefault(row["item_id"], []).append((row["similar_item_id"], row["score"]))
+    return found
+
+
+def test_similar_items_are_the_models_own_best_on_offer_first(night: Night) -> None:
+    """Cosines of the items' columns of users: i0 has {0, 1, 3, 4}, i1 {0, 1, 2, 4}, i2 {0, 2, 3, 4}, i5 {1}."""
+    ItemKNN(weighting="cosine", popularity_power=0.5).fit(Dataset.load(night.features, "full")).save(night.champion)
+    publish(night, similar=2)
+    found = similar(night)
+    assert found["i0"] == [("i1", 0.75), ("i2", 0.75)]
+    assert found["i5"] == [("i0", 0.5), ("i1", 0.5)]  # not on offer, but what is like it may be asked for
+    assert "i5" not in {shown for rows in found.values() for shown, _ in rows}
+    rows = Export.latest(night.store.root).table("similar").to_pylist()
+    assert {row["model"] for row in rows} == {"item_knn"} and {row["rank"] for row in rows} == {1, 2}
+
+
+def test_a_champion_that_cannot_tell_which_items_are_alike_leaves_that_to_item_knn(night: Night) -> None:
+    publish(night, similar=2)
+    expected = similar(night)
+    Popularity().fit(Dataset.load(night.features, "full")).save(night.champion)
+    assert publish(night, similar=2, fresh=True)["export_id"] == f"{RUN_DATE}.2"
+    assert similar(night) == expected
+
+
+def test_a_site_may_do_without_similar_items(night: Night) -> None:
+    manifest = publish(night, similar=0)
+    assert list(manifest["schema"]) == ["topk", "popular"]
+    assert not (night.store.export(manifest["export_id"]) / "similar").exists()
+
+
+def test_popular_items_of_the_last_days(night: Night) -> None:
+    """Interactions are 30 - user - item / 10 days old: user 4's are the latest, from 26 days (i0) to 25.3 (i7)."""
+    publish(night, popular_days=[26])
+    rows = [r for r in Export.latest(night.store.root).table("popular").to_pylist() if r["category"] is None]
+    tops = {name: [(r["item_id"], r["score"]) for r in rows if r["window"] == name] for name in ("all", "26d")}
+    assert tops == {"all": [("i0", 4), ("i1", 4), ("i2", 4)], "26d": [("i0", 1), ("i1", 1), ("i2", 1)]}
+    assert [row["window"] for row in rows] == ["all"] * 3 + ["26d"] * 3
+
+
 def test_popular_is_overall_and_by_category_without_what_is_not_available(night: Night) -> None:
     publish(night)
     rows = Export.latest(night.store.root).table("popular").to_pylist()
@@ -221,6 +265,8 @@ def rewrite(out: Path, change: Any) -> None:
         ("users_unknown", lambda f: f.assign(user_id=f["user_id"].where(f["user_id"] != 7, 8))),
         ("items_unavailable", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "i5"))),
         ("items_seen", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "i1"))),
+        ("reasons_not_seen", lambda f: f.assign(reason_item_id="i7")),
+        ("reasons_not_seen", lambda f: f.assign(reason_item_id="?")),
     ],
 )
 def test_the_audit_counts_and_refuses_what_breaks_the_contract(night: Night, count: str, change: Any) -> None:
@@ -243,8 +289,49 @@ def test_the_audit_does_not_depend_on_where_files_and_batches_end(
     pq.write_table(table.slice(0, 7), path)
     pq.write_table(table.slice(7), path.with_name("part-00001.parquet"))
     for rows in (1, 2, 5, 1000):
-        monkeypatch.setattr("tasks.audit.ROWS_AT_ONCE", rows)
+        monkeypatch.setattr("tasks.audit_items.ROWS_AT_ONCE", rows)
         assert checked(night, out) == whole
+
+
+SIMILAR = "similar/part-00000.parquet"
+
+
+@pytest.mark.parametrize(
+    ("count", "file", "change"),
+    [
+        ("similar_unknown", SIMILAR, lambda f: f.assign(item_id=f["item_id"].where(f["item_id"] != "i0", "?"))),
+        ("similar_unavailable", SIMILAR, lambda f: f.assign(similar_item_id="i5")),
+        ("similar_repeats", SIMILAR, lambda f: f.assign(similar_item_id=f["item_id"])),
+        ("similar_ranks", SIMILAR, lambda f: f.assign(rank=f["rank"] + 1)),
+        ("similar_ranks", SIMILAR, lambda f: f.assign(score=f["rank"].astype("float32"))),
+        ("popular_unavailable", "popular/part-00000.parquet", lambda f: f.assign(item_id="i5")),
+    ],
+)
+def test_the_audit_counts_and_refuses_what_is_wrong_with_the_tables_of_items(
+    night: Night, count: str, file: str, change: Any
+) -> None:
+    out = written(night)
+    assert not any(item_tables(out, night.features).values())
+    table = pq.read_table(out / file)
+    pq.write_table(pa.Table.from_pandas(change(table.to_pandas()), table.schema), out / file)
+    assert item_tables(out, night.features)[count] > 0
+    with pytest.raises(ExportRefused):
+        audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
+
+
+@pytest.mark.parametrize("table", ["topk", "similar", "popular"])
+def test_the_audit_refuses_columns_that_are_not_the_contracts(night: Night, table: str) -> None:
+    out = written(night)
+    path = out / table / "part-00000.parquet"
+    rows = pq.read_table(path)
+    pq.write_table(rows.append_column("more", pa.nulls(len(rows))), path)
+    check_columns(out)  # columns may be added
+    pq.write_table(rows.set_column(rows.schema.get_field_index("score"), "score", rows["score"].cast("double")), path)
+    with pytest.raises(ExportRefused, match="the column score is double, the contract has float"):
+        check_columns(out)
+    pq.write_table(rows.drop_columns(["score", "rank"]), path)
+    with pytest.raises(ExportRefused, match=r"the column rank is missing.*score is missing"):
+        audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
 
 
 def test_an_export_that_fails_its_audit_leaves_the_last_one(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,68 @@
+"""The columns of the published tables, from the one place that names them: ``export_schema.json`` beside this file."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Json = dict[str, Any]
+
+PLAIN = {
+    "date32": pa.date32(),
+    "int16": pa.int16(),
+    "float32": pa.float32(),
+    "string": pa.string(),
+    "code": pa.dictionary(pa.int8(), pa.string()),
+}
+
+
+@cache
+def contract() -> Json:
+    """The content of ``export_schema.json``: the version, and for each table its meaning, order and columns.
+
+    The types ``user_id`` and ``item_id`` stand for int64 or string, as the site has them; ``code`` is a dictionary of
+    strings.
+    """
+    found: Json = json.loads(Path(__file__).with_name("export_schema.json").read_text(encoding="utf-8"))
+    return found
+
+
+def arrow_schema(table: str, user_type: pa.DataType, item_type: pa.DataType) -> pa.Schema:
+    """The schema of a table's files on a site with ids of these types."""
+    types = PLAIN | {"user_id": user_type, "item_id": item_type}
+    columns = contract()["tables"][table]["columns"]
+    return pa.schema([pa.field(column["name"], types[column["type"]], column["nullable"]) for column in columns])
+
+
+def described(export: Path) -> Json:
+    """What a manifest says of the tables in a folder: meaning, order, and the Arrow type of each column."""
+    found = {}
+    for name, about in contract()["tables"].items():
+        part = next((export / name).glob("*.parquet"), None)
+        if part is not None:
+            schema = pq.read_schema(part)
+            columns = [column | {"type": str(schema.field(column["name"]).type)} for column in about["columns"]]
+            found[name] = about | {"columns": columns}
+    return found
+
+
+def differences(path: Path, table: str) -> list[str]:
+    """How the columns of a Parquet file differ from the contract: a sentence each, none where they agree.
+
+    Columns that the contract does not name are no difference: within a version, columns are added.
+    """
+    schema = pq.read_schema(path)
+    found = []
+    for column in contract()["tables"][table]["columns"]:
+        name, wanted = column["name"], column["type"]
+        if name not in schema.names:
+            found.append(f"{path}: the column {name} is missing")
+            continue
+        allowed = [pa.int64(), pa.string()] if wanted in ("user_id", "item_id") else [PLAIN[wanted]]
+        if schema.field(name).type not in allowed:
+            types = " or ".join(map(str, allowed))
+            found.append(f"{path}: the column {name} is {schema.field(name).type}, the contract has {types}")
+    return found
