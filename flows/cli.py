@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from flows.cli_deployed import deploy, serve, worker
+from flows.cli_exports import diff, pin, rollback, unpin, verify
 from flows.cli_options import Day, date_option, models_option, site_options, store_option, the_store
 from flows.cli_reports import report, tune
 from recmodels.errors import ConfigError, NightrecError
@@ -175,16 +176,6 @@ def status(store: Path | None, last: int) -> None:
 
 
 @nightrec.command()
-@store_option
-@click.option("--date", "run_date", type=Day(), help="The export of that night [the latest].")
-def verify(store: Path | None, run_date: date | None) -> None:
-    """Check an export against its manifest and its contract."""
-    from flows.lookup import verified
-
-    console.print(verified(the_store(store), run_date), highlight=False, soft_wrap=True)
-
-
-@nightrec.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--users", type=click.IntRange(1), default=8_000, show_default=True)
 @click.option("--items", type=click.IntRange(1), default=2_000, show_default=True)
@@ -289,7 +280,7 @@ def show_night(store: Path, record: dict[str, Any]) -> None:
     console.print(recommendations(user_id, rows))
 
 
-for command in (serve, deploy, worker, report, tune):
+for command in (verify, rollback, diff, pin, unpin, serve, deploy, worker, report, tune):
     nightrec.add_command(command)
 
 

@@ -17,6 +17,7 @@ from recmodels.registry import create
 from tasks.export import ExportRules
 from tasks.features import FeatureRules
 from tasks.gate import GateRules
+from tasks.keeping import KeepRules
 from tasks.notify import NotifyRules
 from tasks.orders import NAME, Candidate, EvaluationRules
 from tasks.pairs import PrepareRules
@@ -87,6 +88,7 @@ class NightConfig(BaseModel):
     evaluation: EvaluationRules = EvaluationRules()
     gate: GateRules = GateRules()
     export: ExportRules = ExportRules()
+    keep: KeepRules = KeepRules()
     demo: DemoRules = DemoRules()
 
     @field_validator("timezone")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from recmodels import dataset as layout
 from recmodels.errors import ConfigError, ExportRefused
 from recmodels.exports import Export
-from tasks.store import Night, Store, sha256
+from tasks.store import Night, Store, read_json, sha256
 
 Row = dict[str, Any]
 
@@ -78,18 +78,21 @@ def verified(store: Path, run_date: date | None) -> str:
     """
     from recmodels.dataset import Dataset
     from tasks.audit import audit
+    from tasks.audit_items import check_columns
     from tasks.features import FeatureRules
     from tasks.lists import ListRules, translate
+    from tasks.publish import intact
 
     export = export_of(store, run_date)
-    about = export.manifest
-    for file in about["files"]:
-        path = export.folder / file["path"]
-        if not path.is_file():
-            raise ExportRefused(f"{path} is missing: publish the night {about['run_date']} again.")
-        if sha256(path) != file["sha256"]:
-            raise ExportRefused(f"{path} is not what was published: publish the night {about['run_date']} again.")
-    night = Night(Store(store), date.fromisoformat(about["run_date"]))
+    about, folder = export.manifest, Store(store)
+    intact(folder, about)
+    check_columns(export.folder)
+    pointer = read_json(folder.pointer)
+    if pointer and pointer["export_id"] == about["export_id"]:
+        manifest = folder.export_manifest(about["export_id"])
+        if sha256(manifest) != pointer["manifest_sha256"]:
+            raise ExportRefused(f"{manifest} is not what {folder.pointer} points to: publish the night again.")
+    night = folder.night(date.fromisoformat(about["run_date"]))
     rows = f"{about['export_id']}: {len(about['files'])} files and {about['rows']:,} rows are as published"
     if not (night.prepared / layout.USERS).exists():
         return f"{rows}. The night's features are gone, so its lists were not checked against them."

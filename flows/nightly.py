@@ -18,6 +18,7 @@ from tasks.export import export
 from tasks.features import features
 from tasks.gate import admit
 from tasks.ingest import ingest
+from tasks.keeping import retain
 from tasks.lists import list_rules
 from tasks.machine import core_count
 from tasks.orders import Order
@@ -126,5 +127,6 @@ def night(
             published = export(
                 night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh
             )
+            retain(night.store, config.keep)
         record.update(report(night, raw, valid, prepared, comparison, published))
     return record

@@ -54,6 +54,11 @@ class Store:
         return self.exports / "latest"
 
     @property
+    def pins(self) -> Path:
+        """The exports that are kept, with when that was asked for."""
+        return self.root / "pins.json"
+
+    @property
     def demo(self) -> Path:
         return self.root / "demo"
 

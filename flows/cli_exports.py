@@ -1,0 +1,104 @@
+"""The commands that look at published exports, and undo: ``verify``, ``rollback``, ``diff``, ``pin`` and ``unpin``."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.cli_options import Day, store_option, the_store
+from tasks.store import Store
+
+NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
+
+
+def say(text: str) -> None:
+    click.echo(text)
+
+
+@click.command()
+@store_option
+@click.option("--date", "run_date", type=Day(), help="The export of that night [the latest].")
+def verify(store: Path | None, run_date: date | None) -> None:
+    """Check an export against its manifest and its contract.
+
+    Files are compared with their hashes, sizes and rows; while the night's features are there, lists are compared with
+    what the users have, and reasons with their histories.
+    """
+    from flows.lookup import verified
+
+    say(verified(the_store(store), run_date))
+
+
+@click.command()
+@store_option
+@click.option("--to", metavar=NAME, help="The night (its newest export) or the export to go to [the one before].")
+def rollback(store: Path | None, to: str | None) -> None:
+    """Point readers at an earlier export, whose files are checked first.
+
+    The exports after it stay, and are withdrawn: only a new one, or `rollback --to` one of them, moves readers on.
+    """
+    from tasks.publish import rollback as go_back
+
+    before, now = go_back(Store(the_store(store)), to)
+    say(f"Readers see {now} now; before, it was {before}." if before != now else f"Readers see {now}, as before.")
+
+
+@click.command()
+@click.argument("first", metavar="D1")
+@click.argument("second", metavar="D2")
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+def diff(first: str, second: str, store: Path | None, as_json: bool) -> None:
+    """Show what changed for users and items from the export D1 to D2; each is a night's newest export by its
+    date, or its n-th as <date>.n."""
+    from tasks.differences import difference
+
+    found = difference(Store(the_store(store)), first, second)
+    if as_json:
+        click.echo(json.dumps(found, default=str, ensure_ascii=False))
+        return
+    for line in told(found):
+        say(line)
+
+
+def told(found: dict[str, Any]) -> list[str]:
+    """A difference in words."""
+    old, new, both = found["old"], found["new"], max(found["users_in_both"], 1)
+    come, gone = (found[f"users_{side}"] - found["users_in_both"] for side in ("new", "old"))
+    lines = [
+        f"{old['export_id']} ({old['champion']}, top {old['k']}) → {new['export_id']} ({new['champion']}, "
+        f"top {new['k']})",
+        f"Users: {found['users_in_both']:,} in both, {come:,} came, {gone:,} went.",
+        f"Lists: {found['users_unchanged'] / both:.1%} unchanged, {found['users_reordered'] / both:.1%} in another "
+        f"order only, {found['users_wholly_new_lists'] / both:.1%} wholly new; "
+        f"{found['mean_churn']:.1%} of a user's list is new on average.",
+        f"Scores of what stayed: {found['mean_score_old']:.4g} → {found['mean_score_new']:.4g} on average "
+        f"(by {found['mean_score_shift_size']:.4g} a place)"
+        + ("." if old["champion"] == new["champion"] else "; the models differ, and so do their scales."),
+        f"Items: {found['items_entered']:,} came into lists, {found['items_left']:,} left them all.",
+    ]
+    for name in ("entered", "left", "moved"):
+        lines += [f"  {name} {row['item_id']}: in {row['before']:,} → {row['after']:,} lists" for row in found[name]]
+    return lines
+
+
+@click.command()
+@click.argument("name", metavar=NAME)
+@store_option
+def pin(name: str, store: Path | None) -> None:
+    """Keep an export (a night's newest by its date, or its n-th as <date>.n), however old it grows."""
+    from tasks.keeping import pin as keep
+
+    say(f"{keep(Store(the_store(store)), name)} is pinned.")
+
+
+@click.command()
+@click.argument("name", metavar=NAME)
+@store_option
+def unpin(name: str, store: Path | None) -> None:
+    """Let a pinned export grow old like the others."""
+    from tasks.keeping import unpin as release
+
+    say(f"{', '.join(release(Store(the_store(store)), name))}: no longer pinned.")

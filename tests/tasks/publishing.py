@@ -1,0 +1,60 @@
+"""A small site's nights, up to the refitted champion and published: what the tests of exports start from."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from recmodels.dataset import Dataset
+from recmodels.neighbors import ItemKNN
+from tasks.export import ExportRules, export
+from tasks.features import FeatureRules, write_features
+from tasks.pairs import PrepareRules
+from tasks.prepare import write_prepared
+from tasks.store import Json, Night, Store
+from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
+
+K = 3
+CATALOGUE = pa.table(
+    {
+        "item_id": [f"i{n}" for n in range(8)],
+        "title": [f"Title {n}" for n in range(8)],
+        "genre": ["x", "y", "x", "y", "x", "y", None, "x"],
+        "available": [True, True, True, True, True, False, True, None],
+    }
+)
+LOG = [
+    (user, f"i{item}", 30 - user - item / 10)
+    for user, items in enumerate([(0, 1, 2), (0, 1, 5), (1, 2, 3), (0, 2, 4), (0, 1, 2, 3, 4, 6, 7)])
+    for item in items
+]
+USERS = pa.table({"user_id": [7, 8], "opted_out": [False, True]})
+
+
+def prepare_night(root: Path, run_date: date = RUN_DATE) -> Night:
+    """A night up to its refitted champion."""
+    night = Store(root).night(run_date)
+    write_valid_tables(night.valid, interactions=events(LOG), items=CATALOGUE, users=USERS)
+    for folder in (night.prepared, night.features / "train", night.features / "full"):
+        folder.mkdir(parents=True)
+    write_prepared(night.valid, PrepareRules(holdout="last"), CUTOFF, night.prepared)
+    for window in ("train", "full"):
+        write_features(night.prepared, night.valid, window, FeatureRules(), night.features / window)  # type: ignore[arg-type]
+    ItemKNN().fit(Dataset.load(night.features, "full")).save(night.champion)
+    return night
+
+
+def publish(night: Night, k: int = K, fresh: bool = False, **rules: Any) -> Json:
+    comparison = {"metrics": {"ndcg": {"value": 0.5, "low": 0.4, "high": 0.6}}, "k": 10, "users": 5}
+    return export.fn(
+        night,
+        CUTOFF,
+        "item_knn",
+        ExportRules(k=k, **rules),
+        FeatureRules(),
+        {"output": "prepared"},
+        {"output": "champion"},
+        {"summary": comparison},
+        fresh,
+    )
