@@ -18,16 +18,21 @@ COLUMNS = ["user_id", "rank", "item_id", "score"]
 SHOWN = 10  # items that entered or left the lists, and items whose lists changed most in number
 
 
-def side_by_side(old: list[Path], new: list[Path], columns: list[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """The rows of the same users from two sorted tables, some two million at a time; columns[0] is the user."""
+def side_by_side(
+    old: list[Path], new: list[Path], columns: list[str], more: list[str] | None = None
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """The rows of the same users from two sorted tables, some two million at a time; columns[0] is the user.
+
+    Of the second table ``more`` columns are read.
+    """
     key = columns[0]
-    left, right = whole_lists(old, columns), whole_lists(new, columns)
+    left, right = whole_lists(old, columns), whole_lists(new, [*columns, *(more or [])])
     a, b = next(left, None), next(right, None)
+    nothing = [pq.read_schema(files[0]).empty_table() for files in (old, new)]
     while a is not None or b is not None:
         ends = [table[key][-1].as_py() for table in (a, b) if table is not None]
         (first, a), (second, b) = (cut(table, key, min(ends)) for table in (a, b))
-        some: pa.Table = second if first is None else first
-        yield some.slice(0, 0) if first is None else first, some.slice(0, 0) if second is None else second
+        yield nothing[0] if first is None else first, nothing[1] if second is None else second
         a = next(left, None) if a is None else a
         b = next(right, None) if b is None else b
 

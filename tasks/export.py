@@ -15,6 +15,7 @@ from recmodels.popularity import Popularity
 from recmodels.rerank import Rules
 from recmodels.serving import serve
 from tasks.audit import audit
+from tasks.delta import base_of, write_delta
 from tasks.features import FeatureRules
 from tasks.lists import ListRules, translate
 from tasks.publish import newest_export, next_export_id, point_to
@@ -43,6 +44,7 @@ class ExportRules(ListRules):
     popular_days: list[Annotated[int, Field(ge=1)]] = Field(
         default=[7, 1], description="Popular items also of the last so many days."
     )
+    delta: bool = Field(default=True, description="Whether the lists that changed are published apart as well.")
     valid_hours: float = Field(default=48, gt=0, description="How long downstream jobs may rely on an export.")
 
 
@@ -79,6 +81,8 @@ def export(
         plan = translate(night, "full", rules, features) if rules.rerank else None
         with replacing(night.store.export(export_id)) as out:
             write_export(night, data, Recommender.load(night.champion), name, rules, features, out, plan)
+            base = base_of(night.store, night.run_date) if rules.delta else None
+            told_changes = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)
             profile = audit(out, night.features, data, rules.k, repeats=rules.repeats, docs=docs, rules=plan)
             files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
@@ -99,6 +103,7 @@ def export(
             "users": profile["users_listed"],
             "cold_users": profile["cold_users"],
             "rows": profile["rows"],
+            "delta_of": base["export_id"] if base is not None and told_changes else None,
             "files": files,
             "schema": schema,
             "metrics": measured["metrics"],

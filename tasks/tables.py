@@ -47,7 +47,8 @@ class Parts:
     def write(self, table: pa.Table) -> None:
         if self.file is None:
             self.file = open_part(self.folder / f"part-{self.part:05d}.parquet", table.schema)
-        self.file.write_table(table, row_group_size=ROWS_A_GROUP)
+        if table.num_rows:
+            self.file.write_table(table, row_group_size=ROWS_A_GROUP)
         self.rows += table.num_rows
         if self.rows >= ROWS_A_PART:
             self.close()
@@ -204,7 +205,7 @@ def ranked(
 def describe_part(path: Path, root: Path) -> Json:
     """A data file as the manifest names it, with the range of its users."""
     part = describe(path, root)
-    if "user_id" in part["schema"]:
+    if "user_id" in part["schema"] and part["rows"]:
         file = pq.ParquetFile(path)
         first, last = (file.read_row_group(group, ["user_id"]) for group in (0, file.num_row_groups - 1))
         part |= {"min_user": first["user_id"][0].as_py(), "max_user": last["user_id"][-1].as_py()}
