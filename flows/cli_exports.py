@@ -1,4 +1,4 @@
-"""The commands that look at published exports, and undo: ``verify``, ``rollback``, ``diff``, ``pin`` and ``unpin``."""
+"""The commands that look at published exports, keep them and undo: from ``verify`` to ``forget``."""
 
 import json
 from datetime import date
@@ -102,3 +102,24 @@ def unpin(name: str, store: Path | None) -> None:
     from tasks.keeping import unpin as release
 
     say(f"{', '.join(release(Store(the_store(store)), name))}: no longer pinned.")
+
+
+@click.command()
+@click.argument("user_id")
+@store_option
+def forget(user_id: str, store: Path | None) -> None:
+    """Remove a user from the exports that are kept and from the working files of all nights.
+
+    Remove them from your own tables first (or set `opted_out`): the next night learns from these. What a night's models
+    have learnt goes with the user. The reference that is printed, and nothing else, is in forgotten.jsonl.
+    """
+    from tasks.forget import forget as remove
+    from tasks.locking import held
+
+    folder = Store(the_store(store).absolute())
+    with held(folder):
+        line = remove(folder, user_id)
+    say(
+        f"{line['rows']:,} rows are gone from {len(line['exports'])} exports and {len(line['nights'])} nights. "
+        f"Reference: {line['reference']}"
+    )

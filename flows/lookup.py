@@ -1,5 +1,6 @@
 """Looking at what was published: one user's list with titles, and whether an export is still what it was."""
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 from recmodels import dataset as layout
 from recmodels.errors import ConfigError, ExportRefused
 from recmodels.exports import Export
+from recmodels.pseudonyms import hashed, hashed_ids, key_in
 from tasks.store import Night, Store, read_json, sha256
 
 Row = dict[str, Any]
@@ -27,7 +29,7 @@ def list_of(store: Path, user_id: str, run_date: date | None = None) -> list[Row
         ConfigError: nothing is published, or the user has no list in it.
     """
     export = export_of(store, run_date)
-    rows = export.table("topk", [typed(export, user_id)]).sort_by("rank")
+    rows = export.table("topk", [published_as(export, user_id)]).sort_by("rank")
     if not rows.num_rows:
         raise ConfigError(
             f"User {user_id} is not in the export {export.manifest['export_id']}: unknown visitors get the popular "
@@ -36,8 +38,14 @@ def list_of(store: Path, user_id: str, run_date: date | None = None) -> list[Row
     return with_titles(store, export, rows)
 
 
-def typed(export: Export, user_id: str) -> int | str:
-    """The user id in the type of the export's column."""
+def published_as(export: Export, user_id: str) -> int | str:
+    """The user id as it is in the export: in the type of its column, or hashed.
+
+    Raises:
+        ConfigError: it cannot be one, or the key of the hashes is not in the environment.
+    """
+    if variable := export.manifest.get("hash_key_env"):
+        return hashed(user_id, key_in(variable))
     topk = next(file for file in export.manifest["files"] if file["path"].startswith("topk/"))
     if topk["schema"]["user_id"] != "int64":
         return user_id
@@ -54,7 +62,7 @@ def someone(store: Path, run_date: date) -> tuple[Any, list[Row]]:
     head = next(pq.ParquetFile(export.folder / first["path"]).iter_batches(100_000, columns=["user_id", "source"]))
     personal = pc.equal(head["source"].cast(pa.string()), "personal").to_numpy(zero_copy_only=False)
     user_id = head["user_id"][int(personal.argmax())].as_py()
-    return user_id, list_of(store, str(user_id), run_date)
+    return user_id, with_titles(store, export, export.table("topk", [user_id]).sort_by("rank"))
 
 
 def with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:
@@ -100,5 +108,11 @@ def verified(store: Path, run_date: date | None) -> str:
     rules = ListRules(k=about["k"], **{n: v for n, v in about.get("rules", {}).items() if n in ListRules.model_fields})
     roles = FeatureRules(roles=about.get("rules", {}).get("roles", {}))
     plan = translate(night, "full", rules, roles) if rules.rerank else None
-    audit(export.folder, night.features, data, about["k"], repeats=about["repeats"], rules=plan)
+    published = None
+    if variable := about.get("hash_key_env"):
+        if not os.environ.get(variable):
+            return f"{rows}. {variable} is not set, so its lists were not checked against what the users have."
+        users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
+        published = hashed_ids(users, key_in(variable))
+    audit(export.folder, night.features, data, about["k"], repeats=about["repeats"], rules=plan, published=published)
     return f"{rows}, and the lists of {about['users']:,} users keep the contract."

@@ -29,26 +29,38 @@ def audit(
     repeats: bool,
     docs: Path | None = None,
     rules: Rules | None = None,
+    published: pa.Array | None = None,
 ) -> dict[str, Any]:
     """Count what breaks the contract, or the site's ``rules``, in ``export`` and return the counts.
 
     ``data`` is the full window that the lists were made from; ``docs`` a folder of Data Docs that gets a page more.
+    ``published`` are the users' ids in the export, in the order of the features, where they are not their own.
     Memory is bounded by the interactions and some two million rows of lists.
 
     Raises:
         ExportRefused: a rule of the export suite is broken.
     """
     check_columns(export)
-    profile = profile_of(export, features, data, k, repeats=repeats, rules=rules) | item_tables(export, features)
+    profile = profile_of(export, features, data, k, repeats=repeats, rules=rules, published=published) | item_tables(
+        export, features
+    )
     check_export(profile, docs, docs.name if docs else "")
     return profile
 
 
 def profile_of(
-    export: Path, features: Path, data: Dataset, k: int, *, repeats: bool, rules: Rules | None = None
+    export: Path,
+    features: Path,
+    data: Dataset,
+    k: int,
+    *,
+    repeats: bool,
+    rules: Rules | None = None,
+    published: pa.Array | None = None,
 ) -> dict[str, Any]:
     """The counts that the export suite judges."""
     user_ids = pq.read_table(features / "prepared" / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
+    user_ids = user_ids if published is None else published
     items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
     item_ids, available = items["item_id"].combine_chunks(), items["available"].to_numpy()
     listable = available if rules is None else available & rules.allowed
@@ -78,7 +90,7 @@ def profile_of(
     length = np.minimum(np.broadcast_to(listable.sum() - has, data.n_users), k)  # what each list should have
     if rules is not None and rules.lengths is not None:
         length = np.minimum(listable.sum() - has, rules.lengths)
-    length = length.copy()
+    length = np.where(user_ids.is_valid().to_numpy(zero_copy_only=False), length, 0)  # without an id: forgotten
     for table in whole_lists(sorted((export / "topk").glob("*.parquet")), COLUMNS):
         user = pc.fill_null(pc.index_in(table["user_id"], value_set=user_ids), -1).to_numpy().astype(np.int64)
         item = pc.fill_null(pc.index_in(table["item_id"], value_set=item_ids), -1).to_numpy()

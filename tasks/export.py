@@ -4,6 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field
 
@@ -12,6 +15,7 @@ from recmodels.base import Recommender
 from recmodels.dataset import Dataset
 from recmodels.export_schema import contract, described
 from recmodels.popularity import Popularity
+from recmodels.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.rerank import Rules
 from recmodels.serving import serve
 from tasks.audit import audit
@@ -45,6 +49,10 @@ class ExportRules(ListRules):
         default=[7, 1], description="Popular items also of the last so many days."
     )
     delta: bool = Field(default=True, description="Whether the lists that changed are published apart as well.")
+    hash_key_env: str | None = Field(
+        default=None,
+        description="Environment variable with a key by which user ids are hashed in exports; they are plain without.",
+    )
     valid_hours: float = Field(default=48, gt=0, description="How long downstream jobs may rely on an export.")
 
 
@@ -69,6 +77,8 @@ def export(
     """
     inputs = outputs(prepared=prepared, champion=champion)
     parameters = {"model": name, "rules": rules.model_dump(), "roles": features.roles}
+    if rules.hash_key_env:
+        parameters["key"] = hashed("", key_in(rules.hash_key_env))  # in a digest: another key makes another export
     fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_version()})
     done = newest_export(night.store, night.run_date)
     if done and done["fingerprint"] == fingerprint and not fresh:
@@ -80,11 +90,14 @@ def export(
         data = Dataset.load(night.features, "full")
         plan = translate(night, "full", rules, features) if rules.rerank else None
         with replacing(night.store.export(export_id)) as out:
-            write_export(night, data, Recommender.load(night.champion), name, rules, features, out, plan)
+            published = published_ids(night, rules)
+            write_export(night, data, Recommender.load(night.champion), name, rules, features, out, plan, published)
             base = base_of(night.store, night.run_date) if rules.delta else None
             told_changes = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)
-            profile = audit(out, night.features, data, rules.k, repeats=rules.repeats, docs=docs, rules=plan)
+            profile = audit(
+                out, night.features, data, rules.k, repeats=rules.repeats, docs=docs, rules=plan, published=published
+            )
             files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
             schema = described(out)
         created = datetime.now(UTC).replace(microsecond=0)
@@ -101,6 +114,7 @@ def export(
             "rules": rules.model_dump(include=set(ListRules.model_fields) - {"k"}, exclude_defaults=True)
             | {"roles": features.roles},
             "users": profile["users_listed"],
+            "hash_key_env": rules.hash_key_env,
             "cold_users": profile["cold_users"],
             "rows": profile["rows"],
             "delta_of": base["export_id"] if base is not None and told_changes else None,
@@ -130,16 +144,22 @@ def write_export(
     features: FeatureRules,
     out: Path,
     plan: Rules | None = None,
+    published: pa.Array | None = None,
 ) -> None:
-    """Write the folders of the tables into ``out``: Parquet and nothing else. ``plan`` is the translation of rules."""
+    """Write the folders of the tables into ``out``: Parquet and nothing else. ``plan`` is the translation of rules.
+
+    ``published`` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
+    """
     items = pq.read_table(night.prepared / layout.ITEMS)
-    user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
+    user_ids = published_ids(night, rules) if published is None else published
+    order = pc.array_sort_indices(user_ids).to_numpy().astype(np.int32)
     item_ids = items["item_id"].combine_chunks()
     allowed = items["available"].to_numpy() if plan is None else plan.allowed
     popular = Popularity().fit(data)
     writer = Writer(night.run_date, name, user_ids, item_ids, out / "topk")
     k = rules.longest
-    for users in batches(data.n_users, k):
+    for batch in batches(data.n_users, k):
+        users = order[batch]
         lists = serve(model, popular, data, users, k, allowed=allowed, repeats=rules.repeats, explain=True, rules=plan)
         writer.write(lists)
     writer.close()
@@ -151,3 +171,9 @@ def write_export(
     best = Parts(out / "popular")
     best.write(popular_table(night.run_date, popular, rules.popular_days, data, items, features, allowed, rules.k))
     best.close()
+
+
+def published_ids(night: Night, rules: ExportRules) -> pa.Array:
+    """The ids of a night's users as they are published, in the order of the features."""
+    user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
+    return hashed_ids(user_ids, key_in(rules.hash_key_env)) if rules.hash_key_env else user_ids

@@ -59,8 +59,11 @@ def expendable(store: Store, rules: KeepRules, now: datetime) -> list[str]:
 def remove(store: Store, export_id: str) -> None:
     manifest = store.export_manifest(export_id)
     aside = manifest.parent / "removed" / manifest.name
-    aside.parent.mkdir(exist_ok=True)
-    manifest.replace(aside)
+    about = read_json(manifest) or {}
+    limits = ("min_user", "max_user")  # nobody's id stays for the record
+    files = [{name: file[name] for name in file if name not in limits} for file in about.get("files", [])]
+    write_json(aside, about | {"files": files})
+    manifest.unlink()
     sync(manifest.parent)
     doomed = store.exports / f"{TEMPORARY}removed-{export_id}"
     store.export(export_id).rename(doomed)

@@ -84,6 +84,11 @@ class Store:
         found = sorted((self.root / "nights").glob("*/night.json"))
         return [Night(self, date.fromisoformat(path.parent.name)) for path in found]
 
+    def all_nights(self) -> list["Night"]:
+        """The nights that have left anything, oldest first."""
+        found = sorted((self.root / "nights").glob("????-??-??"))
+        return [Night(self, date.fromisoformat(path.name)) for path in found]
+
     def sweep(self) -> None:
         """Remove exports that a killed night left half-written, or whole but without a manifest."""
         for leftover in self.exports.glob(f"{TEMPORARY}*"):
