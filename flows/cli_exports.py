@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from flows.cli_options import Day, store_option, the_store
+from recmodels.errors import ConfigError
 from tasks.store import Store
 
 NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
@@ -123,3 +124,22 @@ def forget(user_id: str, store: Path | None) -> None:
         f"{line['rows']:,} rows are gone from {len(line['exports'])} exports and {len(line['nights'])} nights. "
         f"Reference: {line['reference']}"
     )
+
+
+@click.command()
+@click.option("--to", metavar="URL", help="Where to [mirror.to of the settings].")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
+@store_option
+def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
+    """Bring the copy of the exports up to date, after a rollback or when someone was forgotten.
+
+    A night does this by itself where `mirror.to` is set.
+    """
+    from flows.config import load
+    from tasks.mirror import mirror as copy
+
+    settings = load(config)
+    if not (url := to or settings.mirror.to):
+        raise ConfigError("There is no copy to bring up to date: name it with --to, or set mirror.to.")
+    done = copy.fn(Store((store or settings.store).absolute()), url)
+    say(f"Copied: {', '.join(done['copied']) or 'nothing'}. Removed: {', '.join(done['removed']) or 'nothing'}.")

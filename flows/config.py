@@ -18,6 +18,7 @@ from tasks.export import ExportRules
 from tasks.features import FeatureRules
 from tasks.gate import GateRules
 from tasks.keeping import KeepRules
+from tasks.mirror import MirrorRules
 from tasks.notify import NotifyRules
 from tasks.orders import NAME, Candidate, EvaluationRules
 from tasks.pairs import PrepareRules
@@ -89,6 +90,7 @@ class NightConfig(BaseModel):
     gate: GateRules = GateRules()
     export: ExportRules = ExportRules()
     keep: KeepRules = KeepRules()
+    mirror: MirrorRules = MirrorRules()
     demo: DemoRules = DemoRules()
 
     @field_validator("timezone")

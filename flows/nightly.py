@@ -21,6 +21,7 @@ from tasks.ingest import ingest
 from tasks.keeping import retain
 from tasks.lists import list_rules
 from tasks.machine import core_count
+from tasks.mirror import mirror
 from tasks.orders import Order
 from tasks.prepare import prepare
 from tasks.report import recorded, report
@@ -128,5 +129,7 @@ def night(
                 night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh
             )
             retain(night.store, config.keep)
+            if config.mirror.to:
+                mirror(night.store, config.mirror.to)
         record.update(report(night, raw, valid, prepared, comparison, published))
     return record

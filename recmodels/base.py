@@ -130,6 +130,8 @@ class Recommender(ABC):
         """
         users = self._checked(data, users, 1, None)
         reasons = np.full(top.items.shape, -1, np.int32)
+        if type(self)._affinity is Recommender._affinity:  # it cannot tell: no need to pair anything
+            return reasons
         sizes = np.diff(data.matrix.indptr)[users].astype(np.int64) * top.items.shape[1]
         for start, stop in chunks(sizes, PAIRS):
             reasons[start:stop] = self._reasons(data.matrix[users[start:stop]], top.items[start:stop])

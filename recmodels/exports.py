@@ -1,10 +1,12 @@
 """Reading what was published: the current export, a night's export, and one user's list.
 
-For downstream jobs in Python; anything that reads Parquet can do the same from ``exports/latest.json``.
+For downstream jobs in Python; anything that reads Parquet can do the same from ``exports/latest.json``. A store is a
+folder, or the URL of a copy: ``s3://bucket/prefix``, ``gs://...``, ``abfs://...``, or another that fsspec knows.
 """
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +14,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError
@@ -24,51 +27,111 @@ class Export:
     """One published export of a store."""
 
     exports: Path
-    """The store's ``exports`` folder."""
+    """The store's ``exports`` folder, or its path within ``files``."""
     manifest: Json
+    files: pafs.FileSystem = field(default_factory=pafs.LocalFileSystem)
 
     @classmethod
-    def latest(cls, store: Path) -> Self:
+    def latest(cls, store: str | Path) -> Self:
         """The export that readers are pointed to. Raises ConfigError where nothing is published yet."""
-        pointer = store / "exports" / "latest.json"
-        if not pointer.exists():
-            raise ConfigError(f"Nothing is published in the store {store}: run a night first, or name another --store.")
-        return cls.named(store, json.loads(pointer.read_text(encoding="utf-8"))["export_id"])
+        files, exports = place(store)
+        for _ in range(3):  # a manifest is rewritten when a user is forgotten, and the pointer right after it
+            pointer = read(files, exports / "latest.json")
+            if pointer is None:
+                raise ConfigError(
+                    f"Nothing is published in the store {shown(store)}: run a night first, or name another --store."
+                )
+            named = json.loads(pointer)
+            about = read(files, exports / named["manifest"])
+            if about is not None and hashlib.sha256(about).hexdigest() == named["manifest_sha256"]:
+                break
+        return cls.named(store, named["export_id"])
 
     @classmethod
-    def of_night(cls, store: Path, run_date: date) -> Self:
+    def of_night(cls, store: str | Path, run_date: date) -> Self:
         """A night's newest export. Raises ConfigError where that night published none."""
-        manifests = list((store / "exports" / "manifests").glob(f"{run_date}*.json"))
-        if not manifests:
-            raise ConfigError(f"The night {run_date} has published nothing in the store {store}.")
-        newest = max(manifests, key=lambda path: int(path.stem.partition(".")[2] or 1))
-        return cls.named(store, newest.stem)
+        files, exports = place(store)
+        found = files.get_file_info(pafs.FileSelector(str(exports / "manifests"), allow_not_found=True))
+        ids = [name for info in found if (name := Path(info.path).stem).startswith(str(run_date)) and info.is_file]
+        if not ids:
+            raise ConfigError(f"The night {run_date} has published nothing in the store {shown(store)}.")
+        return cls.named(store, max(ids, key=lambda name: int(name.partition(".")[2] or 1)))
 
     @classmethod
-    def named(cls, store: Path, export_id: str) -> Self:
+    def named(cls, store: str | Path, export_id: str) -> Self:
         """The export with this id. Raises ConfigError where its manifest is missing."""
-        path = store / "exports" / "manifests" / f"{export_id}.json"
-        if not path.exists():
+        files, exports = place(store)
+        path = exports / "manifests" / f"{export_id}.json"
+        about = read(files, path)
+        if about is None:
             raise ConfigError(f"The export {export_id} has no manifest {path}; publish the night again.")
-        return cls(store / "exports", json.loads(path.read_text(encoding="utf-8")))
+        return cls(exports, json.loads(about), files)
 
     @property
     def folder(self) -> Path:
         return self.exports / str(self.manifest["export_id"])
 
     def table(self, name: str = "topk", users: list[Any] | None = None) -> pa.Table:
-        """The rows of ``topk`` or ``popular``; of the given users only, where they are named.
+        """The rows of one table; of the given users only, where they are named.
 
         Files and row groups that cannot hold a wanted user are not read.
         """
-        files = [self.folder / file["path"] for file in self.manifest["files"] if file["path"].startswith(f"{name}/")]
+        files = [
+            str(self.folder / file["path"]) for file in self.manifest["files"] if file["path"].startswith(f"{name}/")
+        ]
         wanted = None
         if users is not None:
-            kind = pq.read_schema(files[0]).field("user_id").type
+            kind = pq.read_schema(files[0], filesystem=self.files).field("user_id").type
             wanted = pc.is_in(pc.field("user_id"), pa.array(users, kind))
-        return ds.dataset([str(file) for file in files]).to_table(filter=wanted)
+        return ds.dataset(files, filesystem=self.files, format="parquet").to_table(filter=wanted)
 
 
 def read_latest(store: str | Path, users: list[Any] | None = None) -> pa.Table:
     """The current lists of a store, of all users or of some: a row a recommended item (see ``docs/export.md``)."""
-    return Export.latest(Path(store)).table("topk", users)
+    return Export.latest(store).table("topk", users)
+
+
+def place(store: str | Path) -> tuple[pafs.FileSystem, Path]:
+    """The file system of a store, and the path of its ``exports`` folder in it.
+
+    Raises:
+        ConfigError: the URL is of no known kind, or names a password: credentials belong in the environment.
+    """
+    if "://" not in str(store):
+        return pafs.LocalFileSystem(), Path(store) / "exports"
+    url = str(store)
+    kind, _, rest = url.partition("://")
+    if "@" in rest.partition("/")[0] and kind in ("s3", "gs", "gcs"):
+        raise ConfigError(f"The URL {shown(store)} names credentials: put them into the environment instead.")
+    try:
+        files, path = pafs.FileSystem.from_uri(url)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        files, path = through_fsspec(url)
+    return files, Path(path) / "exports"
+
+
+def through_fsspec(url: str) -> tuple[pafs.FileSystem, str]:
+    """A file system that Arrow does not know itself."""
+    try:
+        from fsspec.core import url_to_fs
+
+        files, path = url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"The URL {shown(url)} cannot be opened: {error}.") from None
+    return pafs.PyFileSystem(pafs.FSSpecHandler(files)), path
+
+
+def read(files: pafs.FileSystem, path: Path) -> bytes | None:
+    """The content of a small file; None where it is absent."""
+    try:
+        with files.open_input_stream(str(path)) as stream:
+            content: bytes = stream.read()
+            return content
+    except FileNotFoundError:
+        return None
+
+
+def shown(store: str | Path) -> str:
+    """A store's name without what may be a password, or the address of a server."""
+    kind, separator, rest = str(store).partition("://")
+    return f"{kind}://{rest.partition('?')[0].rpartition('@')[2]}" if separator else str(store)

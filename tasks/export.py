@@ -156,13 +156,14 @@ def write_export(
     item_ids = items["item_id"].combine_chunks()
     allowed = items["available"].to_numpy() if plan is None else plan.allowed
     popular = Popularity().fit(data)
-    writer = Writer(night.run_date, name, user_ids, item_ids, out / "topk")
     k = rules.longest
-    for batch in batches(data.n_users, k):
-        users = order[batch]
-        lists = serve(model, popular, data, users, k, allowed=allowed, repeats=rules.repeats, explain=True, rules=plan)
-        writer.write(lists)
-    writer.close()
+    with Writer(night.run_date, name, user_ids, item_ids, out / "topk") as writer:
+        for batch in batches(data.n_users, k):
+            users = order[batch]
+            lists = serve(
+                model, popular, data, users, k, allowed=allowed, repeats=rules.repeats, explain=True, rules=plan
+            )
+            writer.write(lists)
     if rules.similar:
         similar = Parts(out / "similar")
         for table in similar_tables(model, name, data, item_ids, allowed, rules.similar, night.run_date):

@@ -1,9 +1,10 @@
 """The published tables as files: lists streamed into ``topk/``, and the small tables ``similar`` and ``popular``."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -60,16 +61,37 @@ class Parts:
 
 
 class Writer:
-    """Streams lists, which come in the order of users, into the parts of ``topk/``."""
+    """Streams lists, which come in the order of users, into the parts of ``topk/``.
+
+    A thread of its own writes a batch while the next one is computed: two batches at most are held.
+    """
 
     def __init__(self, run_date: date, model: str, user_ids: pa.Array, item_ids: pa.Array, folder: Path) -> None:
         self.run_date, self.model = run_date, model
         self.user_ids, self.item_ids = user_ids, item_ids
         self.schema = arrow_schema("topk", user_ids.type, item_ids.type)
         self.parts = Parts(folder)
+        self.thread = ThreadPoolExecutor(1)
+        self.pending: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.wait()
+        finally:
+            self.thread.shutdown()
+            self.parts.close()
 
     def write(self, lists: Lists) -> None:
-        self.parts.write(self.table(lists))
+        self.wait()
+        self.pending = self.thread.submit(lambda: self.parts.write(self.table(lists)))
+
+    def wait(self) -> None:
+        """Wait for what is being written. Raises what it raised."""
+        if self.pending is not None:
+            self.pending.result()
 
     def table(self, lists: Lists) -> pa.Table:
         """A row a recommended item, as in the export contract."""
@@ -88,9 +110,6 @@ class Writer:
             },
             schema=self.schema,
         )
-
-    def close(self) -> None:
-        self.parts.close()
 
 
 def coded(codes: np.ndarray[Any, np.dtype[np.int8]], names: list[str]) -> pa.DictionaryArray:

@@ -200,11 +200,10 @@ def checked(night: Night, out: Path) -> dict[str, Any]:
     return profile_of(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
 
 
-def rewrite(out: Path, change: Any) -> None:
-    path = out / "topk" / "part-00000.parquet"
-    frame = pq.read_table(path).to_pandas()
-    frame["reason_item_id"] = frame["reason_item_id"].astype("str")
-    pq.write_table(pa.Table.from_pandas(change(frame), preserve_index=False), path)
+def rewrite(out: Path, change: Any, file: str = "topk/part-00000.parquet") -> None:
+    table = pq.read_table(out / file)
+    schema = pa.schema([field.with_nullable(True) for field in table.schema])
+    pq.write_table(pa.Table.from_pandas(change(table.to_pandas()), schema, preserve_index=False), out / file)
 
 
 @pytest.mark.parametrize(
@@ -267,8 +266,7 @@ def test_the_audit_counts_and_refuses_what_is_wrong_with_the_tables_of_items(
 ) -> None:
     out = written(night)
     assert not any(item_tables(out, night.features).values())
-    table = pq.read_table(out / file)
-    pq.write_table(pa.Table.from_pandas(change(table.to_pandas()), table.schema), out / file)
+    rewrite(out, change, file)
     assert item_tables(out, night.features)[count] > 0
     with pytest.raises(ExportRefused):
         audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
