@@ -15,7 +15,6 @@ from flows.rules import ScheduleRules, WorkerRules
 from recmodels.errors import ConfigError
 from recmodels.registry import create
 from tasks.export import ExportRules
-from tasks.features import FeatureRules
 from tasks.gate import GateRules
 from tasks.keeping import KeepRules
 from tasks.mirror import MirrorRules
@@ -24,6 +23,7 @@ from tasks.orders import NAME, Candidate, EvaluationRules
 from tasks.pairs import PrepareRules
 from tasks.reading.inputs import Inputs
 from tasks.reading.presets import apply
+from tasks.roles import FeatureRules
 from tasks.validate import ValidationRules
 
 FILE = "nightrec.toml"

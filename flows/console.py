@@ -134,6 +134,8 @@ def recommendations(user_id: object, rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         reason = row["reason_title"] or row["reason_item_id"]
         because = escape(str(reason)) if reason is not None else "popular" if row["source"] == "cold" else ""
+        if row["reason_terms"]:
+            because += escape(f" ({', '.join(row['reason_terms'])})")
         table.add_row(
             str(row["rank"]), escape(str(row["item_id"])), escape(row["title"] or ""), f"{row['score']:.4f}", because
         )

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,13 +18,15 @@ from tasks.store import Night, Store, read_json, sha256
 
 Row = dict[str, Any]
 
+TERMS = 3  # that are named of each reason
+
 
 def export_of(store: Path, run_date: date | None) -> Export:
     return Export.of_night(store, run_date) if run_date else Export.latest(store)
 
 
 def list_of(store: Path, user_id: str, run_date: date | None = None) -> list[Row]:
-    """The rows of a user's list, with the titles of the items and of the reasons.
+    """The rows of a user's list, with the titles of the items and of the reasons, and the terms that matched.
 
     Raises:
         ConfigError: nothing is published, or the user has no list in it.
@@ -66,16 +69,48 @@ def someone(store: Path, run_date: date) -> tuple[Any, list[Row]]:
 
 
 def with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:
-    path = Night(Store(store), date.fromisoformat(export.manifest["run_date"])).prepared / layout.ITEMS
-    titles: dict[Any, str] = {}
-    if path.exists() and "title" in pq.read_schema(path).names:
+    night = Night(Store(store), date.fromisoformat(export.manifest["run_date"]))
+    path = night.prepared / layout.ITEMS
+    about: dict[Any, Row] = {}
+    if path.exists():
         wanted = pa.concat_arrays([rows["item_id"].combine_chunks(), rows["reason_item_id"].combine_chunks()])
-        table = pq.read_table(path, columns=["item_id", "title"], filters=pc.is_in(pc.field("item_id"), wanted))
-        titles = dict(zip(table["item_id"].to_pylist(), table["title"].to_pylist(), strict=True))
-    return [
-        row | {"title": titles.get(row["item_id"]), "reason_title": titles.get(row["reason_item_id"])}
+        columns = [name for name in ("item_id", "item_index", "title") if name in pq.read_schema(path).names]
+        table = pq.read_table(path, columns=columns, filters=pc.is_in(pc.field("item_id"), wanted))
+        about = {item["item_id"]: item for item in table.to_pylist()}
+    listed = [
+        row | {"item": about.get(row["item_id"], {}), "reason": about.get(row["reason_item_id"], {})}
         for row in rows.to_pylist()
     ]
+    terms = matched_terms(night, listed)
+    return [
+        {key: value for key, value in row.items() if key not in ("item", "reason")}
+        | {"title": row["item"].get("title"), "reason_title": row["reason"].get("title"), "reason_terms": found}
+        for row, found in zip(listed, terms, strict=True)
+    ]
+
+
+def matched_terms(night: Night, rows: list[Row]) -> list[list[str]]:
+    """For each row the terms that its item shares with its reason, best first, where the model looks at terms."""
+    from recmodels.base import Recommender
+    from recmodels.content import Content
+
+    found: list[list[str]] = [[] for _ in rows]
+    pairs = [
+        (row, rows[row]["reason"]["item_index"], rows[row]["item"]["item_index"])
+        for row in range(len(rows))
+        if rows[row]["reason"] and rows[row]["item"]
+    ]
+    champion, vocabulary = night.champion / "model.json", night.features / "full" / layout.VOCABULARY
+    recommender = (read_json(champion) or {}).get("recommender")
+    if not pairs or recommender != "content" or not vocabulary.exists():
+        return found
+    model = Recommender.load(night.champion)
+    assert isinstance(model, Content)
+    place, sources, targets = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
+    names = pq.read_table(vocabulary, columns=["term"])["term"]
+    for row, terms in zip(place, model.matched_terms(sources, targets, TERMS), strict=True):
+        found[row] = names.take(terms[terms >= 0]).to_pylist()
+    return found
 
 
 def verified(store: Path, run_date: date | None) -> str:
@@ -87,9 +122,9 @@ def verified(store: Path, run_date: date | None) -> str:
     from recmodels.dataset import Dataset
     from tasks.audit import audit
     from tasks.audit_items import check_columns
-    from tasks.features import FeatureRules
     from tasks.lists import ListRules, translate
     from tasks.publish import intact
+    from tasks.roles import FeatureRules
 
     export = export_of(store, run_date)
     about, folder = export.manifest, Store(store)

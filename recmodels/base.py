@@ -61,6 +61,10 @@ class Recommender(ABC):
         """What each item of a history adds to the score of a target, at weight 1: [m]; None: cannot tell."""
         return None
 
+    def _history(self, data: Dataset, users: Ints) -> Csr:
+        """How much each item of their histories counts for some users: [b, n_items], items ascending in each row."""
+        return data.matrix[users]
+
     def _similar(self, items: Ints) -> Floats:
         """How alike all items are to some of them: a new float32 [b, n_items], -inf without evidence."""
         raise NotImplementedError
@@ -134,7 +138,7 @@ class Recommender(ABC):
             return reasons
         sizes = np.diff(data.matrix.indptr)[users].astype(np.int64) * top.items.shape[1]
         for start, stop in chunks(sizes, PAIRS):
-            reasons[start:stop] = self._reasons(data.matrix[users[start:stop]], top.items[start:stop])
+            reasons[start:stop] = self._reasons(self._history(data, users[start:stop]), top.items[start:stop])
         return reasons
 
     def save(self, folder: Path) -> None:

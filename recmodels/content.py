@@ -3,35 +3,120 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
 from recmodels.dataset import Csr, Dataset, Floats, Ints
-from recmodels.errors import DataRefused
+from recmodels.errors import ConfigError, DataRefused
+
+DAY = 86_400_000_000  # microseconds
+FADED = 1e-6  # the least that an old interaction counts, so that a history never vanishes
+TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass
 class Content(Recommender):
-    """Score of item i for user u = cosine between i's TF-IDF terms t_i and u's profile, the sum of w_uj t_j over j.
+    """Score of item i for user u = cos(p_u - balance g, t_i) + popularity log(1 + n_i) / log(1 + max n).
 
-    It reaches items that nobody has had yet; items that share no term with the profile are not recommended.
+    t_i are the TF-IDF terms of i (length one), n_i the weight of its interactions. The profile p_u is the sum of
+    w_uj 2^(-age / half_life_days) t_j over the items j that the user has (less `dislikes` times those they had no
+    liking for), scaled to length one; an interaction's age counts from the user's last one. g is the direction of all
+    interactions together: what everybody has says little of a user. The idea is Rocchio's (1971); it reaches items
+    that nobody has had yet, while items that share no term with the profile are there by their popularity alone.
     """
+
+    popularity: float = 0.75
+    """How far the most popular item is ahead of one that nobody has had; 0: content alone."""
+    balance: float = 0.3
+    """Share of the general profile that is taken off each user's, below 1."""
+    half_life_days: float | None = 30.0
+    """An interaction counts half that is so much older than the user's last one; None: all count alike."""
+    dislikes: float = 0.0
+    """How much items count against their terms that the user rated below their own mean, and that are not learnt
+    from (weight 0)."""
 
     def _fit(self, data: Dataset) -> None:
         if data.terms.nnz == 0:
             raise DataRefused("The items have no terms to compare; give an item table with text, tags or categories.")
+        if not 0 <= self.balance < 1 or self.popularity < 0 or self.dislikes < 0:
+            raise ConfigError("content: balance is at least 0 and below 1, popularity and dislikes at least 0.")
+        if self.half_life_days is not None and self.half_life_days <= 0:
+            raise ConfigError(f"content: half_life_days is {self.half_life_days}; give days above 0, or none.")
         self.terms_: Csr = data.terms.copy()  # [n_items, n_terms]
+        weight = np.bincount(data.item_index, data.weight, data.n_items)
+        prior = np.log1p(weight)
+        self.prior_: Floats = (self.popularity * prior / prior.max()).astype(np.float32)
+        general = np.asarray(weight.astype(np.float32) @ data.terms, dtype=np.float32)  # [n_terms]
+        self.general_: Floats = general / max(float(np.sqrt(np.square(general).sum())), TINY)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
-        profiles: Csr = data.matrix[users] @ self.terms_  # [b, n_terms]
+        profiles: Csr = self._signed(data, users) @ self.terms_  # [b, n_terms]
         norms = np.sqrt(profiles.multiply(profiles).sum(axis=1))
-        profiles.data /= np.repeat(np.maximum(norms, np.finfo(np.float32).tiny), np.diff(profiles.indptr))
-        return positive_evidence(profiles @ self.terms_.T.tocsr())
+        profiles.data /= np.repeat(np.maximum(norms, TINY), np.diff(profiles.indptr))
+        scores = positive_evidence(profiles @ self.terms_.T.tocsr())
+        alike = np.isfinite(scores)
+        np.maximum(scores, 0, out=scores)
+        if self.balance:  # |p - b g|² = 1 - 2 b p·g + b²
+            plain = 1 - 2 * self.balance * (profiles @ self.general_) + self.balance**2
+            scores -= self.balance * (self.terms_ @ self.general_)
+            scores /= np.sqrt(np.maximum(plain, TINY))[:, None]
+            scores[norms == 0] = 0  # without a profile all items are alike
+        scores += self.prior_
+        scores[~alike & (self.prior_ <= 0)] = -np.inf
+        return scores
 
     def _similar(self, items: Ints) -> Floats:
         return positive_evidence(self.terms_[items] @ self.terms_.T.tocsr())  # rows have length one: the cosine
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
-        return np.asarray(self.terms_[sources].multiply(self.terms_[targets]).sum(axis=1), dtype=np.float32)
+        return np.asarray(self._shared(sources, targets).sum(axis=1), dtype=np.float32)
+
+    def matched_terms(self, sources: Ints, targets: Ints, n: int) -> Ints:
+        """The terms that say most for the likeness of each pair of items, -1 where there are no more: [m, n].
+
+        Best first, ties by the smaller index; the index is that of the vocabulary.
+        """
+        shared = self._shared(sources, targets)
+        row = np.repeat(np.arange(len(sources)), np.diff(shared.indptr))
+        order = np.lexsort((shared.indices, -shared.data, row))
+        place = np.arange(len(row)) - shared.indptr[row]  # rows stay where they are
+        best = (place < n) & (shared.data[order] > 0)
+        terms = np.full((len(sources), n), -1, np.int32)
+        terms[row[best], place[best]] = shared.indices[order][best]
+        return terms
+
+    def _shared(self, sources: Ints, targets: Ints) -> Csr:
+        """What each term adds to the cosine of each pair: [m, n_terms]."""
+        shared: Csr = self.terms_[sources].multiply(self.terms_[targets]).tocsr()
+        return shared
+
+    def _history(self, data: Dataset, users: Ints) -> Csr:
+        """The weights of some users' interactions, faded by age."""
+        starts, lengths = data.indptr[users], np.diff(data.indptr)[users]
+        indptr = np.concatenate(([0], np.cumsum(lengths)))
+        rows = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
+        weight = data.weight[rows]
+        if self.half_life_days is not None:
+            last = np.repeat(data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)], lengths)
+            age = (last - data.timestamp[rows]) / DAY
+            weight = weight * np.maximum(0.5 ** (age / self.half_life_days), FADED).astype(np.float32)
+        history: Csr = sparse.csr_array((weight, data.item_index[rows], indptr), shape=(len(users), data.n_items))
+        history.sort_indices()
+        return history
+
+    def _signed(self, data: Dataset, users: Ints) -> Csr:
+        """`_history`, with what the user disliked below 0."""
+        liked = self._history(data, users)
+        if not self.dislikes or data.ratings is None:
+            return liked
+        rated = data.ratings[users]
+        mean = np.asarray(rated.sum(axis=1)) / np.maximum(np.diff(rated.indptr), 1)
+        below = rated.data < np.repeat(mean, np.diff(rated.indptr))
+        rated.data = np.where(below, np.float32(-self.dislikes), np.float32(0))
+        learnt = liked.copy()
+        learnt.data[:] = 1
+        signed: Csr = liked + (rated - rated.multiply(learnt))
+        return signed
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return 6 * SCORE_BYTES + 16 * n_interactions

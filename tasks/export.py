@@ -20,9 +20,9 @@ from recmodels.rerank import Rules
 from recmodels.serving import serve
 from tasks.audit import audit
 from tasks.delta import base_of, write_delta
-from tasks.features import FeatureRules
 from tasks.lists import ListRules, translate
 from tasks.publish import newest_export, next_export_id, point_to
+from tasks.roles import FeatureRules
 from tasks.stage import stage_task, tell, told
 from tasks.store import (
     NIGHTREC_VERSION,

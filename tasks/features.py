@@ -4,53 +4,24 @@ Vocabularies, IDF weights, scales and popularity come from the items that the wi
 the training window knows nothing of the holdout; every item of the catalogue is then described by them.
 """
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import scipy.sparse as sp
-from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels import dataset as layout
 from recmodels.dataset import Window
+from tasks.roles import FeatureRules, role_of
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, Night, outputs
-
-Role = Literal["text", "tags", "category", "numeric", "ignore"]
+from tasks.terms import fit_terms, item_documents, tag_documents, write_terms
+from tasks.words import category, tags_as_written
 
 DAY = 24 * 3600 * 1_000_000  # µs
-WORD = re.compile(r"\w\w+")
-TAG_DELIMITER = "|"
-
-
-class FeatureRules(BaseModel):
-    """Which columns of the item table describe an item, and how."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    roles: dict[str, Role] = Field(
-        default={}, description='What an item column is, e.g. {brand = "category", sku = "ignore"}; guessed otherwise.'
-    )
-    min_items_per_term: int = Field(default=2, ge=1, description="Terms in fewer items are left out.")
-    max_items_share: float = Field(default=0.5, gt=0, le=1, description="Words in more of the items are left out.")
-    max_terms: int = Field(default=200_000, ge=1, description="Terms kept of each column, the most frequent first.")
-
-
-@dataclass(frozen=True)
-class Terms:
-    """One column's TF-IDF: a row an item, a column a term."""
-
-    column: str
-    names: list[str]
-    document_frequency: npt.NDArray[np.int32]
-    idf: npt.NDArray[np.float32]
-    weights: sp.csr_array  # [n_items, n_terms] float32
 
 
 @stage_task("features-{window}")
@@ -79,7 +50,7 @@ def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRu
     time = learnt["timestamp"].cast(pa.int64()).to_numpy()
     known = np.bincount(item, minlength=items.num_rows) > 0
 
-    documents = item_documents(items, rules) | tag_documents(valid / "tags.parquet", items["item_id"], end)
+    documents = item_documents(items, rules, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)
     columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known, rules))]
     write_terms(out, columns, items.num_rows)
     numeric = scaled_numbers(items, rules, known)
@@ -95,125 +66,6 @@ def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRu
         "items": items.num_rows,
         "users": n_users,
     }
-
-
-def item_documents(items: pa.Table, rules: FeatureRules) -> dict[str, list[list[str]]]:
-    """The words, tags or category of each item, for each describing column."""
-    split = {"text": words, "tags": tags, "category": category}
-    return {
-        name: [split[role](value) for value in items[name].to_pylist()]
-        for name in items.column_names
-        if (role := role_of(items, name, rules)) in split
-    }
-
-
-def role_of(items: pa.Table, name: str, rules: FeatureRules) -> Role:
-    """The configured role of a column, or the one its type and content suggest."""
-    if name in rules.roles:
-        return rules.roles[name]
-    kind = items.schema.field(name).type
-    if name in ("item_index", "item_id", "available") or pa.types.is_temporal(kind):
-        return "ignore"
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return "tags"
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return "numeric"
-    if pa.types.is_boolean(kind):
-        return "category"
-    if name == "title":
-        return "text"
-    return role_of_strings(items[name])
-
-
-def role_of_strings(column: pa.ChunkedArray) -> Role:
-    some = column.drop_null()[:10_000].cast(pa.string()).to_pylist()
-    if not some:
-        return "ignore"
-    if sum(TAG_DELIMITER in value for value in some) > 0.1 * len(some):
-        return "tags"
-    if sum(len(WORD.findall(value)) for value in some) > 3 * len(some):
-        return "text"
-    return "category" if len(set(some)) <= max(2, len(some) // 5) else "ignore"
-
-
-def words(value: object) -> list[str]:
-    return WORD.findall(str(value).lower()) if value is not None else []
-
-
-def tags(value: object) -> list[str]:
-    return [tag.lower() for tag in tags_as_written(value)]
-
-
-def tags_as_written(value: object) -> list[str]:
-    if value is None:
-        return []
-    parts = value if isinstance(value, list) else str(value).split(TAG_DELIMITER)
-    return [tag for part in parts if part is not None and (tag := str(part).strip())]
-
-
-def category(value: object) -> list[str]:
-    return [] if value is None else [str(value)]
-
-
-def tag_documents(path: Path, item_ids: pa.ChunkedArray, end: int) -> dict[str, list[list[str]]]:
-    """The tags that users gave to each item before the window's end."""
-    if not path.exists():
-        return {}
-    table = pq.read_table(path)
-    if "timestamp" in table.column_names:
-        table = table.filter(pc.less(table["timestamp"].cast(pa.int64()), end))
-    rows = pc.index_in(table["item_id"], value_set=item_ids.combine_chunks())
-    documents: list[list[str]] = [[] for _ in range(len(item_ids))]
-    for row, tag in zip(rows.to_pylist(), table["tag"].to_pylist(), strict=True):
-        if row is not None:
-            documents[row] += tags(tag)
-    return {"user_tags": documents}
-
-
-def fit_terms(
-    column: str, documents: list[list[str]], known: npt.NDArray[np.bool_], rules: FeatureRules
-) -> Terms | None:
-    """TF-IDF with sub-linear term frequency (1 + ln tf), fitted on the known items; None where no term is left."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    vectorizer = TfidfVectorizer(
-        analyzer=list,  # the documents are lists of terms already
-        sublinear_tf=True,
-        norm=None,
-        min_df=rules.min_items_per_term,
-        max_df=rules.max_items_share if known.sum() * rules.max_items_share >= rules.min_items_per_term else 1.0,
-        max_features=rules.max_terms,
-        dtype=np.float32,
-    )
-    try:
-        vectorizer.fit([documents[row] for row in np.flatnonzero(known)])
-    except ValueError:  # "no terms remain" and "empty vocabulary": the column says nothing
-        return None
-    n_known = int(known.sum())
-    idf = vectorizer.idf_.astype(np.float32)
-    frequency = np.rint((1 + n_known) / np.exp(vectorizer.idf_ - 1) - 1).astype(np.int32)  # idf = ln((1+n)/(1+df)) + 1
-    names = [str(name) for name in vectorizer.get_feature_names_out()]
-    return Terms(column, names, frequency, idf, sp.csr_array(vectorizer.transform(documents)))
-
-
-def write_terms(out: Path, columns: list[Terms], n_items: int) -> None:
-    """``terms.parquet``: rows of unit length over all columns; ``vocabulary.parquet``: what each term is."""
-    weights = sp.hstack([term.weights for term in columns], format="csr") if columns else sp.csr_array((n_items, 0))
-    length = np.sqrt(np.asarray(weights.power(2).sum(axis=1)).ravel())
-    counts = np.diff(weights.indptr)
-    item = np.repeat(np.arange(n_items, dtype=np.int32), counts)
-    weights.sort_indices()
-    unit = (weights.data / length[item]).astype(np.float32)
-    terms = pa.table({"item_index": item, "term_index": weights.indices.astype(np.int32), "weight": unit})
-    pq.write_table(terms, out / layout.TERMS)
-    vocabulary = {
-        "term_index": pa.array(np.arange(weights.shape[1], dtype=np.int32)),
-        "term": pa.array([name for term in columns for name in term.names], pa.string()),
-        "column": pa.array([term.column for term in columns for _ in term.names], pa.string()),
-        "document_frequency": pa.array([df for term in columns for df in term.document_frequency], pa.int32()),
-        "idf": pa.array([idf for term in columns for idf in term.idf], pa.float32()),
-    }
-    pq.write_table(pa.table(vocabulary), out / layout.VOCABULARY)
 
 
 def scaled_numbers(

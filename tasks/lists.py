@@ -14,7 +14,8 @@ from recmodels import dataset as layout
 from recmodels.dataset import Floats, Ints, Window
 from recmodels.errors import ConfigError
 from recmodels.rerank import Rules
-from tasks.features import DAY, FeatureRules, categories_of
+from tasks.features import DAY, categories_of
+from tasks.roles import FeatureRules
 from tasks.stage import stage_task, tell, told_stage
 from tasks.store import Json, Manifest, Night, outputs
 

@@ -18,7 +18,8 @@ from recmodels.export_schema import arrow_schema, contract
 from recmodels.neighbors import ItemKNN
 from recmodels.popularity import Popularity
 from recmodels.serving import Lists
-from tasks.features import FeatureRules, categories_of
+from tasks.features import categories_of
+from tasks.roles import FeatureRules
 from tasks.store import Json, describe
 
 SOURCES = ["personal", "cold", "pinned"]

@@ -5,10 +5,11 @@ hyper-parameters are chosen. Items of the later part that the earlier one has ne
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import csv
@@ -17,6 +18,8 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.dataset import Dataset
 from recmodels.metrics import coverage, per_user
+from tasks.roles import FeatureRules
+from tasks.terms import fit_terms, item_documents, unit_rows
 from tests.conftest import real_data
 
 SECOND = 1_000_000  # microseconds
@@ -74,15 +77,24 @@ def gowalla(*, validation: bool = False) -> Split:
 
 
 def movielens_1m(*, validation: bool = False) -> Split:
-    """Ratings of 4 and 5; what comes after the 90 % quantile of time is tested; k = 10."""
-    table = pq.read_table(real_data("ml-1m") / "positives.parquet")
+    """Ratings of 4 and 5; what comes after the 90 % quantile of time is tested; k = 10. Terms: title, genres."""
+    folder = real_data("ml-1m")
+    table = pq.read_table(folder / "positives.parquet")
     users, items, seconds = (table[name].to_numpy() for name in table.column_names if name != "rating")
-    return _by_rule(_log(users, items, seconds), _last_tenth_of_time, k=10, validation=validation)
+    films = [line.split("::") for line in (folder / "movies.dat").read_text("latin-1").splitlines()]
+    about = {int(film): (title, genres) for film, title, genres in films}
+    split = _by_rule(_log(users, items, seconds), _last_tenth_of_time, k=10, validation=validation)
+    return _described(split, [about[film] for film in np.unique(items).tolist()])
 
 
 def movielens_small(*, validation: bool = False) -> Split:
-    """All ratings count as interactions; the latest fifth of each user's is tested; k = 10."""
-    return _by_rule(movielens_small_log(), _last_fifth_of_each_user, k=10, validation=validation)
+    """All ratings count as interactions; the latest fifth of each user's is tested; k = 10. Terms: title, genres."""
+    folder = real_data("movielens-small")
+    films = csv.read_csv(folder / "movies.csv").to_pylist()
+    about = {film["movieId"]: (film["title"], film["genres"]) for film in films}
+    rated = np.unique(csv.read_csv(folder / "ratings.csv")["movieId"].to_numpy())
+    split = _by_rule(movielens_small_log(), _last_fifth_of_each_user, k=10, validation=validation)
+    return _described(split, [about[film] for film in rated.tolist()])
 
 
 def movielens_small_log() -> Log:
@@ -129,6 +141,16 @@ def _by_rule(log: Log, late: Callable[[Log], NDArray[np.bool_]], *, k: int, vali
         n_items=n_items,
     )
     return _split(train, after.users, after.items, k=k)
+
+
+def _described(split: Split, films: list[tuple[str, str]]) -> Split:
+    """The split with the terms of titles and genres, as a night makes them of what is learnt from."""
+    items = pa.table({"title": [title for title, _ in films], "genres": [genres for _, genres in films]})
+    known = np.bincount(split.train.item_index, minlength=split.train.n_items) > 0
+    documents = item_documents(items, FeatureRules(), known)
+    columns = [fit_terms(name, texts, known, FeatureRules()) for name, texts in documents.items()]
+    terms = unit_rows([column for column in columns if column], len(films))
+    return replace(split, train=replace(split.train, terms=terms))
 
 
 def _split(train: Dataset, users: NDArray[np.int32], items: NDArray[np.int32], *, k: int) -> Split:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from recmodels.content import Content
 from recmodels.ease import Ease
 from recmodels.graph_filter import GraphFilter
 from recmodels.neighbors import ItemKNN
@@ -56,6 +57,10 @@ def test_popularity_on_movielens_small_is_as_good_as_measured_elsewhere(small: S
 
 def test_graph_filter_on_movielens_small_is_far_better_than_popularity(small: Split) -> None:
     assert small.measure(GraphFilter().fit(small.train))["ndcg"] > 0.11
+
+
+def test_content_on_movielens_small_is_three_times_as_good_as_plain_tf_idf_elsewhere(small: Split) -> None:
+    assert small.measure(Content().fit(small.train))["ndcg"] > 3 * 0.0166
 
 
 def test_item_knn_cosine_on_movielens_1m_is_as_good_as_measured_elsewhere() -> None:
