@@ -134,7 +134,8 @@ class Recommender(ABC):
         """
         users = self._checked(data, users, 1, None)
         reasons = np.full(top.items.shape, -1, np.int32)
-        if type(self)._affinity is Recommender._affinity:  # it cannot tell: no need to pair anything
+        mine = type(self)  # it cannot tell: no need to pair anything
+        if mine._affinity is Recommender._affinity and mine._reasons is Recommender._reasons:
             return reasons
         sizes = np.diff(data.matrix.indptr)[users].astype(np.int64) * top.items.shape[1]
         for start, stop in chunks(sizes, PAIRS):
