@@ -20,8 +20,9 @@ $(READY): pyproject.toml requirements.lock
 nightly: $(READY)
 	$(BIN)/nightrec run
 
+# BLAS with a thread for each core in each of the workers would mostly wait for cores.
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check .
