@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 
 from recmodels import memory, registry
 from recmodels.base import Recommender
-from recmodels.dataset import HOLDOUT, ITEMS, PREPARED, Bools, Dataset, Ints, Window
+from recmodels.dataset import HOLDOUT, ITEMS, PREPARED, UNSEEN, Bools, Dataset, Ints, Window
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.popularity import Popularity
+from recmodels.ratings import RatingPredictor, mae, rmse
 from recmodels.rerank import Rules
 from recmodels.serving import Lists, serve
 
@@ -51,6 +52,7 @@ class ListsSpec:
     min_history: int = 1
     repeats: bool = False
     rules: Path | None = None  # see recmodels.rerank; the lists without them go to `out`/plain.parquet
+    unavailable: bool = False  # whether items that are not available may be listed
 
     @classmethod
     def of(cls, raw: dict[str, Any]) -> "ListsSpec":
@@ -90,19 +92,23 @@ def run(spec: Spec) -> dict[str, float]:
     data = Dataset.load(spec.features, spec.window)
     model = registry.create(spec.recommender, spec.params, seed=spec.seed)
     users = _users(spec.features, spec.lists, data)
+    learnt = _learnt(spec, data)
     n_items = len(np.unique(data.item_index))
     needed = model.memory_needed(data.n_users, n_items, len(data))
     start = time.perf_counter()
     if spec.fit:
         memory.require(needed, spec.recommender, n_items)
-        _fit(spec, model, data)
+        _fit(spec, model, learnt)
         model.save(spec.model)
     else:
         model = Recommender.load(spec.model)
     fitted = time.perf_counter()
+    errors: dict[str, float] = {}
     if spec.lists:
-        _write_lists(spec.lists, model, data, users, _available(spec.features))
-    return {
+        fallback = model if isinstance(model, Popularity) else Popularity().fit(learnt)
+        _write_lists(spec.lists, model, fallback, data, users, _available(spec.features, spec.lists))
+        errors = _rating_errors(spec, model, data)
+    return errors | {
         "fit_seconds": fitted - start,
         "list_seconds": time.perf_counter() - fitted,
         "peak_bytes": memory.peak(),
@@ -146,9 +152,35 @@ def _fit(spec: Spec, model: Recommender, data: Dataset) -> None:
     vars(model).update(chosen)  # what is saved is the recipe, and no path
 
 
-def _write_lists(lists: ListsSpec, model: Recommender, data: Dataset, users: Ints, allowed: Bools) -> None:
+def _learnt(spec: Spec, data: Dataset) -> Dataset:
+    """What there is to learn from: everything, but where some users are to be unknown to the model."""
+    path = spec.features / PREPARED / UNSEEN
+    if spec.window == "full" or not path.exists():
+        return data
+    return data.without(pq.read_table(path)["user_index"].to_numpy())
+
+
+def _rating_errors(spec: Spec, model: Recommender, data: Dataset) -> dict[str, float]:
+    """How wrong the ratings of the holdout are foreseen, by a model that foresees any."""
+    path = spec.features / PREPARED / HOLDOUT
+    if spec.window == "full" or not isinstance(model, RatingPredictor) or getattr(model, "baseline_", None) is None:
+        return {}
+    if "rating" not in pq.read_schema(path).names:
+        return {}
+    table = pq.read_table(path, columns=["user_index", "item_index", "rating"])
+    rating = table["rating"].to_numpy()
+    given = ~np.isnan(rating)
+    if not given.any():
+        return {}
+    users, items = (table[name].to_numpy()[given] for name in ("user_index", "item_index"))
+    predicted = model.predict(data, users, items)
+    return {"rmse": rmse(predicted, rating[given]), "mae": mae(predicted, rating[given])}
+
+
+def _write_lists(
+    lists: ListsSpec, model: Recommender, fallback: Recommender, data: Dataset, users: Ints, allowed: Bools
+) -> None:
     """Lists by batches of users, in their order, so that memory does not grow with the number of users."""
-    fallback = model if isinstance(model, Popularity) else Popularity().fit(data)
     lists.out.mkdir(parents=True, exist_ok=True)
     step = max(1, PLACES // lists.k)
     rules = Rules.load(lists.rules) if lists.rules else None
@@ -187,9 +219,9 @@ def _users(features: Path, lists: ListsSpec | None, data: Dataset) -> Ints:
     raise ConfigError(f"Lists for {lists.users!r}: there are lists for 'holdout' and for 'all' users.")
 
 
-def _available(features: Path) -> Bools:
+def _available(features: Path, lists: ListsSpec) -> Bools:
     available: Bools = pq.read_table(features / PREPARED / ITEMS, columns=["available"])["available"].to_numpy()
-    return available
+    return np.ones_like(available) if lists.unavailable else available
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

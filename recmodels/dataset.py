@@ -3,7 +3,7 @@
 The features folder is written by the pipeline and read here; every file name in it is defined in this module.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -28,6 +28,7 @@ PREPARED = "prepared"
 USERS = "users.parquet"
 ITEMS = "items.parquet"
 HOLDOUT = "holdout.parquet"
+UNSEEN = "unseen.parquet"  # users of whom the models of the training window learn nothing, where there are any
 TERMS = "terms.parquet"
 VOCABULARY = "vocabulary.parquet"
 ITEM_FEATURES = "item_features.parquet"
@@ -175,6 +176,25 @@ class Dataset:
             seen=_sparse(user_index, item_index, weight, (n_users, n_items)),
             rated=None if rating is None else _rated(where, user_index, item_index, rating),
         )
+
+    def without(self, users: Ints) -> Self:
+        """The same site as if some users had done nothing yet."""
+        stays = np.ones(self.n_users, np.bool_)
+        stays[users] = False
+        rows = stays[self.user_index]
+        held = np.diff(self.seen.indptr)
+        entries = np.repeat(stays, held)
+        indptr = np.concatenate([[0], np.cumsum(np.where(stays, held, 0))]).astype(self.seen.indptr.dtype)
+        seen: Csr = sparse.csr_array(
+            (self.seen.data[entries], self.seen.indices[entries], indptr), shape=self.seen.shape
+        )
+        rated = self.rated
+        if rated is not None:
+            given = stays[rated[0]]
+            rated = rated[0][given], rated[1][given], rated[2][given]
+        columns = {name: getattr(self, name)[rows] for name in ("user_index", "item_index", "timestamp", "weight")}
+        rating = None if self.rating is None else self.rating[rows]
+        return replace(self, **columns, rating=rating, seen=seen, rated=rated)
 
     def __len__(self) -> int:
         """The number of interactions."""

@@ -17,6 +17,7 @@ from tasks.store import Json, Manifest, outputs
 from tasks.toplists import read_available, read_lists, read_truth
 
 PRIMARY = "ndcg"
+RATINGS = ("rmse", "mae")  # of the ratings in the holdout, by models that foresee ratings
 VARIED = 50_000  # lists whose diversity is looked at, drawn at random where there are more
 
 
@@ -29,6 +30,7 @@ def evaluate(order: Order, lists: Manifest, prepared: Manifest) -> Manifest:
         described = night.features / "train"
         summary = write_metrics(night.toplists(name), night.prepared, rules, order.seed, out, described)
         made = lists.get("summary", {})
+        summary["metrics"] |= {metric: {"value": made[metric]} for metric in RATINGS if metric in made}
         if order.rules.rerank:
             summary |= {"reranking": reranking(night, name, rules.k)}
             summary["told"] += f"; {effect(summary['reranking'])}"
@@ -52,7 +54,7 @@ def write_metrics(
     With the ``features`` of the training window, figures beyond accuracy and slices as well.
     """
     users, truth = read_truth(prepared)
-    available = read_available(prepared)
+    available = read_available(prepared) | (rules.candidates == "all")
     items = read_lists(toplists, users, rules.k)
     per_user = metrics.per_user(items, truth)
     whole = {"coverage": metrics.coverage(items, int(available.sum()))}

@@ -13,11 +13,12 @@ class Split:
     """What is trained on and what is measured."""
 
     protocol: str
-    start: int  # µs; every training row is earlier (except under "last" and "random")
+    start: int  # µs; every training row is earlier (under "days")
     train: Rows
     holdout: Rows
     days: int | None
     warm_users: int  # that can be measured and have a history to learn from
+    unseen: Places | None = None  # users of whom nothing is learnt, though their lists are made for their history
 
 
 def microseconds(moment: datetime) -> int:
@@ -37,6 +38,8 @@ def hold_out(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Sp
                 return split
     if rules.holdout == "random":
         return at_random(log, pairs, cutoff, rules)
+    if rules.holdout == "user-fold":
+        return user_fold(log, pairs, cutoff, rules)
     return last_items(log, pairs, cutoff, rules)
 
 
@@ -50,12 +53,28 @@ def last_days(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules, days
 
 def last_items(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
     """Measure on each user's last items of interest, for users that have more than those."""
+    return without(log, pairs, lasts(log, pairs, rules), "last", cutoff, rules)
+
+
+def user_fold(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
+    """The same for a random share of these users, of whom models learn nothing: strangers who bring their history."""
+    held = lasts(log, pairs, rules)
+    users = np.unique(pairs.user[held])
+    n = max(1, round(rules.holdout_share * len(users)))
+    unseen = np.sort(np.random.default_rng(rules.holdout_seed).permutation(users)[:n])
+    held = held[np.isin(pairs.user[held], unseen)]
+    return replace(without(log, pairs, held, "user-fold", cutoff, rules), unseen=unseen)
+
+
+def lasts(log: Log, pairs: Rows, rules: PrepareRules) -> Places:
+    """The rows of each user's last items of interest, of users that have more than those."""
     of_interest = np.flatnonzero(pairs.weight > 0)
     user = pairs.user[of_interest]
     count = np.bincount(user, minlength=log.n_users)
     place = np.arange(len(user)) - (np.cumsum(count) - count)[user]  # 0 for a user's first item
     left = count[user] - rules.holdout_items
-    return without(log, pairs, of_interest[(left > 0) & (place >= left)], "last", cutoff, rules)
+    rows: Places = of_interest[(left > 0) & (place >= left)]
+    return rows
 
 
 def at_random(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:

@@ -61,6 +61,9 @@ class EvaluationRules(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     k: int = Field(default=10, ge=1, le=1000, description="Length of the lists that are measured.")
+    candidates: Literal["available", "all"] = Field(
+        default="available", description="What measured lists are made of: available items, or all of the catalogue."
+    )
     confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the bootstrap intervals.")
     slices: list[str] = Field(
         default=[], description='Columns of users or items to measure each value of apart, e.g. ["country"].'

@@ -37,14 +37,17 @@ class PrepareRules(BaseModel):
     )
     min_user_interactions: int = Field(default=2, ge=1, description="Users with fewer items get popular ones (cold).")
     min_item_interactions: int = Field(default=1, ge=1, description="Items with fewer users are not learnt from.")
-    holdout: Literal["auto", "days", "last", "random"] = Field(
+    holdout: Literal["auto", "days", "last", "random", "user-fold"] = Field(
         default="auto",
         description="What is held out to compare models: the last days, each user's last items, a random share of "
-        "all items of interest, or (auto) the last days if they give enough users to measure, else the last items.",
+        "all items of interest, the last items of users of whom nothing is learnt (user-fold), or (auto) the last days "
+        "if they give enough users to measure, else the last items.",
     )
-    holdout_items: int = Field(default=1, ge=1, description="Items of each user that the holdout last keeps back.")
-    holdout_share: float = Field(default=0.2, gt=0, lt=1, description="Share of the items that random keeps back.")
-    holdout_seed: int = Field(default=0, ge=0, description="Which ones random draws follows from it.")
+    holdout_items: int = Field(default=1, ge=1, description="Items of each user that last and user-fold keep back.")
+    holdout_share: float = Field(
+        default=0.2, gt=0, lt=1, description="Share of the items that random keeps back, of the users of user-fold."
+    )
+    holdout_seed: int = Field(default=0, ge=0, description="Which ones random and user-fold draw follows from it.")
     holdout_days: int = Field(default=7, ge=1, description="Length of the holdout; auto may widen it to four times.")
     holdout_min_users: int = Field(default=200, ge=1, description="Users with a history that auto wants to measure.")
 

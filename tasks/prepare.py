@@ -50,7 +50,10 @@ def write_prepared(valid: Path, rules: PrepareRules, cutoff: datetime, out: Path
     ends = (split.start, microseconds(cutoff), microseconds(cutoff))
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(write_rows, [out / name for name in names], (split.train, full, split.holdout), ends))
-    held = {"days": f"{split.days} days", "random": "items at random"}.get(split.protocol, last_of_each(rules))
+    if split.unseen is not None:
+        pq.write_table(pa.table({"user_index": split.unseen.astype(np.int32)}), out / layout.UNSEEN)
+    others = {"days": f"{split.days} days", "random": "items at random", "user-fold": "users at random"}
+    held = others.get(split.protocol, last_of_each(rules))
     return {
         "told": f"{log.n_users:,} users, {log.n_items:,} items, {len(full):,} pairs; held out: {held}",
         "events": len(log.events),

@@ -273,7 +273,12 @@ def markdown(night: Night, record: Json) -> str:
 
 def holdout_text(holdout: Json) -> str:
     n = holdout.get("items", 1)
-    last = "each user's last item" if n == 1 else f"each user's last {n} items"
-    share = f"{holdout.get('share', 0):.0%} of all items, at random"
-    what = {"days": f"the last {holdout['days']} days", "random": share}.get(holdout["protocol"], last)
+    items = "last item" if n == 1 else f"last {n} items"
+    share = f"{holdout.get('share', 0):.0%}"
+    what = {
+        "days": f"the last {holdout['days']} days",
+        "random": f"{share} of all items, at random",
+        "last": f"each user's {items}",
+        "user-fold": f"the {items} of {share} of the users, of whom nothing was learnt",
+    }[holdout["protocol"]]
     return f"{what}: {holdout['users']:,} users, {holdout['pairs']:,} interactions"

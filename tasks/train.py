@@ -42,6 +42,7 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     """
     night, rules, recipe = order.night, order.rules, recipe_of(order)
     by_rules = {"rules": str(night.list_rules / FILE)} if rules.rerank else {}
+    among = {"unavailable": True} if order.evaluation.candidates == "all" else {}
     inputs = outputs(prepared=prepared, features=features)
 
     def fit_and_list(out: Path) -> Json:
@@ -52,7 +53,7 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
             results.append(run_candidate(order, spec, prepared))
             return results[0]
 
-        lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules
+        lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules | among
         model = run_stage(night.model(order.name), fit, inputs=inputs, parameters=recipe, fresh=order.fresh)
         if not results:  # the model is there already, only the lists are new
             spec = {"window": "train", "fit": False, "model": night.model(order.name), "lists": lists} | recipe
@@ -64,7 +65,7 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
         night.toplists(order.name),
         fit_and_list,
         inputs=inputs,
-        parameters=recipe | rules.model_dump() | made_of(night.list_rules if rules.rerank else None),
+        parameters=recipe | rules.model_dump() | among | made_of(night.list_rules if rules.rerank else None),
         fresh=order.fresh,
     )
 

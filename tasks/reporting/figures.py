@@ -112,7 +112,7 @@ def models(night: Night, decision: Json) -> list[Json]:
     return rows + [{"model": name, "failed": reason} for name, reason in decision.get("failed", {}).items()]
 
 
-LESS_IS_BETTER = {"gini", "identical_lists"}
+LESS_IS_BETTER = {"gini", "identical_lists", "rmse", "mae"}
 NO_BETTER = {"average_popularity", "cold_share"}  # more of it is neither better nor worse
 
 

@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recmodels import candidate
 from recmodels import dataset as layout
 from recmodels.dataset import Dataset
 from recmodels.ease import Ease
+from recmodels.mf import MF
 from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, small_site
 
 COMMAND = [sys.executable, "-m", "recmodels.candidate"]
@@ -110,6 +112,45 @@ def test_a_saved_candidate_lists_without_training(features: Path) -> None:
     code, result, _ = run(specification(features, fit=False, lists=lists))
     assert (code, result["n_users"]) == (0, 2)
     assert pq.read_table(features.parent / "lists" / "lists.parquet")["user_index"].unique().to_pylist() == [3, 5]
+
+
+def test_nothing_is_learnt_of_unseen_users_whose_lists_follow_from_their_history(features: Path) -> None:
+    unseen = np.array([3, 5], np.int32)
+    pq.write_table(pa.table({"user_index": unseen}), features / layout.PREPARED / layout.UNSEEN)
+    lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
+    candidate.run(candidate.Spec.read(specification(features, lists=lists)))
+    data = Dataset.load(features, "train")
+    model = Ease(regularization=20).fit(data.without(unseen))
+    wanted = model.recommend(data, unseen, 5, allowed=np.arange(N_ITEMS) != 4).items
+    found = pq.read_table(features.parent / "lists" / "lists.parquet")["item_index"].to_numpy().reshape(2, 5)
+    assert found.tolist() == wanted.tolist()
+    assert wanted.tolist() != Ease(regularization=20).fit(data).recommend(data, unseen, 5).items.tolist()
+
+
+def test_lists_of_the_whole_catalogue_have_items_that_are_not_available(features: Path) -> None:
+    for unavailable in (False, True):
+        lists = {"out": str(features.parent / "lists"), "users": "all", "k": 20, "unavailable": unavailable}
+        candidate.run(candidate.Spec.read(specification(features, lists=lists)))
+        listed = pq.read_table(features.parent / "lists" / "lists.parquet")["item_index"].to_numpy()
+        assert (4 in listed) == unavailable
+
+
+def test_a_model_that_foresees_ratings_says_how_wrong_it_was(features: Path) -> None:
+    path, rng = features / layout.PREPARED / layout.interactions_file("train"), np.random.default_rng(0)
+    table = pq.read_table(path)
+    rating = pa.array(rng.integers(1, 6, len(table)), pa.float32())
+    pq.write_table(table.append_column("rating", rating), path)
+    user, item, given = [3, 3, 5], [0, 7, 2], [5.0, np.nan, 1.0]
+    held = {"user_index": pa.array(user, pa.int32()), "item_index": pa.array(item, pa.int32()), "rating": given}
+    pq.write_table(pa.table(held), features / layout.PREPARED / layout.HOLDOUT)
+    lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
+    asked = specification(features, recommender="mf", params={"epochs": 2}, lists=lists)
+    found = candidate.run(candidate.Spec.read(asked))
+    data = Dataset.load(features, "train")
+    errors = MF(epochs=2).fit(data).predict(data, np.array([3, 5]), np.array([0, 2])) - [5, 1]
+    assert found["rmse"] == pytest.approx(np.sqrt((errors**2).mean()))
+    assert found["mae"] == pytest.approx(np.abs(errors).mean())
+    assert "rmse" not in candidate.run(candidate.Spec.read(specification(features, lists=lists)))  # ease foresees none
 
 
 def test_a_refusal_is_written_as_one_sentence_with_its_exit_code(features: Path) -> None:

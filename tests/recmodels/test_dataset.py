@@ -113,3 +113,21 @@ def test_all_ratings_are_kept_those_of_what_nobody_learns_from_too(features: Pat
     assert disliked.ratings is not None
     assert disliked.ratings.toarray().tolist() == [[5, 1], [0, 4]]
     assert Dataset.from_arrays([0], [0]).ratings is None
+
+
+def test_without_some_users_everything_of_theirs_is_gone_and_the_rest_is_as_it_was() -> None:
+    times, weights, ratings = [5, 1, 2, 3, 4], [1, 1, 0, 1, 2], [4.0, np.nan, 1.0, 2.0, 5.0]
+    data = Dataset.from_arrays(
+        [0, 1, 1, 2, 2], [1, 2, 0, 1, 3], timestamp=times, weight=weights, rating=ratings, n_users=4, end=9
+    )
+    left = data.without(np.array([1], np.int32))
+    alone = Dataset.from_arrays(
+        [0, 2, 2], [1, 1, 3], timestamp=[5, 3, 4], weight=[1, 1, 2], rating=[4.0, 2.0, 5.0], n_users=4, end=9
+    )
+    for name in ("user_index", "item_index", "timestamp", "weight", "rating"):
+        assert np.array_equal(getattr(left, name), getattr(alone, name)), name
+    assert left.seen.toarray().tolist() == alone.seen.toarray().tolist() and left.seen.nnz == 3
+    assert left.ratings is not None and alone.ratings is not None
+    assert left.ratings.toarray().tolist() == alone.ratings.toarray().tolist()
+    assert (left.n_users, left.n_items, left.end) == (4, 4, 9)
+    assert len(data) == 4 and data.seen.nnz == 5

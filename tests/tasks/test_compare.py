@@ -20,7 +20,13 @@ from tasks.toplists import read_lists
 RUN_DATE = date(2026, 3, 31)
 
 
-def measured(tmp_path: Path, lists: list[tuple[int, int, int]], holdout: list[tuple[int, int]], k: int) -> Json:
+def measured(
+    tmp_path: Path,
+    lists: list[tuple[int, int, int]],
+    holdout: list[tuple[int, int]],
+    k: int,
+    among: Any = "available",
+) -> Json:
     """The summary for lists of (user, rank, item) and a holdout of (user, item), four of five items available."""
     prepared, out = tmp_path / "prepared", tmp_path / "out"
     for folder in (prepared, out):
@@ -36,7 +42,7 @@ def measured(tmp_path: Path, lists: list[tuple[int, int, int]], holdout: list[tu
     pq.write_table(
         pa.table({name: pa.array(column, pa.int32()) for name, column in columns}), tmp_path / "lists.parquet"
     )
-    return write_metrics(tmp_path, prepared, EvaluationRules(k=k), seed=0, out=out)
+    return write_metrics(tmp_path, prepared, EvaluationRules(k=k, candidates=among), seed=0, out=out)
 
 
 def test_figures_are_means_over_all_users_of_the_holdout(tmp_path: Path) -> None:
@@ -68,6 +74,12 @@ def test_figures_are_means_over_all_users_of_the_holdout(tmp_path: Path) -> None
 
 def test_only_the_first_k_places_count(tmp_path: Path) -> None:
     assert measured(tmp_path, [(3, 1, 1), (3, 2, 0)], [(3, 0)], k=1)["metrics"]["recall"]["value"] == 0
+
+
+@pytest.mark.parametrize(("candidates", "items"), [("available", 4), ("all", 5)])
+def test_coverage_is_a_share_of_the_items_that_lists_are_made_of(tmp_path: Path, candidates: str, items: int) -> None:
+    found = measured(tmp_path, [(3, 1, 1), (3, 2, 0)], [(3, 0)], k=2, among=candidates)
+    assert found["metrics"]["coverage"]["value"] == 2 / items
 
 
 def test_lists_are_read_by_user_and_rank(tmp_path: Path) -> None:

@@ -222,6 +222,22 @@ def test_a_random_holdout_takes_its_share_and_leaves_everybody_something(tmp_pat
     assert holdout(prepared(tmp_path / "3", other, interactions=events(log))) != held
 
 
+def test_a_fold_of_users_is_held_out_with_their_last_items_and_named(tmp_path: Path) -> None:
+    log = [(user, f"i{item}", 30 - item) for user in range(40) for item in range(2 + user % 20)] + [(99, "i0", 1)]
+    rules = PrepareRules(min_user_interactions=1, holdout="user-fold", holdout_items=2, holdout_share=0.25)
+    first = prepared(tmp_path / "1", rules, interactions=events(log))
+    unseen = pq.read_table(first / layout.UNSEEN)["user_index"].to_pylist()
+    more = [user for user in range(40) if user % 20 > 0]  # those with more than two items
+    assert len(unseen) == round(0.25 * len(more)) and set(unseen) <= set(more)
+    wanted = [(user, f"i{item}") for user in unseen for item in (user % 20, 1 + user % 20)]
+    assert sorted(holdout(first)) == sorted(wanted)
+    assert sorted({*holdout(first), *pairs(first, "train")}) == sorted((user, item) for user, item, _ in log)
+    other = rules.model_copy(update={"holdout_seed": 1})
+    second = prepared(tmp_path / "2", other, interactions=events(log))
+    assert pq.read_table(second / layout.UNSEEN)["user_index"].to_pylist() != unseen
+    assert not (prepared(tmp_path / "3", LOOSE, interactions=events(log)) / layout.UNSEEN).exists()
+
+
 def test_a_site_younger_than_the_holdout_is_measured_on_last_items(tmp_path: Path) -> None:
     log = events([(user, item, day) for user in range(4) for day, item in enumerate("abc", start=1)])
     out = prepared(tmp_path, PrepareRules(), interactions=log)
