@@ -36,9 +36,9 @@ min_gain = {min_gain}
 [models.popularity]
 """
 MODEL = '[models.{name}]\nrecommender = "{recommender}"\nparameters = {{ {parameters} }}\n'
-WEAK = {"name": "content", "recommender": "content", "parameters": ""}
-SLIGHTLY = {"name": "slight", "recommender": "ease", "parameters": "regularization = 300.0"}
-CLEARLY = {"name": "clear", "recommender": "ease", "parameters": "regularization = 300.0"}
+WEAK = {"name": "weak", "recommender": "item_knn", "parameters": "neighbors = 3"}
+SLIGHTLY = {"name": "slight", "recommender": "item_knn", "parameters": "neighbors = 5"}
+CLEARLY = {"name": "clear", "recommender": "als", "parameters": ""}
 
 
 def main() -> None:
@@ -110,7 +110,7 @@ def check(folder: Path, index: int, night: date, ran: Ran) -> None:
         assert (one["verdict"], one["winner"]) == ("promoted", "clear")
     else:
         assert one["verdict"] == "stays"
-        assert one["winner"] == ("content" if index < CLEAR else "clear")
+        assert one["winner"] == ("weak" if index < CLEAR else "clear")
     if index == SLIGHT:
         assert any("is asked for (gate.min_gain)" in reason for reason in one["challengers"][0]["reasons"])
 
