@@ -162,7 +162,7 @@ def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool)
 @click.option("--last", type=click.IntRange(1), default=7, show_default=True, help="How many nights.")
 def status(store: Path | None, last: int) -> None:
     """Show the last nights: champion, metrics, rows, duration, what went wrong."""
-    from flows.console import nights
+    from flows.console import nights, rules
 
     folder = Store(the_store(store))
     records = [record for night in folder.nights()[-last:] if (record := read_json(night.summary))]
@@ -173,6 +173,8 @@ def status(store: Path | None, last: int) -> None:
     if not in_use(folder):  # what still says that it is running was killed
         records = [record | ({"status": "interrupted"} if record["status"] == "running" else {}) for record in records]
     console.print(nights(records, read_json(folder.pointer)))
+    if (by_rules := rules(records)) is not None:
+        console.print(by_rules)
 
 
 @nightrec.command()

@@ -101,6 +101,23 @@ def nights(records: list[dict[str, Any]], pointer: dict[str, Any] | None) -> Tab
     return table
 
 
+def rules(records: list[dict[str, Any]]) -> Table | None:
+    """What the rules of the lists cost and gained the champions; None where no night had any."""
+    table = Table(title="Rules of the lists", title_justify="left")
+    for heading in ("night", "champion"):
+        table.add_column(heading)
+    for figure in ("NDCG", "diversity", "coverage"):
+        table.add_column(f"{figure} without", justify="right")
+        table.add_column("with", justify="right")
+    for record in records:
+        found = record.get("reranking", {}).get(record.get("winner"))
+        if found:
+            pairs = [found[when][name] for name in ("ndcg", "diversity", "coverage") for when in ("without", "with")]
+            figures = ["" if value is None else f"{value:.4f}" for value in pairs]
+            table.add_row(record["run_date"], record["winner"], *figures)
+    return table if table.row_count else None
+
+
 def interval(figure: dict[str, float]) -> str:
     return escape(f"[{figure['low']:.4f}, {figure['high']:.4f}]")
 

@@ -69,6 +69,7 @@ def leave_page(night: Night) -> None:
     tell("report", "done", str(page), time.perf_counter() - started)
     if FlowRunContext.get():  # without a run, Prefect would start a server for the artifact alone
         shown(lambda: show_page(night, page))
+        shown(lambda: show_decision(night, page))
 
 
 def show_page(night: Night, page: Path) -> None:
@@ -80,6 +81,30 @@ def show_page(night: Night, page: Path) -> None:
     )
     about = f"The night was {record.get('status', 'not recorded')}"
     create_markdown_artifact(key="report", markdown=text, description=about)
+
+
+def show_decision(night: Night, page: Path) -> None:
+    """What the gate said, of a refused night too; nothing where the night did not get so far."""
+    if decision := (read_json(page.with_suffix(".json")) or {}).get("decision"):
+        create_markdown_artifact(key="decision", markdown=gate_text(night, decision), description="What the gate said")
+
+
+def gate_text(night: Night, decision: Json) -> str:
+    """The decision, its reasons and the challengers."""
+    lines = [f"# The gate, night {night.run_date}", "", f"**{decision['winner']}** ({decision['verdict']}): "]
+    lines[-1] += f"{decision['reason']}."
+    if decision.get("refused"):
+        lines += ["", f"**Nothing may be published.** {decision['refused']}"]
+    if first := unbeaten(decision):
+        lines += ["", f"**{first}**"]
+    if challengers := decision.get("challengers"):
+        lines += ["", "| challenger | gain | p | |", "|---|---|---|---|"]
+        lines += [
+            f"| {one['model']} | {'' if one['gain'] is None else format(one['gain'], '+.1%')} | {one['p']:.2g} | "
+            f"{'passes' if one['passed'] else '; '.join(one['reasons'])} |"
+            for one in challengers
+        ]
+    return "\n".join([*lines, "", f"The record: `{night.evaluation / 'decision.json'}`"])
 
 
 def nothing_new(before: Json, record: Json) -> bool:

@@ -49,6 +49,7 @@ def figures(night: Night) -> Json:
         },
         "decision": decision,
         "models": models(night, decision),
+        "reranking": compared_with(night, "reranking") if decision else {},
         "slices": slices(night) if decision else [],
         "curves": curves(night),
         "data": data(night),
@@ -110,6 +111,13 @@ def models(night: Night, decision: Json) -> list[Json]:
     ]
     rows.sort(key=lambda row: -row["metrics"].get(PRIMARY, {"value": 0})["value"])
     return rows + [{"model": name, "failed": reason} for name, reason in decision.get("failed", {}).items()]
+
+
+def compared_with(night: Night, what: str) -> Json:
+    """What the comparison says of each candidate beside the figures of its lists; empty where it says nothing."""
+    summary: Json = (read_json(night.evaluation / "manifest.json") or {}).get("summary", {})
+    found: Json = summary.get(what, {})
+    return found
 
 
 LESS_IS_BETTER = {"gini", "identical_lists", "rmse", "mae"}

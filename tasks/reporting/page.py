@@ -48,7 +48,7 @@ def html(found: Json) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "figure": figure, "seconds": charts.seconds, "size": charts.size, "told": told, "words": words
+        "figure": figure, "number": number, "seconds": charts.seconds, "size": charts.size, "told": told, "words": words
     }  # fmt: skip
     shown = json.loads(json.dumps(found, default=str))  # what the JSON beside the page says, and nothing else
     return environment.get_template("template.html.j2").render(**shown, columns=COLUMNS, charts=drawn(shown))
@@ -90,10 +90,13 @@ def important(found: Json, ranked: list[str]) -> list[str]:
 
 def figure(value: Json | None) -> str:
     """A figure in as many digits as are worth reading."""
+    return number(None if value is None else value["value"])
+
+
+def number(value: float | None) -> str:
     if value is None:
         return "-"
-    number = float(value["value"])
-    return f"{number:.4f}" if abs(number) < 1 else f"{number:.2f}"
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
 
 
 def words(name: str) -> str:

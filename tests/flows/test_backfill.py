@@ -90,6 +90,8 @@ def test_a_dry_run_publishes_nothing_and_a_chosen_champion_is_published(site: Pa
     assert everything(site / "store/exports") == before
     assert record(site, later)["status"] == "compared"
     assert not (site / "store/nights" / str(later) / "champion").exists()
+    page = (site / "store/reports" / f"{later}.html").read_text()
+    assert "The champion so far was" in page and "challengers may replace the champion" in page
 
     winner = record(site, later)["winner"]
     other = "popularity" if winner == "item_knn" else "item_knn"

@@ -74,6 +74,7 @@ def test_the_comparison_and_the_summary_are_artifacts(run: dict[str, Any]) -> No
     page = Store(run["folder"] / "store").report(DAY)
     assert page.exists()
     assert f"]({page.as_uri()})" in run["artifacts"]["report"].data
+    assert f"# The gate, night {DAY}" in run["artifacts"]["decision"].data
 
 
 def test_prefect_keeps_neither_frames_nor_pickles_of_results(run: dict[str, Any]) -> None:

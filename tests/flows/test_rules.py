@@ -65,6 +65,17 @@ def test_the_night_says_what_the_rules_cost_and_gain(ruled: Demo) -> None:
     assert "export.excluded: 1 of 2 ids are not in the catalogue: nowhere" in ruled.ran.out
 
 
+def test_the_page_and_the_status_say_it_too(ruled: Demo) -> None:
+    page = (ruled.store / "reports" / f"{DAY}.html").read_text()
+    assert "What the rules of the lists cost and gain" in page
+    figures = json.loads((ruled.store / "nights" / str(DAY) / "night.json").read_text())
+    champion = figures["reranking"][figures["winner"]]
+    told = nightrec("status", cwd=ruled.folder).out
+    assert "Rules of the lists" in told
+    for when in ("without", "with"):
+        assert f"{champion[when]['diversity']:.4f}" in page and f"{champion[when]['diversity']:.4f}" in told
+
+
 def test_the_export_is_verified_by_its_own_rules(ruled: Demo) -> None:
     checked = nightrec("verify", cwd=ruled.folder)
     assert checked.code == 0, checked.err

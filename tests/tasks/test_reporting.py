@@ -7,13 +7,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import NightrecError
+from tasks.champion import Standing
 from tasks.compare import COMPARISON
-from tasks.report import recorded
+from tasks.gate import GateRules, decide
+from tasks.recent import Recent
+from tasks.report import gate_text, recorded
 from tasks.reporting.figures import best, figures
 from tasks.reporting.page import html, write_report
 from tasks.stage import tell
@@ -118,6 +122,25 @@ def test_the_first_line_is_what_was_published_unless_nothing_beats_last_week(nig
     page = html(figures(night))
     body = page[page.index("<body>") :]
     assert re.search(r"<p[^>]*>([^<]*)</p>", body).group(1) == first  # type: ignore[union-attr]
+
+
+def test_the_champion_so_far_stands_beside_its_last_nights_and_its_challengers(night: Night) -> None:
+    values = {"ease": np.full(300, 0.25), "popularity_7d": np.full(300, 0.1)}
+    published(night, ["ease"])
+    standing = Standing(name="ease", published_as="ease", export_id="2026-03-30", recommender="ease", params={})
+    summaries = {
+        name: {"k": 10, "metrics": {"ndcg": {"value": float(one.mean())}}, "slices": []} for name, one in values.items()
+    }
+    known = Recent((0.24, 0.26))
+    for recent, told in ((known, "the median of its last 2 nights is 0.2500"), (Recent(), "NDCG 0.2500.")):
+        decision = decide(GateRules(), summaries, values, standing, {}, recent) | {"failed": {}, "baseline": None}
+        write_json(night.evaluation / "decision.json", decision)
+        page = re.sub(r"\s+", " ", write_report(night).read_text(encoding="utf-8"))
+        assert "The champion so far was ease, of the export 2026-03-30. Tonight it has NDCG 0.2500" in page
+        assert told in page
+        assert "0 of 1 challengers may replace the champion" in page
+        assert "**ease** (stays): the champion stays: it has the highest" in gate_text(night, decision)
+        assert "| popularity_7d | -60.0% |" in gate_text(night, decision)
 
 
 def test_lists_before_and_after_have_titles_reasons_and_nobody_who_opted_out(night: Night) -> None:
