@@ -19,6 +19,8 @@ _CLASSES = {
     "ease": "recmodels.ease:Ease",
     "graph_filter": "recmodels.graph_filter:GraphFilter",
     "transformer": "recmodels.transformer:Transformer",
+    "hybrid": "recmodels.hybrid:Hybrid",
+    "embedding": "recmodels.hybrid:Embedding",
     "content": "recmodels.content:Content",
 }
 

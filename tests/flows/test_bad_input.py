@@ -245,7 +245,11 @@ ARGUMENTS: dict[str, tuple[Arguments, tuple[str, ...]]] = {
     ),
     "unknown model, nothing near": (
         lambda here: ("--interactions", "good.csv", "--models", "zzzz"),
-        ("'zzzz'", "there are: popularity, item_knn, user_knn, bpr, mf, als, ease, graph_filter, transformer, content"),
+        (
+            "'zzzz'",
+            "there are: popularity, item_knn, user_knn, bpr, mf, als, ease, graph_filter, transformer, hybrid, "
+            "embedding, content",
+        ),
     ),
     "unknown preset": (
         lambda here: ("--interactions", "good.csv", "--preset", "movielen"),

@@ -1,0 +1,53 @@
+"""The hyper-parameters of models that learn from pairs of a user and an item, and what users are known by."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recmodels.dataset import Csr
+
+
+@dataclass
+class PairRecipe:
+    """What vectors are sums of, and how they are trained."""
+
+    factors: int = 64
+    """Length of the vectors."""
+    loss: Literal["softmax", "bpr", "warp", "bce"] = "softmax"
+    negatives: int = 4096
+    """Rivals that a step draws, for all its users; from as many items on, all of them."""
+    negative_exponent: float = 0.5
+    """Rivals are drawn by popularity to this power; 0: evenly."""
+    popularity_exponent: float = 0.0
+    """Interactions weigh by their item's popularity to minus this power: above 0, the tail counts more."""
+    batch: int | None = None
+    """Interactions in a step, of whole users; None: a 60th of all, at least 2,048."""
+    epochs: int = 8
+    """How often every interaction is taken."""
+    learning_rate: float = 0.1
+    """Step of the first epoch; it falls linearly to 0."""
+    regularization: float = 2.0
+    """Pull towards 0 of the vectors that a step touches, beside the sum of its losses."""
+    history: bool = True
+    """Whether the items that a user has are features of the user."""
+    content: bool = True
+    """Whether an item's terms add to its vectors."""
+    user_ids: bool = True
+    """Whether users have vectors of their own."""
+    dropout: float = 0.5
+    """Share of the users' items that a step hides from their features."""
+    id_dropout: float = 0.1
+    """Share of users, and of items, that a step takes as if they had no vector of their own."""
+    minutes: float | None = None
+    """Time after which training ends with what it has."""
+    seed: int = 0
+
+
+def of_length(history: Csr) -> Csr:
+    """Histories as features: each row of weights [b, n_items] over the root of its sum."""
+    sums: NDArray[np.float32] = np.asarray(history.sum(axis=1)).ravel()
+    matrix: Csr = history.copy()
+    matrix.data /= np.repeat(np.sqrt(sums), np.diff(history.indptr)).astype(np.float32)
+    return matrix

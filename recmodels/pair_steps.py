@@ -1,0 +1,105 @@
+"""The steps of a training on pairs: whole users, all their pairs, and rivals that they share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+
+from recmodels.base import chunks
+from recmodels.dataset import Csr, Dataset, Floats
+from recmodels.pair_recipe import PairRecipe, of_length
+from recmodels.sparse_products import Sparse
+
+Longs: TypeAlias = NDArray[np.int64]
+
+STEPS, LEAST = 60, 2048
+"""Steps of an epoch, and the fewest interactions of one: more steps overfit where there are many interactions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one step looks at; `touched` are the items that occur, and all others count by their place among them."""
+
+    users: Tensor  # [b]
+    touched: Tensor  # [t]
+    rows: Tensor  # [n]: the user, by place, of each pair; ascending
+    items: Tensor  # [n]
+    starts: Tensor  # [b + 1]: the first pair of each user
+    rivals: Tensor  # [m]
+    log_counts: Tensor  # [m]: ln of how often each rival is expected
+    weights: Tensor  # [n]
+    own: tuple[Tensor, Tensor]  # users and rivals, by place, where the user has the rival
+    history: Sparse | None  # [b, t]: items as features of their users
+    terms: Sparse | None  # [t, n_terms]
+
+
+class Steps:
+    """Cuts the pairs of `data` into steps, by random numbers from the seed."""
+
+    def __init__(self, recipe: PairRecipe, data: Dataset, where: str) -> None:
+        self.recipe, self.data, self.where = recipe, data, where
+        self.rng = np.random.default_rng(recipe.seed)
+        popularity = np.bincount(data.item_index, minlength=data.n_items)
+        self.known = np.flatnonzero(popularity)
+        odds = popularity[self.known].astype(np.float64) ** recipe.negative_exponent
+        self.odds = odds / odds.sum()
+        importance = np.maximum(popularity, 1.0) ** -recipe.popularity_exponent
+        weights = data.weight * importance[data.item_index]
+        self.weights = (weights / weights.mean()).astype(np.float32)  # on average 1, whatever the exponent
+        self.batch = recipe.batch or max(LEAST, len(data) // STEPS)
+        self.terms = data.terms if recipe.content and data.terms.nnz else None
+
+    def __iter__(self) -> Iterator[Step]:
+        """All pairs once, by users in random order."""
+        counts = np.diff(self.data.indptr)
+        users = self.rng.permutation(np.flatnonzero(counts))
+        for start, stop in chunks(counts[users], self.batch):
+            yield self._step(users[start:stop], counts[users[start:stop]])
+
+    def _step(self, users: Longs, sizes: Longs) -> Step:
+        data, on = self.data, self.on
+        rows = np.repeat(np.arange(len(users)), sizes)
+        starts = np.concatenate(([0], np.cumsum(sizes)))
+        places = np.repeat(data.indptr[users] - starts[:-1], sizes) + np.arange(len(rows))
+        items = data.item_index[places]
+        rivals, expected = self._rivals()
+        slot = np.full(data.n_items, -1)
+        slot[rivals] = np.arange(len(rivals))
+        own = slot[items]
+        occurs = np.zeros(data.n_items, bool)
+        occurs[items] = occurs[rivals] = True
+        touched, place = np.flatnonzero(occurs), np.cumsum(occurs) - 1
+        history = None
+        if self.recipe.history:
+            kept = self.rng.random(len(rows)) >= self.recipe.dropout
+            entries = data.weight[places][kept], (rows[kept], place[items[kept]])
+            matrix: Csr = sparse.csr_array(entries, shape=(len(users), len(touched)))
+            history = Sparse(of_length(matrix), self.where)
+        return Step(
+            users=on(users), touched=on(touched), rows=on(rows), items=on(place[items]), starts=on(starts),
+            rivals=on(place[rivals]), log_counts=on(np.log(expected).astype(np.float32)),
+            weights=on(self.weights[places]), own=(on(rows[own >= 0]), on(own[own >= 0])), history=history,
+            terms=None if self.terms is None else Sparse(self.terms[touched], self.where),
+        )  # fmt: skip
+
+    def _rivals(self) -> tuple[Longs, NDArray[np.float64]]:
+        """Items drawn by their odds, each once, and how often each is expected for every time it was drawn."""
+        n = self.recipe.negatives
+        if n >= len(self.known):
+            return self.known, np.ones(len(self.known))
+        drawn, times = np.unique(self.rng.choice(len(self.known), n, p=self.odds), return_counts=True)
+        return self.known[drawn], n * self.odds[drawn] / times
+
+    def on(self, array: NDArray[Any]) -> Tensor:
+        """A copy on the device."""
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.where)
+
+    def kept(self, n: int) -> Tensor:
+        """1 for most and 0 for those whose own vector is dropped: float32 [n, 1]."""
+        kept: Floats = (self.rng.random((n, 1)) >= self.recipe.id_dropout).astype(np.float32)
+        return self.on(kept)
