@@ -21,6 +21,7 @@ _CLASSES = {
     "transformer": "recmodels.transformer:Transformer",
     "hybrid": "recmodels.hybrid:Hybrid",
     "embedding": "recmodels.hybrid:Embedding",
+    "ncf": "recmodels.ncf:NCF",
     "content": "recmodels.content:Content",
 }
 

@@ -4,7 +4,7 @@ All learn from the demo generator's site (200,000 users, 50,000 items, 10 millio
 out), each in a fresh process, ours and its peer in turns. Printed are the seconds of fitting (the least of the turns),
 those of lists of 50 for 20,000 users, the peak memory of the process, data included, the share of the held-out
 pairs that the lists find, and the ratios of ours to the peer's. PYTHON is one that has the peers, in an environment
-of their own: ``python -m venv peers; peers/bin/pip install implicit scikit-surprise rectools``.
+of their own: ``python -m venv peers; peers/bin/pip install implicit scikit-surprise rectools rectools-lightfm``.
 """
 
 import argparse
@@ -29,6 +29,7 @@ PAIRS = {  # our model and its peer, of as many neighbours or factors
     "bpr": ("bpr:factors=64", "implicit.bpr:factors=64"),
     "item_knn": ("item_knn:neighbors=50,weighting=cosine,popularity_power=0.5", "implicit.item_cosine:K=50"),
     "user_knn": ("user_knn:neighbors=50,weighting=cosine", "implicit.user_cosine:K=50"),
+    "hybrid": ("hybrid:epochs=1", "lightfm.warp:no_components=64,epochs=1"),
     "mf": ("mf:factors=100,epochs=20", "surprise.svd:n_factors=100,n_epochs=20"),
 }
 ALONE = ("graph_filter", "ease")  # without a peer: none of the three fits a catalogue of that size

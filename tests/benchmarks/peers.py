@@ -52,6 +52,29 @@ def rectools_lists(name, parameters, data, tested, k):
     return start, fitted, found
 
 
+def lightfm_lists(name, parameters, data, tested, k):
+    """LightFM by WARP, of RecTools' maintained package: fitting alone, on two threads."""
+    from lightfm import LightFM
+
+    pairs = np.ones(len(data["user"]), np.float32), (data["user"], data["item"])
+    matrix = sparse.coo_matrix(pairs, tuple(data["shape"].tolist()))
+    epochs = parameters.pop("epochs")
+    model = LightFM(loss="warp", random_state=0, **parameters)
+    model.fit_partial(matrix, epochs=0, num_threads=2)  # what is done once
+    start = time.perf_counter()
+    model.fit_partial(matrix, epochs=epochs, num_threads=2)
+    fitted = time.perf_counter()
+    users, items = model.get_user_representations(), model.get_item_representations()
+    rows = sparse.csr_matrix(matrix)
+    found = []
+    for part in np.array_split(tested, max(1, len(tested) // 500)):
+        scores = users[1][part] @ items[1].T + items[0]
+        scores[rows[part].nonzero()] = -np.inf
+        best = np.argpartition(-scores, k, axis=1)[:, :k]
+        found.append(best)
+    return start, fitted, np.concatenate(found)
+
+
 def surprise_fit(name, parameters, data, tested, k):
     """Ratings: fitting alone."""
     import pandas as pd
@@ -70,7 +93,12 @@ def main():
     k, listed = int(sys.argv[4]), int(sys.argv[5])
     data = {part: np.load(folder / f"{part}.npy") for part in ("user", "item", "rating", "shape")}
     tested = np.load(folder / "tested.npy")[:listed]
-    library = {"implicit": implicit_lists, "rectools": rectools_lists, "surprise": surprise_fit}
+    library = {
+        "implicit": implicit_lists,
+        "rectools": rectools_lists,
+        "lightfm": lightfm_lists,
+        "surprise": surprise_fit,
+    }
     start, fitted, found = library[name.partition(".")[0]](name, parameters, data, tested, k)
     done = time.perf_counter()
     if found is not None:

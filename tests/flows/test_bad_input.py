@@ -248,7 +248,7 @@ ARGUMENTS: dict[str, tuple[Arguments, tuple[str, ...]]] = {
         (
             "'zzzz'",
             "there are: popularity, item_knn, user_knn, bpr, mf, als, ease, graph_filter, transformer, hybrid, "
-            "embedding, content",
+            "embedding, ncf, content",
         ),
     ),
     "unknown preset": (
