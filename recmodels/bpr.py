@@ -9,6 +9,7 @@ from recmodels.base import SCORE_BYTES
 from recmodels.dataset import Dataset, Floats, Ints
 from recmodels.errors import NightrecError
 from recmodels.factors import Factors
+from recmodels.imbalance import importance, odds
 
 
 @dataclass
@@ -18,7 +19,8 @@ class BPR(Factors):
     Each epoch takes every interaction once, with a negative j drawn afresh; a user's own items are never drawn. Of
     `candidates` random ones the highest score is taken: the items that u would wrongly be shown teach most (dynamic
     negative sampling: Zhang et al., SIGIR 2013); 1 is BPR as published. The learning rate falls linearly to 0. Weights
-    play no part, as in the paper. The same seed gives the same factors for any number of threads (`recmodels.sgd`).
+    play no part, as in the paper, unless `weighted` is set. The same seed gives the same factors for any number of
+    threads (`recmodels.sgd`).
     """
 
     factors: int = 64
@@ -31,6 +33,12 @@ class BPR(Factors):
     """Pull of vectors and biases towards 0 at each step."""
     candidates: int = 4
     """Random items that the user does not have, of which the highest scored is the negative."""
+    negative_exponent: float = 0.0
+    """They are drawn by popularity to this power; 0: evenly."""
+    popularity_exponent: float = 0.0
+    """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
+    weighted: bool = False
+    """Whether interactions count by their weights."""
     seed: int = 0
 
     def _fit(self, data: Dataset) -> None:
@@ -39,6 +47,10 @@ class BPR(Factors):
         rng = np.random.default_rng(self.seed)
         blocks = sgd.blocks_for(data.n_users, data.n_items)
         known = np.unique(data.item_index)
+        chances = odds(data, self.negative_exponent)
+        weights = np.empty(0, np.float32)  # nothing: all count alike
+        if self.weighted or self.popularity_exponent:
+            weights = importance(data, self.popularity_exponent, weighted=self.weighted)
         matrix = data.matrix
         users, items = (
             rng.normal(0, 0.1 / np.sqrt(self.factors), (n, self.factors)).astype(np.float32)
@@ -49,11 +61,15 @@ class BPR(Factors):
             user_block, item_block = (rng.integers(0, blocks, n).astype(np.int8) for n in (data.n_users, data.n_items))
             members = known[np.argsort(item_block[known], kind="stable")]
             member_starts = np.searchsorted(item_block[members], np.arange(blocks + 1))
-            by_user, by_item, _, starts = sgd.cells(data.user_index, data.item_index, user_block, item_block, blocks)
+            ends = np.cumsum(chances[members]) if self.negative_exponent else np.empty(0)
+            by_user, by_item, source, starts = sgd.cells(
+                data.user_index, data.item_index, user_block, item_block, blocks
+            )
             rate = np.float32(self.learning_rate * (1 - epoch / self.epochs))
             given = (
-                by_user, by_item, starts, members, member_starts, matrix.indptr, matrix.indices, users, items, bias,
-                rate, np.float32(self.regularization), self.candidates, int(rng.integers(2**62)),
+                by_user, by_item, weights[source] if len(weights) else weights, starts, members, member_starts, ends,
+                matrix.indptr, matrix.indices, users, items, bias, rate, np.float32(self.regularization),
+                self.candidates, int(rng.integers(2**62)),
             )  # fmt: skip
             sgd.each_cell(partial(sgd.bpr_cell, *given), blocks)
         if not (np.isfinite(users).all() and np.isfinite(items).all()):

@@ -21,7 +21,9 @@ class PairRecipe:
     negative_exponent: float = 0.5
     """Rivals are drawn by popularity to this power; 0: evenly."""
     popularity_exponent: float = 0.0
-    """Interactions weigh by their item's popularity to minus this power: above 0, the tail counts more."""
+    """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
+    weighted: bool = True
+    """Whether interactions count by their weights."""
     batch: int | None = None
     """Interactions in a step, of whole users; None: a 60th of all, at least 2,048."""
     epochs: int = 8

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from recmodels.base import chunks
 from recmodels.dataset import Csr, Dataset, Floats
+from recmodels.imbalance import importance, odds
 from recmodels.pair_recipe import PairRecipe, of_length
 from recmodels.sparse_products import Sparse
 
@@ -44,13 +45,10 @@ class Steps:
     def __init__(self, recipe: PairRecipe, data: Dataset, where: str) -> None:
         self.recipe, self.data, self.where = recipe, data, where
         self.rng = np.random.default_rng(recipe.seed)
-        popularity = np.bincount(data.item_index, minlength=data.n_items)
-        self.known = np.flatnonzero(popularity)
-        odds = popularity[self.known].astype(np.float64) ** recipe.negative_exponent
-        self.odds = odds / odds.sum()
-        importance = np.maximum(popularity, 1.0) ** -recipe.popularity_exponent
-        weights = data.weight * importance[data.item_index]
-        self.weights = (weights / weights.mean()).astype(np.float32)  # on average 1, whatever the exponent
+        chances = odds(data, recipe.negative_exponent)
+        self.known = np.flatnonzero(chances)
+        self.odds = chances[self.known]
+        self.weights = importance(data, recipe.popularity_exponent, weighted=recipe.weighted)
         self.batch = recipe.batch or max(LEAST, len(data) // STEPS)
         self.terms = data.terms if recipe.content and data.terms.nnz else None
 

@@ -52,6 +52,22 @@ def _drawn(state: np.uint64, n: int) -> int:
 
 
 @jit
+def _by_odds(state: np.uint64, ends: NDArray[np.float64], first: int, size: int) -> int:
+    """One of `size` places from `first` on, drawn by odds, which `ends` sums up over all places."""
+    below = ends[first - 1] if first else 0.0
+    share = (_mixed(state) >> np.uint64(11)) / np.float64(2**53)
+    wanted = below + share * (ends[first + size - 1] - below)
+    start, stop = first, first + size - 1
+    while start < stop:
+        middle = (start + stop) // 2
+        if ends[middle] <= wanted:
+            start = middle + 1
+        else:
+            stop = middle
+    return start
+
+
+@jit
 def cells(
     users: Ints, items: Ints, user_block: Blocks, item_block: Blocks, blocks: int
 ) -> tuple[Ints, Ints, Ints, Longs]:
@@ -96,9 +112,11 @@ def _dot(left: Floats, right: Floats) -> np.float32:
 def bpr_cell(
     by_user: Ints,
     by_item: Ints,
+    weights: Floats,
     starts: Longs,
     members: Ints,
     member_starts: Longs,
+    ends: NDArray[np.float64],
     indptr: NDArray[Any],
     indices: Ints,
     U: Floats,
@@ -112,8 +130,9 @@ def bpr_cell(
 ) -> None:
     """One pass over the pairs of a cell, each against an item of its block that the user does not have (`indices`).
 
-    Of `candidates` such items the one with the highest score is taken. `members` lists the items block by block. Where
-    the user has every item of the block that is drawn in TRIES, the pair is left out of this epoch.
+    Of `candidates` such items the one with the highest score is taken. `members` lists the items block by block, `ends`
+    sums up their odds (empty: all alike). Where the user has every item of the block that is drawn in TRIES, the pair
+    is left out of this epoch. `weights` say what each pair counts, cell by cell (empty: 1).
     """
     block = cell % (len(member_starts) - 1)
     first, size = member_starts[block], member_starts[block + 1] - member_starts[block]
@@ -125,7 +144,8 @@ def bpr_cell(
         best = np.float32(0)
         for _ in range(TRIES):
             state += GOLDEN
-            candidate = members[first + _drawn(state, size)]
+            place = _by_odds(state, ends, first, size) if len(ends) else first + _drawn(state, size)
+            candidate = members[place]
             if _holds(indices, indptr[user], indptr[user + 1], candidate):
                 continue
             score = best if candidates == 1 else bias[candidate] + _dot(u, V[candidate])
@@ -138,7 +158,7 @@ def bpr_cell(
             continue
         w = V[negative]
         margin = bias[item] - bias[negative] + _dot(u, v) - _dot(u, w)
-        pull = np.float32(1) / (np.float32(1) + np.exp(margin))
+        pull = (weights[at] if len(weights) else np.float32(1)) / (np.float32(1) + np.exp(margin))
         for f in range(len(u)):
             a, b, c = u[f], v[f], w[f]
             u[f] += rate * (pull * (b - c) - reg * a)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from recmodels.bpr import BPR
 from recmodels.dataset import Dataset
 from recmodels.errors import NightrecError
 from tests.recmodels.contract import N_USERS, RecommenderContract, small_site
+from tests.recmodels.test_imbalance import head_and_tail
 
 
 class TestBPR(RecommenderContract):
@@ -46,16 +48,17 @@ def test_a_negative_is_never_an_item_of_the_user() -> None:
     ones, starts = np.zeros(4, np.int32), np.array([0, 4])
     for seed in range(20):
         sgd.bpr_cell(
-            ones, own, starts, np.arange(n_items, dtype=np.int32), np.array([0, n_items]),
-            np.array([0, 4], np.int32),
+            ones, own, np.empty(0, np.float32), starts, np.arange(n_items, dtype=np.int32), np.array([0, n_items]),
+            np.empty(0), np.array([0, 4], np.int32),
             own, U, V, bias, np.float32(0.1), np.float32(0), 1, seed, 0,
         )  # fmt: skip
     assert (bias[own] > 0).all() and bias[2] < 0
     assert bias.sum() == pytest.approx(0, abs=1e-5)
 
 
-def test_one_step_follows_the_gradient_worked_by_hand() -> None:
-    """User (1, 0), item (0, 1), negative (1, 0): x_ui - x_uj = -1, each is pulled by 1 / (1 + e^-1)."""
+@pytest.mark.parametrize("weights", [[], [2.5]])
+def test_one_step_follows_the_gradient_worked_by_hand(weights: list[float]) -> None:
+    """User (1, 0), item (0, 1), negative (1, 0): x_ui - x_uj = -1, each is pulled by weight / (1 + e^-1)."""
     from recmodels import sgd
 
     U = np.array([[1, 0]], np.float32)
@@ -63,14 +66,42 @@ def test_one_step_follows_the_gradient_worked_by_hand() -> None:
     bias = np.zeros(2, np.float32)
     one = np.zeros(1, np.int32)
     sgd.bpr_cell(
-        one, one, np.array([0, 1]), np.array([0, 1], np.int32), np.array([0, 2]), np.array([0, 1], np.int32),
-        one, U, V, bias, np.float32(0.1), np.float32(0.01), 1, 3, 0,
+        one, one, np.array(weights, np.float32), np.array([0, 1]), np.array([0, 1], np.int32), np.array([0, 2]),
+        np.empty(0), np.array([0, 1], np.int32), one, U, V, bias, np.float32(0.1), np.float32(0.01), 1, 3, 0,
     )  # fmt: skip
-    pull = 1 / (1 + np.exp(-1.0))
+    pull = (weights or [1])[0] / (1 + np.exp(-1.0))
     np.testing.assert_allclose(U[0], [1 + 0.1 * (-pull - 0.01), 0.1 * pull], rtol=1e-5)
     np.testing.assert_allclose(V[0], [0.1 * pull, 1 - 0.001], rtol=1e-5)
     np.testing.assert_allclose(V[1], [1 + 0.1 * (-pull - 0.01), 0], rtol=1e-5)
     np.testing.assert_allclose(bias, [0.1 * pull, -0.1 * pull], rtol=1e-5)
+
+
+def test_negatives_are_drawn_by_their_odds_within_the_block() -> None:
+    from recmodels import sgd
+
+    ends = np.cumsum([0.1, 0.2, 0.0, 0.3, 0.4])
+    states = np.arange(1, 20_001, dtype=np.uint64) * sgd.GOLDEN
+    drawn = np.bincount([sgd._by_odds(state, ends, 1, 4) for state in states], minlength=5)
+    np.testing.assert_allclose(drawn / len(states), np.array([0, 0.2, 0, 0.3, 0.4]) / 0.9, atol=0.012)
+    assert drawn[2] == 0
+
+
+@pytest.mark.parametrize("change", [{"popularity_exponent": 0.5}, {"negative_exponent": 0.75}])
+def test_the_tail_is_recommended_more_where_the_head_counts_less(change: dict[str, float]) -> None:
+    data = head_and_tail()
+    shares = []
+    for parameters in ({}, change):
+        model = BPR(factors=8, epochs=20, learning_rate=0.05, **parameters).fit(data)
+        shares.append((model.recommend(data, np.arange(300), 10).items >= 16).mean())
+    assert shares[1] > shares[0] + 0.05
+
+
+def test_weights_play_a_part_where_they_shall() -> None:
+    data = small_site()
+    heavy = replace(data, weight=np.linspace(0.5, 2, len(data), dtype=np.float32))
+    for weighted in (False, True):
+        plain, other = (BPR(factors=4, epochs=2, weighted=weighted).fit(some).item_vectors_ for some in (data, heavy))
+        assert (plain != other).any() == weighted
 
 
 def test_every_pair_lies_in_the_cell_of_its_blocks_once() -> None:

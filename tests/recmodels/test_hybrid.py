@@ -1,6 +1,7 @@
 """Feature fusion: what vectors are sums of, and whom they serve."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from recmodels.dataset import Dataset
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.hybrid import Embedding, Hybrid
 from tests.recmodels.contract import RecommenderContract, small_site
+from tests.recmodels.test_imbalance import head_and_tail
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
 
@@ -107,16 +109,14 @@ def test_reasons_are_the_items_that_add_most_to_the_score() -> None:
             assert reason == (best if share[best, item] > 0 else -1)
 
 
-def test_the_tail_is_recommended_more_where_popular_items_weigh_less() -> None:
-    rng = np.random.default_rng(0)
-    seen = rng.random((300, 80)) < np.linspace(0.5, 0.05, 80)
-    users, items = np.nonzero(seen)
-    data = Dataset.from_arrays(users, items, n_users=300, n_items=80)
+@pytest.mark.parametrize("change", [{"popularity_exponent": 1.0}, {"negative_exponent": 1.0, "loss": "bpr"}])
+def test_the_tail_is_recommended_more_where_the_head_counts_less(change: dict[str, Any]) -> None:
+    data = head_and_tail()
     shares = []
-    for exponent in (0.0, 1.0):
-        model = Embedding(factors=8, epochs=10, popularity_exponent=exponent).fit(data)
+    for parameters in (change | {"popularity_exponent": 0.0, "negative_exponent": 0.0}, change):
+        model = Embedding(factors=8, epochs=10, negatives=64, **parameters).fit(data)
         shares.append((model.recommend(data, np.arange(300), 10).items >= 16).mean())
-    assert shares[1] > shares[0] + 0.1
+    assert shares[1] > shares[0] + 0.05
 
 
 def test_training_ends_when_its_time_is_over() -> None:
