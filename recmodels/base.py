@@ -37,7 +37,7 @@ class Recommender(ABC):
     """Base of all recommenders; constructing one stores hyper-parameters and does nothing else."""
 
     needs_history: ClassVar[bool] = True
-    """Whether a user without interactions has no list; popularity has one for everybody."""
+    """Whether a user of whom nothing is known has no list; popularity has one for everybody."""
 
     uses_gpu: ClassVar[bool] = False
     """Whether it computes on a GPU where the process sees one."""
@@ -56,6 +56,11 @@ class Recommender(ABC):
 
         `n_items` counts the items that occur in the interactions.
         """
+
+    def knows(self, data: Dataset, users: Ints) -> Bools:
+        """Which of `users` it can make a list for: those with a history, or everybody if it needs none: bool [n]."""
+        known: Bools = np.diff(data.indptr)[users] > 0
+        return known if self.needs_history else np.ones_like(known)
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
         """What each item of a history adds to the score of a target, at weight 1: [m]; None: cannot tell."""
@@ -196,8 +201,7 @@ class Recommender(ABC):
 
     def _masked(self, data: Dataset, users: Ints, denied: NDArray[np.int64] | None, repeats: bool) -> Floats:
         scores = self._score(data, users)
-        if self.needs_history:
-            scores[np.diff(data.indptr)[users] == 0] = -np.inf
+        scores[~self.knows(data, users)] = -np.inf
         if not repeats:
             seen = data.seen[users]
             scores[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -np.inf

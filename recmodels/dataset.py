@@ -31,6 +31,8 @@ HOLDOUT = "holdout.parquet"
 UNSEEN = "unseen.parquet"  # users of whom the models of the training window learn nothing, where there are any
 TERMS = "terms.parquet"
 VOCABULARY = "vocabulary.parquet"
+USER_TERMS = "user_terms.parquet"
+USER_VOCABULARY = "user_vocabulary.parquet"
 ITEM_FEATURES = "item_features.parquet"
 USER_FEATURES = "user_features.parquet"
 SEQUENCES = "sequences.parquet"
@@ -68,6 +70,7 @@ class Dataset:
     weight: Floats  # [n], above 0: how much the interaction says for the item
     rating: Floats | None  # [n], NaN where the user gave none; None where nobody could
     terms: Csr  # [n_items, n_terms], TF-IDF rows of length one, or empty; n_terms may be 0
+    user_terms: Csr  # [n_users, n_user_terms], likewise: what the user table says of them
     end: int  # microseconds since 1970 (UTC); every interaction is earlier
     seen: Csr  # [n_users, n_items], the weight of every pair there is, learnt from (above 0) or not (0)
     rated: tuple[Ints, Ints, Floats] | None  # user, item, rating of all pairs with one, by user; learnt from or not
@@ -80,10 +83,10 @@ class Dataset:
         names = pq.read_schema(path).names
         wanted = ["user_index", "item_index", "timestamp", "weight", "rating"]
         table = pq.read_table(path, columns=[name for name in wanted if name in names])
-        n_items = pq.read_metadata(_existing(prepared / ITEMS)).num_rows
+        n_users, n_items = (pq.read_metadata(_existing(prepared / name)).num_rows for name in (USERS, ITEMS))
         return cls._of(
             str(path),
-            n_users=pq.read_metadata(_existing(prepared / USERS)).num_rows,
+            n_users=n_users,
             n_items=n_items,
             user_index=table["user_index"].to_numpy(),
             item_index=table["item_index"].to_numpy(),
@@ -91,6 +94,7 @@ class Dataset:
             weight=table["weight"].to_numpy(),
             rating=table["rating"].to_numpy() if "rating" in names else None,
             terms=read_terms(features / window / TERMS, n_items),
+            user_terms=read_terms(features / window / USER_TERMS, n_users, "user_index"),
             end=window_end(path),
         )
 
@@ -104,6 +108,7 @@ class Dataset:
         weight: ArrayLike | None = None,
         rating: ArrayLike | None = None,
         terms: Csr | None = None,
+        user_terms: Csr | None = None,
         n_users: int | None = None,
         n_items: int | None = None,
         end: int | None = None,
@@ -135,6 +140,7 @@ class Dataset:
             weight=weights,
             rating=ratings,
             terms=_no_terms(n_items) if terms is None else terms,
+            user_terms=_no_terms(n_users) if user_terms is None else user_terms,
             end=end if end is not None else int(times.max(initial=-1)) + 1,
         )
         starts = np.zeros(len(users) + 1, bool)
@@ -156,12 +162,15 @@ class Dataset:
         weight: Floats,
         rating: Floats | None,
         terms: Csr,
+        user_terms: Csr,
         end: int,
     ) -> Self:
         """Check the rows of all pairs, and keep those of weight 0 in `seen` only."""
         _check(where, n_users, n_items, user_index, item_index, weight)
         if terms.shape[0] != n_items:
             raise DataRefused(f"{where}: there are terms for {terms.shape[0]} items, the catalogue has {n_items}.")
+        if user_terms.shape[0] != n_users:
+            raise DataRefused(f"{where}: there are terms for {user_terms.shape[0]} users of {n_users}.")
         learnt = slice(None) if (weight > 0).all() else weight > 0  # a slice copies nothing
         return cls(
             n_users=n_users,
@@ -172,6 +181,7 @@ class Dataset:
             weight=weight[learnt],
             rating=None if rating is None else rating[learnt],
             terms=terms,
+            user_terms=user_terms,
             end=end,
             seen=_sparse(user_index, item_index, weight, (n_users, n_items)),
             rated=None if rating is None else _rated(where, user_index, item_index, rating),
@@ -267,17 +277,17 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _no_terms(n_items: int) -> Csr:
-    return sparse.csr_array(np.empty((n_items, 0), np.float32))
+def _no_terms(n: int) -> Csr:
+    return sparse.csr_array(np.empty((n, 0), np.float32))
 
 
-def read_terms(path: Path, n_items: int) -> Csr:
-    """The terms of the items, [n_items, n_terms]; no terms where there is no such file."""
+def read_terms(path: Path, n: int, index: str = "item_index") -> Csr:
+    """The terms of n items (or users), [n, n_terms]; no terms where there is no such file."""
     if not path.exists():  # a site without an item table
-        return _no_terms(n_items)
-    table = pq.read_table(path, columns=["item_index", "term_index", "weight"])
-    items, terms = table["item_index"].to_numpy(), table["term_index"].to_numpy()
-    shape = (n_items, int(terms.max(initial=-1)) + 1)
+        return _no_terms(n)
+    table = pq.read_table(path, columns=[index, "term_index", "weight"])
+    rows, terms = table[index].to_numpy(), table["term_index"].to_numpy()
+    shape = (n, int(terms.max(initial=-1)) + 1)
     weights: Floats = table["weight"].to_numpy()
-    matrix: Csr = sparse.coo_array((weights, (items, terms)), shape=shape).tocsr()
+    matrix: Csr = sparse.coo_array((weights, (rows, terms)), shape=shape).tocsr()
     return matrix

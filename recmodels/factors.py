@@ -42,7 +42,7 @@ class Factors(Recommender):
         if allowed is not None:
             eligible &= allowed
         choice = np.flatnonzero(eligible).astype(np.int32)
-        known = np.flatnonzero(np.diff(data.indptr)[users]) if self.needs_history else np.arange(len(users))
+        known = np.flatnonzero(self.knows(data, users))
         step = max(1, min(ROWS, batch or ROWS))
         for rows in (known[i : i + step] for i in range(0, len(known), step)):
             vectors = self._user_vectors(data, users[rows])

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Hybrid(PairModel, Factors):
-    r"""Score x_ui = (p_u + Σ_j w_uj c_j / √(Σ_j w_uj)) · (q_i + Σ_t a_it v_t) + b_i + Σ_t a_it β_t.
+    r"""Score x_ui = (p_u + Σ_s a_us z_s + Σ_j w_uj c_j / √(Σ_j w_uj)) · (q_i + Σ_t a_it v_t) + b_i + Σ_t a_it β_t.
 
-    An item is its own vector and those of its TF-IDF terms t (`content`); a user is their own vector (`user_ids`) and
-    those of the items j that they have (`history`), each c_j again with vectors of j's terms. So an item without
-    interactions has a vector, and so has a user who came after the training. Own vectors are dropped at random in
-    training (`id_dropout`), as is half of every history (`dropout`), so that what remains learns to stand in.
+    An item is its own vector and those of its TF-IDF terms t (`content`); a user is their own vector (`user_ids`),
+    those of what the user table says of them, s (`user_content`), and of the items j that they have (`history`), each
+    c_j again with vectors of j's terms. So an item without interactions has a vector, and so have users who came after
+    the training and users who have done nothing yet. Own vectors are dropped at random in training (`id_dropout`), as
+    is half of every history (`dropout`), so that what remains learns to stand in.
 
     Losses are of pairs against items that all users of a step share (`recmodels.pair_losses`): `softmax`, `bpr`, `warp`
     or `bce`.
@@ -39,4 +40,5 @@ class Embedding(Hybrid):
 
     history: bool = False
     content: bool = False
+    user_content: bool = False
     id_dropout: float = 0.0

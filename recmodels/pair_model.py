@@ -8,7 +8,7 @@ import numpy as np
 
 from recmodels import device
 from recmodels.base import SCORE_BYTES, Recommender
-from recmodels.dataset import Dataset, Floats, Ints
+from recmodels.dataset import Bools, Dataset, Floats, Ints
 from recmodels.errors import ConfigError
 from recmodels.pair_recipe import PairRecipe, of_length
 
@@ -21,7 +21,9 @@ LOSSES = "softmax", "bpr", "warp", "bce"
 
 @dataclass
 class PairModel(PairRecipe, Recommender):
-    """Learns `item_vectors_`, `user_vectors_` (their own) and `had_vectors_` (what an item says of its users)."""
+    """Learns `item_vectors_`, `user_vectors_` (their own), `user_term_vectors_` (of what the user table says of them)
+    and `had_vectors_` (what an item says of its users).
+    """
 
     uses_gpu: ClassVar[bool] = True
 
@@ -57,6 +59,11 @@ class PairModel(PairRecipe, Recommender):
         if own is not None:
             there = np.flatnonzero(users < len(own))
             vectors[there] = own[users[there]]
+        terms: Floats | None = vars(self).get("user_term_vectors_")
+        if terms is not None:
+            if data.user_terms.shape[1] != len(terms):
+                raise ValueError(f"The data have {data.user_terms.shape[1]} terms of users, learnt were {len(terms)}.")
+            vectors += data.user_terms[users] @ terms
         history = data.matrix[users]
         if self.history:
             vectors += of_length(history) @ vars(self)["had_vectors_"]
@@ -66,6 +73,13 @@ class PairModel(PairRecipe, Recommender):
             vectors[lost] = (history[lost] @ items) / sums[:, None]
         vectors[:, self.factors] = 1  # times the item's bias
         return vectors
+
+    def knows(self, data: Dataset, users: Ints) -> Bools:
+        """Users with a history, and those of whom the user table says something, if it did in training: bool [n]."""
+        known = super().knows(data, users)
+        if "user_term_vectors_" in vars(self):
+            known |= np.diff(data.user_terms.indptr)[users] > 0
+        return known
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
         if not self.history:

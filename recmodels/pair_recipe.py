@@ -36,6 +36,8 @@ class PairRecipe:
     """Whether the items that a user has are features of the user."""
     content: bool = True
     """Whether an item's terms add to its vectors."""
+    user_content: bool = True
+    """Whether what the user table says of users adds to their vectors."""
     user_ids: bool = True
     """Whether users have vectors of their own."""
     dropout: float = 0.5

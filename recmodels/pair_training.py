@@ -16,7 +16,7 @@ from recmodels import pair_losses
 from recmodels.dataset import Dataset, Floats
 from recmodels.errors import NightrecError
 from recmodels.pair_recipe import PairRecipe
-from recmodels.pair_steps import Step, Steps
+from recmodels.pair_steps import LOTS, Step, Steps
 from recmodels.sparse_products import pair_products
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ class PairTraining:
         rows |= dict.fromkeys(self.sides, data.n_items)
         if self.steps.terms is not None:
             rows |= {f"{side}_terms": data.terms.shape[1] for side in self.sides}
+        if self.steps.user_terms is not None:
+            rows["users_terms"] = data.user_terms.shape[1]
         spread = SPREAD / np.sqrt(recipe.factors)
         self.tables = {
             name: Table(self.steps.rng.normal(0, spread, (n, self.width)).astype(np.float32), where)
@@ -103,12 +105,14 @@ class PairTraining:
             items = items + step.terms.times(taken["items_terms"])
         users = items.new_zeros(len(step.users), self.width)
         if "users" in taken:
-            users = taken["users"] * self.steps.kept(len(step.users))
+            users = taken["users"] * self.steps.kept(len(step.users)) * step.familiar
         if step.history is not None:
             had = taken["had"]
             if step.terms is not None:
                 had = had + step.terms.times(taken["had_terms"])
             users = users + step.history.times(had)
+        if step.user_terms is not None:
+            users = users + step.user_terms.times(taken["users_terms"])
         f = self.recipe.factors
         return torch.cat((users[:, :f], torch.ones_like(users[:, :1]), users[:, f + 1 :]), dim=1), items
 
@@ -121,7 +125,7 @@ class PairTraining:
         if loss == "softmax":
             return pair_losses.softmax(*given, step.log_counts)
         tries = {"bpr": 1, "bce": pair_losses.AGAINST, "warp": pair_losses.TRIES}[loss]
-        drawn = self.steps.on(self.steps.rng.integers(0, rivals.shape[1], (len(scores), tries)))
+        drawn = self.steps.on(step.lots[self.steps.rng.integers(0, LOTS, (len(scores), tries))])
         if loss == "bpr":
             return pair_losses.bpr(*given, drawn[:, 0])
         if loss == "bce":
@@ -134,7 +138,10 @@ class PairTraining:
         return pairs, users @ items[step.rivals].T
 
     def learnt(self) -> dict[str, Floats]:
-        """Users' own vectors, and items' as sums of their features: float32 [., width]; zeros without evidence."""
+        """Users' own vectors, those of their terms, and items' as sums of their features; zeros without evidence.
+
+        All are float32 [., width].
+        """
         steps = self.steps
         known = np.zeros((steps.data.n_items, 1), np.float32)
         known[steps.known] = 1
@@ -142,6 +149,8 @@ class PairTraining:
         sums: dict[str, Floats] = {side: tables[side] * known for side in self.sides}
         if steps.terms is not None:
             sums |= {side: own + steps.terms @ tables[f"{side}_terms"] for side, own in sums.items()}
+        if "users_terms" in tables:
+            sums["user_terms"] = tables["users_terms"]
         if "users" in tables:
             sums["users"] = tables["users"] * (np.diff(steps.data.indptr) > 0).astype(np.float32)[:, None]
         return sums

@@ -42,8 +42,8 @@ def serve(
 
     Eligible are the allowed items that the user does not have (any allowed item with `repeats`). Users with fewer
     than `min_history` interactions get only the fallback, which must be able to rank every item, as `Popularity`
-    does. The j-th fallback item scores last - (j - 1) / k, `last` being the score of the model's last item (1
-    where it has none): finite, and never rising.
+    does; so do users without any, unless the model knows them from the user table. The j-th fallback item scores
+    last - (j - 1) / k, `last` being the score of the model's last item (1 where it has none): finite, and never rising.
 
     With `rules` the list is chosen from more candidates by `recmodels.rerank`; it ends early only where nothing else
     passes. The model's items then carry the scores that they have from it, the highest first whichever item came
@@ -53,7 +53,7 @@ def serve(
     if rules is not None:
         return _under_rules(model, fallback, data, users, k, rules, allowed, repeats, min_history, explain)
     top = model.recommend(data, users, k, allowed=allowed, repeats=repeats)
-    top.items[np.diff(data.indptr)[users] < min_history] = -1
+    top.items[_strange(model, data, users, min_history)] = -1
     items, scores = top.items.copy(), top.scores.copy()
     short = np.flatnonzero(top.items[:, -1] < 0)
     step = max(1, COMPARED // (2 * k * k))
@@ -97,7 +97,7 @@ def _under_rules(
     fresh = allowed & rules.new if rules.new is not None else np.zeros_like(allowed)
     lengths = rules.wanted(users, k)
     needed = rules.new_wanted(lengths)
-    few = np.diff(data.indptr)[users] < min_history
+    few = _strange(model, data, users, min_history)
     pins = _pinned(rules, data, users, allowed, repeats)
 
     def own_items(rows: Ints, m: int, among: Bools) -> TopK:
@@ -141,6 +141,14 @@ def _under_rules(
     reasons = model.explain(data, users, personal) if explain else np.full_like(items, -1)
     cold = (items >= 0) & ~own & ~pinned
     return Lists(users, items, _falling(scores, own, cold, items >= 0), cold, reasons, pinned)
+
+
+def _strange(model: Recommender, data: Dataset, users: Ints, min_history: int) -> Bools:
+    """Who gets only the fallback: [n]."""
+    history = np.diff(data.indptr)[users]
+    if not model.needs_history:
+        return np.asarray(history < min_history)
+    return np.where(history > 0, history < min_history, ~model.knows(data, users))
 
 
 def _pinned(rules: Rules, data: Dataset, users: Ints, allowed: Bools, repeats: bool) -> Ints:

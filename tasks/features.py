@@ -19,6 +19,7 @@ from tasks.roles import FeatureRules, role_of
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, Night, outputs
 from tasks.terms import fit_terms, item_documents, tag_documents, write_terms
+from tasks.user_terms import write_user_terms
 from tasks.words import category, tags_as_written
 
 DAY = 24 * 3600 * 1_000_000  # µs
@@ -41,7 +42,7 @@ def features(
 def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRules, out: Path) -> dict[str, Any]:
     """Read ``features/prepared/`` (and ``valid/tags.parquet``) and write the features of one window."""
     items = pq.read_table(prepared / layout.ITEMS)
-    n_users = pq.read_metadata(prepared / layout.USERS).num_rows
+    users = pq.read_table(prepared / layout.USERS)
     path = prepared / layout.interactions_file(window)
     learnt = pq.read_table(path, filters=pc.field("weight") > 0)
     end = layout.window_end(path)
@@ -53,10 +54,11 @@ def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRu
     documents = item_documents(items, rules, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)
     columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known, rules))]
     write_terms(out, columns, items.num_rows)
+    write_user_terms(users, np.bincount(user, minlength=users.num_rows) > 0, rules, out)
     numeric = scaled_numbers(items, rules, known)
     pq.write_table(activity("item_index", item, items.num_rows, time, end, numeric), out / layout.ITEM_FEATURES)
-    pq.write_table(activity("user_index", user, n_users, time, end, {}), out / layout.USER_FEATURES)
-    write_sequences(out / layout.SEQUENCES, user, learnt, n_users)
+    pq.write_table(activity("user_index", user, users.num_rows, time, end, {}), out / layout.USER_FEATURES)
+    write_sequences(out / layout.SEQUENCES, user, learnt, users.num_rows)
     n_terms = sum(len(term.names) for term in columns)
     return {
         "told": f"{n_terms:,} terms and {len(numeric)} scaled columns, fitted on {known.sum():,} items",
@@ -64,7 +66,7 @@ def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRu
         "numeric": sorted(numeric),
         "fitted_on_items": int(known.sum()),
         "items": items.num_rows,
-        "users": n_users,
+        "users": users.num_rows,
     }
 
 

@@ -1,4 +1,4 @@
-"""What the columns of the item table are: texts, tags, categories, numbers; as configured, or guessed."""
+"""What the columns of the tables of items and users are: texts, tags, categories, numbers; configured, or guessed."""
 
 from typing import Literal
 
@@ -11,12 +11,13 @@ Role = Literal["text", "tags", "category", "numeric", "ignore"]
 
 
 class FeatureRules(BaseModel):
-    """Which columns of the item table describe an item, and how."""
+    """Which columns of the item table describe an item, and of the user table a user, and how."""
 
     model_config = ConfigDict(extra="forbid")
 
     roles: dict[str, Role] = Field(
-        default={}, description='What an item column is, e.g. {brand = "category", sku = "ignore"}; guessed otherwise.'
+        default={},
+        description='What an item or user column is, e.g. {brand = "category", sku = "ignore"}; guessed otherwise.',
     )
     column_weights: dict[str, float] = Field(
         default={}, description="How much a column's terms count, e.g. {genres = 2}; 1 otherwise, 0 leaves it out."
@@ -60,7 +61,7 @@ def role_of(items: pa.Table, name: str, rules: FeatureRules) -> Role:
     if name in rules.roles:
         return rules.roles[name]
     kind = items.schema.field(name).type
-    if name in ("item_index", "item_id", "available") or pa.types.is_temporal(kind):
+    if name in ("item_index", "item_id", "available", "user_index", "user_id") or pa.types.is_temporal(kind):
         return "ignore"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return "tags"

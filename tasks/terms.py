@@ -51,15 +51,22 @@ def item_documents(items: pa.Table, rules: FeatureRules, known: npt.NDArray[np.b
 
 def ranges(values: npt.NDArray[np.float64], bins: int, known: npt.NDArray[np.bool_]) -> Documents:
     """The range that each number falls into, none where it is missing; the known items are about as many in each."""
+    names, place = range_of(values, bins, known)
+    return [[names[i]] if i >= 0 else [] for i in place.tolist()]
+
+
+def range_of(
+    values: npt.NDArray[np.float64], bins: int, known: npt.NDArray[np.bool_]
+) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """The names of the ranges, and the place of each number's among them, -1 where it is missing."""
     given = np.isfinite(values)
     fitted = values[given & known]
     if len(fitted) == 0:
-        return [[] for _ in values]
+        return [], np.full(len(values), -1, np.int32)
     starts = np.unique(np.quantile(fitted, np.arange(bins) / bins, method="higher"))
     bounds = [f"{start:g}" for start in starts[1:]]
     names = ["any"] if not bounds else [f"below {bounds[0]}", *map(" to ".join, pairwise(bounds)), f"from {bounds[-1]}"]
-    place = np.searchsorted(starts[1:], values, side="right")
-    return [[names[i]] if there else [] for i, there in zip(place, given, strict=True)]
+    return names, np.where(given, np.searchsorted(starts[1:], values, side="right"), -1).astype(np.int32)
 
 
 def tag_documents(path: Path, item_ids: pa.ChunkedArray, end: int) -> dict[str, Documents]:
@@ -115,12 +122,16 @@ def unit_rows(columns: list[Terms], n_items: int) -> Csr:
     return weights
 
 
-def write_terms(out: Path, columns: list[Terms], n_items: int) -> None:
-    """``terms.parquet``: rows of unit length over all columns; ``vocabulary.parquet``: what each term is."""
-    unit = unit_rows(columns, n_items)
-    item = np.repeat(np.arange(n_items, dtype=np.int32), np.diff(unit.indptr))
-    terms = pa.table({"item_index": item, "term_index": unit.indices.astype(np.int32), "weight": unit.data})
-    pq.write_table(terms, out / layout.TERMS)
+def write_terms(out: Path, columns: list[Terms], n: int, index: str = "item_index") -> None:
+    """``terms.parquet``: rows of unit length over all columns; ``vocabulary.parquet``: what each term is.
+
+    ``user_terms.parquet`` and ``user_vocabulary.parquet`` where the ``index`` is that of users.
+    """
+    of_users = index == "user_index"
+    unit = unit_rows(columns, n)
+    row = np.repeat(np.arange(n, dtype=np.int32), np.diff(unit.indptr))
+    terms = pa.table({index: row, "term_index": unit.indices.astype(np.int32), "weight": unit.data})
+    pq.write_table(terms, out / (layout.USER_TERMS if of_users else layout.TERMS))
     vocabulary = {
         "term_index": pa.array(np.arange(unit.shape[1], dtype=np.int32)),
         "term": pa.array([name for term in columns for name in term.names], pa.string()),
@@ -128,4 +139,4 @@ def write_terms(out: Path, columns: list[Terms], n_items: int) -> None:
         "document_frequency": pa.array([df for term in columns for df in term.document_frequency], pa.int32()),
         "idf": pa.array([idf for term in columns for idf in term.idf], pa.float32()),
     }
-    pq.write_table(pa.table(vocabulary), out / layout.VOCABULARY)
+    pq.write_table(pa.table(vocabulary), out / (layout.USER_VOCABULARY if of_users else layout.VOCABULARY))

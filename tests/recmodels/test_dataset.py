@@ -45,6 +45,12 @@ def features(tmp_path: Path) -> Path:
         term_index=int32(1, 0),
         weight=pa.array([1, 1], pa.float32()),
     )
+    write(
+        tmp_path / "train" / layout.USER_TERMS,
+        user_index=int32(1),
+        term_index=int32(0),
+        weight=pa.array([1], pa.float32()),
+    )
     write(tmp_path / layout.PREPARED / layout.HOLDOUT, user_index=int32(1, 1), item_index=int32(0, 2))
     return tmp_path
 
@@ -56,6 +62,7 @@ def test_a_window_is_read_as_it_was_written(features: Path) -> None:
     assert data.indptr.tolist() == [0, 2, 3]
     assert data.matrix.toarray().tolist() == [[2, 0, 1], [0, 3, 0]]
     assert data.terms.toarray().tolist() == [[0, 1], [0, 0], [1, 0]]
+    assert data.user_terms.toarray().tolist() == [[0], [1]]
     assert data.rating is not None
     np.testing.assert_array_equal(data.rating, np.array([4.5, np.nan, 1], np.float32))
     types = [column.dtype.name for column in (data.user_index, data.item_index, data.weight, data.matrix, data.terms)]

@@ -11,6 +11,9 @@ from scipy import sparse
 from recmodels.dataset import Dataset
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.hybrid import Embedding, Hybrid
+from recmodels.ncf import NCF
+from recmodels.popularity import Popularity
+from recmodels.serving import serve
 from tests.recmodels.contract import RecommenderContract, small_site
 from tests.recmodels.test_imbalance import head_and_tail
 
@@ -71,17 +74,36 @@ def test_a_score_is_the_sum_over_all_pairs_of_features() -> None:
     np.testing.assert_allclose(top.scores[0], expected, rtol=1e-4)
 
 
-def test_an_item_that_nobody_has_is_known_by_its_terms_alone() -> None:
+@pytest.mark.parametrize("kind", [Hybrid, NCF])
+def test_an_item_that_nobody_has_is_known_by_its_terms_alone(kind: type[Hybrid | NCF]) -> None:
     data, taste = two_tastes()
     hidden = data.item_index >= 50
     known = Dataset.from_arrays(
         data.user_index[~hidden], data.item_index[~hidden], terms=data.terms, n_users=data.n_users, n_items=data.n_items
     )
-    model = Hybrid(factors=8, epochs=20, batch=256, id_dropout=0.5).fit(known)
-    np.testing.assert_array_equal(model.item_vectors_[50], model.item_vectors_[52])
+    model = kind(factors=8, epochs=20, batch=256, id_dropout=0.5).fit(known)
+    vectors = vars(model)["item_vectors_"]
+    np.testing.assert_array_equal(vectors[50], vectors[52])
     users = np.arange(data.n_users)
     top = model.recommend(known, users, 5, allowed=np.arange(data.n_items) >= 50)
     assert taste[users[:, None], top.items].mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", [Hybrid, NCF])
+def test_a_user_who_has_done_nothing_is_known_by_the_user_table(kind: type[Hybrid | NCF]) -> None:
+    data, taste = two_tastes()
+    of_users = sparse.csr_array(np.eye(2, dtype=np.float32)[np.arange(data.n_users) % 2])
+    idle = data.user_index >= 110
+    some = Dataset.from_arrays(
+        data.user_index[~idle], data.item_index[~idle], user_terms=of_users, n_users=120, n_items=data.n_items
+    )
+    model = kind(factors=8, epochs=20, batch=256, id_dropout=0.3).fit(some)
+    served = serve(model, Popularity().fit(some), some, np.arange(110, 120), 10)
+    assert taste[np.arange(110, 120)[:, None], served.items].mean() > 0.9 and not served.cold.any()
+    nameless = replace(some, user_terms=sparse.csr_array((120, 2), dtype=np.float32))  # nothing is said of anybody
+    assert serve(model, Popularity().fit(some), nameless, np.arange(110, 120), 10).cold.all()
+    with pytest.raises(ValueError, match="The data have 0 terms of users, learnt were 2"):
+        model.recommend(replace(some, user_terms=sparse.csr_array((120, 0), dtype=np.float32)), np.array([0]), 3)
 
 
 @pytest.mark.parametrize("model", [Hybrid(factors=8, epochs=20, batch=256), Embedding(factors=8, epochs=20, batch=256)])

@@ -13,6 +13,7 @@ from recmodels import dataset as layout
 from tasks.features import FeatureRules, categories_of, role_of, write_features
 from tasks.pairs import PrepareRules
 from tasks.prepare import write_prepared
+from tasks.user_terms import write_user_terms
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
 
 ITEMS = pa.table(
@@ -148,3 +149,27 @@ def test_categories_are_those_of_the_first_category_column_else_of_the_first_tag
     assert list(zip(item.tolist(), category.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 2), (3, 1)]
     by_kind = ITEMS.append_column("kind", [["film", "book", "film", None]])
     assert categories_of(by_kind, FeatureRules(roles={"kind": "category"}))[0] == ["book", "film"]
+
+
+def test_values_and_ranges_of_the_user_table_are_terms_of_users(tmp_path: Path) -> None:
+    users = pa.table(
+        {
+            "user_id": ["a", "b", "c", "d", "e"],
+            "country": ["FR", "FR", None, "FR", "DE"],
+            "plan": [True, False, True, False, True],
+            "age": [20.0, 30.0, None, 40.0, 50.0],
+            "motto": ["one two three four five"] * 5,
+        }
+    )
+    known = np.array([True, True, True, False, True])
+    write_user_terms(users, known, FeatureRules(bins=2, roles={"country": "category"}), tmp_path)
+    named = {
+        row["term_index"]: (row["column"], row["term"], row["document_frequency"])
+        for row in pq.read_table(tmp_path / layout.USER_VOCABULARY).to_pylist()
+    }
+    # DE has one known user alone, and so have the plan that is off and, of the ages 20, 30 and 50, those below 30
+    assert list(named.values()) == [("country", "FR", 2), ("plan", "true", 3), ("age", "from 30", 2)]
+    said = layout.read_terms(tmp_path / layout.USER_TERMS, 5, "user_index").toarray()
+    half = 0.5**0.5
+    expected = [[half, half, 0], [half, 0, half], [0, 1, 0], [half, 0, half], [0, half, half]]
+    np.testing.assert_allclose(said, expected, rtol=1e-6)
