@@ -298,7 +298,7 @@ SETTINGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "bad number": ("[prepare]\nholdout_days = 0", ("prepare.holdout_days = 0: input should be greater than or equal",)),
     "bad choice": (
         '[prepare]\nholdout = "week"',
-        ("prepare.holdout = 'week': input should be 'auto', 'days', 'last' or 'random'.",),
+        ("prepare.holdout = 'week': input should be 'auto', 'days', 'last', 'random' or 'user-fold'.",),
     ),
     "bad type": ("[export]\nk = 'ten'", ("export.k = 'ten': input should be a valid integer",)),
     "bad time zone": ('timezone = "Mars/Base"', ("there is no time zone 'Mars/Base'; use a name such as",)),
