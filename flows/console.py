@@ -68,9 +68,15 @@ def comparison(record: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
         if metric == "ndcg":
             table.add_column("interval", no_wrap=True)
+    windows = record.get("windows", {})
+    if windows:
+        table.add_column("windows", no_wrap=True)
     for name, metrics in sorted(record["models"].items(), key=lambda entry: -entry[1]["ndcg"]["value"]):
         cells = [f"{metrics[metric]['value']:.4f}" for metric in names]
         cells.insert(1, interval(metrics["ndcg"]))
+        if name in windows:
+            found = windows[name]
+            cells.append(f"{found['mean']:.4f}" + ("" if found["spread"] is None else f" ± {found['spread']:.4f}"))
         table.add_row(name, *cells, style="bold green" if name == record["winner"] else None)
     for name in record["failed"]:  # the stages say why
         table.add_row(name, "failed", style="red")

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,25 @@ import pyarrow.parquet as pq
 
 from recmodels import memory, registry
 from recmodels.base import Recommender
-from recmodels.dataset import HOLDOUT, ITEMS, PREPARED, UNSEEN, Bools, Dataset, Ints, Window
+from recmodels.dataset import (
+    FIRST,
+    HOLDOUT,
+    ITEMS,
+    PREPARED,
+    UNSEEN,
+    Bools,
+    Dataset,
+    Ints,
+    Window,
+    interactions_file,
+)
 from recmodels.errors import ConfigError, NightrecError
+from recmodels.metrics import per_user
 from recmodels.popularity import Popularity
 from recmodels.ratings import RatingPredictor, mae, rmse
 from recmodels.rerank import Rules
 from recmodels.serving import Lists, serve
+from recmodels.windows import Times, rolled
 
 LISTS, PLAIN = "lists.parquet", "plain.parquet"  # as they are shown; as they would be without rules
 PLACES = 2**20  # of lists that are made and written at a time: some 50 MB
@@ -74,6 +87,8 @@ class Spec:
     lists: ListsSpec | None
     result: Path
     minutes: float | None = None  # a training in epochs ends with its best weights before then
+    windows: int = 1  # how many are measured: beside the holdout, so many less one within the training window
+    window_days: float = 7
 
     @classmethod
     def read(cls, path: Path) -> "Spec":
@@ -87,7 +102,7 @@ class Spec:
             raise ConfigError(f"{path} is no specification of a candidate: {error!r}.") from error
 
 
-def run(spec: Spec) -> dict[str, float]:
+def run(spec: Spec) -> dict[str, Any]:
     """Train or load, then list; seconds, bytes and counts of what was done."""
     data = Dataset.load(spec.features, spec.window)
     model = registry.create(spec.recommender, spec.params, seed=spec.seed)
@@ -103,14 +118,18 @@ def run(spec: Spec) -> dict[str, float]:
     else:
         model = Recommender.load(spec.model)
     fitted = time.perf_counter()
-    errors: dict[str, float] = {}
+    more: dict[str, Any] = {}
     if spec.lists:
         fallback = model if isinstance(model, Popularity) else Popularity().fit(learnt)
         _write_lists(spec.lists, model, fallback, data, users, _available(spec.features, spec.lists))
-        errors = _rating_errors(spec, model, data)
-    return errors | {
+        more = _rating_errors(spec, model, data)
+    listed = time.perf_counter()
+    del model  # its memory is the next one's
+    if spec.lists and spec.windows > 1:
+        more["windows"] = _windows(spec, spec.lists, learnt, fitted - start)
+    return more | {
         "fit_seconds": fitted - start,
-        "list_seconds": time.perf_counter() - fitted,
+        "list_seconds": listed - fitted,
         "peak_bytes": memory.peak(),
         "n_users": len(users),
         "memory_needed": needed,
@@ -175,6 +194,53 @@ def _rating_errors(spec: Spec, model: Recommender, data: Dataset) -> dict[str, f
     users, items = (table[name].to_numpy()[given] for name in ("user_index", "item_index"))
     predicted = model.predict(data, users, items)
     return {"rmse": rmse(predicted, rating[given]), "mae": mae(predicted, rating[given])}
+
+
+def _windows(spec: Spec, lists: ListsSpec, data: Dataset, fit_seconds: float) -> list[dict[str, Any]]:
+    """The recipe trained again on what came before each earlier window, and what its lists are worth there.
+
+    The lists are those that `serve` gives without rules. A window that cannot be trained says why; one for which no
+    time is left is not begun.
+    """
+    found: list[dict[str, Any]] = []
+    allowed, step = _available(spec.features, lists), max(1, PLACES // lists.k)
+    started = time.perf_counter()
+    first = _first_times(spec.features, spec.window, data)
+    for part in rolled(data, spec.windows - 1, spec.window_days, spec.seed, strangers=True, first=first):
+        about: dict[str, Any] = {"window": part.window + 1, "users": len(part.users)}
+        spent = time.perf_counter() - started
+        if spec.minutes is not None and spent + fit_seconds > 60 * spec.minutes * (spec.windows - 1):
+            found.append(about | {"failed": "no time was left for it"})
+            continue
+        try:
+            model = registry.create(spec.recommender, spec.params, seed=spec.seed)
+            _fit(replace(spec, result=spec.result.with_suffix(f".window{part.window}")), model, part.train)
+        except NightrecError as error:
+            found.append(about | {"failed": str(error)})
+            continue
+        fallback = model if isinstance(model, Popularity) else Popularity().fit(part.train)
+        items = [
+            serve(
+                model, fallback, part.train, part.users[i : i + step], lists.k,
+                allowed=allowed, repeats=lists.repeats, min_history=lists.min_history,
+            ).items
+            for i in range(0, len(part.users), step)
+        ]  # fmt: skip
+        measured = per_user(np.concatenate(items), part.truth)
+        found.append(about | {name: float(values.mean()) for name, values in measured.items()})
+    return found
+
+
+def _first_times(features: Path, window: Window, data: Dataset) -> Times | None:
+    """When each pair that is learnt from began; None where no pair was repeated."""
+    path = features / PREPARED / interactions_file(window)
+    if FIRST not in pq.read_schema(path).names:
+        return None
+    table = pq.read_table(path, columns=["user_index", "weight", FIRST])
+    learnt = np.bincount(data.user_index, minlength=data.n_users) > 0
+    rows = (table["weight"].to_numpy() > 0) & learnt[table["user_index"].to_numpy()]
+    times: Times = table[FIRST].cast(pa.int64()).to_numpy()[rows]
+    return times
 
 
 def _write_lists(

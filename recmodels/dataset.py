@@ -37,6 +37,9 @@ ITEM_FEATURES = "item_features.parquet"
 USER_FEATURES = "user_features.parquet"
 SEQUENCES = "sequences.parquet"
 
+FIRST = "first"
+"""Column of the interactions: when a pair began, `timestamp` being its last time; only where some were repeated."""
+
 WINDOW_END = b"window_end"
 """Schema metadata of the interactions: the window's end, microseconds since 1970 (UTC), as decimal text."""
 

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 from recmodels.errors import NightrecError
 from tasks.champion import Standing
 from tasks.churn import churn
-from tasks.evaluate import PRIMARY
 from tasks.gate import GateRules, against_baseline, decide, per_user
-from tasks.orders import Candidate
+from tasks.orders import PRIMARY, Candidate
 from tasks.recent import Recent, recent_figures
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, Night, outputs, place_copy, write_json
+from tasks.windows import rows
 
 DEFAULT = GateRules()
 
@@ -108,15 +108,15 @@ def write_comparison(
     night: Night, summaries: dict[str, Json], failed: dict[str, str], gate: Json, out: Path
 ) -> dict[str, Any]:
     """``comparison.parquet`` (a row a model, metric and slice) and ``decision.json``."""
-    rows = [
+    figures = [
         {"run_date": night.run_date, "model": model, "k": summary["k"], "low": None, "high": None, **figure}
         for model, summary in summaries.items()
-        for figure in (*whole(summary), *summary.get("slices", []))
+        for figure in (*whole(summary), *summary.get("slices", []), *over_windows(summary))
     ]
     winner, reason = gate["winner"], gate["reason"]
     best = summaries[winner]["metrics"][PRIMARY]
     decision = gate | {"metrics": summaries[winner]["metrics"], "failed": failed}
-    table = pa.Table.from_pylist(rows, schema=COMPARISON)
+    table = pa.Table.from_pylist(figures, schema=COMPARISON)
     pq.write_table(table, out / "comparison.parquet")
     write_json(out / "decision.json", decision)
     told = f"{winner}, {reason}: {best['value']:.4f}"
@@ -133,6 +133,7 @@ def write_comparison(
         "models": {name: summary["metrics"] for name, summary in summaries.items()},
         "trained": {name: summary["trained"] for name, summary in summaries.items() if summary.get("trained")},
         "reranking": {name: summary["reranking"] for name, summary in summaries.items() if "reranking" in summary},
+        "windows": {name: summary["windows"] for name, summary in summaries.items() if "windows" in summary},
         "told": told,
     }
 
@@ -143,6 +144,10 @@ def unbeaten(gate: Json) -> str:
     if not baseline or baseline["beaten_by"]:
         return ""
     return f"No model beats the popularity of the last 7 days ({baseline['name']})."
+
+
+def over_windows(summary: Json) -> list[Json]:
+    return rows(summary["windows"]) if "windows" in summary else []
 
 
 def whole(summary: Json) -> list[Json]:

@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 
 from recmodels import beyond, diversity, metrics
 from recmodels import dataset as layout
-from tasks.orders import EvaluationRules, Order
+from tasks.orders import PRIMARY, EvaluationRules, Order
 from tasks.reranking import effect, reranking
 from tasks.slices import SLICED, figures, item_slices, means, recall_of, user_slices
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, outputs
 from tasks.toplists import read_available, read_lists, read_truth
+from tasks.windows import over_windows, spread
 
-PRIMARY = "ndcg"
 RATINGS = ("rmse", "mae")  # of the ratings in the holdout, by models that foresee ratings
 VARIED = 50_000  # lists whose diversity is looked at, drawn at random where there are more
 
@@ -31,6 +31,9 @@ def evaluate(order: Order, lists: Manifest, prepared: Manifest) -> Manifest:
         summary = write_metrics(night.toplists(name), night.prepared, rules, order.seed, out, described)
         made = lists.get("summary", {})
         summary["metrics"] |= {metric: {"value": made[metric]} for metric in RATINGS if metric in made}
+        if made.get("windows"):
+            summary["windows"] = over_windows(summary, made["windows"], prepared)
+            summary["told"] += f"; {spread(summary['windows'])}"
         if order.rules.rerank:
             summary |= {"reranking": reranking(night, name, rules.k)}
             summary["told"] += f"; {effect(summary['reranking'])}"

@@ -11,7 +11,7 @@ from recmodels.errors import GateRefused
 from recmodels.metrics import Metric
 from recmodels.significance import Difference, holm, paired
 from tasks.champion import Standing
-from tasks.evaluate import PRIMARY
+from tasks.orders import PRIMARY
 from tasks.recent import Recent
 from tasks.stage import tell
 from tasks.store import Json, Manifest

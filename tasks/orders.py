@@ -18,6 +18,7 @@ from tasks.store import Manifest, Night, Store, code_version, finished
 
 NAME = r"^[a-z0-9_]+$"  # of a model: it names folders and tasks
 POOL = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+PRIMARY = "ndcg"  # the metric that decides
 CPU_POOL, GPU_POOL, SIGNALS_POOL = "cpu", "gpu", "signals"
 
 
@@ -61,6 +62,13 @@ class EvaluationRules(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     k: int = Field(default=10, ge=1, le=1000, description="Length of the lists that are measured.")
+    windows: int = Field(
+        default=1,
+        ge=1,
+        le=26,
+        description="How many windows are measured: the holdout, and earlier ones of its length; each trains every "
+        "candidate once more.",
+    )
     candidates: Literal["available", "all"] = Field(
         default="available", description="What measured lists are made of: available items, or all of the catalogue."
     )

@@ -181,9 +181,12 @@ def write_rows(path: Path, rows: Rows, window_end: int) -> None:
     }
     if rows.rating is not None:
         columns["rating"] = rows.rating
+    if rows.first is not rows.timestamp and (rows.first != rows.timestamp).any():
+        columns[layout.FIRST] = pa.array(rows.first, pa.timestamp("us", "UTC"))
     table = pa.table(columns).replace_schema_metadata({layout.WINDOW_END: str(window_end)})
     path.parent.mkdir(parents=True, exist_ok=True)
     whole_numbers = dict.fromkeys(("user_index", "item_index", "timestamp"), "DELTA_BINARY_PACKED")
+    whole_numbers |= {layout.FIRST: "DELTA_BINARY_PACKED"} if layout.FIRST in columns else {}
     pq.write_table(table, path, use_dictionary=["weight", "rating"], column_encoding=whole_numbers)
 
 

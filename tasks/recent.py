@@ -7,7 +7,7 @@ from statistics import median
 import pyarrow.parquet as pq
 
 from tasks.champion import Standing
-from tasks.evaluate import PRIMARY
+from tasks.orders import PRIMARY
 from tasks.store import Json, Store, read_json
 
 

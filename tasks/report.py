@@ -19,11 +19,12 @@ from prefect.context import FlowRunContext
 from recmodels import memory
 from recmodels.errors import NightrecError
 from tasks.compare import unbeaten
-from tasks.evaluate import PRIMARY
+from tasks.orders import PRIMARY
 from tasks.reporting.page import write_report
 from tasks.reranking import effect
 from tasks.stage import stage_task, story, tell, teller
 from tasks.store import Json, Manifest, Night, now_text, read_json, write_json
+from tasks.windows import spread
 
 
 @contextmanager
@@ -176,6 +177,7 @@ def report(
         "trained": decision["trained"],
         "failed": decision["failed"],
         "reranking": decision.get("reranking", {}),
+        "windows": decision.get("windows", {}),
         "gate": decision["gate"],
         "measured_on": holdout_text(prepared["summary"]["holdout"]),
         "interactions": raw["summary"]["rows"],
@@ -213,6 +215,7 @@ def show_comparison(night: Night, record: Json) -> None:
     table = [
         {"model": name, "trained on": place(record["trained"].get(name))}
         | {f"{metric}@{k}": interval(figure) for metric, figure in metrics.items()}
+        | ({"windows": spread(windows)} if (windows := record.get("windows", {}).get(name)) else {})
         | ({"rules": effect(rules)} if (rules := record.get("reranking", {}).get(name)) else {})
         for name, metrics in ranked(record["models"])
     ]
@@ -286,6 +289,8 @@ def markdown(night: Night, record: Json) -> str:
             f"| lists | {record['rows']:,} rows for {record['users']:,} users, {record['cold_users']:,} of them cold |",
             f"| export | `{night.store.export(export)}` |",
         ]
+    if windows := record.get("windows", {}).get(record["winner"]):
+        lines.append(f"| NDCG@{record['k']} over windows | {spread(windows)} |")
     if rules := record.get("reranking", {}).get(record["winner"]):
         lines.append(f"| rules of the lists | {effect(rules)} |")
     lines += [f"| left out | {name}: {reason} |" for name, reason in record["failed"].items()]

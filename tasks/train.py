@@ -43,21 +43,22 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     night, rules, recipe = order.night, order.rules, recipe_of(order)
     by_rules = {"rules": str(night.list_rules / FILE)} if rules.rerank else {}
     among = {"unavailable": True} if order.evaluation.candidates == "all" else {}
+    windows = windows_of(order, prepared)
     inputs = outputs(prepared=prepared, features=features)
 
     def fit_and_list(out: Path) -> Json:
         results: list[Json] = []
 
         def fit(model: Path) -> Json:
-            spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe
+            spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe | windows
             results.append(run_candidate(order, spec, prepared))
             return results[0]
 
         lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules | among
         model = run_stage(night.model(order.name), fit, inputs=inputs, parameters=recipe, fresh=order.fresh)
         if not results:  # the model is there already, only the lists are new
-            spec = {"window": "train", "fit": False, "model": night.model(order.name), "lists": lists} | recipe
-            results.append(run_candidate(order, spec, prepared) | {"fit": model["summary"]})
+            known = {"window": "train", "fit": False, "model": night.model(order.name), "lists": lists}
+            results.append(run_candidate(order, known | recipe | windows, prepared) | {"fit": model["summary"]})
         return results[0]
 
     return told_stage(
@@ -65,7 +66,7 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
         night.toplists(order.name),
         fit_and_list,
         inputs=inputs,
-        parameters=recipe | rules.model_dump() | among | made_of(night.list_rules if rules.rerank else None),
+        parameters=recipe | rules.model_dump() | among | windows | made_of(night.list_rules if rules.rerank else None),
         fresh=order.fresh,
     )
 
@@ -90,6 +91,14 @@ def made_of(rules: Path | None) -> Json:
     return {"rules": manifest["output"]} if manifest else {}
 
 
+def windows_of(order: Order, prepared: Manifest) -> Json:
+    """How many windows a candidate is measured on, and their length: that of the holdout."""
+    if order.evaluation.windows == 1:
+        return {}
+    days = prepared["summary"]["holdout"]["days"] or prepared["parameters"]["holdout_days"]
+    return {"windows": order.evaluation.windows, "window_days": days}
+
+
 def recipe_of(order: Order) -> Json:
     """What a model is made from, beside the data."""
     return {"recommender": order.recommender, "params": order.candidate.parameters, "seed": order.seed}
@@ -102,7 +111,8 @@ def run_candidate(order: Order, spec: Json, prepared: Manifest) -> Json:
     """
     name, limit, work = order.name, order.candidate.timeout_minutes, order.night.folder / "logs"
     spec_file, result_file, log_file = (work / f"{name}-{order.window}.{kind}" for kind in ("spec.json", "json", "log"))
-    told_all = {"features": str(order.night.features), "result": str(result_file), "minutes": IN_TIME * limit}
+    minutes = IN_TIME * limit / spec.get("windows", 1)
+    told_all = {"features": str(order.night.features), "result": str(result_file), "minutes": minutes}
     write_json(spec_file, {"lists": None} | spec | told_all)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]

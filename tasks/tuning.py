@@ -12,29 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 
-from recmodels.dataset import Dataset, Ints
+from recmodels.dataset import Dataset
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.metrics import per_user
 from recmodels.registry import create
 from recmodels.spaces import OneOf, Real, Space, space_of
+from recmodels.windows import Fold, folds
 from tasks.store import Json, Night, digest, read_json
 
 if TYPE_CHECKING:
     import optuna
-
-DAY = 86_400_000_000  # µs
-USERS = 20_000  # that a window measures at most, drawn at random
-
-
-@dataclass(frozen=True)
-class Fold:
-    """What a model learns from, and whom it is measured on."""
-
-    train: Dataset
-    users: Ints  # [n], ascending
-    truth: sp.csr_array  # [n, n_items]
 
 
 @dataclass(frozen=True)
@@ -46,48 +34,6 @@ class Tuned:
     default: float
     tried: int
     file: Path
-
-
-def folds(data: Dataset, windows: int, days: float, seed: int) -> list[Fold]:
-    """The last windows of ``days`` each within ``data``, the newest first; those that measure nobody are left out.
-
-    Raises:
-        NightrecError: none is left.
-    """
-    found = []
-    for window in range(windows):
-        end = data.end - round(window * days * DAY)
-        start = end - round(days * DAY)
-        before, within = data.timestamp < start, (data.timestamp >= start) & (data.timestamp < end)
-        known = np.bincount(data.user_index[before], minlength=data.n_users) > 0
-        within &= known[data.user_index]  # all candidates give the same lists to those without a history
-        users = np.unique(data.user_index[within])
-        if not before.any() or not len(users):
-            continue
-        users = np.sort(np.random.default_rng((seed, window)).permutation(users)[:USERS])
-        within &= np.isin(data.user_index, users)
-        row = np.searchsorted(users, data.user_index[within])
-        truth = sp.csr_array(
-            (np.ones(len(row), np.bool_), (row, data.item_index[within])), shape=(len(users), data.n_items)
-        )
-        train = Dataset.from_arrays(
-            data.user_index[before],
-            data.item_index[before],
-            timestamp=data.timestamp[before],
-            weight=data.weight[before],
-            rating=None if data.rating is None else data.rating[before],
-            terms=data.terms,
-            n_users=data.n_users,
-            n_items=data.n_items,
-            end=start,
-        )
-        found.append(Fold(train, users, truth))
-    if not found:
-        raise NightrecError(
-            f"There is nobody to measure in the last {windows} windows of {days:g} days before the holdout: give fewer "
-            "or shorter ones, or more data."
-        )
-    return found
 
 
 def tune(

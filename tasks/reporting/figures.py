@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from recmodels.errors import NightrecError
 from tasks.champion import full
 from tasks.compare import unbeaten
-from tasks.evaluate import PRIMARY
+from tasks.orders import PRIMARY
 from tasks.reporting.examples import examples
 from tasks.reporting.past import data_of_nights, nights_before
 from tasks.store import Json, Night, read_json
 
 EPOCH = re.compile(r"epoch (\d+): loss (\S+), validation NDCG@\d+ ([\d.]+)")
-USERS_SLICED = ("history", "newness")
+WHOLE = ("all", "window")  # what is no group of users or items
 STAGES = {"validation": "valid", "prepare": "features/prepared", "features": "features/train", "gate": "evaluation"}
 
 
@@ -50,6 +50,7 @@ def figures(night: Night) -> Json:
         "decision": decision,
         "models": models(night, decision),
         "reranking": compared_with(night, "reranking") if decision else {},
+        "windows": compared_with(night, "windows") if decision else {},
         "slices": slices(night) if decision else [],
         "curves": curves(night),
         "data": data(night),
@@ -147,7 +148,7 @@ def slices(night: Night) -> list[Json]:
     if not path.exists():
         return []
     found: dict[tuple[str, str], Json] = {}
-    rows = [row for row in pq.read_table(path).to_pylist() if row["slice"] != "all"]
+    rows = [row for row in pq.read_table(path).to_pylist() if not row["slice"].startswith(WHOLE)]
     by_users = {row["slice"] for row in rows if row["metric"] == PRIMARY}
     for row in rows:
         if row["metric"] == (PRIMARY if row["slice"] in by_users else "recall"):

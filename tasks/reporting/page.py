@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from tasks.evaluate import PRIMARY
+from tasks.orders import PRIMARY
 from tasks.reporting import charts
 from tasks.reporting.figures import figures
 from tasks.store import TEMPORARY, Json, Night, sync, write_json

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.evaluate import PRIMARY
+from tasks.orders import PRIMARY
 from tasks.publish import newest_export
 from tasks.store import Json, Night, read_json
 

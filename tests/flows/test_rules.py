@@ -16,6 +16,8 @@ SETTINGS = """
 users = 300
 items = 120
 interactions = 5000
+[evaluation]
+windows = 2
 [models.popularity]
 [models.item_knn]
 [features.roles]
@@ -63,6 +65,20 @@ def test_the_night_says_what_the_rules_cost_and_gain(ruled: Demo) -> None:
         assert figures["with"]["diversity"] > figures["without"]["diversity"]
     assert "by the rules: NDCG" in " ".join(stage["told"] for stage in record["stages"])
     assert "export.excluded: 1 of 2 ids are not in the catalogue: nowhere" in ruled.ran.out
+
+
+def test_each_candidate_has_its_mean_and_spread_over_windows(ruled: Demo) -> None:
+    record = json.loads((ruled.store / "nights" / str(DAY) / "night.json").read_text())
+    for name, metrics in record["models"].items():
+        found = record["windows"][name]
+        assert (found["days"], found["measured"]) == (7, 2)
+        assert [one["start"] for one in found["each"]] == ["holdout", "2024-02-23"]  # too few users for days
+        values = [one["ndcg"] for one in found["each"]]
+        assert values[0] == metrics["ndcg"]["value"] and found["mean"] == pytest.approx(sum(values) / 2)
+    history = pq.read_table(ruled.store / "history" / f"{DAY}.parquet").to_pylist()
+    assert {row["model"] for row in history if row["slice"] == "windows"} == set(record["models"])
+    page = (ruled.store / "reports" / f"{DAY}.html").read_text()
+    assert "Over several windows" in page and "window:2024" not in page
 
 
 def test_the_page_and_the_status_say_it_too(ruled: Demo) -> None:

@@ -11,12 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import sparse
 
 from recmodels import candidate
 from recmodels import dataset as layout
 from recmodels.dataset import Dataset
 from recmodels.ease import Ease
+from recmodels.metrics import per_user
 from recmodels.mf import MF
+from recmodels.popularity import Popularity
+from recmodels.serving import serve
+from recmodels.windows import DAY
 from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, small_site
 
 COMMAND = [sys.executable, "-m", "recmodels.candidate"]
@@ -151,6 +156,35 @@ def test_a_model_that_foresees_ratings_says_how_wrong_it_was(features: Path) -> 
     assert found["rmse"] == pytest.approx(np.sqrt((errors**2).mean()))
     assert found["mae"] == pytest.approx(np.abs(errors).mean())
     assert "rmse" not in candidate.run(candidate.Spec.read(specification(features, lists=lists)))  # ease foresees none
+
+
+def test_earlier_windows_are_measured_as_a_night_would_have_been(features: Path) -> None:
+    path = features / layout.PREPARED / layout.interactions_file("train")
+    data = Dataset.load(features, "train")
+    lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
+    days = data.end / 4 / DAY  # quarters of all the time there is
+    asked = specification(features, lists=lists, windows=5, window_days=days)
+    found = candidate.run(candidate.Spec.read(asked))["windows"]
+    assert [one["window"] for one in found] == [1, 2, 3]  # before the fourth, there is nothing to learn from
+    start = data.end - round(days * DAY)
+    before, after = data.timestamp < start, data.timestamp >= start
+    train = Dataset.from_arrays(
+        data.user_index[before], data.item_index[before], timestamp=data.timestamp[before], n_users=N_USERS,
+        n_items=N_ITEMS, end=start,
+    )  # fmt: skip
+    users, row = np.unique(data.user_index[after], return_inverse=True)
+    truth = sparse.csr_array((np.ones(len(row)), (row, data.item_index[after])), shape=(len(users), N_ITEMS))
+    allowed = np.arange(N_ITEMS) != 4
+    shown = serve(
+        Ease(regularization=20).fit(train), Popularity().fit(train), train, users.astype(np.int32), 5, allowed=allowed
+    )
+    assert found[0]["users"] == len(users)
+    for name, values in per_user(shown.items, truth).items():
+        assert found[0][name] == pytest.approx(values.mean())
+    assert pq.read_table(path).num_rows == len(data)
+
+    late = specification(features, lists=lists, windows=2, window_days=days, minutes=1e-9)
+    assert candidate.run(candidate.Spec.read(late))["windows"][0]["failed"] == "no time was left for it"
 
 
 def test_a_refusal_is_written_as_one_sentence_with_its_exit_code(features: Path) -> None:

@@ -17,7 +17,7 @@ from recmodels import dataset as layout
 from recmodels.errors import DataRefused
 from tasks.pairs import PrepareRules
 from tasks.prepare import write_prepared
-from tests.tasks.site import CUTOFF, END, events, write_valid_tables
+from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
 
 LOOSE = PrepareRules(min_user_interactions=1, holdout="last")
 
@@ -220,6 +220,16 @@ def test_a_random_holdout_takes_its_share_and_leaves_everybody_something(tmp_pat
     assert holdout(prepared(tmp_path / "2", rules, interactions=events(log))) == held
     other = rules.model_copy(update={"holdout_seed": 1})
     assert holdout(prepared(tmp_path / "3", other, interactions=events(log))) != held
+
+
+def test_when_a_pair_began_is_kept_where_any_was_repeated(tmp_path: Path) -> None:
+    log = [*SITE, (1, "a", 2)]
+    out = prepared(tmp_path / "1", interactions=events(log))
+    table = pq.read_table(out / layout.interactions_file("full"))
+    days = [round((END - time.value // 1000) / DAY) for time in map(pd.Timestamp, table[layout.FIRST].to_pylist())]
+    assert sorted(zip(pairs(out), days, strict=True)) == [((1, "a"), 9), ((1, "b"), 8), ((2, "a"), 7), ((2, "c"), 6)]
+    once = prepared(tmp_path / "2", interactions=events(SITE))
+    assert layout.FIRST not in pq.read_schema(once / layout.interactions_file("full")).names
 
 
 def test_a_fold_of_users_is_held_out_with_their_last_items_and_named(tmp_path: Path) -> None:

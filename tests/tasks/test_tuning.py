@@ -10,8 +10,9 @@ import pytest
 from recmodels.dataset import Dataset
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.registry import create
+from recmodels.windows import DAY, folds
 from tasks.store import Night, Store
-from tasks.tuning import DAY, block, folds, tune
+from tasks.tuning import block, tune
 from tests.tasks.site import RUN_DATE
 
 
