@@ -95,34 +95,55 @@ def trade_off(rows: list[Json], label: str) -> str:
     """Accuracy against the share of the catalogue that is shown."""
     with drawing(3.3) as drawn:
         (axes,) = drawn.axes
-        points = [(row["metrics"]["coverage"]["value"], row["metrics"]["ndcg"]["value"], row) for row in rows]
-        placed: list[tuple[float, float]] = []
-        high = max((y for _, y, _ in points), default=1) or 1
-        right = max((x for x, _, _ in points), default=1) or 1
-        for x, y, row in sorted(points, key=lambda point: -point[1]):
+        points = [(row["metrics"]["coverage"]["value"], row["metrics"]["ndcg"]["value"]) for row in rows]
+        right = max((x for x, _ in points), default=1) or 1
+        low, high = min((y for _, y in points), default=0), max((y for _, y in points), default=1)
+        axes.set_xlim(0, 1.1 * right)
+        axes.set_ylim(low - 0.14 * (high - low or 1), high + 0.14 * (high - low or 1))
+        below, tall = axes.get_ylim()[0], axes.get_ylim()[1] - axes.get_ylim()[0]
+        at = [(AREA[0] * x / (1.1 * right), AREA[1] * (y - below) / tall) for x, y in points]
+        for row, (x, y), (dx, dy) in zip(rows, points, beside(at, [row["model"] for row in rows]), strict=True):
             axes.plot(x, y, "o", color=colour_of(row), markersize=8)
-            beside = [there for other, there, _ in points if 0 < other - x < 0.3 * right]
-            crowded = x > 0.3 * right and any(abs(there - y) < 0.05 * high for there in beside)
-            far, place = crowded or x > 0.72 * right, y
-            middle = x + (-0.2 if far else 0.2) * right
-            while covered(placed, middle, place, right, high):
-                place -= 0.02 * high  # below the names that are there
-            placed.append((middle, place))
+            side = "center" if dx == 0 else "left" if dx > 0 else "right"
+            line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6} if max(abs(dx), abs(dy)) > 12 else None
             axes.annotate(
-                row["model"], (x, place), xytext=(-9 if far else 9, 0), textcoords="offset points", va="center",
-                ha="right" if far else "left", color=TEXT, fontsize=10,
+                row["model"], (x, y), xytext=(dx, dy), textcoords="offset points", va="center", ha=side, color=TEXT,
+                fontsize=10, arrowprops=line,
             )  # fmt: skip
         axes.set_xlabel("coverage: share of the catalogue in the lists")
         axes.set_ylabel(label)
-        axes.set_xlim(left=0, right=1.08 * right)
-        axes.margins(y=0.12)
         axes.xaxis.set_major_formatter(percent)
     return drawn.svg
 
 
-def covered(placed: list[tuple[float, float]], x: float, y: float, right: float, high: float) -> bool:
-    """Whether a name at this place would cover one that is there."""
-    return any(abs(y - there) < 0.055 * high and abs(x - other) < 0.35 * right for other, there in placed)
+AREA = 280, 175  # units that the axes of a chart take, about
+NAME = 5.6, 12  # those of a letter, and of a line
+PLACES = [(dx * far, dy * far) for far in (1, 1.6, 2.4, 3.4) for dx, dy in (
+    (9, 0), (-9, 0), (0, 11), (0, -11), (9, 10), (9, -10), (-9, 10), (-9, -10))]  # fmt: skip
+
+
+def beside(points: list[tuple[float, float]], labels: list[str]) -> list[tuple[float, float]]:
+    """Where each label goes, as an offset from its point: the nearest place that covers no point and no label."""
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    found = []
+    for (x, y), label in zip(points, labels, strict=True):
+        width = NAME[0] * len(label)
+        boxes = []
+        for dx, dy in PLACES:
+            left = x + dx - (width / 2 if dx == 0 else width if dx < 0 else 0)
+            boxes.append((left, y + dy - NAME[1] / 2, left + width, y + dy + NAME[1] / 2))
+        n = next((n for n, box in enumerate(boxes) if inside(box) and not any(meet(box, one) for one in taken)), 0)
+        taken.append(boxes[n])
+        found.append(PLACES[n])
+    return found
+
+
+def inside(box: tuple[float, float, float, float]) -> bool:
+    return box[0] >= 0 and box[1] >= 0 and box[2] <= AREA[0] and box[3] <= AREA[1]
+
+
+def meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def by_slice(slices: list[Json], shown: list[str], label: str) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 from datetime import date
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tasks.compare import COMPARISON
 from tasks.gate import GateRules, decide
 from tasks.recent import Recent
 from tasks.report import gate_text, recorded
+from tasks.reporting.charts import beside, meet
 from tasks.reporting.figures import best, figures
 from tasks.reporting.page import html, write_report
 from tasks.stage import tell
@@ -211,6 +213,19 @@ def test_a_page_that_cannot_be_written_does_not_cost_the_night(night: Night) -> 
 def test_a_night_that_left_nothing_is_refused_in_a_sentence(night: Night) -> None:
     with pytest.raises(NightrecError, match="The night 2026-03-31 has left nothing"):
         figures(night)
+
+
+def test_names_in_a_chart_stand_beside_their_points_and_cover_no_other() -> None:
+    points = [(20.0, 20.0), (24.0, 26.0), (200.0, 150.0), (214.0, 146.0), (262.0, 150.0)]
+    labels = ["popularity", "popularity_7d", "ease", "als", "content"]
+    offsets = beside(points, labels)
+    boxes = []
+    for (x, y), (dx, dy), label in zip(points, offsets, labels, strict=True):
+        left = x + dx - len(label) * 5.6 * {True: 0.5, False: float(dx < 0)}[dx == 0]
+        boxes.append((left, y + dy - 6, left + len(label) * 5.6, y + dy + 6))
+    assert not any(meet(one, other) for one, other in combinations(boxes, 2))
+    assert not any(meet(one, (x - 5, y - 5, x + 5, y + 5)) for one in boxes for x, y in points)
+    assert all(abs(dx) + abs(dy) < 32 for dx, dy in offsets)
 
 
 @pytest.mark.parametrize(
