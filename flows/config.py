@@ -18,6 +18,7 @@ from tasks.export import ExportRules
 from tasks.gate import GateRules
 from tasks.keeping import KeepRules
 from tasks.mirror import MirrorRules
+from tasks.mlflow_log import MlflowRules
 from tasks.notify import NotifyRules
 from tasks.orders import NAME, Candidate, EvaluationRules
 from tasks.pairs import PrepareRules
@@ -91,6 +92,7 @@ class NightConfig(BaseModel):
     export: ExportRules = ExportRules()
     keep: KeepRules = KeepRules()
     mirror: MirrorRules = MirrorRules()
+    mlflow: MlflowRules = MlflowRules()
     demo: DemoRules = DemoRules()
 
     @field_validator("timezone")

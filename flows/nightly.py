@@ -22,6 +22,7 @@ from tasks.keeping import retain
 from tasks.lists import list_rules
 from tasks.machine import core_count
 from tasks.mirror import mirror
+from tasks.mlflow_log import logged
 from tasks.orders import Order
 from tasks.prepare import prepare
 from tasks.report import recorded, report
@@ -104,7 +105,7 @@ def night(
         for name, candidate in candidates.items()
     ]
 
-    with recorded(night) as record, place_for(workers) as place:
+    with logged(night, config.mlflow), recorded(night) as record, place_for(workers) as place:
         inputs = config.tables() or demo_site(night, config.demo.model_dump())
         raw = ingest(night, inputs, cutoff, fresh)
         valid = validate(night, config.validation, cutoff, raw, fresh)
