@@ -69,6 +69,7 @@ def write_prepared(valid: Path, rules: PrepareRules, cutoff: datetime, out: Path
             "start": datetime.fromtimestamp(split.start / 1_000_000, cutoff.tzinfo).isoformat(),
             "users": int((np.bincount(split.holdout.user) > 0).sum()),
             "warm_users": split.warm_users,
+            "left_out": int((log.learnt(split.train)[0] > 0).sum()) - split.warm_users,
             "pairs": len(split.holdout),
             "items": rules.holdout_items,
             "share": rules.holdout_share,

@@ -311,4 +311,6 @@ def holdout_text(holdout: Json) -> str:
         "last": f"each user's {items}",
         "user-fold": f"the {items} of {share} of the users, of whom nothing was learnt",
     }[holdout["protocol"]]
-    return f"{what}: {holdout['users']:,} users, {holdout['pairs']:,} interactions"
+    others = holdout.get("left_out", 0)
+    left = f"; {others:,} others with a history had nothing held out" if others else ""
+    return f"{what}: {holdout['users']:,} users, {holdout['pairs']:,} interactions{left}"

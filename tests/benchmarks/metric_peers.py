@@ -67,6 +67,8 @@ def main() -> None:
             {"interactions": truth} if name not in ("novelty", "average_popularity") else {"prev_interactions": before}
         )
         figures["rectools"][name] = metric.calc_per_user(reco=reco, **more).sort_index().tolist()
+    whole = rt.CatalogCoverage(K, normalize=True).calc(reco=reco, catalog=np.arange(M))
+    figures["rectools"]["coverage"] = whole
     content = {
         "k": K,
         "items": items.tolist(),

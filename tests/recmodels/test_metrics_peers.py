@@ -19,6 +19,8 @@ def ours(metric: str) -> np.ndarray:
     users_of_item = np.array(SEEN["users_of_item"])
     if metric == "ndcg_graded":
         return metrics.ndcg_graded(ITEMS, sparse.csr_array(RATING))
+    if metric == "coverage":
+        return np.array(metrics.coverage(ITEMS, RATING.shape[1]))
     if metric == "novelty":
         return beyond.novelty(ITEMS, users_of_item, SEEN["n_users"])
     if metric == "average_popularity":  # RecTools' is a share of all interactions, ours of all users

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from recmodels import ratings as module
 from recmodels.dataset import Dataset
@@ -16,6 +17,13 @@ def test_errors_worked_by_hand() -> None:
     predicted, ratings = np.array([3, 4, 1], np.float32), np.array([4, 4, 3], np.float32)
     assert rmse(predicted, ratings) == pytest.approx(np.sqrt(5 / 3))
     assert mae(predicted, ratings) == pytest.approx(1)
+
+
+def test_errors_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    predicted, ratings = rng.uniform(1, 5, 500).astype(np.float32), rng.integers(1, 6, 500).astype(np.float32)
+    assert rmse(predicted, ratings) == pytest.approx(root_mean_squared_error(ratings, predicted))
+    assert mae(predicted, ratings) == pytest.approx(mean_absolute_error(ratings, predicted))
 
 
 def test_one_round_of_the_baseline_worked_by_hand() -> None:

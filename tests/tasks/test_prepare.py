@@ -17,6 +17,7 @@ from recmodels import dataset as layout
 from recmodels.errors import DataRefused
 from tasks.pairs import PrepareRules
 from tasks.prepare import write_prepared
+from tasks.report import holdout_text
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
 
 LOOSE = PrepareRules(min_user_interactions=1, holdout="last")
@@ -246,6 +247,12 @@ def test_a_fold_of_users_is_held_out_with_their_last_items_and_named(tmp_path: P
     second = prepared(tmp_path / "2", other, interactions=events(log))
     assert pq.read_table(second / layout.UNSEEN)["user_index"].to_pylist() != unseen
     assert not (prepared(tmp_path / "3", LOOSE, interactions=events(log)) / layout.UNSEEN).exists()
+    (tmp_path / "4").mkdir()
+    told = write_prepared(tmp_path / "1" / "valid", rules, CUTOFF, tmp_path / "4")["holdout"]
+    assert (told["users"], told["left_out"]) == (len(unseen), 41 - len(unseen))
+    text = holdout_text(told)
+    assert text.startswith("the last 2 items of 25% of the users, of whom nothing was learnt: ")
+    assert text.endswith(f"; {41 - len(unseen)} others with a history had nothing held out")
 
 
 def test_a_site_younger_than_the_holdout_is_measured_on_last_items(tmp_path: Path) -> None:
