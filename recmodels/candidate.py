@@ -36,10 +36,12 @@ from recmodels.dataset import (
 )
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.metrics import per_user
+from recmodels.pair_model import PairModel
 from recmodels.popularity import Popularity
 from recmodels.ratings import RatingPredictor, mae, rmse
 from recmodels.rerank import Rules
 from recmodels.serving import Lists, serve
+from recmodels.warm_start import Earlier
 from recmodels.windows import Times, rolled
 
 LISTS, PLAIN = "lists.parquet", "plain.parquet"  # as they are shown; as they would be without rules
@@ -86,6 +88,7 @@ class Spec:
     model: Path
     lists: ListsSpec | None
     result: Path
+    earlier: dict[str, str] | None = None  # the `model` to start from, and the `features` that it was trained on
     minutes: float | None = None  # a training in epochs ends with its best weights before then
     windows: int = 1  # how many are measured: beside the holdout, so many less one within the training window
     window_days: float = 7
@@ -167,6 +170,10 @@ def _fit(spec: Spec, model: Recommender, data: Dataset) -> None:
     given = {"minutes": spec.minutes, "checkpoint": str(spec.result.with_suffix(".checkpoint"))}
     chosen = {name: value for name, value in vars(model).items() if name in given}
     vars(model).update({name: given[name] for name, value in chosen.items() if value is None})
+    if spec.earlier and isinstance(model, PairModel):
+        model.start_from(
+            Earlier.load(Path(spec.earlier["model"]), Path(spec.earlier["features"]), spec.features, spec.window)
+        )
     model.fit(data)
     vars(model).update(chosen)  # what is saved is the recipe, and no path
 

@@ -8,11 +8,11 @@ import numpy as np
 from recmodels.base import SCORE_BYTES
 from recmodels.dataset import Dataset, Floats, Ints
 from recmodels.pair_model import PairModel
+from recmodels.recipe import NETWORK
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.pair_training import PairTraining
 
-NETWORK = "network."  # before the names of the network's parameters, among what was learnt
 CELLS = 2**20  # numbers of the first layer that exist at a time, while a catalogue is scored: 4 MB
 
 

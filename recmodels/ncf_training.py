@@ -1,5 +1,7 @@
 """The training of neural collaborative filtering: that of vectors, with a network that scores along."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,6 +11,10 @@ from recmodels.dataset import Dataset
 from recmodels.pair_recipe import PairRecipe
 from recmodels.pair_steps import Step
 from recmodels.pair_training import PairTraining
+from recmodels.recipe import NETWORK
+
+if TYPE_CHECKING:
+    from recmodels.warm_start import Earlier
 
 AT_A_TIME = 64  # users whose first layers with all rivals exist at a time
 RATE = 0.01  # of the network's Adam, over that of the vectors
@@ -42,6 +48,13 @@ class NCFTraining(PairTraining):
     @property
     def width(self) -> int:
         return super().width + self.hidden
+
+    def start_from(self, earlier: "Earlier") -> bool:
+        network = {name: vars(earlier.model).get(f"{NETWORK}{name}_") for name in self.network.state_dict()}
+        if any(values is None for values in network.values()) or not super().start_from(earlier):
+            return False
+        self.network.load_state_dict({name: torch.from_numpy(values) for name, values in network.items()})
+        return True
 
     def learn(self, step: Step, rate: float) -> float:
         self.optimiser.param_groups[0]["lr"] = RATE * rate / self.recipe.learning_rate

@@ -14,9 +14,11 @@ from recmodels.pair_recipe import PairRecipe, of_length
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.pair_training import PairTraining
+    from recmodels.warm_start import Earlier
 
 AT_A_TIME = 2**16  # pairs whose vectors are copied out at a time
 LOSSES = "softmax", "bpr", "warp", "bce"
+STARTS = "no", "refit", "always"
 
 
 @dataclass
@@ -31,6 +33,8 @@ class PairModel(PairRecipe, Recommender):
         name = type(self).__name__
         if self.loss not in LOSSES:
             raise ConfigError(f"{name}: loss {self.loss!r}; there are: {', '.join(LOSSES)}.")
+        if self.warm_start not in STARTS:
+            raise ConfigError(f"{name}: warm_start {self.warm_start!r}; there are: {', '.join(STARTS)}.")
         if not (self.history or self.user_ids):
             raise ConfigError(f"{name}: without history and user_ids nothing is known of a user; set one of them.")
 
@@ -41,8 +45,16 @@ class PairModel(PairRecipe, Recommender):
     def _fit(self, data: Dataset) -> None:
         self._check()
         training = self._training(data, device.name())
-        training.run()
+        earlier: Earlier | None = vars(self).pop("_earlier", None)
+        warm = earlier is not None and training.start_from(earlier)
+        training.run(self.warm_epochs if warm else self.epochs)
         self._keep(training)
+        if self.warm_start != "no":
+            vars(self).update(training.state())
+
+    def start_from(self, earlier: "Earlier") -> None:
+        """Have the next `fit` start from there: same ids and terms have the same vectors, others new ones."""
+        self._earlier = earlier
 
     def _keep(self, training: "PairTraining") -> None:
         for side, vectors in training.learnt().items():
@@ -93,4 +105,5 @@ class PairModel(PairRecipe, Recommender):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         rows = n_users * self.user_ids + n_items * (1 + self.history)
         step = 3 * 4 * min(self.negatives, n_items) * min(n_users, self.batch or 2048 + n_users // 60)
-        return 4 * 4 * (self.factors + 1) * rows + 16 * n_interactions + step + 2 * SCORE_BYTES
+        copies = 4 if self.warm_start == "no" else 6
+        return copies * 4 * (self.factors + 1) * rows + 16 * n_interactions + step + 2 * SCORE_BYTES

@@ -18,7 +18,7 @@ class PairRecipe:
     loss: Literal["softmax", "bpr", "warp", "bce"] = "softmax"
     negatives: int = 4096
     """Rivals that a step draws, for all its users; from as many items on, all of them."""
-    negative_exponent: float = 0.5
+    negative_exponent: float = 0.75
     """Rivals are drawn by popularity to this power; 0: evenly."""
     popularity_exponent: float = 0.0
     """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
@@ -44,6 +44,11 @@ class PairRecipe:
     """Share of the users' items that a step hides from their features."""
     id_dropout: float = 0.1
     """Share of users, and of items, that a step takes as if they had no vector of their own."""
+    warm_start: Literal["no", "refit", "always"] = "no"
+    """Whether training starts from last night's vectors: never; that of the winner that is published; also that of
+    the candidate that is compared."""
+    warm_epochs: int = 3
+    """How often every interaction is taken then."""
     minutes: float | None = None
     """Time after which training ends with what it has."""
     seed: int = 0

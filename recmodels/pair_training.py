@@ -6,7 +6,7 @@ rows that a step touches are read and changed, by Adagrad with one number a row 
 
 import logging
 import time
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -19,11 +19,22 @@ from recmodels.pair_recipe import PairRecipe
 from recmodels.pair_steps import LOTS, Step, Steps
 from recmodels.sparse_products import pair_products
 
+if TYPE_CHECKING:
+    from recmodels.warm_start import Earlier
+
 log = logging.getLogger(__name__)
 Tensors: TypeAlias = dict[str, Tensor]
 
+KEYS = {
+    "users": "users", "items": "items", "had": "items",
+    "users_terms": "user_terms", "items_terms": "terms", "had_terms": "terms",
+}  # fmt: skip
+"""Whose rows each table holds."""
+
 SPREAD = 0.1  # of vectors before the first step, over √(their length)
 SMALL = 1e-10
+TABLE, SQUARES = "table.", "squares."  # before the names of tables, among what a later training starts from
+NOTHING = np.empty((0, 0), np.float32)
 
 
 class Table:
@@ -71,13 +82,32 @@ class PairTraining:
         """Numbers in a row of every table."""
         return self.recipe.factors + 1
 
-    def run(self) -> None:
+    def start_from(self, earlier: "Earlier") -> bool:
+        """Take the rows of what was known already; False, and nothing taken, where the earlier tables are others."""
+        then = vars(earlier.model)
+        if any(then.get(f"{TABLE}{name}_", NOTHING).shape[1] != self.width for name in self.tables):
+            log.info("The earlier model is not of the same parts; this one starts anew.")
+            return False
+        for name, table in self.tables.items():
+            place = earlier.places[KEYS[name]]
+            now, before = np.flatnonzero(place >= 0), place[place >= 0]
+            table.values[now] = torch.from_numpy(then[f"{TABLE}{name}_"][before]).to(self.where)
+            table.squares[now] = torch.from_numpy(then[f"{SQUARES}{name}_"][before]).to(self.where)
+            log.info("%s: %d of %d rows are of the earlier model.", name, len(now), len(place))
+        return True
+
+    def state(self) -> dict[str, Floats]:
+        """What a later training starts from."""
+        values = {f"{TABLE}{name}_": table.values.cpu().numpy() for name, table in self.tables.items()}
+        return values | {f"{SQUARES}{name}_": table.squares.cpu().numpy() for name, table in self.tables.items()}
+
+    def run(self, epochs: int) -> None:
         """Train to the end. Raises NightrecError where the loss is no longer finite."""
         recipe, began = self.recipe, time.monotonic()
-        for epoch in range(recipe.epochs):
+        for epoch in range(epochs):
             started, total, n = time.monotonic(), 0.0, 0
             for step in self.steps:
-                total += self.learn(step, recipe.learning_rate * (1 - epoch / recipe.epochs))
+                total += self.learn(step, recipe.learning_rate * (1 - epoch / epochs))
                 n += len(step.rows)
                 if not np.isfinite(total):
                     raise NightrecError(f"The training diverged in epoch {epoch + 1}; give a smaller learning_rate.")

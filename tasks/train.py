@@ -15,13 +15,14 @@ from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
 
+from recmodels.dataset import USERS, interactions_file, window_end
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
 from tasks.lists import FILE
 from tasks.machine import Machine
 from tasks.orders import Order
 from tasks.stage import stage_task, told_stage
-from tasks.store import Json, Manifest, finished, outputs, read_json, run_stage, write_json
+from tasks.store import Json, Manifest, Night, finished, outputs, read_json, run_stage, write_json
 
 ROOT = Path(__file__).parent.parent
 IN_TIME = 0.75  # share of its time after which a training ends with what it has; lists want the rest
@@ -44,13 +45,14 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     by_rules = {"rules": str(night.list_rules / FILE)} if rules.rerank else {}
     among = {"unavailable": True} if order.evaluation.candidates == "all" else {}
     windows = windows_of(order, prepared)
-    inputs = outputs(prepared=prepared, features=features)
+    start = earlier(order)
+    inputs = outputs(prepared=prepared, features=features) | taken(start)
 
     def fit_and_list(out: Path) -> Json:
         results: list[Json] = []
 
         def fit(model: Path) -> Json:
-            spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe | windows
+            spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe | start | windows
             results.append(run_candidate(order, spec, prepared))
             return results[0]
 
@@ -74,15 +76,52 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
 @stage_task("refit-{order.name}")
 def refit(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     """Fit the night's winner on everything before the cutoff; the model goes to ``champion/``."""
-    recipe = recipe_of(order)
+    recipe, start = recipe_of(order), earlier(order)
 
     def fit(model: Path) -> Json:
-        return run_candidate(order, {"window": "full", "fit": True, "model": model} | recipe, prepared)
+        return run_candidate(order, {"window": "full", "fit": True, "model": model} | recipe | start, prepared)
 
-    inputs = outputs(prepared=prepared, features=features)
+    inputs = outputs(prepared=prepared, features=features) | taken(start)
     return told_stage(
         f"refit {order.name}", order.night.champion, fit, inputs=inputs, parameters=recipe, fresh=order.fresh
     )
+
+
+def earlier(order: Order) -> Json:
+    """The newest model of an earlier night that a candidate with a warm start goes on from, if there is one.
+
+    It must be of the same recipe. For the comparison both nights hold out their last days, and the earlier one learnt
+    from nothing that tonight's measures.
+    """
+    wanted = getattr(kind_of(order.recommender)(**order.candidate.parameters), "warm_start", "no")
+    if wanted == "no" or (order.window == "train" and wanted != "always"):
+        return {}
+    for night in reversed(order.night.store.all_nights()):
+        folder = night.model(order.name) if order.window == "train" else night.champion
+        if (
+            night.run_date < order.run_date
+            and (manifest := finished(folder))
+            and manifest["parameters"] == recipe_of(order)
+            and (night.prepared / USERS).exists()
+            and (order.window == "full" or ends_before(night, order.night))
+        ):
+            return {"earlier": {"model": str(folder), "features": str(night.features)}}
+    return {}
+
+
+def ends_before(night: Night, later: Night) -> bool:
+    """Whether what a night learns from for the comparison ends before what a later one measures, whoever the user."""
+    protocols = {
+        (read_json(one.prepared / "manifest.json") or {}).get("summary", {}).get("holdout", {}).get("protocol")
+        for one in (night, later)
+    }
+    ends = [window_end(one.prepared / interactions_file("train")) for one in (night, later)]
+    return protocols == {"days"} and ends[0] <= ends[1]
+
+
+def taken(start: Json) -> Json:
+    """What a training starts from, as one of its inputs."""
+    return {"earlier": (finished(Path(start["earlier"]["model"])) or {}).get("output")} if start else {}
 
 
 def made_of(rules: Path | None) -> Json:

@@ -34,7 +34,7 @@ def test_the_network_scores_what_it_was_trained_to_score() -> None:
     data = small_site()
     model = NCF(**SMALL, dropout=0.0, id_dropout=0.0)
     training = NCFTraining(model, data, "cpu", model.hidden)
-    training.run()
+    training.run(model.epochs)
     model._keep(training)
     step = next(iter(training.steps))
     rows = {"users": step.users, "items": step.touched, "had": step.touched}

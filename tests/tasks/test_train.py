@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,8 +19,8 @@ from tasks import train as training
 from tasks.lists import ListRules
 from tasks.machine import Machine
 from tasks.orders import Candidate, EvaluationRules, Order
-from tasks.store import Json, Night
-from tasks.train import refit, train
+from tasks.store import Json, Night, run_stage
+from tasks.train import earlier, recipe_of, refit, train
 from tests.tasks.test_export import prepare_night
 
 MANIFEST = {"output": "as prepared"}
@@ -79,6 +81,57 @@ def test_the_winner_is_fitted_on_the_full_window(night: Night) -> None:
     spec = json.loads((night.folder / "logs" / "item_knn-full.spec.json").read_text())
     assert (spec["window"], spec["lists"]) == ("full", None)
     assert (night.champion / "model.safetensors").exists()
+
+
+def hybrid(night: Night, window: Any, warm_start: str, **parameters: Any) -> Order:
+    given = {"factors": 4, "epochs": 1, "warm_start": warm_start}
+    return order(night, "hybrid", window=window, parameters=given | parameters)
+
+
+def has_trained(asked: Order) -> Json:
+    """Leave a model of that recipe, and say how a later one is told to start from it."""
+    night = asked.night
+    folder = night.model("hybrid") if asked.window == "train" else night.champion
+    run_stage(folder, lambda _: {}, inputs={}, parameters=recipe_of(asked))
+    return {"earlier": {"model": str(folder), "features": str(night.features)}}
+
+
+def next_night(night: Night) -> Night:
+    return prepare_night(night.store.root, night.run_date + timedelta(days=1))
+
+
+def test_a_winner_starts_from_the_newest_earlier_night_of_the_same_recipe(night: Night) -> None:
+    second = next_night(night)
+    third = next_night(second)
+    first_left, second_left = (has_trained(hybrid(one, "full", "refit")) for one in (night, second))
+    assert earlier(hybrid(night, "full", "refit")) == {}
+    assert earlier(hybrid(second, "full", "refit")) == first_left
+    assert earlier(hybrid(third, "full", "refit")) == second_left
+    assert earlier(hybrid(third, "full", "refit", factors=5)) == earlier(hybrid(third, "full", "no")) == {}
+    assert earlier(order(third, "item_knn", window="full")) == {}
+    shutil.rmtree(second.champion)
+    assert earlier(hybrid(third, "full", "refit")) == first_left
+
+
+def test_the_comparison_starts_warm_only_where_nothing_of_its_holdout_was_learnt(night: Night) -> None:
+    second = next_night(night)
+    left = has_trained(hybrid(night, "train", "always"))
+    assert earlier(hybrid(second, "train", "always")) == {}  # each user's last item: whose was it the night before?
+    for one in (night, second):
+        (one.prepared / "manifest.json").write_text('{"summary": {"holdout": {"protocol": "days"}}}')
+    has_trained(hybrid(night, "train", "refit"))
+    assert earlier(hybrid(second, "train", "refit")) == {}
+    has_trained(hybrid(night, "train", "always"))
+    assert earlier(hybrid(second, "train", "always")) == left
+
+
+def test_what_was_learnt_last_night_is_taken_by_id(night: Night) -> None:
+    second = next_night(night)
+    for one in (night, second):
+        shutil.rmtree(one.champion)
+        refit.fn(hybrid(one, "full", "refit"), MANIFEST, MANIFEST)
+    logs = [(one.folder / "logs" / "hybrid-full.log").read_text() for one in (night, second)]
+    assert ["users: 6 of 6 rows are of the earlier model" in log for log in logs] == [False, True]
 
 
 def test_a_candidate_out_of_time_is_stopped_and_says_so(night: Night) -> None:
