@@ -17,6 +17,7 @@ from recmodels.registry import create
 from tasks.export import ExportRules
 from tasks.gate import GateRules
 from tasks.keeping import KeepRules
+from tasks.members import with_members
 from tasks.mirror import MirrorRules
 from tasks.mlflow_log import MlflowRules
 from tasks.notify import NotifyRules
@@ -64,6 +65,7 @@ def default_models() -> dict[str, Candidate]:
         "ease": Candidate(),
         "graph_filter": Candidate(),
         "content": Candidate(),
+        "ensemble": Candidate(enabled=False),
     }
 
 
@@ -109,6 +111,7 @@ class NightConfig(BaseModel):
             if not re.match(NAME, name):
                 raise ValueError(f"{name!r} is no model name: use lower-case letters, digits and _")
             create(candidate.recommender or name, candidate.parameters)
+        with_members(models)
         return models
 
     def cutoff(self, run_date: date) -> datetime:
@@ -161,7 +164,7 @@ class NightConfig(BaseModel):
             else:
                 create(name, {})
                 chosen[name] = Candidate()
-        return self.model_copy(update={"models": chosen})
+        return self.model_copy(update={"models": with_members(chosen, self.models)})
 
 
 def deployed() -> NightConfig:

@@ -21,6 +21,7 @@ from tasks.ingest import ingest
 from tasks.keeping import retain
 from tasks.lists import list_rules
 from tasks.machine import core_count
+from tasks.members import in_turn, with_members, without_failed
 from tasks.mirror import mirror
 from tasks.mlflow_log import logged
 from tasks.orders import Order
@@ -87,7 +88,7 @@ def night(
     """
     night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
-    configured = {name: candidate for name, candidate in config.models.items() if candidate.enabled}
+    configured = {name: candidate for name, candidate in with_members(config.models).items() if candidate.enabled}
     candidates, standing, baseline = field(configured, night.store, run_date)
     orders = [
         Order(
@@ -114,9 +115,15 @@ def night(
         if config.export.rerank:
             list_rules(night, config.export, config.features, prepared, described, fresh)
 
-        place.start(orders, prepared, described)
+        single, ensembles = in_turn(orders)
+        place.start(single, prepared, described)
         described_in_full = features.submit(night, "full", config.features, prepared, valid, fresh)
         measured, failed = place.settled()
+        if ensembles:  # they are made of what the others have become
+            ensembles = without_failed(ensembles, failed)
+            place.start(ensembles, prepared, described)
+            together, not_together = place.settled()
+            measured, failed = measured | together, failed | not_together
         comparison = compare(night, candidates, measured, failed, champion, fresh, config.gate, standing, baseline)
         record["gate"] = comparison["summary"]["gate"]
 
@@ -124,7 +131,7 @@ def night(
         if publish:
             admit(comparison)
             winner = comparison["summary"]["winner"]
-            order = next(order for order in orders if order.name == winner)
+            order = next(order for order in [*single, *ensembles] if order.name == winner)
             fitted = place.refit(order.model_copy(update={"window": "full", "beside": 1}), prepared, full)
             published = export(
                 night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh

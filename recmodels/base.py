@@ -29,7 +29,7 @@ PAIRS = 2**22
 FORMAT = 1
 """Version of the files that `save` writes."""
 
-State: TypeAlias = dict[str, Any]  # arrays, sparse arrays, and what JSON can hold
+State: TypeAlias = dict[str, Any]  # arrays, sparse arrays, recommenders by name, and what JSON can hold
 
 
 @dataclass
@@ -109,7 +109,7 @@ class Recommender(ABC):
         denied = None if allowed is None else np.flatnonzero(~allowed)
         step = max(1, min(SCORE_BYTES // (4 * max(data.n_items, k)), batch or len(users)))
         lists = [top_k(self._masked(data, users[i : i + step], denied, repeats), k) for i in range(0, len(users), step)]
-        return _joined([_nothing(0, k), *lists])
+        return joined([nothing(0, k), *lists])
 
     def similar_items(self, items: NDArray[np.integer[Any]], k: int, *, allowed: Bools | None = None) -> TopK:
         """The k items most alike to each of `items` [n], never the item itself, ties by the smaller index.
@@ -120,7 +120,7 @@ class Recommender(ABC):
         items = self._checked_items(items, k, allowed)
         denied = None if allowed is None else np.flatnonzero(~allowed)
         step = max(1, SCORE_BYTES // (4 * max(self.n_items_, k)))
-        lists = [_nothing(0, k)]
+        lists = [nothing(0, k)]
         for part in (items[i : i + step] for i in range(0, len(items), step)):
             try:
                 alike = self._similar(part)
@@ -130,7 +130,7 @@ class Recommender(ABC):
             if denied is not None:
                 alike[:, denied] = -np.inf
             lists.append(top_k(alike, k))
-        return _joined(lists)
+        return joined(lists)
 
     def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
         """For each recommendation the item of the user's history that contributed most, -1 where none can be named.
@@ -162,6 +162,10 @@ class Recommender(ABC):
                 tensors |= {f"{name}.{part}": getattr(value, part) for part in ("data", "indices", "indptr")}
             elif isinstance(value, np.ndarray):
                 tensors[name] = np.ascontiguousarray(value)
+            elif isinstance(value, dict):  # of other recommenders, each in a folder of its own
+                plain[name] = {"models": list(value)}
+                for other, model in value.items():
+                    model.save(folder / name / other)
             else:
                 plain[name] = value
         about = {"format": FORMAT, "recommender": name_of(type(self)), "parameters": asdict(self), "learnt": plain}
@@ -190,6 +194,8 @@ class Recommender(ABC):
             if isinstance(value, dict) and "csr" in value:
                 parts = tuple(tensors.pop(f"{name}.{part}") for part in ("data", "indices", "indptr"))
                 tensors[name] = sparse.csr_array(parts, shape=value["csr"])
+            elif isinstance(value, dict):
+                tensors[name] = {other: Recommender.load(folder / name / other) for other in value["models"]}
             else:
                 setattr(model, name, value)
         for name, tensor in tensors.items():
@@ -260,11 +266,11 @@ def _indices(given: NDArray[np.integer[Any]], n: int, many: str, one: str, where
     return indices.astype(np.int32)
 
 
-def _nothing(n: int, k: int) -> TopK:
+def nothing(n: int, k: int) -> TopK:
     return TopK(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32))
 
 
-def _joined(lists: list[TopK]) -> TopK:
+def joined(lists: list[TopK]) -> TopK:
     return TopK(np.concatenate([top.items for top in lists]), np.concatenate([top.scores for top in lists]))
 
 

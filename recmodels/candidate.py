@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,8 @@ class Spec:
     minutes: float | None = None  # a training in epochs ends with its best weights before then
     windows: int = 1  # how many are measured: beside the holdout, so many less one within the training window
     window_days: float = 7
+    models: dict[str, str] = field(default_factory=dict)  # folders of members that an ensemble takes as they are
+    without: list[str] = field(default_factory=list)  # members that an ensemble leaves out
 
     @classmethod
     def read(cls, path: Path) -> "Spec":
@@ -166,8 +168,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _fit(spec: Spec, model: Recommender, data: Dataset) -> None:
-    """A model that can end in time, and go on where a killed training stopped, is told when and from which file."""
-    given = {"minutes": spec.minutes, "checkpoint": str(spec.result.with_suffix(".checkpoint"))}
+    """A model that can end in time, and go on where a killed training stopped, is told when and from which file; an
+    ensemble, which members there are.
+    """
+    given: dict[str, Any] = {"minutes": spec.minutes, "checkpoint": str(spec.result.with_suffix(".checkpoint"))}
+    given |= {"models": spec.models, "without": spec.without}
     chosen = {name: value for name, value in vars(model).items() if name in given}
     vars(model).update({name: given[name] for name, value in chosen.items() if value is None})
     if spec.earlier and isinstance(model, PairModel):

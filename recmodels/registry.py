@@ -23,6 +23,7 @@ _CLASSES = {
     "embedding": "recmodels.hybrid:Embedding",
     "ncf": "recmodels.ncf:NCF",
     "content": "recmodels.content:Content",
+    "ensemble": "recmodels.ensemble:Ensemble",
 }
 
 

@@ -20,6 +20,7 @@ from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
 from tasks.lists import FILE
 from tasks.machine import Machine
+from tasks.members import at_hand
 from tasks.orders import Order
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, Night, finished, outputs, read_json, run_stage, write_json
@@ -44,15 +45,14 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     night, rules, recipe = order.night, order.rules, recipe_of(order)
     by_rules = {"rules": str(night.list_rules / FILE)} if rules.rerank else {}
     among = {"unavailable": True} if order.evaluation.candidates == "all" else {}
-    windows = windows_of(order, prepared)
-    start = earlier(order)
-    inputs = outputs(prepared=prepared, features=features) | taken(start)
+    windows, start = windows_of(order, prepared), earlier(order)
+    inputs, members = with_models(order, outputs(prepared=prepared, features=features) | taken(start))
 
     def fit_and_list(out: Path) -> Json:
         results: list[Json] = []
 
         def fit(model: Path) -> Json:
-            spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe | start | windows
+            spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe | start | members | windows
             results.append(run_candidate(order, spec, prepared))
             return results[0]
 
@@ -77,11 +77,12 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
 def refit(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     """Fit the night's winner on everything before the cutoff; the model goes to ``champion/``."""
     recipe, start = recipe_of(order), earlier(order)
+    inputs, members = with_models(order, outputs(prepared=prepared, features=features) | taken(start))
 
     def fit(model: Path) -> Json:
-        return run_candidate(order, {"window": "full", "fit": True, "model": model} | recipe | start, prepared)
+        spec = {"window": "full", "fit": True, "model": model} | recipe | start | members
+        return run_candidate(order, spec, prepared)
 
-    inputs = outputs(prepared=prepared, features=features) | taken(start)
     return told_stage(
         f"refit {order.name}", order.night.champion, fit, inputs=inputs, parameters=recipe, fresh=order.fresh
     )
@@ -122,6 +123,15 @@ def ends_before(night: Night, later: Night) -> bool:
 def taken(start: Json) -> Json:
     """What a training starts from, as one of its inputs."""
     return {"earlier": (finished(Path(start["earlier"]["model"])) or {}).get("output")} if start else {}
+
+
+def with_models(order: Order, inputs: Json) -> tuple[Json, Json]:
+    """What an order is made from, and what its process is told besides: for an ensemble, the members at hand."""
+    if not (found := at_hand(order, inputs)) and not order.without:
+        return inputs, {}
+    models = {name: str(order.night.model(name)) for name in found}
+    made_from = {"members": {name: manifest["output"] for name, manifest in found.items()}, "without": order.without}
+    return inputs | made_from, {"models": models, "without": order.without}
 
 
 def made_of(rules: Path | None) -> Json:
