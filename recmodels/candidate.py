@@ -35,6 +35,7 @@ from recmodels.dataset import (
     interactions_file,
 )
 from recmodels.errors import ConfigError, NightrecError
+from recmodels.folds import Times
 from recmodels.metrics import per_user
 from recmodels.pair_model import PairModel
 from recmodels.popularity import Popularity
@@ -42,7 +43,7 @@ from recmodels.ratings import RatingPredictor, mae, rmse
 from recmodels.rerank import Rules
 from recmodels.serving import Lists, serve
 from recmodels.warm_start import Earlier
-from recmodels.windows import Times, rolled
+from recmodels.windows import rolled
 
 LISTS, PLAIN = "lists.parquet", "plain.parquet"  # as they are shown; as they would be without rules
 PLACES = 2**20  # of lists that are made and written at a time: some 50 MB
@@ -218,15 +219,16 @@ def _windows(spec: Spec, lists: ListsSpec, data: Dataset, fit_seconds: float) ->
     allowed, step = _available(spec.features, lists), max(1, PLACES // lists.k)
     started = time.perf_counter()
     first = _first_times(spec.features, spec.window, data)
-    for part in rolled(data, spec.windows - 1, spec.window_days, spec.seed, strangers=True, first=first):
-        about: dict[str, Any] = {"window": part.window + 1, "users": len(part.users)}
+    for window, part in rolled(data, spec.windows - 1, spec.window_days, spec.seed, strangers=True, first=first):
+        about: dict[str, Any] = {"window": window + 1, "users": len(part.users)}
         spent = time.perf_counter() - started
         if spec.minutes is not None and spent + fit_seconds > 60 * spec.minutes * (spec.windows - 1):
             found.append(about | {"failed": "no time was left for it"})
             continue
         try:
             model = registry.create(spec.recommender, spec.params, seed=spec.seed)
-            _fit(replace(spec, result=spec.result.with_suffix(f".window{part.window}")), model, part.train)
+            before = replace(spec, result=spec.result.with_suffix(f".window{window}"), models={}, earlier=None)
+            _fit(before, model, part.train)  # from nothing that has learnt from what this window measures
         except NightrecError as error:
             found.append(about | {"failed": str(error)})
             continue

@@ -1,9 +1,10 @@
 """Parts of a window that are not learnt from, but judge or teach what was: the last days, or each user's last items."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.dataset import Bools, Csr, Dataset, Ints
@@ -11,6 +12,7 @@ from recmodels.dataset import Bools, Csr, Dataset, Ints
 DAY = 86_400_000_000  # microseconds
 WIDTHS = (7, 14, 28, 56, 112)  # days, tried in turn
 SHARE = 0.2  # of a user's interactions, where there are no days that measure enough users
+Times: TypeAlias = NDArray[np.int64]
 Truth = sparse.csr_array
 
 
@@ -19,28 +21,37 @@ class Fold:
     """What a model learns from, and whom it is measured on."""
 
     train: Dataset
-    users: Ints  # [n], ascending; all have a history in `train`
+    users: Ints  # [n], ascending
     truth: "Truth[Any, tuple[int, int]]"  # bool [n, n_items], what they went on to do
 
 
-def fold(data: Dataset, learnt: Bools, held: Bools, end: int, most: int, seed: int | tuple[int, ...] = 0) -> Fold:
+def fold(
+    data: Dataset,
+    learnt: Bools,
+    held: Bools,
+    end: int,
+    most: int,
+    seed: int | tuple[int, ...] = 0,
+    strangers: bool = False,
+    timestamp: Times | None = None,
+) -> Fold:
     """The fold in which the rows `learnt` are known, until `end`, and the rows `held` are what follows.
 
-    At most `most` users are measured, drawn at random. What users have seen without interest has no date here and
-    counts as seen before.
+    At most `most` users are measured, drawn at random, and only with `strangers` those who have no history. What users
+    have seen without interest has no date here and counts as seen before. `timestamp` [n] are other times of the rows.
     """
-    known = np.bincount(data.user_index[learnt], minlength=data.n_users) > 0
-    held = held & known[data.user_index]
+    if not strangers:  # all candidates give them the same lists
+        held = held & (np.bincount(data.user_index[learnt], minlength=data.n_users) > 0)[data.user_index]
     users = np.unique(data.user_index[held])
     users = np.sort(np.random.default_rng(seed).permutation(users)[:most])
-    held &= np.isin(data.user_index, users)
+    held = held & np.isin(data.user_index, users)
     row = np.searchsorted(users, data.user_index[held])
     shape = (len(users), data.n_items)
     truth = sparse.csr_array((np.ones(len(row), np.bool_), (row, data.item_index[held])), shape=shape)
     train = Dataset.from_arrays(
         data.user_index[learnt],
         data.item_index[learnt],
-        timestamp=data.timestamp[learnt],
+        timestamp=(data.timestamp if timestamp is None else timestamp)[learnt],
         weight=data.weight[learnt],
         rating=None if data.rating is None else data.rating[learnt],
         terms=data.terms,

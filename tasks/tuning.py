@@ -15,10 +15,11 @@ import numpy as np
 
 from recmodels.dataset import Dataset
 from recmodels.errors import ConfigError, NightrecError
+from recmodels.folds import Fold
 from recmodels.metrics import per_user
 from recmodels.registry import create
 from recmodels.spaces import OneOf, Real, Space, space_of
-from recmodels.windows import Fold, folds
+from recmodels.windows import folds
 from tasks.store import Json, Night, digest, read_json
 
 if TYPE_CHECKING:

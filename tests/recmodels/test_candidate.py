@@ -17,11 +17,11 @@ from recmodels import candidate
 from recmodels import dataset as layout
 from recmodels.dataset import Dataset
 from recmodels.ease import Ease
+from recmodels.folds import DAY
 from recmodels.metrics import per_user
 from recmodels.mf import MF
 from recmodels.popularity import Popularity
 from recmodels.serving import serve
-from recmodels.windows import DAY
 from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, small_site
 
 COMMAND = [sys.executable, "-m", "recmodels.candidate"]

@@ -9,8 +9,9 @@ import pytest
 
 from recmodels.dataset import Dataset
 from recmodels.errors import ConfigError, NightrecError
+from recmodels.folds import DAY
 from recmodels.registry import create
-from recmodels.windows import DAY, folds
+from recmodels.windows import folds
 from tasks.store import Night, Store
 from tasks.tuning import block, tune
 from tests.tasks.site import RUN_DATE
