@@ -2,9 +2,10 @@
 
 DATA is gowalla, ml1m or movielens-small (see `tests.benchmarks.splits` for the protocols). A MODEL is a name of the
 registry, with parameters after a colon if need be: ``als``, ``ease:regularization=100``,
-``item_knn:weighting=bm25,neighbors=50``; without any, every model runs with its defaults. Each model runs in a fresh
-process: seconds are of fitting and of lists for all tested users, and peak memory is that of the whole process, data
-included. ``--validation`` measures on the latest part of what would be learnt from: choose parameters there.
+``item_knn:weighting=bm25,neighbors=50``, or as JSON ``als:{"factors": 64}``; without any, every model runs with its
+defaults. Each model runs in a fresh process: seconds are of fitting and of lists for all tested users, and peak memory
+is that of the whole process, data included. ``--validation`` measures on the latest part of what would be learnt from:
+choose parameters there.
 """
 
 import argparse
@@ -22,8 +23,10 @@ COLUMNS = ("recall", "ndcg", "hit_rate", "map", "mrr", "coverage")
 
 
 def parse(model: str) -> tuple[str, dict[str, Any]]:
-    """``name:parameter=value,parameter=value`` as the name and the parameters."""
+    """``name:parameter=value,parameter=value`` (or ``name:{JSON}``) as the name and the parameters."""
     name, _, rest = model.partition(":")
+    if rest.startswith("{"):
+        return name, json.loads(rest)
     pairs = (pair.partition("=") for pair in rest.replace(":", ",").split(",") if pair)
     return name, {parameter: _value(text) for parameter, _, text in pairs}
 

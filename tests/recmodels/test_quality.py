@@ -76,6 +76,7 @@ def test_item_knn_cosine_on_movielens_1m_is_as_good_as_measured_elsewhere() -> N
 def test_the_runner_takes_parameters_and_writes_json(small: Split, tmp_path: Path) -> None:
     assert parse("als") == ("als", {})
     assert parse("item_knn:weighting=bm25,neighbors=50") == ("item_knn", {"weighting": "bm25", "neighbors": 50})
+    assert parse('ensemble:{"members": ["als", "ease"]}') == ("ensemble", {"members": ["als", "ease"]})
     file = tmp_path / "rows.json"
     command = [sys.executable, "-m", "tests.benchmarks.quality", "movielens-small", "popularity", "--json", str(file)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
