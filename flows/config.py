@@ -267,4 +267,7 @@ def relative_to(config: NightConfig, folder: Path) -> NightConfig:
             if (table := getattr(inputs, name)) is not None
         }
         inputs = inputs.model_copy(update=tables)
-    return config.model_copy(update={"store": folder / config.store, "inputs": inputs})
+    features = config.features
+    if features.embedder is not None:
+        features = features.model_copy(update={"embedder": str(folder / features.embedder)})
+    return config.model_copy(update={"store": folder / config.store, "inputs": inputs, "features": features})

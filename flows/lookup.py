@@ -93,6 +93,7 @@ def matched_terms(night: Night, rows: list[Row]) -> list[list[str]]:
     """For each row the terms that its item shares with its reason, best first, where the model looks at terms."""
     from recmodels.base import Recommender
     from recmodels.content import Content
+    from tasks.roles import VECTOR
 
     found: list[list[str]] = [[] for _ in rows]
     pairs = [
@@ -107,8 +108,9 @@ def matched_terms(night: Night, rows: list[Row]) -> list[list[str]]:
     model = Recommender.load(night.champion)
     assert isinstance(model, Content)
     place, sources, targets = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
-    names = pq.read_table(vocabulary, columns=["term"])["term"]
-    for row, terms in zip(place, model.matched_terms(sources, targets, TERMS), strict=True):
+    table = pq.read_table(vocabulary, columns=["term", "column"])
+    names, of_words = table["term"], pc.not_equal(table["column"], VECTOR).to_numpy()
+    for row, terms in zip(place, model.matched_terms(sources, targets, TERMS, of_words), strict=True):
         found[row] = names.take(terms[terms >= 0]).to_pylist()
     return found
 

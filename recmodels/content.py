@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
-from recmodels.dataset import Csr, Dataset, Floats, Ints
+from recmodels.dataset import Bools, Csr, Dataset, Floats, Ints
 from recmodels.errors import ConfigError, DataRefused
 
 DAY = 86_400_000_000  # microseconds
@@ -71,12 +71,15 @@ class Content(Recommender):
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         return np.asarray(self._shared(sources, targets).sum(axis=1), dtype=np.float32)
 
-    def matched_terms(self, sources: Ints, targets: Ints, n: int) -> Ints:
+    def matched_terms(self, sources: Ints, targets: Ints, n: int, among: Bools | None = None) -> Ints:
         """The terms that say most for the likeness of each pair of items, -1 where there are no more: [m, n].
 
-        Best first, ties by the smaller index; the index is that of the vocabulary.
+        Best first, ties by the smaller index; the index is that of the vocabulary. `among` [n_terms] says which terms
+        are words at all.
         """
         shared = self._shared(sources, targets)
+        if among is not None:
+            shared.data[~among[shared.indices]] = 0
         row = np.repeat(np.arange(len(sources)), np.diff(shared.indptr))
         order = np.lexsort((shared.indices, -shared.data, row))
         place = np.arange(len(row)) - shared.indptr[row]  # rows stay where they are

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from recmodels import dataset as layout
 from recmodels.dataset import Window
+from tasks.embeddings import embedded
 from tasks.roles import FeatureRules, role_of
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, Night, outputs
@@ -53,6 +54,8 @@ def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRu
 
     documents = item_documents(items, rules, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)
     columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known, rules))]
+    if vectors := embedded(items, columns, rules):
+        columns.append(vectors)
     write_terms(out, columns, items.num_rows)
     write_user_terms(users, np.bincount(user, minlength=users.num_rows) > 0, rules, out)
     numeric = scaled_numbers(items, rules, known)

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tasks.words import TAG_DELIMITER, length_in_words
 
+VECTOR = "(embedder)"
+"""What the vocabulary calls the column of terms that are numbers of an embedder's vectors, and no words."""
+
 Role = Literal["text", "tags", "category", "numeric", "ignore"]
 
 
@@ -34,6 +37,15 @@ class FeatureRules(BaseModel):
     min_items_per_term: int = Field(default=2, ge=1, description="Terms in fewer items are left out.")
     max_items_share: float = Field(default=0.5, gt=0, le=1, description="Words in more of the items are left out.")
     max_terms: int = Field(default=200_000, ge=1, description="Terms kept of each column, the most frequent first.")
+    embedder: str | None = Field(
+        default=None, description="Folder of a sentence-transformers model that reads the texts; nothing is downloaded."
+    )
+    embedder_share: float = Field(
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="How much its vectors count in the likeness of items.",
+    )
 
     @field_validator("column_weights")
     @classmethod
