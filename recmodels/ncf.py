@@ -26,6 +26,10 @@ class NCF(PairModel):
     NeuMF is `history = false`, `content = false`, and `loss = "bce"` as published.
     """
 
+    negatives: int | None = 2048
+    """Rivals that a step draws, for all its users: each costs a pass of the network."""
+    regularization: float = 3.0
+    """Pull towards 0 of the vectors that a step touches, beside the sum of its losses."""
     hidden: int = 16
     """Width of the network's first layer."""
 
@@ -61,5 +65,5 @@ class NCF(PairModel):
         return None  # a network does not say which item did what
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        cells = 4 * 3 * 2 * self.hidden * min(self.negatives, n_items) * 2 * 64
+        cells = 4 * 3 * 2 * self.hidden * min(self.rivals(n_users), n_items) * 2 * 64
         return super().memory_needed(n_users, n_items, n_interactions) + cells + SCORE_BYTES

@@ -104,6 +104,6 @@ class PairModel(PairRecipe, Recommender):
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         rows = n_users * self.user_ids + n_items * (1 + self.history)
-        step = 3 * 4 * min(self.negatives, n_items) * min(n_users, self.batch or 2048 + n_users // 60)
+        step = 3 * 4 * min(self.rivals(n_users), n_items) * min(n_users, self.batch or 2048 + n_users // 60)
         copies = 4 if self.warm_start == "no" else 6
         return copies * 4 * (self.factors + 1) * rows + 16 * n_interactions + step + 2 * SCORE_BYTES

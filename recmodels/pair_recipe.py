@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from recmodels.dataset import Csr
 
+FEWEST, MOST, CELLS = 512, 4096, 2**28
+"""Rivals of a step that are drawn, and scores of all users with them, where nothing is said."""
+
 
 @dataclass
 class PairRecipe:
@@ -16,10 +19,11 @@ class PairRecipe:
     factors: int = 64
     """Length of the vectors."""
     loss: Literal["softmax", "bpr", "warp", "bce"] = "softmax"
-    negatives: int = 4096
-    """Rivals that a step draws, for all its users; from as many items on, all of them."""
-    negative_exponent: float = 0.75
-    """Rivals are drawn by popularity to this power; 0: evenly."""
+    negatives: int | None = None
+    """Rivals that a step draws, for all its users; from as many items on, all of them. None: 4,096, or as many as
+    2²⁸ scores of all users allow."""
+    negative_exponent: float | None = None
+    """Rivals are drawn by popularity to this power; 0: evenly. None: 0.75 for softmax, which undoes it, else 0."""
     popularity_exponent: float = 0.0
     """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
     weighted: bool = True
@@ -52,6 +56,15 @@ class PairRecipe:
     minutes: float | None = None
     """Time after which training ends with what it has."""
     seed: int = 0
+
+    def rivals(self, n_users: int) -> int:
+        """How many rivals a step draws."""
+        return self.negatives or max(FEWEST, min(MOST, CELLS // max(1, n_users)))
+
+    def rival_exponent(self) -> float:
+        """By which power of popularity."""
+        given = 0.75 if self.loss == "softmax" else 0.0
+        return given if self.negative_exponent is None else self.negative_exponent
 
 
 def of_length(history: Csr) -> Csr:

@@ -51,7 +51,7 @@ class Steps:
     def __init__(self, recipe: PairRecipe, data: Dataset, where: str) -> None:
         self.recipe, self.data, self.where = recipe, data, where
         self.rng = np.random.default_rng(recipe.seed)
-        chances = odds(data, recipe.negative_exponent)
+        chances = odds(data, recipe.rival_exponent())
         self.known = np.flatnonzero(chances)
         self.odds = chances[self.known]
         self.weights = importance(data, recipe.popularity_exponent, weighted=recipe.weighted)
@@ -98,7 +98,7 @@ class Steps:
 
     def _rivals(self) -> tuple[Longs, NDArray[np.float64], Longs]:
         """Items drawn by their odds, each once, how often each is expected for every time it was drawn, and lots."""
-        n = self.recipe.negatives
+        n = self.recipe.rivals(self.data.n_users)
         if n >= len(self.known):
             return self.known, np.ones(len(self.known)), _lots(self.odds)
         drawn, times = np.unique(self.rng.choice(len(self.known), n, p=self.odds), return_counts=True)

@@ -48,6 +48,14 @@ class OneOf:
 Range: TypeAlias = Whole | Real | OneOf
 Space: TypeAlias = dict[str, Range]
 
+OF_PAIRS: Space = {
+    "factors": Whole(16, 256, log=True),
+    "epochs": Whole(3, 30, log=True),
+    "learning_rate": Real(0.02, 0.5, log=True),
+    "regularization": Real(0.2, 10.0, log=True),
+    "loss": OneOf(("softmax", "bpr", "warp", "bce")),
+}
+
 SPACES: dict[str, Space] = {
     "popularity": {"half_life_days": OneOf((None, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0))},
     "item_knn": {
@@ -100,6 +108,9 @@ SPACES: dict[str, Space] = {
         "learning_rate": Real(2e-4, 1e-2, log=True),
         "weight_decay": Real(0.0, 1.0),
     },
+    "hybrid": OF_PAIRS | {"dropout": Real(0.0, 0.9), "id_dropout": Real(0.0, 0.7), "content": OneOf((True, False))},
+    "embedding": OF_PAIRS,
+    "ncf": OF_PAIRS | {"dropout": Real(0.0, 0.9), "id_dropout": Real(0.0, 0.7), "hidden": Whole(4, 64, log=True)},
 }
 
 

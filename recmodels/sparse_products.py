@@ -8,8 +8,6 @@ from torch import Tensor
 
 from recmodels.dataset import Csr
 
-PAIRS = 2**14  # pairs whose vectors are copied out at a time: they fit a cache
-
 
 class Sparse:
     """A sparse matrix [n, m] on a device, and its transpose."""
@@ -30,14 +28,14 @@ def pair_products(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor, st
 
 
 def _torch(matrix: Csr, where: str) -> Tensor:
+    indptr, indices, data = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
+    return _csr(indptr, indices, data, matrix.shape).to(where)
+
+
+def _csr(indptr: Tensor, indices: Tensor, data: Tensor, shape: tuple[int, int]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return _wrapped(matrix, where)
-
-
-def _wrapped(matrix: Csr, where: str) -> Tensor:
-    indptr, indices, data = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
-    return torch.sparse_csr_tensor(indptr, indices, data, size=matrix.shape, check_invariants=False).to(where)
+        return torch.sparse_csr_tensor(indptr, indices, data, size=shape, check_invariants=False)
 
 
 class _Product(torch.autograd.Function):
@@ -55,21 +53,17 @@ class _Pairs(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, left: Tensor, right: Tensor, rows: Tensor, columns: Tensor, starts: Tensor) -> Tensor:
         ctx.save_for_backward(left, right, rows, columns, starts)
-        products = left.new_empty(len(rows))
-        for start in range(0, len(rows), PAIRS):
-            part = slice(start, start + PAIRS)
-            torch.sum(left[rows[part]] * right[columns[part]], dim=1, out=products[part])
+        pairs = _csr(starts, columns, left.new_zeros(len(columns)), (len(left), len(right)))
+        products: Tensor = torch.sparse.sampled_addmm(pairs, left, right.T, beta=0).values()
         return products
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         left, right, rows, columns, starts = ctx.saved_tensors
         pull = gradients[0].contiguous()
-        matrix = torch.sparse_csr_tensor(starts, columns, pull, size=(len(left), len(right)), check_invariants=False)
+        matrix = _csr(starts, columns, pull, (len(left), len(right)))
         order = torch.argsort(columns, stable=True)
         ends = torch.bincount(columns, minlength=len(right)).cumsum(0)
-        turned = torch.sparse_csr_tensor(
-            torch.cat((ends.new_zeros(1), ends)), rows[order], pull[order], size=(len(right), len(left)),
-            check_invariants=False,
-        )  # fmt: skip
+        begins = torch.cat((ends.new_zeros(1), ends))
+        turned = _csr(begins, rows[order], pull[order], (len(right), len(left)))
         return matrix @ right, turned @ left, None, None, None

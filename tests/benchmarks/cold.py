@@ -22,10 +22,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from recmodels import registry
 from recmodels.dataset import Bools, Csr, Dataset, Ints
 from recmodels.metrics import per_user
+from tests.benchmarks.quality import parse
 from tests.conftest import real_data
 
 K = 20
-MODELS = "popularity", "content", "hybrid", "ncf"
+MODELS = "popularity", "content", "hybrid", "hybrid:id_dropout=0.5", "ncf", "ncf:id_dropout=0.5"
 LIGHTFM = """
 import sys
 import numpy as np
@@ -91,7 +92,7 @@ def main() -> int:
     train, users, truth, hidden = site(options.seed)
     print(f"{hidden.sum()} hidden items, {len(users):,} users, {truth.nnz:,} pairs\n| model | recall@{K} |\n|---|---|")
     for name in MODELS:
-        model = registry.create(name, seed=0).fit(train)
+        model = registry.create(*parse(name), seed=0).fit(train)
         lists = model.recommend(train, users, K, allowed=hidden).items
         print(f"| {name} | {per_user(lists, truth)['recall'].mean():.4f} |", flush=True)
     for epochs in (10, 30) if options.peers else ():

@@ -57,7 +57,7 @@ def two_tastes(n_users: int = 120, n_items: int = 60) -> tuple[Dataset, np.ndarr
 def test_tastes_are_learnt(loss: str, features: dict[str, bool]) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)
-    model = Hybrid(factors=8, epochs=25, batch=256, negatives=32, regularization=0.1, loss=loss, **features)
+    model = Hybrid(factors=8, epochs=40, batch=256, negatives=32, regularization=0.1, loss=loss, **features)
     top = model.fit(data).recommend(data, users, 10)
     assert taste[users[:, None], top.items].mean() > 0.9
 
