@@ -5,6 +5,7 @@ are implicit's: its wrapper of ALS stands for them all.
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -53,16 +54,17 @@ def rectools_lists(name, parameters, data, tested, k):
 
 
 def lightfm_lists(name, parameters, data, tested, k):
-    """LightFM by WARP, of RecTools' maintained package: fitting alone, on two threads."""
+    """LightFM by WARP, of RecTools' maintained package: fitting alone, on as many threads as OMP_NUM_THREADS says."""
     from lightfm import LightFM
 
     pairs = np.ones(len(data["user"]), np.float32), (data["user"], data["item"])
     matrix = sparse.coo_matrix(pairs, tuple(data["shape"].tolist()))
     epochs = parameters.pop("epochs")
     model = LightFM(loss="warp", random_state=0, **parameters)
-    model.fit_partial(matrix, epochs=0, num_threads=2)  # what is done once
+    threads = int(os.environ.get("OMP_NUM_THREADS", "2"))
+    model.fit_partial(matrix, epochs=0, num_threads=threads)  # what is done once
     start = time.perf_counter()
-    model.fit_partial(matrix, epochs=epochs, num_threads=2)
+    model.fit_partial(matrix, epochs=epochs, num_threads=threads)
     fitted = time.perf_counter()
     users, items = model.get_user_representations(), model.get_item_representations()
     rows = sparse.csr_matrix(matrix)
