@@ -133,7 +133,8 @@ def forget(user_id: str, store: Path | None) -> None:
 def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
     """Bring the copy of the exports up to date, after a rollback or when someone was forgotten.
 
-    A night does this by itself where `mirror.to` is set.
+    A night does this by itself where `mirror.to` is set. The URL is s3://bucket/prefix, gs://bucket/prefix,
+    abfss://container@account.dfs.core.windows.net/prefix or file:///folder; credentials come from the environment.
     """
     from flows.config import load
     from tasks.mirror import mirror as copy

@@ -27,7 +27,9 @@ class MirrorRules(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     to: str | None = Field(
-        default=None, description="URL of the copy, e.g. s3://bucket/prefix; credentials come from the environment."
+        default=None,
+        description="URL of the copy: s3://bucket/prefix, gs://..., abfss://..., file:///...; credentials come from "
+        "the environment (docs/export.md).",
     )
 
 
