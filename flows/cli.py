@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 
 from flows.cli_deployed import deploy, serve, worker
-from flows.cli_exports import diff, forget, mirror, pin, rollback, unpin, verify
+from flows.cli_exports import diff, forget, mirror, pin, rollback, sink, unpin, verify
 from flows.cli_options import Day, date_option, models_option, site_options, store_option, the_store
 from flows.cli_reports import report, tune
 from recmodels.errors import ConfigError, NightrecError
@@ -282,7 +282,7 @@ def show_night(store: Path, record: dict[str, Any]) -> None:
     console.print(recommendations(user_id, rows))
 
 
-for command in (verify, rollback, diff, pin, unpin, forget, mirror, serve, deploy, worker, report, tune):
+for command in (verify, rollback, diff, pin, unpin, forget, mirror, sink, serve, deploy, worker, report, tune):
     nightrec.add_command(command)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from flows.cli_options import Day, store_option, the_store
-from recmodels.errors import ConfigError
+from recmodels.errors import ConfigError, NightrecError
 from tasks.store import Store
 
 NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
@@ -144,3 +144,37 @@ def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
         raise ConfigError("There is no copy to bring up to date: name it with --to, or set mirror.to.")
     done = copy.fn(Store((store or settings.store).absolute()), url)
     say(f"Copied: {', '.join(done['copied']) or 'nothing'}. Removed: {', '.join(done['removed']) or 'nothing'}.")
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
+@store_option
+def sink(names: tuple[str, ...], config: Path | None, store: Path | None) -> None:
+    """Load the sinks (delta, postgres, redis; all that are configured, or those named) with the current export.
+
+    A night does this by itself where `[sinks]` has them. Again by hand: when one failed, after a rollback, or when
+    someone was forgotten.
+    """
+    from flows.config import load
+    from tasks.locking import held
+    from tasks.sinks.load import load as load_sinks
+    from tasks.sinks.load import remember
+    from tasks.sinks.rules import failures
+
+    settings = load(config)
+    configured = settings.sinks.configured()
+    if not configured or set(names) - set(configured):
+        there = ", ".join(configured) or "none"
+        raise ConfigError(f"No such sink is configured (there is {there}): give it a table such as [sinks.redis].")
+    chosen = settings.sinks.model_copy(update=dict.fromkeys(set(configured) - set(names or configured)))
+    folder = Store((store or settings.store).absolute())
+    with held(folder):
+        outcome = load_sinks(folder, chosen, fresh=True, task=False)
+        remember(folder, outcome)
+    for name, one in outcome.items():
+        if "failed" not in one:
+            rows = sum(table["rows"] for table in one["tables"].values())
+            say(f"{name}: {one['export_id']}, {rows:,} rows read back.")
+    if wrong := failures({"sinks": outcome}):
+        raise NightrecError(" ".join(wrong))

@@ -26,6 +26,7 @@ from tasks.pairs import PrepareRules
 from tasks.reading.inputs import Inputs
 from tasks.reading.presets import apply
 from tasks.roles import FeatureRules
+from tasks.sinks.rules import SinkRules
 from tasks.validate import ValidationRules
 
 FILE = "nightrec.toml"
@@ -95,6 +96,7 @@ class NightConfig(BaseModel):
     keep: KeepRules = KeepRules()
     mirror: MirrorRules = MirrorRules()
     mlflow: MlflowRules = MlflowRules()
+    sinks: SinkRules = SinkRules()
     demo: DemoRules = DemoRules()
 
     @field_validator("timezone")
@@ -270,4 +272,9 @@ def relative_to(config: NightConfig, folder: Path) -> NightConfig:
     features = config.features
     if features.embedder is not None:
         features = features.model_copy(update={"embedder": str(folder / features.embedder)})
-    return config.model_copy(update={"store": folder / config.store, "inputs": inputs, "features": features})
+    sinks = config.sinks
+    if sinks.delta and "://" not in sinks.delta.path:
+        delta = sinks.delta.model_copy(update={"path": str(folder / sinks.delta.path)})
+        sinks = sinks.model_copy(update={"delta": delta})
+    places = {"store": folder / config.store, "inputs": inputs, "features": features, "sinks": sinks}
+    return config.model_copy(update=places)

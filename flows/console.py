@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from tasks.sinks.rules import failures
+
 MARKS = {"done": "[green]✓[/]", "skipped": "[dim]·[/]", "failed": "[red]✗[/]", "note": "[yellow]![/]"}
 
 
@@ -99,6 +101,7 @@ def nights(records: list[dict[str, Any]], pointer: dict[str, Any] | None) -> Tab
         wrong = [f"{name}: {why}" for name, why in record.get("failed", {}).items()]
         if record["status"] == "failed":
             wrong = [record["reason"]]
+        wrong += failures(record)
         current = pointer is not None and pointer["export_id"] == record.get("export_id")
         status = f"[green]{record['status']}[/]" if record["status"] == "published" else f"[red]{record['status']}[/]"
         seconds = f"{record['seconds']:.0f}" if "seconds" in record else ""

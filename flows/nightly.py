@@ -27,6 +27,7 @@ from tasks.mlflow_log import logged
 from tasks.orders import Order
 from tasks.prepare import prepare
 from tasks.report import recorded, report
+from tasks.sinks.load import load as load_sinks
 from tasks.store import Json, Store
 from tasks.validate import validate
 
@@ -137,6 +138,7 @@ def night(
                 night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh
             )
             retain(night.store, config.keep)
+            record["sinks"] = load_sinks(night.store, config.sinks)
             if config.mirror.to:
                 mirror(night.store, config.mirror.to)
         record.update(report(night, raw, valid, prepared, comparison, published))

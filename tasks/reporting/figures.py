@@ -15,6 +15,7 @@ from tasks.compare import unbeaten
 from tasks.orders import PRIMARY
 from tasks.reporting.examples import examples
 from tasks.reporting.past import data_of_nights, nights_before
+from tasks.sinks.rules import failures
 from tasks.store import Json, Night, read_json
 
 EPOCH = re.compile(r"epoch (\d+): loss (\S+), validation NDCG@\d+ ([\d.]+)")
@@ -75,6 +76,7 @@ def news(record: Json, decision: Json) -> list[str]:
         lines.append(
             f"{record.get('winner', 'A model')} was published as {record['export_id']}: {record.get('reason')}."
         )
+        lines += failures(record)
     elif record["status"] == "compared":
         lines.append(f"Nothing was published, as this was a dry run. It would be {winner}: {reason}.")
     elif record["status"] == "running":
