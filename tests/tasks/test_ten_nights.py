@@ -54,7 +54,7 @@ def site_of(log: pa.Table, end: int, poisoned: bool) -> Dataset:
 
 
 def measured(data: Dataset, names: list[str]) -> dict[str, np.ndarray]:
-    (part,) = rolled(data, 1, 7, 0, strangers=False)
+    ((_, part),) = rolled(data, 1, 7, 0, strangers=False)
     models = {name: create(*RECIPES[name]).fit(part.train) for name in names}
     lists = {name: model.recommend(part.train, part.users, 10).items for name, model in models.items()}
     return {name: per_user(items, part.truth)["ndcg"] for name, items in lists.items()}
