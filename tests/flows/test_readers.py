@@ -1,28 +1,36 @@
-"""The few lines that README.md gives for reading the lists do read them, in each library that it names."""
+"""The lines that README.md and docs/reading.md give for reading the lists do read them, in each library they name."""
 
+import importlib.util
+import json
 import re
+import shutil
+import warnings
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
+from recmodels.export_schema import contract
 from tests.flows.running import ROOT, Demo
 
 LIBRARIES = {"pandas", "pyarrow", "polars", "duckdb"}
 
 
-def blocks() -> list[str]:
-    """The Python blocks under the heading 'Read the lists'."""
-    section = (
-        (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Read the lists\n")[2].partition("\n## ")[0]
-    )
-    return re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+def blocks(language: str = "python") -> list[str]:
+    """The blocks under README's heading 'Read the lists', and those of the page."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## Read the lists\n")[2].partition("\n## ")[0]
+    page = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", section + page, re.DOTALL | re.MULTILINE)
 
 
 def title(block: str) -> str:
-    return block.splitlines()[0].removeprefix("# ")
+    return block.splitlines()[0].removeprefix("# ").partition(",")[0]
 
 
 def test_every_library_is_named() -> None:
@@ -31,20 +39,67 @@ def test_every_library_is_named() -> None:
 
 
 @pytest.mark.parametrize("block", blocks(), ids=title)
-def test_the_lines_of_the_readme_read_the_lists(block: str, demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    topk = pq.read_table(demo.store / "exports" / "latest" / "topk")
+def test_the_lines_read_the_lists(block: str, demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    exports = demo.store / "exports" / "latest"
+    topk = pq.read_table(exports / "topk")
     if named := re.search(r"u\d{6}", block):
         topk = topk.filter(pa.compute.equal(topk["user_id"], named.group()))
-    if limit := re.search(r"rank <= (\d+)", block):
+    if limit := re.search(r"rank(?:\"\))? <= (\d+)", block):
         topk = topk.filter(pa.compute.less_equal(topk["rank"], int(limit.group(1))))
     monkeypatch.chdir(demo.folder)
+    names = ran(block)
+    if "lists" in names:
+        lists = names["lists"]
+        assert len(lists) == topk.num_rows > 0
+        assert {str(name) for name in columns(lists)} <= set(topk.column_names)
+        for column in ("user_id", "rank", "item_id", *({"model", "source"} & set(columns(lists)))):
+            assert [value_of(value) for value in lists[column]] == topk[column].to_pylist(), column
+    for table in {"similar", "popular"} & names.keys():
+        assert len(names[table]) > 0 and set(columns(names[table])) == set(pq.read_table(exports / table).column_names)
+    assert {"lists", "similar", "popular"} & names.keys()
+
+
+def ran(block: str) -> dict[str, Any]:
+    """What a block leaves; Spark's frame as one of pandas."""
     names: dict[str, Any] = {}
-    exec(block, names)
-    lists = names["lists"]
-    assert len(lists) == topk.num_rows > 0
-    assert {str(name) for name in columns(lists)} == set(topk.column_names)
-    for column in ("user_id", "rank", "item_id", "model", "source"):
-        assert [value_of(value) for value in lists[column]] == topk[column].to_pylist(), column
+    if "pyspark" not in block:
+        exec(block, names)
+        return names
+    if importlib.util.find_spec("pyspark") is None or shutil.which("java") is None:
+        pytest.skip("Spark needs the package pyspark, and Java")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(block, names)
+        try:
+            return {"lists": names["lists"].toPandas()}
+        finally:
+            names["spark"].stop()
+
+
+def test_the_source_of_dbt_names_the_files_and_their_columns(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    (source,) = yaml.safe_load(blocks("yaml")[0])["sources"]
+    monkeypatch.chdir(demo.folder)
+    for table in source["tables"]:
+        files = source["meta"]["external_location"].format(name=table["name"])
+        found = duckdb.sql(f"SELECT *, {source['loaded_at_field']} AS loaded FROM '{files}'")
+        assert {column["name"] for column in table.get("columns", [])} <= set(found.columns)
+        assert [value.date() for value in found.distinct().df()["loaded"].unique()] == [date.fromisoformat(night(demo))]
+    (model,) = (block for block in blocks("sql") if block.startswith("-- models/"))
+    query = model.replace("{{ source('nightrec', 'topk') }}", "'store/exports/latest/topk/*.parquet'")
+    topk = pq.read_table(demo.store / "exports" / "latest" / "topk")
+    assert len(duckdb.sql(query).df()) == len(set(topk["user_id"].to_pylist()))
+
+
+def night(demo: Demo) -> str:
+    run_date: str = json.loads((demo.store / "exports" / "latest.json").read_text())["run_date"]
+    return run_date
+
+
+def test_the_external_table_of_snowflake_has_the_columns_of_the_contract() -> None:
+    (statement,) = (block for block in blocks("sql") if "EXTERNAL TABLE topk (" in block)
+    named = re.findall(r"^  (\w+) \w+ AS \(value:(\w+)::", statement, re.MULTILINE)
+    assert [name for name, _ in named] == [path for _, path in named]
+    assert [name for name, _ in named] == [column["name"] for column in contract()["tables"]["topk"]["columns"]]
 
 
 def columns(lists: Any) -> list[str]:
@@ -66,5 +121,5 @@ def test_the_lists_are_read_by_the_library_itself(demo: Demo) -> None:
     assert some["rank"].to_pylist() == list(range(1, 11))
 
 
-def test_readme_is_where_the_test_looks_for_it() -> None:
-    assert Path(ROOT / "README.md").exists() and len(blocks()) >= len(LIBRARIES)
+def test_the_pages_are_where_the_test_looks_for_them() -> None:
+    assert Path(ROOT / "docs" / "reading.md").exists() and len(blocks()) >= 12
