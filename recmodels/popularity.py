@@ -9,6 +9,7 @@ from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.dataset import Dataset, Floats, Ints
 
 DAY = 86_400_000_000  # microseconds
+ROWS = 2**21  # interactions that are added up at a time
 
 
 @dataclass
@@ -27,18 +28,21 @@ class Popularity(Recommender):
     needs_history: ClassVar[bool] = False
 
     def _fit(self, data: Dataset) -> None:
-        age = (data.end - data.timestamp) / DAY  # [n], days
-        weight = data.weight.astype(np.float64)
-        total = np.bincount(data.item_index, weight, data.n_items)
-        if self.half_life_days is not None:
-            weight *= 0.5 ** (age / self.half_life_days)
-        if self.days is not None:
-            weight[age > self.days] = 0
-        recent = np.bincount(data.item_index, weight, data.n_items).astype(np.float32)
-        self.scores_: Floats = np.where(recent > 0, recent, total / max(total.max(), 1e-9) - 1).astype(np.float32)
+        total, recent = np.zeros(data.n_items), np.zeros(data.n_items)
+        for rows in (slice(i, i + ROWS) for i in range(0, len(data), ROWS)):
+            item, weight = data.item_index[rows], data.weight[rows].astype(np.float64)
+            age = (data.end - data.timestamp[rows]) / DAY
+            total += np.bincount(item, weight, data.n_items)
+            if self.half_life_days is not None:
+                weight *= 0.5 ** (age / self.half_life_days)
+            if self.days is not None:
+                weight[age > self.days] = 0
+            recent += np.bincount(item, weight, data.n_items)
+        rest = total / max(total.max(), 1e-9) - 1
+        self.scores_: Floats = np.where(recent > 0, recent, rest).astype(np.float32)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         return np.tile(self.scores_, (len(users), 1))
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return 2 * SCORE_BYTES + 32 * n_interactions + 32 * n_items
+        return 2 * SCORE_BYTES + 64 * min(n_interactions, ROWS) + 64 * n_items

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from recmodels import popularity
 from recmodels.dataset import Dataset
 from recmodels.popularity import DAY, Popularity
 from tests.recmodels.contract import RecommenderContract
@@ -29,12 +30,20 @@ def log() -> Dataset:
     return Dataset.from_arrays([0, 1, 2, 0, 1, 0], [0, 0, 0, 1, 1, 2], timestamp=times, n_users=4, n_items=4, end=0)
 
 
+@pytest.fixture(params=[1, 4, 100])
+def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interactions are added up so many at a time."""
+    monkeypatch.setattr(popularity, "ROWS", request.param)
+
+
+@pytest.mark.usefixtures("parts")
 def test_all_time_popularity_counts_everything(log: Dataset) -> None:
     top = Popularity().fit(log).recommend(log, NOBODY, 4)
     assert top.items.tolist() == [[0, 1, 2, 3]]
     assert top.scores.tolist() == [[3, 2, 1, -1]]
 
 
+@pytest.mark.usefixtures("parts")
 def test_items_outside_the_last_days_come_last_by_their_share_of_all_time(log: Dataset) -> None:
     top = Popularity(days=7).fit(log).recommend(log, NOBODY, 4)
     assert top.items.tolist() == [[1, 2, 0, 3]]
