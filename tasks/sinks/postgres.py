@@ -20,6 +20,7 @@ from tasks.store import Json
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor
+    from psycopg.sql import Identifier
 
 TYPES = {"date32[day]": "date", "int64": "bigint", "int16": "smallint", "float": "real", "string": "text"}
 BLOCK = 8 * 2**20  # bytes of CSV that are read back at a time
@@ -64,12 +65,16 @@ def name_of(rules: PostgresRules, table: str) -> str:
     return rules.table if table == "topk" else f"{rules.table}_{table}"
 
 
+def identifier(name: str) -> Identifier:
+    """A name, or schema.name, quoted: it may be a word of SQL."""
+    from psycopg import sql
+
+    return sql.Identifier(*name.split("."))
+
+
 def run(connection: Connection[Any], statement: str, **names: str | list[str]) -> Cursor[Any]:
     """Run a statement with names in it, quoted; a list of names becomes columns."""
     from psycopg import sql
-
-    def identifier(name: str) -> sql.Composable:
-        return sql.Identifier(*name.split("."))
 
     quoted = {
         key: identifier(value) if isinstance(value, str) else sql.SQL(", ").join(map(sql.Identifier, value))
@@ -89,10 +94,11 @@ def prepare(connection: Connection[Any], name: str, table: str, published: Publi
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
         "WHERE attrelid = to_regclass(%s) AND relkind = 'p' AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
     )
-    if connection.execute("SELECT to_regclass(%s)", [name]).fetchone() == (None,):
+    quoted = identifier(name).as_string(connection)
+    if connection.execute("SELECT to_regclass(%s)", [quoted]).fetchone() == (None,):
         run(connection, f"CREATE TABLE {{name}} ({columns}) PARTITION BY LIST (run_date)", name=name)
         run(connection, "CREATE INDEX ON {name} ({keys})", name=name, keys=[*LISTS_BY[table], "rank"])
-    elif connection.execute(find, [name]).fetchall() != wanted:
+    elif connection.execute(find, [quoted]).fetchall() != wanted:
         raise ConfigError(f"{name} is not the table of such lists, or of other columns: drop it, or name another one.")
     run(connection, "DROP TABLE IF EXISTS {next}", next=f"{name}_next")
     run(connection, "CREATE TABLE {next} (LIKE {name})", next=f"{name}_next", name=name)
@@ -104,7 +110,7 @@ def fill(connection: Connection[Any], name: str, table: str, published: Publishe
     with connection.cursor() as cursor:
         from psycopg import sql
 
-        into = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(sql.Identifier(*staging.split(".")))
+        into = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(identifier(staging))
         with cursor.copy(into) as copy:
             for rows in published.rows(table):
                 text = io.BytesIO()
@@ -113,7 +119,7 @@ def fill(connection: Connection[Any], name: str, table: str, published: Publishe
         run(connection, "CREATE INDEX ON {next} ({keys})", next=staging, keys=[*LISTS_BY[table], "rank"])
         # So that the swap need not look at the rows.
         run(connection, f"ALTER TABLE {{next}} ADD CHECK (run_date = '{published.run_date}')", next=staging)
-        back = sql.SQL("COPY {} TO STDOUT (FORMAT csv)").format(sql.Identifier(*staging.split(".")))
+        back = sql.SQL("COPY {} TO STDOUT (FORMAT csv)").format(identifier(staging))
         with cursor.copy(back) as copy:
             for block in blocks(iter(copy)):
                 arrived.add(parsed(block, schema))
@@ -149,8 +155,11 @@ def parsed(block: bytes, schema: pa.Schema) -> pa.Table:
 
 def swap(connection: Connection[Any], name: str, published: Published) -> None:
     """The new rows for the old ones, within the caller's transaction."""
-    find = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = to_regclass(%s)"
-    for (old,) in connection.execute(find, [name]).fetchall():
+    find = (
+        "SELECT nspname || '.' || relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+        "JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE inhparent = to_regclass(%s)"
+    )
+    for (old,) in connection.execute(find, [identifier(name).as_string(connection)]).fetchall():
         run(connection, "DROP TABLE {old}", old=old)
     night = f"FOR VALUES IN ('{published.run_date}')"
     run(connection, f"ALTER TABLE {{name}} ATTACH PARTITION {{next}} {night}", name=name, next=f"{name}_next")

@@ -200,6 +200,16 @@ def test_a_view_and_a_right_to_read_outlive_the_swap(night: Night, postgres: Any
     assert found == (3,)  # nothing is left lying about
 
 
+def test_names_may_be_words_of_sql(night: Night, postgres: Any) -> None:
+    postgres.execute('CREATE SCHEMA "order"')
+    rules = SinkRules(postgres=PostgresRules(dsn_env="SHOP_DSN", table="order.user"))
+    succeeds(night.store, rules)
+    publish(night)
+    succeeds(night.store, rules)
+    assert {row["run_date"] for row in postgres_rows(postgres, '"order"."user"')} == {RUN_DATE}
+    postgres.execute('DROP SCHEMA "order" CASCADE')
+
+
 def test_postgres_keeps_the_old_lists_when_the_new_ones_do_not_arrive(
     night: Night, postgres: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
