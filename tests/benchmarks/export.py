@@ -2,7 +2,7 @@
 
 In one run and one process, one after the other: the float32 product of all users' and items' vectors alone, by numpy or
 by torch, whichever is faster, on a part of the users; then scoring and writing as the night does it (`serve` and
-`Writer`; vectors of one length on average, so that no bound saves much, and 50 seen items a user, which are left out).
+`Writer`; vectors of one length on average, so that no bound saves much, and `--seen` items a user, which are left out).
 Printed are seconds of the clock and the cores, their ratios, the peak of memory from when the data are there (data and
 vectors included), bytes a row, and how long it takes to look up one user with pyarrow and DuckDB: files opened anew
 each time, the median of many.
@@ -88,11 +88,12 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--factors", type=int, default=128)
     parser.add_argument("--k", type=int, default=50)
+    parser.add_argument("--seen", type=int, default=50, help="Interactions of each user.")
     parser.add_argument("--product-users", type=int, default=20_000, help="Users of the bare product.")
     parser.add_argument("--out", type=Path, help="Folder to write into [a temporary one].")
     options = parser.parse_args()
 
-    users, items, seen = normal_vectors(options)
+    users, items, seen = normal_vectors(options, options.seen)
     data = Dataset.from_arrays(*both(seen), n_users=options.users, n_items=options.items)
     del seen
     sizes = {"u": options.users, "i": options.items}

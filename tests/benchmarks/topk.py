@@ -51,15 +51,15 @@ print(json.dumps(best))
 """
 
 
-def normal_vectors(options: argparse.Namespace) -> tuple[Floats, Floats, Csr]:
-    """Users, items, and 50 seen items each, by a popularity as of Zipf."""
+def normal_vectors(options: argparse.Namespace, each: int = 50) -> tuple[Floats, Floats, Csr]:
+    """Users, items, and so many seen items each (repeats included), by a popularity as of Zipf."""
     rng = np.random.default_rng(0)
     users = rng.standard_normal((options.users, options.factors), dtype=np.float32)
     items = rng.standard_normal((options.items, options.factors), dtype=np.float32)
     share = 1 / (np.arange(options.items) + 20.0)
-    chosen = rng.choice(options.items, (options.users, 50), p=share / share.sum())
+    chosen = rng.choice(options.items, (options.users, each), p=share / share.sum())
     seen: Csr = sparse.csr_array(
-        (np.ones(chosen.size, np.float32), (np.repeat(np.arange(options.users), 50), chosen.ravel())),
+        (np.ones(chosen.size, np.float32), (np.repeat(np.arange(options.users), each), chosen.ravel())),
         shape=(options.users, options.items),
     )
     return users, items, seen

@@ -54,14 +54,16 @@ def test_every_read_is_complete_while_exports_are_published_and_publishers_kille
         publisher.start()
         began = time.perf_counter()
         one = two = 0.0  # when the first of its exports was there, and when it dies: while it makes one of the next
-        while publisher.is_alive() and not (killed and one and time.perf_counter() > two):
-            read.append(read_all(root))
-            if not one and len(whole_exports(night.store)) > before:
-                one = time.perf_counter()
-                two = one + chance.uniform(0, one - began)
-            time.sleep(0.01)
-        publisher.kill()
-        publisher.join()
+        try:
+            while publisher.is_alive() and not (killed and one and time.perf_counter() > two):
+                read.append(read_all(root))
+                if not one and len(whole_exports(night.store)) > before:
+                    one = time.perf_counter()
+                    two = one + chance.uniform(0, one - began)
+                time.sleep(0.01)
+        finally:
+            publisher.kill()
+            publisher.join()
         assert publisher.exitcode == (-9 if killed else 0)
         assert "keep the contract" in verified(root, None)
     assert read_all(root) == whole_exports(night.store)[-1]
