@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from recmodels import pair_losses
 from recmodels.dataset import Dataset
 from recmodels.pair_recipe import PairRecipe
 from recmodels.pair_steps import Step
@@ -62,6 +63,9 @@ class NCFTraining(PairTraining):
         loss = super().learn(step, rate)
         self.optimiser.step()
         return loss
+
+    def softmax(self, step: Step, users: Tensor, items: Tensor) -> Tensor:
+        return pair_losses.softmax(*self.masked(step, users, items), step.log_counts)
 
     def scores(self, step: Step, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         f = super().width

@@ -46,14 +46,15 @@ class Table:
 
     def take(self, rows: Tensor | slice) -> Tensor:
         """Copies of some rows, which gradients gather at."""
-        return self.values[rows].clone().requires_grad_()
+        values = self.values.clone() if isinstance(rows, slice) else self.values.index_select(0, rows)
+        return values.requires_grad_()
 
     def change(self, rows: Tensor | slice, taken: Tensor, rate: float, regularization: float) -> None:
         """Follow the gradient that has gathered at what was taken."""
         if (gradient := taken.grad) is None:
             return
         gradient.add_(taken.detach(), alpha=regularization)
-        squares = self.squares[rows] + gradient.square().mean(dim=1)
+        squares = self.squares[rows] + torch.linalg.vector_norm(gradient, dim=1).square_() / gradient.shape[1]
         self.squares[rows] = squares
         self.values[rows] = taken.detach().addcmul_(gradient, (-rate / (squares + SMALL).sqrt())[:, None])
 
@@ -148,19 +149,29 @@ class PairTraining:
 
     def loss(self, step: Step, users: Tensor, items: Tensor) -> Tensor:
         """The sum of the losses of all pairs of a step."""
-        scores, rivals = self.scores(step, users, items)
-        rivals = rivals.index_put(step.own, rivals.new_tensor(pair_losses.MASKED))
-        given = scores, step.rows, rivals, step.weights
         loss = self.recipe.loss
         if loss == "softmax":
-            return pair_losses.softmax(*given, step.log_counts)
+            return self.softmax(step, users, items)
+        given = self.masked(step, users, items)
         tries = {"bpr": 1, "bce": pair_losses.AGAINST, "warp": pair_losses.TRIES}[loss]
-        drawn = self.steps.on(step.lots[self.steps.rng.integers(0, LOTS, (len(scores), tries))])
+        drawn = self.steps.on(step.lots[self.steps.rng.integers(0, LOTS, (len(step.rows), tries))])
         if loss == "bpr":
             return pair_losses.bpr(*given, drawn[:, 0])
         if loss == "bce":
             return pair_losses.bce(*given, drawn)
         return pair_losses.warp(*given, drawn, len(self.steps.known))
+
+    def softmax(self, step: Step, users: Tensor, items: Tensor) -> Tensor:
+        """The loss of that name."""
+        pairs = pair_products(users, items, step.rows, step.items, step.starts)
+        rivals = items.index_select(0, step.rivals)
+        return pair_losses.softmax_of_products(pairs, step.rows, users, rivals, step.own, step.weights, step.log_counts)
+
+    def masked(self, step: Step, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What losses are of: scores of pairs, rows, scores of rivals, MASKED where the user has one, and weights."""
+        scores, rivals = self.scores(step, users, items)
+        rivals = rivals.index_put(step.own, rivals.new_tensor(pair_losses.MASKED))
+        return scores, step.rows, rivals, step.weights
 
     def scores(self, step: Step, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Of the pairs [n], and of all users with all rivals [b, m]."""

@@ -29,8 +29,8 @@ PAIRS = {  # our model and its peer, of as many neighbours or factors
     "bpr": ("bpr:factors=64", "implicit.bpr:factors=64"),
     "item_knn": ("item_knn:neighbors=50,weighting=cosine,popularity_power=0.5", "implicit.item_cosine:K=50"),
     "user_knn": ("user_knn:neighbors=50,weighting=cosine", "implicit.user_cosine:K=50"),
-    "hybrid": ("hybrid:epochs=1", "lightfm.warp:no_components=64,epochs=1"),
-    "embedding": ("embedding:epochs=1", "lightfm.warp:no_components=64,epochs=1"),
+    "hybrid": ("hybrid:epochs=5", "lightfm.warp:no_components=64,epochs=5"),
+    "embedding": ("embedding:epochs=5", "lightfm.warp:no_components=64,epochs=5"),
     "mf": ("mf:factors=100,epochs=20", "surprise.svd:n_factors=100,n_epochs=20"),
 }
 ALONE = ("graph_filter", "ease")  # without a peer: none of the three fits a catalogue of that size

@@ -67,6 +67,27 @@ def test_a_user_who_has_every_rival_learns_nothing_and_stays_finite() -> None:
     )
     pair_losses.softmax(vectors.sum(dim=1), ROWS[:1], rivals, torch.ones(1), torch.zeros(3)).backward()
     torch.testing.assert_close(vectors.grad, torch.zeros(1, 2))
+    every = torch.zeros(3, dtype=torch.long), torch.arange(3)
+    pair_losses.softmax_of_products(
+        vectors.sum(dim=1), ROWS[:1], vectors, torch.ones(3, 2), every, torch.ones(1), torch.zeros(3)
+    ).backward()
+    torch.testing.assert_close(vectors.grad, torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("cells", [2**22, 48, 12])
+def test_softmax_of_products_is_that_of_their_scores(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    monkeypatch.setitem(pair_losses.LOGITS, "cpu", cells)  # all users at a time, two, one
+    generator = torch.Generator().manual_seed(0)
+    users, rivals = (torch.randn(n, 4, generator=generator) for n in (5, 6))
+    scores, weights, log_counts = (torch.randn(n, generator=generator) for n in (7, 7, 6))
+    rows, own = torch.tensor([0, 0, 1, 1, 1, 3, 4]), (torch.tensor([0, 1, 1, 3, 4]), torch.tensor([2, 0, 5, 3, 1]))
+    learnt = [tensor.requires_grad_() for tensor in (scores, users, rivals)]
+    loss = pair_losses.softmax_of_products(scores, rows, users, rivals, own, weights.exp(), log_counts)
+    gradients = torch.autograd.grad(3 * loss, learnt)
+    masked = (users @ rivals.T).index_put(own, torch.tensor(pair_losses.MASKED))
+    expected = pair_losses.softmax(scores, rows, masked, weights.exp(), log_counts)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(gradients, torch.autograd.grad(3 * expected, learnt))
 
 
 def test_products_and_their_gradients_are_those_of_dense_matrices() -> None:
