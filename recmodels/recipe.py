@@ -50,7 +50,7 @@ class Recipe:
     days: float = 30.0
     pause: float = 0.5
     """Days that lie between a state and what it is asked for among the next `days`: a list is for a later visit."""
-    one_visit: float = 0.2
+    one_visit: float = 0.0
     """How much users count of whom no such state is known: they are asked for what came later in the same visit."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.3
