@@ -157,15 +157,11 @@ class Fusion(nn.Module):
 
 
 class Network(nn.Module):
-    """From the vectors of a history's items [b, t, d] and the users [b] to a state after each item: [b, t, d].
-
-    With `item_bias` states are one longer, by a 1 that meets the items' bias.
-    """
+    """From the vectors of a history's items [b, t, d] and the users [b] to a state after each item: [b, t, d]."""
 
     def __init__(self, shape: Shape, n_users: int = 0) -> None:
         super().__init__()
         self.width, self.length, self.temperature = shape.width, shape.length, shape.temperature
-        self.ones = int(shape.item_bias)
         block = {"sasrec": SASRec, "ligr": LiGR, "bsarec": BSARec}[shape.block]
         self.first = nn.LayerNorm(shape.width)
         self.fusion = Fusion(shape, n_users) if shape.user_embedding else None
@@ -179,16 +175,13 @@ class Network(nn.Module):
         if self.fusion is not None:
             x = self.fusion(x, users)
         states: Tensor = self.last(self.blocks(self.drop(x)))
-        if self.temperature > 0:
-            states = functional.normalize(states.float(), dim=-1) / self.temperature
-        return functional.pad(states, (0, 1), value=1.0) if self.ones else states
+        if self.temperature == 0:
+            return states
+        return functional.normalize(states.float(), dim=-1) / self.temperature
 
 
 class Items(nn.Module):
-    """The table of the items' vectors, which come in and which score: embeddings, plus terms projected if `content`.
-
-    With `item_bias` there is one number more, which scores only.
-    """
+    """The table of the items' vectors, which come in and which score: embeddings, plus terms projected if `content`."""
 
     starts: Tensor
     terms: Tensor
@@ -198,8 +191,6 @@ class Items(nn.Module):
         super().__init__()
         width, self.unit = shape.width, shape.temperature > 0
         self.embedding = nn.Parameter(0.02 * torch.randn(data.n_items, width))
-        popularity = np.log1p(np.bincount(data.item_index, minlength=data.n_items)).astype(np.float32)
-        self.bias = nn.Parameter(torch.from_numpy(popularity)[:, None]) if shape.item_bias else None
         content = shape.content and data.terms.shape[1] > 0
         self.projection = nn.Parameter(0.02 * torch.randn(data.terms.shape[1], width)) if content else None
         if content:
@@ -208,27 +199,24 @@ class Items(nn.Module):
                 self.register_buffer(name, torch.from_numpy(part), persistent=False)
 
     def forward(self) -> Tensor:
-        """float32 [n_items, d or d + 1]; the first d of length 1 where scores are cosines."""
+        """float32 [n_items, d]; of length 1 where scores are cosines."""
         table: Tensor = self.embedding
         if self.projection is not None:
             table = table + functional.embedding_bag(
                 self.terms, self.projection, self.starts, mode="sum", per_sample_weights=self.weights,
                 include_last_offset=True,
             )  # fmt: skip
-        if self.unit:
-            table = functional.normalize(table, dim=-1)
-        return table if self.bias is None else torch.cat((table, self.bias), dim=1)
+        return functional.normalize(table, dim=-1) if self.unit else table
 
 
 @torch.no_grad()
 def last_states(network: Network, table: Tensor, items: Ints, starts: Longs, ends: Longs, users: Ints) -> Floats:
-    """The state after the last item of each history items[starts_i:ends_i]: float32 [n, .]; zeros for an empty one.
+    """The state after the last item of each history items[starts_i:ends_i]: float32 [n, d]; zeros for an empty one.
 
     The shapes that are computed with depend on a history's own length alone: so no other history changes a result.
     """
     network.eval()
-    states = np.zeros((len(starts), network.width + network.ones), np.float32)
-    table = table[:, : network.width]
+    states = np.zeros((len(starts), network.width), np.float32)
     positions = SCORED[table.device.type]
     for chosen, padded, lengths in padded_histories(network.length, items, starts, ends, positions):
         filled = np.full(len(padded), users[chosen[0]], np.int64)

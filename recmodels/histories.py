@@ -48,17 +48,13 @@ class Histories:
         self.last = np.minimum(self.first + 1, self.starts[self.users + 1])
         self.weights = np.ones(len(self.items), np.float32)
         if recipe.objective == "days":
-            visit_end, end = (_within(self.users, times, round(d * DAY)) for d in (recipe.pause, recipe.days))
-            again = np.unique(self.users[end > visit_end])
-            once = ~np.isin(self.users, again) & (recipe.one_visit > 0)
-            self.first, self.last = np.where(once, self.first, visit_end), np.where(once, visit_end, end)
+            self.first, self.last = (_within(self.users, times, round(d * DAY)) for d in (recipe.pause, recipe.days))
             n = np.maximum(self.last - self.first, 0)
             # One of n items is drawn, and a hit adds less to NDCG the more there are, by the ideal of n hits. Users
             # count alike, as they do in what is measured, however often they came.
             ideal = np.concatenate(([1.0], np.cumsum(1 / np.log2(np.arange(2, PLACES + 2)))))
             states = np.bincount(self.users[n > 0], minlength=len(self.starts) - 1)
             gain = n / ideal[np.minimum(n, PLACES)] / np.maximum(states[self.users], 1)
-            gain[once] *= recipe.one_visit
             self.weights = (gain / max(1e-9, gain[n > 0].mean() if n.any() else 1.0)).astype(np.float32)
 
     def targets(self, rng: np.random.Generator) -> Longs:

@@ -24,8 +24,6 @@ class Shape:
     """Share of the filter in a `bsarec` layer; the rest is attention's."""
     cutoff: int = 5
     """Frequencies up to cutoff // 2 pass the filter of a `bsarec` layer whole."""
-    item_bias: bool = False
-    """Whether an item has a score for everybody as well, which starts as the logarithm of its popularity."""
     user_embedding: bool = False
     """Whether the users who are learnt from have vectors of their own, which join each item of their history."""
     user_width: int = 128
@@ -50,8 +48,6 @@ class Recipe:
     days: float = 30.0
     pause: float = 0.5
     """Days that lie between a state and what it is asked for among the next `days`: a list is for a later visit."""
-    one_visit: float = 0.0
-    """How much users count of whom no such state is known: they are asked for what came later in the same visit."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.3
     batch: int = 1024

@@ -75,8 +75,6 @@ def train(model: "Transformer", data: Dataset, where: str) -> tuple[dict[str, Fl
     with torch.no_grad():
         everything.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
         everything.projection = items.projection
-        if everything.bias is not None and items.bias is not None:
-            everything.bias[torch.from_numpy(known).long()] = items.bias
         tensors = {f"{NETWORK}{name}": tensor for name, tensor in network.state_dict().items()}
         tensors["item_vectors"] = everything()
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, epochs
@@ -200,7 +198,7 @@ class Training:
                 continue
             table = self.items()
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-                states = self.forward(functional.embedding(inputs, table[:, : self.network.width]), users)
+                states = self.forward(functional.embedding(inputs, table), users)
             states = states.flatten(0, 1).float().index_select(0, torch.from_numpy(asked).to(self.device))
             rows = (start[:, None] + np.arange(target.shape[1])).ravel()[asked]
             wanted = torch.from_numpy(targets[rows]).to(self.device)

@@ -54,8 +54,6 @@ class Transformer(Recipe, Shape, Factors):
             raise ConfigError("transformer: cross multiplies the vectors of user and item; set user_embedding too.")
         if not (self.learning_rate > 0 and self.length > 0 and self.layers > 0 and 0 <= self.dropout < 1):
             raise ConfigError("transformer: learning_rate, length and layers are above 0, dropout from 0 to below 1.")
-        if not 0 <= self.one_visit <= 1:
-            raise ConfigError(f"transformer: one_visit {self.one_visit:g} lies from 0 to 1.")
         if self.temperature < 0:
             raise ConfigError(
                 f"transformer: temperature {self.temperature:g}; give one above 0, or 0 for plain products."
@@ -97,9 +95,6 @@ class Transformer(Recipe, Shape, Factors):
 
         table = torch.from_numpy(self.item_vectors).to(device.name())
         return last_states(self._network(), table, items, starts, ends, self._known(users))
-
-    def _tastes(self) -> Floats:
-        return self.item_vectors[:, : self.width]  # without what everybody likes it for
 
     def _known(self, users: Ints) -> Ints:
         """The users' places among the embeddings; those who came later share that of the unknown."""
@@ -143,7 +138,7 @@ class Transformer(Recipe, Shape, Factors):
         return reasons
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        numbers = (self.width + self.item_bias) * n_items + self.layers * 16 * self.width**2
+        numbers = self.width * n_items + self.layers * 16 * self.width**2
         numbers += self.user_width * n_users * self.user_embedding
         copies = 10  # of weights: gradient, two moments, average and best, and what a step makes of them
         inputs = 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.width

@@ -94,8 +94,10 @@ def main() -> None:
     options = parser.parse_args()
 
     users, items, seen = normal_vectors(options, options.seen)
-    data = Dataset.from_arrays(*both(seen), n_users=options.users, n_items=options.items)
-    del seen
+    pairs = both(seen)
+    times = np.arange(len(pairs[0]))  # zeros would take no memory
+    data = Dataset.from_arrays(*pairs, timestamp=times, n_users=options.users, n_items=options.items)
+    del seen, pairs, times
     sizes = {"u": options.users, "i": options.items}
     ids = tuple(pa.array([f"{kind}{n:07d}" for n in range(size)]) for kind, size in sizes.items())
     model = Given()

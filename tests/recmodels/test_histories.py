@@ -1,7 +1,5 @@
 """What the transformer learns from, is asked for, and is validated on."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -43,19 +41,6 @@ def test_a_state_weighs_what_its_items_can_add_to_ndcg_and_users_weigh_alike() -
     both = Dataset.from_arrays([0] * 3 + [1] * 8, np.arange(11), timestamp=np.array(days) * DAY)
     weights = Histories(Recipe(objective="days", days=9, pause=1), both, 12).weights
     assert weights[0] == pytest.approx(weights[2:8].sum())
-
-
-def test_who_came_once_is_asked_for_the_rest_of_the_visit_and_counts_less() -> None:
-    days = np.array([0, 0.1, 0.2, 40, 0, 5])  # the first user came again too late
-    data = Dataset.from_arrays([0, 0, 0, 0, 1, 1], np.arange(6), timestamp=(days * DAY).astype(np.int64))
-    recipe = Recipe(objective="days", days=9, pause=1, one_visit=0.2, validation_days=0)
-    both = Histories(recipe, data, 12)
-    asked = [list(range(first, last)) for first, last in zip(both.first, both.last, strict=True)]
-    assert asked == [[1, 2], [2], [], [], [5], []]
-    two = 2 / (1 + 1 / np.log2(3))
-    assert both.weights[:2].sum() / both.weights[4] == pytest.approx(0.2 * (two + 1) / 2)
-    none = Histories(replace(recipe, one_visit=0), data, 12)
-    assert none.targets(np.random.default_rng(0)).tolist() == [-1, -1, -1, -1, 5, -1]
 
 
 def test_validation_is_the_last_item_or_the_last_days_and_is_not_learnt_from() -> None:

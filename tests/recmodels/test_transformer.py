@@ -22,9 +22,7 @@ class TestGatedWithSampledSoftmaxOverTheComingDays(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Transformer:
-        return Transformer(
-            **TINY, block="ligr", loss="sampled", negatives=16, objective="days", temperature=0.0, item_bias=True
-        )
+        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days", temperature=0.0)
 
 
 class TestFusedWithUsersAndContent(RecommenderContract):
@@ -33,14 +31,7 @@ class TestFusedWithUsersAndContent(RecommenderContract):
 
     def make(self) -> Transformer:
         return Transformer(
-            **TINY,
-            block="sasrec",
-            loss="gbce",
-            negatives=8,
-            user_embedding=True,
-            cross=True,
-            content=True,
-            item_bias=True,
+            **TINY, block="sasrec", loss="gbce", negatives=8, user_embedding=True, cross=True, content=True
         )
 
 
@@ -51,22 +42,6 @@ def test_cosines_are_what_is_scored_whatever_the_length_of_vectors() -> None:
     np.testing.assert_allclose(np.linalg.norm(states, axis=1), 10, rtol=1e-4)  # 1 / temperature
     known = np.unique(data.item_index)
     np.testing.assert_allclose(np.linalg.norm(model.item_vectors_[known], axis=1), 1, rtol=1e-4)
-
-
-@pytest.mark.parametrize("temperature", [0.0, 0.1])
-def test_an_items_bias_starts_as_the_logarithm_of_its_popularity_and_is_added_to_its_scores(temperature: float) -> None:
-    data = small_site()
-    model = Transformer(**TINY | {"epochs": 1, "learning_rate": 1e-9}, temperature=temperature, item_bias=True).fit(
-        data
-    )
-    popularity = np.bincount(data.item_index, minlength=N_ITEMS)
-    np.testing.assert_allclose(model.item_vectors_[:, -1], np.log1p(popularity), atol=1e-4)
-    states = model._user_vectors(data, np.arange(5, dtype=np.int32))
-    assert (states[:, -1] == 1).all()
-    alike = model.similar_items(np.array([0]), 3)
-    vectors = model.item_vectors_[:, :-1]
-    cosines = vectors @ vectors[0] / (np.linalg.norm(vectors, axis=1).clip(1e-9) * np.linalg.norm(vectors[0]))
-    assert alike.items[0].tolist() == [item for item in np.argsort(-cosines) if item != 0][:3]
 
 
 def test_an_unknown_user_is_served_by_history_alone() -> None:
@@ -122,7 +97,6 @@ def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -
         ({"block": "hstu"}, "there are: sasrec, ligr, bsarec"),
         ({"dropout": 1.0}, "from 0 to below 1"),
         ({"temperature": -1}, "temperature -1; give one above 0"),
-        ({"one_visit": 2}, "one_visit 2 lies from 0 to 1"),
         ({"days": 7, "pause": 8}, "pause 8 lies from 0 to below days"),
     ],
 )
