@@ -14,6 +14,7 @@ from recmodels.recipe import Recipe
 Longs: TypeAlias = NDArray[np.int64]
 DAY = 86_400 * 10**6  # microseconds
 PLACES = 10  # of the lists that validate
+REMEMBERED = 1_000  # items of a history that compete with nothing, where seen ones do not: the latest, at most
 VALIDATED = 25_000  # users whose lists are measured after each epoch, at most
 
 
@@ -29,8 +30,7 @@ class Histories:
         self._ask(recipe, data.timestamp[~later])
         inputs = np.maximum(np.diff(self.starts) - 1, 0)  # nothing comes after the last item of a history
         parts = -(-inputs // length)
-        user = np.repeat(np.arange(data.n_users), parts)
-        back = np.arange(len(user)) - np.repeat(np.cumsum(parts) - parts, parts)  # parts are counted from the end
+        user, back = runs(np.zeros_like(parts), parts)  # parts are counted from the end
         self.part_ends = self.starts[user] + inputs[user] - back * length
         self.part_starts = np.maximum(self.part_ends - length, self.starts[user])
         tested = np.intersect1d(data.user_index[later], self.users)
@@ -63,6 +63,12 @@ class Histories:
         drawn = self.first + (rng.random(len(choices)) * choices).astype(np.int64)
         return np.where(choices > 0, self.items[np.minimum(drawn, len(self.items) - 1)], -1).astype(np.int64)
 
+    def seen_after(self, rows: Longs) -> tuple[Longs, Longs]:
+        """What users have had by each of some rows: the places of these, ascending, and items, `REMEMBERED` a row."""
+        lengths = np.minimum(rows + 1 - self.starts[self.users[rows]], REMEMBERED)
+        row, place = runs(rows + 1 - lengths, lengths)
+        return row, self.items[place].astype(np.int64)
+
     def batches(self, rng: np.random.Generator, size: int) -> list[Longs]:
         """All sequences, those of one length side by side, about `size` items a batch, in random order."""
         lengths = self.part_ends - self.part_starts
@@ -70,6 +76,12 @@ class Histories:
         batch = np.cumsum(lengths[order]) // size
         batches = np.split(order, np.flatnonzero(np.diff(batch)) + 1)
         return [batches[i] for i in rng.permutation(len(batches)) if len(batches[i])]
+
+
+def runs(starts: Longs, lengths: Longs) -> tuple[Longs, Longs]:
+    """Of the runs starts_i, starts_i + 1, ... of `lengths`, one after the other, each number's i, and the number."""
+    owner = np.repeat(np.arange(len(starts)), lengths)
+    return owner, np.arange(len(owner)) + (starts - np.cumsum(lengths) + lengths)[owner]
 
 
 def padded_histories(

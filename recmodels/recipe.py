@@ -24,6 +24,8 @@ class Shape:
     """Share of the filter in a `bsarec` layer; the rest is attention's."""
     cutoff: int = 5
     """Frequencies up to cutoff // 2 pass the filter of a `bsarec` layer whole."""
+    networks: int = 1
+    """Networks that learn one after the other, each from a seed of its own; their scores are added."""
     user_embedding: bool = False
     """Whether the users who are learnt from have vectors of their own, which join each item of their history."""
     user_width: int = 128
@@ -39,6 +41,8 @@ class Recipe:
 
     loss: Literal["full", "sampled", "gbce"] = "full"
     """Softmax over the whole catalogue, over sampled items (logQ-corrected), or gBCE."""
+    rivals: Literal["all", "unseen"] = "all"
+    """What the target competes with; `unseen`: all that the user has not had, as in the lists."""
     negatives: int = 1024
     """Items that a step draws, for `sampled` and `gbce`."""
     calibration: float = 0.75

@@ -27,9 +27,9 @@ from recmodels import losses
 from recmodels.attention import Items, Network, last_states
 from recmodels.dataset import Dataset, Floats
 from recmodels.errors import NightrecError
-from recmodels.histories import PLACES, Histories, Longs, padded_rows
+from recmodels.histories import PLACES, Histories, Longs, padded_rows, runs
 from recmodels.metrics import per_user
-from recmodels.recipe import NETWORK, Recipe
+from recmodels.recipe import Recipe
 from recmodels.topk import top_products
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Progress:
     spent: float = 0.0
     best: float = -1.0
     best_epoch: int = 0
+    done: bool = False
     epochs: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -75,8 +76,7 @@ def train(model: "Transformer", data: Dataset, where: str) -> tuple[dict[str, Fl
     with torch.no_grad():
         everything.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
         everything.projection = items.projection
-        tensors = {f"{NETWORK}{name}": tensor for name, tensor in network.state_dict().items()}
-        tensors["item_vectors"] = everything()
+        tensors = network.state_dict() | {"item_vectors": everything()}
     return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, epochs
 
 
@@ -111,8 +111,7 @@ class Training:
         at, recipe = self.progress, self.recipe
         started = time.monotonic() - at.spent
         written = time.monotonic()
-        out_of_time = False
-        while at.epoch < recipe.epochs and at.epoch - at.best_epoch < recipe.patience and not out_of_time:
+        while at.epoch < recipe.epochs and at.epoch - at.best_epoch < recipe.patience and not at.done:
             rng = np.random.default_rng((recipe.seed, at.epoch))
             targets, batches = self.histories.targets(rng), self.histories.batches(rng, recipe.batch)
             self.network.train()
@@ -124,18 +123,19 @@ class Training:
                 at.seconds, at.spent = at.seconds + now - began, now - started
                 if recipe.minutes is not None:
                     (late,) = self._summed(at.spent > 60 * recipe.minutes)
-                    out_of_time = late > 0
-                if out_of_time:
+                    at.done = late > 0
+                if at.done:
                     break
                 if self.file and self.rank == 0 and now - written > 60 * recipe.checkpoint_minutes:
                     self._write(self.file)
                     written = now
             self._end_epoch()
-        if out_of_time:
-            log.info("The %g minutes are over: the weights of epoch %d are taken.", recipe.minutes, at.best_epoch)
+            if at.done:
+                log.info("The %g minutes are over: the weights of epoch %d are taken.", recipe.minutes, at.best_epoch)
         self.model.load_state_dict(self.best)
+        at.done = True
         if self.file and self.rank == 0:
-            self.file.unlink(missing_ok=True)
+            self._write(self.file)  # more networks may follow, and be killed
         return at.epochs
 
     def _step(self, batch: Longs, targets: Longs) -> None:
@@ -202,7 +202,9 @@ class Training:
             states = states.flatten(0, 1).float().index_select(0, torch.from_numpy(asked).to(self.device))
             rows = (start[:, None] + np.arange(target.shape[1])).ravel()[asked]
             wanted = torch.from_numpy(targets[rows]).to(self.device)
-            loss = self._loss(states, table, wanted, torch.from_numpy(histories.weights[rows]).to(self.device), drawn)
+            weights = torch.from_numpy(histories.weights[rows]).to(self.device)
+            absent = self._seen(rows, drawn) if self.recipe.rivals == "unseen" else None
+            loss = self._loss(states, table, wanted, weights, drawn, absent)
             torch.autograd.backward(loss / count)
             total += float(loss.detach()) / count
         if self.world > 1:
@@ -217,13 +219,26 @@ class Training:
         length = self.histories.part_ends[part] - start
         return start, length, padded_rows(targets + 1, start, length, int(length.max(initial=0))) - 1
 
-    def _loss(self, states: Tensor, table: Tensor, targets: Tensor, weights: Tensor, drawn: Tensor | None) -> Tensor:
+    def _seen(self, rows: Longs, drawn: Tensor | None) -> losses.Places:
+        """The scores of what the users have had by each of `rows`: their rows, and columns."""
+        row, column = self.histories.seen_after(rows)
+        if drawn is not None:  # a column is of an item that was drawn, and one may be drawn twice
+            order = np.argsort(drawn.cpu().numpy(), kind="stable")
+            first, last = (np.searchsorted(drawn.cpu().numpy()[order], column, side) for side in ("left", "right"))
+            owner, place = runs(first, last - first)
+            row, column = row[owner], order[place]
+        return torch.from_numpy(row).to(self.device), torch.from_numpy(column).to(self.device)
+
+    def _loss(
+        self, states: Tensor, table: Tensor, targets: Tensor, weights: Tensor, drawn: Tensor | None,
+        absent: losses.Places | None,
+    ) -> Tensor:  # fmt: skip
         if drawn is None:
-            return losses.cross_entropy(states, table, targets, weights)
+            return losses.cross_entropy(states, table, targets, weights, absent)
         if self.recipe.loss == "gbce":
-            return losses.gbce(states, table, targets, weights, drawn, self.recipe.calibration)
+            return losses.gbce(states, table, targets, weights, drawn, self.recipe.calibration, absent)
         counts = torch.from_numpy(self.odds).to(self.device, torch.float32)[drawn] * len(drawn)
-        return losses.sampled_softmax(states, table, targets, weights, drawn, counts)
+        return losses.sampled_softmax(states, table, targets, weights, drawn, counts, absent)
 
     def _draw(self, rng: np.random.Generator) -> Tensor | None:
         """The items that this step's states are compared with; None: all of them."""

@@ -1,6 +1,7 @@
 """A transformer that reads a user's history and says what comes next (Kang and McAuley, "SASRec", ICDM 2018)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from recmodels.base import SCORE_BYTES, chunks
 from recmodels.dataset import Dataset, Floats, Ints
 from recmodels.errors import ConfigError
 from recmodels.factors import Factors
-from recmodels.histories import Longs
+from recmodels.histories import Longs, runs
 from recmodels.recipe import NETWORK, Recipe, Shape
 from recmodels.topk import TopK
 
@@ -43,9 +44,25 @@ class Transformer(Recipe, Shape, Factors):
 
         vars(self).pop("_built", None)
         devices = device.names()
-        training_on = parallel.train(self, data, devices) if len(devices) > 1 else training.train(self, data, *devices)
-        learnt, self.epochs_ = training_on
-        vars(self).update({f"{name}_": array for name, array in learnt.items()})
+        tables: list[Floats] = []
+        self.epochs_: list[dict[str, float]] = []
+        recipes = [self._recipe(i) for i in range(self.networks)]
+        for i, recipe in enumerate(recipes):
+            alone = len(devices) == 1
+            learnt, epochs = training.train(recipe, data, *devices) if alone else parallel.train(recipe, data, devices)
+            tables.append(learnt.pop("item_vectors"))
+            vars(self).update({f"{NETWORK}{i}.{name}_": array for name, array in learnt.items()})
+            self.epochs_ += epochs
+        self.item_vectors_ = np.concatenate(tables, axis=1)
+        for recipe in recipes:
+            if recipe.checkpoint:
+                Path(recipe.checkpoint).unlink(missing_ok=True)
+
+    def _recipe(self, i: int) -> "Transformer":
+        """Of one of the networks: its own seed, checkpoint and share of the time."""
+        minutes = None if self.minutes is None else self.minutes / self.networks
+        checkpoint = f"{self.checkpoint}-{i}" if self.checkpoint and i else self.checkpoint
+        return replace(self, seed=self.seed + i, minutes=minutes, checkpoint=checkpoint)
 
     def _check(self) -> None:
         if self.width % self.heads:
@@ -54,6 +71,8 @@ class Transformer(Recipe, Shape, Factors):
             raise ConfigError("transformer: cross multiplies the vectors of user and item; set user_embedding too.")
         if not (self.learning_rate > 0 and self.length > 0 and self.layers > 0 and 0 <= self.dropout < 1):
             raise ConfigError("transformer: learning_rate, length and layers are above 0, dropout from 0 to below 1.")
+        if self.networks < 1:
+            raise ConfigError(f"transformer: networks {self.networks}; give 1 or more.")
         if self.temperature < 0:
             raise ConfigError(
                 f"transformer: temperature {self.temperature:g}; give one above 0, or 0 for plain products."
@@ -62,27 +81,27 @@ class Transformer(Recipe, Shape, Factors):
             raise ConfigError(f"transformer: pause {self.pause:g} lies from 0 to below days ({self.days:g}).")
         for name, known in (
             ("block", ("sasrec", "ligr", "bsarec")), ("loss", ("full", "sampled", "gbce")),
-            ("objective", ("next", "days")),
+            ("objective", ("next", "days")), ("rivals", ("all", "unseen")),
         ):  # fmt: skip
             if (given := getattr(self, name)) not in known:
                 raise ConfigError(f"transformer: {name} {given!r}; there are: {', '.join(known)}.")
 
-    def _network(self) -> "Network":
+    def _networks(self) -> list["Network"]:
         if "_built" not in vars(self):
-            import torch
-
-            from recmodels.attention import Network
-
-            state = {
-                name.removeprefix(NETWORK).removesuffix("_"): torch.from_numpy(value)
-                for name, value in vars(self).items()
-                if name.startswith(NETWORK)
-            }
-            users = state.get("fusion.users.weight")
-            network = Network(self, 0 if users is None else len(users) - 1)
-            network.load_state_dict(state)
-            self._built = network.to(device.name()).eval()
+            self._built = [self._network(f"{NETWORK}{i}.").to(device.name()).eval() for i in range(self.networks)]
         return self._built
+
+    def _network(self, prefix: str) -> "Network":
+        import torch
+
+        from recmodels.attention import Network
+
+        learnt = {name: value for name, value in vars(self).items() if name.startswith(prefix)}
+        state = {name.removeprefix(prefix).removesuffix("_"): torch.from_numpy(learnt[name]) for name in learnt}
+        users = state.get("fusion.users.weight")
+        network = Network(self, 0 if users is None else len(users) - 1)
+        network.load_state_dict(state)
+        return network
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         return self._states(data.item_index, data.indptr[users], data.indptr[users + 1], users)
@@ -93,12 +112,14 @@ class Transformer(Recipe, Shape, Factors):
 
         from recmodels.attention import last_states
 
-        table = torch.from_numpy(self.item_vectors).to(device.name())
-        return last_states(self._network(), table, items, starts, ends, self._known(users))
+        table, known = torch.from_numpy(self.item_vectors).to(device.name()), self._known(users)
+        parts = zip(self._networks(), torch.split(table, self.width, dim=1), strict=True)
+        states = [last_states(network, own, items, starts, ends, known) for network, own in parts]
+        return np.concatenate(states, axis=1)
 
     def _known(self, users: Ints) -> Ints:
         """The users' places among the embeddings; those who came later share that of the unknown."""
-        embeddings = vars(self).get(f"{NETWORK}fusion.users.weight_")
+        embeddings = vars(self).get(f"{NETWORK}0.fusion.users.weight_")
         return users if embeddings is None else np.minimum(users, len(embeddings) - 1).astype(np.int32)
 
     def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
@@ -118,12 +139,10 @@ class Transformer(Recipe, Shape, Factors):
     def _missed_most(self, data: Dataset, users: Ints, lengths: Longs, lists: Ints) -> Ints:
         """For lists [n, k] the item of the user's last `lengths` [n] whose absence lowers each score most, or -1."""
         starts = data.indptr[users + 1] - lengths
-        owner = np.repeat(np.arange(len(users)), lengths)
-        absent = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        owner, absent = runs(np.zeros_like(lengths), lengths)
         sizes = lengths[owner] - 1
         ends = np.cumsum(sizes)
-        row = np.repeat(np.arange(len(owner)), sizes)
-        place = np.arange(len(row)) - (ends - sizes)[row]
+        row, place = runs(np.zeros_like(sizes), sizes)
         kept = data.item_index[starts[owner][row] + place + (place >= absent[row])]
         without = self._states(kept, ends - sizes, ends, users[owner])
         whole = self._user_vectors(data, users)
@@ -140,6 +159,6 @@ class Transformer(Recipe, Shape, Factors):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         numbers = self.width * n_items + self.layers * 16 * self.width**2
         numbers += self.user_width * n_users * self.user_embedding
-        copies = 10  # of weights: gradient, two moments, average and best, and what a step makes of them
+        copies = 8 + 2 * self.networks  # of weights: gradient, two moments, average, best, and what steps make of them
         inputs = 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.width
         return copies * 4 * numbers + inputs + SCORE_BYTES

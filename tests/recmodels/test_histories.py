@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recmodels import histories
 from recmodels.dataset import Dataset
 from recmodels.errors import DataRefused
 from recmodels.histories import DAY, Histories
@@ -41,6 +42,19 @@ def test_a_state_weighs_what_its_items_can_add_to_ndcg_and_users_weigh_alike() -
     both = Dataset.from_arrays([0] * 3 + [1] * 8, np.arange(11), timestamp=np.array(days) * DAY)
     weights = Histories(Recipe(objective="days", days=9, pause=1), both, 12).weights
     assert weights[0] == pytest.approx(weights[2:8].sum())
+
+
+def test_what_a_user_has_had_by_a_row_is_all_that_came_before_and_itself() -> None:
+    users, items = [0, 0, 0, 0, 1, 1, 1], [5, 2, 4, 1, 3, 0, 6]
+    known = Histories(Recipe(), Dataset.from_arrays(users, items, timestamp=np.arange(7)), 2)  # 1 and 6 validate
+    rows, seen = known.seen_after(np.array([2, 0, 4]))
+    assert list(zip(rows.tolist(), seen.tolist(), strict=True)) == [(0, 5), (0, 2), (0, 4), (1, 5), (2, 3), (2, 0)]
+
+
+def test_what_a_user_has_had_is_remembered_so_far_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories, "REMEMBERED", 2)
+    rows, seen = Histories(Recipe(), one_user([0, 1, 2, 3, 4]), 12).seen_after(np.array([3, 0]))
+    assert (rows.tolist(), seen.tolist()) == ([0, 0, 1], [2, 3, 0])
 
 
 def test_validation_is_the_last_item_or_the_last_days_and_is_not_learnt_from() -> None:

@@ -30,6 +30,24 @@ def test_full_cross_entropy_is_that_of_torch_and_so_are_its_gradients(budget: in
         torch.testing.assert_close(one, other)
 
 
+ABSENT = (torch.tensor([0, 0, 2, 3, 6, 6]), torch.tensor([4, 9, 10, 0, 1, 2]))  # rows and columns of scores
+
+
+@pytest.mark.parametrize("budget", [1, 3 * 4 * 11, 2**20])
+def test_scores_that_are_absent_take_no_part(budget: int) -> None:
+    states, table, targets = some_scores()
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    scores = (states @ table.T).index_put(ABSENT, torch.tensor(-torch.inf, dtype=torch.float64))
+    expected = (weights * functional.cross_entropy(scores, targets, reduction="none")).sum()
+    ours = losses._CrossEntropy.apply(states, table, targets, weights, budget, ABSENT)
+    torch.testing.assert_close(ours, expected)
+    gradients = (torch.autograd.grad(loss, (states, table)) for loss in (ours, expected))
+    torch.testing.assert_close(*gradients)
+    even = torch.ones(11, dtype=torch.float64)
+    sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even, ABSENT)
+    torch.testing.assert_close(sampled, expected)
+
+
 def test_sampled_softmax_with_every_item_once_is_the_full_one() -> None:
     states, table, targets = some_scores()
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
@@ -57,3 +75,12 @@ def test_gbce_follows_its_definition(calibration: float) -> None:
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
     expected = -(weights * (beta * positive.log() + (1 - negative).log().sum(dim=1))).sum() / 4
     torch.testing.assert_close(losses.gbce(states, table, targets, weights, drawn, calibration), expected)
+
+
+def test_gbce_without_what_is_absent_is_less_by_its_terms() -> None:
+    states, table, targets = some_scores()
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    drawn, absent = torch.tensor([8, 9, 10]), (torch.tensor([1, 4]), torch.tensor([0, 2]))
+    whole, less = (losses.gbce(states, table, targets, weights, drawn, 0.75, out) for out in (None, absent))
+    scores = (states @ table[drawn].T)[absent]
+    torch.testing.assert_close(whole - less, (weights[absent[0]] * functional.softplus(scores)).sum() / 4)

@@ -82,6 +82,33 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypat
     assert not (tmp_path / "state.safetensors").exists()
 
 
+def test_a_network_that_stands_is_not_trained_again_after_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, file = small_site(), tmp_path / "state"
+    alone = [Transformer(**TINY, seed=seed).fit(data) for seed in (3, 4)]
+    both = Transformer(**TINY, seed=3, networks=2, checkpoint=str(file), checkpoint_minutes=0)
+    seeds: list[int] = []
+    step = Training._step
+
+    def dies(self: Training, *given: object) -> None:
+        if self.recipe.seed == 4 and seeds.count(4) == 2:
+            raise Killed
+        seeds.append(self.recipe.seed)
+        step(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_step", dies)
+        with pytest.raises(Killed):
+            both.fit(data)
+        assert {path.name for path in tmp_path.iterdir()} == {"state", "state-1"}
+        patch.setattr(Training, "_step", lambda self, *given: (seeds.append(-self.recipe.seed), step(self, *given))[1])
+        both.fit(data)
+    assert set(seeds) == {3, 4, -4} and not list(tmp_path.iterdir())
+    np.testing.assert_array_equal(both.item_vectors_, np.hstack([model.item_vectors_ for model in alone]))
+    assert [e["loss"] for e in both.epochs_] == [e["loss"] for model in alone for e in model.epochs_]
+
+
 def test_a_checkpoint_of_other_data_is_not_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state.safetensors"
     with monkeypatch.context() as patch:
@@ -101,6 +128,28 @@ def test_what_follows_is_learnt(block: str, loss: str) -> None:
     last = data.item_index[data.indptr[1:] - 1]
     found = model.recommend(data, users, 1).items[:, 0]
     assert (found == (last + 1) % data.n_items).mean() > 0.9
+
+
+@pytest.mark.parametrize("loss", ["full", "sampled", "gbce"])
+def test_what_users_have_had_competes_with_nothing_if_so_wished(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, met = small_site(), []
+    monkeypatch.setattr(Training, "_loss", lambda *given: met.append(given[1:]) or given[1].sum())
+    recipe = Transformer(**TINY | {"epochs": 1}, rivals="unseen", loss=loss, negatives=30)
+    learner = Training(recipe, Network(recipe), Items(data, recipe), data)
+    monkeypatch.setattr(learner, "_draw", lambda _: None if loss == "full" else torch.tensor([7, 3, 0, 7]))
+    rows = np.array([0, 5, 20])
+    placed = learner._seen(rows, learner._draw(None))
+    columns = np.arange(data.n_items) if loss == "full" else np.array([7, 3, 0, 7])
+    users, items = learner.histories.users, learner.histories.items
+    expected = [
+        (i, column)
+        for i, row in enumerate(rows)
+        for column, item in enumerate(columns)
+        if item in items[: row + 1][users[: row + 1] == users[row]]
+    ]
+    assert sorted(zip(*(places.tolist() for places in placed), strict=True)) == expected
+    learner.run()
+    assert met and all(given[-1] is not None for given in met)
 
 
 def test_the_best_weights_are_kept_and_training_ends_when_it_gets_no_better(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,6 +25,13 @@ class TestGatedWithSampledSoftmaxOverTheComingDays(RecommenderContract):
         return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days", temperature=0.0)
 
 
+class TestTwoNetworksWithUnseenRivals(RecommenderContract):
+    rounding = 1e-3
+
+    def make(self) -> Transformer:
+        return Transformer(**TINY | {"epochs": 1}, networks=2, rivals="unseen")
+
+
 class TestFusedWithUsersAndContent(RecommenderContract):
     rounding = 1e-3
     recommends_unseen_items = True
@@ -42,6 +49,17 @@ def test_cosines_are_what_is_scored_whatever_the_length_of_vectors() -> None:
     np.testing.assert_allclose(np.linalg.norm(states, axis=1), 10, rtol=1e-4)  # 1 / temperature
     known = np.unique(data.item_index)
     np.testing.assert_allclose(np.linalg.norm(model.item_vectors_[known], axis=1), 1, rtol=1e-4)
+
+
+def test_the_scores_of_several_networks_are_added(tmp_path: Path) -> None:
+    data, users = small_site(), np.arange(12)
+    settings = TINY | {"user_embedding": True}
+    both = Transformer(**settings, networks=2, seed=1).fit(data)
+    parts = [Transformer(**settings, seed=seed).fit(data)._score(data, users) for seed in (1, 2)]
+    np.testing.assert_allclose(both._score(data, users), sum(parts), rtol=1e-5, atol=1e-5)
+    both.save(tmp_path)
+    again = Transformer.load(tmp_path)
+    np.testing.assert_array_equal(again._score(data, users), both._score(data, users))
 
 
 def test_an_unknown_user_is_served_by_history_alone() -> None:
@@ -83,7 +101,7 @@ def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -
     from safetensors.numpy import load_file
 
     names = load_file(tmp_path / "model.safetensors").keys()
-    assert {"item_vectors_", "network.blocks.0.attention.qkv.weight_"} <= names
+    assert {"item_vectors_", "network.0.blocks.0.attention.qkv.weight_"} <= names
     assert not any("projection" in name for name in names)  # it is in the items' vectors
     assert json.loads((tmp_path / "model.json").read_text())["recommender"] == "transformer"
 
@@ -96,6 +114,8 @@ def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -
         ({"loss": "bce"}, "there are: full, sampled, gbce"),
         ({"block": "hstu"}, "there are: sasrec, ligr, bsarec"),
         ({"dropout": 1.0}, "from 0 to below 1"),
+        ({"rivals": "none"}, "there are: all, unseen"),
+        ({"networks": 0}, "networks 0; give 1 or more"),
         ({"temperature": -1}, "temperature -1; give one above 0"),
         ({"days": 7, "pause": 8}, "pause 8 lies from 0 to below days"),
     ],
