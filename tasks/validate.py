@@ -28,6 +28,7 @@ from expectations import interactions, items, users
 from expectations.rules import Rule, ValidationRules
 from expectations.runner import Finding, Suite, check_schema, to_frame, write_docs
 from recmodels.errors import ConfigError, DataRefused
+from tasks import profiles
 from tasks.engine import connect, literal, quoted
 from tasks.stage import stage_task, told_stage
 from tasks.store import Json, Manifest, Night, finished, outputs, replacing
@@ -134,16 +135,16 @@ def write_valid(
 
             profile = {"table": name, "rows": counts["rows"], "quarantined_share": counts["share"]}
             allowed = counts["share"] <= rules.max_quarantined_share
-            profile["refusals"] = "" if allowed else _refusals(db, name, rows, counts, bad, quarantine_out)
+            profile["refusals"] = "" if allowed else profiles.refusals(db, name, rows, counts, bad, quarantine_out)
             if name == "interactions":
-                profile |= _profile(db, good, out / "items.parquet", rules, cutoff)
+                profile |= profiles.of_interactions(db, good, out / "items.parquet", rules, cutoff)
                 profile["after_cutoff"] = after_cutoff
                 if recent_rows:
                     profile["recent_median"] = statistics.median(recent_rows)
                     profile["rows_to_recent"] = counts["rows"] / max(profile["recent_median"], 1)
-                summary |= _overview(profile)
-            elif name == "items" and "title" in pq.read_schema(good).names:
-                profile["titles"] = _one(db, f"SELECT count(title) FROM {_scan(good)}")[0]
+                summary |= profiles.overview(profile)
+            elif name == "items":
+                profile |= profiles.of_items(db, good)
             table = Suite(f"{name}-table", _table_rules(name, profile, rules, cutoff))
             table.check(pd.DataFrame([profile]))
 
@@ -301,87 +302,6 @@ def _counts(codes: Codes, rejects: int) -> dict[str, Any]:
     return {"rows_in": rows_in, "rows": rows_in - refused, "refused": refused, "rejects": rejects, "share": share}
 
 
-def _profile(
-    db: duckdb.DuckDBPyConnection, good: Path, catalogue: Path, rules: ValidationRules, cutoff: datetime
-) -> dict[str, Any]:
-    """The numbers of the interactions that table rules judge."""
-    db.execute(
-        f"""
-        CREATE TEMP TABLE by_item AS
-        SELECT item_id, count(*) AS n, epoch_us(min(timestamp)) AS oldest, epoch_us(max(timestamp)) AS newest
-        FROM {_scan(good)} GROUP BY item_id
-        """
-    )
-    n_items, oldest, newest = _one(db, "SELECT count(*), min(oldest), max(newest) FROM by_item")
-    n_users = _one(db, f"SELECT count(*) FROM (SELECT DISTINCT user_id FROM {_scan(good)})")[0]
-    profile: dict[str, Any] = {"users": n_users, "items": n_items}
-    if newest is not None:
-        profile["oldest"], profile["newest"] = (
-            datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us) for us in (oldest, newest)
-        )
-        profile["newest_age_days"] = (cutoff - profile["newest"]) / timedelta(days=1)
-    if "rating" in pq.read_schema(good).names:
-        profile["ratings"] = _one(db, f"SELECT count(rating) FROM {_scan(good)}")[0]
-    if catalogue.exists() and n_items:
-        unknown = f"item_id NOT IN (SELECT item_id FROM {_scan(catalogue)})"
-        rows, missing = _one(db, f"SELECT sum(n), coalesce(sum(n) FILTER ({unknown}), 0) FROM by_item")
-        profile |= {"unknown_rows": int(missing), "known_items_share": 1 - int(missing) / int(rows)}
-        low = profile["known_items_share"] < rules.min_known_items_share
-        profile["unknown_examples"] = _examples(db, good, "item_id", unknown) if low else ""
-    return profile
-
-
-def _overview(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """The profile as the summary of the stage gives it."""
-    times = {name: profile[name].isoformat() for name in ("oldest", "newest") if name in profile}
-    names = ("rows", "users", "items", "newest_age_days", "known_items_share")
-    return {name: profile[name] for name in names if name in profile} | times
-
-
-def _refusals(
-    db: duckdb.DuckDBPyConnection, name: str, suite: Suite, counts: Mapping[str, Any], bad: Path, quarantine: Path
-) -> str:
-    """How many rows were refused and why, with examples: the most frequent three reasons."""
-    total = counts["rows_in"] + counts["rejects"]
-    reasons = [
-        (
-            finding.refused,
-            f"{finding.refused:,} because {finding.rule.column} {finding.rule.says} "
-            f"({finding.rule.expectation} on {finding.rule.column}; for example "
-            + _examples(db, bad, finding.rule.shown, f"contains(reason, {literal(finding.rule.reason)})")
-            + ")",
-        )
-        for finding in suite.findings
-        if finding.refused
-    ]
-    if counts["rejects"]:
-        rejects = quarantine / "rejects.parquet"
-        examples = _examples(db, rejects, "text", f'"table" = {literal(name)}')
-        why = _one(db, f'SELECT reason FROM {_scan(rejects)} WHERE "table" = {literal(name)} LIMIT 1')[0]
-        reasons.append(
-            (counts["rejects"], f"{counts['rejects']:,} because the line is no row ({why}; for example {examples})")
-        )
-    reasons.sort(key=lambda reason: -reason[0])
-    return (
-        f"{counts['refused'] + counts['rejects']:,} of {total:,} rows ({counts['share']:.1%}) of the table {name} are "
-        f"refused and in quarantine: {'; '.join(text for _, text in reasons[:3])}"
-    )
-
-
-def _examples(db: duckdb.DuckDBPyConnection, file: Path, column: str, where: str) -> str:
-    """Up to three different values of a column, the first with where it stands in the input."""
-    found = db.execute(
-        f"""
-        WITH seen AS (SELECT {quoted(column)} AS value, source_file, source_row, row_number() OVER () AS n
-                      FROM {_scan(file)} WHERE {where} LIMIT 100000)
-        SELECT CASE WHEN value IS NULL THEN 'nothing' ELSE '''' || left(value::VARCHAR, 60) || '''' END,
-               arg_min(source_file, n) || ':' || arg_min(source_row, n)
-        FROM seen GROUP BY value ORDER BY min(n) LIMIT 3
-        """
-    ).fetchall()
-    return ", ".join(value for value, _ in found) + (f", first at {found[0][1]}" if found else "")
-
-
 def _sentence(stops: Sequence[Finding]) -> str:
     """The first broken expectation in a sentence, and the names of the others."""
     first = stops[0]
@@ -394,13 +314,3 @@ def _sentence(stops: Sequence[Finding]) -> str:
     sentence = f"{rule.says} ({rule.expectation} on {rule.column}: {rule.checked} is {observed}); {rule.advice}."
     others = ", ".join(finding.rule.checked for finding in stops[1:])
     return sentence[0].upper() + sentence[1:] + (f" Broken too: {others}." if others else "")
-
-
-def _scan(file: Path) -> str:
-    return f"read_parquet({literal(file)})"
-
-
-def _one(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = db.execute(query).fetchone()
-    assert row is not None, query
-    return row
