@@ -6,6 +6,7 @@ hyper-parameters are chosen. Items of the later part that the earlier one has ne
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import numpy as np
@@ -78,13 +79,25 @@ def gowalla(*, validation: bool = False) -> Split:
 
 def movielens_1m(*, validation: bool = False) -> Split:
     """Ratings of 4 and 5; what comes after the 90 % quantile of time is tested; k = 10. Terms: title, genres."""
-    folder = real_data("ml-1m")
-    table = pq.read_table(folder / "positives.parquet")
-    users, items, seconds = (table[name].to_numpy() for name in table.column_names if name != "rating")
-    films = [line.split("::") for line in (folder / "movies.dat").read_text("latin-1").splitlines()]
+    films = [line.split("::") for line in (real_data("ml-1m") / "movies.dat").read_text("latin-1").splitlines()]
     about = {int(film): (title, genres) for film, title, genres in films}
-    split = _by_rule(_log(users, items, seconds), _last_tenth_of_time, k=10, validation=validation)
-    return _described(split, [about[film] for film in np.unique(items).tolist()])
+    log, film_ids = _movielens_1m_log()
+    split = _by_rule(log, _last_tenth_of_time, k=10, validation=validation)
+    return _described(split, [about[film] for film in film_ids.tolist()])
+
+
+def movielens_1m_on(day: date) -> Split:
+    """What `movielens_1m` learns from, split once more: all that comes before a day (UTC), and all from then on."""
+    log, _ = _movielens_1m_log()
+    start = datetime.combine(day, time.min, UTC).timestamp()
+    return _by_rule(log.where(~_last_tenth_of_time(log)), lambda log: log.seconds >= start, k=10, validation=False)
+
+
+def _movielens_1m_log() -> tuple[Log, NDArray[np.int64]]:
+    """Ratings of 4 and 5, and the films' ids by index."""
+    table = pq.read_table(real_data("ml-1m") / "positives.parquet")
+    users, items, seconds = (table[name].to_numpy() for name in table.column_names if name != "rating")
+    return _log(users, items, seconds), np.unique(items)
 
 
 def movielens_small(*, validation: bool = False) -> Split:
