@@ -223,8 +223,9 @@ class Training:
         """The scores of what the users have had by each of `rows`: their rows, and columns."""
         row, column = self.histories.seen_after(rows)
         if drawn is not None:  # a column is of an item that was drawn, and one may be drawn twice
-            order = np.argsort(drawn.cpu().numpy(), kind="stable")
-            first, last = (np.searchsorted(drawn.cpu().numpy()[order], column, side) for side in ("left", "right"))
+            items = drawn.cpu().numpy()
+            order = np.argsort(items, kind="stable")
+            first, last = (np.searchsorted(items, column, side, sorter=order) for side in ("left", "right"))
             owner, place = runs(first, last - first)
             row, column = row[owner], order[place]
         return torch.from_numpy(row).to(self.device), torch.from_numpy(column).to(self.device)
