@@ -31,11 +31,11 @@ def parse(model: str) -> tuple[str, dict[str, Any]]:
     return name, {parameter: _value(text) for parameter, _, text in pairs}
 
 
-def measure(data: str, model: str, *, validation: bool) -> dict[str, Any]:
+def measure(data: str, model: str, *, validation: bool, seed: int) -> dict[str, Any]:
     """Fit one model here, make the lists of the tested users, and measure both."""
     name, parameters = parse(model)
     split = SPLITS[data](validation=validation)
-    recommender = registry.create(name, parameters, seed=0)
+    recommender = registry.create(name, parameters, seed=seed)
     loaded = memory.peak()
     start = time.perf_counter()
     recommender.fit(split.train)
@@ -61,11 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Print a row a model; the exit code is 1 if one failed."""
     options = _options(arguments)
     if options.here:
-        print(json.dumps(measure(options.data, options.models[0], validation=options.validation)))
+        row = measure(options.data, options.models[0], validation=options.validation, seed=options.seed)
+        print(json.dumps(row))
         return 0
     rows, failed = [], False
     for model in options.models or registry.names():
-        row = _apart(options.data, model, options.validation)
+        row = _apart(options.data, model, options.validation, options.seed)
         if row is None:
             failed = True
             continue
@@ -83,8 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
     return int(failed)
 
 
-def _apart(data: str, model: str, validation: bool) -> dict[str, Any] | None:
-    command = [sys.executable, "-m", "tests.benchmarks.quality", data, model, "--here"]
+def _apart(data: str, model: str, validation: bool, seed: int) -> dict[str, Any] | None:
+    command = [sys.executable, "-m", "tests.benchmarks.quality", data, model, "--seed", str(seed), "--here"]
     ran = subprocess.run([*command, *["--validation"] * validation], stdout=subprocess.PIPE, text=True, check=False)
     if ran.returncode != 0:
         print(f"{model} failed (exit code {ran.returncode}); what it said is above.", file=sys.stderr)
@@ -107,6 +108,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="NAME[:PARAMETER=VALUE,...]; default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
     parser.add_argument("--validation", action="store_true", help="measure within the part that is learnt from")
+    parser.add_argument("--seed", type=int, default=0, help="of each model (default: 0)")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
