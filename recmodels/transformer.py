@@ -1,5 +1,6 @@
 """A transformer that reads a user's history and says what comes next (Kang and McAuley, "SASRec", ICDM 2018)."""
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +19,8 @@ from recmodels.topk import TopK
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.attention import Network
+
+log = logging.getLogger(__name__)
 
 EXPLAINED = 2**20  # items of histories that are read at a time, to say which are missed most
 
@@ -48,6 +51,8 @@ class Transformer(Recipe, Shape, Factors):
         self.epochs_: list[dict[str, float]] = []
         recipes = [self._recipe(i) for i in range(self.networks)]
         for i, recipe in enumerate(recipes):
+            if self.networks > 1:
+                log.info("Network %d of %d:", i + 1, self.networks)
             alone = len(devices) == 1
             learnt, epochs = training.train(recipe, data, *devices) if alone else parallel.train(recipe, data, devices)
             tables.append(learnt.pop("item_vectors"))

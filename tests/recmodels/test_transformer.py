@@ -51,10 +51,12 @@ def test_cosines_are_what_is_scored_whatever_the_length_of_vectors() -> None:
     np.testing.assert_allclose(np.linalg.norm(model.item_vectors_[known], axis=1), 1, rtol=1e-4)
 
 
-def test_the_scores_of_several_networks_are_added(tmp_path: Path) -> None:
+def test_the_scores_of_several_networks_are_added(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data, users = small_site(), np.arange(12)
     settings = TINY | {"user_embedding": True}
-    both = Transformer(**settings, networks=2, seed=1).fit(data)
+    with caplog.at_level("INFO"):
+        both = Transformer(**settings, networks=2, seed=1).fit(data)
+    assert [line for line in caplog.messages if "etwork" in line] == ["Network 1 of 2:", "Network 2 of 2:"]
     parts = [Transformer(**settings, seed=seed).fit(data)._score(data, users) for seed in (1, 2)]
     np.testing.assert_allclose(both._score(data, users), sum(parts), rtol=1e-5, atol=1e-5)
     both.save(tmp_path)
