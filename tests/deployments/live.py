@@ -38,7 +38,7 @@ PATIENCE = 150.0
 T = TypeVar("T")
 
 
-def until(what: str, found: Callable[[], T | None], patience: float = PATIENCE, every: float = 0.5) -> T:
+def until(what: str, found: Callable[[], T | None], patience: float = PATIENCE, every: float = 0.3) -> T:
     """What ``found`` returns as soon as it is something."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
@@ -182,7 +182,7 @@ class Site:
                 process.suspend()
             return process
 
-        return until(f"{name} is trained", caught, every=0.1)
+        return until(f"{name} is trained", caught, every=0.02)
 
     @staticmethod
     def thaw(process: psutil.Process) -> None:
