@@ -60,7 +60,7 @@ def row_rules(columns: Collection[str], rules: ValidationRules, now: datetime) -
 
 
 def table_rules(profile: Mapping[str, Any], rules: ValidationRules, cutoff: datetime) -> list[Rule]:
-    """The rules of the table, given its profile (see ``tasks.profiles``)."""
+    """The rules of the table, given its profile (see ``tasks.validate.profiles``)."""
     after = int(profile.get("after_cutoff") or 0)
     found = [
         quarantined_share(profile, rules),

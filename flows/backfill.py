@@ -10,16 +10,16 @@ from prefect import flow, tags
 from prefect.runtime import flow_run as this_run
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from flows.children import end_children
-from flows.config import NightConfig, deployed
+from flows.execution.flow_runs import end_children
+from flows.execution.run_dates import holding
 from flows.nightly import night
-from flows.options import NightOptions, several_models
-from flows.rules import WorkerRules
-from flows.schedule import holding
+from flows.settings.options import NightOptions, several_models
+from flows.settings.schedule import WorkerRules
+from flows.settings.site import NightConfig, deployed
 from recmodels.errors import ConfigError, NightrecError
-from tasks.demo import demo_site
-from tasks.stage import tell
-from tasks.store import Json, Night, Store, read_json
+from tasks.ingest.demo import demo_site
+from tasks.store.paths import Json, Night, Store, read_json
+from tasks.store.stage import tell
 
 
 class BackfillOptions(BaseModel):

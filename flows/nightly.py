@@ -5,31 +5,31 @@ from datetime import date
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows.children import end_children
-from flows.config import NightConfig, deployed
-from flows.options import ORDINARY, NightOptions
-from flows.placement import place_for
-from flows.rules import WorkerRules
-from flows.schedule import holding, newer_run, night_name, tonight
-from tasks.champion import field
-from tasks.compare import compare
-from tasks.demo import demo_site
-from tasks.export import export
-from tasks.features import features
-from tasks.gate import admit
-from tasks.ingest import ingest
-from tasks.keeping import retain
-from tasks.lists import list_rules
-from tasks.machine import core_count
-from tasks.members import in_turn, with_members, without_failed
-from tasks.mirror import mirror
-from tasks.mlflow_log import logged
-from tasks.orders import Order
-from tasks.prepare import prepare
-from tasks.report import recorded, report
-from tasks.sinks.load import load as load_sinks
-from tasks.store import Json, Store
-from tasks.validate import validate
+from flows.execution.executors import place_for
+from flows.execution.flow_runs import end_children
+from flows.execution.run_dates import holding, newer_run, night_name, tonight
+from flows.settings.options import ORDINARY, NightOptions
+from flows.settings.schedule import WorkerRules
+from flows.settings.site import NightConfig, deployed
+from tasks.compare.champion import field
+from tasks.compare.gate import admit
+from tasks.compare.stage import compare
+from tasks.export.stage import export
+from tasks.features.stage import features
+from tasks.ingest.demo import demo_site
+from tasks.ingest.stage import ingest
+from tasks.lists.rules import list_rules
+from tasks.prepare.stage import prepare
+from tasks.publish.mirror import mirror
+from tasks.publish.retention import retain
+from tasks.publish.sinks.load import load as load_sinks
+from tasks.report.mlflow import logged
+from tasks.report.stage import recorded, report
+from tasks.store.machine import core_count
+from tasks.store.paths import Json, Store
+from tasks.train.jobs import Order
+from tasks.train.members import in_turn, with_members, without_failed
+from tasks.validate.stage import validate
 
 
 @flow(

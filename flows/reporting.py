@@ -5,11 +5,11 @@ from datetime import date
 from prefect import flow
 from prefect.runtime import flow_run as this_run
 
-from flows.config import deployed
+from flows.settings.site import deployed
 from recmodels.errors import NightrecError
-from tasks.report import show_page, shown
-from tasks.reporting.page import write_report
-from tasks.store import Store
+from tasks.report.page import write_report
+from tasks.report.stage import show_page, shown
+from tasks.store.paths import Store
 
 
 def report_name() -> str:

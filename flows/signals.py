@@ -15,14 +15,14 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_UI_URL
 
-from flows.children import reason_of
-from flows.config import NightConfig, deployed
-from flows.schedule import tonight
+from flows.execution.flow_runs import reason_of
+from flows.execution.run_dates import tonight
+from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
-from tasks import notify as channels
-from tasks.lease import STALE, age
-from tasks.stage import tell
-from tasks.store import Store, read_json
+from tasks.report import notify as channels
+from tasks.store.lease import STALE, age
+from tasks.store.paths import Store, read_json
+from tasks.store.stage import tell
 
 SENTENCES = {
     "failed": "{subject} failed: {reason}",

@@ -6,12 +6,12 @@ from pathlib import Path
 from prefect import flow
 
 from recmodels.errors import NightrecError
-from tasks.evaluate import evaluate
-from tasks.lease import beating
-from tasks.locking import is_held
-from tasks.orders import Order
-from tasks.store import Manifest, finished
-from tasks.train import refit, train
+from tasks.evaluate.stage import evaluate
+from tasks.store.lease import beating
+from tasks.store.locking import is_held
+from tasks.store.paths import Manifest, finished
+from tasks.train.jobs import Order
+from tasks.train.stage import refit, train
 
 
 @flow(name="train-model", flow_run_name="{order.label}-{order.run_date}", persist_result=False)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.dataset import Bools, Csr, Dataset, Floats, Ints
+from recmodels.data.dataset import Bools, Csr, Dataset, Floats, Ints
 from recmodels.errors import DataRefused, NightrecError
-from recmodels.topk import TopK, top_k
+from recmodels.ranking.topk import TopK, top_k
 
 SCORE_BYTES = 128 * 2**20
 """How much memory the float32 scores of one batch of users may take."""

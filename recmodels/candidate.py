@@ -20,9 +20,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recmodels import memory, registry
+from recmodels import registry
 from recmodels.base import Recommender
-from recmodels.dataset import (
+from recmodels.compute import memory
+from recmodels.data.backtests import rolled
+from recmodels.data.dataset import (
     FIRST,
     HOLDOUT,
     ITEMS,
@@ -34,16 +36,15 @@ from recmodels.dataset import (
     Window,
     interactions_file,
 )
+from recmodels.data.folds import Times
 from recmodels.errors import ConfigError, NightrecError
-from recmodels.folds import Times
-from recmodels.metrics import per_user
-from recmodels.pair_model import PairModel
+from recmodels.factors.ratings import RatingPredictor, mae, rmse
+from recmodels.fallback import Lists, serve
+from recmodels.metrics.ranking import per_user
+from recmodels.pairwise.model import PairModel
+from recmodels.pairwise.warm_start import Earlier
 from recmodels.popularity import Popularity
-from recmodels.ratings import RatingPredictor, mae, rmse
-from recmodels.rerank import Rules
-from recmodels.serving import Lists, serve
-from recmodels.warm_start import Earlier
-from recmodels.windows import rolled
+from recmodels.ranking.rerank import Rules
 
 LISTS, PLAIN = "lists.parquet", "plain.parquet"  # as they are shown; as they would be without rules
 PLACES = 2**20  # of lists that are made and written at a time: some 50 MB
@@ -67,7 +68,7 @@ class ListsSpec:
     k: int
     min_history: int = 1
     repeats: bool = False
-    rules: Path | None = None  # see recmodels.rerank; the lists without them go to `out`/plain.parquet
+    rules: Path | None = None  # see recmodels.ranking.rerank; the lists without them go to `out`/plain.parquet
     unavailable: bool = False  # whether items that are not available may be listed
 
     @classmethod

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
-from recmodels.dataset import Bools, Csr, Dataset, Floats, Ints
+from recmodels.data.dataset import Bools, Csr, Dataset, Floats, Ints
 from recmodels.errors import ConfigError, DataRefused
 
 DAY = 86_400_000_000  # microseconds

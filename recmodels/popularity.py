@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from recmodels.base import SCORE_BYTES, Recommender
-from recmodels.dataset import Dataset, Floats, Ints
+from recmodels.data.dataset import Dataset, Floats, Ints
 
 DAY = 86_400_000_000  # microseconds
 ROWS = 2**21  # interactions that are added up at a time

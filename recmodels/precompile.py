@@ -5,13 +5,14 @@ Numba keeps the machine code, so that this takes half a minute once, and no fit 
 
 import numpy as np
 
-from recmodels import registry, topk
-from recmodels.dataset import Dataset
+from recmodels import registry
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
+from recmodels.factors.ratings import RatingPredictor
+from recmodels.fallback import serve
 from recmodels.popularity import Popularity
-from recmodels.ratings import RatingPredictor
-from recmodels.rerank import Rules
-from recmodels.serving import serve
+from recmodels.ranking import topk
+from recmodels.ranking.rerank import Rules
 
 FURTHER = (
     ("item_knn", {"weighting": "pearson"}),

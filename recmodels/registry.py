@@ -11,19 +11,19 @@ from recmodels.errors import ConfigError
 
 _CLASSES = {
     "popularity": "recmodels.popularity:Popularity",
-    "item_knn": "recmodels.neighbors:ItemKNN",
-    "user_knn": "recmodels.user_knn:UserKNN",
-    "bpr": "recmodels.bpr:BPR",
-    "mf": "recmodels.mf:MF",
-    "als": "recmodels.als:ALS",
-    "ease": "recmodels.ease:Ease",
-    "graph_filter": "recmodels.graph_filter:GraphFilter",
-    "transformer": "recmodels.transformer:Transformer",
-    "hybrid": "recmodels.hybrid:Hybrid",
-    "embedding": "recmodels.hybrid:Embedding",
-    "ncf": "recmodels.ncf:NCF",
+    "item_knn": "recmodels.knn.item_knn:ItemKNN",
+    "user_knn": "recmodels.knn.user_knn:UserKNN",
+    "bpr": "recmodels.factors.bpr:BPR",
+    "mf": "recmodels.factors.mf:MF",
+    "als": "recmodels.factors.als:ALS",
+    "ease": "recmodels.linear.ease:Ease",
+    "graph_filter": "recmodels.linear.graph_filter:GraphFilter",
+    "transformer": "recmodels.transformer.model:Transformer",
+    "hybrid": "recmodels.pairwise.hybrid:Hybrid",
+    "embedding": "recmodels.pairwise.hybrid:Embedding",
+    "ncf": "recmodels.pairwise.ncf:NCF",
     "content": "recmodels.content:Content",
-    "ensemble": "recmodels.ensemble:Ensemble",
+    "ensemble": "recmodels.ensemble.model:Ensemble",
 }
 
 

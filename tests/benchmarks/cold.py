@@ -20,8 +20,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recmodels import registry
-from recmodels.dataset import Bools, Csr, Dataset, Ints
-from recmodels.metrics import per_user
+from recmodels.data.dataset import Bools, Csr, Dataset, Ints
+from recmodels.metrics.ranking import per_user
 from tests.benchmarks.quality import parse
 from tests.conftest import real_data
 

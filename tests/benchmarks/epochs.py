@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from recmodels import memory
-from recmodels.dataset import Dataset
-from recmodels.histories import Histories
-from recmodels.transformer import Transformer
+from recmodels.compute import memory
+from recmodels.data.dataset import Dataset
+from recmodels.transformer.model import Transformer
+from recmodels.transformer.sequences import Histories
 from tests.benchmarks.sequences import leave_one_out
 from tests.benchmarks.splits import movielens_1m
 

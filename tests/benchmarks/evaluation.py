@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recmodels import memory
-from tasks.champion import Standing
-from tasks.evaluate import write_metrics
-from tasks.gate import GateRules, against_baseline, decide, per_user
-from tasks.orders import EvaluationRules
+from recmodels.compute import memory
+from tasks.compare.champion import Standing
+from tasks.compare.gate import GateRules, against_baseline, decide, per_user
+from tasks.evaluate.stage import write_metrics
+from tasks.train.jobs import EvaluationRules
 
 K, ITEMS, TRUTH = 50, 50_000, 5
 

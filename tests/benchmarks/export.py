@@ -26,12 +26,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from recmodels import memory, topk
-from recmodels.dataset import Dataset, Floats, Ints
-from recmodels.factors import Factors
+from recmodels.compute import memory
+from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.factors.base import Factors
+from recmodels.fallback import serve
 from recmodels.popularity import Popularity
-from recmodels.serving import serve
-from tasks.tables import Writer, batches
+from recmodels.ranking import topk
+from tasks.export.writer import Writer, batches
 from tests.benchmarks.topk import bare, normal_vectors
 
 

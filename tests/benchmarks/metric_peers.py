@@ -1,8 +1,8 @@
 """What other libraries make of the same lists.
 
-``PYTHON -m tests.benchmarks.metric_peers > tests/recmodels/peers.json``, where PYTHON has ranx, ir-measures and
+``PYTHON -m tests.benchmarks.metric_peers > tests/recmodels/metrics/peers.json``, where PYTHON has ranx, ir-measures and
 rectools. The file holds the lists, the truth and each library's figures, against which
-``tests/recmodels/test_metrics_peers.py`` holds ours, so that nobody needs these libraries to run the tests.
+``tests/recmodels/metrics/test_ranking_peers.py`` holds ours, so that nobody needs these libraries to run the tests.
 """
 
 import json

@@ -63,8 +63,9 @@ def write(folder: Path, users: int, items: int, interactions: int) -> None:
 
 def ours(folder: Path, model: str) -> dict[str, float]:
     """Fit one of our models here, and make lists (of ratings: none)."""
-    from recmodels import memory, registry
-    from recmodels.dataset import Dataset
+    from recmodels import registry
+    from recmodels.compute import memory
+    from recmodels.data.dataset import Dataset
 
     name, parameters = parse(model)
     arrays = {part: np.load(folder / f"{part}.npy") for part in ("user", "item", "rating", "shape", "tested")}

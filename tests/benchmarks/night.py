@@ -15,12 +15,12 @@ from pathlib import Path
 
 ROUNDS, TASKS = 3, 19
 EMPTY_FLOW = f"""
-from flows.cli import quiet_prefect
-from flows.server import embedded_server
+from flows.cli.app import quiet_prefect
+from flows.operate.server import embedded_server
 quiet_prefect(debug=False)
 with embedded_server() as ready:
     from prefect import flow
-    from tasks.stage import stage_task
+    from tasks.store.stage import stage_task
 
     @stage_task("nothing-{{n}}")
     def nothing(n): return n

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from recmodels import memory
+from recmodels.compute import memory
 
 ROWS, DAYS = 10_000_000, 90
 CUTOFF = datetime(2026, 11, 25, tzinfo=UTC)
@@ -42,11 +42,12 @@ def write(path: Path) -> None:
 
 
 def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
-    from tasks import pairs, prepare
-    from tasks.holdout import microseconds
-    from tasks.ingest import write_raw
-    from tasks.reading.inputs import Inputs, TableInput
-    from tasks.store import run_stage
+    from tasks.ingest.reading.inputs import Inputs, TableInput
+    from tasks.ingest.stage import write_raw
+    from tasks.prepare import interactions as pairs
+    from tasks.prepare import stage as prepare
+    from tasks.prepare.holdout import microseconds
+    from tasks.store.paths import run_stage
 
     inputs = Inputs(interactions=TableInput(path=str(source)))
     rules = pairs.PrepareRules(min_user_interactions=5, min_item_interactions=5, holdout="days")
@@ -158,7 +159,7 @@ CASES: dict[str, Callable[[Path, Path], None]] = {
 
 def measure(case: str, source: str) -> None:
     """One run in this process: a line of JSON."""
-    for module in [case] if case in ("duckdb", "polars", "pandas") else ["tasks.ingest", "tasks.prepare"]:
+    for module in [case] if case in ("duckdb", "polars", "pandas") else ["tasks.ingest.stage", "tasks.prepare.stage"]:
         importlib.import_module(module)  # the time of imports is not that of the work
     with tempfile.TemporaryDirectory(dir=Path(source).parent) as out:
         started = time.perf_counter()

@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from recmodels import memory, registry
+from recmodels import registry
+from recmodels.compute import memory
 from tests.benchmarks.splits import SPLITS
 
 COLUMNS = ("recall", "ndcg", "hit_rate", "map", "mrr", "coverage")

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels import registry
-from recmodels.dataset import Dataset
-from recmodels.ratings import RatingPredictor, mae, rmse
+from recmodels.data.dataset import Dataset
+from recmodels.factors.ratings import RatingPredictor, mae, rmse
 from tests.benchmarks.quality import parse
 from tests.benchmarks.splits import movielens_small_log
 

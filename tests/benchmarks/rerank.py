@@ -1,7 +1,7 @@
 """What rules cost a list: ``python -m tests.benchmarks.rerank [--users N] [--pool N] [--k N] [--terms N]``.
 
 Made-up items with terms as of TF-IDF (``--terms`` of each, by a popularity as of Zipf), and made-up candidates. Printed
-are users a second of `recmodels.rerank.choose` for the model's order, for marginal relevance, and with caps; beside
+are users a second of `rerank.choose` for the model's order, for marginal relevance, and with caps; beside
 them a plain version in numpy that computes all cosines within a pool. Threads by OMP_NUM_THREADS.
 """
 
@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from recmodels.dataset import Csr, Floats, Ints
-from recmodels.kernels import threads
-from recmodels.rerank import Rules, choose, scaled
+from recmodels.compute.jit import threads
+from recmodels.data.dataset import Csr, Floats, Ints
+from recmodels.ranking.rerank import Rules, choose, scaled
 
 
 def made_up(options: argparse.Namespace) -> tuple[Csr, Ints, Floats]:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from recmodels import device, memory
-from recmodels.dataset import Dataset
-from recmodels.metrics import per_user
-from recmodels.transformer import Transformer
+from recmodels.compute import device, memory
+from recmodels.data.dataset import Dataset
+from recmodels.metrics.ranking import per_user
+from recmodels.transformer.model import Transformer
 from tests.benchmarks.quality import parse
 from tests.conftest import real_data
 

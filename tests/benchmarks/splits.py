@@ -17,10 +17,10 @@ from pyarrow import csv
 from scipy import sparse
 
 from recmodels.base import Recommender
-from recmodels.dataset import Dataset
-from recmodels.metrics import coverage, per_user
-from tasks.roles import FeatureRules
-from tasks.terms import fit_terms, item_documents, unit_rows
+from recmodels.data.dataset import Dataset
+from recmodels.metrics.ranking import coverage, per_user
+from tasks.features.column_roles import FeatureRules
+from tasks.features.terms import fit_terms, item_documents, unit_rows
 from tests.conftest import real_data
 
 SECOND = 1_000_000  # microseconds

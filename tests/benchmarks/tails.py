@@ -11,8 +11,8 @@ import sys
 import numpy as np
 
 from recmodels import registry
-from recmodels.dataset import Bools
-from recmodels.metrics import coverage, per_user
+from recmodels.data.dataset import Bools
+from recmodels.metrics.ranking import coverage, per_user
 from tests.benchmarks.quality import parse
 from tests.benchmarks.splits import SPLITS, Split
 

@@ -1,7 +1,7 @@
 """Lists for everyone, against the bare matrix product: ``python -m tests.benchmarks.topk [--users N] [--items N] ...``.
 
 In one run, one after the other and several times over: the float32 product alone by numpy and by torch, the engine
-(`recmodels.topk.top_products`, each user's seen items removed), the dense selection after numpy's product, and implicit
+(`topk.top_products`, each user's seen items removed), the dense selection after numpy's product, and implicit
 where --peers names a Python that has it. Printed are the best seconds of each, users a second, and ratios to the faster
 product; the same for the seconds that all cores worked, which other programs on the machine change less. Vectors are
 either normally distributed, all of about one length, so that no bound saves anything (the worst case), or those that
@@ -20,8 +20,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy import sparse
 
-from recmodels import memory, topk
-from recmodels.dataset import Csr, Dataset, Floats
+from recmodels.compute import memory
+from recmodels.data.dataset import Csr, Dataset, Floats
+from recmodels.ranking import topk
 
 BATCH = 1024  # users of a bare product
 
@@ -67,7 +68,7 @@ def normal_vectors(options: argparse.Namespace, each: int = 50) -> tuple[Floats,
 
 def als_vectors(options: argparse.Namespace) -> tuple[Floats, Floats, Csr]:
     """What ALS learns from 50 interactions a user, in 8 clusters of taste."""
-    from recmodels.als import ALS
+    from recmodels.factors.als import ALS
 
     rng = np.random.default_rng(0)
     n = 50 * options.users

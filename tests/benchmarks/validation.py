@@ -56,7 +56,7 @@ def write(folder: Path, case: str) -> None:
 def measure(folder: Path) -> None:
     """Validate what ``write`` wrote, and print what it took."""
     started = time.perf_counter()
-    from tasks.validate import ValidationRules, write_valid
+    from tasks.validate.stage import ValidationRules, write_valid
 
     out = {name: folder / name for name in ("valid", "quarantine", "docs")}
     for path in out.values():

@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from recmodels import registry
-from recmodels.dataset import Dataset
-from recmodels.pair_model import PairModel
-from recmodels.warm_start import Earlier
+from recmodels.data.dataset import Dataset
+from recmodels.pairwise.model import PairModel
+from recmodels.pairwise.warm_start import Earlier
 from tests.benchmarks.splits import Split, movielens_1m
 
 

@@ -30,7 +30,7 @@ from prefect.settings import (
 )
 from prefect.states import Cancelling
 
-from flows.server import free_port
+from flows.operate.server import free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 150.0

@@ -15,9 +15,9 @@ import prefect
 import pytest
 import yaml
 
-from flows.cli import nightrec
-from flows.deploying import IN_CONTAINERS, merge
-from tasks.orders import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from flows.cli.app import nightrec
+from flows.operate.deploy import IN_CONTAINERS, merge
+from tasks.train.jobs import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deployments"

@@ -20,9 +20,9 @@ import pytest
 import yaml
 from prefect.client.schemas.actions import WorkPoolCreate
 
-from flows.deploying import job_template
-from flows.server import free_port
-from tasks.orders import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from flows.operate.deploy import job_template
+from flows.operate.server import free_port
+from tasks.train.jobs import CPU_POOL, GPU_POOL, SIGNALS_POOL
 from tests.deployments.live import ROOT, Site
 
 CONFIG = """\

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import quiet_prefect
+from flows.cli.app import quiet_prefect
 from tests.flows.running import Demo, ended, start
 from tests.flows.sites import DAY, write
 

@@ -11,7 +11,7 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
-from flows.cli import main
+from flows.cli.app import main
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recmodels.export_schema import contract
+from recmodels.published.schema import contract
 from tests.flows.running import ROOT, Demo, nightrec
 from tests.flows.sites import DAY
 

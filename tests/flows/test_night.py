@@ -14,7 +14,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from flows.config import NightConfig
+from flows.settings.site import NightConfig
 from tests.flows.running import Demo, Ran, ended, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
 

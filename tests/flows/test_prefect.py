@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.sorting import FlowRunSort
 
-from tasks.store import Store
+from tasks.store.paths import Store
 from tests.flows.running import nightrec
 from tests.flows.sites import DAY, log, write
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from recmodels.export_schema import contract
+from recmodels.published.schema import contract
 from tests.flows.running import ROOT, Demo
 
 LIBRARIES = {"pandas", "pyarrow", "polars", "duckdb"}
@@ -111,7 +111,7 @@ def value_of(value: Any) -> Any:
 
 
 def test_the_lists_are_read_by_the_library_itself(demo: Demo) -> None:
-    from recmodels.exports import read_latest
+    from recmodels.published.reader import read_latest
 
     every = read_latest(demo.store)
     one = every["user_id"][0].as_py()

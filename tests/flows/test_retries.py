@@ -7,8 +7,8 @@ import pytest
 from prefect import flow
 
 from recmodels.errors import DataRefused
-from tasks import stage
-from tasks.stage import stage_task
+from tasks.store import stage
+from tasks.store.stage import stage_task
 
 
 @pytest.fixture

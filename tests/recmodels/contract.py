@@ -12,11 +12,11 @@ import pytest
 from scipy import sparse
 
 from recmodels.base import Recommender
-from recmodels.dataset import Dataset
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
+from recmodels.fallback import serve
 from recmodels.popularity import Popularity
-from recmodels.serving import serve
-from recmodels.topk import TopK
+from recmodels.ranking.topk import TopK
 
 N_USERS, N_ITEMS = 40, 30
 NEWCOMER, COMPLETIST = 38, 39  # a user without history; one who has seen everything

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from recmodels.dataset import Dataset
-from recmodels.recipe import Shape
+from recmodels.data.dataset import Dataset
+from recmodels.transformer.config import Shape
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
 

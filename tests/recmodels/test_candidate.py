@@ -14,14 +14,14 @@ import pytest
 from scipy import sparse
 
 from recmodels import candidate
-from recmodels import dataset as layout
-from recmodels.dataset import Dataset
-from recmodels.ease import Ease
-from recmodels.folds import DAY
-from recmodels.metrics import per_user
-from recmodels.mf import MF
+from recmodels.data import dataset as layout
+from recmodels.data.dataset import Dataset
+from recmodels.data.folds import DAY
+from recmodels.factors.mf import MF
+from recmodels.fallback import serve
+from recmodels.linear.ease import Ease
+from recmodels.metrics.ranking import per_user
 from recmodels.popularity import Popularity
-from recmodels.serving import serve
 from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, small_site
 
 COMMAND = [sys.executable, "-m", "recmodels.candidate"]

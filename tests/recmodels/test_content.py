@@ -7,7 +7,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.preprocessing import normalize
 
 from recmodels.content import Content
-from recmodels.dataset import Dataset
+from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError, DataRefused
 from tests.recmodels.contract import N_ITEMS, NEWCOMER, RecommenderContract, small_site
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recmodels import popularity
-from recmodels.dataset import Dataset
+from recmodels.data.dataset import Dataset
 from recmodels.popularity import DAY, Popularity
 from tests.recmodels.contract import RecommenderContract
 

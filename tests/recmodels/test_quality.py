@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from recmodels.content import Content
-from recmodels.ease import Ease
-from recmodels.graph_filter import GraphFilter
-from recmodels.neighbors import ItemKNN
+from recmodels.knn.item_knn import ItemKNN
+from recmodels.linear.ease import Ease
+from recmodels.linear.graph_filter import GraphFilter
 from recmodels.popularity import Popularity
 from tests.benchmarks.quality import parse
 from tests.benchmarks.splits import Split, movielens_1m, movielens_small

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from recmodels import registry
-from recmodels.als import ALS
-from recmodels.ease import Ease
 from recmodels.errors import ConfigError
+from recmodels.factors.als import ALS
+from recmodels.linear.ease import Ease
 from tests.recmodels.contract import RecommenderContract
 
 
@@ -16,8 +16,8 @@ def test_every_name_makes_a_recommender_that_knows_its_name() -> None:
 
 
 def test_every_recommender_is_under_contract() -> None:
-    for path in Path(__file__).parent.glob("test_*.py"):
-        import_module(f"tests.recmodels.{path.stem}")
+    for path in Path(__file__).parent.rglob("test_*.py"):
+        import_module(".".join(("tests", "recmodels", *path.relative_to(Path(__file__).parent).with_suffix("").parts)))
     made = {registry.name_of(type(tests().make())) for tests in RecommenderContract.__subclasses__()}
     assert made == set(registry.names())
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from recmodels.dataset import Dataset
-from recmodels.neighbors import ItemKNN
-from tasks.export import ExportRules, export
-from tasks.features import FeatureRules, write_features
-from tasks.pairs import PrepareRules
-from tasks.prepare import write_prepared
-from tasks.store import Json, Night, Store
+from recmodels.data.dataset import Dataset
+from recmodels.knn.item_knn import ItemKNN
+from tasks.export.stage import ExportRules, export
+from tasks.features.stage import FeatureRules, write_features
+from tasks.prepare.interactions import PrepareRules
+from tasks.prepare.stage import write_prepared
+from tasks.store.paths import Json, Night, Store
 from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
 
 K = 3

@@ -1,0 +1,168 @@
+"""What a person sees while a night runs, and after it: progress, the comparison, and one user's list."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+
+from tasks.publish.sinks.settings import failures
+
+MARKS = {"done": "[green]✓[/]", "skipped": "[dim]·[/]", "failed": "[red]✗[/]", "note": "[yellow]![/]"}
+
+
+STYLES = {"skipped": "dim", "failed": "red", "note": "yellow"}
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[None]:
+    """Show the story of the night as it is told: finished stages as lines, running ones beside a spinner.
+
+    Quiet where the output is not a terminal.
+    """
+    if not console.is_terminal:
+        yield
+        return
+    running: list[str] = []
+    with console.status("starting Prefect") as status:
+        handler = Teller(console, status, running)
+        logger = logging.getLogger("nightrec.story")
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+
+
+class Teller(logging.Handler):
+    """Draws each line of the story on a console."""
+
+    def __init__(self, console: Console, status: Status, running: list[str]) -> None:
+        super().__init__()
+        self.console, self.status, self.running = console, status, running
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line: Any = record
+        if line.event == "start":
+            self.running.append(line.label)
+        else:
+            if line.label in self.running:
+                self.running.remove(line.label)
+            before = " [dim](done before)[/]" if line.event == "skipped" else f" [dim]{line.seconds:.1f} s[/]"
+            self.console.print(
+                f"{MARKS[line.event]} [bold]{line.label}[/]  {escape(line.text)}{before}", highlight=False
+            )
+        self.status.update(", ".join(self.running) or "…")
+
+
+def comparison(record: dict[str, Any]) -> Table:
+    """The candidates, best first."""
+    k = record["k"]
+    table = Table(title=f"Models, measured on {record['measured_on']}", title_justify="left")
+    table.add_column("model")
+    names = {"ndcg": f"NDCG@{k}", "recall": "recall", "precision": "precis.", "hit_rate": "hit rate", "map": "MAP"}
+    names |= {"mrr": "MRR", "coverage": "coverage"}
+    for metric, heading in names.items():
+        table.add_column(heading, justify="right", no_wrap=True)
+        if metric == "ndcg":
+            table.add_column("interval", no_wrap=True)
+    windows = record.get("windows", {})
+    if windows:
+        table.add_column("windows", no_wrap=True)
+    for name, metrics in sorted(record["models"].items(), key=lambda entry: -entry[1]["ndcg"]["value"]):
+        cells = [f"{metrics[metric]['value']:.4f}" for metric in names]
+        cells.insert(1, interval(metrics["ndcg"]))
+        if name in windows:
+            found = windows[name]
+            cells.append(f"{found['mean']:.4f}" + ("" if found["spread"] is None else f" ± {found['spread']:.4f}"))
+        table.add_row(name, *cells, style="bold green" if name == record["winner"] else None)
+    for name in record["failed"]:  # the stages say why
+        table.add_row(name, "failed", style="red")
+    return table
+
+
+def nights(records: list[dict[str, Any]], pointer: dict[str, Any] | None) -> Table:
+    """The last nights, newest last; the one that readers are pointed to is marked."""
+    table = Table(title="Nights", title_justify="left")
+    for heading in ("night", "status", "champion", "gate", "NDCG", "users", "rows", "seconds", "what went wrong"):
+        table.add_column(heading, justify="right" if heading in ("NDCG", "users", "rows", "seconds") else "left")
+    for record in records:
+        gate = record.get("gate", {})
+        verdict = "refused" if gate.get("refused") and record["status"] == "failed" else gate.get("verdict", "")
+        cells = ["", verdict, "", "", ""]
+        if "winner" in record:
+            ndcg = record["models"][record["winner"]]["ndcg"]["value"]
+            counts = [f"{record[name]:,}" if name in record else "" for name in ("users", "rows")]
+            cells = [record["winner"], verdict, f"{ndcg:.4f}", *counts]
+        wrong = [f"{name}: {why}" for name, why in record.get("failed", {}).items()]
+        if record["status"] == "failed":
+            wrong = [record["reason"]]
+        wrong += failures(record)
+        current = pointer is not None and pointer["export_id"] == record.get("export_id")
+        status = f"[green]{record['status']}[/]" if record["status"] == "published" else f"[red]{record['status']}[/]"
+        seconds = f"{record['seconds']:.0f}" if "seconds" in record else ""
+        night = f"{record['run_date']}{' (latest)' if current else ''}"
+        table.add_row(night, status, *cells, seconds, escape("; ".join(wrong)))
+    return table
+
+
+def rules(records: list[dict[str, Any]]) -> Table | None:
+    """What the rules of the lists cost and gained the champions; None where no night had any."""
+    table = Table(title="Rules of the lists", title_justify="left")
+    for heading in ("night", "champion"):
+        table.add_column(heading)
+    for figure in ("NDCG", "diversity", "coverage"):
+        table.add_column(f"{figure} without", justify="right")
+        table.add_column("with", justify="right")
+    for record in records:
+        found = record.get("reranking", {}).get(record.get("winner"))
+        if found:
+            pairs = [found[when][name] for name in ("ndcg", "diversity", "coverage") for when in ("without", "with")]
+            figures = ["" if value is None else f"{value:.4f}" for value in pairs]
+            table.add_row(record["run_date"], record["winner"], *figures)
+    return table if table.row_count else None
+
+
+def interval(figure: dict[str, float]) -> str:
+    return escape(f"[{figure['low']:.4f}, {figure['high']:.4f}]")
+
+
+def stages(record: dict[str, Any]) -> Table:
+    """How long each stage of the night took."""
+    table = Table(title="Stages", title_justify="left")
+    table.add_column("stage")
+    table.add_column("seconds", justify="right")
+    table.add_column("")
+    for stage in record["stages"]:
+        seconds = "before" if stage["event"] == "skipped" else f"{stage['seconds']:.1f}"
+        table.add_row(stage["stage"], seconds, escape(stage["told"]), style=STYLES.get(stage["event"]))
+    return table
+
+
+def recommendations(user_id: object, rows: list[dict[str, Any]]) -> Table:
+    """One user's list with titles and reasons."""
+    first = rows[0]
+    table = Table(
+        title=f"For user {escape(str(user_id))}, by {first['model']} ({first['run_date']})", title_justify="left"
+    )
+    for heading, justify in (
+        ("", "right"),
+        ("item", "left"),
+        ("title", "left"),
+        ("score", "right"),
+        ("because of", "left"),
+    ):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        reason = row["reason_title"] or row["reason_item_id"]
+        because = escape(str(reason)) if reason is not None else "popular" if row["source"] == "cold" else ""
+        if row["reason_terms"]:
+            because += escape(f" ({', '.join(row['reason_terms'])})")
+        table.add_row(
+            str(row["rank"]), escape(str(row["item_id"])), escape(row["title"] or ""), f"{row['score']:.4f}", because
+        )
+    return table

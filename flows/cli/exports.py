@@ -1,0 +1,180 @@
+"""The commands that look at published exports, keep them and undo: from ``verify`` to ``forget``."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.cli.options import Day, store_option, the_store
+from recmodels.errors import ConfigError, NightrecError
+from tasks.store.paths import Store
+
+NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
+
+
+def say(text: str) -> None:
+    click.echo(text)
+
+
+@click.command()
+@store_option
+@click.option("--date", "run_date", type=Day(), help="The export of that night [the latest].")
+def verify(store: Path | None, run_date: date | None) -> None:
+    """Check an export against its manifest and its contract.
+
+    Files are compared with their hashes, sizes and rows; while the night's features are there, lists are compared with
+    what the users have, and reasons with their histories.
+    """
+    from tasks.export.lookup import verified
+
+    say(verified(the_store(store), run_date))
+
+
+@click.command()
+@store_option
+@click.option("--to", metavar=NAME, help="The night (its newest export) or the export to go to [the one before].")
+def rollback(store: Path | None, to: str | None) -> None:
+    """Point readers at an earlier export, whose files are checked first.
+
+    The exports after it stay, and are withdrawn: only a new one, or `rollback --to` one of them, moves readers on.
+    """
+    from tasks.store.exports import rollback as go_back
+
+    before, now = go_back(Store(the_store(store)), to)
+    say(f"Readers see {now} now; before, it was {before}." if before != now else f"Readers see {now}, as before.")
+
+
+@click.command()
+@click.argument("first", metavar="D1")
+@click.argument("second", metavar="D2")
+@store_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+def diff(first: str, second: str, store: Path | None, as_json: bool) -> None:
+    """Show what changed for users and items from the export D1 to D2; each is a night's newest export by its
+    date, or its n-th as <date>.n."""
+    from tasks.export.differences import difference
+
+    found = difference(Store(the_store(store)), first, second)
+    if as_json:
+        click.echo(json.dumps(found, default=str, ensure_ascii=False))
+        return
+    for line in told(found):
+        say(line)
+
+
+def told(found: dict[str, Any]) -> list[str]:
+    """A difference in words."""
+    old, new, both = found["old"], found["new"], max(found["users_in_both"], 1)
+    come, gone = (found[f"users_{side}"] - found["users_in_both"] for side in ("new", "old"))
+    lines = [
+        f"{old['export_id']} ({old['champion']}, top {old['k']}) → {new['export_id']} ({new['champion']}, "
+        f"top {new['k']})",
+        f"Users: {found['users_in_both']:,} in both, {come:,} came, {gone:,} went.",
+        f"Lists: {found['users_unchanged'] / both:.1%} unchanged, {found['users_reordered'] / both:.1%} in another "
+        f"order only, {found['users_wholly_new_lists'] / both:.1%} wholly new; "
+        f"{found['mean_churn']:.1%} of a user's list is new on average.",
+        f"Scores of what stayed: {found['mean_score_old']:.4g} → {found['mean_score_new']:.4g} on average "
+        f"(by {found['mean_score_shift_size']:.4g} a place)"
+        + ("." if old["champion"] == new["champion"] else "; the models differ, and so do their scales."),
+        f"Items: {found['items_entered']:,} came into lists, {found['items_left']:,} left them all.",
+    ]
+    for name in ("entered", "left", "moved"):
+        lines += [f"  {name} {row['item_id']}: in {row['before']:,} → {row['after']:,} lists" for row in found[name]]
+    return lines
+
+
+@click.command()
+@click.argument("name", metavar=NAME)
+@store_option
+def pin(name: str, store: Path | None) -> None:
+    """Keep an export (a night's newest by its date, or its n-th as <date>.n), however old it grows."""
+    from tasks.publish.retention import pin as keep
+
+    say(f"{keep(Store(the_store(store)), name)} is pinned.")
+
+
+@click.command()
+@click.argument("name", metavar=NAME)
+@store_option
+def unpin(name: str, store: Path | None) -> None:
+    """Let a pinned export grow old like the others."""
+    from tasks.publish.retention import unpin as release
+
+    say(f"{', '.join(release(Store(the_store(store)), name))}: no longer pinned.")
+
+
+@click.command()
+@click.argument("user_id")
+@store_option
+def forget(user_id: str, store: Path | None) -> None:
+    """Remove a user from the exports that are kept and from the working files of all nights.
+
+    Remove them from your own tables first (or set `opted_out`): the next night learns from these. What a night's models
+    have learnt goes with the user. The reference that is printed, and nothing else, is in forgotten.jsonl.
+    """
+    from tasks.publish.forget import forget as remove
+    from tasks.store.locking import held
+
+    folder = Store(the_store(store).absolute())
+    with held(folder):
+        line = remove(folder, user_id)
+    say(
+        f"{line['rows']:,} rows are gone from {len(line['exports'])} exports and {len(line['nights'])} nights. "
+        f"Reference: {line['reference']}"
+    )
+
+
+@click.command()
+@click.option("--to", metavar="URL", help="Where to [mirror.to of the settings].")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
+@store_option
+def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
+    """Bring the copy of the exports up to date, after a rollback or when someone was forgotten.
+
+    A night does this by itself where `mirror.to` is set. The URL is s3://bucket/prefix, gs://bucket/prefix,
+    abfss://container@account.dfs.core.windows.net/prefix or file:///folder; credentials come from the environment.
+    """
+    from flows.settings.site import load
+    from tasks.publish.mirror import mirror as copy
+
+    settings = load(config)
+    if not (url := to or settings.mirror.to):
+        raise ConfigError("There is no copy to bring up to date: name it with --to, or set mirror.to.")
+    done = copy.fn(Store((store or settings.store).absolute()), url)
+    say(f"Copied: {', '.join(done['copied']) or 'nothing'}. Removed: {', '.join(done['removed']) or 'nothing'}.")
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]…")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
+@store_option
+def sink(names: tuple[str, ...], config: Path | None, store: Path | None) -> None:
+    """Load the sinks (delta, postgres, redis; all that are configured, or those named) with the current export.
+
+    A night does this by itself where `[sinks]` has them. Again by hand: when one failed, after a rollback, or when
+    someone was forgotten.
+    """
+    from flows.settings.site import load
+    from tasks.publish.sinks.load import load as load_sinks
+    from tasks.publish.sinks.load import remember
+    from tasks.publish.sinks.settings import failures
+    from tasks.store.locking import held
+
+    settings = load(config)
+    configured = settings.sinks.configured()
+    if not configured or set(names) - set(configured):
+        there = ", ".join(configured) or "none"
+        raise ConfigError(f"No such sink is configured (there is {there}): give it a table such as [sinks.redis].")
+    chosen = settings.sinks.model_copy(update=dict.fromkeys(set(configured) - set(names or configured)))
+    folder = Store((store or settings.store).absolute())
+    with held(folder):
+        outcome = load_sinks(folder, chosen, fresh=True, task=False)
+        remember(folder, outcome)
+    for name, one in outcome.items():
+        if "failed" not in one:
+            rows = sum(table["rows"] for table in one["tables"].values())
+            say(f"{name}: {one['export_id']}, {rows:,} rows read back.")
+    if wrong := failures({"sinks": outcome}):
+        raise NightrecError(" ".join(wrong))

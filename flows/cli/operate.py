@@ -1,0 +1,83 @@
+"""The commands of nights that run by themselves: ``serve``, ``deploy`` and ``worker``."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recmodels.errors import ConfigError
+
+DEFAULT = Path("nightrec.toml")
+
+
+def config_option(command: Any) -> Any:
+    return click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml].")(command)
+
+
+@click.command()
+@config_option
+@click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Of the server.")
+@click.option(
+    "--gpu",
+    type=click.Choice(["auto", "trial", "none"]),
+    default="auto",
+    show_default=True,
+    help="A worker for each GPU; one in the gpu pool that computes on the CPU, for a trial; or none.",
+)
+def serve(config: Path | None, port: int, gpu: Any) -> None:
+    """Start Prefect's server, its workers and the nightly schedule on this machine; Ctrl-C stops them all.
+
+    Without nightrec.toml it serves a built-in demo site, whose store is ./store.
+    """
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"  # Prefect reads it when it is imported
+    from flows.operate.local_stack import serve as run
+    from flows.settings.site import load
+
+    file = config or (DEFAULT if DEFAULT.exists() else None)
+    run(load(file), file, port, gpu, click.echo)
+
+
+@click.command()
+@config_option
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["process", "docker", "kubernetes"]),
+    default="process",
+    show_default=True,
+    help="How the workers of the pools run flows.",
+)
+@click.option("--image", help="Of the containers [as in deployments/pools.yaml].")
+@click.option("--gpu-image", help="Of those of the pool gpu [as in deployments/pools.yaml].")
+def deploy(config: Path | None, kind: Any, image: str | None, gpu_image: str | None) -> None:
+    """Create the site's work pools, deployments and automations on the server at PREFECT_API_URL, or update them."""
+    from flows.settings.site import load
+
+    if not os.environ.get("PREFECT_API_URL"):
+        raise ConfigError("PREFECT_API_URL is not set: it is the address of Prefect's server, ending in /api.")
+    file = config or DEFAULT
+    if not file.exists():
+        raise ConfigError(f"There is no configuration file {file}: write one with `nightrec init`.")
+    settings = load(file)
+    from flows.operate.deploy import deploy as run
+
+    for name in run(settings, file, kind, image, gpu_image):
+        click.echo(name)
+
+
+@click.command()
+@click.argument("pool")
+@click.option("--name", help="Of the worker [chosen by Prefect].")
+@click.option("--limit", type=click.IntRange(1), help="Most runs at a time [no limit: they share the cores].")
+@click.option("--gpu", metavar="N", help="The GPU it is pinned to, as CUDA numbers them; or several: 0,1.")
+@click.option("--with-parent", is_flag=True, hidden=True)
+def worker(pool: str, name: str | None, limit: int | None, gpu: str | None, with_parent: bool) -> None:
+    """Run the flows of the work pool POOL on this machine, until it is stopped.
+
+    Start one for each GPU: nightrec worker gpu --gpu 0. A worker with a limit must leave room for the night itself,
+    which runs in the pool cpu beside its models.
+    """
+    from flows.operate.worker import work
+
+    work(pool, name, limit, gpu, with_parent)

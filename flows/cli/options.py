@@ -1,0 +1,128 @@
+"""Options that several commands share, and the types of their values."""
+
+import tomllib
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recmodels.errors import ConfigError
+
+if TYPE_CHECKING:
+    from flows.settings.site import NightConfig
+
+
+class Day(click.ParamType[date]):
+    """A date as YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ConfigError(f"{value!r} is no date: write it as YYYY-MM-DD, for instance 2026-02-28.") from None
+
+
+class Mapping(click.ParamType[dict[str, str]]):
+    """Column names as ours=theirs[,ours=theirs ...]."""
+
+    name = "OURS=THEIRS,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        pairs = [pair.split("=", 1) for pair in value.split(",")]
+        if any(len(pair) != 2 or not all(pair) for pair in pairs):
+            raise ConfigError(
+                f"{value!r} is no column mapping: write ours=theirs, for instance user_id=customer,item_id=sku."
+            )
+        return {ours.strip(): theirs.strip() for ours, theirs in pairs}
+
+
+def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--store DIR``; without it the store of ./nightrec.toml, or ./store."""
+    return click.option(
+        "--store", type=click.Path(path_type=Path), help="The site's folder [default: store, or as in nightrec.toml]."
+    )(command)
+
+
+def the_store(store: Path | None) -> Path:
+    """The named store, else that of ./nightrec.toml, else ./store."""
+    if store is not None:
+        return store
+    try:
+        return Path(tomllib.loads(Path("nightrec.toml").read_text(encoding="utf-8")).get("store", "store"))
+    except (OSError, ValueError):
+        return Path("store")
+
+
+def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a site's nights read and where they leave their work; the command gets ``settings``."""
+
+    @click.option("--interactions", metavar="PATH", help="Who did what, when: a file, a folder or a glob.")
+    @click.option("--items", metavar="PATH", help="The catalogue.")
+    @click.option("--users", metavar="PATH", help="The users.")
+    @click.option("--columns", type=Mapping(), help="Your names of the columns of --interactions.")
+    @click.option("--item-columns", type=Mapping(), help="The same for --items.")
+    @click.option("--user-columns", type=Mapping(), help="The same for --users.")
+    @click.option("--preset", metavar="NAME", help="Known layout of the inputs: movielens or amazon.")
+    @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
+    @click.option("--fresh", is_flag=True, help="Do everything again, even what is done.")
+    @store_option
+    @wraps(command)
+    def with_config(
+        interactions: str | None,
+        items: str | None,
+        users: str | None,
+        columns: dict[str, str] | None,
+        item_columns: dict[str, str] | None,
+        user_columns: dict[str, str] | None,
+        preset: str | None,
+        config: Path | None,
+        store: Path | None,
+        **rest: Any,
+    ) -> Any:
+        from flows.settings.site import load
+
+        settings = load(config)
+        tables = {
+            "interactions": (interactions, columns),
+            "items": (items, item_columns),
+            "users": (users, user_columns),
+        }
+        settings = settings.with_inputs(tables, preset)
+        if store is not None:
+            settings = settings.model_copy(update={"store": store})
+        return command(settings=settings, **rest)
+
+    return with_config
+
+
+def date_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--date D``, today in the site's time zone without it; below ``site_options``."""
+
+    @click.option("--date", "run_date", type=Day(), help="The night's date; data before its 00:00 count [today].")
+    @wraps(command)
+    def with_date(settings: "NightConfig", run_date: date | None, **rest: Any) -> Any:
+        return command(settings=settings, run_date=run_date or settings.today(), **rest)
+
+    return with_date
+
+
+def models_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--models A,B``: the settings with these alone; below ``site_options``."""
+
+    @click.option("--models", metavar="A,B,…", help="Only these models compete [all that are configured].")
+    @wraps(command)
+    def with_models(settings: "NightConfig", models: str | None, **rest: Any) -> Any:
+        if models:
+            settings = settings.only([name.strip() for name in models.split(",") if name.strip()])
+        return command(settings=settings, **rest)
+
+    return with_models

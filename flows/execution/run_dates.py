@@ -1,0 +1,72 @@
+"""When a night is for, whether a newer one is due, and who holds the store meanwhile."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
+from prefect.client.schemas.filters import FlowRunFilterExpectedStartTime as Expected
+from prefect.client.schemas.filters import FlowRunFilterId as Ids
+from prefect.client.schemas.filters import FlowRunFilterState as States
+from prefect.client.schemas.filters import FlowRunFilterStateType as Types
+from prefect.client.schemas.objects import StateType
+from prefect.runtime import deployment, flow_run
+
+from flows.execution.flow_runs import write_off
+from flows.settings.site import NightConfig, deployed
+from recmodels.errors import NightrecError
+from tasks.store.locking import held
+from tasks.store.paths import Store
+from tasks.store.stage import tell
+
+
+def tonight(config: NightConfig) -> date:
+    """The date that a run was scheduled for, however late it starts, in the site's time zone."""
+    scheduled: datetime = flow_run.scheduled_start_time
+    return scheduled.astimezone(ZoneInfo(config.timezone)).date()
+
+
+def night_name() -> str:
+    """The name of a run of the nightly flow, by its date."""
+    chosen = getattr(flow_run.parameters.get("options"), "run_date", None)
+    try:
+        return f"night-{chosen or tonight(deployed())}"
+    except NightrecError:  # a wrong configuration fails the run itself, with its reason
+        return f"night-{flow_run.scheduled_start_time.date()}"
+
+
+def newer_run() -> datetime | None:
+    """When a later scheduled night of this deployment was due, if it was already; overdue nights start oldest first."""
+    if deployment.id is None:
+        return None
+    going_or_to_come = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
+    wanted = FlowRunFilter(
+        id=Ids(not_any_=[UUID(flow_run.id)]),
+        state=States(type=Types(any_=going_or_to_come)),
+        expected_start_time=Expected(after_=flow_run.scheduled_start_time, before_=datetime.now(UTC)),
+    )
+    mine = DeploymentFilter(id=DeploymentFilterId(any_=[UUID(deployment.id)]))
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(flow_run_filter=wanted, deployment_filter=mine, limit=200)
+    due = [run.expected_start_time for run in runs if run.auto_scheduled and run.expected_start_time is not None]
+    return max((when for when in due if when > flow_run.scheduled_start_time), default=None)
+
+
+@contextmanager
+def holding(config: NightConfig) -> Iterator[str]:
+    """Hold the site's store for a deployed flow, waiting for another night to end; yields the token of the lease.
+
+    The run of a night that died without a word is marked as crashed by the next one.
+    """
+
+    def found_dead(other: str) -> None:
+        tell("store", "note", "the night before this one died at work")
+        with get_client(sync_client=True) as client:
+            write_off(client, UUID(other), "its process died; the next night found its store abandoned")
+
+    patience = config.schedule.patience_minutes * 60
+    with held(Store(config.store.absolute()), patience, flow_run.id or "", found_dead) as token:
+        yield token

@@ -1,0 +1,1 @@
+"""What keeps a site running: the local stack, the server, workers and deployments."""

@@ -1,0 +1,114 @@
+"""A worker of a pool: Prefect's process worker, in the right environment, and stopped in the right order.
+
+Prefect's worker, told to stop, takes the flow processes it has started along, and their runs show as running for ever.
+Here the flow processes are ended first, each of which reports that it was, and then the worker.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from types import FrameType
+
+import psutil
+
+from recmodels.errors import ConfigError, NightrecError
+from tasks.train.jobs import CPU_POOL
+
+GRACE = 25.0  # seconds that flow processes have to report that they were stopped
+
+
+class StopWorking(Exception):
+    """A signal, or the end of the process that started this one."""
+
+
+def environment(pool: str, gpu: str | None) -> dict[str, str]:
+    """What a worker and the flows it runs find in their environment.
+
+    Only the pool ``cpu`` hides the machine's GPUs; ``gpu`` pins one (or several, separated by commas).
+    """
+    settings = {
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+    }
+    if gpu is not None:
+        settings["CUDA_VISIBLE_DEVICES"] = gpu
+    elif pool == CPU_POOL:
+        settings["CUDA_VISIBLE_DEVICES"] = ""
+    return settings
+
+
+def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_parent: bool) -> None:
+    """Run a worker until SIGTERM or SIGINT (or, ``with_parent``, until standard input is closed).
+
+    Raises:
+        ConfigError: no server is configured.
+        NightrecError: the worker ended by itself.
+    """
+    if not os.environ.get("PREFECT_API_URL"):
+        raise ConfigError("PREFECT_API_URL is not set: a worker needs the address of Prefect's server, ending in /api.")
+    command = [sys.executable, "-P", "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    command += ["--name", name] if name else []
+    command += ["--limit", str(limit)] if limit else []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise StopWorking
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worker = subprocess.Popen(command, env=os.environ | environment(pool, gpu), start_new_session=True)
+    try:
+        while (code := worker.poll()) is None:
+            if with_parent and select.select([0], [], [], 0.2)[0] and not os.read(0, 4096):
+                raise StopWorking
+            time.sleep(0 if with_parent else 0.2)
+    except StopWorking:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        stop_worker(worker)
+        return
+    raise NightrecError(f"The worker of the pool {pool} ended by itself (exit code {code}): its log above says why.")
+
+
+def stop_worker(worker: "subprocess.Popen[bytes]") -> None:
+    """End the flow processes of a worker, wait until they have said so, then end the worker."""
+    until = time.monotonic() + GRACE
+    told: set[int] = set()
+    while (flows := flow_processes(worker)) and time.monotonic() < until:
+        for flow in flows:
+            if flow.pid not in told:
+                told.add(flow.pid)
+                flow.terminate()
+        time.sleep(0.2)
+    left = family(worker)
+    worker.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        worker.wait(GRACE)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def flow_processes(worker: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    """The processes below a worker that run a flow."""
+    found = []
+    for process in family(worker):
+        with suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and "prefect.engine" in process.cmdline():
+                found.append(process)
+    return found
+
+
+def family(worker: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    try:
+        mine = psutil.Process(worker.pid)
+        return [mine, *mine.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

@@ -1,0 +1,1 @@
+"""A site's settings, and the options of one night."""

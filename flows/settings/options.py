@@ -1,0 +1,91 @@
+"""What a person may choose for a night: the form of the Prefect UI."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic.json_schema import SkipJsonSchema
+
+from flows.settings.site import NightConfig, model_names
+
+
+def several_models(position: int) -> dict[str, Any]:
+    """How the form offers the models of the deployed configuration."""
+    return {"position": position, "items": {"type": "string", "enum": model_names()}}
+
+
+def may_be_empty(position: int, **rules: Any) -> Callable[[dict[str, Any]], None]:
+    """A field of the form that may be left empty: without a default, for which it would show a choice of types."""
+
+    def change(schema: dict[str, Any]) -> None:
+        for name in ("default", "ge", "le"):
+            schema.pop(name, None)
+        schema |= {"position": position, **rules}
+
+    return change
+
+
+class NightOptions(BaseModel):
+    """What tonight does otherwise than the site is configured; leave everything alone for an ordinary night."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    run_date: date | SkipJsonSchema[None] = Field(
+        default=None,
+        title="Date",
+        description="The night sees the data before 00:00 of this day; the day it is scheduled for, if left empty.",
+        json_schema_extra=may_be_empty(0),
+    )
+    models: list[str] = Field(
+        default=[],
+        title="Models",
+        description="Only these compete, beside the popularity baseline; all that are configured, if left empty.",
+        json_schema_extra=several_models(1),
+    )
+    k: int | SkipJsonSchema[None] = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        title="List length (k)",
+        description="Items in each user's list, 1 to 1000; as configured, if left empty.",
+        json_schema_extra=may_be_empty(2, minimum=1, maximum=1000),
+    )
+    dry_run: bool = Field(
+        default=False,
+        title="Dry run",
+        description="Train and compare, publish nothing.",
+        json_schema_extra={"position": 3},
+    )
+    champion: str | SkipJsonSchema[None] = Field(
+        default=None,
+        title="Force a champion",
+        description="Publish the lists of this model, whatever the figures say; the best one, if left empty.",
+        json_schema_extra=may_be_empty(4, enum=model_names()),
+    )
+    fresh: bool = Field(
+        default=False,
+        title="Start afresh",
+        description="Do everything again, even what is done already.",
+        json_schema_extra={"position": 5},
+    )
+
+    @model_serializer(mode="wrap")
+    def without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was left empty stays so in the form of the next run, too."""
+        return {name: value for name, value in dump(self).items() if value is not None}
+
+    def applied_to(self, config: NightConfig) -> NightConfig:
+        """A configuration with what was chosen.
+
+        Raises:
+            ConfigError: a model is neither configured nor a recommender.
+        """
+        if self.models:
+            config = config.only([*self.models, *([self.champion] if self.champion else [])])
+        if self.k:
+            config = config.model_copy(update={"export": config.export.model_copy(update={"k": self.k})})
+        return config
+
+
+ORDINARY = NightOptions()

@@ -1,0 +1,280 @@
+"""The configuration of a site: every setting with its default, read from ``nightrec.toml`` and the command line."""
+
+import os
+import re
+import tomllib
+from datetime import UTC, date, datetime, time
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from flows.settings.schedule import ScheduleRules, WorkerRules
+from recmodels.errors import ConfigError
+from recmodels.registry import create
+from tasks.compare.gate import GateRules
+from tasks.export.stage import ExportRules
+from tasks.features.column_roles import FeatureRules
+from tasks.ingest.reading.inputs import Inputs
+from tasks.ingest.reading.presets import apply
+from tasks.prepare.interactions import PrepareRules
+from tasks.publish.mirror import MirrorRules
+from tasks.publish.retention import KeepRules
+from tasks.publish.sinks.settings import SinkRules
+from tasks.report.mlflow import MlflowRules
+from tasks.report.notify import NotifyRules
+from tasks.train.jobs import NAME, Candidate, EvaluationRules
+from tasks.train.members import with_members
+from tasks.validate.stage import ValidationRules
+
+FILE = "nightrec.toml"
+CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"
+
+
+class TrainingRules(BaseModel):
+    """How the candidates share this machine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parallel: int | None = Field(default=None, ge=1, description="Candidates trained at a time; one a core by default.")
+    seed: int = Field(default=0, ge=0, description="Every random draw of a night follows from it.")
+
+    def beside(self, candidates: int, cores: int) -> int:
+        """How many candidates are trained at a time, so that together they fill the cores and no more."""
+        return max(1, min(self.parallel or cores, candidates, cores))
+
+
+class DemoRules(BaseModel):
+    """The built-in demo site, used when no inputs are given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    users: int = Field(default=8_000, ge=2, description="How many users it has.")
+    items: int = Field(default=2_000, ge=2, description="How many items.")
+    interactions: int = Field(default=250_000, ge=10, description="How many interactions, over 90 days.")
+    seed: int = Field(default=0, ge=0, description="The same seed makes the same site.")
+
+
+def default_models() -> dict[str, Candidate]:
+    return {
+        "popularity": Candidate(required=True),
+        "popularity_7d": Candidate(recommender="popularity", parameters={"days": 7}),
+        "item_knn": Candidate(),
+        "als": Candidate(),
+        "ease": Candidate(),
+        "graph_filter": Candidate(),
+        "content": Candidate(),
+        "ensemble": Candidate(enabled=False),
+    }
+
+
+class NightConfig(BaseModel):
+    """One site's settings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site: str = Field(
+        default="site", pattern="^[a-z0-9][a-z0-9-]*$", description="Names the site's deployments and messages."
+    )
+    store: Path = Field(default=Path("store"), description="The site's folder: nights, exports, history.")
+    timezone: str = Field(default="UTC", description="The zone in which a night's date begins at 00:00.")
+    preset: str | None = Field(default=None, description="Known layout of the inputs: movielens or amazon.")
+    inputs: Inputs | None = Field(default=None, description="The site's tables; the demo site where there are none.")
+    validation: ValidationRules = ValidationRules()
+    prepare: PrepareRules = PrepareRules()
+    features: FeatureRules = FeatureRules()
+    training: TrainingRules = TrainingRules()
+    workers: WorkerRules = WorkerRules()
+    schedule: ScheduleRules = ScheduleRules()
+    notify: NotifyRules = NotifyRules()
+    models: dict[str, Candidate] = Field(default_factory=default_models, description="Tonight's candidates, by name.")
+    evaluation: EvaluationRules = EvaluationRules()
+    gate: GateRules = GateRules()
+    export: ExportRules = ExportRules()
+    keep: KeepRules = KeepRules()
+    mirror: MirrorRules = MirrorRules()
+    mlflow: MlflowRules = MlflowRules()
+    sinks: SinkRules = SinkRules()
+    demo: DemoRules = DemoRules()
+
+    @field_validator("timezone")
+    @classmethod
+    def known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"there is no time zone {zone!r}; use a name such as Europe/Berlin")
+        return zone
+
+    @field_validator("models")
+    @classmethod
+    def known_models(cls, models: dict[str, Candidate]) -> dict[str, Candidate]:
+        for name, candidate in models.items():
+            if not re.match(NAME, name):
+                raise ValueError(f"{name!r} is no model name: use lower-case letters, digits and _")
+            create(candidate.recommender or name, candidate.parameters)
+        with_members(models)
+        return models
+
+    def cutoff(self, run_date: date) -> datetime:
+        """The instant before which a night may see data: its date, 00:00 in the site's zone."""
+        return datetime.combine(run_date, time(), ZoneInfo(self.timezone))
+
+    def today(self) -> date:
+        return datetime.now(UTC).astimezone(ZoneInfo(self.timezone)).date()
+
+    def tables(self) -> Inputs | None:
+        """The inputs as they are read, the preset applied; None for the demo site."""
+        if self.inputs is None or self.preset is None:
+            return self.inputs
+        return apply(self.preset, self.inputs)
+
+    def with_inputs(
+        self, tables: dict[str, tuple[str | None, dict[str, str] | None]], preset: str | None
+    ) -> "NightConfig":
+        """This configuration with the paths and column names given for each table.
+
+        Raises:
+            ConfigError: there is a table but no interactions, or column names for a table that is not there.
+        """
+        inputs = {name: table.model_dump() for name, table in self.inputs.tables().items()} if self.inputs else {}
+        for name, (path, columns) in tables.items():
+            if path is not None:
+                inputs[name] = {"path": path}
+            if columns is not None and name not in inputs:
+                raise ConfigError(f"Column names for {name}, but no such table: name it with --{name}.")
+            if columns is not None:
+                inputs[name]["columns"] = columns
+        if inputs and "interactions" not in inputs:
+            raise ConfigError("There are no interactions to go with the tables: name them with --interactions.")
+        update: dict[str, Any] = {"preset": preset or self.preset}
+        if inputs:
+            update["inputs"] = Inputs.model_validate(inputs)
+        return self.model_copy(update=update)
+
+    def only(self, names: list[str]) -> "NightConfig":
+        """This configuration with the named models alone, in the given order; the baseline always competes.
+
+        Raises:
+            ConfigError: a name is neither configured nor a recommender.
+        """
+        chosen = {}
+        pinned = [self.gate.champion] if self.gate.champion else []
+        for name in dict.fromkeys(["popularity", *names, *pinned]):
+            if name in self.models:
+                chosen[name] = self.models[name].model_copy(update={"enabled": True})
+            else:
+                create(name, {})
+                chosen[name] = Candidate()
+        return self.model_copy(update={"models": with_members(chosen, self.models)})
+
+
+def deployed() -> NightConfig:
+    """The configuration of a deployed flow, which the deployment and the worker name in the environment.
+
+    Raises:
+        ConfigError: the file is missing or wrong.
+    """
+    named, store = os.environ.get(CONFIG_VARIABLE), os.environ.get(STORE_VARIABLE)
+    config = load(Path(named) if named else None)
+    return config.model_copy(update={"store": Path(store)}) if store else config
+
+
+def model_names() -> list[str]:
+    """The models of the deployed configuration, read without judging it, for forms."""
+    try:
+        content = tomllib.loads(Path(os.environ.get(CONFIG_VARIABLE) or FILE).read_text(encoding="utf-8"))
+        return [str(name) for name in content["models"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return list(default_models())
+
+
+def load(path: Path | None) -> NightConfig:
+    """The configuration in a TOML file; the defaults without one. Paths in it are relative to the file.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or holds an unknown key or an impossible value.
+    """
+    if path is None:
+        path = Path(FILE)
+        if not path.exists():
+            return NightConfig()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no configuration file {path}: write one with `nightrec init`.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
+    config = checked(content, str(path))
+    return relative_to(config, path.parent)
+
+
+def checked(content: dict[str, Any], where: str) -> NightConfig:
+    """Validate settings; the first mistake becomes one sentence."""
+    try:
+        return NightConfig.model_validate(without_none(content))
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {sentence(error)}") from None
+
+
+def without_none(value: Any) -> Any:
+    """Settings in which ``"none"`` means no value, which TOML cannot say."""
+    if isinstance(value, dict):
+        return {key: inner if key == "columns" else without_none(inner) for key, inner in value.items()}
+    return None if value == "none" else value
+
+
+def sentence(error: ValidationError) -> str:
+    """The first mistake, with its key and what to do; a key that does not exist explains one that is missing."""
+    mistake = min(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
+    place = [str(part) for part in mistake["loc"]]
+    key = ".".join(place)
+    if mistake["type"] == "extra_forbidden":
+        known = known_keys(place[:-1])
+        near = get_close_matches(place[-1], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}."
+        return f"unknown key {key}; {hint}"
+    if mistake["type"] == "missing":
+        return f"{key} is missing; give it a value."
+    reason = mistake["msg"].removeprefix("Value error, ")
+    return f"{key} = {mistake['input']!r}: {reason[0].lower() + reason[1:]}."
+
+
+def known_keys(place: list[str]) -> list[str]:
+    """The keys of the section at ``place``."""
+    section: Any = NightConfig
+    for part in place:
+        kinds = [section.model_fields[part].annotation] if part in getattr(section, "model_fields", {}) else []
+        section = next((kind for kind in models_in(kinds)), section)
+    return list(section.model_fields)
+
+
+def models_in(kinds: list[Any]) -> list[type[BaseModel]]:
+    """The pydantic models within annotations such as ``Inputs | None`` or ``dict[str, Candidate]``."""
+    found = []
+    for kind in kinds:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found.append(kind)
+        found += models_in(list(getattr(kind, "__args__", ())))
+    return found
+
+
+def relative_to(config: NightConfig, folder: Path) -> NightConfig:
+    """Relative paths of a configuration file count from the file's own folder."""
+    inputs = config.inputs
+    if inputs is not None:
+        tables = {
+            name: table.model_copy(update={"path": str(folder / table.path)}) if "://" not in table.path else table
+            for name in type(inputs).model_fields
+            if (table := getattr(inputs, name)) is not None
+        }
+        inputs = inputs.model_copy(update=tables)
+    features = config.features
+    if features.embedder is not None:
+        features = features.model_copy(update={"embedder": str(folder / features.embedder)})
+    sinks = config.sinks
+    if sinks.delta and "://" not in sinks.delta.path:
+        delta = sinks.delta.model_copy(update={"path": str(folder / sinks.delta.path)})
+        sinks = sinks.model_copy(update={"delta": delta})
+    places = {"store": folder / config.store, "inputs": inputs, "features": features, "sinks": sinks}
+    return config.model_copy(update=places)

@@ -1,0 +1,1 @@
+"""What all models compute with: devices, memory, compiled loops."""

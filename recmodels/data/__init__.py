@@ -1,0 +1,1 @@
+"""The interactions, item and user features that models are fitted on, and their splits."""

@@ -1,0 +1,1 @@
+"""Blending and stacking of other models' lists."""

@@ -1,0 +1,220 @@
+"""The ensemble: the lists of several recommenders, fused as did best on days that none of them had learnt from."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recmodels import registry
+from recmodels.base import Recommender, joined, nothing
+from recmodels.compute import memory
+from recmodels.data.dataset import Bools, Dataset, Ints
+from recmodels.data.folds import Fold, last_days, latest
+from recmodels.ensemble.fusion import Candidates, Doubles, Judge, blended, summed
+from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, log_of, stacked, user_features
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.ranking.topk import TopK
+
+MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content")
+"""Recommenders that are cheap enough to be trained three times: for the fusion, for the comparison, and to publish."""
+
+PLACES = 2**20  # of the members' lists that are fused at a time: some 200 MB
+ENOUGH, MOST = 500, 3000  # users that the fusion is fitted on
+FEWEST = 10  # with fewer the members count alike
+HITS = 50  # among the candidates, with fewer there are no trees
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Ensemble(Recommender):
+    """Blend: score of i = Σ over members m of w_m / (offset + rank of i in m's list) (Cormack et al. 2009), where w
+    ranks best what users did on the last days of the window, which the members then had not seen.
+
+    Stack: gradient-boosted trees that know each member's score, how popular i is and how much the user has (Friedman
+    2001), fitted to the same days; their log odds and the logarithm of the blend add up. The members are then fitted
+    on the whole window. A list is made of the first `depth` places of the members' lists, and ends with them.
+    """
+
+    members: list[str] | None = None
+    """Names of recommenders, in a night of candidates; None: all that are cheap to train."""
+    recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What a member with a name of its own is: `recommender` and `params`. A night fills them in."""
+    method: Literal["auto", "blend", "stack"] = "auto"
+    """`auto`: the one that ranks better for users that it was not fitted on."""
+    depth: int = 50
+    """Places of each member's list that are fused."""
+    offset: float = 10.0
+    """Of the ranks: the larger, the less the first places are ahead."""
+    validation_days: float | None = None
+    """The last days that the fusion is fitted on; None: the shortest of 7 to 112 that measure 500 users, else each
+    user's last items."""
+    trees: int = 100
+    leaves: int = 16
+    """Of each tree, at most."""
+    learning_rate: float = 0.05
+    seed: int = 0
+    models: dict[str, str] | None = None
+    """Folders of members that were fitted on the same window already; the others are trained."""
+    without: list[str] | None = None
+    """Members that are left out."""
+
+    def _fit(self, data: Dataset) -> None:
+        if self.depth < 1 or self.offset < 0 or self.trees < 1 or self.leaves < 2:
+            raise ConfigError("ensemble: depth and trees are at least 1, leaves at least 2, offset at least 0.")
+        if self.method not in ("auto", "blend", "stack"):
+            raise ConfigError(f"ensemble: method is {self.method!r}; it is auto, blend or stack.")
+        if self.validation_days is not None and self.validation_days <= 0:
+            raise ConfigError(f"ensemble: validation_days is {self.validation_days}; give days above 0, or none.")
+        held = latest(data, ENOUGH, MOST, self.seed)
+        if self.validation_days is not None:
+            held = last_days(data, self.validation_days, MOST, self.seed)
+        lists: dict[str, TopK] = {}
+        fitted: dict[str, Recommender] = {}
+        for name in self._names():
+            try:
+                fitted[name] = self._fitted(name, data)
+                if len(held.users) >= FEWEST:
+                    lists[name] = self._learnt(name, held.train).recommend(held.train, held.users, self.depth)
+            except NightrecError as error:
+                fitted.pop(name, None)
+                log.warning("%s is left out: %s", name, error)
+        if len(fitted) < 2:
+            there = f"only {next(iter(fitted))} is" if fitted else "none is"
+            raise NightrecError(
+                f"Of the members of the ensemble ({', '.join(self._names()) or 'none'}), {there} left; it takes two."
+            )
+        self.members_ = fitted
+        self._fuse(list(lists.values()), held)
+        self.items_: Doubles = item_features(data)
+
+    def _names(self) -> list[str]:
+        """The members that are not left out, each once."""
+        names = MEMBERS if self.members is None else self.members
+        return [name for name in dict.fromkeys(names) if name not in (self.without or [])]
+
+    def made(self) -> dict[str, Recommender]:
+        """The members that are not left out, before they have learnt anything.
+
+        Raises ConfigError for a member that there is not, or that is an ensemble, and where fewer than two are named.
+        """
+        if self.members is not None and len(named := sorted(set(self.members))) < 2:
+            raise ConfigError(f"ensemble: members names {', '.join(named) or 'none'}; it takes two at least.")
+        return {name: self._made(name) for name in self._names()}
+
+    def _made(self, name: str) -> Recommender:
+        recipe = self.recipes.get(name, {})
+        recommender = recipe.get("recommender", name)
+        if recommender == "ensemble":
+            raise ConfigError(f"ensemble: its member {name} is an ensemble, too; name the members of that one.")
+        return registry.create(recommender, recipe.get("params", {}), seed=self.seed)
+
+    def _learnt(self, name: str, data: Dataset) -> Recommender:
+        model = self._made(name)
+        n_items = len(np.unique(data.item_index))
+        memory.require(model.memory_needed(data.n_users, n_items, len(data)), name, n_items)
+        return model.fit(data)
+
+    def _fitted(self, name: str, data: Dataset) -> Recommender:
+        """A member that knows all of the data, from its folder if there is one."""
+        folder = (self.models or {}).get(name)
+        if folder is None:
+            return self._learnt(name, data)
+        model = Recommender.load(Path(folder))
+        if model.n_items_ != data.n_items or model != self._made(name):
+            raise NightrecError(f"{folder} holds another model.")
+        return model
+
+    def _fuse(self, lists: list[TopK], held: Fold) -> None:
+        """Learn the weights of the members, and the trees if they rank better."""
+        m = len(self.members_)
+        self.weights_: Doubles = np.full(m, 1 / m)
+        self.blend_ = 1.0
+        trees = Trees.none()
+        if len(held.users) >= FEWEST:
+            candidates = Candidates.of(lists, held.train.n_items)
+            judge = Judge(candidates, held.truth, min(self.depth, 10))
+            blend = blended(judge, self.offset, self.seed)
+            self.weights_ = blend.weights
+            said = f"fitted on {len(held.users)} users; blend: NDCG@{judge.k} {blend.value:.4f}"
+            if self.method != "blend" and HITS < judge.relevant.sum() < len(candidates) - HITS:
+                rows = features(candidates, item_features(held.train), user_features(held.train, held.users))
+                stack = stacked(judge, rows, blend, self.trees, self.leaves, self.learning_rate, self.seed)
+                said += f", with {self.trees} trees {stack.value:.4f}"
+                if self.method == "stack" or stack.value > blend.value:
+                    trees, self.blend_ = stack.trees, stack.blend
+            log.info("%s", said)
+        for part in PARTS:
+            setattr(self, f"tree_{part}_", getattr(trees, part))
+
+    def knows(self, data: Dataset, users: Ints) -> Bools:
+        """Those with a history, or of whom a member knows enough from the user table."""
+        known = super().knows(data, users)
+        for model in self.members_.values():
+            if model.needs_history:
+                known |= model.knows(data, users)
+        return known
+
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+    ) -> TopK:
+        step = max(1, min(PLACES // (self.depth * len(self.members_)), batch or len(users)))
+        lists = [nothing(0, k)]
+        for part in (users[i : i + step] for i in range(0, len(users), step)):
+            tops = [
+                model.recommend(data, part, self.depth, allowed=allowed, repeats=repeats)
+                for model in self.members_.values()
+            ]
+            for top in tops:
+                top.items[~self.knows(data, part)] = -1
+            candidates = Candidates.of(tops, data.n_items)
+            lists.append(candidates.ranked(self._scores(candidates, data, part), k))
+        return joined(lists)
+
+    def _scores(self, candidates: Candidates, data: Dataset, users: Ints) -> Doubles:
+        blend = summed(candidates.reciprocal(self.offset), self.weights_)
+        trees = Trees(*(getattr(self, f"tree_{part}_") for part in PARTS))
+        if not len(trees.roots):
+            return blend
+        rows = features(candidates, self.items_, user_features(data, users))
+        return trees.scores(rows) + self.blend_ * log_of(blend)
+
+    def _by_weight(self) -> Iterator[Recommender]:
+        """The members, the one that counts most first."""
+        members = list(self.members_.values())
+        return (members[place] for place in np.argsort(-self.weights_, kind="stable"))
+
+    def similar_items(self, items: NDArray[np.integer[Any]], k: int, *, allowed: Bools | None = None) -> TopK:
+        """As the member says that counts most among those that can tell."""
+        self._checked_items(items, k, allowed)
+        for model in self._by_weight():
+            try:
+                return model.similar_items(items, k, allowed=allowed)
+            except NightrecError:
+                continue
+        raise NightrecError("Ensemble cannot tell which items are alike.")
+
+    def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
+        """The reason of the member that counts most among those that name one."""
+        reasons = np.full(top.items.shape, -1, np.int32)
+        for model in self._by_weight():
+            open_ = (top.items >= 0) & (reasons < 0)
+            if not open_.any():
+                break
+            asked = TopK(np.where(open_, top.items, -1).astype(np.int32), top.scores)
+            reasons = np.where(open_, model.explain(data, users, asked), reasons)
+        return reasons
+
+    def _score(self, data: Dataset, users: Ints) -> NDArray[np.float32]:
+        raise NotImplementedError  # there is no score of all items, only of those that members list
+
+    def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        """The members side by side, and the working memory of the one that takes most."""
+        made = self.made().values()
+        beside = [model.memory_needed(0, 0, 0) for model in made]
+        grown = sum(model.memory_needed(n_users, n_items, n_interactions) for model in made) - sum(beside)
+        return grown + max(beside, default=0) + 512 * PLACES

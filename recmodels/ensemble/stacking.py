@@ -1,0 +1,142 @@
+"""Stacking: gradient-boosted trees that rank the candidates of several members, kept as plain arrays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recmodels.data.dataset import Dataset, Ints
+from recmodels.ensemble.fusion import Blend, Candidates, Judge, folds_of
+from recmodels.ensemble.kernels import forest
+
+Doubles = NDArray[np.float64]
+
+DAY = 86_400_000_000  # microseconds
+OFFSET = 10.0  # of the reciprocal ranks among the features
+HALF_LIFE = 30.0  # days after which an interaction counts half for what is in demand of late
+FOLDS = 3
+SHARES = (0.0, 0.5, 1.0, 2.0)  # of the blend beside the trees
+FLOOR = 1e-3  # of the blend, within a logarithm
+
+PARTS = ("roots", "feature", "threshold", "left", "right", "value")
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """The sum of regression trees, as arrays of nodes: log odds that a candidate is relevant."""
+
+    roots: Ints  # [n_trees], the first node of each
+    feature: Ints  # [n_nodes], what a node looks at
+    threshold: Doubles  # [n_nodes]; at most this much goes left
+    left: Ints  # [n_nodes], -1 at leaves
+    right: Ints
+    value: Doubles  # [n_nodes], of leaves
+
+    @classmethod
+    def none(cls) -> "Trees":
+        nodes = np.empty(0, np.int32)
+        return cls(nodes, nodes, np.empty(0), nodes, nodes, np.empty(0))
+
+    @classmethod
+    def of(cls, booster: Any) -> "Trees":
+        """The trees of a fitted HistGradientBoostingClassifier of two classes; the first is a leaf, its baseline."""
+        nodes = [stage[0].nodes for stage in booster._predictors]
+        sizes = np.array([len(tree) for tree in nodes])
+        roots = 1 + np.cumsum(sizes) - sizes
+        every = np.concatenate(nodes)
+        shift = np.repeat(roots, sizes)
+        leaf = every["is_leaf"].astype(bool)
+        baseline = np.asarray(booster._baseline_prediction).ravel()[:1]
+        return cls(
+            roots=np.append(0, roots).astype(np.int32),
+            feature=np.append(0, every["feature_idx"]).astype(np.int32),
+            threshold=np.append(0, every["num_threshold"]).astype(np.float64),
+            left=np.append(-1, np.where(leaf, -1, every["left"] + shift)).astype(np.int32),
+            right=np.append(-1, np.where(leaf, -1, every["right"] + shift)).astype(np.int32),
+            value=np.append(baseline, every["value"]).astype(np.float64),
+        )
+
+    def scores(self, rows: Doubles) -> Doubles:
+        """The log odds of each row [n, n_features]; what scikit-learn calls the decision function."""
+        scores: Doubles = forest(np.ascontiguousarray(rows), *(getattr(self, name) for name in PARTS))
+        return scores
+
+
+def item_features(data: Dataset) -> Doubles:
+    """How popular each item is, and how much of that is of late: [n_items, 2]."""
+    age = (data.end - data.timestamp) / DAY
+    total = np.log1p(np.bincount(data.item_index, data.weight, data.n_items))
+    late = np.log1p(np.bincount(data.item_index, data.weight * 0.5 ** (age / HALF_LIFE), data.n_items))
+    return np.column_stack([total / max(total.max(), 1e-9), late / max(late.max(), 1e-9)])
+
+
+def user_features(data: Dataset, users: Ints) -> Doubles:
+    """How much each user has, and for how many days they have been away: [n, 2]."""
+    length = np.diff(data.indptr)[users]
+    last = data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)]
+    return np.column_stack([np.log1p(length), np.log1p(np.where(length > 0, data.end - last, 0) / DAY)])
+
+
+def features(candidates: Candidates, about_items: Doubles, about_users: Doubles) -> Doubles:
+    """What the trees see of each candidate: [n, m + 7].
+
+    Of each member the share of the score; how many members list it, and the means of the reciprocal ranks and of the
+    shares; then what is known of the item and of the user.
+    """
+    return np.column_stack(
+        [
+            candidates.share,
+            np.isfinite(candidates.rank).sum(axis=1),
+            candidates.reciprocal(OFFSET).mean(axis=1),
+            candidates.share.mean(axis=1),
+            about_items[candidates.item],
+            about_users[candidates.user],
+        ]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Trees, how much the blend counts beside them, and what users say whose own choices taught neither."""
+
+    trees: Trees
+    blend: float  # what the logarithm of the blend is multiplied by, to be added to the log odds
+    value: float  # mean NDCG, each user judged by what others gave
+
+
+def stacked(judge: Judge, rows: Doubles, blend: Blend, n_trees: int, leaves: int, rate: float, seed: int) -> Stack:
+    """Trees fitted to which candidates are relevant, and so much of the blend as ranks best for users that neither
+    knows.
+    """
+    fold, unseen = folds_of(judge.candidates.n_users, seed, FOLDS), np.zeros(len(rows))
+    for out in np.unique(fold):
+        inside = judge.candidates.of_users(fold != out)
+        trees = boosted(rows[inside], judge.relevant[inside], n_trees, leaves, rate, seed)
+        unseen[~inside] = trees.scores(rows[~inside])
+    values = [float(judge.per_user(unseen + share * log_of(blend.unseen)).mean()) for share in SHARES]
+    trees = boosted(rows, judge.relevant, n_trees, leaves, rate, seed)
+    return Stack(trees, SHARES[int(np.argmax(values))], max(values))
+
+
+def log_of(blend: Doubles) -> Doubles:
+    """The logarithm of a blend, above a floor: members without weight list candidates too."""
+    return np.log(blend + FLOOR)
+
+
+def boosted(rows: Doubles, relevant: NDArray[np.bool_], n_trees: int, leaves: int, rate: float, seed: int) -> Trees:
+    """Fitted on one thread: sums of several parts would depend on their number."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    booster = HistGradientBoostingClassifier(
+        max_iter=n_trees,
+        learning_rate=rate,
+        max_leaf_nodes=leaves,
+        min_samples_leaf=min(100, max(5, len(rows) // 100)),
+        l2_regularization=10.0,
+        early_stopping=False,
+        random_state=seed,
+    )
+    with threadpool_limits(1):
+        return Trees.of(booster.fit(rows, relevant))

@@ -1,0 +1,78 @@
+"""Models that score by a dot product of a user's and an item's vector."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recmodels.base import Recommender
+from recmodels.data.dataset import Bools, Csr, Dataset, Floats, Ints
+from recmodels.ranking.topk import TopK, top_products
+
+ROWS = 2**14  # users whose vectors and histories are copied out at a time
+
+
+@dataclass
+class Factors(Recommender):
+    """Score of item i for user u = u's vector · i's vector; `_fit` learns `item_vectors_`, float32 [n_items, f].
+
+    An item without interactions has a vector of zeros and is never listed.
+    """
+
+    @property
+    def item_vectors(self) -> Floats:
+        """What `_fit` has learnt of the items: float32 [n_items, f]."""
+        vectors: Floats = vars(self)["item_vectors_"]
+        return vectors
+
+    @abstractmethod
+    def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
+        """The vectors of some users, given their histories in `data`: float32 [b, f]."""
+
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+    ) -> TopK:
+        """No score is kept longer than it takes to compare it."""
+        items = np.full((len(users), k), -1, np.int32)
+        scores = np.full((len(users), k), -np.inf, np.float32)
+        eligible = self.item_vectors.any(axis=1)
+        if allowed is not None:
+            eligible &= allowed
+        choice = np.flatnonzero(eligible).astype(np.int32)
+        known = np.flatnonzero(self.knows(data, users))
+        step = max(1, min(ROWS, batch or ROWS))
+        for rows in (known[i : i + step] for i in range(0, len(known), step)):
+            vectors = self._user_vectors(data, users[rows])
+            seen = None if repeats else data.seen[users[rows]]
+            top = top_products(vectors, self.item_vectors, k, choice=choice, seen=seen)
+            items[rows], scores[rows] = top.items, top.scores
+        return TopK(items, scores)
+
+    def _score(self, data: Dataset, users: Ints) -> Floats:
+        scores: Floats = self._user_vectors(data, users) @ self.item_vectors.T
+        scores[:, ~self.item_vectors.any(axis=1)] = -np.inf
+        return scores
+
+    def similar_items(self, items: NDArray[np.integer[Any]], k: int, *, allowed: Bools | None = None) -> TopK:
+        """As `Recommender.similar_items` says: by the cosine of the items' vectors."""
+        items = self._checked_items(items, k, allowed)
+        tastes = self._tastes()
+        norms: Floats = np.linalg.norm(tastes, axis=1)
+        known = norms > 0
+        unit: Floats = np.divide(tastes, np.where(known, norms, 1)[:, None], dtype=np.float32)
+        choice = np.flatnonzero(known if allowed is None else known & allowed).astype(np.int32)
+        alike = TopK(np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf, np.float32))
+        asked = np.flatnonzero(known[items])
+        itself: Csr = sparse.csr_array(
+            (np.ones(len(asked), np.float32), items[asked], np.arange(len(asked) + 1)), shape=(len(asked), len(unit))
+        )
+        top = top_products(unit[items[asked]], unit, k, choice=choice, seen=itself)
+        alike.items[asked], alike.scores[asked] = top.items, top.scores
+        return alike
+
+    def _tastes(self) -> Floats:
+        """The part of the items' vectors that says what they are like: float32 [n_items, f]."""
+        return self.item_vectors

@@ -1,0 +1,90 @@
+"""BPR: factors that rank what a user has above what they do not have (Rendle et al., "BPR", UAI 2009)."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from recmodels.base import SCORE_BYTES
+from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.errors import NightrecError
+from recmodels.factors.base import Factors
+from recmodels.sampling import importance, odds
+
+
+@dataclass
+class BPR(Factors):
+    r"""Score x_ui = p_u·q_i + b_i, learnt by raising ln 1 / (1 + exp(x_uj - x_ui)) for items i that u has, j not.
+
+    Each epoch takes every interaction once, with a negative j drawn afresh; a user's own items are never drawn. Of
+    `candidates` random ones the highest score is taken: the items that u would wrongly be shown teach most (dynamic
+    negative sampling: Zhang et al., SIGIR 2013); 1 is BPR as published. The learning rate falls linearly to 0. Weights
+    play no part, as in the paper, unless `weighted` is set. The same seed gives the same factors for any number of
+    threads (`recmodels.factors.sgd`).
+    """
+
+    factors: int = 64
+    """Length of the vectors."""
+    epochs: int = 40
+    """How often every interaction is taken."""
+    learning_rate: float = 0.2
+    """Step of the first epoch."""
+    regularization: float = 0.05
+    """Pull of vectors and biases towards 0 at each step."""
+    candidates: int = 4
+    """Random items that the user does not have, of which the highest scored is the negative."""
+    negative_exponent: float = 0.0
+    """They are drawn by popularity to this power; 0: evenly."""
+    popularity_exponent: float = 0.0
+    """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
+    weighted: bool = False
+    """Whether interactions count by their weights."""
+    seed: int = 0
+
+    def _fit(self, data: Dataset) -> None:
+        from recmodels.factors import sgd
+
+        rng = np.random.default_rng(self.seed)
+        blocks = sgd.blocks_for(data.n_users, data.n_items)
+        known = np.unique(data.item_index)
+        chances = odds(data, self.negative_exponent)
+        weights = np.empty(0, np.float32)  # nothing: all count alike
+        if self.weighted or self.popularity_exponent:
+            weights = importance(data, self.popularity_exponent, weighted=self.weighted)
+        matrix = data.matrix
+        users, items = (
+            rng.normal(0, 0.1 / np.sqrt(self.factors), (n, self.factors)).astype(np.float32)
+            for n in (data.n_users, data.n_items)
+        )
+        bias = np.zeros(data.n_items, np.float32)
+        for epoch in range(self.epochs):
+            user_block, item_block = (rng.integers(0, blocks, n).astype(np.int8) for n in (data.n_users, data.n_items))
+            members = known[np.argsort(item_block[known], kind="stable")]
+            member_starts = np.searchsorted(item_block[members], np.arange(blocks + 1))
+            ends = np.cumsum(chances[members]) if self.negative_exponent else np.empty(0)
+            by_user, by_item, source, starts = sgd.cells(
+                data.user_index, data.item_index, user_block, item_block, blocks
+            )
+            rate = np.float32(self.learning_rate * (1 - epoch / self.epochs))
+            given = (
+                by_user, by_item, weights[source] if len(weights) else weights, starts, members, member_starts, ends,
+                matrix.indptr, matrix.indices, users, items, bias, rate, np.float32(self.regularization),
+                self.candidates, int(rng.integers(2**62)),
+            )  # fmt: skip
+            sgd.each_cell(partial(sgd.bpr_cell, *given), blocks)
+        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+            raise NightrecError(f"BPR diverged with learning_rate {self.learning_rate}; give a smaller one.")
+        self.user_vectors_: Floats = np.append(users, np.ones((data.n_users, 1), np.float32), axis=1)
+        self.item_vectors_: Floats = np.zeros((data.n_items, self.factors + 1), np.float32)  # the bias comes last
+        self.item_vectors_[known] = np.append(items, bias[:, None], axis=1)[known]
+
+    def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
+        if data.n_users != len(self.user_vectors_):
+            raise ValueError(f"The data have {data.n_users} users, the model was fitted on {len(self.user_vectors_)}.")
+        return self.user_vectors_[users]
+
+    def _tastes(self) -> Floats:
+        return self.item_vectors_[:, :-1]  # without what everybody likes it for
+
+    def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 24 * n_interactions + 2 * SCORE_BYTES

@@ -1,0 +1,86 @@
+"""MF: biased matrix factorisation of ratings (Koren, Bell and Volinsky, "Matrix Factorization Techniques", 2009)."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from recmodels.base import SCORE_BYTES
+from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.errors import NightrecError
+from recmodels.factors.base import Factors
+from recmodels.factors.ratings import Baseline, RatingPredictor
+
+
+@dataclass
+class MF(Factors, RatingPredictor):
+    r"""Rating r_ui = mean + b_u + b_i + p_u·q_i, learnt by stochastic gradient descent on the squared error.
+
+    All ratings count, those of items that the user did not like too (`Dataset.rated`); where there are none, the
+    weights take their place. The learning rate falls linearly to 0. As a list, the highest predicted ratings are items
+    that few have rated, and rated well; a user's next item is one of those that many have: so lists are ordered by
+    b_i + p_u·q_i + popularity · ln n_i, n_i being how many rated i. The same seed gives the same factors for any number
+    of threads (`recmodels.factors.sgd`).
+    """
+
+    factors: int = 100
+    """Length of the vectors."""
+    epochs: int = 60
+    """How often every rating is taken."""
+    learning_rate: float = 0.02
+    """Step of the first epoch."""
+    regularization: float = 0.08
+    """Pull of the vectors towards 0 at each step."""
+    bias_regularization: float = 0.15
+    """Pull of the biases towards 0 at each step."""
+    popularity: float = 1.0
+    """Lists alone: rating points that an item with e times as many ratings gains."""
+    seed: int = 0
+
+    def _fit(self, data: Dataset) -> None:
+        from recmodels.factors import sgd
+
+        rng = np.random.default_rng(self.seed)
+        rated = data.rated or (data.user_index, data.item_index, data.weight)
+        mean, blocks = np.float32(rated[2].mean(dtype=np.float64)), sgd.blocks_for(data.n_users, data.n_items)
+        users, items = (
+            rng.normal(0, 0.2 / np.sqrt(self.factors), (n, self.factors)).astype(np.float32)
+            for n in (data.n_users, data.n_items)
+        )
+        user_bias, item_bias = np.zeros(data.n_users, np.float32), np.zeros(data.n_items, np.float32)
+        for epoch in range(self.epochs):
+            user_block, item_block = (rng.integers(0, blocks, n).astype(np.int8) for n in (data.n_users, data.n_items))
+            by_user, by_item, source, starts = sgd.cells(rated[0], rated[1], user_block, item_block, blocks)
+            rate = np.float32(self.learning_rate * (1 - epoch / self.epochs))
+            given = (
+                by_user, by_item, rated[2][source], starts, mean, users, items, user_bias, item_bias,
+                rate, np.float32(self.regularization), np.float32(self.bias_regularization),
+            )  # fmt: skip
+            sgd.each_cell(partial(sgd.mf_cell, *given), blocks)
+        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+            raise NightrecError(f"MF diverged with learning_rate {self.learning_rate}; give a smaller one.")
+        known_users = np.bincount(rated[0], minlength=data.n_users)
+        known_items = np.bincount(rated[1], minlength=data.n_items)
+        users[known_users == 0] = items[known_items == 0] = 0  # nobody knows: the mean is the best guess
+        lowest, highest = float(rated[2].min()), float(rated[2].max())
+        self.baseline_: Floats | None = Baseline(lowest, highest, float(mean), user_bias, item_bias).packed()
+        self.user_factors_, self.item_factors_ = users, items
+        learnt = np.bincount(data.item_index, minlength=data.n_items) > 0  # no interest in the others: never listed
+        prior = item_bias + np.float32(self.popularity) * np.log(np.maximum(known_items, 1)).astype(np.float32)
+        self.item_vectors_: Floats = np.append(items, prior[:, None], axis=1) * learnt[:, None]
+
+    def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
+        if data.n_users != len(self.user_factors_):
+            raise ValueError(f"The data have {data.n_users} users, the model was fitted on {len(self.user_factors_)}.")
+        return np.append(self.user_factors_[users], np.ones((len(users), 1), np.float32), axis=1)
+
+    def _predict(self, data: Dataset, users: Ints, items: Ints) -> Floats:
+        taste = np.einsum("nf,nf->n", self.user_factors_[users], self.item_factors_[items])
+        predicted: Floats = self._baseline(data).at(users, items) + taste
+        return predicted
+
+    def _tastes(self) -> Floats:
+        return self.item_vectors_[:, :-1]  # without what everybody likes it for
+
+    def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 28 * n_interactions + 2 * SCORE_BYTES

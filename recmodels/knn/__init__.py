@@ -1,0 +1,1 @@
+"""Nearest neighbors: by items and by users."""

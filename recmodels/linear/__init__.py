@@ -1,0 +1,1 @@
+"""Linear item models: EASE and graph filters."""

@@ -1,0 +1,150 @@
+"""Item-item models f(AᵀA) of a sparse A [n_users, n_items], for a function f of its eigenvalues, never made dense.
+
+The largest eigenvalues are treated one by one; on the many small ones f is taken as linear, and a linear function of
+AᵀA needs no eigenvalues at all: f(G) ≈ s G + V (f(Λ) - s Λ) Vᵀ, with G = AᵀA = V Λ Vᵀ + the rest. What is stored is a
+sparse matrix (the largest entries of each row of G) and the eigenvectors V: memory is linear in items, where f(G)
+itself is dense.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recmodels.base import SCORE_BYTES, Recommender
+from recmodels.data.dataset import Csr, Dataset, Floats, Ints
+
+OVERSAMPLING = 32  # directions beyond those that are wanted, which make them accurate (Halko et al., 2011)
+ITERATIONS = 3  # of subspace iteration
+ROWS = 2**15  # rows of A at a time
+TILE = 2**12  # columns of a product at a time
+PAIRS = 2**22  # numbers gathered at a time for explanations
+
+
+def largest_eigenpairs(matrix: Csr, rank: int, seed: int) -> tuple[Floats, Floats]:
+    """The largest eigenvalues of AᵀA [r], falling, and their vectors [n_items, r]: r = rank, or fewer if A has no more.
+
+    Subspace iteration from a random start, then Rayleigh and Ritz (Halko, Martinsson & Tropp, 2011).
+    """
+    n_items = matrix.shape[1]
+    width = min(rank + OVERSAMPLING, *matrix.shape)
+    basis = np.random.default_rng(seed).standard_normal((n_items, width), dtype=np.float32)
+    for _ in range(ITERATIONS):
+        basis = _applied(matrix, np.linalg.qr(basis)[0])
+    basis = np.linalg.qr(basis)[0]
+    small = np.zeros((width, width))
+    for part in _parts(matrix):
+        image = part @ basis
+        small += image.T @ image
+    values, turns = np.linalg.eigh(small)
+    kept = np.flatnonzero(values > 1e-6 * values[-1])[::-1][:rank]
+    return values[kept].astype(np.float32), basis @ turns[:, kept].astype(np.float32)
+
+
+@dataclass
+class ItemFilter(Recommender):
+    """Scores x D f(AᵀA) D' for a history x and diagonal D and D'; a model says which in `_learn`."""
+
+    def _learn(
+        self,
+        matrix: Csr,
+        response: Callable[[Floats], Floats],
+        slope: Callable[[Floats], float],
+        *,
+        rank: int,
+        neighbors: int,
+        seed: int,
+    ) -> Floats:
+        """Approximate f(AᵀA) for A = `matrix` and f = `response`; returns its diagonal: float32 [n_items].
+
+        `slope` is given the eigenvalues, and says how steep f is taken to be beyond them.
+        """
+        from recmodels.knn.similarity import Measure, nearest
+
+        values, vectors = largest_eigenpairs(matrix, rank, seed)
+        steepness = np.float32(slope(values))
+        self.vectors_: Floats = vectors  # [n_items, r]
+        self.response_: Floats = (response(values) - steepness * values).astype(np.float32)  # [r]
+        rows: Csr = matrix.T.tocsr()
+        diagonal = np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float32) * steepness
+        near = nearest(rows, Measure("dot", powers=(0, 0)), neighbors) * steepness
+        self.near_: Csr = (near + sparse.diags_array(diagonal)).tocsr().astype(np.float32)
+        self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items that something can be said of
+        self.before_: Floats = np.ones(matrix.shape[1], np.float32)
+        self.after_: Floats = np.ones(matrix.shape[1], np.float32)
+        share: Floats = diagonal + (vectors**2) @ self.response_
+        return share
+
+    def _score(self, data: Dataset, users: Ints) -> Floats:
+        history: Csr = data.matrix[users]  # [b, n_items]
+        known = self.known_[history.indices]
+        informed = np.bincount(np.repeat(np.arange(len(users)), np.diff(history.indptr)), known, len(users)) > 0
+        scores = self._filtered(sparse.csr_array((history.data, history.indices, history.indptr), shape=history.shape))
+        scores[~informed] = -np.inf
+        return scores
+
+    def _similar(self, items: Ints) -> Floats:
+        n = len(self.known_)
+        one = sparse.csr_array(
+            (np.ones(len(items), np.float32), items, np.arange(len(items) + 1)), shape=(len(items), n)
+        )
+        scores = self._filtered(one)
+        scores[scores <= 0] = -np.inf
+        return scores
+
+    def _filtered(self, history: Csr) -> Floats:
+        """Scores of all items for histories [b, n_items]."""
+        from recmodels.compute.jit import side_by_side
+        from recmodels.knn import kernels
+
+        weighed: Csr = sparse.csr_array(
+            (history.data * self.before_[history.indices], history.indices, history.indptr), shape=history.shape
+        )
+        spectrum = (weighed @ self.vectors_) * self.response_  # [b, r]
+        scores: Floats = _product(spectrum, self.vectors_)
+        given = kernels.parts(weighed), kernels.parts(self.near_), scores
+        side_by_side(partial(kernels.add_product, *given), range(kernels.TASKS))
+        scores *= self.after_
+        scores[:, ~self.known_] = -np.inf
+        return scores
+
+    def _affinity(self, sources: Ints, targets: Ints) -> Floats:
+        share: Floats = np.asarray(self.near_[sources, targets], dtype=np.float32)
+        step = max(1, PAIRS // max(1, len(self.response_)))
+        for i in range(0, len(sources), step):
+            left, right = self.vectors_[sources[i : i + step]], self.vectors_[targets[i : i + step]]
+            share[i : i + step] += np.einsum("pr,pr,r->p", left, right, self.response_, optimize=True)
+        return share * self.before_[sources] * self.after_[targets]
+
+
+def filter_memory(n_users: int, n_items: int, n_interactions: int, rank: int, neighbors: int) -> int:
+    """Bytes that an `ItemFilter` adds at its peak: the subspace or the sparse rows while fitting, or the scores."""
+    width = min(rank + OVERSAMPLING, n_users, n_items)
+    subspace = 4 * width * (4 * n_items + min(ROWS, n_users)) + 24 * width**2
+    kept = 8 * n_items * min(neighbors, n_items)
+    vectors = 4 * rank * n_items
+    return 48 * n_interactions + max(subspace, vectors + 3 * kept, vectors + kept + 5 * SCORE_BYTES)
+
+
+def _product(left: Floats, vectors: Floats) -> Floats:
+    """left vectorsᵀ, summed up in float64: in float32 the last bit depends on how many rows BLAS is given."""
+    wide = left.astype(np.float64)
+    scores = np.empty((len(left), len(vectors)), np.float32)
+    for i in range(0, len(vectors), TILE):
+        scores[:, i : i + TILE] = wide @ vectors[i : i + TILE].T.astype(np.float64)
+    return scores
+
+
+def _applied(matrix: Csr, basis: Floats) -> Floats:
+    """AᵀA basis, some rows of A at a time."""
+    total = np.zeros_like(basis)
+    for part in _parts(matrix):
+        total += part.T @ (part @ basis)
+    return total
+
+
+def _parts(matrix: Csr) -> list[Csr]:
+    return [matrix[i : i + ROWS] for i in range(0, matrix.shape[0], ROWS)]

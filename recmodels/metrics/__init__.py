@@ -1,0 +1,1 @@
+"""Metrics of lists and ratings, and the significance of differences."""

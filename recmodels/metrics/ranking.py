@@ -1,0 +1,205 @@
+"""How good lists are, measured against what users went on to do; one definition of each metric, for everybody.
+
+Relevance is binary. With h_r = 1 where the item at rank r is relevant, k places and n relevant items:
+
+- ndcg           sum over r of h_r / log2(r + 1), divided by what min(k, n) hits in front would give
+- recall         hits / n
+- recall_capped  hits / min(k, n)
+- precision      hits / k, however short the list
+- hit_rate       1 if there is any hit
+- map            sum over the hits of (hits up to r) / r, divided by min(k, n)
+- mrr            1 / rank of the first hit, 0 without one
+
+`ndcg_graded` weighs hits by their rating, `auc` judges scores of all items. Sources: docs/evaluation.md.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recmodels.data.dataset import Bools, Ints
+
+METRICS = ("ndcg", "recall", "recall_capped", "precision", "hit_rate", "map", "mrr")
+
+GROUPS = 10_000
+"""Above so many users the bootstrap resamples this many random groups of users instead: as good, and fast."""
+
+PLACES = 2_000_000
+"""Places of lists that are measured at a time, which bounds the memory."""
+
+Metric = NDArray[np.float64]
+Truth = sparse.csr_array[Any, tuple[int, int]]
+
+
+def per_user(items: Ints, truth: Truth) -> dict[str, Metric]:
+    """Each of METRICS for each user: float64 [n].
+
+    `items` [n, k] are ranked lists with -1 in empty places; the stored entries of `truth` [n, n_items] are relevant,
+    an entry that is stored twice as much as one stored once. Raises TypeError for ids that are no dense indices, and
+    ValueError for a user with nothing relevant (leave those out, and count them), a repeated or an unknown item.
+    """
+    hits, _, truth = matched(items, truth)
+    relevant = np.diff(truth.indptr)
+    if len(relevant) and relevant.min() == 0:
+        raise ValueError(f"Row {int(relevant.argmin())} has no relevant item; leave such users out.")
+    size = max(1, PLACES // max(1, items.shape[1]))
+    parts = [_of_some(hits[i : i + size], relevant[i : i + size]) for i in range(0, max(1, len(hits)), size)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
+
+
+def _of_some(hits: Bools, relevant: Ints) -> dict[str, Metric]:
+    k = hits.shape[1]
+    rank = np.arange(1, k + 1)
+    discount = 1 / np.log2(rank + 1)
+    reachable = np.minimum(k, relevant)
+    count = hits.sum(axis=1)
+    first = np.where(count > 0, hits.argmax(axis=1) + 1, np.inf)
+    # The same sums in the same order above and below: a perfect list gives exactly 1.
+    return {
+        "ndcg": np.cumsum(hits * discount, axis=1)[:, -1] / np.cumsum(discount)[reachable - 1],
+        "recall": count / relevant,
+        "recall_capped": count / reachable,
+        "precision": count / k,
+        "hit_rate": (count > 0).astype(np.float64),
+        "map": (hits * np.cumsum(hits, axis=1) / rank).sum(axis=1) / reachable,
+        "mrr": 1 / first,
+    }
+
+
+def ndcg_graded(items: Ints, truth: Truth) -> Metric:
+    """NDCG with the gain of a hit its value in `truth` (a rating above 0), over the best min(k, n) gains: [n].
+
+    Linear gains, as in Jarvelin and Kekalainen (2002). Of an entry stored twice the larger value counts. Users
+    without a gain are refused as in `per_user`.
+    """
+    row = np.repeat(np.arange(truth.shape[0]), np.diff(truth.indptr))
+    gains = truth.data.astype(np.float64)
+    if (gains < 0).any() or not np.isfinite(gains).all():
+        raise ValueError("A gain is negative or not finite; give ratings from 0.")
+    order = np.lexsort((-gains, truth.indices, row))
+    row, item, gains = row[order], truth.indices[order], gains[order]
+    first = np.ones(len(row), np.bool_)
+    first[1:] = (row[1:] != row[:-1]) | (item[1:] != item[:-1])
+    row, item, gains = row[first], item[first], gains[first]
+    if (empty := np.bincount(row, gains, truth.shape[0]) == 0).any():
+        raise ValueError(f"Row {int(empty.argmax())} has no relevant item; leave such users out.")
+    graded: Truth = sparse.csr_array((gains, (row, item)), shape=truth.shape)
+    hits, _, graded = matched(items, graded)
+    discount = 1 / np.log2(np.arange(2, items.shape[1] + 2))
+    at, place = np.nonzero(hits)
+    value = np.zeros(items.shape)
+    key = np.repeat(np.arange(len(items), dtype=np.int64), np.diff(graded.indptr)) * truth.shape[1] + graded.indices
+    value[at, place] = graded.data[np.searchsorted(key, at * np.int64(truth.shape[1]) + items[at, place])]
+    best = np.lexsort((-gains, row))
+    rank = np.arange(len(row)) - np.repeat(graded.indptr[:-1], np.diff(graded.indptr))
+    ideal = np.zeros(items.shape)
+    within = rank < items.shape[1]
+    ideal[row[best][within], rank[within]] = gains[best][within]
+    return np.cumsum(value * discount, axis=1)[:, -1] / np.cumsum(ideal * discount, axis=1)[:, -1]
+
+
+def auc(scores: NDArray[np.floating[Any]], truth: Truth, excluded: Truth | None = None) -> Metric:
+    """The chance that a relevant item is scored above one that is not, ties counting half: [n].
+
+    `scores` [n, n_items] of all items, without those stored in `excluded` (what the user had before). The Mann-Whitney
+    statistic, as BPR (Rendle et al., 2009) reports it. NaN for users for whom all items are relevant, or none.
+    """
+    from scipy.stats import rankdata
+
+    if scores.shape != truth.shape:
+        raise ValueError(f"There are scores {scores.shape} and relevant items {truth.shape}.")
+    if np.isnan(scores).any():
+        raise ValueError("A score is not a number.")
+    relevant = _marked(truth)
+    candidates = np.ones(scores.shape, np.bool_) if excluded is None else ~_marked(excluded)
+    relevant &= candidates
+    rank = rankdata(np.where(candidates, scores.astype(np.float64), -np.inf), axis=1)
+    outside = (~candidates).sum(axis=1)
+    positive = relevant.sum(axis=1)
+    negative = candidates.sum(axis=1) - positive
+    above = np.where(relevant, rank - outside[:, None], 0).sum(axis=1) - positive * (positive + 1) / 2
+    with np.errstate(invalid="ignore"):
+        area: Metric = above / np.where(positive * negative > 0, positive * negative, np.nan)
+    return area
+
+
+def _marked(matrix: Truth) -> Bools:
+    marked = np.zeros(matrix.shape, np.bool_)
+    marked[np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices] = True
+    return marked
+
+
+def matched(items: Ints, truth: Truth) -> tuple[Bools, Bools, Truth]:
+    """Which places are hits [n, k], which relevant items were found [entries], and the truth without duplicates.
+
+    Raises as `per_user` does, but for users with nothing relevant.
+    """
+    from recmodels.metrics import kernels
+
+    items = np.asarray(items)
+    if items.ndim != 2 or not np.issubdtype(items.dtype, np.integer):
+        raise TypeError(f"Lists are rows of item indices (whole numbers), not {items.ndim}-dimensional {items.dtype}.")
+    if truth.shape[0] != len(items):
+        raise ValueError(f"There are lists for {len(items)} users and relevant items for {truth.shape[0]}.")
+    if not truth.has_canonical_format:
+        truth = truth.copy()
+        truth.sum_duplicates()
+    n_items = truth.shape[1]
+    if len(items) and items.shape[1] and items.max() >= n_items:
+        raise ValueError(f"Item index {int(items.max())} is not one of the {n_items} items.")
+    hits, found = np.empty(items.shape, np.bool_), np.empty(truth.nnz, np.bool_)
+    relevant, listed = np.full(n_items, -1, np.int32), np.full(n_items, -1, np.int32)
+    flat = np.ascontiguousarray(items, dtype=np.int32)
+    indptr, indices = truth.indptr.astype(np.int64), truth.indices.astype(np.int32, copy=False)
+    went, _ = kernels.match(flat, indptr, indices, relevant, listed, hits, found)
+    if went == kernels.TWICE:
+        raise ValueError("A list names an item twice.")
+    return hits, found, truth
+
+
+def coverage(items: Ints, n_items: int) -> float:
+    """Share of `n_items` (those that could be recommended) that appear in any of the lists [n, k]."""
+    return len(np.unique(items[items >= 0])) / n_items
+
+
+def bootstrap_interval(values: Metric, seed: int, level: float = 0.95, resamples: int = 1000) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean over users (Efron, 1979): (low, high).
+
+    Beyond GROUPS users, whole groups of users drawn at random are resampled: the variance of the mean is the same,
+    the cost does not depend on the number of users. Raises ValueError without values.
+    """
+    return bootstrap_intervals(values[:, None], seed, level, resamples)[0]
+
+
+def bootstrap_intervals(
+    values: Metric, seed: int, level: float = 0.95, resamples: int = 1000, groups: int = GROUPS
+) -> list[tuple[float, float]]:
+    """The same of each column of `values` [n, m], from the same draws, which is what costs time."""
+    means = resampled_means(values, seed, resamples, groups)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return [(float(least), float(most)) for least, most in zip(low, high, strict=True)]
+
+
+def resampled_means(values: Metric, seed: int, resamples: int = 1000, groups: int = GROUPS) -> Metric:
+    """Means of `values` [n, m] over users drawn with replacement, the same users for all columns: [resamples, m]."""
+    n, m = values.shape
+    if n == 0:
+        raise ValueError("There is no user to measure.")
+    rng = np.random.default_rng(seed)
+    groups = min(n, groups)
+    sizes = np.full(groups, n // groups)
+    sizes[: n % groups] += 1
+    sums = np.empty((groups, m + 1))
+    sums[:, m] = sizes
+    order = rng.permutation(n)
+    for column in range(m):
+        sums[:, column] = np.add.reduceat(values[order, column], np.cumsum(sizes) - sizes)
+    middle = values.mean(axis=0)
+    sums[:, :m] -= sizes[:, None] * middle  # so that a constant has no width at all
+    means = np.empty((resamples, m))
+    for i in range(resamples):
+        drawn = np.bincount(rng.integers(0, groups, groups), minlength=groups) @ sums
+        means[i] = middle + drawn[:m] / drawn[m]
+    return means

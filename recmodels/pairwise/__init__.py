@@ -1,0 +1,1 @@
+"""Feature fusion trained on sampled pairs: hybrid, embedding and NCF."""

@@ -1,0 +1,75 @@
+"""The hyper-parameters of models that learn from pairs of a user and an item, and what users are known by."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recmodels.data.dataset import Csr
+
+FEWEST, MOST, CELLS = 512, 4096, 2**28
+"""Rivals of a step that are drawn, and scores of all users with them, where nothing is said."""
+
+
+@dataclass
+class PairRecipe:
+    """What vectors are sums of, and how they are trained."""
+
+    factors: int = 64
+    """Length of the vectors."""
+    loss: Literal["softmax", "bpr", "warp", "bce"] = "softmax"
+    negatives: int | None = None
+    """Rivals that a step draws, for all its users; from as many items on, all of them. None: 4,096, or as many as
+    2²⁸ scores of all users allow."""
+    negative_exponent: float | None = None
+    """Rivals are drawn by popularity to this power; 0: evenly. None: 0.75 for softmax, which undoes it, else 0."""
+    popularity_exponent: float = 0.0
+    """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
+    weighted: bool = True
+    """Whether interactions count by their weights."""
+    batch: int | None = None
+    """Interactions in a step, of whole users; None: a 60th of all, at least 2,048."""
+    epochs: int = 8
+    """How often every interaction is taken."""
+    learning_rate: float = 0.1
+    """Step of the first epoch; it falls linearly to 0."""
+    regularization: float = 2.0
+    """Pull towards 0 of the vectors that a step touches, beside the sum of its losses."""
+    history: bool = True
+    """Whether the items that a user has are features of the user."""
+    content: bool = True
+    """Whether an item's terms add to its vectors."""
+    user_content: bool = True
+    """Whether what the user table says of users adds to their vectors."""
+    user_ids: bool = True
+    """Whether users have vectors of their own."""
+    dropout: float = 0.5
+    """Share of the users' items that a step hides from their features."""
+    id_dropout: float = 0.1
+    """Share of users, and of items, that a step takes as if they had no vector of their own."""
+    warm_start: Literal["no", "refit", "always"] = "no"
+    """Whether training starts from last night's vectors: never; that of the winner that is published; also that of
+    the candidate that is compared."""
+    warm_epochs: int = 3
+    """How often every interaction is taken then."""
+    minutes: float | None = None
+    """Time after which training ends with what it has."""
+    seed: int = 0
+
+    def rivals(self, n_users: int) -> int:
+        """How many rivals a step draws."""
+        return self.negatives or max(FEWEST, min(MOST, CELLS // max(1, n_users)))
+
+    def rival_exponent(self) -> float:
+        """By which power of popularity."""
+        given = 0.75 if self.loss == "softmax" else 0.0
+        return given if self.negative_exponent is None else self.negative_exponent
+
+
+def of_length(history: Csr) -> Csr:
+    """Histories as features: each row of weights [b, n_items] over the root of its sum."""
+    sums: NDArray[np.float32] = np.asarray(history.sum(axis=1)).ravel()
+    matrix: Csr = history.copy()
+    matrix.data /= np.repeat(np.sqrt(sums), np.diff(history.indptr)).astype(np.float32)
+    return matrix

@@ -1,0 +1,44 @@
+"""Feature fusion: vectors of users and items are sums over what is known of them (Kula, "LightFM", 2015)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recmodels.data.dataset import Dataset, Floats
+from recmodels.factors.base import Factors
+from recmodels.pairwise.model import PairModel
+
+if TYPE_CHECKING:
+    from recmodels.pairwise.training import PairTraining
+
+
+@dataclass
+class Hybrid(PairModel, Factors):
+    r"""Score x_ui = (p_u + Σ_s a_us z_s + Σ_j w_uj c_j / √(Σ_j w_uj)) · (q_i + Σ_t a_it v_t) + b_i + Σ_t a_it β_t.
+
+    An item is its own vector and those of its TF-IDF terms t (`content`); a user is their own vector (`user_ids`),
+    those of what the user table says of them, s (`user_content`), and of the items j that they have (`history`), each
+    c_j again with vectors of j's terms. So an item without interactions has a vector, and so have users who came after
+    the training and users who have done nothing yet. Own vectors are dropped at random in training (`id_dropout`), as
+    is half of every history (`dropout`), so that what remains learns to stand in.
+
+    Losses are of pairs against items that all users of a step share (`pairwise.losses`): `softmax`, `bpr`, `warp`
+    or `bce`.
+    """
+
+    def _training(self, data: Dataset, where: str) -> "PairTraining":
+        from recmodels.pairwise.training import PairTraining
+
+        return PairTraining(self, data, where)
+
+    def _tastes(self) -> Floats:
+        return self.item_vectors[:, :-1]  # without what everybody likes it for
+
+
+@dataclass
+class Embedding(Hybrid):
+    """Vectors of users and items alone, by softmax cross-entropy: a `Hybrid` that knows no other features."""
+
+    history: bool = False
+    content: bool = False
+    user_content: bool = False
+    id_dropout: float = 0.0

@@ -1,0 +1,69 @@
+"""Neural collaborative filtering: a product of vectors and a network, added (He et al., WWW 2017)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from recmodels.base import SCORE_BYTES
+from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.pairwise.model import PairModel
+from recmodels.transformer.config import NETWORK
+
+if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
+    from recmodels.pairwise.training import PairTraining
+
+CELLS = 2**20  # numbers of the first layer that exist at a time, while a catalogue is scored: 4 MB
+
+
+@dataclass
+class NCF(PairModel):
+    r"""NeuMF: score x_ui = p_u·q_i + b_i + w·relu(B relu(a_u + a_i) + c), with a_u, a_i of `hidden` numbers.
+
+    The first layer of the paper's network takes the two vectors side by side, W [m_u, m_i] = W_u m_u + W_i m_i. With
+    vectors that are learnt, so are these halves themselves, a_u and a_i: what is left for each pair is a sum and the
+    second layer, half as wide. The vectors are sums of features as those of `hybrid` are, with the same losses; plain
+    NeuMF is `history = false`, `content = false`, and `loss = "bce"` as published.
+    """
+
+    negatives: int | None = 2048
+    """Rivals that a step draws, for all its users: each costs a pass of the network."""
+    regularization: float = 3.0
+    """Pull towards 0 of the vectors that a step touches, beside the sum of its losses."""
+    hidden: int = 16
+    """Width of the network's first layer."""
+
+    def _training(self, data: Dataset, where: str) -> "PairTraining":
+        from recmodels.pairwise.ncf_training import NCFTraining
+
+        return NCFTraining(self, data, where, self.hidden)
+
+    def _keep(self, training: "PairTraining") -> None:
+        from recmodels.pairwise.ncf_training import NCFTraining
+
+        super()._keep(training)
+        assert isinstance(training, NCFTraining)
+        for name, parameter in training.network.state_dict().items():
+            vars(self)[f"{NETWORK}{name}_"] = parameter.cpu().numpy()
+
+    def _score(self, data: Dataset, users: Ints) -> Floats:
+        items: Floats = vars(self)["item_vectors_"]
+        vectors = self._user_vectors(data, users)
+        f = self.factors + 1
+        B, c, w = (vars(self)[f"{NETWORK}{name}_"] for name in ("inner.weight", "inner.bias", "outer.weight"))
+        scores = np.empty((len(users), len(items)), np.float32)
+        step = max(1, CELLS // self.hidden)
+        for row, user in enumerate(vectors):  # a row at a time, so that no batch changes a bit of it
+            scores[row] = items[:, :f] @ user[:f]
+            for start in range(0, len(items), step):
+                first = np.maximum(items[start : start + step, f:] + user[f:], 0)
+                scores[row, start : start + step] += np.maximum(first @ B.T + c, 0) @ w[0]
+        scores[:, ~items.any(axis=1)] = -np.inf
+        return scores
+
+    def _affinity(self, sources: Ints, targets: Ints) -> None:
+        return None  # a network does not say which item did what
+
+    def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        cells = 4 * 3 * 2 * self.hidden * min(self.rivals(n_users), n_items) * 2 * 64
+        return super().memory_needed(n_users, n_items, n_interactions) + cells + SCORE_BYTES

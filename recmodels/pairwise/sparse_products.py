@@ -1,0 +1,69 @@
+"""Products of a sparse matrix with what is learnt, in torch: their gradients are products of sparse matrices again."""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recmodels.data.dataset import Csr
+
+
+class Sparse:
+    """A sparse matrix [n, m] on a device, and its transpose."""
+
+    def __init__(self, matrix: Csr, where: str) -> None:
+        self.forward, self.backward = _torch(matrix, where), _torch(matrix.T.tocsr(), where)
+
+    def times(self, dense: Tensor) -> Tensor:
+        """The product with a dense matrix [m, d], which gradients flow back to: [n, d]."""
+        product: Tensor = _Product.apply(dense, self.forward, self.backward)  # type: ignore[no-untyped-call]
+        return product
+
+
+def pair_products(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor, starts: Tensor) -> Tensor:
+    """left[rows] · right[columns] for pairs in order of their rows, those of row r from starts[r]: [n]."""
+    products: Tensor = _Pairs.apply(left, right, rows, columns, starts)  # type: ignore[no-untyped-call]
+    return products
+
+
+def _torch(matrix: Csr, where: str) -> Tensor:
+    indptr, indices, data = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
+    return _csr(indptr, indices, data, matrix.shape).to(where)
+
+
+def _csr(indptr: Tensor, indices: Tensor, data: Tensor, shape: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(indptr, indices, data, size=shape, check_invariants=False)
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, dense: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
+        ctx.transposed = transposed
+        return matrix @ dense
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.transposed @ gradients[0].contiguous(), None, None
+
+
+class _Pairs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor, rows: Tensor, columns: Tensor, starts: Tensor) -> Tensor:
+        ctx.save_for_backward(left, right, rows, columns, starts)
+        pairs = _csr(starts, columns, left.new_zeros(len(columns)), (len(left), len(right)))
+        products: Tensor = torch.sparse.sampled_addmm(pairs, left, right.T, beta=0).values()
+        return products
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        left, right, rows, columns, starts = ctx.saved_tensors
+        pull = gradients[0].contiguous()
+        matrix = _csr(starts, columns, pull, (len(left), len(right)))
+        order = torch.argsort(columns, stable=True)
+        ends = torch.bincount(columns, minlength=len(right)).cumsum(0)
+        begins = torch.cat((ends.new_zeros(1), ends))
+        turned = _csr(begins, rows[order], pull[order], (len(right), len(left)))
+        return matrix @ right, turned @ left, None, None, None

@@ -1,0 +1,58 @@
+"""Starting from a model of an earlier night: what was learnt of a user, an item or a term goes where it is now.
+
+Indices change from night to night; ids, and the names of terms, stay.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recmodels.base import Recommender
+from recmodels.data.dataset import ITEMS, PREPARED, USER_VOCABULARY, USERS, VOCABULARY, Ints, Window
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """A model that was trained before, and where today's `users`, `items`, `terms` and `user_terms` are in it."""
+
+    model: Recommender
+    places: dict[str, Ints]  # -1 for those that are new
+
+    @classmethod
+    def load(cls, model: Path, then: Path, now: Path, window: Window) -> Self:
+        """The saved `model`, trained on the features folder `then`, for one that will be on the folder `now`.
+
+        Raises NightrecError where there is no model.
+        """
+        files = {
+            "users": f"{PREPARED}/{USERS}",
+            "items": f"{PREPARED}/{ITEMS}",
+            "terms": f"{window}/{VOCABULARY}",
+            "user_terms": f"{window}/{USER_VOCABULARY}",
+        }
+        places = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
+        return cls(Recommender.load(model), places)
+
+
+def aligned(then: pa.Array, now: pa.Array) -> Ints:
+    """The place among `then` of each of `now`, -1 where there is none: int32 [len(now)]. Nulls are nobody."""
+    if then.type != now.type:
+        return np.full(len(now), -1, np.int32)
+    places = pc.index_in(now, value_set=then, skip_nulls=True)
+    found: Ints = pc.fill_null(places, -1).to_numpy().astype(np.int32)
+    return found
+
+
+def _names(path: Path) -> pa.Array:
+    """What the rows of an index are known by, in their order; nothing where there is no such file."""
+    if not path.exists():
+        return pa.array([], pa.string())
+    names = pq.read_schema(path).names
+    wanted = ["column", "term"] if "term" in names else [next(name for name in names if name.endswith("_id"))]
+    columns = [column.combine_chunks() for column in pq.read_table(path, columns=wanted)]
+    return pc.binary_join_element_wise(*columns, "\n") if len(columns) > 1 else columns[0]

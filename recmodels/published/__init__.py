@@ -1,0 +1,1 @@
+"""The published tables: their schema, and how to read them."""

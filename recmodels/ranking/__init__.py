@@ -1,0 +1,1 @@
+"""Exact top-k, and re-ranking by diversity and rules."""

@@ -1,0 +1,153 @@
+"""The last step of every list: variety, and the site's rules, applied to more candidates than the list has places.
+
+A place is given to the candidate of the highest maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998)
+
+    relevance_weight · relevance - (1 - relevance_weight) · (greatest cosine to an item that is on the list)
+
+among those that the rules let pass. Relevance is the model's score, scaled to 0..1 within the user's candidates; the
+cosine is that of the items' content vectors (`Dataset.terms`). Ties go to the candidate that the model ranks higher.
+"""
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recmodels.data.dataset import Bools, Csr, Floats, Ints
+from recmodels.errors import NightrecError
+
+ROWS = 256  # users that a thread works on at a time
+SCALARS = b"rules"
+NONE = -1
+
+NO_ITEMS: Ints = np.empty(0, np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What a list must be. Items in several categories count in each of them."""
+
+    allowed: Bools  # [n_items]: what may be on a list at all
+    pool: int = 100  # candidates a list is chosen from, at least
+    relevance_weight: float = 1.0  # the lambda of maximal marginal relevance; 1: the model's order
+    min_score: float | None = None  # the model's items below it are left out, and popular ones take their places
+    new_share: float = 0.0  # of a list's places, rounded up, that go to new items while there are any
+    pinned: list[int] = field(default_factory=list)  # items that everybody is shown who does not have them
+    pinned_rank: int = 1  # of the first of them; the others follow
+    new: Bools | None = None  # [n_items]
+    categories: tuple[NDArray[np.int64], Ints] | None = None  # item i has indices[indptr[i]:indptr[i + 1]]
+    caps: Ints = field(default_factory=lambda: NO_ITEMS)  # [n_categories]: the most items of each in a list
+    lengths: Ints | None = None  # [n_users]: each user's own k, 0: no list; None: the k that is asked for
+
+    def save(self, path: Path) -> None:
+        """Write all but `lengths` to a Parquet file, a row an item."""
+        scalars = {
+            entry.name: value
+            for entry in fields(self)
+            if isinstance(value := getattr(self, entry.name), int | float | list)
+        } | {"caps": self.caps.tolist()}
+        columns: dict[str, Any] = {"allowed": self.allowed}
+        if self.new is not None:
+            columns["new"] = self.new
+        if self.categories is not None:
+            indptr, indices = self.categories
+            columns["categories"] = pa.LargeListArray.from_arrays(indptr, indices)
+        table = pa.table(columns).replace_schema_metadata({SCALARS: json.dumps(scalars)})
+        pq.write_table(table, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Raises NightrecError where there are no such rules."""
+        if not path.exists():
+            raise NightrecError(f"{path} does not exist: the rules of the lists are written before any model trains.")
+        table = pq.read_table(path)
+        known = json.loads((table.schema.metadata or {})[SCALARS])
+        known["caps"] = np.array(known["caps"], np.int32)
+        if "new" in table.column_names:
+            known["new"] = table["new"].to_numpy()
+        if "categories" in table.column_names:
+            lists = table["categories"].combine_chunks()
+            known["categories"] = (lists.offsets.to_numpy().astype(np.int64), lists.values.to_numpy())
+        return cls(allowed=table["allowed"].to_numpy(), **known)
+
+    def wanted(self, users: Ints, k: int) -> Ints:
+        """How many items each of `users` is to get, if there are so many: int32 [n]."""
+        length = np.full(len(users), k, np.int32) if self.lengths is None else np.minimum(self.lengths[users], k)
+        return np.minimum(length, self.most).astype(np.int32)
+
+    @property
+    def most(self) -> int:
+        """No list can be longer: what the caps leave of the allowed items."""
+        if self.categories is None:
+            return int(self.allowed.sum())
+        indptr, indices = self.categories
+        sizes = np.diff(indptr)
+        held = np.bincount(indices[np.repeat(self.allowed, sizes)], minlength=len(self.caps))
+        return int(np.minimum(held, self.caps).sum() + (self.allowed & (sizes == 0)).sum())
+
+    def new_wanted(self, lengths: Ints) -> Ints:
+        """How many new items lists of these lengths must hold: int32 [n]."""
+        if self.new is None or self.new_share == 0:
+            return np.zeros(len(lengths), np.int32)
+        needed = np.ceil(self.new_share * lengths - 1e-9)
+        there = int((self.new & self.allowed).sum())
+        wanted: Ints = np.minimum(needed, there).astype(np.int32)
+        return wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Lists as they were chosen: -1 where one ends."""
+
+    places: Ints  # [n, k]: which candidate took the place
+    pinned: Bools  # [n, k]
+    count: Ints  # [n]: items of the list
+    new: Ints  # [n]: new items of the list
+
+
+def choose(
+    rules: Rules, terms: Csr, items: Ints, scores: Floats, pinned: int, own: int, lengths: Ints, k: int
+) -> Chosen:
+    """Choose lists of `lengths` [n] (at most k) from candidates `items` [n, m], -1 where there is none.
+
+    The first `pinned` candidates are the pinned ones, the next `own` the model's with their `scores` [n, own]; what is
+    left is taken in the order given, once nothing of the model's fits. An item may be a candidate more than once.
+    """
+    from recmodels.compute.jit import side_by_side
+    from recmodels.ranking import rerank_kernels as kernels
+
+    n = len(items)
+    chosen = Chosen(np.full((n, k), -1, np.int32), np.zeros((n, k), bool), np.zeros(n, np.int32), np.zeros(n, np.int32))
+    new = np.zeros(len(rules.allowed), bool) if rules.new is None else rules.new
+    indptr, indices = rules.categories or (np.zeros(len(rules.allowed) + 1, np.int64), NO_ITEMS)
+    relevance = scaled(scores)
+    needed = rules.new_wanted(lengths)
+
+    def work(start: int) -> None:
+        part = slice(start, start + ROWS)
+        kernels.choose(
+            items[part], relevance[part], pinned, own, rules.pinned_rank - 1, lengths[part], needed[part],
+            rules.relevance_weight, terms.indptr, terms.indices, terms.data, max(1, terms.shape[1]), new, indptr,
+            indices, rules.caps, chosen.places[part], chosen.pinned[part], chosen.count[part], chosen.new[part],
+        )  # fmt: skip
+
+    side_by_side(work, range(0, n, ROWS))
+    return chosen
+
+
+def scaled(scores: Floats) -> Floats:
+    """Each row's finite scores from 0 (its lowest) to 1 (its highest), all 1 where they are equal; -inf stays."""
+    if scores.shape[1] == 0:
+        return scores
+    there = np.isfinite(scores)
+    high = np.where(there, scores, -np.inf).max(axis=1, keepdims=True)
+    low = np.where(there, scores, np.inf).min(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = np.where(high > low, (scores.astype(np.float64) - low) / (high - low), 1)
+    result: Floats = np.where(there, unit, -np.inf).astype(np.float32)
+    return result

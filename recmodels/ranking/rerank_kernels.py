@@ -1,0 +1,144 @@
+"""Maximal marginal relevance under rules, compiled: one pass over the places of a list, a user at a time.
+
+An item's greatest cosine to the list only grows, so what was last computed for a candidate bounds it from above: a
+place goes to the candidate of the highest bound once that bound is up to date, and the others are left as they are
+(lazy evaluation, Minoux 1978). The lists are those of the plain rule.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recmodels.compute.jit import jit
+from recmodels.data.dataset import Bools, Floats, Ints
+
+Longs = NDArray[np.int64]
+
+
+@jit
+def fits(item: int, indptr: Longs, indices: Ints, caps: Ints, counts: Ints) -> bool:
+    """Whether every category of an item has room."""
+    room = True
+    for at in range(indptr[item], indptr[item + 1]):
+        room &= counts[indices[at]] < caps[indices[at]]
+    return room
+
+
+@jit
+def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state is many small arrays
+    items: Ints,
+    relevance: Floats,
+    n_pinned: int,
+    n_own: int,
+    pin_place: int,
+    lengths: Ints,
+    needed: Ints,
+    weight: float,
+    term_indptr: Ints,
+    term_indices: Ints,
+    term_weights: Floats,
+    n_terms: int,
+    new: Bools,
+    indptr: Longs,
+    indices: Ints,
+    caps: Ints,
+    places: Ints,
+    pinned: Bools,
+    count: Ints,
+    count_new: Ints,
+) -> None:
+    """Fill `places`, `pinned`, `count` and `count_new` for some users; see `recmodels.ranking.rerank.choose`."""
+    m = items.shape[1]
+    k = places.shape[1]
+    mine = np.zeros(n_terms, np.float32)  # the terms of the candidate that is looked at
+    counts = np.zeros(len(caps), np.int32)
+    open_ = np.zeros(m, np.bool_)
+    upto = np.zeros(max(1, n_own), np.int32)  # how many items of the list a candidate was compared with
+    near = np.zeros(max(1, n_own), np.float64)  # its greatest cosine to them
+    listed = np.zeros(k, np.int32)
+    for row in range(len(items)):
+        counts[:] = 0
+        upto[:] = 0
+        near[:] = 0
+        for c in range(m):
+            open_[c] = items[row, c] >= 0
+        for p in range(n_pinned):
+            for c in range(p + 1, m):
+                if items[row, c] == items[row, p]:
+                    open_[c] = False  # it waits for its rank
+        length = lengths[row]
+        want = needed[row]
+        placed = 0
+        while placed < length:
+            forced = want > 0 and want >= length - placed
+            best = -1
+            # pinned items, from their rank on
+            if placed >= pin_place:
+                for c in range(n_pinned):
+                    if open_[c] and fits(items[row, c], indptr, indices, caps, counts):
+                        best = c
+                        break
+            is_pin = best >= 0
+            while best < 0:
+                # the model's, by marginal relevance
+                top = -np.inf
+                for o in range(n_own):
+                    c = n_pinned + o
+                    if open_[c] and (new[items[row, c]] or not forced):
+                        value = weight * relevance[row, o] - (1 - weight) * near[o]
+                        if value > top:
+                            if fits(items[row, c], indptr, indices, caps, counts):
+                                top = value
+                                best = c
+                            else:
+                                open_[c] = False
+                if best < 0:
+                    # the others, in their order
+                    for c in range(n_pinned + n_own, m):
+                        if open_[c] and (new[items[row, c]] or not forced):
+                            if fits(items[row, c], indptr, indices, caps, counts):
+                                best = c
+                                break
+                            open_[c] = False
+                    if best < 0 and forced:
+                        forced = False
+                        want = 0
+                        continue
+                    break
+                o = best - n_pinned
+                if weight < 1 and upto[o] < placed:
+                    # bring the bound up to date, and look again
+                    item = items[row, best]
+                    for t in range(term_indptr[item], term_indptr[item + 1]):
+                        mine[term_indices[t]] = term_weights[t]
+                    for p in range(upto[o], placed):
+                        cosine = 0.0
+                        for t in range(term_indptr[listed[p]], term_indptr[listed[p] + 1]):
+                            cosine += mine[term_indices[t]] * term_weights[t]
+                        near[o] = max(near[o], cosine)
+                    for t in range(term_indptr[item], term_indptr[item + 1]):
+                        mine[term_indices[t]] = 0
+                    upto[o] = placed
+                    best = -1
+            if best < 0:
+                # nothing else is left: pinned items do not wait for their rank
+                for c in range(n_pinned):
+                    if open_[c] and fits(items[row, c], indptr, indices, caps, counts):
+                        best = c
+                        is_pin = True
+                        break
+                if best < 0:
+                    break
+            item = items[row, best]
+            places[row, placed] = best
+            pinned[row, placed] = is_pin
+            listed[placed] = item
+            placed += 1
+            for at in range(indptr[item], indptr[item + 1]):
+                counts[indices[at]] += 1
+            if new[item]:
+                count_new[row] += 1
+                want -= 1
+            for c in range(m):
+                if items[row, c] == item:
+                    open_[c] = False
+        count[row] = placed

@@ -1,0 +1,1 @@
+"""The sequential model: causal self-attention over users' histories."""

@@ -1,0 +1,1 @@
+"""Stage 6, compare: all candidates on the same users; the gate decides."""

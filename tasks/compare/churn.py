@@ -1,0 +1,55 @@
+"""How much of the lists of tonight's candidates is new to those who read the last export."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from recmodels.data import dataset as layout
+from recmodels.metrics.ranking import matched
+from tasks.lists.reader import read_lists
+from tasks.store.paths import Night
+
+
+def churn(night: Night, export_id: str, models: list[str], k: int) -> dict[str, float]:
+    """For each model, the share of the first k places of the measured users that the export's first k did not have.
+
+    Users without a list in that export are left out; empty where there is none, or the export is gone.
+    """
+    folder = night.store.export(export_id) / "topk"
+    if not folder.is_dir():
+        return {}
+    holdout = pq.read_table(night.prepared / layout.HOLDOUT, columns=["user_index"])
+    users = np.unique(holdout["user_index"].to_numpy())
+    n_items = pq.read_metadata(night.prepared / layout.ITEMS).num_rows
+    if pq.read_schema(night.prepared / layout.USERS).field("user_id").type != exported_type(folder):
+        return {}  # the site has changed its ids since
+    before = exported(folder, night.prepared, users, n_items, k)
+    listed = np.diff(before.indptr) > 0
+    shares = {}
+    for model in models:
+        items = read_lists(night.toplists(model), users, k)
+        hits, _, _ = matched(items, before)
+        places = (items[listed] >= 0).sum()
+        if places:
+            shares[model] = float(1 - hits[listed].sum() / places)
+    return shares
+
+
+def exported_type(folder: Path) -> pa.DataType:
+    return pq.read_schema(next(folder.glob("*.parquet"))).field("user_id").type
+
+
+def exported(folder: Path, prepared: Path, users: layout.Ints, n_items: int, k: int) -> "sp.csr_array":
+    """The export's lists of the measured users, under tonight's indices: [n_users, n_items]."""
+    user_ids = pq.read_table(prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
+    item_ids = pq.read_table(prepared / layout.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
+    lists = pq.read_table(folder, columns=["user_id", "item_id"], filters=pc.field("rank") <= k)
+    row = pc.index_in(lists["user_id"], value_set=user_ids.take(pa.array(users)))
+    item = pc.index_in(lists["item_id"], value_set=item_ids)
+    both = pc.and_(pc.is_valid(row), pc.is_valid(item))
+    rows, items = row.filter(both).to_numpy(), item.filter(both).to_numpy()
+    return sp.csr_array((np.ones(len(rows), np.bool_), (rows, items)), shape=(len(users), n_items))

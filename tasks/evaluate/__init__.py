@@ -1,0 +1,1 @@
+"""Stage 5, evaluate: a candidate's lists against the holdout."""

@@ -1,0 +1,1 @@
+"""Stage 7, export: lists for all users, audited and published."""

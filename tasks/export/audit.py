@@ -1,0 +1,184 @@
+"""The audit of an export: every rule of its contract, counted on the files as they were written."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+
+from expectations.exports import check_export
+from recmodels.data import dataset as layout
+from recmodels.data.dataset import Dataset
+from recmodels.ranking.rerank import Rules
+from recmodels.ranking.topk import Longs
+from tasks.export.audit_items import check_columns, item_tables, whole_lists
+
+COLUMNS = ["user_id", "rank", "item_id", "score", "source", "reason_item_id"]
+CELLS = 2**25  # of users by items that are looked at at a time
+
+
+def audit(
+    export: Path,
+    features: Path,
+    data: Dataset,
+    k: int,
+    *,
+    repeats: bool,
+    docs: Path | None = None,
+    rules: Rules | None = None,
+    published: pa.Array | None = None,
+) -> dict[str, Any]:
+    """Count what breaks the contract, or the site's ``rules``, in ``export`` and return the counts.
+
+    ``data`` is the full window that the lists were made from; ``docs`` a folder of Data Docs that gets a page more.
+    ``published`` are the users' ids in the export, in the order of the features, where they are not their own.
+    Memory is bounded by the interactions and some two million rows of lists.
+
+    Raises:
+        ExportRefused: a rule of the export suite is broken.
+    """
+    check_columns(export)
+    profile = profile_of(export, features, data, k, repeats=repeats, rules=rules, published=published) | item_tables(
+        export, features
+    )
+    check_export(profile, docs, docs.name if docs else "")
+    return profile
+
+
+def profile_of(
+    export: Path,
+    features: Path,
+    data: Dataset,
+    k: int,
+    *,
+    repeats: bool,
+    rules: Rules | None = None,
+    published: pa.Array | None = None,
+) -> dict[str, Any]:
+    """The counts that the export suite judges."""
+    user_ids = pq.read_table(features / "prepared" / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
+    user_ids = user_ids if published is None else published
+    items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
+    item_ids, available = items["item_id"].combine_chunks(), items["available"].to_numpy()
+    listable = available if rules is None else available & rules.allowed
+    seen = data.seen
+    owner = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(seen.indptr))
+    seen_keys = owner * data.n_items + seen.indices  # ascending
+    has = np.bincount(owner[listable[seen.indices]], minlength=data.n_users) if not repeats else 0
+    counts = dict.fromkeys(
+        [
+            "users_listed",
+            "cold_users",
+            "rows",
+            "duplicate_items",
+            "rank_gaps",
+            "scores_not_finite",
+            "scores_increasing",
+            "users_unknown",
+            "items_unknown",
+            "items_unavailable",
+            "items_seen",
+            "items_excluded",
+            "over_caps",
+            "reasons_not_seen",
+        ],
+        0,
+    )
+    length = np.minimum(np.broadcast_to(listable.sum() - has, data.n_users), k)  # what each list should have
+    if rules is not None and rules.lengths is not None:
+        length = np.minimum(listable.sum() - has, rules.lengths)
+    length = np.where(user_ids.is_valid().to_numpy(zero_copy_only=False), length, 0)  # without an id: forgotten
+    for table in whole_lists(sorted((export / "topk").glob("*.parquet")), COLUMNS):
+        user = pc.fill_null(pc.index_in(table["user_id"], value_set=user_ids), -1).to_numpy().astype(np.int64)
+        item = pc.fill_null(pc.index_in(table["item_id"], value_set=item_ids), -1).to_numpy()
+        rank, score = table["rank"].to_numpy(), table["score"].to_numpy()
+        new = np.ones(len(user), np.bool_)
+        new[1:] = user[1:] != user[:-1]
+        starts = np.flatnonzero(new)
+        place = np.arange(len(user)) - np.repeat(starts, np.diff(starts, append=len(user)))
+        key = user * data.n_items + item
+        known = (user >= 0) & (item >= 0)
+        ordered = np.sort(key[known])
+        counts["users_listed"] += len(np.unique(user[known]))
+        counts["cold_users"] += int(
+            pc.sum(pc.equal(table["source"].cast(pa.string()), "cold").filter(new)).as_py() or 0
+        )
+        counts["rows"] += len(user)
+        counts["duplicate_items"] += int((ordered[1:] == ordered[:-1]).sum())
+        counts["rank_gaps"] += int((rank != place + 1).sum())
+        counts["scores_not_finite"] += int((~np.isfinite(score)).sum())
+        counts["scores_increasing"] += int((~new[1:] & (score[1:] > score[:-1])).sum())
+        counts["users_unknown"] += int((user < 0).sum())
+        counts["items_unknown"] += int((item < 0).sum())
+        counts["items_unavailable"] += int((~available[item[item >= 0]]).sum())
+        counts["items_excluded"] += int((~listable[item[item >= 0]]).sum())
+        if rules is not None and rules.categories is not None:
+            listed = Pairs(user[known], item[known])
+            counts["over_caps"] += listed.over(rules)
+            ends = listed.users[listed.filled(rules, listable, data, repeats, length)]
+            length[ends] = listed.lengths(data.n_users)[ends]
+        if not repeats:
+            counts["items_seen"] += int(known.sum()) - not_stored(key[known], seen_keys)
+        told = pc.is_valid(table["reason_item_id"]).to_numpy()
+        reason = pc.fill_null(pc.index_in(table["reason_item_id"], value_set=item_ids), -1).to_numpy()
+        counts["reasons_not_seen"] += not_stored(
+            np.where(reason < 0, -1, user * data.n_items + reason)[told], seen_keys
+        )
+    expected = {"k": k, "users_expected": int((length > 0).sum()), "rows_expected": int(length.sum())}
+    return counts | expected
+
+
+class Pairs:
+    """The lists of some users, to be judged by the caps of categories."""
+
+    def __init__(self, user: Any, item: Any) -> None:
+        self.user, self.item = user, item
+        self.users, self.row = np.unique(user, return_inverse=True)
+
+    def lengths(self, n_users: int) -> Any:
+        return np.bincount(self.user, minlength=n_users)
+
+    def lists(self, n_items: int) -> sp.csr_array:
+        pairs = (np.ones(len(self.item), np.int32), (self.row, self.item))
+        return sp.coo_array(pairs, shape=(len(self.users), n_items)).tocsr()
+
+    def over(self, rules: Rules) -> int:
+        """How many (user, category) pairs have more items than the cap."""
+        of_item = categories(rules)
+        held = (self.lists(of_item.shape[0]) @ of_item).tocoo()
+        return int((held.data > rules.caps[held.coords[1]]).sum())
+
+    def filled(self, rules: Rules, listable: layout.Bools, data: Dataset, repeats: bool, length: Any) -> Any:
+        """Which of ``users`` have a shorter list than ``length`` because no other item that may be listed fits."""
+        of_item = categories(rules)
+        lists = self.lists(of_item.shape[0])
+        short = np.flatnonzero(self.lengths(data.n_users)[self.users] < length[self.users])
+        done = np.zeros(len(self.users), np.bool_)
+        step = max(1, CELLS // len(listable))
+        for rows in (short[i : i + step] for i in range(0, len(short), step)):
+            full = ((lists[rows] @ of_item).toarray() >= rules.caps).astype(np.int32)  # [b, n_categories]
+            fits = listable & ~((of_item @ full.T).T > 0) & (lists[rows].toarray() == 0)  # [b, n_items]
+            if not repeats:
+                seen = data.seen[self.users[rows]]
+                fits[np.repeat(np.arange(len(rows)), np.diff(seen.indptr)), seen.indices] = False
+            done[rows] = ~fits.any(axis=1)
+        return done
+
+
+def categories(rules: Rules) -> sp.csr_array:
+    """Whether an item is in a category: int32 [n_items, n_categories]."""
+    assert rules.categories is not None
+    indptr, indices = rules.categories
+    shape = (len(rules.allowed), len(rules.caps))
+    return sp.csr_array((np.ones(len(indices), np.int32), indices, indptr), shape=shape)
+
+
+def not_stored(keys: Longs, stored: Longs) -> int:
+    """How many of the keys are not among the stored ones, which ascend."""
+    if not len(stored):
+        return len(keys)
+    place = np.minimum(np.searchsorted(stored, keys), len(stored) - 1)
+    return int((stored[place] != keys).sum())

@@ -1,0 +1,74 @@
+"""The audit of what an export holds beside the users' lists: the tables of items, and the columns of all tables."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recmodels.data import dataset as layout
+from recmodels.errors import ExportRefused
+from recmodels.published.schema import contract, differences
+
+ROWS_AT_ONCE = 2_000_000
+SIMILAR = ["item_id", "similar_item_id", "rank", "score"]
+
+
+def check_columns(export: Path) -> None:
+    """Raise ExportRefused where a file lacks a column of the contract, or has it in another type."""
+    for name in contract()["tables"]:
+        for file in sorted((export / name).glob("*.parquet")):
+            if found := differences(file, name):
+                raise ExportRefused(f"The export breaks its contract: {'; '.join(found)}.")
+
+
+def item_tables(export: Path, features: Path) -> dict[str, int]:
+    """Counts of what breaks the contract in ``similar/`` and ``popular/``."""
+    items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
+    offered = items.filter(items["available"])["item_id"].combine_chunks()
+    popular = [pq.read_table(file, columns=["item_id"])["item_id"] for file in (export / "popular").glob("*.parquet")]
+    counts = {"popular_unavailable": sum(not_in(column, offered) for column in popular)}
+    similar = sorted((export / "similar").glob("*.parquet"))
+    return counts | similar_counts(similar, items["item_id"].combine_chunks(), offered)
+
+
+def similar_counts(files: list[Path], known: pa.Array, offered: pa.Array) -> dict[str, int]:
+    counts = dict.fromkeys(["similar_unknown", "similar_unavailable", "similar_repeats", "similar_ranks"], 0)
+    for table in whole_lists(files, SIMILAR):
+        item = pc.fill_null(pc.index_in(table["item_id"], value_set=known), -1).to_numpy().astype(np.int64)
+        shown = pc.fill_null(pc.index_in(table["similar_item_id"], value_set=known), -1).to_numpy()
+        rank, score = table["rank"].to_numpy(), table["score"].to_numpy()
+        new = np.ones(len(item), np.bool_)
+        new[1:] = item[1:] != item[:-1]
+        starts = np.flatnonzero(new)
+        place = np.arange(len(item)) - np.repeat(starts, np.diff(starts, append=len(item)))
+        key = np.sort(item * len(known) + shown)
+        rising = ~new[1:] & ~(score[1:] <= score[:-1])
+        counts["similar_unknown"] += int((item < 0).sum())
+        counts["similar_unavailable"] += not_in(table["similar_item_id"], offered)
+        counts["similar_repeats"] += int((key[1:] == key[:-1]).sum() + (item == shown).sum())
+        counts["similar_ranks"] += int((rank != place + 1).sum() + rising.sum() + (~np.isfinite(score)).sum())
+    return counts
+
+
+def not_in(column: pa.ChunkedArray, wanted: pa.Array) -> int:
+    return len(column) - int(pc.sum(pc.is_in(column, value_set=wanted)).as_py() or 0)
+
+
+def whole_lists(files: list[Path], columns: list[str]) -> Iterator[pa.Table]:
+    """The rows of all files in order, in tables that never end within a list: rows of equal values in columns[0]."""
+    key, rest = columns[0], None
+    for file in files:
+        for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=columns):
+            table = pa.Table.from_batches([batch])
+            if rest is not None:
+                table = pa.concat_tables([rest, table]).combine_chunks()
+            same = pc.equal(table[key], table[key][-1]).to_numpy()
+            begin = int(np.argmax(same)) if same.all() else len(same) - int(np.argmin(same[::-1]))
+            rest = table.slice(begin)
+            if begin:
+                yield table.slice(0, begin).combine_chunks()
+    if rest is not None:
+        yield rest.combine_chunks()

@@ -1,0 +1,68 @@
+"""The lists that are not as in the export before: what a job needs that pushes updates and nothing else."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recmodels.published.schema import arrow_schema
+from tasks.export.differences import Pair, side_by_side, topk_files
+from tasks.export.writer import Parts, coded, same_date
+from tasks.store.exports import whole_exports
+from tasks.store.paths import Json, Store, read_json
+
+COLUMNS = ["user_id", "rank", "item_id"]
+MORE = ["run_date", "score", "model", "source", "reason_item_id"]
+CHANGES = ["new", "changed", "removed"]
+
+
+def base_of(store: Store, run_date: date) -> Json | None:
+    """The export that readers have now, if changes to it can be told: it is there, and not of a later night."""
+    pointer = read_json(store.pointer)
+    if pointer is None or pointer["run_date"] > str(run_date) or pointer["export_id"] not in whole_exports(store):
+        return None
+    return read_json(store.export_manifest(pointer["export_id"]))
+
+
+def write_delta(store: Store, base: Json, out: Path, run_date: date) -> bool:
+    """Write ``topk_delta/`` beside ``topk/`` in ``out``; False where the ids have become others than in ``base``.
+
+    Memory is bounded by some two million rows of each export.
+    """
+    old, new = topk_files(store, base), sorted((out / "topk").glob("*.parquet"))
+    if not old or not new or not all(path.exists() for path in old):
+        return False
+    types = [[pq.read_schema(files[0]).field(name).type for name in COLUMNS] for files in (old, new)]
+    if types[0] != types[1]:
+        return False
+    schema = arrow_schema("topk_delta", types[1][0], types[1][2])
+    parts = Parts(out / "topk_delta")
+    for before, after in side_by_side(old, new, COLUMNS, MORE):
+        pair = Pair(before, after)
+        parts.write(
+            pa.concat_tables([kept(pair, after, schema), removed(pair, run_date, schema)]).sort_by(
+                [("user_id", "ascending"), ("rank", "ascending")]
+            )
+        )
+    parts.close()
+    return True
+
+
+def kept(pair: Pair, after: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows of new and of changed lists."""
+    rows = np.flatnonzero(~pair.same[pair.new_user])
+    change = (pair.old_size > 0)[pair.new_user[rows]].astype(np.int8)
+    return after.take(rows).append_column("change", coded(change, CHANGES)).select(schema.names).cast(schema)
+
+
+def removed(pair: Pair, run_date: date, schema: pa.Schema) -> pa.Table:
+    """A row for each user that has no list any more."""
+    gone = np.flatnonzero((pair.old_size > 0) & (pair.new_size == 0))
+    columns = {
+        "run_date": same_date(run_date, len(gone)),
+        "user_id": pair.user_ids.take(pa.array(gone)),
+        "change": coded(np.full(len(gone), 2, np.int8), CHANGES),
+    }
+    return pa.table([columns.get(field.name, pa.nulls(len(gone), field.type)) for field in schema], schema=schema)

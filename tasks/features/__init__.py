@@ -1,0 +1,1 @@
+"""Stage 4, features: item, user and text features."""

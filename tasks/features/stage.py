@@ -1,0 +1,135 @@
+"""Stage 4, features: what is known of items and users at the end of a window, fitted on that window alone.
+
+Vocabularies, IDF weights, scales and popularity come from the items that the window's users have interacted with, so
+the training window knows nothing of the holdout; every item of the catalogue is then described by them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recmodels.data import dataset as layout
+from recmodels.data.dataset import Window
+from tasks.features.column_roles import FeatureRules, role_of
+from tasks.features.embeddings import embedded
+from tasks.features.terms import fit_terms, item_documents, tag_documents, write_terms
+from tasks.features.tokens import category, tags_as_written
+from tasks.features.user_features import write_user_terms
+from tasks.store.paths import Json, Manifest, Night, outputs
+from tasks.store.stage import stage_task, told_stage
+
+DAY = 24 * 3600 * 1_000_000  # µs
+
+
+@stage_task("features-{window}")
+def features(
+    night: Night, window: Window, rules: FeatureRules, prepared: Manifest, valid: Manifest, fresh: bool = False
+) -> Manifest:
+    """Bring ``features/<window>/`` up to date with what was prepared."""
+
+    def build(out: Path) -> Json:
+        return write_features(night.prepared, night.valid, window, rules, out)
+
+    inputs = outputs(prepared=prepared, valid=valid)
+    label, folder = f"features {window}", night.features / window
+    return told_stage(label, folder, build, inputs=inputs, parameters=rules.model_dump(), fresh=fresh)
+
+
+def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRules, out: Path) -> dict[str, Any]:
+    """Read ``features/prepared/`` (and ``valid/tags.parquet``) and write the features of one window."""
+    items = pq.read_table(prepared / layout.ITEMS)
+    users = pq.read_table(prepared / layout.USERS)
+    path = prepared / layout.interactions_file(window)
+    learnt = pq.read_table(path, filters=pc.field("weight") > 0)
+    end = layout.window_end(path)
+    user = learnt["user_index"].to_numpy()
+    item = learnt["item_index"].to_numpy()
+    time = learnt["timestamp"].cast(pa.int64()).to_numpy()
+    known = np.bincount(item, minlength=items.num_rows) > 0
+
+    documents = item_documents(items, rules, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)
+    columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known, rules))]
+    if vectors := embedded(items, columns, rules):
+        columns.append(vectors)
+    write_terms(out, columns, items.num_rows)
+    write_user_terms(users, np.bincount(user, minlength=users.num_rows) > 0, rules, out)
+    numeric = scaled_numbers(items, rules, known)
+    pq.write_table(activity("item_index", item, items.num_rows, time, end, numeric), out / layout.ITEM_FEATURES)
+    pq.write_table(activity("user_index", user, users.num_rows, time, end, {}), out / layout.USER_FEATURES)
+    write_sequences(out / layout.SEQUENCES, user, learnt, users.num_rows)
+    n_terms = sum(len(term.names) for term in columns)
+    return {
+        "told": f"{n_terms:,} terms and {len(numeric)} scaled columns, fitted on {known.sum():,} items",
+        "terms": {term.column: len(term.names) for term in columns},
+        "numeric": sorted(numeric),
+        "fitted_on_items": int(known.sum()),
+        "items": items.num_rows,
+        "users": users.num_rows,
+    }
+
+
+def scaled_numbers(
+    items: pa.Table, rules: FeatureRules, known: npt.NDArray[np.bool_]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Numeric columns at mean 0 and deviation 1 over the known items; 0 where a value is missing."""
+    scaled = {}
+    for name in items.column_names:
+        if role_of(items, name, rules) == "numeric":
+            value = pc.cast(items[name], pa.float64()).to_numpy()
+            seen = value[known & np.isfinite(value)]
+            if len(seen) and (deviation := seen.std()) > 0:
+                standard = (value - seen.mean()) / deviation
+                scaled[name] = np.where(np.isfinite(value), standard, 0).astype(np.float32)
+    return scaled
+
+
+def activity(
+    index: str, row: npt.NDArray[np.int32], n: int, time: npt.NDArray[np.int64], end: int, more: dict[str, Any]
+) -> pa.Table:
+    """How often, how lately and since when each item (or user) was interacted with; null where never."""
+    count = np.bincount(row, minlength=n)
+    last, first = np.full(n, np.iinfo(np.int64).min), np.full(n, np.iinfo(np.int64).max)
+    np.maximum.at(last, row, time)
+    np.minimum.at(first, row, time)
+    never = count == 0
+    days = {
+        "recency_days": np.where(never, 0, end - last) / DAY,
+        "age_days": np.where(never, 0, end - first) / DAY,
+    }
+    return pa.table(
+        {
+            index: np.arange(n, dtype=np.int32),
+            "interactions": count.astype(np.int32),
+            "popularity": (count / max(1, count.sum())).astype(np.float32),
+            **{name: pa.array(value.astype(np.float32), mask=never) for name, value in days.items()},
+            **more,
+        }
+    )
+
+
+def write_sequences(path: Path, user: npt.NDArray[np.int32], learnt: pa.Table, n_users: int) -> None:
+    """Each user's items in order of time (an item at its last time), a row a user."""
+    offsets = pa.array(np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))]).astype(np.int32))
+    lists = {
+        name: pa.ListArray.from_arrays(offsets, learnt[name].combine_chunks()) for name in ("item_index", "timestamp")
+    }
+    pq.write_table(pa.table({"user_index": pa.array(np.arange(n_users, dtype=np.int32)), **lists}), path)
+
+
+def categories_of(items: pa.Table, rules: FeatureRules) -> tuple[list[str], layout.Ints, layout.Ints]:
+    """The site's categories (its first category column, else its first tags), and the (item, category) pairs."""
+    roles = {name: role_of(items, name, rules) for name in items.column_names}
+    column = next((name for wanted in ("category", "tags") for name in roles if roles[name] == wanted), None)
+    if column is None:
+        return [], np.empty(0, np.int32), np.empty(0, np.int32)
+    split = category if roles[column] == "category" else tags_as_written
+    of_item = [sorted(set(split(value))) for value in items[column].to_pylist()]
+    names = sorted({name for some in of_item for name in some})
+    index = {name: position for position, name in enumerate(names)}
+    pair_item = np.repeat(np.arange(len(of_item), dtype=np.int32), [len(some) for some in of_item])
+    return names, pair_item, np.array([index[name] for some in of_item for name in some], np.int32)

@@ -1,0 +1,51 @@
+"""The terms of users: a value of each category of the user table, a range of each number; texts and tags say nothing.
+
+There may be millions of users, so that no value becomes a Python object of its own.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse as sp
+
+from recmodels.data.dataset import Ints
+from tasks.features.column_roles import FeatureRules, role_of
+from tasks.features.terms import Terms, range_of, write_terms
+
+
+def write_user_terms(users: pa.Table, known: npt.NDArray[np.bool_], rules: FeatureRules, out: Path) -> None:
+    """``user_terms.parquet`` and ``user_vocabulary.parquet``; values are those of the known users, who had items."""
+    columns = []
+    for name in users.column_names:
+        role = role_of(users, name, rules)
+        if rules.column_weights.get(name, 1.0) == 0:
+            continue
+        if role == "category":
+            values = users[name].cast(pa.string()).combine_chunks().dictionary_encode()
+            code = pc.fill_null(values.indices, -1).to_numpy().astype(np.int32)
+            columns.append(one_hot(name, values.dictionary.to_pylist(), code, known, rules))
+        elif role == "numeric" and rules.bins:
+            names, code = range_of(pc.cast(users[name], pa.float64()).to_numpy(), rules.bins, known)
+            columns.append(one_hot(name, names, code, known, rules))
+    write_terms(out, [column for column in columns if column.names], users.num_rows, "user_index")
+
+
+def one_hot(column: str, names: list[str], code: Ints, known: npt.NDArray[np.bool_], rules: FeatureRules) -> Terms:
+    """A term for each value (``code`` is -1 for none) that enough of the known users have, by value."""
+    counts = np.bincount(code[known & (code >= 0)], minlength=len(names))
+    kept = sorted(np.flatnonzero(counts >= rules.min_items_per_term).tolist(), key=lambda value: names[value])
+    term = np.full(len(names) + 1, -1, np.int32)  # the last is that of none
+    term[kept] = np.arange(len(kept))
+    of_user = term[code]
+    row = np.flatnonzero(of_user >= 0)
+    weight = np.full(len(row), rules.column_weights.get(column, 1.0), np.float32)
+    return Terms(
+        column=column,
+        names=[names[value] for value in kept],
+        document_frequency=counts[kept].astype(np.int32),
+        idf=np.ones(len(kept), np.float32),
+        weights=sp.csr_array((weight, (row, of_user[row])), shape=(len(code), len(kept))),
+    )

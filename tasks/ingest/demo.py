@@ -1,0 +1,32 @@
+"""The built-in demo site: written into the store when a night has no inputs of its own."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from recmodels.demo import write_site
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.store.paths import Json, Night, read_json
+from tasks.store.stage import stage_task, told_stage
+
+FRESH_FOR = timedelta(days=30)
+
+
+@stage_task("demo-site")
+def demo_site(night: Night, size: dict[str, Any]) -> Inputs:
+    """The tables of the demo site; one that ends at most a month after the night serves it too."""
+    folder = night.store.demo
+    there = read_json(folder / "manifest.json") or {}
+    end = date.fromisoformat(there.get("parameters", {}).get("end", str(night.run_date)))
+    if not night.run_date <= end <= night.run_date + FRESH_FOR:
+        end = night.run_date
+
+    def build(out: Any) -> Json:
+        written = write_site(out, end=end, **size)
+        return written | {"told": f"{size['interactions']:,} interactions of {size['users']:,} users, invented"}
+
+    told_stage("demo site", folder, build, inputs={}, parameters={**size, "end": str(end)})
+    return Inputs(
+        interactions=TableInput(path=str(folder / "interactions.parquet")),
+        items=TableInput(path=str(folder / "items.parquet")),
+        users=TableInput(path=str(folder / "users.parquet")),
+    )

@@ -1,0 +1,1 @@
+"""What a list may hold, and the lists that candidates made."""

@@ -1,0 +1,1 @@
+"""Stage 3, prepare: interactions merged, weighted, encoded and split."""

@@ -1,0 +1,1 @@
+"""After an export: retention, mirrors, sinks, and forgetting users."""

@@ -1,0 +1,135 @@
+"""A copy of the exports at a URL, for readers that do not see the store: complete before anybody is pointed to it.
+
+Under the URL it looks like a store: ``exports/<id>/``, ``exports/manifests/``, ``exports/latest.json``. The files of an
+export go first, then its manifest, then the pointer, and readers follow the pointer: a copy that is cut short leaves
+nothing that they could pick up, and is taken up again.
+"""
+
+import json
+from pathlib import Path
+
+import pyarrow.fs as pafs
+from pydantic import BaseModel, ConfigDict, Field
+
+from recmodels.errors import NightrecError
+from recmodels.published.reader import place, read, shown
+from tasks.store.exports import switching, whole_exports
+from tasks.store.paths import Json, Store, read_json
+from tasks.store.stage import stage_task, told
+
+OBJECT_STORES = ("s3", "gcs", "abfs")
+CHUNK = 8 * 2**20  # bytes
+
+
+class MirrorRules(BaseModel):
+    """A copy of the exports on an object store, or on another disk."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: str | None = Field(
+        default=None,
+        description="URL of the copy: s3://bucket/prefix, gs://..., abfss://..., file:///...; credentials come from "
+        "the environment (docs/export.md).",
+    )
+
+
+@stage_task("mirror", reads_and_writes=True)
+def mirror(store: Store, to: str) -> Json:
+    """Bring the copy at a URL up to date with the store: current export, pointer, and what was removed or forgotten.
+
+    A pointer that was moved later than this store's, by another process, stays.
+
+    Raises:
+        ConfigError: the URL cannot be opened.
+        NightrecError: what arrived is not what was sent.
+    """
+    with told("mirror") as line, switching(store):
+        pointer = read_json(store.pointer)
+        if pointer is None:
+            return {"copied": [], "removed": []}
+        files, exports = place(to)
+        there = json.loads(read(files, exports / "latest.json") or b"{}")
+        if there.get("published_at", "") > pointer["published_at"]:
+            line |= {"event": "note", "text": f"{shown(to)} is at {there['export_id']} already, which is newer"}
+            return {"copied": [], "removed": []}
+        complete = manifests(files, exports)
+        mine = whole_exports(store)
+        stale = [name for name in mine if name in complete and complete[name] != manifest_of(store, name)]
+        new = [] if pointer["export_id"] in complete else [pointer["export_id"]]
+        wanted = [*stale, *new]
+        for export_id in wanted:
+            copy_export(store, export_id, files, exports)
+        if there != pointer:
+            put(files, exports / "latest.json", store.pointer.read_bytes())
+        removed = remove_others(store, files, exports, set(complete) | set(wanted))
+        line["text"] = f"{pointer['export_id']} is at {shown(to)}; {len(wanted)} copied, {len(removed)} removed"
+    return {"copied": wanted, "removed": removed}
+
+
+def manifests(files: pafs.FileSystem, exports: Path) -> dict[str, bytes]:
+    """The exports that are complete at the copy, and their manifests as they are there."""
+    found = files.get_file_info(pafs.FileSelector(str(exports / "manifests"), allow_not_found=True))
+    paths = [Path(info.path) for info in found if info.is_file and info.path.endswith(".json")]
+    return {path.stem: read(files, path) or b"" for path in paths}
+
+
+def manifest_of(store: Store, export_id: str) -> bytes:
+    return store.export_manifest(export_id).read_bytes()
+
+
+def copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: Path) -> None:
+    """Send the files of an export, look that they are all there, and then send its manifest."""
+    manifest = read_json(store.export_manifest(export_id)) or {}
+    for file in manifest["files"]:
+        send(files, store.export(export_id) / file["path"], exports / export_id / file["path"])
+    targets = [str(exports / export_id / file["path"]) for file in manifest["files"]]
+    for info, file in zip(files.get_file_info(targets), manifest["files"], strict=True):
+        if not info.is_file or info.size != file["bytes"]:
+            raise NightrecError(
+                f"{info.path} has {info.size} bytes of {file['bytes']}: run the night again to copy it."
+            )
+    put(files, exports / "manifests" / f"{export_id}.json", manifest_of(store, export_id))
+
+
+def send(files: pafs.FileSystem, source: Path, target: Path) -> None:
+    folder_for(files, target)
+    with source.open("rb") as file, files.open_output_stream(str(target)) as sink:
+        while chunk := file.read(CHUNK):
+            sink.write(chunk)
+
+
+def put(files: pafs.FileSystem, path: Path, content: bytes) -> None:
+    """Write a small object, and read it back. A reader sees the old one or the new one."""
+    local = isinstance(files, pafs.LocalFileSystem)
+    target = path.with_name(f".tmp-{path.name}") if local else path
+    folder_for(files, path)
+    with files.open_output_stream(str(target)) as sink:
+        sink.write(content)
+    if local:
+        files.move(str(target), str(path))
+    if read(files, path) != content:
+        raise NightrecError(f"{path} does not hold what was written: another process writes to the same place.")
+
+
+def remove_others(store: Store, files: pafs.FileSystem, exports: Path, complete: set[str]) -> list[str]:
+    """Remove what this store has removed, and what is left of its copies that were cut short; the manifest first.
+
+    Exports that this store never had are left alone, whoever put them there.
+    """
+    folders = files.get_file_info(pafs.FileSelector(str(exports), allow_not_found=True))
+    ids = {Path(info.path).name for info in folders if info.type == pafs.FileType.Directory}
+    removed = {path.stem for path in store.export_manifest("x").parent.glob("removed/*.json")}
+    partial = set(whole_exports(store)) - complete
+    gone = sorted(name for name in ids | complete if name in removed | partial)
+    for name in gone:
+        if name in complete:
+            files.delete_file(str(exports / "manifests" / f"{name}.json"))
+        if name in ids:
+            files.delete_dir(str(exports / name))
+    return gone
+
+
+def folder_for(files: pafs.FileSystem, path: Path) -> None:
+    """Make the folder of a file, where there are folders."""
+    if files.type_name not in OBJECT_STORES:
+        files.create_dir(str(path.parent), recursive=True)

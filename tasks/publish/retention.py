@@ -1,0 +1,103 @@
+"""Which exports are kept: the newest, the young, the pinned, the current one, and whatever may still be being read."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recmodels.errors import ConfigError
+from tasks.store.exports import age_order, named_export, switches, switching, whole_exports
+from tasks.store.paths import TEMPORARY, Json, Store, now_text, read_json, sync, write_json
+from tasks.store.stage import tell
+
+
+class KeepRules(BaseModel):
+    """How long exports are kept. The current one and pinned ones (`nightrec pin`) are never removed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    exports: int | None = Field(default=30, ge=1, description="Only so many of the newest are kept.")
+    days: float | None = Field(default=None, gt=0, description="Only those of the last so many days are kept.")
+    longest_read_hours: float = Field(
+        default=24, ge=0, description="An export stays this long after another took its place, for those who read it."
+    )
+
+
+def retain(store: Store, rules: KeepRules, now: datetime | None = None) -> list[str]:
+    """Remove the exports that need not be kept, and return their ids.
+
+    The manifest goes first (into ``manifests/removed/``, so that its id is not used again), then the folder: what is
+    left of a removal that was cut short is swept away by the next night.
+    """
+    now = now or datetime.now(UTC)
+    with switching(store):
+        gone = expendable(store, rules, now)
+        for export_id in gone:
+            remove(store, export_id)
+    if gone:
+        tell("export", "note", f"{len(gone)} old exports were removed: {gone[0]} to {gone[-1]}")
+    return gone
+
+
+def expendable(store: Store, rules: KeepRules, now: datetime) -> list[str]:
+    """The exports that may go, oldest night first."""
+    ids = whole_exports(store)
+    manifests = {name: read_json(store.export_manifest(name)) or {} for name in ids}
+    created = {name: instant(manifests[name].get("created_at", now.isoformat())) for name in ids}
+    newest = set(ids if rules.exports is None else ids[-rules.exports :])
+    keep = {(read_json(store.pointer) or {}).get("export_id"), *pinned(store)}
+    replaced = {line["instead_of"]: instant(line["at"]) for line in switches(store)}
+    gone = []
+    for name in ids:
+        young = rules.days is None or now - created[name] <= timedelta(days=rules.days)
+        unread = now - max(replaced.get(name, created[name]), created[name])
+        if name not in keep and not (name in newest and young) and unread >= timedelta(hours=rules.longest_read_hours):
+            gone.append(name)
+    return gone
+
+
+def remove(store: Store, export_id: str) -> None:
+    manifest = store.export_manifest(export_id)
+    aside = manifest.parent / "removed" / manifest.name
+    about = read_json(manifest) or {}
+    limits = ("min_user", "max_user")  # nobody's id stays for the record
+    files = [{name: file[name] for name in file if name not in limits} for file in about.get("files", [])]
+    write_json(aside, about | {"files": files})
+    manifest.unlink()
+    sync(manifest.parent)
+    doomed = store.exports / f"{TEMPORARY}removed-{export_id}"
+    store.export(export_id).rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def pin(store: Store, name: str) -> str:
+    """Keep an export, or a night's newest one, whatever its age, and return its id; ConfigError if there is none."""
+    with switching(store):
+        export_id: str = named_export(store, name)["export_id"]
+        write_json(store.pins, pins(store) | {export_id: now_text()})
+    return export_id
+
+
+def unpin(store: Store, name: str) -> list[str]:
+    """Let a pinned export, or all those of a night, grow old again. Raises ConfigError if none of them is pinned."""
+    run_date, _, number = name.partition(".")
+    with switching(store):
+        before = pins(store)
+        of_night = [export_id for export_id in before if age_order(export_id)[0] == run_date]
+        loose = [export_id for export_id in of_night if number in ("", str(age_order(export_id)[1]))]
+        if not loose:
+            raise ConfigError(f"No export {name} is pinned; pinned are: {', '.join(before) or 'none'}.")
+        write_json(store.pins, {export_id: at for export_id, at in before.items() if export_id not in loose})
+    return loose
+
+
+def pinned(store: Store) -> list[str]:
+    return list(pins(store))
+
+
+def pins(store: Store) -> Json:
+    return read_json(store.pins) or {}
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

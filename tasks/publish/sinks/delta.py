@@ -1,0 +1,61 @@
+"""Delta Lake: a partition a night, replaced in one commit when a night is loaded again."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recmodels.errors import ConfigError, NightrecError
+from tasks.publish.sinks.settings import DeltaRules
+from tasks.publish.sinks.source import Published, Tally, compare
+from tasks.store.paths import Json
+
+
+def load(rules: DeltaRules, published: Published) -> Json:
+    """Bring the tables to the current export: what arrived, by table. A table that reads back wrongly is restored."""
+    try:
+        from deltalake.exceptions import DeltaError
+    except ImportError:
+        raise ConfigError("The sink delta needs another package: pip install 'nightrec[delta]'.") from None
+    try:
+        return {table: replace(f"{rules.path}/{table}", table, rules, published) for table in published.tables}
+    except (DeltaError, ValueError) as error:
+        raise NightrecError(f"The Delta table in {rules.path} refused the rows ({type(error).__name__}).") from error
+
+
+def replace(where: str, table: str, rules: DeltaRules, published: Published) -> Json:
+    """Put a night's rows in the place of those that the table has of it."""
+    from deltalake import DeltaTable, write_deltalake
+
+    schema, sent, arrived = published.schema(table), Tally(), Tally()
+    this_night = f"run_date = '{published.run_date}'"
+    before = DeltaTable(where).version() if DeltaTable.is_deltatable(where) else None
+    batches = (batch for rows in published.rows(table) for batch in sent.add(rows).to_batches())
+    write_deltalake(
+        where,
+        pa.RecordBatchReader.from_batches(schema, batches),
+        mode="overwrite",
+        predicate=this_night if before is not None else None,
+        partition_by=["run_date"],
+    )
+    written = DeltaTable(where)
+    of_night = pc.field("run_date") == published.run_date
+    for batch in written.to_pyarrow_dataset().to_batches(columns=schema.names, filter=of_night):
+        arrived.add(pa.Table.from_batches([batch]).cast(schema))
+    try:
+        proof = compare(table, sent, arrived)
+    except NightrecError:
+        if before is not None:
+            written.restore(before)
+        raise
+    forget_old(where, rules)
+    return proof
+
+
+def forget_old(where: str, rules: DeltaRules) -> None:
+    """Remove the nights before the newest ``rules.nights``, and files that no version of the last week needs."""
+    from deltalake import DeltaTable
+
+    table = DeltaTable(where)
+    nights = sorted({str(partition["run_date"]) for partition in table.partitions()})
+    if rules.nights and len(nights) > rules.nights:
+        table.delete(f"run_date < '{nights[-rules.nights]}'")
+    table.vacuum(dry_run=False)

@@ -1,0 +1,167 @@
+"""PostgreSQL: rows are copied beside the table, read back, and take the place of the old ones in one transaction.
+
+Each table has one partition, the current night's: the swap detaches one and attaches another, so the table keeps its
+name, its grants and the views on it, and its readers see the old lists or the new ones, of all tables.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyarrow import csv
+
+from recmodels.errors import ConfigError, NightrecError
+from tasks.publish.sinks.settings import PostgresRules, address
+from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare
+from tasks.store.paths import Json
+
+if TYPE_CHECKING:
+    from psycopg import Connection, Cursor
+    from psycopg.sql import Identifier
+
+TYPES = {"date32[day]": "date", "int64": "bigint", "int16": "smallint", "float": "real", "string": "text"}
+BLOCK = 8 * 2**20  # bytes of CSV that are read back at a time
+WAIT = "10s"  # for readers of the table that hold up its swap; others queue behind them meanwhile
+
+
+def load(rules: PostgresRules, published: Published) -> Json:
+    """Bring the tables to the current export: what arrived, by table.
+
+    Raises:
+        ConfigError: the address or the package is missing, or a table of the name has other columns.
+        ConnectionError: the server does not answer.
+        NightrecError: the server refused it, or what arrived is not what was sent.
+    """
+    try:
+        import psycopg
+    except ImportError:
+        raise ConfigError("The sink postgres needs another package: pip install 'nightrec[postgres]'.") from None
+    names = {table: name_of(rules, table) for table in published.tables}
+    try:
+        with psycopg.connect(address(rules.dsn_env), autocommit=True, connect_timeout=10) as connection:
+            connection.execute(f"SET lock_timeout = '{WAIT}'")
+            proofs = {}
+            for table, name in names.items():
+                with connection.transaction():
+                    prepare(connection, name, table, published)
+                    proofs[table] = fill(connection, name, table, published)
+            with connection.transaction():
+                for name in names.values():
+                    swap(connection, name, published)
+    except psycopg.errors.LockNotAvailable:
+        raise NightrecError(f"A query has held {rules.table} for {WAIT}, so it was not swapped.") from None
+    except psycopg.Error as error:  # its own text may hold a row's values, or the address
+        if error.sqlstate is None:
+            raise ConnectionError(f"The server of {rules.dsn_env} does not answer, or lets nobody in.") from None
+        kind = type(error).__name__
+        raise NightrecError(f"The server of {rules.dsn_env} refused it: {kind}, SQLSTATE {error.sqlstate}.") from None
+    return proofs
+
+
+def name_of(rules: PostgresRules, table: str) -> str:
+    return rules.table if table == "topk" else f"{rules.table}_{table}"
+
+
+def identifier(name: str) -> Identifier:
+    """A name, or schema.name, quoted: it may be a word of SQL."""
+    from psycopg import sql
+
+    return sql.Identifier(*name.split("."))
+
+
+def run(connection: Connection[Any], statement: str, **names: str | list[str]) -> Cursor[Any]:
+    """Run a statement with names in it, quoted; a list of names becomes columns."""
+    from psycopg import sql
+
+    quoted = {
+        key: identifier(value) if isinstance(value, str) else sql.SQL(", ").join(map(sql.Identifier, value))
+        for key, value in names.items()
+    }
+    return connection.execute(sql.SQL(statement).format(**quoted))
+
+
+def prepare(connection: Connection[Any], name: str, table: str, published: Published) -> None:
+    """The table with its columns and its index, and an empty one beside it."""
+    fields = published.schema(table)
+    wanted = [(field.name, TYPES[str(field.type)]) for field in fields]
+    columns = ", ".join(
+        f'"{field.name}" {TYPES[str(field.type)]}{"" if field.nullable else " NOT NULL"}' for field in fields
+    )
+    find = (
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
+        "WHERE attrelid = to_regclass(%s) AND relkind = 'p' AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    )
+    quoted = identifier(name).as_string(connection)
+    if connection.execute("SELECT to_regclass(%s)", [quoted]).fetchone() == (None,):
+        run(connection, f"CREATE TABLE {{name}} ({columns}) PARTITION BY LIST (run_date)", name=name)
+        run(connection, "CREATE INDEX ON {name} ({keys})", name=name, keys=[*LISTS_BY[table], "rank"])
+    elif connection.execute(find, [quoted]).fetchall() != wanted:
+        raise ConfigError(f"{name} is not the table of such lists, or of other columns: drop it, or name another one.")
+    run(connection, "DROP TABLE IF EXISTS {next}", next=f"{name}_next")
+    run(connection, "CREATE TABLE {next} (LIKE {name})", next=f"{name}_next", name=name)
+
+
+def fill(connection: Connection[Any], name: str, table: str, published: Published) -> Json:
+    """Copy the rows, index them, and read them back."""
+    sent, arrived, schema, staging = Tally(), Tally(), published.schema(table), f"{name}_next"
+    with connection.cursor() as cursor:
+        from psycopg import sql
+
+        into = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(identifier(staging))
+        with cursor.copy(into) as copy:
+            for rows in published.rows(table):
+                text = io.BytesIO()
+                csv.write_csv(sent.add(rows), text, csv.WriteOptions(include_header=False))
+                copy.write(text.getbuffer())
+        run(connection, "CREATE INDEX ON {next} ({keys})", next=staging, keys=[*LISTS_BY[table], "rank"])
+        # So that the swap need not look at the rows.
+        run(connection, f"ALTER TABLE {{next}} ADD CHECK (run_date = '{published.run_date}')", next=staging)
+        back = sql.SQL("COPY {} TO STDOUT (FORMAT csv)").format(identifier(staging))
+        with cursor.copy(back) as copy:
+            for block in blocks(iter(copy)):
+                arrived.add(parsed(block, schema))
+    return compare(table, sent, arrived)
+
+
+def blocks(lines: Iterator[Any]) -> Iterator[bytes]:
+    """Whole rows of CSV, which the server sends one by one, some megabytes at a time."""
+    held, size = [], 0
+    for line in lines:
+        held.append(bytes(line))
+        size += len(line)
+        if size >= BLOCK:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def parsed(block: bytes, schema: pa.Schema) -> pa.Table:
+    return csv.read_csv(
+        io.BytesIO(block),
+        csv.ReadOptions(column_names=schema.names),
+        csv.ParseOptions(newlines_in_values=True),
+        csv.ConvertOptions(
+            column_types=dict(zip(schema.names, schema.types, strict=True)),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def swap(connection: Connection[Any], name: str, published: Published) -> None:
+    """The new rows for the old ones, within the caller's transaction."""
+    find = (
+        "SELECT nspname || '.' || relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+        "JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE inhparent = to_regclass(%s)"
+    )
+    for (old,) in connection.execute(find, [identifier(name).as_string(connection)]).fetchall():
+        run(connection, "DROP TABLE {old}", old=old)
+    night = f"FOR VALUES IN ('{published.run_date}')"
+    run(connection, f"ALTER TABLE {{name}} ATTACH PARTITION {{next}} {night}", name=name, next=f"{name}_next")
+    current = f"{name.rpartition('.')[2]}_current"
+    run(connection, "ALTER TABLE {next} RENAME TO {current}", next=f"{name}_next", current=current)

@@ -1,0 +1,79 @@
+"""The settings of the sinks: where the lists go besides the export. Addresses with passwords are in the environment."""
+
+import os
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from recmodels.errors import ConfigError
+from tasks.store.paths import Json
+
+TABLES = ("similar", "popular", "topk")  # what is loaded, in this order: the lists last
+
+Name = Literal["delta", "postgres", "redis"]
+
+
+class DeltaRules(BaseModel):
+    """Delta Lake: a table each of `topk`, `similar` and `popular`, with a partition a night."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = Field(description="Folder or URL of the tables; credentials come from the environment.")
+    nights: int | None = Field(default=30, ge=1, description="How many nights are kept in them.")
+
+    @field_validator("path")
+    @classmethod
+    def without_password(cls, path: str) -> str:
+        kind, _, rest = path.partition("://")
+        if "@" in rest.partition("/")[0] and kind in ("s3", "s3a", "gs"):
+            raise ValueError("credentials do not belong in a URL: put them into the environment")
+        return path
+
+
+class PostgresRules(BaseModel):
+    """PostgreSQL: the current lists in one table, similar and popular items in two beside it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dsn_env: str = Field(description="Environment variable with the address: postgresql://user:password@host/database.")
+    table: str = Field(
+        default="recommendations",
+        pattern=r"^([a-z_][a-z0-9_]{0,39}\.)?[a-z_][a-z0-9_]{0,39}$",
+        description="The table of the lists, as name or schema.name; with <table>_similar and <table>_popular.",
+    )
+
+
+class RedisRules(BaseModel):
+    """Redis: a key a user, an item, and a list of popular items."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url_env: str = Field(description="Environment variable with the address: redis://:password@host:6379/0.")
+    prefix: str = Field(default="nightrec", pattern=r"^[A-Za-z0-9_.:-]+$", description="What all keys begin with.")
+    expire_hours: float = Field(default=168, gt=0, description="Keys vanish so long after they were loaded.")
+
+
+class SinkRules(BaseModel):
+    """Databases that are loaded with the current lists after each night; none by default (docs/export.md)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    delta: DeltaRules | None = Field(default=None, description="Delta Lake: a table with path and nights.")
+    postgres: PostgresRules | None = Field(default=None, description="PostgreSQL: a table with dsn_env and table.")
+    redis: RedisRules | None = Field(default=None, description="Redis: a table with url_env, prefix and expire_hours.")
+
+    def configured(self) -> dict[Name, DeltaRules | PostgresRules | RedisRules]:
+        found = {"delta": self.delta, "postgres": self.postgres, "redis": self.redis}
+        return {name: rules for name, rules in found.items() if rules is not None}  # type: ignore[misc]
+
+
+def address(variable: str) -> str:
+    """What the environment holds for an address. Raises ConfigError where it holds nothing."""
+    if not (value := os.environ.get(variable)):
+        raise ConfigError(f"The environment variable {variable}, which is to hold the address, is not set here.")
+    return value
+
+
+def failures(record: Json) -> list[str]:
+    """Why sinks were not loaded in a night: a sentence each."""
+    return [one["failed"] for one in record.get("sinks", {}).values() if "failed" in one]

@@ -1,0 +1,98 @@
+"""What a sink gets: the rows of the current export in batches, and a tally to compare what arrived with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recmodels.errors import NightrecError
+from recmodels.published.reader import Export
+from tasks.publish.sinks.settings import TABLES
+from tasks.store.duckdb import quoted
+from tasks.store.paths import Json, Store, sha256
+
+ROWS_AT_ONCE = 200_000
+LISTS_BY = {"topk": ["user_id"], "similar": ["item_id"], "popular": ["window", "category"]}
+
+
+@dataclass(frozen=True)
+class Published:
+    """The export that readers are pointed to."""
+
+    export: Export
+    version: str
+    """The export's id with a digest of its manifest: another one when a user was forgotten in it."""
+
+    @classmethod
+    def latest(cls, store: Store) -> Self:
+        """Raises ConfigError where nothing is published."""
+        export = Export.latest(store.root)
+        export_id = export.manifest["export_id"]
+        return cls(export, f"{export_id}-{sha256(store.export_manifest(export_id))[:8]}")
+
+    @property
+    def run_date(self) -> date:
+        return date.fromisoformat(self.export.manifest["run_date"])
+
+    @property
+    def tables(self) -> list[str]:
+        return [name for name in TABLES if self.files(name)]
+
+    def files(self, table: str) -> list[str]:
+        paths = [str(file["path"]) for file in self.export.manifest["files"]]
+        return [str(self.export.folder / path) for path in paths if path.startswith(f"{table}/")]
+
+    def schema(self, table: str) -> pa.Schema:
+        """The columns of a table, with texts instead of dictionaries."""
+        fields = pq.read_schema(self.files(table)[0])
+        plain = {field.name: field.type.value_type for field in fields if pa.types.is_dictionary(field.type)}
+        return pa.schema([pa.field(field.name, plain.get(field.name, field.type), field.nullable) for field in fields])
+
+    def rows(self, table: str) -> Iterator[pa.Table]:
+        schema = self.schema(table)
+        for file in self.files(table):
+            for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE):
+                yield pa.Table.from_batches([batch]).cast(schema)
+
+    def lists(self, table: str) -> Iterator[pa.Table]:
+        """The same rows, cut between lists and never within one."""
+        rest = self.schema(table).empty_table()
+        for rows in self.rows(table):
+            rest = pa.concat_tables([rest, rows]).combine_chunks()
+            cut = int(np.flatnonzero(rest["rank"].to_numpy() == 1)[-1])
+            yield rest.slice(0, cut)
+            rest = rest.slice(cut)
+        yield rest
+
+
+class Tally:
+    """How many rows there were, and the sum of their hashes (modulo 2^64), whatever their order."""
+
+    def __init__(self) -> None:
+        self.rows, self.checksum = 0, 0
+
+    def add(self, rows: pa.Table) -> pa.Table:
+        """Count rows, and hand them on."""
+        columns = ", ".join(map(quoted, rows.column_names))
+        with duckdb.connect() as engine:
+            engine.register("arrived", rows)
+            found = engine.execute(f"SELECT count(*), sum(hash({columns})) FROM arrived").fetchone() or (0, 0)
+        self.rows += found[0]
+        self.checksum = (self.checksum + int(found[1] or 0)) % 2**64
+        return rows
+
+    def proof(self) -> Json:
+        return {"rows": self.rows, "checksum": f"{self.checksum:016x}"}
+
+
+def compare(table: str, sent: Tally, arrived: Tally) -> Json:
+    """What is written down of a table that has arrived. Raises NightrecError where it is not what was sent."""
+    if sent.proof() != arrived.proof():
+        what = f"{arrived.rows:,} rows of {sent.rows:,}" if arrived.rows != sent.rows else "other values than were sent"
+        raise NightrecError(f"Read back, the table {table} has {what}.")
+    return arrived.proof()

@@ -1,0 +1,1 @@
+"""Stage 8, report: the page, its figures and charts, notifications."""

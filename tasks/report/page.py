@@ -1,0 +1,117 @@
+"""The page about a night: one HTML file that needs nothing else, and its figures beside it as JSON."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from tasks.report import charts
+from tasks.report.figures import figures
+from tasks.store.paths import TEMPORARY, Json, Night, sync, write_json
+from tasks.train.jobs import PRIMARY
+
+COLUMNS = {  # of the comparison: what a person decides by; all the others are on the page too, folded away
+    PRIMARY: "NDCG", "recall": "recall", "hit_rate": "hit rate", "coverage": "coverage", "novelty": "novelty",
+    "diversity": "diversity",
+}  # fmt: skip
+LINES = 5  # models that a chart can show side by side
+SLICES = 16  # that one chart can show
+
+
+def write_report(night: Night) -> Path:
+    """Write the report of a night, and return its path; an earlier one is replaced.
+
+    Raises:
+        NightrecError: the night has left no record.
+    """
+    found = figures(night)
+    path = night.store.report(night.run_date)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path.with_suffix(".json"), found)
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    temporary.write_text(html(found), encoding="utf-8")
+    sync(temporary)
+    temporary.replace(path)
+    return path
+
+
+def html(found: Json) -> str:
+    """The page that shows the figures of a night."""
+    environment = Environment(
+        loader=PackageLoader("tasks.report", ""),
+        autoescape=select_autoescape(["j2"], default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "figure": figure, "number": number, "seconds": charts.seconds, "size": charts.size, "told": told, "words": words
+    }  # fmt: skip
+    shown = json.loads(json.dumps(found, default=str))  # what the JSON beside the page says, and nothing else
+    return environment.get_template("template.html.j2").render(**shown, columns=COLUMNS, charts=drawn(shown))
+
+
+def drawn(found: Json) -> dict[str, Markup]:
+    """The charts that there are figures for, by name."""
+    measured = [row for row in found["models"] if PRIMARY in row.get("metrics", {})]
+    label = f"NDCG@{found['record']['k'] or ''}".rstrip("@")
+    compared = important(found, [row["model"] for row in measured])
+    of_users = [one for one in found["slices"] if one["metric"] == PRIMARY][:SLICES]
+    of_items = [one for one in found["slices"] if one["metric"] != PRIMARY][:SLICES]
+    stages = [one for one in found["stages"] if one["begin"] is not None]
+    history = [one for one in found["history"] if one["metrics"] or one["status"] == "failed"]
+    recent = found["data"]["recent"]
+    covered = [row for row in measured if "coverage" in row["metrics"]]
+    wanted = {
+        "accuracy": measured and partial(charts.accuracy, measured, label),
+        "trade_off": covered and partial(charts.trade_off, covered, label),
+        "users": of_users and partial(charts.by_slice, of_users, compared[:3], label),
+        "items": of_items and partial(charts.by_slice, of_items, compared[:3], "recall of the items of the slice"),
+        "learning": found["curves"] and partial(charts.learning, found["curves"]),
+        "waterfall": stages and partial(charts.waterfall, stages),
+        "nights": any(one["metrics"] for one in history) and partial(charts.nights, history, compared),
+        "volume": recent and partial(charts.volume, recent),
+    }
+    # What matplotlib writes is escaped: model names and slices are text to it.
+    return {name: Markup(charts.unique_ids(draw(), name)) for name, draw in wanted.items() if draw}
+
+
+def important(found: Json, ranked: list[str]) -> list[str]:
+    """The models that charts show: the winner, the champion, the baseline, then the best of the others."""
+    decision = found["decision"]
+    first = [decision.get("winner"), (decision.get("champion") or {}).get("name")]
+    first += [(decision.get("baseline") or {}).get("name")]
+    past = [one["champion"] for one in reversed(found["history"])] if not ranked else []
+    return list(dict.fromkeys(name for name in (*first, *ranked, *past) if name))[:LINES]
+
+
+def figure(value: Json | None) -> str:
+    """A figure in as many digits as are worth reading."""
+    return number(None if value is None else value["value"])
+
+
+def number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
+
+
+def words(name: str) -> str:
+    """The name of a column, a status or a metric as words."""
+    return name.replace("_", " ")
+
+
+def told(value: Any) -> str:
+    """A parameter as a person would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(told, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {told(inner)}" for key, inner in value.items()) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

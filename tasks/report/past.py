@@ -1,0 +1,68 @@
+"""A night beside the nights before it: who was published, how good, and how much data there was."""
+
+from datetime import date, timedelta
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.store.exports import newest_export
+from tasks.store.paths import Json, Night, read_json
+from tasks.train.jobs import PRIMARY
+
+NIGHTS = timedelta(days=90)
+RECENT = timedelta(days=30)
+FIGURES = (PRIMARY, "recall", "coverage")
+
+
+def nights_before(night: Night) -> list[Json]:
+    """The nights of the last 90 days, this one last: how each ended, its champion and the models' figures.
+
+    The figures are those of the history, which outlives the folders of the nights.
+    """
+    store, found = night.store, []
+    histories = {date.fromisoformat(path.stem): path for path in store.history(night.run_date).parent.glob("*.parquet")}
+    for day in sorted({*histories, *(other.run_date for other in store.nights())}):
+        if not timedelta(0) <= night.run_date - day < NIGHTS:
+            continue
+        record = read_json(store.night(day).summary) or {}
+        export = newest_export(store, day) or {}
+        failed = record.get("status") in ("failed", "interrupted")
+        found.append(
+            {
+                "run_date": str(day),
+                "status": record.get("status", "published" if export else "compared"),
+                "champion": export.get("champion"),
+                "seconds": record.get("seconds"),
+                "reason": record.get("reason") if failed else None,
+                "metrics": measured(histories[day]) if day in histories else {},
+            }
+        )
+    return found
+
+
+def measured(path: object) -> dict[str, dict[str, float]]:
+    """The figures over all users of a night's history, by metric and model."""
+    whole = (pc.field("slice") == "all") & pc.field("metric").isin(FIGURES)
+    table = pq.read_table(path, columns=["model", "metric", "value"], filters=whole)
+    found: dict[str, dict[str, float]] = {}
+    for row in table.to_pylist():
+        found.setdefault(row["metric"], {})[row["model"]] = row["value"]
+    return found
+
+
+def data_of_nights(night: Night) -> list[Json]:
+    """Good and refused rows of the nights of the last 30 days, this one last, and how old the newest row was."""
+    found = []
+    nights = [other for other in night.store.nights() if timedelta(0) <= night.run_date - other.run_date < RECENT]
+    for other in nights:
+        summary = (read_json(other.valid / "manifest.json") or {}).get("summary")
+        if summary:
+            found.append(
+                {
+                    "run_date": str(other.run_date),
+                    "rows": summary.get("rows", 0),
+                    "quarantined": summary.get("quarantined", 0),
+                    "newest_age_days": summary.get("newest_age_days"),
+                }
+            )
+    return found

@@ -1,0 +1,1 @@
+"""The store: paths, stages, exports, locks and leases."""

@@ -1,0 +1,159 @@
+"""One night at a time in a store, whatever machines share it.
+
+Within a machine a lock of the operating system decides: it is free the moment its holder dies. Between machines the
+lease does: it is written by whoever holds the lock, touched while they work, and passed on when nobody has touched it
+for a while.
+"""
+
+import errno
+import fcntl
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import psutil
+
+from recmodels.errors import ConfigError, NightrecError
+from tasks.store.lease import STALE, age, beating, machine
+from tasks.store.paths import Json, Store, now_text, read_json, write_json
+
+POLL = 2.0  # seconds between two looks at a store that is held
+
+
+class InUseError(NightrecError):
+    """Another night is running in the store."""
+
+
+@contextmanager
+def held(
+    store: Store, patience: float = 0.0, flow_run: str = "", found_dead: Callable[[str], None] = lambda run: None
+) -> Iterator[str]:
+    """Hold a store for one night, against this machine and all others; yields the token of the lease.
+
+    Args:
+        patience: how many seconds to wait for another night to end.
+        flow_run: the Prefect flow run that holds it, for those who find the lease.
+        found_dead: told the flow run of a holder that died without letting go.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+        InUseError: another night is running in it.
+    """
+    until = time.monotonic() + patience
+    while True:
+        with ExitStack() as holding:
+            try:
+                token, dead = take(store, flow_run, holding)
+            except InUseError:
+                if time.monotonic() >= until:
+                    raise
+                token, dead = "", ""
+            if dead:
+                found_dead(dead)
+            if token:
+                store.sweep()
+                yield token
+                return
+        time.sleep(POLL)
+
+
+def in_use(store: Store) -> bool:
+    """Whether a night is running in a store; only looks, so that a night that begins just now is not disturbed."""
+    lease = read_json(store.lease)
+    if lease is None or (age(store.lease) or 0.0) >= STALE:
+        return False
+    here = lease["machine"] == machine() and lease["host"] == socket.gethostname()
+    return not here or psutil.pid_exists(lease["pid"])
+
+
+def take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
+    """Take the store at once, or raise InUseError; ``holding`` lets go of it.
+
+    Returns the token of the lease, and the flow run of a holder before that died, if any.
+    """
+    try:
+        store.root.mkdir(parents=True, exist_ok=True)
+        lock = holding.enter_context((store.root / ".lock").open("a+"))
+    except OSError as error:
+        raise ConfigError(
+            f"The store {store.root} cannot be written ({error.strerror}): choose another folder with --store."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks = True
+    except BlockingIOError:
+        raise refused(store, read_json(store.lease)) from None
+    except OSError as error:  # a file system without locks: the lease alone decides
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        locks = False
+    before = read_json(store.lease)
+    if before is not None:
+        dead_here = locks and before["machine"] == machine()  # we hold the lock that its holder had
+        if not dead_here and (age(store.lease) or 0.0) < STALE:
+            raise refused(store, before)
+        put_aside(store, before)
+    token = uuid.uuid4().hex
+    mine = {
+        "token": token,
+        "machine": machine(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": now_text(),
+        "flow_run": flow_run,
+    }
+    write_new(store, mine)
+    holding.callback(let_go, store, token)
+    holding.enter_context(beating(store.lease, lambda: is_held(store, token)))
+    return token, before["flow_run"] if before else ""
+
+
+def is_held(store: Store, token: str) -> bool:
+    """Whether the night with this token still holds the store, and shows signs of life."""
+    lease = read_json(store.lease)
+    return lease is not None and lease["token"] == token and (age(store.lease) or 0.0) < STALE
+
+
+def write_new(store: Store, lease: Json) -> None:
+    """Write the lease where there is none; of two machines that try, one succeeds."""
+    draft = store.root / f".lease-{lease['token']}.json"
+    write_json(draft, lease)
+    try:
+        os.link(draft, store.lease)
+    except FileExistsError:
+        raise refused(store, read_json(store.lease)) from None
+    except OSError:  # a file system without hard links
+        with store.lease.open("x") as file:
+            file.write(draft.read_text())
+    finally:
+        draft.unlink()
+
+
+def put_aside(store: Store, dead: Json) -> None:
+    """Remove the lease of a dead holder, and no other: a faster machine may have written its own already."""
+    aside = store.root / f".lease-{dead['token']}-{uuid.uuid4().hex}.json"
+    try:
+        store.lease.rename(aside)
+    except FileNotFoundError:
+        return
+    found = read_json(aside)
+    if found is not None and found["token"] != dead["token"]:
+        aside.rename(store.lease)
+        raise refused(store, found)
+    aside.unlink()
+
+
+def let_go(store: Store, token: str) -> None:
+    lease = read_json(store.lease)
+    if lease is not None and lease["token"] == token:
+        store.lease.unlink()
+
+
+def refused(store: Store, lease: Json | None) -> InUseError:
+    who = f", on {lease['host']} since {lease['since']} (process {lease['pid']})" if lease else ""
+    return InUseError(
+        f"Another night is running in the store {store.root}{who}: wait for it to end, or use another --store."
+    )

@@ -1,0 +1,107 @@
+"""What every stage shares: how it appears in Prefect, and the line it leaves in the story of the night."""
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import State, Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.context import TaskRunContext
+
+from tasks.store.paths import Json, Manifest, run_stage
+
+story = logging.getLogger("nightrec.story")
+story.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
+
+PAUSES = [5.0, 30.0]  # seconds before the second and the third try
+
+teller: ContextVar[str] = ContextVar("teller", default="")
+"""Whose story it is, where several nights are told at the same time."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def worth_retrying(task: "Task[Any, Any]", run: TaskRun, state: "State[Any]") -> bool:
+    """Whether trying again may help: input or output failed, and not for want of room."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+
+
+def stage_task(run_name: str, *, reads_and_writes: bool = False) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A stage as a Prefect task: named by the stage (``train``), its runs by stage and model (``train-{name}``), tagged
+    by both.
+
+    The store remembers what is done, so Prefect neither hashes arguments nor keeps results. A stage that mostly
+    ``reads_and_writes`` other places is tried three times when these fail; the others would only fail again.
+    """
+    stage, _, _ = run_name.partition("-{")
+
+    def as_task(function: Callable[P, R]) -> Task[P, R]:
+        @wraps(function)
+        def tagged(*args: P.args, **kwargs: P.kwargs) -> R:
+            # Not in the task's definition: a run that starts with tags asks the server for a slot of each, which on
+            # SQLite collides with the server's other writes and costs two seconds a task.
+            if context := TaskRunContext.get():
+                model = context.task_run.name.removeprefix(stage).removeprefix("-")
+                context.task_run.tags += [tag for tag in (stage, model) if tag]
+            return function(*args, **kwargs)
+
+        return Task(
+            tagged,
+            name=stage,
+            task_run_name=run_name,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            result_serializer="json",
+            retries=len(PAUSES) if reads_and_writes else 0,
+            retry_delay_seconds=PAUSES if reads_and_writes else None,
+            retry_condition_fn=worth_retrying if reads_and_writes else None,
+        )
+
+    return as_task
+
+
+def tell(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
+    """One line of the story; ``event`` is start, done, skipped, failed or note."""
+    level = logging.WARNING if event == "failed" else logging.INFO
+    extra = {"label": label, "event": event, "text": text, "seconds": seconds, "teller": teller.get()}
+    story.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
+
+
+def told_stage(
+    label: str,
+    folder: Path,
+    build: Callable[[Path], Json],
+    *,
+    inputs: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    fresh: bool = False,
+) -> Manifest:
+    """``run_stage``, with its beginning and end told. A summary says in ``told`` what there is to tell."""
+    with told(label) as line:
+        manifest = run_stage(folder, build, inputs=inputs, parameters=parameters, fresh=fresh)
+        line |= {"text": manifest["summary"].get("told", ""), "event": "skipped" if manifest["skipped"] else "done"}
+    return manifest
+
+
+@contextmanager
+def told(label: str) -> Iterator[dict[str, str]]:
+    """Tell the beginning and the end of what happens inside; the block fills in what there is to tell."""
+    line = {"event": "done", "text": ""}
+    tell(label, "start")
+    started = time.perf_counter()
+    try:
+        yield line
+    except Exception as error:
+        line |= {"event": "failed", "text": str(error).partition("\n")[0] or type(error).__name__}
+        raise
+    finally:
+        tell(label, line["event"], line["text"], time.perf_counter() - started)

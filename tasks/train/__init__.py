@@ -1,0 +1,1 @@
+"""Stage 5, train: each candidate in a process of its own."""

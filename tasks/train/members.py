@@ -1,0 +1,89 @@
+"""Ensembles among tonight's candidates: what they are made of, and which models of the night they take as they are."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from recmodels.registry import create
+from tasks.store.paths import Json, Manifest, code_version, finished
+from tasks.store.stage import tell
+from tasks.train.jobs import Candidate, Order
+
+if TYPE_CHECKING:
+    from recmodels.ensemble.model import Ensemble  # its kernels take a while to load
+
+ENSEMBLE = "ensemble"
+
+
+def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidate] = {}) -> dict[str, Candidate]:
+    """The candidates, with every enabled ensemble told its members: those named, or the others that are cheap to train.
+
+    Those that are named may be among ``others``, which do not compete. An ensemble that is alone keeps to the members
+    that it has by default, with their own defaults.
+
+    Raises:
+        ConfigError: a member is neither a candidate nor a recommender, or is an ensemble itself.
+    """
+    kinds = {name: candidate.recommender or name for name, candidate in candidates.items()}
+    ensembles = [name for name, candidate in candidates.items() if candidate.enabled and kinds[name] == ENSEMBLE]
+    if not ensembles:
+        return candidates
+    from recmodels.ensemble.model import MEMBERS
+
+    cheap = [name for name, candidate in candidates.items() if candidate.enabled and kinds[name] in MEMBERS]
+    told = dict(candidates)
+    for name in ensembles:
+        candidate = candidates[name]
+        parameters = dict(candidate.parameters)
+        if parameters.get("members") is None and len(cheap) > 1:
+            parameters["members"] = cheap
+        known = {**others, **candidates}
+        recipes = {name: _recipe(name, known[name]) for name in parameters.get("members") or [] if name in known}
+        parameters["recipes"] = recipes | parameters.get("recipes", {})
+        told[name] = candidate.model_copy(update={"parameters": parameters})
+        made_of(parameters).made()
+    return told
+
+
+def in_turn(orders: Sequence[Order]) -> tuple[list[Order], list[Order]]:
+    """The orders that need no other, and the ensembles, which come after them."""
+    ensembles = [order for order in orders if order.recommender == ENSEMBLE]
+    return [order for order in orders if order.recommender != ENSEMBLE], ensembles
+
+
+def without_failed(ensembles: Sequence[Order], failed: dict[str, str]) -> list[Order]:
+    """The orders of ensembles, each without the members that failed tonight."""
+    told = []
+    for order in ensembles:
+        missing = [name for name in made_of(order.candidate.parameters).made() if name in failed]
+        if missing:
+            tell(f"train {order.name}", "note", f"goes without {', '.join(missing)}, which failed")
+        told.append(order.model_copy(update={"without": missing, "beside": min(order.beside, len(ensembles))}))
+    return told
+
+
+def at_hand(order: Order, inputs: Json) -> dict[str, Manifest]:
+    """The members of an ensemble that tonight's candidates have trained on the same inputs, by name."""
+    if order.recommender != ENSEMBLE:
+        return {}
+    ensemble = made_of(order.candidate.parameters)
+    found = {}
+    for name in ensemble.made():
+        recipe = ensemble.recipes.get(name, {"recommender": name, "params": {}}) | {"seed": order.seed}
+        manifest = finished(order.night.model(name))
+        if name in order.without or manifest is None:
+            continue
+        if (manifest["parameters"], manifest["inputs"], manifest["code"]) == (recipe, inputs, code_version()):
+            found[name] = manifest
+    return found
+
+
+def made_of(parameters: dict[str, Any]) -> "Ensemble":
+    from recmodels.ensemble.model import Ensemble
+
+    ensemble = create(ENSEMBLE, parameters)
+    assert isinstance(ensemble, Ensemble)
+    return ensemble
+
+
+def _recipe(name: str, candidate: Candidate) -> Json:
+    return {"recommender": candidate.recommender or name, "params": candidate.parameters}

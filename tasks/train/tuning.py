@@ -1,0 +1,147 @@
+"""The search for a model's hyper-parameters: on windows before the holdout, beside the nights and never in them.
+
+Each window is what a night would have seen some weeks ago: trained on what came before, measured on the days after.
+All of them lie within a night's training window, so the holdout that judges the candidates is not looked at. The
+search is Optuna's; what it has tried is kept in the store as lines of JSON, so that it goes on where it was stopped,
+and several processes can search at the same time.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recmodels.data.backtests import folds
+from recmodels.data.dataset import Dataset
+from recmodels.data.folds import Fold
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.metrics.ranking import per_user
+from recmodels.registry import create
+from recmodels.spaces import OneOf, Real, Space, space_of
+from tasks.store.paths import Json, Night, digest, read_json
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search has found."""
+
+    params: Json
+    value: float
+    default: float
+    tried: int
+    file: Path
+
+
+def tune(
+    night: Night,
+    recommender: str,
+    configured: Mapping[str, Any],
+    *,
+    minutes: float,
+    trials: int | None = None,
+    windows: int = 2,
+    days: float = 7,
+    k: int = 10,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Tuned:
+    """Search a model's space for the highest NDCG@k, for some minutes or trials, and return the best so far.
+
+    ``configured`` parameters outside the space are kept; the first trial is what is configured, the defaults where
+    nothing is. A trial whose first windows are worse than the median of the others is given up
+    (pruned). ``say`` is told of each that ends.
+
+    Raises:
+        ConfigError: the model has nothing to tune, or Optuna is not installed.
+        NightrecError: the night has no features, or nothing could be trained.
+    """
+    try:
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+    except ImportError:
+        raise ConfigError("Tuning needs Optuna: pip install 'nightrec[tune]'.") from None
+    space = space_of(recommender)
+    start = {name: value for name, value in asdict(create(recommender, configured)).items() if name in space}
+    data = Dataset.load(night.features, "train")
+    parts = folds(data, windows, days, seed)
+    fixed = {name: value for name, value in configured.items() if name not in space}
+    prepared = read_json(night.prepared / "manifest.json") or {}
+    about = {"data": prepared.get("output"), "fixed": fixed, "space": repr(space), "windows": [windows, days, k, seed]}
+
+    file = night.store.tuning(recommender)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=f"{recommender}-{digest(about)[:12]}",  # other data or another space are another search
+        storage=optuna.storages.JournalStorage(JournalFileBackend(str(file))),
+        load_if_exists=True,
+        direction="maximize",
+        # A sampler of a fixed seed would draw the same again in each process, and after each stop.
+        sampler=optuna.samplers.TPESampler(seed=seed + len_of(file), multivariate=True, constant_liar=True),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+    )
+    if all(space[name].holds(value) for name, value in start.items()):
+        study.enqueue_trial(start, skip_if_exists=True)
+
+    def objective(trial: "optuna.Trial") -> float:
+        params = {**fixed, **suggest(trial, space)}
+        values: list[float] = []
+        for window, part in enumerate(parts):
+            values.append(measure(recommender, params, part, k, seed))
+            trial.report(float(np.mean(values)), window)
+            if window + 1 < len(parts) and trial.should_prune():
+                raise optuna.TrialPruned
+        value = float(np.mean(values))
+        say(f"trial {trial.number}: NDCG@{k} {value:.4f} with {trial.params}")
+        return value
+
+    study.optimize(objective, n_trials=trials, timeout=60 * minutes, catch=(NightrecError, MemoryError))
+    done = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+    if not done:
+        raise NightrecError(f"No trial of {recommender} came to an end: give it more --minutes; see {file}.")
+    first = next((trial for trial in done if trial.params == start), done[0])
+    assert study.best_value is not None and first.value is not None
+    best = {**fixed, **study.best_params}
+    return Tuned(best, study.best_value, first.value, len(study.trials), file)
+
+
+def len_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def suggest(trial: "optuna.Trial", space: Space) -> Json:
+    """A point of the space."""
+    return {
+        name: trial.suggest_categorical(name, list(place.values))
+        if isinstance(place, OneOf)
+        else trial.suggest_float(name, place.low, place.high, log=place.log)
+        if isinstance(place, Real)
+        else trial.suggest_int(name, place.low, place.high, log=place.log)
+        for name, place in space.items()
+    }
+
+
+def measure(recommender: str, params: Json, part: Fold, k: int, seed: int) -> float:
+    """NDCG@k of a model on a window."""
+    model = create(recommender, params, seed=seed).fit(part.train)
+    return float(per_user(model.recommend(part.train, part.users, k).items, part.truth)["ndcg"].mean())
+
+
+def block(name: str, recommender: str, params: Json) -> str:
+    """The lines for ``nightrec.toml``."""
+    given = "" if name == recommender else f'recommender = "{recommender}"\n'
+    values = ", ".join(f"{key} = {toml(value)}" for key, value in params.items() if value is not None)
+    return f"[models.{name}]\n{given}parameters = {{{values}}}\n"
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{value:.4g}" if isinstance(value, float) and float(f"{value:.4g}") != int(value) else repr(value)

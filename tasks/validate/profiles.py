@@ -1,0 +1,113 @@
+"""What the rules of a table judge: a row of numbers about it, its profile; and what was refused of it, by examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+
+from expectations.rules import ValidationRules
+from expectations.runner import Suite
+from tasks.store.duckdb import literal, quoted
+
+
+def of_interactions(
+    db: duckdb.DuckDBPyConnection, good: Path, catalogue: Path, rules: ValidationRules, cutoff: datetime
+) -> dict[str, Any]:
+    """The numbers of the interactions that table rules judge."""
+    db.execute(
+        f"""
+        CREATE TEMP TABLE by_item AS
+        SELECT item_id, count(*) AS n, epoch_us(min(timestamp)) AS oldest, epoch_us(max(timestamp)) AS newest
+        FROM {_scan(good)} GROUP BY item_id
+        """
+    )
+    n_items, oldest, newest = _one(db, "SELECT count(*), min(oldest), max(newest) FROM by_item")
+    n_users = _one(db, f"SELECT count(*) FROM (SELECT DISTINCT user_id FROM {_scan(good)})")[0]
+    profile: dict[str, Any] = {"users": n_users, "items": n_items}
+    if newest is not None:
+        profile["oldest"], profile["newest"] = (
+            datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us) for us in (oldest, newest)
+        )
+        profile["newest_age_days"] = (cutoff - profile["newest"]) / timedelta(days=1)
+    if "rating" in pq.read_schema(good).names:
+        profile["ratings"] = _one(db, f"SELECT count(rating) FROM {_scan(good)}")[0]
+    if catalogue.exists() and n_items:
+        unknown = f"item_id NOT IN (SELECT item_id FROM {_scan(catalogue)})"
+        rows, missing = _one(db, f"SELECT sum(n), coalesce(sum(n) FILTER ({unknown}), 0) FROM by_item")
+        profile |= {"unknown_rows": int(missing), "known_items_share": 1 - int(missing) / int(rows)}
+        low = profile["known_items_share"] < rules.min_known_items_share
+        profile["unknown_examples"] = _examples(db, good, "item_id", unknown) if low else ""
+    return profile
+
+
+def of_items(db: duckdb.DuckDBPyConnection, good: Path) -> dict[str, Any]:
+    """How many items have a title, where there are titles."""
+    if "title" not in pq.read_schema(good).names:
+        return {}
+    return {"titles": _one(db, f"SELECT count(title) FROM {_scan(good)}")[0]}
+
+
+def overview(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """The profile as the summary of the stage gives it."""
+    times = {name: profile[name].isoformat() for name in ("oldest", "newest") if name in profile}
+    names = ("rows", "users", "items", "newest_age_days", "known_items_share")
+    return {name: profile[name] for name in names if name in profile} | times
+
+
+def refusals(
+    db: duckdb.DuckDBPyConnection, name: str, suite: Suite, counts: Mapping[str, Any], bad: Path, quarantine: Path
+) -> str:
+    """How many rows were refused and why, with examples: the most frequent three reasons."""
+    total = counts["rows_in"] + counts["rejects"]
+    reasons = [
+        (
+            finding.refused,
+            f"{finding.refused:,} because {finding.rule.column} {finding.rule.says} "
+            f"({finding.rule.expectation} on {finding.rule.column}; for example "
+            + _examples(db, bad, finding.rule.shown, f"contains(reason, {literal(finding.rule.reason)})")
+            + ")",
+        )
+        for finding in suite.findings
+        if finding.refused
+    ]
+    if counts["rejects"]:
+        rejects = quarantine / "rejects.parquet"
+        examples = _examples(db, rejects, "text", f'"table" = {literal(name)}')
+        why = _one(db, f'SELECT reason FROM {_scan(rejects)} WHERE "table" = {literal(name)} LIMIT 1')[0]
+        reasons.append(
+            (counts["rejects"], f"{counts['rejects']:,} because the line is no row ({why}; for example {examples})")
+        )
+    reasons.sort(key=lambda reason: -reason[0])
+    return (
+        f"{counts['refused'] + counts['rejects']:,} of {total:,} rows ({counts['share']:.1%}) of the table {name} are "
+        f"refused and in quarantine: {'; '.join(text for _, text in reasons[:3])}"
+    )
+
+
+def _examples(db: duckdb.DuckDBPyConnection, file: Path, column: str, where: str) -> str:
+    """Up to three different values of a column, the first with where it stands in the input."""
+    found = db.execute(
+        f"""
+        WITH seen AS (SELECT {quoted(column)} AS value, source_file, source_row, row_number() OVER () AS n
+                      FROM {_scan(file)} WHERE {where} LIMIT 100000)
+        SELECT CASE WHEN value IS NULL THEN 'nothing' ELSE '''' || left(value::VARCHAR, 60) || '''' END,
+               arg_min(source_file, n) || ':' || arg_min(source_row, n)
+        FROM seen GROUP BY value ORDER BY min(n) LIMIT 3
+        """
+    ).fetchall()
+    return ", ".join(value for value, _ in found) + (f", first at {found[0][1]}" if found else "")
+
+
+def _scan(file: Path) -> str:
+    return f"read_parquet({literal(file)})"
+
+
+def _one(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = db.execute(query).fetchone()
+    assert row is not None, query
+    return row

@@ -1,0 +1,166 @@
+"""What a night does with the runs of its models on workers, decided run by run."""
+
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled, State
+
+from flows.execution import executors as placement
+from flows.execution.executors import Child, Pools
+from flows.settings.schedule import WorkerRules
+from tasks.lists.rules import ListRules
+from tasks.store.lease import touch
+from tasks.train.jobs import Candidate, EvaluationRules, Order
+from tests.flows.sites import DAY
+
+CLIENT = cast(SyncPrefectClient, None)
+
+
+class Site(Pools):
+    """Pools whose workers, runs and clock are the test's."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, workers: dict[str, int], **rules: Any) -> None:
+        super().__init__(WorkerRules(**rules))
+        self.folder, self.workers, self.now = folder, workers, 1000.0
+        self.sent: list[tuple[str, str, int]] = []
+        self.stopped: list[Any] = []
+        self.beside: list[str] = []
+        monkeypatch.setattr(placement, "monotonic", lambda: self.now)
+        monkeypatch.setattr(placement, "end_runs", lambda client, ids: self.stopped.extend(ids))
+        monkeypatch.setattr(placement, "write_off", lambda client, id_, why: self.stopped.append(why))
+        monkeypatch.setattr(placement.beside, "submit", lambda order: self.beside.append(order.candidate.device))
+
+    def alive(self, client: SyncPrefectClient, pool: str) -> int:
+        return self.workers.get(pool, 0)
+
+    def send(self, client: SyncPrefectClient, order: Order, pool: str, tries: int = 1) -> None:
+        self.sent.append((order.name, pool, tries))
+        self.children[order.name] = Child(order, pool, uuid4(), self.now, tries=tries)
+
+    def dispatched(self, name: str, **candidate: Any) -> Child:
+        order = Order(
+            store=self.folder,
+            run_date=DAY,
+            name=name,
+            candidate=Candidate(**candidate),
+            rules=ListRules(k=10),
+            evaluation=EvaluationRules(),
+        )
+        self.send(CLIENT, order, order.candidate.workplace)
+        return self.children[name]
+
+    def sees(self, child: Child, state: "State[Any]") -> None:
+        self.consider(CLIENT, child, FlowRun(id=child.run, flow_id=uuid4(), state=state))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "pool"), [({}, "cpu"), ({"device": "gpu"}, "gpu"), ({"pool": "big", "device": "gpu"}, "big")]
+)
+def test_a_model_goes_to_its_pool(candidate: dict[str, Any], pool: str) -> None:
+    assert Candidate(**candidate).workplace == pool
+
+
+def test_the_pool_of_messages_trains_nothing() -> None:
+    with pytest.raises(ValueError, match="kept for messages"):
+        Candidate(pool="signals")
+
+
+def test_a_pool_without_a_worker_sends_its_models_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    child = site.dispatched("ease", device="gpu")
+    site.sees(child, Scheduled())
+    site.sees(child, Scheduled())
+    assert site.stopped == [child.run]
+    assert site.sent == [("ease", "gpu", 1), ("ease", "cpu", 1)]
+    assert site.children["ease"].order.candidate.device == "auto"
+
+
+def test_without_any_worker_they_are_trained_beside_the_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {})
+    child = site.dispatched("ease", device="gpu")
+    site.sees(child, Scheduled())
+    site.sees(child, Scheduled())
+    assert site.beside == ["auto"]
+    assert site.children == {}
+
+
+def test_a_pool_without_a_worker_can_cost_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, without_worker="skip")
+    child = site.dispatched("ease", pool="gpu")
+    site.sees(child, Pending())
+    site.sees(child, Pending())
+    assert site.failed == {"ease": "the pool gpu has no live worker; start one with `nightrec worker gpu`"}
+
+
+def test_a_worker_that_comes_late_is_waited_for_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {}, without_worker="wait", start_minutes=5)
+    child = site.dispatched("ease", pool="gpu")
+    for _ in range(4):
+        site.sees(child, Scheduled())
+        site.now += 60
+    assert site.failed == {}
+    site.now += 120
+    site.sees(child, Scheduled())
+    assert site.failed == {"ease": "no worker of the pool gpu took it up in 5 minutes"}
+    assert site.stopped == [child.run]
+
+
+def test_a_silent_worker_is_given_up_and_its_run_written_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, lost_seconds=30)
+    child = site.dispatched("ease")
+    site.sees(child, Running())
+    touch(child.order.alive)
+    site.now += 100
+    site.sees(child, Running())
+    assert site.failed == {}  # it has just shown a sign of life
+    child.order.alive.unlink()
+    site.sees(child, Running())
+    assert site.failed == {"ease": "its worker in the pool cpu died"}
+    assert "sign of life" in site.stopped[0]
+
+
+def test_a_run_that_goes_on_for_ever_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, lost_seconds=10**6)
+    child, other = site.dispatched("ease", timeout_minutes=10), site.dispatched("item_knn", timeout_minutes=20)
+    site.sees(child, Running())
+    site.now += 60 * 30 + placement.GRACE - 1  # at worst the two came one after the other
+    site.sees(child, Running())
+    assert site.failed == {}
+    site.now += 2
+    site.sees(child, Running())
+    assert site.failed == {"ease": "it was still going on long after its time limit"}
+    assert list(site.children.values()) == [other]
+
+
+def test_a_run_that_was_stopped_with_its_worker_is_started_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    site.sees(site.dispatched("ease"), Crashed(message="aborted"))
+    assert site.sent == [("ease", "cpu", 1), ("ease", "cpu", 2)]
+    site.sees(site.children["ease"], Crashed(message="aborted"))
+    assert site.failed == {"ease": "aborted"}
+
+
+def test_what_failed_or_was_cancelled_is_left_out_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    failed = Failed(message="Flow run encountered an exception: NightrecError: ease failed: no memory\nand more")
+    site.sees(site.dispatched("ease"), failed)
+    site.sees(site.dispatched("item_knn"), Cancelled())
+    assert site.failed == {"ease": "ease failed: no memory", "item_knn": "Cancelled"}
+
+
+def test_a_run_that_ends_well_and_leaves_nothing_sees_another_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    site.sees(site.dispatched("ease"), Completed())
+    assert "is that its worker's store" in site.failed["ease"]

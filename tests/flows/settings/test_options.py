@@ -1,0 +1,58 @@
+"""The form of a night: what it offers, and what comes of it."""
+
+from datetime import date
+
+import pytest
+from prefect.utilities.callables import parameter_schema
+from pydantic import ValidationError
+
+from flows.backfill import BackfillOptions, backfill
+from flows.nightly import nightly
+from flows.settings.options import NightOptions
+from flows.settings.site import NightConfig
+from recmodels.errors import ConfigError
+
+
+def test_the_form_offers_plain_fields_in_their_order_with_descriptions() -> None:
+    form = parameter_schema(nightly).definitions["NightOptions"]["properties"]
+    assert sorted(form, key=lambda name: form[name]["position"]) == [
+        "run_date", "models", "k", "dry_run", "champion", "fresh",
+    ]  # fmt: skip
+    assert all(field["description"] and field["title"] and "anyOf" not in field for field in form.values())
+    assert (form["k"]["minimum"], form["k"]["maximum"]) == (1, 1000)
+    assert form["models"]["items"]["enum"] == form["champion"]["enum"] == list(NightConfig().models)
+    assert form["run_date"]["format"] == "date"
+
+
+def test_what_is_left_empty_stays_empty() -> None:
+    assert parameter_schema(nightly).properties["options"]["default"] == {
+        "models": [],
+        "dry_run": False,
+        "fresh": False,
+    }
+    assert NightOptions().applied_to(NightConfig()) == NightConfig()
+
+
+def test_what_is_chosen_is_applied() -> None:
+    config = NightOptions(models=["ease"], k=20, champion="content").applied_to(NightConfig())
+    assert list(config.models) == ["popularity", "ease", "content"]
+    assert config.export.k == 20
+
+
+@pytest.mark.parametrize("wrong", [{"k": 0}, {"k": 1001}, {"run_date": "yesterday"}, {"unknown": 1}])
+def test_what_is_impossible_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        NightOptions.model_validate(wrong)
+    with pytest.raises(ConfigError, match="did you mean 'ease'"):
+        NightOptions(models=["eese"]).applied_to(NightConfig())
+
+
+def test_a_backfill_publishes_the_newest_night_unless_told_otherwise() -> None:
+    first, last = date(2026, 2, 27), date(2026, 3, 2)
+    options = BackfillOptions(first=first, last=last)
+    assert [options.publishes(day) for day in (first, last)] == [False, True]
+    assert BackfillOptions(first=first, last=last, publish="all").publishes(first)
+    assert not BackfillOptions(first=first, last=last, publish="none").publishes(last)
+    assert {"first", "last"} <= set(parameter_schema(backfill).definitions["BackfillOptions"]["required"])
+    with pytest.raises(ConfigError, match="swap the two dates"):
+        BackfillOptions(first=last, last=first)

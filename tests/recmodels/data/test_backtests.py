@@ -1,0 +1,31 @@
+"""Windows train on what began before them, and measure what was new to a user within them."""
+
+import numpy as np
+
+from recmodels.data.backtests import rolled
+from recmodels.data.dataset import Dataset
+from recmodels.data.folds import DAY
+
+
+def site() -> Dataset:
+    """User 0 has item 0 on day 1 and again on day 9, item 1 on day 2, item 2 on day 8; user 1 comes on day 8."""
+    times = np.array([2, 8, 9, 8, 3]) * DAY
+    return Dataset.from_arrays([0, 0, 0, 1, 2], [1, 2, 0, 2, 2], timestamp=times, end=10 * DAY)
+
+
+FIRST = np.array([2, 8, 1, 8, 3]) * DAY
+
+
+def test_an_item_that_was_had_before_is_learnt_from_and_not_asked_for() -> None:
+    ((_, part),) = rolled(site(), 1, 5, 0, strangers=True, first=FIRST)
+    assert part.users.tolist() == [0, 1]
+    assert part.truth.toarray().astype(int).tolist() == [[0, 0, 1], [0, 0, 1]]
+    rows = np.column_stack([part.train.user_index, part.train.item_index, part.train.timestamp]).tolist()
+    assert [tuple(row) for row in rows] == [(0, 0, DAY), (0, 1, 2 * DAY), (2, 2, 3 * DAY)]
+
+
+def test_without_first_times_a_pair_counts_at_its_last_and_strangers_may_be_left_out() -> None:
+    ((_, part),) = rolled(site(), 1, 5, 0, strangers=False)
+    assert part.users.tolist() == [0]
+    assert part.truth.toarray().astype(int).tolist() == [[1, 0, 1]]
+    assert [window for window, _ in rolled(site(), 4, 2.5, 0, strangers=True)] == [0, 2]

@@ -1,0 +1,160 @@
+"""Ensembles: the contract, what they learn from whom, and who is left out."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from recmodels.base import Recommender
+from recmodels.content import Content
+from recmodels.data.dataset import Dataset
+from recmodels.ensemble.model import MEMBERS, Ensemble
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.factors.als import ALS
+from recmodels.knn.item_knn import ItemKNN
+from recmodels.popularity import Popularity
+from recmodels.registry import create
+from tests.recmodels.contract import N_USERS, NEWCOMER, RecommenderContract, assert_same, small_site
+
+EVERYBODY = np.arange(N_USERS)
+
+
+class TestEnsemble(RecommenderContract):
+    recommends_unseen_items = True
+
+    def make(self) -> Ensemble:
+        return Ensemble(members=["item_knn", "content"], method="stack", trees=20)
+
+
+def test_a_blend_ranks_by_the_weighted_reciprocal_ranks_of_its_members() -> None:
+    data = small_site()
+    model = Ensemble(members=["item_knn", "popularity"], method="blend", depth=10, offset=5.0).fit(data)
+    scores = np.zeros((N_USERS, data.n_items))
+    for member, weight in zip((ItemKNN(), Popularity()), model.weights_, strict=True):
+        items = member.fit(data).recommend(data, EVERYBODY, 10).items
+        for user, row in enumerate(items):
+            for rank, item in enumerate(row[row >= 0], start=1):
+                scores[user, item] += weight / (5 + rank)
+    top = model.recommend(data, EVERYBODY[:38], 20)
+    user, place = np.nonzero(top.items >= 0)
+    np.testing.assert_allclose(top.scores[user, place], scores[user, top.items[user, place]], rtol=1e-6)
+    np.testing.assert_array_equal((top.items >= 0).sum(axis=1), (scores[:38] > 0).sum(axis=1))
+
+
+def test_the_member_that_knows_gets_the_weight() -> None:
+    rng = np.random.default_rng(0)
+    group = np.arange(200) % 2
+    own = np.array([rng.permutation(np.arange(40) * 2 + side)[:12] for side in group])  # of 80 items, half for each
+    data = Dataset.from_arrays(np.repeat(np.arange(200), 12), own.ravel(), n_users=200, n_items=80)
+    model = Ensemble(members=["popularity", "item_knn"], method="blend").fit(data)
+    assert model.weights_.sum() == pytest.approx(1) and model.weights_[1] > 0.8
+
+
+def test_trees_are_taken_only_where_they_rank_better() -> None:
+    data = small_site()
+    by_itself = Ensemble(members=["item_knn", "popularity"], trees=20).fit(data)
+    forced = Ensemble(members=["item_knn", "popularity"], trees=20, method="stack").fit(data)
+    assert len(forced.tree_roots_) > 1
+    assert len(by_itself.tree_roots_) in (0, len(forced.tree_roots_))
+
+
+def test_what_the_fusion_is_fitted_on_is_hidden_from_the_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small_site()
+    learnt: list[Dataset] = []
+    fit = Recommender.fit
+
+    def watched(self: Recommender, data: Dataset) -> Recommender:
+        learnt.append(data)
+        return fit(self, data)
+
+    monkeypatch.setattr(Recommender, "fit", watched)
+    Ensemble(members=["item_knn", "popularity"], validation_days=3).fit(data)
+    assert [seen is data for seen in learnt] == [True, True, False, True, False]  # itself, then each member twice
+    start = data.end - 3 * 86_400_000_000
+    assert all(seen.timestamp.max() < start and seen.end == start for seen in learnt[2::2])
+
+
+def test_too_few_users_to_fit_on_make_all_members_count_alike() -> None:
+    data = Dataset.from_arrays(np.arange(10), np.arange(10) % 3)  # nobody has two items
+    model = Ensemble(members=["item_knn", "popularity", "als"]).fit(data)
+    assert model.weights_.tolist() == [1 / 3] * 3 and not len(model.tree_roots_)
+
+
+def test_members_that_are_there_already_are_taken_as_they_are(tmp_path: Path) -> None:
+    data = small_site()
+    recipes = {"small": {"recommender": "als", "params": {"factors": 4}}}
+    ALS(factors=4).fit(data).save(tmp_path / "small")
+    plain = Ensemble(members=["item_knn", "small"], recipes=recipes).fit(data)
+    taken = replace(plain, models={"small": str(tmp_path / "small")}).fit(data)
+    assert_same(taken.recommend(data, EVERYBODY, 10), plain.recommend(data, EVERYBODY, 10))
+    ALS(factors=8).fit(data).save(tmp_path / "other")
+    with pytest.raises(NightrecError, match="only item_knn is left; it takes two"):
+        replace(plain, models={"small": str(tmp_path / "other")}).fit(data)
+
+
+def test_a_member_that_cannot_learn_is_left_out_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    data = replace(small_site(), terms=small_site().terms[:, :0])
+    with caplog.at_level(logging.WARNING):
+        model = Ensemble(members=["item_knn", "content", "popularity"]).fit(data)
+    assert list(model.members_) == ["item_knn", "popularity"] and len(model.weights_) == 2
+    assert "content is left out: The items have no terms to compare" in caplog.text
+    with pytest.raises(NightrecError, match=r"\(item_knn, content\), only item_knn is left; it takes two"):
+        Ensemble(members=["item_knn", "content"]).fit(data)
+
+
+def test_members_can_be_left_out_by_name() -> None:
+    data = small_site()
+    model = Ensemble(members=["item_knn", "content", "popularity"], without=["content"]).fit(data)
+    assert list(model.members_) == ["item_knn", "popularity"]
+    with pytest.raises(NightrecError, match=r"Of the members of the ensemble \(none\), none is left"):
+        Ensemble(members=["item_knn", "als"], without=["item_knn", "als"]).fit(data)
+
+
+def test_impossible_members_are_refused() -> None:
+    assert list(Ensemble().made()) == list(MEMBERS)
+    with pytest.raises(ConfigError, match="did you mean 'als'"):
+        Ensemble(members=["alz", "ease"]).made()
+    with pytest.raises(ConfigError, match="members names ease; it takes two"):
+        Ensemble(members=["ease", "ease"]).made()
+    with pytest.raises(ConfigError, match="its member other is an ensemble, too"):
+        Ensemble(members=["other", "ease"], recipes={"other": {"recommender": "ensemble"}}).made()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"depth": 0}, "depth and trees are at least 1"),
+        ({"method": "mean"}, "method is 'mean'; it is auto, blend or stack"),
+        ({"validation_days": 0.0}, "validation_days is 0.0; give days above 0"),
+    ],
+)
+def test_impossible_parameters_are_refused(parameters: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        create("ensemble", parameters).fit(small_site())
+
+
+def test_a_user_is_known_if_a_member_knows_them_from_the_user_table() -> None:
+    group = np.zeros((N_USERS, 2), np.float32)
+    group[EVERYBODY, EVERYBODY % 2] = 1
+    data = replace(small_site(), user_terms=sparse.csr_array(group))
+    newcomer = np.array([NEWCOMER])
+    hybrid = {"hybrid": {"recommender": "hybrid", "params": {"epochs": 1}}}
+    without = Ensemble(members=["item_knn", "popularity"]).fit(data)
+    assert not without.knows(data, newcomer)[0] and (without.recommend(data, newcomer, 5).items == -1).all()
+    model = Ensemble(members=["item_knn", "popularity", "hybrid"], recipes=hybrid).fit(data)
+    assert model.knows(data, newcomer)[0] and (model.recommend(data, newcomer, 5).items >= 0).all()
+
+
+def test_reasons_and_likeness_come_from_the_member_that_counts_most() -> None:
+    data = small_site()
+    model = Ensemble(members=["item_knn", "content"], method="blend").fit(data)
+    model.weights_ = np.array([0.3, 0.7])
+    top = model.recommend(data, EVERYBODY, 10)
+    knn, content = (kind.fit(data).explain(data, EVERYBODY, top) for kind in (ItemKNN(), Content()))
+    np.testing.assert_array_equal(model.explain(data, EVERYBODY, top), np.where(content >= 0, content, knn))
+    items = np.arange(5)
+    assert_same(model.similar_items(items, 4), Content().fit(data).similar_items(items, 4))

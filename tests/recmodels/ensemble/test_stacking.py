@@ -1,0 +1,61 @@
+"""Trees as arrays give what scikit-learn gives; features and stages are what they say."""
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from recmodels.data.dataset import Dataset
+from recmodels.ensemble.fusion import Candidates, Judge, blended
+from recmodels.ensemble.stacking import Trees, features, item_features, log_of, stacked, user_features
+from tests.recmodels.ensemble.test_fusion import random_candidates
+
+DAY = 86_400_000_000
+
+
+def test_trees_give_the_decision_function_of_the_library() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(500, 4)).round(1)
+    booster = HistGradientBoostingClassifier(max_iter=20, max_leaf_nodes=6, early_stopping=False)
+    booster.fit(rows, rows[:, 0] * rows[:, 1] + rng.normal(size=500) > 0)
+    other = rng.normal(size=(300, 4)).round(1)
+    trees = Trees.of(booster)
+    np.testing.assert_allclose(trees.scores(other), booster.decision_function(other), rtol=1e-12)
+    assert len(Trees.none().roots) == 0
+
+
+def test_items_are_described_by_how_much_they_are_in_demand() -> None:
+    data = Dataset.from_arrays(
+        [0, 0, 1, 2], [0, 1, 0, 0], timestamp=np.array([0, 30, 30, 30]) * DAY, n_items=3, end=30 * DAY
+    )
+    total = np.log1p([3, 1, 0]) / np.log(4)
+    late = np.log1p([2.5, 1, 0]) / np.log(3.5)  # a month counts half
+    np.testing.assert_allclose(item_features(data), np.column_stack([total, late]))
+
+
+def test_users_are_described_by_how_much_they_have_and_since_when() -> None:
+    data = Dataset.from_arrays([0, 0, 2], [0, 1, 0], timestamp=np.array([0, 3, 1]) * DAY, end=5 * DAY)
+    expected = [[np.log(3), np.log(3)], [0, 0], [np.log(2), np.log(5)]]
+    np.testing.assert_allclose(user_features(data, np.array([0, 1, 2])), expected)
+
+
+def test_the_features_of_a_candidate() -> None:
+    lists, truth = random_candidates(0)
+    candidates = Candidates.of(lists, truth.shape[1])
+    items, users = np.random.default_rng(0).random((2, 60, 2))
+    rows = features(candidates, items, users)
+    assert rows.shape == (len(candidates), 3 + 7)
+    np.testing.assert_array_equal(rows[:, :3], candidates.share)
+    np.testing.assert_array_equal(rows[:, 3], np.isfinite(candidates.rank).sum(axis=1))
+    np.testing.assert_allclose(rows[:, 4], (1 / (11 + candidates.rank)).mean(axis=1))
+    np.testing.assert_array_equal(rows[:, 6:], np.hstack([items[candidates.item], users[candidates.user]]))
+
+
+def test_a_stack_is_judged_by_users_that_taught_nothing() -> None:
+    lists, truth = random_candidates(1, n_users=200)
+    judge = Judge(Candidates.of(lists, truth.shape[1]), truth, 10)
+    blend = blended(judge, 10.0, 0)
+    noise = np.random.default_rng(0).normal(size=(len(judge.relevant), 30))  # learnt by heart, it helps nobody else
+    by_heart = stacked(judge, noise, blend, 30, 16, 0.1, 0)
+    fitted = judge.per_user(by_heart.trees.scores(noise) + by_heart.blend * log_of(blend.unseen)).mean()
+    assert by_heart.value < fitted
+    knowing = np.column_stack([judge.candidates.share, judge.relevant])
+    assert stacked(judge, knowing, blend, 30, 16, 0.1, 0).value > 0.8

@@ -1,0 +1,73 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from recmodels.data.dataset import Bools, Dataset, Floats, Ints
+from recmodels.errors import NightrecError
+from recmodels.factors.base import Factors
+from recmodels.popularity import Popularity
+from recmodels.ranking.topk import TopK
+from tests.recmodels.contract import N_ITEMS, N_USERS, assert_same, small_site
+
+
+@dataclass
+class Given(Factors):
+    """Vectors that nobody learnt: whole numbers, so that scores are exact and tie often."""
+
+    def _fit(self, data: Dataset) -> None:
+        rng = np.random.default_rng(1)
+        self.users_ = rng.integers(-2, 3, (data.n_users, 3)).astype(np.float32)
+        self.item_vectors_ = rng.integers(-2, 3, (data.n_items, 3)).astype(np.float32)
+        self.item_vectors_[11] = 0
+
+    def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
+        vectors: Floats = self.users_[users]
+        return vectors
+
+    def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        return n_users + n_items
+
+
+def expected(scores: Floats, denied: Bools, k: int) -> TopK:
+    """By sorting every row whole."""
+    items, best = np.full((len(scores), k), -1, np.int32), np.full((len(scores), k), -np.inf, np.float32)
+    for row, (line, out) in enumerate(zip(scores, denied, strict=True)):
+        order = [item for item in np.lexsort((np.arange(len(line)), -line)) if not out[item]][:k]
+        items[row, : len(order)], best[row, : len(order)] = order, line[order]
+    return TopK(items, best)
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("k", [1, 7, N_ITEMS + 3])
+def test_lists_are_those_of_sorting_all_products(k: int, repeats: bool) -> None:
+    data = small_site()
+    model = Given().fit(data)
+    users = np.setdiff1d(np.arange(N_USERS), [38])  # all who have a history
+    allowed = np.arange(N_ITEMS) % 5 != 0
+    denied = np.tile(~allowed, (len(users), 1))
+    denied[:, ~model.item_vectors_.any(axis=1)] = True  # a vector of zeros: nobody knows the item
+    if not repeats:
+        denied |= data.seen.toarray()[users] > 0
+    top = model.recommend(data, users, k, allowed=allowed, repeats=repeats)
+    assert_same(top, expected(model.users_[users] @ model.item_vectors_.T, denied, k))
+
+
+def test_items_are_alike_by_the_cosine_of_their_vectors() -> None:
+    model = Given().fit(small_site())
+    vectors = model.item_vectors_
+    norms = np.linalg.norm(vectors, axis=1)
+    top = model.similar_items(np.arange(N_ITEMS), N_ITEMS)
+    for item in range(N_ITEMS):
+        listed = top.items[item][top.items[item] >= 0]
+        if norms[item] == 0:
+            assert len(listed) == 0
+            continue
+        assert set(listed) == set(np.flatnonzero(norms)) - {item}
+        cosine = vectors[listed] @ vectors[item] / (norms[listed] * norms[item])
+        np.testing.assert_allclose(top.scores[item, : len(listed)], cosine, atol=1e-6)
+
+
+def test_a_model_without_an_answer_says_so() -> None:
+    with pytest.raises(NightrecError, match="Popularity cannot tell which items are alike"):
+        Popularity().fit(small_site()).similar_items(np.array([0]), 3)

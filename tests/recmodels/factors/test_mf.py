@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from recmodels.data.dataset import Dataset
+from recmodels.errors import NightrecError
+from recmodels.factors.mf import MF
+from recmodels.factors.ratings import Baseline, rmse
+from tests.recmodels.contract import RecommenderContract
+from tests.recmodels.knn.test_item_knn import rated_site
+
+
+class TestMF(RecommenderContract):
+    def make(self) -> MF:
+        return MF(factors=8, epochs=5)
+
+
+class TestMFOfRatings(RecommenderContract):
+    def make(self) -> MF:
+        return MF(factors=40, epochs=5)
+
+    @pytest.fixture
+    def data(self) -> Dataset:
+        return rated_site()
+
+    def test_inputs_are_left_as_they_were(self, data: Dataset) -> None:
+        ratings = data.rating.copy() if data.rating is not None else None
+        self.make().fit(data)
+        np.testing.assert_array_equal(data.rating, ratings)
+
+
+def of_two_tastes() -> tuple[Dataset, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """4 for an item of the user's own parity and 2 for another, and half a point of noise: train, and test pairs."""
+    rng = np.random.default_rng(0)
+    users, items = (axis.ravel() for axis in np.meshgrid(np.arange(200), np.arange(150), indexing="ij"))
+    ratings = np.where((users + items) % 2 == 0, 4, 2) + rng.normal(0, 0.5, len(users))
+    drawn = rng.random(len(users))
+    train, test = drawn < 0.2, (drawn > 0.2) & (drawn < 0.3)
+    data = Dataset.from_arrays(users[train], items[train], rating=ratings[train], n_users=200, n_items=150)
+    return data, (users[test], items[test], ratings[test])
+
+
+def test_tastes_are_learnt_almost_to_the_noise() -> None:
+    data, (users, items, ratings) = of_two_tastes()
+    model = MF(factors=8).fit(data)
+    assert rmse(model.predict(data, users, items), ratings) < 0.6
+    baseline = Baseline.of(data)
+    assert rmse(baseline.at(users, items), ratings) > 1  # who and what alone say nothing here
+
+
+def test_predictions_lie_within_the_ratings_learnt_from() -> None:
+    data = rated_site()
+    users, items = (axis.ravel() for axis in np.meshgrid(np.arange(40), np.arange(30), indexing="ij"))
+    predicted = MF(learning_rate=0.05, regularization=0).fit(data).predict(data, users, items)
+    assert predicted.dtype == np.float32
+    assert predicted.min() >= 0.5 and predicted.max() <= 5
+
+
+def test_a_low_rating_of_weight_0_is_learnt_from() -> None:
+    data = Dataset.from_arrays([0, 0, 1, 1], [0, 1, 0, 1], rating=[5, 1, 5, 1], weight=[1, 0, 1, 0])
+    model = MF(epochs=200).fit(data)
+    users, items = np.array([0, 1]), np.array([1, 0])
+    low, high = model.predict(data, users, items)
+    assert high - low > 1
+
+
+def test_who_and_what_is_unknown_gets_the_mean() -> None:
+    data = Dataset.from_arrays([0, 1], [0, 1], rating=[4, 3], n_users=3, n_items=3)
+    assert MF().fit(data).predict(data, np.array([2]), np.array([2]))[0] == pytest.approx(3.5)
+
+
+def test_one_rating_moves_biases_and_factors_as_the_gradient_says() -> None:
+    from recmodels.factors import sgd
+
+    U, V = np.array([[1, 2]], np.float32), np.array([[3, -1]], np.float32)
+    b_u, b_i = np.array([0.5], np.float32), np.array([-0.5], np.float32)
+    one = np.zeros(1, np.int32)
+    sgd.mf_cell(
+        one, one, np.array([5], np.float32), np.array([0, 1]), np.float32(3), U, V, b_u, b_i,
+        np.float32(0.1), np.float32(0.01), np.float32(0.02), 0,
+    )  # fmt: skip
+    error = 5 - (3 + 0.5 - 0.5 + (1 * 3 + 2 * -1))  # 1
+    np.testing.assert_allclose(U[0], [1 + 0.1 * (error * 3 - 0.01 * 1), 2 + 0.1 * (error * -1 - 0.01 * 2)], rtol=1e-6)
+    np.testing.assert_allclose(V[0], [3 + 0.1 * (error * 1 - 0.01 * 3), -1 + 0.1 * (error * 2 + 0.01 * 1)], rtol=1e-6)
+    np.testing.assert_allclose([b_u[0], b_i[0]], [0.5 + 0.1 * (1 - 0.01), -0.5 + 0.1 * (1 + 0.01)], rtol=1e-6)
+
+
+def test_popularity_orders_what_ratings_cannot_tell_apart() -> None:
+    data = Dataset.from_arrays([0, 1, 2, 3, 3], [1, 1, 1, 0, 2], rating=[3, 3, 3, 3, 3])
+    assert MF().fit(data).recommend(data, np.array([3]), 1).items.tolist() == [[1]]
+
+
+def test_a_step_too_long_is_refused() -> None:
+    with pytest.raises(NightrecError, match="MF diverged"):
+        MF(learning_rate=1e10).fit(rated_site())

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from recmodels.linear.graph_filter import GraphFilter
+from recmodels.linear.spectral import largest_eigenpairs
+from tests.recmodels.contract import N_ITEMS, N_USERS, RecommenderContract, small_site
+
+
+class TestGraphFilter(RecommenderContract):
+    rounding = 1e-5  # LAPACK and BLAS divide sums as there are threads
+
+    def make(self) -> GraphFilter:
+        return GraphFilter(rank=8)
+
+
+class TestWithFewNeighbors(RecommenderContract):
+    rounding = 1e-5
+
+    def make(self) -> GraphFilter:
+        return GraphFilter(rank=4, neighbors=3)
+
+
+def dense_filter(model: GraphFilter, R: np.ndarray) -> np.ndarray:
+    """Scores of all users by dense matrices in float64, from the definition."""
+    users, items = R.sum(axis=1), R.sum(axis=0)
+    safe_users, safe_items = np.maximum(users, 1), np.maximum(items, 1)
+    A = safe_users[:, None] ** -model.user_exponent * R * safe_items**-model.item_exponent
+    values, V = np.linalg.eigh(A.T @ A)
+    top = values.max()
+    ridge = model.saturation * top
+    last = np.sort(values)[::-1][model.rank - 1]
+    f = np.where(values >= last, values / (values + ridge), model.remainder / (last + ridge) * values)
+    return R * safe_items**-model.before @ (V * f) @ V.T * safe_items**model.after
+
+
+@pytest.mark.parametrize("rank", [3, 8])
+def test_scores_are_those_of_the_definition(rank: int) -> None:
+    data = small_site()
+    model = GraphFilter(rank=rank).fit(data)
+    expected = dense_filter(model, data.matrix.toarray().astype(np.float64))
+    known = np.diff(data.indptr) > 0
+    scores = model._score(data, np.arange(N_USERS, dtype=np.int32))
+    np.testing.assert_allclose(scores[known], expected[known], atol=2e-5)
+
+
+def test_eigenpairs_are_those_of_the_dense_matrix() -> None:
+    matrix = small_site().matrix
+    values, vectors = largest_eigenpairs(matrix, 5, seed=0)
+    dense = matrix.toarray().astype(np.float64)
+    expected = np.linalg.eigvalsh(dense.T @ dense)[::-1][:5]
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(5), atol=1e-5)
+    np.testing.assert_allclose(dense.T @ dense @ vectors, vectors * values, atol=1e-3)
+
+
+def test_contributions_add_up_to_the_score() -> None:
+    data = small_site()
+    model = GraphFilter(rank=6, neighbors=5).fit(data)
+    user, target = 0, 7
+    history = data.item_index[data.indptr[user] : data.indptr[user + 1]]
+    shares = model._affinity(history, np.full(len(history), target, np.int32))
+    score = model._score(data, np.array([user], np.int32))[0, target]
+    np.testing.assert_allclose(shares.sum(), score, rtol=1e-4)
+
+
+def test_a_popular_item_is_favoured_by_after() -> None:
+    data = small_site()
+    counts = np.bincount(data.item_index, minlength=N_ITEMS)
+
+    def listed(after: float) -> float:
+        top = GraphFilter(rank=8, after=after).fit(data).recommend(data, np.arange(30), 3)
+        return float(counts[top.items].mean())
+
+    assert listed(1.0) > listed(0.0) > listed(-1.0)

@@ -1,0 +1,157 @@
+"""Feature fusion: what vectors are sums of, and whom they serve."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from recmodels.data.dataset import Dataset
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.fallback import serve
+from recmodels.pairwise.hybrid import Embedding, Hybrid
+from recmodels.pairwise.ncf import NCF
+from recmodels.popularity import Popularity
+from tests.recmodels.contract import RecommenderContract, small_site
+from tests.recmodels.test_sampling import head_and_tail
+
+torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
+
+SMALL = {"factors": 8, "epochs": 2, "batch": 256}
+
+
+class TestHybrid(RecommenderContract):
+    rounding = 1e-3
+    recommends_unseen_items = True
+
+    def make(self) -> Hybrid:
+        return Hybrid(**SMALL)
+
+
+class TestHybridWithWarpAgainstFewRivals(RecommenderContract):
+    rounding = 1e-3
+
+    def make(self) -> Hybrid:
+        return Hybrid(**SMALL, loss="warp", negatives=16, content=False, user_ids=False)
+
+
+class TestEmbedding(RecommenderContract):
+    rounding = 1e-3
+
+    def make(self) -> Embedding:
+        return Embedding(**SMALL)
+
+
+def two_tastes(n_users: int = 120, n_items: int = 60) -> tuple[Dataset, np.ndarray]:
+    """Users like the items of their own parity, which are the items' terms: a dataset, and what is of whose taste."""
+    taste = np.arange(n_items) % 2 == np.arange(n_users)[:, None] % 2
+    users, items = np.nonzero(taste & (np.random.default_rng(0).random(taste.shape) < 0.3))
+    terms = sparse.csr_array(np.eye(2, dtype=np.float32)[np.arange(n_items) % 2])
+    return Dataset.from_arrays(users, items, terms=terms, n_users=n_users, n_items=n_items), taste
+
+
+@pytest.mark.parametrize("loss", ["softmax", "bpr", "warp", "bce"])
+@pytest.mark.parametrize("features", [{}, {"history": False, "content": False}])
+def test_tastes_are_learnt(loss: str, features: dict[str, bool]) -> None:
+    data, taste = two_tastes()
+    users = np.arange(data.n_users)
+    model = Hybrid(factors=8, epochs=40, batch=256, negatives=32, regularization=0.1, loss=loss, **features)
+    top = model.fit(data).recommend(data, users, 10)
+    assert taste[users[:, None], top.items].mean() > 0.9
+
+
+def test_a_score_is_the_sum_over_all_pairs_of_features() -> None:
+    data = small_site()
+    data = replace(data, weight=np.linspace(0.5, 2, len(data), dtype=np.float32))
+    model = Hybrid(**SMALL).fit(data)
+    top = model.recommend(data, np.array([3]), 5)
+    own = slice(data.indptr[3], data.indptr[4])
+    items, weights = data.item_index[own], data.matrix.toarray()[3, data.item_index[own]]
+    user = model.user_vectors_[3, :8] + weights @ model.had_vectors_[items, :8] / np.sqrt(weights.sum())
+    expected = model.item_vectors_[top.items[0]] @ np.append(user, 1)
+    np.testing.assert_allclose(top.scores[0], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [Hybrid, NCF])
+def test_an_item_that_nobody_has_is_known_by_its_terms_alone(kind: type[Hybrid | NCF]) -> None:
+    data, taste = two_tastes()
+    hidden = data.item_index >= 50
+    known = Dataset.from_arrays(
+        data.user_index[~hidden], data.item_index[~hidden], terms=data.terms, n_users=data.n_users, n_items=data.n_items
+    )
+    model = kind(factors=8, epochs=20, batch=256, id_dropout=0.5).fit(known)
+    vectors = vars(model)["item_vectors_"]
+    np.testing.assert_array_equal(vectors[50], vectors[52])
+    users = np.arange(data.n_users)
+    top = model.recommend(known, users, 5, allowed=np.arange(data.n_items) >= 50)
+    assert taste[users[:, None], top.items].mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", [Hybrid, NCF])
+def test_a_user_who_has_done_nothing_is_known_by_the_user_table(kind: type[Hybrid | NCF]) -> None:
+    data, taste = two_tastes()
+    of_users = sparse.csr_array(np.eye(2, dtype=np.float32)[np.arange(data.n_users) % 2])
+    idle = data.user_index >= 110
+    some = Dataset.from_arrays(
+        data.user_index[~idle], data.item_index[~idle], user_terms=of_users, n_users=120, n_items=data.n_items
+    )
+    model = kind(factors=8, epochs=20, batch=256, id_dropout=0.3).fit(some)
+    served = serve(model, Popularity().fit(some), some, np.arange(110, 120), 10)
+    assert taste[np.arange(110, 120)[:, None], served.items].mean() > 0.9 and not served.cold.any()
+    nameless = replace(some, user_terms=sparse.csr_array((120, 2), dtype=np.float32))  # nothing is said of anybody
+    assert serve(model, Popularity().fit(some), nameless, np.arange(110, 120), 10).cold.all()
+    with pytest.raises(ValueError, match="The data have 0 terms of users, learnt were 2"):
+        model.recommend(replace(some, user_terms=sparse.csr_array((120, 0), dtype=np.float32)), np.array([0]), 3)
+
+
+@pytest.mark.parametrize("model", [Hybrid(factors=8, epochs=20, batch=256), Embedding(factors=8, epochs=20, batch=256)])
+def test_a_user_who_came_later_is_served_by_their_items(model: Hybrid) -> None:
+    data, _ = two_tastes()
+    model.fit(data)
+    more = [120, 120, 120, 121, 121, 121]
+    later = Dataset.from_arrays(
+        [*data.user_index, *more], [*data.item_index, 0, 2, 4, 1, 3, 5], terms=data.terms, n_items=data.n_items
+    )
+    top = model.recommend(later, np.array([120, 121]), 10)
+    assert (top.items[0] % 2 == 0).mean() > 0.9 and (top.items[1] % 2 == 1).mean() > 0.9
+
+
+def test_reasons_are_the_items_that_add_most_to_the_score() -> None:
+    data = small_site()
+    model = Hybrid(**SMALL).fit(data)
+    users = np.arange(10)
+    top = model.recommend(data, users, 5)
+    share = model.had_vectors_[:, :-1] @ model.item_vectors_[:, :-1].T  # [history item, target]
+    for user, (items, reasons) in enumerate(zip(top.items, model.explain(data, users, top), strict=True)):
+        own = np.unique(data.item_index[data.indptr[user] : data.indptr[user + 1]])
+        for item, reason in zip(items[items >= 0], reasons[items >= 0], strict=True):
+            best = own[np.argmax(share[own, item])]
+            assert reason == (best if share[best, item] > 0 else -1)
+
+
+@pytest.mark.parametrize("change", [{"popularity_exponent": 1.0}, {"negative_exponent": 1.0, "loss": "bpr"}])
+def test_the_tail_is_recommended_more_where_the_head_counts_less(change: dict[str, Any]) -> None:
+    data = head_and_tail()
+    shares = []
+    for parameters in (change | {"popularity_exponent": 0.0, "negative_exponent": 0.0}, change):
+        model = Embedding(factors=8, epochs=10, negatives=64, **parameters).fit(data)
+        shares.append((model.recommend(data, np.arange(300), 10).items >= 16).mean())
+    assert shares[1] > shares[0] + 0.05
+
+
+def test_training_ends_when_its_time_is_over() -> None:
+    short, whole = Hybrid(**SMALL | {"epochs": 1}), Hybrid(**SMALL | {"epochs": 40}, minutes=0)
+    short.fit(small_site())
+    whole.fit(small_site())
+    np.testing.assert_array_equal(short.item_vectors_, whole.item_vectors_)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Hybrid: loss 'hinge'; there are: softmax, bpr, warp, bce"):
+        Hybrid(loss="hinge").fit(small_site())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="without history and user_ids nothing is known of a user"):
+        Hybrid(history=False, user_ids=False).fit(small_site())
+    with pytest.raises(NightrecError, match=r"diverged in epoch .; give a smaller learning_rate"):
+        Hybrid(**SMALL, learning_rate=1e30).fit(small_site())

@@ -1,0 +1,86 @@
+"""The losses of the transformer, against their definitions and torch's."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from recmodels.transformer import losses
+
+
+def some_scores(m: int = 7, n: int = 11, d: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """States, a table and targets, in double precision."""
+    generator = torch.Generator().manual_seed(0)
+    states, table = (torch.randn(size, d, generator=generator, dtype=torch.float64) for size in (m, n))
+    return states.requires_grad_(), table.requires_grad_(), torch.arange(m) % n
+
+
+@pytest.mark.parametrize("budget", [1, 3 * 4 * 11, 2**20])  # one row at a time, three, all
+def test_full_cross_entropy_is_that_of_torch_and_so_are_its_gradients(budget: int) -> None:
+    states, table, targets = some_scores()
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    expected = (weights * functional.cross_entropy(states @ table.T, targets, reduction="none")).sum()
+    ours = losses._CrossEntropy.apply(states, table, targets, weights, budget)
+    torch.testing.assert_close(ours, expected)
+    for one, other in zip(
+        torch.autograd.grad(2 * ours, (states, table)),
+        torch.autograd.grad(2 * expected, (states, table)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+ABSENT = (torch.tensor([0, 0, 2, 3, 6, 6]), torch.tensor([4, 9, 10, 0, 1, 2]))  # rows and columns of scores
+
+
+@pytest.mark.parametrize("budget", [1, 3 * 4 * 11, 2**20])
+def test_scores_that_are_absent_take_no_part(budget: int) -> None:
+    states, table, targets = some_scores()
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    scores = (states @ table.T).index_put(ABSENT, torch.tensor(-torch.inf, dtype=torch.float64))
+    expected = (weights * functional.cross_entropy(scores, targets, reduction="none")).sum()
+    ours = losses._CrossEntropy.apply(states, table, targets, weights, budget, ABSENT)
+    torch.testing.assert_close(ours, expected)
+    gradients = (torch.autograd.grad(loss, (states, table)) for loss in (ours, expected))
+    torch.testing.assert_close(*gradients)
+    even = torch.ones(11, dtype=torch.float64)
+    sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even, ABSENT)
+    torch.testing.assert_close(sampled, expected)
+
+
+def test_sampled_softmax_with_every_item_once_is_the_full_one() -> None:
+    states, table, targets = some_scores()
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    even = torch.ones(11, dtype=torch.float64)
+    sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even)
+    torch.testing.assert_close(sampled, losses.cross_entropy(states, table, targets, weights))
+
+
+def test_an_item_expected_twice_weighs_half() -> None:
+    states, table = torch.tensor([[1.0]]), torch.tensor([[0.5], [0.25], [-1.0]])
+    drawn, counts = torch.tensor([1, 2, 0]), torch.tensor([2.0, 1, 1])
+    loss = losses.sampled_softmax(states, table, torch.tensor([0]), torch.ones(1), drawn, counts)
+    total = np.exp(0.5) + np.exp(0.25) / 2 + np.exp(-1.0)  # the target, drawn too, counts once
+    assert float(loss) == pytest.approx(np.log(total) - 0.5)
+
+
+@pytest.mark.parametrize("calibration", [0.0, 0.75, 1.0])
+def test_gbce_follows_its_definition(calibration: float) -> None:
+    states, table, targets = some_scores()
+    drawn = torch.tensor([8, 9, 10])
+    a = 3 / 10
+    beta = a * (calibration * (1 - 1 / a) + 1 / a)
+    positive = torch.sigmoid((states * table[targets]).sum(dim=1))
+    negative = torch.sigmoid(states @ table[drawn].T)
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    expected = -(weights * (beta * positive.log() + (1 - negative).log().sum(dim=1))).sum() / 4
+    torch.testing.assert_close(losses.gbce(states, table, targets, weights, drawn, calibration), expected)
+
+
+def test_gbce_without_what_is_absent_is_less_by_its_terms() -> None:
+    states, table, targets = some_scores()
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    drawn, absent = torch.tensor([8, 9, 10]), (torch.tensor([1, 4]), torch.tensor([0, 2]))
+    whole, less = (losses.gbce(states, table, targets, weights, drawn, 0.75, out) for out in (None, absent))
+    scores = (states @ table[drawn].T)[absent]
+    torch.testing.assert_close(whole - less, (weights[absent[0]] * functional.softplus(scores)).sum() / 4)

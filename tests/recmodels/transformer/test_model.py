@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recmodels.data.dataset import Dataset
+from recmodels.errors import ConfigError
+from recmodels.transformer.model import Transformer
+from tests.recmodels.contract import N_ITEMS, RecommenderContract, small_site
+from tests.recmodels.sequences import TINY, successions
+
+
+class TestTransformer(RecommenderContract):
+    rounding = 1e-3
+
+    def make(self) -> Transformer:
+        return Transformer(**TINY)
+
+
+class TestGatedWithSampledSoftmaxOverTheComingDays(RecommenderContract):
+    rounding = 1e-3
+
+    def make(self) -> Transformer:
+        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days", temperature=0.0)
+
+
+class TestTwoNetworksWithUnseenRivals(RecommenderContract):
+    rounding = 1e-3
+
+    def make(self) -> Transformer:
+        return Transformer(**TINY | {"epochs": 1}, networks=2, rivals="unseen")
+
+
+class TestFusedWithUsersAndContent(RecommenderContract):
+    rounding = 1e-3
+    recommends_unseen_items = True
+
+    def make(self) -> Transformer:
+        return Transformer(
+            **TINY, block="sasrec", loss="gbce", negatives=8, user_embedding=True, cross=True, content=True
+        )
+
+
+def test_cosines_are_what_is_scored_whatever_the_length_of_vectors() -> None:
+    model = Transformer(**TINY, temperature=0.1).fit(small_site())
+    data = small_site()
+    states = model._user_vectors(data, np.arange(5, dtype=np.int32))
+    np.testing.assert_allclose(np.linalg.norm(states, axis=1), 10, rtol=1e-4)  # 1 / temperature
+    known = np.unique(data.item_index)
+    np.testing.assert_allclose(np.linalg.norm(model.item_vectors_[known], axis=1), 1, rtol=1e-4)
+
+
+def test_the_scores_of_several_networks_are_added(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data, users = small_site(), np.arange(12)
+    settings = TINY | {"user_embedding": True}
+    with caplog.at_level("INFO"):
+        both = Transformer(**settings, networks=2, seed=1).fit(data)
+    assert [line for line in caplog.messages if "etwork" in line] == ["Network 1 of 2:", "Network 2 of 2:"]
+    parts = [Transformer(**settings, seed=seed).fit(data)._score(data, users) for seed in (1, 2)]
+    np.testing.assert_allclose(both._score(data, users), sum(parts), rtol=1e-5, atol=1e-5)
+    both.save(tmp_path)
+    again = Transformer.load(tmp_path)
+    np.testing.assert_array_equal(again._score(data, users), both._score(data, users))
+
+
+def test_an_unknown_user_is_served_by_history_alone() -> None:
+    data = small_site()
+    model = Transformer(**TINY, user_embedding=True).fit(data)
+    larger = Dataset.from_arrays([*data.user_index, 50], [*data.item_index, 3], n_users=60, n_items=N_ITEMS)
+    assert (model.recommend(larger, np.array([50]), 5).items >= 0).all()
+
+
+def test_the_reason_is_the_item_without_which_the_score_is_lowest() -> None:
+    """Against lists for histories from which one item was really taken."""
+    data = small_site()
+    model = Transformer(**TINY).fit(data)
+    users = np.array([2, 7, 11])
+    top = model.recommend(data, users, 4)
+    for user, items, reasons in zip(users, top.items, model.explain(data, users, top), strict=True):
+        history = data.item_index[data.indptr[user] : data.indptr[user + 1]][-12:]
+        score = model._user_vectors(data, np.array([user], np.int32))[0] @ model.item_vectors[items].T
+        left = []
+        for item in history:
+            rest = Dataset.from_arrays(np.zeros(len(history) - 1, int), history[history != item], n_items=N_ITEMS)
+            left.append(model._user_vectors(rest, np.zeros(1, np.int32))[0] @ model.item_vectors[items].T)
+        lost = score - np.array(left)  # [history, items]
+        expected = np.where(lost.max(axis=0) > 0, history[lost.argmax(axis=0)], -1)
+        assert reasons.tolist() == expected.tolist()
+
+
+def test_what_follows_an_item_is_explained_by_it() -> None:
+    data = successions()
+    settings = TINY | {"width": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
+    model = Transformer(**settings).fit(data)
+    users = np.arange(data.n_users)
+    reasons = model.explain(data, users, model.recommend(data, users, 1))[:, 0]
+    assert (reasons == data.item_index[data.indptr[1:] - 1]).mean() > 0.9
+
+
+def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -> None:
+    Transformer(**TINY, content=True).fit(small_site()).save(tmp_path)
+    from safetensors.numpy import load_file
+
+    names = load_file(tmp_path / "model.safetensors").keys()
+    assert {"item_vectors_", "network.0.blocks.0.attention.qkv.weight_"} <= names
+    assert not any("projection" in name for name in names)  # it is in the items' vectors
+    assert json.loads((tmp_path / "model.json").read_text())["recommender"] == "transformer"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"width": 9, "heads": 2}, "not a multiple"),
+        ({"cross": True}, "set user_embedding too"),
+        ({"loss": "bce"}, "there are: full, sampled, gbce"),
+        ({"block": "hstu"}, "there are: sasrec, ligr, bsarec"),
+        ({"dropout": 1.0}, "from 0 to below 1"),
+        ({"rivals": "none"}, "there are: all, unseen"),
+        ({"networks": 0}, "networks 0; give 1 or more"),
+        ({"temperature": -1}, "temperature -1; give one above 0"),
+        ({"days": 7, "pause": 8}, "pause 8 lies from 0 to below days"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Transformer(**parameters).fit(small_site())

@@ -1,0 +1,72 @@
+"""The network: what its states know, and that its parts follow their formulas."""
+
+import numpy as np
+import pytest
+import torch
+
+from recmodels.transformer.network import Dropout, Filter, Fusion, Items, Network, last_states
+from tests.recmodels.contract import small_site
+from tests.recmodels.sequences import BLOCKS, shape
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("users", [False, True])
+def test_a_state_knows_nothing_of_what_comes_after_it(block: str, users: bool) -> None:
+    network = Network(shape(block, user_embedding=users, cross=users), 3).eval()
+    x = torch.randn(2, 10, 8)
+    changed = torch.cat((x[:, :6], torch.randn(2, 4, 8)), dim=1)
+    who = torch.tensor([0, 2])
+    torch.testing.assert_close(network(x, who)[:, :6], network(changed, who)[:, :6], rtol=0, atol=1e-6)
+    assert not torch.allclose(network(x, who)[:, 6:], network(changed, who)[:, 6:])
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_each_state_is_that_of_its_prefix_alone_and_padding_changes_nothing(block: str) -> None:
+    network, items = Network(shape(block)), Items(small_site(), shape(block))
+    data = small_site()
+    start, n = int(data.indptr[5]), 7
+    ends = start + np.arange(1, n + 1)
+    alone = last_states(network, items(), data.item_index, np.full(n, start), ends, np.zeros(n, np.int32))
+    inputs = items()[torch.from_numpy(data.item_index[start : start + n]).long()]
+    torch.testing.assert_close(network(inputs[None], torch.tensor([0]))[0], torch.from_numpy(alone))
+
+
+def test_the_filter_is_the_low_pass_of_each_padded_prefix() -> None:
+    """Against the definition of the paper: the spectrum of the last 12 places, cut off after the third frequency."""
+    layer, x = Filter(shape(cutoff=5)), torch.randn(1, 9, 8)
+    filtered = layer(x)
+    for t in range(9):
+        padded = torch.cat((torch.zeros(12 - t - 1, 8), x[0, : t + 1]))
+        spectrum = torch.fft.rfft(padded, dim=0)
+        spectrum[3:] = 0
+        low = torch.fft.irfft(spectrum, n=12, dim=0)[-1]
+        torch.testing.assert_close(filtered[0, t], low + layer.beta_root**2 * (x[0, t] - low), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(501, 401, requires_grad=True)  # not a multiple of eight
+    out = Dropout(p)(x)
+    dropped = out == 0
+    assert float(dropped.float().mean()) == pytest.approx(round(256 * p) / 256, abs=0.003)  # below 1 / 256
+    assert float(out.detach().mean()) == pytest.approx(1, abs=0.05)
+    along = dropped[:, :-1] & dropped[:, 1:]  # neighbours know nothing of each other
+    assert float(along.float().mean()) == pytest.approx((round(256 * p) / 256) ** 2, abs=0.005)
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, out.detach())
+    torch.testing.assert_close(Dropout(p).eval()(x), x)
+
+
+def test_the_cross_network_follows_its_formula() -> None:
+    fusion = Fusion(shape(user_embedding=True, cross=True, user_width=5), 4).eval()
+    x, users = torch.randn(2, 3, 8), torch.tensor([1, 3])
+    out = fusion(x, users)
+    for row in range(2):
+        for place in range(3):
+            start = torch.cat((fusion.users.weight[users[row]], x[row, place]))  # [5 + 8]
+            crossed = start
+            for layer in fusion.layers:
+                crossed = start * (layer.weight @ crossed + layer.bias) + crossed
+            expected = x[row, place] + fusion.out.weight @ crossed + fusion.out.bias
+            torch.testing.assert_close(out[row, place], expected)

@@ -1,0 +1,175 @@
+"""What is known of items and users is fitted on one window, and describes the whole catalogue."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recmodels.data import dataset as layout
+from tasks.features.stage import FeatureRules, categories_of, role_of, write_features
+from tasks.features.user_features import write_user_terms
+from tasks.prepare.interactions import PrepareRules
+from tasks.prepare.stage import write_prepared
+from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
+
+ITEMS = pa.table(
+    {
+        "item_id": ["a", "b", "c", "d"],
+        "title": ["Red fox", "Red hen", None, "Красная лиса red"],
+        "genres": ["Farm|Wild", "farm", "", "Wild"],
+        "labels": [["x", "y"], [], None, ["x"]],
+        "price": [1.0, 3.0, None, 100.0],
+    }
+)
+LOG = [(1, "a", 20), (1, "b", 19), (2, "b", 18), (2, "a", 17), (3, "a", 16), (1, "d", 1), (2, "c", 2)]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    tags = pa.table(
+        {
+            "item_id": ["a", "b", "b", "a", "?"],
+            "tag": ["cosy", "Cosy", "late", "late", "cosy"],
+            "timestamp": pa.array([END - days * DAY for days in (30, 30, 3, 3, 30)], pa.timestamp("us", "UTC")),
+        }
+    )
+    write_valid_tables(tmp_path / "valid", interactions=events(LOG), items=ITEMS, tags=tags)
+    (tmp_path / "prepared").mkdir()
+    rules = PrepareRules(min_user_interactions=1, holdout="days", holdout_days=7)
+    write_prepared(tmp_path / "valid", rules, CUTOFF, tmp_path / "prepared")
+    return tmp_path
+
+
+def featured(site: Path, window: layout.Window, **rules: Any) -> tuple[Path, dict[str, Any]]:
+    out = site / window
+    out.mkdir()
+    return out, write_features(site / "prepared", site / "valid", window, FeatureRules(**rules), out)
+
+
+def vocabulary(out: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(row["column"], row["term"]): row for row in pq.read_table(out / layout.VOCABULARY).to_pylist()}
+
+
+def terms(out: Path, item: int) -> dict[tuple[str, str], float]:
+    names = {row["term_index"]: key for key, row in vocabulary(out).items()}
+    rows = pq.read_table(out / layout.TERMS).to_pylist()
+    return {names[row["term_index"]]: row["weight"] for row in rows if row["item_index"] == item}
+
+
+def test_vocabulary_and_idf_come_from_the_items_of_the_window_alone(site: Path) -> None:
+    out, summary = featured(site, "train", max_items_share=1)
+    known = vocabulary(out)
+    assert summary["fitted_on_items"] == 2  # a and b; c and d were first met in the holdout
+    assert set(known) == {("title", "red"), ("genres", "farm"), ("user_tags", "cosy")}
+    assert {row["document_frequency"] for row in known.values()} == {2}
+    assert known["title", "red"]["idf"] == pytest.approx(math.log(3 / 3) + 1)
+    full, summary = featured(site, "full", max_items_share=1)
+    assert summary["fitted_on_items"] == 4
+    assert ("user_tags", "late") in vocabulary(full)  # given three days before the cutoff
+    assert vocabulary(full)["title", "red"]["idf"] == pytest.approx(math.log(5 / 4) + 1, rel=1e-6)
+
+
+def test_every_item_is_described_by_unit_length_tf_idf(site: Path) -> None:
+    out, _ = featured(site, "full", max_items_share=1)
+    red, wild, x = (math.log(5 / (1 + n)) + 1 for n in (3, 2, 2))
+    length = math.sqrt(red**2 + wild**2 + x**2)
+    expected = {("title", "red"): red / length, ("genres", "wild"): wild / length, ("labels", "x"): x / length}
+    assert terms(out, 3) == pytest.approx(expected, rel=1e-6)
+    assert terms(out, 2) == {}  # an item without a word is there, and empty
+    weights = pq.read_table(out / layout.TERMS)
+    squares = np.bincount(weights["item_index"].to_numpy(), weights["weight"].to_numpy() ** 2, minlength=4)
+    np.testing.assert_allclose(squares, [1, 1, 0, 1], rtol=1e-6)
+
+
+def test_words_in_most_items_and_rare_terms_are_left_out(site: Path) -> None:
+    out, _ = featured(site, "full", max_items_share=0.5)
+    assert ("title", "red") not in vocabulary(out)  # in 3 of 4
+    assert ("title", "fox") not in vocabulary(out)  # in 1
+
+
+def test_numbers_are_scaled_by_the_items_of_the_window(site: Path) -> None:
+    out, _ = featured(site, "train")
+    assert pq.read_table(out / layout.ITEM_FEATURES)["price"].to_pylist() == [-1, 1, 0, 98]
+
+
+def test_activity_ends_with_the_window(site: Path) -> None:
+    out, _ = featured(site, "train")
+    items = pq.read_table(out / layout.ITEM_FEATURES).to_pylist()
+    assert [row["interactions"] for row in items] == [3, 2, 0, 0]
+    assert [row["popularity"] for row in items] == pytest.approx([0.6, 0.4, 0, 0])
+    assert [row["recency_days"] for row in items] == [9, 11, None, None]  # the window ends 7 days before the cutoff
+    users = pq.read_table(out / layout.USER_FEATURES).to_pylist()
+    assert [row["age_days"] for row in users] == [13, 11, 9]
+
+
+def test_sequences_are_the_users_items_in_order_of_time(site: Path) -> None:
+    out, _ = featured(site, "full")
+    rows = pq.read_table(out / layout.SEQUENCES).to_pylist()
+    assert [row["item_index"] for row in rows] == [[0, 1, 3], [1, 0, 2], [0]]
+    assert all(row["timestamp"] == sorted(row["timestamp"]) for row in rows)
+
+
+def test_a_site_without_a_catalogue_has_no_terms(tmp_path: Path) -> None:
+    write_valid_tables(tmp_path / "valid", interactions=events(LOG))
+    for name in ("prepared", "train"):
+        (tmp_path / name).mkdir()
+    write_prepared(tmp_path / "valid", PrepareRules(min_user_interactions=1), CUTOFF, tmp_path / "prepared")
+    summary = write_features(tmp_path / "prepared", tmp_path / "valid", "train", FeatureRules(), tmp_path / "train")
+    assert summary["terms"] == {}
+    assert pq.read_table(tmp_path / "train" / layout.TERMS).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "role"),
+    [
+        ("genres", ["A|B", "C", "A|C"], "tags"),
+        ("brand", ["x", "y"] * 10, "category"),
+        ("sku", [f"sku-{n}" for n in range(20)], "ignore"),
+        ("about", ["one two three four", "a longer text about it"], "text"),
+        ("price", [1, 2], "numeric"),
+        ("labels", [["a"], []], "tags"),
+        ("adult", [True, False], "category"),
+        ("item_id", [1, 2], "ignore"),
+        ("empty", [None, None], "ignore"),
+    ],
+)
+def test_a_columns_role_is_guessed_from_its_type_and_content(name: str, values: list[Any], role: str) -> None:
+    table = pa.table({name: values})
+    assert role_of(table, name, FeatureRules()) == role
+    assert role_of(table, name, FeatureRules(roles={name: "ignore"})) == "ignore"
+
+
+def test_categories_are_those_of_the_first_category_column_else_of_the_first_tags() -> None:
+    names, item, category = categories_of(ITEMS, FeatureRules())
+    assert names == ["Farm", "Wild", "farm"]
+    assert list(zip(item.tolist(), category.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 2), (3, 1)]
+    by_kind = ITEMS.append_column("kind", [["film", "book", "film", None]])
+    assert categories_of(by_kind, FeatureRules(roles={"kind": "category"}))[0] == ["book", "film"]
+
+
+def test_values_and_ranges_of_the_user_table_are_terms_of_users(tmp_path: Path) -> None:
+    users = pa.table(
+        {
+            "user_id": ["a", "b", "c", "d", "e"],
+            "country": ["FR", "FR", None, "FR", "DE"],
+            "plan": [True, False, True, False, True],
+            "age": [20.0, 30.0, None, 40.0, 50.0],
+            "motto": ["one two three four five"] * 5,
+        }
+    )
+    known = np.array([True, True, True, False, True])
+    write_user_terms(users, known, FeatureRules(bins=2, roles={"country": "category"}), tmp_path)
+    named = {
+        row["term_index"]: (row["column"], row["term"], row["document_frequency"])
+        for row in pq.read_table(tmp_path / layout.USER_VOCABULARY).to_pylist()
+    }
+    # DE has one known user alone, and so have the plan that is off and, of the ages 20, 30 and 50, those below 30
+    assert list(named.values()) == [("country", "FR", 2), ("plan", "true", 3), ("age", "from 30", 2)]
+    said = layout.read_terms(tmp_path / layout.USER_TERMS, 5, "user_index").toarray()
+    half = 0.5**0.5
+    expected = [[half, half, 0], [half, 0, half], [0, 1, 0], [half, 0, half], [0, half, half]]
+    np.testing.assert_allclose(said, expected, rtol=1e-6)

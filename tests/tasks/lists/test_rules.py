@@ -1,0 +1,147 @@
+"""The rules of a site, in its own words, become those of the lists; the export keeps them and the audit sees to it."""
+
+import logging
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pydantic import ValidationError
+
+from recmodels.data.dataset import Dataset
+from recmodels.errors import ConfigError, ExportRefused
+from recmodels.ranking.rerank import Rules
+from tasks.export.audit import audit, profile_of
+from tasks.features.stage import FeatureRules
+from tasks.lists.rules import ListRules, Segments, translate
+from tasks.store.paths import Night, Store
+from tests.tasks.export.test_stage import lists, prepare_night, publish, rewrite
+
+DATES = {"released": pa.array([date(2026, 3, 30 - n) for n in range(7)] + [None]), "written": ["2026-03-01"] * 8}
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    night = prepare_night(tmp_path)
+    for name, more in (("items", DATES), ("users", {"plan": [*["free"] * 4, None, "premium"]})):
+        path = night.prepared / f"{name}.parquet"
+        table = pq.read_table(path)
+        for column, values in more.items():
+            table = table.append_column(column, pa.array(values))
+        pq.write_table(table, path)
+    return night
+
+
+def translated(night: Night, **rules: Any) -> Rules:
+    return translate(night, "full", ListRules(k=3, **rules), FeatureRules(), note=True)
+
+
+def test_ids_become_indices_and_unknown_ones_a_note(night: Night, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "nightrec.story"):
+        rules = translated(night, excluded=["i1", "gone"], pinned=["i4", "i3"])
+    assert np.flatnonzero(~rules.allowed).tolist() == [1, 5]  # i5 is not available
+    assert rules.pinned == [4, 3]
+    assert "export.excluded: 1 of 2 ids are not in the catalogue: gone" in caplog.text
+
+
+def test_ages_count_from_the_column_or_from_the_first_interaction(night: Night) -> None:
+    assert np.flatnonzero(~translated(night, max_item_age_days=4.5, item_date="released").allowed).tolist() == [
+        4,
+        5,
+        6,
+        7,
+    ]
+    assert np.flatnonzero(~translated(night, max_item_age_days=29, item_date="written").allowed).tolist() == [*range(8)]
+    # i0, i1 and i2 were first had 30, 29.9 and 29.8 days ago, i5 (29) is not available, i3 was had after 28 - 0.3
+    assert np.flatnonzero(~translated(night, max_item_age_days=29).allowed).tolist() == [0, 1, 2, 5]
+
+
+def test_new_is_what_was_first_had_of_late_or_never(night: Night) -> None:
+    new = translated(night, new_share=0.5, new_days=28).new
+    assert new is not None
+    assert np.flatnonzero(new).tolist() == [3, 4, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ({"item_date": "realesed"}, "export.item_date: the items have no column 'realesed'; did you mean released?"),
+        ({"item_date": "available"}, "export.item_date: the column available of the items holds no dates"),
+        ({"item_date": "title"}, "export.item_date: the column title of the items holds no dates"),
+        ({"category_caps": {"X": 1}}, "export.category_caps: no item has the category 'X'; there are x, y."),
+        ({"segments": Segments(column="plann", k={"a": 1})}, "the users have no column 'plann'; did you mean plan?"),
+    ],
+)
+def test_what_does_not_exist_is_an_error_that_names_it(night: Night, rules: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        translated(night, **rules)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"pinned": ["i1"], "excluded": ["i1"]},
+        {"category_caps": {"x": -1}},
+        {"segments": {"column": "plan", "k": {"premium": 1001}}},
+    ],
+)
+def test_rules_that_cannot_be_are_refused(rules: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ListRules(k=3, **rules)
+
+
+def test_measured_lists_are_as_long_as_the_measurement_for_everybody() -> None:
+    rules = ListRules(k=3, segments=Segments(column="plan", k={"premium": 20}), active_days=7, pinned=[1])
+    measured = rules.measured(10)
+    assert (measured.k, measured.segments, measured.active_days, measured.pinned) == (10, None, None, [1])
+    assert rules.longest == 20
+    assert not ListRules(k=3, pool=7, new_days=1).rerank
+
+
+def test_the_export_keeps_the_rules_and_marks_what_was_pinned(night: Night) -> None:
+    publish(night, k=4, excluded=["i2"], pinned=["i7"], category_caps={"x": 1})
+    found = lists(night)
+    assert (found[0][0]["source"], found[0][0]["item_id"]) == ("pinned", "i7")
+    genre = {"i0": "x", "i2": "x", "i4": "x", "i7": "x"}
+    for rows in found.values():
+        items = [row["item_id"] for row in rows]
+        assert "i2" not in items
+        assert sum(item in genre for item in items) <= 1
+
+
+def test_a_segment_has_its_own_k_and_users_without_activity_none(night: Night) -> None:
+    manifest = publish(night, k=2, segments=Segments(column="plan", k={"premium": 5}))
+    assert {user: len(rows) for user, rows in lists(night).items()} == {0: 2, 1: 2, 2: 2, 3: 2, 7: 5}
+    assert manifest["rules"]["segments"] == {"column": "plan", "k": {"premium": 5}}
+    publish(night, k=2, active_days=28)  # user n was last here 30 - n - (their last item) / 10 days ago
+    assert sorted(lists(night)) == [2, 3]  # 4 has everything, 7 never did a thing
+
+
+def test_the_audit_refuses_lists_that_break_the_rules(night: Night) -> None:
+    publish(night)
+    rules = translated(night, category_caps={"y": 1})
+    export = Store(night.store.root).export(str(night.run_date))
+    data = Dataset.load(night.features, "full")
+    before = profile_of(export, night.features, data, 3, repeats=False, rules=rules)
+    assert before["over_caps"] == 1
+    with pytest.raises(ExportRefused, match="lists with more items of a category than its cap: 1"):
+        audit(export, night.features, data, 3, repeats=False, rules=rules)
+    without = translated(night, excluded=["i3"])
+    with pytest.raises(ExportRefused, match="rows with items that the rules of the lists leave out: "):
+        audit(export, night.features, data, 3, repeats=False, rules=without)
+
+
+def test_the_audit_knows_a_list_that_the_caps_cut_short_from_one_that_lacks_an_item(night: Night) -> None:
+    publish(night, k=4, max_per_category=1)
+    rules = translated(night, max_per_category=1)
+    export = night.store.export(str(night.run_date))
+    data = Dataset.load(night.features, "full")
+    assert max(len(rows) for rows in lists(night).values()) == 3  # one x, one y, and i6, which has no genre
+    audit(export, night.features, data, 4, repeats=False, rules=rules)
+    rewrite(export, lambda frame: frame.iloc[:-1])
+    with pytest.raises(ExportRefused, match="there are 13 rows where 15 are"):
+        audit(export, night.features, data, 4, repeats=False, rules=rules)

@@ -1,0 +1,234 @@
+"""A forgotten user is nowhere in the store, everybody else's lists are as they were; hashed ids name nobody."""
+
+import hashlib
+import hmac
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recmodels.data.dataset import Dataset
+from recmodels.errors import ConfigError
+from recmodels.published.pseudonyms import hashed
+from recmodels.published.reader import Export, read_latest
+from tasks.export.audit import audit
+from tasks.publish.forget import apply, forget, redact
+from tasks.publish.retention import KeepRules, retain
+from tasks.store.exports import intact
+from tasks.store.paths import Night, Store, describe, read_json, sha256, write_json
+from tests.flows.running import nightrec
+from tests.tasks.publishing import K, prepare_night, publish
+from tests.tasks.site import RUN_DATE
+
+FIRST = date(2026, 3, 30)
+KEY, VARIABLE = "sixteen bytes of a secret", "NIGHTREC_TEST_KEY"
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    """The second of two nights, each with a manifest of its valid tables as the stage writes it."""
+    for run_date in (FIRST, RUN_DATE):
+        night = prepare_night(tmp_path, run_date)
+        files = [describe(path, night.valid) for path in sorted(night.valid.glob("*.parquet"))]
+        write_json(night.valid / "manifest.json", {"files": files, "output": "as it was", "fingerprint": "the same"})
+        publish(night, k=2 if run_date == FIRST else K)
+    return night
+
+
+def lists(store: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = read_latest(store).to_pylist()
+    return rows
+
+
+def tables(root: Path) -> dict[Path, pa.Table]:
+    return {path: pq.read_table(path) for path in root.rglob("*.parquet") if not path.is_symlink()}
+
+
+def test_a_forgotten_user_is_in_no_table_and_the_others_are_as_before(night: Night) -> None:
+    store = night.store
+    before, index = lists(store.root), {"users": 5, "rows": 15}
+    line = forget(store, "1")
+    assert line["exports"] == [str(FIRST), str(RUN_DATE)] and line["nights"] == [str(FIRST), str(RUN_DATE)]
+    assert lists(store.root) == [row for row in before if row["user_id"] != 1]
+    for path, table in tables(store.root).items():
+        assert "user_id" not in table.column_names or 1 not in table["user_id"].to_pylist(), path
+        if "user_index" in table.column_names and path.name != "users.parquet":
+            assert 1 not in table["user_index"].to_pylist(), path
+    assert not night.champion.exists()
+    about = Export.latest(store.root).manifest
+    assert (about["users"], about["rows"], about["forgotten"]) == (index["users"] - 1, index["rows"] - 3, 1)
+    assert about["cold_users"] == 1
+
+
+def test_what_is_left_passes_every_check(night: Night) -> None:
+    store = night.store
+    forget(store, "7")  # the last user, and the only cold one
+    for name in (str(FIRST), str(RUN_DATE)):
+        about = read_json(store.export_manifest(name)) or {}
+        intact(store, about)
+        features = store.night(date.fromisoformat(name)).features
+        profile = audit(store.export(name), features, Dataset.load(features, "full"), about["k"], repeats=False)
+        assert (profile["users_listed"], profile["rows"]) == (about["users"], about["rows"])
+        assert about["cold_users"] == 0
+        assert {file["max_user"] for file in about["files"] if file["path"].startswith("topk/")} == {3}
+    pointer = read_json(store.pointer) or {}
+    assert pointer["manifest_sha256"] == sha256(store.exports / pointer["manifest"])
+    valid = read_json(night.valid / "manifest.json") or {}
+    assert valid["files"] == [describe(night.valid / file["path"], night.valid) for file in valid["files"]]
+    assert valid["output"] != "as it was" and valid["fingerprint"] == "the same"
+
+
+def test_the_line_that_stays_names_files_and_counts_but_not_the_user(night: Night) -> None:
+    line = forget(night.store, "1")
+    (written,) = (night.store.root / "forgotten.jsonl").read_text().splitlines()
+    assert json.loads(written) == line
+    assert set(line) == {"at", "reference", "exports", "nights", "rows"} and len(line["reference"]) == 32
+    again = forget(night.store, "1")
+    assert again["rows"] == 0 and again["exports"] == again["nights"] == []
+
+
+@pytest.mark.parametrize("user_id", ["99", "anna", "1.5", "9" * 30])
+def test_an_unknown_user_changes_nothing(night: Night, user_id: str) -> None:
+    before = {path: path.read_bytes() for path in night.store.root.rglob("*") if path.is_file()}
+    assert forget(night.store, user_id)["rows"] == 0
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_forgetting_that_was_cut_short_is_taken_up_again(
+    night: Night, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before anything is in place, between two files of the export, and before its manifest is."""
+    store, original, done = night.store, Path.replace, 0
+
+    def killed(self: Path, target: Path) -> Path:
+        nonlocal done
+        if ".forget-" in str(self) and self.suffix == ".parquet":
+            if done == steps:
+                raise KeyboardInterrupt
+            done += 1
+        return original(self, target)
+
+    publish(night, k=1)  # with topk_delta: two files of the export name users
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        forget(store, "1")
+    store.sweep()
+    forget(store, "1")
+    assert not list(store.exports.glob(".forget-*"))
+    for name in (str(FIRST), str(RUN_DATE), f"{RUN_DATE}.2"):
+        about = read_json(store.export_manifest(name)) or {}
+        intact(store, about)
+        assert about["users"] == 4
+    assert 1 not in [row["user_id"] for row in lists(store.root)]
+
+
+def test_a_copy_that_was_half_written_is_thrown_away(night: Night) -> None:
+    half = night.store.exports / f".forget-{RUN_DATE}"
+    (half / "topk").mkdir(parents=True)
+    (half / "topk" / "part-00000.parquet").write_bytes(b"PAR1")
+    apply(night.store, half)
+    assert not half.exists()
+    intact(night.store, Export.latest(night.store.root).manifest)
+
+
+def test_lines_that_were_no_rows_go_if_they_name_the_user(night: Night) -> None:
+    rejects = pa.table({"text": ["1,i3,2026", "12,i3,2026", "i1;1", None], "line": [1, 2, 3, 4]})
+    for folder in (night.raw, night.quarantine):
+        folder.mkdir(parents=True)
+        pq.write_table(rejects, folder / "rejects.parquet")
+    forget(night.store, "1")
+    assert pq.read_table(night.raw / "rejects.parquet")["line"].to_pylist() == [2, 4]
+    assert pq.read_table(night.quarantine / "rejects.parquet")["line"].to_pylist() == [2, 4]
+
+
+def test_the_record_of_a_removed_export_names_nobody(night: Night) -> None:
+    retain(night.store, KeepRules(exports=1, longest_read_hours=0))
+    (record,) = (night.store.exports / "manifests" / "removed").iterdir()
+    assert all("min_user" not in file for file in json.loads(record.read_text())["files"])
+
+
+def test_words_are_redacted_and_numbers_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "night.json"
+    path.write_text('{"examples": ["u1", "u12", "of u1."], "rows": 12}')
+    assert redact(path, "u1") == 1
+    assert json.loads(path.read_text()) == {"examples": ["[forgotten]", "u12", "of [forgotten]."], "rows": 12}
+    assert redact(path, "12") == redact(path, "1.5") == redact(path, "rows") - 1 == 0
+    assert json.loads(path.read_text())["rows"] == 12
+    page = tmp_path / "page.html"
+    page.write_text("<td>u1</td><td>u12</td>")
+    assert redact(page, "u1") == 1 and page.read_text() == "<td>[forgotten]</td><td>u12</td>"
+
+
+def test_nobody_is_forgotten_without_a_name(night: Night) -> None:
+    with pytest.raises(ConfigError, match="No user was named"):
+        forget(night.store, " ")
+
+
+def test_published_ids_may_be_keyed_hashes(night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = {(hmac_of(row["user_id"]), row["rank"]): row["item_id"] for row in lists(night.store.root)}
+    monkeypatch.setenv(VARIABLE, KEY)
+    about = publish(night, hash_key_env=VARIABLE)
+    rows = lists(night.store.root)
+    assert {(row["user_id"], row["rank"]): row["item_id"] for row in rows} == before
+    places = [(row["user_id"], row["rank"]) for row in rows]
+    assert places == sorted(places)
+    assert about["schema"]["topk"]["columns"][1]["type"] == "string" and about["delta_of"] is None
+    assert all(KEY.encode() not in path.read_bytes() for path in night.store.root.rglob("*") if path.is_file())
+    assert "keep the contract" in nightrec("verify", "--store", night.store.root, cwd=tmp_path).out
+    listed = json.loads(nightrec("recs", "3", "--json", "--store", night.store.root, cwd=tmp_path).out)
+    assert [row["item_id"] for row in listed] == [before[hmac_of(3), rank] for rank in (1, 2, 3)]
+    assert forget(night.store, "3")["exports"][-1] == about["export_id"]
+    assert hmac_of(3) not in [row["user_id"] for row in lists(night.store.root)]
+
+
+def hmac_of(user_id: int) -> str:
+    return hmac.new(KEY.encode(), str(user_id).encode(), hashlib.sha256).hexdigest()
+
+
+def test_another_key_makes_another_export_and_without_one_there_is_none(
+    night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="NIGHTREC_TEST_KEY is not set"):
+        publish(night, hash_key_env=VARIABLE)
+    monkeypatch.setenv(VARIABLE, "short")
+    with pytest.raises(ConfigError, match="has 5 bytes and needs 16"):
+        publish(night, hash_key_env=VARIABLE)
+    monkeypatch.setenv(VARIABLE, KEY)
+    first = publish(night, hash_key_env=VARIABLE)
+    assert publish(night, hash_key_env=VARIABLE)["skipped"]
+    monkeypatch.setenv(VARIABLE, KEY[::-1])
+    assert not publish(night, hash_key_env=VARIABLE)["skipped"]
+    monkeypatch.delenv(VARIABLE)
+    unchecked = nightrec("verify", "--store", night.store.root, cwd=tmp_path)
+    assert unchecked.code == 0 and f"{VARIABLE} is not set" in unchecked.out
+    with pytest.raises(ConfigError, match="NIGHTREC_TEST_KEY is not set"):
+        forget(night.store, "1")
+    assert first["users"] == 5
+
+
+def test_the_hash_is_the_published_one() -> None:
+    """RFC 4231, test case 2."""
+    assert hashed("what do ya want for nothing?", b"Jefe") == (
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    )
+
+
+def test_forgetting_on_the_command_line(night: Night, tmp_path: Path) -> None:
+    ran = nightrec("forget", "1", "--store", night.store.root, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert "rows are gone from 2 exports and 2 nights. Reference: " in ran.out
+    assert nightrec("recs", "1", "--store", night.store.root, cwd=tmp_path).code == 2
+
+
+def test_users_that_opted_out_are_in_no_table_of_the_export_and_in_no_report(night: Night) -> None:
+    """User 8 has opted out: the id is in the valid tables, and nowhere that is published or shown."""
+    store = Store(night.store.root)
+    assert 8 in pq.read_table(night.valid / "users.parquet")["user_id"].to_pylist()
+    for folder in (store.exports, night.features):
+        for path, table in tables(folder).items():
+            assert "user_id" not in table.column_names or 8 not in table["user_id"].to_pylist(), path

@@ -1,0 +1,74 @@
+"""A reader that never stops, while exports are published and publishers are killed."""
+
+import hashlib
+import math
+import multiprocessing
+import random
+import time
+from itertools import cycle
+from pathlib import Path
+
+from recmodels.published.reader import Export
+from tasks.export.lookup import verified
+from tasks.publish.retention import KeepRules, retain
+from tasks.store.exports import whole_exports
+from tasks.store.paths import Store
+from tests.tasks.publishing import prepare_night, publish
+from tests.tasks.site import RUN_DATE
+
+PUBLISHED = 20
+KILLED = 6
+
+
+def keep_publishing(root: Path, most: float) -> None:
+    """Publish a night again and again, until there are so many exports."""
+    store = Store(root)
+    for k in cycle((2, 3)):
+        if len(whole_exports(store)) >= most:
+            break
+        publish(store.night(RUN_DATE), k=k, fresh=True)
+        retain(store, KeepRules(exports=4))  # which leaves what somebody may still read
+
+
+def read_all(store: Path) -> str:
+    """Read the latest export to its last byte, and look that it is what its manifest says."""
+    export = Export.latest(store)
+    for file in export.manifest["files"]:
+        assert hashlib.sha256((export.folder / file["path"]).read_bytes()).hexdigest() == file["sha256"]
+    for name in ("topk", "similar", "popular"):
+        rows = sum(file["rows"] for file in export.manifest["files"] if file["path"].startswith(f"{name}/"))
+        assert export.table(name).num_rows == rows > 0
+    return str(export.manifest["export_id"])
+
+
+def test_every_read_is_complete_while_exports_are_published_and_publishers_killed(tmp_path: Path) -> None:
+    night = prepare_night(tmp_path / "store")
+    publish(night)
+    root, chance, read = night.store.root, random.Random(0), []
+    start = multiprocessing.get_context("forkserver")
+    start.set_forkserver_preload([__name__, "expectations.exports", "great_expectations"])
+    for killed in [*[True] * KILLED, False]:
+        before = len(whole_exports(night.store))
+        most = math.inf if killed else max(before, PUBLISHED) + 1
+        publisher = start.Process(target=keep_publishing, args=(root, most))
+        publisher.start()
+        began = time.perf_counter()
+        one = two = 0.0  # when the first of its exports was there, and when it dies: while it makes one of the next
+        try:
+            while publisher.is_alive() and not (killed and one and time.perf_counter() > two):
+                read.append(read_all(root))
+                if not one and len(whole_exports(night.store)) > before:
+                    one = time.perf_counter()
+                    two = one + chance.uniform(0, one - began)
+                time.sleep(0.01)
+        finally:
+            publisher.kill()
+            publisher.join()
+        assert publisher.exitcode == (-9 if killed else 0)
+        assert "keep the contract" in verified(root, None)
+    assert read_all(root) == whole_exports(night.store)[-1]
+    assert len(set(read)) > PUBLISHED / 2 and read == sorted(read, key=number)
+
+
+def number(export_id: str) -> int:
+    return int(export_id.partition(".")[2] or 1)

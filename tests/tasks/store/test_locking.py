@@ -1,0 +1,115 @@
+"""One night at a time in a store: within a machine, between machines, and after a death."""
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from recmodels.errors import ConfigError
+from tasks.store import lease, locking
+from tasks.store.locking import InUseError, held, in_use, is_held
+from tasks.store.paths import Store, read_json, write_json
+
+
+def of_another_machine(store: Store, age: float, flow_run: str = "some run") -> None:
+    """The lease of a night on another machine, last touched so many seconds ago."""
+    content = {"token": "theirs", "machine": "another", "host": "gpu-box", "pid": 42, "since": "01:00"}
+    write_json(store.lease, content | {"flow_run": flow_run})
+    os.utime(store.lease, (time.time() - age,) * 2)
+
+
+def test_one_night_at_a_time_holds_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with held(store) as token:
+        assert in_use(store)
+        assert is_held(store, token)
+        with (
+            pytest.raises(InUseError, match=r"Another night is running in the store .*, on .* since .*process"),
+            held(store),
+        ):
+            pass
+        assert is_held(store, token)
+    assert not in_use(store)
+    assert not is_held(store, token)
+    assert not store.lease.exists()
+
+
+def test_a_night_on_another_machine_holds_it_too(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    of_another_machine(store, age=30)
+    assert in_use(store)
+    with pytest.raises(InUseError, match=r"on gpu-box since 01:00 \(process 42\)"), held(store):
+        pass
+    assert read_json(store.lease)["token"] == "theirs"
+
+
+def test_a_night_that_died_on_another_machine_leaves_the_store_to_the_next(tmp_path: Path) -> None:
+    store, dead = Store(tmp_path), []
+    of_another_machine(store, age=lease.STALE + 1)
+    with held(store, found_dead=dead.append) as token:
+        assert is_held(store, token)
+    assert dead == ["some run"]
+
+
+def test_one_that_died_on_this_machine_leaves_it_at_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    of_another_machine(store, age=1)
+    write_json(store.lease, json.loads(store.lease.read_text()) | {"machine": lease.machine()})
+    with held(store) as token:
+        assert is_held(store, token)
+
+
+def test_patience_is_rewarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "POLL", 0.05)
+    store, done = Store(tmp_path), threading.Event()
+
+    def first() -> None:
+        with held(store):
+            done.wait(5)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    until = time.monotonic() + 10
+    while not in_use(store) and time.monotonic() < until:
+        time.sleep(0.01)
+    threading.Timer(0.3, done.set).start()
+    with held(store, patience=10) as token:
+        assert is_held(store, token)
+    thread.join()
+
+
+def test_of_two_machines_that_find_a_dead_night_one_goes_on(tmp_path: Path) -> None:
+    """The slower one has read the dead lease, and finds that the faster one has replaced it."""
+    store = Store(tmp_path)
+    of_another_machine(store, age=lease.STALE + 1)
+    dead = json.loads(store.lease.read_text())
+    store.lease.unlink()
+    locking.write_new(store, dead | {"token": "faster"})
+    with pytest.raises(InUseError):
+        locking.put_aside(store, dead)
+    assert read_json(store.lease)["token"] == "faster"
+    with pytest.raises(InUseError):
+        locking.write_new(store, dead | {"token": "slower"})
+
+
+def test_signs_of_life_keep_a_lease_young(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "alive"
+    assert lease.age(path) is None
+    with lease.beating(path, every=0.05):
+        os.utime(path, (0, 0))
+        time.sleep(0.5)
+        age = lease.age(path)
+        assert age is not None and age < 0.5
+    assert [entry.name for entry in path.parent.iterdir()] == ["alive"]
+
+
+def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(ConfigError, match=r"file/store cannot be written .*--store"),
+        held(Store(tmp_path / "file/store")),
+    ):
+        pass

@@ -1,0 +1,83 @@
+"""A search sees what came before the holdout alone, goes on where it was, and never ends below the defaults."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recmodels.data.backtests import folds
+from recmodels.data.dataset import Dataset
+from recmodels.data.folds import DAY
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.registry import create
+from tasks.store.paths import Night, Store
+from tasks.train.tuning import block, tune
+from tests.tasks.site import RUN_DATE
+
+
+@pytest.fixture
+def data() -> Dataset:
+    """30 users in three groups with some of 12 items each, over 40 days."""
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(30), 8)
+    items = np.concatenate([(user % 3 * 4 + rng.permutation(12)[:8] // 2) % 12 for user in range(30)])
+    pairs = np.unique(np.column_stack([users, items]), axis=0)
+    times = rng.integers(0, 40 * DAY, len(pairs))
+    return Dataset.from_arrays(pairs[:, 0], pairs[:, 1], timestamp=times, n_users=30, n_items=12, end=40 * DAY)
+
+
+@pytest.fixture
+def night(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> Night:
+    """A night whose training window is ``data``; asked for any other, it has none."""
+    monkeypatch.setattr(Dataset, "load", lambda folder, window: {"train": data}[window])
+    return Store(tmp_path).night(RUN_DATE)
+
+
+def test_windows_lie_one_before_the_other_and_train_on_what_came_before(data: Dataset) -> None:
+    newest, older = folds(data, 2, 7, 0)
+    assert (newest.train.end, older.train.end) == (33 * DAY, 26 * DAY)
+    for part in (newest, older):
+        within = (data.timestamp >= part.train.end) & (data.timestamp < part.train.end + 7 * DAY)
+        known = np.isin(data.user_index, part.train.user_index)
+        pairs = set(
+            zip(data.user_index[within & known].tolist(), data.item_index[within & known].tolist(), strict=True)
+        )
+        row, item = part.truth.nonzero()
+        assert set(zip(part.users[row].tolist(), item.tolist(), strict=True)) == pairs
+        assert part.train.timestamp.max() < part.train.end
+
+
+def test_windows_without_anybody_are_refused(data: Dataset) -> None:
+    with pytest.raises(NightrecError, match="nobody to measure"):
+        folds(data, 1, 100, 0)
+
+
+def test_a_search_starts_from_the_defaults_and_goes_on_where_it_was(night: Night) -> None:
+    first = tune(night, "ease", {}, minutes=1, trials=1)
+    assert first.params == {"regularization": create("ease").regularization}  # type: ignore[attr-defined]
+    assert (first.value, first.tried) == (first.default, 1)
+    second = tune(night, "ease", {}, minutes=1, trials=4)
+    assert (second.tried, second.default) == (5, first.default)
+    assert second.value >= first.value
+    assert second.file == night.store.root / "tuning" / "ease.jsonl"
+
+
+def test_what_is_configured_outside_the_space_is_kept(night: Night) -> None:
+    found = tune(night, "ease", {"method": "exact", "regularization": 20.0}, minutes=1, trials=1)
+    assert found.params == {"method": "exact", "regularization": 20.0}
+
+
+def test_the_block_is_what_the_configuration_reads() -> None:
+    params = {"neighbors": 50, "weighting": "bm25", "shrinkage": 12.3456, "own_power": 0.0, "half": None, "exact": True}
+    read = tomllib.loads(block("mine", "item_knn", params))["models"]["mine"]
+    assert read["recommender"] == "item_knn"
+    wanted = {"neighbors": 50, "weighting": "bm25", "shrinkage": 12.35, "own_power": 0.0, "exact": True}
+    assert read["parameters"] == wanted
+
+
+def test_without_optuna_a_sentence_says_what_to_install(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(ConfigError, match=r"pip install 'nightrec\[tune\]'"):
+        tune(night, "ease", {}, minutes=1)
