@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from expectations.rules import Rule, ValidationRules, has_rows, present, quarantined_share, row_rule, statistic
+from expectations.rules import Rule, ValidationSettings, has_rows, present, quarantined_share, row_rule, statistic
 
 REQUIRED = {"user_id": "id", "item_id": "id", "timestamp": "timestamp"}
 OPTIONAL = {"rating": "number", "event": "text"}
 AHEAD = timedelta(days=1)  # clocks go wrong and zones get mixed up; a day later than now is no clock's fault
 
 
-def row_rules(columns: Collection[str], rules: ValidationRules, now: datetime) -> list[Rule]:
+def row_rules(columns: Collection[str], rules: ValidationSettings, now: datetime) -> list[Rule]:
     """The rules of a row. The frame has the raw ``columns`` and, if items must be known, ``item_in_catalogue``."""
     between = "ExpectColumnValuesToBeBetween"
     earliest, latest = datetime.combine(rules.earliest, time(), UTC), now + AHEAD
@@ -59,7 +59,7 @@ def row_rules(columns: Collection[str], rules: ValidationRules, now: datetime) -
     return found
 
 
-def table_rules(profile: Mapping[str, Any], rules: ValidationRules, cutoff: datetime) -> list[Rule]:
+def table_rules(profile: Mapping[str, Any], rules: ValidationSettings, cutoff: datetime) -> list[Rule]:
     """The rules of the table, given its profile (see ``tasks.validate.profiles``)."""
     after = int(profile.get("after_cutoff") or 0)
     found = [

@@ -7,7 +7,7 @@ from typing import Any
 
 from expectations.rules import (
     Rule,
-    ValidationRules,
+    ValidationSettings,
     first_of_its_id,
     has_rows,
     present,
@@ -26,7 +26,7 @@ def row_rules() -> list[Rule]:
     return [present("item_id"), first_of_its_id("item_id")]
 
 
-def table_rules(profile: Mapping[str, Any], rules: ValidationRules) -> list[Rule]:
+def table_rules(profile: Mapping[str, Any], rules: ValidationSettings) -> list[Rule]:
     """The rules of the catalogue, given its profile."""
     found = [
         quarantined_share(profile, rules),
@@ -48,6 +48,6 @@ def tag_row_rules(columns: Collection[str]) -> list[Rule]:
     return found
 
 
-def tag_table_rules(profile: Mapping[str, Any], rules: ValidationRules) -> list[Rule]:
+def tag_table_rules(profile: Mapping[str, Any], rules: ValidationSettings) -> list[Rule]:
     """The rules of the tags: there may be none."""
     return [quarantined_share(profile, rules)]

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class ValidationRules(BaseModel):
+class ValidationSettings(BaseModel):
     """What the data must be for a night to go on."""
 
     model_config = ConfigDict(extra="forbid")
@@ -123,7 +123,7 @@ def statistic(
     )
 
 
-def quarantined_share(profile: Mapping[str, Any], rules: ValidationRules) -> Rule:
+def quarantined_share(profile: Mapping[str, Any], rules: ValidationSettings) -> Rule:
     """Few enough rows were refused. ``profile`` has ``refusals``, the sentence that tells which and why."""
     return statistic(
         "quarantined_share",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from expectations.rules import Rule, ValidationRules, first_of_its_id, has_rows, present, quarantined_share
+from expectations.rules import Rule, ValidationSettings, first_of_its_id, has_rows, present, quarantined_share
 
 REQUIRED = {"user_id": "id"}
 OPTIONAL = {"opted_out": "truth"}
@@ -16,7 +16,7 @@ def row_rules() -> list[Rule]:
     return [present("user_id"), first_of_its_id("user_id")]
 
 
-def table_rules(profile: Mapping[str, Any], rules: ValidationRules) -> list[Rule]:
+def table_rules(profile: Mapping[str, Any], rules: ValidationSettings) -> list[Rule]:
     """The rules of the table, given its profile."""
     return [
         quarantined_share(profile, rules),

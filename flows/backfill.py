@@ -14,12 +14,12 @@ from flows.execution.flow_runs import end_children
 from flows.execution.run_dates import holding
 from flows.nightly import night
 from flows.settings.options import NightOptions, several_models
-from flows.settings.schedule import WorkerRules
+from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import ConfigError, NightrecError
 from tasks.ingest.demo import demo_site
 from tasks.store.paths import Json, Night, Store, read_json
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 
 
 class BackfillOptions(BaseModel):
@@ -94,7 +94,7 @@ def backfill(options: BackfillOptions) -> Json:
 
 
 @flow(name="backfill", flow_run_name=backfill_name, persist_result=False)
-def fill(config: NightConfig, options: BackfillOptions, workers: WorkerRules | None = None, lease: str = "") -> Json:
+def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings | None = None, lease: str = "") -> Json:
     """Run the nights of a range that are not complete, and return what became of each. The caller holds the store.
 
     Raises:
@@ -108,7 +108,7 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerRules | N
             outcome[str(one.run_date)] = f"{done} before"
         else:
             to_do.append(one.run_date)
-    tell("backfill", "note", f"{len(to_do)} nights to run, {len(outcome)} are complete")
+    log_event("backfill", "note", f"{len(to_do)} nights to run, {len(outcome)} are complete")
     if to_do and config.tables() is None:
         demo_site(store.night(options.last), config.demo.model_dump())  # one site for all of them
 

@@ -5,11 +5,11 @@ from datetime import date
 from prefect import State, flow
 from prefect.states import Completed
 
-from flows.execution.executors import place_for
+from flows.execution.executors import executor_for
 from flows.execution.flow_runs import end_children
 from flows.execution.run_dates import holding, newer_run, night_name, tonight
 from flows.settings.options import ORDINARY, NightOptions
-from flows.settings.schedule import WorkerRules
+from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from tasks.compare.champion import field
 from tasks.compare.gate import admit
@@ -23,11 +23,11 @@ from tasks.prepare.stage import prepare
 from tasks.publish.mirror import mirror
 from tasks.publish.retention import retain
 from tasks.publish.sinks.load import load as load_sinks
-from tasks.report.mlflow import logged
+from tasks.report.mlflow import mlflow_run
 from tasks.report.stage import recorded, report
 from tasks.store.machine import core_count
 from tasks.store.paths import Json, Store
-from tasks.train.jobs import Order
+from tasks.train.jobs import TrainingJob
 from tasks.train.members import in_turn, with_members, without_failed
 from tasks.validate.stage import validate
 
@@ -67,7 +67,7 @@ def night(
     fresh: bool = False,
     publish: bool = True,
     champion: str | None = None,
-    workers: WorkerRules | None = None,
+    workers: WorkerSettings | None = None,
     lease: str = "",
 ) -> Json:
     """One night: from a site's interactions to published lists for every user. The caller holds the store.
@@ -90,9 +90,9 @@ def night(
     night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
     configured = {name: candidate for name, candidate in with_members(config.models).items() if candidate.enabled}
-    candidates, standing, baseline = field(configured, night.store, run_date)
-    orders = [
-        Order(
+    candidates, incumbent, baseline = field(configured, night.store, run_date)
+    jobs = [
+        TrainingJob(
             store=night.store.root,
             run_date=run_date,
             name=name,
@@ -100,14 +100,14 @@ def night(
             rules=config.export.measured(config.evaluation.k),
             evaluation=config.evaluation,
             seed=config.training.seed,
-            beside=config.training.beside(len(candidates), core_count()),
+            concurrency=config.training.concurrency(len(candidates), core_count()),
             fresh=fresh,
             lease=lease,
         )
         for name, candidate in candidates.items()
     ]
 
-    with logged(night, config.mlflow), recorded(night) as record, place_for(workers) as place:
+    with mlflow_run(night, config.mlflow), recorded(night) as record, executor_for(workers) as executor:
         inputs = config.tables() or demo_site(night, config.demo.model_dump())
         raw = ingest(night, inputs, cutoff, fresh)
         valid = validate(night, config.validation, cutoff, raw, fresh)
@@ -116,24 +116,24 @@ def night(
         if config.export.rerank:
             list_rules(night, config.export, config.features, prepared, described, fresh)
 
-        single, ensembles = in_turn(orders)
-        place.start(single, prepared, described)
+        single, ensembles = in_turn(jobs)
+        executor.start(single, prepared, described)
         described_in_full = features.submit(night, "full", config.features, prepared, valid, fresh)
-        measured, failed = place.settled()
+        measured, failed = executor.wait()
         if ensembles:  # they are made of what the others have become
             ensembles = without_failed(ensembles, failed)
-            place.start(ensembles, prepared, described)
-            together, not_together = place.settled()
+            executor.start(ensembles, prepared, described)
+            together, not_together = executor.wait()
             measured, failed = measured | together, failed | not_together
-        comparison = compare(night, candidates, measured, failed, champion, fresh, config.gate, standing, baseline)
+        comparison = compare(night, candidates, measured, failed, champion, fresh, config.gate, incumbent, baseline)
         record["gate"] = comparison["summary"]["gate"]
 
         full, published = described_in_full.result(), None
         if publish:
             admit(comparison)
             winner = comparison["summary"]["winner"]
-            order = next(order for order in [*single, *ensembles] if order.name == winner)
-            fitted = place.refit(order.model_copy(update={"window": "full", "beside": 1}), prepared, full)
+            job = next(job for job in [*single, *ensembles] if job.name == winner)
+            fitted = executor.refit(job.model_copy(update={"window": "full", "concurrency": 1}), prepared, full)
             published = export(
                 night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh
             )

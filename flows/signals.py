@@ -22,7 +22,7 @@ from recmodels.errors import NightrecError
 from tasks.report import notify as channels
 from tasks.store.lease import STALE, age
 from tasks.store.paths import Store, read_json
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 
 SENTENCES = {
     "failed": "{subject} failed: {reason}",
@@ -47,7 +47,7 @@ def notify(signal: str, subject: str = "", flow_run_id: UUID | None = None) -> s
         subject, reason = what_happened(flow_run_id)
     sentence = SENTENCES.get(signal, "{signal}: {subject}").format(signal=signal, subject=subject, reason=reason)
     told = channels.notify(rules.notify, channels.Message(signal, rules.site, sentence, link(flow_run_id)))
-    tell("notify", "note", f"{sentence} Told by: {', '.join(told) or 'nobody, for [notify] is empty'}.")
+    log_event("notify", "note", f"{sentence} Told by: {', '.join(told) or 'nobody, for [notify] is empty'}.")
     return sentence
 
 

@@ -10,33 +10,33 @@ from tasks.evaluate.stage import evaluate
 from tasks.store.lease import beating
 from tasks.store.locking import is_held
 from tasks.store.paths import Manifest, finished
-from tasks.train.jobs import Order
+from tasks.train.jobs import TrainingJob
 from tasks.train.stage import refit, train
 
 
-@flow(name="train-model", flow_run_name="{order.label}-{order.run_date}", persist_result=False)
-def train_model(order: Order) -> None:
+@flow(name="train-model", flow_run_name="{job.label}-{job.run_date}", persist_result=False)
+def train_model(job: TrainingJob) -> None:
     """Train and measure one model of a night, or refit its winner. The night starts this; there is no need to.
 
     **When it fails**, the night goes on without the model, and its message says why.
     """
-    order = order.model_copy(update={"store": Path(os.environ.get("NIGHTREC_STORE") or order.store)})
-    order.same_code()
-    if not is_held(order.night.store, order.lease):
+    job = job.model_copy(update={"store": Path(os.environ.get("NIGHTREC_STORE") or job.store)})
+    job.same_code()
+    if not is_held(job.night.store, job.lease):
         raise NightrecError(
-            f"No night in the store {order.store} asks for {order.label}: it has ended, or this worker sees another "
+            f"No night in the store {job.store} asks for {job.label}: it has ended, or this worker sees another "
             "store (set NIGHTREC_STORE to where it is here)."
         )
-    with beating(order.alive, lambda: is_held(order.night.store, order.lease)):
-        carry_out(order)
+    with beating(job.alive, lambda: is_held(job.night.store, job.lease)):
+        run_job(job)
 
 
-def carry_out(order: Order) -> Manifest:
+def run_job(job: TrainingJob) -> Manifest:
     """Train, list and measure a candidate, or refit the winner, from what the store holds of the night."""
-    night = order.night
-    prepared, described = finished(night.prepared), finished(night.features / order.window)
+    night = job.night
+    prepared, described = finished(night.prepared), finished(night.features / job.window)
     if prepared is None or described is None:
-        raise NightrecError(f"The features of the night {order.run_date} are not in {night.features}.")
-    if order.window == "full":
-        return refit(order, prepared, described)
-    return evaluate(order, train(order, prepared, described), prepared)
+        raise NightrecError(f"The features of the night {job.run_date} are not in {night.features}.")
+    if job.window == "full":
+        return refit(job, prepared, described)
+    return evaluate(job, train(job, prepared, described), prepared)

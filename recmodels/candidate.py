@@ -220,7 +220,7 @@ def _windows(spec: Spec, lists: ListsSpec, data: Dataset, fit_seconds: float) ->
     allowed, step = _available(spec.features, lists), max(1, PLACES // lists.k)
     started = time.perf_counter()
     first = _first_times(spec.features, spec.window, data)
-    for window, part in rolled(data, spec.windows - 1, spec.window_days, spec.seed, strangers=True, first=first):
+    for window, part in rolled(data, spec.windows - 1, spec.window_days, spec.seed, cold_start=True, first=first):
         about: dict[str, Any] = {"window": window + 1, "users": len(part.users)}
         spent = time.perf_counter() - started
         if spec.minutes is not None and spent + fit_seconds > 60 * spec.minutes * (spec.windows - 1):

@@ -30,7 +30,7 @@ def progress(console: Console) -> Iterator[None]:
     running: list[str] = []
     with console.status("starting Prefect") as status:
         handler = Teller(console, status, running)
-        logger = logging.getLogger("nightrec.story")
+        logger = logging.getLogger("nightrec.events")
         logger.addHandler(handler)
         try:
             yield
@@ -139,7 +139,7 @@ def stages(record: dict[str, Any]) -> Table:
     table.add_column("")
     for stage in record["stages"]:
         seconds = "before" if stage["event"] == "skipped" else f"{stage['seconds']:.1f}"
-        table.add_row(stage["stage"], seconds, escape(stage["told"]), style=STYLES.get(stage["event"]))
+        table.add_row(stage["stage"], seconds, escape(stage["message"]), style=STYLES.get(stage["event"]))
     return table
 
 

@@ -20,7 +20,7 @@ from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from tasks.store.locking import held
 from tasks.store.paths import Store
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 
 
 def tonight(config: NightConfig) -> date:
@@ -63,7 +63,7 @@ def holding(config: NightConfig) -> Iterator[str]:
     """
 
     def found_dead(other: str) -> None:
-        tell("store", "note", "the night before this one died at work")
+        log_event("store", "note", "the night before this one died at work")
         with get_client(sync_client=True) as client:
             write_off(client, UUID(other), "its process died; the next night found its store abandoned")
 

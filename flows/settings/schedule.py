@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from tasks.store.lease import STALE
 
 
-class ScheduleRules(BaseModel):
+class ScheduleSettings(BaseModel):
     """When the night runs by itself, once it is deployed."""
 
     model_config = ConfigDict(extra="forbid")
@@ -32,7 +32,7 @@ class ScheduleRules(BaseModel):
         return cron
 
 
-class WorkerRules(BaseModel):
+class WorkerSettings(BaseModel):
     """How a night deals with the workers that train its candidates."""
 
     model_config = ConfigDict(extra="forbid")

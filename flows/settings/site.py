@@ -11,29 +11,29 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from flows.settings.schedule import ScheduleRules, WorkerRules
+from flows.settings.schedule import ScheduleSettings, WorkerSettings
 from recmodels.errors import ConfigError
 from recmodels.registry import create
-from tasks.compare.gate import GateRules
-from tasks.export.stage import ExportRules
-from tasks.features.column_roles import FeatureRules
+from tasks.compare.gate import GateSettings
+from tasks.export.stage import ExportSettings
+from tasks.features.column_roles import FeatureSettings
 from tasks.ingest.reading.inputs import Inputs
 from tasks.ingest.reading.presets import apply
-from tasks.prepare.interactions import PrepareRules
-from tasks.publish.mirror import MirrorRules
-from tasks.publish.retention import KeepRules
-from tasks.publish.sinks.settings import SinkRules
-from tasks.report.mlflow import MlflowRules
-from tasks.report.notify import NotifyRules
-from tasks.train.jobs import NAME, Candidate, EvaluationRules
+from tasks.prepare.interactions import PrepareSettings
+from tasks.publish.mirror import MirrorSettings
+from tasks.publish.retention import KeepSettings
+from tasks.publish.sinks.settings import SinkSettings
+from tasks.report.mlflow import MlflowSettings
+from tasks.report.notify import NotifySettings
+from tasks.train.jobs import NAME, Candidate, EvaluationSettings
 from tasks.train.members import with_members
-from tasks.validate.stage import ValidationRules
+from tasks.validate.stage import ValidationSettings
 
 FILE = "nightrec.toml"
 CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"
 
 
-class TrainingRules(BaseModel):
+class TrainingSettings(BaseModel):
     """How the candidates share this machine."""
 
     model_config = ConfigDict(extra="forbid")
@@ -41,12 +41,12 @@ class TrainingRules(BaseModel):
     parallel: int | None = Field(default=None, ge=1, description="Candidates trained at a time; one a core by default.")
     seed: int = Field(default=0, ge=0, description="Every random draw of a night follows from it.")
 
-    def beside(self, candidates: int, cores: int) -> int:
+    def concurrency(self, candidates: int, cores: int) -> int:
         """How many candidates are trained at a time, so that together they fill the cores and no more."""
         return max(1, min(self.parallel or cores, candidates, cores))
 
 
-class DemoRules(BaseModel):
+class DemoSettings(BaseModel):
     """The built-in demo site, used when no inputs are given."""
 
     model_config = ConfigDict(extra="forbid")
@@ -82,22 +82,22 @@ class NightConfig(BaseModel):
     timezone: str = Field(default="UTC", description="The zone in which a night's date begins at 00:00.")
     preset: str | None = Field(default=None, description="Known layout of the inputs: movielens or amazon.")
     inputs: Inputs | None = Field(default=None, description="The site's tables; the demo site where there are none.")
-    validation: ValidationRules = ValidationRules()
-    prepare: PrepareRules = PrepareRules()
-    features: FeatureRules = FeatureRules()
-    training: TrainingRules = TrainingRules()
-    workers: WorkerRules = WorkerRules()
-    schedule: ScheduleRules = ScheduleRules()
-    notify: NotifyRules = NotifyRules()
+    validation: ValidationSettings = ValidationSettings()
+    prepare: PrepareSettings = PrepareSettings()
+    features: FeatureSettings = FeatureSettings()
+    training: TrainingSettings = TrainingSettings()
+    workers: WorkerSettings = WorkerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    notify: NotifySettings = NotifySettings()
     models: dict[str, Candidate] = Field(default_factory=default_models, description="Tonight's candidates, by name.")
-    evaluation: EvaluationRules = EvaluationRules()
-    gate: GateRules = GateRules()
-    export: ExportRules = ExportRules()
-    keep: KeepRules = KeepRules()
-    mirror: MirrorRules = MirrorRules()
-    mlflow: MlflowRules = MlflowRules()
-    sinks: SinkRules = SinkRules()
-    demo: DemoRules = DemoRules()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+    export: ExportSettings = ExportSettings()
+    keep: KeepSettings = KeepSettings()
+    mirror: MirrorSettings = MirrorSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    sinks: SinkSettings = SinkSettings()
+    demo: DemoSettings = DemoSettings()
 
     @field_validator("timezone")
     @classmethod

@@ -54,7 +54,7 @@ def fast_jit(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reorder)(function))
 
 
-def side_by_side(work: Callable[[int], object], parts: Iterable[int]) -> None:
+def parallel_for(work: Callable[[int], object], parts: Iterable[int]) -> None:
     """Call `work` with each part, on as many threads as there are cores: whoever is free takes the next part."""
     parts = list(parts)
     if threads() == 1 or len(parts) < 2:

@@ -19,7 +19,7 @@ def folds(data: Dataset, windows: int, days: float, seed: int) -> list[Fold]:
 
     Raises NightrecError where none measures anybody.
     """
-    found = [one for _, one in rolled(data, windows, days, seed, strangers=False)]
+    found = [one for _, one in rolled(data, windows, days, seed, cold_start=False)]
     if not found:
         raise NightrecError(
             f"There is nobody to measure in the last {windows} windows of {days:g} days before the holdout: give fewer "
@@ -29,7 +29,7 @@ def folds(data: Dataset, windows: int, days: float, seed: int) -> list[Fold]:
 
 
 def rolled(
-    data: Dataset, windows: int, days: float, seed: int, strangers: bool, first: Times | None = None
+    data: Dataset, windows: int, days: float, seed: int, cold_start: bool, first: Times | None = None
 ) -> Iterator[tuple[int, Fold]]:
     """These windows one at a time with their numbers, of `strangers` without a history too.
 
@@ -43,6 +43,6 @@ def rolled(
         start = end - round(days * DAY)
         before, within = first < start, (first >= start) & (first < end)
         times = np.where(data.timestamp < start, data.timestamp, first)
-        one = fold(data, before, within, start, USERS, (seed, window), strangers, times)
+        one = fold(data, before, within, start, USERS, (seed, window), cold_start, times)
         if len(one.train) and len(one.users):
             yield window, one

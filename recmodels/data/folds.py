@@ -32,7 +32,7 @@ def fold(
     end: int,
     most: int,
     seed: int | tuple[int, ...] = 0,
-    strangers: bool = False,
+    cold_start: bool = False,
     timestamp: Times | None = None,
 ) -> Fold:
     """The fold in which the rows `learnt` are known, until `end`, and the rows `held` are what follows.
@@ -40,7 +40,7 @@ def fold(
     At most `most` users are measured, drawn at random, and only with `strangers` those who have no history. What users
     have seen without interest has no date here and counts as seen before. `timestamp` [n] are other times of the rows.
     """
-    if not strangers:  # all candidates give them the same lists
+    if not cold_start:  # all candidates give them the same lists
         held = held & (np.bincount(data.user_index[learnt], minlength=data.n_users) > 0)[data.user_index]
     users = np.unique(data.user_index[held])
     users = np.sort(np.random.default_rng(seed).permutation(users)[:most])

@@ -110,7 +110,7 @@ class ALS(Factors):
 
     def _to_eigenbasis(self, *sides: Floats) -> Floats:
         """Rotate the vectors [n, f] of the sides, so that a times the Gram matrix of the first is diagonal: [f]."""
-        from recmodels.compute.jit import one_blas_thread, side_by_side
+        from recmodels.compute.jit import one_blas_thread, parallel_for
 
         f = sides[0].shape[1]
         starts = range(0, len(sides[0]), ROWS)
@@ -121,7 +121,7 @@ class ALS(Factors):
             np.matmul(block.T, block, out=parts[start // ROWS])
 
         with one_blas_thread():  # each product in the same order, whoever computes it
-            side_by_side(add, starts)
+            parallel_for(add, starts)
             values, basis = np.linalg.eigh(parts.sum(axis=0, dtype=np.float64))
             rotation = np.ascontiguousarray(basis, dtype=np.float32)
             for vectors in sides:
@@ -129,7 +129,7 @@ class ALS(Factors):
                 def turn(start: int, vectors: Floats = vectors) -> None:
                     vectors[start : start + ROWS] = vectors[start : start + ROWS] @ rotation
 
-                side_by_side(turn, range(0, len(vectors), ROWS))
+                parallel_for(turn, range(0, len(vectors), ROWS))
         diagonal: Floats = (self.unobserved_weight_ * np.maximum(values, 0)).astype(np.float32)
         return diagonal
 
@@ -160,9 +160,9 @@ def _solve(
 
 def _by_parts(entries: Csr, work: Callable[[int, int], None]) -> None:
     """Call `work` with ranges of the rows, of about as much work each."""
-    from recmodels.compute.jit import side_by_side
+    from recmodels.compute.jit import parallel_for
 
     done = entries.indptr + 8 * np.arange(len(entries.indptr), dtype=np.int64)  # what the rows before each cost
     ends = np.searchsorted(done, np.linspace(0, done[-1], PARTS + 1))
     ends[-1] = entries.shape[0]
-    side_by_side(lambda part: work(ends[part], ends[part + 1]), range(PARTS))
+    parallel_for(lambda part: work(ends[part], ends[part + 1]), range(PARTS))

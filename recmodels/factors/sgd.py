@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.compute.jit import fast_jit, jit, side_by_side
+from recmodels.compute.jit import fast_jit, jit, parallel_for
 from recmodels.data.dataset import Floats, Ints
 
 Longs: TypeAlias = NDArray[np.int64]
@@ -27,7 +27,7 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the step of SplitMix64
 def each_cell(work: Callable[[int], object], blocks: int) -> None:
     """Call `work` with the number of every cell: `blocks` of them that share nothing side by side, then the next."""
     for shift in range(blocks):
-        side_by_side(work, (block * blocks + (block + shift) % blocks for block in range(blocks)))
+        parallel_for(work, (block * blocks + (block + shift) % blocks for block in range(blocks)))
 
 
 def blocks_for(n_users: int, n_items: int) -> int:

@@ -34,7 +34,7 @@ class SparseScores(Recommender):
         self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
     ) -> TopK:
         """Each row of scores exists for as long as it takes to rank it."""
-        from recmodels.compute.jit import side_by_side
+        from recmodels.compute.jit import parallel_for
         from recmodels.knn import kernels
 
         items = np.full((len(users), k), -1, np.int32)
@@ -48,7 +48,7 @@ class SparseScores(Recommender):
             best = np.full((len(some), min(k, data.n_items)), -1, np.int32)
             values = np.full(best.shape, -np.inf, np.float32)
             given = kernels.parts(left), kernels.parts(right), kernels.parts(seen), scale, best, values
-            side_by_side(partial(kernels.product_lists, *given), range(kernels.TASKS))
+            parallel_for(partial(kernels.product_lists, *given), range(kernels.TASKS))
             items[start : start + step, : best.shape[1]] = best
             scores[start : start + step, : best.shape[1]] = values
         return TopK(items, scores)

@@ -54,7 +54,7 @@ def nearest(rows: Csr, measure: Measure, k: int) -> Csr:
 
     Ties at the k-th place go to the smaller index. Memory: two transposes of `rows`, and k entries a row.
     """
-    from recmodels.compute.jit import side_by_side
+    from recmodels.compute.jit import parallel_for
     from recmodels.knn import kernels
 
     n = rows.shape[0]
@@ -73,7 +73,7 @@ def nearest(rows: Csr, measure: Measure, k: int) -> Csr:
         work = partial(kernels.supported_rows, *both, left, right, shrinkage, kind, support, *out)
     else:
         work = partial(kernels.similar_rows, *both, left, right, shrinkage, kind, *out)
-    side_by_side(work, range(kernels.TASKS))
+    parallel_for(work, range(kernels.TASKS))
     return _packed(*out)
 
 

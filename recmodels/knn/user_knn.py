@@ -85,7 +85,7 @@ class UserKNN(SparseScores, RatingPredictor):
         A similarity is a sum over the items that two users share, so a score is one over the items of the history:
         Σ_v s_uv^amplification w_vi (share of j in the sum that is s_uv). Ties go to the smaller item index.
         """
-        from recmodels.compute.jit import side_by_side
+        from recmodels.compute.jit import parallel_for
         from recmodels.knn import kernels
 
         users = self._checked(data, users, 1, None)
@@ -101,7 +101,7 @@ class UserKNN(SparseScores, RatingPredictor):
             near, weights = kernels.parts(self._neighbors(data, some)), kernels.parts(data.matrix)
             given = some, top.items[start : start + ROWS], near, kernels.parts(values), weights, data.n_items
             found = reasons[start : start + ROWS]
-            side_by_side(partial(kernels.shared_reasons, *given, found), range(kernels.TASKS))
+            parallel_for(partial(kernels.shared_reasons, *given, found), range(kernels.TASKS))
         return reasons
 
     def _predict(self, data: Dataset, users: Ints, items: Ints) -> Floats:

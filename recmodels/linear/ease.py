@@ -60,7 +60,7 @@ class Ease(SparseScores):
 
     def _regressions(self, rows: Csr) -> Csr:
         """B, each column with `neighbors` entries at most, from the transpose of X: [n_items, n_items]."""
-        from recmodels.compute.jit import side_by_side
+        from recmodels.compute.jit import parallel_for
         from recmodels.knn.kernels import parts
         from recmodels.knn.similarity import Measure, nearest
         from recmodels.linear import ease_kernels as kernels
@@ -73,7 +73,7 @@ class Ease(SparseScores):
         order = np.argsort(-entries, kind="stable").astype(np.int32)  # the dearest first
         width, ridge = int(np.diff(near.indptr).max()) + 1, np.float32(self.regularization)
         given = order, parts(rows), parts(near), ridge, rows.shape[1], width, int(entries.max())
-        side_by_side(lambda part: kernels.regressions(part, *given), range(kernels.TASKS))
+        parallel_for(lambda part: kernels.regressions(part, *given), range(kernels.TASKS))
         return near.T.tocsr()
 
     def _lists(

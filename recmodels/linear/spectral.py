@@ -97,7 +97,7 @@ class ItemFilter(Recommender):
 
     def _filtered(self, history: Csr) -> Floats:
         """Scores of all items for histories [b, n_items]."""
-        from recmodels.compute.jit import side_by_side
+        from recmodels.compute.jit import parallel_for
         from recmodels.knn import kernels
 
         weighed: Csr = sparse.csr_array(
@@ -106,7 +106,7 @@ class ItemFilter(Recommender):
         spectrum = (weighed @ self.vectors_) * self.response_  # [b, r]
         scores: Floats = _product(spectrum, self.vectors_)
         given = kernels.parts(weighed), kernels.parts(self.near_), scores
-        side_by_side(partial(kernels.add_product, *given), range(kernels.TASKS))
+        parallel_for(partial(kernels.add_product, *given), range(kernels.TASKS))
         scores *= self.after_
         scores[:, ~self.known_] = -np.inf
         return scores

@@ -118,7 +118,7 @@ def choose(
     The first `pinned` candidates are the pinned ones, the next `own` the model's with their `scores` [n, own]; what is
     left is taken in the order given, once nothing of the model's fits. An item may be a candidate more than once.
     """
-    from recmodels.compute.jit import side_by_side
+    from recmodels.compute.jit import parallel_for
     from recmodels.ranking import rerank_kernels as kernels
 
     n = len(items)
@@ -136,7 +136,7 @@ def choose(
             indices, rules.caps, chosen.places[part], chosen.pinned[part], chosen.count[part], chosen.new[part],
         )  # fmt: skip
 
-    side_by_side(work, range(0, n, ROWS))
+    parallel_for(work, range(0, n, ROWS))
     return chosen
 
 

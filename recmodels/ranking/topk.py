@@ -66,7 +66,7 @@ def top_k(scores: Floats, k: int) -> TopK:
 
 
 def _select_rows(scores: Floats, items: Ints, best: Floats) -> None:
-    from recmodels.compute.jit import side_by_side
+    from recmodels.compute.jit import parallel_for
     from recmodels.ranking import topk_kernels as kernels
 
     def work(start: int) -> None:
@@ -74,7 +74,7 @@ def _select_rows(scores: Floats, items: Ints, best: Floats) -> None:
         if bad >= 0:
             raise ValueError(NOT_FINITE.format(bad))
 
-    side_by_side(work, range(0, len(scores), ROWS))
+    parallel_for(work, range(0, len(scores), ROWS))
 
 
 def top_products(
@@ -113,7 +113,7 @@ class _Search:
 
     def scan(self, rows: Ints) -> None:
         """Complete the lists of some rows, USERS at a time, ITEMS at a time."""
-        from recmodels.compute.jit import one_blas_thread, side_by_side
+        from recmodels.compute.jit import one_blas_thread, parallel_for
         from recmodels.ranking import topk_kernels as kernels
 
         multiply = _faster_product(2.0 * len(rows) * self.vectors.size)
@@ -124,7 +124,7 @@ class _Search:
             kernels.rank_some(mine, self.top.items, self.top.scores, self.filled)
 
         with one_blas_thread():
-            side_by_side(work, range(0, len(rows), USERS))
+            parallel_for(work, range(0, len(rows), USERS))
 
     def _scan(self, active: Ints, multiply: Product) -> None:
         from recmodels.ranking import topk_kernels as kernels
@@ -150,7 +150,7 @@ class _Search:
 
     def rank_proposals(self, where: str) -> Ints:
         """Make the lists from what a device of torch's proposes; which rows it was not certain of, and are not made."""
-        from recmodels.compute.jit import side_by_side
+        from recmodels.compute.jit import parallel_for
         from recmodels.ranking import topk_kernels as kernels
         from recmodels.ranking import topk_torch
 
@@ -173,7 +173,7 @@ class _Search:
                 if bad >= 0:
                     raise ValueError(NOT_FINITE.format(bad))
 
-            side_by_side(work, range(0, len(rows), USERS))
+            parallel_for(work, range(0, len(rows), USERS))
         return np.concatenate(left)
 
 

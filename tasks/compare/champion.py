@@ -19,7 +19,7 @@ from tasks.train.jobs import Candidate
 WEEK = 7  # days; the popularity of the last week always competes
 
 
-class Standing(BaseModel):
+class Incumbent(BaseModel):
     """What is published now, and what it is called tonight."""
 
     name: str  # among tonight's candidates
@@ -41,11 +41,11 @@ def last_export(store: Store, run_date: date) -> Json | None:
 
 def field(
     candidates: dict[str, Candidate], store: Store, run_date: date
-) -> tuple[dict[str, Candidate], Standing | None, str]:
+) -> tuple[dict[str, Candidate], Incumbent | None, str]:
     """Tonight's candidates with the champion's recipe and the popularity of the last week among them, the standing
     champion (None before the first export), and the name of that baseline.
     """
-    everybody, standing = dict(candidates), None
+    everybody, incumbent = dict(candidates), None
     if manifest := last_export(store, run_date):
         name = manifest["champion"]
         recipe = manifest.get("recipe") or {}
@@ -53,14 +53,14 @@ def field(
             recipe = {"recommender": candidates[name].recommender or name, "params": candidates[name].parameters}
         if recipe and known(recipe):
             tonight = named(everybody, name, recipe["recommender"], recipe["params"])
-            standing = Standing(
+            incumbent = Incumbent(
                 name=tonight,
                 published_as=name,
                 export_id=manifest["export_id"],
                 recommender=recipe["recommender"],
                 params=recipe["params"],
             )
-    return everybody, standing, named(everybody, f"popularity_{WEEK}d", "popularity", {"days": WEEK})
+    return everybody, incumbent, named(everybody, f"popularity_{WEEK}d", "popularity", {"days": WEEK})
 
 
 def named(candidates: dict[str, Candidate], name: str, recommender: str, params: dict[str, Any]) -> str:

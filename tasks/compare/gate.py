@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from recmodels.errors import GateRefused
 from recmodels.metrics.ranking import Metric
 from recmodels.metrics.significance import Difference, holm, paired
-from tasks.compare.champion import Standing
+from tasks.compare.champion import Incumbent
 from tasks.compare.recent import Recent
 from tasks.store.paths import Json, Manifest
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 from tasks.train.jobs import PRIMARY
 
 NOTHING = Recent()
@@ -23,7 +23,7 @@ ADVICE = (
 )
 
 
-class GateRules(BaseModel):
+class GateSettings(BaseModel):
     """What a challenger must show before its lists replace the champion's."""
 
     model_config = ConfigDict(extra="forbid")
@@ -70,10 +70,10 @@ class GateRules(BaseModel):
 
 
 def decide(
-    rules: GateRules,
+    rules: GateSettings,
     summaries: Mapping[str, Json],
     values: Mapping[str, Metric],
-    standing: Standing | None,
+    incumbent: Incumbent | None,
     churn: Mapping[str, float],
     recent: Recent = NOTHING,
     baseline: str = "",
@@ -95,15 +95,15 @@ def decide(
         "champion": None,
         "challengers": [],
     }
-    if standing is None:
+    if incumbent is None:
         return first
-    if standing.name not in summaries:
-        why = f"the champion {standing.name} could not be measured tonight, so no challenger was held against it"
+    if incumbent.name not in summaries:
+        why = f"the champion {incumbent.name} could not be measured tonight, so no challenger was held against it"
         return first | {"reason": f"{first['reason']}; {why}", "verdict": "champion failed"}
-    name, quality = standing.name, primary(summaries[standing.name])
+    name, quality = incumbent.name, primary(summaries[incumbent.name])
     popular = primary(summaries[baseline]) if baseline in summaries else 0.0
     lift = quality / popular if popular > 0 else None
-    champion = standing.model_dump() | {"value": quality, "lift": lift, "recent": recent.told()}
+    champion = incumbent.model_dump() | {"value": quality, "lift": lift, "recent": recent.told()}
     rivals = sorted((one for one in summaries if one != name), key=lambda one: -primary(summaries[one]))
     found = [paired(values[rival] - values[name], seed) for rival in rivals]
     corrected = holm([difference.p_permutation for difference in found])
@@ -128,7 +128,7 @@ def decide(
 
 
 def challenge(
-    rules: GateRules,
+    rules: GateSettings,
     rival: str,
     summaries: Mapping[str, Json],
     champion: str,
@@ -164,7 +164,7 @@ def challenge(
     }
 
 
-def broken(rules: GateRules, mine: Json, theirs: Json, churn: float | None) -> list[str]:
+def broken(rules: GateSettings, mine: Json, theirs: Json, churn: float | None) -> list[str]:
     """The guards that a challenger breaks, as clauses."""
     reasons = []
     for what, limit, key in (
@@ -196,7 +196,7 @@ def broken(rules: GateRules, mine: Json, theirs: Json, churn: float | None) -> l
     return reasons
 
 
-def collapsed(rules: GateRules, champion: str, quality: float, lift: float | None, recent: Recent) -> str | None:
+def collapsed(rules: GateSettings, champion: str, quality: float, lift: float | None, recent: Recent) -> str | None:
     """Why nothing may be published tonight: the champion itself is far from what it was.
 
     Its lift is judged, too: in a log whose items are mixed up, popularity is as easy to foresee as ever or easier, and
@@ -220,11 +220,11 @@ def collapsed(rules: GateRules, champion: str, quality: float, lift: float | Non
 def admit(comparison: Manifest) -> None:
     """Let a night go on to publish. Raises GateRefused where its comparison says that it must not."""
     if refused := comparison["summary"]["gate"]["refused"]:
-        tell("gate", "failed", refused)
+        log_event("gate", "failed", refused)
         raise GateRefused(refused)
 
 
-def against_baseline(baseline: str, values: Mapping[str, Metric], rules: GateRules, seed: int = 0) -> Json | None:
+def against_baseline(baseline: str, values: Mapping[str, Metric], rules: GateSettings, seed: int = 0) -> Json | None:
     """Which models beat the popularity of the last week, by the test of the gate; None where that was not measured."""
     if baseline not in values:
         return None

@@ -6,7 +6,7 @@ from statistics import median
 
 import pyarrow.parquet as pq
 
-from tasks.compare.champion import Standing
+from tasks.compare.champion import Incumbent
 from tasks.store.paths import Json, Store, read_json
 from tasks.train.jobs import PRIMARY
 
@@ -27,10 +27,10 @@ class Recent:
 
 
 def recent_figures(
-    store: Store, run_date: date, standing: Standing | None, k: int, nights: int, baseline: str
+    store: Store, run_date: date, incumbent: Incumbent | None, k: int, nights: int, baseline: str
 ) -> Recent:
     """The champion's NDCG in the last nights before this one. Nights that the gate refused are no measure."""
-    if standing is None:
+    if incumbent is None:
         return Recent()
     quality: list[float] = []
     lift: list[float] = []
@@ -45,7 +45,7 @@ def recent_figures(
             for row in rows
             if row["metric"] == PRIMARY and row["slice"] == "all" and row["k"] == k
         }
-        value = values.get(standing.name, values.get(standing.published_as))
+        value = values.get(incumbent.name, values.get(incumbent.published_as))
         if value is None:
             continue
         quality.append(value)

@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.errors import NightrecError
-from tasks.compare.champion import Standing
+from tasks.compare.champion import Incumbent
 from tasks.compare.churn import churn
-from tasks.compare.gate import GateRules, against_baseline, decide, per_user
+from tasks.compare.gate import GateSettings, against_baseline, decide, per_user
 from tasks.compare.recent import Recent, recent_figures
 from tasks.evaluate.backtests import rows
 from tasks.store.paths import Json, Manifest, Night, outputs, place_copy, write_json
-from tasks.store.stage import stage_task, told_stage
+from tasks.store.stage import logged_stage, stage_task
 from tasks.train.jobs import PRIMARY, Candidate
 
-DEFAULT = GateRules()
+DEFAULT = GateSettings()
 
 
 @stage_task("compare")
@@ -28,8 +28,8 @@ def compare(
     failed: dict[str, str],
     chosen: str | None = None,
     fresh: bool = False,
-    rules: GateRules = DEFAULT,
-    standing: Standing | None = None,
+    rules: GateSettings = DEFAULT,
+    incumbent: Incumbent | None = None,
     baseline: str = "popularity_7d",
 ) -> Manifest:
     """Decide which candidate is published, and write the comparison to ``evaluation/`` and the history.
@@ -53,10 +53,10 @@ def compare(
         raise NightrecError(f"{wanted} was {how}, and there is no such model tonight: {reason}")
     summaries = {name: manifest["summary"] for name, manifest in measured.items()}
     k = next(iter(summaries.values()))["k"]
-    recent = recent_figures(night.store, night.run_date, standing, k, rules.recent_nights, baseline)
+    recent = recent_figures(night.store, night.run_date, incumbent, k, rules.recent_nights, baseline)
 
     def build(out: Path) -> Json:
-        gate = judge(night, summaries, rules, standing, recent, baseline)
+        gate = judge(night, summaries, rules, incumbent, recent, baseline)
         return write_comparison(night, summaries, failed, by_hand(gate, rules, chosen), out)
 
     inputs = outputs(**measured)
@@ -64,11 +64,11 @@ def compare(
         "failed": failed,
         "chosen": chosen,
         "rules": rules.model_dump(),
-        "standing": standing and standing.model_dump(),
+        "standing": incumbent and incumbent.model_dump(),
         "recent": asdict(recent),
         "baseline": baseline,
     }
-    manifest = told_stage("compare", night.evaluation, build, inputs=inputs, parameters=parameters, fresh=fresh)
+    manifest = logged_stage("compare", night.evaluation, build, inputs=inputs, parameters=parameters, fresh=fresh)
     place_copy(night.evaluation / "comparison.parquet", night.store.history(night.run_date))
     return manifest
 
@@ -76,8 +76,8 @@ def compare(
 def judge(
     night: Night,
     summaries: dict[str, Json],
-    rules: GateRules,
-    standing: Standing | None,
+    rules: GateSettings,
+    incumbent: Incumbent | None,
     recent: Recent,
     baseline: str,
 ) -> Json:
@@ -85,12 +85,12 @@ def judge(
     found = {name: per_user(night.metrics(name)) for name in summaries}
     values = {name: value for name, value in found.items() if value is not None}
     k = next(iter(summaries.values()))["k"]
-    changed = churn(night, standing.export_id, list(values), k) if standing and values else {}
-    decision = decide(rules, summaries, values, standing, changed, recent, baseline)
+    changed = churn(night, incumbent.export_id, list(values), k) if incumbent and values else {}
+    decision = decide(rules, summaries, values, incumbent, changed, recent, baseline)
     return decision | {"baseline": against_baseline(baseline, values, rules), "churn": changed}
 
 
-def by_hand(decision: Json, rules: GateRules, chosen: str | None) -> Json:
+def by_hand(decision: Json, rules: GateSettings, chosen: str | None) -> Json:
     """The decision under the name of the model that a person wants published, if there is one."""
     wanted = chosen or rules.champion
     if wanted is None:
@@ -134,7 +134,7 @@ def write_comparison(
         "trained": {name: summary["trained"] for name, summary in summaries.items() if summary.get("trained")},
         "reranking": {name: summary["reranking"] for name, summary in summaries.items() if "reranking" in summary},
         "windows": {name: summary["windows"] for name, summary in summaries.items() if "windows" in summary},
-        "told": told,
+        "message": told,
     }
 
 

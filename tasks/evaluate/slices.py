@@ -16,7 +16,7 @@ from recmodels.data import dataset as layout
 from recmodels.metrics.ranking import GROUPS as ALL
 from recmodels.metrics.ranking import Metric, bootstrap_intervals
 from tasks.store.paths import Json
-from tasks.train.jobs import EvaluationRules
+from tasks.train.jobs import EvaluationSettings
 
 Mask = npt.NDArray[np.bool_]
 Slices = dict[str, Mask]
@@ -28,7 +28,9 @@ GROUPS = 1000  # of users, for the intervals of slices
 SLICED = ("ndcg", "recall", "hit_rate")  # what is measured for each slice of users
 
 
-def user_slices(prepared: Path, features: Path, users: npt.NDArray[np.integer[Any]], rules: EvaluationRules) -> Slices:
+def user_slices(
+    prepared: Path, features: Path, users: npt.NDArray[np.integer[Any]], rules: EvaluationSettings
+) -> Slices:
     """The slices that the measured ``users`` fall into, by history, newness and the columns of the configuration."""
     known = pq.read_table(features / layout.USER_FEATURES, columns=["interactions", "age_days"]).take(pa.array(users))
     had = known["interactions"].to_numpy()
@@ -43,7 +45,7 @@ def user_slices(prepared: Path, features: Path, users: npt.NDArray[np.integer[An
     return {name: mask for name, mask in slices.items() if mask.any()}
 
 
-def item_slices(prepared: Path, features: Path, rules: EvaluationRules) -> Slices:
+def item_slices(prepared: Path, features: Path, rules: EvaluationSettings) -> Slices:
     """The slices of the items: by popularity in the training window, and by category."""
     count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
     order = np.argsort(-count, kind="stable")

@@ -16,43 +16,43 @@ from tasks.evaluate.reranking import effect, reranking
 from tasks.evaluate.slices import SLICED, figures, item_slices, means, recall_of, user_slices
 from tasks.lists.reader import read_available, read_lists, read_truth
 from tasks.store.paths import Json, Manifest, outputs
-from tasks.store.stage import stage_task, told_stage
-from tasks.train.jobs import PRIMARY, EvaluationRules, Order
+from tasks.store.stage import logged_stage, stage_task
+from tasks.train.jobs import PRIMARY, EvaluationSettings, TrainingJob
 
 RATINGS = ("rmse", "mae")  # of the ratings in the holdout, by models that foresee ratings
 VARIED = 50_000  # lists whose diversity is looked at, drawn at random where there are more
 
 
-@stage_task("evaluate-{order.name}")
-def evaluate(order: Order, lists: Manifest, prepared: Manifest) -> Manifest:
+@stage_task("evaluate-{job.name}")
+def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
     """Measure ``toplists/<name>/``; per-user metrics and the summary go to ``metrics/<name>/``."""
-    night, name, rules = order.night, order.name, order.evaluation
+    night, name, rules = job.night, job.name, job.evaluation
 
     def build(out: Path) -> Json:
         described = night.features / "train"
-        summary = write_metrics(night.toplists(name), night.prepared, rules, order.seed, out, described)
+        summary = write_metrics(night.toplists(name), night.prepared, rules, job.seed, out, described)
         made = lists.get("summary", {})
         summary["metrics"] |= {metric: {"value": made[metric]} for metric in RATINGS if metric in made}
         if made.get("windows"):
             summary["windows"] = over_windows(summary, made["windows"], prepared)
-            summary["told"] += f"; {spread(summary['windows'])}"
-        if order.rules.rerank:
+            summary["message"] += f"; {spread(summary['windows'])}"
+        if job.rules.rerank:
             summary |= {"reranking": reranking(night, name, rules.k)}
-            summary["told"] += f"; {effect(summary['reranking'])}"
+            summary["message"] += f"; {effect(summary['reranking'])}"
         return summary | {"trained": {key: made[key] for key in ("host", "device", "fit_seconds") if key in made}}
 
-    return told_stage(
+    return logged_stage(
         f"evaluate {name}",
         night.metrics(name),
         build,
         inputs=outputs(lists=lists, prepared=prepared),
-        parameters=rules.model_dump() | {"seed": order.seed},
-        fresh=order.fresh,
+        parameters=rules.model_dump() | {"seed": job.seed},
+        fresh=job.fresh,
     )
 
 
 def write_metrics(
-    toplists: Path, prepared: Path, rules: EvaluationRules, seed: int, out: Path, features: Path | None = None
+    toplists: Path, prepared: Path, rules: EvaluationSettings, seed: int, out: Path, features: Path | None = None
 ) -> dict[str, Any]:
     """Write ``per_user.parquet`` (a row a measured user) and return each metric's mean with its interval.
 
@@ -91,7 +91,7 @@ def write_metrics(
     summary |= {name: {"value": value} for name, value in whole.items() if np.isfinite(value)}
     ndcg = summary[PRIMARY]
     told = f"NDCG@{rules.k} {ndcg['value']:.4f} [{ndcg['low']:.4f}, {ndcg['high']:.4f}] over {len(users):,} users"
-    return {"k": rules.k, "users": len(users), "metrics": summary, "slices": slices, "told": told}
+    return {"k": rules.k, "users": len(users), "metrics": summary, "slices": slices, "message": told}
 
 
 def beyond_accuracy(

@@ -124,8 +124,8 @@ def verified(store: Path, run_date: date | None) -> str:
     from recmodels.data.dataset import Dataset
     from tasks.export.audit import audit
     from tasks.export.audit_items import check_columns
-    from tasks.features.column_roles import FeatureRules
-    from tasks.lists.rules import ListRules, translate
+    from tasks.features.column_roles import FeatureSettings
+    from tasks.lists.rules import ListSettings, translate
     from tasks.store.exports import intact
 
     export = export_of(store, run_date)
@@ -142,8 +142,10 @@ def verified(store: Path, run_date: date | None) -> str:
     if not (night.prepared / layout.USERS).exists():
         return f"{rows}. The night's features are gone, so its lists were not checked against them."
     data = Dataset.load(night.features, "full")
-    rules = ListRules(k=about["k"], **{n: v for n, v in about.get("rules", {}).items() if n in ListRules.model_fields})
-    roles = FeatureRules(roles=about.get("rules", {}).get("roles", {}))
+    rules = ListSettings(
+        k=about["k"], **{n: v for n, v in about.get("rules", {}).items() if n in ListSettings.model_fields}
+    )
+    roles = FeatureSettings(roles=about.get("rules", {}).get("roles", {}))
     plan = translate(night, "full", rules, roles) if rules.rerank else None
     published = None
     if variable := about.get("hash_key_env"):

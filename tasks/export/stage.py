@@ -21,8 +21,8 @@ from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit
 from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.writer import Parts, Writer, batches, describe_part, popular_table, similar_tables
-from tasks.features.column_roles import FeatureRules
-from tasks.lists.rules import ListRules, translate
+from tasks.features.column_roles import FeatureSettings
+from tasks.lists.rules import ListSettings, translate
 from tasks.store.exports import newest_export, next_export_id, point_to
 from tasks.store.paths import (
     NIGHTREC_VERSION,
@@ -35,10 +35,10 @@ from tasks.store.paths import (
     replacing,
     write_json,
 )
-from tasks.store.stage import stage_task, tell, told
+from tasks.store.stage import log_event, logged, stage_task
 
 
-class ExportRules(ListRules):
+class ExportSettings(ListSettings):
     """What is published."""
 
     k: int = Field(default=10, ge=1, le=1000, description="Items in a user's list.")
@@ -61,8 +61,8 @@ def export(
     night: Night,
     cutoff: datetime,
     name: str,
-    rules: ExportRules,
-    features: FeatureRules,
+    rules: ExportSettings,
+    features: FeatureSettings,
     prepared: Manifest,
     champion: Manifest,
     comparison: Manifest,
@@ -83,9 +83,9 @@ def export(
     done = newest_export(night.store, night.run_date)
     if done and done["fingerprint"] == fingerprint and not fresh:
         point_to(night.store, done)
-        tell("export", "skipped", f"{done['export_id']} is published already")
+        log_event("export", "skipped", f"{done['export_id']} is published already")
         return done | {"skipped": True}
-    with told("export") as line:
+    with logged("export") as line:
         export_id = next_export_id(night.store, night.run_date)
         data = Dataset.load(night.features, "full")
         plan = translate(night, "full", rules, features) if rules.rerank else None
@@ -111,7 +111,7 @@ def export(
             "recipe": {key: champion.get("parameters", {}).get(key) for key in ("recommender", "params")},
             "k": rules.k,
             "repeats": rules.repeats,
-            "rules": rules.model_dump(include=set(ListRules.model_fields) - {"k"}, exclude_defaults=True)
+            "rules": rules.model_dump(include=set(ListSettings.model_fields) - {"k"}, exclude_defaults=True)
             | {"roles": features.roles},
             "users": profile["users_listed"],
             "hash_key_env": rules.hash_key_env,
@@ -140,8 +140,8 @@ def write_export(
     data: Dataset,
     model: Recommender,
     name: str,
-    rules: ExportRules,
-    features: FeatureRules,
+    rules: ExportSettings,
+    features: FeatureSettings,
     out: Path,
     plan: Rules | None = None,
     published: pa.Array | None = None,
@@ -174,7 +174,7 @@ def write_export(
     best.close()
 
 
-def published_ids(night: Night, rules: ExportRules) -> pa.Array:
+def published_ids(night: Night, rules: ExportSettings) -> pa.Array:
     """The ids of a night's users as they are published, in the order of the features."""
     user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     return hashed_ids(user_ids, key_in(rules.hash_key_env)) if rules.hash_key_env else user_ids

@@ -18,7 +18,7 @@ from recmodels.fallback import Lists
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.popularity import Popularity
 from recmodels.published.schema import arrow_schema, contract
-from tasks.features.column_roles import FeatureRules
+from tasks.features.column_roles import FeatureSettings
 from tasks.features.stage import categories_of
 from tasks.store.paths import Json, describe
 
@@ -170,7 +170,7 @@ def popular_table(
     days: list[int],
     data: Dataset,
     items: pa.Table,
-    features: FeatureRules,
+    features: FeatureSettings,
     allowed: layout.Bools,
     k: int,
 ) -> pa.Table:

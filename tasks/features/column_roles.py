@@ -13,7 +13,7 @@ VECTOR = "(embedder)"
 Role = Literal["text", "tags", "category", "numeric", "ignore"]
 
 
-class FeatureRules(BaseModel):
+class FeatureSettings(BaseModel):
     """Which columns of the item table describe an item, and of the user table a user, and how."""
 
     model_config = ConfigDict(extra="forbid")
@@ -68,7 +68,7 @@ class FeatureRules(BaseModel):
         return languages
 
 
-def role_of(items: pa.Table, name: str, rules: FeatureRules) -> Role:
+def role_of(items: pa.Table, name: str, rules: FeatureSettings) -> Role:
     """The configured role of a column, or the one its type and content suggest."""
     if name in rules.roles:
         return rules.roles[name]

@@ -8,14 +8,14 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from recmodels.errors import ConfigError
-from tasks.features.column_roles import VECTOR, FeatureRules, role_of
+from tasks.features.column_roles import VECTOR, FeatureSettings, role_of
 from tasks.features.terms import Terms
 
 BATCH = 64  # texts that are read at a time
 EXECUTABLE = (".bin", ".pt", ".pth", ".pkl", ".ckpt")  # files of weights whose loading can run code
 
 
-def embedded(items: pa.Table, columns: list[Terms], rules: FeatureRules) -> Terms | None:
+def embedded(items: pa.Table, columns: list[Terms], rules: FeatureSettings) -> Terms | None:
     """The vectors of the items' texts (a row an item, zero where there is none), None without an embedder.
 
     They are scaled to the length of the terms in `columns`, so that after `unit_rows` the cosine between two items is
@@ -40,7 +40,7 @@ def embedded(items: pa.Table, columns: list[Terms], rules: FeatureRules) -> Term
     return Terms(VECTOR, [str(i) for i in range(n)], frequency, idf, sp.csr_array(dense))
 
 
-def texts_of(items: pa.Table, rules: FeatureRules) -> list[str]:
+def texts_of(items: pa.Table, rules: FeatureSettings) -> list[str]:
     """The texts of each item, one after the other; columns of weight 0 are left out."""
     names = [name for name in items.column_names if role_of(items, name, rules) == "text"]
     values = [items[name].cast(pa.string()).to_pylist() for name in names if rules.column_weights.get(name, 1.0) > 0]

@@ -15,20 +15,20 @@ import pyarrow.parquet as pq
 
 from recmodels.data import dataset as layout
 from recmodels.data.dataset import Window
-from tasks.features.column_roles import FeatureRules, role_of
+from tasks.features.column_roles import FeatureSettings, role_of
 from tasks.features.embeddings import embedded
 from tasks.features.terms import fit_terms, item_documents, tag_documents, write_terms
 from tasks.features.tokens import category, tags_as_written
 from tasks.features.user_features import write_user_terms
 from tasks.store.paths import Json, Manifest, Night, outputs
-from tasks.store.stage import stage_task, told_stage
+from tasks.store.stage import logged_stage, stage_task
 
 DAY = 24 * 3600 * 1_000_000  # µs
 
 
 @stage_task("features-{window}")
 def features(
-    night: Night, window: Window, rules: FeatureRules, prepared: Manifest, valid: Manifest, fresh: bool = False
+    night: Night, window: Window, rules: FeatureSettings, prepared: Manifest, valid: Manifest, fresh: bool = False
 ) -> Manifest:
     """Bring ``features/<window>/`` up to date with what was prepared."""
 
@@ -37,10 +37,10 @@ def features(
 
     inputs = outputs(prepared=prepared, valid=valid)
     label, folder = f"features {window}", night.features / window
-    return told_stage(label, folder, build, inputs=inputs, parameters=rules.model_dump(), fresh=fresh)
+    return logged_stage(label, folder, build, inputs=inputs, parameters=rules.model_dump(), fresh=fresh)
 
 
-def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRules, out: Path) -> dict[str, Any]:
+def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureSettings, out: Path) -> dict[str, Any]:
     """Read ``features/prepared/`` (and ``valid/tags.parquet``) and write the features of one window."""
     items = pq.read_table(prepared / layout.ITEMS)
     users = pq.read_table(prepared / layout.USERS)
@@ -64,7 +64,7 @@ def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRu
     write_sequences(out / layout.SEQUENCES, user, learnt, users.num_rows)
     n_terms = sum(len(term.names) for term in columns)
     return {
-        "told": f"{n_terms:,} terms and {len(numeric)} scaled columns, fitted on {known.sum():,} items",
+        "message": f"{n_terms:,} terms and {len(numeric)} scaled columns, fitted on {known.sum():,} items",
         "terms": {term.column: len(term.names) for term in columns},
         "numeric": sorted(numeric),
         "fitted_on_items": int(known.sum()),
@@ -74,7 +74,7 @@ def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureRu
 
 
 def scaled_numbers(
-    items: pa.Table, rules: FeatureRules, known: npt.NDArray[np.bool_]
+    items: pa.Table, rules: FeatureSettings, known: npt.NDArray[np.bool_]
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Numeric columns at mean 0 and deviation 1 over the known items; 0 where a value is missing."""
     scaled = {}
@@ -121,7 +121,7 @@ def write_sequences(path: Path, user: npt.NDArray[np.int32], learnt: pa.Table, n
     pq.write_table(pa.table({"user_index": pa.array(np.arange(n_users, dtype=np.int32)), **lists}), path)
 
 
-def categories_of(items: pa.Table, rules: FeatureRules) -> tuple[list[str], layout.Ints, layout.Ints]:
+def categories_of(items: pa.Table, rules: FeatureSettings) -> tuple[list[str], layout.Ints, layout.Ints]:
     """The site's categories (its first category column, else its first tags), and the (item, category) pairs."""
     roles = {name: role_of(items, name, rules) for name in items.column_names}
     column = next((name for wanted in ("category", "tags") for name in roles if roles[name] == wanted), None)

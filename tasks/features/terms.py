@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from recmodels.data import dataset as layout
 from recmodels.data.dataset import Csr, empty_matrix
-from tasks.features.column_roles import FeatureRules, role_of
+from tasks.features.column_roles import FeatureSettings, role_of
 from tasks.features.tokens import category, stop_words, tags, words
 
 Documents = list[list[str]]  # the terms of each item
@@ -32,7 +32,7 @@ class Terms:
     weights: sp.csr_array  # [n_items, n_terms] float32
 
 
-def item_documents(items: pa.Table, rules: FeatureRules, known: npt.NDArray[np.bool_]) -> dict[str, Documents]:
+def item_documents(items: pa.Table, rules: FeatureSettings, known: npt.NDArray[np.bool_]) -> dict[str, Documents]:
     """The words, tags, category or range of each item, for each describing column."""
     split: dict[str, Callable[[object], list[str]]] = {
         "text": partial(words, ngrams=rules.ngrams, stop=stop_words(rules.stop_words)),
@@ -84,7 +84,7 @@ def tag_documents(path: Path, item_ids: pa.ChunkedArray, end: int) -> dict[str, 
     return {"user_tags": documents}
 
 
-def fit_terms(column: str, documents: Documents, known: npt.NDArray[np.bool_], rules: FeatureRules) -> Terms | None:
+def fit_terms(column: str, documents: Documents, known: npt.NDArray[np.bool_], rules: FeatureSettings) -> Terms | None:
     """TF-IDF with sub-linear term frequency (1 + ln tf), fitted on the known items, times the column's weight; None
     where no term is left or none counts.
     """

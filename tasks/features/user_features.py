@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from recmodels.data.dataset import Ints
-from tasks.features.column_roles import FeatureRules, role_of
+from tasks.features.column_roles import FeatureSettings, role_of
 from tasks.features.terms import Terms, range_of, write_terms
 
 
-def write_user_terms(users: pa.Table, known: npt.NDArray[np.bool_], rules: FeatureRules, out: Path) -> None:
+def write_user_terms(users: pa.Table, known: npt.NDArray[np.bool_], rules: FeatureSettings, out: Path) -> None:
     """``user_terms.parquet`` and ``user_vocabulary.parquet``; values are those of the known users, who had items."""
     columns = []
     for name in users.column_names:
@@ -33,7 +33,7 @@ def write_user_terms(users: pa.Table, known: npt.NDArray[np.bool_], rules: Featu
     write_terms(out, [column for column in columns if column.names], users.num_rows, "user_index")
 
 
-def one_hot(column: str, names: list[str], code: Ints, known: npt.NDArray[np.bool_], rules: FeatureRules) -> Terms:
+def one_hot(column: str, names: list[str], code: Ints, known: npt.NDArray[np.bool_], rules: FeatureSettings) -> Terms:
     """A term for each value (``code`` is -1 for none) that enough of the known users have, by value."""
     counts = np.bincount(code[known & (code >= 0)], minlength=len(names))
     kept = sorted(np.flatnonzero(counts >= rules.min_items_per_term).tolist(), key=lambda value: names[value])

@@ -6,7 +6,7 @@ from typing import Any
 from recmodels.demo import write_site
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.store.paths import Json, Night, read_json
-from tasks.store.stage import stage_task, told_stage
+from tasks.store.stage import logged_stage, stage_task
 
 FRESH_FOR = timedelta(days=30)
 
@@ -22,9 +22,9 @@ def demo_site(night: Night, size: dict[str, Any]) -> Inputs:
 
     def build(out: Any) -> Json:
         written = write_site(out, end=end, **size)
-        return written | {"told": f"{size['interactions']:,} interactions of {size['users']:,} users, invented"}
+        return written | {"message": f"{size['interactions']:,} interactions of {size['users']:,} users, invented"}
 
-    told_stage("demo site", folder, build, inputs={}, parameters={**size, "end": str(end)})
+    logged_stage("demo site", folder, build, inputs={}, parameters={**size, "end": str(end)})
     return Inputs(
         interactions=TableInput(path=str(folder / "interactions.parquet")),
         items=TableInput(path=str(folder / "items.parquet")),

@@ -35,7 +35,7 @@ from tasks.ingest.reading.tables import Table, open_table, query, where
 from tasks.ingest.reading.textfiles import Lines, count_lines
 from tasks.store.duckdb import connect, literal
 from tasks.store.paths import Json, Manifest, Night
-from tasks.store.stage import stage_task, told_stage
+from tasks.store.stage import logged_stage, stage_task
 
 _BATCH = 60 * 2048  # rows
 _BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
@@ -54,11 +54,11 @@ def ingest(night: Night, inputs: Inputs, cutoff: datetime, fresh: bool = False) 
             f", {table['rows']:,} {name}" for name, table in summary["tables"].items() if name != "interactions"
         )
         left = f" ({summary['after_cutoff']:,} at or after the cutoff)" if summary["after_cutoff"] else ""
-        return summary | {"told": f"{summary['rows']:,} interactions{left}{others}"}
+        return summary | {"message": f"{summary['rows']:,} interactions{left}{others}"}
 
     files = {"files": input_fingerprint(inputs)}
     parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat()}
-    return told_stage("ingest", night.raw, build, inputs=files, parameters=parameters, fresh=fresh)
+    return logged_stage("ingest", night.raw, build, inputs=files, parameters=parameters, fresh=fresh)
 
 
 def write_raw(

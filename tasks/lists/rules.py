@@ -14,10 +14,10 @@ from recmodels.data import dataset as layout
 from recmodels.data.dataset import Floats, Ints, Window
 from recmodels.errors import ConfigError
 from recmodels.ranking.rerank import Rules
-from tasks.features.column_roles import FeatureRules
+from tasks.features.column_roles import FeatureSettings
 from tasks.features.stage import DAY, categories_of
 from tasks.store.paths import Json, Manifest, Night, outputs
-from tasks.store.stage import stage_task, tell, told_stage
+from tasks.store.stage import log_event, logged_stage, stage_task
 
 FILE = "rules.parquet"
 Id = int | str
@@ -39,7 +39,7 @@ class Segments(BaseModel):
         return k
 
 
-class ListRules(BaseModel):
+class ListSettings(BaseModel):
     """What a list is, for candidates and for the export alike."""
 
     model_config = ConfigDict(extra="forbid")
@@ -70,7 +70,7 @@ class ListRules(BaseModel):
     )
 
     @model_validator(mode="after")
-    def whole(self) -> "ListRules":
+    def whole(self) -> "ListSettings":
         if wrong := [name for name, cap in self.category_caps.items() if cap < 0]:
             raise ValueError(f"category_caps.{wrong[0]} is below 0; 0 keeps a category off the lists")
         if both := [item for item in self.pinned if item in self.excluded]:
@@ -81,7 +81,7 @@ class ListRules(BaseModel):
     def rerank(self) -> bool:
         """Whether there is any rule beyond the model's own order."""
         plain = {"k", "repeats", "pool", "new_days", "pinned_rank"}  # these alone change nothing
-        fields = ListRules.model_fields.items()
+        fields = ListSettings.model_fields.items()
         return any(getattr(self, name) != field.default for name, field in fields if name not in plain)
 
     @property
@@ -89,15 +89,20 @@ class ListRules(BaseModel):
         """Items in the longest list."""
         return max([self.k, *(self.segments.k.values() if self.segments else [])])
 
-    def measured(self, k: int) -> "ListRules":
+    def measured(self, k: int) -> "ListSettings":
         """The same rules for the lists of the candidates: every measured user has one, as long as is measured."""
-        mine = {name: getattr(self, name) for name in ListRules.model_fields}
-        return ListRules.model_validate(mine | {"k": k, "segments": None, "active_days": None})
+        mine = {name: getattr(self, name) for name in ListSettings.model_fields}
+        return ListSettings.model_validate(mine | {"k": k, "segments": None, "active_days": None})
 
 
 @stage_task("lists")
 def list_rules(
-    night: Night, rules: ListRules, features: FeatureRules, prepared: Manifest, described: Manifest, fresh: bool = False
+    night: Night,
+    rules: ListSettings,
+    features: FeatureSettings,
+    prepared: Manifest,
+    described: Manifest,
+    fresh: bool = False,
 ) -> Manifest:
     """Write the rules of the candidates' lists to ``features/rules/``.
 
@@ -108,14 +113,16 @@ def list_rules(
     def build(out: Path) -> Json:
         translated = translate(night, "train", rules, features, note=True)
         translated.save(out / FILE)
-        return {"told": f"{translated.allowed.sum():,} of {len(translated.allowed):,} items may be listed"}
+        return {"message": f"{translated.allowed.sum():,} of {len(translated.allowed):,} items may be listed"}
 
     parameters = rules.model_dump(exclude={"k"}) | {"roles": features.roles}
     inputs = outputs(prepared=prepared, described=described)
-    return told_stage("lists", night.list_rules, build, inputs=inputs, parameters=parameters, fresh=fresh)
+    return logged_stage("lists", night.list_rules, build, inputs=inputs, parameters=parameters, fresh=fresh)
 
 
-def translate(night: Night, window: Window, rules: ListRules, features: FeatureRules, note: bool = False) -> Rules:
+def translate(
+    night: Night, window: Window, rules: ListSettings, features: FeatureSettings, note: bool = False
+) -> Rules:
     """The rules under dense indices, as of the end of a window.
 
     What names nothing (an id that is not in the catalogue, a segment without users) is passed over, with a `note`.
@@ -155,7 +162,7 @@ def indices_of(items: pa.Table, ids: list[Id], rule: str, note: bool) -> Ints:
     missing = [str(name) for name, place in zip(ids, places, strict=True) if place is None]
     if missing and note:
         some = ", ".join(missing[:3]) + (" and others" if len(missing) > 3 else "")
-        tell("lists", "note", f"export.{rule}: {len(missing)} of {len(ids)} ids are not in the catalogue: {some}")
+        log_event("lists", "note", f"export.{rule}: {len(missing)} of {len(ids)} ids are not in the catalogue: {some}")
     return np.array(list(dict.fromkeys(place for place in places if place is not None)), np.int32)
 
 
@@ -167,7 +174,7 @@ def as_written(name: Id, kind: pa.DataType) -> pa.Scalar | None:
         return None
 
 
-def ages(night: Night, window: Window, items: pa.Table, rules: ListRules) -> tuple[Floats, Floats]:
+def ages(night: Night, window: Window, items: pa.Table, rules: ListSettings) -> tuple[Floats, Floats]:
     """Days since each item's date, and since its first interaction; NaN where there is none: float32 [n_items]."""
     seen = pq.read_table(night.features / window / layout.ITEM_FEATURES, columns=["age_days"])["age_days"]
     first_seen: Floats = seen.to_numpy().astype(np.float32)
@@ -192,7 +199,7 @@ def ages(night: Night, window: Window, items: pa.Table, rules: ListRules) -> tup
 
 
 def caps_of(
-    items: pa.Table, rules: ListRules, features: FeatureRules
+    items: pa.Table, rules: ListSettings, features: FeatureSettings
 ) -> tuple[tuple[np.ndarray[Any, np.dtype[np.int64]], Ints] | None, Ints]:
     """Each item's categories, and the cap of each. Raises ConfigError where there are none, or not that one."""
     if rules.max_per_category is None and not rules.category_caps:
@@ -226,7 +233,7 @@ def hint(name: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10])}."
 
 
-def lengths_of(night: Night, window: Window, rules: ListRules, note: bool) -> Ints | None:
+def lengths_of(night: Night, window: Window, rules: ListSettings, note: bool) -> Ints | None:
     """Each user's own k: by segment, 0 for those that are not active; None where all have the same.
 
     Raises:
@@ -242,7 +249,7 @@ def lengths_of(night: Night, window: Window, rules: ListRules, note: bool) -> In
             within = pc.fill_null(pc.equal(column, name), False).to_numpy(zero_copy_only=False)
             lengths[within] = k
             if note and not within.any():
-                tell("lists", "note", f"export.segments.k: no user has {name!r} in {rules.segments.column}")
+                log_event("lists", "note", f"export.segments.k: no user has {name!r} in {rules.segments.column}")
     if rules.active_days is not None:
         seen = pq.read_table(night.features / window / layout.USER_FEATURES, columns=["recency_days"])["recency_days"]
         lengths[~(seen.to_numpy() <= rules.active_days)] = 0  # nor those without any interaction

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from tasks.prepare.interactions import Log, Places, PrepareRules, Rows, core, merge
+from tasks.prepare.interactions import Log, Places, PrepareSettings, Rows, core, merge
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def microseconds(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000
 
 
-def hold_out(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
+def hold_out(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareSettings) -> Split:
     """The holdout by the configured protocol; ``auto`` takes the shortest one that measures enough users."""
     if rules.holdout == "days":
         return last_days(log, pairs, cutoff, rules, rules.holdout_days)
@@ -43,7 +43,7 @@ def hold_out(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Sp
     return last_items(log, pairs, cutoff, rules)
 
 
-def last_days(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules, days: int) -> Split:
+def last_days(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareSettings, days: int) -> Split:
     """Train on what came before the last days, measure on what is new to a user in them."""
     start = microseconds(cutoff - timedelta(days=days))  # local days: 23 or 25 hours where the clocks change
     train = merge(log, log.events.take(log.events.timestamp < start), rules.duplicates)
@@ -51,12 +51,12 @@ def last_days(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules, days
     return measured(log, Split("days", start, core(log, train, rules), pairs.take(new), days, 0))
 
 
-def last_items(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
+def last_items(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareSettings) -> Split:
     """Measure on each user's last items of interest, for users that have more than those."""
     return without(log, pairs, lasts(log, pairs, rules), "last", cutoff, rules)
 
 
-def user_fold(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
+def user_fold(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareSettings) -> Split:
     """The same for a random share of these users, of whom models learn nothing: strangers who bring their history."""
     held = lasts(log, pairs, rules)
     users = np.unique(pairs.user[held])
@@ -66,7 +66,7 @@ def user_fold(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> S
     return replace(without(log, pairs, held, "user-fold", cutoff, rules), unseen=unseen)
 
 
-def lasts(log: Log, pairs: Rows, rules: PrepareRules) -> Places:
+def lasts(log: Log, pairs: Rows, rules: PrepareSettings) -> Places:
     """The rows of each user's last items of interest, of users that have more than those."""
     of_interest = np.flatnonzero(pairs.weight > 0)
     user = pairs.user[of_interest]
@@ -77,7 +77,7 @@ def lasts(log: Log, pairs: Rows, rules: PrepareRules) -> Places:
     return rows
 
 
-def at_random(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> Split:
+def at_random(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareSettings) -> Split:
     """Measure on a random share of all items of interest, whenever they came; a user's only item is never taken."""
     of_interest = np.flatnonzero(pairs.weight > 0)
     user = pairs.user[of_interest]
@@ -89,7 +89,7 @@ def at_random(log: Log, pairs: Rows, cutoff: datetime, rules: PrepareRules) -> S
     return without(log, pairs, of_interest[taken], "random", cutoff, rules)
 
 
-def without(log: Log, pairs: Rows, held_rows: Places, protocol: str, cutoff: datetime, rules: PrepareRules) -> Split:
+def without(log: Log, pairs: Rows, held_rows: Places, protocol: str, cutoff: datetime, rules: PrepareSettings) -> Split:
     """Train on all pairs but those held out."""
     held = np.zeros(len(pairs), np.bool_)
     held[held_rows] = True

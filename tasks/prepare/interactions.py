@@ -21,7 +21,7 @@ Places = npt.NDArray[np.integer[Any]]
 Number = TypeVar("Number", np.int32, np.int64, np.float32)
 
 
-class PrepareRules(BaseModel):
+class PrepareSettings(BaseModel):
     """How interactions become what models learn from, and which of them are held out."""
 
     model_config = ConfigDict(extra="forbid")
@@ -163,7 +163,7 @@ def last_rating(rating: Floats, starts: Places) -> Floats:
     return last
 
 
-def core(log: Log, pairs: Rows, rules: PrepareRules) -> Rows:
+def core(log: Log, pairs: Rows, rules: PrepareSettings) -> Rows:
     """Weight 0 for everything outside the k-core: the largest part in which every count reaches its minimum."""
     while True:
         users, items = log.learnt(pairs)

@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 from recmodels.data import dataset as layout
 from recmodels.errors import DataRefused
 from tasks.prepare.holdout import Split, hold_out, microseconds
-from tasks.prepare.interactions import Floats, Ints, Log, PrepareRules, Rows, core, grouped, merge, picked
+from tasks.prepare.interactions import Floats, Ints, Log, PrepareSettings, Rows, core, grouped, merge, picked
 from tasks.store.paths import Json, Manifest, Night, outputs
-from tasks.store.stage import stage_task, told_stage
+from tasks.store.stage import logged_stage, stage_task
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")
 
 
 @stage_task("prepare")
-def prepare(night: Night, rules: PrepareRules, cutoff: datetime, valid: Manifest, fresh: bool = False) -> Manifest:
+def prepare(night: Night, rules: PrepareSettings, cutoff: datetime, valid: Manifest, fresh: bool = False) -> Manifest:
     """Bring ``features/prepared/`` up to date with the valid tables."""
 
     def build(out: Path) -> Json:
@@ -29,10 +29,10 @@ def prepare(night: Night, rules: PrepareRules, cutoff: datetime, valid: Manifest
 
     parameters = rules.model_dump() | {"cutoff": cutoff.isoformat()}
     inputs = outputs(valid=valid)
-    return told_stage("prepare", night.prepared, build, inputs=inputs, parameters=parameters, fresh=fresh)
+    return logged_stage("prepare", night.prepared, build, inputs=inputs, parameters=parameters, fresh=fresh)
 
 
-def write_prepared(valid: Path, rules: PrepareRules, cutoff: datetime, out: Path) -> dict[str, Any]:
+def write_prepared(valid: Path, rules: PrepareSettings, cutoff: datetime, out: Path) -> dict[str, Any]:
     """Read ``valid/`` and write ``features/prepared/``: users, items, interactions of both windows, the holdout.
 
     Raises:
@@ -55,7 +55,7 @@ def write_prepared(valid: Path, rules: PrepareRules, cutoff: datetime, out: Path
     others = {"days": f"{split.days} days", "random": "items at random", "user-fold": "users at random"}
     held = others.get(split.protocol, last_of_each(rules))
     return {
-        "told": f"{log.n_users:,} users, {log.n_items:,} items, {len(full):,} pairs; held out: {held}",
+        "message": f"{log.n_users:,} users, {log.n_items:,} items, {len(full):,} pairs; held out: {held}",
         "events": len(log.events),
         "rows": len(full),
         "users": log.n_users,
@@ -77,11 +77,11 @@ def write_prepared(valid: Path, rules: PrepareRules, cutoff: datetime, out: Path
     }
 
 
-def last_of_each(rules: PrepareRules) -> str:
+def last_of_each(rules: PrepareSettings) -> str:
     return "each user's last item" if rules.holdout_items == 1 else f"each user's last {rules.holdout_items} items"
 
 
-def read_log(valid: Path, rules: PrepareRules) -> Log:
+def read_log(valid: Path, rules: PrepareSettings) -> Log:
     """The events of users that have not opted out, under dense indices for every known user and item."""
     interactions, users = valid / "interactions.parquet", valid / "users.parquet"
     names = pq.read_schema(interactions).names
@@ -142,7 +142,7 @@ def dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
     return picked(rank.astype(np.int32), encoded.indices.to_numpy()), ids
 
 
-def event_weights(table: pa.Table, rules: PrepareRules) -> Floats:
+def event_weights(table: pa.Table, rules: PrepareSettings) -> Floats:
     """The weight of each event by its name."""
     if "event" not in table.column_names or not rules.event_weights:
         return np.broadcast_to(np.float32(1), table.num_rows)
@@ -152,7 +152,7 @@ def event_weights(table: pa.Table, rules: PrepareRules) -> Floats:
     return weight
 
 
-def refuse_too_small(log: Log, full: Rows, split: Split, rules: PrepareRules) -> None:
+def refuse_too_small(log: Log, full: Rows, split: Split, rules: PrepareSettings) -> None:
     """Raise DataRefused where too little is left to learn from or to measure."""
     for kind, counts in zip(("user", "item"), log.learnt(full), strict=True):
         if (left := int((counts > 0).sum())) < 2:

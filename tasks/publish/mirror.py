@@ -15,13 +15,13 @@ from recmodels.errors import NightrecError
 from recmodels.published.reader import place, read, shown
 from tasks.store.exports import switching, whole_exports
 from tasks.store.paths import Json, Store, read_json
-from tasks.store.stage import stage_task, told
+from tasks.store.stage import logged, stage_task
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
 CHUNK = 8 * 2**20  # bytes
 
 
-class MirrorRules(BaseModel):
+class MirrorSettings(BaseModel):
     """A copy of the exports on an object store, or on another disk."""
 
     model_config = ConfigDict(extra="forbid")
@@ -43,7 +43,7 @@ def mirror(store: Store, to: str) -> Json:
         ConfigError: the URL cannot be opened.
         NightrecError: what arrived is not what was sent.
     """
-    with told("mirror") as line, switching(store):
+    with logged("mirror") as line, switching(store):
         pointer = read_json(store.pointer)
         if pointer is None:
             return {"copied": [], "removed": []}

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from recmodels.errors import ConfigError
 from tasks.store.exports import age_order, named_export, switches, switching, whole_exports
 from tasks.store.paths import TEMPORARY, Json, Store, now_text, read_json, sync, write_json
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 
 
-class KeepRules(BaseModel):
+class KeepSettings(BaseModel):
     """How long exports are kept. The current one and pinned ones (`nightrec pin`) are never removed."""
 
     model_config = ConfigDict(extra="forbid")
@@ -23,7 +23,7 @@ class KeepRules(BaseModel):
     )
 
 
-def retain(store: Store, rules: KeepRules, now: datetime | None = None) -> list[str]:
+def retain(store: Store, rules: KeepSettings, now: datetime | None = None) -> list[str]:
     """Remove the exports that need not be kept, and return their ids.
 
     The manifest goes first (into ``manifests/removed/``, so that its id is not used again), then the folder: what is
@@ -35,11 +35,11 @@ def retain(store: Store, rules: KeepRules, now: datetime | None = None) -> list[
         for export_id in gone:
             remove(store, export_id)
     if gone:
-        tell("export", "note", f"{len(gone)} old exports were removed: {gone[0]} to {gone[-1]}")
+        log_event("export", "note", f"{len(gone)} old exports were removed: {gone[0]} to {gone[-1]}")
     return gone
 
 
-def expendable(store: Store, rules: KeepRules, now: datetime) -> list[str]:
+def expendable(store: Store, rules: KeepSettings, now: datetime) -> list[str]:
     """The exports that may go, oldest night first."""
     ids = whole_exports(store)
     manifests = {name: read_json(store.export_manifest(name)) or {} for name in ids}

@@ -210,7 +210,7 @@ def stages(night: Night, record: Json) -> list[Json]:
         own = cost(night, name).get("peak_bytes") if line["stage"].startswith("train ") else None
         begin = round(max(0.0, line["ended"] - line["seconds"]), 3) if "ended" in line else None
         found.append(
-            {key: line[key] for key in ("stage", "event", "told", "seconds")}
+            {key: line[key] for key in ("stage", "event", "message", "seconds")}
             | {"begin": begin, "peak_bytes": own or line.get("peak_bytes"), "own": own is not None}
         )
     return sorted(found, key=lambda line: line["begin"] or 0)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels.published.reader import shown
 from tasks.store.paths import Json, Night, read_json
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 
 ONCE = "nightrec.started_at"  # the tag by which a night is known that has been logged
 LONGEST = 500  # characters of a value
@@ -26,7 +26,7 @@ PATIENCE = {  # MLflow's own would keep a night waiting for an hour where its se
 }
 
 
-class MlflowRules(BaseModel):
+class MlflowSettings(BaseModel):
     """Logging of each night to MLflow (needs `pip install 'nightrec[mlflow]'`)."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +38,7 @@ class MlflowRules(BaseModel):
 
 
 @contextmanager
-def logged(night: Night, rules: MlflowRules) -> Iterator[None]:
+def mlflow_run(night: Night, rules: MlflowSettings) -> Iterator[None]:
     """Log a night as it ends, a refused or failed one too; not one that is being stopped."""
     try:
         yield
@@ -48,7 +48,7 @@ def logged(night: Night, rules: MlflowRules) -> Iterator[None]:
     log_night(night, rules)
 
 
-def log_night(night: Night, rules: MlflowRules) -> None:
+def log_night(night: Night, rules: MlflowSettings) -> None:
     """Send what the report says; once for each time that a night was run."""
     if rules.uri is None:
         return
@@ -57,15 +57,15 @@ def log_night(night: Night, rules: MlflowRules) -> None:
     try:
         from mlflow import MlflowClient
     except ImportError:
-        tell("mlflow", "note", "nothing was logged: MLflow is not installed; pip install 'nightrec[mlflow]'")
+        log_event("mlflow", "note", "nothing was logged: MLflow is not installed; pip install 'nightrec[mlflow]'")
         return
     started = time.perf_counter()
     try:
         told = send(MlflowClient(tracking_uri=rules.uri), night, rules.experiment)
     except Exception as error:  # its text may hold the address with its password
-        tell("mlflow", "note", f"{type(error).__name__}: the night could not be logged at {shown(rules.uri)}")
+        log_event("mlflow", "note", f"{type(error).__name__}: the night could not be logged at {shown(rules.uri)}")
         return
-    tell("mlflow", "done", told, time.perf_counter() - started)
+    log_event("mlflow", "done", told, time.perf_counter() - started)
 
 
 def send(client: Any, night: Night, experiment: str) -> str:

@@ -43,7 +43,7 @@ def named_only(value: SecretStr) -> SecretStr:
     return value
 
 
-class MailRules(BaseModel):
+class MailSettings(BaseModel):
     """A mail server and whom to write."""
 
     model_config = ConfigDict(extra="forbid")
@@ -59,7 +59,7 @@ class MailRules(BaseModel):
     )
 
 
-class NotifyRules(BaseModel):
+class NotifySettings(BaseModel):
     """Where messages go when a night needs somebody; nowhere by default."""
 
     model_config = ConfigDict(extra="forbid")
@@ -67,7 +67,7 @@ class NotifyRules(BaseModel):
     webhook: Annotated[SecretStr, AfterValidator(an_address), BeforeValidator(masked)] | None = Field(
         default=None, description="A URL that takes JSON with a text, or env:NAME to keep it out of this file."
     )
-    mail: MailRules | None = Field(default=None, description="A table with to, sender, host, port and so on.")
+    mail: MailSettings | None = Field(default=None, description="A table with to, sender, host, port and so on.")
     command: list[str] = Field(
         default=[], description="A program and its arguments; it reads the message from its standard input."
     )
@@ -91,7 +91,7 @@ class Message:
         return f"{self.headline} {self.url}".rstrip()
 
 
-def notify(rules: NotifyRules, message: Message) -> list[str]:
+def notify(rules: NotifySettings, message: Message) -> list[str]:
     """Send a message through every channel that is configured, and return their names.
 
     Raises:
@@ -181,7 +181,7 @@ def post(url: str, message: Message) -> None:
         pass
 
 
-def send_mail(rules: MailRules, message: Message) -> None:
+def send_mail(rules: MailSettings, message: Message) -> None:
     """Send the message to all addresses; one that the server refuses is an error, and the others have it."""
     mail = EmailMessage()
     mail["Subject"] = textwrap.shorten(message.headline, 150, placeholder=" …")
@@ -196,7 +196,7 @@ def send_mail(rules: MailRules, message: Message) -> None:
             raise smtplib.SMTPRecipientsRefused(refused)
 
 
-def connected(rules: MailRules) -> smtplib.SMTP:
+def connected(rules: MailSettings) -> smtplib.SMTP:
     if rules.port == SMTPS:
         return smtplib.SMTP_SSL(rules.host, rules.port, timeout=TIMEOUT, context=ssl.create_default_context())
     return smtplib.SMTP(rules.host, rules.port, timeout=TIMEOUT)

@@ -48,8 +48,13 @@ def html(found: Json) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "figure": figure, "number": number, "seconds": charts.seconds, "size": charts.size, "told": told, "words": words
-    }  # fmt: skip
+        "figure": figure,
+        "number": number,
+        "seconds": charts.seconds,
+        "size": charts.size,
+        "value": shown_value,
+        "words": words,
+    }
     shown = json.loads(json.dumps(found, default=str))  # what the JSON beside the page says, and nothing else
     return environment.get_template("template.html.j2").render(**shown, columns=COLUMNS, charts=drawn(shown))
 
@@ -104,14 +109,14 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def told(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """A parameter as a person would write it."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(told, value)) or "none"
+        return ", ".join(map(shown_value, value)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {told(inner)}" for key, inner in value.items()) or "none"
+        return ", ".join(f"{key}: {shown_value(inner)}" for key, inner in value.items()) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

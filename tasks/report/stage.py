@@ -23,7 +23,7 @@ from tasks.evaluate.backtests import spread
 from tasks.evaluate.reranking import effect
 from tasks.report.page import write_report
 from tasks.store.paths import Json, Manifest, Night, now_text, read_json, write_json
-from tasks.store.stage import stage_task, story, tell, teller
+from tasks.store.stage import current_night, event_log, log_event, stage_task
 from tasks.train.jobs import PRIMARY
 
 
@@ -65,9 +65,9 @@ def leave_page(night: Night) -> None:
     try:
         page = write_report(night)
     except Exception as error:
-        tell("report", "note", f"the page could not be written: {type(error).__name__}: {error}")
+        log_event("report", "note", f"the page could not be written: {type(error).__name__}: {error}")
         return
-    tell("report", "done", str(page), time.perf_counter() - started)
+    log_event("report", "done", str(page), time.perf_counter() - started)
     if FlowRunContext.get():  # without a run, Prefect would start a server for the artifact alone
         shown(lambda: show_page(night, page))
         shown(lambda: show_decision(night, page))
@@ -141,23 +141,23 @@ def stages_of(night: Night) -> Iterator[list[Json]]:
     """
     stages: list[Json] = []
     started = time.perf_counter()
-    before = teller.set(str(night.folder))
+    before = current_night.set(str(night.folder))
 
     class Collect(logging.Handler):
         def emit(self, line: logging.LogRecord) -> None:
             told: Any = line
-            if told.event != "start" and told.teller == str(night.folder):
+            if told.event != "start" and told.night == str(night.folder):
                 ended = round(time.perf_counter() - started, 3)
-                said = {"stage": told.label, "event": told.event, "told": told.text, "seconds": told.seconds}
+                said = {"stage": told.label, "event": told.event, "message": told.text, "seconds": told.seconds}
                 stages.append(said | {"ended": ended, "peak_bytes": memory.peak()})
 
     handler = Collect()
-    story.addHandler(handler)
+    event_log.addHandler(handler)
     try:
         yield stages
     finally:
-        story.removeHandler(handler)
-        teller.reset(before)
+        event_log.removeHandler(handler)
+        current_night.reset(before)
 
 
 @stage_task("report")
@@ -206,7 +206,7 @@ def shown(show: Callable[[], R]) -> R | None:
     try:
         return show()
     except Exception as error:
-        tell("report", "note", f"an artifact could not be written: {error}")
+        log_event("report", "note", f"an artifact could not be written: {error}")
         return None
 
 

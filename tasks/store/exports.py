@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError, ExportRefused, NightrecError
 from tasks.store.paths import TEMPORARY, Json, Store, now_text, read_json, sha256, sync, write_json
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 
 threads = threading.Lock()  # nights of a backfill may publish at the same time
 
@@ -34,10 +34,10 @@ def point_to(store: Store, manifest: Json) -> None:
     with switching(store):
         current = read_json(store.pointer)
         if current and current["run_date"] > manifest["run_date"]:
-            tell("export", "note", f"{current['export_id']}, of a later night, stays the latest")
+            log_event("export", "note", f"{current['export_id']}, of a later night, stays the latest")
         elif current and manifest["export_id"] in current.get("withdrawn", []):
             text = f"{manifest['export_id']} was rolled back: {current['export_id']} stays the latest"
-            tell("export", "note", f"{text}; run the night with --fresh to publish it anew")
+            log_event("export", "note", f"{text}; run the night with --fresh to publish it anew")
         elif not current or current["export_id"] != manifest["export_id"]:
             gone = [name for name in (current or {}).get("withdrawn", []) if store.export(name).is_dir()]
             switch(store, manifest, "night", gone)

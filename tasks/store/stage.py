@@ -17,12 +17,12 @@ from prefect.context import TaskRunContext
 
 from tasks.store.paths import Json, Manifest, run_stage
 
-story = logging.getLogger("nightrec.story")
-story.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
+event_log = logging.getLogger("nightrec.events")
+event_log.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
 
 PAUSES = [5.0, 30.0]  # seconds before the second and the third try
 
-teller: ContextVar[str] = ContextVar("teller", default="")
+current_night: ContextVar[str] = ContextVar("night", default="")
 """Whose story it is, where several nights are told at the same time."""
 
 P = ParamSpec("P")
@@ -69,14 +69,14 @@ def stage_task(run_name: str, *, reads_and_writes: bool = False) -> Callable[[Ca
     return as_task
 
 
-def tell(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
+def log_event(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
     """One line of the story; ``event`` is start, done, skipped, failed or note."""
     level = logging.WARNING if event == "failed" else logging.INFO
-    extra = {"label": label, "event": event, "text": text, "seconds": seconds, "teller": teller.get()}
-    story.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
+    extra = {"label": label, "event": event, "text": text, "seconds": seconds, "night": current_night.get()}
+    event_log.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
 
 
-def told_stage(
+def logged_stage(
     label: str,
     folder: Path,
     build: Callable[[Path], Json],
@@ -86,17 +86,17 @@ def told_stage(
     fresh: bool = False,
 ) -> Manifest:
     """``run_stage``, with its beginning and end told. A summary says in ``told`` what there is to tell."""
-    with told(label) as line:
+    with logged(label) as line:
         manifest = run_stage(folder, build, inputs=inputs, parameters=parameters, fresh=fresh)
-        line |= {"text": manifest["summary"].get("told", ""), "event": "skipped" if manifest["skipped"] else "done"}
+        line |= {"text": manifest["summary"].get("message", ""), "event": "skipped" if manifest["skipped"] else "done"}
     return manifest
 
 
 @contextmanager
-def told(label: str) -> Iterator[dict[str, str]]:
+def logged(label: str) -> Iterator[dict[str, str]]:
     """Tell the beginning and the end of what happens inside; the block fills in what there is to tell."""
     line = {"event": "done", "text": ""}
-    tell(label, "start")
+    log_event(label, "start")
     started = time.perf_counter()
     try:
         yield line
@@ -104,4 +104,4 @@ def told(label: str) -> Iterator[dict[str, str]]:
         line |= {"event": "failed", "text": str(error).partition("\n")[0] or type(error).__name__}
         raise
     finally:
-        tell(label, line["event"], line["text"], time.perf_counter() - started)
+        log_event(label, line["event"], line["text"], time.perf_counter() - started)

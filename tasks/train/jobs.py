@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from recmodels.data.dataset import Window
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
-from tasks.lists.rules import ListRules
+from tasks.lists.rules import ListSettings
 from tasks.store.paths import Manifest, Night, Store, code_version, finished
 
 NAME = r"^[a-z0-9_]+$"  # of a model: it names folders and tasks
@@ -56,7 +56,7 @@ class Candidate(BaseModel):
         return self.pool or (GPU_POOL if self.device == "gpu" else CPU_POOL)
 
 
-class EvaluationRules(BaseModel):
+class EvaluationSettings(BaseModel):
     """How candidates are compared."""
 
     model_config = ConfigDict(extra="forbid")
@@ -79,7 +79,7 @@ class EvaluationRules(BaseModel):
     new_days: float = Field(default=28, gt=0, description="A user is new for so many days after the first interaction.")
 
 
-class Order(BaseModel):
+class TrainingJob(BaseModel):
     """One candidate to be trained in one night."""
 
     model_config = ConfigDict(extra="forbid")
@@ -88,11 +88,11 @@ class Order(BaseModel):
     run_date: date
     name: str = Field(pattern=NAME)
     candidate: Candidate
-    rules: ListRules
-    evaluation: EvaluationRules
+    rules: ListSettings
+    evaluation: EvaluationSettings
     window: Window = Field(default="train", description="train: fit, list and measure; full: refit the winner.")
     seed: int = Field(default=0, ge=0)
-    beside: int = Field(default=1, ge=1, description="How many candidates share the machine, this one included.")
+    concurrency: int = Field(default=1, ge=1, description="How many candidates share the machine, this one included.")
     fresh: bool = False
     without: list[str] = Field(default=[], description="Members that an ensemble is to leave out, as they failed.")
     code: str = Field(default_factory=code_version, description="The night's own code; a worker's must be the same.")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from recmodels.registry import create
 from tasks.store.paths import Json, Manifest, code_version, finished
-from tasks.store.stage import tell
-from tasks.train.jobs import Candidate, Order
+from tasks.store.stage import log_event
+from tasks.train.jobs import Candidate, TrainingJob
 
 if TYPE_CHECKING:
     from recmodels.ensemble.model import Ensemble  # its kernels take a while to load
@@ -44,33 +44,33 @@ def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidat
     return told
 
 
-def in_turn(orders: Sequence[Order]) -> tuple[list[Order], list[Order]]:
+def in_turn(jobs: Sequence[TrainingJob]) -> tuple[list[TrainingJob], list[TrainingJob]]:
     """The orders that need no other, and the ensembles, which come after them."""
-    ensembles = [order for order in orders if order.recommender == ENSEMBLE]
-    return [order for order in orders if order.recommender != ENSEMBLE], ensembles
+    ensembles = [job for job in jobs if job.recommender == ENSEMBLE]
+    return [job for job in jobs if job.recommender != ENSEMBLE], ensembles
 
 
-def without_failed(ensembles: Sequence[Order], failed: dict[str, str]) -> list[Order]:
+def without_failed(ensembles: Sequence[TrainingJob], failed: dict[str, str]) -> list[TrainingJob]:
     """The orders of ensembles, each without the members that failed tonight."""
     told = []
-    for order in ensembles:
-        missing = [name for name in made_of(order.candidate.parameters).made() if name in failed]
+    for job in ensembles:
+        missing = [name for name in made_of(job.candidate.parameters).made() if name in failed]
         if missing:
-            tell(f"train {order.name}", "note", f"goes without {', '.join(missing)}, which failed")
-        told.append(order.model_copy(update={"without": missing, "beside": min(order.beside, len(ensembles))}))
+            log_event(f"train {job.name}", "note", f"goes without {', '.join(missing)}, which failed")
+        told.append(job.model_copy(update={"without": missing, "concurrency": min(job.concurrency, len(ensembles))}))
     return told
 
 
-def at_hand(order: Order, inputs: Json) -> dict[str, Manifest]:
+def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:
     """The members of an ensemble that tonight's candidates have trained on the same inputs, by name."""
-    if order.recommender != ENSEMBLE:
+    if job.recommender != ENSEMBLE:
         return {}
-    ensemble = made_of(order.candidate.parameters)
+    ensemble = made_of(job.candidate.parameters)
     found = {}
     for name in ensemble.made():
-        recipe = ensemble.recipes.get(name, {"recommender": name, "params": {}}) | {"seed": order.seed}
-        manifest = finished(order.night.model(name))
-        if name in order.without or manifest is None:
+        recipe = ensemble.recipes.get(name, {"recommender": name, "params": {}}) | {"seed": job.seed}
+        manifest = finished(job.night.model(name))
+        if name in job.without or manifest is None:
             continue
         if (manifest["parameters"], manifest["inputs"], manifest["code"]) == (recipe, inputs, code_version()):
             found[name] = manifest

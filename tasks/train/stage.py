@@ -21,8 +21,8 @@ from recmodels.registry import kind_of
 from tasks.lists.rules import FILE
 from tasks.store.machine import Machine
 from tasks.store.paths import Json, Manifest, Night, finished, outputs, read_json, run_stage, write_json
-from tasks.store.stage import stage_task, told_stage
-from tasks.train.jobs import Order
+from tasks.store.stage import logged_stage, stage_task
+from tasks.train.jobs import TrainingJob
 from tasks.train.members import at_hand
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +33,8 @@ night_over: ContextVar[Event | None] = ContextVar("night_over", default=None)
 """Set when the night that these candidates belong to goes no further; tasks inherit it from the flow."""
 
 
-@stage_task("train-{order.name}")
-def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
+@stage_task("train-{job.name}")
+def train(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
     """Fit a candidate on the training window and list the holdout's users.
 
     The model goes to ``models/<name>/``, the lists to ``toplists/<name>/``, whose manifest is returned.
@@ -42,69 +42,67 @@ def train(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
     Raises:
         NightrecError: it failed, ran out of time, or was killed.
     """
-    night, rules, recipe = order.night, order.rules, recipe_of(order)
+    night, rules, recipe = job.night, job.rules, recipe_of(job)
     by_rules = {"rules": str(night.list_rules / FILE)} if rules.rerank else {}
-    among = {"unavailable": True} if order.evaluation.candidates == "all" else {}
-    windows, start = windows_of(order, prepared), earlier(order)
-    inputs, members = with_models(order, outputs(prepared=prepared, features=features) | taken(start))
+    among = {"unavailable": True} if job.evaluation.candidates == "all" else {}
+    windows, start = windows_of(job, prepared), earlier(job)
+    inputs, members = with_models(job, outputs(prepared=prepared, features=features) | taken(start))
 
     def fit_and_list(out: Path) -> Json:
         results: list[Json] = []
 
         def fit(model: Path) -> Json:
             spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe | start | members | windows
-            results.append(run_candidate(order, spec, prepared))
+            results.append(run_candidate(job, spec, prepared))
             return results[0]
 
         lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules | among
-        model = run_stage(night.model(order.name), fit, inputs=inputs, parameters=recipe, fresh=order.fresh)
+        model = run_stage(night.model(job.name), fit, inputs=inputs, parameters=recipe, fresh=job.fresh)
         if not results:  # the model is there already, only the lists are new
-            known = {"window": "train", "fit": False, "model": night.model(order.name), "lists": lists}
-            results.append(run_candidate(order, known | recipe | windows, prepared) | {"fit": model["summary"]})
+            known = {"window": "train", "fit": False, "model": night.model(job.name), "lists": lists}
+            results.append(run_candidate(job, known | recipe | windows, prepared) | {"fit": model["summary"]})
         return results[0]
 
-    return told_stage(
-        f"train {order.name}",
-        night.toplists(order.name),
+    return logged_stage(
+        f"train {job.name}",
+        night.toplists(job.name),
         fit_and_list,
         inputs=inputs,
         parameters=recipe | rules.model_dump() | among | windows | made_of(night.list_rules if rules.rerank else None),
-        fresh=order.fresh,
+        fresh=job.fresh,
     )
 
 
-@stage_task("refit-{order.name}")
-def refit(order: Order, prepared: Manifest, features: Manifest) -> Manifest:
+@stage_task("refit-{job.name}")
+def refit(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
     """Fit the night's winner on everything before the cutoff; the model goes to ``champion/``."""
-    recipe, start = recipe_of(order), earlier(order)
-    inputs, members = with_models(order, outputs(prepared=prepared, features=features) | taken(start))
+    recipe, start = recipe_of(job), earlier(job)
+    inputs, members = with_models(job, outputs(prepared=prepared, features=features) | taken(start))
 
     def fit(model: Path) -> Json:
         spec = {"window": "full", "fit": True, "model": model} | recipe | start | members
-        return run_candidate(order, spec, prepared)
+        return run_candidate(job, spec, prepared)
 
-    return told_stage(
-        f"refit {order.name}", order.night.champion, fit, inputs=inputs, parameters=recipe, fresh=order.fresh
-    )
+    return logged_stage(f"refit {job.name}", job.night.champion, fit, inputs=inputs, parameters=recipe, fresh=job.fresh)
 
 
-def earlier(order: Order) -> Json:
+def earlier(job: TrainingJob) -> Json:
     """The newest model of an earlier night that a candidate with a warm start goes on from, if there is one.
 
     It must be of the same recipe. For the comparison both nights hold out their last days, and the earlier one learnt
     from nothing that tonight's measures.
     """
-    wanted = getattr(kind_of(order.recommender)(**order.candidate.parameters), "warm_start", "no")
-    if wanted == "no" or (order.window == "train" and wanted != "always"):
+    wanted = getattr(kind_of(job.recommender)(**job.candidate.parameters), "warm_start", "no")
+    if wanted == "no" or (job.window == "train" and wanted != "always"):
         return {}
-    for night in reversed(order.night.store.all_nights()):
-        folder = night.model(order.name) if order.window == "train" else night.champion
+    for night in reversed(job.night.store.all_nights()):
+        folder = night.model(job.name) if job.window == "train" else night.champion
         if (
-            night.run_date < order.run_date
+            night.run_date < job.run_date
             and (manifest := finished(folder))
-            and manifest["parameters"] == recipe_of(order)
+            and manifest["parameters"] == recipe_of(job)
             and (night.prepared / USERS).exists()
-            and (order.window == "full" or ends_before(night, order.night))
+            and (job.window == "full" or ends_before(night, job.night))
         ):
             return {"earlier": {"model": str(folder), "features": str(night.features)}}
     return {}
@@ -125,13 +123,13 @@ def taken(start: Json) -> Json:
     return {"earlier": (finished(Path(start["earlier"]["model"])) or {}).get("output")} if start else {}
 
 
-def with_models(order: Order, inputs: Json) -> tuple[Json, Json]:
+def with_models(job: TrainingJob, inputs: Json) -> tuple[Json, Json]:
     """What an order is made from, and what its process is told besides: for an ensemble, the members at hand."""
-    if not (found := at_hand(order, inputs)) and not order.without:
+    if not (found := at_hand(job, inputs)) and not job.without:
         return inputs, {}
-    models = {name: str(order.night.model(name)) for name in found}
-    made_from = {"members": {name: manifest["output"] for name, manifest in found.items()}, "without": order.without}
-    return inputs | made_from, {"models": models, "without": order.without}
+    models = {name: str(job.night.model(name)) for name in found}
+    made_from = {"members": {name: manifest["output"] for name, manifest in found.items()}, "without": job.without}
+    return inputs | made_from, {"models": models, "without": job.without}
 
 
 def made_of(rules: Path | None) -> Json:
@@ -140,34 +138,34 @@ def made_of(rules: Path | None) -> Json:
     return {"rules": manifest["output"]} if manifest else {}
 
 
-def windows_of(order: Order, prepared: Manifest) -> Json:
+def windows_of(job: TrainingJob, prepared: Manifest) -> Json:
     """How many windows a candidate is measured on, and their length: that of the holdout."""
-    if order.evaluation.windows == 1:
+    if job.evaluation.windows == 1:
         return {}
     days = prepared["summary"]["holdout"]["days"] or prepared["parameters"]["holdout_days"]
-    return {"windows": order.evaluation.windows, "window_days": days}
+    return {"windows": job.evaluation.windows, "window_days": days}
 
 
-def recipe_of(order: Order) -> Json:
+def recipe_of(job: TrainingJob) -> Json:
     """What a model is made from, beside the data."""
-    return {"recommender": order.recommender, "params": order.candidate.parameters, "seed": order.seed}
+    return {"recommender": job.recommender, "params": job.candidate.parameters, "seed": job.seed}
 
 
-def run_candidate(order: Order, spec: Json, prepared: Manifest) -> Json:
+def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     """Run one ``recmodels.candidate`` process to its end, on its share of this machine, and return its result.
 
     Its output is kept in ``logs/<name>-<window>.log`` of the night.
     """
-    name, limit, work = order.name, order.candidate.timeout_minutes, order.night.folder / "logs"
-    spec_file, result_file, log_file = (work / f"{name}-{order.window}.{kind}" for kind in ("spec.json", "json", "log"))
+    name, limit, work = job.name, job.candidate.timeout_minutes, job.night.folder / "logs"
+    spec_file, result_file, log_file = (work / f"{name}-{job.window}.{kind}" for kind in ("spec.json", "json", "log"))
     minutes = IN_TIME * limit / spec.get("windows", 1)
-    told_all = {"features": str(order.night.features), "result": str(result_file), "minutes": minutes}
+    told_all = {"features": str(job.night.features), "result": str(result_file), "minutes": minutes}
     write_json(spec_file, {"lists": None} | spec | told_all)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()
-    n_threads, gpus = max(1, machine.n_cores // order.beside), gpus_for(order, machine)
-    share = machine.share(n_threads, order.memory_needed(prepared), gpus, wait=partial(pause, order.name))
+    n_threads, gpus = max(1, machine.n_cores // job.concurrency), gpus_for(job, machine)
+    share = machine.share(n_threads, job.memory_needed(prepared), gpus, wait=partial(pause, job.name))
     with share as mine, log_file.open("wb") as log:
         environment = os.environ | threads(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment)
@@ -190,7 +188,7 @@ def run_candidate(order: Order, spec: Json, prepared: Manifest) -> Json:
     if code == 0 and "error" not in result:
         device = f"gpu {', '.join(mine)}" if mine else "cpu"
         where = {"host": socket.gethostname(), "pid": process.pid, "device": device}
-        return result | where | {"told": told(result, device)}
+        return result | where | {"message": told(result, device)}
     if "error" in result:
         raise NightrecError(f"{name} failed: {result['error']}")
     if code < 0:
@@ -207,20 +205,20 @@ def pause(name: str, seconds: float) -> None:
         raise NightrecError(f"{name} was stopped with its night.")
 
 
-def gpus_for(order: Order, machine: Machine) -> int:
+def gpus_for(job: TrainingJob, machine: Machine) -> int:
     """How many GPUs a candidate gets on this machine: as many as it says, or none.
 
     Raises:
         NightrecError: it asks for one, and there is none.
     """
-    device, there = order.candidate.device, bool(machine.gpus.names)
+    device, there = job.candidate.device, bool(machine.gpus.names)
     if device == "gpu" and not there:
         raise NightrecError(
-            f"{order.name} asks for a GPU and this machine shows none: start its worker where there is one, or set "
-            f"models.{order.name}.device to auto."
+            f"{job.name} asks for a GPU and this machine shows none: start its worker where there is one, or set "
+            f"models.{job.name}.device to auto."
         )
-    wanted = there and device != "cpu" and (device == "gpu" or kind_of(order.recommender).uses_gpu)
-    return order.candidate.gpus if wanted else 0
+    wanted = there and device != "cpu" and (device == "gpu" or kind_of(job.recommender).uses_gpu)
+    return job.candidate.gpus if wanted else 0
 
 
 def threads(n: int) -> dict[str, str]:

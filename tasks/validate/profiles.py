@@ -10,13 +10,13 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
-from expectations.rules import ValidationRules
+from expectations.rules import ValidationSettings
 from expectations.runner import Suite
 from tasks.store.duckdb import literal, quoted
 
 
 def of_interactions(
-    db: duckdb.DuckDBPyConnection, good: Path, catalogue: Path, rules: ValidationRules, cutoff: datetime
+    db: duckdb.DuckDBPyConnection, good: Path, catalogue: Path, rules: ValidationSettings, cutoff: datetime
 ) -> dict[str, Any]:
     """The numbers of the interactions that table rules judge."""
     db.execute(

@@ -25,15 +25,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from expectations import interactions, items, users
-from expectations.rules import Rule, ValidationRules
+from expectations.rules import Rule, ValidationSettings
 from expectations.runner import Finding, Suite, check_schema, to_frame, write_docs
 from recmodels.errors import ConfigError, DataRefused
 from tasks.store.duckdb import connect, literal, quoted
 from tasks.store.paths import Json, Manifest, Night, finished, outputs, replacing
-from tasks.store.stage import stage_task, told_stage
+from tasks.store.stage import logged_stage, stage_task
 from tasks.validate import profiles
 
-__all__ = ["ValidationRules", "write_valid"]
+__all__ = ["ValidationSettings", "write_valid"]
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 
@@ -52,7 +52,7 @@ TABLES = {  # in the order of their checks: trouble in the catalogue explains tr
 
 
 @stage_task("validate")
-def validate(night: Night, rules: ValidationRules, cutoff: datetime, raw: Manifest, fresh: bool = False) -> Manifest:
+def validate(night: Night, rules: ValidationSettings, cutoff: datetime, raw: Manifest, fresh: bool = False) -> Manifest:
     """Bring ``valid/``, ``quarantine/`` and ``quality/<run_date>/`` up to date with the raw tables.
 
     Raises:
@@ -72,7 +72,7 @@ def validate(night: Night, rules: ValidationRules, cutoff: datetime, raw: Manife
 
     parameters = rules.model_dump() | {"cutoff": cutoff.isoformat(), "recent_rows": recent}
     with one_at_a_time:
-        return told_stage("validate", night.valid, build, inputs=outputs(raw=raw), parameters=parameters, fresh=fresh)
+        return logged_stage("validate", night.valid, build, inputs=outputs(raw=raw), parameters=parameters, fresh=fresh)
 
 
 def recent_rows(night: Night) -> list[int]:
@@ -84,7 +84,7 @@ def recent_rows(night: Night) -> list[int]:
 
 def write_valid(
     raw: Path,
-    rules: ValidationRules,
+    rules: ValidationSettings,
     cutoff: datetime,
     now: datetime,
     recent_rows: Sequence[int],
@@ -159,7 +159,7 @@ def write_valid(
         raise DataRefused(_sentence(stops))
     quarantined = sum(counts["refused"] + counts["rejects"] for counts in summary["tables"].values())
     told = f"{summary['rows']:,} interactions are good, {quarantined:,} rows in quarantine"
-    return {**summary, "quarantined": quarantined, "told": told}
+    return {**summary, "quarantined": quarantined, "message": told}
 
 
 def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
@@ -227,7 +227,7 @@ def link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _row_rules(name: str, columns: list[str], rules: ValidationRules, now: datetime) -> list[Rule]:
+def _row_rules(name: str, columns: list[str], rules: ValidationSettings, now: datetime) -> list[Rule]:
     if name == "interactions":
         return interactions.row_rules(columns, rules, now)
     if name == "tags":
@@ -235,7 +235,7 @@ def _row_rules(name: str, columns: list[str], rules: ValidationRules, now: datet
     return items.row_rules() if name == "items" else users.row_rules()
 
 
-def _table_rules(name: str, profile: Mapping[str, Any], rules: ValidationRules, cutoff: datetime) -> list[Rule]:
+def _table_rules(name: str, profile: Mapping[str, Any], rules: ValidationSettings, cutoff: datetime) -> list[Rule]:
     if name == "interactions":
         return interactions.table_rules(profile, rules, cutoff)
     if name == "tags":
@@ -244,7 +244,7 @@ def _table_rules(name: str, profile: Mapping[str, Any], rules: ValidationRules, 
 
 
 def _derive(
-    db: duckdb.DuckDBPyConnection, name: str, source: Path, out: Path, rules: ValidationRules
+    db: duckdb.DuckDBPyConnection, name: str, source: Path, out: Path, rules: ValidationSettings
 ) -> Callable[[pa.RecordBatch, int], Derived]:
     """The columns that rules check and the table does not have, for a batch that begins at a row."""
     if name in ("items", "users"):

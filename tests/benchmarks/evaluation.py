@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.compute import memory
-from tasks.compare.champion import Standing
-from tasks.compare.gate import GateRules, against_baseline, decide, per_user
+from tasks.compare.champion import Incumbent
+from tasks.compare.gate import GateSettings, against_baseline, decide, per_user
 from tasks.evaluate.stage import write_metrics
-from tasks.train.jobs import EvaluationRules
+from tasks.train.jobs import EvaluationSettings
 
 K, ITEMS, TRUTH = 50, 50_000, 5
 
@@ -68,7 +68,7 @@ def measure(n: int, models: int) -> None:
             out.mkdir()
             write_lists(out, n, rng)
             started = time.perf_counter()
-            summaries[model] = write_metrics(out, folder, EvaluationRules(k=K), 0, out, folder)
+            summaries[model] = write_metrics(out, folder, EvaluationSettings(k=K), 0, out, folder)
             seconds += time.perf_counter() - started
             (out / "lists.parquet").unlink()
         started = time.perf_counter()
@@ -76,9 +76,9 @@ def measure(n: int, models: int) -> None:
             value = per_user(folder / model)
             assert value is not None
             values[model] = value
-        standing = Standing(name="0", published_as="0", export_id="x", recommender="als", params={})
-        decide(GateRules(), summaries, values, standing, {})
-        against_baseline("1", values, GateRules())
+        incumbent = Incumbent(name="0", published_as="0", export_id="x", recommender="als", params={})
+        decide(GateSettings(), summaries, values, incumbent, {})
+        against_baseline("1", values, GateSettings())
         gate = time.perf_counter() - started
     print(json.dumps({"users": n, "measured_s": seconds, "gate_s": gate, "peak_mb": memory.peak() / 1e6}))
 

@@ -50,7 +50,7 @@ def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
     from tasks.store.paths import run_stage
 
     inputs = Inputs(interactions=TableInput(path=str(source)))
-    rules = pairs.PrepareRules(min_user_interactions=5, min_item_interactions=5, holdout="days")
+    rules = pairs.PrepareSettings(min_user_interactions=5, min_item_interactions=5, holdout="days")
     run_stage(out / "raw", lambda raw: write_raw(inputs, CUTOFF, CUTOFF, raw), inputs={}, parameters={})
     if holdout == "none":
 

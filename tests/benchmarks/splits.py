@@ -19,7 +19,7 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.metrics.ranking import coverage, per_user
-from tasks.features.column_roles import FeatureRules
+from tasks.features.column_roles import FeatureSettings
 from tasks.features.terms import fit_terms, item_documents, unit_rows
 from tests.conftest import real_data
 
@@ -160,8 +160,8 @@ def _described(split: Split, films: list[tuple[str, str]]) -> Split:
     """The split with the terms of titles and genres, as a night makes them of what is learnt from."""
     items = pa.table({"title": [title for title, _ in films], "genres": [genres for _, genres in films]})
     known = np.bincount(split.train.item_index, minlength=split.train.n_items) > 0
-    documents = item_documents(items, FeatureRules(), known)
-    columns = [fit_terms(name, texts, known, FeatureRules()) for name, texts in documents.items()]
+    documents = item_documents(items, FeatureSettings(), known)
+    columns = [fit_terms(name, texts, known, FeatureSettings()) for name, texts in documents.items()]
     terms = unit_rows([column for column in columns if column], len(films))
     return replace(split, train=replace(split.train, terms=terms))
 

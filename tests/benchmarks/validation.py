@@ -56,13 +56,13 @@ def write(folder: Path, case: str) -> None:
 def measure(folder: Path) -> None:
     """Validate what ``write`` wrote, and print what it took."""
     started = time.perf_counter()
-    from tasks.validate.stage import ValidationRules, write_valid
+    from tasks.validate.stage import ValidationSettings, write_valid
 
     out = {name: folder / name for name in ("valid", "quarantine", "docs")}
     for path in out.values():
         path.mkdir()
-    rules = ValidationRules(rating_min=0.5, rating_max=5)
-    told = write_valid(folder, rules, NOW, NOW, [ROWS], out["valid"], out["quarantine"], out["docs"])["told"]
+    rules = ValidationSettings(rating_min=0.5, rating_max=5)
+    told = write_valid(folder, rules, NOW, NOW, [ROWS], out["valid"], out["quarantine"], out["docs"])["message"]
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds, cpu = time.perf_counter() - started, used.ru_utime + used.ru_stime
     print(f"{seconds:.1f} s ({cpu:.1f} s of CPU), {used.ru_maxrss / 1024**2:.2f} GiB: {told}")

@@ -32,7 +32,7 @@ def test_an_ensemble_is_trained_after_its_members_and_published(tmp_path: Path) 
     assert ended["train ensemble"]["ended"] > max(
         ended[f"train {name}"]["ended"] for name in ("item_knn", "popularity")
     )
-    notes = [stage["told"] for stage in record["stages"] if stage["event"] == "note"]
+    notes = [stage["message"] for stage in record["stages"] if stage["event"] == "note"]
     assert "goes without content, which failed" in notes
     spec = json.loads((night / "logs" / "ensemble-train.spec.json").read_text())
     assert sorted(spec["models"]) == ["item_knn", "popularity"] and spec["without"] == ["content"]

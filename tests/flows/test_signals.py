@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     """A deployed site whose messages are kept in a file; returns what is in it."""
-    kept = tmp_path / "told"
+    kept = tmp_path / "message"
     command = json.dumps([sys.executable, "-c", KEEP, str(kept)])
     (tmp_path / "nightrec.toml").write_text(f'site = "shop"\n[notify]\ncommand = {command}\n')
     monkeypatch.setenv("NIGHTREC_CONFIG", str(tmp_path / "nightrec.toml"))

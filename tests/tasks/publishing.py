@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
-from tasks.export.stage import ExportRules, export
-from tasks.features.stage import FeatureRules, write_features
-from tasks.prepare.interactions import PrepareRules
+from tasks.export.stage import ExportSettings, export
+from tasks.features.stage import FeatureSettings, write_features
+from tasks.prepare.interactions import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tasks.store.paths import Json, Night, Store
 from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
@@ -38,9 +38,9 @@ def prepare_night(root: Path, run_date: date = RUN_DATE) -> Night:
     write_valid_tables(night.valid, interactions=events(LOG), items=CATALOGUE, users=USERS)
     for folder in (night.prepared, night.features / "train", night.features / "full"):
         folder.mkdir(parents=True)
-    write_prepared(night.valid, PrepareRules(holdout="last"), CUTOFF, night.prepared)
+    write_prepared(night.valid, PrepareSettings(holdout="last"), CUTOFF, night.prepared)
     for window in ("train", "full"):
-        write_features(night.prepared, night.valid, window, FeatureRules(), night.features / window)  # type: ignore[arg-type]
+        write_features(night.prepared, night.valid, window, FeatureSettings(), night.features / window)  # type: ignore[arg-type]
     ItemKNN().fit(Dataset.load(night.features, "full")).save(night.champion)
     return night
 
@@ -51,8 +51,8 @@ def publish(night: Night, k: int = K, fresh: bool = False, **rules: Any) -> Json
         night,
         CUTOFF,
         "item_knn",
-        ExportRules(k=k, **rules),
-        FeatureRules(),
+        ExportSettings(k=k, **rules),
+        FeatureSettings(),
         {"output": "prepared"},
         {"output": "champion"},
         {"summary": comparison},

@@ -4,12 +4,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recmodels.errors import ConfigError, NightrecError
-from tasks.publish.sinks.settings import DeltaRules
+from tasks.publish.sinks.settings import DeltaSettings
 from tasks.publish.sinks.source import Published, Tally, compare
 from tasks.store.paths import Json
 
 
-def load(rules: DeltaRules, published: Published) -> Json:
+def load(rules: DeltaSettings, published: Published) -> Json:
     """Bring the tables to the current export: what arrived, by table. A table that reads back wrongly is restored."""
     try:
         from deltalake.exceptions import DeltaError
@@ -21,7 +21,7 @@ def load(rules: DeltaRules, published: Published) -> Json:
         raise NightrecError(f"The Delta table in {rules.path} refused the rows ({type(error).__name__}).") from error
 
 
-def replace(where: str, table: str, rules: DeltaRules, published: Published) -> Json:
+def replace(where: str, table: str, rules: DeltaSettings, published: Published) -> Json:
     """Put a night's rows in the place of those that the table has of it."""
     from deltalake import DeltaTable, write_deltalake
 
@@ -50,7 +50,7 @@ def replace(where: str, table: str, rules: DeltaRules, published: Published) -> 
     return proof
 
 
-def forget_old(where: str, rules: DeltaRules) -> None:
+def forget_old(where: str, rules: DeltaSettings) -> None:
     """Remove the nights before the newest ``rules.nights``, and files that no version of the last week needs."""
     from deltalake import DeltaTable
 

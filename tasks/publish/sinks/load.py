@@ -4,21 +4,23 @@ import threading
 from importlib import import_module
 
 from recmodels.errors import NightrecError
-from tasks.publish.sinks.settings import DeltaRules, Name, PostgresRules, RedisRules, SinkRules
+from tasks.publish.sinks.settings import DeltaSettings, Name, PostgresSettings, RedisSettings, SinkSettings
 from tasks.publish.sinks.source import Published
 from tasks.store.paths import Json, Store, digest, now_text, read_json, write_json
-from tasks.store.stage import stage_task, told
+from tasks.store.stage import logged, stage_task
 
 threads = threading.Lock()  # nights of a backfill may be published at the same time
 
 
 @stage_task("sink-{name}", reads_and_writes=True)
-def sink(store: Store, name: Name, rules: DeltaRules | PostgresRules | RedisRules, fresh: bool = False) -> Json:
+def sink(
+    store: Store, name: Name, rules: DeltaSettings | PostgresSettings | RedisSettings, fresh: bool = False
+) -> Json:
     """Load one sink with the export that readers are pointed to; what was loaded. The caller holds the store.
 
     A sink that was loaded with the same before is skipped, unless everything is to be done again (``fresh``).
     """
-    with threads, told(f"sink:{name}") as line:
+    with threads, logged(f"sink:{name}") as line:
         published = Published.latest(store)
         path = store.root / "sinks.json"
         mark = digest([published.version, rules.model_dump()])
@@ -34,7 +36,7 @@ def sink(store: Store, name: Name, rules: DeltaRules | PostgresRules | RedisRule
     return loaded
 
 
-def load(store: Store, rules: SinkRules, fresh: bool = False, task: bool = True) -> Json:
+def load(store: Store, rules: SinkSettings, fresh: bool = False, task: bool = True) -> Json:
     """Load all sinks that are configured: for each what was loaded, or as ``failed`` one sentence why not."""
     outcome: Json = {}
     for name, rule in rules.configured().items():

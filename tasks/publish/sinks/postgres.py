@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from recmodels.errors import ConfigError, NightrecError
-from tasks.publish.sinks.settings import PostgresRules, address
+from tasks.publish.sinks.settings import PostgresSettings, address
 from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare
 from tasks.store.paths import Json
 
@@ -27,7 +27,7 @@ BLOCK = 8 * 2**20  # bytes of CSV that are read back at a time
 WAIT = "10s"  # for readers of the table that hold up its swap; others queue behind them meanwhile
 
 
-def load(rules: PostgresRules, published: Published) -> Json:
+def load(rules: PostgresSettings, published: Published) -> Json:
     """Bring the tables to the current export: what arrived, by table.
 
     Raises:
@@ -61,7 +61,7 @@ def load(rules: PostgresRules, published: Published) -> Json:
     return proofs
 
 
-def name_of(rules: PostgresRules, table: str) -> str:
+def name_of(rules: PostgresSettings, table: str) -> str:
     return rules.table if table == "topk" else f"{rules.table}_{table}"
 
 

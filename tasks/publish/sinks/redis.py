@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from recmodels.errors import ConfigError, NightrecError
-from tasks.publish.sinks.settings import RedisRules, address
+from tasks.publish.sinks.settings import RedisSettings, address
 from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare
 from tasks.store.duckdb import quoted
 from tasks.store.paths import Json
@@ -26,7 +26,7 @@ KEYS_AT_ONCE = 5_000
 SAME_IN_A_LIST = ("run_date", "model")
 
 
-def load(rules: RedisRules, published: Published) -> Json:
+def load(rules: RedisSettings, published: Published) -> Json:
     """Bring the keys to the current export: what arrived, by table.
 
     Raises:
@@ -53,7 +53,7 @@ def load(rules: RedisRules, published: Published) -> Json:
         raise NightrecError(f"The server of {rules.url_env} refused it: {type(error).__name__}.") from None
 
 
-def fill(client: Redis, rules: RedisRules, published: Published) -> Json:
+def fill(client: Redis, rules: RedisSettings, published: Published) -> Json:
     until = int(time.time() + rules.expire_hours * 3600)
     root, proofs = f"{rules.prefix}:{published.version}", {}
     sent = {table: Tally() for table in published.tables}

@@ -13,7 +13,7 @@ TABLES = ("similar", "popular", "topk")  # what is loaded, in this order: the li
 Name = Literal["delta", "postgres", "redis"]
 
 
-class DeltaRules(BaseModel):
+class DeltaSettings(BaseModel):
     """Delta Lake: a table each of `topk`, `similar` and `popular`, with a partition a night."""
 
     model_config = ConfigDict(extra="forbid")
@@ -30,7 +30,7 @@ class DeltaRules(BaseModel):
         return path
 
 
-class PostgresRules(BaseModel):
+class PostgresSettings(BaseModel):
     """PostgreSQL: the current lists in one table, similar and popular items in two beside it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -43,7 +43,7 @@ class PostgresRules(BaseModel):
     )
 
 
-class RedisRules(BaseModel):
+class RedisSettings(BaseModel):
     """Redis: a key a user, an item, and a list of popular items."""
 
     model_config = ConfigDict(extra="forbid")
@@ -53,16 +53,18 @@ class RedisRules(BaseModel):
     expire_hours: float = Field(default=168, gt=0, description="Keys vanish so long after they were loaded.")
 
 
-class SinkRules(BaseModel):
+class SinkSettings(BaseModel):
     """Databases that are loaded with the current lists after each night; none by default (docs/export.md)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    delta: DeltaRules | None = Field(default=None, description="Delta Lake: a table with path and nights.")
-    postgres: PostgresRules | None = Field(default=None, description="PostgreSQL: a table with dsn_env and table.")
-    redis: RedisRules | None = Field(default=None, description="Redis: a table with url_env, prefix and expire_hours.")
+    delta: DeltaSettings | None = Field(default=None, description="Delta Lake: a table with path and nights.")
+    postgres: PostgresSettings | None = Field(default=None, description="PostgreSQL: a table with dsn_env and table.")
+    redis: RedisSettings | None = Field(
+        default=None, description="Redis: a table with url_env, prefix and expire_hours."
+    )
 
-    def configured(self) -> dict[Name, DeltaRules | PostgresRules | RedisRules]:
+    def configured(self) -> dict[Name, DeltaSettings | PostgresSettings | RedisSettings]:
         found = {"delta": self.delta, "postgres": self.postgres, "redis": self.redis}
         return {name: rules for name, rules in found.items() if rules is not None}  # type: ignore[misc]
 

@@ -10,47 +10,47 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled, State
 
 from flows.execution import executors as placement
-from flows.execution.executors import Child, Pools
-from flows.settings.schedule import WorkerRules
-from tasks.lists.rules import ListRules
+from flows.execution.executors import Child, WorkPoolExecutor
+from flows.settings.schedule import WorkerSettings
+from tasks.lists.rules import ListSettings
 from tasks.store.lease import touch
-from tasks.train.jobs import Candidate, EvaluationRules, Order
+from tasks.train.jobs import Candidate, EvaluationSettings, TrainingJob
 from tests.flows.sites import DAY
 
 CLIENT = cast(SyncPrefectClient, None)
 
 
-class Site(Pools):
+class Site(WorkPoolExecutor):
     """Pools whose workers, runs and clock are the test's."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, workers: dict[str, int], **rules: Any) -> None:
-        super().__init__(WorkerRules(**rules))
+        super().__init__(WorkerSettings(**rules))
         self.folder, self.workers, self.now = folder, workers, 1000.0
         self.sent: list[tuple[str, str, int]] = []
         self.stopped: list[Any] = []
-        self.beside: list[str] = []
+        self.local: list[str] = []
         monkeypatch.setattr(placement, "monotonic", lambda: self.now)
         monkeypatch.setattr(placement, "end_runs", lambda client, ids: self.stopped.extend(ids))
         monkeypatch.setattr(placement, "write_off", lambda client, id_, why: self.stopped.append(why))
-        monkeypatch.setattr(placement.beside, "submit", lambda order: self.beside.append(order.candidate.device))
+        monkeypatch.setattr(placement.local_run, "submit", lambda job: self.local.append(job.candidate.device))
 
     def alive(self, client: SyncPrefectClient, pool: str) -> int:
         return self.workers.get(pool, 0)
 
-    def send(self, client: SyncPrefectClient, order: Order, pool: str, tries: int = 1) -> None:
-        self.sent.append((order.name, pool, tries))
-        self.children[order.name] = Child(order, pool, uuid4(), self.now, tries=tries)
+    def send(self, client: SyncPrefectClient, job: TrainingJob, pool: str, tries: int = 1) -> None:
+        self.sent.append((job.name, pool, tries))
+        self.children[job.name] = Child(job, pool, uuid4(), self.now, tries=tries)
 
     def dispatched(self, name: str, **candidate: Any) -> Child:
-        order = Order(
+        job = TrainingJob(
             store=self.folder,
             run_date=DAY,
             name=name,
             candidate=Candidate(**candidate),
-            rules=ListRules(k=10),
-            evaluation=EvaluationRules(),
+            rules=ListSettings(k=10),
+            evaluation=EvaluationSettings(),
         )
-        self.send(CLIENT, order, order.candidate.workplace)
+        self.send(CLIENT, job, job.candidate.workplace)
         return self.children[name]
 
     def sees(self, child: Child, state: "State[Any]") -> None:
@@ -76,7 +76,7 @@ def test_a_pool_without_a_worker_sends_its_models_elsewhere(tmp_path: Path, monk
     site.sees(child, Scheduled())
     assert site.stopped == [child.run]
     assert site.sent == [("ease", "gpu", 1), ("ease", "cpu", 1)]
-    assert site.children["ease"].order.candidate.device == "auto"
+    assert site.children["ease"].job.candidate.device == "auto"
 
 
 def test_without_any_worker_they_are_trained_beside_the_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_without_any_worker_they_are_trained_beside_the_night(tmp_path: Path, mo
     child = site.dispatched("ease", device="gpu")
     site.sees(child, Scheduled())
     site.sees(child, Scheduled())
-    assert site.beside == ["auto"]
+    assert site.local == ["auto"]
     assert site.children == {}
 
 
@@ -115,11 +115,11 @@ def test_a_silent_worker_is_given_up_and_its_run_written_off(tmp_path: Path, mon
     site = Site(tmp_path, monkeypatch, {"cpu": 1}, lost_seconds=30)
     child = site.dispatched("ease")
     site.sees(child, Running())
-    touch(child.order.alive)
+    touch(child.job.alive)
     site.now += 100
     site.sees(child, Running())
     assert site.failed == {}  # it has just shown a sign of life
-    child.order.alive.unlink()
+    child.job.alive.unlink()
     site.sees(child, Running())
     assert site.failed == {"ease": "its worker in the pool cpu died"}
     assert "sign of life" in site.stopped[0]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from flows.execution import run_dates as schedule
-from flows.settings.schedule import ScheduleRules
+from flows.settings.schedule import ScheduleSettings
 from flows.settings.site import NightConfig
 
 
@@ -38,7 +38,7 @@ def test_the_default_schedule_runs_once_a_day_when_the_clocks_change(start: date
     from prefect.server.schemas.schedules import CronSchedule as Server
 
     zone = "Europe/Berlin"
-    runs = asyncio.run(Server(cron=ScheduleRules().cron, timezone=zone).get_dates(4, start))
+    runs = asyncio.run(Server(cron=ScheduleSettings().cron, timezone=zone).get_dates(4, start))
     config = NightConfig(timezone=zone)
     nights = [when.astimezone(config.cutoff(start.date()).tzinfo) for when in runs]
     assert [(night.hour, night.minute) for night in nights] == [(3, 30)] * 4
@@ -47,4 +47,4 @@ def test_the_default_schedule_runs_once_a_day_when_the_clocks_change(start: date
 
 def test_a_cron_expression_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="write five fields"):
-        ScheduleRules(cron="at three")
+        ScheduleSettings(cron="at three")

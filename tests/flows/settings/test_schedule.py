@@ -63,7 +63,7 @@ def test_the_night_says_what_the_rules_cost_and_gain(ruled: Demo) -> None:
         figures = record["reranking"][name]
         assert figures["with"]["ndcg"] == pytest.approx(record["models"][name]["ndcg"]["value"])
         assert figures["with"]["diversity"] > figures["without"]["diversity"]
-    assert "by the rules: NDCG" in " ".join(stage["told"] for stage in record["stages"])
+    assert "by the rules: NDCG" in " ".join(stage["message"] for stage in record["stages"])
     assert "export.excluded: 1 of 2 ids are not in the catalogue: nowhere" in ruled.ran.out
 
 

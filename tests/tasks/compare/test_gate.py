@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import GateRefused
-from tasks.compare.champion import Standing, field
-from tasks.compare.gate import GateRules, admit, against_baseline, decide
+from tasks.compare.champion import Incumbent, field
+from tasks.compare.gate import GateSettings, admit, against_baseline, decide
 from tasks.compare.recent import Recent, recent_figures
 from tasks.compare.stage import COMPARISON, by_hand, unbeaten
 from tasks.store.paths import Json, Store, write_json
@@ -22,7 +22,7 @@ TONIGHT = date(2026, 3, 31)
 RNG = np.random.default_rng(0)
 CHAMPION = RNG.uniform(0.1, 0.5, 2000)
 NOISE = RNG.normal(0, 0.02, 2000)
-STANDING = Standing(name="als", published_as="als", export_id="2026-03-30", recommender="als", params={})
+STANDING = Incumbent(name="als", published_as="als", export_id="2026-03-30", recommender="als", params={})
 
 
 def summary(values: np.ndarray, slices: dict[str, tuple[str, int, float]] | None = None, **more: Any) -> Json:
@@ -36,11 +36,11 @@ def summary(values: np.ndarray, slices: dict[str, tuple[str, int, float]] | None
     return {"k": 10, "users": len(values), "metrics": figures, "slices": rows, "trained": more.get("trained")}
 
 
-def decided(gains: dict[str, float], rules: GateRules | None = None, recent: tuple[float, ...] = ()) -> Json:
+def decided(gains: dict[str, float], rules: GateSettings | None = None, recent: tuple[float, ...] = ()) -> Json:
     """The decision where each challenger is better by so much for everybody, give or take."""
     values = {"als": CHAMPION} | {name: CHAMPION + gain + NOISE - NOISE.mean() for name, gain in gains.items()}
     summaries = {name: summary(value) for name, value in values.items()}
-    return decide(rules or GateRules(), summaries, values, STANDING, {}, Recent(recent))
+    return decide(rules or GateSettings(), summaries, values, STANDING, {}, Recent(recent))
 
 
 def guarded(rules: dict[str, Any], mine: Json, theirs: Json, churn: float | None = None) -> Json:
@@ -48,12 +48,12 @@ def guarded(rules: dict[str, Any], mine: Json, theirs: Json, churn: float | None
     values = {"als": CHAMPION, "ease": CHAMPION + 0.1}
     summaries = {"als": summary(CHAMPION, **theirs), "ease": summary(values["ease"], **mine)}
     changed = {} if churn is None else {"ease": churn}
-    return decide(GateRules.model_validate(rules), summaries, values, STANDING, changed)
+    return decide(GateSettings.model_validate(rules), summaries, values, STANDING, changed)
 
 
 def test_the_first_night_the_best_passes() -> None:
     values = {"als": CHAMPION, "ease": CHAMPION + 0.001}
-    decision = decide(GateRules(), {name: summary(one) for name, one in values.items()}, values, None, {})
+    decision = decide(GateSettings(), {name: summary(one) for name, one in values.items()}, values, None, {})
     assert (decision["winner"], decision["verdict"]) == ("ease", "first")
     assert decision["reason"] == "the highest NDCG@10 of 2 models"
 
@@ -71,12 +71,12 @@ def test_a_gain_below_the_gate_promotes_nobody_however_certain() -> None:
     assert decision["challengers"][0]["p"] < 0.05
     assert (decision["winner"], decision["verdict"]) == ("als", "stays")
     assert "gains +0.67%, and 1.00% is asked for (gate.min_gain)" in decision["reason"]
-    assert decided({"ease": 0.002}, GateRules(min_gain=0.005))["winner"] == "ease"
+    assert decided({"ease": 0.002}, GateSettings(min_gain=0.005))["winner"] == "ease"
 
 
 def test_a_gain_that_may_be_chance_promotes_nobody() -> None:
     values = {"als": CHAMPION, "ease": np.roll(CHAMPION, 7) + 0.004}  # the same figures for other users
-    decision = decide(GateRules(), {name: summary(one) for name, one in values.items()}, values, STANDING, {})
+    decision = decide(GateSettings(), {name: summary(one) for name, one in values.items()}, values, STANDING, {})
     assert decision["winner"] == "als"
     assert "may be better by chance" in decision["challengers"][0]["reasons"][0]
 
@@ -140,7 +140,7 @@ def test_the_next_best_is_promoted_where_the_best_breaks_a_guard() -> None:
         "ease": summary(values["ease"], coverage=0.01),
         "item_knn": summary(values["item_knn"], coverage=0.4),
     }
-    assert decide(GateRules(), summaries, values, STANDING, {})["winner"] == "item_knn"
+    assert decide(GateSettings(), summaries, values, STANDING, {})["winner"] == "item_knn"
 
 
 def test_a_champion_far_below_its_recent_nights_stops_the_night() -> None:
@@ -153,9 +153,9 @@ def test_a_champion_far_below_its_recent_nights_stops_the_night() -> None:
     with pytest.raises(GateRefused, match="The last export stays") as error:
         admit({"summary": {"gate": refused}})
     assert error.value.exit_code == 4
-    assert decided({}, GateRules(min_quality=None), recent=(9, 9))["refused"] is None
-    assert by_hand(refused, GateRules(), "ease")["refused"] is None
-    assert by_hand(refused, GateRules(champion="ease"), None)["refused"] == refused["refused"]
+    assert decided({}, GateSettings(min_quality=None), recent=(9, 9))["refused"] is None
+    assert by_hand(refused, GateSettings(), "ease")["refused"] is None
+    assert by_hand(refused, GateSettings(champion="ease"), None)["refused"] == refused["refused"]
 
 
 def test_a_champion_that_popularity_overtakes_stops_the_night() -> None:
@@ -164,7 +164,7 @@ def test_a_champion_that_popularity_overtakes_stops_the_night() -> None:
 
     def refused(lift: tuple[float, ...], **rules: Any) -> str | None:
         recent = Recent((float(CHAMPION.mean()),) * len(lift), lift)
-        found = decide(GateRules(**rules), summaries, values, STANDING, {}, recent, "popularity_7d")["refused"]
+        found = decide(GateSettings(**rules), summaries, values, STANDING, {}, recent, "popularity_7d")["refused"]
         assert found is None or isinstance(found, str)
         return found
 
@@ -176,7 +176,7 @@ def test_a_champion_that_popularity_overtakes_stops_the_night() -> None:
 
 def test_a_forced_and_a_pinned_champion_are_marked_as_such() -> None:
     decision = decided({"ease": 0.1})
-    forced, pinned = by_hand(decision, GateRules(), "als"), by_hand(decision, GateRules(champion="als"), None)
+    forced, pinned = by_hand(decision, GateSettings(), "als"), by_hand(decision, GateSettings(champion="als"), None)
     assert (forced["winner"], forced["verdict"]) == ("als", "forced")
     assert forced["reason"].startswith("chosen by hand; by the gate it would be ease: promoted")
     assert (pinned["winner"], pinned["verdict"]) == ("als", "pinned")
@@ -185,21 +185,21 @@ def test_a_forced_and_a_pinned_champion_are_marked_as_such() -> None:
 
 def test_a_champion_that_failed_tonight_is_said_to() -> None:
     values = {"ease": CHAMPION}
-    decision = decide(GateRules(), {"ease": summary(CHAMPION)}, values, STANDING, {})
+    decision = decide(GateSettings(), {"ease": summary(CHAMPION)}, values, STANDING, {})
     assert (decision["winner"], decision["verdict"]) == ("ease", "champion failed")
     assert "the champion als could not be measured tonight" in decision["reason"]
 
 
 def test_it_is_said_when_nothing_beats_the_popularity_of_the_week() -> None:
     values = {"popularity_7d": CHAMPION, "ease": CHAMPION - 0.01 + NOISE}
-    baseline = against_baseline("popularity_7d", values, GateRules())
+    baseline = against_baseline("popularity_7d", values, GateSettings())
     assert baseline is not None
     assert baseline["beaten_by"] == []
     assert unbeaten({"baseline": baseline}).startswith("No model beats the popularity of the last 7 days")
-    better = against_baseline("popularity_7d", values | {"ease": CHAMPION + 0.01 + NOISE}, GateRules())
+    better = against_baseline("popularity_7d", values | {"ease": CHAMPION + 0.01 + NOISE}, GateSettings())
     assert better is not None
     assert (better["beaten_by"], unbeaten({"baseline": better})) == (["ease"], "")
-    assert against_baseline("popularity_7d", {"ease": CHAMPION}, GateRules()) is None
+    assert against_baseline("popularity_7d", {"ease": CHAMPION}, GateSettings()) is None
 
 
 def exported(store: Store, day: str, champion: str, recommender: str, params: Json) -> None:
@@ -212,28 +212,28 @@ def test_a_champion_that_left_the_configuration_is_trained_from_its_recipe(tmp_p
     store = Store(tmp_path)
     exported(store, "2026-03-30", "mine", "ease", {"regularization": 9.0})
     exported(store, "2026-03-31", "als", "als", {})  # tonight's own: not what readers had before
-    candidates, standing, baseline = field({"als": Candidate()}, store, TONIGHT)
-    assert standing is not None
-    assert (standing.name, standing.export_id) == ("mine", "2026-03-30")
+    candidates, incumbent, baseline = field({"als": Candidate()}, store, TONIGHT)
+    assert incumbent is not None
+    assert (incumbent.name, incumbent.export_id) == ("mine", "2026-03-30")
     assert candidates["mine"] == Candidate(recommender="ease", parameters={"regularization": 9.0})
     assert (list(candidates), baseline) == (["als", "mine", "popularity_7d"], "popularity_7d")
 
 
 def test_a_champion_whose_parameters_changed_competes_beside_its_successor(tmp_path: Path) -> None:
     exported(Store(tmp_path), "2026-03-30", "ease", "ease", {"regularization": 9.0})
-    candidates, standing, _ = field({"ease": Candidate()}, Store(tmp_path), TONIGHT)
-    assert standing is not None
-    assert standing.name == "ease_standing"
+    candidates, incumbent, _ = field({"ease": Candidate()}, Store(tmp_path), TONIGHT)
+    assert incumbent is not None
+    assert incumbent.name == "ease_standing"
     assert candidates["ease_standing"].parameters == {"regularization": 9.0}
     same = {"renamed": Candidate(recommender="ease", parameters={"regularization": 9.0})}
-    _, standing, _ = field(same, Store(tmp_path), TONIGHT)
-    assert standing is not None
-    assert standing.name == "renamed"
+    _, incumbent, _ = field(same, Store(tmp_path), TONIGHT)
+    assert incumbent is not None
+    assert incumbent.name == "renamed"
 
 
 def test_the_popularity_of_the_week_always_competes_once(tmp_path: Path) -> None:
-    candidates, standing, name = field({"als": Candidate()}, Store(tmp_path), TONIGHT)
-    assert (standing, name) == (None, "popularity_7d")
+    candidates, incumbent, name = field({"als": Candidate()}, Store(tmp_path), TONIGHT)
+    assert (incumbent, name) == (None, "popularity_7d")
     assert candidates[name].parameters == {"days": 7}
     mine = {"week": Candidate(recommender="popularity", parameters={"days": 7})}
     assert field(mine, Store(tmp_path), TONIGHT)[::2] == (mine, "week")

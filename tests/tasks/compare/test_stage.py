@@ -12,7 +12,7 @@ import pytest
 
 from recmodels.errors import NightrecError
 from tasks.compare.stage import compare
-from tasks.evaluate.stage import EvaluationRules, write_metrics
+from tasks.evaluate.stage import EvaluationSettings, write_metrics
 from tasks.lists.reader import read_lists
 from tasks.store.paths import Json, Store, read_json
 from tasks.train.jobs import Candidate
@@ -42,7 +42,7 @@ def measured(
     pq.write_table(
         pa.table({name: pa.array(column, pa.int32()) for name, column in columns}), tmp_path / "lists.parquet"
     )
-    return write_metrics(tmp_path, prepared, EvaluationRules(k=k, candidates=among), seed=0, out=out)
+    return write_metrics(tmp_path, prepared, EvaluationSettings(k=k, candidates=among), seed=0, out=out)
 
 
 def test_figures_are_means_over_all_users_of_the_holdout(tmp_path: Path) -> None:

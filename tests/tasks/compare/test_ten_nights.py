@@ -18,8 +18,8 @@ from recmodels.data.dataset import Dataset
 from recmodels.demo.site import write_site
 from recmodels.metrics.ranking import per_user
 from recmodels.registry import create
-from tasks.compare.champion import Standing
-from tasks.compare.gate import GateRules, decide
+from tasks.compare.champion import Incumbent
+from tasks.compare.gate import GateSettings, decide
 from tasks.compare.recent import Recent
 from tasks.store.paths import Json
 
@@ -54,7 +54,7 @@ def site_of(log: pa.Table, end: int, poisoned: bool) -> Dataset:
 
 
 def measured(data: Dataset, names: list[str]) -> dict[str, np.ndarray]:
-    ((_, part),) = rolled(data, 1, 7, 0, strangers=False)
+    ((_, part),) = rolled(data, 1, 7, 0, cold_start=False)
     models = {name: create(*RECIPES[name]).fit(part.train) for name in names}
     lists = {name: model.recommend(part.train, part.users, 10).items for name, model in models.items()}
     return {name: per_user(items, part.truth)["ndcg"] for name, items in lists.items()}
@@ -75,10 +75,10 @@ def test_ten_nights_are_decided_as_they_should(log: pa.Table) -> None:
             name: {"k": 10, "metrics": {"ndcg": {"value": value}}, "slices": []} for name, value in means.items()
         }
         about = {"name": champion, "published_as": champion, "export_id": "x", "recommender": "x", "params": {}}
-        standing = Standing.model_validate(about) if champion else None
+        incumbent = Incumbent.model_validate(about) if champion else None
         recent = Recent(tuple(quality[:7]), tuple(lift[:7]))
-        rules = GateRules(min_gain=0.25 if index == SLIGHT else 0.01)
-        one = decide(rules, summaries, values, standing, {}, recent, BASELINE)
+        rules = GateSettings(min_gain=0.25 if index == SLIGHT else 0.01)
+        one = decide(rules, summaries, values, incumbent, {}, recent, BASELINE)
         told.append("refused" if one["refused"] else f"{one['verdict']} {one['winner']}")
         if one["refused"]:
             continue

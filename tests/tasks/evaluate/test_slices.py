@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.evaluate.slices import figures, item_slices, recall_of, user_slices
-from tasks.train.jobs import EvaluationRules
+from tasks.train.jobs import EvaluationSettings
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def members(slices: dict[str, np.ndarray]) -> dict[str, list[int]]:
 
 
 def test_users_by_history_newness_and_any_column(features: Path) -> None:
-    slices = user_slices(features, features, np.array([0, 1, 3]), EvaluationRules(slices=["country", "category"]))
+    slices = user_slices(features, features, np.array([0, 1, 3]), EvaluationSettings(slices=["country", "category"]))
     assert members(slices) == {
         "history:none": [0], "history:1-4": [1], "history:20+": [2],
         "newness:new": [0, 1], "newness:established": [2], "country:DE": [0, 2], "country:FR": [1],
@@ -39,7 +39,7 @@ def test_users_by_history_newness_and_any_column(features: Path) -> None:
 
 def test_items_by_popularity_and_category(features: Path) -> None:
     # Before each item come 0, 5, 8, 9 and 10 of the 10 interactions.
-    assert members(item_slices(features, features, EvaluationRules())) == {
+    assert members(item_slices(features, features, EvaluationSettings())) == {
         "items:head": [0], "items:middle": [1], "items:tail": [2, 3, 4], "category:a": [0, 2], "category:b": [1, 4],
     }  # fmt: skip
 

@@ -18,8 +18,8 @@ from recmodels.popularity import Popularity
 from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit, profile_of
 from tasks.export.audit_items import check_columns, item_tables
-from tasks.export.stage import ExportRules, write_export
-from tasks.features.stage import FeatureRules
+from tasks.export.stage import ExportSettings, write_export
+from tasks.features.stage import FeatureSettings
 from tasks.store.exports import next_export_id
 from tasks.store.paths import Night, read_json, sha256
 from tests.tasks.publishing import LOG, K, prepare_night, publish
@@ -192,7 +192,7 @@ def written(night: Night) -> Path:
     out.mkdir()
     data = Dataset.load(night.features, "full")
     model = ItemKNN().fit(data)
-    write_export(night, data, model, "item_knn", ExportRules(k=K), FeatureRules(), out)
+    write_export(night, data, model, "item_knn", ExportSettings(k=K), FeatureSettings(), out)
     return out
 
 

@@ -13,7 +13,7 @@ from flows.settings.site import load
 from recmodels.content import Content
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
-from tasks.features.column_roles import VECTOR, FeatureRules
+from tasks.features.column_roles import VECTOR, FeatureSettings
 from tasks.features.embeddings import embedded, texts_of
 from tasks.features.terms import Terms, fit_terms, item_documents, unit_rows
 from tests.flows.sites import write
@@ -54,13 +54,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "model"
 
 
-def columns(rules: FeatureRules) -> list[Terms]:
+def columns(rules: FeatureSettings) -> list[Terms]:
     documents = item_documents(ITEMS, rules, KNOWN)
     return [term for name, texts in documents.items() if (term := fit_terms(name, texts, KNOWN, rules))]
 
 
 def test_the_model_reads_the_texts_from_its_folder_and_fetches_nothing(folder: Path) -> None:
-    rules = FeatureRules(embedder=str(folder))
+    rules = FeatureSettings(embedder=str(folder))
     assert texts_of(ITEMS, rules) == [
         "Red fox",
         "A vixen, red. by night and day and night",
@@ -70,13 +70,13 @@ def test_the_model_reads_the_texts_from_its_folder_and_fetches_nothing(folder: P
     embedded(ITEMS, [], rules)
     assert Model.made[-1] == (str(folder), {"local_files_only": True, "trust_remote_code": False})
     assert Model.read == [text for text in texts_of(ITEMS, rules) if text]
-    assert embedded(ITEMS, [], FeatureRules()) is None
-    untitled = FeatureRules(embedder=str(folder), column_weights={"title": 0})
+    assert embedded(ITEMS, [], FeatureSettings()) is None
+    untitled = FeatureSettings(embedder=str(folder), column_weights={"title": 0})
     assert texts_of(ITEMS, untitled)[1] == "by night and day and night"
 
 
 def test_likeness_is_the_weighted_mean_of_that_of_the_terms_and_of_the_vectors(folder: Path) -> None:
-    rules = FeatureRules(embedder=str(folder), embedder_share=0.3, min_items_per_term=1)
+    rules = FeatureSettings(embedder=str(folder), embedder_share=0.3, min_items_per_term=1)
     terms = columns(rules)
     vectors = embedded(ITEMS, terms, rules)
     assert vectors is not None and vectors.column == VECTOR
@@ -90,7 +90,7 @@ def test_likeness_is_the_weighted_mean_of_that_of_the_terms_and_of_the_vectors(f
 
 
 def test_items_that_share_no_word_are_found_by_what_they_mean(folder: Path) -> None:
-    rules = FeatureRules(embedder=str(folder), roles={"genres": "ignore"})
+    rules = FeatureSettings(embedder=str(folder), roles={"genres": "ignore"})
     vectors = embedded(ITEMS, [], rules)
     assert vectors is not None
     data = Dataset.from_arrays([0, 1], [0, 3], terms=unit_rows([vectors], 4), n_items=4)
@@ -103,17 +103,17 @@ def test_items_that_share_no_word_are_found_by_what_they_mean(folder: Path) -> N
 
 def test_what_cannot_be_read_is_refused_in_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"embedder: .*nowhere is no folder of a sentence-transformers model"):
-        embedded(ITEMS, [], FeatureRules(embedder=str(folder.parent / "nowhere")))
+        embedded(ITEMS, [], FeatureSettings(embedder=str(folder.parent / "nowhere")))
     write(folder.parent / "broken" / "modules.json", "[]")
     with pytest.raises(ConfigError, match=r"cannot be read: no weights$"):
-        embedded(ITEMS, [], FeatureRules(embedder=str(folder.parent / "broken")))
+        embedded(ITEMS, [], FeatureSettings(embedder=str(folder.parent / "broken")))
     write(folder / "0_Transformer" / "pytorch_model.bin", "")
     with pytest.raises(ConfigError, match=r"holds pytorch_model.bin, which may run code when it is loaded"):
-        embedded(ITEMS, [], FeatureRules(embedder=str(folder)))
+        embedded(ITEMS, [], FeatureSettings(embedder=str(folder)))
     (folder / "0_Transformer" / "pytorch_model.bin").unlink()
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(ConfigError, match=r"needs sentence-transformers: pip install 'nightrec\[embeddings\]'"):
-        embedded(ITEMS, [], FeatureRules(embedder=str(folder)))
+        embedded(ITEMS, [], FeatureSettings(embedder=str(folder)))
 
 
 def test_the_folder_counts_from_the_configuration_file(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.data import dataset as layout
-from tasks.features.stage import FeatureRules, categories_of, role_of, write_features
+from tasks.features.stage import FeatureSettings, categories_of, role_of, write_features
 from tasks.features.user_features import write_user_terms
-from tasks.prepare.interactions import PrepareRules
+from tasks.prepare.interactions import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
 
@@ -39,7 +39,7 @@ def site(tmp_path: Path) -> Path:
     )
     write_valid_tables(tmp_path / "valid", interactions=events(LOG), items=ITEMS, tags=tags)
     (tmp_path / "prepared").mkdir()
-    rules = PrepareRules(min_user_interactions=1, holdout="days", holdout_days=7)
+    rules = PrepareSettings(min_user_interactions=1, holdout="days", holdout_days=7)
     write_prepared(tmp_path / "valid", rules, CUTOFF, tmp_path / "prepared")
     return tmp_path
 
@@ -47,7 +47,7 @@ def site(tmp_path: Path) -> Path:
 def featured(site: Path, window: layout.Window, **rules: Any) -> tuple[Path, dict[str, Any]]:
     out = site / window
     out.mkdir()
-    return out, write_features(site / "prepared", site / "valid", window, FeatureRules(**rules), out)
+    return out, write_features(site / "prepared", site / "valid", window, FeatureSettings(**rules), out)
 
 
 def vocabulary(out: Path) -> dict[tuple[str, str], dict[str, Any]]:
@@ -117,8 +117,8 @@ def test_a_site_without_a_catalogue_has_no_terms(tmp_path: Path) -> None:
     write_valid_tables(tmp_path / "valid", interactions=events(LOG))
     for name in ("prepared", "train"):
         (tmp_path / name).mkdir()
-    write_prepared(tmp_path / "valid", PrepareRules(min_user_interactions=1), CUTOFF, tmp_path / "prepared")
-    summary = write_features(tmp_path / "prepared", tmp_path / "valid", "train", FeatureRules(), tmp_path / "train")
+    write_prepared(tmp_path / "valid", PrepareSettings(min_user_interactions=1), CUTOFF, tmp_path / "prepared")
+    summary = write_features(tmp_path / "prepared", tmp_path / "valid", "train", FeatureSettings(), tmp_path / "train")
     assert summary["terms"] == {}
     assert pq.read_table(tmp_path / "train" / layout.TERMS).num_rows == 0
 
@@ -139,16 +139,16 @@ def test_a_site_without_a_catalogue_has_no_terms(tmp_path: Path) -> None:
 )
 def test_a_columns_role_is_guessed_from_its_type_and_content(name: str, values: list[Any], role: str) -> None:
     table = pa.table({name: values})
-    assert role_of(table, name, FeatureRules()) == role
-    assert role_of(table, name, FeatureRules(roles={name: "ignore"})) == "ignore"
+    assert role_of(table, name, FeatureSettings()) == role
+    assert role_of(table, name, FeatureSettings(roles={name: "ignore"})) == "ignore"
 
 
 def test_categories_are_those_of_the_first_category_column_else_of_the_first_tags() -> None:
-    names, item, category = categories_of(ITEMS, FeatureRules())
+    names, item, category = categories_of(ITEMS, FeatureSettings())
     assert names == ["Farm", "Wild", "farm"]
     assert list(zip(item.tolist(), category.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 2), (3, 1)]
     by_kind = ITEMS.append_column("kind", [["film", "book", "film", None]])
-    assert categories_of(by_kind, FeatureRules(roles={"kind": "category"}))[0] == ["book", "film"]
+    assert categories_of(by_kind, FeatureSettings(roles={"kind": "category"}))[0] == ["book", "film"]
 
 
 def test_values_and_ranges_of_the_user_table_are_terms_of_users(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_values_and_ranges_of_the_user_table_are_terms_of_users(tmp_path: Path) 
         }
     )
     known = np.array([True, True, True, False, True])
-    write_user_terms(users, known, FeatureRules(bins=2, roles={"country": "category"}), tmp_path)
+    write_user_terms(users, known, FeatureSettings(bins=2, roles={"country": "category"}), tmp_path)
     named = {
         row["term_index"]: (row["column"], row["term"], row["document_frequency"])
         for row in pq.read_table(tmp_path / layout.USER_VOCABULARY).to_pylist()

@@ -15,8 +15,8 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError, ExportRefused
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit, profile_of
-from tasks.features.stage import FeatureRules
-from tasks.lists.rules import ListRules, Segments, translate
+from tasks.features.stage import FeatureSettings
+from tasks.lists.rules import ListSettings, Segments, translate
 from tasks.store.paths import Night, Store
 from tests.tasks.export.test_stage import lists, prepare_night, publish, rewrite
 
@@ -36,11 +36,11 @@ def night(tmp_path: Path) -> Night:
 
 
 def translated(night: Night, **rules: Any) -> Rules:
-    return translate(night, "full", ListRules(k=3, **rules), FeatureRules(), note=True)
+    return translate(night, "full", ListSettings(k=3, **rules), FeatureSettings(), note=True)
 
 
 def test_ids_become_indices_and_unknown_ones_a_note(night: Night, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "nightrec.story"):
+    with caplog.at_level(logging.INFO, "nightrec.events"):
         rules = translated(night, excluded=["i1", "gone"], pinned=["i4", "i3"])
     assert np.flatnonzero(~rules.allowed).tolist() == [1, 5]  # i5 is not available
     assert rules.pinned == [4, 3]
@@ -91,15 +91,15 @@ def test_what_does_not_exist_is_an_error_that_names_it(night: Night, rules: dict
 )
 def test_rules_that_cannot_be_are_refused(rules: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        ListRules(k=3, **rules)
+        ListSettings(k=3, **rules)
 
 
 def test_measured_lists_are_as_long_as_the_measurement_for_everybody() -> None:
-    rules = ListRules(k=3, segments=Segments(column="plan", k={"premium": 20}), active_days=7, pinned=[1])
+    rules = ListSettings(k=3, segments=Segments(column="plan", k={"premium": 20}), active_days=7, pinned=[1])
     measured = rules.measured(10)
     assert (measured.k, measured.segments, measured.active_days, measured.pinned) == (10, None, None, [1])
     assert rules.longest == 20
-    assert not ListRules(k=3, pool=7, new_days=1).rerank
+    assert not ListSettings(k=3, pool=7, new_days=1).rerank
 
 
 def test_the_export_keeps_the_rules_and_marks_what_was_pinned(night: Night) -> None:

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from recmodels.data import dataset as layout
 from recmodels.errors import DataRefused
-from tasks.prepare.interactions import PrepareRules
+from tasks.prepare.interactions import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tasks.report.stage import holdout_text
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
 
-LOOSE = PrepareRules(min_user_interactions=1, holdout="last")
+LOOSE = PrepareSettings(min_user_interactions=1, holdout="last")
 
 
-def prepared(tmp_path: Path, rules: PrepareRules = LOOSE, cutoff: datetime = CUTOFF, **tables: pa.Table) -> Path:
+def prepared(tmp_path: Path, rules: PrepareSettings = LOOSE, cutoff: datetime = CUTOFF, **tables: pa.Table) -> Path:
     out = tmp_path / "prepared"
     out.mkdir(parents=True, exist_ok=True)
     write_prepared(write_valid_tables(tmp_path / "valid", **tables), rules, cutoff, out)
@@ -163,7 +163,7 @@ def test_a_site_whose_users_have_all_opted_out_is_refused(tmp_path: Path) -> Non
         prepared(tmp_path, interactions=events(SITE), users=users)
 
 
-DAYS = PrepareRules(min_user_interactions=1, holdout="days", holdout_days=7)
+DAYS = PrepareSettings(min_user_interactions=1, holdout="days", holdout_days=7)
 
 
 def test_the_last_days_are_held_out_and_nothing_of_them_is_trained_on(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_leave_last_out_holds_out_each_users_last_item_of_interest(tmp_path: Pat
 
 
 def test_leave_last_n_out_holds_out_the_last_items_of_users_that_have_more(tmp_path: Path) -> None:
-    rules = PrepareRules(min_user_interactions=1, holdout="last", holdout_items=2)
+    rules = PrepareSettings(min_user_interactions=1, holdout="last", holdout_items=2)
     log = [
         (1, "a", 9),
         (1, "b", 5),
@@ -211,7 +211,7 @@ def test_leave_last_n_out_holds_out_the_last_items_of_users_that_have_more(tmp_p
 
 def test_a_random_holdout_takes_its_share_and_leaves_everybody_something(tmp_path: Path) -> None:
     log = [(user, f"i{item}", 30 - item) for user in range(40) for item in range(1 + user % 20)]
-    rules = PrepareRules(min_user_interactions=1, holdout="random", holdout_share=0.3)
+    rules = PrepareSettings(min_user_interactions=1, holdout="random", holdout_share=0.3)
     first = prepared(tmp_path / "1", rules, interactions=events(log))
     held, left = holdout(first), pairs(first, "train")
     assert sorted({*held, *left}) == sorted((user, item) for user, item, _ in log)
@@ -235,7 +235,7 @@ def test_when_a_pair_began_is_kept_where_any_was_repeated(tmp_path: Path) -> Non
 
 def test_a_fold_of_users_is_held_out_with_their_last_items_and_named(tmp_path: Path) -> None:
     log = [(user, f"i{item}", 30 - item) for user in range(40) for item in range(2 + user % 20)] + [(99, "i0", 1)]
-    rules = PrepareRules(min_user_interactions=1, holdout="user-fold", holdout_items=2, holdout_share=0.25)
+    rules = PrepareSettings(min_user_interactions=1, holdout="user-fold", holdout_items=2, holdout_share=0.25)
     first = prepared(tmp_path / "1", rules, interactions=events(log))
     unseen = pq.read_table(first / layout.UNSEEN)["user_index"].to_pylist()
     more = [user for user in range(40) if user % 20 > 0]  # those with more than two items
@@ -257,7 +257,7 @@ def test_a_fold_of_users_is_held_out_with_their_last_items_and_named(tmp_path: P
 
 def test_a_site_younger_than_the_holdout_is_measured_on_last_items(tmp_path: Path) -> None:
     log = events([(user, item, day) for user in range(4) for day, item in enumerate("abc", start=1)])
-    out = prepared(tmp_path, PrepareRules(), interactions=log)
+    out = prepared(tmp_path, PrepareSettings(), interactions=log)
     assert holdout(out) == [(user, "a") for user in range(4)]
     assert len(pairs(out, "train")) == 8
 
@@ -267,7 +267,7 @@ def test_auto_takes_the_shortest_holdout_that_measures_enough_users(
     tmp_path: Path, days: float, expected: int | None
 ) -> None:
     log = events([(user, item, age) for user in range(8) for item, age in (("a", 100), ("b", days))])
-    rules = PrepareRules(min_user_interactions=1, holdout_min_users=8)
+    rules = PrepareSettings(min_user_interactions=1, holdout_min_users=8)
     out = tmp_path / "out"
     out.mkdir()
     summary = write_prepared(write_valid_tables(tmp_path / "valid", interactions=log), rules, CUTOFF, out)["holdout"]
@@ -290,10 +290,10 @@ def test_the_holdout_begins_at_a_local_midnight_also_where_the_clocks_change(tmp
         (DAYS, SITE, "holdout would be empty: in the last 7 days before the cutoff"),
         (LOOSE, [(1, "a", 9), (1, "b", 8)], "Only 1 user remain"),
         (LOOSE, [(1, "a", 9), (2, "a", 8)], "Only 1 item"),
-        (PrepareRules(min_user_interactions=3), SITE, "Only 0 users remain"),
+        (PrepareSettings(min_user_interactions=3), SITE, "Only 0 users remain"),
     ],
 )
-def test_too_little_is_refused_in_a_sentence(tmp_path: Path, rules: PrepareRules, log: Any, message: str) -> None:
+def test_too_little_is_refused_in_a_sentence(tmp_path: Path, rules: PrepareSettings, log: Any, message: str) -> None:
     with pytest.raises(DataRefused, match=message):
         prepared(tmp_path, rules, interactions=events(log))
 
@@ -311,7 +311,7 @@ def test_too_little_is_refused_in_a_sentence(tmp_path: Path, rules: PrepareRules
 def test_pairs_are_those_of_a_plain_group_by(
     tmp_path_factory: pytest.TempPathFactory, log: list[Any], duplicates: Any, core: int
 ) -> None:
-    rules = PrepareRules(
+    rules = PrepareSettings(
         duplicates=duplicates, min_rating=2, min_user_interactions=core, min_item_interactions=core, holdout="last"
     )
     expected = by_pandas(log, rules)
@@ -330,7 +330,7 @@ def test_pairs_are_those_of_a_plain_group_by(
     np.testing.assert_array_equal(found["rating"].astype(float), expected["rating"].astype(float))
 
 
-def by_pandas(log: list[Any], rules: PrepareRules) -> pd.DataFrame:
+def by_pandas(log: list[Any], rules: PrepareSettings) -> pd.DataFrame:
     """The definition, slowly: group, merge, and drop what is outside the core one round after the other."""
     frame = pd.DataFrame(log, columns=["user", "item", "age", "rating"])
     frame["weight"] = np.where(frame["rating"] < 2, 0.0, 1.0)

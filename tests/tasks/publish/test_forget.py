@@ -17,7 +17,7 @@ from recmodels.published.pseudonyms import hashed
 from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit
 from tasks.publish.forget import apply, forget, redact
-from tasks.publish.retention import KeepRules, retain
+from tasks.publish.retention import KeepSettings, retain
 from tasks.store.exports import intact
 from tasks.store.paths import Night, Store, describe, read_json, sha256, write_json
 from tests.flows.running import nightrec
@@ -147,7 +147,7 @@ def test_lines_that_were_no_rows_go_if_they_name_the_user(night: Night) -> None:
 
 
 def test_the_record_of_a_removed_export_names_nobody(night: Night) -> None:
-    retain(night.store, KeepRules(exports=1, longest_read_hours=0))
+    retain(night.store, KeepSettings(exports=1, longest_read_hours=0))
     (record,) = (night.store.exports / "manifests" / "removed").iterdir()
     assert all("min_user" not in file for file in json.loads(record.read_text())["files"])
 

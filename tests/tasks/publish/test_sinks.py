@@ -15,7 +15,7 @@ from recmodels.published.reader import Export
 from tasks.publish.forget import forget
 from tasks.publish.sinks import source as module
 from tasks.publish.sinks.load import load
-from tasks.publish.sinks.settings import DeltaRules, PostgresRules, RedisRules, SinkRules, failures
+from tasks.publish.sinks.settings import DeltaSettings, PostgresSettings, RedisSettings, SinkSettings, failures
 from tasks.publish.sinks.source import Published, Tally
 from tasks.report.figures import news
 from tasks.store.exports import rollback
@@ -51,7 +51,7 @@ def ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=str)
 
 
-def succeeds(store: Store, rules: SinkRules, **options: bool) -> dict[str, Any]:
+def succeeds(store: Store, rules: SinkSettings, **options: bool) -> dict[str, Any]:
     outcome = load(store, rules, task=False, **options)
     assert not failures({"sinks": outcome}), outcome
     return outcome
@@ -94,7 +94,7 @@ def delta_rows(path: Path, table: str) -> list[dict[str, Any]]:
 def test_delta_has_a_partition_a_night_and_each_once(night: Night, tmp_path: Path) -> None:
     pytest.importorskip("deltalake", reason="deltalake is not installed")
     path = tmp_path / "lake"
-    rules = SinkRules(delta=DeltaRules(path=str(path)))
+    rules = SinkSettings(delta=DeltaSettings(path=str(path)))
     succeeds(night.store, rules)
     first = {table: published(night.store, table) for table in TABLES}
     publish(night)
@@ -104,7 +104,7 @@ def test_delta_has_a_partition_a_night_and_each_once(night: Night, tmp_path: Pat
             expected = first[table] + published(night.store, table)
             assert ordered(delta_rows(path, table)) == ordered(expected), table
     assert outcome["delta"]["tables"]["topk"]["rows"] == len(published(night.store, "topk"))
-    succeeds(night.store, SinkRules(delta=DeltaRules(path=str(path), nights=1)))
+    succeeds(night.store, SinkSettings(delta=DeltaSettings(path=str(path), nights=1)))
     assert ordered(delta_rows(path, "topk")) == ordered(published(night.store, "topk"))
 
 
@@ -112,7 +112,7 @@ def test_delta_rows_that_read_back_wrongly_are_taken_back(
     night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("deltalake", reason="deltalake is not installed")
-    rules = SinkRules(delta=DeltaRules(path=str(tmp_path / "lake")))
+    rules = SinkSettings(delta=DeltaSettings(path=str(tmp_path / "lake")))
     succeeds(night.store, rules)
     before = {table: delta_rows(tmp_path / "lake", table) for table in TABLES}
     publish(night)
@@ -157,7 +157,7 @@ def postgres(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
-POSTGRES = SinkRules(postgres=PostgresRules(dsn_env="SHOP_DSN", table="lists"))
+POSTGRES = SinkSettings(postgres=PostgresSettings(dsn_env="SHOP_DSN", table="lists"))
 
 
 def postgres_rows(connection: Any, name: str) -> list[dict[str, Any]]:
@@ -202,7 +202,7 @@ def test_a_view_and_a_right_to_read_outlive_the_swap(night: Night, postgres: Any
 
 def test_names_may_be_words_of_sql(night: Night, postgres: Any) -> None:
     postgres.execute('CREATE SCHEMA "order"')
-    rules = SinkRules(postgres=PostgresRules(dsn_env="SHOP_DSN", table="order.user"))
+    rules = SinkSettings(postgres=PostgresSettings(dsn_env="SHOP_DSN", table="order.user"))
     succeeds(night.store, rules)
     publish(night)
     succeeds(night.store, rules)
@@ -267,7 +267,7 @@ def redis(redis_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
         yield client
 
 
-REDIS = SinkRules(redis=RedisRules(url_env="SHOP_REDIS", prefix="shop", expire_hours=2))
+REDIS = SinkSettings(redis=RedisSettings(url_env="SHOP_REDIS", prefix="shop", expire_hours=2))
 
 
 def test_redis_has_a_key_a_list(night: Night, redis: Any) -> None:
@@ -325,7 +325,7 @@ def test_a_redis_without_room_keeps_readers_where_they_are(night: Night, redis: 
 
 def test_one_sink_that_fails_does_not_keep_the_others(night: Night, tmp_path: Path) -> None:
     pytest.importorskip("deltalake", reason="deltalake is not installed")
-    rules = SinkRules(delta=DeltaRules(path=str(tmp_path / "lake")), redis=RedisRules(url_env="NOWHERE"))
+    rules = SinkSettings(delta=DeltaSettings(path=str(tmp_path / "lake")), redis=RedisSettings(url_env="NOWHERE"))
     outcome = load(night.store, rules, task=False)
     assert list(outcome) == ["delta", "redis"] and outcome["delta"]["export_id"] == str(FIRST)
     assert failures({"sinks": outcome}) == [
@@ -366,6 +366,6 @@ def test_the_command_loads_again_and_writes_it_down(night: Night, tmp_path: Path
 
 def test_settings_take_no_passwords() -> None:
     with pytest.raises(ValueError, match="credentials do not belong in a URL"):
-        DeltaRules(path="s3://somebody:secret@bucket/lake")
+        DeltaSettings(path="s3://somebody:secret@bucket/lake")
     with pytest.raises(ValueError, match="pattern"):
-        PostgresRules(dsn_env="SHOP_DSN", table="lists; drop table users")
+        PostgresSettings(dsn_env="SHOP_DSN", table="lists; drop table users")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from recmodels.errors import NightrecError
-from tasks.report.mlflow import MlflowRules, log_night, logged
+from tasks.report.mlflow import MlflowSettings, log_night, mlflow_run
 from tasks.store.paths import Night, Store, write_json
 from tests.tasks.site import RUN_DATE
 
-RULES = MlflowRules(uri="http://user:secret@host:5000")
+RULES = MlflowSettings(uri="http://user:secret@host:5000")
 
 
 class Client:
@@ -129,10 +129,10 @@ def test_a_night_is_logged_once_and_again_when_it_ran_again(night: Night, client
 
 
 def test_a_refused_night_is_logged_and_one_that_is_stopped_is_not(night: Night, client: type[Client]) -> None:
-    with pytest.raises(KeyboardInterrupt), logged(night, RULES):
+    with pytest.raises(KeyboardInterrupt), mlflow_run(night, RULES):
         raise KeyboardInterrupt
     assert client.runs == []
-    with pytest.raises(NightrecError), logged(night, RULES):
+    with pytest.raises(NightrecError), mlflow_run(night, RULES):
         raise NightrecError("refused")
     assert len(client.runs) == 3
 
@@ -140,7 +140,7 @@ def test_a_refused_night_is_logged_and_one_that_is_stopped_is_not(night: Night, 
 def test_a_server_that_is_away_is_a_note_without_its_password(
     night: Night, client: type[Client], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "nightrec.story")
+    caplog.set_level(logging.INFO, "nightrec.events")
     client.away = True
     log_night(night, RULES)
     assert told(caplog) == ["ConnectionError: the night could not be logged at http://host:5000"]
@@ -149,9 +149,9 @@ def test_a_server_that_is_away_is_a_note_without_its_password(
 def test_without_mlflow_a_note_says_what_to_install_and_off_is_off(
     night: Night, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "nightrec.story")
+    caplog.set_level(logging.INFO, "nightrec.events")
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    log_night(night, MlflowRules())
+    log_night(night, MlflowSettings())
     assert told(caplog) == []
     log_night(night, RULES)
     assert told(caplog) == ["nothing was logged: MLflow is not installed; pip install 'nightrec[mlflow]'"]

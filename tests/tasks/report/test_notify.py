@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from flows.settings.site import NightConfig, checked, load
 from recmodels.errors import ConfigError, NightrecError
 from tasks.report import notify as channels
-from tasks.report.notify import Message, NotifyRules, notify
+from tasks.report.notify import Message, NotifySettings, notify
 
 FAILED = Message("failed", "shop", "night-2026-03-01 failed: there are no interactions.", "http://ui/runs/1")
 TOKEN = "T0-p-s3cret"
@@ -115,8 +115,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "PAUSES", (0.0, 0.0))
 
 
-def rules(**settings: Any) -> NotifyRules:
-    return NotifyRules.model_validate(settings)
+def rules(**settings: Any) -> NotifySettings:
+    return NotifySettings.model_validate(settings)
 
 
 def mail_to(mailbox: Mailbox, *to: str, **settings: Any) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def mail_to(mailbox: Mailbox, *to: str, **settings: Any) -> dict[str, Any]:
 
 
 def test_nobody_is_told_where_nothing_is_configured() -> None:
-    assert notify(NotifyRules(), FAILED) == []
+    assert notify(NotifySettings(), FAILED) == []
 
 
 def test_a_webhook_gets_json_with_a_text_that_chat_programs_show(webhook: Webhook) -> None:
@@ -271,4 +271,4 @@ def test_the_settings_come_from_nightrec_toml_and_hide_the_address_where_they_ar
     assert config.notify.mail is not None and config.notify.mail.starttls
     assert TOKEN not in repr(config)
     assert TOKEN not in config.model_dump_json(), "the flow's parameters are shown in Prefect's UI"
-    assert NightConfig().notify == NotifyRules()
+    assert NightConfig().notify == NotifySettings()

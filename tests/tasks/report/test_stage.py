@@ -7,7 +7,7 @@ import pytest
 from recmodels.errors import DataRefused
 from tasks.report.stage import interval, markdown, recorded
 from tasks.store.paths import Json, Night, Store, read_json, write_json
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 from tests.tasks.site import RUN_DATE
 
 
@@ -23,12 +23,12 @@ def summary(night: Night) -> Json:
 def test_a_night_is_running_and_then_published(night: Night) -> None:
     with recorded(night) as record:
         assert summary(night)["status"] == "running"
-        tell("ingest", "start")
-        tell("ingest", "done", "5 interactions", 1.5)
+        log_event("ingest", "start")
+        log_event("ingest", "done", "5 interactions", 1.5)
         record.update(export_id="x")
     assert summary(night)["status"] == "published"
     (stage,) = summary(night)["stages"]
-    told = {"stage": "ingest", "event": "done", "told": "5 interactions", "seconds": 1.5}
+    told = {"stage": "ingest", "event": "done", "message": "5 interactions", "seconds": 1.5}
     assert {name: stage[name] for name in told} == told
     assert (0 <= stage["ended"] < 60, stage["peak_bytes"] > 2**20) == (True, True)
 
@@ -46,12 +46,12 @@ def test_a_night_with_nothing_to_do_keeps_its_record(night: Night) -> None:
     done = {"status": "published", "export_id": "x", "seconds": 98.0, "stages": []}
     write_json(night.summary, done)
     with recorded(night) as record:
-        tell("ingest", "skipped")
+        log_event("ingest", "skipped")
         record.update(export_id="x")
     assert summary(night) == done
     assert record["stages"][0]["event"] == "skipped"
     with recorded(night) as record:
-        tell("ingest", "done")
+        log_event("ingest", "done")
         record.update(export_id="x")
     assert summary(night)["seconds"] < 98
 

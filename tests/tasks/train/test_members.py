@@ -10,11 +10,11 @@ from flows.settings.site import NightConfig
 from recmodels.errors import ConfigError
 from recmodels.registry import create
 from tasks.compare.champion import named
-from tasks.train.jobs import Candidate, Order
+from tasks.train.jobs import Candidate, TrainingJob
 from tasks.train.members import at_hand, in_turn, with_members, without_failed
 from tasks.train.stage import train
 from tests.tasks.export.test_stage import prepare_night
-from tests.tasks.train.test_stage import MANIFEST, order
+from tests.tasks.train.test_stage import MANIFEST, job
 
 
 def ensemble(**parameters: Any) -> Candidate:
@@ -85,28 +85,28 @@ def test_members_that_cannot_be_are_refused_with_the_configuration(members: list
         with_members({"ease": Candidate(), "both": ensemble(members=members)})
 
 
-def orders(folder: Path) -> list[Order]:
+def jobs(folder: Path) -> list[TrainingJob]:
     night = prepare_night(folder)
     both = {"members": ["popularity", "item_knn", "als"]}
     return [
-        order(night, "both", recommender="ensemble", parameters=both),
-        order(night, "popularity"),
-        order(night, "item_knn"),
+        job(night, "both", recommender="ensemble", parameters=both),
+        job(night, "popularity"),
+        job(night, "item_knn"),
     ]
 
 
 def test_ensembles_come_last_and_without_the_members_that_failed(tmp_path: Path) -> None:
-    single, ensembles = in_turn(orders(tmp_path))
+    single, ensembles = in_turn(jobs(tmp_path))
     assert [one.name for one in single] == ["popularity", "item_knn"]
     assert [one.name for one in ensembles] == ["both"]
     (told,) = without_failed(ensembles, {"als": "out of time", "other": "no"})
-    assert told.without == ["als"] and told.beside == 1
+    assert told.without == ["als"] and told.concurrency == 1
     (told,) = without_failed(ensembles, {})
     assert told.without == []
 
 
 def test_an_ensemble_takes_the_models_that_tonight_has_trained_and_no_others(tmp_path: Path) -> None:
-    both, popularity, item_knn = orders(tmp_path)
+    both, popularity, item_knn = jobs(tmp_path)
     for one in (popularity, item_knn):
         train.fn(one, MANIFEST, MANIFEST)
     inputs = dict.fromkeys(("prepared", "features"), MANIFEST["output"])

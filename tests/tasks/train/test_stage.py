@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import NightrecError
-from tasks.lists.rules import ListRules
+from tasks.lists.rules import ListSettings
 from tasks.store.machine import Machine
 from tasks.store.paths import Json, Night, run_stage
 from tasks.train import stage as training
-from tasks.train.jobs import Candidate, EvaluationRules, Order
+from tasks.train.jobs import Candidate, EvaluationSettings, TrainingJob
 from tasks.train.stage import earlier, recipe_of, refit, train
 from tests.tasks.export.test_stage import prepare_night
 
 MANIFEST = {"output": "as prepared"}
-RULES = ListRules(k=3)
+RULES = ListSettings(k=3)
 
 
 @pytest.fixture
@@ -32,21 +32,21 @@ def night(tmp_path: Path) -> Night:
     return prepare_night(tmp_path)
 
 
-def order(night: Night, name: str, rules: ListRules = RULES, window: Any = "train", **candidate: Any) -> Order:
-    return Order(
+def job(night: Night, name: str, rules: ListSettings = RULES, window: Any = "train", **candidate: Any) -> TrainingJob:
+    return TrainingJob(
         store=night.store.root,
         run_date=night.run_date,
         name=name,
         candidate=Candidate(**candidate),
         rules=rules,
-        evaluation=EvaluationRules(),
+        evaluation=EvaluationSettings(),
         window=window,
-        beside=2,
+        concurrency=2,
     )
 
 
-def trained(night: Night, name: str, rules: ListRules = RULES, **candidate: Any) -> Json:
-    return train.fn(order(night, name, rules, **candidate), MANIFEST, MANIFEST)
+def trained(night: Night, name: str, rules: ListSettings = RULES, **candidate: Any) -> Json:
+    return train.fn(job(night, name, rules, **candidate), MANIFEST, MANIFEST)
 
 
 def test_a_candidate_leaves_its_model_and_lists_of_the_measured_users(night: Night) -> None:
@@ -63,9 +63,9 @@ def test_a_candidate_leaves_its_model_and_lists_of_the_measured_users(night: Nig
 def test_longer_lists_need_no_new_model(night: Night) -> None:
     trained(night, "item_knn")
     before = (night.model("item_knn") / "manifest.json").read_bytes()
-    assert not trained(night, "item_knn", ListRules(k=4))["skipped"]
+    assert not trained(night, "item_knn", ListSettings(k=4))["skipped"]
     assert (night.model("item_knn") / "manifest.json").read_bytes() == before
-    assert trained(night, "item_knn", ListRules(k=4))["skipped"]
+    assert trained(night, "item_knn", ListSettings(k=4))["skipped"]
 
 
 def test_another_parameter_needs_a_new_model(night: Night) -> None:
@@ -76,19 +76,19 @@ def test_another_parameter_needs_a_new_model(night: Night) -> None:
 
 
 def test_the_winner_is_fitted_on_the_full_window(night: Night) -> None:
-    manifest = refit.fn(order(night, "item_knn", window="full"), MANIFEST, MANIFEST)
+    manifest = refit.fn(job(night, "item_knn", window="full"), MANIFEST, MANIFEST)
     assert manifest["parameters"]["recommender"] == "item_knn"
     spec = json.loads((night.folder / "logs" / "item_knn-full.spec.json").read_text())
     assert (spec["window"], spec["lists"]) == ("full", None)
     assert (night.champion / "model.safetensors").exists()
 
 
-def hybrid(night: Night, window: Any, warm_start: str, **parameters: Any) -> Order:
+def hybrid(night: Night, window: Any, warm_start: str, **parameters: Any) -> TrainingJob:
     given = {"factors": 4, "epochs": 1, "warm_start": warm_start}
-    return order(night, "hybrid", window=window, parameters=given | parameters)
+    return job(night, "hybrid", window=window, parameters=given | parameters)
 
 
-def has_trained(asked: Order) -> Json:
+def has_trained(asked: TrainingJob) -> Json:
     """Leave a model of that recipe, and say how a later one is told to start from it."""
     night = asked.night
     folder = night.model("hybrid") if asked.window == "train" else night.champion
@@ -108,7 +108,7 @@ def test_a_winner_starts_from_the_newest_earlier_night_of_the_same_recipe(night:
     assert earlier(hybrid(second, "full", "refit")) == first_left
     assert earlier(hybrid(third, "full", "refit")) == second_left
     assert earlier(hybrid(third, "full", "refit", factors=5)) == earlier(hybrid(third, "full", "no")) == {}
-    assert earlier(order(third, "item_knn", window="full")) == {}
+    assert earlier(job(third, "item_knn", window="full")) == {}
     shutil.rmtree(second.champion)
     assert earlier(hybrid(third, "full", "refit")) == first_left
 
@@ -196,12 +196,12 @@ def test_a_process_sees_the_gpu_it_was_given_and_no_other(night: Night, tmp_path
     machine = Machine(tmp_path / "slots", gpus=["3", "5"])
     with machine.share(1, gpus=1) as first, machine.share(1, gpus=1) as second:
         assert (first, second) == (["3"], ["5"])
-    assert training.gpus_for(order(night, "item_knn"), machine) == 0  # it has no use for one
-    assert training.gpus_for(order(night, "item_knn", device="gpu"), machine) == 1
-    assert training.gpus_for(order(night, "item_knn", device="cpu"), machine) == 0
-    assert training.gpus_for(order(night, "transformer"), machine) == 1
-    assert training.gpus_for(order(night, "transformer", gpus=2), machine) == 2
-    assert training.gpus_for(order(night, "transformer", gpus=2, device="cpu"), machine) == 0
+    assert training.gpus_for(job(night, "item_knn"), machine) == 0  # it has no use for one
+    assert training.gpus_for(job(night, "item_knn", device="gpu"), machine) == 1
+    assert training.gpus_for(job(night, "item_knn", device="cpu"), machine) == 0
+    assert training.gpus_for(job(night, "transformer"), machine) == 1
+    assert training.gpus_for(job(night, "transformer", gpus=2), machine) == 2
+    assert training.gpus_for(job(night, "transformer", gpus=2, device="cpu"), machine) == 0
 
 
 def test_each_process_keeps_to_its_threads() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expectations.rules import ValidationRules
+from expectations.rules import ValidationSettings
 from tasks.store.duckdb import connect
 from tasks.validate import profiles
 
@@ -24,7 +24,7 @@ def test_interactions_are_counted_dated_and_looked_up_in_the_catalogue(tmp_path:
             db,
             tmp_path / "interactions.parquet",
             tmp_path / "items.parquet",
-            ValidationRules(min_known_items_share=0.6),
+            ValidationSettings(min_known_items_share=0.6),
             CUTOFF,
         )
     assert profile == {
@@ -45,7 +45,7 @@ def test_without_rows_or_catalogue_there_is_nothing_to_date_or_look_up(tmp_path:
     pq.write_table(empty.empty_table(), tmp_path / "interactions.parquet")
     with connect(tmp_path) as db:
         profile = profiles.of_interactions(
-            db, tmp_path / "interactions.parquet", tmp_path / "items.parquet", ValidationRules(), CUTOFF
+            db, tmp_path / "interactions.parquet", tmp_path / "items.parquet", ValidationSettings(), CUTOFF
         )
     assert profile == {"users": 0, "items": 0}
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tasks.validate.stage as validation
-from expectations.rules import ValidationRules
+from expectations.rules import ValidationSettings
 from recmodels.errors import ConfigError, DataRefused
 from tasks.validate.stage import write_valid
 
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 CUTOFF = datetime(2026, 11, 25, tzinfo=UTC)
 YESTERDAY = CUTOFF - timedelta(days=1)
 STAMP = pa.timestamp("us", tz="UTC")
-LENIENT = ValidationRules(max_quarantined_share=1, min_users=1, min_items=1)
+LENIENT = ValidationSettings(max_quarantined_share=1, min_users=1, min_items=1)
 
 
 @dataclass
@@ -41,11 +41,11 @@ class Night:
             table = table.append_column("source_row", pa.array(range(2, rows + 2), pa.int64()))
         pq.write_table(table, self.root / "raw" / f"{name}.parquet")
 
-    def validate(self, rules: ValidationRules = LENIENT, recent: list[int] | None = None, **more: Any) -> Any:
+    def validate(self, rules: ValidationSettings = LENIENT, recent: list[int] | None = None, **more: Any) -> Any:
         raw, valid, quarantine = (self.root / name for name in ("raw", "valid", "quarantine"))
         return write_valid(raw, rules, CUTOFF, NOW, recent or [], valid, quarantine, **more)
 
-    def refusal(self, rules: ValidationRules = LENIENT, recent: list[int] | None = None, **more: Any) -> str:
+    def refusal(self, rules: ValidationSettings = LENIENT, recent: list[int] | None = None, **more: Any) -> str:
         with pytest.raises(DataRefused) as refused:
             self.validate(rules, recent, **more)
         return str(refused.value)
@@ -126,7 +126,7 @@ RATED = LENIENT.model_copy(update={"rating_min": 0.5, "rating_max": 5.0})
     ],
 )
 def test_an_interaction_that_breaks_a_rule_is_quarantined_and_the_others_stay(
-    night: Night, changed: dict[str, list[Any]], rules: ValidationRules, reason: str
+    night: Night, changed: dict[str, list[Any]], rules: ValidationSettings, reason: str
 ) -> None:
     night.raw("interactions", interactions(**changed))
     night.raw("items", CATALOGUE)
@@ -233,17 +233,17 @@ def test_lines_that_are_no_rows_are_kept_and_count_as_refused(night: Night) -> N
     night.raw("interactions", interactions())
     reject = {"source_file": ["ratings.csv"], "source_row": [5], "reason": ["2 fields where 4 are"], "text": ["1,2"]}
     night.raw("rejects", {"table": ["interactions"], **reject})
-    summary = night.validate(ValidationRules(max_quarantined_share=0.2))
+    summary = night.validate(ValidationSettings(max_quarantined_share=0.2))
     counts = summary["tables"]["interactions"]
     assert (counts["rows_in"], counts["rows"], counts["rejects"], counts["share"]) == (8, 8, 1, 1 / 9)
     assert night.read("quarantine/rejects").equals(night.read("raw/rejects"))
-    message = night.refusal(ValidationRules(max_quarantined_share=0.1))
+    message = night.refusal(ValidationSettings(max_quarantined_share=0.1))
     assert "1 because the line is no row (2 fields where 4 are; for example '1,2', first at ratings.csv:5)" in message
 
 
 def test_too_large_a_share_of_refused_rows_stops_the_night_after_the_quarantine_is_written(night: Night) -> None:
     night.raw("interactions", interactions(timestamp=[None] * 5, timestamp_text=["a", "a", "b", "c", "d"]))
-    assert night.refusal(ValidationRules(max_quarantined_share=0.5), docs_out=night.docs) == (
+    assert night.refusal(ValidationSettings(max_quarantined_share=0.5), docs_out=night.docs) == (
         "5 of 8 rows (62.5%) of the table interactions are refused and in quarantine: 5 because timestamp is missing "
         "or could not be read (ExpectColumnValuesToNotBeNull on timestamp; for example 'a', 'b', 'c', first at "
         "interactions.csv:2) (ExpectColumnMaxToBeBetween on reason: quarantined_share is 0.625); mend the input, or "
@@ -255,7 +255,7 @@ def test_too_large_a_share_of_refused_rows_stops_the_night_after_the_quarantine_
 
 def test_a_share_of_refused_rows_at_the_limit_is_allowed(night: Night) -> None:
     night.raw("interactions", interactions(user_id=[None, None]))
-    assert night.validate(ValidationRules(max_quarantined_share=0.25))["quarantined"] == 2
+    assert night.validate(ValidationSettings(max_quarantined_share=0.25))["quarantined"] == 2
 
 
 @pytest.mark.parametrize("column", ["user_id", "item_id", "timestamp"])
@@ -264,7 +264,7 @@ def test_a_needed_column_that_is_all_null_stops_the_night(night: Night, column: 
         "interactions",
         interactions(**{column: [None] * 8}) | ({column: pa.nulls(8, STAMP if column == "timestamp" else pa.int64())}),
     )
-    message = night.refusal(ValidationRules())
+    message = night.refusal(ValidationSettings())
     assert f"ExpectColumnValuesToNotBeNull on {column}; for example nothing, first at interactions.csv:2" in message
 
 
@@ -301,7 +301,7 @@ def test_an_empty_side_table_stops_the_night(night: Night, table: str) -> None:
     [
         (
             {"timestamp": [datetime(2018, 9, 24, 5, 27, tzinfo=UTC)] * 8},
-            ValidationRules(),
+            ValidationSettings(),
             [],
             "The newest interaction is of 2018-09-24, 2,984 days before the cutoff 2026-11-25, where at most 7 are "
             "allowed (ExpectColumnMaxToBeBetween on timestamp: newest_age_days is 2,984); pass --date 2018-09-25, or "
@@ -309,21 +309,21 @@ def test_an_empty_side_table_stops_the_night(night: Night, table: str) -> None:
         ),
         (
             {"user_id": [1] * 8},
-            ValidationRules(),
+            ValidationSettings(),
             [],
             "The interactions have 1 different user_id where at least 2 are needed "
             "(ExpectColumnMaxToBeBetween on user_id: users is 1); check the mapping of user_id.",
         ),
         (
             {"item_id": [10] * 8},
-            ValidationRules(),
+            ValidationSettings(),
             [],
             "The interactions have 1 different item_id where at least 2 are needed "
             "(ExpectColumnMaxToBeBetween on item_id: items is 1); check the mapping of item_id.",
         ),
         (
             {"item_id": [10, 51, 52, 51, 53, 54]},
-            ValidationRules(),
+            ValidationSettings(),
             [],
             "5 of 8 interactions are with items that the items table does not have ('51', '52', '53', first at "
             "interactions.csv:3), and a share of 50% must be known (ExpectColumnMaxToBeBetween on item_id: "
@@ -332,17 +332,17 @@ def test_an_empty_side_table_stops_the_night(night: Night, table: str) -> None:
         ),
         (
             {},
-            ValidationRules(),
+            ValidationSettings(),
             [16, 17, 18],
             "There are 8 interactions where recent nights had 17 (median), a difference of more than 50% "
             "(ExpectColumnMaxToBeBetween on rows: rows_to_recent is 0.4706); check that the input is complete, or "
             "raise validation.volume_tolerance.",
         ),
-        ({}, ValidationRules(), [5, 5], "where recent nights had 5 (median)"),
+        ({}, ValidationSettings(), [5, 5], "where recent nights had 5 (median)"),
     ],
 )
 def test_a_broken_rule_of_the_table_stops_the_night_with_a_sentence(
-    night: Night, changed: dict[str, list[Any]], rules: ValidationRules, recent: list[int], words: str
+    night: Night, changed: dict[str, list[Any]], rules: ValidationSettings, recent: list[int], words: str
 ) -> None:
     night.raw("interactions", interactions(**changed))
     night.raw("items", CATALOGUE)
@@ -352,13 +352,13 @@ def test_a_broken_rule_of_the_table_stops_the_night_with_a_sentence(
 @pytest.mark.parametrize("recent", [[8], [6, 8, 12], [16], []])
 def test_a_volume_near_that_of_recent_nights_is_good(night: Night, recent: list[int]) -> None:
     night.raw("interactions", interactions())
-    summary = night.validate(ValidationRules(), recent)
+    summary = night.validate(ValidationSettings(), recent)
     assert (summary["rows"], summary["users"], summary["items"]) == (8, 4, 4)
 
 
 def test_rules_that_are_turned_off_stop_nothing(night: Night) -> None:
     night.raw("interactions", interactions(timestamp=[datetime(2018, 9, 24, tzinfo=UTC)] * 8))
-    night.validate(ValidationRules(max_staleness_days=None, volume_tolerance=None), [1])
+    night.validate(ValidationSettings(max_staleness_days=None, volume_tolerance=None), [1])
 
 
 def test_the_earliest_day_can_be_moved(night: Night) -> None:
@@ -369,7 +369,7 @@ def test_the_earliest_day_can_be_moved(night: Night) -> None:
 def test_a_broken_catalogue_is_named_before_what_it_breaks(night: Night) -> None:
     night.raw("interactions", interactions())
     night.raw("items", {"item_id": pa.array([10, 10, 10])})
-    message = night.refusal(ValidationRules())
+    message = night.refusal(ValidationSettings())
     assert message.startswith("2 of 3 rows (66.7%) of the table items are refused")
     assert message.endswith("Broken too: known_items_share.")
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import NightrecError
-from tasks.compare.champion import Standing
-from tasks.compare.gate import GateRules, decide
+from tasks.compare.champion import Incumbent
+from tasks.compare.gate import GateSettings, decide
 from tasks.compare.recent import Recent
 from tasks.compare.stage import COMPARISON
 from tasks.report.charts import beside, meet
@@ -23,7 +23,7 @@ from tasks.report.figures import best, figures
 from tasks.report.page import html, write_report
 from tasks.report.stage import gate_text, recorded
 from tasks.store.paths import Json, Night, Store, write_json
-from tasks.store.stage import tell
+from tasks.store.stage import log_event
 from tests.tasks.site import RUN_DATE
 
 EVIL = "<script>alert(1)</script>"
@@ -129,13 +129,13 @@ def test_the_first_line_is_what_was_published_unless_nothing_beats_last_week(nig
 def test_the_champion_so_far_stands_beside_its_last_nights_and_its_challengers(night: Night) -> None:
     values = {"ease": np.full(300, 0.25), "popularity_7d": np.full(300, 0.1)}
     published(night, ["ease"])
-    standing = Standing(name="ease", published_as="ease", export_id="2026-03-30", recommender="ease", params={})
+    incumbent = Incumbent(name="ease", published_as="ease", export_id="2026-03-30", recommender="ease", params={})
     summaries = {
         name: {"k": 10, "metrics": {"ndcg": {"value": float(one.mean())}}, "slices": []} for name, one in values.items()
     }
     known = Recent((0.24, 0.26))
     for recent, told in ((known, "the median of its last 2 nights is 0.2500"), (Recent(), "NDCG 0.2500.")):
-        decision = decide(GateRules(), summaries, values, standing, {}, recent) | {"failed": {}, "baseline": None}
+        decision = decide(GateSettings(), summaries, values, incumbent, {}, recent) | {"failed": {}, "baseline": None}
         write_json(night.evaluation / "decision.json", decision)
         page = re.sub(r"\s+", " ", write_report(night).read_text(encoding="utf-8"))
         assert "The champion so far was ease, of the export 2026-03-30. Tonight it has NDCG 0.2500" in page
@@ -196,7 +196,7 @@ def test_a_night_that_failed_has_a_page_that_says_why(night: Night) -> None:
 def test_a_night_that_the_gate_refused_shows_its_comparison(night: Night) -> None:
     compared(night, ["ease"])
     with pytest.raises(NightrecError), recorded(night):
-        tell("compare", "done")
+        log_event("compare", "done")
         raise NightrecError("The champion collapsed.")
     found = json.loads(night.store.report(RUN_DATE).with_suffix(".json").read_text(encoding="utf-8"))
     assert found["news"][0] == "Nothing was published, the last export stays: The champion collapsed."
