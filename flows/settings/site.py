@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from flows.settings.renamed import with_new_names
 from flows.settings.schedule import ScheduleSettings, WorkerSettings
 from recmodels.errors import ConfigError
 from recmodels.registry import create
@@ -212,7 +213,7 @@ def load(path: Path | None) -> NightConfig:
 def checked(content: dict[str, Any], where: str) -> NightConfig:
     """Validate settings; the first mistake becomes one sentence."""
     try:
-        return NightConfig.model_validate(without_none(content))
+        return NightConfig.model_validate(without_none(with_new_names(content, where)))
     except ValidationError as error:
         raise ConfigError(f"{where}: {sentence(error)}") from None
 
