@@ -25,8 +25,9 @@ from tasks.publish.retention import retain
 from tasks.publish.sinks.load import load as load_sinks
 from tasks.report.mlflow import mlflow_run
 from tasks.report.stage import recorded, report
+from tasks.store.files import Json
 from tasks.store.machine import core_count
-from tasks.store.paths import Json, Store
+from tasks.store.paths import Store
 from tasks.train.jobs import TrainingJob
 from tasks.train.members import in_turn, with_members, without_failed
 from tasks.validate.stage import validate

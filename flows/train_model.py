@@ -9,7 +9,7 @@ from recmodels.errors import NightrecError
 from tasks.evaluate.stage import evaluate
 from tasks.store.lease import beating
 from tasks.store.locking import is_held
-from tasks.store.paths import Manifest, finished
+from tasks.store.manifests import Manifest, finished
 from tasks.train.jobs import TrainingJob
 from tasks.train.stage import refit, train
 

@@ -29,7 +29,7 @@ from recmodels.errors import NightrecError
 from tasks.evaluate.stage import evaluate
 from tasks.report.stage import Progress
 from tasks.store.lease import age
-from tasks.store.paths import Manifest
+from tasks.store.manifests import Manifest
 from tasks.store.stage import log_event
 from tasks.train.jobs import CPU_POOL, GPU_POOL, TrainingJob
 from tasks.train.stage import night_over, refit, train

@@ -12,7 +12,8 @@ from recmodels.metrics.ranking import Metric
 from recmodels.metrics.significance import Difference, holm, paired
 from tasks.compare.champion import Incumbent
 from tasks.compare.recent import Recent
-from tasks.store.paths import Json, Manifest
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest
 from tasks.store.stage import log_event
 from tasks.train.jobs import PRIMARY
 

@@ -13,7 +13,9 @@ from tasks.compare.churn import churn
 from tasks.compare.gate import GateSettings, against_baseline, decide, per_user
 from tasks.compare.recent import Recent, recent_figures
 from tasks.evaluate.backtests import rows
-from tasks.store.paths import Json, Manifest, Night, outputs, place_copy, write_json
+from tasks.store.files import Json, place_copy, write_json
+from tasks.store.manifests import Manifest, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.train.jobs import PRIMARY, Candidate
 

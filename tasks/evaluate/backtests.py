@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from statistics import mean, stdev
 
 from recmodels.metrics.ranking import METRICS
-from tasks.store.paths import Json, Manifest
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest
 from tasks.train.jobs import PRIMARY
 
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from recmodels.data import dataset as layout
 from recmodels.metrics.ranking import GROUPS as ALL
 from recmodels.metrics.ranking import Metric, bootstrap_intervals
-from tasks.store.paths import Json
+from tasks.store.files import Json
 from tasks.train.jobs import EvaluationSettings
 
 Mask = npt.NDArray[np.bool_]

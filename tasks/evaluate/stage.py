@@ -15,7 +15,8 @@ from tasks.evaluate.backtests import over_windows, spread
 from tasks.evaluate.reranking import effect, reranking
 from tasks.evaluate.slices import SLICED, figures, item_slices, means, recall_of, user_slices
 from tasks.lists.reader import read_available, read_lists, read_truth
-from tasks.store.paths import Json, Manifest, outputs
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest, outputs
 from tasks.store.stage import logged_stage, stage_task
 from tasks.train.jobs import PRIMARY, EvaluationSettings, TrainingJob
 

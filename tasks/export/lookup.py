@@ -14,7 +14,8 @@ from recmodels.data import dataset as layout
 from recmodels.errors import ConfigError, ExportRefused
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.reader import Export
-from tasks.store.paths import Night, Store, read_json, sha256
+from tasks.store.files import read_json, sha256
+from tasks.store.paths import Night, Store
 
 Row = dict[str, Any]
 

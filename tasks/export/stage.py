@@ -24,18 +24,11 @@ from tasks.export.writer import Parts, Writer, batches, describe_part, popular_t
 from tasks.features.column_roles import FeatureSettings
 from tasks.lists.rules import ListSettings, translate
 from tasks.store.exports import newest_export, next_export_id, point_to
-from tasks.store.paths import (
-    NIGHTREC_VERSION,
-    Json,
-    Manifest,
-    Night,
-    code_version,
-    digest,
-    outputs,
-    replacing,
-    write_json,
-)
+from tasks.store.files import Json, digest, replacing, write_json
+from tasks.store.manifests import Manifest, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import log_event, logged, stage_task
+from tasks.store.versions import NIGHTREC_VERSION, code_version
 
 
 class ExportSettings(ListSettings):

@@ -20,7 +20,8 @@ from recmodels.popularity import Popularity
 from recmodels.published.schema import arrow_schema, contract
 from tasks.features.column_roles import FeatureSettings
 from tasks.features.stage import categories_of
-from tasks.store.paths import Json, describe
+from tasks.store.files import Json
+from tasks.store.manifests import describe
 
 SOURCES = ["personal", "cold", "pinned"]
 ROWS_A_GROUP = 128_000
@@ -224,7 +225,7 @@ def ranked(
 
 def describe_part(path: Path, root: Path) -> Json:
     """A data file as the manifest names it, with the range of its users."""
-    part = describe(path, root)
+    part: Json = {**describe(path, root)}
     if "user_id" in part["schema"] and part["rows"]:
         file = pq.ParquetFile(path)
         first, last = (file.read_row_group(group, ["user_id"]) for group in (0, file.num_row_groups - 1))

@@ -20,7 +20,9 @@ from tasks.features.embeddings import embedded
 from tasks.features.terms import fit_terms, item_documents, tag_documents, write_terms
 from tasks.features.tokens import category, tags_as_written
 from tasks.features.user_features import write_user_terms
-from tasks.store.paths import Json, Manifest, Night, outputs
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 
 DAY = 24 * 3600 * 1_000_000  # µs

@@ -16,7 +16,9 @@ from recmodels.errors import ConfigError
 from recmodels.ranking.rerank import Rules
 from tasks.features.column_roles import FeatureSettings
 from tasks.features.stage import DAY, categories_of
-from tasks.store.paths import Json, Manifest, Night, outputs
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import log_event, logged_stage, stage_task
 
 FILE = "rules.parquet"

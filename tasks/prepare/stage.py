@@ -14,7 +14,9 @@ from recmodels.data import dataset as layout
 from recmodels.errors import DataRefused
 from tasks.prepare.holdout import Split, hold_out, microseconds
 from tasks.prepare.interactions import Floats, Ints, Log, PrepareSettings, Rows, core, grouped, merge, picked
-from tasks.store.paths import Json, Manifest, Night, outputs
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")

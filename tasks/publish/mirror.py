@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from recmodels.errors import NightrecError
 from recmodels.published.reader import place, read, shown
 from tasks.store.exports import switching, whole_exports
-from tasks.store.paths import Json, Store, read_json
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Store
 from tasks.store.stage import logged, stage_task
 
 OBJECT_STORES = ("s3", "gcs", "abfs")

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels.errors import ConfigError
 from tasks.store.exports import age_order, named_export, switches, switching, whole_exports
-from tasks.store.paths import TEMPORARY, Json, Store, now_text, read_json, sync, write_json
+from tasks.store.files import TEMPORARY, Json, now_text, read_json, sync, write_json
+from tasks.store.paths import Store
 from tasks.store.stage import log_event
 
 

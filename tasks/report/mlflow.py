@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels.published.reader import shown
-from tasks.store.paths import Json, Night, read_json
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Night
 from tasks.store.stage import log_event
 
 ONCE = "nightrec.started_at"  # the tag by which a night is known that has been logged

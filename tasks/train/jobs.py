@@ -14,7 +14,9 @@ from recmodels.data.dataset import Window
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
 from tasks.lists.rules import ListSettings
-from tasks.store.paths import Manifest, Night, Store, code_version, finished
+from tasks.store.manifests import Manifest, finished
+from tasks.store.paths import Night, Store
+from tasks.store.versions import code_version
 
 NAME = r"^[a-z0-9_]+$"  # of a model: it names folders and tasks
 POOL = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"

@@ -19,8 +19,10 @@ from recmodels.data.dataset import USERS, interactions_file, window_end
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
 from tasks.lists.rules import FILE
+from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
-from tasks.store.paths import Json, Manifest, Night, finished, outputs, read_json, run_stage, write_json
+from tasks.store.manifests import Manifest, finished, outputs, run_stage
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.train.jobs import TrainingJob
 from tasks.train.members import at_hand
@@ -120,7 +122,10 @@ def ends_before(night: Night, later: Night) -> bool:
 
 def taken(start: Json) -> Json:
     """What a training starts from, as one of its inputs."""
-    return {"earlier": (finished(Path(start["earlier"]["model"])) or {}).get("output")} if start else {}
+    if not start:
+        return {}
+    manifest = finished(Path(start["earlier"]["model"]))
+    return {"earlier": manifest["output"] if manifest else None}
 
 
 def with_models(job: TrainingJob, inputs: Json) -> tuple[Json, Json]:

@@ -20,7 +20,8 @@ from recmodels.errors import ConfigError, NightrecError
 from recmodels.metrics.ranking import per_user
 from recmodels.registry import create
 from recmodels.spaces import OneOf, Real, Space, space_of
-from tasks.store.paths import Json, Night, digest, read_json
+from tasks.store.files import Json, digest, read_json
+from tasks.store.paths import Night
 
 if TYPE_CHECKING:
     import optuna

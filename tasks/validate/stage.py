@@ -29,7 +29,9 @@ from expectations.rules import Rule, ValidationSettings
 from expectations.runner import Finding, Suite, check_schema, to_frame, write_docs
 from recmodels.errors import ConfigError, DataRefused
 from tasks.store.duckdb import connect, literal, quoted
-from tasks.store.paths import Json, Manifest, Night, finished, outputs, replacing
+from tasks.store.files import Json, replacing
+from tasks.store.manifests import Manifest, finished, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.validate import profiles
 

@@ -12,7 +12,8 @@ from tasks.export.stage import ExportSettings, export
 from tasks.features.stage import FeatureSettings, write_features
 from tasks.prepare.interactions import PrepareSettings
 from tasks.prepare.stage import write_prepared
-from tasks.store.paths import Json, Night, Store
+from tasks.store.files import Json
+from tasks.store.paths import Night, Store
 from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
 
 K = 3

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 from recmodels.errors import ConfigError, NightrecError
 from tasks.publish.sinks.settings import DeltaSettings
 from tasks.publish.sinks.source import Published, Tally, compare
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 
 def load(rules: DeltaSettings, published: Published) -> Json:

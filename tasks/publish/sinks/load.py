@@ -6,7 +6,8 @@ from importlib import import_module
 from recmodels.errors import NightrecError
 from tasks.publish.sinks.settings import DeltaSettings, Name, PostgresSettings, RedisSettings, SinkSettings
 from tasks.publish.sinks.source import Published
-from tasks.store.paths import Json, Store, digest, now_text, read_json, write_json
+from tasks.store.files import Json, digest, now_text, read_json, write_json
+from tasks.store.paths import Store
 from tasks.store.stage import logged, stage_task
 
 threads = threading.Lock()  # nights of a backfill may be published at the same time

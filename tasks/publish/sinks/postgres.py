@@ -16,7 +16,7 @@ from pyarrow import csv
 from recmodels.errors import ConfigError, NightrecError
 from tasks.publish.sinks.settings import PostgresSettings, address
 from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 if TYPE_CHECKING:
     from psycopg import Connection, Cursor

@@ -17,7 +17,7 @@ from recmodels.errors import ConfigError, NightrecError
 from tasks.publish.sinks.settings import RedisSettings, address
 from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare
 from tasks.store.duckdb import quoted
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recmodels.errors import ConfigError
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 TABLES = ("similar", "popular", "topk")  # what is loaded, in this order: the lists last
 

@@ -15,7 +15,8 @@ from tasks.compare.champion import Incumbent, field
 from tasks.compare.gate import GateSettings, admit, against_baseline, decide
 from tasks.compare.recent import Recent, recent_figures
 from tasks.compare.stage import COMPARISON, by_hand, unbeaten
-from tasks.store.paths import Json, Store, write_json
+from tasks.store.files import Json, write_json
+from tasks.store.paths import Store
 from tasks.train.jobs import Candidate
 
 TONIGHT = date(2026, 3, 31)

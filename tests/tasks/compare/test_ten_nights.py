@@ -21,7 +21,7 @@ from recmodels.registry import create
 from tasks.compare.champion import Incumbent
 from tasks.compare.gate import GateSettings, decide
 from tasks.compare.recent import Recent
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 NIGHTS, SLIGHT, CLEAR, POISONED = 10, 4, 6, 8
 BASELINE = "popularity_7d"

@@ -21,7 +21,8 @@ from tasks.export.audit_items import check_columns, item_tables
 from tasks.export.stage import ExportSettings, write_export
 from tasks.features.stage import FeatureSettings
 from tasks.store.exports import next_export_id
-from tasks.store.paths import Night, read_json, sha256
+from tasks.store.files import read_json, sha256
+from tasks.store.paths import Night
 from tests.tasks.publishing import LOG, K, prepare_night, publish
 from tests.tasks.site import RUN_DATE
 

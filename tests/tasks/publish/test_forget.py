@@ -19,7 +19,9 @@ from tasks.export.audit import audit
 from tasks.publish.forget import apply, forget, redact
 from tasks.publish.retention import KeepSettings, retain
 from tasks.store.exports import intact
-from tasks.store.paths import Night, Store, describe, read_json, sha256, write_json
+from tasks.store.files import read_json, sha256, write_json
+from tasks.store.manifests import describe
+from tasks.store.paths import Night, Store
 from tests.flows.running import nightrec
 from tests.tasks.publishing import K, prepare_night, publish
 from tests.tasks.site import RUN_DATE

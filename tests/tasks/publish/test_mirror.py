@@ -20,7 +20,8 @@ from tasks.publish.forget import forget
 from tasks.publish.mirror import mirror
 from tasks.publish.retention import KeepSettings, retain
 from tasks.store.exports import rollback
-from tasks.store.paths import Night, Store, read_json
+from tasks.store.files import read_json
+from tasks.store.paths import Night, Store
 from tests.flows.running import nightrec
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE

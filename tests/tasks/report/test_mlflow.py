@@ -10,7 +10,8 @@ import pytest
 
 from recmodels.errors import NightrecError
 from tasks.report.mlflow import MlflowSettings, log_night, mlflow_run
-from tasks.store.paths import Night, Store, write_json
+from tasks.store.files import write_json
+from tasks.store.paths import Night, Store
 from tests.tasks.site import RUN_DATE
 
 RULES = MlflowSettings(uri="http://user:secret@host:5000")

@@ -22,7 +22,8 @@ from tasks.report.charts import beside, meet
 from tasks.report.figures import best, figures
 from tasks.report.page import html, write_report
 from tasks.report.stage import gate_text, recorded
-from tasks.store.paths import Json, Night, Store, write_json
+from tasks.store.files import Json, write_json
+from tasks.store.paths import Night, Store
 from tasks.store.stage import log_event
 from tests.tasks.site import RUN_DATE
 

@@ -16,8 +16,10 @@ import pytest
 
 from recmodels.errors import NightrecError
 from tasks.lists.rules import ListSettings
+from tasks.store.files import Json
 from tasks.store.machine import Machine
-from tasks.store.paths import Json, Night, run_stage
+from tasks.store.manifests import run_stage
+from tasks.store.paths import Night
 from tasks.train import stage as training
 from tasks.train.jobs import Candidate, EvaluationSettings, TrainingJob
 from tasks.train.stage import earlier, recipe_of, refit, train
