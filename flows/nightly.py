@@ -134,7 +134,7 @@ def night(
             admit(comparison)
             winner = comparison["summary"]["winner"]
             job = next(job for job in [*single, *ensembles] if job.name == winner)
-            fitted = executor.refit(job.model_copy(update={"window": "full", "concurrency": 1}), prepared, full)
+            fitted = executor.refit(job.model_copy(update={"split": "full", "concurrency": 1}), prepared, full)
             published = export(
                 night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh
             )

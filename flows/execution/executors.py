@@ -200,7 +200,7 @@ class WorkPoolExecutor:
                 flow_run_name=f"{job.label}-{job.run_date}",
                 # A night that is retried under its own id asks anew.
                 idempotency_key=f"{this_run.id}:{this_run.run_count}:{job.label}:{pool}:{tries}",
-                tags=["nightrec", job.window, job.name],
+                tags=["nightrec", job.split, job.name],
             )
         except ObjectNotFound:
             job.alive.unlink(missing_ok=True)

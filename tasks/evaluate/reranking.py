@@ -3,7 +3,7 @@
 import numpy as np
 
 from recmodels.candidate import LISTS, PLAIN
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.metrics import diversity
 from recmodels.metrics import ranking as metrics
 from tasks.lists.reader import read_available, read_lists, read_truth

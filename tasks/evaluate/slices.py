@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
+from recmodels.data.arrays import Ints
 from recmodels.metrics.ranking import GROUPS as ALL
 from recmodels.metrics.ranking import Metric, bootstrap_intervals
 from tasks.store.files import Json
@@ -79,7 +80,7 @@ def filled(column: pa.ChunkedArray) -> Mask:
     return mask
 
 
-def recall_of(items: Mask, truth_row: npt.NDArray[np.intp], truth_item: layout.Ints, found: Mask, n: int) -> Metric:
+def recall_of(items: Mask, truth_row: npt.NDArray[np.intp], truth_item: Ints, found: Mask, n: int) -> Metric:
     """Share of each user's relevant items within ``items`` that were listed: [n], NaN for users with none."""
     within = items[truth_item]
     relevant = np.bincount(truth_row[within], minlength=n)

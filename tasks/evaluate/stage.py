@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
+from recmodels.data.arrays import Bools, Ints
 from recmodels.metrics import beyond_accuracy as beyond
 from recmodels.metrics import diversity
 from recmodels.metrics import ranking as metrics
@@ -95,9 +96,7 @@ def write_metrics(
     return {"k": rules.k, "users": len(users), "metrics": summary, "slices": slices, "message": told}
 
 
-def beyond_accuracy(
-    items: layout.Ints, hits: layout.Bools, prepared: Path, features: Path, seed: int
-) -> dict[str, metrics.Metric]:
+def beyond_accuracy(items: Ints, hits: Bools, prepared: Path, features: Path, seed: int) -> dict[str, metrics.Metric]:
     """What each user's list is like beside its accuracy; NaN where that has no meaning, or was not looked at."""
     count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
     known = pq.read_table(features / layout.USER_FEATURES, columns=["interactions"])["interactions"].to_numpy()

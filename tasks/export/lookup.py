@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.errors import ConfigError, ExportRefused
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.reader import Export

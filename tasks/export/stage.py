@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from recmodels.base import Recommender
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.fallback import serve
 from recmodels.popularity import Popularity

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.base import Recommender
-from recmodels.data import dataset as layout
+from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.fallback import Lists
@@ -31,7 +31,7 @@ PAIRS_AT_ONCE = 2_000_000  # of similar items: rows of a table that is written
 Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
-def batches(n_users: int, k: int) -> Iterator[layout.Ints]:
+def batches(n_users: int, k: int) -> Iterator[Ints]:
     """All users in their order, about two million list rows at a time."""
     size = max(1, 2_000_000 // k)
     for start in range(0, n_users, size):
@@ -130,7 +130,7 @@ def open_part(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def similar_tables(
-    model: Recommender, name: str, data: Dataset, item_ids: pa.Array, allowed: layout.Bools, k: int, run_date: date
+    model: Recommender, name: str, data: Dataset, item_ids: pa.Array, allowed: Bools, k: int, run_date: date
 ) -> Iterator[pa.Table]:
     """Tables of `similar`, in the order of the items: from the model, or from an item_knn where that cannot tell.
 
@@ -172,7 +172,7 @@ def popular_table(
     data: Dataset,
     items: pa.Table,
     features: FeatureSettings,
-    allowed: layout.Bools,
+    allowed: Bools,
     k: int,
 ) -> pa.Table:
     """The most popular available items of each window, overall (category null) and in each category."""
@@ -198,7 +198,7 @@ def popular_table(
 
 
 def ranked(
-    scores: layout.Floats, allowed: layout.Bools, pair_item: Codes, pair_category: Codes, n_categories: int, k: int
+    scores: Floats, allowed: Bools, pair_item: Codes, pair_category: Codes, n_categories: int, k: int
 ) -> tuple[Codes, Codes, Codes]:
     """Category (-1: of all items), rank and item of the k best allowed items with a score, of all and of each."""
     n_items = len(scores)

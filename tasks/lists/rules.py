@@ -10,12 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from recmodels.data import dataset as layout
-from recmodels.data.dataset import Floats, Ints, Window
+from recmodels.data import layout
+from recmodels.data.arrays import Floats, Ints
+from recmodels.data.layout import Split
+from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import ConfigError
 from recmodels.ranking.rerank import Rules
 from tasks.features.column_roles import FeatureSettings
-from tasks.features.stage import DAY, categories_of
+from tasks.features.stage import categories_of
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
@@ -122,10 +124,8 @@ def list_rules(
     return logged_stage("lists", night.list_rules, build, inputs=inputs, parameters=parameters, fresh=fresh)
 
 
-def translate(
-    night: Night, window: Window, rules: ListSettings, features: FeatureSettings, note: bool = False
-) -> Rules:
-    """The rules under dense indices, as of the end of a window.
+def translate(night: Night, split: Split, rules: ListSettings, features: FeatureSettings, note: bool = False) -> Rules:
+    """The rules under dense indices, as of the end of a split.
 
     What names nothing (an id that is not in the catalogue, a segment without users) is passed over, with a `note`.
 
@@ -133,7 +133,7 @@ def translate(
         ConfigError: a rule names a column or category that the items do not have.
     """
     items = pq.read_table(night.prepared / layout.ITEMS)
-    age, first_seen = ages(night, window, items, rules)
+    age, first_seen = ages(night, split, items, rules)
     allowed = items["available"].to_numpy().copy()
     allowed[indices_of(items, rules.excluded, "excluded", note)] = False
     if rules.max_item_age_days is not None:
@@ -150,7 +150,7 @@ def translate(
         new=~(first_seen > rules.new_days) if rules.new_share else None,
         categories=categories,
         caps=caps,
-        lengths=lengths_of(night, window, rules, note),
+        lengths=lengths_of(night, split, rules, note),
     )
 
 
@@ -176,9 +176,9 @@ def as_written(name: Id, kind: pa.DataType) -> pa.Scalar | None:
         return None
 
 
-def ages(night: Night, window: Window, items: pa.Table, rules: ListSettings) -> tuple[Floats, Floats]:
+def ages(night: Night, split: Split, items: pa.Table, rules: ListSettings) -> tuple[Floats, Floats]:
     """Days since each item's date, and since its first interaction; NaN where there is none: float32 [n_items]."""
-    seen = pq.read_table(night.features / window / layout.ITEM_FEATURES, columns=["age_days"])["age_days"]
+    seen = pq.read_table(night.features / split / layout.ITEM_FEATURES, columns=["age_days"])["age_days"]
     first_seen: Floats = seen.to_numpy().astype(np.float32)
     if rules.item_date is None:
         return first_seen, first_seen
@@ -194,8 +194,8 @@ def ages(night: Night, window: Window, items: pa.Table, rules: ListSettings) -> 
             f"export.item_date: the column {rules.item_date} of the items holds no dates ({column.type}); "
             "name one that does."
         ) from error
-    end = layout.window_end(night.prepared / layout.interactions_file(window))
-    day = (end - pc.cast(at, pa.float64()).to_numpy(zero_copy_only=False)) / DAY
+    end = layout.split_end(night.prepared / layout.interactions_file(split))
+    day = (end - pc.cast(at, pa.float64()).to_numpy(zero_copy_only=False)) / MICROSECONDS_PER_DAY
     age: Floats = np.where(np.isnan(day), first_seen, day).astype(np.float32)
     return age, first_seen
 
@@ -235,7 +235,7 @@ def hint(name: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10])}."
 
 
-def lengths_of(night: Night, window: Window, rules: ListSettings, note: bool) -> Ints | None:
+def lengths_of(night: Night, split: Split, rules: ListSettings, note: bool) -> Ints | None:
     """Each user's own k: by segment, 0 for those that are not active; None where all have the same.
 
     Raises:
@@ -253,6 +253,6 @@ def lengths_of(night: Night, window: Window, rules: ListSettings, note: bool) ->
             if note and not within.any():
                 log_event("lists", "note", f"export.segments.k: no user has {name!r} in {rules.segments.column}")
     if rules.active_days is not None:
-        seen = pq.read_table(night.features / window / layout.USER_FEATURES, columns=["recency_days"])["recency_days"]
+        seen = pq.read_table(night.features / split / layout.USER_FEATURES, columns=["recency_days"])["recency_days"]
         lengths[~(seen.to_numpy() <= rules.active_days)] = 0  # nor those without any interaction
     return lengths

@@ -13,10 +13,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import csc_array
 
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+from recmodels.data.arrays import Bools, Floats, Ints, Longs
+
 Places = npt.NDArray[np.integer[Any]]
 Number = TypeVar("Number", np.int32, np.int64, np.float32)
 
@@ -69,7 +67,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.user)
 
-    def take(self, rows: Mask | Places) -> "Rows":
+    def take(self, rows: Bools | Places) -> "Rows":
         rows = rows if rows.dtype == np.bool_ else rows.astype(np.intp)  # once, not for each column
         timestamp = picked(self.timestamp, rows)
         first = timestamp if self.first is self.timestamp else picked(self.first, rows)
@@ -78,7 +76,7 @@ class Rows:
         return Rows(user, item, timestamp, first, picked(self.weight, rows), rating)
 
 
-def picked(column: npt.NDArray[Number], rows: Mask | Places) -> npt.NDArray[Number]:
+def picked(column: npt.NDArray[Number], rows: Bools | Places) -> npt.NDArray[Number]:
     """``column[rows]``; for row numbers this way takes half the time, since it does not check their bounds."""
     return column[rows] if rows.dtype == np.bool_ else column.take(rows, mode="clip")
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import hashed, key_in
 from tasks.export.writer import describe_part, open_part

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.published.reader import Export
 from tasks.compare.champion import last_export
 from tasks.prepare.stage import opted_out_ids

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from recmodels.data.dataset import Window
+from recmodels.data.layout import Split
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
 from tasks.lists.rules import ListSettings
@@ -92,7 +92,7 @@ class TrainingJob(BaseModel):
     candidate: Candidate
     rules: ListSettings
     evaluation: EvaluationSettings
-    window: Window = Field(default="train", description="train: fit, list and measure; full: refit the winner.")
+    split: Split = Field(default="train", description="train: fit, list and measure; full: refit the winner.")
     seed: int = Field(default=0, ge=0)
     concurrency: int = Field(default=1, ge=1, description="How many candidates share the machine, this one included.")
     fresh: bool = False
@@ -111,15 +111,15 @@ class TrainingJob(BaseModel):
     @property
     def alive(self) -> Path:
         """Touched while somebody works on this order."""
-        return self.night.folder / "logs" / f"{self.name}-{self.window}.alive"
+        return self.night.folder / "logs" / f"{self.name}-{self.split}.alive"
 
     @property
     def label(self) -> str:
-        return f"train-{self.name}" if self.window == "train" else f"refit-{self.name}"
+        return f"train-{self.name}" if self.split == "train" else f"refit-{self.name}"
 
     def result(self) -> Manifest | None:
         """What the order is for, if it is there: the candidate's metrics, or the refitted champion."""
-        return finished(self.night.metrics(self.name) if self.window == "train" else self.night.champion)
+        return finished(self.night.metrics(self.name) if self.split == "train" else self.night.champion)
 
     def same_code(self) -> None:
         """Raise NightrecError unless this process runs the night's own code."""
@@ -134,7 +134,7 @@ class TrainingJob(BaseModel):
         counts = prepared.get("summary", {})
         if not counts:
             return 0
-        rows = counts[self.window]["rows"]
+        rows = counts[self.split]["rows"]
         model = kind_of(self.recommender)(**self.candidate.parameters)
         loaded: int = 24 * rows
         return loaded + model.memory_needed(counts["users"], counts["items"], rows)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recmodels.data.backtests import folds
+from recmodels.data.backtests import backtest_folds
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold
 from recmodels.errors import ConfigError, NightrecError
@@ -69,7 +69,7 @@ def tune(
     space = space_of(recommender)
     start = {name: value for name, value in asdict(create(recommender, configured)).items() if name in space}
     data = Dataset.load(night.features, "train")
-    parts = folds(data, windows, days, seed)
+    parts = backtest_folds(data, windows, days, seed)
     fixed = {name: value for name, value in configured.items() if name not in space}
     prepared = read_json(night.prepared / "manifest.json") or {}
     about = {"data": prepared.get("output"), "fixed": fixed, "space": repr(space), "windows": [windows, days, k, seed]}

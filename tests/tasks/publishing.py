@@ -40,8 +40,8 @@ def prepare_night(root: Path, run_date: date = RUN_DATE) -> Night:
     for folder in (night.prepared, night.features / "train", night.features / "full"):
         folder.mkdir(parents=True)
     write_prepared(night.valid, PrepareSettings(holdout="last"), CUTOFF, night.prepared)
-    for window in ("train", "full"):
-        write_features(night.prepared, night.valid, window, FeatureSettings(), night.features / window)  # type: ignore[arg-type]
+    for split in ("train", "full"):
+        write_features(night.prepared, night.valid, split, FeatureSettings(), night.features / split)  # type: ignore[arg-type]
     ItemKNN().fit(Dataset.load(night.features, "full")).save(night.champion)
     return night
 
