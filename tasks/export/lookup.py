@@ -125,7 +125,7 @@ def verified(store: Path, run_date: date | None) -> str:
     from recmodels.data.dataset import Dataset
     from tasks.export.audit import audit
     from tasks.export.audit_items import check_columns
-    from tasks.features.column_roles import FeatureSettings
+    from tasks.features.settings import FeatureSettings
     from tasks.lists.rules import ListSettings, translate
     from tasks.store.exports import intact
 

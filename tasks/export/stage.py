@@ -21,7 +21,7 @@ from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit
 from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.writer import Parts, Writer, batches, describe_part, popular_table, similar_tables
-from tasks.features.column_roles import FeatureSettings
+from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import ListSettings, translate
 from tasks.store.exports import newest_export, next_export_id, point_to
 from tasks.store.files import Json, digest, replacing, write_json

@@ -17,8 +17,9 @@ from recmodels.data import layout
 from recmodels.data.arrays import Ints
 from recmodels.data.layout import Split
 from recmodels.data.times import MICROSECONDS_PER_DAY
-from tasks.features.column_roles import FeatureSettings, role_of
+from tasks.features.column_roles import role_of
 from tasks.features.embeddings import embedded
+from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, item_documents, tag_documents, write_terms
 from tasks.features.tokens import category, tags_as_written
 from tasks.features.user_features import write_user_terms

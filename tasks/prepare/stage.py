@@ -14,7 +14,8 @@ from recmodels.data import layout
 from recmodels.data.arrays import Floats, Ints
 from recmodels.errors import DataRefused
 from tasks.prepare.holdout import Split, hold_out, microseconds
-from tasks.prepare.interactions import Log, PrepareSettings, Rows, core, grouped, merge, picked
+from tasks.prepare.interactions import Log, Rows, core, grouped, merge, picked
+from tasks.prepare.settings import PrepareSettings
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night

@@ -10,7 +10,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
 from tasks.export.stage import ExportSettings, export
 from tasks.features.stage import FeatureSettings, write_features
-from tasks.prepare.interactions import PrepareSettings
+from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tasks.store.files import Json
 from tasks.store.paths import Night, Store

@@ -12,7 +12,7 @@ import pytest
 from recmodels.data import layout
 from tasks.features.stage import FeatureSettings, categories_of, role_of, write_features
 from tasks.features.user_features import write_user_terms
-from tasks.prepare.interactions import PrepareSettings
+from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recmodels.data import layout
 from recmodels.errors import DataRefused
-from tasks.prepare.interactions import PrepareSettings
+from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tasks.report.stage import holdout_text
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
