@@ -6,7 +6,10 @@ from typing import Any
 
 from recmodels.errors import ConfigError
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "keep": "retention",
+    "evaluation.windows": "evaluation.backtests",
+}
 """Old dotted key of `nightrec.toml` -> new dotted key, applied in this order; `models.*` stands for every model."""
 
 _noted: set[tuple[str, str]] = set()

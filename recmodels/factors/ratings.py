@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import chunks
-from recmodels.data.arrays import Csr, Floats, Ints, empty_matrix
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Csr, Dataset, Floats, Ints, empty_matrix
 from recmodels.errors import DataRefused, NightrecError
 
 PAIRS = 2**22  # entries of neighbours and ratings that are compared at a time: some 100 MB

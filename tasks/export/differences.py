@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import ConfigError
 from tasks.export.audit_items import whole_lists
 from tasks.store.exports import named_export
-from tasks.store.files import Json
-from tasks.store.paths import Store
+from tasks.store.paths import Json, Store
 
 COLUMNS = ["user_id", "rank", "item_id", "score"]
 SHOWN = 10  # items that entered or left the lists, and items whose lists changed most in number

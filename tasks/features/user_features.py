@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from recmodels.data.arrays import Ints
-from tasks.features.column_roles import role_of
-from tasks.features.settings import FeatureSettings
+from recmodels.data.dataset import Ints
+from tasks.features.column_roles import FeatureSettings, role_of
 from tasks.features.terms import Terms, range_of, write_terms
 
 

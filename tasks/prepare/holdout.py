@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from tasks.prepare.interactions import Log, Places, Rows, core, merge
-from tasks.prepare.settings import PrepareSettings
+from tasks.prepare.interactions import Log, Places, PrepareSettings, Rows, core, merge
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 from flows.cli.app import main
-from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,10 +66,10 @@ def start(
     )
 
 
-def ended(process: "subprocess.Popen[str]") -> Ran:
+def ended(process: "subprocess.Popen[str]", timeout: float = 180) -> Ran:
     """Wait for a process to end."""
     try:
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate(timeout=timeout)
     finally:
         process.kill()
     return Ran(process.returncode, out, err)

@@ -11,8 +11,7 @@ import pytest
 
 from recmodels.errors import ConfigError
 from tasks.export.differences import difference, side_by_side
-from tasks.store.files import write_json
-from tasks.store.paths import Store
+from tasks.store.paths import Store, write_json
 
 Lists = dict[Any, list[Any]]
 
