@@ -5,9 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup nightly test check format lock clean
+.PHONY: help setup nightly test test-fast coverage bench check format lock clean
 
-setup: $(READY)
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do printf '  %-12s %s\n' "$$name" "$$does"; done
+
+setup: $(READY)  ## an environment in .venv with everything that development needs
 
 # Pinned by requirements.lock; repeated only when that file or pyproject.toml changes, so it works offline afterwards.
 $(READY): pyproject.toml requirements.lock
@@ -17,26 +20,39 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/python -m recmodels.precompile
 	touch $@
 
-nightly: $(READY)
+nightly: $(READY)  ## a night on the demo site, in ./store
 	$(BIN)/nightrec run
 
-# BLAS with a thread for each core in each of the workers would mostly wait for cores.
-test: $(READY)
-	OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# BLAS with a thread for each core in each of the workers would mostly wait for cores. Bytecode is kept, whatever the
+# environment says: each of the many processes that the tests start would compile the same sources again.
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
-check: $(READY)
+test: $(READY)  ## all tests, in five minutes on two cores
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder
+
+test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in one minute
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m 'not (slow or server or browser)'
+
+coverage: $(READY)  ## all tests, and which lines they run: in the terminal, and as pages in htmlcov/
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-report=html
+
+bench: $(READY)  ## a few quick benchmarks, kept by commit, and what became slower than before
+	$(BIN)/python -m tests.benchmarks.record
+
+check: $(READY)  ## lint, format, types, and the order of the packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY)
+format: $(READY)  ## lint and format, and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Pin what is installed now.
-lock:
+lock: $(READY)  ## pin what is installed now in requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
 
-clean:
-	rm -rf store .pytest_cache .ruff_cache .mypy_cache .hypothesis
+clean:  ## remove what was made here, the store of ./store and .venv's caches included, but not .venv
+	rm -rf store build dist htmlcov .coverage .coverage.* *.egg-info
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from expectations.rules import Rule, ValidationSettings, has_rows, present, quarantined_share, row_rule, statistic
+from expectations.rules import Rule, has_rows, present, quarantined_share, row_rule, statistic
+from expectations.settings import ValidationSettings
 
 REQUIRED = {"user_id": "id", "item_id": "id", "timestamp": "timestamp"}
 OPTIONAL = {"rating": "number", "event": "text"}

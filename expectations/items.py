@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from expectations.rules import (
-    Rule,
-    ValidationSettings,
-    first_of_its_id,
-    has_rows,
-    present,
-    quarantined_share,
-    statistic,
-)
+from expectations.rules import Rule, first_of_its_id, has_rows, present, quarantined_share, statistic
+from expectations.settings import ValidationSettings
 
 REQUIRED = {"item_id": "id"}
 OPTIONAL = {"title": "text", "available": "truth"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from expectations.rules import Rule, ValidationSettings, first_of_its_id, has_rows, present, quarantined_share
+from expectations.rules import Rule, first_of_its_id, has_rows, present, quarantined_share
+from expectations.settings import ValidationSettings
 
 REQUIRED = {"user_id": "id"}
 OPTIONAL = {"opted_out": "truth"}

@@ -18,7 +18,8 @@ from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import ConfigError, NightrecError
 from tasks.ingest.demo import demo_site
-from tasks.store.paths import Json, Night, Store, read_json
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Night, Store
 from tasks.store.stage import log_event
 
 

@@ -25,8 +25,9 @@ from tasks.publish.retention import retain
 from tasks.publish.sinks.load import load as load_sinks
 from tasks.report.mlflow import mlflow_run
 from tasks.report.stage import recorded, report
+from tasks.store.files import Json
 from tasks.store.machine import core_count
-from tasks.store.paths import Json, Store
+from tasks.store.paths import Store
 from tasks.train.jobs import TrainingJob
 from tasks.train.members import in_turn, with_members, without_failed
 from tasks.validate.stage import validate
@@ -133,11 +134,11 @@ def night(
             admit(comparison)
             winner = comparison["summary"]["winner"]
             job = next(job for job in [*single, *ensembles] if job.name == winner)
-            fitted = executor.refit(job.model_copy(update={"window": "full", "concurrency": 1}), prepared, full)
+            fitted = executor.refit(job.model_copy(update={"split": "full", "concurrency": 1}), prepared, full)
             published = export(
                 night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh
             )
-            retain(night.store, config.retention)
+            retain(night.store, config.keep)
             record["sinks"] = load_sinks(night.store, config.sinks)
             if config.mirror.to:
                 mirror(night.store, config.mirror.to)

@@ -9,7 +9,7 @@ from recmodels.errors import NightrecError
 from tasks.evaluate.stage import evaluate
 from tasks.store.lease import beating
 from tasks.store.locking import is_held
-from tasks.store.paths import Manifest, finished
+from tasks.store.manifests import Manifest, finished
 from tasks.train.jobs import TrainingJob
 from tasks.train.stage import refit, train
 
@@ -34,9 +34,9 @@ def train_model(job: TrainingJob) -> None:
 def run_job(job: TrainingJob) -> Manifest:
     """Train, list and measure a candidate, or refit the winner, from what the store holds of the night."""
     night = job.night
-    prepared, described = finished(night.prepared), finished(night.features / job.window)
+    prepared, described = finished(night.prepared), finished(night.features / job.split)
     if prepared is None or described is None:
         raise NightrecError(f"The features of the night {job.run_date} are not in {night.features}.")
-    if job.window == "full":
+    if job.split == "full":
         return refit(job, prepared, described)
     return evaluate(job, train(job, prepared, described), prepared)

@@ -7,8 +7,9 @@ from prefect import flow
 from flows.settings.site import NightConfig
 from tasks.ingest.demo import demo_site
 from tasks.ingest.stage import ingest
+from tasks.store.files import Json
 from tasks.store.locking import held
-from tasks.store.paths import Json, Store
+from tasks.store.paths import Store
 from tasks.validate.stage import validate
 
 

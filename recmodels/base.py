@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.data.dataset import Bools, Csr, Dataset, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
 from recmodels.ranking.topk import TopK, top_k
 

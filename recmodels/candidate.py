@@ -23,20 +23,10 @@ import pyarrow.parquet as pq
 from recmodels import registry
 from recmodels.base import Recommender
 from recmodels.compute import memory
-from recmodels.data.backtests import rolled
-from recmodels.data.dataset import (
-    FIRST,
-    HOLDOUT,
-    ITEMS,
-    PREPARED,
-    UNSEEN,
-    Bools,
-    Dataset,
-    Ints,
-    Window,
-    interactions_file,
-)
-from recmodels.data.folds import Times
+from recmodels.data.arrays import Bools, Ints, Longs
+from recmodels.data.backtests import rolling_folds
+from recmodels.data.dataset import Dataset
+from recmodels.data.layout import FIRST, HOLDOUT, ITEMS, PREPARED, UNSEEN, Split, interactions_file
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.factors.ratings import RatingPredictor, mae, rmse
 from recmodels.fallback import Lists, serve
@@ -82,7 +72,7 @@ class Spec:
     """What to do; as JSON, paths are strings."""
 
     features: Path
-    window: Window
+    split: Split
     recommender: str
     params: dict[str, Any]
     seed: int
@@ -111,7 +101,7 @@ class Spec:
 
 def run(spec: Spec) -> dict[str, Any]:
     """Train or load, then list; seconds, bytes and counts of what was done."""
-    data = Dataset.load(spec.features, spec.window)
+    data = Dataset.load(spec.features, spec.split)
     model = registry.create(spec.recommender, spec.params, seed=spec.seed)
     users = _users(spec.features, spec.lists, data)
     learnt = _learnt(spec, data)
@@ -179,7 +169,7 @@ def _fit(spec: Spec, model: Recommender, data: Dataset) -> None:
     vars(model).update({name: given[name] for name, value in chosen.items() if value is None})
     if spec.earlier and isinstance(model, PairModel):
         model.start_from(
-            Earlier.load(Path(spec.earlier["model"]), Path(spec.earlier["features"]), spec.features, spec.window)
+            Earlier.load(Path(spec.earlier["model"]), Path(spec.earlier["features"]), spec.features, spec.split)
         )
     model.fit(data)
     vars(model).update(chosen)  # what is saved is the recipe, and no path
@@ -188,7 +178,7 @@ def _fit(spec: Spec, model: Recommender, data: Dataset) -> None:
 def _learnt(spec: Spec, data: Dataset) -> Dataset:
     """What there is to learn from: everything, but where some users are to be unknown to the model."""
     path = spec.features / PREPARED / UNSEEN
-    if spec.window == "full" or not path.exists():
+    if spec.split == "full" or not path.exists():
         return data
     return data.without(pq.read_table(path)["user_index"].to_numpy())
 
@@ -196,7 +186,7 @@ def _learnt(spec: Spec, data: Dataset) -> Dataset:
 def _rating_errors(spec: Spec, model: Recommender, data: Dataset) -> dict[str, float]:
     """How wrong the ratings of the holdout are foreseen, by a model that foresees any."""
     path = spec.features / PREPARED / HOLDOUT
-    if spec.window == "full" or not isinstance(model, RatingPredictor) or getattr(model, "baseline_", None) is None:
+    if spec.split == "full" or not isinstance(model, RatingPredictor) or getattr(model, "baseline_", None) is None:
         return {}
     if "rating" not in pq.read_schema(path).names:
         return {}
@@ -219,8 +209,10 @@ def _windows(spec: Spec, lists: ListsSpec, data: Dataset, fit_seconds: float) ->
     found: list[dict[str, Any]] = []
     allowed, step = _available(spec.features, lists), max(1, PLACES // lists.k)
     started = time.perf_counter()
-    first = _first_times(spec.features, spec.window, data)
-    for window, part in rolled(data, spec.windows - 1, spec.window_days, spec.seed, cold_start=True, first=first):
+    first = _first_times(spec.features, spec.split, data)
+    for window, part in rolling_folds(
+        data, spec.windows - 1, spec.window_days, spec.seed, cold_start=True, first=first
+    ):
         about: dict[str, Any] = {"window": window + 1, "users": len(part.users)}
         spent = time.perf_counter() - started
         if spec.minutes is not None and spent + fit_seconds > 60 * spec.minutes * (spec.windows - 1):
@@ -246,15 +238,15 @@ def _windows(spec: Spec, lists: ListsSpec, data: Dataset, fit_seconds: float) ->
     return found
 
 
-def _first_times(features: Path, window: Window, data: Dataset) -> Times | None:
+def _first_times(features: Path, split: Split, data: Dataset) -> Longs | None:
     """When each pair that is learnt from began; None where no pair was repeated."""
-    path = features / PREPARED / interactions_file(window)
+    path = features / PREPARED / interactions_file(split)
     if FIRST not in pq.read_schema(path).names:
         return None
     table = pq.read_table(path, columns=["user_index", "weight", FIRST])
     learnt = np.bincount(data.user_index, minlength=data.n_users) > 0
     rows = (table["weight"].to_numpy() > 0) & learnt[table["user_index"].to_numpy()]
-    times: Times = table[FIRST].cast(pa.int64()).to_numpy()[rows]
+    times: Longs = table[FIRST].cast(pa.int64()).to_numpy()[rows]
     return times
 
 

@@ -6,10 +6,11 @@ import numpy as np
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
-from recmodels.data.dataset import Bools, Csr, Dataset, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
+from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import ConfigError, DataRefused
 
-DAY = 86_400_000_000  # microseconds
 FADED = 1e-6  # the least that an old interaction counts, so that a history never vanishes
 TINY = float(np.finfo(np.float32).tiny)
 
@@ -101,7 +102,7 @@ class Content(Recommender):
         weight = data.weight[rows]
         if self.half_life_days is not None:
             last = np.repeat(data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)], lengths)
-            age = (last - data.timestamp[rows]) / DAY
+            age = (last - data.timestamp[rows]) / MICROSECONDS_PER_DAY
             weight = weight * np.maximum(0.5 ** (age / self.half_life_days), FADED).astype(np.float32)
         history: Csr = sparse.csr_array((weight, data.item_index[rows], indptr), shape=(len(users), data.n_items))
         history.sort_indices()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recmodels.base import Recommender
-from recmodels.data.dataset import Bools, Dataset, Floats, Ints
+from recmodels.data.arrays import Bools, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.ranking.rerank import Rules, choose
 from recmodels.ranking.topk import TopK
 

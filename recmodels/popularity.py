@@ -6,9 +6,10 @@ from typing import ClassVar
 import numpy as np
 
 from recmodels.base import SCORE_BYTES, Recommender
-from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.data.arrays import Floats, Ints
+from recmodels.data.dataset import Dataset
+from recmodels.data.times import MICROSECONDS_PER_DAY
 
-DAY = 86_400_000_000  # microseconds
 ROWS = 2**21  # interactions that are added up at a time
 
 
@@ -31,7 +32,7 @@ class Popularity(Recommender):
         total, recent = np.zeros(data.n_items), np.zeros(data.n_items)
         for rows in (slice(i, i + ROWS) for i in range(0, len(data), ROWS)):
             item, weight = data.item_index[rows], data.weight[rows].astype(np.float64)
-            age = (data.end - data.timestamp[rows]) / DAY
+            age = (data.end - data.timestamp[rows]) / MICROSECONDS_PER_DAY
             total += np.bincount(item, weight, data.n_items)
             if self.half_life_days is not None:
                 weight *= 0.5 ** (age / self.half_life_days)

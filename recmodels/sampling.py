@@ -7,7 +7,8 @@ propensity (Steck, "Item popularity and recommendation accuracy", RecSys 2011; S
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.data.dataset import Dataset, Floats
+from recmodels.data.arrays import Floats
+from recmodels.data.dataset import Dataset
 
 
 def importance(data: Dataset, exponent: float, *, weighted: bool) -> Floats:

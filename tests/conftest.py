@@ -1,16 +1,50 @@
-"""What all tests share: where the real data are."""
+"""What all tests share: where the real data are, the kinds of tests, and what becomes of those that are skipped."""
 
 import os
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 REAL_DATA = Path(os.environ.get("NIGHTREC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+STRICT = "NIGHTREC_TEST_STRICT"
+MAY_BE_ABSENT = {"gpu", "real_data"}  # even where everything is run
+SERVERS = {"prefect_server", "prefect_home", "demo"}  # fixtures that start a server, or nights with one of their own
 
 
 def real_data(name: str) -> Path:
-    """The folder or file `name` of the real data; skips the test where it is absent."""
+    """The folder or file `name` of the real data; skips the test where it is absent. Such tests are `real_data`."""
     path = REAL_DATA / name
     if not path.exists():
         pytest.skip(f"{path} is absent; point NIGHTREC_TEST_DATA at the folder of real data")
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a server by the fixtures it asks for."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Say last of all what was skipped and how to run it; where `NIGHTREC_TEST_STRICT` is set, fail for it."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if not skipped:
+        return
+    reasons = Counter(reason(report) for report in skipped)
+    reporter.write_line(f"{len(skipped)} skipped: " + "; ".join(f"{n}x {why}" for why, n in reasons.items()))
+    avoidable = [report for report in skipped if not MAY_BE_ABSENT & set(report.keywords)]
+    if avoidable and os.environ.get(STRICT):
+        reporter.write_line(f"{STRICT} is set: nothing but a GPU and the real data may be absent.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped, in its words."""
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return said.removeprefix("Skipped: ")

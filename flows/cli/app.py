@@ -18,7 +18,8 @@ from flows.cli.operate import deploy, serve, worker
 from flows.cli.options import Day, date_option, models_option, site_options, store_option, the_store
 from flows.cli.reports import report, tune
 from recmodels.errors import ConfigError, NightrecError
-from tasks.store.paths import Store, read_json
+from tasks.store.files import read_json
+from tasks.store.paths import Store
 
 if TYPE_CHECKING:
     from flows.settings.site import NightConfig

@@ -29,10 +29,9 @@ from recmodels.errors import NightrecError
 from tasks.evaluate.stage import evaluate
 from tasks.report.stage import Progress
 from tasks.store.lease import age
-from tasks.store.paths import Manifest
+from tasks.store.manifests import Manifest
 from tasks.store.stage import log_event
-from tasks.train.jobs import TrainingJob
-from tasks.train.settings import CPU_POOL, GPU_POOL
+from tasks.train.jobs import CPU_POOL, GPU_POOL, TrainingJob
 from tasks.train.stage import night_over, refit, train
 
 Futures: TypeAlias = dict[str, PrefectFuture[Manifest]]
@@ -201,7 +200,7 @@ class WorkPoolExecutor:
                 flow_run_name=f"{job.label}-{job.run_date}",
                 # A night that is retried under its own id asks anew.
                 idempotency_key=f"{this_run.id}:{this_run.run_count}:{job.label}:{pool}:{tries}",
-                tags=["nightrec", job.window, job.name],
+                tags=["nightrec", job.split, job.name],
             )
         except ObjectNotFound:
             job.alive.unlink(missing_ok=True)

@@ -6,10 +6,7 @@ from typing import Any
 
 from recmodels.errors import ConfigError
 
-RENAMED: dict[str, str] = {
-    "keep": "retention",
-    "evaluation.windows": "evaluation.backtests",
-}
+RENAMED: dict[str, str] = {}
 """Old dotted key of `nightrec.toml` -> new dotted key, applied in this order; `models.*` stands for every model."""
 
 _noted: set[tuple[str, str]] = set()

@@ -11,22 +11,24 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from expectations.settings import ValidationSettings
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import ScheduleSettings, WorkerSettings
 from recmodels.errors import ConfigError
 from recmodels.registry import create
-from tasks.compare.settings import GateSettings
-from tasks.export.settings import ExportSettings
-from tasks.features.column_roles import FeatureSettings
+from tasks.compare.gate import GateSettings
+from tasks.export.stage import ExportSettings
+from tasks.features.settings import FeatureSettings
 from tasks.ingest.reading.inputs import Inputs
 from tasks.ingest.reading.presets import apply
-from tasks.prepare.interactions import PrepareSettings
-from tasks.publish.settings import MirrorSettings, RetentionSettings
+from tasks.prepare.settings import PrepareSettings
+from tasks.publish.mirror import MirrorSettings
+from tasks.publish.retention import KeepSettings
 from tasks.publish.sinks.settings import SinkSettings
-from tasks.report.settings import MlflowSettings, NotifySettings
+from tasks.report.mlflow import MlflowSettings
+from tasks.report.notify import NotifySettings
+from tasks.train.jobs import NAME, Candidate, EvaluationSettings
 from tasks.train.members import with_members
-from tasks.train.settings import NAME, Candidate, EvaluationSettings
-from tasks.validate.stage import ValidationSettings
 
 FILE = "nightrec.toml"
 CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"
@@ -92,7 +94,7 @@ class NightConfig(BaseModel):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     export: ExportSettings = ExportSettings()
-    retention: RetentionSettings = RetentionSettings()
+    keep: KeepSettings = KeepSettings()
     mirror: MirrorSettings = MirrorSettings()
     mlflow: MlflowSettings = MlflowSettings()
     sinks: SinkSettings = SinkSettings()

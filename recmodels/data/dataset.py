@@ -1,92 +1,63 @@
-"""What a recommender learns from: one window of interactions and the terms of the items, under dense indices.
-
-The features folder is written by the pipeline and read here; every file name in it is defined in this module.
-"""
+"""What a recommender is trained on: one split of the interactions and the terms of the items, under dense indices."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
-from recmodels.errors import DataRefused, NightrecError
-
-Window = Literal["train", "full"]  # before the holdout; before the cutoff
-Ints: TypeAlias = NDArray[np.int32]
-Floats: TypeAlias = NDArray[np.float32]
-Bools: TypeAlias = NDArray[np.bool_]
-Csr: TypeAlias = sparse.csr_array[np.float32]
-
-# The features folder: `prepared/` holds the index of users and items, the interactions of both windows and the
-# holdout; `train/` and `full/` hold what was fitted on that window alone. Names within these folders:
-PREPARED = "prepared"
-USERS = "users.parquet"
-ITEMS = "items.parquet"
-HOLDOUT = "holdout.parquet"
-UNSEEN = "unseen.parquet"  # users of whom the models of the training window learn nothing, where there are any
-TERMS = "terms.parquet"
-VOCABULARY = "vocabulary.parquet"
-USER_TERMS = "user_terms.parquet"
-USER_VOCABULARY = "user_vocabulary.parquet"
-ITEM_FEATURES = "item_features.parquet"
-USER_FEATURES = "user_features.parquet"
-SEQUENCES = "sequences.parquet"
-
-FIRST = "first"
-"""Column of the interactions: when a pair began, `timestamp` being its last time; only where some were repeated."""
-
-WINDOW_END = b"window_end"
-"""Schema metadata of the interactions: the window's end, microseconds since 1970 (UTC), as decimal text."""
-
-
-def interactions_file(window: Window) -> str:
-    """The interactions of a window, within `prepared/`."""
-    return f"{window}/interactions.parquet"
-
-
-def window_end(interactions: Path) -> int:
-    """The end of the window that a file of interactions covers, microseconds since 1970 (UTC)."""
-    metadata = pq.read_schema(interactions).metadata or {}
-    if WINDOW_END not in metadata:
-        raise NightrecError(f"{interactions}: the metadata name no {WINDOW_END.decode()}; prepare the features again.")
-    return int(metadata[WINDOW_END])
+from recmodels.data.arrays import Csr, Floats, Ints, Longs
+from recmodels.data.layout import (
+    ITEMS,
+    PREPARED,
+    TERMS,
+    USER_TERMS,
+    USERS,
+    Split,
+    existing,
+    interactions_file,
+    no_terms,
+    read_terms,
+    split_end,
+)
+from recmodels.errors import DataRefused
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """One window of interactions, a row a (user, item) pair, sorted by user, timestamp and input order.
+    """One split of the interactions, a row a (user, item) pair, sorted by user, timestamp and input order.
 
-    Indices are dense: users 0..n_users-1 and items 0..n_items-1, whether or not they have interactions here. What a
-    user knows but models do not learn from (a low rating, an item too rare: weight 0 in the file) is in `seen` only.
+    Indices are dense: users 0..n_users-1 and items 0..n_items-1, whether or not they have interactions. Pairs that are
+    excluded from training (a low rating, an item too rare: weight 0 in the file) are in `seen` only.
     """
 
     n_users: int
     n_items: int
     user_index: Ints  # [n]
     item_index: Ints  # [n]
-    timestamp: NDArray[np.int64]  # [n], microseconds since 1970 (UTC)
+    timestamp: Longs  # [n], microseconds since 1970 (UTC)
     weight: Floats  # [n], above 0: how much the interaction says for the item
     rating: Floats | None  # [n], NaN where the user gave none; None where nobody could
     terms: Csr  # [n_items, n_terms], TF-IDF rows of length one, or empty; n_terms may be 0
-    user_terms: Csr  # [n_users, n_user_terms], likewise: what the user table says of them
+    user_terms: Csr  # [n_users, n_user_terms], likewise: the features of the user table
     end: int  # microseconds since 1970 (UTC); every interaction is earlier
-    seen: Csr  # [n_users, n_items], the weight of every pair there is, learnt from (above 0) or not (0)
-    rated: tuple[Ints, Ints, Floats] | None  # user, item, rating of all pairs with one, by user; learnt from or not
+    seen: Csr  # [n_users, n_items], the weight of every pair: above 0, or 0 where it is excluded from training
+    rated: tuple[Ints, Ints, Floats] | None  # user, item and rating of all pairs that have a rating, by user
 
     @classmethod
-    def load(cls, features: Path, window: Window) -> Self:
-        """Read a window of the features folder. Raises NightrecError where a file is missing or inconsistent."""
+    def load(cls, features: Path, split: Split) -> Self:
+        """Read a split of the features folder. Raises NightrecError where a file is missing or inconsistent."""
         prepared = features / PREPARED
-        path = _existing(prepared / interactions_file(window))
+        path = existing(prepared / interactions_file(split))
         names = pq.read_schema(path).names
         wanted = ["user_index", "item_index", "timestamp", "weight", "rating"]
         table = pq.read_table(path, columns=[name for name in wanted if name in names])
-        n_users, n_items = (pq.read_metadata(_existing(prepared / name)).num_rows for name in (USERS, ITEMS))
+        n_users, n_items = (pq.read_metadata(existing(prepared / name)).num_rows for name in (USERS, ITEMS))
         return cls._of(
             str(path),
             n_users=n_users,
@@ -96,9 +67,9 @@ class Dataset:
             timestamp=table["timestamp"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy(),
             weight=table["weight"].to_numpy(),
             rating=table["rating"].to_numpy() if "rating" in names else None,
-            terms=read_terms(features / window / TERMS, n_items),
-            user_terms=read_terms(features / window / USER_TERMS, n_users, "user_index"),
-            end=window_end(path),
+            terms=read_terms(features / split / TERMS, n_items),
+            user_terms=read_terms(features / split / USER_TERMS, n_users, "user_index"),
+            end=split_end(path),
         )
 
     @classmethod
@@ -142,8 +113,8 @@ class Dataset:
             timestamp=times,
             weight=weights,
             rating=ratings,
-            terms=_no_terms(n_items) if terms is None else terms,
-            user_terms=_no_terms(n_users) if user_terms is None else user_terms,
+            terms=no_terms(n_items) if terms is None else terms,
+            user_terms=no_terms(n_users) if user_terms is None else user_terms,
             end=end if end is not None else int(times.max(initial=-1)) + 1,
         )
         starts = np.zeros(len(users) + 1, bool)
@@ -161,7 +132,7 @@ class Dataset:
         *,
         user_index: Ints,
         item_index: Ints,
-        timestamp: NDArray[np.int64],
+        timestamp: Longs,
         weight: Floats,
         rating: Floats | None,
         terms: Csr,
@@ -174,15 +145,15 @@ class Dataset:
             raise DataRefused(f"{where}: there are terms for {terms.shape[0]} items, the catalogue has {n_items}.")
         if user_terms.shape[0] != n_users:
             raise DataRefused(f"{where}: there are terms for {user_terms.shape[0]} users of {n_users}.")
-        learnt = slice(None) if (weight > 0).all() else weight > 0  # a slice copies nothing
+        trained = slice(None) if (weight > 0).all() else weight > 0  # a slice copies nothing
         return cls(
             n_users=n_users,
             n_items=n_items,
-            user_index=user_index[learnt],
-            item_index=item_index[learnt],
-            timestamp=timestamp[learnt],
-            weight=weight[learnt],
-            rating=None if rating is None else rating[learnt],
+            user_index=user_index[trained],
+            item_index=item_index[trained],
+            timestamp=timestamp[trained],
+            weight=weight[trained],
+            rating=None if rating is None else rating[trained],
             terms=terms,
             user_terms=user_terms,
             end=end,
@@ -191,7 +162,7 @@ class Dataset:
         )
 
     def without(self, users: Ints) -> Self:
-        """The same site as if some users had done nothing yet."""
+        """The same data without the interactions and ratings of `users`; indices stay."""
         stays = np.ones(self.n_users, np.bool_)
         stays[users] = False
         rows = stays[self.user_index]
@@ -214,20 +185,20 @@ class Dataset:
         return len(self.user_index)
 
     @cached_property
-    def indptr(self) -> NDArray[np.int64]:
+    def indptr(self) -> Longs:
         """User u's interactions are the rows indptr[u] to indptr[u + 1]: int64 [n_users + 1]."""
         return _starts(self.user_index, self.n_users)
 
     @cached_property
     def matrix(self) -> Csr:
         """The weights as a sparse matrix, items ascending in each row: float32 [n_users, n_items]."""
-        if len(self) == self.seen.nnz:  # nothing was seen without interest
+        if len(self) == self.seen.nnz:  # no pair is excluded from training
             return self.seen
         return _sparse(self.user_index, self.item_index, self.weight, (self.n_users, self.n_items))
 
     @cached_property
     def ratings(self) -> Csr | None:
-        """All ratings there are (a low one too, which is no sign of interest): float32 [n_users, n_items].
+        """All ratings, also of pairs excluded from training: float32 [n_users, n_items].
 
         None where nobody rates. What is stored is a rating, 0 included; items ascend in each row.
         """
@@ -257,12 +228,7 @@ def _rated(where: str, user_index: Ints, item_index: Ints, rating: Floats) -> tu
     return (user_index, item_index, rating) if given.all() else (user_index[given], item_index[given], rating[given])
 
 
-def empty_matrix(n: int, m: int) -> Csr:
-    """A sparse matrix [n, m] that stores nothing."""
-    return sparse.csr_array((np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(n + 1, np.int32)), shape=(n, m))
-
-
-def _starts(user_index: Ints, n_users: int) -> NDArray[np.int64]:
+def _starts(user_index: Ints, n_users: int) -> Longs:
     return np.searchsorted(user_index, np.arange(n_users + 1)).astype(np.int64)
 
 
@@ -271,26 +237,4 @@ def _sparse(user_index: Ints, item_index: Ints, weight: Floats, shape: tuple[int
     indptr = starts.astype(np.int32) if len(weight) < 2**31 else starts
     matrix: Csr = sparse.csr_array((weight, item_index, indptr), shape=shape, copy=True)
     matrix.sort_indices()
-    return matrix
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise NightrecError(f"{path} does not exist; prepare the features first.")
-    return path
-
-
-def _no_terms(n: int) -> Csr:
-    return sparse.csr_array(np.empty((n, 0), np.float32))
-
-
-def read_terms(path: Path, n: int, index: str = "item_index") -> Csr:
-    """The terms of n items (or users), [n, n_terms]; no terms where there is no such file."""
-    if not path.exists():  # a site without an item table
-        return _no_terms(n)
-    table = pq.read_table(path, columns=[index, "term_index", "weight"])
-    rows, terms = table[index].to_numpy(), table["term_index"].to_numpy()
-    shape = (n, int(terms.max(initial=-1)) + 1)
-    weights: Floats = table["weight"].to_numpy()
-    matrix: Csr = sparse.coo_array((weights, (rows, terms)), shape=shape).tocsr()
     return matrix

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.demo.catalogue import TASTES, Audience, Calendar, Catalogue, Floats, Ints, cumulative, sample
+from recmodels.data.arrays import Doubles, Longs
+from recmodels.data.times import SECONDS_PER_DAY
+from recmodels.demo.catalogue import TASTES, Audience, Calendar, Catalogue, cumulative, sample
 
 EVENTS = ("view", "cart", "purchase")
-DAY = 86_400  # seconds
 
 _CART, _PURCHASE_OF_CART = 0.12, 0.45  # the funnel: share of looks, share of carts
 _LOOKS_A_SESSION, _LONGEST_SESSION = 4.0, 40
@@ -27,9 +28,9 @@ _GROWTH = 0.25  # more traffic on the last day than on the first
 class Events:
     """One week of the log, in order of time."""
 
-    user: Ints  # [n], index into the audience
-    item: Ints  # [n], index into the catalogue
-    seconds: Ints  # [n], from the start of the calendar
+    user: Longs  # [n], index into the audience
+    item: Longs  # [n], index into the catalogue
+    seconds: Longs  # [n], from the start of the calendar
     event: NDArray[np.int8]  # [n], index into EVENTS
 
 
@@ -37,9 +38,9 @@ class Events:
 class _Sessions:
     """Who came when, in order of time."""
 
-    user: Ints
-    start: Ints  # seconds
-    looks: Ints  # how many items are looked at, at least one
+    user: Longs
+    start: Longs  # seconds
+    looks: Longs  # how many items are looked at, at least one
 
 
 def simulate(
@@ -49,7 +50,7 @@ def simulate(
     depth = _funnel_depths(n, rng)
     sessions = _sessions(depth.size, calendar, audience, rng)
     # First session, then first look, of every week.
-    week_starts = np.append(calendar.release_days, calendar.days) * DAY
+    week_starts = np.append(calendar.release_days, calendar.days) * SECONDS_PER_DAY
     session_at = np.searchsorted(sessions.start, week_starts)
     look_at = np.concatenate([[0], np.cumsum(sessions.looks)])[session_at]
 
@@ -63,7 +64,7 @@ def simulate(
         looks = sessions.looks[those]
         session = np.repeat(np.arange(looks.size), looks)  # of each look
         weights = cumulative(_weekly_appeal(week, trend, catalogue))
-        themes = _themes(sessions.user[those], sessions.start[those] / DAY, weights, audience, rng)
+        themes = _themes(sessions.user[those], sessions.start[those] / SECONDS_PER_DAY, weights, audience, rng)
         item = _looked_at(themes, session, weights, catalogue, rng)
 
         look = np.repeat(np.arange(depths.size), depths)  # of each event
@@ -74,7 +75,7 @@ def simulate(
         yield Events(sessions.user[those][session[look]], item[look], seconds[order], event[order])
 
 
-def _funnel_depths(n: int, rng: np.random.Generator) -> Ints:
+def _funnel_depths(n: int, rng: np.random.Generator) -> Longs:
     """For each look, how many events it leaves: 1 view, 2 and cart, 3 and purchase. They sum to `n`."""
     chance = rng.random(n)
     depth = 1 + (chance < _CART).astype(np.int64) + (chance < _CART * _PURCHASE_OF_CART)
@@ -105,29 +106,29 @@ def _sessions(n_looks: int, calendar: Calendar, audience: Audience, rng: np.rand
     visits = cumulative(audience.activity * np.maximum(last - first, 1e-9))
     everybody = np.zeros(looks.size, np.int64), np.full(looks.size, audience.activity.size)
     user = sample(visits, *everybody, rng)
-    start = np.interp(first[user] + rng.random(user.size) * (last - first)[user], come, at) * DAY
-    start = np.minimum(start.astype(np.int64), calendar.days * DAY - 1)
+    start = np.interp(first[user] + rng.random(user.size) * (last - first)[user], come, at) * SECONDS_PER_DAY
+    start = np.minimum(start.astype(np.int64), calendar.days * SECONDS_PER_DAY - 1)
     order = np.argsort(start, kind="stable")
     user, start = user[order], start[order]
-    if start[-1] < (calendar.days - 1) * DAY:  # so few sessions that none fell on the last evening
-        start[-1] = calendar.days * DAY - DAY // 6
+    if start[-1] < (calendar.days - 1) * SECONDS_PER_DAY:  # so few sessions that none fell on the last evening
+        start[-1] = calendar.days * SECONDS_PER_DAY - SECONDS_PER_DAY // 6
     return _Sessions(user, start, looks)
 
 
-def _next_trend(trend: Floats, catalogue: Catalogue, rng: np.random.Generator) -> Floats:
+def _next_trend(trend: Doubles, catalogue: Catalogue, rng: np.random.Generator) -> Doubles:
     """Log-popularity wanders from week to week, niches as a whole and each item a little, and comes back."""
     of_niche = rng.normal(0, 0.15, int(catalogue.niche[-1]) + 1)[catalogue.niche]
     return 0.97 * trend + of_niche + rng.normal(0, 0.1, trend.size)
 
 
-def _weekly_appeal(week: int, trend: Floats, catalogue: Catalogue) -> Floats:
+def _weekly_appeal(week: int, trend: Doubles, catalogue: Catalogue) -> Doubles:
     """What each item weighs this week: nothing before its release, more in the weeks after it."""
     age = week - catalogue.release_week
     launch = np.where(catalogue.release_week > 0, 3 * np.exp(-np.maximum(age, 0) / 2), 0)
     return np.where(age >= 0, catalogue.appeal * np.exp(trend) * (1 + launch), 0)
 
 
-def _themes(user: Ints, days: Floats, weights: Floats, audience: Audience, rng: np.random.Generator) -> Ints:
+def _themes(user: Longs, days: Doubles, weights: Doubles, audience: Audience, rng: np.random.Generator) -> Longs:
     """For each session an item of the niche it is about: one of the user's tastes, or anything."""
     taste = np.searchsorted(np.cumsum(_TASTE_SHARES)[:-1], rng.random(user.size), "right")
     taste = (taste + (days > audience.turns[user])) % TASTES
@@ -135,7 +136,9 @@ def _themes(user: Ints, days: Floats, weights: Floats, audience: Audience, rng: 
     return np.where(rng.random(user.size) < _BROWSING, anything, audience.tastes[user, taste])
 
 
-def _looked_at(themes: Ints, session: Ints, weights: Floats, catalogue: Catalogue, rng: np.random.Generator) -> Ints:
+def _looked_at(
+    themes: Longs, session: Longs, weights: Doubles, catalogue: Catalogue, rng: np.random.Generator
+) -> Longs:
     """The item of each look, given the theme of its session."""
     niche_low, niche_high = catalogue.niche_range(themes)
     cluster_low, cluster_high = catalogue.cluster_range(themes)
@@ -159,7 +162,7 @@ def _looked_at(themes: Ints, session: Ints, weights: Floats, catalogue: Catalogu
     return item
 
 
-def _clock(start: Ints, session: Ints, end: int, rng: np.random.Generator) -> Ints:
+def _clock(start: Longs, session: Longs, end: int, rng: np.random.Generator) -> Longs:
     """Seconds of each event: half a minute to five between two events of a session, and none at `end`."""
     gaps = (20 + np.minimum(rng.exponential(60, session.size), 280)).astype(np.int64)
     elapsed = np.cumsum(gaps)

@@ -6,13 +6,10 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from recmodels.data.arrays import Doubles, Longs
 from recmodels.demo import words
 from recmodels.demo.words import GENRES
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _ITEMS_PER_NICHE = 16
 _NEW_ITEMS, _UNAVAILABLE = 0.1, 0.03
@@ -28,7 +25,7 @@ class Calendar:
     days: int
 
     @property
-    def release_days(self) -> Ints:
+    def release_days(self) -> Longs:
         """First day of each week, counted from `start`: the first day, then every Friday. [weeks]"""
         first_friday = (4 - self.start.weekday()) % 7 or 7
         return np.array([0, *range(first_friday, self.days, 7)])
@@ -42,18 +39,18 @@ class Catalogue:
     """
 
     table: pa.Table
-    item_id: Ints  # [n_items]
-    niche: Ints  # [n_items], ascending
-    cluster: Ints  # [n_items], ascending
-    appeal: Floats  # [n_items], Zipf
-    release_week: Ints  # [n_items]; 0: out from the start
+    item_id: Longs  # [n_items]
+    niche: Longs  # [n_items], ascending
+    cluster: Longs  # [n_items], ascending
+    appeal: Doubles  # [n_items], Zipf
+    release_week: Longs  # [n_items]; 0: out from the start
 
-    def niche_range(self, item: Ints) -> tuple[Ints, Ints]:
+    def niche_range(self, item: Longs) -> tuple[Longs, Longs]:
         """The first item, and the one after the last, of the niche of each `item`."""
         niche = self.niche[item]
         return np.searchsorted(self.niche, niche), np.searchsorted(self.niche, niche, "right")
 
-    def cluster_range(self, item: Ints) -> tuple[Ints, Ints]:
+    def cluster_range(self, item: Longs) -> tuple[Longs, Longs]:
         """The same for its cluster."""
         cluster = self.cluster[item]
         return np.searchsorted(self.cluster, cluster), np.searchsorted(self.cluster, cluster, "right")
@@ -64,14 +61,14 @@ class Audience:
     """The users, in the order in which they joined; times in days from the start of the calendar."""
 
     table: pa.Table
-    joins: Floats  # [n_users]; 0: before the window
-    leaves: Floats  # [n_users]
-    activity: Floats  # [n_users]; 0: registered, never came
-    tastes: Ints  # [n_users, TASTES]: an item of each niche that the user likes
-    turns: Floats  # [n_users]: when the taste moves on by one niche; may lie after the window
+    joins: Doubles  # [n_users]; 0: before the window
+    leaves: Doubles  # [n_users]
+    activity: Doubles  # [n_users]; 0: registered, never came
+    tastes: Longs  # [n_users, TASTES]: an item of each niche that the user likes
+    turns: Doubles  # [n_users]: when the taste moves on by one niche; may lie after the window
 
 
-def sample(cumulative: Floats, low: Ints, high: Ints, rng: np.random.Generator) -> Ints:
+def sample(cumulative: Doubles, low: Longs, high: Longs, rng: np.random.Generator) -> Longs:
     """For each range [low, high) an item in it, with the probability of its weight.
 
     `cumulative` is [n_items + 1], from 0. A range that weighs nothing gives the next item that has weight,
@@ -79,12 +76,12 @@ def sample(cumulative: Floats, low: Ints, high: Ints, rng: np.random.Generator) 
     """
     below, above = cumulative[low], cumulative[high]
     target = below + rng.random(low.size) * (above - below)
-    item: Ints = np.searchsorted(cumulative, target, "right") - 1
+    item: Longs = np.searchsorted(cumulative, target, "right") - 1
     np.minimum(item, np.searchsorted(cumulative, cumulative[-1]) - 1, out=item)
     return item
 
 
-def cumulative(weight: Floats) -> Floats:
+def cumulative(weight: Doubles) -> Doubles:
     """Running total of `weight`, from 0. [n + 1]"""
     return np.concatenate([[0.0], np.cumsum(weight)])
 
@@ -156,21 +153,21 @@ def make_audience(n: int, calendar: Calendar, catalogue: Catalogue, rng: np.rand
     return Audience(table, joins, leaves, activity, tastes, turns=rng.random(n) * 2 * days)
 
 
-def _dates(start: date, days: Ints) -> pa.Array:
+def _dates(start: date, days: Longs) -> pa.Array:
     return pa.array(np.datetime64(start, "D") + days)
 
 
-def _texts(niche: Ints, cluster: Ints, kind: Ints, rng: np.random.Generator) -> dict[str, pa.Array]:
+def _texts(niche: Longs, cluster: Longs, kind: Longs, rng: np.random.Generator) -> dict[str, pa.Array]:
     """Title, description, category and tags. A niche has an author, a place, a mood, three nouns, two tags."""
     n, n_niches = niche.size, int(niche[-1]) + 1
 
-    def of_niche(size: int) -> Ints:
+    def of_niche(size: int) -> Longs:
         return rng.integers(size, size=n_niches)[niche]
 
-    def own(size: int) -> Ints:
+    def own(size: int) -> Longs:
         return rng.integers(size, size=n)
 
-    def pick(lists: tuple[tuple[str, ...], ...], index: Ints) -> pa.Array:
+    def pick(lists: tuple[tuple[str, ...], ...], index: Longs) -> pa.Array:
         """Word `index` of the list of each item's cluster; the lists are equally long."""
         return pa.array([word for words_ in lists for word in words_]).take(cluster * len(lists[0]) + index)
 

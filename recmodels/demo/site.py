@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from recmodels.demo.behaviour import DAY, EVENTS, Events, simulate
-from recmodels.demo.catalogue import Audience, Calendar, Catalogue, Ints, make_audience, make_catalogue
+from recmodels.data.arrays import Longs
+from recmodels.data.times import SECONDS_PER_DAY
+from recmodels.demo.behaviour import EVENTS, Events, simulate
+from recmodels.demo.catalogue import Audience, Calendar, Catalogue, make_audience, make_catalogue
 from recmodels.errors import ConfigError
 
 Format = Literal["parquet", "csv"]
@@ -106,7 +108,7 @@ def _rows_of_each_fault(good_rows: int, dirty: bool) -> int:
     return good_rows // _ROWS_A_FAULT if dirty else 0
 
 
-def _spoiled(good_rows: int, dirty: bool, rng: np.random.Generator) -> tuple[Ints, Ints]:
+def _spoiled(good_rows: int, dirty: bool, rng: np.random.Generator) -> tuple[Longs, Longs]:
     """Which good rows are followed by a spoiled copy, ascending, and its fault as an index into _FAULTS."""
     fault = rng.permutation(np.repeat(np.arange(len(_FAULTS)), _rows_of_each_fault(good_rows, dirty)))
     return np.sort(rng.integers(good_rows, size=fault.size)), fault
@@ -114,7 +116,7 @@ def _spoiled(good_rows: int, dirty: bool, rng: np.random.Generator) -> tuple[Int
 
 def _spoil_log(
     log: Iterator[Events],
-    spoiled: tuple[Ints, Ints],
+    spoiled: tuple[Longs, Longs],
     calendar: Calendar,
     catalogue: Catalogue,
     audience: Audience,
@@ -135,7 +137,7 @@ def _spoil_log(
         item_id = catalogue.item_id[week.item[row]]
         item_id[has["unknown_item"]] += 10 * catalogue.item_id.size
         seconds = week.seconds[row]
-        seconds[has["future"]] += _FUTURE_DAYS * DAY
+        seconds[has["future"]] += _FUTURE_DAYS * SECONDS_PER_DAY
         yield pa.table(
             {
                 "user_id": user_id.take(pa.array(week.user[row], mask=has["null_user"])),

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.data.dataset import Ints
+from recmodels.data.arrays import Doubles, Ints
 from recmodels.ensemble.kernels import best
 from recmodels.ranking.topk import TopK
-
-Doubles = NDArray[np.float64]
 
 STEPS = (0.0, 0.5, 0.7, 1.4, 2.0, 4.0)  # by which a weight is tried to be multiplied
 ROUNDS = 3  # over all weights

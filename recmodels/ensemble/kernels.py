@@ -1,13 +1,9 @@
 """Compiled parts of the ensemble: the best few of each user's candidates, and the sum of many trees."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recmodels.compute.jit import jit
-from recmodels.data.dataset import Ints
-
-Doubles = NDArray[np.float64]
-Longs = NDArray[np.int64]
+from recmodels.data.arrays import Doubles, Ints, Longs
 
 
 @jit

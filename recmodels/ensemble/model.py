@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from recmodels import registry
 from recmodels.base import Recommender, joined, nothing
 from recmodels.compute import memory
-from recmodels.data.dataset import Bools, Dataset, Ints
+from recmodels.data.arrays import Bools, Doubles, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold, last_days, latest
-from recmodels.ensemble.fusion import Candidates, Doubles, Judge, blended, summed
+from recmodels.ensemble.fusion import Candidates, Judge, blended, summed
 from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, log_of, stacked, user_features
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.ranking.topk import TopK

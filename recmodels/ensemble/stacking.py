@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.data.dataset import Dataset, Ints
+from recmodels.data.arrays import Doubles, Ints
+from recmodels.data.dataset import Dataset
+from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.ensemble.fusion import Blend, Candidates, Judge, folds_of
 from recmodels.ensemble.kernels import forest
 
-Doubles = NDArray[np.float64]
-
-DAY = 86_400_000_000  # microseconds
 OFFSET = 10.0  # of the reciprocal ranks among the features
 HALF_LIFE = 30.0  # days after which an interaction counts half for what is in demand of late
 FOLDS = 3
@@ -65,7 +64,7 @@ class Trees:
 
 def item_features(data: Dataset) -> Doubles:
     """How popular each item is, and how much of that is of late: [n_items, 2]."""
-    age = (data.end - data.timestamp) / DAY
+    age = (data.end - data.timestamp) / MICROSECONDS_PER_DAY
     total = np.log1p(np.bincount(data.item_index, data.weight, data.n_items))
     late = np.log1p(np.bincount(data.item_index, data.weight * 0.5 ** (age / HALF_LIFE), data.n_items))
     return np.column_stack([total / max(total.max(), 1e-9), late / max(late.max(), 1e-9)])
@@ -75,7 +74,8 @@ def user_features(data: Dataset, users: Ints) -> Doubles:
     """How much each user has, and for how many days they have been away: [n, 2]."""
     length = np.diff(data.indptr)[users]
     last = data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)]
-    return np.column_stack([np.log1p(length), np.log1p(np.where(length > 0, data.end - last, 0) / DAY)])
+    away = np.where(length > 0, data.end - last, 0) / MICROSECONDS_PER_DAY
+    return np.column_stack([np.log1p(length), np.log1p(away)])
 
 
 def features(candidates: Candidates, about_items: Doubles, about_users: Doubles) -> Doubles:

@@ -8,7 +8,8 @@ import numpy as np
 
 from recmodels.base import SCORE_BYTES
 from recmodels.compute import device
-from recmodels.data.dataset import Csr, Dataset, Floats, Ints
+from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.factors.base import ROWS, Factors
 

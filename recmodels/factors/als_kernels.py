@@ -7,7 +7,7 @@ row with weights w_j and vectors y_j. The matrix is never formed: a step multipl
 import numpy as np
 
 from recmodels.compute.jit import fast_jit
-from recmodels.data.dataset import Floats, Ints
+from recmodels.data.arrays import Floats, Ints
 
 PANEL = 512
 """Vectors that are copied side by side: at 128 factors 256 KiB, which stay in a core's own cache between the steps."""

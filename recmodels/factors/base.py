@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import Recommender
-from recmodels.data.dataset import Bools, Csr, Dataset, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.ranking.topk import TopK, top_products
 
 ROWS = 2**14  # users whose vectors and histories are copied out at a time

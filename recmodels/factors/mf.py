@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 
 from recmodels.base import SCORE_BYTES
-from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.data.arrays import Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.base import Factors
 from recmodels.factors.ratings import Baseline, RatingPredictor

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import chunks
-from recmodels.data.dataset import Csr, Dataset, Floats, Ints, empty_matrix
+from recmodels.data.arrays import Csr, Floats, Ints, empty_matrix
+from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
 
 PAIRS = 2**22  # entries of neighbours and ratings that are compared at a time: some 100 MB

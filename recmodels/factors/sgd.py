@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.compute.jit import fast_jit, jit, parallel_for
-from recmodels.data.dataset import Floats, Ints
+from recmodels.data.arrays import Floats, Ints, Longs
 
-Longs: TypeAlias = NDArray[np.int64]
 Blocks: TypeAlias = NDArray[np.int8]
 
 MOST = 16  # blocks of users and of items, whatever the number of threads: more threads than this would stand idle

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
-from recmodels.data.dataset import Bools, Csr, Dataset, Floats, Ints, empty_matrix
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
+from recmodels.data.dataset import Dataset
 from recmodels.factors.ratings import Baseline, RatingPredictor, neighbors_say
 from recmodels.knn.similarity import Measure, Weighting, centred, nearest, weighed
 from recmodels.ranking.topk import TopK

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.compute.jit import jit
-from recmodels.data.dataset import Csr, Floats, Ints
+from recmodels.data.arrays import Csr, Floats, Ints
 
 Sparse: TypeAlias = tuple[NDArray[Any], NDArray[Any], Floats]  # indptr and indices, unsigned, and data
 Flags: TypeAlias = NDArray[np.bool_]

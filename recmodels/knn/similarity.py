@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from recmodels.data.dataset import Csr, Floats, Ints
+from recmodels.data.arrays import Csr, Floats, Ints
 
 Weighting: TypeAlias = Literal["cosine", "jaccard", "tfidf", "bm25"]
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES
-from recmodels.data.dataset import Csr, Dataset, Floats, Ints
+from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.factors.ratings import Baseline, RatingPredictor, neighbors_say
 from recmodels.knn.item_knn import ROWS, SparseScores
 from recmodels.knn.similarity import Measure, Weighting, centred, nearest, weighed

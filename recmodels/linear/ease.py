@@ -8,7 +8,8 @@ from scipy.linalg import lapack
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
 from recmodels.compute import memory
-from recmodels.data.dataset import Bools, Csr, Dataset, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.knn.item_knn import SparseScores
 from recmodels.ranking.topk import TopK

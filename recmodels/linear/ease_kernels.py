@@ -3,7 +3,7 @@
 import numpy as np
 
 from recmodels.compute.jit import fast_jit
-from recmodels.data.dataset import Floats, Ints
+from recmodels.data.arrays import Floats, Ints
 from recmodels.knn.kernels import Sparse
 
 TASKS = 64  # parts into which items are divided, item r of the order going to part r % TASKS

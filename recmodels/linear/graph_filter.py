@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from recmodels.data.dataset import Csr, Dataset, Floats
+from recmodels.data.arrays import Csr, Floats
+from recmodels.data.dataset import Dataset
 from recmodels.linear.spectral import ItemFilter, filter_memory
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender
-from recmodels.data.dataset import Csr, Dataset, Floats, Ints
+from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
 
 OVERSAMPLING = 32  # directions beyond those that are wanted, which make them accurate (Halko et al., 2011)
 ITERATIONS = 3  # of subspace iteration

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.data.dataset import Bools, Ints
+from recmodels.data.arrays import Bools, Ints
 
 Figures = NDArray[np.float64]
 Counts = NDArray[np.integer[Any]]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.data.dataset import Csr, Ints
+from recmodels.data.arrays import Csr, Ints
 
 ROWS = 4096  # lists at a time
 

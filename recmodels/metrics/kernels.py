@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.compute.jit import jit
-from recmodels.data.dataset import Bools, Ints
+from recmodels.data.arrays import Bools, Ints
 
 OK, OUTSIDE, TWICE = 0, 1, 2
 

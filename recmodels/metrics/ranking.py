@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.data.dataset import Bools, Ints
+from recmodels.data.arrays import Bools, Ints, Truth
 
 METRICS = ("ndcg", "recall", "recall_capped", "precision", "hit_rate", "map", "mrr")
 
@@ -30,7 +30,6 @@ PLACES = 2_000_000
 """Places of lists that are measured at a time, which bounds the memory."""
 
 Metric = NDArray[np.float64]
-Truth = sparse.csr_array[Any, tuple[int, int]]
 
 
 def per_user(items: Ints, truth: Truth) -> dict[str, Metric]:

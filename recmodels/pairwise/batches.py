@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,12 +11,11 @@ from scipy import sparse
 from torch import Tensor
 
 from recmodels.base import chunks
-from recmodels.data.dataset import Csr, Dataset, Floats
+from recmodels.data.arrays import Csr, Floats, Longs
+from recmodels.data.dataset import Dataset
 from recmodels.pairwise.config import PairRecipe, of_length
 from recmodels.pairwise.sparse_products import Sparse
 from recmodels.sampling import importance, odds
-
-Longs: TypeAlias = NDArray[np.int64]
 
 STEPS, LEAST = 60, 2048
 """Steps of an epoch, and the fewest interactions of one: more steps overfit where there are many interactions."""

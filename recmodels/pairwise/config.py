@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.data.dataset import Csr
+from recmodels.data.arrays import Csr
 
 FEWEST, MOST, CELLS = 512, 4096, 2**28
 """Rivals of a step that are drawn, and scores of all users with them, where nothing is said."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recmodels.data.dataset import Dataset, Floats
+from recmodels.data.arrays import Floats
+from recmodels.data.dataset import Dataset
 from recmodels.factors.base import Factors
 from recmodels.pairwise.model import PairModel
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.compute import device
-from recmodels.data.dataset import Bools, Dataset, Floats, Ints
+from recmodels.data.arrays import Bools, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.pairwise.config import PairRecipe, of_length
 

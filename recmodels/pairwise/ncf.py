@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recmodels.base import SCORE_BYTES
-from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.data.arrays import Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.pairwise.model import PairModel
 from recmodels.transformer.config import NETWORK
 

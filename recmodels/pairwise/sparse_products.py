@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recmodels.data.dataset import Csr
+from recmodels.data.arrays import Csr
 
 
 class Sparse:

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recmodels.data.dataset import Dataset, Floats
+from recmodels.data.arrays import Floats
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.pairwise import losses as pair_losses
 from recmodels.pairwise.batches import LOTS, Step, Steps

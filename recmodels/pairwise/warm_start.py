@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.base import Recommender
-from recmodels.data.dataset import ITEMS, PREPARED, USER_VOCABULARY, USERS, VOCABULARY, Ints, Window
+from recmodels.data.arrays import Ints
+from recmodels.data.layout import ITEMS, PREPARED, USER_VOCABULARY, USERS, VOCABULARY, Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,7 @@ class Earlier:
     places: dict[str, Ints]  # -1 for those that are new
 
     @classmethod
-    def load(cls, model: Path, then: Path, now: Path, window: Window) -> Self:
+    def load(cls, model: Path, then: Path, now: Path, split: Split) -> Self:
         """The saved `model`, trained on the features folder `then`, for one that will be on the folder `now`.
 
         Raises NightrecError where there is no model.
@@ -32,8 +33,8 @@ class Earlier:
         files = {
             "users": f"{PREPARED}/{USERS}",
             "items": f"{PREPARED}/{ITEMS}",
-            "terms": f"{window}/{VOCABULARY}",
-            "user_terms": f"{window}/{USER_VOCABULARY}",
+            "terms": f"{split}/{VOCABULARY}",
+            "user_terms": f"{split}/{USER_VOCABULARY}",
         }
         places = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
         return cls(Recommender.load(model), places)

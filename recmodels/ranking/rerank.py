@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recmodels.data.dataset import Bools, Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.errors import NightrecError
 
 ROWS = 256  # users that a thread works on at a time

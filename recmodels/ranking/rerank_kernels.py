@@ -6,12 +6,9 @@ place goes to the candidate of the highest bound once that bound is up to date, 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recmodels.compute.jit import jit
-from recmodels.data.dataset import Bools, Floats, Ints
-
-Longs = NDArray[np.int64]
+from recmodels.data.arrays import Bools, Floats, Ints, Longs
 
 
 @jit

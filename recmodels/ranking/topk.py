@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.compute import device
-from recmodels.data.dataset import Bools, Csr, Floats, Ints, empty_matrix
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs, empty_matrix
 
-Longs: TypeAlias = NDArray[np.int64]
 Product: TypeAlias = Callable[[Floats, Floats, Floats], None]  # users [b, f], items [w, f], scores [b, w]: written
 
 USERS, ITEMS, FIRST_ITEMS = 1024, 512, 4096

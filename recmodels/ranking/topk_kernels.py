@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from recmodels.compute.jit import fast_jit, jit
-from recmodels.data.dataset import Floats, Ints
+from recmodels.data.arrays import Floats, Ints
 
 Score: TypeAlias = float | np.float32
 

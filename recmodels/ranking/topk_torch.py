@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from recmodels.data.dataset import Bools, Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
 
 SCORES = 2**27
 """Scores that a device holds at a time: 512 MiB, and as much again while the best are selected."""

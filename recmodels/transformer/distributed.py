@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
-from recmodels.data.dataset import Dataset, Floats
+from recmodels.data.arrays import Floats
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 
 PATIENCE = timedelta(minutes=30)  # that one device waits for the others, before it takes them for lost

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from recmodels.base import SCORE_BYTES, chunks
 from recmodels.compute import device
-from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.data.arrays import Floats, Ints, Longs
+from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.factors.base import Factors
 from recmodels.ranking.topk import TopK
 from recmodels.transformer.config import NETWORK, Recipe, Shape
-from recmodels.transformer.sequences import Longs, runs
+from recmodels.transformer.sequences import runs
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.transformer.network import Network

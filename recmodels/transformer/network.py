@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.data.arrays import Floats, Ints, Longs
+from recmodels.data.dataset import Dataset
 from recmodels.transformer.config import Shape
-from recmodels.transformer.sequences import Longs, padded_histories
+from recmodels.transformer.sequences import padded_histories
 
 CROSS_LAYERS = 2
 USER_DROPOUT = 0.1  # how often a user counts as unknown while training: so that unknown ones can be served

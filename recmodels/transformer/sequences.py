@@ -1,18 +1,18 @@
 """Users' histories as the transformer reads them: what it learns from, what it is asked for, what validates it."""
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.data.dataset import Dataset, Ints
+from recmodels.data.arrays import Ints, Longs
+from recmodels.data.dataset import Dataset
+from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import DataRefused
 from recmodels.transformer.config import Recipe
 
-Longs: TypeAlias = NDArray[np.int64]
-DAY = 86_400 * 10**6  # microseconds
 PLACES = 10  # of the lists that validate
 REMEMBERED = 1_000  # items of a history that compete with nothing, where seen ones do not: the latest, at most
 VALIDATED = 25_000  # users whose lists are measured after each epoch, at most
@@ -48,7 +48,9 @@ class Histories:
         self.last = np.minimum(self.first + 1, self.starts[self.users + 1])
         self.weights = np.ones(len(self.items), np.float32)
         if recipe.objective == "days":
-            self.first, self.last = (_within(self.users, times, round(d * DAY)) for d in (recipe.pause, recipe.days))
+            self.first, self.last = (
+                _within(self.users, times, round(d * MICROSECONDS_PER_DAY)) for d in (recipe.pause, recipe.days)
+            )
             n = np.maximum(self.last - self.first, 0)
             # One of n items is drawn, and a hit adds less to NDCG the more there are, by the ideal of n hits. Users
             # count alike, as they do in what is measured, however often they came.
@@ -112,7 +114,7 @@ def padded_rows(values: NDArray[np.integer[Any]], starts: Longs, lengths: Longs,
 def _later(data: Dataset, days: float | None) -> NDArray[np.bool_]:
     """Which rows validate: those of the last days, or the last one of each user who has two more."""
     if days is not None:
-        return data.timestamp >= data.end - round(days * DAY)
+        return data.timestamp >= data.end - round(days * MICROSECONDS_PER_DAY)
     later = np.zeros(len(data), bool)
     later[data.indptr[1:][np.diff(data.indptr) > 2] - 1] = True
     return later

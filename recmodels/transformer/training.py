@@ -23,14 +23,15 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 import recmodels.compute.jit  # noqa: F401  # loading numba changes torch's last bits: before a first training, not in it
-from recmodels.data.dataset import Dataset, Floats
+from recmodels.data.arrays import Floats, Longs
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.metrics.ranking import per_user
 from recmodels.ranking.topk import top_products
 from recmodels.transformer import losses
 from recmodels.transformer.config import Recipe
 from recmodels.transformer.network import Items, Network, last_states
-from recmodels.transformer.sequences import PLACES, Histories, Longs, padded_rows, runs
+from recmodels.transformer.sequences import PLACES, Histories, padded_rows, runs
 
 if TYPE_CHECKING:
     from recmodels.transformer.model import Transformer

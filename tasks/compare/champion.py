@@ -13,8 +13,9 @@ from pydantic import BaseModel
 from recmodels.errors import ConfigError
 from recmodels.registry import create
 from tasks.store.exports import export_number
-from tasks.store.paths import Json, Store, read_json
-from tasks.train.settings import Candidate
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Store
+from tasks.train.jobs import Candidate
 
 WEEK = 7  # days; the popularity of the last week always competes
 

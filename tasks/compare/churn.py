@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
+from recmodels.data.arrays import Ints
 from recmodels.metrics.ranking import matched
 from tasks.lists.reader import read_lists
 from tasks.store.paths import Night
@@ -43,7 +44,7 @@ def exported_type(folder: Path) -> pa.DataType:
     return pq.read_schema(next(folder.glob("*.parquet"))).field("user_id").type
 
 
-def exported(folder: Path, prepared: Path, users: layout.Ints, n_items: int, k: int) -> "sp.csr_array":
+def exported(folder: Path, prepared: Path, users: Ints, n_items: int, k: int) -> "sp.csr_array":
     """The export's lists of the measured users, under tonight's indices: [n_users, n_items]."""
     user_ids = pq.read_table(prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     item_ids = pq.read_table(prepared / layout.ITEMS, columns=["item_id"])["item_id"].combine_chunks()

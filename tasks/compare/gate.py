@@ -5,16 +5,17 @@ from pathlib import Path
 from statistics import median
 
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels.errors import GateRefused
 from recmodels.metrics.ranking import Metric
 from recmodels.metrics.significance import Difference, holm, paired
 from tasks.compare.champion import Incumbent
 from tasks.compare.recent import Recent
-from tasks.compare.settings import GateSettings
-from tasks.store.paths import Json, Manifest
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest
 from tasks.store.stage import log_event
-from tasks.train.settings import PRIMARY
+from tasks.train.jobs import PRIMARY
 
 NOTHING = Recent()
 ADVICE = (
@@ -23,8 +24,54 @@ ADVICE = (
 )
 
 
+class GateSettings(BaseModel):
+    """What a challenger must show before its lists replace the champion's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    champion: str | None = Field(
+        default=None, description="Always publish this model, whatever the figures say (pinned)."
+    )
+    min_gain: float = Field(
+        default=0.01, ge=0, description="Gain of NDCG over the champion's that promotes a challenger, as a share of it."
+    )
+    significance: float = Field(
+        default=0.05, gt=0, le=1, description="The gain's p-value, corrected for all challengers, must be below this."
+    )
+    max_coverage_loss: float | None = Field(
+        default=0.5, ge=0, le=1, description="Share of the champion's coverage that a challenger may lose."
+    )
+    max_tail_loss: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the champion's recall of tail items that it may lose."
+    )
+    min_cold_share: float | None = Field(
+        default=None, ge=0, le=1, description="Share of its lists that items without any history must have."
+    )
+    max_cold_share: float | None = Field(default=None, ge=0, le=1, description="The same, at most.")
+    max_churn: float | None = Field(
+        default=None, ge=0, le=1, description="Share of its lists that may differ from those of the last export."
+    )
+    max_slice_loss: float | None = Field(
+        default=0.2, ge=0, le=1, description="Share of the champion's NDCG that it may lose in any slice of users."
+    )
+    slice_users: int = Field(default=200, ge=1, description="Slices of fewer users are not guarded.")
+    max_training_minutes: float | None = Field(default=None, gt=0, description="How long its training may take.")
+    min_quality: float | None = Field(
+        default=0.7,
+        ge=0,
+        description="The night stops if the champion's NDCG falls below this share of its median of recent nights.",
+    )
+    min_lift: float | None = Field(
+        default=0.7,
+        ge=0,
+        description="It stops, too, if that NDCG in proportion to that of the popularity of the last 7 days does.",
+    )
+    recent_nights: int = Field(default=7, ge=1, description="How many nights are recent.")
+    min_nights: int = Field(default=2, ge=1, description="Recent nights without which its quality is not judged.")
+
+
 def decide(
-    settings: GateSettings,
+    rules: GateSettings,
     summaries: Mapping[str, Json],
     values: Mapping[str, Metric],
     incumbent: Incumbent | None,
@@ -62,13 +109,13 @@ def decide(
     found = [paired(values[rival] - values[name], seed) for rival in rivals]
     corrected = holm([difference.p_permutation for difference in found])
     challengers = [
-        challenge(settings, rival, summaries, name, difference, p, churn.get(rival))
+        challenge(rules, rival, summaries, name, difference, p, churn.get(rival))
         for rival, difference, p in zip(rivals, found, corrected, strict=True)
     ]
     decision = first | {
         "champion": champion,
         "challengers": challengers,
-        "refused": collapsed(settings, name, quality, lift, recent),
+        "refused": collapsed(rules, name, quality, lift, recent),
     }
     passed = next((one for one in challengers if one["passed"]), None)
     if passed:
@@ -82,7 +129,7 @@ def decide(
 
 
 def challenge(
-    settings: GateSettings,
+    rules: GateSettings,
     rival: str,
     summaries: Mapping[str, Json],
     champion: str,
@@ -97,11 +144,11 @@ def challenge(
     reasons = []
     if difference.mean <= 0:
         reasons.append("is not better")
-    elif gain is not None and gain < settings.min_gain:
-        reasons.append(f"gains {gain:+.2%}, and {settings.min_gain:.2%} is asked for (gate.min_gain)")
-    if p >= settings.significance and difference.mean > 0:
-        reasons.append(f"may be better by chance: p = {p:.2g}, and below {settings.significance:g} is asked for")
-    reasons += broken(settings, mine, theirs, churn)
+    elif gain is not None and gain < rules.min_gain:
+        reasons.append(f"gains {gain:+.2%}, and {rules.min_gain:.2%} is asked for (gate.min_gain)")
+    if p >= rules.significance and difference.mean > 0:
+        reasons.append(f"may be better by chance: p = {p:.2g}, and below {rules.significance:g} is asked for")
+    reasons += broken(rules, mine, theirs, churn)
     return {
         "model": rival,
         "value": primary(mine),
@@ -118,51 +165,51 @@ def challenge(
     }
 
 
-def broken(settings: GateSettings, mine: Json, theirs: Json, churn: float | None) -> list[str]:
+def broken(rules: GateSettings, mine: Json, theirs: Json, churn: float | None) -> list[str]:
     """The guards that a challenger breaks, as clauses."""
     reasons = []
     for what, limit, key in (
-        ("coverage", settings.max_coverage_loss, ("all", "coverage")),
-        ("recall of tail items", settings.max_tail_loss, ("items:tail", "recall")),
+        ("coverage", rules.max_coverage_loss, ("all", "coverage")),
+        ("recall of tail items", rules.max_tail_loss, ("items:tail", "recall")),
     ):
         here, there = figure(mine, *key), figure(theirs, *key)
         if limit is not None and here is not None and there and here < (1 - limit) * there:
             reasons.append(f"loses {1 - here / there:.0%} of the champion's {what}, and {limit:.0%} is allowed")
-    if settings.max_slice_loss is not None:
+    if rules.max_slice_loss is not None:
         for row in theirs.get("slices", []):
             here, there = figure(mine, row["slice"], PRIMARY), row["value"]
-            guarded = row["metric"] == PRIMARY and row["users"] >= settings.slice_users and here is not None
-            if guarded and here is not None and here < (1 - settings.max_slice_loss) * there:
+            guarded = row["metric"] == PRIMARY and row["users"] >= rules.slice_users and here is not None
+            if guarded and here is not None and here < (1 - rules.max_slice_loss) * there:
                 reasons.append(
                     f"loses {1 - here / there:.0%} of NDCG for {row['users']:,} users ({row['slice']}), and "
-                    f"{settings.max_slice_loss:.0%} is allowed"
+                    f"{rules.max_slice_loss:.0%} is allowed"
                 )
     cold = figure(mine, "all", "cold_share")
-    if cold is not None and settings.min_cold_share is not None and cold < settings.min_cold_share:
-        reasons.append(f"fills {cold:.1%} of its lists with new items, and {settings.min_cold_share:.1%} is the least")
-    if cold is not None and settings.max_cold_share is not None and cold > settings.max_cold_share:
-        reasons.append(f"fills {cold:.1%} of its lists with new items, and {settings.max_cold_share:.1%} is the most")
-    if churn is not None and settings.max_churn is not None and churn > settings.max_churn:
-        reasons.append(f"changes {churn:.0%} of the lists of the last export, and {settings.max_churn:.0%} is allowed")
+    if cold is not None and rules.min_cold_share is not None and cold < rules.min_cold_share:
+        reasons.append(f"fills {cold:.1%} of its lists with new items, and {rules.min_cold_share:.1%} is the least")
+    if cold is not None and rules.max_cold_share is not None and cold > rules.max_cold_share:
+        reasons.append(f"fills {cold:.1%} of its lists with new items, and {rules.max_cold_share:.1%} is the most")
+    if churn is not None and rules.max_churn is not None and churn > rules.max_churn:
+        reasons.append(f"changes {churn:.0%} of the lists of the last export, and {rules.max_churn:.0%} is allowed")
     minutes = (mine.get("trained") or {}).get("fit_seconds", 0) / 60
-    if settings.max_training_minutes is not None and minutes > settings.max_training_minutes:
-        reasons.append(f"trains for {minutes:.1f} minutes, and {settings.max_training_minutes:g} are allowed")
+    if rules.max_training_minutes is not None and minutes > rules.max_training_minutes:
+        reasons.append(f"trains for {minutes:.1f} minutes, and {rules.max_training_minutes:g} are allowed")
     return reasons
 
 
-def collapsed(settings: GateSettings, champion: str, quality: float, lift: float | None, recent: Recent) -> str | None:
+def collapsed(rules: GateSettings, champion: str, quality: float, lift: float | None, recent: Recent) -> str | None:
     """Why nothing may be published tonight: the champion itself is far from what it was.
 
     Its lift is judged, too: in a log whose items are mixed up, popularity is as easy to foresee as ever or easier, and
     only what is personal is lost.
     """
-    least, k_nights = settings.min_quality, f"the median of its last {len(recent.quality)} nights"
-    if least is not None and len(recent.quality) >= settings.min_nights and quality < least * median(recent.quality):
+    least, k_nights = rules.min_quality, f"the median of its last {len(recent.quality)} nights"
+    if least is not None and len(recent.quality) >= rules.min_nights and quality < least * median(recent.quality):
         usual = median(recent.quality)
         found = f"reaches NDCG {quality:.4f} tonight, {quality / usual:.0%} of {k_nights}, {usual:.4f}"
         return f"The champion {champion} {found} (gate.min_quality asks for {least:.0%}). {ADVICE}"
-    least = settings.min_lift
-    if least is None or lift is None or len(recent.lift) < settings.min_nights or lift >= least * median(recent.lift):
+    least = rules.min_lift
+    if least is None or lift is None or len(recent.lift) < rules.min_nights or lift >= least * median(recent.lift):
         return None
     usual = median(recent.lift)
     found = (
@@ -178,7 +225,7 @@ def admit(comparison: Manifest) -> None:
         raise GateRefused(refused)
 
 
-def against_baseline(baseline: str, values: Mapping[str, Metric], settings: GateSettings, seed: int = 0) -> Json | None:
+def against_baseline(baseline: str, values: Mapping[str, Metric], rules: GateSettings, seed: int = 0) -> Json | None:
     """Which models beat the popularity of the last week, by the test of the gate; None where that was not measured."""
     if baseline not in values:
         return None
@@ -188,7 +235,7 @@ def against_baseline(baseline: str, values: Mapping[str, Metric], settings: Gate
     beaten_by = [
         name
         for name, difference, p in zip(rivals, found, corrected, strict=True)
-        if difference.mean > 0 and p < settings.significance
+        if difference.mean > 0 and p < rules.significance
     ]
     return {"name": baseline, "value": float(values[baseline].mean()), "beaten_by": beaten_by}
 

@@ -7,8 +7,9 @@ from statistics import median
 import pyarrow.parquet as pq
 
 from tasks.compare.champion import Incumbent
-from tasks.store.paths import Json, Store, read_json
-from tasks.train.settings import PRIMARY
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Store
+from tasks.train.jobs import PRIMARY
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 from recmodels.errors import NightrecError
 from tasks.compare.champion import Incumbent
 from tasks.compare.churn import churn
-from tasks.compare.gate import against_baseline, decide, per_user
+from tasks.compare.gate import GateSettings, against_baseline, decide, per_user
 from tasks.compare.recent import Recent, recent_figures
-from tasks.compare.settings import GateSettings
 from tasks.evaluate.backtests import rows
-from tasks.store.paths import Json, Manifest, Night, outputs, place_copy, write_json
+from tasks.store.files import Json, place_copy, write_json
+from tasks.store.manifests import Manifest, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
-from tasks.train.settings import PRIMARY, Candidate
+from tasks.train.jobs import PRIMARY, Candidate
 
 DEFAULT = GateSettings()
 
@@ -29,7 +30,7 @@ def compare(
     failed: dict[str, str],
     chosen: str | None = None,
     fresh: bool = False,
-    settings: GateSettings = DEFAULT,
+    rules: GateSettings = DEFAULT,
     incumbent: Incumbent | None = None,
     baseline: str = "popularity_7d",
 ) -> Manifest:
@@ -47,24 +48,24 @@ def compare(
         raise NightrecError(f"The required model {missing[0]} failed: {why}. The last export stays as it is.")
     if not measured:
         raise NightrecError(f"No model could be trained: {next(iter(failed.values()), 'none is enabled')}")
-    wanted = chosen or settings.champion
+    wanted = chosen or rules.champion
     if wanted and wanted not in measured:
         how = "chosen to be published" if chosen else "pinned in gate.champion"
         reason = failed.get(wanted, "it is not among tonight's models.")
         raise NightrecError(f"{wanted} was {how}, and there is no such model tonight: {reason}")
     summaries = {name: manifest["summary"] for name, manifest in measured.items()}
     k = next(iter(summaries.values()))["k"]
-    recent = recent_figures(night.store, night.run_date, incumbent, k, settings.recent_nights, baseline)
+    recent = recent_figures(night.store, night.run_date, incumbent, k, rules.recent_nights, baseline)
 
     def build(out: Path) -> Json:
-        gate = judge(night, summaries, settings, incumbent, recent, baseline)
-        return write_comparison(night, summaries, failed, by_hand(gate, settings, chosen), out)
+        gate = judge(night, summaries, rules, incumbent, recent, baseline)
+        return write_comparison(night, summaries, failed, by_hand(gate, rules, chosen), out)
 
     inputs = outputs(**measured)
     parameters = {
         "failed": failed,
         "chosen": chosen,
-        "rules": settings.model_dump(),
+        "rules": rules.model_dump(),
         "standing": incumbent and incumbent.model_dump(),
         "recent": asdict(recent),
         "baseline": baseline,
@@ -77,7 +78,7 @@ def compare(
 def judge(
     night: Night,
     summaries: dict[str, Json],
-    settings: GateSettings,
+    rules: GateSettings,
     incumbent: Incumbent | None,
     recent: Recent,
     baseline: str,
@@ -87,13 +88,13 @@ def judge(
     values = {name: value for name, value in found.items() if value is not None}
     k = next(iter(summaries.values()))["k"]
     changed = churn(night, incumbent.export_id, list(values), k) if incumbent and values else {}
-    decision = decide(settings, summaries, values, incumbent, changed, recent, baseline)
-    return decision | {"baseline": against_baseline(baseline, values, settings), "churn": changed}
+    decision = decide(rules, summaries, values, incumbent, changed, recent, baseline)
+    return decision | {"baseline": against_baseline(baseline, values, rules), "churn": changed}
 
 
-def by_hand(decision: Json, settings: GateSettings, chosen: str | None) -> Json:
+def by_hand(decision: Json, rules: GateSettings, chosen: str | None) -> Json:
     """The decision under the name of the model that a person wants published, if there is one."""
-    wanted = chosen or settings.champion
+    wanted = chosen or rules.champion
     if wanted is None:
         return decision
     winner, reason = decision["winner"], decision["reason"]

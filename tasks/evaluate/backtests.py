@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 from statistics import mean, stdev
 
 from recmodels.metrics.ranking import METRICS
-from tasks.store.paths import Json, Manifest
-from tasks.train.settings import PRIMARY
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest
+from tasks.train.jobs import PRIMARY
 
 
 def over_windows(summary: Json, earlier: list[Json], prepared: Manifest) -> Json:

@@ -3,11 +3,12 @@
 import numpy as np
 
 from recmodels.candidate import LISTS, PLAIN
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.metrics import diversity
 from recmodels.metrics import ranking as metrics
 from tasks.lists.reader import read_available, read_lists, read_truth
-from tasks.store.paths import Json, Night
+from tasks.store.files import Json
+from tasks.store.paths import Night
 
 
 def reranking(night: Night, name: str, k: int) -> Json:

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
+from recmodels.data.arrays import Ints
 from recmodels.metrics.ranking import GROUPS as ALL
 from recmodels.metrics.ranking import Metric, bootstrap_intervals
-from tasks.store.paths import Json
-from tasks.train.settings import EvaluationSettings
+from tasks.store.files import Json
+from tasks.train.jobs import EvaluationSettings
 
 Mask = npt.NDArray[np.bool_]
 Slices = dict[str, Mask]
@@ -29,23 +30,23 @@ SLICED = ("ndcg", "recall", "hit_rate")  # what is measured for each slice of us
 
 
 def user_slices(
-    prepared: Path, features: Path, users: npt.NDArray[np.integer[Any]], settings: EvaluationSettings
+    prepared: Path, features: Path, users: npt.NDArray[np.integer[Any]], rules: EvaluationSettings
 ) -> Slices:
     """The slices that the measured ``users`` fall into, by history, newness and the columns of the configuration."""
     known = pq.read_table(features / layout.USER_FEATURES, columns=["interactions", "age_days"]).take(pa.array(users))
     had = known["interactions"].to_numpy()
     age = known["age_days"].to_numpy()  # NaN without a history
     slices = {f"history:{name}": (had >= low) & (had <= high) for name, (low, high) in HISTORY.items()}
-    slices["newness:new"] = ~(age > settings.new_days)
-    slices["newness:established"] = age > settings.new_days
-    names = [name for name in settings.slices if name in pq.read_schema(prepared / layout.USERS).names]
+    slices["newness:new"] = ~(age > rules.new_days)
+    slices["newness:established"] = age > rules.new_days
+    names = [name for name in rules.slices if name in pq.read_schema(prepared / layout.USERS).names]
     table = pq.read_table(prepared / layout.USERS, columns=names).take(pa.array(users))
     for name in names:
         slices |= by_value(name, table[name])
     return {name: mask for name, mask in slices.items() if mask.any()}
 
 
-def item_slices(prepared: Path, features: Path, settings: EvaluationSettings) -> Slices:
+def item_slices(prepared: Path, features: Path, rules: EvaluationSettings) -> Slices:
     """The slices of the items: by popularity in the training window, and by category."""
     count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
     order = np.argsort(-count, kind="stable")
@@ -55,7 +56,7 @@ def item_slices(prepared: Path, features: Path, settings: EvaluationSettings) ->
     tail = (share >= MIDDLE) | (count == 0)
     slices = {"items:head": (share < HEAD) & ~tail, "items:middle": (share >= HEAD) & ~tail, "items:tail": tail}
     names = pq.read_schema(prepared / layout.ITEMS).names
-    for name in dict.fromkeys(name for name in ("category", *settings.slices) if name in names):
+    for name in dict.fromkeys(name for name in ("category", *rules.slices) if name in names):
         slices |= by_value(name, pq.read_table(prepared / layout.ITEMS, columns=[name])[name])
     return slices
 
@@ -79,7 +80,7 @@ def filled(column: pa.ChunkedArray) -> Mask:
     return mask
 
 
-def recall_of(items: Mask, truth_row: npt.NDArray[np.intp], truth_item: layout.Ints, found: Mask, n: int) -> Metric:
+def recall_of(items: Mask, truth_row: npt.NDArray[np.intp], truth_item: Ints, found: Mask, n: int) -> Metric:
     """Share of each user's relevant items within ``items`` that were listed: [n], NaN for users with none."""
     within = items[truth_item]
     relevant = np.bincount(truth_row[within], minlength=n)

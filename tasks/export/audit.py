@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from expectations.exports import check_export
-from recmodels.data import dataset as layout
+from recmodels.data import layout
+from recmodels.data.arrays import Bools, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.ranking.rerank import Rules
-from recmodels.ranking.topk import Longs
 from tasks.export.audit_items import check_columns, item_tables, whole_lists
 
 COLUMNS = ["user_id", "rank", "item_id", "score", "source", "reason_item_id"]
@@ -151,7 +151,7 @@ class Pairs:
         held = (self.lists(of_item.shape[0]) @ of_item).tocoo()
         return int((held.data > rules.caps[held.coords[1]]).sum())
 
-    def filled(self, rules: Rules, listable: layout.Bools, data: Dataset, repeats: bool, length: Any) -> Any:
+    def filled(self, rules: Rules, listable: Bools, data: Dataset, repeats: bool, length: Any) -> Any:
         """Which of ``users`` have a shorter list than ``length`` because no other item that may be listed fits."""
         of_item = categories(rules)
         lists = self.lists(of_item.shape[0])

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.errors import ExportRefused
 from recmodels.published.schema import contract, differences
 

@@ -11,7 +11,8 @@ from recmodels.published.schema import arrow_schema
 from tasks.export.differences import Pair, side_by_side, topk_files
 from tasks.export.writer import Parts, coded, same_date
 from tasks.store.exports import whole_exports
-from tasks.store.paths import Json, Store, read_json
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Store
 
 COLUMNS = ["user_id", "rank", "item_id"]
 MORE = ["run_date", "score", "model", "source", "reason_item_id"]

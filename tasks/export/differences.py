@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from recmodels.errors import ConfigError
 from tasks.export.audit_items import whole_lists
 from tasks.store.exports import named_export
-from tasks.store.paths import Json, Store
+from tasks.store.files import Json
+from tasks.store.paths import Store
 
 COLUMNS = ["user_id", "rank", "item_id", "score"]
 SHOWN = 10  # items that entered or left the lists, and items whose lists changed most in number

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.errors import ConfigError, ExportRefused
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.reader import Export
-from tasks.store.paths import Night, Store, read_json, sha256
+from tasks.store.files import read_json, sha256
+from tasks.store.paths import Night, Store
 
 Row = dict[str, Any]
 
@@ -124,9 +125,8 @@ def verified(store: Path, run_date: date | None) -> str:
     from recmodels.data.dataset import Dataset
     from tasks.export.audit import audit
     from tasks.export.audit_items import check_columns
-    from tasks.features.column_roles import FeatureSettings
-    from tasks.lists.rules import translate
-    from tasks.lists.settings import ListSettings
+    from tasks.features.settings import FeatureSettings
+    from tasks.lists.rules import ListSettings, translate
     from tasks.store.exports import intact
 
     export = export_of(store, run_date)

@@ -11,16 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.base import Recommender
-from recmodels.data import dataset as layout
+from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.fallback import Lists
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.popularity import Popularity
 from recmodels.published.schema import arrow_schema, contract
-from tasks.features.column_roles import FeatureSettings
+from tasks.features.settings import FeatureSettings
 from tasks.features.stage import categories_of
-from tasks.store.paths import Json, describe
+from tasks.store.files import Json
+from tasks.store.manifests import describe
 
 SOURCES = ["personal", "cold", "pinned"]
 ROWS_A_GROUP = 128_000
@@ -30,7 +31,7 @@ PAIRS_AT_ONCE = 2_000_000  # of similar items: rows of a table that is written
 Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
-def batches(n_users: int, k: int) -> Iterator[layout.Ints]:
+def batches(n_users: int, k: int) -> Iterator[Ints]:
     """All users in their order, about two million list rows at a time."""
     size = max(1, 2_000_000 // k)
     for start in range(0, n_users, size):
@@ -129,7 +130,7 @@ def open_part(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def similar_tables(
-    model: Recommender, name: str, data: Dataset, item_ids: pa.Array, allowed: layout.Bools, k: int, run_date: date
+    model: Recommender, name: str, data: Dataset, item_ids: pa.Array, allowed: Bools, k: int, run_date: date
 ) -> Iterator[pa.Table]:
     """Tables of `similar`, in the order of the items: from the model, or from an item_knn where that cannot tell.
 
@@ -171,7 +172,7 @@ def popular_table(
     data: Dataset,
     items: pa.Table,
     features: FeatureSettings,
-    allowed: layout.Bools,
+    allowed: Bools,
     k: int,
 ) -> pa.Table:
     """The most popular available items of each window, overall (category null) and in each category."""
@@ -197,7 +198,7 @@ def popular_table(
 
 
 def ranked(
-    scores: layout.Floats, allowed: layout.Bools, pair_item: Codes, pair_category: Codes, n_categories: int, k: int
+    scores: Floats, allowed: Bools, pair_item: Codes, pair_category: Codes, n_categories: int, k: int
 ) -> tuple[Codes, Codes, Codes]:
     """Category (-1: of all items), rank and item of the k best allowed items with a score, of all and of each."""
     n_items = len(scores)
@@ -224,7 +225,7 @@ def ranked(
 
 def describe_part(path: Path, root: Path) -> Json:
     """A data file as the manifest names it, with the range of its users."""
-    part = describe(path, root)
+    part: Json = {**describe(path, root)}
     if "user_id" in part["schema"] and part["rows"]:
         file = pq.ParquetFile(path)
         first, last = (file.read_row_group(group, ["user_id"]) for group in (0, file.num_row_groups - 1))

@@ -8,7 +8,8 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from recmodels.errors import ConfigError
-from tasks.features.column_roles import VECTOR, FeatureSettings, role_of
+from tasks.features.column_roles import VECTOR, role_of
+from tasks.features.settings import FeatureSettings
 from tasks.features.terms import Terms
 
 BATCH = 64  # texts that are read at a time

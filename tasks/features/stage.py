@@ -1,7 +1,7 @@
-"""Stage 4, features: what is known of items and users at the end of a window, fitted on that window alone.
+"""Stage 4, features: what is known of items and users at the end of a split, fitted on that split alone.
 
-Vocabularies, IDF weights, scales and popularity come from the items that the window's users have interacted with, so
-the training window knows nothing of the holdout; every item of the catalogue is then described by them.
+Vocabularies, IDF weights, scales and popularity come from the items that the split's users have interacted with, so
+the training split knows nothing of the holdout; every item of the catalogue is then described by them.
 """
 
 from pathlib import Path
@@ -13,40 +13,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
-from recmodels.data.dataset import Window
-from tasks.features.column_roles import FeatureSettings, role_of
+from recmodels.data import layout
+from recmodels.data.arrays import Ints
+from recmodels.data.layout import Split
+from recmodels.data.times import MICROSECONDS_PER_DAY
+from tasks.features.column_roles import role_of
 from tasks.features.embeddings import embedded
+from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, item_documents, tag_documents, write_terms
 from tasks.features.tokens import category, tags_as_written
 from tasks.features.user_features import write_user_terms
-from tasks.store.paths import Json, Manifest, Night, outputs
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 
-DAY = 24 * 3600 * 1_000_000  # µs
 
-
-@stage_task("features-{window}")
+@stage_task("features-{split}")
 def features(
-    night: Night, window: Window, rules: FeatureSettings, prepared: Manifest, valid: Manifest, fresh: bool = False
+    night: Night, split: Split, rules: FeatureSettings, prepared: Manifest, valid: Manifest, fresh: bool = False
 ) -> Manifest:
-    """Bring ``features/<window>/`` up to date with what was prepared."""
+    """Bring ``features/<split>/`` up to date with what was prepared."""
 
     def build(out: Path) -> Json:
-        return write_features(night.prepared, night.valid, window, rules, out)
+        return write_features(night.prepared, night.valid, split, rules, out)
 
     inputs = outputs(prepared=prepared, valid=valid)
-    label, folder = f"features {window}", night.features / window
+    label, folder = f"features {split}", night.features / split
     return logged_stage(label, folder, build, inputs=inputs, parameters=rules.model_dump(), fresh=fresh)
 
 
-def write_features(prepared: Path, valid: Path, window: Window, rules: FeatureSettings, out: Path) -> dict[str, Any]:
-    """Read ``features/prepared/`` (and ``valid/tags.parquet``) and write the features of one window."""
+def write_features(prepared: Path, valid: Path, split: Split, rules: FeatureSettings, out: Path) -> dict[str, Any]:
+    """Read ``features/prepared/`` (and ``valid/tags.parquet``) and write the features of one split."""
     items = pq.read_table(prepared / layout.ITEMS)
     users = pq.read_table(prepared / layout.USERS)
-    path = prepared / layout.interactions_file(window)
+    path = prepared / layout.interactions_file(split)
     learnt = pq.read_table(path, filters=pc.field("weight") > 0)
-    end = layout.window_end(path)
+    end = layout.split_end(path)
     user = learnt["user_index"].to_numpy()
     item = learnt["item_index"].to_numpy()
     time = learnt["timestamp"].cast(pa.int64()).to_numpy()
@@ -98,8 +101,8 @@ def activity(
     np.minimum.at(first, row, time)
     never = count == 0
     days = {
-        "recency_days": np.where(never, 0, end - last) / DAY,
-        "age_days": np.where(never, 0, end - first) / DAY,
+        "recency_days": np.where(never, 0, end - last) / MICROSECONDS_PER_DAY,
+        "age_days": np.where(never, 0, end - first) / MICROSECONDS_PER_DAY,
     }
     return pa.table(
         {
@@ -121,7 +124,7 @@ def write_sequences(path: Path, user: npt.NDArray[np.int32], learnt: pa.Table, n
     pq.write_table(pa.table({"user_index": pa.array(np.arange(n_users, dtype=np.int32)), **lists}), path)
 
 
-def categories_of(items: pa.Table, rules: FeatureSettings) -> tuple[list[str], layout.Ints, layout.Ints]:
+def categories_of(items: pa.Table, rules: FeatureSettings) -> tuple[list[str], Ints, Ints]:
     """The site's categories (its first category column, else its first tags), and the (item, category) pairs."""
     roles = {name: role_of(items, name, rules) for name in items.column_names}
     column = next((name for wanted in ("category", "tags") for name in roles if roles[name] == wanted), None)

@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from recmodels.data import dataset as layout
-from recmodels.data.dataset import Csr, empty_matrix
-from tasks.features.column_roles import FeatureSettings, role_of
+from recmodels.data import layout
+from recmodels.data.arrays import Csr, empty_matrix
+from tasks.features.column_roles import role_of
+from tasks.features.settings import FeatureSettings
 from tasks.features.tokens import category, stop_words, tags, words
 
 Documents = list[list[str]]  # the terms of each item

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import scipy.sparse as sp
 
-from recmodels.data.dataset import Ints
-from tasks.features.column_roles import FeatureSettings, role_of
+from recmodels.data.arrays import Ints
+from tasks.features.column_roles import role_of
+from tasks.features.settings import FeatureSettings
 from tasks.features.terms import Terms, range_of, write_terms
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from recmodels.demo import write_site
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tasks.store.paths import Json, Night, read_json
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 
 FRESH_FOR = timedelta(days=30)

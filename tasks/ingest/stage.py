@@ -34,7 +34,9 @@ from tasks.ingest.reading.sources import Source, Unreadable, run
 from tasks.ingest.reading.tables import Table, open_table, query, where
 from tasks.ingest.reading.textfiles import Lines, count_lines
 from tasks.store.duckdb import connect, literal
-from tasks.store.paths import Json, Manifest, Night
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 
 _BATCH = 60 * 2048  # rows

@@ -1,19 +1,18 @@
 """What candidates listed for the measured users, and what these users did in the holdout."""
 
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from recmodels.candidate import LISTS
-from recmodels.data import dataset as layout
+from recmodels.data import layout
+from recmodels.data.arrays import Bools, Ints, Truth
 
-Truth: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
 
-
-def read_truth(prepared: Path) -> tuple[layout.Ints, Truth]:
+def read_truth(prepared: Path) -> tuple[Ints, Truth]:
     """The users of the holdout, ascending [n], and what they did in it: bool [n, n_items]."""
     holdout = pq.read_table(prepared / layout.HOLDOUT, columns=["user_index", "item_index"])
     users, row = np.unique(holdout["user_index"].to_numpy(), return_inverse=True)
@@ -22,13 +21,13 @@ def read_truth(prepared: Path) -> tuple[layout.Ints, Truth]:
     return users, sp.csr_array((np.ones(len(row), np.bool_), pairs), shape=(len(users), n_items))
 
 
-def read_available(prepared: Path) -> layout.Bools:
+def read_available(prepared: Path) -> Bools:
     """Which items may be recommended: bool [n_items]."""
-    available: layout.Bools = pq.read_table(prepared / layout.ITEMS, columns=["available"])["available"].to_numpy()
+    available: Bools = pq.read_table(prepared / layout.ITEMS, columns=["available"])["available"].to_numpy()
     return available
 
 
-def read_lists(toplists: Path, users: np.ndarray[Any, np.dtype[np.int32]], k: int, file: str = LISTS) -> layout.Ints:
+def read_lists(toplists: Path, users: np.ndarray[Any, np.dtype[np.int32]], k: int, file: str = LISTS) -> Ints:
     """The items of each user's list, -1 where it ends early: int32 [n_users, k]. ``users`` ascend."""
     table = pq.read_table(toplists / file, columns=["user_index", "rank", "item_index"])
     items = np.full((len(users), k), -1, np.int32)

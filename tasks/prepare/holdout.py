@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from tasks.prepare.interactions import Log, Places, PrepareSettings, Rows, core, merge
+from tasks.prepare.interactions import Log, Places, Rows, core, merge
+from tasks.prepare.settings import PrepareSettings
 
 
 @dataclass(frozen=True)

@@ -5,51 +5,18 @@ that takes half the time of the same steps in SQL.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import csc_array
 
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+from recmodels.data.arrays import Bools, Floats, Ints, Longs
+from tasks.prepare.settings import PrepareSettings
+
 Places = npt.NDArray[np.integer[Any]]
 Number = TypeVar("Number", np.int32, np.int64, np.float32)
-
-
-class PrepareSettings(BaseModel):
-    """How interactions become what models learn from, and which of them are held out."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    event_weights: dict[str, float] = Field(
-        default={}, description="Weight of each event, e.g. view = 1, purchase = 5; others weigh 1."
-    )
-    min_rating: float | None = Field(
-        default=None, description="Ratings below this are no sign of interest: seen, but not learnt from."
-    )
-    duplicates: Literal["max", "sum", "last"] = Field(
-        default="max", description="Weight of several events of one user with one item."
-    )
-    min_user_interactions: int = Field(default=2, ge=1, description="Users with fewer items get popular ones (cold).")
-    min_item_interactions: int = Field(default=1, ge=1, description="Items with fewer users are not learnt from.")
-    holdout: Literal["auto", "days", "last", "random", "user-fold"] = Field(
-        default="auto",
-        description="What is held out to compare models: the last days, each user's last items, a random share of "
-        "all items of interest, the last items of users of whom nothing is learnt (user-fold), or (auto) the last days "
-        "if they give enough users to measure, else the last items.",
-    )
-    holdout_items: int = Field(default=1, ge=1, description="Items of each user that last and user-fold keep back.")
-    holdout_share: float = Field(
-        default=0.2, gt=0, lt=1, description="Share of the items that random keeps back, of the users of user-fold."
-    )
-    holdout_seed: int = Field(default=0, ge=0, description="Which ones random and user-fold draw follows from it.")
-    holdout_days: int = Field(default=7, ge=1, description="Length of the holdout; auto may widen it to four times.")
-    holdout_min_users: int = Field(default=200, ge=1, description="Users with a history that auto wants to measure.")
 
 
 @dataclass(frozen=True)
@@ -69,7 +36,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.user)
 
-    def take(self, rows: Mask | Places) -> "Rows":
+    def take(self, rows: Bools | Places) -> "Rows":
         rows = rows if rows.dtype == np.bool_ else rows.astype(np.intp)  # once, not for each column
         timestamp = picked(self.timestamp, rows)
         first = timestamp if self.first is self.timestamp else picked(self.first, rows)
@@ -78,7 +45,7 @@ class Rows:
         return Rows(user, item, timestamp, first, picked(self.weight, rows), rating)
 
 
-def picked(column: npt.NDArray[Number], rows: Mask | Places) -> npt.NDArray[Number]:
+def picked(column: npt.NDArray[Number], rows: Bools | Places) -> npt.NDArray[Number]:
     """``column[rows]``; for row numbers this way takes half the time, since it does not check their bounds."""
     return column[rows] if rows.dtype == np.bool_ else column.take(rows, mode="clip")
 

@@ -10,11 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
+from recmodels.data.arrays import Floats, Ints
 from recmodels.errors import DataRefused
 from tasks.prepare.holdout import Split, hold_out, microseconds
-from tasks.prepare.interactions import Floats, Ints, Log, PrepareSettings, Rows, core, grouped, merge, picked
-from tasks.store.paths import Json, Manifest, Night, outputs
+from tasks.prepare.interactions import Log, Rows, core, grouped, merge, picked
+from tasks.prepare.settings import PrepareSettings
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")
@@ -33,7 +37,7 @@ def prepare(night: Night, rules: PrepareSettings, cutoff: datetime, valid: Manif
 
 
 def write_prepared(valid: Path, rules: PrepareSettings, cutoff: datetime, out: Path) -> dict[str, Any]:
-    """Read ``valid/`` and write ``features/prepared/``: users, items, interactions of both windows, the holdout.
+    """Read ``valid/`` and write ``features/prepared/``: users, items, interactions of both splits, the holdout.
 
     Raises:
         DataRefused: too little is left to learn from or to measure.
@@ -173,7 +177,7 @@ def refuse_too_small(log: Log, full: Rows, split: Split, rules: PrepareSettings)
     )
 
 
-def write_rows(path: Path, rows: Rows, window_end: int) -> None:
+def write_rows(path: Path, rows: Rows, split_end: int) -> None:
     columns: dict[str, Any] = {
         "user_index": rows.user,
         "item_index": rows.item,
@@ -184,7 +188,7 @@ def write_rows(path: Path, rows: Rows, window_end: int) -> None:
         columns["rating"] = rows.rating
     if rows.first is not rows.timestamp and (rows.first != rows.timestamp).any():
         columns[layout.FIRST] = pa.array(rows.first, pa.timestamp("us", "UTC"))
-    table = pa.table(columns).replace_schema_metadata({layout.WINDOW_END: str(window_end)})
+    table = pa.table(columns).replace_schema_metadata({layout.SPLIT_END: str(split_end)})
     path.parent.mkdir(parents=True, exist_ok=True)
     whole_numbers = dict.fromkeys(("user_index", "item_index", "timestamp"), "DELTA_BINARY_PACKED")
     whole_numbers |= {layout.FIRST: "DELTA_BINARY_PACKED"} if layout.FIRST in columns else {}

@@ -17,24 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import hashed, key_in
 from tasks.export.writer import describe_part, open_part
 from tasks.store.exports import switching, whole_exports
-from tasks.store.paths import (
-    TEMPORARY,
-    Json,
-    Night,
-    Store,
-    describe,
-    digest,
-    now_text,
-    read_json,
-    sha256,
-    sync,
-    write_json,
-)
+from tasks.store.files import TEMPORARY, Json, digest, now_text, read_json, sha256, sync, write_json
+from tasks.store.manifests import describe
+from tasks.store.paths import Night, Store
 
 FORGOTTEN = "[forgotten]"
 LEARNT = ("models", "champion", "toplists")  # of a night: what its models learnt of the user, and their lists

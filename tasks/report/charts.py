@@ -11,7 +11,7 @@ from datetime import date
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 if TYPE_CHECKING:  # matplotlib takes most of a second to load: only what draws with it does
     from matplotlib.axes import Axes

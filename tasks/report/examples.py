@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.published.reader import Export
 from tasks.compare.champion import last_export
 from tasks.prepare.stage import opted_out_ids
-from tasks.store.paths import Json, Night, Store
+from tasks.store.files import Json
+from tasks.store.paths import Night, Store
 
 ROWS = 50_000  # at the start of an export, among which the examples are looked for
 SHOWN = 10  # items of a list

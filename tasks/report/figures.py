@@ -15,8 +15,9 @@ from tasks.compare.stage import unbeaten
 from tasks.publish.sinks.settings import failures
 from tasks.report.examples import examples
 from tasks.report.past import data_of_nights, nights_before
-from tasks.store.paths import Json, Night, read_json
-from tasks.train.settings import PRIMARY
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Night
+from tasks.train.jobs import PRIMARY
 
 EPOCH = re.compile(r"epoch (\d+): loss (\S+), validation NDCG@\d+ ([\d.]+)")
 WHOLE = ("all", "window")  # what is no group of users or items

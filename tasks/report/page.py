@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from tasks.report import charts
 from tasks.report.figures import figures
-from tasks.store.paths import TEMPORARY, Json, Night, sync, write_json
-from tasks.train.settings import PRIMARY
+from tasks.store.files import TEMPORARY, Json, sync, write_json
+from tasks.store.paths import Night
+from tasks.train.jobs import PRIMARY
 
 COLUMNS = {  # of the comparison: what a person decides by; all the others are on the page too, folded away
     PRIMARY: "NDCG", "recall": "recall", "hit_rate": "hit rate", "coverage": "coverage", "novelty": "novelty",

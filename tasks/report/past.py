@@ -6,8 +6,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.store.exports import newest_export
-from tasks.store.paths import Json, Night, read_json
-from tasks.train.settings import PRIMARY
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Night
+from tasks.train.jobs import PRIMARY
 
 NIGHTS = timedelta(days=90)
 RECENT = timedelta(days=30)

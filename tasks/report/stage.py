@@ -22,9 +22,11 @@ from tasks.compare.stage import unbeaten
 from tasks.evaluate.backtests import spread
 from tasks.evaluate.reranking import effect
 from tasks.report.page import write_report
-from tasks.store.paths import Json, Manifest, Night, now_text, read_json, write_json
+from tasks.store.files import Json, now_text, read_json, write_json
+from tasks.store.manifests import Manifest
+from tasks.store.paths import Night
 from tasks.store.stage import current_night, event_log, log_event, stage_task
-from tasks.train.settings import PRIMARY
+from tasks.train.jobs import PRIMARY
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from datetime import date
 import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError, ExportRefused, NightrecError
-from tasks.store.paths import TEMPORARY, Json, Store, now_text, read_json, sha256, sync, write_json
+from tasks.store.files import TEMPORARY, Json, now_text, read_json, sha256, sync, write_json
+from tasks.store.paths import Store
 from tasks.store.stage import log_event
 
 threads = threading.Lock()  # nights of a backfill may publish at the same time

@@ -17,8 +17,9 @@ from contextlib import ExitStack, contextmanager
 import psutil
 
 from recmodels.errors import ConfigError, NightrecError
+from tasks.store.files import Json, now_text, read_json, write_json
 from tasks.store.lease import STALE, age, beating, machine
-from tasks.store.paths import Json, Store, now_text, read_json, write_json
+from tasks.store.paths import Store
 
 POLL = 2.0  # seconds between two looks at a store that is held
 

@@ -1,30 +1,11 @@
-"""The store: the one place that knows where everything of a site lies, and how a folder is written whole.
+"""Where everything of a site lies: the paths of the store, and of each night in it."""
 
-A stage writes into a temporary sibling of its folder; the sibling is synced and renamed when complete. Its
-``manifest.json`` names what it was made from (a fingerprint of inputs, parameters and code), so a later run of the
-same night skips what is already done, in whatever process it runs.
-"""
-
-import hashlib
-import json
-import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import cache
+from datetime import date
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
-
-Json = dict[str, Any]
-Manifest = dict[str, Any]
-
-NIGHTREC_VERSION = "0.1.0"
-TEMPORARY = ".tmp-"
+from tasks.store.files import TEMPORARY
 
 
 @dataclass(frozen=True)
@@ -45,12 +26,12 @@ class Store:
 
     @property
     def pointer(self) -> Path:
-        """``latest.json``: what downstream jobs read first."""
+        """`latest.json`: what downstream jobs read first."""
         return self.exports / "latest.json"
 
     @property
     def link(self) -> Path:
-        """``latest``: the same for people and globs, on local disks only."""
+        """`latest`: the same for people and globs, on local disks only."""
         return self.exports / "latest"
 
     @property
@@ -163,155 +144,3 @@ class Night:
         """Remove what a killed run left half-written."""
         for leftover in self.folder.rglob(f"{TEMPORARY}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def run_stage(
-    folder: Path,
-    build: Callable[[Path], Json],
-    *,
-    inputs: Mapping[str, Any],
-    parameters: Mapping[str, Any],
-    fresh: bool = False,
-) -> Manifest:
-    """Bring ``folder`` up to date and return its manifest.
-
-    ``build`` writes files into the empty folder it is given and returns a small summary. It is not called when the
-    folder already holds what the same inputs, parameters and code gave (``manifest["skipped"]`` is then true).
-    """
-    recipe = {"stage": folder.name, "inputs": inputs, "parameters": parameters, "code": code_version()}
-    fingerprint = digest(recipe)
-    if not fresh and (done := finished(folder)) and done["fingerprint"] == fingerprint:
-        return {**done, "skipped": True}
-    started = time.perf_counter()
-    with replacing(folder) as out:
-        summary = build(out)
-        files = [describe(path, out) for path in sorted(out.rglob("*")) if path.is_file()]
-        manifest = {
-            **recipe,
-            "fingerprint": fingerprint,
-            "output": digest([(file["path"], file["sha256"]) for file in files]),
-            "summary": summary,
-            "files": files,
-            "seconds": round(time.perf_counter() - started, 3),
-            "created_at": now_text(),
-        }
-        write_json(out / "manifest.json", manifest)
-    return {**manifest, "skipped": False}
-
-
-def finished(folder: Path) -> Manifest | None:
-    """The manifest of a stage's folder, if all the files it names are there."""
-    manifest = read_json(folder / "manifest.json")
-    if manifest is None:
-        return None
-    complete = all(
-        (folder / file["path"]).is_file() and (folder / file["path"]).stat().st_size == file["bytes"]
-        for file in manifest["files"]
-    )
-    return manifest if complete else None
-
-
-@contextmanager
-def replacing(folder: Path, even_after: tuple[type[Exception], ...] = ()) -> Iterator[Path]:
-    """An empty folder that takes the place of ``folder`` when the block ends well (or with one of ``even_after``),
-    and vanishes when it does not.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    out = folder.with_name(f"{TEMPORARY}{folder.name}")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
-    try:
-        yield out
-        put_in_place(out, folder)
-    except even_after:
-        put_in_place(out, folder)
-        raise
-    finally:
-        shutil.rmtree(out, ignore_errors=True)
-
-
-def put_in_place(out: Path, folder: Path) -> None:
-    """Sync the folder ``out`` and rename it to ``folder``, whose old content goes."""
-    for path in [*out.rglob("*"), out]:
-        sync(path)
-    old = folder.with_name(f"{TEMPORARY}old-{folder.name}")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    out.rename(folder)
-    sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def outputs(**manifests: Manifest) -> dict[str, str]:
-    """What the named stages wrote, as the inputs of the next one: a digest of their files' content each."""
-    return {name: manifest["output"] for name, manifest in manifests.items()}
-
-
-def describe(path: Path, root: Path) -> Json:
-    """A file as a manifest names it; rows and schema for Parquet."""
-    file: Json = {"path": str(path.relative_to(root)), "bytes": path.stat().st_size, "sha256": sha256(path)}
-    if path.suffix == ".parquet":
-        parquet = pq.ParquetFile(path)
-        file["rows"] = parquet.metadata.num_rows
-        file["schema"] = {field.name: str(field.type) for field in parquet.schema_arrow}
-    return file
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest(value: object) -> str:
-    """A fingerprint of anything that JSON can say (dates and paths as text)."""
-    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-@cache
-def code_version() -> str:
-    """nightrec's version and a digest of the source of every floor below the flows."""
-    root = Path(__file__).parents[2]
-    sources = sorted(path for floor in ("recmodels", "expectations", "tasks") for path in (root / floor).rglob("*.py"))
-    return f"{NIGHTREC_VERSION}+{digest([(path.name, sha256(path)) for path in sources])[:12]}"
-
-
-def read_json(path: Path) -> Json | None:
-    """The content of a JSON file; None where it is absent or was cut short."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file so that a reader sees the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    temporary.write_text(json.dumps(content, indent=2, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
-    sync(temporary)
-    temporary.replace(path)
-    sync(path.parent)
-
-
-def place_copy(source: Path, target: Path) -> None:
-    """Copy a file so that a reader of ``target`` sees the old one or the new one, never a part."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{TEMPORARY}{target.name}")
-    shutil.copyfile(source, temporary)
-    sync(temporary)
-    temporary.replace(target)
-
-
-def now_text() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -15,7 +15,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 
-from tasks.store.paths import Json, Manifest, run_stage
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest, run_stage
 
 event_log = logging.getLogger("nightrec.events")
 event_log.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recmodels.registry import create
-from tasks.store.paths import Json, Manifest, code_version, finished
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest, finished
 from tasks.store.stage import log_event
-from tasks.train.jobs import TrainingJob
-from tasks.train.settings import Candidate
+from tasks.store.versions import code_version
+from tasks.train.jobs import Candidate, TrainingJob
 
 if TYPE_CHECKING:
     from recmodels.ensemble.model import Ensemble  # its kernels take a while to load

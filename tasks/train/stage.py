@@ -15,12 +15,14 @@ from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
 
-from recmodels.data.dataset import USERS, interactions_file, window_end
+from recmodels.data.layout import USERS, interactions_file, split_end
 from recmodels.errors import NightrecError
 from recmodels.registry import kind_of
 from tasks.lists.rules import FILE
+from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
-from tasks.store.paths import Json, Manifest, Night, finished, outputs, read_json, run_stage, write_json
+from tasks.store.manifests import Manifest, finished, outputs, run_stage
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.train.jobs import TrainingJob
 from tasks.train.members import at_hand
@@ -35,7 +37,7 @@ night_over: ContextVar[Event | None] = ContextVar("night_over", default=None)
 
 @stage_task("train-{job.name}")
 def train(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
-    """Fit a candidate on the training window and list the holdout's users.
+    """Fit a candidate on the training split and list the holdout's users.
 
     The model goes to ``models/<name>/``, the lists to ``toplists/<name>/``, whose manifest is returned.
 
@@ -52,14 +54,14 @@ def train(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
         results: list[Json] = []
 
         def fit(model: Path) -> Json:
-            spec = {"window": "train", "fit": True, "model": model, "lists": lists} | recipe | start | members | windows
+            spec = {"split": "train", "fit": True, "model": model, "lists": lists} | recipe | start | members | windows
             results.append(run_candidate(job, spec, prepared))
             return results[0]
 
         lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules | among
         model = run_stage(night.model(job.name), fit, inputs=inputs, parameters=recipe, fresh=job.fresh)
         if not results:  # the model is there already, only the lists are new
-            known = {"window": "train", "fit": False, "model": night.model(job.name), "lists": lists}
+            known = {"split": "train", "fit": False, "model": night.model(job.name), "lists": lists}
             results.append(run_candidate(job, known | recipe | windows, prepared) | {"fit": model["summary"]})
         return results[0]
 
@@ -80,7 +82,7 @@ def refit(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
     inputs, members = with_models(job, outputs(prepared=prepared, features=features) | taken(start))
 
     def fit(model: Path) -> Json:
-        spec = {"window": "full", "fit": True, "model": model} | recipe | start | members
+        spec = {"split": "full", "fit": True, "model": model} | recipe | start | members
         return run_candidate(job, spec, prepared)
 
     return logged_stage(f"refit {job.name}", job.night.champion, fit, inputs=inputs, parameters=recipe, fresh=job.fresh)
@@ -93,16 +95,16 @@ def earlier(job: TrainingJob) -> Json:
     from nothing that tonight's measures.
     """
     wanted = getattr(kind_of(job.recommender)(**job.candidate.parameters), "warm_start", "no")
-    if wanted == "no" or (job.window == "train" and wanted != "always"):
+    if wanted == "no" or (job.split == "train" and wanted != "always"):
         return {}
     for night in reversed(job.night.store.all_nights()):
-        folder = night.model(job.name) if job.window == "train" else night.champion
+        folder = night.model(job.name) if job.split == "train" else night.champion
         if (
             night.run_date < job.run_date
             and (manifest := finished(folder))
             and manifest["parameters"] == recipe_of(job)
             and (night.prepared / USERS).exists()
-            and (job.window == "full" or ends_before(night, job.night))
+            and (job.split == "full" or ends_before(night, job.night))
         ):
             return {"earlier": {"model": str(folder), "features": str(night.features)}}
     return {}
@@ -114,13 +116,16 @@ def ends_before(night: Night, later: Night) -> bool:
         (read_json(one.prepared / "manifest.json") or {}).get("summary", {}).get("holdout", {}).get("protocol")
         for one in (night, later)
     }
-    ends = [window_end(one.prepared / interactions_file("train")) for one in (night, later)]
+    ends = [split_end(one.prepared / interactions_file("train")) for one in (night, later)]
     return protocols == {"days"} and ends[0] <= ends[1]
 
 
 def taken(start: Json) -> Json:
     """What a training starts from, as one of its inputs."""
-    return {"earlier": (finished(Path(start["earlier"]["model"])) or {}).get("output")} if start else {}
+    if not start:
+        return {}
+    manifest = finished(Path(start["earlier"]["model"]))
+    return {"earlier": manifest["output"] if manifest else None}
 
 
 def with_models(job: TrainingJob, inputs: Json) -> tuple[Json, Json]:
@@ -140,10 +145,10 @@ def made_of(rules: Path | None) -> Json:
 
 def windows_of(job: TrainingJob, prepared: Manifest) -> Json:
     """How many windows a candidate is measured on, and their length: that of the holdout."""
-    if job.evaluation.backtests == 1:
+    if job.evaluation.windows == 1:
         return {}
     days = prepared["summary"]["holdout"]["days"] or prepared["parameters"]["holdout_days"]
-    return {"windows": job.evaluation.backtests, "window_days": days}
+    return {"windows": job.evaluation.windows, "window_days": days}
 
 
 def recipe_of(job: TrainingJob) -> Json:
@@ -154,10 +159,10 @@ def recipe_of(job: TrainingJob) -> Json:
 def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     """Run one ``recmodels.candidate`` process to its end, on its share of this machine, and return its result.
 
-    Its output is kept in ``logs/<name>-<window>.log`` of the night.
+    Its output is kept in ``logs/<name>-<split>.log`` of the night.
     """
     name, limit, work = job.name, job.candidate.timeout_minutes, job.night.folder / "logs"
-    spec_file, result_file, log_file = (work / f"{name}-{job.window}.{kind}" for kind in ("spec.json", "json", "log"))
+    spec_file, result_file, log_file = (work / f"{name}-{job.split}.{kind}" for kind in ("spec.json", "json", "log"))
     minutes = IN_TIME * limit / spec.get("windows", 1)
     told_all = {"features": str(job.night.features), "result": str(result_file), "minutes": minutes}
     write_json(spec_file, {"lists": None} | spec | told_all)

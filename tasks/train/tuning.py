@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recmodels.data.backtests import folds
+from recmodels.data.backtests import backtest_folds
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.metrics.ranking import per_user
 from recmodels.registry import create
 from recmodels.spaces import OneOf, Real, Space, space_of
-from tasks.store.paths import Json, Night, digest, read_json
+from tasks.store.files import Json, digest, read_json
+from tasks.store.paths import Night
 
 if TYPE_CHECKING:
     import optuna
@@ -68,7 +69,7 @@ def tune(
     space = space_of(recommender)
     start = {name: value for name, value in asdict(create(recommender, configured)).items() if name in space}
     data = Dataset.load(night.features, "train")
-    parts = folds(data, windows, days, seed)
+    parts = backtest_folds(data, windows, days, seed)
     fixed = {name: value for name, value in configured.items() if name not in space}
     prepared = read_json(night.prepared / "manifest.json") or {}
     about = {"data": prepared.get("output"), "fixed": fixed, "space": repr(space), "windows": [windows, days, k, seed]}

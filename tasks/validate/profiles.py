@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
-from expectations.rules import ValidationSettings
 from expectations.runner import Suite
+from expectations.settings import ValidationSettings
 from tasks.store.duckdb import literal, quoted
 
 

@@ -25,15 +25,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from expectations import interactions, items, users
-from expectations.rules import Rule, ValidationSettings
+from expectations.rules import Rule
 from expectations.runner import Finding, Suite, check_schema, to_frame, write_docs
+from expectations.settings import ValidationSettings
 from recmodels.errors import ConfigError, DataRefused
 from tasks.store.duckdb import connect, literal, quoted
-from tasks.store.paths import Json, Manifest, Night, finished, outputs, replacing
+from tasks.store.files import Json, replacing
+from tasks.store.manifests import Manifest, finished, outputs
+from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.validate import profiles
-
-__all__ = ["ValidationSettings", "write_valid"]
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 

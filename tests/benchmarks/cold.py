@@ -20,7 +20,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recmodels import registry
-from recmodels.data.dataset import Bools, Csr, Dataset, Ints
+from recmodels.data.arrays import Bools, Csr, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.metrics.ranking import per_user
 from tests.benchmarks.quality import parse
 from tests.conftest import real_data

@@ -27,7 +27,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from recmodels.compute import memory
-from recmodels.data.dataset import Dataset, Floats, Ints
+from recmodels.data.arrays import Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.factors.base import Factors
 from recmodels.fallback import serve
 from recmodels.popularity import Popularity

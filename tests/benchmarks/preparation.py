@@ -47,7 +47,7 @@ def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
     from tasks.prepare import interactions as pairs
     from tasks.prepare import stage as prepare
     from tasks.prepare.holdout import microseconds
-    from tasks.store.paths import run_stage
+    from tasks.store.manifests import run_stage
 
     inputs = Inputs(interactions=TableInput(path=str(source)))
     rules = pairs.PrepareSettings(min_user_interactions=5, min_item_interactions=5, holdout="days")

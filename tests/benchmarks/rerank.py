@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from recmodels.compute.jit import threads
-from recmodels.data.dataset import Csr, Floats, Ints
+from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.ranking.rerank import Rules, choose, scaled
 
 

@@ -19,7 +19,7 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.metrics.ranking import coverage, per_user
-from tasks.features.column_roles import FeatureSettings
+from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, item_documents, unit_rows
 from tests.conftest import real_data
 

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 from recmodels import registry
-from recmodels.data.dataset import Bools
+from recmodels.data.arrays import Bools
 from recmodels.metrics.ranking import coverage, per_user
 from tests.benchmarks.quality import parse
 from tests.benchmarks.splits import SPLITS, Split

@@ -21,7 +21,8 @@ import numpy as np
 from scipy import sparse
 
 from recmodels.compute import memory
-from recmodels.data.dataset import Csr, Dataset, Floats
+from recmodels.data.arrays import Csr, Floats
+from recmodels.data.dataset import Dataset
 from recmodels.ranking import topk
 
 BATCH = 1024  # users of a bare product

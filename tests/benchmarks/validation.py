@@ -56,7 +56,8 @@ def write(folder: Path, case: str) -> None:
 def measure(folder: Path) -> None:
     """Validate what ``write`` wrote, and print what it took."""
     started = time.perf_counter()
-    from tasks.validate.stage import ValidationSettings, write_valid
+    from expectations.settings import ValidationSettings
+    from tasks.validate.stage import write_valid
 
     out = {name: folder / name for name in ("valid", "quarantine", "docs")}
     for path in out.values():

@@ -1,16 +1,14 @@
 """A site that runs for real in tests: a Prefect server, workers and deployments, as processes of their own."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import psutil
@@ -31,21 +29,9 @@ from prefect.settings import (
 from prefect.states import Cancelling
 
 from flows.operate.server import free_port
+from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 150.0
-
-T = TypeVar("T")
-
-
-def until(what: str, found: Callable[[], T | None], patience: float = PATIENCE, every: float = 0.3) -> T:
-    """What ``found`` returns as soon as it is something."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if result := found():
-            return result
-        time.sleep(every)
-    raise AssertionError(f"not within {patience:.0f} s: {what}")
 
 
 @dataclass
@@ -95,7 +81,7 @@ class Site:
     def wait_for_server(self) -> None:
         def answers() -> bool:
             assert self.processes["server"].poll() is None, self.log("server")
-            with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/health", timeout=5):
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/api/health", timeout=PATIENCE):
                 return True
             return False
 
@@ -107,12 +93,13 @@ class Site:
             until(
                 f"a worker in {pool}",
                 lambda: any(w.status == "ONLINE" for w in client.read_workers_for_work_pool(pool)),
+                every=0.3,
             )
 
     def deploy(self, *options: str) -> list[str]:
         """``nightrec deploy``; the names of the deployments."""
         process = self.start("deploy", "flows", "deploy", *options)
-        assert process.wait(120) == 0, self.log("deploy")
+        assert process.wait(PATIENCE) == 0, self.log("deploy")
         return [line for line in self.log("deploy").splitlines() if "/" in line]
 
     @contextmanager
@@ -138,14 +125,14 @@ class Site:
         with self.client() as client:
             return client.read_flow_run(run.id)
 
-    def ended(self, run: FlowRun, patience: float = PATIENCE) -> FlowRun:
+    def ended(self, run: FlowRun) -> FlowRun:
         """A run in its final state."""
 
         def final() -> FlowRun | None:
             now = self.read(run)
             return now if now.state is not None and now.state.is_final() else None
 
-        return until(f"{run.name} ends", final, patience)
+        return until(f"{run.name} ends", final, every=0.3)
 
     def children(self, run: FlowRun) -> dict[str, FlowRun]:
         """The runs that a run has started, by name."""
@@ -206,16 +193,7 @@ class Site:
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(family, 10)
-
-    def stop(self, name: str, patience: float = 60) -> None:
-        """SIGTERM, and wait."""
-        process = self.processes[name]
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(patience)
-        finally:
-            self.kill(name)
+        psutil.wait_procs(family, PATIENCE)
 
     def stop_all(self) -> None:
         for name in self.processes:

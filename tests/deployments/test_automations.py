@@ -21,11 +21,11 @@ from prefect.utilities.callables import parameter_schema
 from deployments.automations import FLOWS, ensure, mine
 from flows import signals
 from recmodels.errors import NightrecError
-from tests.deployments.live import Site, until
+from tests.deployments.live import Site
+from tests.waiting import until
 
 SITE, POOLS = "shop", ["cpu", "gpu"]
 SHORT = timedelta(seconds=10)  # Prefect refuses less
-PATIENCE = 90.0
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Watched:
         return [run for run in self.site.runs(f"notify/{SITE}") if parameters.items() <= run.parameters.items()]
 
     def message(self, **parameters: str) -> FlowRun:
-        found = until(f"a message with {parameters}", lambda: self.messages(**parameters), PATIENCE)
+        found = until(f"a message with {parameters}", lambda: self.messages(**parameters), every=0.3)
         assert len(found) == 1, "one is enough"
         return found[0]
 
@@ -125,14 +125,14 @@ def slow(watched: Watched) -> dict[str, UUID]:
     watched.beat(*(runs[name] for name in ("dead", "alive", "done", "skipped", "dead night")))
     watched.client.set_flow_run_state(runs["done"], Completed())
     watched.client.set_flow_run_state(runs["skipped"], Completed(name="Skipped"))
-    until("a run is late", lambda: watched.state(runs["late, then taken up"]).name == "Late", PATIENCE)
+    until("a run is late", lambda: watched.state(runs["late, then taken up"]).name == "Late", every=0.3)
     watched.client.set_flow_run_state(runs["late, then taken up"], Pending())
 
     def found_dead() -> bool:
         watched.beat(runs["alive"])
         return all(watched.state(runs[name]).is_final() for name in runs if name.startswith("dead"))
 
-    until("dead runs are found", found_dead, PATIENCE, every=1)
+    until("dead runs are found", found_dead, every=1)
     return runs
 
 
@@ -232,7 +232,7 @@ def test_the_export_that_is_due_is_that_of_the_last_scheduled_night(
     monkeypatch.setenv("NIGHTREC_CONFIG", str(watched.site.folder / "nightrec.toml"))
     nightly = watched.client.read_deployment_by_name("nightly/often").id
     watched.client.create_flow_run_from_deployment(nightly)  # by hand: due at no hour
-    run = until("a night is due", lambda: signals.last_scheduled(watched.client, "often"), PATIENCE)
+    run = until("a night is due", lambda: signals.last_scheduled(watched.client, "often"), every=0.3)
     assert run.auto_scheduled and run.expected_start_time is not None
     with watched.site.client(), pytest.raises(NightrecError, match="nothing has been published yet") as refused:
         signals.check_export()

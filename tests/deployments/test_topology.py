@@ -2,18 +2,11 @@
 
 import base64
 import json
-import os
-import pwd
 import re
 import secrets
-import shutil
-import subprocess
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -21,9 +14,10 @@ import yaml
 from prefect.client.schemas.actions import WorkPoolCreate
 
 from flows.operate.deploy import job_template
-from flows.operate.server import free_port
-from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from tasks.train.jobs import CPU_POOL, GPU_POOL, SIGNALS_POOL
 from tests.deployments.live import ROOT, Site
+from tests.tasks.servers import postgres
+from tests.waiting import PATIENCE
 
 CONFIG = """\
 site = "shop"
@@ -45,55 +39,7 @@ required = true
 [models.item_knn]
 pool = "gpu"
 """
-USER, PASSWORD = "nightrec", secrets.token_hex(12)
-
-
-def binaries() -> Path | None:
-    """The newest PostgreSQL of this machine, as Debian and as others install it."""
-    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
-    on_path = shutil.which("initdb")
-    return max(found, key=lambda path: float(path.parent.name)) if found else Path(on_path).parent if on_path else None
-
-
-def unprivileged() -> str | None:
-    """Whom PostgreSQL runs as: it refuses root."""
-    if os.getuid() != 0:
-        return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
-
-
-@contextmanager
-def postgres() -> Iterator[str]:
-    """A PostgreSQL cluster of its own, on a free port of the loopback interface; yields its address for Prefect."""
-    programs = binaries()
-    assert programs is not None
-    folder, port, user = Path(tempfile.mkdtemp(prefix="nightrec-pg-")), free_port(), unprivileged()
-    (folder / "password").write_text(PASSWORD)
-    if user:
-        for path in (folder, folder / "password"):
-            shutil.chown(path, user)
-
-    def program(name: str, *options: str) -> None:
-        subprocess.run(
-            [str(programs / name), "--pgdata", str(folder / "data"), *options],
-            user=user,
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-        )
-
-    try:
-        program("initdb", "--no-sync", "--username", USER, "--auth", "scram-sha-256", "--pwfile", f"{folder}/password")
-        settings = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
-        program("pg_ctl", "--wait", "--log", f"{folder}/log", "--options", settings, "start")
-        try:
-            yield f"postgresql+asyncpg://{USER}:{PASSWORD}@127.0.0.1:{port}/postgres"
-        finally:
-            program("pg_ctl", "--wait", "--mode", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+PASSWORD = secrets.token_hex(12)
 
 
 def settings(site: Site) -> dict[str, str]:
@@ -109,15 +55,13 @@ def settings(site: Site) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    if binaries() is None:
-        pytest.skip("no PostgreSQL is installed here (Debian: apt install postgresql)")
     site = Site(tmp_path_factory.mktemp("topology"))
     (site.folder / "nightrec.toml").write_text(CONFIG)
     auth = f"nightrec:{secrets.token_hex(12)}"
-    with postgres() as address:
+    with postgres("nightrec", PASSWORD) as address:
         try:
             site.environment = {
-                "PREFECT_API_DATABASE_CONNECTION_URL": address,
+                "PREFECT_API_DATABASE_CONNECTION_URL": address.replace("postgresql", "postgresql+asyncpg"),
                 "PREFECT_SERVER_API_AUTH_STRING": auth,
                 "PREFECT_UI_STATIC_DIRECTORY": str(site.folder / "ui"),
                 **settings(site),
@@ -139,7 +83,7 @@ def asked(site: Site, path: str, auth: str | None = None, body: bytes | None = N
     if auth is not None:
         request.add_header("Authorization", "Basic " + base64.b64encode(auth.encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return int(answer.status), answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -159,7 +103,7 @@ def test_another_site_cannot_use_a_browser_that_has_logged_in(site: Site) -> Non
         request = urllib.request.Request(f"{site.url}/api/flows/filter", method="OPTIONS", headers=preflight)
         request.add_header("Origin", origin)
         try:
-            assert urllib.request.urlopen(request, timeout=10).status == allowed
+            assert urllib.request.urlopen(request, timeout=PATIENCE).status == allowed
         except urllib.error.HTTPError as error:
             assert error.code == allowed
 
@@ -171,7 +115,7 @@ def test_the_ui_is_served_from_a_folder_of_its_own(site: Site) -> None:
 
 
 def test_a_night_on_two_pools_is_published(site: Site) -> None:
-    run = site.ended(site.run("nightly/shop", options={"run_date": "2026-03-01"}), patience=300)
+    run = site.ended(site.run("nightly/shop", options={"run_date": "2026-03-01"}))
     assert run.state is not None and run.state.is_completed(), run.state and run.state.message
     workers = {name: child.labels["prefect.worker.name"] for name, child in site.children(run).items()}
     assert workers["train-item_knn-2026-03-01"] == "gpu"

@@ -12,7 +12,8 @@ import pytest
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 
-from tests.deployments.live import Site, until
+from tests.deployments.live import Site
+from tests.waiting import PATIENCE, until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SHOTS = os.environ.get("NIGHTREC_SCREENSHOTS")  # a folder, to renew the pictures of the documentation
@@ -52,7 +53,7 @@ def test_a_night_is_started_from_the_form(site: Site) -> None:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE * 1000)
 
         def shot(name: str) -> None:
             if SHOTS:
@@ -107,6 +108,6 @@ def test_ctrl_c_stops_all_that_was_started(site: Site) -> None:
     started = site.family("serve")
     assert len(started) > 6
     site.processes["serve"].send_signal(signal.SIGINT)
-    assert site.processes["serve"].wait(60) == 0
-    _, left = psutil.wait_procs(started, 10)
+    assert site.processes["serve"].wait(PATIENCE) == 0
+    _, left = psutil.wait_procs(started, PATIENCE)
     assert not left, [process.cmdline() for process in left]

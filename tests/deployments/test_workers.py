@@ -10,7 +10,8 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
-from tests.deployments.live import Site, until
+from tests.deployments.live import Site
+from tests.waiting import PATIENCE, until
 
 CONFIG = """\
 [demo]
@@ -123,8 +124,8 @@ def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
     site.thaw(process)
     assert site.ended(run).state.is_cancelled()
     for child in site.children(run).values():
-        assert site.ended(child, 60).state.is_final()
-    until("no candidate is left", lambda: not psutil.pid_exists(process.pid), 30)
+        assert site.ended(child).state.is_final()
+    until("no candidate is left", lambda: not psutil.pid_exists(process.pid))
     assert latest(site) == before
     assert summary(site, "2026-03-05")["status"] == "interrupted"
 
@@ -135,10 +136,10 @@ def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
     started = site.processes["worker-cpu"]
     site.processes["worker-cpu"].terminate()
     site.thaw(process)
-    assert started.wait(60) == 0
+    assert started.wait(PATIENCE) == 0
     assert site.read(run).state.is_crashed()
     for child in site.children(run).values():
-        assert site.ended(child, 60).state.is_final()
+        assert site.ended(child).state.is_final()
     site.start_worker("cpu")
     again = site.ended(site.night(run_date="2026-03-05"))
     assert again.state.is_completed(), again.state.message

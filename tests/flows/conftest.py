@@ -10,6 +10,7 @@ import pytest
 from flows.cli.app import quiet_prefect
 from tests.flows.running import Demo, ended, start
 from tests.flows.sites import DAY, write
+from tests.waiting import PATIENCE
 
 # Prefect reads its environment once, when it is imported.
 HOME = os.environ.setdefault("PREFECT_HOME", tempfile.mkdtemp(prefix="nightrec-prefect-"))
@@ -33,7 +34,7 @@ def prefect_server() -> Iterator[None]:
 
     quiet = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})  # a heartbeat costs each flow a second
     EventsWorker.drain_all()  # an earlier test's would go on sending what tasks tell to that test's server
-    with prefect_test_harness(server_startup_timeout=120), quiet:
+    with prefect_test_harness(server_startup_timeout=int(PATIENCE)), quiet:
         yield
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from flows.cli.app import main
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,10 +67,10 @@ def start(
     )
 
 
-def ended(process: "subprocess.Popen[str]", timeout: float = 180) -> Ran:
+def ended(process: "subprocess.Popen[str]") -> Ran:
     """Wait for a process to end."""
     try:
-        out, err = process.communicate(timeout=timeout)
+        out, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     return Ran(process.returncode, out, err)

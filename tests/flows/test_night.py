@@ -17,6 +17,7 @@ import pytest
 from flows.settings.site import NightConfig
 from tests.flows.running import Demo, Ran, ended, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
+from tests.waiting import PATIENCE, until
 
 
 def test_a_night_ends_with_the_export_the_winner_its_figures_and_a_list(demo: Demo) -> None:
@@ -156,12 +157,12 @@ def killed(
                 child.kill()
 
 
-def wait_for(happens: Callable[[], object], process: "subprocess.Popen[str]", seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not happens():
+def wait_for(happens: Callable[[], object], process: "subprocess.Popen[str]") -> None:
+    def happened() -> object:
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.01)
+        return happens()
+
+    until("the night gets there", happened, every=0.01)
 
 
 def is_candidate(process: psutil.Process) -> bool:
@@ -185,7 +186,7 @@ def test_a_second_night_on_the_same_store_is_refused(killed: Killed) -> None:
 def test_no_candidate_survives_a_killed_night(killed: Killed) -> None:
     folder, _, candidates, _ = killed
     assert candidates
-    _, alive = psutil.wait_procs(candidates, timeout=10)
+    _, alive = psutil.wait_procs(candidates, timeout=PATIENCE)
     assert alive == []
     toplists = folder / "store" / "nights" / str(DAY) / "toplists"
     assert [path for path in toplists.glob("*") if not path.name.startswith(".tmp")] == []
@@ -193,7 +194,7 @@ def test_no_candidate_survives_a_killed_night(killed: Killed) -> None:
 
 def test_no_other_process_survives_a_killed_night(killed: Killed) -> None:
     _, _, _, others = killed
-    _, alive = psutil.wait_procs(others, timeout=10)
+    _, alive = psutil.wait_procs(others, timeout=PATIENCE)
     assert [process.cmdline() for process in alive] == []
 
 
@@ -206,9 +207,9 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home:
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
     try:
-        out, err = process.communicate(timeout=15)
+        out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out, err.strip()) == (130, "", "")
-        assert psutil.wait_procs(children, timeout=5)[1] == []
+        assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []
         assert len(list(logs.glob("*-train.log"))) < len(NightConfig().models)  # those that waited never began
     finally:
         process.kill()
@@ -219,7 +220,7 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home:
 
 def test_a_killed_night_resumes_and_publishes(killed: Killed) -> None:
     folder, _, candidates, _ = killed
-    psutil.wait_procs(candidates, timeout=10)
+    psutil.wait_procs(candidates, timeout=PATIENCE)
     night = folder / "store" / "nights" / str(DAY)
     assert json.loads((night / "night.json").read_text())["status"] == "running"
     assert "interrupted" in nightrec("status", cwd=folder).out

@@ -8,7 +8,8 @@ import pytest
 
 from flows.reporting import report
 from recmodels.errors import NightrecError
-from tasks.store.paths import Store, write_json
+from tasks.store.files import write_json
+from tasks.store.paths import Store
 from tests.flows.running import nightrec
 
 DAY = date(2026, 3, 2)

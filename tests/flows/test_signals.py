@@ -17,8 +17,9 @@ from prefect.states import Crashed, Failed, Running, Scheduled, State
 
 from flows.signals import check_export, notify
 from recmodels.errors import ConfigError, NightrecError
+from tasks.store.files import write_json
 from tasks.store.lease import touch
-from tasks.store.paths import Store, write_json
+from tasks.store.paths import Store
 
 DAY = date(2026, 3, 2)
 KEEP = "import os, sys; open(sys.argv[1], 'a').write(sys.stdin.read())"

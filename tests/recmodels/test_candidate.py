@@ -14,9 +14,9 @@ import pytest
 from scipy import sparse
 
 from recmodels import candidate
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.data.dataset import Dataset
-from recmodels.data.folds import DAY
+from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.factors.mf import MF
 from recmodels.fallback import serve
 from recmodels.linear.ease import Ease
@@ -44,7 +44,7 @@ def features(tmp_path: Path) -> Path:
                 "timestamp": pa.array(data.timestamp, pa.timestamp("us", tz="UTC")),
                 "weight": data.weight,
             }
-        ).replace_schema_metadata({layout.WINDOW_END: str(data.end).encode()}),
+        ).replace_schema_metadata({layout.SPLIT_END: str(data.end).encode()}),
     }
     for name, table in tables.items():
         path = folder / layout.PREPARED / name
@@ -57,7 +57,7 @@ def specification(features: Path, **changes: Any) -> Path:
     home = features.parent
     spec = {
         "features": str(features),
-        "window": "train",
+        "split": "train",
         "recommender": "ease",
         "params": {"regularization": 20},
         "seed": 0,

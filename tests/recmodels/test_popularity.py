@@ -3,7 +3,8 @@ import pytest
 
 from recmodels import popularity
 from recmodels.data.dataset import Dataset
-from recmodels.popularity import DAY, Popularity
+from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
+from recmodels.popularity import Popularity
 from tests.recmodels.contract import RecommenderContract
 
 NOBODY = np.array([3])  # a user without history

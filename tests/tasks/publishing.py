@@ -8,12 +8,12 @@ import pyarrow as pa
 
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
-from tasks.export.settings import ExportSettings
-from tasks.export.stage import export
+from tasks.export.stage import ExportSettings, export
 from tasks.features.stage import FeatureSettings, write_features
-from tasks.prepare.interactions import PrepareSettings
+from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
-from tasks.store.paths import Json, Night, Store
+from tasks.store.files import Json
+from tasks.store.paths import Night, Store
 from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
 
 K = 3
@@ -40,8 +40,8 @@ def prepare_night(root: Path, run_date: date = RUN_DATE) -> Night:
     for folder in (night.prepared, night.features / "train", night.features / "full"):
         folder.mkdir(parents=True)
     write_prepared(night.valid, PrepareSettings(holdout="last"), CUTOFF, night.prepared)
-    for window in ("train", "full"):
-        write_features(night.prepared, night.valid, window, FeatureSettings(), night.features / window)  # type: ignore[arg-type]
+    for split in ("train", "full"):
+        write_features(night.prepared, night.valid, split, FeatureSettings(), night.features / split)  # type: ignore[arg-type]
     ItemKNN().fit(Dataset.load(night.features, "full")).save(night.champion)
     return night
 

@@ -6,12 +6,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+
+from tests.waiting import PATIENCE, until
 
 
 def free_port() -> int:
@@ -31,8 +33,8 @@ def postgres_folder() -> Path:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """The address of a new PostgreSQL server, with a password in it. It will not run as root, so there as postgres."""
+def postgres(user: str = "shop", password: str = "a secret") -> Iterator[str]:
+    """The address of a new PostgreSQL server, password included. It refuses to run as root: there it is `postgres`."""
     programs = postgres_folder()
     account = None
     if os.geteuid() == 0:
@@ -40,30 +42,31 @@ def postgres() -> Iterator[str]:
             account = pwd.getpwnam("postgres")
         except KeyError:
             pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-    user = account.pw_uid if account else None
+    runs_as = account.pw_uid if account else None
     with tempfile.TemporaryDirectory(prefix="nightrec-postgres-") as name:
         folder, port = Path(name), free_port()
-        (folder / "password").write_text("a secret")
+        (folder / "password").write_text(password)
         if account:
             for path in (folder, folder / "password"):
                 os.chown(path, account.pw_uid, account.pw_gid)
-        made = [programs / "initdb", "-D", folder / "data", "-U", "shop", "--auth=scram-sha-256", "--no-sync"]
+        made = [programs / "initdb", "-D", folder / "data", "-U", user, "--auth=scram-sha-256", "--no-sync"]
         made += ["--pwfile", folder / "password", "-E", "UTF8", "--locale=C"]
-        subprocess.run(made, check=True, capture_output=True, user=user, cwd=folder)
+        subprocess.run(made, check=True, capture_output=True, user=runs_as, cwd=folder)
         settings = ["-c", f"port={port}", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
         server = subprocess.Popen(
             [programs / "postgres", "-D", folder / "data", "-c", "listen_addresses=127.0.0.1", *settings],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            user=user,
+            user=runs_as,
             cwd=folder,
         )
         try:
-            listens(port, server)
-            yield f"postgresql://shop:a%20secret@127.0.0.1:{port}/postgres"
+            ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            answers(server, lambda: subprocess.run(ready, check=False).returncode == 0)
+            yield f"postgresql://{user}:{quote(password)}@127.0.0.1:{port}/postgres"
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(PATIENCE)
 
 
 @contextmanager
@@ -77,22 +80,27 @@ def redis() -> Iterator[str]:
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", "secret"]
         server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
         try:
-            listens(port, server)
+            answers(server, lambda: listens(port))
             yield f"redis://:secret@127.0.0.1:{port}/0"
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(PATIENCE)
 
 
-def listens(port: int, server: "subprocess.Popen[bytes]") -> None:
-    """Wait until a server takes connections."""
-    for _ in range(300):
+def answers(server: "subprocess.Popen[bytes]", asked: Callable[[], bool]) -> None:
+    """Wait until a server that was started answers."""
+
+    def ready() -> bool:
         assert server.poll() is None, "the server ended by itself"
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            time.sleep(0.3)  # PostgreSQL listens a moment before it lets anybody in
-            return
-    raise AssertionError("the server did not start within 30 s")
+        return asked()
+
+    until("the server answers", ready)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

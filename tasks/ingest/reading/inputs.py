@@ -118,6 +118,16 @@ def resolve(name: str, table: TableInput) -> list[Path]:
     raise ConfigError(f"{name}: there is no file or folder '{table.path}'; check the path.")
 
 
+def check_inputs(inputs: Inputs) -> None:
+    """Check that every table names files that are there, without reading any.
+
+    Raises:
+        ConfigError: a path is missing, a folder or a glob has no data files, or a path is no local one.
+    """
+    for name, table in inputs.tables().items():
+        resolve(name, table)
+
+
 def input_fingerprint(inputs: Inputs) -> list[dict[str, Any]]:
     """Path, size in bytes and modification time (``mtime_ns``) of each file that a night would read.
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recmodels.errors import ConfigError
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 TABLES = ("similar", "popular", "topk")  # what is loaded, in this order: the lists last
 
@@ -66,7 +66,7 @@ class SinkSettings(BaseModel):
 
     def configured(self) -> dict[Name, DeltaSettings | PostgresSettings | RedisSettings]:
         found = {"delta": self.delta, "postgres": self.postgres, "redis": self.redis}
-        return {name: one for name, one in found.items() if one is not None}  # type: ignore[misc]
+        return {name: rules for name, rules in found.items() if rules is not None}  # type: ignore[misc]
 
 
 def address(variable: str) -> str:

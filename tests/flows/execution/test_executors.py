@@ -12,10 +12,9 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Runni
 from flows.execution import executors as placement
 from flows.execution.executors import Child, WorkPoolExecutor
 from flows.settings.schedule import WorkerSettings
-from tasks.lists.settings import ListSettings
+from tasks.lists.rules import ListSettings
 from tasks.store.lease import touch
-from tasks.train.jobs import TrainingJob
-from tasks.train.settings import Candidate, EvaluationSettings
+from tasks.train.jobs import Candidate, EvaluationSettings, TrainingJob
 from tests.flows.sites import DAY
 
 CLIENT = cast(SyncPrefectClient, None)

@@ -17,7 +17,7 @@ users = 300
 items = 120
 interactions = 5000
 [evaluation]
-backtests = 2
+windows = 2
 [models.popularity]
 [models.item_knn]
 [features.roles]

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from recmodels.data.backtests import rolled
+from recmodels.data.backtests import rolling_folds
 from recmodels.data.dataset import Dataset
-from recmodels.data.folds import DAY
+from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 
 
 def site() -> Dataset:
@@ -17,7 +17,7 @@ FIRST = np.array([2, 8, 1, 8, 3]) * DAY
 
 
 def test_an_item_that_was_had_before_is_learnt_from_and_not_asked_for() -> None:
-    ((_, part),) = rolled(site(), 1, 5, 0, cold_start=True, first=FIRST)
+    ((_, part),) = rolling_folds(site(), 1, 5, 0, cold_start=True, first=FIRST)
     assert part.users.tolist() == [0, 1]
     assert part.truth.toarray().astype(int).tolist() == [[0, 0, 1], [0, 0, 1]]
     rows = np.column_stack([part.train.user_index, part.train.item_index, part.train.timestamp]).tolist()
@@ -25,7 +25,7 @@ def test_an_item_that_was_had_before_is_learnt_from_and_not_asked_for() -> None:
 
 
 def test_without_first_times_a_pair_counts_at_its_last_and_strangers_may_be_left_out() -> None:
-    ((_, part),) = rolled(site(), 1, 5, 0, cold_start=False)
+    ((_, part),) = rolling_folds(site(), 1, 5, 0, cold_start=False)
     assert part.users.tolist() == [0]
     assert part.truth.toarray().astype(int).tolist() == [[1, 0, 1]]
-    assert [window for window, _ in rolled(site(), 4, 2.5, 0, cold_start=True)] == [0, 2]
+    assert [window for window, _ in rolling_folds(site(), 4, 2.5, 0, cold_start=True)] == [0, 2]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
 
@@ -22,7 +22,7 @@ def int32(*values: int) -> pa.Array:
 
 @pytest.fixture
 def features(tmp_path: Path) -> Path:
-    """Two users, three items, one window."""
+    """Two users, three items, one split."""
     write(tmp_path / layout.PREPARED / layout.USERS, user_index=int32(0, 1), user_id=["a", "b"])
     write(
         tmp_path / layout.PREPARED / layout.ITEMS,
@@ -32,7 +32,7 @@ def features(tmp_path: Path) -> Path:
     )
     write(
         tmp_path / layout.PREPARED / layout.interactions_file("train"),
-        {layout.WINDOW_END: b"5000000"},
+        {layout.SPLIT_END: b"5000000"},
         user_index=int32(0, 0, 1),
         item_index=int32(2, 0, 1),
         timestamp=pa.array([1_000_001, 2_000_000, 3_000_000], pa.timestamp("us", tz="UTC")),
@@ -55,7 +55,7 @@ def features(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_window_is_read_as_it_was_written(features: Path) -> None:
+def test_a_split_is_read_as_it_was_written(features: Path) -> None:
     data = Dataset.load(features, "train")
     assert (data.n_users, data.n_items, data.end, len(data)) == (2, 3, 5_000_000, 3)
     assert data.timestamp.tolist() == [1_000_001, 2_000_000, 3_000_000]
@@ -74,7 +74,7 @@ def test_a_site_without_terms_has_none(features: Path) -> None:
     assert Dataset.load(features, "train").terms.shape == (3, 0)
 
 
-def test_a_missing_window_is_named(features: Path) -> None:
+def test_a_missing_split_is_named(features: Path) -> None:
     with pytest.raises(NightrecError, match=r"full/interactions\.parquet does not exist"):
         Dataset.load(features, "full")
 

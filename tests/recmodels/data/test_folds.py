@@ -5,8 +5,7 @@ import pytest
 
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import fold, last_days, last_items, latest
-
-DAY = 86_400_000_000
+from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 
 
 def test_the_last_days_are_hidden_and_only_users_with_a_history_are_measured() -> None:

@@ -4,11 +4,10 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from recmodels.data.dataset import Dataset
+from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.ensemble.fusion import Candidates, Judge, blended
 from recmodels.ensemble.stacking import Trees, features, item_features, log_of, stacked, user_features
 from tests.recmodels.ensemble.test_fusion import random_candidates
-
-DAY = 86_400_000_000
 
 
 def test_trees_give_the_decision_function_of_the_library() -> None:

@@ -3,7 +3,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from recmodels.data.dataset import Bools, Dataset, Floats, Ints
+from recmodels.data.arrays import Bools, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.base import Factors
 from recmodels.popularity import Popularity

@@ -10,7 +10,8 @@ import pytest
 import torch
 from scipy import sparse
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
+from recmodels.data.arrays import Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.pairwise.hybrid import Hybrid
@@ -24,12 +25,12 @@ KIND = {"factors": 6, "epochs": 2, "batch": 256, "warm_start": "always"}
 MODELS = [Hybrid(**KIND), Hybrid(**KIND, content=False, history=False), NCF(**KIND, hidden=4)]
 
 
-def same_places(data: Dataset) -> dict[str, layout.Ints]:
+def same_places(data: Dataset) -> dict[str, Ints]:
     sizes = {"users": data.n_users, "items": data.n_items, "terms": data.terms.shape[1], "user_terms": 0}
     return {name: np.arange(n, dtype=np.int32) for name, n in sizes.items()}
 
 
-def shuffled(data: Dataset) -> tuple[Dataset, dict[str, layout.Ints]]:
+def shuffled(data: Dataset) -> tuple[Dataset, dict[str, Ints]]:
     """The same site under other numbers, with three users and two items more; and who was who."""
     rng = np.random.default_rng(3)
     user, item = rng.permutation(N_USERS + 3), rng.permutation(N_ITEMS + 2)  # the new number of each old one

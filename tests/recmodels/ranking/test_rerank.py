@@ -13,7 +13,8 @@ from scipy import sparse
 
 from recmodels import fallback as serving
 from recmodels.base import Recommender
-from recmodels.data.dataset import Csr, Dataset
+from recmodels.data.arrays import Csr
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.fallback import Lists, serve
 from recmodels.knn.item_knn import ItemKNN

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from recmodels.compute import device
-from recmodels.data.dataset import Csr, Floats, Ints
+from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.ranking import topk, topk_torch
 from recmodels.ranking.topk import TopK, top_k, top_products
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from recmodels.data.dataset import Dataset
+from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.errors import DataRefused
 from recmodels.transformer import sequences as histories
 from recmodels.transformer.config import Recipe
-from recmodels.transformer.sequences import DAY, Histories
+from recmodels.transformer.sequences import Histories
 from tests.recmodels.contract import small_site
 
 

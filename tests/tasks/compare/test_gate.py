@@ -12,12 +12,12 @@ import pytest
 
 from recmodels.errors import GateRefused
 from tasks.compare.champion import Incumbent, field
-from tasks.compare.gate import admit, against_baseline, decide
+from tasks.compare.gate import GateSettings, admit, against_baseline, decide
 from tasks.compare.recent import Recent, recent_figures
-from tasks.compare.settings import GateSettings
 from tasks.compare.stage import COMPARISON, by_hand, unbeaten
-from tasks.store.paths import Json, Store, write_json
-from tasks.train.settings import Candidate
+from tasks.store.files import Json, write_json
+from tasks.store.paths import Store
+from tasks.train.jobs import Candidate
 
 TONIGHT = date(2026, 3, 31)
 RNG = np.random.default_rng(0)

@@ -12,10 +12,11 @@ import pytest
 
 from recmodels.errors import NightrecError
 from tasks.compare.stage import compare
-from tasks.evaluate.stage import write_metrics
+from tasks.evaluate.stage import EvaluationSettings, write_metrics
 from tasks.lists.reader import read_lists
-from tasks.store.paths import Json, Store, read_json
-from tasks.train.settings import Candidate, EvaluationSettings
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Store
+from tasks.train.jobs import Candidate
 
 RUN_DATE = date(2026, 3, 31)
 

@@ -13,16 +13,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from recmodels.data.backtests import DAY, rolled
+from recmodels.data.backtests import rolling_folds
 from recmodels.data.dataset import Dataset
+from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.demo.site import write_site
 from recmodels.metrics.ranking import per_user
 from recmodels.registry import create
 from tasks.compare.champion import Incumbent
-from tasks.compare.gate import decide
+from tasks.compare.gate import GateSettings, decide
 from tasks.compare.recent import Recent
-from tasks.compare.settings import GateSettings
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 NIGHTS, SLIGHT, CLEAR, POISONED = 10, 4, 6, 8
 BASELINE = "popularity_7d"
@@ -55,7 +55,7 @@ def site_of(log: pa.Table, end: int, poisoned: bool) -> Dataset:
 
 
 def measured(data: Dataset, names: list[str]) -> dict[str, np.ndarray]:
-    ((_, part),) = rolled(data, 1, 7, 0, cold_start=False)
+    ((_, part),) = rolling_folds(data, 1, 7, 0, cold_start=False)
     models = {name: create(*RECIPES[name]).fit(part.train) for name in names}
     lists = {name: model.recommend(part.train, part.users, 10).items for name, model in models.items()}
     return {name: per_user(items, part.truth)["ndcg"] for name, items in lists.items()}

@@ -6,7 +6,7 @@ import pytest
 
 from recmodels.metrics.ranking import METRICS
 from tasks.evaluate.backtests import over_windows, rows, spread
-from tasks.store.paths import Json
+from tasks.store.files import Json
 
 BERLIN = {"summary": {"holdout": {"start": "2026-04-01T00:00:00+02:00", "days": 7}}}
 LAST = {"summary": {"holdout": {"start": "2026-04-01T00:00:00+00:00", "days": None}}, "parameters": {"holdout_days": 5}}

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.evaluate.slices import figures, item_slices, recall_of, user_slices
-from tasks.train.settings import EvaluationSettings
+from tasks.train.jobs import EvaluationSettings
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from recmodels.published.reader import Export
 from tasks.export.changed_lists import write_delta
 from tasks.export.writer import Parts, coded, same_date
 from tasks.store.exports import rollback
-from tasks.store.paths import Night, Store, read_json, write_json
+from tasks.store.files import read_json, write_json
+from tasks.store.paths import Night, Store
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 

@@ -11,7 +11,8 @@ import pytest
 
 from recmodels.errors import ConfigError
 from tasks.export.differences import difference, side_by_side
-from tasks.store.paths import Store, write_json
+from tasks.store.files import write_json
+from tasks.store.paths import Store
 
 Lists = dict[Any, list[Any]]
 

@@ -13,8 +13,9 @@ from flows.settings.site import load
 from recmodels.content import Content
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
-from tasks.features.column_roles import VECTOR, FeatureSettings
+from tasks.features.column_roles import VECTOR
 from tasks.features.embeddings import embedded, texts_of
+from tasks.features.settings import FeatureSettings
 from tasks.features.terms import Terms, fit_terms, item_documents, unit_rows
 from tests.flows.sites import write
 

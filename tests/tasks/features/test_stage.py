@@ -1,4 +1,4 @@
-"""What is known of items and users is fitted on one window, and describes the whole catalogue."""
+"""What is known of items and users is fitted on one split, and describes the whole catalogue."""
 
 import math
 from pathlib import Path
@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from tasks.features.stage import FeatureSettings, categories_of, role_of, write_features
 from tasks.features.user_features import write_user_terms
-from tasks.prepare.interactions import PrepareSettings
+from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
 
@@ -44,10 +44,10 @@ def site(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def featured(site: Path, window: layout.Window, **rules: Any) -> tuple[Path, dict[str, Any]]:
-    out = site / window
+def featured(site: Path, split: layout.Split, **rules: Any) -> tuple[Path, dict[str, Any]]:
+    out = site / split
     out.mkdir()
-    return out, write_features(site / "prepared", site / "valid", window, FeatureSettings(**rules), out)
+    return out, write_features(site / "prepared", site / "valid", split, FeatureSettings(**rules), out)
 
 
 def vocabulary(out: Path) -> dict[tuple[str, str], dict[str, Any]]:
@@ -101,7 +101,7 @@ def test_activity_ends_with_the_window(site: Path) -> None:
     items = pq.read_table(out / layout.ITEM_FEATURES).to_pylist()
     assert [row["interactions"] for row in items] == [3, 2, 0, 0]
     assert [row["popularity"] for row in items] == pytest.approx([0.6, 0.4, 0, 0])
-    assert [row["recency_days"] for row in items] == [9, 11, None, None]  # the window ends 7 days before the cutoff
+    assert [row["recency_days"] for row in items] == [9, 11, None, None]  # the split ends 7 days before the cutoff
     users = pq.read_table(out / layout.USER_FEATURES).to_pylist()
     assert [row["age_days"] for row in users] == [13, 11, 9]
 

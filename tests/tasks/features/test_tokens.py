@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.features.column_roles import FeatureSettings, role_of
+from tasks.features.column_roles import role_of
+from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, item_documents, ranges, unit_rows
 from tasks.features.tokens import length_in_words, stop_words, words
 

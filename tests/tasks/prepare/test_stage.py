@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from recmodels.data import dataset as layout
+from recmodels.data import layout
 from recmodels.errors import DataRefused
-from tasks.prepare.interactions import PrepareSettings
+from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tasks.report.stage import holdout_text
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
@@ -30,9 +30,9 @@ def prepared(tmp_path: Path, rules: PrepareSettings = LOOSE, cutoff: datetime = 
     return out
 
 
-def rows(out: Path, window: layout.Window = "full") -> list[dict[str, Any]]:
-    """The rows of a window with the site's own ids."""
-    table = pq.read_table(out / layout.interactions_file(window)).to_pylist()
+def rows(out: Path, split: layout.Split = "full") -> list[dict[str, Any]]:
+    """The rows of a split with the site's own ids."""
+    table = pq.read_table(out / layout.interactions_file(split)).to_pylist()
     return named(out, table)
 
 
@@ -46,8 +46,8 @@ def named(out: Path, table: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row | {"user": users[row["user_index"]], "item": items[row["item_index"]]} for row in table]
 
 
-def pairs(out: Path, window: layout.Window = "full") -> list[tuple[Any, Any]]:
-    return [(row["user"], row["item"]) for row in rows(out, window)]
+def pairs(out: Path, split: layout.Split = "full") -> list[tuple[Any, Any]]:
+    return [(row["user"], row["item"]) for row in rows(out, split)]
 
 
 SITE = [(1, "a", 9), (1, "b", 8), (2, "a", 7), (2, "c", 6)]
@@ -171,8 +171,8 @@ def test_the_last_days_are_held_out_and_nothing_of_them_is_trained_on(tmp_path: 
     out = prepared(tmp_path, DAYS, interactions=events(log))
     assert pairs(out, "train") == [(1, "a"), (2, "a"), (2, "d")]
     assert holdout(out) == [(1, "b"), (2, "c")]  # 7.0 days before the cutoff is the holdout's first instant
-    assert layout.window_end(out / layout.interactions_file("train")) == END - 7 * 86_400_000_000
-    assert layout.window_end(out / layout.interactions_file("full")) == END
+    assert layout.split_end(out / layout.interactions_file("train")) == END - 7 * 86_400_000_000
+    assert layout.split_end(out / layout.interactions_file("full")) == END
 
 
 def test_what_a_user_had_before_the_holdout_is_not_measured(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from tasks.publish.sinks.settings import DeltaSettings, PostgresSettings, RedisS
 from tasks.publish.sinks.source import Published, Tally
 from tasks.report.figures import news
 from tasks.store.exports import rollback
-from tasks.store.paths import Night, Store, read_json
+from tasks.store.files import read_json
+from tasks.store.paths import Night, Store
 from tests.flows.running import nightrec
 from tests.tasks import servers
 from tests.tasks.publishing import prepare_night, publish

@@ -15,15 +15,15 @@ import pytest
 
 from recmodels.errors import NightrecError
 from tasks.compare.champion import Incumbent
-from tasks.compare.gate import decide
+from tasks.compare.gate import GateSettings, decide
 from tasks.compare.recent import Recent
-from tasks.compare.settings import GateSettings
 from tasks.compare.stage import COMPARISON
 from tasks.report.charts import beside, meet
 from tasks.report.figures import best, figures
 from tasks.report.page import html, write_report
 from tasks.report.stage import gate_text, recorded
-from tasks.store.paths import Json, Night, Store, write_json
+from tasks.store.files import Json, write_json
+from tasks.store.paths import Night, Store
 from tasks.store.stage import log_event
 from tests.tasks.site import RUN_DATE
 

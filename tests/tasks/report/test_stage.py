@@ -6,7 +6,8 @@ import pytest
 
 from recmodels.errors import DataRefused
 from tasks.report.stage import interval, markdown, recorded
-from tasks.store.paths import Json, Night, Store, read_json, write_json
+from tasks.store.files import Json, read_json, write_json
+from tasks.store.paths import Night, Store
 from tasks.store.stage import log_event
 from tests.tasks.site import RUN_DATE
 

@@ -10,7 +10,8 @@ import pytest
 from recmodels.errors import ConfigError, ExportRefused
 from recmodels.published.reader import Export
 from tasks.store.exports import rollback, switches, whole_exports
-from tasks.store.paths import Night, Store, read_json, sha256
+from tasks.store.files import read_json, sha256
+from tasks.store.paths import Night, Store
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 

@@ -10,8 +10,9 @@ import pytest
 
 from recmodels.errors import ConfigError
 from tasks.store import lease, locking
+from tasks.store.files import read_json, write_json
 from tasks.store.locking import InUseError, held, in_use, is_held
-from tasks.store.paths import Store, read_json, write_json
+from tasks.store.paths import Store
 
 
 def of_another_machine(store: Store, age: float, flow_run: str = "some run") -> None:

@@ -1,87 +1,9 @@
-"""A stage's folder is whole or not there, is skipped only if nothing changed; a store has one night at a time."""
+"""Where everything of a site lies."""
 
-import json
 from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-import pytest
-
-from recmodels.errors import DataRefused
-from tasks.store import paths as store_module
-from tasks.store.paths import Json, Manifest, Store, read_json, replacing, run_stage, sha256, write_json
-
-
-def stage(
-    folder: Path, *, rows: int = 3, inputs: Json | None = None, fresh: bool = False, **parameters: int
-) -> Manifest:
-    def build(out: Path) -> Json:
-        (out / "part").mkdir()
-        pq.write_table(pa.table({"x": list(range(rows))}), out / "part" / "x.parquet")
-        return {"rows": rows}
-
-    return run_stage(folder, build, inputs=inputs or {}, parameters=parameters, fresh=fresh)
-
-
-def test_a_stage_leaves_its_files_and_a_manifest_that_describes_them(tmp_path: Path) -> None:
-    manifest = stage(tmp_path / "raw")
-    on_disk = json.loads((tmp_path / "raw" / "manifest.json").read_text())
-    assert on_disk == {key: value for key, value in manifest.items() if key != "skipped"}
-    (file,) = on_disk["files"]
-    path = tmp_path / "raw" / file["path"]
-    assert file == {
-        "path": "part/x.parquet",
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path),
-        "rows": 3,
-        "schema": {"x": "int64"},
-    }
-    assert [entry.name for entry in tmp_path.iterdir()] == ["raw"]
-
-
-def test_the_same_stage_is_skipped_and_a_changed_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "raw"
-    assert not stage(folder, k=1)["skipped"]
-    assert stage(folder, k=1)["skipped"]
-    assert not stage(folder, k=2)["skipped"]
-    assert not stage(folder, k=2, inputs={"raw": "digest"})["skipped"]
-    assert not stage(folder, k=2, inputs={"raw": "digest"}, fresh=True)["skipped"]
-    monkeypatch.setattr(store_module, "code_version", lambda: "another")
-    assert not stage(folder, k=2, inputs={"raw": "digest"})["skipped"]
-
-
-def test_a_stage_whose_files_are_damaged_is_done_again(tmp_path: Path) -> None:
-    stage(tmp_path / "raw")
-    (tmp_path / "raw" / "part" / "x.parquet").unlink()
-    assert not stage(tmp_path / "raw")["skipped"]
-    (tmp_path / "raw" / "manifest.json").write_text('{"fingerprint": ')
-    assert not stage(tmp_path / "raw")["skipped"]
-
-
-def test_the_same_content_has_the_same_output_digest(tmp_path: Path) -> None:
-    first, again, other = stage(tmp_path / "a", k=1), stage(tmp_path / "b", k=2), stage(tmp_path / "c", rows=4)
-    assert first["output"] == again["output"] != other["output"]
-
-
-def test_a_stage_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
-    before = stage(tmp_path / "raw")
-
-    def fail(out: Path) -> Json:
-        (out / "half").write_text("…")
-        raise DataRefused("no")
-
-    with pytest.raises(DataRefused):
-        run_stage(tmp_path / "raw", fail, inputs={}, parameters={"k": 9})
-    assert (read_json(tmp_path / "raw" / "manifest.json") or {})["fingerprint"] == before["fingerprint"]
-    assert [entry.name for entry in tmp_path.iterdir()] == ["raw"]
-
-
-def test_a_quarantine_is_kept_although_the_data_were_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataRefused), replacing(tmp_path / "quarantine", even_after=(DataRefused,)) as out:
-        (out / "rows").write_text("bad")
-        raise DataRefused("no")
-    assert (tmp_path / "quarantine" / "rows").read_text() == "bad"
+from tasks.store.paths import Store
 
 
 def test_sweeping_removes_what_a_killed_night_left(tmp_path: Path) -> None:
@@ -89,21 +11,9 @@ def test_sweeping_removes_what_a_killed_night_left(tmp_path: Path) -> None:
     for folder in (night.folder / ".tmp-raw", night.folder / "models" / ".tmp-ease", night.store.exports / ".tmp-x"):
         folder.mkdir(parents=True)
         (folder / "file").touch()
-    stage(night.raw)
+    night.raw.mkdir()
+    (night.raw / "manifest.json").touch()
+    (night.raw / "x.parquet").touch()
     night.sweep()
     night.store.sweep()
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["manifest.json", "x.parquet"]
-
-
-def test_json_is_replaced_whole_and_a_cut_one_reads_as_absent(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "latest.json"
-    assert read_json(path) is None
-    write_json(path, {"a": "é"})
-    assert read_json(path) == {"a": "é"}
-    assert [entry.name for entry in path.parent.iterdir()] == ["latest.json"]
-    path.write_text('{"a"')
-    assert read_json(path) is None
-
-
-def test_the_code_version_names_the_release_and_the_sources() -> None:
-    assert store_module.code_version().startswith(f"{store_module.NIGHTREC_VERSION}+")

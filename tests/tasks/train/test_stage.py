@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import NightrecError
-from tasks.lists.settings import ListSettings
+from tasks.lists.rules import ListSettings
+from tasks.store.files import Json
 from tasks.store.machine import Machine
-from tasks.store.paths import Json, Night, run_stage
+from tasks.store.manifests import run_stage
+from tasks.store.paths import Night
 from tasks.train import stage as training
-from tasks.train.jobs import TrainingJob
-from tasks.train.settings import Candidate, EvaluationSettings
+from tasks.train.jobs import Candidate, EvaluationSettings, TrainingJob
 from tasks.train.stage import earlier, recipe_of, refit, train
 from tests.tasks.export.test_stage import prepare_night
 
@@ -33,7 +34,7 @@ def night(tmp_path: Path) -> Night:
     return prepare_night(tmp_path)
 
 
-def job(night: Night, name: str, rules: ListSettings = RULES, window: Any = "train", **candidate: Any) -> TrainingJob:
+def job(night: Night, name: str, rules: ListSettings = RULES, split: Any = "train", **candidate: Any) -> TrainingJob:
     return TrainingJob(
         store=night.store.root,
         run_date=night.run_date,
@@ -41,7 +42,7 @@ def job(night: Night, name: str, rules: ListSettings = RULES, window: Any = "tra
         candidate=Candidate(**candidate),
         rules=rules,
         evaluation=EvaluationSettings(),
-        window=window,
+        split=split,
         concurrency=2,
     )
 
@@ -77,22 +78,22 @@ def test_another_parameter_needs_a_new_model(night: Night) -> None:
 
 
 def test_the_winner_is_fitted_on_the_full_window(night: Night) -> None:
-    manifest = refit.fn(job(night, "item_knn", window="full"), MANIFEST, MANIFEST)
+    manifest = refit.fn(job(night, "item_knn", split="full"), MANIFEST, MANIFEST)
     assert manifest["parameters"]["recommender"] == "item_knn"
     spec = json.loads((night.folder / "logs" / "item_knn-full.spec.json").read_text())
-    assert (spec["window"], spec["lists"]) == ("full", None)
+    assert (spec["split"], spec["lists"]) == ("full", None)
     assert (night.champion / "model.safetensors").exists()
 
 
-def hybrid(night: Night, window: Any, warm_start: str, **parameters: Any) -> TrainingJob:
+def hybrid(night: Night, split: Any, warm_start: str, **parameters: Any) -> TrainingJob:
     given = {"factors": 4, "epochs": 1, "warm_start": warm_start}
-    return job(night, "hybrid", window=window, parameters=given | parameters)
+    return job(night, "hybrid", split=split, parameters=given | parameters)
 
 
 def has_trained(asked: TrainingJob) -> Json:
     """Leave a model of that recipe, and say how a later one is told to start from it."""
     night = asked.night
-    folder = night.model("hybrid") if asked.window == "train" else night.champion
+    folder = night.model("hybrid") if asked.split == "train" else night.champion
     run_stage(folder, lambda _: {}, inputs={}, parameters=recipe_of(asked))
     return {"earlier": {"model": str(folder), "features": str(night.features)}}
 
@@ -109,7 +110,7 @@ def test_a_winner_starts_from_the_newest_earlier_night_of_the_same_recipe(night:
     assert earlier(hybrid(second, "full", "refit")) == first_left
     assert earlier(hybrid(third, "full", "refit")) == second_left
     assert earlier(hybrid(third, "full", "refit", factors=5)) == earlier(hybrid(third, "full", "no")) == {}
-    assert earlier(job(third, "item_knn", window="full")) == {}
+    assert earlier(job(third, "item_knn", split="full")) == {}
     shutil.rmtree(second.champion)
     assert earlier(hybrid(third, "full", "refit")) == first_left
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recmodels.data.backtests import folds
+from recmodels.data.backtests import backtest_folds
 from recmodels.data.dataset import Dataset
-from recmodels.data.folds import DAY
+from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.registry import create
 from tasks.store.paths import Night, Store
@@ -31,12 +31,12 @@ def data() -> Dataset:
 @pytest.fixture
 def night(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> Night:
     """A night whose training window is ``data``; asked for any other, it has none."""
-    monkeypatch.setattr(Dataset, "load", lambda folder, window: {"train": data}[window])
+    monkeypatch.setattr(Dataset, "load", lambda folder, split: {"train": data}[split])
     return Store(tmp_path).night(RUN_DATE)
 
 
 def test_windows_lie_one_before_the_other_and_train_on_what_came_before(data: Dataset) -> None:
-    newest, older = folds(data, 2, 7, 0)
+    newest, older = backtest_folds(data, 2, 7, 0)
     assert (newest.train.end, older.train.end) == (33 * DAY, 26 * DAY)
     for part in (newest, older):
         within = (data.timestamp >= part.train.end) & (data.timestamp < part.train.end + 7 * DAY)
@@ -50,8 +50,8 @@ def test_windows_lie_one_before_the_other_and_train_on_what_came_before(data: Da
 
 
 def test_windows_without_anybody_are_refused(data: Dataset) -> None:
-    with pytest.raises(NightrecError, match="nobody to measure"):
-        folds(data, 1, 100, 0)
+    with pytest.raises(NightrecError, match="nobody to evaluate"):
+        backtest_folds(data, 1, 100, 0)
 
 
 def test_a_search_starts_from_the_defaults_and_goes_on_where_it_was(night: Night) -> None:

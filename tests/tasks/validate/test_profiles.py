@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from expectations.rules import ValidationSettings
+from expectations.settings import ValidationSettings
 from tasks.store.duckdb import connect
 from tasks.validate import profiles
 

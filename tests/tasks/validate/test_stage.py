@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tasks.validate.stage as validation
-from expectations.rules import ValidationSettings
+from expectations.settings import ValidationSettings
 from recmodels.errors import ConfigError, DataRefused
 from tasks.validate.stage import write_valid
 

@@ -1,0 +1,22 @@
+"""The array types that the models, their data and their lists are made of; the shape is said where one is used."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Ints: TypeAlias = NDArray[np.int32]
+Longs: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float32]
+Doubles: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+Csr: TypeAlias = sparse.csr_array[np.float32]
+
+Truth: TypeAlias = sparse.csr_array[Any, tuple[int, int]]
+"""The relevant items of some users, bool [n, n_items]: what they went on to interact with."""
+
+
+def empty_matrix(n: int, m: int) -> Csr:
+    """A sparse matrix [n, m] that stores nothing."""
+    return sparse.csr_array((np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(n + 1, np.int32)), shape=(n, m))

@@ -1,0 +1,74 @@
+"""The features folder, which the pipeline writes and `Dataset.load` reads: file names, metadata, and sparse terms.
+
+`prepared/` holds the index of users and items, the interactions of both splits and the holdout; `train/` and `full/`
+hold what was fitted on that split alone.
+"""
+
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pyarrow.parquet as pq
+from scipy import sparse
+
+from recmodels.data.arrays import Csr, Floats
+from recmodels.errors import NightrecError
+
+Split: TypeAlias = Literal["train", "full"]
+"""`train`: the interactions before the holdout, less those of users held out; `full`: all before the cutoff."""
+
+PREPARED = "prepared"
+USERS = "users.parquet"
+ITEMS = "items.parquet"
+HOLDOUT = "holdout.parquet"
+UNSEEN = "unseen.parquet"  # users held out of training altogether, where there are any
+TERMS = "terms.parquet"
+VOCABULARY = "vocabulary.parquet"
+USER_TERMS = "user_terms.parquet"
+USER_VOCABULARY = "user_vocabulary.parquet"
+ITEM_FEATURES = "item_features.parquet"
+USER_FEATURES = "user_features.parquet"
+SEQUENCES = "sequences.parquet"
+
+FIRST = "first"
+"""Column of the interactions: when a pair began, `timestamp` being its last time; only where some were repeated."""
+
+SPLIT_END = b"window_end"
+"""Schema metadata of the interactions: the split's end, microseconds since 1970 (UTC), as decimal text."""
+
+
+def interactions_file(split: Split) -> str:
+    """The interactions of a split, within `prepared/`."""
+    return f"{split}/interactions.parquet"
+
+
+def existing(path: Path) -> Path:
+    """The path itself. Raises NightrecError where there is no such file."""
+    if not path.exists():
+        raise NightrecError(f"{path} does not exist; prepare the features first.")
+    return path
+
+
+def split_end(interactions: Path) -> int:
+    """The end of the split that a file of interactions covers, microseconds since 1970 (UTC)."""
+    metadata = pq.read_schema(interactions).metadata or {}
+    if SPLIT_END not in metadata:
+        raise NightrecError(f"{interactions}: the metadata name no {SPLIT_END.decode()}; prepare the features again.")
+    return int(metadata[SPLIT_END])
+
+
+def no_terms(n: int) -> Csr:
+    """The terms of n items (or users) of whom nothing is known: float32 [n, 0]."""
+    return sparse.csr_array(np.empty((n, 0), np.float32))
+
+
+def read_terms(path: Path, n: int, index: str = "item_index") -> Csr:
+    """The terms of n items (or users), float32 [n, n_terms]; no terms where there is no such file."""
+    if not path.exists():  # a site without an item table
+        return no_terms(n)
+    table = pq.read_table(path, columns=[index, "term_index", "weight"])
+    rows, terms = table[index].to_numpy(), table["term_index"].to_numpy()
+    shape = (n, int(terms.max(initial=-1)) + 1)
+    weights: Floats = table["weight"].to_numpy()
+    matrix: Csr = sparse.coo_array((weights, (rows, terms)), shape=shape).tocsr()
+    return matrix

@@ -1,0 +1,25 @@
+"""Waiting in tests: for what happens, never for a clock. The one limit is so wide that only a hang reaches it."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+PATIENCE = 600.0  # seconds; also on a machine that is many times slower, and busy
+
+T = TypeVar("T")
+
+
+def until(what: str, found: Callable[[], T | None], every: float = 0.1) -> T:
+    """What `found` returns as soon as it is something; `what` names it if it never comes.
+
+    Args:
+        what: the event, for the message.
+        found: asked again and again; it raises if the event can no longer happen.
+        every: seconds between two questions.
+    """
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if result := found():
+            return result
+        time.sleep(every)
+    raise AssertionError(f"not within {PATIENCE:.0f} s: {what}")
