@@ -19,6 +19,7 @@ from scipy import sparse
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
+from recmodels.options import DEFAULTS, FitOptions
 from recmodels.ranking.topk import TopK, top_k
 
 SCORE_BYTES = 128 * 2**20
@@ -43,9 +44,12 @@ class Recommender(ABC):
     uses_gpu: ClassVar[bool] = False
     """Whether it computes on a GPU where the process sees one."""
 
+    moved: ClassVar[tuple[str, ...]] = ()
+    """Former hyper-parameters of which there is nothing left to set, as they are options of `fit` (`FitOptions`)."""
+
     @abstractmethod
-    def _fit(self, data: Dataset) -> None:
-        """Learn attributes that end in an underscore from at least one interaction."""
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
+        """Learn attributes that end in an underscore from at least one interaction, with the `options` of this run."""
 
     @abstractmethod
     def _score(self, data: Dataset, users: Ints) -> Floats:
@@ -75,13 +79,13 @@ class Recommender(ABC):
         """How alike all items are to some of them: a new float32 [b, n_items], -inf without evidence."""
         raise NotImplementedError
 
-    def fit(self, data: Dataset) -> Self:
+    def fit(self, data: Dataset, options: FitOptions = DEFAULTS) -> Self:
         """Learn from `data`; whatever was learnt before is forgotten. Raises DataRefused without interactions."""
         if len(data) == 0:
             raise DataRefused("There are no interactions to learn from; look at the dates and the filters.")
         for name in self._state():
             delattr(self, name)
-        self._fit(data)
+        self._fit(data, options)
         self.n_items_ = data.n_items
         return self
 

@@ -31,8 +31,8 @@ from recmodels.errors import ConfigError, NightrecError
 from recmodels.factors.ratings import RatingPredictor, mae, rmse
 from recmodels.fallback import Lists, serve
 from recmodels.metrics.ranking import per_user
-from recmodels.pairwise.model import PairModel
-from recmodels.pairwise.warm_start import Earlier
+from recmodels.options import FitOptions
+from recmodels.pairwise.warm_start import load_earlier
 from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
 
@@ -110,7 +110,7 @@ def run(spec: Spec) -> dict[str, Any]:
     start = time.perf_counter()
     if spec.fit:
         memory.require(needed, spec.recommender, n_items)
-        _fit(spec, model, learnt)
+        model.fit(learnt, _options(spec))
         model.save(spec.model)
     else:
         model = Recommender.load(spec.model)
@@ -159,20 +159,19 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _fit(spec: Spec, model: Recommender, data: Dataset) -> None:
-    """A model that can end in time, and go on where a killed training stopped, is told when and from which file; an
-    ensemble, which members there are.
-    """
-    given: dict[str, Any] = {"minutes": spec.minutes, "checkpoint": str(spec.result.with_suffix(".checkpoint"))}
-    given |= {"models": spec.models, "without": spec.without}
-    chosen = {name: value for name, value in vars(model).items() if name in given}
-    vars(model).update({name: given[name] for name, value in chosen.items() if value is None})
-    if spec.earlier and isinstance(model, PairModel):
-        model.start_from(
-            Earlier.load(Path(spec.earlier["model"]), Path(spec.earlier["features"]), spec.features, spec.split)
-        )
-    model.fit(data)
-    vars(model).update(chosen)  # what is saved is the recipe, and no path
+def _options(spec: Spec) -> FitOptions:
+    """When the training ends, where a killed one resumes, what it starts from, and which members there are."""
+    options = FitOptions(
+        minutes=spec.minutes,
+        checkpoint=spec.result.with_suffix(".checkpoint"),
+        members={name: Path(folder) for name, folder in spec.models.items()},
+        without=tuple(spec.without),
+    )
+    if spec.earlier:
+        then = {name: Path(folder) for name, folder in spec.earlier.items()}
+        earlier = load_earlier(then["model"], then["features"], spec.features, spec.split)
+        options = replace(options, warm_start=earlier)
+    return registry.fit_options(spec.recommender, spec.params, options)
 
 
 def _learnt(spec: Spec, data: Dataset) -> Dataset:
@@ -221,7 +220,7 @@ def _windows(spec: Spec, lists: ListsSpec, data: Dataset, fit_seconds: float) ->
         try:
             model = registry.create(spec.recommender, spec.params, seed=spec.seed)
             before = replace(spec, result=spec.result.with_suffix(f".window{window}"), models={}, earlier=None)
-            _fit(before, model, part.train)  # from nothing that has learnt from what this window measures
+            model.fit(part.train, _options(before))  # from nothing that has learnt from what this window measures
         except NightrecError as error:
             found.append(about | {"failed": str(error)})
             continue

@@ -10,6 +10,7 @@ from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import ConfigError, DataRefused
+from recmodels.options import FitOptions
 
 FADED = 1e-6  # the least that an old interaction counts, so that a history never vanishes
 TINY = float(np.finfo(np.float32).tiny)
@@ -36,7 +37,7 @@ class Content(Recommender):
     """How much items count against their terms that the user rated below their own mean, and that are not learnt
     from (weight 0)."""
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         if data.terms.nnz == 0:
             raise DataRefused("The items have no terms to compare; give an item table with text, tags or categories.")
         if not 0 <= self.balance < 1 or self.popularity < 0 or self.dislikes < 0:

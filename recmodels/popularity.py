@@ -9,6 +9,7 @@ from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
+from recmodels.options import FitOptions
 
 ROWS = 2**21  # interactions that are added up at a time
 
@@ -28,7 +29,7 @@ class Popularity(Recommender):
 
     needs_history: ClassVar[bool] = False
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         total, recent = np.zeros(data.n_items), np.zeros(data.n_items)
         for rows in (slice(i, i + ROWS) for i in range(0, len(data), ROWS)):
             item, weight = data.item_index[rows], data.weight[rows].astype(np.float64)

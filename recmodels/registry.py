@@ -1,13 +1,18 @@
 """Which recommenders there are, by name. Their modules are imported when one is asked for, and no earlier."""
 
+import logging
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 from recmodels.base import Recommender
 from recmodels.errors import ConfigError
+from recmodels.options import DEFAULTS, FitOptions
+
+log = logging.getLogger(__name__)
 
 _CLASSES = {
     "popularity": "recmodels.popularity:Popularity",
@@ -39,12 +44,25 @@ def create(name: str, params: Mapping[str, Any] | None = None, *, seed: int | No
     """
     kind = kind_of(name)
     parameters = dict(params or {})
+    for moved in parameters.keys() & set(kind.moved):
+        if parameters.pop(moved) is not None:
+            _note(f"{name}: {moved} is no hyper-parameter any more, but an option of each training; leave it out.")
     accepted = [field.name for field in fields(kind)]
     for parameter in parameters:
         _known(parameter, accepted, f"parameter of {name}")
     if seed is not None and "seed" in accepted:
         parameters.setdefault("seed", seed)
     return kind(**parameters)
+
+
+def fit_options(name: str, params: Mapping[str, Any], options: FitOptions = DEFAULTS) -> FitOptions:
+    """The options of a training, with those that `params` still say as if they were hyper-parameters."""
+    given = {
+        option: params[option]
+        for option in ("minutes", "checkpoint_minutes")
+        if option in kind_of(name).moved and option in params
+    }
+    return replace(options, **{option: value for option, value in given.items() if value is not None})
 
 
 def kind_of(name: str) -> type[Recommender]:
@@ -62,6 +80,11 @@ def name_of(kind: type[Recommender]) -> str:
         if known == path:
             return name
     raise ConfigError(f"{path} is not a registered recommender; add it to recmodels/registry.py.")
+
+
+@cache  # once is enough
+def _note(message: str) -> None:
+    log.warning("%s", message)
 
 
 def _known(name: str, choices: Mapping[str, str] | list[str], what: str) -> None:

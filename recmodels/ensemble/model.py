@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from recmodels.data.folds import Fold, last_days, latest
 from recmodels.ensemble.fusion import Candidates, Judge, blended, summed
 from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, log_of, stacked, user_features
 from recmodels.errors import ConfigError, NightrecError
+from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
 
 MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content")
@@ -41,6 +42,8 @@ class Ensemble(Recommender):
     on the whole window. A list is made of the first `depth` places of the members' lists, and ends with them.
     """
 
+    moved: ClassVar[tuple[str, ...]] = ("models", "without")
+
     members: list[str] | None = None
     """Names of recommenders, in a night of candidates; None: all that are cheap to train."""
     recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -59,12 +62,8 @@ class Ensemble(Recommender):
     """Of each tree, at most."""
     learning_rate: float = 0.05
     seed: int = 0
-    models: dict[str, str] | None = None
-    """Folders of members that were fitted on the same window already; the others are trained."""
-    without: list[str] | None = None
-    """Members that are left out."""
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         if self.depth < 1 or self.offset < 0 or self.trees < 1 or self.leaves < 2:
             raise ConfigError("ensemble: depth and trees are at least 1, leaves at least 2, offset at least 0.")
         if self.method not in ("auto", "blend", "stack"):
@@ -76,30 +75,31 @@ class Ensemble(Recommender):
             held = last_days(data, self.validation_days, MOST, self.seed)
         lists: dict[str, TopK] = {}
         fitted: dict[str, Recommender] = {}
-        for name in self._names():
+        names = [name for name in self._names() if name not in options.without]
+        share = FitOptions(minutes=options.minutes and options.minutes / (2 * len(names) or 1))  # each is fitted twice
+        for name in names:
             try:
-                fitted[name] = self._fitted(name, data)
+                fitted[name] = self._fitted(name, data, options.members.get(name), share)
                 if len(held.users) >= FEWEST:
-                    lists[name] = self._learnt(name, held.train).recommend(held.train, held.users, self.depth)
+                    lists[name] = self._learnt(name, held.train, share).recommend(held.train, held.users, self.depth)
             except NightrecError as error:
                 fitted.pop(name, None)
                 log.warning("%s is left out: %s", name, error)
         if len(fitted) < 2:
             there = f"only {next(iter(fitted))} is" if fitted else "none is"
             raise NightrecError(
-                f"Of the members of the ensemble ({', '.join(self._names()) or 'none'}), {there} left; it takes two."
+                f"Of the members of the ensemble ({', '.join(names) or 'none'}), {there} left; it takes two."
             )
         self.members_ = fitted
         self._fuse(list(lists.values()), held)
         self.items_: Doubles = item_features(data)
 
     def _names(self) -> list[str]:
-        """The members that are not left out, each once."""
-        names = MEMBERS if self.members is None else self.members
-        return [name for name in dict.fromkeys(names) if name not in (self.without or [])]
+        """The members, each once."""
+        return list(dict.fromkeys(MEMBERS if self.members is None else self.members))
 
     def made(self) -> dict[str, Recommender]:
-        """The members that are not left out, before they have learnt anything.
+        """The members, before they have learnt anything.
 
         Raises ConfigError for a member that there is not, or that is an ensemble, and where fewer than two are named.
         """
@@ -114,18 +114,18 @@ class Ensemble(Recommender):
             raise ConfigError(f"ensemble: its member {name} is an ensemble, too; name the members of that one.")
         return registry.create(recommender, recipe.get("params", {}), seed=self.seed)
 
-    def _learnt(self, name: str, data: Dataset) -> Recommender:
+    def _learnt(self, name: str, data: Dataset, options: FitOptions) -> Recommender:
         model = self._made(name)
         n_items = len(np.unique(data.item_index))
         memory.require(model.memory_needed(data.n_users, n_items, len(data)), name, n_items)
-        return model.fit(data)
+        recipe = self.recipes.get(name, {})
+        return model.fit(data, registry.fit_options(recipe.get("recommender", name), recipe.get("params", {}), options))
 
-    def _fitted(self, name: str, data: Dataset) -> Recommender:
+    def _fitted(self, name: str, data: Dataset, folder: Path | None, options: FitOptions) -> Recommender:
         """A member that knows all of the data, from its folder if there is one."""
-        folder = (self.models or {}).get(name)
         if folder is None:
-            return self._learnt(name, data)
-        model = Recommender.load(Path(folder))
+            return self._learnt(name, data, options)
+        model = Recommender.load(folder)
         if model.n_items_ != data.n_items or model != self._made(name):
             raise NightrecError(f"{folder} holds another model.")
         return model

@@ -12,6 +12,7 @@ from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.factors.base import ROWS, Factors
+from recmodels.options import FitOptions
 
 PARTS = 64  # into how many parts the rows are divided, of about as many entries each; whoever is free takes the next
 CLOSE = 1e-3  # the residual, relative to the right side, that is enough while both sides still change
@@ -53,7 +54,7 @@ class ALS(Factors):
 
     uses_gpu: ClassVar[bool] = True
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         if not (self.regularization > 0 and self.unobserved > 0 and self.factors > 0):
             raise ConfigError("als: factors, regularization and unobserved are above 0.")
         by_user: Csr = data.matrix

@@ -10,6 +10,7 @@ from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.base import Factors
+from recmodels.options import FitOptions
 from recmodels.sampling import importance, odds
 
 
@@ -42,7 +43,7 @@ class BPR(Factors):
     """Whether interactions count by their weights."""
     seed: int = 0
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         from recmodels.factors import sgd
 
         rng = np.random.default_rng(self.seed)

@@ -11,6 +11,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.base import Factors
 from recmodels.factors.ratings import Baseline, RatingPredictor
+from recmodels.options import FitOptions
 
 
 @dataclass
@@ -38,7 +39,7 @@ class MF(Factors, RatingPredictor):
     """Lists alone: rating points that an item with e times as many ratings gains."""
     seed: int = 0
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         from recmodels.factors import sgd
 
         rng = np.random.default_rng(self.seed)

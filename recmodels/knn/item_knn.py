@@ -12,6 +12,7 @@ from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.factors.ratings import Baseline, RatingPredictor, neighbors_say
 from recmodels.knn.similarity import Measure, Weighting, centred, nearest, weighed
+from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
 
 ROWS = 2**14  # users whose histories are copied out of the data at a time
@@ -86,7 +87,7 @@ class ItemKNN(SparseScores, RatingPredictor):
     doubt: float = 0.1
     """Ratings alone: similarity added to the neighbours', which speaks for the baseline."""
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         self.baseline_ = Baseline.of(data).packed() if data.rated is not None else None
         if self.weighting in ("pearson", "adjusted_cosine"):
             values = data.matrix if data.ratings is None else data.ratings

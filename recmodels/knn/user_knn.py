@@ -14,6 +14,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.factors.ratings import Baseline, RatingPredictor, neighbors_say
 from recmodels.knn.item_knn import ROWS, SparseScores
 from recmodels.knn.similarity import Measure, Weighting, centred, nearest, weighed
+from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
 
 
@@ -53,7 +54,7 @@ class UserKNN(SparseScores, RatingPredictor):
     doubt: float = 0.1
     """Ratings alone: similarity added to the neighbours', which speaks for the baseline."""
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         self.baseline_ = Baseline.of(data).packed() if data.rated is not None else None
         powers = (0.5, self.activity_power)
         if self.weighting == "pearson":

@@ -12,6 +12,7 @@ from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.knn.item_knn import SparseScores
+from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
 
 BLOCK = 512  # rows of the Gram matrix at a time
@@ -46,7 +47,7 @@ class Ease(SparseScores):
     neighbors: int = 500
     """Approximation alone: how many other items each item is regressed on."""
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         items: Ints = np.unique(data.item_index)  # [m], ascending
         n_items = len(items)
         memory.require(self.memory_needed(data.n_users, n_items, len(data)), "ease", n_items)

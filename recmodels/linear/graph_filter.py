@@ -8,6 +8,7 @@ from scipy import sparse
 from recmodels.data.arrays import Csr, Floats
 from recmodels.data.dataset import Dataset
 from recmodels.linear.spectral import ItemFilter, filter_memory
+from recmodels.options import FitOptions
 
 
 @dataclass
@@ -39,7 +40,7 @@ class GraphFilter(ItemFilter):
     """How many entries of each row of AᵀA are kept."""
     seed: int = 0
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         of_user = _powers(np.asarray(data.matrix.sum(axis=1)), -self.user_exponent)
         sums: Floats = np.asarray(data.matrix.sum(axis=0))
         left, right = sparse.diags_array(of_user), sparse.diags_array(_powers(sums, -self.item_exponent))

@@ -53,8 +53,6 @@ class PairRecipe:
     the candidate that is compared."""
     warm_epochs: int = 3
     """How often every interaction is taken then."""
-    minutes: float | None = None
-    """Time after which training ends with what it has."""
     seed: int = 0
 
     def rivals(self, n_users: int) -> int:

@@ -11,11 +11,11 @@ from recmodels.compute import device
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
+from recmodels.options import FitOptions
 from recmodels.pairwise.config import PairRecipe, of_length
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.pairwise.training import PairTraining
-    from recmodels.pairwise.warm_start import Earlier
 
 AT_A_TIME = 2**16  # pairs whose vectors are copied out at a time
 LOSSES = "softmax", "bpr", "warp", "bce"
@@ -29,6 +29,7 @@ class PairModel(PairRecipe, Recommender):
     """
 
     uses_gpu: ClassVar[bool] = True
+    moved: ClassVar[tuple[str, ...]] = ("minutes",)
 
     def _check(self) -> None:
         name = type(self).__name__
@@ -43,19 +44,14 @@ class PairModel(PairRecipe, Recommender):
     def _training(self, data: Dataset, where: str) -> "PairTraining":
         """What learns from `data`."""
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         self._check()
         training = self._training(data, device.name())
-        earlier: Earlier | None = vars(self).pop("_earlier", None)
-        warm = earlier is not None and training.start_from(earlier)
-        training.run(self.warm_epochs if warm else self.epochs)
+        warm = options.warm_start is not None and training.start_from(options.warm_start)
+        training.run(self.warm_epochs if warm else self.epochs, options.minutes)
         self._keep(training)
         if self.warm_start != "no":
             vars(self).update(training.state())
-
-    def start_from(self, earlier: "Earlier") -> None:
-        """Have the next `fit` start from there: same ids and terms have the same vectors, others new ones."""
-        self._earlier = earlier
 
     def _keep(self, training: "PairTraining") -> None:
         for side, vectors in training.learnt().items():

@@ -15,7 +15,7 @@ from recmodels.pairwise.training import PairTraining
 from recmodels.transformer.config import NETWORK
 
 if TYPE_CHECKING:
-    from recmodels.pairwise.warm_start import Earlier
+    from recmodels.options import Earlier
 
 AT_A_TIME = 64  # users whose first layers with all rivals exist at a time
 RATE = 0.01  # of the network's Adam, over that of the vectors

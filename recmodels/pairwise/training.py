@@ -21,7 +21,7 @@ from recmodels.pairwise.config import PairRecipe
 from recmodels.pairwise.sparse_products import pair_products
 
 if TYPE_CHECKING:
-    from recmodels.pairwise.warm_start import Earlier
+    from recmodels.options import Earlier
 
 log = logging.getLogger(__name__)
 Tensors: TypeAlias = dict[str, Tensor]
@@ -103,8 +103,8 @@ class PairTraining:
         values = {f"{TABLE}{name}_": table.values.cpu().numpy() for name, table in self.tables.items()}
         return values | {f"{SQUARES}{name}_": table.squares.cpu().numpy() for name, table in self.tables.items()}
 
-    def run(self, epochs: int) -> None:
-        """Train to the end. Raises NightrecError where the loss is no longer finite."""
+    def run(self, epochs: int, minutes: float | None = None) -> None:
+        """Train to the end, or for so many minutes. Raises NightrecError where the loss is no longer finite."""
         recipe, began = self.recipe, time.monotonic()
         for epoch in range(epochs):
             started, total, n = time.monotonic(), 0.0, 0
@@ -114,8 +114,8 @@ class PairTraining:
                 if not np.isfinite(total):
                     raise NightrecError(f"The training diverged in epoch {epoch + 1}; give a smaller learning_rate.")
             log.info("Epoch %d: loss %.4f, %.1f s.", epoch + 1, total / n, time.monotonic() - started)
-            if recipe.minutes is not None and time.monotonic() - began > 60 * recipe.minutes:
-                log.info("The %g minutes are over after epoch %d.", recipe.minutes, epoch + 1)
+            if minutes is not None and time.monotonic() - began > 60 * minutes:
+                log.info("The %g minutes are over after epoch %d.", minutes, epoch + 1)
                 return
 
     def learn(self, step: Step, rate: float) -> float:

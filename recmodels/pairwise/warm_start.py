@@ -3,9 +3,7 @@
 Indices change from night to night; ids, and the names of terms, stay.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,29 +13,22 @@ import pyarrow.parquet as pq
 from recmodels.base import Recommender
 from recmodels.data.arrays import Ints
 from recmodels.data.layout import ITEMS, PREPARED, USER_VOCABULARY, USERS, VOCABULARY, Split
+from recmodels.options import Earlier
 
 
-@dataclass(frozen=True, eq=False)
-class Earlier:
-    """A model that was trained before, and where today's `users`, `items`, `terms` and `user_terms` are in it."""
+def load_earlier(model: Path, then: Path, now: Path, split: Split) -> Earlier:
+    """The saved `model`, trained on the features folder `then`, for one that will be on the folder `now`.
 
-    model: Recommender
-    places: dict[str, Ints]  # -1 for those that are new
-
-    @classmethod
-    def load(cls, model: Path, then: Path, now: Path, split: Split) -> Self:
-        """The saved `model`, trained on the features folder `then`, for one that will be on the folder `now`.
-
-        Raises NightrecError where there is no model.
-        """
-        files = {
-            "users": f"{PREPARED}/{USERS}",
-            "items": f"{PREPARED}/{ITEMS}",
-            "terms": f"{split}/{VOCABULARY}",
-            "user_terms": f"{split}/{USER_VOCABULARY}",
-        }
-        places = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
-        return cls(Recommender.load(model), places)
+    Raises NightrecError where there is no model.
+    """
+    files = {
+        "users": f"{PREPARED}/{USERS}",
+        "items": f"{PREPARED}/{ITEMS}",
+        "terms": f"{split}/{VOCABULARY}",
+        "user_terms": f"{split}/{USER_VOCABULARY}",
+    }
+    places = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
+    return Earlier(Recommender.load(model), places)
 
 
 def aligned(then: pa.Array, now: pa.Array) -> Ints:

@@ -65,9 +65,4 @@ class Recipe:
     """Epochs without a better validation after which training ends."""
     validation_days: float | None = None
     """Validated on what the users did in so many last days, which is then not learnt from; None: on their last item."""
-    minutes: float | None = None
-    """Time after which the best weights so far are taken."""
-    checkpoint: str | None = None
-    """File that the state of the training goes to, and from which one that was killed goes on."""
-    checkpoint_minutes: float = 10.0
     seed: int = 0

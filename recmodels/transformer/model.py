@@ -14,6 +14,7 @@ from recmodels.data.arrays import Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.factors.base import Factors
+from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
 from recmodels.transformer.config import NETWORK, Recipe, Shape
 from recmodels.transformer.sequences import runs
@@ -41,8 +42,9 @@ class Transformer(Recipe, Shape, Factors):
     """
 
     uses_gpu: ClassVar[bool] = True
+    moved: ClassVar[tuple[str, ...]] = ("minutes", "checkpoint", "checkpoint_minutes")
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         self._check()
         from recmodels.transformer import distributed as parallel
         from recmodels.transformer import training
@@ -51,25 +53,29 @@ class Transformer(Recipe, Shape, Factors):
         devices = device.names()
         tables: list[Floats] = []
         self.epochs_: list[dict[str, float]] = []
-        recipes = [self._recipe(i) for i in range(self.networks)]
+        recipes = [replace(self, seed=self.seed + i) for i in range(self.networks)]
         for i, recipe in enumerate(recipes):
             if self.networks > 1:
                 log.info("Network %d of %d:", i + 1, self.networks)
             alone = len(devices) == 1
-            learnt, epochs = training.train(recipe, data, *devices) if alone else parallel.train(recipe, data, devices)
+            own = self._options(options, i)
+            if alone:
+                learnt, epochs = training.train(recipe, data, own, *devices)
+            else:
+                learnt, epochs = parallel.train(recipe, data, own, devices)
             tables.append(learnt.pop("item_vectors"))
             vars(self).update({f"{NETWORK}{i}.{name}_": array for name, array in learnt.items()})
             self.epochs_ += epochs
         self.item_vectors_ = np.concatenate(tables, axis=1)
-        for recipe in recipes:
-            if recipe.checkpoint:
-                Path(recipe.checkpoint).unlink(missing_ok=True)
+        for i in range(self.networks):
+            if checkpoint := self._options(options, i).checkpoint:
+                checkpoint.unlink(missing_ok=True)
 
-    def _recipe(self, i: int) -> "Transformer":
-        """Of one of the networks: its own seed, checkpoint and share of the time."""
-        minutes = None if self.minutes is None else self.minutes / self.networks
-        checkpoint = f"{self.checkpoint}-{i}" if self.checkpoint and i else self.checkpoint
-        return replace(self, seed=self.seed + i, minutes=minutes, checkpoint=checkpoint)
+    def _options(self, options: FitOptions, i: int) -> FitOptions:
+        """Of one of the networks: its own checkpoint and share of the time."""
+        minutes = None if options.minutes is None else options.minutes / self.networks
+        checkpoint = Path(f"{options.checkpoint}-{i}") if options.checkpoint and i else options.checkpoint
+        return replace(options, minutes=minutes, checkpoint=checkpoint)
 
     def _check(self) -> None:
         if self.width % self.heads:

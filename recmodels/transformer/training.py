@@ -27,6 +27,7 @@ from recmodels.data.arrays import Floats, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.metrics.ranking import per_user
+from recmodels.options import DEFAULTS, FitOptions
 from recmodels.ranking.topk import top_products
 from recmodels.transformer import losses
 from recmodels.transformer.config import Recipe
@@ -59,7 +60,9 @@ class Progress:
     epochs: list[dict[str, float]] = field(default_factory=list)
 
 
-def train(model: "Transformer", data: Dataset, where: str) -> tuple[dict[str, Floats], list[dict[str, float]]]:
+def train(
+    model: "Transformer", data: Dataset, options: FitOptions, where: str
+) -> tuple[dict[str, Floats], list[dict[str, float]]]:
     """Learn on one device; returns the network and the items' vectors by name, and what each epoch was like.
 
     Items without interactions take no part. Afterwards their vectors are those of their terms, or zeros.
@@ -72,7 +75,7 @@ def train(model: "Transformer", data: Dataset, where: str) -> tuple[dict[str, Fl
     with torch.random.fork_rng():  # whoever else draws from torch's generator goes on as if nothing had been
         torch.manual_seed(model.seed)
         network, items = Network(model, data.n_users).to(where), Items(used, model).to(where)
-        epochs = Training(model, network, items, used).run()
+        epochs = Training(model, network, items, used, options).run()
         everything = Items(data, model).to(where)
     with torch.no_grad():
         everything.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
@@ -84,7 +87,10 @@ def train(model: "Transformer", data: Dataset, where: str) -> tuple[dict[str, Fl
 class Training:
     """One training of a network and the items' table, on the device that they are on."""
 
-    def __init__(self, recipe: Recipe, network: Network, items: Items, data: Dataset) -> None:
+    def __init__(
+        self, recipe: Recipe, network: Network, items: Items, data: Dataset, options: FitOptions = DEFAULTS
+    ) -> None:
+        self.options = options
         self.recipe, self.histories = recipe, Histories(recipe, data, network.length)
         self.model = nn.ModuleList((network, items))
         self.network, self.items = network, items
@@ -101,7 +107,7 @@ class Training:
         even = 1 / data.n_items  # half by popularity, half evenly: frequent rivals, and each item now and then
         self.odds = 0.5 * popularity / max(1, popularity.sum()) + 0.5 * even
         self.parts = 1  # a step is taken in so many, where memory does not hold it at once
-        self.file = Path(recipe.checkpoint) if recipe.checkpoint else None
+        self.file = options.checkpoint
         self.mark = _mark(recipe, data)
 
     def run(self) -> list[dict[str, float]]:
@@ -109,7 +115,7 @@ class Training:
         if len(self.histories.part_starts) == 0:
             return []  # nobody has two items
         self._resume()
-        at, recipe = self.progress, self.recipe
+        at, recipe, minutes = self.progress, self.recipe, self.options.minutes
         started = time.monotonic() - at.spent
         written = time.monotonic()
         while at.epoch < recipe.epochs and at.epoch - at.best_epoch < recipe.patience and not at.done:
@@ -122,17 +128,17 @@ class Training:
                 at.step += 1
                 now = time.monotonic()
                 at.seconds, at.spent = at.seconds + now - began, now - started
-                if recipe.minutes is not None:
-                    (late,) = self._summed(at.spent > 60 * recipe.minutes)
+                if minutes is not None:
+                    (late,) = self._summed(at.spent > 60 * minutes)
                     at.done = late > 0
                 if at.done:
                     break
-                if self.file and self.rank == 0 and now - written > 60 * recipe.checkpoint_minutes:
+                if self.file and self.rank == 0 and now - written > 60 * self.options.checkpoint_minutes:
                     self._write(self.file)
                     written = now
             self._end_epoch()
             if at.done:
-                log.info("The %g minutes are over: the weights of epoch %d are taken.", recipe.minutes, at.best_epoch)
+                log.info("The %g minutes are over: the weights of epoch %d are taken.", minutes, at.best_epoch)
         self.model.load_state_dict(self.best)
         at.done = True
         if self.file and self.rank == 0:
@@ -330,8 +336,7 @@ def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _mark(recipe: Recipe, data: Dataset) -> str:
     """What a checkpoint must be of, to go on from it: the same parameters, network included, and data."""
-    apart = ("checkpoint", "checkpoint_minutes", "minutes")
-    mark = sha256(repr({name: value for name, value in asdict(recipe).items() if name not in apart}).encode())
+    mark = sha256(repr(asdict(recipe)).encode())
     for column in (data.user_index, data.item_index, data.timestamp, data.terms.indices, data.terms.data):
         mark.update(np.ascontiguousarray(column).data)
     return mark.hexdigest()

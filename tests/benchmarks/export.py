@@ -31,6 +31,7 @@ from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.factors.base import Factors
 from recmodels.fallback import serve
+from recmodels.options import FitOptions
 from recmodels.popularity import Popularity
 from recmodels.ranking import topk
 from tasks.export.writer import Writer, batches
@@ -41,7 +42,7 @@ from tests.benchmarks.topk import bare, normal_vectors
 class Given(Factors):
     """A model whose vectors are there already."""
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         raise NotImplementedError
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:

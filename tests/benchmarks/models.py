@@ -74,7 +74,7 @@ def ours(folder: Path, model: str) -> dict[str, float]:
     data = Dataset.from_arrays(arrays["user"], arrays["item"], rating=rating, n_users=n_users, n_items=n_items)
     recommender = registry.create(name, parameters, seed=0)
     start = time.perf_counter()
-    recommender.fit(data)
+    recommender.fit(data, registry.fit_options(name, parameters))
     fitted = time.perf_counter()
     if name != "mf":
         np.save(folder / "found.npy", recommender.recommend(data, arrays["tested"][:LISTED], K).items)

@@ -39,7 +39,7 @@ def measure(data: str, model: str, *, validation: bool, seed: int) -> dict[str, 
     recommender = registry.create(name, parameters, seed=seed)
     loaded = memory.peak()
     start = time.perf_counter()
-    recommender.fit(split.train)
+    recommender.fit(split.train, registry.fit_options(name, parameters))
     fitted = time.perf_counter()
     items = recommender.recommend(split.train, split.users, split.k).items
     listed = time.perf_counter()

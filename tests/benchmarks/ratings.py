@@ -64,7 +64,7 @@ def main() -> None:
         )
         for model in MODELS:
             name, parameters = parse(model)
-            fitted = registry.create(name, parameters, seed=0).fit(data)
+            fitted = registry.create(name, parameters, seed=0).fit(data, registry.fit_options(name, parameters))
             assert isinstance(fitted, RatingPredictor) and after.ratings is not None
             predicted = fitted.predict(data, after.users, after.items)
             print(f"| {split} | {name} | {rmse(predicted, after.ratings):.4f} | {mae(predicted, after.ratings):.4f} |")

@@ -4,7 +4,8 @@ The protocol is theirs: of each user's items, in order of time, the last is test
 ends the training), and the rest is learnt from; all items are ranked, those that the user had before removed (figures
 without removal stand beside). The recipe was chosen on the validation items alone. Each seed runs in a fresh process:
 seconds are of training steps, without validation, and peak memory is that of the whole process. A parameter may be
-changed: ``--set block=ligr,width=128``; ``--validation`` leaves the test items alone and says what validation was.
+changed: ``--set block=ligr,width=128``, or a limit given: ``--set minutes=60``; ``--validation`` leaves the test items
+alone and says what validation was.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from scipy import sparse
 from recmodels.compute import device, memory
 from recmodels.data.dataset import Dataset
 from recmodels.metrics.ranking import per_user
+from recmodels.options import FitOptions
 from recmodels.transformer.model import Transformer
 from tests.benchmarks.quality import parse
 from tests.conftest import real_data
@@ -65,9 +67,11 @@ def figures(items: np.ndarray, wanted: np.ndarray, n_items: int) -> dict[str, fl
 def measure(name: str, seed: int, changes: dict[str, Any], *, validation: bool) -> dict[str, Any]:
     """Train with one seed here, and measure."""
     data, wanted = leave_one_out(name)
-    model = Transformer(**(RECIPE | changes), seed=seed)
+    recipe = RECIPE | changes
+    options = FitOptions(minutes=recipe.pop("minutes", None))
+    model = Transformer(**recipe, seed=seed)
     start = time.perf_counter()
-    model.fit(data)
+    model.fit(data, options)
     fitted = time.perf_counter() - start
     epochs = model.epochs_
     row = {

@@ -33,7 +33,7 @@ def groups(split: Split) -> dict[str, Bools]:
 def row(split: Split, model: str) -> list[float]:
     """NDCG@10, recall@50 of head, middle and tail, and the share of items that are shown to anybody."""
     name, parameters = parse(model)
-    fitted = registry.create(name, parameters, seed=0).fit(split.train)
+    fitted = registry.create(name, parameters, seed=0).fit(split.train, registry.fit_options(name, parameters))
     lists = fitted.recommend(split.train, split.users, K).items
     figures = [per_user(lists[:, :10], split.truth)["ndcg"].mean()]
     for within in groups(split).values():

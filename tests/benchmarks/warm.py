@@ -14,8 +14,8 @@ import numpy as np
 
 from recmodels import registry
 from recmodels.data.dataset import Dataset
+from recmodels.options import DEFAULTS, Earlier, FitOptions
 from recmodels.pairwise.model import PairModel
-from recmodels.pairwise.warm_start import Earlier
 from tests.benchmarks.splits import Split, movielens_1m
 
 
@@ -28,9 +28,9 @@ def before(data: Dataset) -> Dataset:
     )  # fmt: skip
 
 
-def told(split: Split, what: str, model: PairModel) -> None:
+def told(split: Split, what: str, model: PairModel, options: FitOptions = DEFAULTS) -> None:
     start = time.perf_counter()
-    model.fit(split.train)
+    model.fit(split.train, options)
     seconds = time.perf_counter() - start
     figures = split.measure(model)
     print(f"| {what} | {figures['ndcg']:.4f} | {figures['recall']:.4f} | {seconds:.1f} |", flush=True)
@@ -54,8 +54,8 @@ def main() -> int:
             told(split, f"`{name}` from nothing, {epochs} epochs", replace(model, epochs=epochs))
         for epochs in (model.warm_epochs, 1):
             warm = replace(model, warm_epochs=epochs)
-            warm.start_from(Earlier(earlier, places))
-            told(split, f"`{name}` from the earlier night, {epochs} epochs", warm)
+            start = FitOptions(warm_start=Earlier(earlier, places))
+            told(split, f"`{name}` from the earlier night, {epochs} epochs", warm, start)
     return 0
 
 

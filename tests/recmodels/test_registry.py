@@ -7,6 +7,7 @@ from recmodels import registry
 from recmodels.errors import ConfigError
 from recmodels.factors.als import ALS
 from recmodels.linear.ease import Ease
+from recmodels.options import FitOptions
 from tests.recmodels.contract import RecommenderContract
 
 
@@ -39,3 +40,15 @@ def test_parameters_are_passed_on() -> None:
 def test_unknown_names_are_answered_with_the_nearest(name: str, params: dict[str, float], advice: str) -> None:
     with pytest.raises(ConfigError, match=advice):
         registry.create(name, params)
+
+
+def test_options_of_a_training_are_no_longer_parameters_but_still_count_for_a_release(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    params = {"dropout": 0.1, "minutes": 5, "checkpoint": None}
+    assert registry.create("transformer", params) == registry.create("transformer", {"dropout": 0.1})
+    assert "transformer: minutes is no hyper-parameter any more, but an option of each training" in caplog.text
+    assert "checkpoint" not in caplog.text  # nothing was set
+    assert registry.fit_options("transformer", params, FitOptions(minutes=90)).minutes == 5
+    assert registry.fit_options("transformer", {}, FitOptions(minutes=90)).minutes == 90
+    assert registry.fit_options("als", {"minutes": 5}).minutes is None  # it never had one

@@ -16,6 +16,7 @@ from recmodels.ensemble.model import MEMBERS, Ensemble
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.factors.als import ALS
 from recmodels.knn.item_knn import ItemKNN
+from recmodels.options import DEFAULTS, FitOptions
 from recmodels.popularity import Popularity
 from recmodels.registry import create
 from tests.recmodels.contract import N_USERS, NEWCOMER, RecommenderContract, assert_same, small_site
@@ -67,9 +68,9 @@ def test_what_the_fusion_is_fitted_on_is_hidden_from_the_members(monkeypatch: py
     learnt: list[Dataset] = []
     fit = Recommender.fit
 
-    def watched(self: Recommender, data: Dataset) -> Recommender:
+    def watched(self: Recommender, data: Dataset, options: FitOptions = DEFAULTS) -> Recommender:
         learnt.append(data)
-        return fit(self, data)
+        return fit(self, data, options)
 
     monkeypatch.setattr(Recommender, "fit", watched)
     Ensemble(members=["item_knn", "popularity"], validation_days=3).fit(data)
@@ -89,11 +90,11 @@ def test_members_that_are_there_already_are_taken_as_they_are(tmp_path: Path) ->
     recipes = {"small": {"recommender": "als", "params": {"factors": 4}}}
     ALS(factors=4).fit(data).save(tmp_path / "small")
     plain = Ensemble(members=["item_knn", "small"], recipes=recipes).fit(data)
-    taken = replace(plain, models={"small": str(tmp_path / "small")}).fit(data)
+    taken = replace(plain).fit(data, FitOptions(members={"small": tmp_path / "small"}))
     assert_same(taken.recommend(data, EVERYBODY, 10), plain.recommend(data, EVERYBODY, 10))
     ALS(factors=8).fit(data).save(tmp_path / "other")
     with pytest.raises(NightrecError, match="only item_knn is left; it takes two"):
-        replace(plain, models={"small": str(tmp_path / "other")}).fit(data)
+        replace(plain).fit(data, FitOptions(members={"small": tmp_path / "other"}))
 
 
 def test_a_member_that_cannot_learn_is_left_out_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
@@ -108,10 +109,10 @@ def test_a_member_that_cannot_learn_is_left_out_with_a_word(caplog: pytest.LogCa
 
 def test_members_can_be_left_out_by_name() -> None:
     data = small_site()
-    model = Ensemble(members=["item_knn", "content", "popularity"], without=["content"]).fit(data)
+    model = Ensemble(members=["item_knn", "content", "popularity"]).fit(data, FitOptions(without=("content",)))
     assert list(model.members_) == ["item_knn", "popularity"]
     with pytest.raises(NightrecError, match=r"Of the members of the ensemble \(none\), none is left"):
-        Ensemble(members=["item_knn", "als"], without=["item_knn", "als"]).fit(data)
+        Ensemble(members=["item_knn", "als"]).fit(data, FitOptions(without=("item_knn", "als")))
 
 
 def test_impossible_members_are_refused() -> None:

@@ -7,6 +7,7 @@ from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.base import Factors
+from recmodels.options import FitOptions
 from recmodels.popularity import Popularity
 from recmodels.ranking.topk import TopK
 from tests.recmodels.contract import N_ITEMS, N_USERS, assert_same, small_site
@@ -16,7 +17,7 @@ from tests.recmodels.contract import N_ITEMS, N_USERS, assert_same, small_site
 class Given(Factors):
     """Vectors that nobody learnt: whole numbers, so that scores are exact and tie often."""
 
-    def _fit(self, data: Dataset) -> None:
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
         rng = np.random.default_rng(1)
         self.users_ = rng.integers(-2, 3, (data.n_users, 3)).astype(np.float32)
         self.item_vectors_ = rng.integers(-2, 3, (data.n_items, 3)).astype(np.float32)

@@ -11,6 +11,7 @@ from scipy import sparse
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.fallback import serve
+from recmodels.options import FitOptions
 from recmodels.pairwise.hybrid import Embedding, Hybrid
 from recmodels.pairwise.ncf import NCF
 from recmodels.popularity import Popularity
@@ -142,9 +143,9 @@ def test_the_tail_is_recommended_more_where_the_head_counts_less(change: dict[st
 
 
 def test_training_ends_when_its_time_is_over() -> None:
-    short, whole = Hybrid(**SMALL | {"epochs": 1}), Hybrid(**SMALL | {"epochs": 40}, minutes=0)
+    short, whole = Hybrid(**SMALL | {"epochs": 1}), Hybrid(**SMALL | {"epochs": 40})
     short.fit(small_site())
-    whole.fit(small_site())
+    whole.fit(small_site(), FitOptions(minutes=0))
     np.testing.assert_array_equal(short.item_vectors_, whole.item_vectors_)
 
 

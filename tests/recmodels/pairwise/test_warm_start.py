@@ -14,9 +14,10 @@ from recmodels.data import layout
 from recmodels.data.arrays import Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
+from recmodels.options import Earlier, FitOptions
 from recmodels.pairwise.hybrid import Hybrid
 from recmodels.pairwise.ncf import NCF
-from recmodels.pairwise.warm_start import Earlier, aligned
+from recmodels.pairwise.warm_start import aligned, load_earlier
 from tests.recmodels.contract import N_ITEMS, N_USERS, small_site
 
 torch.set_num_threads(1)
@@ -59,8 +60,7 @@ def test_a_training_that_starts_warm_and_takes_no_step_scores_as_before_whatever
     before = replace(model).fit(data)
     other, places = shuffled(data)
     after = replace(model, warm_epochs=0)
-    after.start_from(Earlier(before, places))
-    after.fit(other)
+    after.fit(other, FitOptions(warm_start=Earlier(before, places)))
     users, items = np.flatnonzero(places["users"] >= 0), np.flatnonzero(places["items"] >= 0)
     expected = before._score(data, places["users"][users])[:, places["items"][items]]
     scores = after._score(other, users.astype(np.int32))[:, items]
@@ -74,8 +74,7 @@ def test_what_is_new_is_learnt_and_a_new_item_starts_from_its_terms() -> None:
     places = same_places(data)
     places["items"][7] = -1
     after = Hybrid(**KIND, warm_epochs=0)
-    after.start_from(Earlier(before, places))
-    after.fit(data)
+    after.fit(data, FitOptions(warm_start=Earlier(before, places)))
     of_terms = data.terms[[7]] @ vars(before)["table.items_terms_"]
     assert np.abs(after.item_vectors_[7] - of_terms).max() < 0.2 < np.abs(of_terms).max()
 
@@ -84,8 +83,7 @@ def test_a_warm_start_ends_nearer_to_the_earlier_model_than_another_one_from_not
     data = small_site()
     before = Hybrid(**KIND).fit(data)
     warm, cold = Hybrid(**KIND, warm_epochs=1, seed=1), Hybrid(**KIND | {"epochs": 1}, seed=1)
-    warm.start_from(Earlier(before, same_places(data)))
-    warm.fit(data)
+    warm.fit(data, FitOptions(warm_start=Earlier(before, same_places(data))))
     cold.fit(data)
     near, far = (np.linalg.norm(model.item_vectors_ - before.item_vectors_) for model in (warm, cold))
     assert near < far / 2
@@ -99,8 +97,8 @@ def test_a_model_of_other_parts_is_no_start() -> None:
     cold = Hybrid(**KIND).fit(data)
     for other in others:
         model = Hybrid(**KIND)
-        model.start_from(Earlier(other.fit(data), same_places(data)))
-        np.testing.assert_array_equal(model.fit(data).item_vectors_, cold.item_vectors_)
+        model.fit(data, FitOptions(warm_start=Earlier(other.fit(data), same_places(data))))
+        np.testing.assert_array_equal(model.item_vectors_, cold.item_vectors_)
     with pytest.raises(ConfigError, match="Hybrid: warm_start 'maybe'; there are: no, refit, always"):
         Hybrid(warm_start="maybe").fit(data)  # type: ignore[arg-type]
 
@@ -122,7 +120,7 @@ def test_places_are_read_from_the_indices_of_both_nights(tmp_path: Path) -> None
             (tmp_path / night / name).parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, tmp_path / night / name)
     Hybrid(**KIND).fit(small_site()).save(tmp_path / "model")
-    earlier = Earlier.load(tmp_path / "model", tmp_path / "then", tmp_path / "now", "train")
+    earlier = load_earlier(tmp_path / "model", tmp_path / "then", tmp_path / "now", "train")
     assert {name: places.tolist() for name, places in earlier.places.items()} == {
         "users": [1, -1],
         "items": [-1, 1, 0],

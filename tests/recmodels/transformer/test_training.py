@@ -11,6 +11,7 @@ import torch
 from recmodels.compute import device
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
+from recmodels.options import FitOptions
 from recmodels.transformer import training
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.network import Items, Network
@@ -72,12 +73,13 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypat
             raise Killed
         step(self, *given)
 
-    again = Transformer(**TINY, checkpoint=str(tmp_path / "state.safetensors"), checkpoint_minutes=0)
+    again = Transformer(**TINY)
+    options = FitOptions(checkpoint=tmp_path / "state.safetensors", checkpoint_minutes=0)
     monkeypatch.setattr(Training, "_step", dies)
     with pytest.raises(Killed):
-        again.fit(data)
+        again.fit(data, options)
     assert steps == 8 and (tmp_path / "state.safetensors").exists()
-    again.fit(data)
+    again.fit(data, options)
     np.testing.assert_array_equal(again.item_vectors_, whole.item_vectors_)
     assert [epoch["loss"] for epoch in again.epochs_] == [epoch["loss"] for epoch in whole.epochs_]
     assert not (tmp_path / "state.safetensors").exists()
@@ -88,7 +90,7 @@ def test_a_network_that_stands_is_not_trained_again_after_a_kill(
 ) -> None:
     data, file = small_site(), tmp_path / "state"
     alone = [Transformer(**TINY, seed=seed).fit(data) for seed in (3, 4)]
-    both = Transformer(**TINY, seed=3, networks=2, checkpoint=str(file), checkpoint_minutes=0)
+    both, options = Transformer(**TINY, seed=3, networks=2), FitOptions(checkpoint=file, checkpoint_minutes=0)
     seeds: list[int] = []
     step = Training._step
 
@@ -101,10 +103,10 @@ def test_a_network_that_stands_is_not_trained_again_after_a_kill(
     with monkeypatch.context() as patch:
         patch.setattr(Training, "_step", dies)
         with pytest.raises(Killed):
-            both.fit(data)
+            both.fit(data, options)
         assert {path.name for path in tmp_path.iterdir()} == {"state", "state-1"}
         patch.setattr(Training, "_step", lambda self, *given: (seeds.append(-self.recipe.seed), step(self, *given))[1])
-        both.fit(data)
+        both.fit(data, options)
     assert set(seeds) == {3, 4, -4} and not list(tmp_path.iterdir())
     np.testing.assert_array_equal(both.item_vectors_, np.hstack([model.item_vectors_ for model in alone]))
     assert [e["loss"] for e in both.epochs_] == [e["loss"] for model in alone for e in model.epochs_]
@@ -114,9 +116,9 @@ def test_a_checkpoint_of_other_data_is_not_gone_on_from(tmp_path: Path, monkeypa
     path = tmp_path / "state.safetensors"
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda *_, **__: None)  # what a kill after the last step leaves
-        Transformer(**TINY, checkpoint=str(path), checkpoint_minutes=0).fit(small_site(seed=1))
+        Transformer(**TINY).fit(small_site(seed=1), FitOptions(checkpoint=path, checkpoint_minutes=0))
     assert path.exists()
-    resumed = Transformer(**TINY, checkpoint=str(path)).fit(small_site())
+    resumed = Transformer(**TINY).fit(small_site(), FitOptions(checkpoint=path))
     np.testing.assert_array_equal(resumed.item_vectors_, Transformer(**TINY).fit(small_site()).item_vectors_)
 
 
@@ -167,7 +169,7 @@ def test_the_best_weights_are_kept_and_training_ends_when_it_gets_no_better(capl
 
 
 def test_the_best_so_far_is_taken_when_the_time_is_over() -> None:
-    model = Transformer(**TINY | {"epochs": 50, "minutes": 1e-9}).fit(small_site())
+    model = Transformer(**TINY | {"epochs": 50}).fit(small_site(), FitOptions(minutes=1e-9))
     assert len(model.epochs_) == 1
     assert np.isfinite(model.item_vectors_).all()
 
