@@ -24,7 +24,7 @@ from tasks.store.stage import log_event
 
 
 class BackfillOptions(BaseModel):
-    """Which nights are made up for."""
+    """Which nights are run, and which of them are published."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class BackfillOptions(BaseModel):
     models: list[str] = Field(
         default=[],
         title="Models",
-        description="Only these compete, beside the popularity baseline; all that are configured, if left empty.",
+        description="Only these compete, with the popularity baseline; all that are configured, if left empty.",
         json_schema_extra=several_models(2),
     )
     parallel: int = Field(
@@ -86,7 +86,7 @@ def backfill_name() -> str:
 def backfill(options: BackfillOptions) -> Json:
     """The nights of a range, oldest first. Those that are complete are skipped, so it can be run again at any time.
 
-    **When it fails**, its message names the nights that failed and why; the others are done. Mend the cause and run
+    **When it fails**, its message names the nights that failed and why; the others are done. Fix the cause and run
     the same range again.
     """
     config = NightOptions(models=options.models).applied_to(deployed())
@@ -115,7 +115,14 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings 
 
     def run(run_date: date) -> Json:
         with tags("nightrec", config.site):
-            return night(config, run_date, options.fresh, options.publishes(run_date), None, workers, lease)
+            return night(
+                config,
+                run_date,
+                fresh=options.fresh,
+                dry_run=not options.publishes(run_date),
+                workers=workers,
+                lease=lease,
+            )
 
     failed = {}
     for run_date, record in side_by_side(run, to_do, options.parallel):

@@ -16,7 +16,7 @@ from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_UI_URL
 
 from flows.execution.flow_runs import reason_of
-from flows.execution.run_dates import tonight
+from flows.execution.run_dates import scheduled_date
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from tasks.report import notify as channels
@@ -104,7 +104,7 @@ def due_night(config: NightConfig) -> date:
     with get_client(sync_client=True) as client:
         run = last_scheduled(client, config.site)
     if run is None or run.expected_start_time is None:
-        return tonight(config)
+        return scheduled_date(config)
     return run.expected_start_time.astimezone(ZoneInfo(config.timezone)).date()
 
 

@@ -1,4 +1,4 @@
-"""One candidate, trained by a worker: what a night asks of the pools of other machines."""
+"""One candidate, trained by a worker: what a night sends to the work pools of other machines."""
 
 import os
 from pathlib import Path
@@ -33,10 +33,20 @@ def train_model(job: TrainingJob) -> None:
 
 def run_job(job: TrainingJob) -> Manifest:
     """Train, list and measure a candidate, or refit the winner, from what the store holds of the night."""
+    prepared, described = features_of(job)
+    if job.split == "full":
+        return refit(job, prepared, described)
+    return evaluate(job, train(job, prepared, described), prepared)
+
+
+def features_of(job: TrainingJob) -> tuple[Manifest, Manifest]:
+    """The manifests of the night's interactions and of the features that a job trains on.
+
+    Raises:
+        NightrecError: they are not in the store.
+    """
     night = job.night
     prepared, described = finished(night.prepared), finished(night.features / job.split)
     if prepared is None or described is None:
         raise NightrecError(f"The features of the night {job.run_date} are not in {night.features}.")
-    if job.split == "full":
-        return refit(job, prepared, described)
-    return evaluate(job, train(job, prepared, described), prepared)
+    return prepared, described

@@ -61,17 +61,25 @@ def main() -> None:
 @site_options
 @date_option
 @models_option
-@click.option("--k", type=click.IntRange(1, 1000), help="Items in a user's list [10].")
 @click.option(
-    "--force-champion", "--champion", "champion", metavar="NAME", help="Publish this model, whatever the gate says."
+    "--k",
+    type=click.IntRange(1, 1000),
+    help="Items in an exported list [export.k, 10]; models are still compared by evaluation.k.",
+)
+@click.option(
+    "--force-model",
+    "--force-champion",
+    "--champion",
+    "forced_model",
+    metavar="NAME",
+    help="Publish this model, whatever the gate says.",
 )
 @click.option("--dry-run", is_flag=True, help="Train and compare, publish nothing.")
 def run(
-    settings: "NightConfig", run_date: date, fresh: bool, k: int | None, champion: str | None, dry_run: bool
+    settings: "NightConfig", run_date: date, fresh: bool, k: int | None, forced_model: str | None, dry_run: bool
 ) -> None:
     """Run one night, here and now; without --interactions on a built-in demo site."""
-    if k:
-        settings = settings.model_copy(update={"export": settings.export.model_copy(update={"k": k})})
+    settings = settings.with_k(k)
     from flows.cli.console import progress
     from flows.operate.server import embedded_server
 
@@ -83,7 +91,7 @@ def run(
             warm_up("great_expectations")
         with held(Store(settings.store.absolute())) as lease:
             ready()
-            record = night(settings, run_date, fresh, not dry_run, champion, None, lease)
+            record = night(settings, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model, lease=lease)
     show_night(settings.store, record)
 
 

@@ -23,7 +23,7 @@ from tasks.store.paths import Store
 from tasks.store.stage import log_event
 
 
-def tonight(config: NightConfig) -> date:
+def scheduled_date(config: NightConfig) -> date:
     """The date that a run was scheduled for, however late it starts, in the site's time zone."""
     scheduled: datetime = flow_run.scheduled_start_time
     return scheduled.astimezone(ZoneInfo(config.timezone)).date()
@@ -33,7 +33,7 @@ def night_name() -> str:
     """The name of a run of the nightly flow, by its date."""
     chosen = getattr(flow_run.parameters.get("options"), "run_date", None)
     try:
-        return f"night-{chosen or tonight(deployed())}"
+        return f"night-{chosen or scheduled_date(deployed())}"
     except NightrecError:  # a wrong configuration fails the run itself, with its reason
         return f"night-{flow_run.scheduled_start_time.date()}"
 
@@ -63,7 +63,7 @@ def holding(config: NightConfig) -> Iterator[str]:
     """
 
     def found_dead(other: str) -> None:
-        log_event("store", "note", "the night before this one died at work")
+        log_event("store", "note", "the night before this one died while it ran")
         with get_client(sync_client=True) as client:
             write_off(client, UUID(other), "its process died; the next night found its store abandoned")
 

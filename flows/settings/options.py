@@ -1,13 +1,16 @@
-"""What a person may choose for a night: the form of the Prefect UI."""
+"""The options of one night: the form of the Prefect UI."""
 
 from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from flows.settings.renamed import with_new_names
 from flows.settings.site import NightConfig, model_names
+
+RENAMED = {"champion": "forced_model"}
 
 
 def several_models(position: int) -> dict[str, Any]:
@@ -16,7 +19,7 @@ def several_models(position: int) -> dict[str, Any]:
 
 
 def may_be_empty(position: int, **rules: Any) -> Callable[[dict[str, Any]], None]:
-    """A field of the form that may be left empty: without a default, for which it would show a choice of types."""
+    """A field of the form that may be left empty: it has no default, for which the form would ask for a type."""
 
     def change(schema: dict[str, Any]) -> None:
         for name in ("default", "ge", "le"):
@@ -27,7 +30,7 @@ def may_be_empty(position: int, **rules: Any) -> Callable[[dict[str, Any]], None
 
 
 class NightOptions(BaseModel):
-    """What tonight does otherwise than the site is configured; leave everything alone for an ordinary night."""
+    """What tonight does differently from the site's configuration; leave everything empty for an ordinary night."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,7 +43,7 @@ class NightOptions(BaseModel):
     models: list[str] = Field(
         default=[],
         title="Models",
-        description="Only these compete, beside the popularity baseline; all that are configured, if left empty.",
+        description="Only these compete, with the popularity baseline; all that are configured, if left empty.",
         json_schema_extra=several_models(1),
     )
     k: int | SkipJsonSchema[None] = Field(
@@ -57,10 +60,10 @@ class NightOptions(BaseModel):
         description="Train and compare, publish nothing.",
         json_schema_extra={"position": 3},
     )
-    champion: str | SkipJsonSchema[None] = Field(
+    forced_model: str | SkipJsonSchema[None] = Field(
         default=None,
-        title="Force a champion",
-        description="Publish the lists of this model, whatever the figures say; the best one, if left empty.",
+        title="Force a model",
+        description="Publish the lists of this model, whatever the gate says; the winner's, if left empty.",
         json_schema_extra=may_be_empty(4, enum=model_names()),
     )
     fresh: bool = Field(
@@ -70,9 +73,14 @@ class NightOptions(BaseModel):
         json_schema_extra={"position": 5},
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def new_names(cls, given: Any) -> Any:
+        return with_new_names(given, "options", RENAMED) if isinstance(given, dict) else given
+
     @model_serializer(mode="wrap")
     def without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What was left empty stays so in the form of the next run, too."""
+        """What was left empty stays empty in the form of the next run, too."""
         return {name: value for name, value in dump(self).items() if value is not None}
 
     def applied_to(self, config: NightConfig) -> NightConfig:
@@ -82,10 +90,8 @@ class NightOptions(BaseModel):
             ConfigError: a model is neither configured nor a recommender.
         """
         if self.models:
-            config = config.only([*self.models, *([self.champion] if self.champion else [])])
-        if self.k:
-            config = config.model_copy(update={"export": config.export.model_copy(update={"k": self.k})})
-        return config
+            config = config.only([*self.models, *([self.forced_model] if self.forced_model else [])])
+        return config.with_k(self.k)
 
 
 ORDINARY = NightOptions()

@@ -153,6 +153,14 @@ class NightConfig(BaseModel):
             update["inputs"] = Inputs.model_validate(inputs)
         return self.model_copy(update=update)
 
+    def enabled_models(self) -> dict[str, Candidate]:
+        """The candidates of tonight, with every ensemble's members."""
+        return {name: candidate for name, candidate in with_members(self.models).items() if candidate.enabled}
+
+    def with_k(self, k: int | None) -> "NightConfig":
+        """This configuration with lists of another length in the export; measured lists keep theirs."""
+        return self if k is None else self.model_copy(update={"export": self.export.model_copy(update={"k": k})})
+
     def only(self, names: list[str]) -> "NightConfig":
         """This configuration with the named models alone, in the given order; the baseline always competes.
 

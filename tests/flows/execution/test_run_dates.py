@@ -28,7 +28,7 @@ def test_the_date_is_that_of_the_scheduled_time_in_the_sites_zone(
     monkeypatch: pytest.MonkeyPatch, zone: str, scheduled: str, expected: date
 ) -> None:
     at(monkeypatch, scheduled)
-    assert schedule.tonight(NightConfig(timezone=zone)) == expected
+    assert schedule.scheduled_date(NightConfig(timezone=zone)) == expected
 
 
 @pytest.mark.parametrize("start", [datetime(2026, 3, 27, 12, tzinfo=UTC), datetime(2026, 10, 23, 12, tzinfo=UTC)])

@@ -16,11 +16,11 @@ from recmodels.errors import ConfigError
 def test_the_form_offers_plain_fields_in_their_order_with_descriptions() -> None:
     form = parameter_schema(nightly).definitions["NightOptions"]["properties"]
     assert sorted(form, key=lambda name: form[name]["position"]) == [
-        "run_date", "models", "k", "dry_run", "champion", "fresh",
+        "run_date", "models", "k", "dry_run", "forced_model", "fresh",
     ]  # fmt: skip
     assert all(field["description"] and field["title"] and "anyOf" not in field for field in form.values())
     assert (form["k"]["minimum"], form["k"]["maximum"]) == (1, 1000)
-    assert form["models"]["items"]["enum"] == form["champion"]["enum"] == list(NightConfig().models)
+    assert form["models"]["items"]["enum"] == form["forced_model"]["enum"] == list(NightConfig().models)
     assert form["run_date"]["format"] == "date"
 
 
@@ -34,7 +34,7 @@ def test_what_is_left_empty_stays_empty() -> None:
 
 
 def test_what_is_chosen_is_applied() -> None:
-    config = NightOptions(models=["ease"], k=20, champion="content").applied_to(NightConfig())
+    config = NightOptions(models=["ease"], k=20, forced_model="content").applied_to(NightConfig())
     assert list(config.models) == ["popularity", "ease", "content"]
     assert config.export.k == 20
 
@@ -47,7 +47,13 @@ def test_what_is_impossible_is_refused(wrong: dict[str, object]) -> None:
         NightOptions(models=["eese"]).applied_to(NightConfig())
 
 
-def test_a_backfill_publishes_the_newest_night_unless_told_otherwise() -> None:
+def test_an_option_may_still_be_given_by_its_old_name() -> None:
+    assert NightOptions.model_validate({"champion": "ease"}) == NightOptions(forced_model="ease")
+    with pytest.raises(ConfigError, match="champion is the old name of forced_model"):
+        NightOptions.model_validate({"champion": "ease", "forced_model": "als"})
+
+
+def test_a_backfill_publishes_only_the_newest_night_by_default() -> None:
     first, last = date(2026, 2, 27), date(2026, 3, 2)
     options = BackfillOptions(first=first, last=last)
     assert [options.publishes(day) for day in (first, last)] == [False, True]

@@ -1,0 +1,36 @@
+"""What follows once the winner is fitted: its lists are exported, old exports go, copies are brought up to date."""
+
+from datetime import datetime
+
+from flows.settings.site import NightConfig
+from tasks.export.stage import export
+from tasks.publish.mirror import mirror
+from tasks.publish.retention import retain
+from tasks.publish.sinks.load import load as load_sinks
+from tasks.store.files import Json
+from tasks.store.manifests import Manifest
+from tasks.store.paths import Night
+
+
+def publish(
+    night: Night,
+    cutoff: datetime,
+    config: NightConfig,
+    prepared: Manifest,
+    comparison: Manifest,
+    fitted: Manifest,
+    record: Json,
+    fresh: bool,
+) -> Json:
+    """Publish the winner's lists, and put what became of the sinks into the night's record.
+
+    Returns:
+        The export's manifest.
+    """
+    winner = comparison["summary"]["winner"]
+    published = export(night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh)
+    retain(night.store, config.keep)
+    record["sinks"] = load_sinks(night.store, config.sinks)
+    if config.mirror.to:
+        mirror(night.store, config.mirror.to)
+    return published

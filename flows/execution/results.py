@@ -1,0 +1,33 @@
+"""What became of the candidates that were trained: metrics of some, reasons of the others."""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from prefect.futures import PrefectFuture
+
+from tasks.store.manifests import Manifest
+
+Futures: TypeAlias = dict[str, PrefectFuture[Manifest]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The manifests of the metrics of those that made it, and why the others did not, by name."""
+
+    measured: dict[str, Manifest] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def __or__(self, other: "Results") -> "Results":
+        return Results(self.measured | other.measured, self.failed | other.failed)
+
+
+def partition_results(futures: Futures) -> Results:
+    """Wait for all, and part those that completed from those that failed."""
+    results = Results()
+    for name, future in futures.items():
+        future.wait()
+        if future.state.is_completed():
+            results.measured[name] = future.result()
+        else:
+            results.failed[name] = str(future.result(raise_on_failure=False))
+    return results

@@ -1,0 +1,247 @@
+"""Candidates trained by the workers of their pools, as runs of the deployment `train-model/<pool>`."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import ceil
+from time import monotonic, sleep
+from typing import cast
+from uuid import UUID
+
+import httpx
+from prefect import State, Task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.runtime import flow_run as this_run
+
+from flows.execution.flow_runs import alive_workers, end_runs, read_runs, reason_of, write_off
+from flows.execution.results import Futures, Results, partition_results
+from flows.settings.schedule import WorkerSettings
+from flows.train_model import run_job
+from recmodels.errors import NightrecError
+from tasks.report.stage import Progress
+from tasks.store.lease import age
+from tasks.store.manifests import Manifest
+from tasks.store.stage import log_event
+from tasks.train.jobs import CPU_POOL, GPU_POOL, TrainingJob
+
+COUNT_SECONDS = 10.0  # between two counts of a pool's live workers
+OUTAGE = (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError)  # what calls to a server that is away raise
+MAX_TRIES = 2  # starts of a run whose process ends without a result
+GRACE = 600.0  # seconds that runs on workers have beyond their time limits
+
+local_run = Task(run_job, name="train-here", task_run_name="{job.label}-here", cache_policy=NO_CACHE)
+"""A job run by the night's own process, because no worker is there to do it."""
+
+
+@dataclass
+class WorkerRun:
+    """A job that was sent to the workers of a pool. Times are seconds of the monotonic clock."""
+
+    job: TrainingJob
+    pool: str
+    id: UUID
+    sent_at: float
+    started_at: float | None = None
+    unattended: bool = False  # its pool had no live worker when it was last looked at
+    tries: int = 1
+
+
+class WorkPoolExecutor:
+    """Trains candidates on workers.
+
+    Runs are sent without waiting and polled every few seconds: Prefect's own waiting neither notices a pool without
+    workers nor ends with the night. What is done about a run follows from its state (`follow`):
+
+    | state of the run | what is done | deadline |
+    |---|---|---|
+    | scheduled, pending, paused | wait for a worker; without a live one, as `without_worker` says | `start_minutes` |
+    | running, cancelling | wait while its worker shows signs of life | `lost_seconds`; the pool's time limits |
+    | completed | take its metrics from the store | |
+    | crashed | start it again, once | |
+    | failed, cancelled, deleted | leave the candidate out, with the reason | |
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
+        self.names: list[str] = []  # of the jobs that were started last, in their order
+        self.runs: dict[str, WorkerRun] = {}  # those that have not ended
+        self.local: Futures = {}
+        self.results = Results()
+        self.worker_counts: dict[str, tuple[float, int]] = {}  # by pool: when, and how many were alive
+
+    def start(self, jobs: Sequence[TrainingJob]) -> None:
+        self.names, self.local, self.results = [job.name for job in jobs], {}, Results()
+        with get_client(sync_client=True) as client:
+            for job in jobs:
+                in_pool = sum(other.candidate.workplace == job.candidate.workplace for other in jobs)
+                workers = max(1, self.live_workers(client, job.candidate.workplace))
+                shared = min(job.concurrency, ceil(in_pool / workers))
+                self.send(client, job.model_copy(update={"concurrency": shared}), job.candidate.workplace)
+
+    def wait(self) -> Results:
+        progress = Progress(len(self.names))
+        self.poll(progress)
+        found = self.results | partition_results(self.local)
+        return Results({name: found.measured[name] for name in self.names if name in found.measured}, found.failed)
+
+    def refit(self, job: TrainingJob) -> Manifest:
+        self.start([job])
+        self.poll()
+        found = self.results | partition_results(self.local)
+        if found.failed:
+            raise NightrecError(f"{job.name} won and could not be fitted again: {found.failed[job.name]}")
+        return found.measured[job.name]
+
+    def cancel(self) -> None:
+        """Cancel the runs that go on. A night that is being stopped has no time to wait for that; its hook does."""
+        if self.runs:
+            with suppress(*OUTAGE), get_client(sync_client=True) as client:
+                end_runs(client, [run.id for run in self.runs.values()], patience=5)
+
+    def poll(self, progress: Progress | None = None) -> None:
+        """Follow the runs until all have ended."""
+        silent_since: float | None = None
+        while self.runs:
+            before = len(self.runs)
+            try:
+                with get_client(sync_client=True) as client:
+                    seen = read_runs(client, [run.id for run in self.runs.values()])
+                    for run in list(self.runs.values()):
+                        self.follow(client, run, seen.get(run.id))
+                silent_since = None
+            except OUTAGE as error:
+                silent_since = silent_since or monotonic()
+                self.check_outage(silent_since, error)
+            if progress:
+                progress.more(before - len(self.runs))
+            sleep(self.settings.poll_seconds if self.runs else 0)
+
+    def check_outage(self, silent_since: float, error: Exception) -> None:
+        """Raise NightrecError when Prefect's server has been silent for too long."""
+        if monotonic() - silent_since > self.settings.outage_minutes * 60:
+            raise NightrecError(
+                f"Prefect's server has not answered for {self.settings.outage_minutes:g} minutes: {error}. "
+                "Start it and run the night again; it goes on where it was."
+            ) from error
+
+    # One job: sent, followed, and what becomes of it
+
+    def send(self, client: SyncPrefectClient, job: TrainingJob, pool: str, tries: int = 1) -> None:
+        """Ask the workers of a pool to run a job."""
+        try:
+            sent = run_deployment(
+                f"train-model/{pool}",
+                parameters={"job": job.model_dump(mode="json")},
+                timeout=0,
+                flow_run_name=f"{job.label}-{job.run_date}",
+                # A night that is retried under its own id asks anew.
+                idempotency_key=f"{this_run.id}:{this_run.run_count}:{job.label}:{pool}:{tries}",
+                tags=["nightrec", job.split, job.name],
+            )
+        except ObjectNotFound:
+            job.alive.unlink(missing_ok=True)
+            self.run_elsewhere(client, job, pool, f"there is no deployment train-model/{pool}")
+            return
+        job.alive.unlink(missing_ok=True)  # of an earlier try
+        self.runs[job.name] = WorkerRun(job, pool, cast(FlowRun, sent).id, monotonic(), tries=tries)
+
+    def follow(self, client: SyncPrefectClient, run: WorkerRun, seen: FlowRun | None) -> None:
+        """Do what the state of a run asks for."""
+        if seen is None or seen.state is None:
+            self.leave_out(run.job.name, "its run was deleted")
+            return
+        match seen.state.type:
+            case StateType.SCHEDULED | StateType.PENDING | StateType.PAUSED:
+                self.follow_waiting(client, run)
+            case StateType.RUNNING | StateType.CANCELLING:
+                self.follow_running(client, run)
+            case StateType.COMPLETED:
+                self.collect(run)
+            case StateType.CRASHED if run.tries < MAX_TRIES:  # stopped with its worker, or cut off from the server
+                self.start_again(client, run, seen.state)
+            case StateType.CRASHED | StateType.FAILED | StateType.CANCELLED:
+                self.leave_out(run.job.name, reason_of(seen.state))
+
+    def follow_waiting(self, client: SyncPrefectClient, run: WorkerRun) -> None:
+        """No worker has taken it up: for how long, and is there any?"""
+        name, settings = run.job.name, self.settings
+        if monotonic() - run.sent_at > settings.start_minutes * 60:
+            end_runs(client, [run.id])
+            self.leave_out(name, f"no worker of the pool {run.pool} took it up in {settings.start_minutes:g} minutes")
+        elif self.live_workers(client, run.pool):
+            run.unattended = False
+        elif not run.unattended:  # a worker that is started again is missed for a moment
+            run.unattended = True
+            if settings.without_worker == "wait":
+                log_event(f"train {name}", "note", f"waits for a worker of the pool {run.pool}")
+        elif settings.without_worker != "wait":
+            del self.runs[name]
+            end_runs(client, [run.id])
+            self.run_elsewhere(client, run.job, run.pool, f"the pool {run.pool} has no live worker")
+
+    def follow_running(self, client: SyncPrefectClient, run: WorkerRun) -> None:
+        """A worker is at it: does it show signs of life, and is there time left?"""
+        now = monotonic()
+        run.started_at = now if run.started_at is None else run.started_at
+        going, silent = now - run.started_at, age(run.job.alive)
+        silence = going if silent is None else min(going, silent)
+        if silence > self.settings.lost_seconds:
+            write_off(client, run.id, f"its worker has not shown a sign of life for {silence:.0f} s")
+            self.leave_out(run.job.name, f"its worker in the pool {run.pool} died")
+        elif going > self.time_limit(run.pool):
+            end_runs(client, [run.id])
+            self.leave_out(run.job.name, "it was still going on long after its time limit")
+
+    def start_again(self, client: SyncPrefectClient, run: WorkerRun, state: "State[None]") -> None:
+        log_event(run.job.label.replace("-", " ", 1), "note", f"starts again: {reason_of(state)}")
+        self.send(client, run.job, run.pool, run.tries + 1)
+
+    def run_elsewhere(self, client: SyncPrefectClient, job: TrainingJob, pool: str, why: str) -> None:
+        """Do with a job that no worker takes what the site has configured."""
+        if self.settings.without_worker == "skip":
+            self.leave_out(job.name, f"{why}; start one with `nightrec worker {pool}`")
+            return
+        first = pool == job.candidate.workplace
+        others = [other for other in (CPU_POOL, GPU_POOL) if other != pool]
+        other_pool = next((other for other in others if self.live_workers(client, other)), None) if first else None
+        job = job.model_copy(update={"candidate": job.candidate.model_copy(update={"device": "auto"})})
+        if other_pool is not None:
+            log_event(f"train {job.name}", "note", f"{why}: it goes to the pool {other_pool}")
+            self.send(client, job, other_pool)
+        else:
+            log_event(f"train {job.name}", "note", f"{why}: the night's own process trains it")
+            self.local[job.name] = local_run.submit(job)
+
+    def collect(self, run: WorkerRun) -> None:
+        """Take what a run that completed has left in the store."""
+        name, result = run.job.name, run.job.result()
+        del self.runs[name]
+        if result is None:
+            self.leave_out(name, f"its run left nothing in {run.job.store}: is that its worker's store, too?")
+            return
+        self.results.measured[name] = result
+        text = f"in the pool {run.pool}: {result['summary'].get('message', '')}"
+        log_event(run.job.label.replace("-", " ", 1), "done", text, monotonic() - run.sent_at)
+
+    def leave_out(self, name: str, why: str) -> None:
+        """The night goes on without this candidate."""
+        self.runs.pop(name, None)
+        self.results.failed[name] = why
+        log_event(f"train {name}", "failed", why)
+
+    def live_workers(self, client: SyncPrefectClient, pool: str) -> int:
+        """Live workers of a pool, counted again every few seconds."""
+        when, count = self.worker_counts.get(pool, (None, 0))
+        if when is None or monotonic() - when > COUNT_SECONDS:
+            count = alive_workers(client, pool)
+            self.worker_counts[pool] = (monotonic(), count)
+        return count
+
+    def time_limit(self, pool: str) -> float:
+        """Seconds after which a run cannot still be at work: at worst, a pool's candidates came one after another."""
+        limits = [run.job.candidate.timeout_minutes for run in self.runs.values() if run.pool == pool]
+        return sum(limits) * 60 + GRACE

@@ -1,0 +1,198 @@
+"""What a night does with the runs of its models on workers, decided run by run."""
+
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Paused, Pending, Running, Scheduled, State
+
+from flows.execution import work_pool_executor
+from flows.execution.work_pool_executor import WorkerRun, WorkPoolExecutor
+from flows.settings.schedule import WorkerSettings
+from tasks.lists.rules import ListSettings
+from tasks.store.lease import touch
+from tasks.train.jobs import Candidate, EvaluationSettings, TrainingJob
+from tests.flows.sites import DAY
+
+CLIENT = cast(SyncPrefectClient, None)
+
+
+class Site(WorkPoolExecutor):
+    """Pools whose workers, runs and clock are the test's."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, workers: dict[str, int], **settings: Any) -> None:
+        super().__init__(WorkerSettings(**settings))
+        self.folder, self.workers, self.now = folder, workers, 1000.0
+        self.sent: list[tuple[str, str, int]] = []
+        self.stopped: list[Any] = []
+        self.trained_locally: list[str] = []
+        monkeypatch.setattr(work_pool_executor, "monotonic", lambda: self.now)
+        monkeypatch.setattr(work_pool_executor, "end_runs", lambda client, ids: self.stopped.extend(ids))
+        monkeypatch.setattr(work_pool_executor, "write_off", lambda client, id_, why: self.stopped.append(why))
+        monkeypatch.setattr(
+            work_pool_executor.local_run, "submit", lambda job: self.trained_locally.append(job.candidate.device)
+        )
+
+    def live_workers(self, client: SyncPrefectClient, pool: str) -> int:
+        return self.workers.get(pool, 0)
+
+    def send(self, client: SyncPrefectClient, job: TrainingJob, pool: str, tries: int = 1) -> None:
+        self.sent.append((job.name, pool, tries))
+        self.runs[job.name] = WorkerRun(job, pool, uuid4(), self.now, tries=tries)
+
+    def dispatched(self, name: str, **candidate: Any) -> WorkerRun:
+        job = TrainingJob(
+            store=self.folder,
+            run_date=DAY,
+            name=name,
+            candidate=Candidate(**candidate),
+            rules=ListSettings(k=10),
+            evaluation=EvaluationSettings(),
+        )
+        self.send(CLIENT, job, job.candidate.workplace)
+        return self.runs[name]
+
+    def sees(self, run: WorkerRun, state: "State[Any]") -> None:
+        self.follow(CLIENT, run, FlowRun(id=run.id, flow_id=uuid4(), state=state))
+
+
+@pytest.mark.parametrize(
+    ("candidate", "pool"), [({}, "cpu"), ({"device": "gpu"}, "gpu"), ({"pool": "big", "device": "gpu"}, "big")]
+)
+def test_a_model_goes_to_its_pool(candidate: dict[str, Any], pool: str) -> None:
+    assert Candidate(**candidate).workplace == pool
+
+
+def test_the_pool_of_messages_trains_nothing() -> None:
+    with pytest.raises(ValueError, match="kept for messages"):
+        Candidate(pool="signals")
+
+
+def test_a_pool_without_a_worker_sends_its_models_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    run = site.dispatched("ease", device="gpu")
+    site.sees(run, Scheduled())
+    site.sees(run, Scheduled())
+    assert site.stopped == [run.id]
+    assert site.sent == [("ease", "gpu", 1), ("ease", "cpu", 1)]
+    assert site.runs["ease"].job.candidate.device == "auto"
+
+
+def test_without_any_worker_the_nights_own_process_trains_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {})
+    run = site.dispatched("ease", device="gpu")
+    site.sees(run, Scheduled())
+    site.sees(run, Scheduled())
+    assert site.trained_locally == ["auto"]
+    assert site.runs == {}
+
+
+def test_a_pool_without_a_worker_can_cost_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, without_worker="skip")
+    run = site.dispatched("ease", pool="gpu")
+    site.sees(run, Pending())
+    site.sees(run, Pending())
+    assert site.results.failed == {"ease": "the pool gpu has no live worker; start one with `nightrec worker gpu`"}
+
+
+def test_a_worker_that_comes_late_is_waited_for_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {}, without_worker="wait", start_minutes=5)
+    run = site.dispatched("ease", pool="gpu")
+    for _ in range(4):
+        site.sees(run, Scheduled())
+        site.now += 60
+    assert site.results.failed == {}
+    site.now += 120
+    site.sees(run, Scheduled())
+    assert site.results.failed == {"ease": "no worker of the pool gpu took it up in 5 minutes"}
+    assert site.stopped == [run.id]
+
+
+def test_a_silent_worker_is_given_up_and_its_run_written_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, lost_seconds=30)
+    run = site.dispatched("ease")
+    site.sees(run, Running())
+    touch(run.job.alive)
+    site.now += 100
+    site.sees(run, Running())
+    assert site.results.failed == {}  # it has just shown a sign of life
+    run.job.alive.unlink()
+    site.sees(run, Running())
+    assert site.results.failed == {"ease": "its worker in the pool cpu died"}
+    assert "sign of life" in site.stopped[0]
+
+
+def test_a_run_that_goes_on_for_ever_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, lost_seconds=10**6)
+    run, other = site.dispatched("ease", timeout_minutes=10), site.dispatched("item_knn", timeout_minutes=20)
+    site.sees(run, Running())
+    site.now += 60 * 30 + work_pool_executor.GRACE - 1  # at worst the two came one after the other
+    site.sees(run, Running())
+    assert site.results.failed == {}
+    site.now += 2
+    site.sees(run, Running())
+    assert site.results.failed == {"ease": "it was still going on long after its time limit"}
+    assert list(site.runs.values()) == [other]
+
+
+@pytest.mark.parametrize("state", [Scheduled(), Pending(), Paused(timeout_seconds=60)])
+def test_a_run_that_no_worker_takes_up_has_a_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: "State[Any]"
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, start_minutes=5)
+    run = site.dispatched("ease")
+    site.sees(run, state)
+    assert site.results.failed == {}
+    site.now += 301
+    site.sees(run, state)
+    assert site.results.failed == {"ease": "no worker of the pool cpu took it up in 5 minutes"}
+
+
+def test_a_run_that_is_never_cancelled_to_the_end_has_a_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, lost_seconds=30)
+    run = site.dispatched("ease")
+    site.sees(run, Cancelling())
+    site.now += 31
+    site.sees(run, Cancelling())
+    assert site.results.failed == {"ease": "its worker in the pool cpu died"}
+
+
+def test_a_run_that_was_deleted_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    site.follow(CLIENT, site.dispatched("ease"), None)
+    assert site.results.failed == {"ease": "its run was deleted"} and site.runs == {}
+
+
+def test_a_run_that_was_stopped_with_its_worker_is_started_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    site.sees(site.dispatched("ease"), Crashed(message="aborted"))
+    assert site.sent == [("ease", "cpu", 1), ("ease", "cpu", 2)]
+    site.sees(site.runs["ease"], Crashed(message="aborted"))
+    assert site.results.failed == {"ease": "aborted"}
+
+
+def test_what_failed_or_was_cancelled_is_left_out_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    failed = Failed(message="Flow run encountered an exception: NightrecError: ease failed: no memory\nand more")
+    site.sees(site.dispatched("ease"), failed)
+    site.sees(site.dispatched("item_knn"), Cancelled())
+    assert site.results.failed == {"ease": "ease failed: no memory", "item_knn": "Cancelled"}
+
+
+def test_a_run_that_ends_well_and_leaves_nothing_sees_another_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    site.sees(site.dispatched("ease"), Completed())
+    assert "is that its worker's store" in site.results.failed["ease"]
