@@ -28,13 +28,14 @@ from recmodels.data.backtests import rolling_folds
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import FIRST, HOLDOUT, ITEMS, PREPARED, UNSEEN, Split, interactions_file
 from recmodels.errors import ConfigError, NightrecError
-from recmodels.factors.ratings import RatingPredictor, mae, rmse
 from recmodels.fallback import Lists, serve
 from recmodels.metrics.ranking import per_user
+from recmodels.metrics.rating_errors import mae, rmse
 from recmodels.options import FitOptions
 from recmodels.pairwise.warm_start import load_earlier
 from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
+from recmodels.scoring.ratings import RatingPredictor
 
 LISTS, PLAIN = "lists.parquet", "plain.parquet"  # as they are shown; as they would be without rules
 PLACES = 2**20  # of lists that are made and written at a time: some 50 MB

@@ -8,11 +8,11 @@ import numpy as np
 from recmodels import registry
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
-from recmodels.factors.ratings import RatingPredictor
 from recmodels.fallback import serve
 from recmodels.popularity import Popularity
 from recmodels.ranking import topk
 from recmodels.ranking.rerank import Rules
+from recmodels.scoring.ratings import RatingPredictor
 
 FURTHER = (
     ("item_knn", {"weighting": "pearson"}),
@@ -39,7 +39,7 @@ def main() -> None:
     rules = Rules(allowed=np.ones(30, bool), relevance_weight=0.5)
     popular = Popularity().fit(data)
     serve(popular, popular, data, everybody, 5, rules=rules)
-    topk.top_k(np.zeros((1, topk.MANY), np.float32), 5)
+    topk.top_k(np.zeros((1, topk.COMPILED_FROM), np.float32), 5)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from recmodels.compute import device
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
-from recmodels.factors.base import ROWS, Factors
 from recmodels.options import FitOptions
+from recmodels.scoring.dot_product import ROWS, DotProduct
 
 PARTS = 64  # into how many parts the rows are divided, of about as many entries each; whoever is free takes the next
 CLOSE = 1e-3  # the residual, relative to the right side, that is enough while both sides still change
@@ -20,7 +20,7 @@ EXACT_STEPS, EXACT = 100, 1e-6  # for the vectors that lists are made of: steps 
 
 
 @dataclass
-class ALS(Factors):
+class ALS(DotProduct):
     r"""Score = x_u·y_i, where x and y minimise Σ_{(u,i) seen} w_ui (1 - x_u·y_i)² + a Σ_{all u,i} (x_u·y_i)² + penalty.
 
     The weight of a pair is w_ui, and all pairs together that were not seen weigh `unobserved` times as much as those

@@ -9,13 +9,13 @@ from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
-from recmodels.factors.base import Factors
 from recmodels.options import FitOptions
 from recmodels.sampling import importance, odds
+from recmodels.scoring.dot_product import DotProduct
 
 
 @dataclass
-class BPR(Factors):
+class BPR(DotProduct):
     r"""Score x_ui = p_u·q_i + b_i, learnt by raising ln 1 / (1 + exp(x_uj - x_ui)) for items i that u has, j not.
 
     Each epoch takes every interaction once, with a negative j drawn afresh; a user's own items are never drawn. Of

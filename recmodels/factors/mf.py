@@ -9,13 +9,13 @@ from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
-from recmodels.factors.base import Factors
-from recmodels.factors.ratings import Baseline, RatingPredictor
 from recmodels.options import FitOptions
+from recmodels.scoring.dot_product import DotProduct
+from recmodels.scoring.ratings import Baseline, RatingPredictor
 
 
 @dataclass
-class MF(Factors, RatingPredictor):
+class MF(DotProduct, RatingPredictor):
     r"""Rating r_ui = mean + b_u + b_i + p_u·q_i, learnt by stochastic gradient descent on the squared error.
 
     All ratings count, those of items that the user did not like too (`Dataset.rated`); where there are none, the

@@ -1,79 +1,37 @@
 """Item-based nearest neighbours: items that the same users have, sparse from end to end."""
 
-from abc import abstractmethod
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
 
-from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
-from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
+from recmodels.base import SCORE_BYTES, positive_evidence
+from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.factors.ratings import Baseline, RatingPredictor, neighbors_say
-from recmodels.knn.similarity import Measure, Weighting, centred, nearest, weighed
 from recmodels.options import FitOptions
-from recmodels.ranking.topk import TopK
-
-ROWS = 2**14  # users whose histories are copied out of the data at a time
-
-
-@dataclass
-class SparseScores(Recommender):
-    """Scores that are the product of two sparse matrices: listed without ever being stored, above 0 only."""
-
-    @abstractmethod
-    def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
-        """A [b, l], B [l, n_items] and a factor for each item: the scores of `users` are (A B) · factor."""
-
-    def _score(self, data: Dataset, users: Ints) -> Floats:
-        left, right, factor = self._product(data, users)
-        scores: Floats = positive_evidence(left @ right)
-        scores *= factor
-        return scores
-
-    def _lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
-    ) -> TopK:
-        """Each row of scores exists for as long as it takes to rank it."""
-        from recmodels.compute.jit import parallel_for
-        from recmodels.knn import kernels
-
-        items = np.full((len(users), k), -1, np.int32)
-        scores = np.full((len(users), k), -np.inf, np.float32)
-        step = max(1, min(ROWS, batch or ROWS))
-        for start in range(0, len(users), step):
-            some = users[start : start + step]
-            left, right, factor = self._product(data, some)
-            scale = factor if allowed is None else np.where(allowed, factor, np.float32(0))
-            seen: Csr = empty_matrix(len(some), data.n_items) if repeats else data.seen[some]
-            best = np.full((len(some), min(k, data.n_items)), -1, np.int32)
-            values = np.full(best.shape, -np.inf, np.float32)
-            given = kernels.parts(left), kernels.parts(right), kernels.parts(seen), scale, best, values
-            parallel_for(partial(kernels.product_lists, *given), range(kernels.TASKS))
-            items[start : start + step, : best.shape[1]] = best
-            scores[start : start + step, : best.shape[1]] = values
-        return TopK(items, scores)
+from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbors_say
+from recmodels.scoring.similarity import Measure, Weighting, centred, nearest, weighed
+from recmodels.scoring.sparse_product import SparseProduct
 
 
 @dataclass
-class ItemKNN(SparseScores, RatingPredictor):
+class ItemKNN(SparseProduct, RatingPredictor):
     r"""Score of item i for user u = sum over the items j of u's history of w_uj s_ji, over j's nearest neighbours i.
 
-    With x_i the column of item i, weighted as `recmodels.knn.similarity` defines, s_ji = x_j·x_i / (|x_j|^2p |x_i|^2q +
-    shrinkage); powers p = q = 1/2 are the cosine (Sarwar et al., 2001). A smaller q favours popular neighbours, which
-    is what lists are better for (asymmetric cosine: Aiolli, 2013). `jaccard` has no powers; `pearson` (centred by the
-    item's mean) and `adjusted_cosine` (by the user's) compare ratings where there are some, and trust a similarity that
-    n users support by the share (n - 1) / (n - 1 + shrinkage) (Koren, 2010).
+    With x_i the column of item i, weighted as `recmodels.scoring.similarity` defines,
+    s_ji = x_j·x_i / (|x_j|^2p |x_i|^2q + shrinkage); powers p = q = 1/2 are the cosine (Sarwar et al., 2001). A smaller
+    q favours popular neighbours, which is what lists are better for (asymmetric cosine: Aiolli, 2013). `jaccard` has no
+    powers; `pearson` (centred by the item's mean) and `adjusted_cosine` (by the user's) compare ratings where there are
+    some, and trust a similarity that n users support by the share (n - 1) / (n - 1 + shrinkage) (Koren, 2010).
 
     Ratings: b_ui + Σ_j s_ij (r_uj - b_uj) / (doubt + Σ_j s_ij) over the neighbours j of i that u has rated (Koren,
-    2010, section 2.2), b being the baseline of `recmodels.factors.ratings`.
+    2010, section 2.2), b being the baseline of `recmodels.scoring.ratings`.
     """
 
     neighbors: int = 100
     """How many similar items are kept for each item."""
     weighting: Weighting | Literal["pearson", "adjusted_cosine"] = "tfidf"
-    """Which similarity: see `recmodels.knn.similarity`."""
+    """Which similarity: see `recmodels.scoring.similarity`."""
     shrinkage: float = 0.0
     """How many users (in units of weight squared for the cosines) it takes to half believe a pair."""
     own_power: float = 0.5

@@ -11,18 +11,18 @@ from scipy import sparse
 from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.factors.ratings import Baseline, RatingPredictor, neighbors_say
-from recmodels.knn.item_knn import ROWS, SparseScores
-from recmodels.knn.similarity import Measure, Weighting, centred, nearest, weighed
 from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbors_say
+from recmodels.scoring.similarity import Measure, Weighting, centred, nearest, weighed
+from recmodels.scoring.sparse_product import ROWS, SparseProduct
 
 
 @dataclass
-class UserKNN(SparseScores, RatingPredictor):
+class UserKNN(SparseProduct, RatingPredictor):
     r"""Score of item i for user u = sum over u's nearest neighbours v of s_uv^amplification w_vi, over n_i^discount.
 
-    With x_u the row of user u, weighted as `recmodels.knn.similarity` defines, s_uv = x_u·x_v / (|x_u| |x_v|^2q +
+    With x_u the row of user u, weighted as `recmodels.scoring.similarity` defines, s_uv = x_u·x_v / (|x_u| |x_v|^2q +
     shrinkage); q = 1/2 is the cosine (Herlocker et al., 1999), a smaller q favours active neighbours. Amplification is
     that of Breese, Heckerman and Kadie (1998): it lets many neighbours speak without drowning the closest. n_i is how
     many users have i. `jaccard` has no powers; `pearson` compares ratings where there are some, centred by the user's
@@ -30,13 +30,13 @@ class UserKNN(SparseScores, RatingPredictor):
     trusted by the share (n - 1) / (n - 1 + shrinkage) (Koren, 2010).
 
     Ratings: b_ui + Σ_v s_uv (r_vi - b_vi) / (doubt + Σ_v s_uv) over the neighbours v of u that have rated i, b being
-    the baseline of `recmodels.factors.ratings`.
+    the baseline of `recmodels.scoring.ratings`.
     """
 
     neighbors: int = 400
     """How many similar users are kept for each user."""
     weighting: Weighting | Literal["pearson"] = "tfidf"
-    """Which similarity: see `recmodels.knn.similarity`."""
+    """Which similarity: see `recmodels.scoring.similarity`."""
     shrinkage: float = 0.0
     """How many items in common (in units of weight squared for the cosines) it takes to half believe a pair."""
     min_support: int = 1
@@ -89,6 +89,7 @@ class UserKNN(SparseScores, RatingPredictor):
         """
         from recmodels.compute.jit import parallel_for
         from recmodels.knn import kernels
+        from recmodels.scoring.kernels import parts
 
         users = self._checked(data, users, 1, None)
         reasons = np.full(top.items.shape, -1, np.int32)
@@ -100,8 +101,8 @@ class UserKNN(SparseScores, RatingPredictor):
             values = sparse.csr_array((np.ones_like(values.data), values.indices, values.indptr), shape=values.shape)
         for start in range(0, len(users), ROWS):
             some = users[start : start + ROWS]
-            near, weights = kernels.parts(self._neighbors(data, some)), kernels.parts(data.matrix)
-            given = some, top.items[start : start + ROWS], near, kernels.parts(values), weights, data.n_items
+            near, weights = parts(self._neighbors(data, some)), parts(data.matrix)
+            given = some, top.items[start : start + ROWS], near, parts(values), weights, data.n_items
             found = reasons[start : start + ROWS]
             parallel_for(partial(kernels.shared_reasons, *given, found), range(kernels.TASKS))
         return reasons

@@ -11,9 +11,9 @@ from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
-from recmodels.knn.item_knn import SparseScores
 from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.sparse_product import SparseProduct
 
 BLOCK = 512  # rows of the Gram matrix at a time
 
@@ -27,7 +27,7 @@ Method = Literal["auto", "exact", "approximate"]
 
 
 @dataclass
-class Ease(SparseScores):
+class Ease(SparseProduct):
     """Score = x B, where B minimises |X - X B|² + regularization |B|² with a zero diagonal.
 
     With P = (XᵀX + regularization I)⁻¹: B_ij = -P_ij / P_jj off the diagonal. Only items with interactions take part;
@@ -63,9 +63,9 @@ class Ease(SparseScores):
     def _regressions(self, rows: Csr) -> Csr:
         """B, each column with `neighbors` entries at most, from the transpose of X: [n_items, n_items]."""
         from recmodels.compute.jit import parallel_for
-        from recmodels.knn.kernels import parts
-        from recmodels.knn.similarity import Measure, nearest
         from recmodels.linear import ease_kernels as kernels
+        from recmodels.scoring.kernels import parts
+        from recmodels.scoring.similarity import Measure, nearest
 
         if self.regularization <= 0:
             raise NightrecError(f"EASE cannot regress with regularization {self.regularization}; give a larger one.")
@@ -81,7 +81,7 @@ class Ease(SparseScores):
     def _lists(
         self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
     ) -> TopK:
-        way = SparseScores if self.method_ == "approximate" else Recommender
+        way = SparseProduct if self.method_ == "approximate" else Recommender
         return way._lists(self, data, users, k, allowed, repeats, batch)
 
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from recmodels.compute.jit import fast_jit
 from recmodels.data.arrays import Floats, Ints
-from recmodels.knn.kernels import Sparse
+from recmodels.scoring.kernels import Sparse
 
 TASKS = 64  # parts into which items are divided, item r of the order going to part r % TASKS
 STEPS, TOLERANCE = 100, np.float32(1e-5)  # of conjugate gradients at most; of the residual

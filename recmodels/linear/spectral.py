@@ -63,7 +63,7 @@ class ItemFilter(Recommender):
 
         `slope` is given the eigenvalues, and says how steep f is taken to be beyond them.
         """
-        from recmodels.knn.similarity import Measure, nearest
+        from recmodels.scoring.similarity import Measure, nearest
 
         values, vectors = largest_eigenpairs(matrix, rank, seed)
         steepness = np.float32(slope(values))
@@ -99,7 +99,7 @@ class ItemFilter(Recommender):
     def _filtered(self, history: Csr) -> Floats:
         """Scores of all items for histories [b, n_items]."""
         from recmodels.compute.jit import parallel_for
-        from recmodels.knn import kernels
+        from recmodels.scoring import kernels
 
         weighed: Csr = sparse.csr_array(
             (history.data * self.before_[history.indices], history.indices, history.indptr), shape=history.shape

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 from recmodels.data.arrays import Floats
 from recmodels.data.dataset import Dataset
-from recmodels.factors.base import Factors
 from recmodels.pairwise.model import PairModel
+from recmodels.scoring.dot_product import DotProduct
 
 if TYPE_CHECKING:
     from recmodels.pairwise.training import PairTraining
 
 
 @dataclass
-class Hybrid(PairModel, Factors):
+class Hybrid(PairModel, DotProduct):
     r"""Score x_ui = (p_u + Σ_s a_us z_s + Σ_j w_uj c_j / √(Σ_j w_uj)) · (q_i + Σ_t a_it v_t) + b_i + Σ_t a_it β_t.
 
     An item is its own vector and those of its TF-IDF terms t (`content`); a user is their own vector (`user_ids`),

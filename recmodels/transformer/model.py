@@ -13,9 +13,9 @@ from recmodels.compute import device
 from recmodels.data.arrays import Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
-from recmodels.factors.base import Factors
 from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.dot_product import DotProduct
 from recmodels.transformer.config import NETWORK, Recipe, Shape
 from recmodels.transformer.sequences import runs
 
@@ -28,7 +28,7 @@ EXPLAINED = 2**20  # items of histories that are read at a time, to say which ar
 
 
 @dataclass
-class Transformer(Recipe, Shape, Factors):
+class Transformer(Recipe, Shape, DotProduct):
     r"""Score of item i = s_u·e_i, with s_u the last state of a network that has read the vectors of u's history.
 
     The items' vectors come in and score alike (tied). The network (`network`) is causal self-attention in

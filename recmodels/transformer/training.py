@@ -28,7 +28,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.metrics.ranking import per_user
 from recmodels.options import DEFAULTS, FitOptions
-from recmodels.ranking.topk import top_products
+from recmodels.ranking.product_search import top_products
 from recmodels.transformer import losses
 from recmodels.transformer.config import Recipe
 from recmodels.transformer.network import Items, Network, last_states

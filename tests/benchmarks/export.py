@@ -26,20 +26,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from recmodels.compute import memory
+from recmodels.compute import matmul, memory
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.factors.base import Factors
 from recmodels.fallback import serve
 from recmodels.options import FitOptions
 from recmodels.popularity import Popularity
-from recmodels.ranking import topk
+from recmodels.scoring.dot_product import DotProduct
 from tasks.export.writer import Writer, batches
 from tests.benchmarks.topk import bare, normal_vectors
 
 
 @dataclass
-class Given(Factors):
+class Given(DotProduct):
     """A model whose vectors are there already."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
@@ -107,8 +106,8 @@ def main() -> None:
     model.users, model.item_vectors_, model.n_items_ = users, items, len(items)
     some = users[: options.product_users]
     products: dict[str, Callable[[Floats, Floats, Floats], None]] = {
-        "numpy": topk._numpy_product,
-        "torch": topk._torch_product,
+        "numpy": matmul.numpy_product,
+        "torch": matmul.torch_product,
     }
     alone = {name: min(timed(lambda m=m: bare(m, some, items)) for _ in range(2)) for name, m in products.items()}  # type: ignore[misc]
     faster = min(alone, key=lambda name: alone[name][0])

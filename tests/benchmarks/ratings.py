@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from recmodels import registry
 from recmodels.data.dataset import Dataset
-from recmodels.factors.ratings import RatingPredictor, mae, rmse
+from recmodels.metrics.rating_errors import mae, rmse
+from recmodels.scoring.ratings import RatingPredictor
 from tests.benchmarks.quality import parse
 from tests.benchmarks.splits import movielens_small_log
 

@@ -1,7 +1,7 @@
 """Lists for everyone, against the bare matrix product: ``python -m tests.benchmarks.topk [--users N] [--items N] ...``.
 
 In one run, one after the other and several times over: the float32 product alone by numpy and by torch, the engine
-(`topk.top_products`, each user's seen items removed), the dense selection after numpy's product, and implicit
+(`top_products`, each user's seen items removed), the dense selection after numpy's product, and implicit
 where --peers names a Python that has it. Printed are the best seconds of each, users a second, and ratios to the faster
 product; the same for the seconds that all cores worked, which other programs on the machine change less. Vectors are
 either normally distributed, all of about one length, so that no bound saves anything (the worst case), or those that
@@ -20,10 +20,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy import sparse
 
-from recmodels.compute import memory
+from recmodels.compute import matmul, memory
 from recmodels.data.arrays import Csr, Floats
 from recmodels.data.dataset import Dataset
 from recmodels.ranking import topk
+from recmodels.ranking.product_search import top_products
 
 BATCH = 1024  # users of a bare product
 
@@ -119,13 +120,13 @@ def main() -> None:
     options = _options()
     users, items, seen = (als_vectors if options.als else normal_vectors)(options)
     ways: dict[str, Callable[[], None]] = {
-        "product alone, numpy": lambda: bare(topk._numpy_product, users, items),
-        "product alone, torch": lambda: bare(topk._torch_product, users, items),
-        "lists, engine": lambda: void(topk.top_products(users, items, options.k, seen=seen)),
+        "product alone, numpy": lambda: bare(matmul.numpy_product, users, items),
+        "product alone, torch": lambda: bare(matmul.torch_product, users, items),
+        "lists, engine": lambda: void(top_products(users, items, options.k, seen=seen)),
         "lists, dense": lambda: dense(users, items, seen, options.k),
     }
     few = users[:BATCH]
-    topk.top_products(few, items, options.k, seen=seen[:BATCH])  # compiles
+    top_products(few, items, options.k, seen=seen[:BATCH])  # compiles
     dense(few, items, seen[:BATCH], options.k)
     seconds = dict.fromkeys(ways, (np.inf, np.inf))
     for _ in range(options.turns):

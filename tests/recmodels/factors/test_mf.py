@@ -4,7 +4,8 @@ import pytest
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.mf import MF
-from recmodels.factors.ratings import Baseline, rmse
+from recmodels.metrics.rating_errors import rmse
+from recmodels.scoring.ratings import Baseline
 from tests.recmodels.contract import RecommenderContract
 from tests.recmodels.knn.test_item_knn import rated_site
 

@@ -99,7 +99,7 @@ def test_the_reason_is_the_own_item_without_which_the_score_falls_most(weighting
     users = np.arange(0, N_USERS - 2)
     top = model.recommend(data, users, 5)
     reasons = model.explain(data, users, top)
-    from recmodels.knn.similarity import centred, weighed
+    from recmodels.scoring.similarity import centred, weighed
 
     assert data.ratings is not None
     if weighting == "pearson":

@@ -127,13 +127,3 @@ def neighbors_say(similarity: Csr, residuals: Csr, rows: Ints, columns: Ints, do
         total: Floats = sparse.csr_array(near.multiply(far)) @ one
         said[start:stop] = np.where(weights > 0, total / np.maximum(weights + np.float32(doubt), 1e-9), 0)
     return said
-
-
-def rmse(predicted: Floats, ratings: Floats) -> float:
-    """The root of the mean squared error."""
-    return float(np.sqrt(np.mean((predicted.astype(np.float64) - ratings) ** 2)))
-
-
-def mae(predicted: Floats, ratings: Floats) -> float:
-    """The mean absolute error."""
-    return float(np.mean(np.abs(predicted.astype(np.float64) - ratings)))

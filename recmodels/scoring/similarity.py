@@ -55,7 +55,7 @@ def nearest(rows: Csr, measure: Measure, k: int) -> Csr:
     Ties at the k-th place go to the smaller index. Memory: two transposes of `rows`, and k entries a row.
     """
     from recmodels.compute.jit import parallel_for
-    from recmodels.knn import kernels
+    from recmodels.scoring import kernels
 
     n = rows.shape[0]
     k = max(1, min(k, n - 1))

@@ -6,15 +6,15 @@ import pytest
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
-from recmodels.factors.base import Factors
 from recmodels.options import FitOptions
 from recmodels.popularity import Popularity
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.dot_product import DotProduct
 from tests.recmodels.contract import N_ITEMS, N_USERS, assert_same, small_site
 
 
 @dataclass
-class Given(Factors):
+class Given(DotProduct):
     """Vectors that nobody learnt: whole numbers, so that scores are exact and tie often."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

@@ -11,13 +11,14 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.ranking.topk import TopK, top_products
+from recmodels.ranking.product_search import top_products
+from recmodels.ranking.topk import TopK
 
 ROWS = 2**14  # users whose vectors and histories are copied out at a time
 
 
 @dataclass
-class Factors(Recommender):
+class DotProduct(Recommender):
     """Score of item i for user u = u's vector · i's vector; `_fit` learns `item_vectors_`, float32 [n_items, f].
 
     An item without interactions has a vector of zeros and is never listed.

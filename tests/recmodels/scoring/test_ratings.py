@@ -1,29 +1,15 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
-from recmodels.factors import ratings as module
-from recmodels.factors.ratings import Baseline, mae, neighbors_say, rmse
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.knn.user_knn import UserKNN
+from recmodels.scoring import ratings as module
+from recmodels.scoring.ratings import Baseline, neighbors_say
 from tests.recmodels.contract import small_site
 from tests.recmodels.knn.test_item_knn import rated_site
-
-
-def test_errors_worked_by_hand() -> None:
-    predicted, ratings = np.array([3, 4, 1], np.float32), np.array([4, 4, 3], np.float32)
-    assert rmse(predicted, ratings) == pytest.approx(np.sqrt(5 / 3))
-    assert mae(predicted, ratings) == pytest.approx(1)
-
-
-def test_errors_are_those_of_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    predicted, ratings = rng.uniform(1, 5, 500).astype(np.float32), rng.integers(1, 6, 500).astype(np.float32)
-    assert rmse(predicted, ratings) == pytest.approx(root_mean_squared_error(ratings, predicted))
-    assert mae(predicted, ratings) == pytest.approx(mean_absolute_error(ratings, predicted))
 
 
 def test_one_round_of_the_baseline_worked_by_hand() -> None:

@@ -1,0 +1,52 @@
+"""Models whose scores are the product of two sparse matrices."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from recmodels.base import Recommender, positive_evidence
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
+from recmodels.data.dataset import Dataset
+from recmodels.ranking.topk import TopK
+
+ROWS = 2**14  # users whose histories are copied out of the data at a time
+
+
+@dataclass
+class SparseProduct(Recommender):
+    """Scores that are the product of two sparse matrices: listed without ever being stored, above 0 only."""
+
+    @abstractmethod
+    def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
+        """A [b, l], B [l, n_items] and a factor for each item: the scores of `users` are (A B) · factor."""
+
+    def _score(self, data: Dataset, users: Ints) -> Floats:
+        left, right, factor = self._product(data, users)
+        scores: Floats = positive_evidence(left @ right)
+        scores *= factor
+        return scores
+
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+    ) -> TopK:
+        """Each row of scores exists for as long as it takes to rank it."""
+        from recmodels.compute.jit import parallel_for
+        from recmodels.scoring import kernels
+
+        items = np.full((len(users), k), -1, np.int32)
+        scores = np.full((len(users), k), -np.inf, np.float32)
+        step = max(1, min(ROWS, batch or ROWS))
+        for start in range(0, len(users), step):
+            some = users[start : start + step]
+            left, right, factor = self._product(data, some)
+            scale = factor if allowed is None else np.where(allowed, factor, np.float32(0))
+            seen: Csr = empty_matrix(len(some), data.n_items) if repeats else data.seen[some]
+            best = np.full((len(some), min(k, data.n_items)), -1, np.int32)
+            values = np.full(best.shape, -np.inf, np.float32)
+            given = kernels.parts(left), kernels.parts(right), kernels.parts(seen), scale, best, values
+            parallel_for(partial(kernels.product_lists, *given), range(kernels.TASKS))
+            items[start : start + step, : best.shape[1]] = best
+            scores[start : start + step, : best.shape[1]] = values
+        return TopK(items, scores)
