@@ -54,8 +54,19 @@ def fast_jit(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reorder)(function))
 
 
+def inlined_fast_jit(function: Callable[P, R]) -> Callable[P, R]:
+    """`fast_jit` for a helper of other kernels, whose code becomes part of theirs.
+
+    A kernel fresh from the compiler calls the helper's own machine code, one from the cache a copy within its own: the
+    compiler may sum up in another order in each, so that the first night's results would differ from the second's.
+    """
+    reorder = {"reassoc", "contract", "nsz", "arcp"}
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": reorder, "forceinline": True}
+    return cast("Callable[P, R]", numba.njit(**options)(function))
+
+
 def parallel_for(work: Callable[[int], object], parts: Iterable[int]) -> None:
-    """Call `work` with each part, on as many threads as there are cores: whoever is free takes the next part."""
+    """Call `work` with each part, on as many threads as there are cores, with dynamic scheduling."""
     parts = list(parts)
     if threads() == 1 or len(parts) < 2:
         for part in parts:

@@ -6,7 +6,7 @@ row with weights w_j and vectors y_j. The matrix is never formed: a step multipl
 
 import numpy as np
 
-from recmodels.compute.jit import fast_jit
+from recmodels.compute.jit import fast_jit, inlined_fast_jit
 from recmodels.data.arrays import Floats, Ints
 
 PANEL = 512
@@ -15,7 +15,7 @@ PANEL = 512
 TINY = np.float32(1e-30)
 
 
-@fast_jit
+@inlined_fast_jit
 def _dot(left: Floats, right: Floats) -> np.float32:
     total = np.float32(0)
     for q in range(len(left)):
@@ -32,7 +32,7 @@ def _gather(start: int, stop: int, indices: Ints, vectors: Floats, panel: Floats
             panel[at - start, q] = vectors[row, q]
 
 
-@fast_jit
+@inlined_fast_jit
 def _add_products(panel: Floats, weights: Floats, d: Floats, one: np.float32, sign: np.float32, out: Floats) -> None:
     """Add Σ_j w_j (one + sign y_j·d) y_j to `out`, four vectors at a time, so that d and out are read less often."""
     n, f = len(weights), len(d)
@@ -121,7 +121,7 @@ def solve(  # noqa: PLR0912 -- one kernel, so that the vectors stay in the cache
                 direction[q] = scaled[q] + power / before * direction[q]
 
 
-@fast_jit
+@inlined_fast_jit
 def _solve_all(A: Floats, B: Floats) -> None:
     """Replace each row b of B [k, m] by A⁻¹ b, and the lower half of A [m, m] by its Cholesky factor."""
     m = len(A)
@@ -138,7 +138,7 @@ def _solve_all(A: Floats, B: Floats) -> None:
                 b[j] -= b[i] * A[i, j]
 
 
-@fast_jit
+@inlined_fast_jit
 def shares(  # noqa: PLR0912 -- two ways to the same
     history: Ints, weights: Floats, targets: Ints, vectors: Floats, diagonal: Floats
 ) -> Floats:

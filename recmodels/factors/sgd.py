@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.compute.jit import fast_jit, jit, parallel_for
+from recmodels.compute.jit import fast_jit, inlined_fast_jit, jit, parallel_for
 from recmodels.data.arrays import Floats, Ints, Longs
 
 Blocks: TypeAlias = NDArray[np.int8]
@@ -99,7 +99,7 @@ def _holds(indices: Ints, start: int, stop: int, wanted: int) -> bool:
     return start < end and indices[start] == wanted
 
 
-@fast_jit
+@inlined_fast_jit
 def _dot(left: Floats, right: Floats) -> np.float32:
     total = np.float32(0)
     for f in range(len(left)):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recmodels.compute.jit import fast_jit
+from recmodels.compute.jit import fast_jit, inlined_fast_jit
 from recmodels.data.arrays import Floats, Ints
 from recmodels.scoring.kernels import Sparse
 
@@ -10,7 +10,7 @@ TASKS = 64  # parts into which items are divided, item r of the order going to p
 STEPS, TOLERANCE = 100, np.float32(1e-5)  # of conjugate gradients at most; of the residual
 
 
-@fast_jit
+@inlined_fast_jit
 def _gram(chosen: Ints, of_item: Sparse, head: Ints, links: Ints, places: Ints, weights: Floats, gram: Floats) -> None:
     """The products of the columns of X of the items `chosen` [m]: the lower half of gram[:m, :m].
 
@@ -37,7 +37,7 @@ def _gram(chosen: Ints, of_item: Sparse, head: Ints, links: Ints, places: Ints, 
             head[indices[at]] = -1
 
 
-@fast_jit
+@inlined_fast_jit
 def _solve(gram: Floats, m: int, ridge: np.float32, x: Floats) -> None:
     """x[1:m] = (G + ridge I)^-1 g by conjugate gradients: G = gram[1:m, 1:m], whole; g = gram[1:m, 0]."""
     r, d, q = np.empty(m, np.float32), np.empty(m, np.float32), np.empty(m, np.float32)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from recmodels.compute.jit import fast_jit, jit
+from recmodels.compute.jit import inlined_fast_jit, jit
 from recmodels.data.arrays import Floats, Ints
 
 Score: TypeAlias = float | np.float32
@@ -73,7 +73,7 @@ def holds(indices: Ints, start: int, stop: int, index: int) -> bool:
     return length == 1 and indices[start] == index
 
 
-@fast_jit
+@inlined_fast_jit
 def dot(left: Floats, rights: Floats, row: int) -> np.float32:
     """The product of a vector and a row of vectors, always summed up in the same order."""
     total = np.float32(0)
