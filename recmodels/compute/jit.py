@@ -43,6 +43,10 @@ import numba  # noqa: E402
 numba.set_num_threads(min(threads(), numba.get_num_threads()))  # what `prange` divides its work by
 
 
+REORDER = {"reassoc", "contract", "nsz", "arcp"}
+"""What the compiler may do with sums and products; NaN and infinity stay what they are."""
+
+
 def jit(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function of numbers and arrays; it holds no lock while it runs, and divides by zero without a word."""
     return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
@@ -50,8 +54,7 @@ def jit(function: Callable[P, R]) -> Callable[P, R]:
 
 def fast_jit(function: Callable[P, R]) -> Callable[P, R]:
     """`jit` where sums may be taken in any order (always the same one), so that they are taken 8 or 16 at a time."""
-    reorder = {"reassoc", "contract", "nsz", "arcp"}  # but NaN and infinity stay what they are
-    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=reorder)(function))
+    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDER)(function))
 
 
 def inlined_fast_jit(function: Callable[P, R]) -> Callable[P, R]:
@@ -60,9 +63,8 @@ def inlined_fast_jit(function: Callable[P, R]) -> Callable[P, R]:
     A kernel fresh from the compiler calls the helper's own machine code, one from the cache a copy within its own: the
     compiler may sum up in another order in each, so that the first night's results would differ from the second's.
     """
-    reorder = {"reassoc", "contract", "nsz", "arcp"}
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": reorder, "forceinline": True}
-    return cast("Callable[P, R]", numba.njit(**options)(function))
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=REORDER, forceinline=True)(function)
+    return cast("Callable[P, R]", compiled)
 
 
 def parallel_for(work: Callable[[int], object], parts: Iterable[int]) -> None:
