@@ -17,6 +17,7 @@ from tasks.store.files import Json, place_copy, write_json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.versions import code_of
 from tasks.train.jobs import PRIMARY, Candidate
 
 DEFAULT = GateSettings()
@@ -70,7 +71,9 @@ def compare(
         "recent": asdict(recent),
         "baseline": baseline,
     }
-    manifest = logged_stage("compare", night.evaluation, build, inputs=inputs, parameters=parameters, fresh=fresh)
+    manifest = logged_stage(
+        "compare", night.evaluation, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh
+    )
     place_copy(night.evaluation / "comparison.parquet", night.store.history(night.run_date))
     return manifest
 

@@ -19,6 +19,7 @@ from tasks.lists.reader import read_available, read_lists, read_truth
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.versions import code_of
 from tasks.train.jobs import PRIMARY, EvaluationSettings, TrainingJob
 
 RATINGS = ("rmse", "mae")  # of the ratings in the holdout, by models that foresee ratings
@@ -47,6 +48,7 @@ def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
         f"evaluate {name}",
         night.metrics(name),
         build,
+        code=code_of(__name__),
         inputs=outputs(lists=lists, prepared=prepared),
         parameters=rules.model_dump() | {"seed": job.seed},
         fresh=job.fresh,

@@ -28,7 +28,7 @@ from tasks.store.files import Json, digest, replacing, write_json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import log_event, logged, stage_task
-from tasks.store.versions import NIGHTREC_VERSION, code_version
+from tasks.store.versions import NIGHTREC_VERSION, code_of, code_version
 
 
 class ExportSettings(ListSettings):
@@ -72,7 +72,7 @@ def export(
     parameters = {"model": name, "rules": rules.model_dump(), "roles": features.roles}
     if rules.hash_key_env:
         parameters["key"] = hashed("", key_in(rules.hash_key_env))  # in a digest: another key makes another export
-    fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_version()})
+    fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_of(__name__)})
     done = newest_export(night.store, night.run_date)
     if done and done["fingerprint"] == fingerprint and not fresh:
         point_to(night.store, done)

@@ -27,6 +27,7 @@ from tasks.store.files import Json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.versions import code_of
 
 
 @stage_task("features-{split}")
@@ -40,7 +41,9 @@ def features(
 
     inputs = outputs(prepared=prepared, valid=valid)
     label, folder = f"features {split}", night.features / split
-    return logged_stage(label, folder, build, inputs=inputs, parameters=rules.model_dump(), fresh=fresh)
+    return logged_stage(
+        label, folder, build, code=code_of(__name__), inputs=inputs, parameters=rules.model_dump(), fresh=fresh
+    )
 
 
 def write_features(prepared: Path, valid: Path, split: Split, rules: FeatureSettings, out: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.versions import code_of
 
 FRESH_FOR = timedelta(days=30)
 
@@ -25,7 +26,7 @@ def demo_site(night: Night, size: dict[str, Any]) -> Inputs:
         written = write_site(out, end=end, **size)
         return written | {"message": f"{size['interactions']:,} interactions of {size['users']:,} users, invented"}
 
-    logged_stage("demo site", folder, build, inputs={}, parameters={**size, "end": str(end)})
+    logged_stage("demo site", folder, build, code=code_of(__name__), inputs={}, parameters={**size, "end": str(end)})
     return Inputs(
         interactions=TableInput(path=str(folder / "interactions.parquet")),
         items=TableInput(path=str(folder / "items.parquet")),

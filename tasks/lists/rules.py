@@ -22,6 +22,7 @@ from tasks.store.files import Json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import log_event, logged_stage, stage_task
+from tasks.store.versions import code_of
 
 FILE = "rules.parquet"
 Id = int | str
@@ -121,7 +122,9 @@ def list_rules(
 
     parameters = rules.model_dump(exclude={"k"}) | {"roles": features.roles}
     inputs = outputs(prepared=prepared, described=described)
-    return logged_stage("lists", night.list_rules, build, inputs=inputs, parameters=parameters, fresh=fresh)
+    return logged_stage(
+        "lists", night.list_rules, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh
+    )
 
 
 def translate(night: Night, split: Split, rules: ListSettings, features: FeatureSettings, note: bool = False) -> Rules:

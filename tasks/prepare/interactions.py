@@ -23,7 +23,7 @@ Number = TypeVar("Number", np.int32, np.int64, np.float32)
 class Rows:
     """Events, or merged pairs, as flat arrays: by user, then time, then input order.
 
-    ``weight`` is 0 for what the user knows but models do not learn from: low ratings, and pairs outside the k-core.
+    `weight` is 0 for what a user has seen and models are not trained on: low ratings, and pairs outside the k-core.
     """
 
     user: Ints
@@ -46,7 +46,7 @@ class Rows:
 
 
 def picked(column: npt.NDArray[Number], rows: Bools | Places) -> npt.NDArray[Number]:
-    """``column[rows]``; for row numbers this way takes half the time, since it does not check their bounds."""
+    """`column[rows]`; for row numbers this way takes half the time, since it does not check their bounds."""
     return column[rows] if rows.dtype == np.bool_ else column.take(rows, mode="clip")
 
 
@@ -66,17 +66,17 @@ class Log:
     def n_items(self) -> int:
         return len(self.item_ids)
 
-    def learnt(self, rows: Rows) -> tuple[Longs, Longs]:
-        """How many pairs there are to learn from of each user, and of each item."""
-        learnt = rows.weight > 0
+    def positive_counts(self, rows: Rows) -> tuple[Longs, Longs]:
+        """How many pairs of positive weight each user has, and each item."""
+        positive = rows.weight > 0
         return (
-            np.bincount(rows.user[learnt], minlength=self.n_users),
-            np.bincount(rows.item[learnt], minlength=self.n_items),
+            np.bincount(rows.user[positive], minlength=self.n_users),
+            np.bincount(rows.item[positive], minlength=self.n_items),
         )
 
 
 def grouped(keys: Ints, n_keys: int) -> Places:
-    """The stable order of ``keys``, by counting sort: that is what the transposition of a sparse matrix does."""
+    """The stable order of `keys`, by counting sort: that is what the transposition of a sparse matrix does."""
     n = len(keys)
     one_a_column = csc_array((np.ones(n, np.int8), keys, np.arange(n + 1, dtype=np.int32)), shape=(n_keys, n))
     order: Places = one_a_column.tocsr().indices
@@ -105,14 +105,14 @@ def merge(log: Log, events: Rows, duplicates: str) -> Rows:
     place = last - np.searchsorted(np.sort(dropped), last)  # of each last event among those that are kept
     first = pairs.timestamp.copy() if pairs.first is pairs.timestamp else pairs.first
     first[place] = events.first[rows[starts]]
-    pairs.weight[place] = merged_weight(events.take(rows), starts, duplicates)
+    pairs.weight[place] = _merged_weight(events.take(rows), starts, duplicates)
     if events.rating is not None and pairs.rating is not None:
-        pairs.rating[place] = last_rating(events.rating[rows], starts)
+        pairs.rating[place] = _last_rating(events.rating[rows], starts)
     return replace(pairs, first=first)
 
 
-def merged_weight(events: Rows, starts: Places, duplicates: str) -> Floats:
-    """The weight of each run of events that begins at ``starts``; an event logged twice counts once."""
+def _merged_weight(events: Rows, starts: Places, duplicates: str) -> Floats:
+    """The weight of each run of events that begins at `starts`; an event logged twice counts once."""
     if duplicates == "last":
         return picked(events.weight, np.append(starts[1:], len(events)) - 1)
     if duplicates == "max":
@@ -123,18 +123,20 @@ def merged_weight(events: Rows, starts: Places, duplicates: str) -> Floats:
     return np.add.reduceat(np.where(twice, np.float32(0), events.weight), starts)
 
 
-def last_rating(rating: Floats, starts: Places) -> Floats:
+def _last_rating(rating: Floats, starts: Places) -> Floats:
     """The last rating that the user gave in each run of events, NaN where none."""
     rated = np.maximum.reduceat(np.where(np.isnan(rating), -1, np.arange(len(rating))), starts)
     last: Floats = np.where(rated < 0, np.float32(np.nan), rating[rated])
     return last
 
 
-def core(log: Log, pairs: Rows, rules: PrepareSettings) -> Rows:
+def core(log: Log, pairs: Rows, settings: PrepareSettings) -> Rows:
     """Weight 0 for everything outside the k-core: the largest part in which every count reaches its minimum."""
     while True:
-        users, items = log.learnt(pairs)
-        enough = (users >= rules.min_user_interactions)[pairs.user] & (items >= rules.min_item_interactions)[pairs.item]
+        users, items = log.positive_counts(pairs)
+        enough = (users >= settings.min_user_interactions)[pairs.user] & (items >= settings.min_item_interactions)[
+            pairs.item
+        ]
         outside = ~enough & (pairs.weight > 0)
         if not outside.any():
             return pairs

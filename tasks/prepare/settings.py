@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class PrepareSettings(BaseModel):
-    """How interactions become what models learn from, and which of them are held out."""
+    """How interactions become training data, and which of them are held out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -14,23 +14,30 @@ class PrepareSettings(BaseModel):
         default={}, description="Weight of each event, e.g. view = 1, purchase = 5; others weigh 1."
     )
     min_rating: float | None = Field(
-        default=None, description="Ratings below this are no sign of interest: seen, but not learnt from."
+        default=None,
+        description="Lower ratings are no sign of interest: seen, but excluded from training.",
     )
     duplicates: Literal["max", "sum", "last"] = Field(
         default="max", description="Weight of several events of one user with one item."
     )
-    min_user_interactions: int = Field(default=2, ge=1, description="Users with fewer items get popular ones (cold).")
-    min_item_interactions: int = Field(default=1, ge=1, description="Items with fewer users are not learnt from.")
+    min_user_interactions: int = Field(
+        default=2, ge=1, description="Users with fewer items are excluded from training and get the fallback lists."
+    )
+    min_item_interactions: int = Field(
+        default=1, ge=1, description="Items with fewer users are excluded from training."
+    )
     holdout: Literal["auto", "days", "last", "random", "user-fold"] = Field(
         default="auto",
         description="What is held out to compare models: the last days, each user's last items, a random share of "
-        "all items of interest, the last items of users of whom nothing is learnt (user-fold), or (auto) the last days "
-        "if they give enough users to measure, else the last items.",
+        "all items, the last items of users who are held out of training (user-fold), or (auto) the last days if they "
+        "give enough users to evaluate, else the last items.",
     )
-    holdout_items: int = Field(default=1, ge=1, description="Items of each user that last and user-fold keep back.")
+    holdout_items: int = Field(default=1, ge=1, description="Items of each user that last and user-fold hold out.")
     holdout_share: float = Field(
-        default=0.2, gt=0, lt=1, description="Share of the items that random keeps back, of the users of user-fold."
+        default=0.2, gt=0, lt=1, description="Share of the items (random) or of the users (user-fold) that is held out."
     )
-    holdout_seed: int = Field(default=0, ge=0, description="Which ones random and user-fold draw follows from it.")
+    holdout_seed: int = Field(default=0, ge=0, description="Seed of the draws of random and user-fold.")
     holdout_days: int = Field(default=7, ge=1, description="Length of the holdout; auto may widen it to four times.")
-    holdout_min_users: int = Field(default=200, ge=1, description="Users with a history that auto wants to measure.")
+    holdout_min_users: int = Field(
+        default=200, ge=1, description="Fewest warm users for which auto accepts the last days."
+    )

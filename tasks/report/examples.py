@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.published.reader import Export
 from tasks.compare.champion import last_export
-from tasks.prepare.stage import opted_out_ids
+from tasks.prepare.events import opted_out_ids
 from tasks.store.files import Json
 from tasks.store.paths import Night, Store
 

@@ -17,6 +17,7 @@ from tasks.report.examples import examples
 from tasks.report.past import data_of_nights, nights_before
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
+from tasks.store.versions import code_version
 from tasks.train.jobs import PRIMARY
 
 EPOCH = re.compile(r"epoch (\d+): loss (\S+), validation NDCG@\d+ ([\d.]+)")
@@ -231,5 +232,5 @@ def parameters(night: Night) -> Json:
     for stage, folder in STAGES.items():
         told = (read_json(night.folder / folder / "manifest.json") or {}).get("parameters", {})
         found["stages"][stage] = told.get("rules", told) if stage == "gate" else told
-    found["code"] = (read_json(night.raw / "manifest.json") or {}).get("code")
+    found["code"] = code_version()
     return found

@@ -12,9 +12,8 @@ from typing import Any, Generic, NotRequired
 from typing_extensions import TypedDict, TypeVar
 
 from tasks.store.files import digest, now_text, read_json, replacing, sha256, write_json
-from tasks.store.versions import code_version
 
-Summary = TypeVar("Summary", default=Any)
+Summary = TypeVar("Summary", bound=Mapping[str, object], default=Any)
 """What a stage says about its own output: a TypedDict, or any JSON object."""
 
 
@@ -48,6 +47,7 @@ def run_stage(
     folder: Path,
     build: Callable[[Path], Summary],
     *,
+    code: str,
     inputs: Mapping[str, Any],
     parameters: Mapping[str, Any],
     fresh: bool = False,
@@ -56,8 +56,16 @@ def run_stage(
 
     `build` writes files into the empty folder it is given and returns a small summary. It is not called when the
     folder already holds what the same inputs, parameters and code gave (`manifest["skipped"]` is then true).
+
+    Args:
+        folder: where the stage's files go.
+        build: makes them.
+        code: the version of the code that makes them, as `code_of` names it.
+        inputs: what they are made from, such as the `output` of other stages.
+        parameters: the settings that matter for them.
+        fresh: build them even if they are there.
     """
-    recipe = {"stage": folder.name, "inputs": inputs, "parameters": parameters, "code": code_version()}
+    recipe = {"stage": folder.name, "inputs": inputs, "parameters": parameters, "code": code}
     fingerprint = digest(recipe)
     if not fresh and (done := finished(folder)) and done["fingerprint"] == fingerprint:
         return {**done, "skipped": True}
@@ -69,7 +77,7 @@ def run_stage(
             "stage": folder.name,
             "inputs": dict(inputs),
             "parameters": dict(parameters),
-            "code": code_version(),
+            "code": code,
             "fingerprint": fingerprint,
             "output": digest([(file["path"], file["sha256"]) for file in files]),
             "summary": summary,

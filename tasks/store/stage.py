@@ -1,4 +1,4 @@
-"""What every stage shares: how it appears in Prefect, and the line it leaves in the story of the night."""
+"""What every stage shares: how it appears in Prefect, and the line it leaves in the log of the night."""
 
 import errno
 import logging
@@ -15,8 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 
-from tasks.store.files import Json
-from tasks.store.manifests import Manifest, run_stage
+from tasks.store.manifests import Manifest, Summary, run_stage
 
 event_log = logging.getLogger("nightrec.events")
 event_log.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
@@ -24,7 +23,7 @@ event_log.setLevel(logging.INFO)  # the night's record is made of these lines, w
 PAUSES = [5.0, 30.0]  # seconds before the second and the third try
 
 current_night: ContextVar[str] = ContextVar("night", default="")
-"""Whose story it is, where several nights are told at the same time."""
+"""Which night the lines are about, where several run at the same time."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,11 +36,11 @@ def worth_retrying(task: "Task[Any, Any]", run: TaskRun, state: "State[Any]") ->
 
 
 def stage_task(run_name: str, *, reads_and_writes: bool = False) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """A stage as a Prefect task: named by the stage (``train``), its runs by stage and model (``train-{name}``), tagged
+    """A stage as a Prefect task: named by the stage (`train`), its runs by stage and model (`train-{name}`), tagged
     by both.
 
     The store remembers what is done, so Prefect neither hashes arguments nor keeps results. A stage that mostly
-    ``reads_and_writes`` other places is tried three times when these fail; the others would only fail again.
+    `reads_and_writes` other places is tried three times when these fail; the others would only fail again.
     """
     stage, _, _ = run_name.partition("-{")
 
@@ -71,7 +70,7 @@ def stage_task(run_name: str, *, reads_and_writes: bool = False) -> Callable[[Ca
 
 
 def log_event(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
-    """One line of the story; ``event`` is start, done, skipped, failed or note."""
+    """Log one line; `event` is start, done, skipped, failed or note."""
     level = logging.WARNING if event == "failed" else logging.INFO
     extra = {"label": label, "event": event, "text": text, "seconds": seconds, "night": current_night.get()}
     event_log.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
@@ -80,22 +79,24 @@ def log_event(label: str, event: str, text: str = "", seconds: float = 0.0) -> N
 def logged_stage(
     label: str,
     folder: Path,
-    build: Callable[[Path], Json],
+    build: Callable[[Path], Summary],
     *,
+    code: str,
     inputs: Mapping[str, Any],
     parameters: Mapping[str, Any],
     fresh: bool = False,
-) -> Manifest:
-    """``run_stage``, with its beginning and end told. A summary says in ``told`` what there is to tell."""
+) -> Manifest[Summary]:
+    """`run_stage`, with its beginning and end logged; the text of the end is the summary's `message`, if it has one."""
     with logged(label) as line:
-        manifest = run_stage(folder, build, inputs=inputs, parameters=parameters, fresh=fresh)
-        line |= {"text": manifest["summary"].get("message", ""), "event": "skipped" if manifest["skipped"] else "done"}
+        manifest = run_stage(folder, build, code=code, inputs=inputs, parameters=parameters, fresh=fresh)
+        message = str(manifest["summary"].get("message", ""))
+        line |= {"text": message, "event": "skipped" if manifest["skipped"] else "done"}
     return manifest
 
 
 @contextmanager
 def logged(label: str) -> Iterator[dict[str, str]]:
-    """Tell the beginning and the end of what happens inside; the block fills in what there is to tell."""
+    """Log the beginning and the end of what happens inside; the block fills in the text of the end."""
     line = {"event": "done", "text": ""}
     log_event(label, "start")
     started = time.perf_counter()

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from recmodels.registry import create
+from recmodels.registry import create, kind_of
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, finished
 from tasks.store.stage import log_event
-from tasks.store.versions import code_version
+from tasks.train.code import code_that_trains
 from tasks.train.jobs import Candidate, TrainingJob
 
 if TYPE_CHECKING:
@@ -69,14 +69,24 @@ def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:
         return {}
     ensemble = made_of(job.candidate.parameters)
     found = {}
-    for name in ensemble.made():
+    for name, member in ensemble.made().items():
         recipe = ensemble.recipes.get(name, {"recommender": name, "params": {}}) | {"seed": job.seed}
         manifest = finished(job.night.model(name))
         if name in job.without or manifest is None:
             continue
-        if (manifest["parameters"], manifest["inputs"], manifest["code"]) == (recipe, inputs, code_version()):
+        if (manifest["parameters"], manifest["inputs"], manifest["code"]) == (
+            recipe,
+            inputs,
+            code_that_trains(type(member)),
+        ):
             found[name] = manifest
     return found
+
+
+def code_of_job(job: TrainingJob) -> str:
+    """The version of the code that a job depends on; that of an ensemble covers its members."""
+    members = made_of(job.candidate.parameters).made() if job.recommender == ENSEMBLE else {}
+    return code_that_trains(kind_of(job.recommender), *map(type, members.values()))
 
 
 def made_of(parameters: dict[str, Any]) -> "Ensemble":

@@ -25,7 +25,7 @@ from tasks.store.manifests import Manifest, finished, outputs, run_stage
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.train.jobs import TrainingJob
-from tasks.train.members import at_hand
+from tasks.train.members import at_hand, code_of_job
 
 ROOT = Path(__file__).parents[2]
 IN_TIME = 0.75  # share of its time after which a training ends with what it has; lists want the rest
@@ -49,6 +49,7 @@ def train(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
     among = {"unavailable": True} if job.evaluation.candidates == "all" else {}
     windows, start = windows_of(job, prepared), earlier(job)
     inputs, members = with_models(job, outputs(prepared=prepared, features=features) | taken(start))
+    code = code_of_job(job)
 
     def fit_and_list(out: Path) -> Json:
         results: list[Json] = []
@@ -59,7 +60,7 @@ def train(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
             return results[0]
 
         lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules | among
-        model = run_stage(night.model(job.name), fit, inputs=inputs, parameters=recipe, fresh=job.fresh)
+        model = run_stage(night.model(job.name), fit, code=code, inputs=inputs, parameters=recipe, fresh=job.fresh)
         if not results:  # the model is there already, only the lists are new
             known = {"split": "train", "fit": False, "model": night.model(job.name), "lists": lists}
             results.append(run_candidate(job, known | recipe | windows, prepared) | {"fit": model["summary"]})
@@ -69,6 +70,7 @@ def train(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
         f"train {job.name}",
         night.toplists(job.name),
         fit_and_list,
+        code=code,
         inputs=inputs,
         parameters=recipe | rules.model_dump() | among | windows | made_of(night.list_rules if rules.rerank else None),
         fresh=job.fresh,
@@ -85,7 +87,15 @@ def refit(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
         spec = {"split": "full", "fit": True, "model": model} | recipe | start | members
         return run_candidate(job, spec, prepared)
 
-    return logged_stage(f"refit {job.name}", job.night.champion, fit, inputs=inputs, parameters=recipe, fresh=job.fresh)
+    return logged_stage(
+        f"refit {job.name}",
+        job.night.champion,
+        fit,
+        code=code_of_job(job),
+        inputs=inputs,
+        parameters=recipe,
+        fresh=job.fresh,
+    )
 
 
 def earlier(job: TrainingJob) -> Json:

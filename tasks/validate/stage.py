@@ -34,6 +34,7 @@ from tasks.store.files import Json, replacing
 from tasks.store.manifests import Manifest, finished, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.versions import code_of
 from tasks.validate import profiles
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
@@ -73,7 +74,15 @@ def validate(night: Night, rules: ValidationSettings, cutoff: datetime, raw: Man
 
     parameters = rules.model_dump() | {"cutoff": cutoff.isoformat(), "recent_rows": recent}
     with one_at_a_time:
-        return logged_stage("validate", night.valid, build, inputs=outputs(raw=raw), parameters=parameters, fresh=fresh)
+        return logged_stage(
+            "validate",
+            night.valid,
+            build,
+            code=code_of(__name__),
+            inputs=outputs(raw=raw),
+            parameters=parameters,
+            fresh=fresh,
+        )
 
 
 def recent_rows(night: Night) -> list[int]:

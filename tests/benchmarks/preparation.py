@@ -44,29 +44,32 @@ def write(path: Path) -> None:
 def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
     from tasks.ingest.reading.inputs import Inputs, TableInput
     from tasks.ingest.stage import write_raw
+    from tasks.prepare import events
     from tasks.prepare import interactions as pairs
     from tasks.prepare import stage as prepare
     from tasks.prepare.holdout import microseconds
+    from tasks.prepare.settings import PrepareSettings
     from tasks.store.manifests import run_stage
 
     inputs = Inputs(interactions=TableInput(path=str(source)))
-    rules = pairs.PrepareSettings(min_user_interactions=5, min_item_interactions=5, holdout="days")
-    run_stage(out / "raw", lambda raw: write_raw(inputs, CUTOFF, CUTOFF, raw), inputs={}, parameters={})
+    rules = PrepareSettings(min_user_interactions=5, min_item_interactions=5, holdout="days")
+    run_stage(out / "raw", lambda raw: write_raw(inputs, CUTOFF, CUTOFF, raw), code="", inputs={}, parameters={})
     if holdout == "none":
 
         def one_window(folder: Path) -> dict[str, int]:
-            log = prepare.read_log(out / "raw", rules)
+            log = events.read_log(out / "raw", rules)
             rows = pairs.core(log, pairs.merge(log, log.events, rules.duplicates), rules)
             prepare.write_index(folder / "users.parquet", "user", log.user_ids, out / "none")
             prepare.write_index(folder / "items.parquet", "item", log.item_ids, out / "none")
             prepare.write_rows(folder / "interactions.parquet", rows, microseconds(CUTOFF))
             return {"rows": len(rows)}
 
-        run_stage(out / "prepared", one_window, inputs={}, parameters={})
+        run_stage(out / "prepared", one_window, code="", inputs={}, parameters={})
     else:
         run_stage(
             out / "prepared",
             lambda folder: prepare.write_prepared(out / "raw", rules, CUTOFF, folder),
+            code="",
             inputs={},
             parameters={},
         )

@@ -187,7 +187,7 @@ def test_users_that_did_one_thing_each_are_nothing_to_learn_from(site: Site, tmp
     assert_refused(
         site.next_night("--interactions", lonely, *CHEAP),
         3,
-        ("users remain to learn from", "prepare.min_user_interactions"),
+        ("users remain to train on", "prepare.min_user_interactions"),
     )
 
 

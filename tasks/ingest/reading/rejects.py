@@ -40,6 +40,11 @@ def lines_of(rows: NDArray[np.int64], skip: int, holes: NDArray[np.int64]) -> ND
     return rows + skip + 1 + np.searchsorted(rows_before, rows, side="right")
 
 
+def actual_lines(numbered: NDArray[np.int64], skip: int, holes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lines of rows that were numbered as if every line were a row."""
+    return lines_of(numbered - skip - 1, skip, holes)
+
+
 def of_scan(db: duckdb.DuckDBPyConnection, table: str, source: Source) -> list[Reject]:
     """The rejects of the scan that has just been read to its end, one for each physical line, in order."""
     if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall():

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tasks.ingest.reading.rejects import actual_lines
 
 ROW_GROUP = 1 << 20  # rows
+BATCH = 60 * 2048  # rows that are read at a time
 
 
 class Sink:
@@ -54,3 +60,18 @@ class Sink:
         if len(table) or not self.rows:
             self._writer.write_table(table, row_group_size=ROW_GROUP)
         self._held, self._held_rows = [], 0
+
+
+def renumber(path: Path, holes: Mapping[Path, tuple[int, NDArray[np.int64]]]) -> None:
+    """Correct `source_row` of a table of whose files some have lines that are no rows."""
+    new = path.with_suffix(".renumbered")
+    with Sink(new) as sink:
+        for batch in pq.ParquetFile(path, read_dictionary=["source_file"]).iter_batches(BATCH):
+            origin, rows = batch["source_file"], batch["source_row"].to_numpy().copy()
+            codes = origin.indices.to_numpy()
+            for code, file in enumerate(origin.dictionary.to_pylist()):
+                if of_file := holes.get(Path(file)):
+                    rows[codes == code] = actual_lines(rows[codes == code], *of_file)
+            place = batch.schema.get_field_index("source_row")
+            sink.write(pa.Table.from_batches([batch]).set_column(place, "source_row", pa.array(rows)))
+    new.replace(path)

@@ -1,9 +1,54 @@
-"""What code made something."""
+"""What code made something: a stage's digest changes with its own code, and with no other."""
 
+import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.store.versions import NIGHTREC_VERSION, code_version
+import pytest
+
+from tasks.store import versions
+from tasks.store.versions import NIGHTREC_VERSION, code_of, code_version, imported_by
+
+STAGES = {
+    f"tasks.{name}": f"tasks.{name}.{module}"
+    for name, module in {
+        "ingest": "stage",
+        "validate": "stage",
+        "prepare": "stage",
+        "features": "stage",
+        "lists": "rules",
+        "train": "stage",
+        "evaluate": "stage",
+        "compare": "stage",
+        "export": "stage",
+    }.items()
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the sources, to be changed; digests are computed from it."""
+    for floor in ("recmodels", "expectations", "tasks"):
+        shutil.copytree(versions._ROOT / floor, tmp_path / floor, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(versions, "_ROOT", tmp_path)
+    _forget()
+    yield tmp_path
+    monkeypatch.undo()
+    _forget()
+
+
+def _forget() -> None:
+    for cached in (code_version, code_of, versions._imports, versions._file_of):
+        cached.cache_clear()
+
+
+def _changed(path: Path) -> set[str]:
+    """The stages whose digest a comment in a file changes."""
+    before = {stage: code_of(module) for stage, module in STAGES.items()}
+    path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
+    _forget()
+    return {stage for stage, module in STAGES.items() if code_of(module) != before[stage]}
 
 
 def test_the_code_version_names_the_release_and_the_sources() -> None:
@@ -15,3 +60,82 @@ def test_the_code_version_names_the_release_and_the_sources() -> None:
 def test_the_release_is_that_of_the_project_file() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
     assert project["project"]["version"] == NIGHTREC_VERSION
+
+
+@pytest.mark.parametrize("package", STAGES)
+def test_a_stage_depends_on_its_own_package_and_not_on_the_report(package: str) -> None:
+    modules = imported_by(STAGES[package])
+    assert STAGES[package] in modules
+    assert not {module for module in modules if module.startswith(("flows", "tasks.report", "tasks.publish"))}
+
+
+def test_ingest_depends_on_what_reads_files_and_not_on_the_demo_site() -> None:
+    modules = imported_by(STAGES["tasks.ingest"])
+    assert {"tasks.ingest.reading.textfiles", "tasks.ingest.reading.timestamps", "tasks.store.duckdb"} <= modules.keys()
+    assert not {module for module in modules if module.startswith(("recmodels.demo", "tasks.ingest.demo"))}
+
+
+def test_validation_depends_on_the_expectations() -> None:
+    assert {"expectations.interactions", "expectations.runner"} <= imported_by(STAGES["tasks.validate"]).keys()
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("tasks/report/charts.py", set()),
+        ("recmodels/factors/als.py", set()),
+        ("tasks/ingest/reading/textfiles.py", {"tasks.ingest"}),
+        ("expectations/users.py", {"tasks.validate"}),
+        ("tasks/store/files.py", set(STAGES)),
+    ],
+)
+def test_a_change_redoes_the_stages_that_depend_on_it(tree: Path, file: str, stages: set[str]) -> None:
+    whole = code_version()
+    assert _changed(tree / file) == stages
+    assert code_version() != whole  # workers of another version are refused all the same
+
+
+def test_a_file_that_moves_changes_the_version(tree: Path) -> None:
+    whole = code_version()
+    (tree / "tasks" / "report" / "charts.py").rename(tree / "tasks" / "charts.py")
+    _forget()
+    assert code_version() != whole
+
+
+def test_imports_are_followed_wherever_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "tasks"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "stage.py").write_text(
+        "import os\n"
+        "from typing import TYPE_CHECKING\n"
+        "from tasks import top\n"
+        "if TYPE_CHECKING:\n    from tasks import typed\nelse:\n    from tasks import untyped\n"
+        "def work():\n    try:\n        from tasks.inner import thing\n"
+        "    except ImportError:\n        import tasks.instead\n"
+    )
+    for name in ("top", "typed", "untyped", "inner", "instead", "beyond", "unused"):
+        (package / f"{name}.py").touch()
+    (package / "top.py").write_text("with open('x'):\n    from .beyond import it\n")
+    monkeypatch.setattr(versions, "_ROOT", tmp_path)
+    _forget()
+    found = imported_by("tasks.stage")
+    _forget()
+    names = ("stage", "top", "untyped", "inner", "instead", "beyond")
+    assert found == {f"tasks.{name}": package / f"{name}.py" for name in names}
+
+
+def test_a_module_of_somebody_else_counts_with_what_it_imports_of_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = tmp_path / "shop_of_a_test"
+    shop.mkdir()
+    (shop / "__init__.py").touch()
+    (shop / "models.py").write_text("from recmodels.errors import ConfigError\nfrom shop_of_a_test import margins\n")
+    (shop / "margins.py").write_text("import numpy\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert imported_by("shop_of_a_test.models").keys() == {
+        "shop_of_a_test.models",
+        "shop_of_a_test.margins",
+        "recmodels.errors",
+    }

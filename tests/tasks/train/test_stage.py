@@ -94,7 +94,7 @@ def has_trained(asked: TrainingJob) -> Json:
     """Leave a model of that recipe, and say how a later one is told to start from it."""
     night = asked.night
     folder = night.model("hybrid") if asked.split == "train" else night.champion
-    run_stage(folder, lambda _: {}, inputs={}, parameters=recipe_of(asked))
+    run_stage(folder, lambda _: {}, code="1", inputs={}, parameters=recipe_of(asked))
     return {"earlier": {"model": str(folder), "features": str(night.features)}}
 
 

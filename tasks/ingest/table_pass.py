@@ -1,0 +1,244 @@
+"""One pass over the files of a table: its rows become a raw table, and every other line is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from recmodels.errors import DataRefused
+from tasks.ingest.reading import ids, rejects, schema, timestamps
+from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
+from tasks.ingest.reading.sources import Source, Unreadable
+from tasks.ingest.reading.tables import Table, query, where
+from tasks.ingest.reading.textfiles import Lines, count_lines
+from tasks.store.duckdb import literal
+
+_UTC = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the passes over all tables have in common."""
+
+    db: duckdb.DuckDBPyConnection
+    counting: ThreadPoolExecutor  # counts the lines of a file while it is read
+    out: Path
+    cutoff: int  # µs since 1970, as is the next
+    latest_credible: int
+
+
+@dataclass
+class Span:
+    """The first and the last of some instants, in µs since 1970; None where there are none."""
+
+    first: int | None = None
+    last: int | None = None
+
+    def widen(self, instants: NDArray[np.int64]) -> None:
+        """Take in more instants."""
+        if instants.size:
+            first, last = int(instants.min()), int(instants.max())
+            self.first = first if self.first is None else min(self.first, first)
+            self.last = last if self.last is None else max(self.last, last)
+
+
+@dataclass
+class TableResult:
+    """What became of the lines of a table."""
+
+    rows: int = 0
+    after_cutoff: int = 0
+    before_cutoff: int = 0  # rows with a timestamp that can be read
+    blank_lines: int = 0
+    unreadable_timestamps: int = 0
+    kept: Span = field(default_factory=Span)
+    left_out: Span = field(default_factory=Span)
+    rejects: list[rejects.Reject] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    integer_ids: set[str] = field(default_factory=set)  # id columns of which some values are plain integers
+    text_ids: dict[str, str] = field(default_factory=dict)  # id columns of which some are not -> an example
+    holes: dict[Path, tuple[int, NDArray[np.int64]]] = field(default_factory=dict)
+    """File -> how many lines come before its first possible row, and which of the others are no rows."""
+
+    def counts(self) -> dict[str, int]:
+        """The numbers that the summary of the stage gives of every table."""
+        return {
+            "rows": self.rows,
+            "after_cutoff": self.after_cutoff,
+            "rejects": len(self.rejects),
+            "blank_lines": self.blank_lines,
+        }
+
+
+class TablePass:
+    """One pass over a table's files, its ids read as `id_types` says (id column -> DuckDB type)."""
+
+    def __init__(self, shared: Shared, table: Table, id_types: Mapping[str, str]) -> None:
+        self.shared, self.table, self.id_types = shared, table, id_types
+        self.path = shared.out / f"{table.name}.parquet"
+        self.result = TableResult()
+
+    def run(self) -> set[str]:
+        """Write the table, and return no ids; or stop, and return the ids that are no integers after all.
+
+        Raises:
+            DataRefused: a file cannot be used.
+        """
+        self.shared.db.execute(f"SET TimeZone = {literal(self.table.given.timezone)}")  # of timestamps that name none
+        with Sink(self.path) as sink:
+            for source in self.table.sources:
+                if text_ids := self._read_file(source, sink):
+                    return text_ids
+            self.result.rows = sink.rows
+        if self.result.holes and self.result.rows:
+            renumber(self.path, self.result.holes)
+        if not (self.result.rows or self.result.after_cutoff or self.result.rejects):
+            source = self.table.sources[0]
+            there = "a header but no rows" if source.format == "csv" else "no rows"
+            raise DataRefused(f"{self.table.name}: {source.path} has {there}; give a file with rows.")
+        return set()
+
+    def _read_file(self, source: Source, sink: Sink) -> set[str]:
+        """Write the rows of a file, and account for its other lines; returns what `run` does."""
+        lines = self.shared.counting.submit(count_lines, source.readable) if source.is_text else None
+        self.shared.db.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+        n_read = n_blank = 0
+        not_json: list[rejects.Reject] = []
+        try:
+            for read in _batches(self.shared.db, query(self.table, source, self.id_types)):
+                line_of = np.arange(n_read, n_read + len(read)) + source.skip + 1
+                n_read += len(read)
+                batch, line_of, refused = self._objects(source, read, line_of)
+                not_json += refused
+                n_blank += len(read) - len(batch) - len(refused)
+                if text_ids := self._text_ids(batch):
+                    return text_ids
+                self._check(source, batch, line_of)
+                sink.write(self._before_cutoff(source, batch, line_of))
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise Unreadable(source.path, error) from None
+        if lines:
+            self._account(source, n_read, n_blank, not_json, lines.result())
+        return set()
+
+    def _objects(
+        self, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]
+    ) -> tuple[pa.RecordBatch, NDArray[np.int64], list[rejects.Reject]]:
+        """Of a batch of JSON lines those that are objects, and those that are neither that nor blank, as rejects."""
+        if source.format != "jsonl":
+            return batch, line_of, []
+        line, keep = batch["line?"], batch["object?"]
+        numbers = line_of[pc.is_valid(line).to_numpy(zero_copy_only=False)].tolist()
+        not_json = [
+            rejects.Reject(self.table.name, source.path, number, "not a JSON object", text)
+            for number, text in zip(numbers, line.drop_null().to_pylist(), strict=True)
+        ]
+        return batch.filter(keep), line_of[keep.to_numpy(zero_copy_only=False)], not_json
+
+    def _text_ids(self, batch: pa.RecordBatch) -> set[str]:
+        """The id columns that are read as integers, and hold values here that are none."""
+        read_as_integers = [key for key, kind in self.id_types.items() if kind == ids.INTEGER]
+        return {key for key in read_as_integers if batch[f"{key}?"].null_count < len(batch)}
+
+    def _check(self, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]) -> None:
+        """Raise DataRefused where a value cannot be meant, and note what is remarkable about ids."""
+        for key in self.id_types:
+            self._check_ids(key, source, batch, line_of)
+        for flag in schema.FLAGS:
+            if flag in self.table.optional and (unclear := batch[f"{flag}?"]).null_count < len(batch):
+                at = pc.index(pc.is_valid(unclear), True).as_py()
+                place = f"{where(self.table, source, flag)}, row {line_of[at]}"
+                raise DataRefused(f"{place}: '{unclear[at]}' is neither yes nor no; write true or false.")
+        if self.table.reading and (unread := batch["timestamp_text"]).null_count < len(batch):
+            place = where(self.table, source)
+            timestamps.refuse_mixed_units(unread.drop_null().to_pylist(), self.table.reading, place)
+
+    def _check_ids(self, key: str, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]) -> None:
+        odd = batch[f"{key}?"]
+        if odd.null_count < len(odd):
+            self.result.text_ids.setdefault(key, repr(odd.drop_null()[0].as_py()))
+            if source.format == "csv" and pc.any(broken := pc.match_substring(odd, "\n")).as_py():
+                line = int(line_of[pc.index(broken, True).as_py()])
+                raise rejects.runs_over(self.table.name, source, key, line)
+        if odd.null_count > batch[key].null_count:
+            self.result.integer_ids.add(key)
+        stored_as = source.columns[self.table.maps[source.path][key]]
+        if self.id_types[key] == ids.INTEGER and stored_as in ("DOUBLE", "FLOAT"):
+            self.result.notes.append(
+                f"{self.table.name}: {key} was stored as floats, all of them whole; it is int64 now"
+            )
+
+    def _before_cutoff(self, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]) -> pa.Table:
+        """The rows of a batch that stay, as they are written."""
+        columns = {name: batch[name] for name in batch.schema.names if not name.endswith("?")}
+        file = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(batch), np.int32)), pa.array([str(source.path)]))
+        columns |= {"source_file": file, "source_row": pa.array(line_of)}
+        if not self.table.reading:
+            return pa.table(columns)
+        micros = columns["timestamp"]
+        columns["timestamp"] = micros.cast(_UTC)
+        when = pc.fill_null(micros, np.iinfo(np.int64).min).to_numpy()
+        before = when < self.shared.cutoff
+        keep = before | (when > self.shared.latest_credible) if self.table.name == "interactions" else before
+        self.result.unreadable_timestamps += micros.null_count
+        self.result.before_cutoff += int(before.sum()) - micros.null_count
+        readable = before if not micros.null_count else before & pc.is_valid(micros).to_numpy(zero_copy_only=False)
+        self.result.kept.widen(when[readable])
+        rows = pa.table(columns)
+        if keep.all():
+            return rows
+        self.result.after_cutoff += len(keep) - int(keep.sum())
+        self.result.left_out.widen(when[~keep])
+        return rows.filter(pa.array(keep))
+
+    def _account(self, source: Source, n_read: int, n_blank: int, not_json: list[rejects.Reject], lines: Lines) -> None:
+        """Count the rejects and the blank lines of a text file just read, and number them as they lie in it."""
+        ragged, blanks = self._other_lines(source, n_read, lines)
+        holes = np.union1d(np.array([reject.line for reject in ragged], np.int64), blanks)
+        if holes.size:  # only now is it known which lines were not rows
+            self.result.holes[source.path] = (source.skip, holes)
+            actual = rejects.actual_lines(np.array([reject.line for reject in not_json], np.int64), source.skip, holes)
+            not_json = [replace(reject, line=line) for reject, line in zip(not_json, actual.tolist(), strict=True)]
+        self.result.rejects += sorted(ragged + not_json, key=lambda reject: reject.line)
+        self.result.blank_lines += n_blank + blanks.size
+
+    def _other_lines(self, source: Source, n_read: int, lines: Lines) -> tuple[list[rejects.Reject], NDArray[np.int64]]:
+        """The lines that DuckDB refused, and the blank ones that it skipped.
+
+        Raises:
+            DataRefused: they, the header and the rows are not all of the file's lines.
+        """
+        refused = rejects.of_scan(self.shared.db, self.table.name, source)
+        blanks = (
+            lines.blank[lines.blank > source.skip]
+            if source.format == "csv" and len(source.columns) > 1
+            else lines.blank[:0]
+        )
+        blanks = np.setdiff1d(blanks, [reject.line for reject in refused])
+        missing = lines.total - source.skip - n_read - len(refused) - blanks.size
+        if not missing:
+            return refused, blanks
+        inside, blank_inside = rejects.lines_inside_values(self.shared.db, source) if source.format == "csv" else (0, 0)
+        if lost := missing - inside + blank_inside:
+            raise rejects.swallowed(self.table.name, source, abs(lost), refused)
+        self.result.notes.append(
+            f"{self.table.name}: {inside} lines of {source.path.name} are inside quoted values that run over several "
+            "lines"
+        )
+        self.result.blank_lines += blanks.size - blank_inside
+        return refused, blanks[:0]
+
+
+def _batches(db: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
+    """The rows in their order, a batch at a time; at least one batch, if an empty one."""
+    reader = db.sql(sql).to_arrow_reader(BATCH)
+    yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+    yield from reader
