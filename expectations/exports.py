@@ -38,7 +38,7 @@ ADVICE = "the last export stays published: please report this, with the files, a
 
 
 def table_rules(profile: Mapping[str, Any]) -> list[Rule]:
-    """The rules of an export, given the counts of its files (see ``check_export``)."""
+    """The rules of an export, given the counts of its files (see `check_export`)."""
     users, rows = profile["users_expected"], profile["rows_expected"]
     found = [
         statistic(
@@ -69,8 +69,8 @@ def table_rules(profile: Mapping[str, Any]) -> list[Rule]:
 def check_export(profile: Mapping[str, Any], docs_out: Path | None = None, run_date: str = "") -> None:
     """Judge an export by the counts of its written files.
 
-    ``profile`` has the counts named in ``NEEDED``, perhaps those of ``LATER``, and whatever else; a count of None
-    is refused. With ``docs_out`` a page of Data Docs is added to that folder.
+    `profile` has the counts named in `NEEDED`, perhaps those of `LATER`, and whatever else; a count of None
+    is refused. With `docs_out` a page of Data Docs is added to that folder.
 
     Raises:
         ExportRefused: a rule is broken, or a count is missing.

@@ -15,12 +15,12 @@ OPTIONAL = {"rating": "number", "event": "text"}
 AHEAD = timedelta(days=1)  # clocks go wrong and zones get mixed up; a day later than now is no clock's fault
 
 
-def row_rules(columns: Collection[str], rules: ValidationSettings, now: datetime) -> list[Rule]:
-    """The rules of a row. The frame has the raw ``columns`` and, if items must be known, ``item_in_catalogue``."""
+def row_rules(columns: Collection[str], settings: ValidationSettings, now: datetime) -> list[Rule]:
+    """The rules of a row. The frame has the raw `columns` and, if items must be known, `item_in_catalogue`."""
     between = "ExpectColumnValuesToBeBetween"
-    earliest, latest = datetime.combine(rules.earliest, time(), UTC), now + AHEAD
-    low = -sys.float_info.max if rules.rating_min is None else rules.rating_min
-    high = sys.float_info.max if rules.rating_max is None else rules.rating_max
+    earliest, latest = datetime.combine(settings.earliest, time(), UTC), now + AHEAD
+    low = -sys.float_info.max if settings.rating_min is None else settings.rating_min
+    high = sys.float_info.max if settings.rating_max is None else settings.rating_max
     found = [
         present("user_id"),
         present("item_id"),
@@ -29,7 +29,7 @@ def row_rules(columns: Collection[str], rules: ValidationSettings, now: datetime
             "is missing or could not be read",
             shows="timestamp_text" if "timestamp_text" in columns else "",
         ),
-        row_rule(between, "timestamp", f"is before {rules.earliest}", bounds={"min_value": earliest}),
+        row_rule(between, "timestamp", f"is before {settings.earliest}", bounds={"min_value": earliest}),
         row_rule(between, "timestamp", f"is in the future of {now:%Y-%m-%d}", bounds={"max_value": latest}),
     ]
     if "rating_text" in columns:
@@ -43,11 +43,11 @@ def row_rules(columns: Collection[str], rules: ValidationSettings, now: datetime
             )
         )
     if "rating" in columns:
-        says = f"is not a number{_range(rules.rating_min, rules.rating_max)}"
+        says = f"is not a number{_range(settings.rating_min, settings.rating_max)}"
         found.append(row_rule(between, "rating", says, bounds={"min_value": low, "max_value": high}))
     if "event" in columns:
         found.append(present("event"))
-    if rules.require_known_items:
+    if settings.require_known_items:
         found.append(
             row_rule(
                 "ExpectColumnValuesToBeInSet",
@@ -60,11 +60,11 @@ def row_rules(columns: Collection[str], rules: ValidationSettings, now: datetime
     return found
 
 
-def table_rules(profile: Mapping[str, Any], rules: ValidationSettings, cutoff: datetime) -> list[Rule]:
-    """The rules of the table, given its profile (see ``tasks.validate.profiles``)."""
+def table_rules(profile: Mapping[str, Any], settings: ValidationSettings, cutoff: datetime) -> list[Rule]:
+    """The rules of the table, given its profile (see `tasks.validate.profiles`)."""
     after = int(profile.get("after_cutoff") or 0)
     found = [
-        quarantined_share(profile, rules),
+        quarantined_share(profile, settings),
         has_rows(
             profile,
             f" before the cutoff {cutoff:%Y-%m-%d}" + (f" ({after:,} are at or after it)" if after else ""),
@@ -73,21 +73,21 @@ def table_rules(profile: Mapping[str, Any], rules: ValidationSettings, cutoff: d
     ]
     if not profile["rows"]:
         return found
-    for name, least in (("users", rules.min_users), ("items", rules.min_items)):
+    for name, least in (("users", settings.min_users), ("items", settings.min_items)):
         column = f"{name[:-1]}_id"
         says = f"the interactions have {profile[name]:,} different {column} where at least {least:,} are needed"
         found.append(statistic(name, column, says, f"check the mapping of {column}", at_least=least))
     newest: datetime | None = profile.get("newest")
-    if rules.max_staleness_days is not None and newest is not None:
+    if settings.max_staleness_days is not None and newest is not None:
         day = newest.astimezone(cutoff.tzinfo).date()
         found.append(
             statistic(
                 "newest_age_days",
                 "timestamp",
                 f"the newest interaction is of {day}, {profile['newest_age_days']:,.0f} days before the cutoff "
-                f"{cutoff:%Y-%m-%d}, where at most {rules.max_staleness_days:g} are allowed",
+                f"{cutoff:%Y-%m-%d}, where at most {settings.max_staleness_days:g} are allowed",
                 f"pass --date {day + timedelta(days=1)}, or raise validation.max_staleness_days",
-                at_most=rules.max_staleness_days,
+                at_most=settings.max_staleness_days,
             )
         )
     if profile.get("known_items_share") is not None:
@@ -97,22 +97,22 @@ def table_rules(profile: Mapping[str, Any], rules: ValidationSettings, cutoff: d
                 "item_id",
                 f"{profile['unknown_rows']:,} of {profile['rows']:,} interactions are with items that the items "
                 f"table does not have ({profile['unknown_examples']}), and a share of "
-                f"{rules.min_known_items_share:.0%} must be known",
+                f"{settings.min_known_items_share:.0%} must be known",
                 "check that both tables mean the same ids, or lower validation.min_known_items_share",
-                at_least=rules.min_known_items_share,
+                at_least=settings.min_known_items_share,
             )
         )
     median = profile.get("recent_median")
-    if rules.volume_tolerance is not None and median:
+    if settings.volume_tolerance is not None and median:
         found.append(
             statistic(
                 "rows_to_recent",
                 "rows",
                 f"there are {profile['rows']:,} interactions where recent nights had {median:,.0f} (median), a "
-                f"difference of more than {rules.volume_tolerance:.0%}",
+                f"difference of more than {settings.volume_tolerance:.0%}",
                 "check that the input is complete, or raise validation.volume_tolerance",
-                at_least=1 - rules.volume_tolerance,
-                at_most=1 + rules.volume_tolerance,
+                at_least=1 - settings.volume_tolerance,
+                at_most=1 + settings.volume_tolerance,
             )
         )
     if "ratings" in profile:

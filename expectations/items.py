@@ -15,14 +15,14 @@ TAG_OPTIONAL = {"timestamp": "timestamp"}
 
 
 def row_rules() -> list[Rule]:
-    """The rules of an item. The frame has ``item_id`` and ``occurrence``."""
+    """The rules of an item. The frame has `item_id` and `occurrence`."""
     return [present("item_id"), first_of_its_id("item_id")]
 
 
-def table_rules(profile: Mapping[str, Any], rules: ValidationSettings) -> list[Rule]:
+def table_rules(profile: Mapping[str, Any], settings: ValidationSettings) -> list[Rule]:
     """The rules of the catalogue, given its profile."""
     found = [
-        quarantined_share(profile, rules),
+        quarantined_share(profile, settings),
         has_rows(profile, "", "check that it is the right input, or leave it out"),
     ]
     if "titles" in profile:
@@ -41,6 +41,6 @@ def tag_row_rules(columns: Collection[str]) -> list[Rule]:
     return found
 
 
-def tag_table_rules(profile: Mapping[str, Any], rules: ValidationSettings) -> list[Rule]:
+def tag_table_rules(profile: Mapping[str, Any], settings: ValidationSettings) -> list[Rule]:
     """The rules of the tags: there may be none."""
-    return [quarantined_share(profile, rules)]
+    return [quarantined_share(profile, settings)]

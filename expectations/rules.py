@@ -11,11 +11,11 @@ from expectations.settings import ValidationSettings
 
 @dataclass(frozen=True)
 class Rule:
-    """One Great Expectations expectation, and how people are told about it.
+    """One Great Expectations expectation, and the words that people read about it.
 
-    A row rule is checked on every row; rows that break it are refused, and ``says`` ends the sentence
+    A row rule is checked on every row; rows that break it are refused, and `says` ends the sentence
     "<column> …". A table rule is checked on a frame of one row, the profile of the table; it stops the night
-    when it is critical, and ``says`` is the sentence.
+    when it is critical, and `says` is the sentence.
     """
 
     expectation: str  # a class of great_expectations.expectations
@@ -54,7 +54,7 @@ def present(column: str, says: str = "is missing", **more: Any) -> Rule:
 
 
 def first_of_its_id(column: str) -> Rule:
-    """Every id stands in one row; the first is kept. ``occurrence`` is 2 in the later ones."""
+    """Every id stands in one row; the first is kept. `occurrence` is 2 in the later ones."""
     return row_rule(
         "ExpectColumnValuesToBeBetween",
         column,
@@ -86,14 +86,14 @@ def statistic(
     )
 
 
-def quarantined_share(profile: Mapping[str, Any], rules: ValidationSettings) -> Rule:
-    """Few enough rows were refused. ``profile`` has ``refusals``, the sentence that tells which and why."""
+def quarantined_share(profile: Mapping[str, Any], settings: ValidationSettings) -> Rule:
+    """Few enough rows were refused. `profile` has `refusals`, the sentence that says which and why."""
     return statistic(
         "quarantined_share",
         "reason",
         str(profile["refusals"]),
-        "mend the input, or raise validation.max_quarantined_share",
-        at_most=rules.max_quarantined_share,
+        "fix the input, or raise validation.max_quarantined_share",
+        at_most=settings.max_quarantined_share,
     )
 
 

@@ -78,7 +78,7 @@ class Suite:
     def check(self, frame: pd.DataFrame) -> list[NDArray[np.int64]]:
         """Validate a frame: for each rule the row numbers (from 0) that break it; none for rules of statistics.
 
-        ``frame`` has a range index and NumPy columns (Arrow-backed ones are a hundred times slower).
+        `frame` has a range index and NumPy columns (Arrow-backed ones are a hundred times slower).
         """
         results = self._batches.get_batch({"dataframe": frame}).validate(self._suite, result_format=RESULT_FORMAT)
         rows = [np.zeros(0, np.int64) for _ in self.findings]
@@ -136,7 +136,7 @@ def check_schema(table: str, schema: pa.Schema, required: Mapping[str, str], opt
 
 
 def to_frame(batch: pa.RecordBatch, derived: Mapping[str, NDArray[Any]] | None = None) -> pd.DataFrame:
-    """A partition as Great Expectations checks it, with ``derived`` columns added.
+    """A partition as Great Expectations checks it, with `derived` columns added.
 
     A text becomes 1, or missing if it is blank: rules ask no more of texts, and hashing them, as Great Expectations
     does with every frame, would take most of the time. A NaN, which pandas takes for missing, becomes infinite.
@@ -147,7 +147,7 @@ def to_frame(batch: pa.RecordBatch, derived: Mapping[str, NDArray[Any]] | None =
 
 
 def write_docs(folder: Path, suites: Iterable[Suite], run_date: str) -> None:
-    """Write a page of Data Docs for each suite into ``folder``, and an index of all that are there.
+    """Write a page of Data Docs for each suite into `folder`, and an index of all that are there.
 
     The pages are Great Expectations' own renderings in a plain shell: nothing is loaded from anywhere, the same
     night gives the same bytes, and no value of the data is in them.

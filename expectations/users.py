@@ -13,13 +13,13 @@ OPTIONAL = {"opted_out": "truth"}
 
 
 def row_rules() -> list[Rule]:
-    """The rules of a user. The frame has ``user_id`` and ``occurrence``."""
+    """The rules of a user. The frame has `user_id` and `occurrence`."""
     return [present("user_id"), first_of_its_id("user_id")]
 
 
-def table_rules(profile: Mapping[str, Any], rules: ValidationSettings) -> list[Rule]:
+def table_rules(profile: Mapping[str, Any], settings: ValidationSettings) -> list[Rule]:
     """The rules of the table, given its profile."""
     return [
-        quarantined_share(profile, rules),
+        quarantined_share(profile, settings),
         has_rows(profile, "", "check that it is the right input, or leave it out"),
     ]

@@ -9,10 +9,10 @@ VECTOR = "(embedder)"
 """What the vocabulary calls the column of terms that are numbers of an embedder's vectors, and no words."""
 
 
-def role_of(items: pa.Table, name: str, rules: FeatureSettings) -> Role:
+def role_of(items: pa.Table, name: str, settings: FeatureSettings) -> Role:
     """The configured role of a column, or the one its type and content suggest."""
-    if name in rules.roles:
-        return rules.roles[name]
+    if name in settings.roles:
+        return settings.roles[name]
     kind = items.schema.field(name).type
     if name in ("item_index", "item_id", "available", "user_index", "user_id") or pa.types.is_temporal(kind):
         return "ignore"
@@ -24,10 +24,10 @@ def role_of(items: pa.Table, name: str, rules: FeatureSettings) -> Role:
         return "category"
     if name == "title":
         return "text"
-    return role_of_strings(items[name])
+    return _role_of_strings(items[name])
 
 
-def role_of_strings(column: pa.ChunkedArray) -> Role:
+def _role_of_strings(column: pa.ChunkedArray) -> Role:
     some = column.drop_null()[:10_000].cast(pa.string()).to_pylist()
     if not some:
         return "ignore"

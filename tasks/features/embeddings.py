@@ -1,4 +1,4 @@
-"""Vectors of the items' texts from a language model in a local folder, as terms beside the words."""
+"""Vectors of the items' texts from a language model in a local folder, as terms in addition to the words."""
 
 from pathlib import Path
 
@@ -16,23 +16,23 @@ BATCH = 64  # texts that are read at a time
 EXECUTABLE = (".bin", ".pt", ".pth", ".pkl", ".ckpt")  # files of weights whose loading can run code
 
 
-def embedded(items: pa.Table, columns: list[Terms], rules: FeatureSettings) -> Terms | None:
+def embedded(items: pa.Table, columns: list[Terms], settings: FeatureSettings) -> Terms | None:
     """The vectors of the items' texts (a row an item, zero where there is none), None without an embedder.
 
     They are scaled to the length of the terms in `columns`, so that after `unit_rows` the cosine between two items is
-    (1 - s) times that of their terms and s times that of their vectors, s being ``embedder_share``.
+    (1 - s) times that of their terms and s times that of their vectors, s being `embedder_share`.
 
     Raises:
         ConfigError: the folder or the package is missing, or the model cannot be read from it.
     """
-    if rules.embedder is None:
+    if settings.embedder is None:
         return None
-    texts = texts_of(items, rules)
+    texts = _texts_of(items, settings)
     rows = np.array([row for row, text in enumerate(texts) if text], np.int64)
-    vectors = vectors_of([texts[row] for row in rows], Path(rules.embedder))
+    vectors = vectors_of([texts[row] for row in rows], Path(settings.embedder))
     terms = sp.hstack([column.weights for column in columns]) if columns else sp.csr_array((items.num_rows, 0))
     length = np.sqrt(np.asarray(terms.power(2).sum(axis=1)).ravel())[rows]
-    share = rules.embedder_share
+    share = settings.embedder_share
     scale = np.where(length > 0, length * np.sqrt(share / (1 - share)), 1).astype(np.float32)
     dense = np.zeros((items.num_rows, vectors.shape[1]), np.float32)
     dense[rows] = vectors * scale[:, None]
@@ -41,10 +41,10 @@ def embedded(items: pa.Table, columns: list[Terms], rules: FeatureSettings) -> T
     return Terms(VECTOR, [str(i) for i in range(n)], frequency, idf, sp.csr_array(dense))
 
 
-def texts_of(items: pa.Table, rules: FeatureSettings) -> list[str]:
+def _texts_of(items: pa.Table, settings: FeatureSettings) -> list[str]:
     """The texts of each item, one after the other; columns of weight 0 are left out."""
-    names = [name for name in items.column_names if role_of(items, name, rules) == "text"]
-    values = [items[name].cast(pa.string()).to_pylist() for name in names if rules.column_weights.get(name, 1.0) > 0]
+    names = [name for name in items.column_names if role_of(items, name, settings) == "text"]
+    values = [items[name].cast(pa.string()).to_pylist() for name in names if settings.column_weights.get(name, 1.0) > 0]
     return [". ".join(text.strip() for text in row if text and text.strip()) for row in zip(*values, strict=True)] or (
         [""] * items.num_rows
     )

@@ -26,7 +26,7 @@ class FeatureSettings(BaseModel):
         default=2, ge=1, le=5, description="Characters in a term where words are not parted by spaces (Chinese, Thai)."
     )
     bins: int = Field(
-        default=8, ge=0, description="Ranges that a numeric column is cut into, a term each; 0: numbers are no terms."
+        default=8, ge=0, description="Bins that a numeric column is cut into, a term each; 0: numbers are no terms."
     )
     min_items_per_term: int = Field(default=2, ge=1, description="Terms in fewer items are left out.")
     max_items_share: float = Field(default=0.5, gt=0, le=1, description="Words in more of the items are left out.")
@@ -38,7 +38,7 @@ class FeatureSettings(BaseModel):
         default=0.5,
         gt=0,
         lt=1,
-        description="How much its vectors count in the likeness of items.",
+        description="Share of its vectors in the similarity of items.",
     )
 
     @field_validator("column_weights")

@@ -22,52 +22,52 @@ from tasks.features.embeddings import embedded
 from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, item_documents, tag_documents, write_terms
 from tasks.features.tokens import category, tags_as_written
-from tasks.features.user_features import write_user_terms
-from tasks.store.files import Json
+from tasks.features.user_features import write_user_features
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.summaries import FeaturesSummary
 from tasks.store.versions import code_of
 
 
 @stage_task("features-{split}")
 def features(
-    night: Night, split: Split, rules: FeatureSettings, prepared: Manifest, valid: Manifest, fresh: bool = False
-) -> Manifest:
-    """Bring ``features/<split>/`` up to date with what was prepared."""
+    night: Night, split: Split, settings: FeatureSettings, prepared: Manifest, valid: Manifest, fresh: bool = False
+) -> Manifest[FeaturesSummary]:
+    """Bring `features/<split>/` up to date with what was prepared."""
 
-    def build(out: Path) -> Json:
-        return write_features(night.prepared, night.valid, split, rules, out)
+    def build(out: Path) -> FeaturesSummary:
+        return write_features(night.prepared, night.valid, split, settings, out)
 
     inputs = outputs(prepared=prepared, valid=valid)
     label, folder = f"features {split}", night.features / split
     return logged_stage(
-        label, folder, build, code=code_of(__name__), inputs=inputs, parameters=rules.model_dump(), fresh=fresh
+        label, folder, build, code=code_of(__name__), inputs=inputs, parameters=settings.model_dump(), fresh=fresh
     )
 
 
-def write_features(prepared: Path, valid: Path, split: Split, rules: FeatureSettings, out: Path) -> dict[str, Any]:
-    """Read ``features/prepared/`` (and ``valid/tags.parquet``) and write the features of one split."""
+def write_features(prepared: Path, valid: Path, split: Split, settings: FeatureSettings, out: Path) -> FeaturesSummary:
+    """Read `features/prepared/` (and `valid/tags.parquet`) and write the features of one split."""
     items = pq.read_table(prepared / layout.ITEMS)
     users = pq.read_table(prepared / layout.USERS)
     path = prepared / layout.interactions_file(split)
-    learnt = pq.read_table(path, filters=pc.field("weight") > 0)
+    trained_on = pq.read_table(path, filters=pc.field("weight") > 0)
     end = layout.split_end(path)
-    user = learnt["user_index"].to_numpy()
-    item = learnt["item_index"].to_numpy()
-    time = learnt["timestamp"].cast(pa.int64()).to_numpy()
+    user = trained_on["user_index"].to_numpy()
+    item = trained_on["item_index"].to_numpy()
+    time = trained_on["timestamp"].cast(pa.int64()).to_numpy()
     known = np.bincount(item, minlength=items.num_rows) > 0
 
-    documents = item_documents(items, rules, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)
-    columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known, rules))]
-    if vectors := embedded(items, columns, rules):
+    documents = item_documents(items, settings, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)
+    columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known, settings))]
+    if vectors := embedded(items, columns, settings):
         columns.append(vectors)
     write_terms(out, columns, items.num_rows)
-    write_user_terms(users, np.bincount(user, minlength=users.num_rows) > 0, rules, out)
-    numeric = scaled_numbers(items, rules, known)
-    pq.write_table(activity("item_index", item, items.num_rows, time, end, numeric), out / layout.ITEM_FEATURES)
-    pq.write_table(activity("user_index", user, users.num_rows, time, end, {}), out / layout.USER_FEATURES)
-    write_sequences(out / layout.SEQUENCES, user, learnt, users.num_rows)
+    write_user_features(users, np.bincount(user, minlength=users.num_rows) > 0, settings, out)
+    numeric = _scaled_numbers(items, settings, known)
+    pq.write_table(_activity("item_index", item, items.num_rows, time, end, numeric), out / layout.ITEM_FEATURES)
+    pq.write_table(_activity("user_index", user, users.num_rows, time, end, {}), out / layout.USER_FEATURES)
+    _write_sequences(out / layout.SEQUENCES, user, trained_on, users.num_rows)
     n_terms = sum(len(term.names) for term in columns)
     return {
         "message": f"{n_terms:,} terms and {len(numeric)} scaled columns, fitted on {known.sum():,} items",
@@ -79,13 +79,13 @@ def write_features(prepared: Path, valid: Path, split: Split, rules: FeatureSett
     }
 
 
-def scaled_numbers(
-    items: pa.Table, rules: FeatureSettings, known: npt.NDArray[np.bool_]
+def _scaled_numbers(
+    items: pa.Table, settings: FeatureSettings, known: npt.NDArray[np.bool_]
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Numeric columns at mean 0 and deviation 1 over the known items; 0 where a value is missing."""
     scaled = {}
     for name in items.column_names:
-        if role_of(items, name, rules) == "numeric":
+        if role_of(items, name, settings) == "numeric":
             value = pc.cast(items[name], pa.float64()).to_numpy()
             seen = value[known & np.isfinite(value)]
             if len(seen) and (deviation := seen.std()) > 0:
@@ -94,10 +94,10 @@ def scaled_numbers(
     return scaled
 
 
-def activity(
+def _activity(
     index: str, row: npt.NDArray[np.int32], n: int, time: npt.NDArray[np.int64], end: int, more: dict[str, Any]
 ) -> pa.Table:
-    """How often, how lately and since when each item (or user) was interacted with; null where never."""
+    """Counts, recency and age of the interactions of each item (or user); null where there are none."""
     count = np.bincount(row, minlength=n)
     last, first = np.full(n, np.iinfo(np.int64).min), np.full(n, np.iinfo(np.int64).max)
     np.maximum.at(last, row, time)
@@ -118,18 +118,19 @@ def activity(
     )
 
 
-def write_sequences(path: Path, user: npt.NDArray[np.int32], learnt: pa.Table, n_users: int) -> None:
+def _write_sequences(path: Path, user: npt.NDArray[np.int32], trained_on: pa.Table, n_users: int) -> None:
     """Each user's items in order of time (an item at its last time), a row a user."""
     offsets = pa.array(np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))]).astype(np.int32))
     lists = {
-        name: pa.ListArray.from_arrays(offsets, learnt[name].combine_chunks()) for name in ("item_index", "timestamp")
+        name: pa.ListArray.from_arrays(offsets, trained_on[name].combine_chunks())
+        for name in ("item_index", "timestamp")
     }
     pq.write_table(pa.table({"user_index": pa.array(np.arange(n_users, dtype=np.int32)), **lists}), path)
 
 
-def categories_of(items: pa.Table, rules: FeatureSettings) -> tuple[list[str], Ints, Ints]:
+def categories_of(items: pa.Table, settings: FeatureSettings) -> tuple[list[str], Ints, Ints]:
     """The site's categories (its first category column, else its first tags), and the (item, category) pairs."""
-    roles = {name: role_of(items, name, rules) for name in items.column_names}
+    roles = {name: role_of(items, name, settings) for name in items.column_names}
     column = next((name for wanted in ("category", "tags") for name in roles if roles[name] == wanted), None)
     if column is None:
         return [], np.empty(0, np.int32), np.empty(0, np.int32)

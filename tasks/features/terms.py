@@ -33,24 +33,24 @@ class Terms:
     weights: sp.csr_array  # [n_items, n_terms] float32
 
 
-def item_documents(items: pa.Table, rules: FeatureSettings, known: npt.NDArray[np.bool_]) -> dict[str, Documents]:
+def item_documents(items: pa.Table, settings: FeatureSettings, known: npt.NDArray[np.bool_]) -> dict[str, Documents]:
     """The words, tags, category or range of each item, for each describing column."""
     split: dict[str, Callable[[object], list[str]]] = {
-        "text": partial(words, ngrams=rules.ngrams, stop=stop_words(rules.stop_words)),
+        "text": partial(words, ngrams=settings.ngrams, stop=stop_words(settings.stop_words)),
         "tags": tags,
         "category": category,
     }
     documents = {}
     for name in items.column_names:
-        role = role_of(items, name, rules)
+        role = role_of(items, name, settings)
         if role in split:
             documents[name] = [split[role](value) for value in items[name].to_pylist()]
-        elif role == "numeric" and rules.bins:
-            documents[name] = ranges(pc.cast(items[name], pa.float64()).to_numpy(), rules.bins, known)
+        elif role == "numeric" and settings.bins:
+            documents[name] = _ranges(pc.cast(items[name], pa.float64()).to_numpy(), settings.bins, known)
     return documents
 
 
-def ranges(values: npt.NDArray[np.float64], bins: int, known: npt.NDArray[np.bool_]) -> Documents:
+def _ranges(values: npt.NDArray[np.float64], bins: int, known: npt.NDArray[np.bool_]) -> Documents:
     """The range that each number falls into, none where it is missing; the known items are about as many in each."""
     names, place = range_of(values, bins, known)
     return [[names[i]] if i >= 0 else [] for i in place.tolist()]
@@ -85,22 +85,25 @@ def tag_documents(path: Path, item_ids: pa.ChunkedArray, end: int) -> dict[str, 
     return {"user_tags": documents}
 
 
-def fit_terms(column: str, documents: Documents, known: npt.NDArray[np.bool_], rules: FeatureSettings) -> Terms | None:
+def fit_terms(
+    column: str, documents: Documents, known: npt.NDArray[np.bool_], settings: FeatureSettings
+) -> Terms | None:
     """TF-IDF with sub-linear term frequency (1 + ln tf), fitted on the known items, times the column's weight; None
     where no term is left or none counts.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    counts = rules.column_weights.get(column, 1.0)
+    counts = settings.column_weights.get(column, 1.0)
     if counts == 0:
         return None
+    enough = known.sum() * settings.max_items_share >= settings.min_items_per_term
     vectorizer = TfidfVectorizer(
         analyzer=list,  # the documents are lists of terms already
         sublinear_tf=True,
         norm=None,
-        min_df=rules.min_items_per_term,
-        max_df=rules.max_items_share if known.sum() * rules.max_items_share >= rules.min_items_per_term else 1.0,
-        max_features=rules.max_terms,
+        min_df=settings.min_items_per_term,
+        max_df=settings.max_items_share if enough else 1.0,
+        max_features=settings.max_terms,
         dtype=np.float32,
     )
     try:
@@ -124,9 +127,9 @@ def unit_rows(columns: list[Terms], n_items: int) -> Csr:
 
 
 def write_terms(out: Path, columns: list[Terms], n: int, index: str = "item_index") -> None:
-    """``terms.parquet``: rows of unit length over all columns; ``vocabulary.parquet``: what each term is.
+    """`terms.parquet`: rows of unit length over all columns; `vocabulary.parquet`: what each term is.
 
-    ``user_terms.parquet`` and ``user_vocabulary.parquet`` where the ``index`` is that of users.
+    `user_terms.parquet` and `user_vocabulary.parquet` where the `index` is that of users.
     """
     of_users = index == "user_index"
     unit = unit_rows(columns, n)

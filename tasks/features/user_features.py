@@ -1,4 +1,4 @@
-"""The terms of users: a value of each category of the user table, a range of each number; texts and tags say nothing.
+"""The features of users: one-hot categories and binned numbers of the user table; texts and tags are left out.
 
 There may be millions of users, so that no value becomes a Python object of its own.
 """
@@ -17,32 +17,37 @@ from tasks.features.settings import FeatureSettings
 from tasks.features.terms import Terms, range_of, write_terms
 
 
-def write_user_terms(users: pa.Table, known: npt.NDArray[np.bool_], rules: FeatureSettings, out: Path) -> None:
-    """``user_terms.parquet`` and ``user_vocabulary.parquet``; values are those of the known users, who had items."""
+def write_user_features(users: pa.Table, known: npt.NDArray[np.bool_], settings: FeatureSettings, out: Path) -> None:
+    """Write `user_terms.parquet` and `user_vocabulary.parquet`.
+
+    Categories and bins are those of the known users, who have interactions.
+    """
     columns = []
     for name in users.column_names:
-        role = role_of(users, name, rules)
-        if rules.column_weights.get(name, 1.0) == 0:
+        role = role_of(users, name, settings)
+        if settings.column_weights.get(name, 1.0) == 0:
             continue
         if role == "category":
             values = users[name].cast(pa.string()).combine_chunks().dictionary_encode()
             code = pc.fill_null(values.indices, -1).to_numpy().astype(np.int32)
-            columns.append(one_hot(name, values.dictionary.to_pylist(), code, known, rules))
-        elif role == "numeric" and rules.bins:
-            names, code = range_of(pc.cast(users[name], pa.float64()).to_numpy(), rules.bins, known)
-            columns.append(one_hot(name, names, code, known, rules))
+            columns.append(_one_hot(name, values.dictionary.to_pylist(), code, known, settings))
+        elif role == "numeric" and settings.bins:
+            names, code = range_of(pc.cast(users[name], pa.float64()).to_numpy(), settings.bins, known)
+            columns.append(_one_hot(name, names, code, known, settings))
     write_terms(out, [column for column in columns if column.names], users.num_rows, "user_index")
 
 
-def one_hot(column: str, names: list[str], code: Ints, known: npt.NDArray[np.bool_], rules: FeatureSettings) -> Terms:
-    """A term for each value (``code`` is -1 for none) that enough of the known users have, by value."""
+def _one_hot(
+    column: str, names: list[str], code: Ints, known: npt.NDArray[np.bool_], settings: FeatureSettings
+) -> Terms:
+    """A column for each value (`code` is -1 for none) that enough of the known users have, sorted by value."""
     counts = np.bincount(code[known & (code >= 0)], minlength=len(names))
-    kept = sorted(np.flatnonzero(counts >= rules.min_items_per_term).tolist(), key=lambda value: names[value])
+    kept = sorted(np.flatnonzero(counts >= settings.min_items_per_term).tolist(), key=lambda value: names[value])
     term = np.full(len(names) + 1, -1, np.int32)  # the last is that of none
     term[kept] = np.arange(len(kept))
     of_user = term[code]
     row = np.flatnonzero(of_user >= 0)
-    weight = np.full(len(row), rules.column_weights.get(column, 1.0), np.float32)
+    weight = np.full(len(row), settings.column_weights.get(column, 1.0), np.float32)
     return Terms(
         column=column,
         names=[names[value] for value in kept],

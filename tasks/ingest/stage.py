@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypedDict
 
 import pyarrow.parquet as pq
 
@@ -31,28 +30,12 @@ from tasks.store.duckdb import connect
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.summaries import RawSummary
 from tasks.store.versions import code_of
 
 _BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-class RawSummary(TypedDict):
-    """What the stage says about the raw tables; the counts at the top are those of the interactions."""
-
-    rows: int
-    after_cutoff: int
-    rejects: int
-    blank_lines: int
-    unreadable_timestamps: int
-    oldest: str | None
-    newest: str | None
-    ids: dict[str, str]
-    tables: dict[str, dict[str, int]]
-    files: list[str]
-    notes: list[str]
-    message: str
 
 
 @stage_task("ingest", reads_and_writes=True)

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,44 +19,10 @@ from tasks.prepare.settings import PrepareSettings
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.summaries import PreparedSummary, SplitCounts
 from tasks.store.versions import code_of
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")
-
-
-class SplitCounts(TypedDict):
-    """How many pairs a split has; models are trained on those of positive weight."""
-
-    rows: int
-    positives: int
-
-
-class HoldoutSummary(TypedDict):
-    """How the holdout was made, and how large it is."""
-
-    protocol: str
-    days: int | None
-    start: str
-    users: int
-    warm_users: int
-    left_out: int
-    pairs: int
-    items: int
-    share: float
-
-
-class PreparedSummary(TypedDict):
-    """What the stage says about the prepared tables."""
-
-    message: str
-    events: int
-    rows: int
-    users: int
-    items: int
-    opted_out: int
-    train: SplitCounts
-    full: SplitCounts
-    holdout: HoldoutSummary
 
 
 @stage_task("prepare")

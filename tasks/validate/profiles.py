@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 from expectations.runner import Suite
 from expectations.settings import ValidationSettings
 from tasks.store.duckdb import literal, quoted
+from tasks.store.summaries import InteractionsProfile
 
 
 def of_interactions(
-    db: duckdb.DuckDBPyConnection, good: Path, catalogue: Path, rules: ValidationSettings, cutoff: datetime
+    db: duckdb.DuckDBPyConnection, good: Path, catalogue: Path, settings: ValidationSettings, cutoff: datetime
 ) -> dict[str, Any]:
     """The numbers of the interactions that table rules judge."""
     db.execute(
@@ -40,7 +41,7 @@ def of_interactions(
         unknown = f"item_id NOT IN (SELECT item_id FROM {_scan(catalogue)})"
         rows, missing = _one(db, f"SELECT sum(n), coalesce(sum(n) FILTER ({unknown}), 0) FROM by_item")
         profile |= {"unknown_rows": int(missing), "known_items_share": 1 - int(missing) / int(rows)}
-        low = profile["known_items_share"] < rules.min_known_items_share
+        low = profile["known_items_share"] < settings.min_known_items_share
         profile["unknown_examples"] = _examples(db, good, "item_id", unknown) if low else ""
     return profile
 
@@ -52,11 +53,13 @@ def of_items(db: duckdb.DuckDBPyConnection, good: Path) -> dict[str, Any]:
     return {"titles": _one(db, f"SELECT count(title) FROM {_scan(good)}")[0]}
 
 
-def overview(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """The profile as the summary of the stage gives it."""
+def overview(profile: Mapping[str, Any]) -> InteractionsProfile:
+    """The profile of the interactions as the summary of the stage gives it."""
     times = {name: profile[name].isoformat() for name in ("oldest", "newest") if name in profile}
     names = ("rows", "users", "items", "newest_age_days", "known_items_share")
-    return {name: profile[name] for name in names if name in profile} | times
+    found: Any = {name: profile[name] for name in names if name in profile} | times
+    overview: InteractionsProfile = found
+    return overview
 
 
 def refusals(

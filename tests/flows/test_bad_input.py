@@ -88,7 +88,7 @@ CONTENTS: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
             "320 of 320 rows (100.0%) of the table interactions are refused and in quarantine",
             "timestamp is missing or could not be read (ExpectColumnValuesToNotBeNull on timestamp; for example 'year ",
             "log.csv:2)",
-            "mend the input, or raise validation.max_quarantined_share",
+            "fix the input, or raise validation.max_quarantined_share",
         ),
     ),
     "mixed units": (

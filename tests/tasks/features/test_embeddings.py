@@ -14,7 +14,7 @@ from recmodels.content import Content
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from tasks.features.column_roles import VECTOR
-from tasks.features.embeddings import embedded, texts_of
+from tasks.features.embeddings import _texts_of, embedded
 from tasks.features.settings import FeatureSettings
 from tasks.features.terms import Terms, fit_terms, item_documents, unit_rows
 from tests.flows.sites import write
@@ -62,7 +62,7 @@ def columns(rules: FeatureSettings) -> list[Terms]:
 
 def test_the_model_reads_the_texts_from_its_folder_and_fetches_nothing(folder: Path) -> None:
     rules = FeatureSettings(embedder=str(folder))
-    assert texts_of(ITEMS, rules) == [
+    assert _texts_of(ITEMS, rules) == [
         "Red fox",
         "A vixen, red. by night and day and night",
         "",
@@ -70,10 +70,10 @@ def test_the_model_reads_the_texts_from_its_folder_and_fetches_nothing(folder: P
     ]
     embedded(ITEMS, [], rules)
     assert Model.made[-1] == (str(folder), {"local_files_only": True, "trust_remote_code": False})
-    assert Model.read == [text for text in texts_of(ITEMS, rules) if text]
+    assert Model.read == [text for text in _texts_of(ITEMS, rules) if text]
     assert embedded(ITEMS, [], FeatureSettings()) is None
     untitled = FeatureSettings(embedder=str(folder), column_weights={"title": 0})
-    assert texts_of(ITEMS, untitled)[1] == "by night and day and night"
+    assert _texts_of(ITEMS, untitled)[1] == "by night and day and night"
 
 
 def test_likeness_is_the_weighted_mean_of_that_of_the_terms_and_of_the_vectors(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from recmodels.data import layout
 from tasks.features.stage import FeatureSettings, categories_of, role_of, write_features
-from tasks.features.user_features import write_user_terms
+from tasks.features.user_features import write_user_features
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
@@ -162,7 +162,7 @@ def test_values_and_ranges_of_the_user_table_are_terms_of_users(tmp_path: Path) 
         }
     )
     known = np.array([True, True, True, False, True])
-    write_user_terms(users, known, FeatureSettings(bins=2, roles={"country": "category"}), tmp_path)
+    write_user_features(users, known, FeatureSettings(bins=2, roles={"country": "category"}), tmp_path)
     named = {
         row["term_index"]: (row["column"], row["term"], row["document_frequency"])
         for row in pq.read_table(tmp_path / layout.USER_VOCABULARY).to_pylist()

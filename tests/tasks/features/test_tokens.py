@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tasks.features.column_roles import role_of
 from tasks.features.settings import FeatureSettings
-from tasks.features.terms import fit_terms, item_documents, ranges, unit_rows
+from tasks.features.terms import _ranges, fit_terms, item_documents, unit_rows
 from tasks.features.tokens import length_in_words, stop_words, words
 
 
@@ -74,10 +74,10 @@ def test_a_range_has_about_as_many_known_items_as_any_other() -> None:
     values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, np.nan, 100, -5])
     known = np.arange(11) < 9
     expected = ["below 3"] * 2 + ["3 to 5"] * 2 + ["5 to 7"] * 2 + ["from 7"] * 2
-    assert ranges(values, 4, known) == [[name] for name in expected] + [[], ["from 7"], ["below 3"]]
-    assert ranges(np.array([0.0, 0, 0, 1]), 8, np.ones(4, bool)) == [["below 1"]] * 3 + [["from 1"]]
-    assert ranges(np.array([7.0, np.nan]), 8, np.ones(2, bool)) == [["any"], []]
-    assert ranges(np.array([7.0]), 8, np.zeros(1, bool)) == [[]]
+    assert _ranges(values, 4, known) == [[name] for name in expected] + [[], ["from 7"], ["below 3"]]
+    assert _ranges(np.array([0.0, 0, 0, 1]), 8, np.ones(4, bool)) == [["below 1"]] * 3 + [["from 1"]]
+    assert _ranges(np.array([7.0, np.nan]), 8, np.ones(2, bool)) == [["any"], []]
+    assert _ranges(np.array([7.0]), 8, np.zeros(1, bool)) == [[]]
 
 
 def test_numbers_are_terms_unless_there_are_no_bins() -> None:

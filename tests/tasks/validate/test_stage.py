@@ -246,7 +246,7 @@ def test_too_large_a_share_of_refused_rows_stops_the_night_after_the_quarantine_
     assert night.refusal(ValidationSettings(max_quarantined_share=0.5), docs_out=night.docs) == (
         "5 of 8 rows (62.5%) of the table interactions are refused and in quarantine: 5 because timestamp is missing "
         "or could not be read (ExpectColumnValuesToNotBeNull on timestamp; for example 'a', 'b', 'c', first at "
-        "interactions.csv:2) (ExpectColumnMaxToBeBetween on reason: quarantined_share is 0.625); mend the input, or "
+        "interactions.csv:2) (ExpectColumnMaxToBeBetween on reason: quarantined_share is 0.625); fix the input, or "
         "raise validation.max_quarantined_share."
     )
     assert night.read("quarantine/interactions").num_rows == 5

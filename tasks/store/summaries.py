@@ -1,0 +1,100 @@
+"""What stages say about their own output, as other stages and reports read it: the summaries in the manifests."""
+
+from typing import NotRequired
+
+from typing_extensions import TypedDict
+
+
+class RawSummary(TypedDict):
+    """What the stage says about the raw tables; the counts at the top are those of the interactions."""
+
+    rows: int
+    after_cutoff: int
+    rejects: int
+    blank_lines: int
+    unreadable_timestamps: int
+    oldest: str | None
+    newest: str | None
+    ids: dict[str, str]
+    tables: dict[str, dict[str, int]]
+    files: list[str]
+    notes: list[str]
+    message: str
+
+
+class TableCounts(TypedDict):
+    """What became of the lines of a table; `rejects` are lines that are no rows."""
+
+    rows_in: int
+    rows: int
+    refused: int
+    rejects: int
+    share: float
+
+
+class InteractionsProfile(TypedDict):
+    """The valid interactions in numbers; times are ISO, and there are none in an empty table."""
+
+    rows: int
+    users: int
+    items: int
+    oldest: NotRequired[str]
+    newest: NotRequired[str]
+    newest_age_days: NotRequired[float]
+    known_items_share: NotRequired[float]
+
+
+class ValidSummary(InteractionsProfile):
+    """What the stage says about the valid tables; the numbers at the top are those of the interactions."""
+
+    tables: dict[str, TableCounts]
+    reasons: dict[str, dict[str, int]]
+    notes: list[str]
+    quarantined: int
+    message: str
+
+
+class SplitCounts(TypedDict):
+    """How many pairs a split has; models are trained on those of positive weight."""
+
+    rows: int
+    positives: int
+
+
+class HoldoutSummary(TypedDict):
+    """How the holdout was made, and how large it is."""
+
+    protocol: str
+    days: int | None
+    start: str
+    users: int
+    warm_users: int
+    left_out: int
+    pairs: int
+    items: int
+    share: float
+
+
+class PreparedSummary(TypedDict):
+    """What the stage says about the prepared tables."""
+
+    message: str
+    events: int
+    rows: int
+    users: int
+    items: int
+    opted_out: int
+    train: SplitCounts
+    full: SplitCounts
+    holdout: HoldoutSummary
+
+
+class FeaturesSummary(TypedDict):
+    """What the stage says about the features of a split."""
+
+    message: str
+    terms: dict[str, int]
+    numeric: list[str]
+    fitted_on_items: int
+    items: int
+    users: int

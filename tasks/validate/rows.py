@@ -1,0 +1,136 @@
+"""Rules of rows: run on a million rows at a time, they part a table into good rows and refused ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from expectations.runner import Suite, to_frame
+from expectations.settings import ValidationSettings
+from tasks.store.duckdb import literal, quoted
+
+T = TypeVar("T")
+Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
+Derived = dict[str, NDArray[Any]]
+
+PARTITION = 1_000_000
+
+
+def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
+    """Run a suite of row rules over a Parquet file; `derive` adds columns to a batch that begins at a row."""
+    file = pq.ParquetFile(source)
+    columns = sorted({finding.rule.checked for finding in suite.findings} & set(file.schema_arrow.names))
+    codes = np.zeros(file.metadata.num_rows, np.uint32)
+
+    def frames() -> Iterator[tuple[int, pd.DataFrame]]:
+        for begin, batch in _partitions(file, columns):
+            yield begin, to_frame(batch, derive(batch, begin))
+
+    for begin, frame in _ahead(frames()):
+        for bit, rows in enumerate(suite.check(frame)):
+            codes[begin + rows] |= np.uint32(1 << bit)
+    return codes
+
+
+def split_rows(source: Path, codes: Codes, reasons: Sequence[str], good: Path, bad: Path) -> None:
+    """Write the rows with code 0 to `good`, and the others to `bad` with a column `reason`."""
+    if not codes.any():
+        link(source, good)
+        return
+    file = pq.ParquetFile(source)
+    raw = file.schema_arrow
+    kept = pa.schema([field for field in raw if not field.name.endswith("_text")])
+    distinct = np.unique(codes)
+    texts = pa.array(["; ".join(text for bit, text in enumerate(reasons) if code >> bit & 1) for code in distinct])
+    with (
+        pq.ParquetWriter(good, kept) as good_file,
+        pq.ParquetWriter(bad, raw.append(pa.field("reason", pa.string()))) as bad_file,
+    ):
+        for begin, batch in _ahead(_partitions(file, raw.names, PARTITION // 2)):
+            part = codes[begin : begin + len(batch)]
+            refused = part != 0
+            if refused.any():
+                why = texts.take(pa.array(np.searchsorted(distinct, part[refused])))
+                bad_file.write_batch(batch.filter(pa.array(refused)).append_column("reason", why))
+            if not refused.all():
+                good_file.write_batch(batch.filter(pa.array(~refused)).select(kept.names))
+
+
+def derived_columns(
+    db: duckdb.DuckDBPyConnection, name: str, source: Path, out: Path, settings: ValidationSettings
+) -> Callable[[pa.RecordBatch, int], Derived]:
+    """The columns that rules check and the table does not have, for a batch that begins at a row."""
+    if name in ("items", "users"):
+        later = _later_copies(db, source, f"{name[:-1]}_id")
+
+        def occurrence(batch: pa.RecordBatch, begin: int) -> Derived:
+            which = np.ones(len(batch), np.int8)
+            low, high = np.searchsorted(later, [begin, begin + len(batch)])
+            which[later[low:high] - begin] = 2
+            return {"occurrence": which}
+
+        return occurrence
+    if name == "interactions" and settings.require_known_items:
+        catalogue = pq.read_table(out / "items.parquet", columns=["item_id"])["item_id"].combine_chunks()
+
+        def in_catalogue(batch: pa.RecordBatch, begin: int) -> Derived:
+            ids = batch["item_id"]
+            known = pc.is_in(ids, value_set=catalogue.cast(ids.type))
+            return {"item_in_catalogue": pc.or_(known, pc.is_null(ids)).to_numpy(zero_copy_only=False)}
+
+        return in_catalogue
+    return lambda batch, begin: {}
+
+
+def _partitions(file: pq.ParquetFile, columns: list[str], size: int = 0) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows of a Parquet file in order, a bounded number at a time, each with the number of its first row."""
+    begin = 0
+    for batch in file.iter_batches(size or PARTITION, columns=columns):
+        yield begin, batch
+        begin += len(batch)
+
+
+def _ahead(things: Iterator[T]) -> Iterator[T]:
+    """The same things, the next one being made in a thread while one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, things, None)
+        while (thing := coming.result()) is not None:
+            coming = thread.submit(next, things, None)
+            yield thing
+
+
+def link(source: Path, target: Path) -> None:
+    """The same file under another name: a hard link, or a copy where there are none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _later_copies(db: duckdb.DuckDBPyConnection, source: Path, column: str) -> NDArray[np.int64]:
+    """Row numbers, ascending, whose id stands in an earlier row."""
+    rows = f"read_parquet({literal(source)}, file_row_number = true)"
+    key = quoted(column)
+    found = db.execute(
+        f"""
+        WITH repeated AS (SELECT {key} FROM {rows} GROUP BY {key} HAVING count(*) > 1),
+        numbered AS (
+            SELECT file_row_number AS n, row_number() OVER (PARTITION BY {key} ORDER BY file_row_number) AS copy
+            FROM {rows} WHERE {key} IN (FROM repeated)
+        )
+        SELECT n FROM numbered WHERE copy > 1 ORDER BY n
+        """
+    ).fetchnumpy()["n"]
+    return np.asarray(found, np.int64)
