@@ -1,11 +1,21 @@
 """What all tests share: where the real data are, the kinds of tests, and what becomes of those that are skipped."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# Each process that runs tests has a home of its own, and uses no server that is configured. Prefect reads its environment
+# once, when it is imported.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="nightrec-prefect-")
+os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+os.environ.pop("PREFECT_API_URL", None)
+atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
 
 REAL_DATA = Path(os.environ.get("NIGHTREC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 STRICT = "NIGHTREC_TEST_STRICT"

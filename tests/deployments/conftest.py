@@ -1,15 +1,8 @@
 """A Prefect server for tests that look at what the server itself does, with its clocks turned up."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 
 import pytest
-
-# Prefect reads its environment once, when it is imported.
-os.environ.setdefault("PREFECT_HOME", tempfile.mkdtemp(prefix="nightrec-prefect-"))
-os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
-os.environ.pop("PREFECT_API_URL", None)
 
 from tests.deployments.live import Site
 
@@ -28,7 +21,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
     Its address is ``url``, its ``PREFECT_HOME`` is ``folder / "prefect"``. Tests share it, so they name their sites.
     """
-    site = Site(tmp_path_factory.mktemp("server"), environment=dict(QUICK))
+    site = Site.new(tmp_path_factory, "server", QUICK)
     try:
         site.start_server()
         yield site

@@ -1,17 +1,17 @@
 """A site that runs for real in tests: a Prefect server, workers and deployments, as processes of their own."""
 
-import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import psutil
+import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -29,6 +29,7 @@ from prefect.settings import (
 from prefect.states import Cancelling
 
 from flows.operate.server import free_port
+from tests.prefect_homes import environment, new_home
 from tests.waiting import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,13 @@ class Site:
     port: int = field(default_factory=free_port)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
+    @classmethod
+    def new(cls, factory: pytest.TempPathFactory, name: str, environment: Mapping[str, str] = {}) -> Self:
+        """A site in a new folder, with a home for Prefect's server."""
+        folder = factory.mktemp(name)
+        new_home(factory, folder / "prefect")
+        return cls(folder, dict(environment))
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -53,12 +61,8 @@ class Site:
 
     def start(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
         """Start a process by the module it runs; its output goes to ``<name>.log``."""
-        mine = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "NIGHTREC_"))}
         settings = {
-            "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.url}/api",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "DO_NOT_TRACK": "1",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
@@ -67,7 +71,7 @@ class Site:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-P", "-m", *command],
                 cwd=self.folder,
-                env=mine | settings | self.environment,
+                env=environment(self.folder / "prefect") | settings | self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -35,7 +35,7 @@ required = true
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("serve"))
+    site = Site.new(tmp_path_factory, "serve")
     (site.folder / "nightrec.toml").write_text(CONFIG)
     try:
         site.start("serve", "flows", "serve", "--port", str(site.port), "--gpu", "trial")

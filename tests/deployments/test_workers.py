@@ -36,7 +36,7 @@ pool = "gpu"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("workers"))
+    site = Site.new(tmp_path_factory, "workers")
     (site.folder / "nightrec.toml").write_text(CONFIG)
     try:
         site.start_server()

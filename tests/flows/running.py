@@ -1,10 +1,8 @@
 """Running nightrec in tests: in this process where many runs are needed, in one of its own where that is the point."""
 
 import hashlib
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -12,6 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from flows.cli.app import main
+from tests.prefect_homes import environment
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -51,15 +50,12 @@ def nightrec(*arguments: str | Path, cwd: Path) -> Ran:
     return Ran(code, out.getvalue(), err.getvalue())
 
 
-def start(
-    *arguments: str | Path, cwd: Path, home: Path, environment: Mapping[str, str] = {}
-) -> "subprocess.Popen[str]":
+def start(*arguments: str | Path, cwd: Path, home: Path) -> "subprocess.Popen[str]":
     """Start ``python -m flows`` as a process of its own, and the leader of its group."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     return subprocess.Popen(
         [sys.executable, "-m", "flows", *map(str, arguments)],
         cwd=cwd,
-        env=mine | {"PREFECT_HOME": str(home), "PYTHONPATH": str(ROOT)} | environment,
+        env=environment(home) | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,4 +1,4 @@
-"""Nights in processes of their own: what they print, how they fail, what a kill leaves behind, and ids and time."""
+"""Whole nights: what they print, how they fail, what a kill leaves behind, and ids and time."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.settings.site import NightConfig
-from tests.flows.running import Demo, Ran, ended, everything, nightrec, start
+from tests.flows.running import Demo, Ran, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
 from tests.waiting import PATIENCE, until
 
@@ -90,7 +90,7 @@ def test_recs_names_titles_and_reasons(demo: Demo) -> None:
 
 
 @pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect_server: None) -> tuple[Path, Ran]:
+def failed(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tuple[Path, Ran]:
     """A store with one published night, and a second night in which a required model runs out of time."""
     folder = tmp_path_factory.mktemp("failed")
     write(folder / "log.csv", log())
@@ -98,7 +98,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect
     before = everything(folder / "store" / "exports")
     settings = '[inputs.interactions]\npath = "log.csv"\n[models.popularity]\n[models.ease]\nrequired = true\n'
     write(folder / "nightrec.toml", settings + "timeout_minutes = 0.0001\n")
-    ran = ended(start("run", "--date", str(DAY + timedelta(days=1)), cwd=folder, home=prefect_home))
+    ran = nightrec("run", "--date", str(DAY + timedelta(days=1)), cwd=folder)
     assert everything(folder / "store" / "exports") == before
     return folder, ran
 
@@ -255,23 +255,24 @@ def odd_log() -> str:
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect_server: None) -> list[Path]:
+def odd(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> list[Path]:
     """The stores of the same night, run on machines in Tokyo and in Honolulu."""
     log_file = write(tmp_path_factory.mktemp("odd") / "log.csv", odd_log())
     arguments = ("run", "--interactions", log_file, "--date", str(DAY), "--models", "item_knn", "--k", "4")
-    folders = [tmp_path_factory.mktemp(name) for name in ("tokyo", "honolulu")]
-    tokyo = start(*arguments, cwd=folders[0], home=prefect_home, environment={"TZ": "Asia/Tokyo"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "Pacific/Honolulu")
-        time.tzset()
-        try:
-            honolulu = nightrec(*arguments, cwd=folders[1])
-        finally:
-            patch.undo()
+    stores = []
+    for zone in ("Asia/Tokyo", "Pacific/Honolulu"):
+        folder = tmp_path_factory.mktemp("odd")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TZ", zone)
             time.tzset()
-    for ran in (ended(tokyo), honolulu):
+            try:
+                ran = nightrec(*arguments, cwd=folder)
+            finally:
+                patch.undo()
+                time.tzset()
         assert ran.code == 0, ran.err
-    return [folder / "store" for folder in folders]
+        stores.append(folder / "store")
+    return stores
 
 
 def test_the_zone_of_the_machine_changes_nothing(odd: list[Path]) -> None:

@@ -1,14 +1,13 @@
-"""A night under the rules of a site, in a process of its own: what it publishes keeps them, and it says the price."""
+"""A night under the rules of a site: what it publishes keeps them, and it says the price."""
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.flows.running import Demo, ended, nightrec, start
+from tests.flows.running import Demo, nightrec
 from tests.flows.sites import DAY, write
 
 SETTINGS = """
@@ -34,10 +33,10 @@ min_score = 0.0
 
 
 @pytest.fixture(scope="module")
-def ruled(tmp_path_factory: pytest.TempPathFactory, prefect_home: Path) -> Demo:
+def ruled(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Demo:
     folder = tmp_path_factory.mktemp("ruled")
     write(folder / "nightrec.toml", SETTINGS)
-    night = Demo(folder, ended(start("run", "--date", DAY.isoformat(), cwd=folder, home=prefect_home)))
+    night = Demo(folder, nightrec("run", "--date", DAY.isoformat(), cwd=folder))
     assert night.ran.code == 0, night.ran.err
     return night
 
