@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-# Each process that runs tests has a home of its own, and uses no server that is configured. Prefect reads its environment
-# once, when it is imported.
+# Each process that runs tests has a home of its own and uses no server that is configured. Prefect reads its
+# environment once, when it is imported.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="nightrec-prefect-")
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ.pop("PREFECT_API_URL", None)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shutil
+import sys
 import warnings
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 from recmodels.published.schema import contract
 from tests.flows.running import ROOT, Demo
 
+SPARK = Path(sys.prefix) / "spark"  # a folder of its own: Great Expectations would load pyspark every night
 LIBRARIES = {"pandas", "pyarrow", "polars", "duckdb"}
 
 
@@ -65,10 +67,13 @@ def ran(block: str) -> dict[str, Any]:
     if "pyspark" not in block:
         exec(block, names)
         return names
-    if importlib.util.find_spec("pyspark") is None or shutil.which("java") is None:
-        pytest.skip("Spark needs the package pyspark, and Java")
-    with warnings.catch_warnings():
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java (apt-get install default-jre-headless)")
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        patch.syspath_prepend(SPARK)
+        if importlib.util.find_spec("pyspark") is None:
+            pytest.skip(f"Spark needs pyspark (pip install --target {SPARK} pyspark)")
         exec(block, names)
         try:
             return {"lists": names["lists"].toPandas()}
