@@ -167,6 +167,9 @@ class Recommender(ABC):
                 tensors |= {f"{name}.{part}": getattr(value, part) for part in ("data", "indices", "indptr")}
             elif isinstance(value, np.ndarray):
                 tensors[name] = np.ascontiguousarray(value)
+            elif isinstance(value, dict) and all(isinstance(part, np.ndarray) for part in value.values()):
+                plain[name] = {"arrays": list(value)}
+                tensors |= {f"{name}.{part}": np.ascontiguousarray(array) for part, array in value.items()}
             elif isinstance(value, dict):  # of other recommenders, each in a folder of its own
                 plain[name] = {"models": list(value)}
                 for other, model in value.items():
@@ -195,17 +198,23 @@ class Recommender(ABC):
         if not isinstance(model, cls):
             raise NightrecError(f"{folder} holds the model {about['recommender']}, not a {cls.__name__}.")
         tensors: State = load_file(folder / "model.safetensors")
+        state: State = {}
         for name, value in about["learnt"].items():
             if isinstance(value, dict) and "csr" in value:
                 parts = tuple(tensors.pop(f"{name}.{part}") for part in ("data", "indices", "indptr"))
-                tensors[name] = sparse.csr_array(parts, shape=value["csr"])
+                state[name] = sparse.csr_array(parts, shape=value["csr"])
+            elif isinstance(value, dict) and "arrays" in value:
+                state[name] = {part: tensors.pop(f"{name}.{part}") for part in value["arrays"]}
             elif isinstance(value, dict):
-                tensors[name] = {other: Recommender.load(folder / name / other) for other in value["models"]}
+                state[name] = {other: Recommender.load(folder / name / other) for other in value["models"]}
             else:
-                setattr(model, name, value)
-        for name, tensor in tensors.items():
-            setattr(model, name, tensor)
+                state[name] = value
+        model._restore(state | tensors)
         return model
+
+    def _restore(self, state: State) -> None:
+        """Set what was saved; a model whose attributes have been renamed since finds those of older files here."""
+        vars(self).update(state)
 
     def _state(self) -> State:
         return {name: value for name, value in vars(self).items() if name.endswith("_")}

@@ -6,6 +6,14 @@ from pathlib import Path
 
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # Linux; Linux within Windows
 
+LOGIT_BYTES = {"cpu": 2**22, "cuda": 2**29}
+"""Memory for the scores of a softmax over many items at a time, by device: on a CPU they stay in its cache."""
+
+
+def load_numba_first() -> None:
+    """Load numba before torch computes: amid a training it would change the last bits of what torch computes."""
+    import recmodels.compute.jit  # noqa: F401
+
 
 @cache
 def cuda() -> bool:

@@ -12,6 +12,9 @@ FEWEST, MOST, CELLS = 512, 4096, 2**28
 """Rivals of a step that are drawn, and scores of all users with them, where nothing is said."""
 
 
+NETWORK = "network."
+
+
 @dataclass
 class PairRecipe:
     """What vectors are sums of, and how they are trained."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recmodels.transformer.losses import LOGITS
+from recmodels.compute.device import LOGIT_BYTES
 
 MASKED = -1e9  # no infinity: the gradient of a user who has all rivals would not be a number
 TRIES = 16  # rivals that WARP looks at for each pair
@@ -59,7 +59,7 @@ class _SoftmaxOfProducts(torch.autograd.Function):
         log_counts: Tensor,
     ) -> Tensor:
         b, m = len(users), len(rivals)
-        step = max(1, min(b, LOGITS[users.device.type] // (4 * m)))
+        step = max(1, min(b, LOGIT_BYTES[users.device.type] // (4 * m)))
         starts = list(range(0, b, step))
         ends = torch.searchsorted(own[0], own[0].new_tensor([*starts, b])).tolist()
         masked = own[0] % step * m + own[1]  # within their part

@@ -8,8 +8,8 @@ import numpy as np
 from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.pairwise.config import NETWORK
 from recmodels.pairwise.model import PairModel
-from recmodels.transformer.config import NETWORK
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.pairwise.training import PairTraining

@@ -10,9 +10,8 @@ from torch.utils.checkpoint import checkpoint
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise import losses as pair_losses
 from recmodels.pairwise.batches import Step
-from recmodels.pairwise.config import PairRecipe
+from recmodels.pairwise.config import NETWORK, PairRecipe
 from recmodels.pairwise.training import PairTraining
-from recmodels.transformer.config import NETWORK
 
 if TYPE_CHECKING:
     from recmodels.options import Earlier

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-NETWORK = "network."  # before the names of the network's parameters, among what was learnt
-
 
 @dataclass
-class Shape:
+class NetworkConfig:
     """How large the network is, and of which parts."""
 
     width: int = 128
@@ -36,7 +34,7 @@ class Shape:
 
 
 @dataclass
-class Recipe:
+class TrainingConfig:
     """How the network is trained, and for how long."""
 
     loss: Literal["full", "sampled", "gbce"] = "full"
@@ -66,3 +64,8 @@ class Recipe:
     validation_days: float | None = None
     """Validated on what the users did in so many last days, which is then not learnt from; None: on their last item."""
     seed: int = 0
+
+
+@dataclass
+class TransformerConfig(TrainingConfig, NetworkConfig):
+    """All hyper-parameters of a transformer."""

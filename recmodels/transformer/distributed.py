@@ -5,56 +5,57 @@ import logging
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.numpy import load_file, save_file
 from torch import distributed
 from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
-from recmodels.data.arrays import Floats
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
+from recmodels.transformer.config import TransformerConfig
+from recmodels.transformer.training import Trained
+from recmodels.transformer.training import train as train_on_one
 
-PATIENCE = timedelta(minutes=30)  # that one device waits for the others, before it takes them for lost
-LEARNT, EPOCHS, REFUSED = "learnt.safetensors", "epochs.json", "refused"
+TIMEOUT = timedelta(minutes=30)  # after which a device takes the others for lost
+PARAMETERS, EPOCHS, FAILURE = "parameters.safetensors", "epochs.json", "failure.txt"
+ITEM_VECTORS = "item_vectors"
 
 
-def train(
-    model: Any, data: Dataset, options: FitOptions, devices: list[str]
-) -> tuple[dict[str, Floats], list[dict[str, float]]]:
-    """As `training.train`, on all `devices`. Raises NightrecError with the words of the first that failed."""
+def train(config: TransformerConfig, data: Dataset, options: FitOptions, devices: list[str]) -> Trained:
+    """As `training.train`, on all `devices`. Raises NightrecError with the message of the first that failed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            spawn(_train, (model, data, options, devices, folder), nprocs=len(devices))  # type: ignore[no-untyped-call]
+            spawn(_train, (config, data, options, devices, folder), nprocs=len(devices))  # type: ignore[no-untyped-call]
         except ProcessRaisedException as error:
-            said = folder / REFUSED
-            raise NightrecError(said.read_text() if said.exists() else str(error)) from error
-        return load_file(folder / LEARNT), json.loads((folder / EPOCHS).read_text())
+            message = folder / FAILURE
+            raise NightrecError(message.read_text() if message.exists() else str(error)) from error
+        parameters = load_file(folder / PARAMETERS)
+        return Trained(parameters, parameters.pop(ITEM_VECTORS), json.loads((folder / EPOCHS).read_text()))
 
 
-def _train(rank: int, model: Any, data: Dataset, options: FitOptions, devices: list[str], folder: Path) -> None:
-    from recmodels.transformer import training
-
+def _train(
+    rank: int, config: TransformerConfig, data: Dataset, options: FitOptions, devices: list[str], folder: Path
+) -> None:
     if rank == 0:
         logging.basicConfig(format="%(asctime)s %(message)s")
         logging.getLogger("recmodels").setLevel(logging.INFO)
-    where = torch.device(devices[rank])
+    device = torch.device(devices[rank])
     backend = "gloo"
-    if where.type == "cuda":
-        torch.cuda.set_device(where)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
         backend = "nccl"
-    meeting = f"file://{folder / 'meeting'}"
-    distributed.init_process_group(backend, init_method=meeting, rank=rank, world_size=len(devices), timeout=PATIENCE)
+    rendezvous = f"file://{folder / 'rendezvous'}"
+    distributed.init_process_group(backend, init_method=rendezvous, rank=rank, world_size=len(devices), timeout=TIMEOUT)
     try:
-        learnt, epochs = training.train(model, data, options, devices[rank])
+        trained = train_on_one(config, data, options, devices[rank])
         if rank == 0:
-            save_file(learnt, folder / LEARNT)
-            (folder / EPOCHS).write_text(json.dumps(epochs))
+            save_file(trained.parameters | {ITEM_VECTORS: trained.item_vectors}, folder / PARAMETERS)
+            (folder / EPOCHS).write_text(json.dumps(trained.epochs))
     except NightrecError as error:
-        (folder / REFUSED).write_text(str(error))
+        (folder / FAILURE).write_text(str(error))
         raise
     finally:
         distributed.destroy_process_group()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.base import SCORE_BYTES, chunks
+from recmodels.base import SCORE_BYTES, State, chunks
 from recmodels.compute import device
 from recmodels.data.arrays import Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
@@ -16,8 +16,8 @@ from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import DotProduct
-from recmodels.transformer.config import NETWORK, Recipe, Shape
-from recmodels.transformer.sequences import runs
+from recmodels.transformer.config import TransformerConfig
+from recmodels.transformer.sequences import concatenated_ranges
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.transformer.network import Network
@@ -28,7 +28,7 @@ EXPLAINED = 2**20  # items of histories that are read at a time, to say which ar
 
 
 @dataclass
-class Transformer(Recipe, Shape, DotProduct):
+class Transformer(TransformerConfig, DotProduct):
     r"""Score of item i = s_u·e_i, with s_u the last state of a network that has read the vectors of u's history.
 
     The items' vectors come in and score alike (tied). The network (`network`) is causal self-attention in
@@ -46,26 +46,25 @@ class Transformer(Recipe, Shape, DotProduct):
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         self._check()
-        from recmodels.transformer import distributed as parallel
-        from recmodels.transformer import training
+        from recmodels.transformer import distributed, training
 
         vars(self).pop("_built", None)
         devices = device.names()
         tables: list[Floats] = []
+        self.network_: dict[str, Floats] = {}
         self.epochs_: list[dict[str, float]] = []
         recipes = [replace(self, seed=self.seed + i) for i in range(self.networks)]
         for i, recipe in enumerate(recipes):
             if self.networks > 1:
                 log.info("Network %d of %d:", i + 1, self.networks)
-            alone = len(devices) == 1
             own = self._options(options, i)
-            if alone:
-                learnt, epochs = training.train(recipe, data, own, *devices)
+            if len(devices) == 1:
+                trained = training.train(recipe, data, own, *devices)
             else:
-                learnt, epochs = parallel.train(recipe, data, own, devices)
-            tables.append(learnt.pop("item_vectors"))
-            vars(self).update({f"{NETWORK}{i}.{name}_": array for name, array in learnt.items()})
-            self.epochs_ += epochs
+                trained = distributed.train(recipe, data, own, devices)
+            tables.append(trained.item_vectors)
+            self.network_ |= {f"{i}.{name}": array for name, array in trained.parameters.items()}
+            self.epochs_ += trained.epochs
         self.item_vectors_ = np.concatenate(tables, axis=1)
         for i in range(self.networks):
             if checkpoint := self._options(options, i).checkpoint:
@@ -100,21 +99,38 @@ class Transformer(Recipe, Shape, DotProduct):
                 raise ConfigError(f"transformer: {name} {given!r}; there are: {', '.join(known)}.")
 
     def _networks(self) -> list["Network"]:
+        """The fitted networks, on the device that this process computes on."""
         if "_built" not in vars(self):
-            self._built = [self._network(f"{NETWORK}{i}.").to(device.name()).eval() for i in range(self.networks)]
+            self._built = [self._network(i).to(device.name()).eval() for i in range(self.networks)]
         return self._built
 
-    def _network(self, prefix: str) -> "Network":
+    def _network(self, i: int) -> "Network":
         import torch
 
         from recmodels.transformer.network import Network
 
-        learnt = {name: value for name, value in vars(self).items() if name.startswith(prefix)}
-        state = {name.removeprefix(prefix).removesuffix("_"): torch.from_numpy(learnt[name]) for name in learnt}
-        users = state.get("fusion.users.weight")
-        network = Network(self, 0 if users is None else len(users) - 1)
+        prefix = f"{i}."
+        state = {
+            name.removeprefix(prefix): torch.from_numpy(array)
+            for name, array in self.network_.items()
+            if name.startswith(prefix)
+        }
+        network = Network(self, 0 if self._user_embedding is None else len(self._user_embedding) - 1)
         network.load_state_dict(state)
         return network
+
+    @property
+    def _user_embedding(self) -> Floats | None:
+        """Of the first network: float32 [n_users + 1, user_width], the last for unknown users; None without."""
+        return self.network_.get("0.user_cross.user_embedding.weight")
+
+    def _restore(self, state: State) -> None:
+        old = [name for name in state if name.startswith("network.")]  # of version 0.1: "network.0.first.weight_"
+        if old:
+            from recmodels.transformer.saved import current_name
+
+            state["network_"] = {current_name(name.removeprefix("network.")[:-1]): state.pop(name) for name in old}
+        super()._restore(state)
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         return self._states(data.item_index, data.indptr[users], data.indptr[users + 1], users)
@@ -131,9 +147,9 @@ class Transformer(Recipe, Shape, DotProduct):
         return np.concatenate(states, axis=1)
 
     def _known(self, users: Ints) -> Ints:
-        """The users' places among the embeddings; those who came later share that of the unknown."""
-        embeddings = vars(self).get(f"{NETWORK}0.fusion.users.weight_")
-        return users if embeddings is None else np.minimum(users, len(embeddings) - 1).astype(np.int32)
+        """The users' rows in the user embedding; those who came later share that of unknown users."""
+        embedding = self._user_embedding
+        return users if embedding is None else np.minimum(users, len(embedding) - 1).astype(np.int32)
 
     def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
         """As `Recommender.explain` says: the item without which the score would be lowest, if it would be lower.
@@ -152,10 +168,10 @@ class Transformer(Recipe, Shape, DotProduct):
     def _missed_most(self, data: Dataset, users: Ints, lengths: Longs, lists: Ints) -> Ints:
         """For lists [n, k] the item of the user's last `lengths` [n] whose absence lowers each score most, or -1."""
         starts = data.indptr[users + 1] - lengths
-        owner, absent = runs(np.zeros_like(lengths), lengths)
+        owner, absent = concatenated_ranges(np.zeros_like(lengths), lengths)
         sizes = lengths[owner] - 1
         ends = np.cumsum(sizes)
-        row, place = runs(np.zeros_like(sizes), sizes)
+        row, place = concatenated_ranges(np.zeros_like(sizes), sizes)
         kept = data.item_index[starts[owner][row] + place + (place >= absent[row])]
         without = self._states(kept, ends - sizes, ends, users[owner])
         whole = self._user_vectors(data, users)

@@ -1,4 +1,4 @@
-"""Users' histories as the transformer reads them: what it learns from, what it is asked for, what validates it."""
+"""Users' histories as training sequences: their targets, their batches, and the later part that validates."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,88 +11,107 @@ from recmodels.data.arrays import Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import DataRefused
-from recmodels.transformer.config import Recipe
+from recmodels.transformer.config import TrainingConfig
 
-PLACES = 10  # of the lists that validate
-REMEMBERED = 1_000  # items of a history that compete with nothing, where seen ones do not: the latest, at most
-VALIDATED = 25_000  # users whose lists are measured after each epoch, at most
+VALIDATION_K = 10  # length of the lists that validate
+MASKED_ITEMS = 1_000  # items of a history that are no negatives with `mask_history`: the latest, at most
+VALIDATION_USERS = 25_000  # users whose lists are measured after each epoch, at most
 
 
-class Histories:
-    """The part that is learnt from, as sequences of at most `length` items, and the later part that validates."""
+class TrainingSequences:
+    """The interactions to train on, as sequences of at most `length` items, and the later ones that validate.
 
-    def __init__(self, recipe: Recipe, data: Dataset, length: int) -> None:
-        later = _later(data, recipe.validation_days)
+    Rows are the training interactions, by user and time. A sequence is a range of rows of one user; a long history is
+    cut into several, from its end.
+    """
+
+    def __init__(self, config: TrainingConfig, data: Dataset, length: int) -> None:
+        later = _validation_rows(data, config.validation_days)
         if later.all():
-            raise DataRefused(f"All interactions lie in the last {recipe.validation_days} days, which only validate.")
+            raise DataRefused(f"All interactions lie in the last {config.validation_days} days, which only validate.")
         self.users, self.items = data.user_index[~later], data.item_index[~later]
-        self.starts = np.searchsorted(self.users, np.arange(data.n_users + 1)).astype(np.int64)
-        self._ask(recipe, data.timestamp[~later])
-        inputs = np.maximum(np.diff(self.starts) - 1, 0)  # nothing comes after the last item of a history
-        parts = -(-inputs // length)
-        user, back = runs(np.zeros_like(parts), parts)  # parts are counted from the end
-        self.part_ends = self.starts[user] + inputs[user] - back * length
-        self.part_starts = np.maximum(self.part_ends - length, self.starts[user])
-        tested = np.intersect1d(data.user_index[later], self.users)
-        if len(tested) > VALIDATED:
-            tested = np.sort(np.random.default_rng(recipe.seed).choice(tested, VALIDATED, replace=False))
-        self.tested: Ints = tested.astype(np.int32)
-        truth = (np.ones(int(later.sum()), np.float32), (data.user_index[later], data.item_index[later]))
-        self.truth = sparse.csr_array(truth, shape=(data.n_users, data.n_items))[self.tested]
-        seen = (np.ones(len(self.items), np.float32), (self.users, self.items))
-        self.seen = sparse.csr_array(seen, shape=(data.n_users, data.n_items))[self.tested]
+        self.user_starts = np.searchsorted(self.users, np.arange(data.n_users + 1)).astype(np.int64)
+        self._define_targets(config, data.timestamp[~later])
+        inputs = np.maximum(np.diff(self.user_starts) - 1, 0)  # nothing comes after the last item of a history
+        n_sequences = -(-inputs // length)
+        user, back = concatenated_ranges(np.zeros_like(n_sequences), n_sequences)  # counted from the end
+        self.ends = self.user_starts[user] + inputs[user] - back * length
+        self.starts = np.maximum(self.ends - length, self.user_starts[user])
+        self._hold_out(data, later, config.seed)
 
-    def _ask(self, recipe: Recipe, times: Longs) -> None:
-        """What the state after each row is asked for: an item of rows [first, last), in the loss with a weight."""
-        self.first = np.arange(1, len(self.items) + 1)
-        self.last = np.minimum(self.first + 1, self.starts[self.users + 1])
+    def _define_targets(self, config: TrainingConfig, times: Longs) -> None:
+        """A row's target is an item of rows [first_target, target_end), and counts in the loss by the row's weight."""
+        self.first_target = np.arange(1, len(self.items) + 1)
+        self.target_end = np.minimum(self.first_target + 1, self.user_starts[self.users + 1])
         self.weights = np.ones(len(self.items), np.float32)
-        if recipe.objective == "days":
-            self.first, self.last = (
-                _within(self.users, times, round(d * MICROSECONDS_PER_DAY)) for d in (recipe.pause, recipe.days)
+        if config.objective == "days":
+            self.first_target, self.target_end = (
+                _rows_within(self.users, times, round(days * MICROSECONDS_PER_DAY))
+                for days in (config.pause, config.days)
             )
-            n = np.maximum(self.last - self.first, 0)
-            # One of n items is drawn, and a hit adds less to NDCG the more there are, by the ideal of n hits. Users
-            # count alike, as they do in what is measured, however often they came.
-            ideal = np.concatenate(([1.0], np.cumsum(1 / np.log2(np.arange(2, PLACES + 2)))))
-            states = np.bincount(self.users[n > 0], minlength=len(self.starts) - 1)
-            gain = n / ideal[np.minimum(n, PLACES)] / np.maximum(states[self.users], 1)
+            n = np.maximum(self.target_end - self.first_target, 0)
+            # One of n items is drawn, and a hit adds less to NDCG the more there are, by the ideal of n hits. All users
+            # weigh the same, as they do in the metric, however often they came.
+            ideal = np.concatenate(([1.0], np.cumsum(1 / np.log2(np.arange(2, VALIDATION_K + 2)))))
+            states = np.bincount(self.users[n > 0], minlength=len(self.user_starts) - 1)
+            gain = n / ideal[np.minimum(n, VALIDATION_K)] / np.maximum(states[self.users], 1)
             self.weights = (gain / max(1e-9, gain[n > 0].mean() if n.any() else 1.0)).astype(np.float32)
 
-    def targets(self, rng: np.random.Generator) -> Longs:
-        """For each row an item that comes later, drawn among those that it is asked for; -1 where there is none."""
-        choices = np.maximum(self.last - self.first, 0)
-        drawn = self.first + (rng.random(len(choices)) * choices).astype(np.int64)
+    def _hold_out(self, data: Dataset, later: NDArray[np.bool_], seed: int) -> None:
+        """The users who validate, what they did later, and what they had seen by then, which no list repeats."""
+        users = np.intersect1d(data.user_index[later], self.users)
+        if len(users) > VALIDATION_USERS:
+            users = np.sort(np.random.default_rng(seed).choice(users, VALIDATION_USERS, replace=False))
+        self.validation_users: Ints = users.astype(np.int32)
+        shape = data.n_users, data.n_items
+        truth = (np.ones(int(later.sum()), np.float32), (data.user_index[later], data.item_index[later]))
+        self.truth = sparse.csr_array(truth, shape=shape)[self.validation_users]
+        seen = (np.ones(len(self.items), np.float32), (self.users, self.items))
+        self.seen = sparse.csr_array(seen, shape=shape)[self.validation_users]
+
+    def draw_targets(self, rng: np.random.Generator) -> Longs:
+        """One of its target items for each row; -1 where there is none: int64 [n_rows]."""
+        choices = np.maximum(self.target_end - self.first_target, 0)
+        drawn = self.first_target + (rng.random(len(choices)) * choices).astype(np.int64)
         return np.where(choices > 0, self.items[np.minimum(drawn, len(self.items) - 1)], -1).astype(np.int64)
 
-    def seen_after(self, rows: Longs) -> tuple[Longs, Longs]:
-        """What users have had by each of some rows: the places of these, ascending, and items, `REMEMBERED` a row."""
-        lengths = np.minimum(rows + 1 - self.starts[self.users[rows]], REMEMBERED)
-        row, place = runs(rows + 1 - lengths, lengths)
-        return row, self.items[place].astype(np.int64)
+    def padded_targets(self, sequences: Longs, targets: Longs) -> tuple[Longs, Longs, Longs]:
+        """First rows [n] and lengths [n] of some sequences, and the targets of their rows, -1 for none: [n, t]."""
+        start = self.starts[sequences]
+        length = self.ends[sequences] - start
+        return start, length, padded_rows(targets + 1, start, length, int(length.max(initial=0))) - 1
+
+    def history_until(self, rows: Longs) -> tuple[Longs, Longs]:
+        """The users' items up to each of `rows`, itself included: positions in `rows`, ascending, and the items.
+
+        They are `MASKED_ITEMS` a row at most, the latest.
+        """
+        lengths = np.minimum(rows + 1 - self.user_starts[self.users[rows]], MASKED_ITEMS)
+        position, history = concatenated_ranges(rows + 1 - lengths, lengths)
+        return position, self.items[history].astype(np.int64)
 
     def batches(self, rng: np.random.Generator, size: int) -> list[Longs]:
-        """All sequences, those of one length side by side, about `size` items a batch, in random order."""
-        lengths = self.part_ends - self.part_starts
+        """All sequences, grouped by length, about `size` items a batch, in random order."""
+        lengths = self.ends - self.starts
         order = np.lexsort((rng.random(len(lengths)), lengths))
         batch = np.cumsum(lengths[order]) // size
         batches = np.split(order, np.flatnonzero(np.diff(batch)) + 1)
         return [batches[i] for i in rng.permutation(len(batches)) if len(batches[i])]
 
 
-def runs(starts: Longs, lengths: Longs) -> tuple[Longs, Longs]:
-    """Of the runs starts_i, starts_i + 1, ... of `lengths`, one after the other, each number's i, and the number."""
+def concatenated_ranges(starts: Longs, lengths: Longs) -> tuple[Longs, Longs]:
+    """The ranges starts_i, starts_i + 1, ... of `lengths`, one after the other: for each number its i, and itself."""
     owner = np.repeat(np.arange(len(starts)), lengths)
     return owner, np.arange(len(owner)) + (starts - np.cumsum(lengths) + lengths)[owner]
 
 
 def padded_histories(
-    most: int, items: Ints, starts: Longs, ends: Longs, positions: int
+    max_length: int, items: Ints, starts: Longs, ends: Longs, positions: int
 ) -> Iterator[tuple[Longs, Longs, Longs]]:
-    """Histories of similar length as batches of one shape: which they are [m], items [b >= m, t], lengths [m]."""
-    lengths = np.minimum(ends - starts, most)
+    """Histories of similar length, in batches of one shape: their indices [m], items [b >= m, t] and lengths [m]."""
+    lengths = np.minimum(ends - starts, max_length)
     step = 2 ** np.maximum(2, np.log2(np.maximum(lengths, 1)).astype(np.int64) - 2)  # at most a quarter is padding
-    widths = np.minimum(-(-lengths // step) * step, most)
+    widths = np.minimum(-(-lengths // step) * step, max_length)
     for width in np.unique(widths[lengths > 0]):
         rows = max(1, positions // int(width))
         members = np.flatnonzero(widths == width)
@@ -103,16 +122,16 @@ def padded_histories(
 
 
 def padded_rows(values: NDArray[np.integer[Any]], starts: Longs, lengths: Longs, width: int) -> Longs:
-    """The runs values[starts_i : starts_i + lengths_i] as rows, filled up with zeros behind: int64 [n, width]."""
-    place = np.arange(width)
-    inside = place < lengths[:, None]
+    """The ranges values[starts_i : starts_i + lengths_i] as rows, padded with zeros at the end: int64 [n, width]."""
+    position = np.arange(width)
+    inside = position < lengths[:, None]
     rows = np.zeros(inside.shape, np.int64)
-    rows[inside] = values[(starts[:, None] + place)[inside]]
+    rows[inside] = values[(starts[:, None] + position)[inside]]
     return rows
 
 
-def _later(data: Dataset, days: float | None) -> NDArray[np.bool_]:
-    """Which rows validate: those of the last days, or the last one of each user who has two more."""
+def _validation_rows(data: Dataset, days: float | None) -> NDArray[np.bool_]:
+    """Which interactions validate: those of the last days, or the last one of each user who has at least three."""
     if days is not None:
         return data.timestamp >= data.end - round(days * MICROSECONDS_PER_DAY)
     later = np.zeros(len(data), bool)
@@ -120,8 +139,8 @@ def _later(data: Dataset, days: float | None) -> NDArray[np.bool_]:
     return later
 
 
-def _within(users: Ints, times: Longs, span: int) -> Longs:
-    """For each row the end of those of the same user that are at most `span` microseconds later."""
+def _rows_within(users: Ints, times: Longs, span: int) -> Longs:
+    """For each row the end of the rows of the same user that are at most `span` microseconds later."""
     seconds = (times - times.min(initial=0)) // 10**6  # so that a user and a time fit one number
     reach = int(seconds.max(initial=0)) + span // 10**6 + 1
     keys = users.astype(np.int64) * reach + seconds

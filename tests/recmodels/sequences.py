@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from recmodels.data.dataset import Dataset
-from recmodels.transformer.config import Shape
+from recmodels.transformer.config import NetworkConfig
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
 
@@ -14,12 +14,12 @@ TINY = {"width": 8, "heads": 2, "layers": 1, "length": 12, "epochs": 2, "batch":
 BLOCKS = ("sasrec", "ligr", "bsarec")
 
 
-def shape(block: str = "bsarec", **changes: object) -> Shape:
-    return replace(Shape(width=8, heads=2, layers=2, length=12), block=block, **changes)
+def network_config(block: str = "bsarec", **changes: object) -> NetworkConfig:
+    return replace(NetworkConfig(width=8, heads=2, layers=2, length=12), block=block, **changes)
 
 
 def successions(n_users: int = 200, n_items: int = 40) -> Dataset:
-    """Whoever has item i has item i + 1 next."""
+    """Whoever interacts with item i does so with item i + 1 next."""
     start = np.random.default_rng(0).integers(0, n_items, n_users)
     items = (start[:, None] + np.arange(6)) % n_items
     users = np.repeat(np.arange(n_users), 6)

@@ -30,21 +30,21 @@ def test_full_cross_entropy_is_that_of_torch_and_so_are_its_gradients(budget: in
         torch.testing.assert_close(one, other)
 
 
-ABSENT = (torch.tensor([0, 0, 2, 3, 6, 6]), torch.tensor([4, 9, 10, 0, 1, 2]))  # rows and columns of scores
+MASKED = (torch.tensor([0, 0, 2, 3, 6, 6]), torch.tensor([4, 9, 10, 0, 1, 2]))  # rows and columns of scores
 
 
 @pytest.mark.parametrize("budget", [1, 3 * 4 * 11, 2**20])
-def test_scores_that_are_absent_take_no_part(budget: int) -> None:
+def test_masked_scores_are_no_negatives(budget: int) -> None:
     states, table, targets = some_scores()
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
-    scores = (states @ table.T).index_put(ABSENT, torch.tensor(-torch.inf, dtype=torch.float64))
+    scores = (states @ table.T).index_put(MASKED, torch.tensor(-torch.inf, dtype=torch.float64))
     expected = (weights * functional.cross_entropy(scores, targets, reduction="none")).sum()
-    ours = losses._CrossEntropy.apply(states, table, targets, weights, budget, ABSENT)
+    ours = losses._CrossEntropy.apply(states, table, targets, weights, budget, MASKED)
     torch.testing.assert_close(ours, expected)
     gradients = (torch.autograd.grad(loss, (states, table)) for loss in (ours, expected))
     torch.testing.assert_close(*gradients)
     even = torch.ones(11, dtype=torch.float64)
-    sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even, ABSENT)
+    sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even, MASKED)
     torch.testing.assert_close(sampled, expected)
 
 
@@ -64,23 +64,23 @@ def test_an_item_expected_twice_weighs_half() -> None:
     assert float(loss) == pytest.approx(np.log(total) - 0.5)
 
 
-@pytest.mark.parametrize("calibration", [0.0, 0.75, 1.0])
-def test_gbce_follows_its_definition(calibration: float) -> None:
+@pytest.mark.parametrize("t", [0.0, 0.75, 1.0])
+def test_gbce_follows_its_definition(t: float) -> None:
     states, table, targets = some_scores()
     drawn = torch.tensor([8, 9, 10])
     a = 3 / 10
-    beta = a * (calibration * (1 - 1 / a) + 1 / a)
+    beta = a * (t * (1 - 1 / a) + 1 / a)
     positive = torch.sigmoid((states * table[targets]).sum(dim=1))
     negative = torch.sigmoid(states @ table[drawn].T)
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
     expected = -(weights * (beta * positive.log() + (1 - negative).log().sum(dim=1))).sum() / 4
-    torch.testing.assert_close(losses.gbce(states, table, targets, weights, drawn, calibration), expected)
+    torch.testing.assert_close(losses.gbce(states, table, targets, weights, drawn, t), expected)
 
 
-def test_gbce_without_what_is_absent_is_less_by_its_terms() -> None:
+def test_gbce_without_masked_scores_is_less_by_their_terms() -> None:
     states, table, targets = some_scores()
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
-    drawn, absent = torch.tensor([8, 9, 10]), (torch.tensor([1, 4]), torch.tensor([0, 2]))
-    whole, less = (losses.gbce(states, table, targets, weights, drawn, 0.75, out) for out in (None, absent))
-    scores = (states @ table[drawn].T)[absent]
-    torch.testing.assert_close(whole - less, (weights[absent[0]] * functional.softplus(scores)).sum() / 4)
+    drawn, masked = torch.tensor([8, 9, 10]), (torch.tensor([1, 4]), torch.tensor([0, 2]))
+    whole, less = (losses.gbce(states, table, targets, weights, drawn, 0.75, out) for out in (None, masked))
+    scores = (states @ table[drawn].T)[masked]
+    torch.testing.assert_close(whole - less, (weights[masked[0]] * functional.softplus(scores)).sum() / 4)

@@ -1,18 +1,25 @@
-"""The network: what its states know, and that its parts follow their formulas."""
+"""The network: its states see the past alone, and its parts follow their formulas."""
 
 import numpy as np
 import pytest
 import torch
 
-from recmodels.transformer.network import Dropout, Filter, Fusion, Items, Network, last_states
+from recmodels.transformer.network import (
+    Dropout,
+    FrequencyFilter,
+    ItemEmbedding,
+    Network,
+    UserCrossNetwork,
+    last_states,
+)
 from tests.recmodels.contract import small_site
-from tests.recmodels.sequences import BLOCKS, shape
+from tests.recmodels.sequences import BLOCKS, network_config
 
 
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("users", [False, True])
-def test_a_state_knows_nothing_of_what_comes_after_it(block: str, users: bool) -> None:
-    network = Network(shape(block, user_embedding=users, cross=users), 3).eval()
+def test_a_state_sees_nothing_of_what_comes_after_it(block: str, users: bool) -> None:
+    network = Network(network_config(block, user_embedding=users, cross=users), 3).eval()
     x = torch.randn(2, 10, 8)
     changed = torch.cat((x[:, :6], torch.randn(2, 4, 8)), dim=1)
     who = torch.tensor([0, 2])
@@ -22,7 +29,7 @@ def test_a_state_knows_nothing_of_what_comes_after_it(block: str, users: bool) -
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_each_state_is_that_of_its_prefix_alone_and_padding_changes_nothing(block: str) -> None:
-    network, items = Network(shape(block)), Items(small_site(), shape(block))
+    network, items = Network(network_config(block)), ItemEmbedding(small_site(), network_config(block))
     data = small_site()
     start, n = int(data.indptr[5]), 7
     ends = start + np.arange(1, n + 1)
@@ -33,14 +40,14 @@ def test_each_state_is_that_of_its_prefix_alone_and_padding_changes_nothing(bloc
 
 def test_the_filter_is_the_low_pass_of_each_padded_prefix() -> None:
     """Against the definition of the paper: the spectrum of the last 12 places, cut off after the third frequency."""
-    layer, x = Filter(shape(cutoff=5)), torch.randn(1, 9, 8)
+    layer, x = FrequencyFilter(network_config(cutoff=5)), torch.randn(1, 9, 8)
     filtered = layer(x)
     for t in range(9):
         padded = torch.cat((torch.zeros(12 - t - 1, 8), x[0, : t + 1]))
         spectrum = torch.fft.rfft(padded, dim=0)
         spectrum[3:] = 0
         low = torch.fft.irfft(spectrum, n=12, dim=0)[-1]
-        torch.testing.assert_close(filtered[0, t], low + layer.beta_root**2 * (x[0, t] - low), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(filtered[0, t], low + layer.sqrt_beta**2 * (x[0, t] - low), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
@@ -59,14 +66,14 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
 
 
 def test_the_cross_network_follows_its_formula() -> None:
-    fusion = Fusion(shape(user_embedding=True, cross=True, user_width=5), 4).eval()
+    cross = UserCrossNetwork(network_config(user_embedding=True, cross=True, user_width=5), 4).eval()
     x, users = torch.randn(2, 3, 8), torch.tensor([1, 3])
-    out = fusion(x, users)
+    out = cross(x, users)
     for row in range(2):
         for place in range(3):
-            start = torch.cat((fusion.users.weight[users[row]], x[row, place]))  # [5 + 8]
+            start = torch.cat((cross.user_embedding.weight[users[row]], x[row, place]))  # [5 + 8]
             crossed = start
-            for layer in fusion.layers:
+            for layer in cross.cross_layers:
                 crossed = start * (layer.weight @ crossed + layer.bias) + crossed
-            expected = x[row, place] + fusion.out.weight @ crossed + fusion.out.bias
+            expected = x[row, place] + cross.proj.weight @ crossed + cross.proj.bias
             torch.testing.assert_close(out[row, place], expected)
