@@ -10,7 +10,7 @@ from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
-from recmodels.sampling import importance, odds
+from recmodels.sampling import propensity_weights, sampling_probabilities
 from recmodels.scoring.dot_product import DotProduct
 
 
@@ -49,10 +49,10 @@ class BPR(DotProduct):
         rng = np.random.default_rng(self.seed)
         blocks = sgd.blocks_for(data.n_users, data.n_items)
         known = np.unique(data.item_index)
-        chances = odds(data, self.negative_exponent)
+        chances = sampling_probabilities(data, self.negative_exponent)
         weights = np.empty(0, np.float32)  # nothing: all count alike
         if self.weighted or self.popularity_exponent:
-            weights = importance(data, self.popularity_exponent, weighted=self.weighted)
+            weights = propensity_weights(data, self.popularity_exponent, weighted=self.weighted)
         matrix = data.matrix
         users, items = (
             rng.normal(0, 0.1 / np.sqrt(self.factors), (n, self.factors)).astype(np.float32)

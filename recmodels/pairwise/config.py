@@ -8,15 +8,12 @@ from numpy.typing import NDArray
 
 from recmodels.data.arrays import Csr
 
-FEWEST, MOST, CELLS = 512, 4096, 2**28
-"""Rivals of a step that are drawn, and scores of all users with them, where nothing is said."""
-
-
-NETWORK = "network."
+MIN_NEGATIVES, MAX_NEGATIVES, MAX_SCORES = 512, 4096, 2**28
+"""Negatives that a step draws, and scores of all users with them, by default."""
 
 
 @dataclass
-class PairRecipe:
+class PairConfig:
     """What vectors are sums of, and how they are trained."""
 
     factors: int = 64
@@ -58,17 +55,17 @@ class PairRecipe:
     """How often every interaction is taken then."""
     seed: int = 0
 
-    def rivals(self, n_users: int) -> int:
-        """How many rivals a step draws."""
-        return self.negatives or max(FEWEST, min(MOST, CELLS // max(1, n_users)))
+    def n_negatives(self, n_users: int) -> int:
+        """How many negatives a step draws."""
+        return self.negatives or max(MIN_NEGATIVES, min(MAX_NEGATIVES, MAX_SCORES // max(1, n_users)))
 
-    def rival_exponent(self) -> float:
-        """By which power of popularity."""
-        given = 0.75 if self.loss == "softmax" else 0.0
-        return given if self.negative_exponent is None else self.negative_exponent
+    def sampling_exponent(self) -> float:
+        """The power of popularity by which negatives are drawn."""
+        default = 0.75 if self.loss == "softmax" else 0.0
+        return default if self.negative_exponent is None else self.negative_exponent
 
 
-def of_length(history: Csr) -> Csr:
+def normalized_history(history: Csr) -> Csr:
     """Histories as features: each row of weights [b, n_items] over the root of its sum."""
     sums: NDArray[np.float32] = np.asarray(history.sum(axis=1)).ravel()
     matrix: Csr = history.copy()

@@ -9,7 +9,7 @@ from recmodels.pairwise.model import PairModel
 from recmodels.scoring.dot_product import DotProduct
 
 if TYPE_CHECKING:
-    from recmodels.pairwise.training import PairTraining
+    from recmodels.pairwise.training import PairTrainer
 
 
 @dataclass
@@ -26,10 +26,10 @@ class Hybrid(PairModel, DotProduct):
     or `bce`.
     """
 
-    def _training(self, data: Dataset, where: str) -> "PairTraining":
-        from recmodels.pairwise.training import PairTraining
+    def _trainer(self, data: Dataset, device: str) -> "PairTrainer":
+        from recmodels.pairwise.training import PairTrainer
 
-        return PairTraining(self, data, where)
+        return PairTrainer(self, data, device)
 
     def _tastes(self) -> Floats:
         return self.item_vectors[:, :-1]  # without what everybody likes it for

@@ -1,4 +1,4 @@
-"""Models whose users and items are sums over what is known of them, learnt from pairs."""
+"""Models whose vectors of users and items are sums over their features, trained on pairs."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -6,26 +6,38 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from recmodels.base import SCORE_BYTES, Recommender
+from recmodels.base import SCORE_BYTES, Recommender, State
 from recmodels.compute import device
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
-from recmodels.pairwise.config import PairRecipe, of_length
+from recmodels.pairwise.config import PairConfig, normalized_history
+from recmodels.pairwise.saved import current_state
+from recmodels.pairwise.vectors import TrainingTables
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
-    from recmodels.pairwise.training import PairTraining
+    from recmodels.pairwise.training import PairTrainer
 
-AT_A_TIME = 2**16  # pairs whose vectors are copied out at a time
+PAIRS = 2**16  # (history item, target) pairs whose vectors are copied out at a time
 LOSSES = "softmax", "bpr", "warp", "bce"
 STARTS = "no", "refit", "always"
 
 
 @dataclass
-class PairModel(PairRecipe, Recommender):
-    """Learns `item_vectors_`, `user_vectors_` (their own), `user_term_vectors_` (of what the user table says of them)
-    and `had_vectors_` (what an item says of its users).
+class PairModel(PairConfig, Recommender):
+    """Scores by vectors that are sums of features, `width` numbers long: factors, the bias, and more of a subclass.
+
+    Attributes:
+        item_vectors_: Sums of each item's features, zeros without evidence: float32 [n_items, width].
+        history_vectors_: What each item adds to the users with it in their history: float32 [n_items, width]; None
+            without `history`.
+        user_vectors_: The users' own vectors: float32 [n_users, width]; None without `user_ids`.
+        user_term_vectors_: Of the terms of the user table: float32 [n_user_terms, width]; None without any.
+        tables_: The embedding tables that a warm start takes rows from, by name: float32 [., width]; empty with
+            `warm_start = "no"`.
+        accumulators_: Adagrad's accumulators of their rows: float32 [.].
+        network_: Parameters of the network that scores along, by name; empty without one.
     """
 
     uses_gpu: ClassVar[bool] = True
@@ -41,66 +53,78 @@ class PairModel(PairRecipe, Recommender):
             raise ConfigError(f"{name}: without history and user_ids nothing is known of a user; set one of them.")
 
     @abstractmethod
-    def _training(self, data: Dataset, where: str) -> "PairTraining":
-        """What learns from `data`."""
+    def _trainer(self, data: Dataset, device: str) -> "PairTrainer":
+        """What trains the vectors on `data`."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         self._check()
-        training = self._training(data, device.name())
-        warm = options.warm_start is not None and training.start_from(options.warm_start)
-        training.run(self.warm_epochs if warm else self.epochs, options.minutes)
-        self._keep(training)
-        if self.warm_start != "no":
-            vars(self).update(training.state())
+        trainer = self._trainer(data, device.name())
+        start, warm = options.warm_start, False
+        if start is not None and isinstance(start.model, PairModel):
+            tables = TrainingTables(start.model.tables_, start.model.accumulators_, start.model.network_)
+            warm = trainer.start_from(tables, start.places)
+        trainer.run(self.warm_epochs if warm else self.epochs, options.minutes)
+        self._keep(trainer)
 
-    def _keep(self, training: "PairTraining") -> None:
-        for side, vectors in training.learnt().items():
-            vars(self)[f"{side.removesuffix('s')}_vectors_"] = vectors
+    def _keep(self, trainer: "PairTrainer") -> None:
+        vectors = trainer.fitted()
+        self.item_vectors_: Floats = vectors.items
+        self.history_vectors_: Floats | None = vectors.history
+        self.user_vectors_: Floats | None = vectors.users
+        self.user_term_vectors_: Floats | None = vectors.user_terms
+        state = trainer.state()
+        self.network_: dict[str, Floats] = state.network
+        warm = self.warm_start != "no"
+        self.tables_: dict[str, Floats] = state.values if warm else {}
+        self.accumulators_: dict[str, Floats] = state.accumulators if warm else {}
+
+    def _restore(self, state: State) -> None:
+        super()._restore(current_state(state))
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         """Sums of what is known of users, who may have come after the training: float32 [b, width].
 
         Where users are known by their own vectors alone, one without takes the mean of those of their items.
         """
-        items: Floats = vars(self)["item_vectors_"]
-        own: Floats | None = vars(self).get("user_vectors_")
-        vectors = np.zeros((len(users), items.shape[1]), np.float32)
-        if own is not None:
-            there = np.flatnonzero(users < len(own))
-            vectors[there] = own[users[there]]
-        terms: Floats | None = vars(self).get("user_term_vectors_")
+        vectors = np.zeros((len(users), self.item_vectors_.shape[1]), np.float32)
+        if self.user_vectors_ is not None:
+            trained = np.flatnonzero(users < len(self.user_vectors_))
+            vectors[trained] = self.user_vectors_[users[trained]]
+        terms = self.user_term_vectors_
         if terms is not None:
             if data.user_terms.shape[1] != len(terms):
-                raise ValueError(f"The data have {data.user_terms.shape[1]} terms of users, learnt were {len(terms)}.")
+                raise ValueError(
+                    f"The data have {data.user_terms.shape[1]} terms of users, the model was fitted with {len(terms)}."
+                )
             vectors += data.user_terms[users] @ terms
         history = data.matrix[users]
-        if self.history:
-            vectors += of_length(history) @ vars(self)["had_vectors_"]
+        if self.history_vectors_ is not None:
+            vectors += normalized_history(history) @ self.history_vectors_
         else:
-            lost = np.flatnonzero(~vectors.any(axis=1))
-            sums = np.maximum(np.asarray(history[lost].sum(axis=1)).ravel(), np.finfo(np.float32).tiny)
-            vectors[lost] = (history[lost] @ items) / sums[:, None]
+            unknown = np.flatnonzero(~vectors.any(axis=1))
+            sums = np.maximum(np.asarray(history[unknown].sum(axis=1)).ravel(), np.finfo(np.float32).tiny)
+            vectors[unknown] = (history[unknown] @ self.item_vectors_) / sums[:, None]
         vectors[:, self.factors] = 1  # times the item's bias
         return vectors
 
     def knows(self, data: Dataset, users: Ints) -> Bools:
         """Users with a history, and those of whom the user table says something, if it did in training: bool [n]."""
         known = super().knows(data, users)
-        if "user_term_vectors_" in vars(self):
+        if self.user_term_vectors_ is not None:
             known |= np.diff(data.user_terms.indptr)[users] > 0
         return known
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
-        if not self.history:
+        if self.history_vectors_ is None:
             return None
-        had, items, f = vars(self)["had_vectors_"], vars(self)["item_vectors_"], self.factors
-        parts = (slice(start, start + AT_A_TIME) for start in range(0, len(sources), AT_A_TIME))
+        history, items, f = self.history_vectors_, self.item_vectors_, self.factors
+        parts = (slice(start, start + PAIRS) for start in range(0, len(sources), PAIRS))
         return np.concatenate(
-            [np.einsum("nf,nf->n", had[sources[part], :f], items[targets[part], :f]) for part in parts]
+            [np.einsum("nf,nf->n", history[sources[part], :f], items[targets[part], :f]) for part in parts]
         )
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         rows = n_users * self.user_ids + n_items * (1 + self.history)
-        step = 3 * 4 * min(self.rivals(n_users), n_items) * min(n_users, self.batch or 2048 + n_users // 60)
+        step = 3 * 4 * min(self.n_negatives(n_users), n_items) * min(n_users, self.batch or 2048 + n_users // 60)
         copies = 4 if self.warm_start == "no" else 6
         return copies * 4 * (self.factors + 1) * rows + 16 * n_interactions + step + 2 * SCORE_BYTES

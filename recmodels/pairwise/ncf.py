@@ -8,13 +8,12 @@ import numpy as np
 from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.pairwise.config import NETWORK
 from recmodels.pairwise.model import PairModel
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
-    from recmodels.pairwise.training import PairTraining
+    from recmodels.pairwise.training import PairTrainer
 
-CELLS = 2**20  # numbers of the first layer that exist at a time, while a catalogue is scored: 4 MB
+HIDDEN_UNITS = 2**20  # of the first layer that exist at a time, while a catalogue is scored: 4 MB
 
 
 @dataclass
@@ -34,26 +33,18 @@ class NCF(PairModel):
     hidden: int = 16
     """Width of the network's first layer."""
 
-    def _training(self, data: Dataset, where: str) -> "PairTraining":
-        from recmodels.pairwise.ncf_training import NCFTraining
+    def _trainer(self, data: Dataset, device: str) -> "PairTrainer":
+        from recmodels.pairwise.ncf_training import NCFTrainer
 
-        return NCFTraining(self, data, where, self.hidden)
-
-    def _keep(self, training: "PairTraining") -> None:
-        from recmodels.pairwise.ncf_training import NCFTraining
-
-        super()._keep(training)
-        assert isinstance(training, NCFTraining)
-        for name, parameter in training.network.state_dict().items():
-            vars(self)[f"{NETWORK}{name}_"] = parameter.cpu().numpy()
+        return NCFTrainer(self, data, device, self.hidden)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
-        items: Floats = vars(self)["item_vectors_"]
+        items = self.item_vectors_
         vectors = self._user_vectors(data, users)
         f = self.factors + 1
-        B, c, w = (vars(self)[f"{NETWORK}{name}_"] for name in ("inner.weight", "inner.bias", "outer.weight"))
+        B, c, w = (self.network_[name] for name in ("inner.weight", "inner.bias", "outer.weight"))
         scores = np.empty((len(users), len(items)), np.float32)
-        step = max(1, CELLS // self.hidden)
+        step = max(1, HIDDEN_UNITS // self.hidden)
         for row, user in enumerate(vectors):  # a row at a time, so that no batch changes a bit of it
             scores[row] = items[:, :f] @ user[:f]
             for start in range(0, len(items), step):
@@ -63,8 +54,8 @@ class NCF(PairModel):
         return scores
 
     def _affinity(self, sources: Ints, targets: Ints) -> None:
-        return None  # a network does not say which item did what
+        return None  # the network's share has no addend for each item
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        cells = 4 * 3 * 2 * self.hidden * min(self.rivals(n_users), n_items) * 2 * 64
-        return super().memory_needed(n_users, n_items, n_interactions) + cells + SCORE_BYTES
+        hidden = 4 * 3 * 2 * self.hidden * min(self.n_negatives(n_users), n_items) * 2 * 64
+        return super().memory_needed(n_users, n_items, n_interactions) + hidden + SCORE_BYTES

@@ -1,23 +1,20 @@
-"""The training of neural collaborative filtering: that of vectors, with a network that scores along."""
-
-from typing import TYPE_CHECKING
+"""The training of neural collaborative filtering: that of the vectors, and of a network whose score is added."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from recmodels.data.arrays import Ints
 from recmodels.data.dataset import Dataset
-from recmodels.pairwise import losses as pair_losses
-from recmodels.pairwise.batches import Step
-from recmodels.pairwise.config import NETWORK, PairRecipe
-from recmodels.pairwise.training import PairTraining
+from recmodels.pairwise import losses
+from recmodels.pairwise.batches import Batch
+from recmodels.pairwise.config import PairConfig
+from recmodels.pairwise.training import PairTrainer
+from recmodels.pairwise.vectors import TrainingTables
 
-if TYPE_CHECKING:
-    from recmodels.options import Earlier
-
-AT_A_TIME = 64  # users whose first layers with all rivals exist at a time
-RATE = 0.01  # of the network's Adam, over that of the vectors
+USERS = 64  # whose first layers with all negatives exist at a time
+NETWORK_RATE = 0.01  # learning rate of the network's Adam, over that of the vectors
 
 
 class Perceptron(nn.Module):
@@ -29,51 +26,54 @@ class Perceptron(nn.Module):
         self.outer = nn.Linear(max(1, hidden // 2), 1, bias=False)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        """Of first layers that are the sums of the halves [., hidden] of users and of items."""
+        """For a first layer that is the sum of the halves [., hidden] of users and of items."""
         score: Tensor = self.outer(functional.relu(self.inner(functional.relu(users + items))))
         return score.squeeze(-1)
 
 
-class NCFTraining(PairTraining):
-    """Rows hold factors, the bias, and the half of the network's first layer."""
+class NCFTrainer(PairTrainer):
+    """Trains vectors of factors, the bias, and the half of the network's first layer; and the network."""
 
-    def __init__(self, recipe: PairRecipe, data: Dataset, where: str, hidden: int) -> None:
+    def __init__(self, config: PairConfig, data: Dataset, device: str, hidden: int) -> None:
         self.hidden = hidden
-        super().__init__(recipe, data, where)
-        with torch.random.fork_rng():  # whoever else draws from torch's generator goes on as if nothing had been
-            torch.manual_seed(recipe.seed)
-            self.network = Perceptron(hidden).to(where)
-        self.optimiser = torch.optim.Adam(self.network.parameters())
+        super().__init__(config, data, device)
+        with torch.random.fork_rng():  # torch's global generator is left as it was
+            torch.manual_seed(config.seed)
+            self.network = Perceptron(hidden).to(device)
+        self.optimizer = torch.optim.Adam(self.network.parameters())
 
     @property
     def width(self) -> int:
         return super().width + self.hidden
 
-    def start_from(self, earlier: "Earlier") -> bool:
-        network = {name: vars(earlier.model).get(f"{NETWORK}{name}_") for name in self.network.state_dict()}
-        if any(values is None for values in network.values()) or not super().start_from(earlier):
+    def start_from(self, earlier: TrainingTables, rows: dict[str, Ints]) -> bool:
+        if earlier.network.keys() != self.network.state_dict().keys() or not super().start_from(earlier, rows):
             return False
-        self.network.load_state_dict({name: torch.from_numpy(values) for name, values in network.items()})
+        self.network.load_state_dict({name: torch.from_numpy(array) for name, array in earlier.network.items()})
         return True
 
-    def learn(self, step: Step, rate: float) -> float:
-        self.optimiser.param_groups[0]["lr"] = RATE * rate / self.recipe.learning_rate
-        self.optimiser.zero_grad()
-        loss = super().learn(step, rate)
-        self.optimiser.step()
+    def step(self, batch: Batch, rate: float) -> float:
+        self.optimizer.param_groups[0]["lr"] = NETWORK_RATE * rate / self.config.learning_rate
+        self.optimizer.zero_grad()
+        loss = super().step(batch, rate)
+        self.optimizer.step()
         return loss
 
-    def softmax(self, step: Step, users: Tensor, items: Tensor) -> Tensor:
-        return pair_losses.softmax(*self.masked(step, users, items), step.log_counts)
+    def softmax(self, batch: Batch, users: Tensor, items: Tensor) -> Tensor:
+        return losses.softmax(*self.masked_scores(batch, users, items), batch.log_counts)
 
-    def scores(self, step: Step, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def scores(self, batch: Batch, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         f = super().width
-        pairs, rivals = super().scores(step, users[:, :f], items[:, :f])
+        pairs, negatives = super().scores(batch, users[:, :f], items[:, :f])
         user_half, item_half = users[:, f:], items[:, f:]
-        pairs = pairs + self.network(user_half[step.rows], item_half[step.items])
-        others = item_half[step.rivals][None]
+        pairs = pairs + self.network(user_half[batch.rows], item_half[batch.positives])
+        others = item_half[batch.negatives][None]
         parts = [
             checkpoint(self.network, part[:, None], others, use_reentrant=False)
-            for part in torch.split(user_half, AT_A_TIME)
+            for part in torch.split(user_half, USERS)
         ]
-        return pairs, rivals + torch.cat(parts)
+        return pairs, negatives + torch.cat(parts)
+
+    def state(self) -> TrainingTables:
+        network = {name: parameter.cpu().numpy() for name, parameter in self.network.state_dict().items()}
+        return super().state()._replace(network=network)

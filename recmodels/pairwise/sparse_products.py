@@ -1,4 +1,4 @@
-"""Products of a sparse matrix with what is learnt, in torch: their gradients are products of sparse matrices again."""
+"""Products of sparse matrices with parameters, in torch: their gradients are products of sparse matrices again."""
 
 import warnings
 from typing import Any
@@ -12,8 +12,8 @@ from recmodels.data.arrays import Csr
 class Sparse:
     """A sparse matrix [n, m] on a device, and its transpose."""
 
-    def __init__(self, matrix: Csr, where: str) -> None:
-        self.forward, self.backward = _torch(matrix, where), _torch(matrix.T.tocsr(), where)
+    def __init__(self, matrix: Csr, device: str) -> None:
+        self.forward, self.backward = _torch(matrix, device), _torch(matrix.T.tocsr(), device)
 
     def times(self, dense: Tensor) -> Tensor:
         """The product with a dense matrix [m, d], which gradients flow back to: [n, d]."""
@@ -27,9 +27,9 @@ def pair_products(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor, st
     return products
 
 
-def _torch(matrix: Csr, where: str) -> Tensor:
+def _torch(matrix: Csr, device: str) -> Tensor:
     indptr, indices, data = (torch.from_numpy(part) for part in (matrix.indptr, matrix.indices, matrix.data))
-    return _csr(indptr, indices, data, matrix.shape).to(where)
+    return _csr(indptr, indices, data, matrix.shape).to(device)
 
 
 def _csr(indptr: Tensor, indices: Tensor, data: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -60,10 +60,10 @@ class _Pairs(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         left, right, rows, columns, starts = ctx.saved_tensors
-        pull = gradients[0].contiguous()
-        matrix = _csr(starts, columns, pull, (len(left), len(right)))
+        gradient = gradients[0].contiguous()
+        matrix = _csr(starts, columns, gradient, (len(left), len(right)))
         order = torch.argsort(columns, stable=True)
         ends = torch.bincount(columns, minlength=len(right)).cumsum(0)
         begins = torch.cat((ends.new_zeros(1), ends))
-        turned = _csr(begins, rows[order], pull[order], (len(right), len(left)))
-        return matrix @ right, turned @ left, None, None, None
+        transposed = _csr(begins, rows[order], gradient[order], (len(right), len(left)))
+        return matrix @ right, transposed @ left, None, None, None

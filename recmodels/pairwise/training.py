@@ -1,116 +1,114 @@
-"""How vectors of users and items are learnt from pairs: by user, against rivals that all users of a step share.
+"""The training on pairs: batches of whole users, against negatives that all users of a batch share.
 
-A user's vector is made once for all their pairs and all rivals, so that most of the work is products of matrices. Only
-rows that a step touches are read and changed, by Adagrad with one number a row (Duchi et al., JMLR 2011).
+A user's vector is made once for all their pairs and all negatives, so that most of the work is matrix products. Only
+rows that occur in a batch are read and changed, by Adagrad with one number a row (Duchi et al., JMLR 2011).
 """
 
 import logging
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recmodels.data.arrays import Floats
+from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
-from recmodels.pairwise import losses as pair_losses
-from recmodels.pairwise.batches import LOTS, Step, Steps
-from recmodels.pairwise.config import PairRecipe
+from recmodels.pairwise import losses
+from recmodels.pairwise.batches import TABLE_SIZE, Batch, Batches
+from recmodels.pairwise.config import PairConfig
 from recmodels.pairwise.sparse_products import pair_products
-
-if TYPE_CHECKING:
-    from recmodels.options import Earlier
+from recmodels.pairwise.vectors import TrainingTables, Vectors
 
 log = logging.getLogger(__name__)
 Tensors: TypeAlias = dict[str, Tensor]
 
-KEYS = {
-    "users": "users", "items": "items", "had": "items",
-    "users_terms": "user_terms", "items_terms": "terms", "had_terms": "terms",
+ROWS_OF = {
+    "users": "users", "items": "items", "history": "items",
+    "users_terms": "user_terms", "items_terms": "terms", "history_terms": "terms",
 }  # fmt: skip
-"""Whose rows each table holds."""
+"""What the rows of each embedding table stand for."""
 
-SPREAD = 0.1  # of vectors before the first step, over √(their length)
-SMALL = 1e-10
-TABLE, SQUARES = "table.", "squares."  # before the names of tables, among what a later training starts from
-NOTHING = np.empty((0, 0), np.float32)
+INITIAL_STD = 0.1  # of vectors before the first step, over √(their length)
+EPSILON = 1e-10
 
 
-class Table:
-    """Rows that are learnt, on a device: a step takes some of them, and changes those alone."""
+class EmbeddingTable:
+    """Rows of parameters on a device, with their Adagrad accumulators: a step gathers some, and updates those alone."""
 
-    def __init__(self, values: Floats, where: str) -> None:
-        self.values = torch.from_numpy(values).to(where)
-        self.squares = torch.zeros(len(values), device=where)
+    def __init__(self, values: Floats, device: str) -> None:
+        self.values = torch.from_numpy(values).to(device)
+        self.accumulators = torch.zeros(len(values), device=device)
 
-    def take(self, rows: Tensor | slice) -> Tensor:
-        """Copies of some rows, which gradients gather at."""
+    def gather(self, rows: Tensor | slice) -> Tensor:
+        """Copies of some rows, for gradients to collect at."""
         values = self.values.clone() if isinstance(rows, slice) else self.values.index_select(0, rows)
         return values.requires_grad_()
 
-    def change(self, rows: Tensor | slice, taken: Tensor, rate: float, regularization: float) -> None:
-        """Follow the gradient that has gathered at what was taken."""
-        if (gradient := taken.grad) is None:
+    def update(self, rows: Tensor | slice, gathered: Tensor, rate: float, regularization: float) -> None:
+        """An Adagrad step along the gradient of the rows that were gathered."""
+        if (gradient := gathered.grad) is None:
             return
-        gradient.add_(taken.detach(), alpha=regularization)
-        squares = self.squares[rows] + torch.linalg.vector_norm(gradient, dim=1).square_() / gradient.shape[1]
-        self.squares[rows] = squares
-        self.values[rows] = taken.detach().addcmul_(gradient, (-rate / (squares + SMALL).sqrt())[:, None])
+        gradient.add_(gathered.detach(), alpha=regularization)
+        squares = self.accumulators[rows] + torch.linalg.vector_norm(gradient, dim=1).square_() / gradient.shape[1]
+        self.accumulators[rows] = squares
+        self.values[rows] = gathered.detach().addcmul_(gradient, (-rate / (squares + EPSILON).sqrt())[:, None])
 
 
-class PairTraining:
-    """One training of vectors [., factors + 1], the bias last, whose products are the scores."""
+class PairTrainer:
+    """Trains vectors [., factors + 1], the bias last, whose products are the scores."""
 
-    def __init__(self, recipe: PairRecipe, data: Dataset, where: str) -> None:
-        self.recipe, self.where = recipe, where
-        self.steps = Steps(recipe, data, where)
-        rows = {"users": data.n_users} if recipe.user_ids else {}
-        self.sides: list[str] = ["items", "had"] if recipe.history else ["items"]
-        rows |= dict.fromkeys(self.sides, data.n_items)
-        if self.steps.terms is not None:
-            rows |= {f"{side}_terms": data.terms.shape[1] for side in self.sides}
-        if self.steps.user_terms is not None:
-            rows["users_terms"] = data.user_terms.shape[1]
-        spread = SPREAD / np.sqrt(recipe.factors)
+    def __init__(self, config: PairConfig, data: Dataset, device: str) -> None:
+        self.config, self.device = config, device
+        self.batches = Batches(config, data, device)
+        n_rows = {"users": data.n_users} if config.user_ids else {}
+        self.sides: list[str] = ["items", "history"] if config.history else ["items"]
+        n_rows |= dict.fromkeys(self.sides, data.n_items)
+        if self.batches.terms is not None:
+            n_rows |= {f"{side}_terms": data.terms.shape[1] for side in self.sides}
+        if self.batches.user_terms is not None:
+            n_rows["users_terms"] = data.user_terms.shape[1]
+        std = INITIAL_STD / np.sqrt(config.factors)
         self.tables = {
-            name: Table(self.steps.rng.normal(0, spread, (n, self.width)).astype(np.float32), where)
-            for name, n in rows.items()
+            name: EmbeddingTable(self.batches.rng.normal(0, std, (n, self.width)).astype(np.float32), device)
+            for name, n in n_rows.items()
         }
 
     @property
     def width(self) -> int:
         """Numbers in a row of every table."""
-        return self.recipe.factors + 1
+        return self.config.factors + 1
 
-    def start_from(self, earlier: "Earlier") -> bool:
-        """Take the rows of what was known already; False, and nothing taken, where the earlier tables are others."""
-        then = vars(earlier.model)
-        if any(then.get(f"{TABLE}{name}_", NOTHING).shape[1] != self.width for name in self.tables):
-            log.info("The earlier model is not of the same parts; this one starts anew.")
+    def start_from(self, earlier: TrainingTables, rows: dict[str, Ints]) -> bool:
+        """Take over the rows of users, items and terms that an earlier training knew.
+
+        Args:
+            earlier: The tables of that training.
+            rows: For `users`, `items`, `terms` and `user_terms` the earlier row of each, -1 for those that are new.
+
+        Returns:
+            False, and nothing is taken, where the earlier model was of other features or sizes.
+        """
+        if any(name not in earlier.values or earlier.values[name].shape[1] != self.width for name in self.tables):
+            log.info("The earlier model has other features or sizes; this one starts anew.")
             return False
         for name, table in self.tables.items():
-            place = earlier.places[KEYS[name]]
-            now, before = np.flatnonzero(place >= 0), place[place >= 0]
-            table.values[now] = torch.from_numpy(then[f"{TABLE}{name}_"][before]).to(self.where)
-            table.squares[now] = torch.from_numpy(then[f"{SQUARES}{name}_"][before]).to(self.where)
-            log.info("%s: %d of %d rows are of the earlier model.", name, len(now), len(place))
+            then = rows[ROWS_OF[name]]
+            now = np.flatnonzero(then >= 0)
+            table.values[now] = torch.from_numpy(earlier.values[name][then[now]]).to(self.device)
+            table.accumulators[now] = torch.from_numpy(earlier.accumulators[name][then[now]]).to(self.device)
+            log.info("%s: %d of %d rows are of the earlier model.", name, len(now), len(then))
         return True
-
-    def state(self) -> dict[str, Floats]:
-        """What a later training starts from."""
-        values = {f"{TABLE}{name}_": table.values.cpu().numpy() for name, table in self.tables.items()}
-        return values | {f"{SQUARES}{name}_": table.squares.cpu().numpy() for name, table in self.tables.items()}
 
     def run(self, epochs: int, minutes: float | None = None) -> None:
         """Train to the end, or for so many minutes. Raises NightrecError where the loss is no longer finite."""
-        recipe, began = self.recipe, time.monotonic()
+        config, began = self.config, time.monotonic()
         for epoch in range(epochs):
             started, total, n = time.monotonic(), 0.0, 0
-            for step in self.steps:
-                total += self.learn(step, recipe.learning_rate * (1 - epoch / epochs))
-                n += len(step.rows)
+            for batch in self.batches:
+                total += self.step(batch, config.learning_rate * (1 - epoch / epochs))
+                n += len(batch.rows)
                 if not np.isfinite(total):
                     raise NightrecError(f"The training diverged in epoch {epoch + 1}; give a smaller learning_rate.")
             log.info("Epoch %d: loss %.4f, %.1f s.", epoch + 1, total / n, time.monotonic() - started)
@@ -118,81 +116,87 @@ class PairTraining:
                 log.info("The %g minutes are over after epoch %d.", minutes, epoch + 1)
                 return
 
-    def learn(self, step: Step, rate: float) -> float:
-        """Follow the gradient of one step; returns its loss, from before."""
-        rows = {"users": step.users, "items": step.touched, "had": step.touched}  # of terms: all
-        taken = {name: table.take(rows.get(name, slice(None))) for name, table in self.tables.items()}
-        users, items = self.vectors(step, taken)
-        loss = self.loss(step, users, items)
+    def step(self, batch: Batch, rate: float) -> float:
+        """Follow the gradient of one batch; returns its loss, from before."""
+        rows = {"users": batch.users, "items": batch.items, "history": batch.items}  # of terms: all
+        gathered = {name: table.gather(rows.get(name, slice(None))) for name, table in self.tables.items()}
+        users, items = self.vectors(batch, gathered)
+        loss = self.loss(batch, users, items)
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             for name, table in self.tables.items():
-                table.change(rows.get(name, slice(None)), taken[name], rate, self.recipe.regularization)
+                table.update(rows.get(name, slice(None)), gathered[name], rate, self.config.regularization)
         return loss.item()
 
-    def vectors(self, step: Step, taken: Tensors) -> tuple[Tensor, Tensor]:
+    def vectors(self, batch: Batch, gathered: Tensors) -> tuple[Tensor, Tensor]:
         """The sums of features: of users [b, width], with 1 where items have their bias, and of items [t, width]."""
-        items = taken["items"] * self.steps.kept(len(step.touched))
-        if step.terms is not None:
-            items = items + step.terms.times(taken["items_terms"])
-        users = items.new_zeros(len(step.users), self.width)
-        if "users" in taken:
-            users = taken["users"] * self.steps.kept(len(step.users)) * step.familiar
-        if step.history is not None:
-            had = taken["had"]
-            if step.terms is not None:
-                had = had + step.terms.times(taken["had_terms"])
-            users = users + step.history.times(had)
-        if step.user_terms is not None:
-            users = users + step.user_terms.times(taken["users_terms"])
-        f = self.recipe.factors
+        items = gathered["items"] * self.batches.id_mask(len(batch.items))
+        if batch.terms is not None:
+            items = items + batch.terms.times(gathered["items_terms"])
+        users = items.new_zeros(len(batch.users), self.width)
+        if "users" in gathered:
+            users = gathered["users"] * self.batches.id_mask(len(batch.users)) * batch.identified
+        if batch.history is not None:
+            history = gathered["history"]
+            if batch.terms is not None:
+                history = history + batch.terms.times(gathered["history_terms"])
+            users = users + batch.history.times(history)
+        if batch.user_terms is not None:
+            users = users + batch.user_terms.times(gathered["users_terms"])
+        f = self.config.factors
         return torch.cat((users[:, :f], torch.ones_like(users[:, :1]), users[:, f + 1 :]), dim=1), items
 
-    def loss(self, step: Step, users: Tensor, items: Tensor) -> Tensor:
-        """The sum of the losses of all pairs of a step."""
-        loss = self.recipe.loss
-        if loss == "softmax":
-            return self.softmax(step, users, items)
-        given = self.masked(step, users, items)
-        tries = {"bpr": 1, "bce": pair_losses.AGAINST, "warp": pair_losses.TRIES}[loss]
-        drawn = self.steps.on(step.lots[self.steps.rng.integers(0, LOTS, (len(step.rows), tries))])
-        if loss == "bpr":
-            return pair_losses.bpr(*given, drawn[:, 0])
-        if loss == "bce":
-            return pair_losses.bce(*given, drawn)
-        return pair_losses.warp(*given, drawn, len(self.steps.known))
+    def loss(self, batch: Batch, users: Tensor, items: Tensor) -> Tensor:
+        """The sum of the losses of all pairs of a batch."""
+        match self.config.loss:
+            case "softmax":
+                return self.softmax(batch, users, items)
+            case "bpr":
+                return losses.bpr(*self.masked_scores(batch, users, items), self.draw(batch, 1)[:, 0])
+            case "bce":
+                return losses.bce(*self.masked_scores(batch, users, items), self.draw(batch, losses.BCE_NEGATIVES))
+            case "warp":
+                tried = self.draw(batch, losses.WARP_TRIES)
+                return losses.warp(*self.masked_scores(batch, users, items), tried, len(self.batches.known))
 
-    def softmax(self, step: Step, users: Tensor, items: Tensor) -> Tensor:
+    def draw(self, batch: Batch, n: int) -> Tensor:
+        """Positions of n negatives for each pair of a batch."""
+        return self.batches.on(batch.sampling_table[self.batches.rng.integers(0, TABLE_SIZE, (len(batch.rows), n))])
+
+    def softmax(self, batch: Batch, users: Tensor, items: Tensor) -> Tensor:
         """The loss of that name."""
-        pairs = pair_products(users, items, step.rows, step.items, step.starts)
-        rivals = items.index_select(0, step.rivals)
-        return pair_losses.softmax_of_products(pairs, step.rows, users, rivals, step.own, step.weights, step.log_counts)
+        pairs = pair_products(users, items, batch.rows, batch.positives, batch.starts)
+        negatives = items.index_select(0, batch.negatives)
+        return losses.softmax_of_products(
+            pairs, batch.rows, users, negatives, batch.masked, batch.weights, batch.log_counts
+        )
 
-    def masked(self, step: Step, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What losses are of: scores of pairs, rows, scores of rivals, MASKED where the user has one, and weights."""
-        scores, rivals = self.scores(step, users, items)
-        rivals = rivals.index_put(step.own, rivals.new_tensor(pair_losses.MASKED))
-        return scores, step.rows, rivals, step.weights
+    def masked_scores(self, batch: Batch, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the losses take: scores of the pairs, their rows, scores of the negatives, and weights."""
+        scores, negatives = self.scores(batch, users, items)
+        negatives = negatives.index_put(batch.masked, negatives.new_tensor(losses.MASKED_SCORE))
+        return scores, batch.rows, negatives, batch.weights
 
-    def scores(self, step: Step, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the pairs [n], and of all users with all rivals [b, m]."""
-        pairs = pair_products(users, items, step.rows, step.items, step.starts)
-        return pairs, users @ items[step.rivals].T
+    def scores(self, batch: Batch, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Of the pairs [n], and of all users with all negatives [b, m]."""
+        pairs = pair_products(users, items, batch.rows, batch.positives, batch.starts)
+        return pairs, users @ items[batch.negatives].T
 
-    def learnt(self) -> dict[str, Floats]:
-        """Users' own vectors, those of their terms, and items' as sums of their features; zeros without evidence.
-
-        All are float32 [., width].
-        """
-        steps = self.steps
-        known = np.zeros((steps.data.n_items, 1), np.float32)
-        known[steps.known] = 1
-        tables = {name: table.values.cpu().numpy() for name, table in self.tables.items()}
+    def fitted(self) -> Vectors:
+        """The vectors that a model scores with."""
+        batches, tables = self.batches, self.state().values
+        known = np.zeros((batches.data.n_items, 1), np.float32)
+        known[batches.known] = 1
         sums: dict[str, Floats] = {side: tables[side] * known for side in self.sides}
-        if steps.terms is not None:
-            sums |= {side: own + steps.terms @ tables[f"{side}_terms"] for side, own in sums.items()}
-        if "users_terms" in tables:
-            sums["user_terms"] = tables["users_terms"]
+        if batches.terms is not None:
+            sums |= {side: own + batches.terms @ tables[f"{side}_terms"] for side, own in sums.items()}
+        users: Floats | None = None
         if "users" in tables:
-            sums["users"] = tables["users"] * (np.diff(steps.data.indptr) > 0).astype(np.float32)[:, None]
-        return sums
+            users = tables["users"] * (np.diff(batches.data.indptr) > 0).astype(np.float32)[:, None]
+        return Vectors(sums["items"], sums.get("history"), users, tables.get("users_terms"))
+
+    def state(self) -> TrainingTables:
+        """What a later training starts from."""
+        values = {name: table.values.cpu().numpy() for name, table in self.tables.items()}
+        accumulators = {name: table.accumulators.cpu().numpy() for name, table in self.tables.items()}
+        return TrainingTables(values, accumulators, network={})

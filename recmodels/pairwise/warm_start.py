@@ -1,6 +1,6 @@
-"""Starting from a model of an earlier night: what was learnt of a user, an item or a term goes where it is now.
+"""Starting from a model that was trained before: the rows of users, items and terms that it knew are taken over.
 
-Indices change from night to night; ids, and the names of terms, stay.
+Indices change from one dataset to the next; ids, and the names of terms, stay.
 """
 
 from pathlib import Path

@@ -27,7 +27,7 @@ import numpy as np
 from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
 from recmodels.transformer.model import Transformer
-from recmodels.transformer.sequences import Histories
+from recmodels.transformer.sequences import TrainingSequences
 from tests.benchmarks.sequences import leave_one_out
 from tests.benchmarks.splits import movielens_1m
 
@@ -90,17 +90,17 @@ def _beside(options: argparse.Namespace, loss: str) -> dict[str, Any]:
     own = [options.data, "--loss", loss, "--epochs", str(options.epochs), "--here"]
     theirs = {THEIRS[name]: value for name, value in parameters.items() if name in THEIRS} | {"loss": THEIRS[loss]}
     epochs = options.peer_epochs or (1 if (options.data, loss) == SLOW else 3)
-    histories = Histories(model(options.data, loss, 1), learnt_from(options.data), parameters["length"])
+    sequences = TrainingSequences(model(options.data, loss, 1), learnt_from(options.data), parameters["length"])
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "rectools": []}
     with TemporaryDirectory() as folder:
-        np.save(Path(folder, "user.npy"), histories.users)
-        np.save(Path(folder, "item.npy"), histories.items)
+        np.save(Path(folder, "user.npy"), sequences.users)
+        np.save(Path(folder, "item.npy"), sequences.items)
         script = Path(__file__).with_name("peers_sequences.py")
         peer = [options.peers, str(script), folder, json.dumps(theirs), str(epochs)]
         for _ in range(options.turns):
             runs["ours"].append(_apart([sys.executable, "-m", "tests.benchmarks.epochs", *own], options.threads))
             runs["rectools"].append(_apart(peer, options.threads))
-    targets = int((histories.part_ends - histories.part_starts).sum())
+    targets = int((sequences.ends - sequences.starts).sum())
     row: dict[str, Any] = {"data": options.data, "loss": loss, "parameters": parameters}
     for side, turns in runs.items():
         seconds = [run["seconds"] for run in turns]

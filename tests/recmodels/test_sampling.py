@@ -1,10 +1,10 @@
-"""Weights and odds by popularity, against their definitions."""
+"""Propensity weights and sampling probabilities, against their definitions."""
 
 import numpy as np
 import pytest
 
 from recmodels.data.dataset import Dataset
-from recmodels.sampling import importance, odds
+from recmodels.sampling import propensity_weights, sampling_probabilities
 
 
 def head_and_tail() -> Dataset:
@@ -20,16 +20,16 @@ def three_items(weight: list[float] | None = None) -> Dataset:
 
 def test_an_interaction_counts_by_its_items_popularity_to_minus_the_exponent() -> None:
     counts = np.array([0.5, 0.5, 0.5, 0.5, 1])
-    np.testing.assert_allclose(importance(three_items(), 0.5, weighted=True), counts / 0.6, rtol=1e-6)
-    np.testing.assert_array_equal(importance(three_items(), 0, weighted=True), np.ones(5, np.float32))
+    np.testing.assert_allclose(propensity_weights(three_items(), 0.5, weighted=True), counts / 0.6, rtol=1e-6)
+    np.testing.assert_array_equal(propensity_weights(three_items(), 0, weighted=True), np.ones(5, np.float32))
 
 
 def test_weights_count_where_they_are_asked_for() -> None:
     data = three_items(weight=[1, 2, 3, 4, 5])
-    np.testing.assert_allclose(importance(data, 0, weighted=True), np.array([1, 2, 3, 4, 5]) / 3, rtol=1e-6)
-    np.testing.assert_array_equal(importance(data, 0, weighted=False), np.ones(5, np.float32))
+    np.testing.assert_allclose(propensity_weights(data, 0, weighted=True), np.array([1, 2, 3, 4, 5]) / 3, rtol=1e-6)
+    np.testing.assert_array_equal(propensity_weights(data, 0, weighted=False), np.ones(5, np.float32))
 
 
 @pytest.mark.parametrize(("exponent", "expected"), [(0, [1 / 2, 1 / 2, 0]), (1, [4 / 5, 1 / 5, 0])])
-def test_rivals_are_drawn_by_popularity_to_the_exponent(exponent: float, expected: list[float]) -> None:
-    np.testing.assert_allclose(odds(three_items(), exponent), expected)
+def test_negatives_are_drawn_by_popularity_to_the_exponent(exponent: float, expected: list[float]) -> None:
+    np.testing.assert_allclose(sampling_probabilities(three_items(), exponent), expected)

@@ -31,7 +31,7 @@ class TestHybrid(RecommenderContract):
         return Hybrid(**SMALL)
 
 
-class TestHybridWithWarpAgainstFewRivals(RecommenderContract):
+class TestHybridWithWarpAgainstFewNegatives(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Hybrid:
@@ -55,7 +55,7 @@ def two_tastes(n_users: int = 120, n_items: int = 60) -> tuple[Dataset, np.ndarr
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr", "warp", "bce"])
 @pytest.mark.parametrize("features", [{}, {"history": False, "content": False}])
-def test_tastes_are_learnt(loss: str, features: dict[str, bool]) -> None:
+def test_preferences_are_learned(loss: str, features: dict[str, bool]) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)
     model = Hybrid(factors=8, epochs=40, batch=256, negatives=32, regularization=0.1, loss=loss, **features)
@@ -70,7 +70,7 @@ def test_a_score_is_the_sum_over_all_pairs_of_features() -> None:
     top = model.recommend(data, np.array([3]), 5)
     own = slice(data.indptr[3], data.indptr[4])
     items, weights = data.item_index[own], data.matrix.toarray()[3, data.item_index[own]]
-    user = model.user_vectors_[3, :8] + weights @ model.had_vectors_[items, :8] / np.sqrt(weights.sum())
+    user = model.user_vectors_[3, :8] + weights @ model.history_vectors_[items, :8] / np.sqrt(weights.sum())
     expected = model.item_vectors_[top.items[0]] @ np.append(user, 1)
     np.testing.assert_allclose(top.scores[0], expected, rtol=1e-4)
 
@@ -103,7 +103,7 @@ def test_a_user_who_has_done_nothing_is_known_by_the_user_table(kind: type[Hybri
     assert taste[np.arange(110, 120)[:, None], served.items].mean() > 0.9 and not served.cold.any()
     nameless = replace(some, user_terms=sparse.csr_array((120, 2), dtype=np.float32))  # nothing is said of anybody
     assert serve(model, Popularity().fit(some), nameless, np.arange(110, 120), 10).cold.all()
-    with pytest.raises(ValueError, match="The data have 0 terms of users, learnt were 2"):
+    with pytest.raises(ValueError, match="The data have 0 terms of users, the model was fitted with 2"):
         model.recommend(replace(some, user_terms=sparse.csr_array((120, 0), dtype=np.float32)), np.array([0]), 3)
 
 
@@ -124,7 +124,7 @@ def test_reasons_are_the_items_that_add_most_to_the_score() -> None:
     model = Hybrid(**SMALL).fit(data)
     users = np.arange(10)
     top = model.recommend(data, users, 5)
-    share = model.had_vectors_[:, :-1] @ model.item_vectors_[:, :-1].T  # [history item, target]
+    share = model.history_vectors_[:, :-1] @ model.item_vectors_[:, :-1].T  # [history item, target]
     for user, (items, reasons) in enumerate(zip(top.items, model.explain(data, users, top), strict=True)):
         own = np.unique(data.item_index[data.indptr[user] : data.indptr[user + 1]])
         for item, reason in zip(items[items >= 0], reasons[items >= 0], strict=True):

@@ -1,4 +1,4 @@
-"""Neural collaborative filtering: its score, and what it learns."""
+"""Neural collaborative filtering: its score, and that it learns preferences."""
 
 import numpy as np
 import pytest
@@ -29,23 +29,23 @@ class TestNeuMFAsPublished(RecommenderContract):
 
 
 def test_the_network_scores_what_it_was_trained_to_score() -> None:
-    from recmodels.pairwise.ncf_training import NCFTraining
+    from recmodels.pairwise.ncf_training import NCFTrainer
 
     data = small_site()
     model = NCF(**SMALL, dropout=0.0, id_dropout=0.0)
-    training = NCFTraining(model, data, "cpu", model.hidden)
-    training.run(model.epochs)
-    model._keep(training)
-    step = next(iter(training.steps))
-    rows = {"users": step.users, "items": step.touched, "had": step.touched}
-    taken = {name: table.take(rows.get(name, slice(None))) for name, table in training.tables.items()}
-    _, rivals = training.scores(step, *training.vectors(step, taken))
-    scored = model._score(data, step.users.numpy().astype(np.int32))
-    np.testing.assert_allclose(scored[:, step.touched[step.rivals].numpy()], rivals.detach().numpy(), atol=1e-5)
+    trainer = NCFTrainer(model, data, "cpu", model.hidden)
+    trainer.run(model.epochs)
+    model._keep(trainer)
+    batch = next(iter(trainer.batches))
+    rows = {"users": batch.users, "items": batch.items, "history": batch.items}
+    gathered = {name: table.gather(rows.get(name, slice(None))) for name, table in trainer.tables.items()}
+    _, negatives = trainer.scores(batch, *trainer.vectors(batch, gathered))
+    scored = model._score(data, batch.users.numpy().astype(np.int32))
+    np.testing.assert_allclose(scored[:, batch.items[batch.negatives].numpy()], negatives.detach().numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bce"])
-def test_tastes_are_learnt(loss: str) -> None:
+def test_preferences_are_learned(loss: str) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)
     model = NCF(factors=6, hidden=4, epochs=15, batch=256, regularization=0.1, loss=loss).fit(data)

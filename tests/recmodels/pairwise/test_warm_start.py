@@ -68,14 +68,14 @@ def test_a_training_that_starts_warm_and_takes_no_step_scores_as_before_whatever
     np.testing.assert_allclose(scores[known], expected[known], atol=1e-5)
 
 
-def test_what_is_new_is_learnt_and_a_new_item_starts_from_its_terms() -> None:
+def test_a_new_item_is_trained_and_a_new_item_starts_from_its_terms() -> None:
     data = small_site()
     before = Hybrid(**KIND).fit(data)
     places = same_places(data)
     places["items"][7] = -1
     after = Hybrid(**KIND, warm_epochs=0)
     after.fit(data, FitOptions(warm_start=Earlier(before, places)))
-    of_terms = data.terms[[7]] @ vars(before)["table.items_terms_"]
+    of_terms = data.terms[[7]] @ before.tables_["items_terms"]
     assert np.abs(after.item_vectors_[7] - of_terms).max() < 0.2 < np.abs(of_terms).max()
 
 
