@@ -37,7 +37,7 @@ NEEDED = {"users_expected", "users_listed", "rows_expected", "rows", "k", *ZERO}
 ADVICE = "the last export stays published: please report this, with the files, as a bug of the model that won"
 
 
-def table_rules(profile: Mapping[str, Any]) -> list[Rule]:
+def _table_rules(profile: Mapping[str, Any]) -> list[Rule]:
     """The rules of an export, given the counts of its files (see `check_export`)."""
     users, rows = profile["users_expected"], profile["rows_expected"]
     found = [
@@ -77,7 +77,7 @@ def check_export(profile: Mapping[str, Any], docs_out: Path | None = None, run_d
     """
     if missing := sorted(NEEDED - profile.keys()):
         raise ExportRefused(f"The export cannot be judged: nobody counted {', '.join(missing)}; {ADVICE}.")
-    suite = Suite("exports-table", table_rules(profile))
+    suite = Suite("exports-table", _table_rules(profile))
     suite.check(pd.DataFrame([dict(profile)]))
     if docs_out is not None:
         write_docs(docs_out, [suite], run_date)

@@ -29,7 +29,7 @@ def embedded(items: pa.Table, columns: list[Terms], settings: FeatureSettings) -
         return None
     texts = _texts_of(items, settings)
     rows = np.array([row for row, text in enumerate(texts) if text], np.int64)
-    vectors = vectors_of([texts[row] for row in rows], Path(settings.embedder))
+    vectors = _vectors_of([texts[row] for row in rows], Path(settings.embedder))
     terms = sp.hstack([column.weights for column in columns]) if columns else sp.csr_array((items.num_rows, 0))
     length = np.sqrt(np.asarray(terms.power(2).sum(axis=1)).ravel())[rows]
     share = settings.embedder_share
@@ -50,7 +50,7 @@ def _texts_of(items: pa.Table, settings: FeatureSettings) -> list[str]:
     )
 
 
-def vectors_of(texts: list[str], folder: Path) -> npt.NDArray[np.float32]:
+def _vectors_of(texts: list[str], folder: Path) -> npt.NDArray[np.float32]:
     """A vector of length one for each text: [n, d]."""
     if not (folder / "modules.json").is_file():
         raise ConfigError(

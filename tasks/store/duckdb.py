@@ -14,10 +14,10 @@ import duckdb
 def connect(
     beside: Path, memory_limit: str | None = None, threads: int | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory database that spills into a temporary folder inside ``beside``.
+    """An in-memory database that spills into a temporary folder inside `beside`.
 
     Rows keep their input order through every query, since ties between events are broken by it.
-    ``memory_limit`` is a DuckDB size such as ``"2GB"``; without one DuckDB takes up to 80 % of the machine.
+    `memory_limit` is a DuckDB size such as `"2GB"`; without one DuckDB takes up to 80 % of the machine.
     """
     with TemporaryDirectory(prefix=".tmp-duckdb-", dir=beside) as spill:
         connection = duckdb.connect(

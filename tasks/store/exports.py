@@ -1,7 +1,7 @@
 """Publishing: which exports a store has, and the switch that shows readers another one.
 
-Readers find an export through ``latest.json``, which is replaced last and in one step: they see the old export or the
-new one, whole. A line in ``published.jsonl`` tells of every switch.
+Readers find an export through `latest.json`, which is replaced last and in one step: they see the old export or the
+new one, whole. A line in `published.jsonl` tells of every switch.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ def point_to(store: Store, manifest: Json) -> None:
             log_event("export", "note", f"{text}; run the night with --fresh to publish it anew")
         elif not current or current["export_id"] != manifest["export_id"]:
             gone = [name for name in (current or {}).get("withdrawn", []) if store.export(name).is_dir()]
-            switch(store, manifest, "night", gone)
+            _switch(store, manifest, "night", gone)
 
 
 def rollback(store: Store, to: str | None = None) -> tuple[str, str]:
@@ -68,11 +68,11 @@ def rollback(store: Store, to: str | None = None) -> tuple[str, str]:
         chosen = target["export_id"]
         withdrawn = [name for name in ids if age_order(name) > age_order(chosen)]
         if chosen != current["export_id"] or withdrawn != current.get("withdrawn", []):
-            switch(store, target, "rollback", withdrawn)
+            _switch(store, target, "rollback", withdrawn)
     return current["export_id"], chosen
 
 
-def switch(store: Store, manifest: Json, by: str, withdrawn: list[str]) -> None:
+def _switch(store: Store, manifest: Json, by: str, withdrawn: list[str]) -> None:
     current = read_json(store.pointer)
     export_id = manifest["export_id"]
     pointer = {
@@ -99,7 +99,7 @@ def switch(store: Store, manifest: Json, by: str, withdrawn: list[str]) -> None:
 
 
 def switches(store: Store) -> list[Json]:
-    """The lines of ``published.jsonl``, oldest first; one that was cut short is left out."""
+    """The lines of `published.jsonl`, oldest first; one that was cut short is left out."""
     found = []
     with suppress(FileNotFoundError):
         for line in (store.root / "published.jsonl").read_text(encoding="utf-8").splitlines():
@@ -149,22 +149,22 @@ def age_order(export_id: str) -> tuple[str, int]:
 
 def newest_export(store: Store, run_date: date) -> Json | None:
     """The manifest of the last export of a night that is still there whole."""
-    ids = sorted(export_ids(store, run_date), key=export_number)
+    ids = sorted(_export_ids(store, run_date), key=export_number)
     manifest = read_json(store.export_manifest(ids[-1])) if ids else None
     return manifest if manifest and store.export(manifest["export_id"]).is_dir() else None
 
 
-def export_ids(store: Store, run_date: date) -> set[str]:
+def _export_ids(store: Store, run_date: date) -> set[str]:
     """Every export id that a night has used, whether or not its files are still there."""
     manifests = {path.stem for path in store.export_manifest("x").parent.rglob(f"{run_date}*.json")}
     return manifests | {path.name for path in store.exports.glob(f"{run_date}*") if path.is_dir()}
 
 
 def export_number(export_id: str) -> int:
-    """1 for a night's first export, 2 for ``<run_date>.2``, and so on."""
+    """1 for a night's first export, 2 for `<run_date>.2`, and so on."""
     return int(export_id.partition(".")[2] or 1)
 
 
 def next_export_id(store: Store, run_date: date) -> str:
-    used = max((export_number(used) for used in export_ids(store, run_date)), default=0)
+    used = max((export_number(used) for used in _export_ids(store, run_date)), default=0)
     return f"{run_date}.{used + 1}" if used else str(run_date)

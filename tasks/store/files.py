@@ -29,15 +29,15 @@ def replacing(folder: Path, even_after: tuple[type[Exception], ...] = ()) -> Ite
     out.mkdir()
     try:
         yield out
-        put_in_place(out, folder)
+        _put_in_place(out, folder)
     except even_after:
-        put_in_place(out, folder)
+        _put_in_place(out, folder)
         raise
     finally:
         shutil.rmtree(out, ignore_errors=True)
 
 
-def put_in_place(out: Path, folder: Path) -> None:
+def _put_in_place(out: Path, folder: Path) -> None:
     """Sync the folder `out` and rename it to `folder`, whose old content goes."""
     for path in [*out.rglob("*"), out]:
         sync(path)

@@ -54,7 +54,7 @@ def machine() -> str:
 def beating(path: Path, still_wanted: Callable[[], bool] | None = None, every: float = BEAT) -> Iterator[None]:
     """Give signs of life during the block.
 
-    When ``still_wanted`` says no, this process is ended as if by SIGTERM: whoever asked for its work is gone.
+    When `still_wanted` says no, this process is ended as if by SIGTERM: whoever asked for its work is gone.
     """
     done = threading.Event()
     touch(path)

@@ -47,7 +47,7 @@ def held(
     while True:
         with ExitStack() as holding:
             try:
-                token, dead = take(store, flow_run, holding)
+                token, dead = _take(store, flow_run, holding)
             except InUseError:
                 if time.monotonic() >= until:
                     raise
@@ -70,8 +70,8 @@ def in_use(store: Store) -> bool:
     return not here or psutil.pid_exists(lease["pid"])
 
 
-def take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
-    """Take the store at once, or raise InUseError; ``holding`` lets go of it.
+def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
+    """Take the store at once, or raise InUseError; `holding` lets go of it.
 
     Returns the token of the lease, and the flow run of a holder before that died, if any.
     """
@@ -86,7 +86,7 @@ def take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         locks = True
     except BlockingIOError:
-        raise refused(store, read_json(store.lease)) from None
+        raise _refused(store, read_json(store.lease)) from None
     except OSError as error:  # a file system without locks: the lease alone decides
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
@@ -95,7 +95,7 @@ def take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
     if before is not None:
         dead_here = locks and before["machine"] == machine()  # we hold the lock that its holder had
         if not dead_here and (age(store.lease) or 0.0) < STALE:
-            raise refused(store, before)
+            raise _refused(store, before)
         put_aside(store, before)
     token = uuid.uuid4().hex
     mine = {
@@ -107,7 +107,7 @@ def take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
         "flow_run": flow_run,
     }
     write_new(store, mine)
-    holding.callback(let_go, store, token)
+    holding.callback(_let_go, store, token)
     holding.enter_context(beating(store.lease, lambda: is_held(store, token)))
     return token, before["flow_run"] if before else ""
 
@@ -125,7 +125,7 @@ def write_new(store: Store, lease: Json) -> None:
     try:
         os.link(draft, store.lease)
     except FileExistsError:
-        raise refused(store, read_json(store.lease)) from None
+        raise _refused(store, read_json(store.lease)) from None
     except OSError:  # a file system without hard links
         with store.lease.open("x") as file:
             file.write(draft.read_text())
@@ -143,17 +143,17 @@ def put_aside(store: Store, dead: Json) -> None:
     found = read_json(aside)
     if found is not None and found["token"] != dead["token"]:
         aside.rename(store.lease)
-        raise refused(store, found)
+        raise _refused(store, found)
     aside.unlink()
 
 
-def let_go(store: Store, token: str) -> None:
+def _let_go(store: Store, token: str) -> None:
     lease = read_json(store.lease)
     if lease is not None and lease["token"] == token:
         store.lease.unlink()
 
 
-def refused(store: Store, lease: Json | None) -> InUseError:
+def _refused(store: Store, lease: Json | None) -> InUseError:
     who = f", on {lease['host']} since {lease['since']} (process {lease['pid']})" if lease else ""
     return InUseError(
         f"Another night is running in the store {store.root}{who}: wait for it to end, or use another --store."

@@ -48,12 +48,12 @@ class Slots:
     folder: Path
 
     def free(self, n: int, held: ExitStack) -> list[str]:
-        """Take n of them, or fewer where there are not as many at the moment; ``held`` gives them back."""
+        """Take n of them, or fewer where there are not as many at the moment; `held` gives them back."""
         taken: list[str] = []
         for name in self.names:
             if len(taken) == n:
                 break
-            if lock := locked(self.folder / f"{self.kind}-{name}"):
+            if lock := _locked(self.folder / f"{self.kind}-{name}"):
                 held.enter_context(lock)
                 taken.append(name)
         return taken
@@ -92,9 +92,9 @@ class Machine:
             (self.memory, math.ceil(memory / self.memory_slot)),
             (self.gpus, gpus),
         ]
-        private_folder(self.folder)
+        _private_folder(self.folder)
         with ExitStack() as held:
-            while not (turn := locked(self.folder / "turn")):  # one at a time collects a share: nobody waits half-fed
+            while not (turn := _locked(self.folder / "turn")):  # one at a time collects a share: nobody waits half-fed
                 wait(poll)
             with turn:
                 for slots, asked in parts:
@@ -107,7 +107,7 @@ class Machine:
             yield mine  # of the last kind, the GPUs
 
 
-def locked(path: Path) -> IO[bytes] | None:
+def _locked(path: Path) -> IO[bytes] | None:
     """A file that is locked until it is closed; None where somebody else has locked it."""
     file = path.open("ab")
     try:
@@ -118,7 +118,7 @@ def locked(path: Path) -> IO[bytes] | None:
     return file
 
 
-def private_folder(folder: Path) -> None:
+def _private_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise ConfigError(f"{folder} belongs to somebody else: remove it, or set TMPDIR to a folder of your own.")

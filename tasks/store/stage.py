@@ -29,7 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def worth_retrying(task: "Task[Any, Any]", run: TaskRun, state: "State[Any]") -> bool:
+def _worth_retrying(task: "Task[Any, Any]", run: TaskRun, state: "State[Any]") -> bool:
     """Whether trying again may help: input or output failed, and not for want of room."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
@@ -63,7 +63,7 @@ def stage_task(run_name: str, *, reads_and_writes: bool = False) -> Callable[[Ca
             result_serializer="json",
             retries=len(PAUSES) if reads_and_writes else 0,
             retry_delay_seconds=PAUSES if reads_and_writes else None,
-            retry_condition_fn=worth_retrying if reads_and_writes else None,
+            retry_condition_fn=_worth_retrying if reads_and_writes else None,
         )
 
     return as_task

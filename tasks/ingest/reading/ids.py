@@ -1,7 +1,7 @@
 """Ids as SQL: how a value becomes an int64 or a string without losing what distinguishes it.
 
-A column is int64 only if each value is a *canonical* integer, one that prints as it was written: ``7`` is, ``007``,
-``+7``, ``7.0`` and a JSON string ``"7"`` are not. One value that is not makes the whole column text, so that no two
+A column is int64 only if each value is a *canonical* integer, one that prints as it was written: `7` is, `007`,
+`+7`, `7.0` and a JSON string `"7"` are not. One value that is not makes the whole column text, so that no two
 ids fall together and each leaves as it came.
 """
 
@@ -16,9 +16,9 @@ _EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers below these are exact in 
 
 
 def integer(value: Value, *, strict: bool) -> str:
-    """The id as BIGINT; NULL, or any integer, where it is not one that ``odd`` would pass.
+    """The id as BIGINT; NULL, or any integer, where it is not one that `odd` would pass.
 
-    ``strict``: a string is never an integer, whatever it holds; otherwise it is one if it is written as one.
+    `strict`: a string is never an integer, whatever it holds; otherwise it is one if it is written as one.
     """
     if value.type in _WHOLE:
         return f"CAST({value.sql} AS BIGINT)"
@@ -31,7 +31,7 @@ def integer(value: Value, *, strict: bool) -> str:
 def odd(value: Value, as_integer: str, *, strict: bool) -> str:
     """The value as text where it is neither missing nor a canonical integer, else NULL.
 
-    ``as_integer``: what ``integer`` gave, or a column that holds it.
+    `as_integer`: what `integer` gave, or a column that holds it.
     """
     if value.type in _WHOLE:
         return "CAST(NULL AS VARCHAR)"

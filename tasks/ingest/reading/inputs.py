@@ -93,7 +93,7 @@ class Inputs(BaseModel):
 def resolve(name: str, table: TableInput) -> list[Path]:
     """The files of a table, sorted by name: the file itself, a folder's data files at any depth, a glob's matches.
 
-    Raises ``ConfigError`` if there is none.
+    Raises `ConfigError` if there is none.
     """
     path = Path(table.path).expanduser()
     if "://" in table.path:
@@ -129,9 +129,9 @@ def check_inputs(inputs: Inputs) -> None:
 
 
 def input_fingerprint(inputs: Inputs) -> list[dict[str, Any]]:
-    """Path, size in bytes and modification time (``mtime_ns``) of each file that a night would read.
+    """Path, size in bytes and modification time (`mtime_ns`) of each file that a night would read.
 
-    Raises ``ConfigError`` for files that are not there, before anything is started.
+    Raises `ConfigError` for files that are not there, before anything is started.
     """
     found = [file for name, table in inputs.tables().items() for file in resolve(name, table)]
     return [
@@ -142,12 +142,12 @@ def input_fingerprint(inputs: Inputs) -> list[dict[str, Any]]:
 
 
 def extension(path: Path) -> str:
-    """The extension in lower case, that under ``.gz`` for compressed files."""
+    """The extension in lower case, that under `.gz` for compressed files."""
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def head(path: Path, size: int, *, unzip: bool = True) -> bytes:
-    """The first ``size`` bytes of a file; of its contents, if it is gzipped and they are not wanted as they are."""
+    """The first `size` bytes of a file; of its contents, if it is gzipped and they are not wanted as they are."""
     try:
         with path.open("rb") as file:
             start = file.read(size)

@@ -42,9 +42,9 @@ _AMAZON_NAMES: dict[str, dict[str, str | list[str]]] = {
 def apply(name: str, inputs: Inputs) -> Inputs:
     """The inputs with what a preset knows; a folder is replaced by its files, and adds the tables it has.
 
-    ``movielens``: ``ratings``, ``movies``, ``tags`` and ``users``, as ``.csv`` or as ``.dat`` ('::' between columns,
-    latin-1, no header), also gzipped. ``amazon``: reviews as JSON lines, of 2014 and 2023, and ``meta_*`` items.
-    Raises ``ConfigError`` for an unknown name, and for a folder without the interactions.
+    `movielens`: `ratings`, `movies`, `tags` and `users`, as `.csv` or as `.dat` ('::' between columns,
+    latin-1, no header), also gzipped. `amazon`: reviews as JSON lines, of 2014 and 2023, and `meta_*` items.
+    Raises `ConfigError` for an unknown name, and for a folder without the interactions.
     """
     if name not in _PRESETS:
         near = get_close_matches(name, _PRESETS, n=1, cutoff=0.5)

@@ -22,7 +22,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Reject:
-    """A line that is not a row. ``line`` is physical, from 1."""
+    """A line that is not a row. `line` is physical, from 1."""
 
     table: str
     file: Path
@@ -31,10 +31,10 @@ class Reject:
     text: str
 
 
-def lines_of(rows: NDArray[np.int64], skip: int, holes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The lines of the rows of a text file, given the lines after the first ``skip`` that are no rows.
+def _lines_of(rows: NDArray[np.int64], skip: int, holes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lines of the rows of a text file, given the lines after the first `skip` that are no rows.
 
-    ``rows``: int64, from 0, in any order; ``holes``: int64, ascending; the lines are int64, from 1.
+    `rows`: int64, from 0, in any order; `holes`: int64, ascending; the lines are int64, from 1.
     """
     rows_before = holes - skip - 1 - np.arange(holes.size)  # how many rows are before each hole
     return rows + skip + 1 + np.searchsorted(rows_before, rows, side="right")
@@ -42,7 +42,7 @@ def lines_of(rows: NDArray[np.int64], skip: int, holes: NDArray[np.int64]) -> ND
 
 def actual_lines(numbered: NDArray[np.int64], skip: int, holes: NDArray[np.int64]) -> NDArray[np.int64]:
     """The lines of rows that were numbered as if every line were a row."""
-    return lines_of(numbered - skip - 1, skip, holes)
+    return _lines_of(numbered - skip - 1, skip, holes)
 
 
 def of_scan(db: duckdb.DuckDBPyConnection, table: str, source: Source) -> list[Reject]:

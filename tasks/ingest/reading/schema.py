@@ -30,9 +30,9 @@ _JSON_TYPES = {"UBIGINT": "BIGINT", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", "BOO
 
 
 def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
-    """Our columns and where they are in this file: ``{ours: the site's name}``, required ones first.
+    """Our columns and where they are in this file: `{ours: the site's name}`, required ones first.
 
-    Raises ``ConfigError`` for a mapped column that the table has no use for, ``DataRefused`` for one that is not there.
+    Raises `ConfigError` for a mapped column that the table has no use for, `DataRefused` for one that is not there.
     """
     known = (*REQUIRED[name], *OPTIONAL[name])
     if name not in OPEN and (unknown := [ours for ours in table.columns if ours not in known]):
@@ -119,7 +119,7 @@ def common_type(types: Iterable[str | None]) -> str:
 
 
 def cast(value: Value, kind: str) -> str:
-    """The value as a type that ``survey`` found, lists of lists as one list; a loss is an error, never a NULL."""
+    """The value as a type that `survey` found, lists of lists as one list; a loss is an error, never a NULL."""
     if kind == "VARCHAR":
         return as_text(value)
     if value.type != JSON:

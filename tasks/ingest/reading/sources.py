@@ -22,7 +22,7 @@ _KEYS_FROM = 100_000  # lines of a JSON file that are looked at to learn its key
 
 
 class Value(NamedTuple):
-    """A value as SQL, and its type: ``TEXT``, ``JSON`` or a DuckDB type."""
+    """A value as SQL, and its type: `TEXT`, `JSON` or a DuckDB type."""
 
     sql: str
     type: str
@@ -41,7 +41,7 @@ def as_text(value: Value) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """A file of a table. ``path`` is the site's file, ``readable`` it or a UTF-8 copy; ``columns``: name → type."""
+    """A file of a table. `path` is the site's file, `readable` it or a UTF-8 copy; `columns`: name → type."""
 
     path: Path
     readable: Path
@@ -60,7 +60,7 @@ class Source:
         return self.dialect.skip if self.dialect else 0
 
     def value(self, column: str) -> Value:
-        """A column of ``relation()`` as SQL."""
+        """A column of `relation()` as SQL."""
         position = list(self.columns).index(column)
         if self.format == "csv":
             return Value(f"c{position}", TEXT)
@@ -71,7 +71,7 @@ class Source:
     def relation(self) -> str:
         """The rows in the order of the file, as something to select from.
 
-        Lines of JSON files keep their place: ``line`` is NULL for blank ones and ``v`` for those that are no object.
+        Lines of JSON files keep their place: `line` is NULL for blank ones and `v` for those that are no object.
         """
         if self.format == "parquet":
             return f"read_parquet({literal(self.readable)})"
@@ -110,10 +110,10 @@ def open_source(
     *,
     copied: bool = False,
 ) -> Source | None:
-    """The file as a source, None if it is empty; ``wanted``: column names that tell a header's delimiter.
+    """The file as a source, None if it is empty; `wanted`: column names that tell a header's delimiter.
 
-    A copy in UTF-8 with even line ends is written into ``copies`` where DuckDB needs one, or where it is asked for.
-    Raises ``DataRefused`` for a file that is not what it claims to be.
+    A copy in UTF-8 with even line ends is written into `copies` where DuckDB needs one, or where it is asked for.
+    Raises `DataRefused` for a file that is not what it claims to be.
     """
     kind = format_of(path, table)
     if path.stat().st_size == 0:
@@ -148,7 +148,7 @@ _LINES = TableInput(path="", delimiter="\x01", header=["line"], quote=None)
 
 
 def run(db: duckdb.DuckDBPyConnection, sql: str, path: Path) -> list[tuple[Any, ...]]:
-    """All rows of a query over a file. Raises ``Unreadable`` with DuckDB's own reason."""
+    """All rows of a query over a file. Raises `Unreadable` with DuckDB's own reason."""
     try:
         rows: list[tuple[Any, ...]] = db.execute(sql).fetchall()
     except duckdb.Error as error:

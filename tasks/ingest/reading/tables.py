@@ -23,8 +23,8 @@ _NOTHING = Value("CAST(NULL AS VARCHAR)", "VARCHAR")
 class Table:
     """A table before it is read.
 
-    ``maps``: file → our columns and the site's names for them; ``optional``: those of our optional columns that some
-    file has; ``others``: the site's own columns → type; ``reading``: of its timestamps, if it has any.
+    `maps`: file → our columns and the site's names for them; `optional`: those of our optional columns that some
+    file has; `others`: the site's own columns → type; `reading`: of its timestamps, if it has any.
     """
 
     name: str
@@ -45,9 +45,9 @@ class Table:
 def open_table(
     db: duckdb.DuckDBPyConnection, name: str, given: TableInput, copies: Path, uneven: Collection[Path]
 ) -> Table:
-    """Finds a table's files, columns and types. ``uneven``: files that are read by way of a copy in ``copies``.
+    """Finds a table's files, columns and types. `uneven`: files that are read by way of a copy in `copies`.
 
-    Raises ``ConfigError`` for missing files, ``DataRefused`` for empty files and missing columns.
+    Raises `ConfigError` for missing files, `DataRefused` for empty files and missing columns.
     """
     files = resolve(name, given)
     wanted = {site for ours in (*schema.REQUIRED[name], *schema.OPTIONAL[name]) for site in schema.names(given, ours)}
@@ -105,9 +105,9 @@ def _reading(
 def query(table: Table, source: Source, id_types: Mapping[str, str]) -> str:
     """The table's columns of a file as SQL, its ids of those types.
 
-    Timestamps are microseconds. Columns whose names end in ``?`` check what is taken for granted: ``user_id?`` has the
-    ids that are no integers, ``available?`` the texts that are neither yes nor no, ``line?`` the lines of a JSON file
-    that are no object; ``object?`` says whether a line is one.
+    Timestamps are microseconds. Columns whose names end in `?` check what is taken for granted: `user_id?` has the
+    ids that are no integers, `available?` the texts that are neither yes nor no, `line?` the lines of a JSON file
+    that are no object; `object?` says whether a line is one.
     """
     mapped = {ours: source.value(theirs) for ours, theirs in table.maps[source.path].items()}
     parsed: dict[str, str] = {}  # computed first and once; the columns refer to them as "name!"

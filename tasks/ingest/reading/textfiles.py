@@ -24,7 +24,7 @@ _DELIMITERS = (",", "\t", ";", "|", "::")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written. ``skip``: the lines up to and including the header."""
+    """How a CSV file is written. `skip`: the lines up to and including the header."""
 
     delimiter: str
     quote: str
@@ -44,7 +44,7 @@ class Lines:
 def dialect(path: Path, table: TableInput, wanted: Collection[str]) -> Dialect | None:
     """The dialect of a UTF-8 file, None for an empty one.
 
-    The delimiter, where it is not given, is the one that finds most of the ``wanted`` names in the header, then the
+    The delimiter, where it is not given, is the one that finds most of the `wanted` names in the header, then the
     one that makes most columns; in files without a header, the one that makes as many columns as were named.
     """
     text = head(path, _SAMPLE).removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
@@ -121,7 +121,7 @@ def count_lines(path: Path) -> Lines:
 
 
 def needs_copy(path: Path, encoding: str) -> bool:
-    """Whether DuckDB could not read the file as it is: another encoding, or lines that end in ``\\r`` alone."""
+    """Whether DuckDB could not read the file as it is: another encoding, or lines that end in `\\r` alone."""
     if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii"):
         return True
     start = head(path, _SAMPLE)
@@ -130,7 +130,7 @@ def needs_copy(path: Path, encoding: str) -> bool:
 
 
 def write_copy(path: Path, encoding: str, copy: Path) -> None:
-    """The same text in UTF-8 with lines that end in ``\\n``. Raises ``DataRefused`` for bytes not in the encoding.
+    """The same text in UTF-8 with lines that end in `\\n`. Raises `DataRefused` for bytes not in the encoding.
 
     Invalid UTF-8 is copied as it is: it is found, and refused line by line, where the copy is read.
     """

@@ -38,7 +38,7 @@ _INSTANTS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """How a timestamp column is read: as numbers in ``unit``, or as written dates and times (None)."""
+    """How a timestamp column is read: as numbers in `unit`, or as written dates and times (None)."""
 
     unit: Unit | None
     guessed: bool
@@ -60,7 +60,7 @@ def reading(samples: list[str], unit: TimestampUnit) -> Reading:
 def micros(value: Value, how: Reading, where: str) -> str:
     """Microseconds since 1970 (BIGINT), NULL where the value is missing or cannot be read.
 
-    Raises ``DataRefused`` for a 32-bit float, which holds today's epoch seconds only to the nearest 128.
+    Raises `DataRefused` for a 32-bit float, which holds today's epoch seconds only to the nearest 128.
     """
     x = value.sql
     if value.type in _INSTANTS:
@@ -95,7 +95,7 @@ def micros(value: Value, how: Reading, where: str) -> str:
 
 
 def refuse_mixed_units(unread: list[str], how: Reading, where: str) -> None:
-    """Raises ``DataRefused`` if one of some unreadable values is a timestamp in another unit than its column's."""
+    """Raises `DataRefused` if one of some unreadable values is a timestamp in another unit than its column's."""
     if how.unit is None or not how.guessed:
         return
     for text in unread:
@@ -110,7 +110,7 @@ _NAMES: dict[Unit | None, str] = {"s": "seconds", "ms": "milliseconds", "us": "m
 
 
 def show(micros_since_1970: int) -> str:
-    """An instant for a message, such as ``2018-09-24 14:27:30 UTC``."""
+    """An instant for a message, such as `2018-09-24 14:27:30 UTC`."""
     return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros_since_1970):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import tasks.validate.stage as validation
 from expectations.settings import ValidationSettings
 from recmodels.errors import ConfigError, DataRefused
+from tasks.validate import rows as row_checks
 from tasks.validate.stage import write_valid
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -178,7 +178,7 @@ def test_partition_borders_change_nothing_and_rows_keep_their_order(
             "timestamp": pa.array([YESTERDAY] * rows, STAMP),
         },
     )
-    monkeypatch.setattr(validation, "PARTITION", partition)
+    monkeypatch.setattr(row_checks, "PARTITION", partition)
     night.validate()
     assert night.read("valid/interactions")["user_id"].to_pylist() == [r for r in range(rows) if r not in bad]
     assert night.read("quarantine/interactions")["item_id"].to_pylist() == [-row for row in sorted(bad)]
@@ -192,7 +192,7 @@ def test_the_first_of_several_rows_with_one_id_is_kept(
     key = f"{table[:-1]}_id"
     night.raw("interactions", interactions())
     night.raw(table, {key: pa.array([10, 20, 10, 30, None, 10, 20, 40, None]), "nth": pa.array(range(9))})
-    monkeypatch.setattr(validation, "PARTITION", partition)
+    monkeypatch.setattr(row_checks, "PARTITION", partition)
     night.validate()
     assert night.read(f"valid/{table}")["nth"].to_pylist() == [0, 1, 3, 7]
     copy = f"ExpectColumnValuesToBeBetween: {key} stands in an earlier row already"
