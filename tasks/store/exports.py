@@ -1,7 +1,7 @@
 """Publishing: which exports a store has, and the switch that shows readers another one.
 
 Readers find an export through `latest.json`, which is replaced last and in one step: they see the old export or the
-new one, whole. A line in `published.jsonl` tells of every switch.
+new one, whole. A line in `published.jsonl` records every switch.
 """
 
 import fcntl
@@ -128,7 +128,11 @@ def whole_exports(store: Store) -> list[str]:
 
 
 def named_export(store: Store, name: str) -> Json:
-    """The manifest of a night's newest export, by its date, or of its n-th, as <date>.n. Raises ConfigError."""
+    """The manifest of a night's newest export, by its date, or of its n-th, as `<date>.n`.
+
+    Raises:
+        ConfigError: there is no such export.
+    """
     ids = whole_exports(store)
     run_date, _, number = name.partition(".")
     of_night = [found for found in ids if age_order(found)[0] == run_date]

@@ -37,7 +37,7 @@ def held(
     Args:
         patience: how many seconds to wait for another night to end.
         flow_run: the Prefect flow run that holds it, for those who find the lease.
-        found_dead: told the flow run of a holder that died without letting go.
+        found_dead: called with the flow run of a holder that died without letting go.
 
     Raises:
         ConfigError: the folder cannot be written.

@@ -93,7 +93,8 @@ class Inputs(BaseModel):
 def resolve(name: str, table: TableInput) -> list[Path]:
     """The files of a table, sorted by name: the file itself, a folder's data files at any depth, a glob's matches.
 
-    Raises `ConfigError` if there is none.
+    Raises:
+        ConfigError: there is none.
     """
     path = Path(table.path).expanduser()
     if "://" in table.path:
@@ -131,7 +132,8 @@ def check_inputs(inputs: Inputs) -> None:
 def input_fingerprint(inputs: Inputs) -> list[dict[str, Any]]:
     """Path, size in bytes and modification time (`mtime_ns`) of each file that a night would read.
 
-    Raises `ConfigError` for files that are not there, before anything is started.
+    Raises:
+        ConfigError: a file is not there.
     """
     found = [file for name, table in inputs.tables().items() for file in resolve(name, table)]
     return [

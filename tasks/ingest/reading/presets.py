@@ -44,7 +44,9 @@ def apply(name: str, inputs: Inputs) -> Inputs:
 
     `movielens`: `ratings`, `movies`, `tags` and `users`, as `.csv` or as `.dat` ('::' between columns,
     latin-1, no header), also gzipped. `amazon`: reviews as JSON lines, of 2014 and 2023, and `meta_*` items.
-    Raises `ConfigError` for an unknown name, and for a folder without the interactions.
+
+    Raises:
+        ConfigError: the name is unknown, or a folder has no interactions.
     """
     if name not in _PRESETS:
         near = get_close_matches(name, _PRESETS, n=1, cutoff=0.5)

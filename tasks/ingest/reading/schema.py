@@ -32,7 +32,9 @@ _JSON_TYPES = {"UBIGINT": "BIGINT", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", "BOO
 def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
     """Our columns and where they are in this file: `{ours: the site's name}`, required ones first.
 
-    Raises `ConfigError` for a mapped column that the table has no use for, `DataRefused` for one that is not there.
+    Raises:
+        ConfigError: a column is mapped that the table has no use for.
+        DataRefused: a column is not there.
     """
     known = (*REQUIRED[name], *OPTIONAL[name])
     if name not in OPEN and (unknown := [ours for ours in table.columns if ours not in known]):

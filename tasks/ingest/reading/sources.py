@@ -113,7 +113,9 @@ def open_source(
     """The file as a source, None if it is empty; `wanted`: column names that tell a header's delimiter.
 
     A copy in UTF-8 with even line ends is written into `copies` where DuckDB needs one, or where it is asked for.
-    Raises `DataRefused` for a file that is not what it claims to be.
+
+    Raises:
+        DataRefused: the file is not what it claims to be.
     """
     kind = format_of(path, table)
     if path.stat().st_size == 0:
@@ -148,7 +150,11 @@ _LINES = TableInput(path="", delimiter="\x01", header=["line"], quote=None)
 
 
 def run(db: duckdb.DuckDBPyConnection, sql: str, path: Path) -> list[tuple[Any, ...]]:
-    """All rows of a query over a file. Raises `Unreadable` with DuckDB's own reason."""
+    """All rows of a query over a file.
+
+    Raises:
+        Unreadable: with DuckDB's own reason.
+    """
     try:
         rows: list[tuple[Any, ...]] = db.execute(sql).fetchall()
     except duckdb.Error as error:

@@ -47,7 +47,9 @@ def open_table(
 ) -> Table:
     """Finds a table's files, columns and types. `uneven`: files that are read by way of a copy in `copies`.
 
-    Raises `ConfigError` for missing files, `DataRefused` for empty files and missing columns.
+    Raises:
+        ConfigError: files are missing.
+        DataRefused: files are empty, or columns are missing.
     """
     files = resolve(name, given)
     wanted = {site for ours in (*schema.REQUIRED[name], *schema.OPTIONAL[name]) for site in schema.names(given, ours)}

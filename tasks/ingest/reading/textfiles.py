@@ -130,9 +130,12 @@ def needs_copy(path: Path, encoding: str) -> bool:
 
 
 def write_copy(path: Path, encoding: str, copy: Path) -> None:
-    """The same text in UTF-8 with lines that end in `\\n`. Raises `DataRefused` for bytes not in the encoding.
+    """Write the same text in UTF-8 with lines that end in `\\n`.
 
     Invalid UTF-8 is copied as it is: it is found, and refused line by line, where the copy is read.
+
+    Raises:
+        DataRefused: bytes are not in the encoding.
     """
     plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
     decoder = codecs.getincrementaldecoder("utf-8" if plain else encoding)("surrogateescape" if plain else "strict")

@@ -60,7 +60,8 @@ def reading(samples: list[str], unit: TimestampUnit) -> Reading:
 def micros(value: Value, how: Reading, where: str) -> str:
     """Microseconds since 1970 (BIGINT), NULL where the value is missing or cannot be read.
 
-    Raises `DataRefused` for a 32-bit float, which holds today's epoch seconds only to the nearest 128.
+    Raises:
+        DataRefused: they are 32-bit floats, which hold today's epoch seconds only to the nearest 128.
     """
     x = value.sql
     if value.type in _INSTANTS:
@@ -95,7 +96,7 @@ def micros(value: Value, how: Reading, where: str) -> str:
 
 
 def refuse_mixed_units(unread: list[str], how: Reading, where: str) -> None:
-    """Raises `DataRefused` if one of some unreadable values is a timestamp in another unit than its column's."""
+    """Raise DataRefused if one of some unreadable values is a timestamp in another unit than its column's."""
     if how.unit is None or not how.guessed:
         return
     for text in unread:
