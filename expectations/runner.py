@@ -58,7 +58,7 @@ class Suite:
     """A suite of expectations made from rules, run on any number of frames whose findings it adds up."""
 
     def __init__(self, name: str, rules: Sequence[Rule]) -> None:
-        gx = _great_expectations()
+        gx = great_expectations()
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False}
         frames = context.data_sources.add_pandas(name).add_dataframe_asset("frames")
@@ -103,7 +103,7 @@ class Suite:
         ]
 
 
-def _great_expectations() -> Any:
+def great_expectations() -> Any:
     """The library, imported with its analytics off unless the environment turns them on."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
@@ -152,7 +152,7 @@ def write_docs(folder: Path, suites: Iterable[Suite], run_date: str) -> None:
     The pages are Great Expectations' own renderings in a plain shell: nothing is loaded from anywhere, the same
     night gives the same bytes, and no value of the data is in them.
     """
-    _great_expectations()
+    great_expectations()
     from great_expectations.render.renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaSectionView
 
@@ -173,7 +173,7 @@ def write_docs(folder: Path, suites: Iterable[Suite], run_date: str) -> None:
 
 def suite_result(suite: Suite, run_date: str) -> Any:
     """The findings of a suite over all frames as one result of Great Expectations, counts only."""
-    _great_expectations()
+    great_expectations()
     from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 
     expectations = {e.meta["rule"]: e for e in suite._suite.expectations}

@@ -18,8 +18,8 @@ from recmodels.fallback import Lists
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.popularity import Popularity
 from recmodels.published.schema import arrow_schema, contract
+from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
-from tasks.features.stage import categories_of
 from tasks.store.files import Json
 from tasks.store.manifests import describe
 

@@ -14,14 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
-from recmodels.data.arrays import Ints
 from recmodels.data.layout import Split
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from tasks.features.column_roles import role_of
 from tasks.features.embeddings import embedded
 from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, item_documents, tag_documents, write_terms
-from tasks.features.tokens import category, tags_as_written
 from tasks.features.user_features import write_user_features
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
@@ -126,17 +124,3 @@ def _write_sequences(path: Path, user: npt.NDArray[np.int32], trained_on: pa.Tab
         for name in ("item_index", "timestamp")
     }
     pq.write_table(pa.table({"user_index": pa.array(np.arange(n_users, dtype=np.int32)), **lists}), path)
-
-
-def categories_of(items: pa.Table, settings: FeatureSettings) -> tuple[list[str], Ints, Ints]:
-    """The site's categories (its first category column, else its first tags), and the (item, category) pairs."""
-    roles = {name: role_of(items, name, settings) for name in items.column_names}
-    column = next((name for wanted in ("category", "tags") for name in roles if roles[name] == wanted), None)
-    if column is None:
-        return [], np.empty(0, np.int32), np.empty(0, np.int32)
-    split = category if roles[column] == "category" else tags_as_written
-    of_item = [sorted(set(split(value))) for value in items[column].to_pylist()]
-    names = sorted({name for some in of_item for name in some})
-    index = {name: position for position, name in enumerate(names)}
-    pair_item = np.repeat(np.arange(len(of_item), dtype=np.int32), [len(some) for some in of_item])
-    return names, pair_item, np.array([index[name] for some in of_item for name in some], np.int32)

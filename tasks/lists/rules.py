@@ -16,8 +16,8 @@ from recmodels.data.layout import Split
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import ConfigError
 from recmodels.ranking.rerank import Rules
+from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
-from tasks.features.stage import categories_of
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night

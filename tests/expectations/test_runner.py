@@ -39,7 +39,7 @@ def test_a_statistic_that_could_not_be_computed_is_not_within_bounds(number: flo
     assert len(suite.failed("critical")) == 1
 
 
-def test_two_rules_of_one_expectation_on_one_column_are_told_apart() -> None:
+def test_two_rules_of_one_expectation_on_one_column_are_kept_apart() -> None:
     def between(says: str, **bounds: float) -> Rule:
         return row_rule("ExpectColumnValuesToBeBetween", "x", says, bounds=bounds)
 
@@ -59,7 +59,7 @@ def test_the_added_up_result_has_counts_and_no_values() -> None:
     assert "secret" not in str(result)
 
 
-def test_a_frame_tells_of_texts_only_that_they_are_there_and_has_no_nan_that_is_not_missing() -> None:
+def test_a_frame_says_of_texts_only_that_they_are_there_and_has_no_nan_that_is_not_missing() -> None:
     batch = pa.record_batch(
         {
             "text": pa.array(["a", "", " \t", None]),

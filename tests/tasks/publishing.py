@@ -9,7 +9,8 @@ import pyarrow as pa
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
 from tasks.export.stage import ExportSettings, export
-from tasks.features.stage import FeatureSettings, write_features
+from tasks.features.settings import FeatureSettings
+from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tasks.store.files import Json

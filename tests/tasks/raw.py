@@ -14,6 +14,9 @@ from tasks.ingest.stage import write_raw
 
 CUTOFF = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
+ROWS = [("1", "10", "2023-01-01T00:00:00Z", "4.5"), ("2", "20", "2023-01-02T00:00:00Z", "3")]
+HEADER = "user_id,item_id,timestamp\n"
+CSV = "user_id,item_id,timestamp,rating\n" + "".join(",".join(row) + "\n" for row in ROWS)
 
 
 def write(path: Path, contents: bytes | str) -> TableInput:

@@ -19,7 +19,7 @@ from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit, profile_of
 from tasks.export.audit_items import check_columns, item_tables
 from tasks.export.stage import ExportSettings, write_export
-from tasks.features.stage import FeatureSettings
+from tasks.features.settings import FeatureSettings
 from tasks.store.exports import next_export_id
 from tasks.store.files import read_json, sha256
 from tasks.store.paths import Night

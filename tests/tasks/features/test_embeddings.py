@@ -76,7 +76,7 @@ def test_the_model_reads_the_texts_from_its_folder_and_fetches_nothing(folder: P
     assert _texts_of(ITEMS, untitled)[1] == "by night and day and night"
 
 
-def test_likeness_is_the_weighted_mean_of_that_of_the_terms_and_of_the_vectors(folder: Path) -> None:
+def test_similarity_is_the_weighted_mean_over_terms_and_vectors(folder: Path) -> None:
     rules = FeatureSettings(embedder=str(folder), embedder_share=0.3, min_items_per_term=1)
     terms = columns(rules)
     vectors = embedded(ITEMS, terms, rules)

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.data import layout
-from tasks.features.stage import FeatureSettings, categories_of, role_of, write_features
-from tasks.features.user_features import write_user_features
+from tasks.features.settings import FeatureSettings
+from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
@@ -25,6 +25,8 @@ ITEMS = pa.table(
         "price": [1.0, 3.0, None, 100.0],
     }
 )
+
+
 LOG = [(1, "a", 20), (1, "b", 19), (2, "b", 18), (2, "a", 17), (3, "a", 16), (1, "d", 1), (2, "c", 2)]
 
 
@@ -121,55 +123,3 @@ def test_a_site_without_a_catalogue_has_no_terms(tmp_path: Path) -> None:
     summary = write_features(tmp_path / "prepared", tmp_path / "valid", "train", FeatureSettings(), tmp_path / "train")
     assert summary["terms"] == {}
     assert pq.read_table(tmp_path / "train" / layout.TERMS).num_rows == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "role"),
-    [
-        ("genres", ["A|B", "C", "A|C"], "tags"),
-        ("brand", ["x", "y"] * 10, "category"),
-        ("sku", [f"sku-{n}" for n in range(20)], "ignore"),
-        ("about", ["one two three four", "a longer text about it"], "text"),
-        ("price", [1, 2], "numeric"),
-        ("labels", [["a"], []], "tags"),
-        ("adult", [True, False], "category"),
-        ("item_id", [1, 2], "ignore"),
-        ("empty", [None, None], "ignore"),
-    ],
-)
-def test_a_columns_role_is_guessed_from_its_type_and_content(name: str, values: list[Any], role: str) -> None:
-    table = pa.table({name: values})
-    assert role_of(table, name, FeatureSettings()) == role
-    assert role_of(table, name, FeatureSettings(roles={name: "ignore"})) == "ignore"
-
-
-def test_categories_are_those_of_the_first_category_column_else_of_the_first_tags() -> None:
-    names, item, category = categories_of(ITEMS, FeatureSettings())
-    assert names == ["Farm", "Wild", "farm"]
-    assert list(zip(item.tolist(), category.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 2), (3, 1)]
-    by_kind = ITEMS.append_column("kind", [["film", "book", "film", None]])
-    assert categories_of(by_kind, FeatureSettings(roles={"kind": "category"}))[0] == ["book", "film"]
-
-
-def test_values_and_ranges_of_the_user_table_are_terms_of_users(tmp_path: Path) -> None:
-    users = pa.table(
-        {
-            "user_id": ["a", "b", "c", "d", "e"],
-            "country": ["FR", "FR", None, "FR", "DE"],
-            "plan": [True, False, True, False, True],
-            "age": [20.0, 30.0, None, 40.0, 50.0],
-            "motto": ["one two three four five"] * 5,
-        }
-    )
-    known = np.array([True, True, True, False, True])
-    write_user_features(users, known, FeatureSettings(bins=2, roles={"country": "category"}), tmp_path)
-    named = {
-        row["term_index"]: (row["column"], row["term"], row["document_frequency"])
-        for row in pq.read_table(tmp_path / layout.USER_VOCABULARY).to_pylist()
-    }
-    # DE has one known user alone, and so have the plan that is off and, of the ages 20, 30 and 50, those below 30
-    assert list(named.values()) == [("country", "FR", 2), ("plan", "true", 3), ("age", "from 30", 2)]
-    said = layout.read_terms(tmp_path / layout.USER_TERMS, 5, "user_index").toarray()
-    half = 0.5**0.5
-    expected = [[half, half, 0], [half, 0, half], [0, 1, 0], [half, 0, half], [0, half, half]]
-    np.testing.assert_allclose(said, expected, rtol=1e-6)

@@ -15,7 +15,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError, ExportRefused
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit, profile_of
-from tasks.features.stage import FeatureSettings
+from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import ListSettings, Segments, translate
 from tasks.store.paths import Night, Store
 from tests.tasks.export.test_stage import lists, prepare_night, publish, rewrite

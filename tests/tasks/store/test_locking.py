@@ -96,17 +96,6 @@ def test_of_two_machines_that_find_a_dead_night_one_goes_on(tmp_path: Path) -> N
         locking.write_new(store, dead | {"token": "slower"})
 
 
-def test_signs_of_life_keep_a_lease_young(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "alive"
-    assert lease.age(path) is None
-    with lease.beating(path, every=0.05):
-        os.utime(path, (0, 0))
-        time.sleep(0.5)
-        age = lease.age(path)
-        assert age is not None and age < 0.5
-    assert [entry.name for entry in path.parent.iterdir()] == ["alive"]
-
-
 def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (

@@ -58,6 +58,6 @@ def test_titles_are_counted_where_there_are_titles(tmp_path: Path) -> None:
         assert profiles.of_items(db, tmp_path / "plain.parquet") == {}
 
 
-def test_the_overview_is_what_the_stage_tells_in_json() -> None:
+def test_the_overview_is_what_the_summary_gives_in_json() -> None:
     profile = {"rows": 4, "users": 3, "newest": CUTOFF, "refusals": ""}
     assert profiles.overview(profile) == {"rows": 4, "users": 3, "newest": "2026-03-01T00:00:00+00:00"}

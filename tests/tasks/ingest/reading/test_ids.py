@@ -75,7 +75,7 @@ def test_strings_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[str
     "ids",
     [["007", "7"], ["abc", "ABC"], ["é", "e\u0301"], ["用户", "😀"], ["1e2", "100"], ["9007199254740993", "x"]],
 )
-def test_ids_that_look_alike_stay_two(tmp_path: Path, ids: list[str]) -> None:
+def test_ids_that_look_similar_stay_distinct(tmp_path: Path, ids: list[str]) -> None:
     _, out = ingest(tmp_path, _csv(tmp_path, ids))
     assert column(out, "user_id") == ids
 

@@ -1,0 +1,43 @@
+"""Rows keep their order and their lines from file to file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+
+from tasks.ingest.reading.inputs import TableInput
+from tests.tasks.raw import HEADER, column, ingest, read, write
+
+
+def test_lines_are_numbered_within_each_file(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    row = "1,2,2023-01-01\n"
+    write(folder / "a.csv", HEADER + row + "short\n" + row)
+    write(folder / "b.csv", HEADER + row + row)
+    write(folder / "c.csv", HEADER + "\n\n" + row + "1,2,3,4\n" + row)
+    summary, out = ingest(tmp_path, TableInput(path=str(folder)))
+    files = [Path(file).name[0] for file in column(out, "source_file")]
+    assert list(zip(files, column(out, "source_row"), strict=True)) == [
+        ("a", 2), ("a", 4), ("b", 2), ("b", 3), ("c", 4), ("c", 6)
+    ]  # fmt: skip
+    assert column(out, "source_row", "rejects") == [3, 5]
+    assert (summary["rows"], summary["rejects"], summary["blank_lines"]) == (6, 2, 2)
+
+
+def test_rows_keep_their_order_beyond_a_row_group_and_a_buffer_of_the_parser(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    duckdb.sql(
+        "SELECT range // 7 AS user_id, range AS item_id, 1600000000 + range % 1000 AS timestamp FROM range(1500000)"
+    ).write_csv(str(path))
+    summary, out = ingest(tmp_path, TableInput(path=str(path)))
+    assert summary["rows"] == 1_500_000
+    table = read(out)
+    assert np.array_equal(table["item_id"].to_numpy(), np.arange(1_500_000))
+    assert np.array_equal(table["source_row"].to_numpy(), np.arange(2, 1_500_002))
+    assert {pq.ParquetFile(out / "interactions.parquet").metadata.row_group(i).num_rows <= 2**20 for i in range(2)} == {
+        True
+    }

@@ -1,0 +1,58 @@
+"""One pass over a table accounts for every line."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tests.tasks.raw import CSV, column, ingest, write
+
+
+def test_rows_at_the_cutoff_are_left_out_but_impossible_ones_stay_for_validation(tmp_path: Path) -> None:
+    times = ["2023-12-31T23:59:59.999999Z", "2024-01-01T00:00:00Z", "2024-01-02T12:00:00Z", "2031-01-01", "soon"]
+    log = write(tmp_path / "log.csv", "user_id,item_id,timestamp\n" + "".join(f"1,2,{t}\n" for t in times))
+    tags = write(tmp_path / "tags.csv", "item_id,tag,timestamp\n2,old,2023-01-01\n2,new,2024-01-01\n2,far,2031-01-01\n")
+    summary, out = ingest(tmp_path, Inputs(interactions=log, tags=tags))
+    assert column(out, "source_row") == [2, 5, 6]
+    assert column(out, "timestamp_text") == [None, None, "soon"]
+    assert (summary["rows"], summary["after_cutoff"], summary["unreadable_timestamps"]) == (3, 2, 1)
+    assert summary["newest"] == "2023-12-31T23:59:59.999999+00:00"
+    assert column(out, "tag", "tags") == ["old"]
+    assert summary["tables"]["tags"]["after_cutoff"] == 2
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "mixed"])
+@pytest.mark.parametrize("zipped", [False, True])
+def test_every_line_of_a_dirty_file_is_accounted_for(tmp_path: Path, ending: str, zipped: bool) -> None:
+    rng = np.random.default_rng(7)
+    kinds = rng.choice(
+        ["row", "late", "short", "long", "blank", "bytes"], 20_000, p=[0.9, 0.02, 0.02, 0.02, 0.02, 0.02]
+    )
+    line = {"late": b"2,%d,2030-01-01,x", "short": b"%d,1", "long": b"%d,1,2,3,4", "bytes": b"1,%d,\xff2023-01-01,x"}
+    lines = [b"" if k == "blank" else line.get(k, b"1,%d,2023-01-01,x") % n for n, k in enumerate(kinds)]
+    ends = rng.choice([b"\n", b"\r\n"], len(lines)) if ending == "mixed" else [ending.encode()] * len(lines)
+    contents = b"user_id,item_id,timestamp,event\n" + b"".join(a + b for a, b in zip(lines, ends, strict=True))
+    (tmp_path / "log.csv").write_bytes(gzip.compress(contents, mtime=0) if zipped else contents)
+    summary, out = ingest(tmp_path, TableInput(path=str(tmp_path / "log.csv")), datetime(2029, 1, 1, tzinfo=UTC))
+    counts = {kind: int((kinds == kind).sum()) for kind in np.unique(kinds)}
+    assert summary["blank_lines"] == counts["blank"]
+    assert summary["rejects"] == counts["short"] + counts["long"] + counts["bytes"]
+    assert summary["rows"] + summary["after_cutoff"] == counts["row"] + counts["late"]
+    # An item's id is the number of its line, so the line numbers can be checked one by one.
+    assert [row - 2 for row in column(out, "source_row")] == column(out, "item_id")
+    assert [row - 2 for row in column(out, "source_row", "rejects")] == np.flatnonzero(
+        np.isin(kinds, ["short", "long", "bytes"])
+    ).tolist()
+
+
+def test_values_may_run_over_several_lines(tmp_path: Path) -> None:
+    items = write(tmp_path / "items.csv", 'item_id,text\n1,"a\n\n\nb"\n\n2,"c\r\nd"\n3,e\n')
+    summary, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    assert column(out, "text", "items") == ["a\n\n\nb", "c\r\nd", "e"]
+    assert summary["tables"]["items"] == {"rows": 3, "after_cutoff": 0, "rejects": 0, "blank_lines": 1}
+    assert summary["notes"] == ["items: 4 lines of items.csv are inside quoted values that run over several lines"]
