@@ -88,9 +88,7 @@ def test_decimals_of_seconds_survive(tmp_path_factory: pytest.TempPathFactory, i
         (["1600000000000", "1600000000000.25", "5"], [1600000000, 1600000000.00025, 0.005]),
     ],
 )  # fmt: skip
-def test_numbers_written_differently_are_read_the_same_way(
-    tmp_path: Path, texts: list[str], expected: list[float]
-) -> None:
+def test_numbers_of_any_notation_are_read_the_same_way(tmp_path: Path, texts: list[str], expected: list[float]) -> None:
     assert _instants(tmp_path, _log(tmp_path, texts)) == [
         EPOCH + round(seconds * 10**6) * MICROSECOND for seconds in expected
     ]
