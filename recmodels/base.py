@@ -7,7 +7,7 @@ explanations, and files that hold data and nothing that could be executed.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
@@ -20,6 +20,7 @@ from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
+from recmodels.parameters import Renamed, check_model
 from recmodels.ranking.topk import TopK, top_k
 
 SCORE_BYTES = 128 * 2**20
@@ -44,6 +45,9 @@ class Recommender(ABC):
     uses_gpu: ClassVar[bool] = False
     """Whether it computes on a GPU where the process sees one."""
 
+    renamed: ClassVar[Mapping[str, Renamed]] = {}
+    """Former names of hyper-parameters: what they are called now, or a function of the value that says so."""
+
     moved: ClassVar[tuple[str, ...]] = ()
     """Former hyper-parameters of which there is nothing left to set, as they are options of `fit` (`FitOptions`)."""
 
@@ -61,6 +65,9 @@ class Recommender(ABC):
 
         `n_items` counts the items that occur in the interactions.
         """
+
+    def _check(self) -> None:  # noqa: B027  # most models have nothing to say
+        """Raise ConfigError where hyper-parameters do not go together; each by itself is checked already."""
 
     def knows(self, data: Dataset, users: Ints) -> Bools:
         """Which of `users` it can make a list for: those with a history, or everybody if it needs none: bool [n]."""
@@ -80,7 +87,14 @@ class Recommender(ABC):
         raise NotImplementedError
 
     def fit(self, data: Dataset, options: FitOptions = DEFAULTS) -> Self:
-        """Learn from `data`; whatever was learnt before is forgotten. Raises DataRefused without interactions."""
+        """Learn from `data`; whatever was learned before is forgotten.
+
+        Raises:
+            ConfigError: a hyper-parameter is of a wrong type or out of its range.
+            DataRefused: there are no interactions.
+        """
+        check_model(self)
+        self._check()
         if len(data) == 0:
             raise DataRefused("There are no interactions to learn from; look at the dates and the filters.")
         for name in self._state():

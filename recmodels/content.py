@@ -1,15 +1,17 @@
 """Content: items whose text, tags and categories resemble what the user has."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Gt, Lt
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
-from recmodels.errors import ConfigError, DataRefused
+from recmodels.errors import DataRefused
 from recmodels.options import FitOptions
 
 FADED = 1e-6  # the least that an old interaction counts, so that a history never vanishes
@@ -27,23 +29,19 @@ class Content(Recommender):
     that nobody has had yet, while items that share no term with the profile are there by their popularity alone.
     """
 
-    popularity: float = 0.75
+    popularity: Annotated[float, Ge(0)] = 0.75
     """How far the most popular item is ahead of one that nobody has had; 0: content alone."""
-    balance: float = 0.3
+    balance: Annotated[float, Ge(0), Lt(1)] = 0.3
     """Share of the general profile that is taken off each user's, below 1."""
-    half_life_days: float | None = 30.0
+    half_life_days: Annotated[float, Gt(0)] | None = 30.0
     """An interaction counts half that is so much older than the user's last one; None: all count alike."""
-    dislikes: float = 0.0
+    dislikes: Annotated[float, Ge(0)] = 0.0
     """How much items count against their terms that the user rated below their own mean, and that are not learnt
     from (weight 0)."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         if data.terms.nnz == 0:
             raise DataRefused("The items have no terms to compare; give an item table with text, tags or categories.")
-        if not 0 <= self.balance < 1 or self.popularity < 0 or self.dislikes < 0:
-            raise ConfigError("content: balance is at least 0 and below 1, popularity and dislikes at least 0.")
-        if self.half_life_days is not None and self.half_life_days <= 0:
-            raise ConfigError(f"content: half_life_days is {self.half_life_days}; give days above 0, or none.")
         self.terms_: Csr = data.terms.copy()  # [n_items, n_terms]
         weight = np.bincount(data.item_index, data.weight, data.n_items)
         prior = np.log1p(weight)

@@ -1,15 +1,17 @@
 """Popularity: the items with the most weight of late, the same for everybody; also what cold users are given."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Gt
 
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.options import FitOptions
+from recmodels.parameters import Search
 
 ROWS = 2**21  # interactions that are added up at a time
 
@@ -22,9 +24,9 @@ class Popularity(Recommender):
     share - 1, in [-1, 0]): so everybody can be given as many items as the catalogue has.
     """
 
-    days: float | None = None
+    days: Annotated[float, Gt(0)] | None = None
     """Only interactions of the last so many days before the window's end count; None: all."""
-    half_life_days: float | None = None
+    half_life_days: Annotated[float, Gt(0), Search(values=(None, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0))] | None = None
     """An interaction counts half after so many days; None: it always counts in full."""
 
     needs_history: ClassVar[bool] = False

@@ -1,18 +1,15 @@
 """Which recommenders there are, by name. Their modules are imported when one is asked for, and no earlier."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from functools import cache
 from importlib import import_module
 from typing import Any
 
 from recmodels.base import Recommender
 from recmodels.errors import ConfigError
 from recmodels.options import DEFAULTS, FitOptions
-
-log = logging.getLogger(__name__)
+from recmodels.parameters import check, current
 
 _CLASSES = {
     "popularity": "recmodels.popularity:Popularity",
@@ -38,21 +35,22 @@ def names() -> list[str]:
 
 
 def create(name: str, params: Mapping[str, Any] | None = None, *, seed: int | None = None) -> Recommender:
-    """A recommender that has learnt nothing yet; `seed` goes to those that draw random numbers.
+    """A recommender that has not been fitted yet; `seed` goes to those that draw random numbers.
 
-    Raises ConfigError for a name or a parameter that does not exist.
+    Raises:
+        ConfigError: there is no recommender or parameter of that name, or a value is not legal.
     """
     kind = kind_of(name)
-    parameters = dict(params or {})
-    for moved in parameters.keys() & set(kind.moved):
-        if parameters.pop(moved) is not None:
-            _note(f"{name}: {moved} is no hyper-parameter any more, but an option of each training; leave it out.")
-    accepted = [field.name for field in fields(kind)]
-    for parameter in parameters:
+    given = current(kind, params or {}, name)
+    accepted = [field.name for field in fields(kind) if field.init]
+    for parameter in given:
         _known(parameter, accepted, f"parameter of {name}")
+    check(kind, given, name)
     if seed is not None and "seed" in accepted:
-        parameters.setdefault("seed", seed)
-    return kind(**parameters)
+        given.setdefault("seed", seed)
+    model = kind(**given)
+    model._check()
+    return model
 
 
 def fit_options(name: str, params: Mapping[str, Any], options: FitOptions = DEFAULTS) -> FitOptions:
@@ -80,11 +78,6 @@ def name_of(kind: type[Recommender]) -> str:
         if known == path:
             return name
     raise ConfigError(f"{path} is not a registered recommender; add it to recmodels/registry.py.")
-
-
-@cache  # once is enough
-def _note(message: str) -> None:
-    log.warning("%s", message)
 
 
 def _known(name: str, choices: Mapping[str, str] | list[str], what: str) -> None:

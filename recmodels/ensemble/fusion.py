@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.data.arrays import Doubles, Ints
-from recmodels.ensemble.kernels import best
 from recmodels.ranking.topk import TopK
 
 STEPS = (0.0, 0.5, 0.7, 1.4, 2.0, 4.0)  # by which a weight is tried to be multiplied
@@ -64,6 +63,8 @@ class Candidates:
 
     def ranked(self, scores: Doubles, k: int) -> TopK:
         """The k best candidates of each user by their scores [n], ties by the smaller item."""
+        from recmodels.ensemble.kernels import best
+
         scores = scores.astype(np.float32)  # what is told apart is what is listed
         place = best(self.starts, scores.astype(np.float64), k)
         listed = place >= 0
@@ -107,6 +108,8 @@ class Judge:
 
     def per_user(self, scores: Doubles) -> Doubles:
         """NDCG@k of each user, if candidates are ranked by `scores` [n]."""
+        from recmodels.ensemble.kernels import best
+
         place = best(self.candidates.starts, scores, self.k)
         hits = (place >= 0) & self.relevant[place] if len(scores) else np.zeros(place.shape, bool)
         gained: Doubles = hits @ self.discount / self.ideal

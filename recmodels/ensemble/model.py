@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
 from recmodels import registry
@@ -19,6 +20,7 @@ from recmodels.ensemble.fusion import Candidates, Judge, blended, summed
 from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, log_of, stacked, user_features
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.options import FitOptions
+from recmodels.parameters import Seed
 from recmodels.ranking.topk import TopK
 
 MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content")
@@ -50,26 +52,20 @@ class Ensemble(Recommender):
     """What a member with a name of its own is: `recommender` and `params`. A night fills them in."""
     method: Literal["auto", "blend", "stack"] = "auto"
     """`auto`: the one that ranks better for users that it was not fitted on."""
-    depth: int = 50
+    depth: Annotated[int, Ge(1)] = 50
     """Places of each member's list that are fused."""
-    offset: float = 10.0
+    offset: Annotated[float, Ge(0)] = 10.0
     """Of the ranks: the larger, the less the first places are ahead."""
-    validation_days: float | None = None
+    validation_days: Annotated[float, Gt(0)] | None = None
     """The last days that the fusion is fitted on; None: the shortest of 7 to 112 that measure 500 users, else each
     user's last items."""
-    trees: int = 100
-    leaves: int = 16
+    trees: Annotated[int, Ge(1)] = 100
+    leaves: Annotated[int, Ge(2)] = 16
     """Of each tree, at most."""
-    learning_rate: float = 0.05
-    seed: int = 0
+    learning_rate: Annotated[float, Gt(0)] = 0.05
+    seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        if self.depth < 1 or self.offset < 0 or self.trees < 1 or self.leaves < 2:
-            raise ConfigError("ensemble: depth and trees are at least 1, leaves at least 2, offset at least 0.")
-        if self.method not in ("auto", "blend", "stack"):
-            raise ConfigError(f"ensemble: method is {self.method!r}; it is auto, blend or stack.")
-        if self.validation_days is not None and self.validation_days <= 0:
-            raise ConfigError(f"ensemble: validation_days is {self.validation_days}; give days above 0, or none.")
         held = latest(data, ENOUGH, MOST, self.seed)
         if self.validation_days is not None:
             held = last_days(data, self.validation_days, MOST, self.seed)

@@ -10,7 +10,6 @@ from recmodels.data.arrays import Doubles, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.ensemble.fusion import Blend, Candidates, Judge, folds_of
-from recmodels.ensemble.kernels import forest
 
 OFFSET = 10.0  # of the reciprocal ranks among the features
 HALF_LIFE = 30.0  # days after which an interaction counts half for what is in demand of late
@@ -58,6 +57,8 @@ class Trees:
 
     def scores(self, rows: Doubles) -> Doubles:
         """The log odds of each row [n, n_features]; what scikit-learn calls the decision function."""
+        from recmodels.ensemble.kernels import forest
+
         scores: Doubles = forest(np.ascontiguousarray(rows), *(getattr(self, name) for name in PARTS))
         return scores
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES
 from recmodels.compute import device
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
+from recmodels.parameters import Search, Seed
 from recmodels.scoring.dot_product import ROWS, DotProduct
 
 PARTS = 64  # into how many parts the rows are divided, of about as many entries each; whoever is free takes the next
@@ -38,25 +39,23 @@ class ALS(DotProduct):
     interactions and new users count at once, and a score is a sum over the history, which explains it (Hu et al., 5).
     """
 
-    factors: int = 128
+    factors: Annotated[int, Ge(1), Search(16, 512, log=True)] = 128
     """f: numbers in a vector."""
-    regularization: float = 0.01
+    regularization: Annotated[float, Gt(0), Search(0.0005, 0.5, log=True)] = 0.01
     """λ: larger means shorter vectors, and lists closer to popularity."""
-    frequency_power: float = 0.5
+    frequency_power: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.5
     """e: 0 penalises everybody alike, 1 each in proportion to what is known of them."""
-    unobserved: float = 20.0
+    unobserved: Annotated[float, Gt(0), Search(1.0, 200.0, log=True)] = 20.0
     """What all pairs that were not seen weigh together, relative to those that were: more favours what many have."""
-    iterations: int = 8
+    iterations: Annotated[int, Ge(1)] = 8
     """How often users and items are solved for."""
-    steps: int = 2
+    steps: Annotated[int, Ge(1)] = 2
     """Steps of conjugate gradients in each of them, from the last solution."""
-    seed: int = 0
+    seed: Seed = 0
 
     uses_gpu: ClassVar[bool] = True
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        if not (self.regularization > 0 and self.unobserved > 0 and self.factors > 0):
-            raise ConfigError("als: factors, regularization and unobserved are above 0.")
         by_user: Csr = data.matrix
         by_item: Csr = data.matrix.T.tocsr()
         rng = np.random.default_rng(self.seed)

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
+from recmodels.parameters import Search, Seed
 from recmodels.sampling import propensity_weights, sampling_probabilities
 from recmodels.scoring.dot_product import DotProduct
 
@@ -25,15 +28,15 @@ class BPR(DotProduct):
     threads (`recmodels.factors.sgd`).
     """
 
-    factors: int = 64
+    factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 64
     """Length of the vectors."""
-    epochs: int = 40
+    epochs: Annotated[int, Ge(1), Search(10, 100, log=True)] = 40
     """How often every interaction is taken."""
-    learning_rate: float = 0.2
+    learning_rate: Annotated[float, Gt(0), Search(0.02, 1.0, log=True)] = 0.2
     """Step of the first epoch."""
-    regularization: float = 0.05
+    regularization: Annotated[float, Ge(0), Search(0.001, 0.5, log=True)] = 0.05
     """Pull of vectors and biases towards 0 at each step."""
-    candidates: int = 4
+    candidates: Annotated[int, Ge(1)] = 4
     """Random items that the user does not have, of which the highest scored is the negative."""
     negative_exponent: float = 0.0
     """They are drawn by popularity to this power; 0: evenly."""
@@ -41,7 +44,7 @@ class BPR(DotProduct):
     """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
     weighted: bool = False
     """Whether interactions count by their weights."""
-    seed: int = 0
+    seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         from recmodels.factors import sgd

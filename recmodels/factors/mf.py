@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
+from recmodels.parameters import Search, Seed
 from recmodels.scoring.dot_product import DotProduct
 from recmodels.scoring.ratings import Baseline, RatingPredictor
 
@@ -25,19 +28,19 @@ class MF(DotProduct, RatingPredictor):
     of threads (`recmodels.factors.sgd`).
     """
 
-    factors: int = 100
+    factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 100
     """Length of the vectors."""
-    epochs: int = 60
+    epochs: Annotated[int, Ge(1)] = 60
     """How often every rating is taken."""
-    learning_rate: float = 0.02
+    learning_rate: Annotated[float, Gt(0), Search(0.002, 0.1, log=True)] = 0.02
     """Step of the first epoch."""
-    regularization: float = 0.08
+    regularization: Annotated[float, Ge(0), Search(0.005, 0.5, log=True)] = 0.08
     """Pull of the vectors towards 0 at each step."""
-    bias_regularization: float = 0.15
+    bias_regularization: Annotated[float, Ge(0)] = 0.15
     """Pull of the biases towards 0 at each step."""
-    popularity: float = 1.0
+    popularity: Annotated[float, Ge(0), Search(0.0, 3.0)] = 1.0
     """Lists alone: rating points that an item with e times as many ratings gains."""
-    seed: int = 0
+    seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         from recmodels.factors import sgd

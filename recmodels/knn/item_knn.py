@@ -1,14 +1,16 @@
 """Item-based nearest neighbours: items that the same users have, sparse from end to end."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
 import numpy as np
+from annotated_types import Ge, Le
 
 from recmodels.base import SCORE_BYTES, positive_evidence
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
+from recmodels.parameters import Search
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbors_say
 from recmodels.scoring.similarity import Measure, Weighting, centred, nearest, weighed
 from recmodels.scoring.sparse_product import SparseProduct
@@ -28,21 +30,23 @@ class ItemKNN(SparseProduct, RatingPredictor):
     2010, section 2.2), b being the baseline of `recmodels.scoring.ratings`.
     """
 
-    neighbors: int = 100
+    neighbors: Annotated[int, Ge(1), Search(20, 1000, log=True)] = 100
     """How many similar items are kept for each item."""
-    weighting: Weighting | Literal["pearson", "adjusted_cosine"] = "tfidf"
+    weighting: Annotated[Weighting | Literal["pearson", "adjusted_cosine"], Search(values=get_args(Weighting))] = (
+        "tfidf"
+    )
     """Which similarity: see `recmodels.scoring.similarity`."""
-    shrinkage: float = 0.0
+    shrinkage: Annotated[float, Ge(0), Search(0.0, 100.0)] = 0.0
     """How many users (in units of weight squared for the cosines) it takes to half believe a pair."""
-    own_power: float = 0.5
+    own_power: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.5
     """p: power of the squared norm of the item in the history."""
-    popularity_power: float = 0.2
+    popularity_power: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.2
     """q: power of the squared norm of the item that is recommended; 0.5: no favour to popular items."""
-    k1: float = 1.2
+    k1: Annotated[float, Ge(0)] = 1.2
     """BM25 alone: how soon more weight of the same pair adds nothing."""
-    b: float = 0.75
+    b: Annotated[float, Ge(0), Le(1)] = 0.75
     """BM25 alone: how much less an item of many users says of each, from 0 to 1."""
-    doubt: float = 0.1
+    doubt: Annotated[float, Ge(0)] = 0.1
     """Ratings alone: similarity added to the neighbours', which speaks for the baseline."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
+from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -12,6 +13,7 @@ from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
+from recmodels.parameters import Search
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbors_say
 from recmodels.scoring.similarity import Measure, Weighting, centred, nearest, weighed
@@ -33,25 +35,25 @@ class UserKNN(SparseProduct, RatingPredictor):
     the baseline of `recmodels.scoring.ratings`.
     """
 
-    neighbors: int = 400
+    neighbors: Annotated[int, Ge(1), Search(50, 2000, log=True)] = 400
     """How many similar users are kept for each user."""
-    weighting: Weighting | Literal["pearson"] = "tfidf"
+    weighting: Annotated[Weighting | Literal["pearson"], Search(values=get_args(Weighting))] = "tfidf"
     """Which similarity: see `recmodels.scoring.similarity`."""
-    shrinkage: float = 0.0
+    shrinkage: Annotated[float, Ge(0), Search(0.0, 100.0)] = 0.0
     """How many items in common (in units of weight squared for the cosines) it takes to half believe a pair."""
-    min_support: int = 1
+    min_support: Annotated[int, Ge(1)] = 1
     """Users with fewer items in common are not neighbours."""
-    activity_power: float = 0.4
+    activity_power: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.4
     """q: power of the squared norm of the neighbour; 0.5: no favour to users with long histories."""
-    amplification: float = 2.0
+    amplification: Annotated[float, Gt(0), Search(0.5, 4.0)] = 2.0
     """Power of the similarity in the score."""
-    discount: float = 0.0
+    discount: Annotated[float, Ge(0)] = 0.0
     """Power of the popularity of an item that its score is divided by."""
-    k1: float = 1.2
+    k1: Annotated[float, Ge(0)] = 1.2
     """BM25 alone: how soon more weight of the same pair adds nothing."""
-    b: float = 0.75
+    b: Annotated[float, Ge(0), Le(1)] = 0.75
     """BM25 alone: how much less a user of many items says with each, from 0 to 1."""
-    doubt: float = 0.1
+    doubt: Annotated[float, Ge(0)] = 0.1
     """Ratings alone: similarity added to the neighbours', which speaks for the baseline."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

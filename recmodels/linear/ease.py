@@ -1,9 +1,10 @@
 """EASE: a linear item-item autoencoder with a closed form (Steck, "Embarrassingly Shallow Autoencoders", 2019)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Ge
 from scipy.linalg import lapack
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
@@ -12,6 +13,7 @@ from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
+from recmodels.parameters import Search
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.sparse_product import SparseProduct
 
@@ -40,11 +42,11 @@ class Ease(SparseProduct):
 
     uses_gpu: ClassVar[bool] = True
 
-    regularization: float = 500.0
+    regularization: Annotated[float, Ge(0), Search(10.0, 10_000.0, log=True)] = 500.0
     """In units of weight squared: larger means smoother, and closer to popularity."""
     method: Method = "auto"
     """`auto`: exact for up to 20,000 items (on CUDA: for as many as its memory takes), if memory allows."""
-    neighbors: int = 500
+    neighbors: Annotated[int, Ge(1)] = 500
     """Approximation alone: how many other items each item is regressed on."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

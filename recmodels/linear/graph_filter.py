@@ -1,14 +1,17 @@
 """A linear graph filter: neighbours, and the low frequencies of the graph of users and items (GF-CF and after)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Gt
 from scipy import sparse
 
 from recmodels.data.arrays import Csr, Floats
 from recmodels.data.dataset import Dataset
 from recmodels.linear.spectral import ItemFilter, filter_memory
 from recmodels.options import FitOptions
+from recmodels.parameters import Search, Seed
 
 
 @dataclass
@@ -22,23 +25,23 @@ class GraphFilter(ItemFilter):
     f(λ_r) / λ_r beyond: noisy detail counts for less. No training: eigenvectors, and one sparse product.
     """
 
-    rank: int = 512
+    rank: Annotated[int, Ge(1), Search(32, 1024, log=True)] = 512
     """How many eigenvectors: more is finer, and dearer in time (items times rank²) and memory (items times rank)."""
-    user_exponent: float = 0.4
+    user_exponent: Annotated[float, Ge(0), Search(0.0, 0.8)] = 0.4
     """How much less each interaction of a busy user says: 0 not at all, 0.5 as in a cosine."""
-    item_exponent: float = 0.3
+    item_exponent: Annotated[float, Ge(0), Search(0.0, 0.8)] = 0.3
     """How much less interactions with popular items say."""
     before: float = 0.55
     """The same once more for the items of the user's own history."""
     after: float = 0.22
     """Favour to popular items in the lists."""
-    saturation: float = 0.9
+    saturation: Annotated[float, Gt(0), Search(0.3, 1.0)] = 0.9
     """The share of the largest eigenvalue at which f has risen to a half; larger is closer to plain neighbours."""
-    remainder: float = 0.55
+    remainder: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.55
     """Weight of the eigenvalues beyond `rank`; 0 is the ideal low-pass filter alone."""
-    neighbors: int = 1000
+    neighbors: Annotated[int, Ge(1)] = 1000
     """How many entries of each row of AᵀA are kept."""
-    seed: int = 0
+    seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         of_user = _powers(np.asarray(data.matrix.sum(axis=1)), -self.user_exponent)

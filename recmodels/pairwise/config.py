@@ -1,12 +1,14 @@
 """The hyper-parameters of models that learn from pairs of a user and an item, and what users are known by."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
 from recmodels.data.arrays import Csr
+from recmodels.parameters import Search, Seed
 
 MIN_NEGATIVES, MAX_NEGATIVES, MAX_SCORES = 512, 4096, 2**28
 """Negatives that a step draws, and scores of all users with them, by default."""
@@ -16,10 +18,10 @@ MIN_NEGATIVES, MAX_NEGATIVES, MAX_SCORES = 512, 4096, 2**28
 class PairConfig:
     """What vectors are sums of, and how they are trained."""
 
-    factors: int = 64
+    factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 64
     """Length of the vectors."""
-    loss: Literal["softmax", "bpr", "warp", "bce"] = "softmax"
-    negatives: int | None = None
+    loss: Annotated[Literal["softmax", "bpr", "warp", "bce"], Search()] = "softmax"
+    negatives: Annotated[int, Ge(1)] | None = None
     """Rivals that a step draws, for all its users; from as many items on, all of them. None: 4,096, or as many as
     2²⁸ scores of all users allow."""
     negative_exponent: float | None = None
@@ -28,13 +30,13 @@ class PairConfig:
     """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
     weighted: bool = True
     """Whether interactions count by their weights."""
-    batch: int | None = None
+    batch: Annotated[int, Ge(1)] | None = None
     """Interactions in a step, of whole users; None: a 60th of all, at least 2,048."""
-    epochs: int = 8
+    epochs: Annotated[int, Ge(1), Search(3, 30, log=True)] = 8
     """How often every interaction is taken."""
-    learning_rate: float = 0.1
+    learning_rate: Annotated[float, Gt(0), Search(0.02, 0.5, log=True)] = 0.1
     """Step of the first epoch; it falls linearly to 0."""
-    regularization: float = 2.0
+    regularization: Annotated[float, Ge(0), Search(0.2, 10.0, log=True)] = 2.0
     """Pull towards 0 of the vectors that a step touches, beside the sum of its losses."""
     history: bool = True
     """Whether the items that a user has are features of the user."""
@@ -44,16 +46,16 @@ class PairConfig:
     """Whether what the user table says of users adds to their vectors."""
     user_ids: bool = True
     """Whether users have vectors of their own."""
-    dropout: float = 0.5
+    dropout: Annotated[float, Ge(0), Lt(1), Search(0.0, 0.9)] = 0.5
     """Share of the users' items that a step hides from their features."""
-    id_dropout: float = 0.1
+    id_dropout: Annotated[float, Ge(0), Lt(1), Search(0.0, 0.7)] = 0.1
     """Share of users, and of items, that a step takes as if they had no vector of their own."""
     warm_start: Literal["no", "refit", "always"] = "no"
     """Whether training starts from last night's vectors: never; that of the winner that is published; also that of
     the candidate that is compared."""
-    warm_epochs: int = 3
+    warm_epochs: Annotated[int, Ge(0)] = 3
     """How often every interaction is taken then."""
-    seed: int = 0
+    seed: Seed = 0
 
     def n_negatives(self, n_users: int) -> int:
         """How many negatives a step draws."""

@@ -1,11 +1,14 @@
 """Feature fusion: vectors of users and items are sums over what is known of them (Kula, "LightFM", 2015)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge, Lt
 
 from recmodels.data.arrays import Floats
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise.model import PairModel
+from recmodels.parameters import Search
 from recmodels.scoring.dot_product import DotProduct
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ class Hybrid(PairModel, DotProduct):
     or `bce`.
     """
 
+    content: Annotated[bool, Search()] = True
+
     def _trainer(self, data: Dataset, device: str) -> "PairTrainer":
         from recmodels.pairwise.training import PairTrainer
 
@@ -42,4 +47,5 @@ class Embedding(Hybrid):
     history: bool = False
     content: bool = False
     user_content: bool = False
-    id_dropout: float = 0.0
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.5
+    id_dropout: Annotated[float, Ge(0), Lt(1)] = 0.0

@@ -20,8 +20,6 @@ if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it doe
     from recmodels.pairwise.training import PairTrainer
 
 PAIRS = 2**16  # (history item, target) pairs whose vectors are copied out at a time
-LOSSES = "softmax", "bpr", "warp", "bce"
-STARTS = "no", "refit", "always"
 
 
 @dataclass
@@ -45,10 +43,6 @@ class PairModel(PairConfig, Recommender):
 
     def _check(self) -> None:
         name = type(self).__name__
-        if self.loss not in LOSSES:
-            raise ConfigError(f"{name}: loss {self.loss!r}; there are: {', '.join(LOSSES)}.")
-        if self.warm_start not in STARTS:
-            raise ConfigError(f"{name}: warm_start {self.warm_start!r}; there are: {', '.join(STARTS)}.")
         if not (self.history or self.user_ids):
             raise ConfigError(f"{name}: without history and user_ids nothing is known of a user; set one of them.")
 
@@ -57,7 +51,6 @@ class PairModel(PairConfig, Recommender):
         """What trains the vectors on `data`."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        self._check()
         trainer = self._trainer(data, device.name())
         start, warm = options.warm_start, False
         if start is not None and isinstance(start.model, PairModel):

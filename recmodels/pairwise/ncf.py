@@ -1,14 +1,16 @@
 """Neural collaborative filtering: a product of vectors and a network, added (He et al., WWW 2017)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from recmodels.base import SCORE_BYTES
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise.model import PairModel
+from recmodels.parameters import Search
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.pairwise.training import PairTrainer
@@ -26,11 +28,11 @@ class NCF(PairModel):
     NeuMF is `history = false`, `content = false`, and `loss = "bce"` as published.
     """
 
-    negatives: int | None = 2048
+    negatives: Annotated[int, Ge(1)] | None = 2048
     """Rivals that a step draws, for all its users: each costs a pass of the network."""
-    regularization: float = 3.0
+    regularization: Annotated[float, Ge(0), Search(0.2, 10.0, log=True)] = 3.0
     """Pull towards 0 of the vectors that a step touches, beside the sum of its losses."""
-    hidden: int = 16
+    hidden: Annotated[int, Ge(1), Search(4, 64, log=True)] = 16
     """Width of the network's first layer."""
 
     def _trainer(self, data: Dataset, device: str) -> "PairTrainer":

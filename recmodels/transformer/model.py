@@ -45,7 +45,6 @@ class Transformer(TransformerConfig, DotProduct):
     moved: ClassVar[tuple[str, ...]] = ("minutes", "checkpoint", "checkpoint_minutes")
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        self._check()
         from recmodels.transformer import distributed, training
 
         vars(self).pop("_built", None)
@@ -81,22 +80,8 @@ class Transformer(TransformerConfig, DotProduct):
             raise ConfigError(f"transformer: width {self.width} is not a multiple of heads {self.heads}.")
         if self.cross and not self.user_embedding:
             raise ConfigError("transformer: cross multiplies the vectors of user and item; set user_embedding too.")
-        if not (self.learning_rate > 0 and self.length > 0 and self.layers > 0 and 0 <= self.dropout < 1):
-            raise ConfigError("transformer: learning_rate, length and layers are above 0, dropout from 0 to below 1.")
-        if self.networks < 1:
-            raise ConfigError(f"transformer: networks {self.networks}; give 1 or more.")
-        if self.temperature < 0:
-            raise ConfigError(
-                f"transformer: temperature {self.temperature:g}; give one above 0, or 0 for plain products."
-            )
         if not 0 <= self.pause < self.days:
             raise ConfigError(f"transformer: pause {self.pause:g} lies from 0 to below days ({self.days:g}).")
-        for name, known in (
-            ("block", ("sasrec", "ligr", "bsarec")), ("loss", ("full", "sampled", "gbce")),
-            ("objective", ("next", "days")), ("rivals", ("all", "unseen")),
-        ):  # fmt: skip
-            if (given := getattr(self, name)) not in known:
-                raise ConfigError(f"transformer: {name} {given!r}; there are: {', '.join(known)}.")
 
     def _networks(self) -> list["Network"]:
         """The fitted networks, on the device that this process computes on."""

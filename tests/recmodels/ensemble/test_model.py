@@ -128,9 +128,9 @@ def test_impossible_members_are_refused() -> None:
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
-        ({"depth": 0}, "depth and trees are at least 1"),
-        ({"method": "mean"}, "method is 'mean'; it is auto, blend or stack"),
-        ({"validation_days": 0.0}, "validation_days is 0.0; give days above 0"),
+        ({"depth": 0}, "depth is 0; give a whole number of at least 1"),
+        ({"method": "mean"}, "method is 'mean'; give one of auto, blend, stack"),
+        ({"validation_days": 0.0}, "validation_days is 0.0; give a number above 0, or none"),
     ],
 )
 def test_impossible_parameters_are_refused(parameters: dict[str, Any], says: str) -> None:

@@ -127,7 +127,7 @@ def test_items_that_nobody_has_change_no_list() -> None:
     np.testing.assert_allclose(left.scores, right.scores, atol=0.01)
 
 
-@pytest.mark.parametrize("name", ["factors", "regularization", "unobserved"])
+@pytest.mark.parametrize("name", ["regularization", "unobserved"])
 def test_what_must_be_above_0_is_checked(name: str) -> None:
-    with pytest.raises(ConfigError, match="above 0"):
+    with pytest.raises(ConfigError, match=f"ALS: {name} is 0; give a number above 0"):
         ALS(**{name: 0}).fit(small_site())

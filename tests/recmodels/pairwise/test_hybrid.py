@@ -150,7 +150,7 @@ def test_training_ends_when_its_time_is_over() -> None:
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(ConfigError, match="Hybrid: loss 'hinge'; there are: softmax, bpr, warp, bce"):
+    with pytest.raises(ConfigError, match="Hybrid: loss is 'hinge'; give one of softmax, bpr, warp, bce"):
         Hybrid(loss="hinge").fit(small_site())  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="without history and user_ids nothing is known of a user"):
         Hybrid(history=False, user_ids=False).fit(small_site())

@@ -99,7 +99,7 @@ def test_a_model_of_other_parts_is_no_start() -> None:
         model = Hybrid(**KIND)
         model.fit(data, FitOptions(warm_start=Earlier(other.fit(data), same_places(data))))
         np.testing.assert_array_equal(model.item_vectors_, cold.item_vectors_)
-    with pytest.raises(ConfigError, match="Hybrid: warm_start 'maybe'; there are: no, refit, always"):
+    with pytest.raises(ConfigError, match="Hybrid: warm_start is 'maybe'; give one of no, refit, always"):
         Hybrid(warm_start="maybe").fit(data)  # type: ignore[arg-type]
 
 

@@ -113,12 +113,12 @@ def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -
     [
         ({"width": 9, "heads": 2}, "not a multiple"),
         ({"cross": True}, "set user_embedding too"),
-        ({"loss": "bce"}, "there are: full, sampled, gbce"),
-        ({"block": "hstu"}, "there are: sasrec, ligr, bsarec"),
-        ({"dropout": 1.0}, "from 0 to below 1"),
-        ({"rivals": "none"}, "there are: all, unseen"),
-        ({"networks": 0}, "networks 0; give 1 or more"),
-        ({"temperature": -1}, "temperature -1; give one above 0"),
+        ({"loss": "bce"}, "(?i)there are: full, sampled, gbce"),
+        ({"block": "hstu"}, "give one of sasrec, ligr, bsarec"),
+        ({"dropout": 1.0}, "dropout is 1.0; give a number of at least 0 and below 1"),
+        ({"rivals": "none"}, "give one of all, unseen"),
+        ({"networks": 0}, "networks is 0; give a whole number of at least 1"),
+        ({"temperature": -1}, "temperature is -1; give a number of at least 0"),
         ({"days": 7, "pause": 8}, "pause 8 lies from 0 to below days"),
     ],
 )
