@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup nightly test test-fast coverage bench check format lock clean
+.PHONY: help setup nightly test test-fast coverage bench check format docs graph wheel lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do printf '  %-12s %s\n' "$$name" "$$does"; done
@@ -48,6 +48,21 @@ check: $(READY)  ## lint, format, types, and the order of the packages
 format: $(READY)  ## lint and format, and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The tools of the site are installed when it is first built.
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs  ## the documentation's site in build/docs, with every link checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+graph: $(READY)  ## draw the pictures of the architecture page
+	$(BIN)/python -m docs.site.graph
+
+wheel: $(READY)  ## the wheel, in dist/
+	rm -rf build/lib build/bdist.*
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 lock: $(READY)  ## pin what is installed now in requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock

@@ -1,0 +1,1 @@
+"""A shop's own package: models that nightrec knows nothing of."""

@@ -1,0 +1,174 @@
+"""The reference pages, made from the code: settings, models, commands, and the columns of an export."""
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+Json = dict[str, Any]
+
+BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+
+
+def settings() -> str:
+    """Every table and key of `nightrec.toml`."""
+    from flows.settings.site import NightConfig
+
+    schema = NightConfig.model_json_schema()
+    head = (
+        "# Settings\n\nEverything that `nightrec.toml` may say. `nightrec init` writes the same as a commented file. "
+        "A key that is not there has its default; an unknown key or an impossible value stops the night before it "
+        "begins.\n"
+    )
+    return "\n".join([head, *_sections("", schema, schema["$defs"], "At the top of the file", {})])
+
+
+def _sections(prefix: str, schema: Json, known: Json, title: str, seen: dict[str, str]) -> Iterator[str]:
+    """A table of settings, then those of its tables. `seen` are the titles of the tables that were there before."""
+    tables = {name: found for name, about in schema["properties"].items() if (found := _table(about, known))}
+    plain = {name: about for name, about in schema["properties"].items() if name not in tables}
+    yield f"## {title}\n"
+    if before := seen.get(schema.get("title", "")):
+        yield f"The same keys as {before}.\n"
+        return
+    seen[schema.get("title", "")] = title
+    if prefix and schema.get("description"):
+        yield schema["description"].partition("\n\n")[0].replace("\n", " ") + "\n"
+    if plain:
+        rows = [
+            [f"`{name}`", _kind(about, known), _default(about), about.get("description", "")]
+            for name, about in plain.items()
+        ]
+        yield _markdown(["key", "value", "default", "meaning"], rows)
+    for name, found in tables.items():
+        many = "additionalProperties" in schema["properties"][name]
+        path = f"{prefix}{name}.NAME" if many else f"{prefix}{name}"
+        yield from _sections(f"{path}.", found, known, f"`[{path}]`", seen)
+
+
+def _table(about: Json, known: Json) -> Json | None:
+    """The schema of a table of settings, where a value is one, or a table of such tables."""
+    for choice in [about, *about.get("anyOf", []), about.get("additionalProperties")]:
+        if isinstance(choice, dict) and "$ref" in choice:
+            found: Json = known[choice["$ref"].rpartition("/")[2]]
+            return found if "properties" in found else None
+    return None
+
+
+def _kind(about: Json, known: Json) -> str:
+    """What values there may be, in words."""
+    if "$ref" in about:
+        return _kind(known[about["$ref"].rpartition("/")[2]], known)
+    if "anyOf" in about:
+        return " or ".join(_kind(choice, known) for choice in about["anyOf"])
+    if "enum" in about or "const" in about:
+        return ", ".join(f"`{value}`" for value in about.get("enum", [about.get("const")]))
+    kind = about.get("type", "any value")
+    if kind == "array":
+        return f"list of {_kind(about.get('items', {}), known)}"
+    if kind == "object":
+        values = about.get("additionalProperties")
+        return f"table of {_kind(values, known)}" if isinstance(values, dict) else "table"
+    named = {"null": "none", "string": about.get("format", "text"), "boolean": "true or false"}
+    limits = [f"{words} {about[name]:g}" for name, words in BOUNDS.items() if name in about]
+    return " ".join([named.get(kind, kind), ", ".join(limits)]).strip()
+
+
+def _default(about: Json) -> str:
+    if "default" not in about:
+        return "" if "$ref" not in about else "none"
+    value = about["default"]
+    return "none" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def models() -> str:
+    """Every recommender, with its hyper-parameters."""
+    from recmodels import registry
+    from recmodels.parameters import parameters_of
+
+    pages = [
+        "# Models\n",
+        "The recommenders that a `[models.NAME]` of `nightrec.toml` may be, with their hyper-parameters. `nightrec "
+        "models NAME` prints the same. [Models](../models.md) says which one to choose, and where the defaults come "
+        "from.\n",
+    ]
+    for name in registry.names():
+        kind = registry.kind_of(name)
+        rows = [
+            [f"`{one.name}`", one.legal, "none" if one.default is None else f"`{one.default}`", _searched(one), one.doc]
+            for one in parameters_of(kind)
+        ]
+        pages += [f"## `{name}`\n", inspect.cleandoc(kind.__doc__ or "").replace("*", "\\*") + "\n"]
+        pages.append(_markdown(["parameter", "value", "default", "searched by `tune`", "meaning"], rows))
+    return "\n".join(pages)
+
+
+def _searched(parameter: Any) -> str:
+    search = parameter.search
+    if search is None:
+        return ""
+    if search.low is not None:
+        return f"{search.low:g} to {search.high:g}" + (", by orders of magnitude" if search.log else "")
+    return ", ".join(str(value) for value in search.values or parameter.choices or (True, False))
+
+
+def commands() -> str:
+    """Every command of `nightrec`, with its arguments and options."""
+    import click
+
+    from flows.cli.app import nightrec
+
+    pages = ["# Commands\n", inspect.cleandoc(nightrec.help or "") + "\n"]
+    for name, command in sorted(nightrec.commands.items()):
+        context = click.Context(command, info_name=f"nightrec {name}")
+        usage = command.get_usage(context).removeprefix("Usage: ")
+        pages += [f"## `nightrec {name}`\n", inspect.cleandoc(command.help or "") + "\n", f"```\n{usage}\n```\n"]
+        rows = [_option(option, context) for option in command.params if not getattr(option, "hidden", False)]
+        if options := [row for row in rows if row]:
+            pages.append(_markdown(["option", "meaning"], options))
+    return "\n".join(pages)
+
+
+def _option(option: Any, context: Any) -> list[str] | None:
+    record = option.get_help_record(context)
+    return [f"`{record[0]}`", record[1]] if record else None
+
+
+def export() -> str:
+    """Every column of the published tables."""
+    from recmodels.published.schema import contract
+
+    found = contract()
+    pages = [
+        "# Columns of an export\n",
+        f"The contract with those who read exports, version {found['schema_version']}. Within a version columns are "
+        "added, and none is changed or removed. [The export](../export.md) says how the files are laid out and how "
+        "long they stay.\n\nThe types `user_id` and `item_id` stand for int64 or string, as the site's ids are; "
+        "`code` is a dictionary of strings.\n",
+    ]
+    for name, table in found["tables"].items():
+        rows = [
+            [f"`{column['name']}`", column["type"], "yes" if column["nullable"] else "no", column["meaning"]]
+            for column in table["columns"]
+        ]
+        order = ", ".join(f"`{column}`" for column in table["sorted_by"])
+        pages += [f"## `{name}`\n", f"{table['meaning']} Sorted by {order}.\n"]
+        pages.append(_markdown(["column", "type", "may be null", "meaning"], rows))
+    return "\n".join(pages)
+
+
+def _markdown(columns: list[str], rows: list[list[str]]) -> str:
+    """A table; what would end a cell is escaped."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    cells = [[" ".join(cell.replace("|", "\\|").replace("<", "&lt;").split()) for cell in line] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/settings.md": settings,
+    "reference/models.md": models,
+    "reference/commands.md": commands,
+    "reference/export.md": export,
+}

@@ -1,0 +1,182 @@
+"""The documentation: the reference says everything the code knows, links lead somewhere, pictures are current."""
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import numpy as np
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from docs.site import graph, reference
+from flows.cli.app import nightrec
+from flows.settings.renamed import RENAMED
+from flows.settings.site import NightConfig
+from recmodels import registry
+from recmodels.data.dataset import Dataset
+from recmodels.published.schema import contract
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+GENERATED = {**reference.PAGES, "contributing.md": None, "changelog.md": None}
+
+
+def tables(kind: type[BaseModel], path: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Every table of settings, with its keys, from the pydantic models."""
+    nested: dict[str, type[BaseModel]] = {}
+    many = set()
+    for name, field in kind.model_fields.items():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                nested[name] = part
+                many |= {name} if part in get_args(field.annotation)[1:2] and "dict" in str(field.annotation) else set()
+    yield path.removesuffix("."), [name for name in kind.model_fields if name not in nested]
+    for name, inner in nested.items():
+        yield from tables(inner, f"{path}{name}.NAME." if name in many else f"{path}{name}.")
+
+
+def section(page: str, title: str) -> str:
+    """What a page says under a heading."""
+    assert f"## {title}\n" in page, f"the page has no section {title}"
+    return page.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_reference_has_every_setting() -> None:
+    page = reference.settings()
+    found = dict(tables(NightConfig))
+    assert {"export", "models.NAME", "inputs.interactions", "sinks.postgres", "notify.mail"} <= found.keys()
+    for path, keys in found.items():
+        text = section(page, f"`[{path}]`" if path else "At the top of the file")
+        if "The same keys as" not in text:
+            assert [key for key in keys if f"| `{key}` |" not in text] == [], path
+
+
+def test_the_reference_has_every_command_and_option() -> None:
+    page = reference.commands()
+    for name, command in nightrec.commands.items():
+        text = section(page, f"`nightrec {name}`")
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                assert option.opts[0] in text, f"{name} {option.opts[0]}"
+
+
+def test_the_reference_has_every_column_of_an_export() -> None:
+    page = reference.export()
+    for name, table in contract()["tables"].items():
+        text = section(page, f"`{name}`")
+        assert [column["name"] for column in table["columns"] if f"| `{column['name']}` |" not in text] == []
+
+
+def test_the_reference_has_every_parameter_of_a_model() -> None:
+    page = reference.models()
+    for name in registry.names():
+        text = section(page, f"`{name}`")
+        missing = [
+            field.name for field in fields(registry.kind_of(name)) if field.init and f"| `{field.name}` |" not in text
+        ]
+        assert missing == [], name
+    assert "a whole number of at least 1" in section(page, "`als`")
+
+
+def test_every_setting_is_described() -> None:
+    undescribed = re.findall(r"^\| `(\w+)` \|.*\|  \|$", reference.settings(), re.MULTILINE)
+    assert undescribed == []
+
+
+def slug(heading: str) -> str:
+    """The anchor of a heading, as the site makes it."""
+    plain = re.sub(r"[^\w\s-]", "", re.sub(r"[`*]", "", heading).lower()).strip()
+    return re.sub(r"[-\s]+", "-", plain)
+
+
+def text_of(page: Path) -> str:
+    """A page as the site has it: one of the reference is made, others are read."""
+    name = page.relative_to(DOCS).as_posix() if page.is_relative_to(DOCS) else ""
+    make = reference.PAGES.get(name)
+    return make() if make and not page.exists() else page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?://|mailto:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        made = path.is_relative_to(DOCS) and path.relative_to(DOCS).as_posix() in GENERATED
+        assert path.exists() or made, f"{page}: {target}"
+        if anchor and path.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", text_of(path), re.MULTILINE)
+            assert anchor in map(slug, headings), f"{page}: {target}"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+
+    def named(entries: list[Any]) -> Iterator[str]:
+        for entry in entries:
+            if isinstance(entry, str):
+                yield entry
+            else:
+                yield from named([page for pages in entry.values() for page in pages])
+
+    written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    assert sorted(named(site["nav"])) == sorted(written | GENERATED.keys())
+
+
+def test_the_site_loads_nothing_from_elsewhere() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert site["theme"]["font"] is False
+    assert "extra_javascript" not in site
+    assert "analytics" not in str(site)
+
+
+def test_the_picture_of_a_night_has_every_stage() -> None:
+    packages = {path.parent.name for path in (ROOT / "tasks").glob("*/__init__.py")}
+    drawn = {stage.partition(":")[0] for stage in graph.NIGHT}
+    assert drawn == packages - {"store"}
+    picture = (DOCS / "images" / "dag.svg").read_text(encoding="utf-8")
+    assert picture == graph.drawing([graph.night()], downward=True)
+
+
+def test_the_picture_of_the_imports_has_every_package() -> None:
+    picture = (DOCS / "images" / "imports.svg").read_text(encoding="utf-8")
+    for drawn in graph.imports():
+        assert {node for node in drawn.nodes if f">{node}</text>" not in picture} == set(), "make graph"
+
+
+def test_no_two_packages_import_each_other() -> None:
+    for drawn in graph.imports():
+        assert graph.floors(drawn)[1] == set(), drawn.title
+
+
+def test_the_changelog_has_every_renamed_setting_and_parameter() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for old, new in RENAMED.items():
+        assert f"`{old}`" in changelog, old
+        assert f"`{new}`" in changelog, new
+    for name in registry.names():
+        kind = registry.kind_of(name)
+        for old in (*getattr(kind, "renamed", {}), *kind.moved):
+            assert f"`{old}`" in changelog, f"{name}: {old}"
+
+
+def test_the_worked_example_recommends_what_came_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS / "examples"))
+    from shop.models import NextItem
+
+    users, items = [0, 0, 0, 1, 1, 2, 2, 3], [0, 1, 2, 0, 1, 1, 2, 0]  # histories 0 1 2, 0 1, 1 2, and 0
+    data = Dataset.from_arrays(users, items, timestamp=np.arange(8))
+    model = NextItem(decay=0.5, shrinkage=0).fit(data)
+    np.testing.assert_allclose(model.follows_.toarray(), [[0, 1, 0], [0, 0, 1], [0, 0, 0]])
+    top = model.recommend(data, np.arange(4), 2)
+    np.testing.assert_array_equal(top.items, [[-1, -1], [2, -1], [-1, -1], [1, -1]])  # 2 follows 1, and 1 follows 0
+    np.testing.assert_array_equal(model.explain(data, np.arange(4), top)[:, 0], [-1, 1, -1, 0])
+    assert "shop.models" in sys.modules
