@@ -1,8 +1,10 @@
 """Waiting in tests: for what happens, never for a clock. The one limit is so wide that only a hang reaches it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
+
+import psutil
 
 PATIENCE = 600.0  # seconds; also on a machine that is many times slower, and busy
 
@@ -23,3 +25,22 @@ def until(what: str, found: Callable[[], T | None], every: float = 0.1) -> T:
             return result
         time.sleep(every)
     raise AssertionError(f"not within {PATIENCE:.0f} s: {what}")
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process still does something: one that has ended may stay in the list until somebody asks for it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def until_ended(processes: Iterable[psutil.Process]) -> None:
+    """Wait until none of them is alive."""
+    left = list(processes)
+
+    def none_left() -> bool:
+        left[:] = [process for process in left if is_alive(process)]
+        return not left
+
+    until(f"they end: {[process.pid for process in left]}", none_left, every=0.05)

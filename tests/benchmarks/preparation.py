@@ -24,8 +24,8 @@ CUTOFF = datetime(2026, 11, 25, tzinfo=UTC)
 ROUNDS = 3
 
 
-def write(path: Path) -> None:
-    """Interactions of 200 thousand users with 50 thousand items, in order of time, as a log is."""
+def write(path: Path, n: int = ROWS) -> None:
+    """`n` interactions of a fiftieth as many users and a two-hundredth as many items, in order of time, as in a log."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv
@@ -33,10 +33,10 @@ def write(path: Path) -> None:
     random = np.random.default_rng(7)
     begin = int((CUTOFF - timedelta(days=DAYS)).timestamp())
     columns = {
-        "user_id": (random.random(ROWS) ** 1.5 * 200_000).astype(np.int64) + 1,
-        "item_id": (random.random(ROWS) ** 2.5 * 50_000).astype(np.int64) + 1,
-        "rating": random.integers(1, 11, ROWS) / 2,
-        "timestamp": begin + np.sort(random.integers(0, DAYS * 86_400, ROWS)),
+        "user_id": (random.random(n) ** 1.5 * (n // 50)).astype(np.int64) + 1,
+        "item_id": (random.random(n) ** 2.5 * (n // 200)).astype(np.int64) + 1,
+        "rating": random.integers(1, 11, n) / 2,
+        "timestamp": begin + np.sort(random.integers(0, DAYS * 86_400, n)),
     }
     pyarrow.csv.write_csv(pa.table(columns), path)
 

@@ -30,7 +30,7 @@ from prefect.states import Cancelling
 
 from flows.operate.server import free_port
 from tests.prefect_homes import environment, new_home
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, until, until_ended
 
 ROOT = Path(__file__).parents[2]
 
@@ -197,7 +197,8 @@ class Site:
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(family, PATIENCE)
+        self.processes[name].wait(PATIENCE)
+        until_ended(family)
 
     def stop_all(self) -> None:
         for name in self.processes:

@@ -7,13 +7,12 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 
 from tests.deployments.live import Site
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, until, until_ended
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SHOTS = os.environ.get("NIGHTREC_SCREENSHOTS")  # a folder, to renew the pictures of the documentation
@@ -109,5 +108,4 @@ def test_ctrl_c_stops_all_that_was_started(site: Site) -> None:
     assert len(started) > 6
     site.processes["serve"].send_signal(signal.SIGINT)
     assert site.processes["serve"].wait(PATIENCE) == 0
-    _, left = psutil.wait_procs(started, PATIENCE)
-    assert not left, [process.cmdline() for process in left]
+    until_ended(started)

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psutil
 import pytest
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
 from tests.deployments.live import Site
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, is_alive, until, until_ended
 
 CONFIG = """\
 [demo]
@@ -105,7 +104,7 @@ def test_when_the_worker_dies_in_training_the_night_goes_on_without_its_model(si
     run = site.night(run_date="2026-03-03")
     process = site.frozen("item_knn")
     site.kill("worker-gpu")
-    assert not process.is_running()
+    assert not is_alive(process)
     run = site.ended(run)
     assert run.state.is_completed(), run.state.message
     record = summary(site, "2026-03-03")
@@ -125,7 +124,7 @@ def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
     assert site.ended(run).state.is_cancelled()
     for child in site.children(run).values():
         assert site.ended(child).state.is_final()
-    until("no candidate is left", lambda: not psutil.pid_exists(process.pid))
+    until_ended([process])
     assert latest(site) == before
     assert summary(site, "2026-03-05")["status"] == "interrupted"
 
@@ -150,7 +149,7 @@ def test_a_night_survives_a_restart_of_the_server(site: Site) -> None:
     process = site.frozen("item_knn")
     site.kill("server")
     process.resume()
-    until("it is trained", lambda: not psutil.pid_exists(process.pid))
+    until_ended([process])
     site.start_server()
     run = site.ended(run)
     assert run.state.is_completed(), run.state.message

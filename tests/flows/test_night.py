@@ -17,7 +17,7 @@ import pytest
 from flows.settings.site import NightConfig
 from tests.flows.running import Demo, Ran, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
-from tests.waiting import PATIENCE, until
+from tests.waiting import PATIENCE, until, until_ended
 
 
 def test_a_night_ends_with_the_export_the_winner_its_figures_and_a_list(demo: Demo) -> None:
@@ -186,16 +186,14 @@ def test_a_second_night_on_the_same_store_is_refused(killed: Killed) -> None:
 def test_no_candidate_survives_a_killed_night(killed: Killed) -> None:
     folder, _, candidates, _ = killed
     assert candidates
-    _, alive = psutil.wait_procs(candidates, timeout=PATIENCE)
-    assert alive == []
+    until_ended(candidates)
     toplists = folder / "store" / "nights" / str(DAY) / "toplists"
     assert [path for path in toplists.glob("*") if not path.name.startswith(".tmp")] == []
 
 
 def test_no_other_process_survives_a_killed_night(killed: Killed) -> None:
     _, _, _, others = killed
-    _, alive = psutil.wait_procs(others, timeout=PATIENCE)
-    assert [process.cmdline() for process in alive] == []
+    until_ended(others)
 
 
 def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home: Path) -> None:
@@ -209,7 +207,7 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home:
     try:
         out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out, err.strip()) == (130, "", "")
-        assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []
+        until_ended(children)
         assert len(list(logs.glob("*-train.log"))) < len(NightConfig().models)  # those that waited never began
     finally:
         process.kill()
@@ -220,7 +218,7 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home:
 
 def test_a_killed_night_resumes_and_publishes(killed: Killed) -> None:
     folder, _, candidates, _ = killed
-    psutil.wait_procs(candidates, timeout=PATIENCE)
+    until_ended(candidates)
     night = folder / "store" / "nights" / str(DAY)
     assert json.loads((night / "night.json").read_text())["status"] == "running"
     assert "interrupted" in nightrec("status", cwd=folder).out
