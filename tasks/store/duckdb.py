@@ -12,14 +12,14 @@ import duckdb
 
 @contextmanager
 def connect(
-    beside: Path, memory_limit: str | None = None, threads: int | None = None
+    folder: Path, memory_limit: str | None = None, threads: int | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory database that spills into a temporary folder inside `beside`.
+    """An in-memory database that spills into a temporary folder inside `folder`.
 
     Rows keep their input order through every query, since ties between events are broken by it.
     `memory_limit` is a DuckDB size such as `"2GB"`; without one DuckDB takes up to 80 % of the machine.
     """
-    with TemporaryDirectory(prefix=".tmp-duckdb-", dir=beside) as spill:
+    with TemporaryDirectory(prefix=".tmp-duckdb-", dir=folder) as spill:
         connection = duckdb.connect(
             config={
                 "temp_directory": spill,
