@@ -18,7 +18,7 @@ _CLASSES = {
     "bpr": "recmodels.factors.bpr:BPR",
     "mf": "recmodels.factors.mf:MF",
     "als": "recmodels.factors.als:ALS",
-    "ease": "recmodels.linear.ease:Ease",
+    "ease": "recmodels.linear.ease:EASE",
     "graph_filter": "recmodels.linear.graph_filter:GraphFilter",
     "transformer": "recmodels.transformer.model:Transformer",
     "hybrid": "recmodels.pairwise.hybrid:Hybrid",

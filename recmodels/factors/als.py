@@ -13,7 +13,7 @@ from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
 from recmodels.parameters import Search, Seed
-from recmodels.scoring.dot_product import ROWS, DotProduct
+from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct
 
 PARTS = 64  # into how many parts the rows are divided, of about as many entries each; whoever is free takes the next
 CLOSE = 1e-3  # the residual, relative to the right side, that is enough while both sides still change
@@ -114,12 +114,12 @@ class ALS(DotProduct):
         from recmodels.compute.jit import one_blas_thread, parallel_for
 
         f = sides[0].shape[1]
-        starts = range(0, len(sides[0]), ROWS)
+        starts = range(0, len(sides[0]), USERS_AT_A_TIME)
         parts = np.empty((len(starts), f, f), np.float32)
 
         def add(start: int) -> None:
-            block = sides[0][start : start + ROWS]
-            np.matmul(block.T, block, out=parts[start // ROWS])
+            block = sides[0][start : start + USERS_AT_A_TIME]
+            np.matmul(block.T, block, out=parts[start // USERS_AT_A_TIME])
 
         with one_blas_thread():  # each product in the same order, whoever computes it
             parallel_for(add, starts)
@@ -128,15 +128,15 @@ class ALS(DotProduct):
             for vectors in sides:
 
                 def turn(start: int, vectors: Floats = vectors) -> None:
-                    vectors[start : start + ROWS] = vectors[start : start + ROWS] @ rotation
+                    vectors[start : start + USERS_AT_A_TIME] = vectors[start : start + USERS_AT_A_TIME] @ rotation
 
-                parallel_for(turn, range(0, len(vectors), ROWS))
+                parallel_for(turn, range(0, len(vectors), USERS_AT_A_TIME))
         diagonal: Floats = (self.unobserved_weight_ * np.maximum(values, 0)).astype(np.float32)
         return diagonal
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         vectors = 4 * self.factors * (n_users + n_items)
-        return vectors + 4 * self.factors * 4 * ROWS + 12 * n_interactions + SCORE_BYTES
+        return vectors + 4 * self.factors * 4 * USERS_AT_A_TIME + 12 * n_interactions + SCORE_BYTES
 
 
 def _solve(

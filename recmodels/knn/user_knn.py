@@ -17,7 +17,7 @@ from recmodels.parameters import Search
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbors_say
 from recmodels.scoring.similarity import Measure, Weighting, centred, nearest, weighed
-from recmodels.scoring.sparse_product import ROWS, SparseProduct
+from recmodels.scoring.sparse_product import USERS_AT_A_TIME, SparseProduct
 
 
 @dataclass
@@ -101,11 +101,11 @@ class UserKNN(SparseProduct, RatingPredictor):
             values = weighed(data.matrix, self.weighting, self.k1, self.b)
         if self.weighting == "jaccard":  # every item in common says the same
             values = sparse.csr_array((np.ones_like(values.data), values.indices, values.indptr), shape=values.shape)
-        for start in range(0, len(users), ROWS):
-            some = users[start : start + ROWS]
+        for start in range(0, len(users), USERS_AT_A_TIME):
+            some = users[start : start + USERS_AT_A_TIME]
             near, weights = parts(self._neighbors(data, some)), parts(data.matrix)
-            given = some, top.items[start : start + ROWS], near, parts(values), weights, data.n_items
-            found = reasons[start : start + ROWS]
+            given = some, top.items[start : start + USERS_AT_A_TIME], near, parts(values), weights, data.n_items
+            found = reasons[start : start + USERS_AT_A_TIME]
             parallel_for(partial(kernels.shared_reasons, *given, found), range(kernels.TASKS))
         return reasons
 

@@ -14,7 +14,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.ranking.product_search import top_products
 from recmodels.ranking.topk import TopK
 
-ROWS = 2**14  # users whose vectors and histories are copied out at a time
+USERS_AT_A_TIME = 2**14  # users whose vectors and histories are copied out at a time
 
 
 @dataclass
@@ -45,7 +45,7 @@ class DotProduct(Recommender):
             eligible &= allowed
         choice = np.flatnonzero(eligible).astype(np.int32)
         known = np.flatnonzero(self.knows(data, users))
-        step = max(1, min(ROWS, batch or ROWS))
+        step = max(1, min(USERS_AT_A_TIME, batch or USERS_AT_A_TIME))
         for rows in (known[i : i + step] for i in range(0, len(known), step)):
             vectors = self._user_vectors(data, users[rows])
             seen = None if repeats else data.seen[users[rows]]

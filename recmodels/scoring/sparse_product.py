@@ -1,8 +1,10 @@
 """Models whose scores are the product of two sparse matrices."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,7 +13,47 @@ from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.ranking.topk import TopK
 
-ROWS = 2**14  # users whose histories are copied out of the data at a time
+USERS_AT_A_TIME = 2**14  # users whose histories are copied out of the data at a time
+
+Factors: TypeAlias = tuple[Csr, Csr, Floats]
+"""A [b, l], B [l, n_items] and a factor for each item [n_items]: scores are (A B) · factor."""
+
+
+def product_scores(left: Csr, right: Csr, factor: Floats) -> Floats:
+    """The scores as a dense array [b, n_items], -inf where they are not above 0."""
+    scores: Floats = positive_evidence(left @ right)
+    scores *= factor
+    return scores
+
+
+def product_lists(
+    product: Callable[[Dataset, Ints], Factors],
+    data: Dataset,
+    users: Ints,
+    k: int,
+    allowed: Bools | None,
+    repeats: bool,
+    batch: int | None,
+) -> TopK:
+    """Lists as `Recommender.recommend` gives them; each row of scores exists for as long as it takes to rank it."""
+    from recmodels.compute.jit import parallel_for
+    from recmodels.scoring import kernels
+
+    items = np.full((len(users), k), -1, np.int32)
+    scores = np.full((len(users), k), -np.inf, np.float32)
+    step = max(1, min(USERS_AT_A_TIME, batch or USERS_AT_A_TIME))
+    for start in range(0, len(users), step):
+        some = users[start : start + step]
+        left, right, factor = product(data, some)
+        scale = factor if allowed is None else np.where(allowed, factor, np.float32(0))
+        seen: Csr = empty_matrix(len(some), data.n_items) if repeats else data.seen[some]
+        best = np.full((len(some), min(k, data.n_items)), -1, np.int32)
+        values = np.full(best.shape, -np.inf, np.float32)
+        given = kernels.parts(left), kernels.parts(right), kernels.parts(seen), scale, best, values
+        parallel_for(partial(kernels.product_lists, *given), range(kernels.TASKS))
+        items[start : start + step, : best.shape[1]] = best
+        scores[start : start + step, : best.shape[1]] = values
+    return TopK(items, scores)
 
 
 @dataclass
@@ -19,34 +61,13 @@ class SparseProduct(Recommender):
     """Scores that are the product of two sparse matrices: listed without ever being stored, above 0 only."""
 
     @abstractmethod
-    def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
-        """A [b, l], B [l, n_items] and a factor for each item: the scores of `users` are (A B) · factor."""
+    def _product(self, data: Dataset, users: Ints) -> Factors:
+        """The two matrices and the factor whose product the scores of `users` are."""
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
-        left, right, factor = self._product(data, users)
-        scores: Floats = positive_evidence(left @ right)
-        scores *= factor
-        return scores
+        return product_scores(*self._product(data, users))
 
     def _lists(
         self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
     ) -> TopK:
-        """Each row of scores exists for as long as it takes to rank it."""
-        from recmodels.compute.jit import parallel_for
-        from recmodels.scoring import kernels
-
-        items = np.full((len(users), k), -1, np.int32)
-        scores = np.full((len(users), k), -np.inf, np.float32)
-        step = max(1, min(ROWS, batch or ROWS))
-        for start in range(0, len(users), step):
-            some = users[start : start + step]
-            left, right, factor = self._product(data, some)
-            scale = factor if allowed is None else np.where(allowed, factor, np.float32(0))
-            seen: Csr = empty_matrix(len(some), data.n_items) if repeats else data.seen[some]
-            best = np.full((len(some), min(k, data.n_items)), -1, np.int32)
-            values = np.full(best.shape, -np.inf, np.float32)
-            given = kernels.parts(left), kernels.parts(right), kernels.parts(seen), scale, best, values
-            parallel_for(partial(kernels.product_lists, *given), range(kernels.TASKS))
-            items[start : start + step, : best.shape[1]] = best
-            scores[start : start + step, : best.shape[1]] = values
-        return TopK(items, scores)
+        return product_lists(self._product, data, users, k, allowed, repeats, batch)

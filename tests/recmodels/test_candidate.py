@@ -19,7 +19,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.factors.mf import MF
 from recmodels.fallback import serve
-from recmodels.linear.ease import Ease
+from recmodels.linear.ease import EASE
 from recmodels.metrics.ranking import per_user
 from recmodels.popularity import Popularity
 from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, small_site
@@ -94,7 +94,7 @@ def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) ->
     assert COMPLETIST == N_USERS - 1 and 4 not in item
 
     data = Dataset.load(features, "train")
-    top = Ease(regularization=20).fit(data).recommend(data, np.array([0]), 5, allowed=np.arange(N_ITEMS) != 4)
+    top = EASE(regularization=20).fit(data).recommend(data, np.array([0]), 5, allowed=np.arange(N_ITEMS) != 4)
     assert item[user == 0].tolist() == top.items[0].tolist()
 
 
@@ -125,11 +125,11 @@ def test_nothing_is_learnt_of_unseen_users_whose_lists_follow_from_their_history
     lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
     candidate.run(candidate.Spec.read(specification(features, lists=lists)))
     data = Dataset.load(features, "train")
-    model = Ease(regularization=20).fit(data.without(unseen))
+    model = EASE(regularization=20).fit(data.without(unseen))
     wanted = model.recommend(data, unseen, 5, allowed=np.arange(N_ITEMS) != 4).items
     found = pq.read_table(features.parent / "lists" / "lists.parquet")["item_index"].to_numpy().reshape(2, 5)
     assert found.tolist() == wanted.tolist()
-    assert wanted.tolist() != Ease(regularization=20).fit(data).recommend(data, unseen, 5).items.tolist()
+    assert wanted.tolist() != EASE(regularization=20).fit(data).recommend(data, unseen, 5).items.tolist()
 
 
 def test_lists_of_the_whole_catalogue_have_items_that_are_not_available(features: Path) -> None:
@@ -176,7 +176,7 @@ def test_earlier_windows_are_measured_as_a_night_would_have_been(features: Path)
     truth = sparse.csr_array((np.ones(len(row)), (row, data.item_index[after])), shape=(len(users), N_ITEMS))
     allowed = np.arange(N_ITEMS) != 4
     shown = serve(
-        Ease(regularization=20).fit(train), Popularity().fit(train), train, users.astype(np.int32), 5, allowed=allowed
+        EASE(regularization=20).fit(train), Popularity().fit(train), train, users.astype(np.int32), 5, allowed=allowed
     )
     assert found[0]["users"] == len(users)
     for name, values in per_user(shown.items, truth).items():

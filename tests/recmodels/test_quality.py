@@ -12,7 +12,7 @@ import pytest
 
 from recmodels.content import Content
 from recmodels.knn.item_knn import ItemKNN
-from recmodels.linear.ease import Ease
+from recmodels.linear.ease import EASE
 from recmodels.linear.graph_filter import GraphFilter
 from recmodels.popularity import Popularity
 from tests.benchmarks.quality import parse
@@ -42,7 +42,7 @@ def test_a_validation_part_is_nested_in_what_is_learnt_from(small: Split) -> Non
 
 @pytest.fixture(scope="module")
 def exact(small: Split) -> float:
-    return small.measure(Ease(regularization=500, method="exact").fit(small.train))["ndcg"]
+    return small.measure(EASE(regularization=500, method="exact").fit(small.train))["ndcg"]
 
 
 def test_ease_on_movielens_small_is_as_good_as_measured_elsewhere(exact: float) -> None:
@@ -50,7 +50,7 @@ def test_ease_on_movielens_small_is_as_good_as_measured_elsewhere(exact: float) 
 
 
 def test_approximate_ease_on_movielens_small_is_as_good_as_the_exact_one(small: Split, exact: float) -> None:
-    near = small.measure(Ease(regularization=500, method="approximate").fit(small.train))
+    near = small.measure(EASE(regularization=500, method="approximate").fit(small.train))
     assert near["ndcg"] == pytest.approx(exact, abs=0.002)
 
 

@@ -6,7 +6,7 @@ import pytest
 from recmodels import registry
 from recmodels.errors import ConfigError
 from recmodels.factors.als import ALS
-from recmodels.linear.ease import Ease
+from recmodels.linear.ease import EASE
 from recmodels.options import FitOptions
 from tests.recmodels.contract import RecommenderContract
 
@@ -25,7 +25,7 @@ def test_every_recommender_is_under_contract() -> None:
 
 def test_parameters_are_passed_on() -> None:
     assert registry.create("als", {"factors": 7}, seed=3) == ALS(factors=7, seed=3)
-    assert registry.create("ease", {"regularization": 7.0}, seed=3) == Ease(regularization=7.0)  # has no use for a seed
+    assert registry.create("ease", {"regularization": 7.0}, seed=3) == EASE(regularization=7.0)  # has no use for a seed
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
-from recmodels.linear import ease
-from recmodels.linear.ease import Ease
+from recmodels.linear import ease, gram_inverse
+from recmodels.linear.ease import EASE
 from tests.recmodels.contract import N_ITEMS, RecommenderContract, small_site
 
 ROOT = Path(__file__).parents[3]
@@ -18,24 +18,24 @@ ROOT = Path(__file__).parents[3]
 class TestEase(RecommenderContract):
     rounding = 1e-5  # LAPACK and BLAS divide sums as there are threads
 
-    def make(self) -> Ease:
-        return Ease(regularization=10)
+    def make(self) -> EASE:
+        return EASE(regularization=10)
 
 
 class TestApproximateEase(RecommenderContract):
-    def make(self) -> Ease:
-        return Ease(regularization=10, method="approximate", neighbors=8)
+    def make(self) -> EASE:
+        return EASE(regularization=10, method="approximate", neighbors=8)
 
 
 @pytest.mark.parametrize("block", [7, 512])
 def test_scores_are_those_of_the_closed_form(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease, "BLOCK", block)
+    monkeypatch.setattr(gram_inverse, "BLOCK", block)
     data = small_site()
     X = data.matrix.toarray().astype(np.float64)
     P = np.linalg.inv(X.T @ X + 10 * np.eye(N_ITEMS))
     B = -P / np.diag(P)  # column j divided by P_jj
     np.fill_diagonal(B, 0)
-    model = Ease(regularization=10).fit(data)
+    model = EASE(regularization=10).fit(data)
     np.testing.assert_allclose(model.weights_, B, atol=1e-5)
     top = model.recommend(data, np.array([0]), N_ITEMS)
     listed = top.items[0][top.items[0] >= 0]
@@ -47,13 +47,13 @@ def test_each_column_solves_ridge_regression_on_the_other_items() -> None:
     X = data.matrix.toarray().astype(np.float64)
     others = np.delete(X, 3, axis=1)
     expected = np.linalg.solve(others.T @ others + 10 * np.eye(N_ITEMS - 1), others.T @ X[:, 3])
-    np.testing.assert_allclose(np.delete(Ease(regularization=10).fit(data).weights_[:, 3], 3), expected, atol=1e-5)
+    np.testing.assert_allclose(np.delete(EASE(regularization=10).fit(data).weights_[:, 3], 3), expected, atol=1e-5)
 
 
 def test_a_history_of_unknown_items_is_no_evidence() -> None:
     train = Dataset.from_arrays([0, 0, 1, 1], [0, 1, 0, 1], n_users=3, n_items=3)
     later = Dataset.from_arrays([2], [2], n_users=3, n_items=3)
-    assert (Ease().fit(train).recommend(later, np.array([2]), 3).items == -1).all()
+    assert (EASE().fit(train).recommend(later, np.array([2]), 3).items == -1).all()
 
 
 def test_too_many_items_are_refused_with_the_memory_it_would_take(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,18 +61,18 @@ def test_too_many_items_are_refused_with_the_memory_it_would_take(monkeypatch: p
     with pytest.raises(
         NightrecError, match=r"ease needs about \d\.\d GiB of memory for 30 items, 0\.0 GiB are available"
     ):
-        Ease().fit(small_site())
+        EASE().fit(small_site())
 
 
 def test_an_indefinite_matrix_is_refused() -> None:
     with pytest.raises(NightrecError, match="regularization -5"):
-        Ease(regularization=-5).fit(small_site())
+        EASE(regularization=-5).fit(small_site())
 
 
 def test_the_approximation_solves_ridge_regression_on_the_nearest_items() -> None:
     data = small_site()
     X = data.matrix.toarray().astype(np.float64)
-    B = Ease(regularization=10, method="approximate", neighbors=6).fit(data).sparse_weights_.toarray()
+    B = EASE(regularization=10, method="approximate", neighbors=6).fit(data).sparse_weights_.toarray()
     norms = np.linalg.norm(X, axis=0)
     cosines = X.T @ X / np.where(norms > 0, np.outer(norms, norms), np.inf)
     np.fill_diagonal(cosines, 0)
@@ -91,7 +91,7 @@ def test_weights_of_interactions_count_in_the_approximation() -> None:
     X = rng.integers(1, 5, (30, 8)) * (rng.random((30, 8)) < 0.7)
     users, items = np.nonzero(X)
     data = Dataset.from_arrays(users, items, weight=X[users, items].astype(np.float32), n_users=30, n_items=8)
-    exact, near = (Ease(regularization=10, method=method).fit(data) for method in ("exact", "approximate"))
+    exact, near = (EASE(regularization=10, method=method).fit(data) for method in ("exact", "approximate"))
     np.testing.assert_allclose(near.sparse_weights_.toarray(), exact.weights_, atol=1e-4)  # everything is near
     sources, targets = np.array([3, 4, 5], np.int32), np.array([4, 7, 5], np.int32)
     np.testing.assert_allclose(exact._affinity(sources, targets), near._affinity(sources, targets), atol=1e-4)
@@ -101,32 +101,21 @@ def test_weights_of_interactions_count_in_the_approximation() -> None:
 
 def test_the_approximation_needs_a_regularization_above_0() -> None:
     with pytest.raises(NightrecError, match=r"regularization 0"):
-        Ease(regularization=0, method="approximate").fit(small_site())
+        EASE(regularization=0, method="approximate").fit(small_site())
 
 
 def test_a_large_catalogue_is_approximated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ease, "EXACT_ITEMS", N_ITEMS)
-    assert Ease().fit(small_site()).method_ == "exact"
+    assert EASE().fit(small_site()).method_ == "exact"
     monkeypatch.setattr(ease, "EXACT_ITEMS", N_ITEMS - 1)
-    assert Ease().fit(small_site()).method_ == "approximate"
-    assert Ease(method="exact").fit(small_site()).method_ == "exact"
+    assert EASE().fit(small_site()).method_ == "approximate"
+    assert EASE(method="exact").fit(small_site()).method_ == "exact"
 
 
 def test_the_approximation_of_a_million_items_needs_no_square_of_them() -> None:
-    needed = Ease().memory_needed(10**6, 10**6, 10**7)
+    needed = EASE().memory_needed(10**6, 10**6, 10**7)
     assert needed < 16 * 2**30
-    assert Ease(method="exact").memory_needed(10**6, 10**6, 10**7) > 4 * 10**12
-
-
-def test_torch_inverts_as_lapack_does() -> None:
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((50, 700), dtype=np.float32)  # more rows than a block
-    gram = X.T @ X + 5 * np.eye(700, dtype=np.float32)
-    by_lapack, by_torch = gram.copy(), gram.copy()
-    assert ease.invert(by_lapack) and ease.invert_by_torch(by_torch, "cpu")
-    np.testing.assert_allclose(by_lapack, np.linalg.inv(gram.astype(np.float64)), atol=1e-5)
-    np.testing.assert_allclose(by_torch, by_lapack, atol=1e-5)
-    assert not ease.invert_by_torch(-gram, "cpu")
+    assert EASE(method="exact").memory_needed(10**6, 10**6, 10**7) > 4 * 10**12
 
 
 def test_the_memory_that_is_announced_is_what_fitting_takes() -> None:
@@ -137,13 +126,13 @@ from recmodels.compute import memory
 from recmodels.linear import spectral
 from recmodels.scoring import kernels, similarity  # what is loaded already is not counted
 from recmodels.data.dataset import Dataset
-from recmodels.linear.ease import Ease
+from recmodels.linear.ease import EASE
 import scipy.linalg
 pairs = np.unique(np.random.default_rng(0).integers(0, 2000 * 6000, 60_000))
 data = Dataset.from_arrays(pairs // 6000, pairs % 6000, n_users=2000, n_items=6000)
 data.matrix
 before = memory.peak()
-model = Ease(method="exact").fit(data)
+model = EASE(method="exact").fit(data)
 model.recommend(data, np.arange(2000), 10)
 print((memory.peak() - before) / model.memory_needed(2000, 6000, len(data)))
 """

@@ -1,0 +1,109 @@
+"""EASE's weights B, dense or sparse, and what follows from them: scores, similar items, shares of a score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recmodels.base import positive_evidence
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
+from recmodels.errors import NightrecError
+from recmodels.linear.gram_inverse import inverse_of_gram
+from recmodels.ranking.topk import TopK
+from recmodels.scoring.sparse_product import product_lists, product_scores
+
+
+@dataclass(frozen=True, eq=False)
+class DenseWeights:
+    """The exact solution, for the m items that have interactions."""
+
+    items: Ints  # [m], ascending
+    weights: Floats  # [m, m]
+    n_items: int
+
+    @classmethod
+    def fit(cls, data: Dataset, regularization: float) -> "DenseWeights":
+        """B_ij = -P_ij / P_jj off the diagonal, P being the inverse of XᵀX + regularization I."""
+        items: Ints = np.unique(data.item_index)
+        weights = inverse_of_gram(data.matrix[:, items], regularization)
+        weights /= -weights.diagonal()
+        np.fill_diagonal(weights, 0)
+        return cls(items, weights, data.n_items)
+
+    def scores(self, data: Dataset, users: Ints) -> Floats:
+        """[b, n_items], -inf for items without interactions, and for users without a history."""
+        history: Csr = data.matrix[users][:, self.items]  # [b, m]
+        scores = np.full((len(users), data.n_items), -np.inf, np.float32)
+        known = np.flatnonzero(np.diff(history.indptr))
+        scores[np.ix_(known, self.items)] = history[known] @ self.weights
+        return scores
+
+    def similar(self, items: Ints) -> Floats:
+        """The weights of some items, above 0: [b, n_items]."""
+        place = self._places()
+        scores = np.full((len(items), self.n_items), -np.inf, np.float32)
+        known = np.flatnonzero(place[items] >= 0)
+        rows = self.weights[place[items[known]]]
+        scores[np.ix_(known, self.items)] = np.where(rows > 0, rows, -np.inf)
+        return scores
+
+    def affinity(self, sources: Ints, targets: Ints) -> Floats:
+        """The weights of pairs: [p]."""
+        place = self._places()
+        share = self.weights[place[sources], place[targets]]
+        share[place[sources] < 0] = 0
+        return share
+
+    def _places(self) -> Ints:
+        """Where each item is among `items`, -1 for none: [n_items]."""
+        place = np.full(self.n_items, -1, np.int32)
+        place[self.items] = np.arange(len(self.items))
+        return place
+
+
+@dataclass(frozen=True, eq=False)
+class SparseWeights:
+    """The approximation: each item regressed on its nearest items."""
+
+    weights: Csr  # [n_items, n_items]
+
+    @classmethod
+    def fit(cls, data: Dataset, regularization: float, neighbors: int) -> "SparseWeights":
+        """B with `neighbors` entries at most in each column."""
+        from recmodels.compute.jit import parallel_for
+        from recmodels.linear import ease_kernels as kernels
+        from recmodels.scoring.kernels import parts
+        from recmodels.scoring.similarity import Measure, nearest
+
+        if regularization <= 0:
+            raise NightrecError(f"EASE cannot regress with regularization {regularization}; give a larger one.")
+        rows = data.matrix.T.tocsr()  # [n_items, n_users]
+        near = nearest(rows, Measure("dot"), neighbors)
+        sizes = np.diff(rows.indptr)
+        entries = sizes + np.bincount(near.nonzero()[0], sizes[near.indices], len(sizes)).astype(np.int64)
+        order = np.argsort(-entries, kind="stable").astype(np.int32)  # the most expensive first
+        width, ridge = int(np.diff(near.indptr).max()) + 1, np.float32(regularization)
+        given = order, parts(rows), parts(near), ridge, rows.shape[1], width, int(entries.max())
+        parallel_for(lambda part: kernels.regressions(part, *given), range(kernels.TASKS))
+        return cls(near.T.tocsr())
+
+    def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
+        return data.matrix[users], self.weights, np.ones(data.n_items, np.float32)
+
+    def scores(self, data: Dataset, users: Ints) -> Floats:
+        """[b, n_items], -inf where they are not above 0."""
+        return product_scores(*self._product(data, users))
+
+    def lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+    ) -> TopK:
+        """Ranked lists without storing the scores."""
+        return product_lists(self._product, data, users, k, allowed, repeats, batch)
+
+    def similar(self, items: Ints) -> Floats:
+        """The weights of some items, above 0: [b, n_items]."""
+        return positive_evidence(self.weights[items])
+
+    def affinity(self, sources: Ints, targets: Ints) -> Floats:
+        """The weights of pairs: [p]."""
+        return np.asarray(self.weights[sources, targets], dtype=np.float32)

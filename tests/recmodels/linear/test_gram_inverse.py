@@ -1,0 +1,16 @@
+"""A Gram matrix is inverted alike by LAPACK and by torch."""
+
+import numpy as np
+
+from recmodels.linear import gram_inverse
+
+
+def test_torch_inverts_as_lapack_does() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 700), dtype=np.float32)  # more rows than a block
+    gram = X.T @ X + 5 * np.eye(700, dtype=np.float32)
+    by_lapack, by_torch = gram.copy(), gram.copy()
+    assert gram_inverse.invert(by_lapack) and gram_inverse.invert_by_torch(by_torch, "cpu")
+    np.testing.assert_allclose(by_lapack, np.linalg.inv(gram.astype(np.float64)), atol=1e-5)
+    np.testing.assert_allclose(by_torch, by_lapack, atol=1e-5)
+    assert not gram_inverse.invert_by_torch(-gram, "cpu")
