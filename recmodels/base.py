@@ -208,7 +208,7 @@ class Recommender(ABC):
             raise NightrecError(
                 f"{folder / 'model.json'}: format {about.get('format')}, known is {FORMAT}; train again."
             )
-        model = create(about["recommender"], about["parameters"])
+        model = create(about["recommender"], about["parameters"], note=False)
         if not isinstance(model, cls):
             raise NightrecError(f"{folder} holds the model {about['recommender']}, not a {cls.__name__}.")
         tensors: State = load_file(folder / "model.safetensors")

@@ -146,11 +146,12 @@ def current(kind: type, values: Mapping[str, Any], name: str, *, note: bool = Tr
     for old in values.keys() & renamed.keys():
         new = renamed[old]
         for parameter, value in ({new: values[old]} if isinstance(new, str) else new(values[old])).items():
-            if parameter in values:
+            if parameter in values and parameter != old:
                 raise ConfigError(f"{name}: {old} is called {parameter} now, and both are given; leave {old} out.")
             found[parameter] = value
-            if note:
-                _note(f"{name}: {old} is called {parameter} now; write {parameter} = {value!r} instead.")
+            if note and (parameter, value) != (old, values[old]):
+                then, now = (old, parameter) if parameter != old else (f"{old} = {values[old]!r}", repr(value))
+                _note(f"{name}: {then} is called {now} now; write {parameter} = {value!r} instead.")
     for old in moved:
         if note and values.get(old) is not None:
             _note(f"{name}: {old} is no hyper-parameter any more, but an option of each training; leave it out.")

@@ -34,14 +34,18 @@ def names() -> list[str]:
     return list(_CLASSES)
 
 
-def create(name: str, params: Mapping[str, Any] | None = None, *, seed: int | None = None) -> Recommender:
+def create(
+    name: str, params: Mapping[str, Any] | None = None, *, seed: int | None = None, note: bool = True
+) -> Recommender:
     """A recommender that has not been fitted yet; `seed` goes to those that draw random numbers.
+
+    Parameters of former names are understood; with `note` the log says what they are called now.
 
     Raises:
         ConfigError: there is no recommender or parameter of that name, or a value is not legal.
     """
     kind = kind_of(name)
-    given = current(kind, params or {}, name)
+    given = current(kind, params or {}, name, note=note)
     accepted = [field.name for field in fields(kind) if field.init]
     for parameter in given:
         _known(parameter, accepted, f"parameter of {name}")

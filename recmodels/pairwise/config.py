@@ -1,4 +1,4 @@
-"""The hyper-parameters of models that learn from pairs of a user and an item, and what users are known by."""
+"""The hyper-parameters of models that are trained on pairs of a user and an item."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -16,45 +16,47 @@ MIN_NEGATIVES, MAX_NEGATIVES, MAX_SCORES = 512, 4096, 2**28
 
 @dataclass
 class PairConfig:
-    """What vectors are sums of, and how they are trained."""
+    """The features that vectors are sums of, and how they are trained."""
 
     factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 64
     """Length of the vectors."""
     loss: Annotated[Literal["softmax", "bpr", "warp", "bce"], Search()] = "softmax"
+    """Against the negatives of a step: softmax cross-entropy, BPR, WARP or binary cross-entropy."""
     negatives: Annotated[int, Ge(1)] | None = None
-    """Rivals that a step draws, for all its users; from as many items on, all of them. None: 4,096, or as many as
-    2²⁸ scores of all users allow."""
+    """Negatives that a step draws, for all its users; all items, if it is as many. None: 4,096, or as many as 2²⁸
+    scores of all users allow."""
     negative_exponent: float | None = None
-    """Rivals are drawn by popularity to this power; 0: evenly. None: 0.75 for softmax, which undoes it, else 0."""
+    """Negatives are drawn by popularity to this power; 0: uniformly. None: 0.75 for softmax, which corrects for it, and 0
+    for the other losses."""
     popularity_exponent: float = 0.0
-    """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
+    """Interactions count by their item's popularity to minus this power (inverse propensity): above 0, the tail counts
+    more."""
     weighted: bool = True
     """Whether interactions count by their weights."""
     batch: Annotated[int, Ge(1)] | None = None
     """Interactions in a step, of whole users; None: a 60th of all, at least 2,048."""
     epochs: Annotated[int, Ge(1), Search(3, 30, log=True)] = 8
-    """How often every interaction is taken."""
+    """Passes over all interactions."""
     learning_rate: Annotated[float, Gt(0), Search(0.02, 0.5, log=True)] = 0.1
-    """Step of the first epoch; it falls linearly to 0."""
+    """Of Adagrad in the first epoch; it falls linearly to 0."""
     regularization: Annotated[float, Ge(0), Search(0.2, 10.0, log=True)] = 2.0
-    """Pull towards 0 of the vectors that a step touches, beside the sum of its losses."""
+    """L2 penalty of the vectors that occur in a step, against the sum of its losses."""
     history: bool = True
-    """Whether the items that a user has are features of the user."""
+    """Whether the items of a user's history are features of the user."""
     content: bool = True
     """Whether an item's terms add to its vectors."""
     user_content: bool = True
-    """Whether what the user table says of users adds to their vectors."""
+    """Whether the columns of the user table add to users' vectors."""
     user_ids: bool = True
     """Whether users have vectors of their own."""
     dropout: Annotated[float, Ge(0), Lt(1), Search(0.0, 0.9)] = 0.5
-    """Share of the users' items that a step hides from their features."""
+    """Share of the users' histories that a step hides from their features."""
     id_dropout: Annotated[float, Ge(0), Lt(1), Search(0.0, 0.7)] = 0.1
-    """Share of users, and of items, that a step takes as if they had no vector of their own."""
+    """Share of users, and of items, whose own vector a step drops."""
     warm_start: Literal["no", "refit", "always"] = "no"
-    """Whether training starts from last night's vectors: never; that of the winner that is published; also that of
-    the candidate that is compared."""
+    """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
     warm_epochs: Annotated[int, Ge(0)] = 3
-    """How often every interaction is taken then."""
+    """Passes over all interactions then."""
     seed: Seed = 0
 
     def n_negatives(self, n_users: int) -> int:

@@ -1,4 +1,4 @@
-"""Feature fusion: vectors of users and items are sums over what is known of them (Kula, "LightFM", 2015)."""
+"""Feature fusion: vectors of users and items are sums over their features."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 class Hybrid(PairModel, DotProduct):
     r"""Score x_ui = (p_u + Σ_s a_us z_s + Σ_j w_uj c_j / √(Σ_j w_uj)) · (q_i + Σ_t a_it v_t) + b_i + Σ_t a_it β_t.
 
-    An item is its own vector and those of its TF-IDF terms t (`content`); a user is their own vector (`user_ids`),
-    those of what the user table says of them, s (`user_content`), and of the items j that they have (`history`), each
-    c_j again with vectors of j's terms. So an item without interactions has a vector, and so have users who came after
-    the training and users who have done nothing yet. Own vectors are dropped at random in training (`id_dropout`), as
-    is half of every history (`dropout`), so that what remains learns to stand in.
+    An item is the sum of its own vector and those of its TF-IDF terms t (`content`). A user is the sum of their own
+    vector (`user_ids`), those of the terms s of the user table (`user_content`), and those of the items j of their
+    history (`history`), each c_j again with vectors of j's terms. So items without interactions have a vector, and so
+    have users who came after the training, and users without a history. Own vectors are dropped at random in training
+    (`id_dropout`), as is half of every history (`dropout`), so that the other features learn to stand in.
 
-    Losses are of pairs against items that all users of a step share (`pairwise.losses`): `softmax`, `bpr`, `warp`
-    or `bce`.
+    Losses are of pairs against negatives that all users of a step share: `softmax`, `bpr`, `warp` or `bce`.
+    Parameters and attributes are those of `PairModel`; the last column of the vectors is the bias β.
+
+    References:
+        Kula, "Metadata embeddings for user and item cold-start recommendations" (LightFM), CBRecSys 2015.
+        Weston, Bengio and Usunier, "WSABIE", IJCAI 2011 (`warp`).
+        Rendle et al., "BPR", UAI 2009 (`bpr`).
+        Covington, Adams and Sargin, "Deep neural networks for YouTube recommendations", RecSys 2016 (`softmax`).
     """
 
     content: Annotated[bool, Search()] = True
@@ -37,12 +43,18 @@ class Hybrid(PairModel, DotProduct):
         return PairTrainer(self, data, device)
 
     def _tastes(self) -> Floats:
-        return self.item_vectors[:, :-1]  # without what everybody likes it for
+        return self.item_vectors[:, :-1]  # without the bias
 
 
 @dataclass
 class Embedding(Hybrid):
-    """Vectors of users and items alone, by softmax cross-entropy: a `Hybrid` that knows no other features."""
+    """Vectors of users and items by their ids alone, by sampled softmax: a `Hybrid` without other features.
+
+    Parameters and attributes are those of `PairModel`.
+
+    References:
+        Covington, Adams and Sargin, "Deep neural networks for YouTube recommendations", RecSys 2016.
+    """
 
     history: bool = False
     content: bool = False

@@ -77,7 +77,7 @@ class PairModel(PairConfig, Recommender):
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         """Sums of what is known of users, who may have come after the training: float32 [b, width].
 
-        Where users are known by their own vectors alone, one without takes the mean of those of their items.
+        Without `history` a user without features of their own gets the mean of the vectors of their items.
         """
         vectors = np.zeros((len(users), self.item_vectors_.shape[1]), np.float32)
         if self.user_vectors_ is not None:
@@ -101,7 +101,7 @@ class PairModel(PairConfig, Recommender):
         return vectors
 
     def knows(self, data: Dataset, users: Ints) -> Bools:
-        """Users with a history, and those of whom the user table says something, if it did in training: bool [n]."""
+        """Users with a history, and those with terms in the user table, if it was a feature in training: bool [n]."""
         known = super().knows(data, users)
         if self.user_term_vectors_ is not None:
             known |= np.diff(data.user_terms.indptr)[users] > 0

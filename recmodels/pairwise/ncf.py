@@ -1,4 +1,4 @@
-"""Neural collaborative filtering: a product of vectors and a network, added (He et al., WWW 2017)."""
+"""Neural collaborative filtering: a product of vectors and a network, added."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -23,15 +23,21 @@ class NCF(PairModel):
     r"""NeuMF: score x_ui = p_u·q_i + b_i + w·relu(B relu(a_u + a_i) + c), with a_u, a_i of `hidden` numbers.
 
     The first layer of the paper's network takes the two vectors side by side, W [m_u, m_i] = W_u m_u + W_i m_i. With
-    vectors that are learnt, so are these halves themselves, a_u and a_i: what is left for each pair is a sum and the
+    trained vectors these halves, a_u and a_i, are trained themselves: what is left for each pair is a sum and the
     second layer, half as wide. The vectors are sums of features as those of `hybrid` are, with the same losses; plain
     NeuMF is `history = false`, `content = false`, and `loss = "bce"` as published.
+
+    Parameters and attributes are those of `PairModel`; the vectors are factors, the bias, and a of `hidden` numbers.
+
+    References:
+        He et al., "Neural collaborative filtering", WWW 2017.
+        Rendle et al., "Neural collaborative filtering vs. matrix factorization revisited", RecSys 2020.
     """
 
     negatives: Annotated[int, Ge(1)] | None = 2048
-    """Rivals that a step draws, for all its users: each costs a pass of the network."""
+    """Negatives that a step draws, for all its users: each costs a pass of the network."""
     regularization: Annotated[float, Ge(0), Search(0.2, 10.0, log=True)] = 3.0
-    """Pull towards 0 of the vectors that a step touches, beside the sum of its losses."""
+    """L2 penalty of the vectors that occur in a step, against the sum of its losses."""
     hidden: Annotated[int, Ge(1), Search(4, 64, log=True)] = 16
     """Width of the network's first layer."""
 

@@ -32,7 +32,7 @@ def load_earlier(model: Path, then: Path, now: Path, split: Split) -> Earlier:
 
 
 def aligned(then: pa.Array, now: pa.Array) -> Ints:
-    """The place among `then` of each of `now`, -1 where there is none: int32 [len(now)]. Nulls are nobody."""
+    """The position in `then` of each of `now`, -1 where there is none: int32 [len(now)]. Nulls match nothing."""
     if then.type != now.type:
         return np.full(len(now), -1, np.int32)
     places = pc.index_in(now, value_set=then, skip_nulls=True)
@@ -41,7 +41,7 @@ def aligned(then: pa.Array, now: pa.Array) -> Ints:
 
 
 def _names(path: Path) -> pa.Array:
-    """What the rows of an index are known by, in their order; nothing where there is no such file."""
+    """The ids, or terms, of an index, in the order of its rows; nothing where there is no such file."""
     if not path.exists():
         return pa.array([], pa.string())
     names = pq.read_schema(path).names

@@ -1,38 +1,45 @@
 """The hyper-parameters of the transformer: of its network, and of its training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from recmodels.parameters import Search, Seed
+from recmodels.parameters import Renamed, Search, Seed
 
 
 @dataclass
 class NetworkConfig:
-    """How large the network is, and of which parts."""
+    """The size of the network, and its parts."""
 
-    width: Annotated[int, Ge(1), Search(values=(32, 64, 128, 256))] = 128
-    """d: numbers in an item's vector and in a state."""
+    dim: Annotated[int, Ge(1), Search(values=(32, 64, 128, 256))] = 128
+    """d: length of the items' vectors and of the states."""
     layers: Annotated[int, Ge(1), Search(1, 4)] = 2
+    """Blocks of attention and MLP, one after the other."""
     heads: Annotated[int, Ge(1)] = 2
-    length: Annotated[int, Ge(1)] = 50
-    """The most items that a state looks back on, itself included."""
+    """Attention heads of a block; they divide `dim`."""
+    max_length: Annotated[int, Ge(1)] = 50
+    """The most items of a history that a state sees, its own included."""
     dropout: Annotated[float, Ge(0), Lt(1), Search(0.0, 0.7)] = 0.5
+    """Share of the numbers that a step drops, of embeddings, attention and MLPs."""
     temperature: Annotated[float, Ge(0), Search(0.02, 0.3, log=True)] = 0.07
-    """Scores are cosines over it; 0: products of vectors of any length."""
+    """Scores are cosines divided by it; 0: plain products of vectors."""
     block: Annotated[Literal["sasrec", "ligr", "bsarec"], Search()] = "bsarec"
-    mix: Annotated[float, Ge(0), Le(1)] = 0.7
-    """Share of the filter in a `bsarec` layer; the rest is attention's."""
+    """The kind of block: pre-norm attention; the same with gates; or attention in parallel with a frequency filter."""
+    filter_weight: Annotated[float, Ge(0), Le(1)] = 0.7
+    """Share of the filter in a `bsarec` block; the rest is attention's."""
     cutoff: Annotated[int, Ge(0)] = 5
-    """Frequencies up to cutoff // 2 pass the filter of a `bsarec` layer whole."""
-    networks: Annotated[int, Ge(1)] = 1
-    """Networks that learn one after the other, each from a seed of its own; their scores are added."""
+    """Frequencies up to cutoff // 2 pass the filter of a `bsarec` block unchanged."""
+    seeds: Annotated[int, Ge(1)] = 1
+    """A seed ensemble: so many networks, trained one after the other from `seed`, `seed` + 1, ...; their scores are
+    added."""
     user_embedding: bool = False
-    """Whether the users who are learnt from have vectors of their own, which join each item of their history."""
-    user_width: Annotated[int, Ge(1)] = 128
+    """Whether users have vectors of their own, which join each item of their history."""
+    user_dim: Annotated[int, Ge(1)] = 128
+    """Length of the users' vectors."""
     cross: bool = False
-    """Whether a cross network multiplies the vectors of user and item; asks for `user_embedding`."""
+    """Whether a DCN-v2 cross network multiplies the vectors of user and item; needs `user_embedding`."""
     content: bool = False
     """Whether the items' terms are projected and added to their vectors."""
 
@@ -42,34 +49,55 @@ class TrainingConfig:
     """How the network is trained, and for how long."""
 
     loss: Literal["full", "sampled", "gbce"] = "full"
-    """Softmax over the whole catalogue, over sampled items (logQ-corrected), or gBCE."""
-    rivals: Literal["all", "unseen"] = "all"
-    """What the target competes with; `unseen`: all that the user has not had, as in the lists."""
+    """Softmax over the whole catalogue, over sampled negatives (logQ-corrected), or gBCE."""
+    mask_history: bool = False
+    """Whether items of the user's history are no negatives, as lists leave them out."""
     negatives: Annotated[int, Ge(1)] = 1024
-    """Items that a step draws, for `sampled` and `gbce`."""
-    calibration: Annotated[float, Ge(0), Le(1)] = 0.75
-    """t of gBCE."""
-    objective: Annotated[Literal["next", "days"], Search()] = "next"
-    """What each state is asked for: the next item, or any one of the items of the next `days`, drawn each epoch."""
-    days: Annotated[float, Gt(0)] = 30.0
-    pause: Annotated[float, Ge(0)] = 0.5
-    """Days that lie between a state and what it is asked for among the next `days`: a list is for a later visit."""
+    """Negatives that a step draws, for `sampled` and `gbce`."""
+    gbce_t: Annotated[float, Ge(0), Le(1)] = 0.75
+    """t of gBCE: how much of the overconfidence of sampling it removes."""
+    objective: Annotated[Literal["next", "horizon"], Search()] = "next"
+    """The target of each state: the next item, or any item of the next `horizon_days`, drawn anew each epoch."""
+    horizon_days: Annotated[float, Gt(0)] = 30.0
+    """How far the targets of `horizon` reach."""
+    gap_days: Annotated[float, Ge(0)] = 0.5
+    """How long after a state the targets of `horizon` begin: a list is for a later visit."""
     learning_rate: Annotated[float, Gt(0), Search(2e-4, 1e-2, log=True)] = 2e-3
+    """Of AdamW."""
     weight_decay: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.3
+    """Of AdamW."""
     batch: Annotated[int, Ge(1)] = 1024
     """Items of histories in a step."""
-    averaging: Annotated[float, Ge(0), Lt(1)] = 0.998
-    """How much of the average of the weights a step keeps; the average validates and is kept. 0: the last weights."""
-    clip: Annotated[float, Gt(0)] = 5.0
-    """The longest gradient that is followed as it is."""
+    ema_decay: Annotated[float, Ge(0), Lt(1)] = 0.998
+    """Of the exponential moving average of the weights, which is validated and kept; 0: the last weights."""
+    max_grad_norm: Annotated[float, Gt(0)] = 5.0
+    """Longer gradients are clipped to this norm."""
     epochs: Annotated[int, Ge(1)] = 200
+    """The most passes over the data."""
     patience: Annotated[int, Ge(1)] = 5
     """Epochs without a better validation after which training ends."""
     validation_days: Annotated[float, Gt(0)] | None = None
-    """Validated on what the users did in so many last days, which is then not learnt from; None: on their last item."""
+    """Validation is on the last so many days, which are excluded from training; None: on each user's last item."""
     seed: Seed = 0
 
 
 @dataclass
 class TransformerConfig(TrainingConfig, NetworkConfig):
     """All hyper-parameters of a transformer."""
+
+
+RENAMED: Mapping[str, Renamed] = {
+    "width": "dim",
+    "length": "max_length",
+    "mix": "filter_weight",
+    "networks": "seeds",
+    "user_width": "user_dim",
+    "calibration": "gbce_t",
+    "days": "horizon_days",
+    "pause": "gap_days",
+    "averaging": "ema_decay",
+    "clip": "max_grad_norm",
+    "objective": lambda value: {"objective": "horizon" if value == "days" else value},
+    "rivals": lambda value: {"mask_history": {"all": False, "unseen": True}.get(value, value)},
+}
+"""Hyper-parameters of version 0.1, by their names of today."""

@@ -1,7 +1,9 @@
-"""A transformer that reads a user's history and says what comes next (Kang and McAuley, "SASRec", ICDM 2018)."""
+"""A transformer that reads a user's history and predicts what comes next."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,9 +16,10 @@ from recmodels.data.arrays import Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
+from recmodels.parameters import Renamed
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import DotProduct
-from recmodels.transformer.config import TransformerConfig
+from recmodels.transformer.config import RENAMED, TransformerConfig
 from recmodels.transformer.sequences import concatenated_ranges
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
@@ -24,70 +27,84 @@ if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it doe
 
 log = logging.getLogger(__name__)
 
-EXPLAINED = 2**20  # items of histories that are read at a time, to say which are missed most
+EXPLAINED_ITEMS = 2**20  # items of histories that are read at a time, for explanations
 
 
 @dataclass
 class Transformer(TransformerConfig, DotProduct):
-    r"""Score of item i = s_u·e_i, with s_u the last state of a network that has read the vectors of u's history.
+    r"""Score of item i for user u: s_u·e_i, with s_u the last state of a network that reads the vectors of u's history.
 
-    The items' vectors come in and score alike (tied). The network (`network`) is causal self-attention in
-    blocks: `sasrec`; `ligr`, gated (Borisyuk et al., 2025); `bsarec`, mixed with a frequency filter (Shin et al., AAAI
-    2024). It learns to score what came next, or in the days after, above everything else (`losses`), and
-    stops when lists of the latest part, which is held back from it, get no better (`training`).
+    Input and output embeddings e are the same (tied). The network is causal self-attention in blocks: `sasrec` [1];
+    `ligr`, with gates [2]; or `bsarec`, in parallel with a frequency filter [3]. It is trained to score the next item,
+    or one of the next days [4], above all others, with the full softmax, a sampled one or gBCE [5], until lists of the
+    latest part of the data, which is excluded from training, get no better.
 
-    States are computed from the history that the lists are asked for, so new interactions count at once. Where items
-    have terms and `content` is set, their projection is added to the items' vectors, so that an item without
-    interactions has one, and is ranked.
+    States are computed from the history that a list is asked for, so new interactions count at once. With `content`
+    the items' terms, projected, are added to their vectors, so that items without interactions are ranked too.
+
+    Attributes:
+        item_vectors_: The items' embeddings, those of each seed side by side; zeros for items without interactions
+            and terms: float32 [n_items, seeds * dim].
+        network_: Parameters of the networks by name, "0." before those of the first seed, and so on: float32.
+        epochs_: A record of each epoch: `loss`, `ndcg` of the validation, `seconds`, and `padding`, a share.
+
+    References:
+        [1] Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018.
+        [2] Borisyuk et al., "LiGR", 2025.
+        [3] Shin et al., "An attentive inductive bias for sequential recommendation beyond the self-attention"
+            (BSARec), AAAI 2024.
+        [4] Pancha et al., "PinnerFormer", KDD 2022.
+        [5] Petrov and Macdonald, "gSASRec", RecSys 2023.
     """
 
     uses_gpu: ClassVar[bool] = True
+    renamed: ClassVar[Mapping[str, Renamed]] = RENAMED
     moved: ClassVar[tuple[str, ...]] = ("minutes", "checkpoint", "checkpoint_minutes")
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         from recmodels.transformer import distributed, training
 
-        vars(self).pop("_built", None)
+        self.__dict__.pop("_networks", None)  # of an earlier fit
         devices = device.names()
         tables: list[Floats] = []
         self.network_: dict[str, Floats] = {}
         self.epochs_: list[dict[str, float]] = []
-        recipes = [replace(self, seed=self.seed + i) for i in range(self.networks)]
-        for i, recipe in enumerate(recipes):
-            if self.networks > 1:
-                log.info("Network %d of %d:", i + 1, self.networks)
-            own = self._options(options, i)
+        for i in range(self.seeds):
+            if self.seeds > 1:
+                log.info("Network %d of %d:", i + 1, self.seeds)
+            config, own = replace(self, seed=self.seed + i), self._options(options, i)
             if len(devices) == 1:
-                trained = training.train(recipe, data, own, *devices)
+                trained = training.train(config, data, own, *devices)
             else:
-                trained = distributed.train(recipe, data, own, devices)
+                trained = distributed.train(config, data, own, devices)
             tables.append(trained.item_vectors)
             self.network_ |= {f"{i}.{name}": array for name, array in trained.parameters.items()}
             self.epochs_ += trained.epochs
         self.item_vectors_ = np.concatenate(tables, axis=1)
-        for i in range(self.networks):
+        for i in range(self.seeds):
             if checkpoint := self._options(options, i).checkpoint:
                 checkpoint.unlink(missing_ok=True)
 
     def _options(self, options: FitOptions, i: int) -> FitOptions:
-        """Of one of the networks: its own checkpoint and share of the time."""
-        minutes = None if options.minutes is None else options.minutes / self.networks
+        """Of one of the seeds: its own checkpoint and share of the time."""
+        minutes = None if options.minutes is None else options.minutes / self.seeds
         checkpoint = Path(f"{options.checkpoint}-{i}") if options.checkpoint and i else options.checkpoint
         return replace(options, minutes=minutes, checkpoint=checkpoint)
 
     def _check(self) -> None:
-        if self.width % self.heads:
-            raise ConfigError(f"transformer: width {self.width} is not a multiple of heads {self.heads}.")
+        if self.dim % self.heads:
+            raise ConfigError(f"transformer: dim {self.dim} is not a multiple of heads {self.heads}.")
         if self.cross and not self.user_embedding:
             raise ConfigError("transformer: cross multiplies the vectors of user and item; set user_embedding too.")
-        if not 0 <= self.pause < self.days:
-            raise ConfigError(f"transformer: pause {self.pause:g} lies from 0 to below days ({self.days:g}).")
+        if self.gap_days >= self.horizon_days:
+            raise ConfigError(
+                f"transformer: gap_days {self.gap_days:g} lies from 0 to below horizon_days ({self.horizon_days:g})."
+            )
 
+    @cached_property
     def _networks(self) -> list["Network"]:
         """The fitted networks, on the device that this process computes on."""
-        if "_built" not in vars(self):
-            self._built = [self._network(i).to(device.name()).eval() for i in range(self.networks)]
-        return self._built
+        return [self._network(i).to(device.name()).eval() for i in range(self.seeds)]
 
     def _network(self, i: int) -> "Network":
         import torch
@@ -95,18 +112,18 @@ class Transformer(TransformerConfig, DotProduct):
         from recmodels.transformer.network import Network
 
         prefix = f"{i}."
-        state = {
+        parameters = {
             name.removeprefix(prefix): torch.from_numpy(array)
             for name, array in self.network_.items()
             if name.startswith(prefix)
         }
         network = Network(self, 0 if self._user_embedding is None else len(self._user_embedding) - 1)
-        network.load_state_dict(state)
+        network.load_state_dict(parameters)
         return network
 
     @property
     def _user_embedding(self) -> Floats | None:
-        """Of the first network: float32 [n_users + 1, user_width], the last for unknown users; None without."""
+        """Of the first network: float32 [n_users + 1, user_dim], the last for unknown users; None without."""
         return self.network_.get("0.user_cross.user_embedding.weight")
 
     def _restore(self, state: State) -> None:
@@ -127,7 +144,7 @@ class Transformer(TransformerConfig, DotProduct):
         from recmodels.transformer.network import last_states
 
         table, known = torch.from_numpy(self.item_vectors).to(device.name()), self._known(users)
-        parts = zip(self._networks(), torch.split(table, self.width, dim=1), strict=True)
+        parts = zip(self._networks, torch.split(table, self.dim, dim=1), strict=True)
         states = [last_states(network, own, items, starts, ends, known) for network, own in parts]
         return np.concatenate(states, axis=1)
 
@@ -139,40 +156,40 @@ class Transformer(TransformerConfig, DotProduct):
     def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
         """As `Recommender.explain` says: the item without which the score would be lowest, if it would be lower.
 
-        Each history is read once more without each of its items: no gradient or weight of attention says as truly
-        what an item has done.
+        Each history is read again without each of its items (leave-one-out): exact, where gradients and attention
+        weights are not.
         """
         users = self._checked(data, users, 1, None)
         reasons = np.full(top.items.shape, -1, np.int32)
-        lengths = np.minimum(np.diff(data.indptr)[users], self.length).astype(np.int64)
-        for start, stop in chunks(lengths**2, EXPLAINED):
+        lengths = np.minimum(np.diff(data.indptr)[users], self.max_length).astype(np.int64)
+        for start, stop in chunks(lengths**2, EXPLAINED_ITEMS):
             own = slice(start, stop)
-            reasons[own] = self._missed_most(data, users[own], lengths[own], top.items[own])
+            reasons[own] = self._most_missed(data, users[own], lengths[own], top.items[own])
         return reasons
 
-    def _missed_most(self, data: Dataset, users: Ints, lengths: Longs, lists: Ints) -> Ints:
+    def _most_missed(self, data: Dataset, users: Ints, lengths: Longs, lists: Ints) -> Ints:
         """For lists [n, k] the item of the user's last `lengths` [n] whose absence lowers each score most, or -1."""
         starts = data.indptr[users + 1] - lengths
         owner, absent = concatenated_ranges(np.zeros_like(lengths), lengths)
         sizes = lengths[owner] - 1
         ends = np.cumsum(sizes)
-        row, place = concatenated_ranges(np.zeros_like(sizes), sizes)
-        kept = data.item_index[starts[owner][row] + place + (place >= absent[row])]
+        row, position = concatenated_ranges(np.zeros_like(sizes), sizes)
+        kept = data.item_index[starts[owner][row] + position + (position >= absent[row])]
         without = self._states(kept, ends - sizes, ends, users[owner])
-        whole = self._user_vectors(data, users)
+        complete = self._user_vectors(data, users)
         reasons = np.full(lists.shape, -1, np.int32)
         parts = np.split(without, np.cumsum(lengths)[:-1])
         for i, (items, start, length) in enumerate(zip(lists, starts, lengths, strict=True)):
             history = data.item_index[start : start + length]
-            loss = (whole[i] - parts[i]) @ self.item_vectors[items].T  # [length, k]
+            loss = (complete[i] - parts[i]) @ self.item_vectors[items].T  # [length, k]
             found = np.flatnonzero((items >= 0) & (loss.max(axis=0, initial=0) > 0))
             largest = loss[:, found] == loss[:, found].max(axis=0, initial=0)
             reasons[i, found] = np.where(largest, history[:, None], data.n_items).min(axis=0, initial=data.n_items)
         return reasons
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        numbers = self.width * n_items + self.layers * 16 * self.width**2
-        numbers += self.user_width * n_users * self.user_embedding
-        copies = 8 + 2 * self.networks  # of weights: gradient, two moments, average, best, and what steps make of them
-        inputs = 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.width
-        return copies * 4 * numbers + inputs + SCORE_BYTES
+        weights = self.dim * n_items + self.layers * 16 * self.dim**2
+        weights += self.user_dim * n_users * self.user_embedding
+        copies = 8 + 2 * self.seeds  # of weights: gradient, two moments, average, best, and what steps make of them
+        inputs = 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.dim
+        return copies * 4 * weights + inputs + SCORE_BYTES

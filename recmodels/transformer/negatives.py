@@ -42,7 +42,7 @@ class NegativeSampler:
 
         None where they are negatives like all others.
         """
-        if self.config.rivals != "unseen":
+        if not self.config.mask_history:
             return None
         row, column = self.sequences.history_until(rows)
         if negatives is not None:  # a column is of an item that was drawn, and one may be drawn twice

@@ -45,9 +45,9 @@ class CausalSelfAttention(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.heads, self.dropout = config.heads, config.dropout
-        self.qkv = nn.Linear(config.width, 3 * config.width)
-        self.proj = nn.Linear(config.width, config.width)
-        self.relative_bias = nn.Parameter(torch.zeros(config.length, config.heads))
+        self.qkv = nn.Linear(config.dim, 3 * config.dim)
+        self.proj = nn.Linear(config.dim, config.dim)
+        self.relative_bias = nn.Parameter(torch.zeros(config.max_length, config.heads))
 
     def forward(self, x: Tensor) -> Tensor:
         b, t, d = x.shape
@@ -66,19 +66,19 @@ class CausalSelfAttention(nn.Module):
 class FrequencyFilter(nn.Module):
     """BSARec's frequency layer: low frequencies of the history as they are, high ones times a trained β².
 
-    An ideal low-pass filter over the `length` items that end at a state is, at that state, a fixed sum over the items
-    before it: Σ_s h_s x_(t-s) with h_s = (1 + 2 Σ_(f=1..c/2) cos 2πfs/N) / N. In this form it is causal: all states are
-    filtered in one product with a triangular matrix, where the paper transforms each prefix anew.
+    An ideal low-pass filter over the N = `max_length` items that end at a state is, at that state, a fixed sum over the
+    items before it: Σ_s h_s x_(t-s) with h_s = (1 + 2 Σ_(f=1..c/2) cos 2πfs/N) / N. In this form it is causal: all
+    states are filtered in one product with a triangular matrix, where the paper transforms each prefix anew.
     """
 
     kernel: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.sqrt_beta = nn.Parameter(torch.randn(config.width))
-        s, frequencies = torch.arange(config.length), torch.arange(1, config.cutoff // 2 + 1)
-        waves = torch.cos(2 * torch.pi * frequencies[:, None] * s / config.length)  # [c / 2, length]
-        self.register_buffer("kernel", (1 + 2 * waves.sum(dim=0)) / config.length, persistent=False)
+        self.sqrt_beta = nn.Parameter(torch.randn(config.dim))
+        s, frequencies = torch.arange(config.max_length), torch.arange(1, config.cutoff // 2 + 1)
+        waves = torch.cos(2 * torch.pi * frequencies[:, None] * s / config.max_length)  # [c / 2, N]
+        self.register_buffer("kernel", (1 + 2 * waves.sum(dim=0)) / config.max_length, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         distance = _distances(x.shape[1], x.device)
@@ -92,7 +92,7 @@ class SASRecBlock(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.ln_1, self.ln_2 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
+        self.ln_1, self.ln_2 = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
         self.attention, self.mlp = CausalSelfAttention(config), _mlp(config)
         self.drop = Dropout(config.dropout)
 
@@ -107,7 +107,7 @@ class LiGRBlock(SASRecBlock):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
-        self.gates = nn.ModuleList(nn.Linear(config.width, config.width) for _ in range(2))
+        self.gates = nn.ModuleList(nn.Linear(config.dim, config.dim) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.gates[0](x).sigmoid() * self.drop(self.attention(self.ln_1(x)))
@@ -120,9 +120,9 @@ class BSARecBlock(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.filter_weight = config.mix
+        self.filter_weight = config.filter_weight
         self.filter, self.attention, self.mlp = FrequencyFilter(config), CausalSelfAttention(config), _mlp(config)
-        self.ln_filter, self.ln_attention, self.ln_mlp = (nn.LayerNorm(config.width) for _ in range(3))
+        self.ln_filter, self.ln_attention, self.ln_mlp = (nn.LayerNorm(config.dim) for _ in range(3))
         self.drop = Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,10 +142,10 @@ class UserCrossNetwork(nn.Module):
 
     def __init__(self, config: NetworkConfig, n_users: int) -> None:
         super().__init__()
-        dim = config.user_width + config.width
-        self.user_embedding = nn.Embedding(n_users + 1, config.user_width, padding_idx=n_users)  # last: unknown users
+        dim = config.user_dim + config.dim
+        self.user_embedding = nn.Embedding(n_users + 1, config.user_dim, padding_idx=n_users)  # last: unknown users
         self.cross_layers = nn.ModuleList(nn.Linear(dim, dim) for _ in range(CROSS_LAYERS * config.cross))
-        self.proj = nn.Linear(dim, config.width)
+        self.proj = nn.Linear(dim, config.dim)
 
     def forward(self, x: Tensor, users: Tensor) -> Tensor:
         if self.training:
@@ -164,13 +164,13 @@ class Network(nn.Module):
 
     def __init__(self, config: NetworkConfig, n_users: int = 0) -> None:
         super().__init__()
-        self.width, self.length, self.temperature = config.width, config.length, config.temperature
+        self.dim, self.max_length, self.temperature = config.dim, config.max_length, config.temperature
         block = {"sasrec": SASRecBlock, "ligr": LiGRBlock, "bsarec": BSARecBlock}[config.block]
-        self.ln_in = nn.LayerNorm(config.width)
+        self.ln_in = nn.LayerNorm(config.dim)
         self.user_cross = UserCrossNetwork(config, n_users) if config.user_embedding else None
         self.drop = Dropout(config.dropout)
         self.blocks = nn.Sequential(*(block(config) for _ in range(config.layers)))
-        self.ln_f = nn.Identity() if config.block == "bsarec" else nn.LayerNorm(config.width)
+        self.ln_f = nn.Identity() if config.block == "bsarec" else nn.LayerNorm(config.dim)
         self.apply(_init_weights)
 
     def forward(self, x: Tensor, users: Tensor) -> Tensor:
@@ -193,9 +193,9 @@ class ItemEmbedding(nn.Module):
     def __init__(self, data: Dataset, config: NetworkConfig) -> None:
         super().__init__()
         self.normalize = config.temperature > 0
-        self.embedding = nn.Parameter(0.02 * torch.randn(data.n_items, config.width))
+        self.embedding = nn.Parameter(0.02 * torch.randn(data.n_items, config.dim))
         content, n_terms = config.content and data.terms.shape[1] > 0, data.terms.shape[1]
-        self.term_projection = nn.Parameter(0.02 * torch.randn(n_terms, config.width)) if content else None
+        self.term_projection = nn.Parameter(0.02 * torch.randn(n_terms, config.dim)) if content else None
         if content:
             for name, part in (
                 ("term_offsets", data.terms.indptr),
@@ -222,9 +222,9 @@ def last_states(network: Network, table: Tensor, items: Ints, starts: Longs, end
     Batch shapes depend on a history's own length alone, so that no other history changes a bit of its state.
     """
     network.eval()
-    states = np.zeros((len(starts), network.width), np.float32)
+    states = np.zeros((len(starts), network.dim), np.float32)
     positions = INFERENCE_POSITIONS[table.device.type]
-    for chosen, padded, lengths in padded_histories(network.length, items, starts, ends, positions):
+    for chosen, padded, lengths in padded_histories(network.max_length, items, starts, ends, positions):
         filled = np.full(len(padded), users[chosen[0]], np.int64)
         filled[: len(chosen)] = users[chosen]
         inputs = functional.embedding(torch.from_numpy(padded).to(table.device), table)
@@ -241,7 +241,7 @@ def _distances(t: int, device: torch.device) -> Tensor:
 
 
 def _mlp(config: NetworkConfig) -> nn.Module:
-    d = config.width
+    d = config.dim
     return nn.Sequential(nn.Linear(d, 4 * d), nn.GELU(), Dropout(config.dropout), nn.Linear(4 * d, d))
 
 

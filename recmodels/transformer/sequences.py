@@ -44,10 +44,10 @@ class TrainingSequences:
         self.first_target = np.arange(1, len(self.items) + 1)
         self.target_end = np.minimum(self.first_target + 1, self.user_starts[self.users + 1])
         self.weights = np.ones(len(self.items), np.float32)
-        if config.objective == "days":
+        if config.objective == "horizon":
             self.first_target, self.target_end = (
                 _rows_within(self.users, times, round(days * MICROSECONDS_PER_DAY))
-                for days in (config.pause, config.days)
+                for days in (config.gap_days, config.horizon_days)
             )
             n = np.maximum(self.target_end - self.first_target, 0)
             # One of n items is drawn, and a hit adds less to NDCG the more there are, by the ideal of n hits. All users

@@ -82,7 +82,7 @@ class Trainer:
     ) -> None:
         self.config, self.options, self.network, self.items = config, options, network, items
         self.device = items.embedding.device
-        self.sequences = TrainingSequences(config, data, network.length)
+        self.sequences = TrainingSequences(config, data, network.max_length)
         self.sampler = NegativeSampler(config, self.sequences, data.n_items, self.device)
         self.compiled = _compiled(network, self.device)
         self.rank, self.world = 0, 1
@@ -170,7 +170,7 @@ class Trainer:
                 torch.cuda.empty_cache()
                 log.warning("The device is out of memory: steps are now taken in %d parts.", self.micro_batches)
         (loss,) = self._summed(loss)
-        norm = nn.utils.clip_grad_norm_(self.state.model.parameters(), self.config.clip)
+        norm = nn.utils.clip_grad_norm_(self.state.model.parameters(), self.config.max_grad_norm)
         if not (np.isfinite(loss) and bool(torch.isfinite(norm))):
             raise NightrecError(
                 f"The transformer diverged in epoch {progress.epoch + 1}, step {progress.step + 1} (loss {loss}); give "
@@ -192,7 +192,7 @@ class Trainer:
     @torch.no_grad()
     def _update_average(self, averages: Tensors, weights: Tensors, steps: Tensor | int) -> None:
         """The average follows the weights closely at first, when they change fast (as TensorFlow's does)."""
-        decay = min(self.config.averaging, (1 + int(steps)) / (10 + int(steps)))
+        decay = min(self.config.ema_decay, (1 + int(steps)) / (10 + int(steps)))
         torch._foreach_lerp_(averages, weights, 1 - decay)
 
     def _backward(self, parts: list[Longs], targets: Longs, negatives: Tensor | None, count: int) -> float:
@@ -232,7 +232,7 @@ class Trainer:
         if negatives is None:
             return losses.cross_entropy(states, table, positives, weights, masked)
         if self.config.loss == "gbce":
-            return losses.gbce(states, table, positives, weights, negatives, self.config.calibration, masked)
+            return losses.gbce(states, table, positives, weights, negatives, self.config.gbce_t, masked)
         counts = self.sampler.expected_counts(negatives)
         return losses.sampled_softmax(states, table, positives, weights, negatives, counts, masked)
 

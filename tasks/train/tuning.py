@@ -18,7 +18,8 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.metrics.ranking import per_user
-from recmodels.registry import create
+from recmodels.parameters import current
+from recmodels.registry import create, kind_of
 from recmodels.spaces import OneOf, Real, Space, space_of
 from tasks.store.files import Json, digest, read_json
 from tasks.store.paths import Night
@@ -66,6 +67,7 @@ def tune(
         from optuna.storages.journal import JournalFileBackend
     except ImportError:
         raise ConfigError("Tuning needs Optuna: pip install 'nightrec[tune]'.") from None
+    configured = current(kind_of(recommender), configured, recommender)
     space = space_of(recommender)
     start = {name: value for name, value in asdict(create(recommender, configured)).items() if name in space}
     data = Dataset.load(night.features, "train")

@@ -1,8 +1,8 @@
 """An epoch of the transformer beside RecTools' SASRec: ``python -m tests.benchmarks.epochs DATA --peers PYTHON``.
 
 DATA is beauty (the protocol of `tests.benchmarks.sequences`) or ml1m (that of `tests.benchmarks.splits`). Both have the
-same width, blocks, heads, length, dropout and loss, learn from the same interactions (those that validate our training
-are held back from both), and run one after the other, each in a fresh process; batches are each one's default, on
+same dimensions, blocks, heads, length, dropout and loss, train on the same interactions (those that validate our
+training are held back from both), and run one after the other, each in a fresh process; batches are each one's default, on
 ml1m 4,096 items of ours; theirs are 128 users.
 Not alike: theirs takes the last items of a long history, ours all, in parts (hence the ratio of seconds a target);
 theirs draws negatives for each position, ours for each step; our inner layer is four times as wide as theirs.
@@ -31,13 +31,13 @@ from recmodels.transformer.sequences import TrainingSequences
 from tests.benchmarks.sequences import leave_one_out
 from tests.benchmarks.splits import movielens_1m
 
-BEAUTY: dict[str, Any] = {"width": 64, "layers": 2, "heads": 2, "length": 50, "dropout": 0.2}
+BEAUTY: dict[str, Any] = {"dim": 64, "layers": 2, "heads": 2, "max_length": 50, "dropout": 0.2}
 CASES: dict[str, dict[str, dict[str, Any]]] = {  # by the data and the loss
     "beauty": {"full": BEAUTY, "sampled": BEAUTY | {"negatives": 64}},
-    "ml1m": {"full": BEAUTY | {"width": 128, "length": 100, "batch": 4096}},
+    "ml1m": {"full": BEAUTY | {"dim": 128, "max_length": 100, "batch": 4096}},
 }
 THEIRS = {  # what RecTools calls our parameters, and our losses
-    "width": "n_factors", "layers": "n_blocks", "heads": "n_heads", "length": "session_max_len",
+    "dim": "n_factors", "layers": "n_blocks", "heads": "n_heads", "max_length": "session_max_len",
     "dropout": "dropout_rate", "negatives": "n_negatives", "full": "softmax", "sampled": "sampled_softmax",
 }  # fmt: skip
 SLOW = "beauty", "full"  # minutes an epoch of RecTools: by default there is one
@@ -90,7 +90,7 @@ def _beside(options: argparse.Namespace, loss: str) -> dict[str, Any]:
     own = [options.data, "--loss", loss, "--epochs", str(options.epochs), "--here"]
     theirs = {THEIRS[name]: value for name, value in parameters.items() if name in THEIRS} | {"loss": THEIRS[loss]}
     epochs = options.peer_epochs or (1 if (options.data, loss) == SLOW else 3)
-    sequences = TrainingSequences(model(options.data, loss, 1), learnt_from(options.data), parameters["length"])
+    sequences = TrainingSequences(model(options.data, loss, 1), learnt_from(options.data), parameters["max_length"])
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "rectools": []}
     with TemporaryDirectory() as folder:
         np.save(Path(folder, "user.npy"), sequences.users)

@@ -4,7 +4,7 @@ The protocol is theirs: of each user's items, in order of time, the last is test
 ends the training), and the rest is learnt from; all items are ranked, those that the user had before removed (figures
 without removal stand beside). The recipe was chosen on the validation items alone. Each seed runs in a fresh process:
 seconds are of training steps, without validation, and peak memory is that of the whole process. A parameter may be
-changed: ``--set block=ligr,width=128``, or a limit given: ``--set minutes=60``; ``--validation`` leaves the test items
+changed: ``--set block=ligr,dim=128``, or a limit given: ``--set minutes=60``; ``--validation`` leaves the test items
 alone and says what validation was.
 """
 
@@ -31,9 +31,9 @@ from tests.conftest import real_data
 FILES = {"beauty": "Beauty", "sports": "Sports_and_Outdoors", "toys": "Toys_and_Games", "yelp": "Yelp"}
 PLACES = (5, 10, 20)
 RECIPE: dict[str, Any] = {
-    "width": 128, "layers": 2, "heads": 2, "length": 50, "block": "bsarec", "mix": 0.7, "cutoff": 5, "dropout": 0.5,
-    "temperature": 0.07, "loss": "full", "learning_rate": 2e-3, "weight_decay": 0.3, "batch": 1024, "averaging": 0.998,
-    "patience": 5,
+    "dim": 128, "layers": 2, "heads": 2, "max_length": 50, "block": "bsarec", "filter_weight": 0.7, "cutoff": 5,
+    "dropout": 0.5, "temperature": 0.07, "loss": "full", "learning_rate": 2e-3, "weight_decay": 0.3, "batch": 1024,
+    "ema_decay": 0.998, "patience": 5,
 }  # fmt: skip
 
 

@@ -10,12 +10,12 @@ from recmodels.transformer.config import NetworkConfig
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
 
-TINY = {"width": 8, "heads": 2, "layers": 1, "length": 12, "epochs": 2, "batch": 64, "user_width": 6}
+TINY = {"dim": 8, "heads": 2, "layers": 1, "max_length": 12, "epochs": 2, "batch": 64, "user_dim": 6}
 BLOCKS = ("sasrec", "ligr", "bsarec")
 
 
 def network_config(block: str = "bsarec", **changes: object) -> NetworkConfig:
-    return replace(NetworkConfig(width=8, heads=2, layers=2, length=12), block=block, **changes)
+    return replace(NetworkConfig(dim=8, heads=2, layers=2, max_length=12), block=block, **changes)
 
 
 def successions(n_users: int = 200, n_items: int = 40) -> Dataset:

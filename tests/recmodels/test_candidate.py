@@ -99,7 +99,7 @@ def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) ->
 
 
 def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path) -> None:
-    tiny = {"width": 8, "layers": 1, "epochs": 3, "patience": 3}
+    tiny = {"dim": 8, "layers": 1, "epochs": 3, "patience": 3}
     code, _, stderr = run(specification(features, recommender="transformer", params=tiny, minutes=30, lists=None))
     assert code == 0 and stderr.count("validation NDCG@10") == 3
     saved = (features.parent / "model" / "model.json").read_text()

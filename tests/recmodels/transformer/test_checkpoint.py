@@ -16,7 +16,7 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = small_site()
     whole = Transformer(**TINY).fit(data)
     steps = 0
@@ -41,12 +41,10 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path: Path, monkeypat
     assert not (tmp_path / "state.safetensors").exists()
 
 
-def test_a_network_that_stands_is_not_trained_again_after_a_kill(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finished_seed_is_not_trained_again_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, file = small_site(), tmp_path / "state"
     alone = [Transformer(**TINY, seed=seed).fit(data) for seed in (3, 4)]
-    both, options = Transformer(**TINY, seed=3, networks=2), FitOptions(checkpoint=file, checkpoint_minutes=0)
+    both, options = Transformer(**TINY, seed=3, seeds=2), FitOptions(checkpoint=file, checkpoint_minutes=0)
     seeds: list[int] = []
     step = Trainer._step
 
@@ -68,7 +66,7 @@ def test_a_network_that_stands_is_not_trained_again_after_a_kill(
     assert [e["loss"] for e in both.epochs_] == [e["loss"] for model in alone for e in model.epochs_]
 
 
-def test_a_checkpoint_of_other_data_is_not_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_of_other_data_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state.safetensors"
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda *_, **__: None)  # what a kill after the last step leaves

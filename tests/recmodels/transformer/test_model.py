@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recmodels import parameters
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
+from recmodels.registry import create
 from recmodels.transformer.model import Transformer
 from tests.recmodels.contract import N_ITEMS, RecommenderContract, small_site
 from tests.recmodels.sequences import TINY, successions
@@ -18,18 +20,18 @@ class TestTransformer(RecommenderContract):
         return Transformer(**TINY)
 
 
-class TestGatedWithSampledSoftmaxOverTheComingDays(RecommenderContract):
+class TestGatedWithSampledSoftmaxOverAHorizon(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Transformer:
-        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="days", temperature=0.0)
+        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="horizon", temperature=0.0)
 
 
-class TestTwoNetworksWithUnseenRivals(RecommenderContract):
+class TestTwoSeedsWithMaskedHistory(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Transformer:
-        return Transformer(**TINY | {"epochs": 1}, networks=2, rivals="unseen")
+        return Transformer(**TINY | {"epochs": 1}, seeds=2, mask_history=True)
 
 
 class TestFusedWithUsersAndContent(RecommenderContract):
@@ -51,11 +53,11 @@ def test_cosines_are_what_is_scored_whatever_the_length_of_vectors() -> None:
     np.testing.assert_allclose(np.linalg.norm(model.item_vectors_[known], axis=1), 1, rtol=1e-4)
 
 
-def test_the_scores_of_several_networks_are_added(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_scores_of_several_seeds_are_added(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data, users = small_site(), np.arange(12)
     settings = TINY | {"user_embedding": True}
     with caplog.at_level("INFO"):
-        both = Transformer(**settings, networks=2, seed=1).fit(data)
+        both = Transformer(**settings, seeds=2, seed=1).fit(data)
     assert [line for line in caplog.messages if "etwork" in line] == ["Network 1 of 2:", "Network 2 of 2:"]
     parts = [Transformer(**settings, seed=seed).fit(data)._score(data, users) for seed in (1, 2)]
     np.testing.assert_allclose(both._score(data, users), sum(parts), rtol=1e-5, atol=1e-5)
@@ -91,7 +93,7 @@ def test_the_reason_is_the_item_without_which_the_score_is_lowest() -> None:
 
 def test_what_follows_an_item_is_explained_by_it() -> None:
     data = successions()
-    settings = TINY | {"width": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
+    settings = TINY | {"dim": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
     model = Transformer(**settings).fit(data)
     users = np.arange(data.n_users)
     reasons = model.explain(data, users, model.recommend(data, users, 1))[:, 0]
@@ -111,17 +113,40 @@ def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"width": 9, "heads": 2}, "not a multiple"),
+        ({"dim": 9, "heads": 2}, "not a multiple"),
         ({"cross": True}, "set user_embedding too"),
         ({"loss": "bce"}, "(?i)there are: full, sampled, gbce"),
         ({"block": "hstu"}, "give one of sasrec, ligr, bsarec"),
         ({"dropout": 1.0}, "dropout is 1.0; give a number of at least 0 and below 1"),
-        ({"rivals": "none"}, "give one of all, unseen"),
-        ({"networks": 0}, "networks is 0; give a whole number of at least 1"),
+        ({"mask_history": "none"}, "give true or false"),
+        ({"seeds": 0}, "seeds is 0; give a whole number of at least 1"),
         ({"temperature": -1}, "temperature is -1; give a number of at least 0"),
-        ({"days": 7, "pause": 8}, "pause 8 lies from 0 to below days"),
+        ({"horizon_days": 7, "gap_days": 8}, "gap_days 8 lies from 0 to below horizon_days"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(parameters: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         Transformer(**parameters).fit(small_site())
+
+
+def test_parameters_of_version_0_1_are_understood(caplog: pytest.LogCaptureFixture) -> None:
+    parameters._note.cache_clear()
+    old = {
+        "width": 8, "length": 12, "mix": 0.5, "networks": 2, "user_width": 6, "rivals": "unseen", "calibration": 0.5,
+        "objective": "days", "days": 20.0, "pause": 1.0, "averaging": 0.9, "clip": 1.0,
+    }  # fmt: skip
+    assert create("transformer", old) == Transformer(
+        dim=8, max_length=12, filter_weight=0.5, seeds=2, user_dim=6, mask_history=True, gbce_t=0.5,
+        objective="horizon", horizon_days=20.0, gap_days=1.0, ema_decay=0.9, max_grad_norm=1.0,
+    )  # fmt: skip
+    assert "transformer: rivals is called mask_history now; write mask_history = True instead." in caplog.messages
+    assert (
+        "transformer: objective = 'days' is called 'horizon' now; write objective = 'horizon' instead." in caplog.text
+    )
+    caplog.clear()
+    assert create("transformer", {"objective": "next", "rivals": "all"}) == Transformer()
+    assert not [message for message in caplog.messages if "objective" in message]
+    with pytest.raises(ConfigError, match="width is called dim now, and both are given"):
+        create("transformer", {"width": 8, "dim": 8})
+    with pytest.raises(ConfigError, match="mask_history is 'none'; give true or false"):
+        create("transformer", {"rivals": "none"})

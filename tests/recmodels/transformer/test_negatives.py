@@ -17,7 +17,7 @@ def test_with_mask_history_no_item_of_a_users_history_is_a_negative(loss: str, m
     data, masks = small_site(), []
     function = {"full": "cross_entropy", "sampled": "sampled_softmax", "gbce": "gbce"}[loss]
     monkeypatch.setattr(losses, function, lambda *given: masks.append(given[-1]) or given[0].sum())
-    config = Transformer(**TINY | {"epochs": 1}, rivals="unseen", loss=loss, negatives=30)
+    config = Transformer(**TINY | {"epochs": 1}, mask_history=True, loss=loss, negatives=30)
     trainer = Trainer(config, Network(config), ItemEmbedding(data, config), data)
     drawn = None if loss == "full" else torch.tensor([7, 3, 0, 7])
     monkeypatch.setattr(trainer.sampler, "draw", lambda _: drawn)

@@ -66,7 +66,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
 
 
 def test_the_cross_network_follows_its_formula() -> None:
-    cross = UserCrossNetwork(network_config(user_embedding=True, cross=True, user_width=5), 4).eval()
+    cross = UserCrossNetwork(network_config(user_embedding=True, cross=True, user_dim=5), 4).eval()
     x, users = torch.randn(2, 3, 8), torch.tensor([1, 3])
     out = cross(x, users)
     for row in range(2):

@@ -17,14 +17,18 @@ def one_user(days: list[float]) -> Dataset:
     return Dataset.from_arrays(np.zeros(n, int), np.arange(n), timestamp=(np.array(days) * DAY).astype(np.int64))
 
 
+def horizon(days: float, gap_days: float) -> TrainingConfig:
+    return TrainingConfig(objective="horizon", horizon_days=days, gap_days=gap_days)
+
+
 def test_the_target_is_the_next_item_or_one_of_the_next_days() -> None:
     data = one_user([0, 0, 1, 4, 20, 21])  # the last one validates
     of_next = TrainingSequences(TrainingConfig(), data, 12)
     assert of_next.draw_targets(np.random.default_rng(0)).tolist() == [1, 2, 3, 4, -1]
-    coming = TrainingSequences(TrainingConfig(objective="days", days=3, pause=0), data, 12)
+    coming = TrainingSequences(horizon(3, gap_days=0), data, 12)
     asked = [range(first, last) for first, last in zip(coming.first_target, coming.target_end, strict=True)]
     assert [list(rows) for rows in asked] == [[2], [2], [3], [], []]  # what has the same time does not come later
-    later = TrainingSequences(TrainingConfig(objective="days", days=20, pause=1), data, 12)
+    later = TrainingSequences(horizon(20, gap_days=1), data, 12)
     asked = [range(first, last) for first, last in zip(later.first_target, later.target_end, strict=True)]
     assert [list(rows) for rows in asked] == [[3, 4], [3, 4], [3, 4], [4], []]
     drawn = {tuple(later.draw_targets(np.random.default_rng(seed))) for seed in range(40)}
@@ -32,16 +36,16 @@ def test_the_target_is_the_next_item_or_one_of_the_next_days() -> None:
 
 
 def test_a_state_weighs_what_its_items_can_add_to_ndcg_and_all_users_weigh_the_same() -> None:
-    later = TrainingSequences(TrainingConfig(objective="days", days=20, pause=1), one_user([0, 0, 1, 4, 20, 21]), 12)
+    later = TrainingSequences(horizon(20, gap_days=1), one_user([0, 0, 1, 4, 20, 21]), 12)
     two, one = 2 / (1 + 1 / np.log2(3)), 1.0  # n items over the ideal of n hits
     expected = np.array([two, two, two, one, 0]) / np.mean([two, two, two, one])
     np.testing.assert_allclose(later.weights, expected, rtol=1e-6)
-    many = TrainingSequences(TrainingConfig(objective="days", days=99, pause=0.5), one_user([0, *range(1, 40), 41]), 12)
+    many = TrainingSequences(horizon(99, gap_days=0.5), one_user([0, *range(1, 40), 41]), 12)
     ideal = sum(1 / np.log2(place + 1) for place in range(1, 11))
     assert many.weights[0] / many.weights[-2] == pytest.approx(39 / ideal)  # against a state with one
     days = [0, 2, 3, *[0] * 6, 2, 3]  # a user with one item, then one with six, before what both have on day 2
     both = Dataset.from_arrays([0] * 3 + [1] * 8, np.arange(11), timestamp=np.array(days) * DAY)
-    weights = TrainingSequences(TrainingConfig(objective="days", days=9, pause=1), both, 12).weights
+    weights = TrainingSequences(horizon(9, gap_days=1), both, 12).weights
     assert weights[0] == pytest.approx(weights[2:8].sum())
 
 

@@ -1,4 +1,4 @@
-"""The training: what is learnt, what is kept, and that it can be left alone."""
+"""The training: what it learns, which weights are kept, and that it can be left alone."""
 
 import logging
 from functools import partial
@@ -56,9 +56,9 @@ def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkey
 
 
 @pytest.mark.parametrize(("block", "loss"), [("bsarec", "full"), ("ligr", "sampled"), ("sasrec", "gbce")])
-def test_what_follows_is_learnt(block: str, loss: str) -> None:
+def test_what_follows_an_item_is_learned(block: str, loss: str) -> None:
     data = successions()
-    settings = TINY | {"width": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
+    settings = TINY | {"dim": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
     model = Transformer(**settings, loss=loss, block=block, negatives=20).fit(data)
     users = np.arange(data.n_users)
     last = data.item_index[data.indptr[1:] - 1]
@@ -79,7 +79,7 @@ def test_the_best_weights_are_kept_and_training_ends_when_it_gets_no_better(capl
     assert "validation NDCG@10" in caplog.text and "padding" in caplog.text
 
 
-def test_the_best_so_far_is_taken_when_the_time_is_over() -> None:
+def test_the_best_weights_so_far_are_taken_when_the_time_is_over() -> None:
     model = Transformer(**TINY | {"epochs": 50}).fit(small_site(), FitOptions(minutes=1e-9))
     assert len(model.epochs_) == 1
     assert np.isfinite(model.item_vectors_).all()
@@ -107,7 +107,7 @@ def test_memory_that_is_short_halves_the_step_and_says_so(
     assert "steps are now taken in 2 parts" in caplog.text
 
 
-def test_two_devices_learn_what_one_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_devices_train_to_the_weights_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     one = Transformer(**TINY, dropout=0.0).fit(small_site())
     monkeypatch.setattr(device, "names", lambda: ["cpu", "cpu"])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -116,7 +116,7 @@ def test_two_devices_learn_what_one_learns(monkeypatch: pytest.MonkeyPatch) -> N
     assert [epoch["ndcg"] for epoch in two.epochs_] == [epoch["ndcg"] for epoch in one.epochs_]
 
 
-def test_what_fails_on_one_of_several_devices_is_said_in_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_on_one_of_several_devices_is_raised_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "names", lambda: ["cpu", "cpu"])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with pytest.raises(NightrecError, match=r"^The transformer diverged in epoch 1.*give a learning_rate below 1e"):
