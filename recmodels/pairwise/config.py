@@ -26,7 +26,7 @@ class PairConfig:
     """Negatives that a step draws, for all its users; all items, if it is as many. None: 4,096, or as many as 2²⁸
     scores of all users allow."""
     negative_exponent: float | None = None
-    """Negatives are drawn by popularity to this power; 0: uniformly. None: 0.75 for softmax, which corrects for it, and 0
+    """Negatives are drawn by popularity to this power; 0: uniformly. None: 0.75 for softmax, which corrects for it, 0
     for the other losses."""
     popularity_exponent: float = 0.0
     """Interactions count by their item's popularity to minus this power (inverse propensity): above 0, the tail counts

@@ -2,9 +2,9 @@
 
 DATA is beauty (the protocol of `tests.benchmarks.sequences`) or ml1m (that of `tests.benchmarks.splits`). Both have the
 same dimensions, blocks, heads, length, dropout and loss, train on the same interactions (those that validate our
-training are held back from both), and run one after the other, each in a fresh process; batches are each one's default, on
-ml1m 4,096 items of ours; theirs are 128 users.
-Not alike: theirs takes the last items of a long history, ours all, in parts (hence the ratio of seconds a target);
+training are held back from both), and run one after the other, each in a fresh process; batches are each one's
+default, on ml1m 4,096 items of ours; theirs are 128 users.
+Not the same: theirs takes the last items of a long history, ours all, in parts (hence the ratio of seconds a target);
 theirs draws negatives for each position, ours for each step; our inner layer is four times as wide as theirs.
 
 Seconds are the median of the epochs after the first (the first, where there is but one); ours are of steps, without
