@@ -3,72 +3,22 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
-from datetime import date, timedelta
-from typing import Literal
+from datetime import date
 
 from prefect import flow, tags
 from prefect.runtime import flow_run as this_run
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flows.execution.flow_runs import end_children
 from flows.execution.run_dates import holding
 from flows.nightly import night
-from flows.settings.options import NightOptions, several_models
+from flows.settings.options import BackfillOptions, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
-from recmodels.errors import ConfigError, NightrecError
+from recmodels.errors import NightrecError
 from tasks.ingest.demo import demo_site
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night, Store
 from tasks.store.stage import log_event
-
-
-class BackfillOptions(BaseModel):
-    """Which nights are run, and which of them are published."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    first: date = Field(title="From", description="The first night.", json_schema_extra={"position": 0})
-    last: date = Field(title="To", description="The last night.", json_schema_extra={"position": 1})
-    models: list[str] = Field(
-        default=[],
-        title="Models",
-        description="Only these compete, with the popularity baseline; all that are configured, if left empty.",
-        json_schema_extra=several_models(2),
-    )
-    parallel: int = Field(
-        default=1,
-        ge=1,
-        le=16,
-        title="Nights at a time",
-        description="One after another, a night knows how many rows the nights before it had.",
-        json_schema_extra={"position": 3},
-    )
-    publish: Literal["newest", "all", "none"] = Field(
-        default="newest",
-        title="Publish",
-        description="The others are trained and compared only. Readers never go back to an earlier night.",
-        json_schema_extra={"position": 4},
-    )
-    fresh: bool = Field(
-        default=False,
-        title="Start afresh",
-        description="Do everything again, even nights that are complete.",
-        json_schema_extra={"position": 5},
-    )
-
-    @model_validator(mode="after")
-    def a_range(self) -> "BackfillOptions":
-        if self.last < self.first:
-            raise ConfigError(f"The range ends on {self.last}, before it begins on {self.first}: swap the two dates.")
-        return self
-
-    def nights(self, store: Store) -> Iterator[Night]:
-        for day in range((self.last - self.first).days + 1):
-            yield store.night(self.first + timedelta(day))
-
-    def publishes(self, run_date: date) -> bool:
-        return self.publish == "all" or (self.publish == "newest" and run_date == self.last)
 
 
 def backfill_name() -> str:

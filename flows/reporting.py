@@ -6,7 +6,6 @@ from prefect import flow
 from prefect.runtime import flow_run as this_run
 
 from flows.settings.site import deployed
-from recmodels.errors import NightrecError
 from tasks.report.page import write_report
 from tasks.report.stage import show_page, shown
 from tasks.store.paths import Store
@@ -26,10 +25,7 @@ def report(run_date: date | None = None) -> str:
     **When it fails**, the night has left no record in the store; `nightrec status` shows those that have.
     """
     store = Store(deployed().store.absolute())
-    nights = store.nights()
-    if run_date is None and not nights:
-        raise NightrecError(f"No night has run in the store {store.root} yet.")
-    night = store.night(run_date) if run_date else nights[-1]
+    night = store.night(run_date) if run_date else store.last_nights()[-1]
     page = write_report(night)
     shown(lambda: show_page(night, page))
     return str(page)

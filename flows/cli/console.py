@@ -1,8 +1,11 @@
 """What a person sees while a night runs, and after it: progress, the comparison, and one user's list."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,14 +16,14 @@ from rich.table import Table
 from tasks.publish.sinks.settings import failures
 
 MARKS = {"done": "[green]✓[/]", "skipped": "[dim]·[/]", "failed": "[red]✗[/]", "note": "[yellow]![/]"}
-
-
 STYLES = {"skipped": "dim", "failed": "red", "note": "yellow"}
+
+console = Console() if sys.stdout.isatty() else Console(width=140)
 
 
 @contextmanager
 def progress(console: Console) -> Iterator[None]:
-    """Show the story of the night as it is told: finished stages as lines, running ones beside a spinner.
+    """Show the event log of the night as it grows: finished stages as lines, running ones beside a spinner.
 
     Quiet where the output is not a terminal.
     """
@@ -29,7 +32,7 @@ def progress(console: Console) -> Iterator[None]:
         return
     running: list[str] = []
     with console.status("starting Prefect") as status:
-        handler = Teller(console, status, running)
+        handler = EventPrinter(console, status, running)
         logger = logging.getLogger("nightrec.events")
         logger.addHandler(handler)
         try:
@@ -38,8 +41,8 @@ def progress(console: Console) -> Iterator[None]:
             logger.removeHandler(handler)
 
 
-class Teller(logging.Handler):
-    """Draws each line of the story on a console."""
+class EventPrinter(logging.Handler):
+    """Prints each event on a console."""
 
     def __init__(self, console: Console, status: Status, running: list[str]) -> None:
         super().__init__()
@@ -111,7 +114,7 @@ def nights(records: list[dict[str, Any]], pointer: dict[str, Any] | None) -> Tab
 
 
 def rules(records: list[dict[str, Any]]) -> Table | None:
-    """What the rules of the lists cost and gained the champions; None where no night had any."""
+    """What the rules of the lists changed in the winners' figures; None where no night had any."""
     table = Table(title="Rules of the lists", title_justify="left")
     for heading in ("night", "champion"):
         table.add_column(heading)
@@ -166,3 +169,30 @@ def recommendations(user_id: object, rows: list[dict[str, Any]]) -> Table:
             str(row["rank"]), escape(str(row["item_id"])), escape(row["title"] or ""), f"{row['score']:.4f}", because
         )
     return table
+
+
+def show_night(store: Path, record: dict[str, Any]) -> None:
+    """What a night ends with: who won, the figures, and if it was published where, and one user's list."""
+    from tasks.compare.stage import unbeaten
+    from tasks.export.lookup import someone
+
+    if first := unbeaten(record["gate"]):
+        console.print(f"[yellow]{first}[/]", soft_wrap=True)
+    console.print(stages(record), comparison(record))
+    if "export_id" not in record:
+        news = f"\nA dry run: [bold]{record['winner']}[/] would be published, {record['reason']}."
+        console.print(news, highlight=False, soft_wrap=True)
+        return
+    ndcg = record["models"][record["winner"]]["ndcg"]
+    news = "Published" if record["new_export"] else "Published before"
+    console.print(
+        f"\n{news}: [bold]{store / 'exports' / record['export_id']}[/]\n"
+        f"Winner: [bold]{record['winner']}[/], NDCG@{record['k']} {ndcg['value']:.4f} "
+        f"[{ndcg['low']:.4f}, {ndcg['high']:.4f}], {record['reason']}.\n"
+        f"Lists: {record['rows']:,} rows for {record['users']:,} users, {record['cold_users']:,} of them with popular "
+        f"items only. The night took {record['seconds']:.0f} s.\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    user_id, rows = someone(store, date.fromisoformat(record["run_date"]))
+    console.print(recommendations(user_id, rows))

@@ -1,4 +1,4 @@
-"""The commands that look at published exports, keep them and undo: from ``verify`` to ``forget``."""
+"""The commands about published exports: looking at them, keeping them, going back, and forgetting a user."""
 
 import json
 from datetime import date
@@ -8,14 +8,27 @@ from typing import Any
 import click
 
 from flows.cli.options import Day, store_option, the_store
-from recmodels.errors import ConfigError, NightrecError
 from tasks.store.paths import Store
 
 NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
 
 
-def say(text: str) -> None:
-    click.echo(text)
+@click.command()
+@click.argument("user_id")
+@store_option
+@click.option("--date", "run_date", type=Day(), help="The list of that night [the latest].")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool) -> None:
+    """Show a user's current list, with titles and reasons."""
+    from tasks.export.lookup import list_of
+
+    rows = list_of(the_store(store), user_id, run_date)
+    if as_json:
+        click.echo(json.dumps(rows, default=str, ensure_ascii=False))
+        return
+    from flows.cli.console import console, recommendations
+
+    console.print(recommendations(user_id, rows))
 
 
 @click.command()
@@ -29,7 +42,7 @@ def verify(store: Path | None, run_date: date | None) -> None:
     """
     from tasks.export.lookup import verified
 
-    say(verified(the_store(store), run_date))
+    click.echo(verified(the_store(store), run_date))
 
 
 @click.command()
@@ -43,7 +56,9 @@ def rollback(store: Path | None, to: str | None) -> None:
     from tasks.store.exports import rollback as go_back
 
     before, now = go_back(Store(the_store(store)), to)
-    say(f"Readers see {now} now; before, it was {before}." if before != now else f"Readers see {now}, as before.")
+    click.echo(
+        f"Readers see {now} now; before, it was {before}." if before != now else f"Readers see {now}, as before."
+    )
 
 
 @click.command()
@@ -60,12 +75,12 @@ def diff(first: str, second: str, store: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, default=str, ensure_ascii=False))
         return
-    for line in told(found):
-        say(line)
+    for line in in_words(found):
+        click.echo(line)
 
 
-def told(found: dict[str, Any]) -> list[str]:
-    """A difference in words."""
+def in_words(found: dict[str, Any]) -> list[str]:
+    """A difference, a sentence a line."""
     old, new, both = found["old"], found["new"], max(found["users_in_both"], 1)
     come, gone = (found[f"users_{side}"] - found["users_in_both"] for side in ("new", "old"))
     lines = [
@@ -92,7 +107,7 @@ def pin(name: str, store: Path | None) -> None:
     """Keep an export (a night's newest by its date, or its n-th as <date>.n), however old it grows."""
     from tasks.publish.retention import pin as keep
 
-    say(f"{keep(Store(the_store(store)), name)} is pinned.")
+    click.echo(f"{keep(Store(the_store(store)), name)} is pinned.")
 
 
 @click.command()
@@ -102,7 +117,7 @@ def unpin(name: str, store: Path | None) -> None:
     """Let a pinned export grow old like the others."""
     from tasks.publish.retention import unpin as release
 
-    say(f"{', '.join(release(Store(the_store(store)), name))}: no longer pinned.")
+    click.echo(f"{', '.join(release(Store(the_store(store)), name))}: no longer pinned.")
 
 
 @click.command()
@@ -111,8 +126,8 @@ def unpin(name: str, store: Path | None) -> None:
 def forget(user_id: str, store: Path | None) -> None:
     """Remove a user from the exports that are kept and from the working files of all nights.
 
-    Remove them from your own tables first (or set `opted_out`): the next night learns from these. What a night's models
-    have learnt goes with the user. The reference that is printed, and nothing else, is in forgotten.jsonl.
+    Remove them from your own tables first (or set `opted_out`): the next night trains on these. Models of nights that
+    were trained on the user go, too. The reference that is printed, and nothing else, is in forgotten.jsonl.
     """
     from tasks.publish.forget import forget as remove
     from tasks.store.locking import held
@@ -120,61 +135,7 @@ def forget(user_id: str, store: Path | None) -> None:
     folder = Store(the_store(store).absolute())
     with held(folder):
         line = remove(folder, user_id)
-    say(
+    click.echo(
         f"{line['rows']:,} rows are gone from {len(line['exports'])} exports and {len(line['nights'])} nights. "
         f"Reference: {line['reference']}"
     )
-
-
-@click.command()
-@click.option("--to", metavar="URL", help="Where to [mirror.to of the settings].")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
-@store_option
-def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
-    """Bring the copy of the exports up to date, after a rollback or when someone was forgotten.
-
-    A night does this by itself where `mirror.to` is set. The URL is s3://bucket/prefix, gs://bucket/prefix,
-    abfss://container@account.dfs.core.windows.net/prefix or file:///folder; credentials come from the environment.
-    """
-    from flows.settings.site import load
-    from tasks.publish.mirror import mirror as copy
-
-    settings = load(config)
-    if not (url := to or settings.mirror.to):
-        raise ConfigError("There is no copy to bring up to date: name it with --to, or set mirror.to.")
-    done = copy.fn(Store((store or settings.store).absolute()), url)
-    say(f"Copied: {', '.join(done['copied']) or 'nothing'}. Removed: {', '.join(done['removed']) or 'nothing'}.")
-
-
-@click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]…")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
-@store_option
-def sink(names: tuple[str, ...], config: Path | None, store: Path | None) -> None:
-    """Load the sinks (delta, postgres, redis; all that are configured, or those named) with the current export.
-
-    A night does this by itself where `[sinks]` has them. Again by hand: when one failed, after a rollback, or when
-    someone was forgotten.
-    """
-    from flows.settings.site import load
-    from tasks.publish.sinks.load import load as load_sinks
-    from tasks.publish.sinks.load import remember
-    from tasks.publish.sinks.settings import failures
-    from tasks.store.locking import held
-
-    settings = load(config)
-    configured = settings.sinks.configured()
-    if not configured or set(names) - set(configured):
-        there = ", ".join(configured) or "none"
-        raise ConfigError(f"No such sink is configured (there is {there}): give it a table such as [sinks.redis].")
-    chosen = settings.sinks.model_copy(update=dict.fromkeys(set(configured) - set(names or configured)))
-    folder = Store((store or settings.store).absolute())
-    with held(folder):
-        outcome = load_sinks(folder, chosen, fresh=True, task=False)
-        remember(folder, outcome)
-    for name, one in outcome.items():
-        if "failed" not in one:
-            rows = sum(table["rows"] for table in one["tables"].values())
-            say(f"{name}: {one['export_id']}, {rows:,} rows read back.")
-    if wrong := failures({"sinks": outcome}):
-        raise NightrecError(" ".join(wrong))

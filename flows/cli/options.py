@@ -89,6 +89,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         from flows.settings.site import load
+        from tasks.ingest.reading.inputs import check_inputs
 
         settings = load(config)
         tables = {
@@ -97,6 +98,8 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "users": (users, user_columns),
         }
         settings = settings.with_inputs(tables, preset)
+        if (found := settings.tables()) is not None:
+            check_inputs(found)
         if store is not None:
             settings = settings.model_copy(update={"store": store})
         return command(settings=settings, **rest)

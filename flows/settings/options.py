@@ -1,14 +1,16 @@
-"""The options of one night: the form of the Prefect UI."""
+"""The options of a night and of a backfill: the forms of the Prefect UI."""
 
-from collections.abc import Callable
-from datetime import date
-from typing import Any
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from flows.settings.renamed import with_new_names
 from flows.settings.site import NightConfig, model_names
+from recmodels.errors import ConfigError
+from tasks.store.paths import Night, Store
 
 RENAMED = {"champion": "forced_model"}
 
@@ -95,3 +97,51 @@ class NightOptions(BaseModel):
 
 
 ORDINARY = NightOptions()
+
+
+class BackfillOptions(BaseModel):
+    """Which nights are run, and which of them are published."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: date = Field(title="From", description="The first night.", json_schema_extra={"position": 0})
+    last: date = Field(title="To", description="The last night.", json_schema_extra={"position": 1})
+    models: list[str] = Field(
+        default=[],
+        title="Models",
+        description="Only these compete, with the popularity baseline; all that are configured, if left empty.",
+        json_schema_extra=several_models(2),
+    )
+    parallel: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        title="Nights at a time",
+        description="One after another, a night knows how many rows the nights before it had.",
+        json_schema_extra={"position": 3},
+    )
+    publish: Literal["newest", "all", "none"] = Field(
+        default="newest",
+        title="Publish",
+        description="The others are trained and compared only. Readers never go back to an earlier night.",
+        json_schema_extra={"position": 4},
+    )
+    fresh: bool = Field(
+        default=False,
+        title="Start afresh",
+        description="Do everything again, even nights that are complete.",
+        json_schema_extra={"position": 5},
+    )
+
+    @model_validator(mode="after")
+    def a_range(self) -> "BackfillOptions":
+        if self.last < self.first:
+            raise ConfigError(f"The range ends on {self.last}, before it begins on {self.first}: swap the two dates.")
+        return self
+
+    def nights(self, store: Store) -> Iterator[Night]:
+        for day in range((self.last - self.first).days + 1):
+            yield store.night(self.first + timedelta(day))
+
+    def publishes(self, run_date: date) -> bool:
+        return self.publish == "all" or (self.publish == "newest" and run_date == self.last)

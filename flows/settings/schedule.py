@@ -1,11 +1,14 @@
-"""Settings of nights that run by themselves: when, and how they deal with workers."""
+"""Settings of nights that run by themselves: when they run, and how they deal with workers."""
 
+import re
 from datetime import time
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tasks.store.lease import STALE
+
+LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))  # of minute, hour, day, month and weekday
 
 
 class ScheduleSettings(BaseModel):
@@ -23,12 +26,8 @@ class ScheduleSettings(BaseModel):
     @field_validator("cron")
     @classmethod
     def known_cron(cls, cron: str) -> str:
-        from prefect.client.schemas.schedules import CronSchedule
-
-        try:
-            CronSchedule(cron=cron)
-        except ValueError:
-            raise ValueError("no cron expression; write five fields, for instance 30 3 * * *") from None
+        if not (_is_plain(cron) or _is_known_to_prefect(cron)):
+            raise ValueError("no cron expression; write five fields, for instance 30 3 * * *")
         return cron
 
 
@@ -41,7 +40,38 @@ class WorkerSettings(BaseModel):
         default="run elsewhere",
         description="When the pool of a model has no live worker: wait for one, train it elsewhere, or skip the model.",
     )
-    start_minutes: float = Field(default=60, gt=0, description="A model that no worker takes up by then is skipped.")
+    start_minutes: float = Field(default=60, gt=0, description="A model that no worker takes up by then is left out.")
     lost_seconds: float = Field(default=STALE, ge=20, description="A worker silent for this long has died.")
     outage_minutes: float = Field(default=10, gt=0, description="How long a night survives without Prefect's server.")
-    poll_seconds: float = Field(default=2, gt=0, description="Between two looks at the runs.")
+    poll_seconds: float = Field(default=2, gt=0, description="How often the runs on workers are looked at.")
+
+
+def _is_plain(cron: str) -> bool:
+    """Whether each of the five fields is made of numbers, ranges and steps: nearly all are, and need no Prefect."""
+    fields = cron.split()
+    return len(fields) == len(LIMITS) and all(
+        _is_part(part, low, high)
+        for field, (low, high) in zip(fields, LIMITS, strict=True)
+        for part in field.split(",")
+    )
+
+
+def _is_part(part: str, low: int, high: int) -> bool:
+    found = re.fullmatch(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/0*[1-9]\d?)?", part)
+    if found is None:
+        return False
+    first, last = (low if found[1] is None else int(found[1])), (high if found[2] is None else int(found[2]))
+    return low <= first <= last <= high
+
+
+def _is_known_to_prefect(cron: str) -> bool:
+    """Whether Prefect takes an expression with names, or with signs such as `#` and `L`; asking it takes a second."""
+    if not re.fullmatch(r"@\w+|([\w*?,#/-]+ +){4}[\w*?,#/-]+", cron.strip()):
+        return False
+    from prefect.client.schemas.schedules import CronSchedule
+
+    try:
+        CronSchedule(cron=cron)
+    except ValueError:
+        return False
+    return True

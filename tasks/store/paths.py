@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from recmodels.errors import ConfigError
 from tasks.store.files import TEMPORARY
 
 
@@ -64,6 +65,16 @@ class Store:
         """The nights that have left a summary, oldest first."""
         found = sorted((self.root / "nights").glob("*/night.json"))
         return [Night(self, date.fromisoformat(path.parent.name)) for path in found]
+
+    def last_nights(self, count: int = 1) -> list["Night"]:
+        """The newest of them, oldest first.
+
+        Raises:
+            ConfigError: no night has run.
+        """
+        if not (nights := self.nights()):
+            raise ConfigError(f"No night has run in the store {self.root} yet: `nightrec run` is the first.")
+        return nights[-count:]
 
     def all_nights(self) -> list["Night"]:
         """The nights that have left anything, oldest first."""

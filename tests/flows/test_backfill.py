@@ -100,5 +100,5 @@ def test_a_dry_run_publishes_nothing_and_a_chosen_champion_is_published(site: Pa
     assert (record(site, later)["winner"], record(site, later)["status"]) == (other, "published")
     assert record(site, later)["reason"].startswith("chosen by hand; ")
     ran = nightrec("run", "--date", later, "--champion", "ease", cwd=site)
-    assert ran.code == 1
+    assert ran.code == 2
     assert "ease was chosen to be published, and there is no such model tonight" in ran.err

@@ -6,9 +6,9 @@ import pytest
 from prefect.utilities.callables import parameter_schema
 from pydantic import ValidationError
 
-from flows.backfill import BackfillOptions, backfill
+from flows.backfill import backfill
 from flows.nightly import nightly
-from flows.settings.options import NightOptions
+from flows.settings.options import BackfillOptions, NightOptions
 from flows.settings.site import NightConfig
 from recmodels.errors import ConfigError
 

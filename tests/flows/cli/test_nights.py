@@ -1,4 +1,4 @@
-"""A report is written again on demand, also as a deployed flow; a search needs a night and writes over nothing."""
+"""The commands that look back: a report is written again on demand, the newest or the named one."""
 
 from datetime import date
 from pathlib import Path
@@ -6,8 +6,6 @@ from unittest.mock import patch
 
 import pytest
 
-from flows.reporting import report
-from recmodels.errors import NightrecError
 from tasks.store.files import write_json
 from tasks.store.paths import Store
 from tests.flows.running import nightrec
@@ -20,7 +18,7 @@ def store(tmp_path: Path) -> Store:
     """A store with two nights that failed."""
     found = Store(tmp_path / "store")
     for day in (date(2026, 3, 1), DAY):
-        write_json(found.night(day).summary, {"status": "failed", "reason": f"no data on {day}"})
+        write_json(found.night(day).summary, {"run_date": str(day), "status": "failed", "reason": f"no data on {day}"})
     return found
 
 
@@ -46,22 +44,13 @@ def test_a_night_that_is_not_there_is_one_sentence(tmp_path: Path, store: Store)
     assert (ran.code, "No night has run" in ran.err) == (2, True)
 
 
-@pytest.mark.usefixtures("prefect_server")
-def test_the_deployed_flow_writes_it_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NIGHTREC_STORE", str(store.root))
-    monkeypatch.delenv("NIGHTREC_CONFIG", raising=False)
-    monkeypatch.chdir(store.root.parent)
-    assert report() == str(store.report(DAY))
-    assert store.report(DAY).exists()
-    monkeypatch.setenv("NIGHTREC_STORE", str(store.root / "none"))
-    with pytest.raises(NightrecError, match="No night has run"):
-        report()
+def test_the_status_of_a_store_without_nights_is_one_sentence(tmp_path: Path) -> None:
+    ran = nightrec("status", "--store", "nowhere", cwd=tmp_path)
+    assert (ran.code, "No night has run in the store nowhere yet" in ran.err) == (2, True)
 
 
-def test_tuning_needs_a_night_and_writes_over_nothing(tmp_path: Path, store: Store) -> None:
-    ran = nightrec("tune", "ease", cwd=tmp_path)
-    assert (ran.code, "No such night has left features" in " ".join(ran.err.split())) == (2, True)
-    (tmp_path / "mine.toml").write_text("site = 'shop'")
-    ran = nightrec("tune", "ease", "--write", "mine.toml", cwd=tmp_path)
-    assert (ran.code, "exists already" in ran.err) == (2, True)
-    assert (tmp_path / "mine.toml").read_text() == "site = 'shop'"
+def test_the_status_shows_the_last_nights(tmp_path: Path, store: Store) -> None:
+    ran = nightrec("status", cwd=tmp_path)
+    assert ran.code == 0 and "no data on 2026-03-01" in ran.out and "no data on 2026-03-02" in ran.out
+    ran = nightrec("status", "--last", "1", cwd=tmp_path)
+    assert "2026-03-01" not in ran.out and "2026-03-02" in ran.out

@@ -1,0 +1,113 @@
+"""The commands that run nights, or a part of one: `run`, `backfill` and `validate`."""
+
+import importlib
+import threading
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.options import Day, date_option, models_option, site_options
+from tasks.store.paths import Store
+
+if TYPE_CHECKING:
+    from flows.settings.site import NightConfig
+
+
+@click.command()
+@site_options
+@date_option
+@models_option
+@click.option(
+    "--k",
+    type=click.IntRange(1, 1000),
+    help="Items in an exported list [export.k, 10]; models are still compared by evaluation.k.",
+)
+@click.option(
+    "--force-model",
+    "--force-champion",
+    "--champion",
+    "forced_model",
+    metavar="NAME",
+    help="Publish this model, whatever the gate says.",
+)
+@click.option("--dry-run", is_flag=True, help="Train and compare, publish nothing.")
+def run(
+    settings: "NightConfig", run_date: date, fresh: bool, k: int | None, forced_model: str | None, dry_run: bool
+) -> None:
+    """Run one night, on this machine; without --interactions on a built-in demo site."""
+    settings = settings.with_k(k)
+    store = Store(settings.store.absolute())
+    if forced_model is not None:
+        from flows.settings.checks import check_forced_model
+
+        check_forced_model(settings, store, run_date, forced_model)
+    from flows.cli.console import console, progress, show_night
+    from flows.operate.server import embedded_server
+    from tasks.store.locking import held
+
+    with progress(console), held(store) as lease, embedded_server() as ready:
+        from flows.nightly import night
+
+        if fresh or not store.night(run_date).valid.exists():
+            warm_up("great_expectations")
+        ready()
+        record = night(settings, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model, lease=lease)
+    show_night(settings.store, record)
+
+
+@click.command()
+@site_options
+@models_option
+@click.option("--from", "first", type=Day(), required=True, help="The first night.")
+@click.option("--to", "last", type=Day(), required=True, help="The last night.")
+@click.option("--parallel", type=click.IntRange(1, 16), default=1, show_default=True, help="Nights at a time.")
+@click.option(
+    "--publish",
+    type=click.Choice(["newest", "all", "none"]),
+    default="newest",
+    show_default=True,
+    help="Which nights are published; the others are trained and compared.",
+)
+def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, parallel: int, publish: Any) -> None:
+    """Run the nights of a range; those that are complete are skipped, so it can be run again at any time."""
+    from flows.settings.options import BackfillOptions
+
+    options = BackfillOptions(first=first, last=last, parallel=parallel, publish=publish, fresh=fresh)
+    from flows.cli.console import console, progress
+    from flows.operate.server import embedded_server
+    from tasks.store.locking import held
+
+    with progress(console), held(Store(settings.store.absolute())) as lease, embedded_server() as ready:
+        from flows.backfill import fill
+
+        warm_up("great_expectations")
+        ready()
+        outcome = fill(settings, options, None, lease)
+    for run_date, became in outcome.items():
+        click.echo(f"{run_date}  {became}")
+
+
+@click.command()
+@site_options
+@date_option
+def validate(settings: "NightConfig", run_date: date, fresh: bool) -> None:
+    """Read and check the inputs, and stop there."""
+    from flows.cli.console import console, progress
+    from flows.operate.server import embedded_server
+
+    with progress(console), embedded_server() as ready:
+        from flows.validate import checking
+
+        warm_up("great_expectations")
+        ready()
+        record = checking(settings, run_date, fresh)
+    click.echo(
+        f"{record['interactions']:,} interactions are fit to train on, {record['quarantined']:,} rows were "
+        f"quarantined in {record['quarantine']}."
+    )
+
+
+def warm_up(module: str) -> None:
+    """Import a slow module in the background, while Prefect's server starts."""
+    threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()

@@ -1,0 +1,45 @@
+"""The commands that look back on nights: `status` and `report`."""
+
+import webbrowser
+from datetime import date
+from pathlib import Path
+
+import click
+
+from flows.cli.options import Day, store_option, the_store
+from recmodels.errors import ConfigError
+from tasks.store.files import read_json
+from tasks.store.paths import Store
+
+
+@click.command()
+@store_option
+@click.option("--last", type=click.IntRange(1), default=7, show_default=True, help="How many nights.")
+def status(store: Path | None, last: int) -> None:
+    """Show the last nights: champion, metrics, rows, duration, what went wrong."""
+    folder = Store(the_store(store))
+    records = [record for night in folder.last_nights(last) if (record := read_json(night.summary))]
+    from flows.cli.console import console, nights, rules
+    from tasks.store.locking import in_use
+
+    if not in_use(folder):  # what still says that it is running was killed
+        records = [record | ({"status": "interrupted"} if record["status"] == "running" else {}) for record in records]
+    console.print(nights(records, read_json(folder.pointer)))
+    if (by_rules := rules(records)) is not None:
+        console.print(by_rules)
+
+
+@click.command()
+@store_option
+@click.option("--date", "run_date", type=Day(), help="The night to report on [the newest].")
+@click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
+def report(store: Path | None, run_date: date | None, show: bool) -> None:
+    """Write the report of a night again, from what the store holds of it."""
+    folder = Store(the_store(store).absolute())
+    night = folder.night(run_date) if run_date else folder.last_nights()[-1]
+    from tasks.report.page import write_report
+
+    page = write_report(night)
+    click.echo(page)
+    if show and not webbrowser.open(page.as_uri()):
+        raise ConfigError(f"There is no browser to open it with: {page} is a file that any browser can open.")
