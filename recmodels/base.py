@@ -7,8 +7,9 @@ explanations, and files that hold data and nothing that could be executed.
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -18,10 +19,12 @@ from scipy import sparse
 
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.data.ids import indices_of
 from recmodels.errors import DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
 from recmodels.parameters import Renamed, check_model
 from recmodels.ranking.topk import TopK, top_k
+from recmodels.recommendations import Recommendations, SimilarItems
 
 SCORE_BYTES = 128 * 2**20
 """How much memory the float32 scores of one batch of users may take."""
@@ -41,6 +44,9 @@ class Recommender(ABC):
 
     needs_history: ClassVar[bool] = True
     """Whether a user of whom nothing is known has no list; popularity has one for everybody."""
+
+    item_ids_ = None  # type: list[Any] | None
+    """Ids of the items by index, of a model that was fitted on data with ids."""
 
     uses_gpu: ClassVar[bool] = False
     """Whether it computes on a GPU where the process sees one."""
@@ -101,25 +107,31 @@ class Recommender(ABC):
             delattr(self, name)
         self._fit(data, options)
         self.n_items_ = data.n_items
+        if data.ids is not None:
+            self.item_ids_ = data.ids.items.tolist()
         return self
 
     def recommend(
         self,
         data: Dataset,
-        users: NDArray[np.integer[Any]],
-        k: int,
+        users: Iterable[Any] | None = None,
+        k: int = 10,
         *,
         allowed: Bools | None = None,
         repeats: bool = False,
         batch: int | None = None,
-    ) -> TopK:
-        """The k best items for each of `users` [n], given their histories in `data`.
+    ) -> Recommendations:
+        """The k best items for each of `users` [n] (default: all users), given their histories in `data`.
 
+        Users are the data's own ids where it has ids (`Dataset.from_pandas`), indices otherwise; `to_pandas()` of the
+        result gives users, items and reasons in the same terms.
         Leaves out items that `allowed` (bool [n_items]) denies and, unless `repeats`, what the user has seen in `data`.
         A list may be shorter than k (item -1, score -inf): no item without evidence is made up. `batch` is the most
         users scored at once, beneath what memory allows. Raises ValueError for users, items or k out of range.
         """
-        return self._lists(data, self._checked(data, users, k, allowed), k, allowed, repeats, batch)
+        index = self._checked(data, users, k, allowed)
+        top = self._lists(data, index, k, allowed, repeats, batch)
+        return Recommendations(top.items, top.scores, index, data.ids, partial(self._explain, data, index))
 
     def _lists(
         self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
@@ -130,13 +142,20 @@ class Recommender(ABC):
         lists = [top_k(self._masked(data, users[i : i + step], denied, repeats), k) for i in range(0, len(users), step)]
         return joined([nothing(0, k), *lists])
 
-    def similar_items(self, items: NDArray[np.integer[Any]], k: int, *, allowed: Bools | None = None) -> TopK:
-        """The k items most alike to each of `items` [n], never the item itself, ties by the smaller index.
+    def similar_items(self, items: Iterable[Any], k: int = 10, *, allowed: Bools | None = None) -> SimilarItems:
+        """The k items most similar to each of `items` [n], never the item itself, ties by the smaller index.
 
-        Leaves out items that `allowed` (bool [n_items]) denies; a list may be shorter than k (item -1, score -inf).
-        Raises NightrecError for a model that cannot tell, ValueError for items or k out of range.
+        Items are ids where the model was fitted on data with ids, indices otherwise. Leaves out items that `allowed`
+        (bool [n_items]) denies; a list may be shorter than k (item -1, score -inf). Raises NightrecError for a model
+        that has no similarity of items, ValueError for items or k out of range.
         """
-        items = self._checked_items(items, k, allowed)
+        queries = self._checked_items(items, k, allowed)
+        top = self._similar_items(queries, k, allowed)
+        ids = None if self.item_ids_ is None else np.asarray(self.item_ids_)
+        return SimilarItems(top.items, top.scores, queries, ids)
+
+    def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
+        """`similar_items` for checked arguments, by way of `_similar`; a model may know a shorter way."""
         denied = None if allowed is None else np.flatnonzero(~allowed)
         step = max(1, SCORE_BYTES // (4 * max(self.n_items_, k)))
         lists = [nothing(0, k)]
@@ -151,12 +170,15 @@ class Recommender(ABC):
             lists.append(top_k(alike, k))
         return joined(lists)
 
-    def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
+    def explain(self, data: Dataset, users: Iterable[Any], top: TopK) -> Ints:
         """For each recommendation the item of the user's history that contributed most, -1 where none can be named.
 
-        Returns int32 [n, k]; ties go to the smaller item index.
+        `users` are as in `recommend`. Returns item indices, int32 [n, k]; ties go to the smaller one.
         """
-        users = self._checked(data, users, 1, None)
+        return self._explain(data, self._checked(data, users, 1, None), top)
+
+    def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
+        """`explain` for checked arguments, by way of `_affinity`; a model may have reasons of its own."""
         reasons = np.full(top.items.shape, -1, np.int32)
         mine = type(self)  # it cannot tell: no need to pair anything
         if mine._affinity is Recommender._affinity and mine._reasons is Recommender._reasons:
@@ -267,14 +289,23 @@ class Recommender(ABC):
             raise NightrecError(f"{type(self).__name__} has learnt nothing yet; call fit first.")
         return self.n_items_
 
-    def _checked(self, data: Dataset, users: NDArray[np.integer[Any]], k: int, allowed: Bools | None) -> Ints:
+    def _checked(self, data: Dataset, users: Iterable[Any] | None, k: int, allowed: Bools | None) -> Ints:
+        """Indices of `users`: int32 [n]."""
         if data.n_items != self._n_items():
             raise ValueError(f"The data have {data.n_items} items, the model was fitted on {self.n_items_}.")
+        if data.ids is not None and self.item_ids_ is not None and data.ids.items.tolist() != self.item_ids_:
+            raise ValueError("The data have other items than the model was fitted on; give item_ids=model.item_ids_.")
         self._check_list(data.n_items, k, allowed)
+        if users is None:
+            return np.arange(data.n_users, dtype=np.int32)
+        if data.ids is not None:
+            return data.ids.user_indices(users)
         return _indices(users, data.n_users, "users", "User", "data")
 
-    def _checked_items(self, items: NDArray[np.integer[Any]], k: int, allowed: Bools | None) -> Ints:
+    def _checked_items(self, items: Iterable[Any], k: int, allowed: Bools | None) -> Ints:
         self._check_list(self._n_items(), k, allowed)
+        if self.item_ids_ is not None:
+            return indices_of(np.asarray(self.item_ids_), items, "item")
         return _indices(items, self.n_items_, "items", "Item", "catalogue")
 
     def _check_list(self, n_items: int, k: int, allowed: Bools | None) -> None:
@@ -284,8 +315,8 @@ class Recommender(ABC):
             raise ValueError(f"allowed is {allowed.dtype} {allowed.shape}; give bool ({n_items},).")
 
 
-def _indices(given: NDArray[np.integer[Any]], n: int, many: str, one: str, where: str) -> Ints:
-    indices = np.asarray(given)
+def _indices(given: Iterable[Any], n: int, many: str, one: str, where: str) -> Ints:
+    indices = given if isinstance(given, np.ndarray) else np.asarray(list(given))
     if indices.ndim != 1 or (len(indices) and not np.issubdtype(indices.dtype, np.integer)):
         raise ValueError(f"{many} is {indices.dtype} {indices.shape}; give a flat array of {one.lower()} indices.")
     if len(indices) and (indices.min() < 0 or indices.max() >= n):

@@ -1,9 +1,10 @@
 """What a recommender is trained on: one split of the interactions and the terms of the items, under dense indices."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from recmodels.data.arrays import Csr, Floats, Ints, Longs
+from recmodels.data.ids import Ids
 from recmodels.data.layout import (
     ITEMS,
     PREPARED,
@@ -26,6 +28,9 @@ from recmodels.data.layout import (
     split_end,
 )
 from recmodels.errors import DataRefused
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +53,58 @@ class Dataset:
     end: int  # microseconds since 1970 (UTC); every interaction is earlier
     seen: Csr  # [n_users, n_items], the weight of every pair: above 0, or 0 where it is excluded from training
     rated: tuple[Ints, Ints, Floats] | None  # user, item and rating of all pairs that have a rating, by user
+    ids: Ids | None = None  # of users and items, where these indices stand for ids; a night keeps them in its files
+
+    @classmethod
+    def from_pandas(
+        cls,
+        interactions: "pd.DataFrame",
+        *,
+        user: str = "user_id",
+        item: str = "item_id",
+        time: str | None = None,
+        time_unit: Literal["s", "ms", "us"] = "s",
+        rating: str | None = None,
+        weight: str | None = None,
+        items: "pd.DataFrame | None" = None,
+        text: str | Sequence[str] = (),
+        item_ids: Iterable[Any] | None = None,
+    ) -> Self:
+        """A dataset from a frame with a row an interaction; its ids may be numbers, text, or anything hashable.
+
+        Of repeated (user, item) pairs one remains, with the last time and rating and the largest weight.
+
+        Args:
+            interactions: the log, in any order.
+            user: column of user ids.
+            item: column of item ids.
+            time: column of times: datetimes, ISO 8601 texts (without a zone: UTC), or numbers since 1970. Without
+                times the order of the rows counts, and there are no days to hold out.
+            time_unit: the unit of times that are numbers.
+            rating: column of explicit ratings.
+            weight: column of how much each interaction says for the item, 0 or more; 1 by default.
+            items: a catalogue with a row an item and the column `item`; items without interactions belong to it, too.
+            text: columns of `items` whose words become TF-IDF terms, for `Content` and the hybrid models.
+            item_ids: all item ids in the order of a model's `item_ids_`, to use it on other interactions.
+
+        Raises:
+            DataRefused: a column is missing, an id or a time is missing, or an item is not in the catalogue.
+        """
+        from recmodels.data.frames import arrays_of
+
+        arrays = arrays_of(
+            interactions,
+            user=user,
+            item=item,
+            time=time,
+            time_unit=time_unit,
+            rating=rating,
+            weight=weight,
+            items=items,
+            text=text,
+            item_ids=item_ids,
+        )
+        return cls.from_arrays(**arrays)
 
     @classmethod
     def load(cls, features: Path, split: Split) -> Self:
@@ -86,6 +143,7 @@ class Dataset:
         n_users: int | None = None,
         n_items: int | None = None,
         end: int | None = None,
+        ids: Ids | None = None,
     ) -> Self:
         """A dataset from columns in any order, for use as a plain library.
 
@@ -121,7 +179,7 @@ class Dataset:
         starts[data.seen.indptr] = True
         if (~starts[1:-1] & (data.seen.indices[1:] == data.seen.indices[:-1])).any():
             raise DataRefused("interactions: a (user, item) pair occurs twice; merge duplicates first.")
-        return data
+        return data if ids is None else replace(data, ids=ids)
 
     @classmethod
     def _of(

@@ -162,10 +162,7 @@ class Ensemble(Recommender):
         step = max(1, min(PLACES // (self.depth * len(self.members_)), batch or len(users)))
         lists = [nothing(0, k)]
         for part in (users[i : i + step] for i in range(0, len(users), step)):
-            tops = [
-                model.recommend(data, part, self.depth, allowed=allowed, repeats=repeats)
-                for model in self.members_.values()
-            ]
+            tops = [model._lists(data, part, self.depth, allowed, repeats, None) for model in self.members_.values()]
             for top in tops:
                 top.items[~self.knows(data, part)] = -1
             candidates = Candidates.of(tops, data.n_items)
@@ -185,17 +182,16 @@ class Ensemble(Recommender):
         members = list(self.members_.values())
         return (members[place] for place in np.argsort(-self.weights_, kind="stable"))
 
-    def similar_items(self, items: NDArray[np.integer[Any]], k: int, *, allowed: Bools | None = None) -> TopK:
+    def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
         """As the member says that counts most among those that can tell."""
-        self._checked_items(items, k, allowed)
         for model in self._by_weight():
             try:
-                return model.similar_items(items, k, allowed=allowed)
+                return model._similar_items(items, k, allowed)
             except NightrecError:
                 continue
         raise NightrecError("Ensemble cannot tell which items are alike.")
 
-    def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
+    def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
         """The reason of the member that counts most among those that name one."""
         reasons = np.full(top.items.shape, -1, np.int32)
         for model in self._by_weight():
@@ -203,7 +199,7 @@ class Ensemble(Recommender):
             if not open_.any():
                 break
             asked = TopK(np.where(open_, top.items, -1).astype(np.int32), top.scores)
-            reasons = np.where(open_, model.explain(data, users, asked), reasons)
+            reasons = np.where(open_, model._explain(data, users, asked), reasons)
         return reasons
 
     def _score(self, data: Dataset, users: Ints) -> NDArray[np.float32]:

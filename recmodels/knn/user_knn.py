@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES
@@ -83,7 +82,7 @@ class UserKNN(SparseProduct, RatingPredictor):
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
         return self._neighbors(data, users), data.matrix, self.factor_
 
-    def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
+    def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
         """For each recommendation the item j of the user's history that contributed most, -1 where none can be named.
 
         A similarity is a sum over the items that two users share, so a score is one over the items of the history:
@@ -93,7 +92,6 @@ class UserKNN(SparseProduct, RatingPredictor):
         from recmodels.knn import kernels
         from recmodels.scoring.kernels import parts
 
-        users = self._checked(data, users, 1, None)
         reasons = np.full(top.items.shape, -1, np.int32)
         if self.weighting == "pearson":
             values = centred(data.matrix if data.ratings is None else data.ratings)

@@ -2,10 +2,8 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import Recommender
@@ -58,9 +56,8 @@ class DotProduct(Recommender):
         scores[:, ~self.item_vectors.any(axis=1)] = -np.inf
         return scores
 
-    def similar_items(self, items: NDArray[np.integer[Any]], k: int, *, allowed: Bools | None = None) -> TopK:
+    def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
         """As `Recommender.similar_items` says: by the cosine of the items' vectors."""
-        items = self._checked_items(items, k, allowed)
         tastes = self._tastes()
         norms: Floats = np.linalg.norm(tastes, axis=1)
         known = norms > 0

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recmodels.base import SCORE_BYTES, State, chunks
 from recmodels.compute import device
@@ -153,13 +152,12 @@ class Transformer(TransformerConfig, DotProduct):
         embedding = self._user_embedding
         return users if embedding is None else np.minimum(users, len(embedding) - 1).astype(np.int32)
 
-    def explain(self, data: Dataset, users: NDArray[np.integer[Any]], top: TopK) -> Ints:
+    def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
         """As `Recommender.explain` says: the item without which the score would be lowest, if it would be lower.
 
         Each history is read again without each of its items (leave-one-out): exact, where gradients and attention
         weights are not.
         """
-        users = self._checked(data, users, 1, None)
         reasons = np.full(top.items.shape, -1, np.int32)
         lengths = np.minimum(np.diff(data.indptr)[users], self.max_length).astype(np.int64)
         for start, stop in chunks(lengths**2, EXPLAINED_ITEMS):
