@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from tasks.report import charts
 from tasks.report.figures import figures
-from tasks.store.files import TEMPORARY, Json, sync, write_json
+from tasks.store.files import TEMPORARY, Json, read_json, sync, write_json
 from tasks.store.paths import Night
+from tasks.store.versions import code_version
 from tasks.train.jobs import PRIMARY
 
 COLUMNS = {  # of the comparison: what a person decides by; all the others are on the page too, folded away
@@ -37,6 +38,13 @@ def write_report(night: Night) -> Path:
     sync(temporary)
     temporary.replace(path)
     return path
+
+
+def up_to_date(night: Night) -> bool:
+    """Whether there is a page about a night, made by the code of today."""
+    path = night.store.report(night.run_date)
+    found = read_json(path.with_suffix(".json")) or {}
+    return path.exists() and found.get("parameters", {}).get("code") == code_version()
 
 
 def html(found: Json) -> str:

@@ -21,7 +21,7 @@ from recmodels.errors import NightrecError
 from tasks.compare.stage import unbeaten
 from tasks.evaluate.backtests import spread
 from tasks.evaluate.reranking import effect
-from tasks.report.page import write_report
+from tasks.report.page import up_to_date, write_report
 from tasks.store.files import Json, now_text, read_json, write_json
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
@@ -56,8 +56,7 @@ def recorded(night: Night) -> Iterator[Json]:
             record["stages"] = stages
             known_already = nothing_new(before, record)
             write_json(night.summary, before if known_already else record)
-            page = night.store.report(night.run_date)
-            if record["status"] != "interrupted" and not (known_already and page.exists()):
+            if record["status"] != "interrupted" and not (known_already and up_to_date(night)):
                 leave_page(night)
 
 

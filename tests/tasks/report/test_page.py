@@ -20,7 +20,7 @@ from tasks.compare.recent import Recent
 from tasks.compare.stage import COMPARISON
 from tasks.report.charts import beside, meet
 from tasks.report.figures import best, figures
-from tasks.report.page import html, write_report
+from tasks.report.page import html, up_to_date, write_report
 from tasks.report.stage import gate_text, recorded
 from tasks.store.files import Json, write_json
 from tasks.store.paths import Night, Store
@@ -209,6 +209,17 @@ def test_a_page_that_cannot_be_written_does_not_cost_the_night(night: Night) -> 
     with recorded(night) as record:
         record.update(export_id="x", winner="ease", reason="best")
     assert json.loads(night.summary.read_text())["status"] == "published"
+
+
+def test_a_page_is_written_again_when_the_code_has_changed(night: Night) -> None:
+    assert not up_to_date(night)
+    with recorded(night) as record:
+        record.update(export_id="x", winner="ease", reason="best")
+    assert up_to_date(night)
+    figures_file = night.store.report(RUN_DATE).with_suffix(".json")
+    found = json.loads(figures_file.read_text())
+    write_json(figures_file, found | {"parameters": found["parameters"] | {"code": "another"}})
+    assert not up_to_date(night)
 
 
 def test_a_night_that_left_nothing_is_refused_in_a_sentence(night: Night) -> None:
