@@ -14,6 +14,7 @@ from flows.settings.options import ORDINARY, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from tasks.compare.champion import field
+from tasks.compare.decision import ComparisonSummary
 from tasks.compare.gate import admit
 from tasks.compare.stage import compare
 from tasks.features.stage import features
@@ -113,14 +114,15 @@ def night(
         comparison = compare(
             tonight, candidates, results.measured, results.failed, forced_model, fresh, config.gate, incumbent, baseline
         )
-        record["gate"] = comparison["summary"]["gate"]
+        found = ComparisonSummary.of_manifest(comparison)
+        record["gate"] = found.gate.json_ready()
 
         described_in_full.result()
         if dry_run:
             published = None
         else:
             admit(comparison)
-            fitted = refit(executor, jobs, winner=comparison["summary"]["winner"])
+            fitted = refit(executor, jobs, winner=found.winner)
             published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh)
         record.update(report(tonight, raw, valid, prepared, comparison, published))
     return record

@@ -6,8 +6,8 @@ from prefect import flow
 from prefect.runtime import flow_run as this_run
 
 from flows.settings.site import deployed
+from tasks.report.artifacts import show_page, shown
 from tasks.report.page import write_report
-from tasks.report.stage import show_page, shown
 from tasks.store.paths import Store
 
 

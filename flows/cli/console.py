@@ -73,14 +73,14 @@ def comparison(record: dict[str, Any]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
         if metric == "ndcg":
             table.add_column("interval", no_wrap=True)
-    windows = record.get("windows", {})
-    if windows:
-        table.add_column("windows", no_wrap=True)
+    backtests = record.get("backtests", {})
+    if backtests:
+        table.add_column("backtests", no_wrap=True)
     for name, metrics in sorted(record["models"].items(), key=lambda entry: -entry[1]["ndcg"]["value"]):
         cells = [f"{metrics[metric]['value']:.4f}" for metric in names]
         cells.insert(1, interval(metrics["ndcg"]))
-        if name in windows:
-            found = windows[name]
+        if name in backtests:
+            found = backtests[name]
             cells.append(f"{found['mean']:.4f}" + ("" if found["spread"] is None else f" ± {found['spread']:.4f}"))
         table.add_row(name, *cells, style="bold green" if name == record["winner"] else None)
     for name in record["failed"]:  # the stages say why
@@ -173,10 +173,10 @@ def recommendations(user_id: object, rows: list[dict[str, Any]]) -> Table:
 
 def show_night(store: Path, record: dict[str, Any]) -> None:
     """What a night ends with: who won, the figures, and if it was published where, and one user's list."""
-    from tasks.compare.stage import unbeaten
+    from tasks.compare.decision import Decision
     from tasks.export.lookup import someone
 
-    if first := unbeaten(record["gate"]):
+    if first := Decision.of(record["gate"]).unbeaten:
         console.print(f"[yellow]{first}[/]", soft_wrap=True)
     console.print(stages(record), comparison(record))
     if "export_id" not in record:

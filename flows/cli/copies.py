@@ -49,10 +49,10 @@ def sink(names: tuple[str, ...], config: Path | None, store: Path | None) -> Non
     if not configured or set(names) - set(configured):
         there = ", ".join(configured) or "none"
         raise ConfigError(f"No such sink is configured (there is {there}): give it a table such as [sinks.redis].")
-    chosen = settings.sinks.model_copy(update=dict.fromkeys(set(configured) - set(names or configured)))
+    sinks = settings.sinks.only(names or configured)
     folder = Store((store or settings.store).absolute())
     with held(folder):
-        outcome = load_sinks(folder, chosen, fresh=True, task=False)
+        outcome = load_sinks(folder, sinks, fresh=True, task=False)
         remember(folder, outcome)
     for name, one in outcome.items():
         if "failed" not in one:

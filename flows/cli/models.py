@@ -38,7 +38,7 @@ def tune(
     It can be stopped and goes on when it is started again; started several times, the processes search together.
     """
     from flows.settings.site import load
-    from tasks.train.jobs import Candidate
+    from tasks.train.settings import Candidate
     from tasks.train.tuning import block
     from tasks.train.tuning import tune as search
 

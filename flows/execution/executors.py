@@ -11,7 +11,7 @@ from flows.execution.work_pool_executor import WorkPoolExecutor
 from flows.settings.schedule import WorkerSettings
 from tasks.store.manifests import Manifest
 from tasks.train.jobs import TrainingJob
-from tasks.train.stage import night_over
+from tasks.train.process import night_over
 
 
 class Executor(Protocol):

@@ -7,7 +7,7 @@ from prefect.futures import as_completed
 from flows.execution.results import Futures, Results, partition_results
 from flows.train_model import features_of
 from tasks.evaluate.stage import evaluate
-from tasks.report.stage import Progress
+from tasks.report.artifacts import Progress
 from tasks.store.manifests import Manifest
 from tasks.train.jobs import TrainingJob
 from tasks.train.stage import refit, train

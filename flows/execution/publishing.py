@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from flows.settings.site import NightConfig
+from tasks.compare.decision import ComparisonSummary
 from tasks.export.stage import export
 from tasks.publish.mirror import mirror
 from tasks.publish.retention import retain
@@ -27,9 +28,9 @@ def publish(
     Returns:
         The export's manifest.
     """
-    winner = comparison["summary"]["winner"]
+    winner = ComparisonSummary.of_manifest(comparison).winner
     published = export(night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh)
-    retain(night.store, config.keep)
+    retain(night.store, config.retention)
     record["sinks"] = load_sinks(night.store, config.sinks)
     if config.mirror.to:
         mirror(night.store, config.mirror.to)

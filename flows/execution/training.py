@@ -8,8 +8,9 @@ from flows.settings.site import NightConfig
 from tasks.store.machine import core_count
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
-from tasks.train.jobs import Candidate, TrainingJob
+from tasks.train.jobs import TrainingJob
 from tasks.train.members import in_turn, without_failed
+from tasks.train.settings import Candidate
 
 
 def jobs_for(

@@ -22,11 +22,12 @@ from flows.execution.results import Futures, Results, partition_results
 from flows.settings.schedule import WorkerSettings
 from flows.train_model import run_job
 from recmodels.errors import NightrecError
-from tasks.report.stage import Progress
+from tasks.report.artifacts import Progress
 from tasks.store.lease import age
 from tasks.store.manifests import Manifest
 from tasks.store.stage import log_event
-from tasks.train.jobs import CPU_POOL, GPU_POOL, TrainingJob
+from tasks.train.jobs import TrainingJob
+from tasks.train.settings import CPU_POOL, GPU_POOL
 
 COUNT_SECONDS = 10.0  # between two counts of a pool's live workers
 OUTAGE = (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError)  # what calls to a server that is away raise

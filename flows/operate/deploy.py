@@ -18,7 +18,7 @@ from prefect.exceptions import ObjectNotFound
 from deployments import automations
 from flows.settings.site import CONFIG_VARIABLE, NightConfig
 from recmodels.errors import ConfigError, NightrecError
-from tasks.train.jobs import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
 Kind = Literal["process", "docker", "kubernetes"]
 

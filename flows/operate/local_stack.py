@@ -15,7 +15,7 @@ from flows.operate.worker import StopWorking
 from flows.settings.site import CONFIG_VARIABLE, STORE_VARIABLE, NightConfig
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.machine import gpu_ids
-from tasks.train.jobs import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
 STOPPING = 60.0  # seconds that workers have to stop their flows
 

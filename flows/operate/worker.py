@@ -16,7 +16,7 @@ from types import FrameType
 import psutil
 
 from recmodels.errors import ConfigError, NightrecError
-from tasks.train.jobs import CPU_POOL
+from tasks.train.settings import CPU_POOL
 
 GRACE = 25.0  # seconds that flow processes have to report that they were stopped
 

@@ -6,7 +6,11 @@ from typing import Any
 
 from recmodels.errors import ConfigError
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "keep": "retention",
+    "gate.champion": "gate.pinned_model",
+    "evaluation.windows": "evaluation.backtests",
+}
 """Old dotted key of `nightrec.toml` -> new dotted key, applied in this order; `models.*` stands for every model."""
 
 _noted: set[tuple[str, str]] = set()

@@ -16,19 +16,17 @@ from flows.settings.renamed import with_new_names
 from flows.settings.schedule import ScheduleSettings, WorkerSettings
 from recmodels.errors import ConfigError
 from recmodels.registry import create
-from tasks.compare.gate import GateSettings
-from tasks.export.stage import ExportSettings
+from tasks.compare.settings import GateSettings
+from tasks.export.settings import ExportSettings
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.reading.inputs import Inputs
 from tasks.ingest.reading.presets import apply
 from tasks.prepare.settings import PrepareSettings
-from tasks.publish.mirror import MirrorSettings
-from tasks.publish.retention import KeepSettings
+from tasks.publish.settings import MirrorSettings, RetentionSettings
 from tasks.publish.sinks.settings import SinkSettings
-from tasks.report.mlflow import MlflowSettings
-from tasks.report.notify import NotifySettings
-from tasks.train.jobs import NAME, Candidate, EvaluationSettings
+from tasks.report.settings import MlflowSettings, NotifySettings
 from tasks.train.members import with_members
+from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
 CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"
@@ -94,7 +92,7 @@ class NightConfig(BaseModel):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     export: ExportSettings = ExportSettings()
-    keep: KeepSettings = KeepSettings()
+    retention: RetentionSettings = RetentionSettings()
     mirror: MirrorSettings = MirrorSettings()
     mlflow: MlflowSettings = MlflowSettings()
     sinks: SinkSettings = SinkSettings()
@@ -168,7 +166,7 @@ class NightConfig(BaseModel):
             ConfigError: a name is neither configured nor a recommender.
         """
         chosen = {}
-        pinned = [self.gate.champion] if self.gate.champion else []
+        pinned = [self.gate.pinned_model] if self.gate.pinned_model else []
         for name in dict.fromkeys(["popularity", *names, *pinned]):
             if name in self.models:
                 chosen[name] = self.models[name].model_copy(update={"enabled": True})

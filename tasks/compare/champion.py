@@ -1,4 +1,4 @@
-"""The standing champion: the recipe that readers' lists come from, which competes again tonight.
+"""The incumbent: the champion whose recipe readers' lists come from, which competes again tonight.
 
 The recipe is read from the manifest of the last export before tonight, so a champion that has been dropped from the
 configuration, or whose parameters there have changed, is still trained and measured beside its challengers.
@@ -8,26 +8,15 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from pydantic import BaseModel
-
 from recmodels.errors import ConfigError
 from recmodels.registry import create
+from tasks.compare.decision import Incumbent
 from tasks.store.exports import export_number
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Store
-from tasks.train.jobs import Candidate
+from tasks.train.settings import Candidate
 
 WEEK = 7  # days; the popularity of the last week always competes
-
-
-class Incumbent(BaseModel):
-    """What is published now, and what it is called tonight."""
-
-    name: str  # among tonight's candidates
-    published_as: str
-    export_id: str
-    recommender: str
-    params: dict[str, Any]
 
 
 def last_export(store: Store, run_date: date) -> Json | None:
@@ -43,31 +32,34 @@ def last_export(store: Store, run_date: date) -> Json | None:
 def field(
     candidates: dict[str, Candidate], store: Store, run_date: date
 ) -> tuple[dict[str, Candidate], Incumbent | None, str]:
-    """Tonight's candidates with the champion's recipe and the popularity of the last week among them, the standing
-    champion (None before the first export), and the name of that baseline.
+    """Tonight's candidates, with the incumbent's recipe and the popularity of the last week among them.
+
+    Returns:
+        The candidates by name, the incumbent (None before the first export), and the name of the popularity baseline.
     """
-    everybody, incumbent = dict(candidates), None
+    tonight, incumbent = dict(candidates), None
     if manifest := last_export(store, run_date):
         name = manifest["champion"]
         recipe = manifest.get("recipe") or {}
         if not recipe and name in candidates:  # an export of an earlier version
             recipe = {"recommender": candidates[name].recommender or name, "params": candidates[name].parameters}
-        if recipe and known(recipe):
-            tonight = named(everybody, name, recipe["recommender"], recipe["params"])
+        if recipe and _known(recipe):
             incumbent = Incumbent(
-                name=tonight,
+                name=named(tonight, name, recipe["recommender"], recipe["params"]),
                 published_as=name,
                 export_id=manifest["export_id"],
                 recommender=recipe["recommender"],
                 params=recipe["params"],
             )
-    return everybody, incumbent, named(everybody, f"popularity_{WEEK}d", "popularity", {"days": WEEK})
+    return tonight, incumbent, named(tonight, f"popularity_{WEEK}d", "popularity", {"days": WEEK})
 
 
 def named(candidates: dict[str, Candidate], name: str, recommender: str, params: dict[str, Any]) -> str:
     """The name of the candidate with a recipe, which is added where nobody has it."""
     same = [
-        other for other, one in candidates.items() if recipe_of(other, one) == (recommender, full(recommender, params))
+        other
+        for other, one in candidates.items()
+        if _recipe_of(other, one) == (recommender, full_parameters(recommender, params))
     ]
     if same:
         return name if name in same else same[0]
@@ -77,17 +69,17 @@ def named(candidates: dict[str, Candidate], name: str, recommender: str, params:
     return name
 
 
-def recipe_of(name: str, candidate: Candidate) -> tuple[str, dict[str, Any]]:
+def _recipe_of(name: str, candidate: Candidate) -> tuple[str, dict[str, Any]]:
     recommender = candidate.recommender or name
-    return recommender, full(recommender, candidate.parameters)
+    return recommender, full_parameters(recommender, candidate.parameters)
 
 
-def full(recommender: str, params: dict[str, Any]) -> dict[str, Any]:
+def full_parameters(recommender: str, params: dict[str, Any]) -> dict[str, Any]:
     """All parameters, the defaults included."""
     return asdict(create(recommender, params))
 
 
-def known(recipe: Json) -> bool:
+def _known(recipe: Json) -> bool:
     """Whether this version can still train a recipe."""
     try:
         create(recipe["recommender"], recipe["params"])

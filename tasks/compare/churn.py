@@ -26,9 +26,9 @@ def churn(night: Night, export_id: str, models: list[str], k: int) -> dict[str, 
     holdout = pq.read_table(night.prepared / layout.HOLDOUT, columns=["user_index"])
     users = np.unique(holdout["user_index"].to_numpy())
     n_items = pq.read_metadata(night.prepared / layout.ITEMS).num_rows
-    if pq.read_schema(night.prepared / layout.USERS).field("user_id").type != exported_type(folder):
+    if pq.read_schema(night.prepared / layout.USERS).field("user_id").type != _exported_type(folder):
         return {}  # the site has changed its ids since
-    before = exported(folder, night.prepared, users, n_items, k)
+    before = _exported(folder, night.prepared, users, n_items, k)
     listed = np.diff(before.indptr) > 0
     shares = {}
     for model in models:
@@ -40,11 +40,11 @@ def churn(night: Night, export_id: str, models: list[str], k: int) -> dict[str, 
     return shares
 
 
-def exported_type(folder: Path) -> pa.DataType:
+def _exported_type(folder: Path) -> pa.DataType:
     return pq.read_schema(next(folder.glob("*.parquet"))).field("user_id").type
 
 
-def exported(folder: Path, prepared: Path, users: Ints, n_items: int, k: int) -> "sp.csr_array":
+def _exported(folder: Path, prepared: Path, users: Ints, n_items: int, k: int) -> "sp.csr_array":
     """The export's lists of the measured users, under tonight's indices: [n_users, n_items]."""
     user_ids = pq.read_table(prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     item_ids = pq.read_table(prepared / layout.ITEMS, columns=["item_id"])["item_id"].combine_chunks()

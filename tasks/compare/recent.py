@@ -1,4 +1,4 @@
-"""How the champion did in recent nights, from the history, and whether tonight it is still the model that it was."""
+"""How the champion did in recent nights, from the history."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,10 +6,10 @@ from statistics import median
 
 import pyarrow.parquet as pq
 
-from tasks.compare.champion import Incumbent
-from tasks.store.files import Json, read_json
+from tasks.compare.decision import Incumbent, RecentMedians
+from tasks.store.files import read_json
 from tasks.store.paths import Store
-from tasks.train.jobs import PRIMARY
+from tasks.train.settings import PRIMARY
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Recent:
     quality: tuple[float, ...] = ()
     lift: tuple[float, ...] = ()  # its quality in proportion to that of the popularity of the last week
 
-    def told(self) -> Json:
-        return {
-            "nights": len(self.quality),
-            "value": median(self.quality) if self.quality else None,
-            "lift": median(self.lift) if self.lift else None,
-        }
+    def medians(self) -> RecentMedians:
+        return RecentMedians(
+            nights=len(self.quality),
+            value=median(self.quality) if self.quality else None,
+            lift=median(self.lift) if self.lift else None,
+        )
 
 
 def recent_figures(

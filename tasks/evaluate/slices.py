@@ -16,13 +16,13 @@ from recmodels.data import layout
 from recmodels.data.arrays import Ints
 from recmodels.metrics.ranking import GROUPS as ALL
 from recmodels.metrics.ranking import Metric, bootstrap_intervals
-from tasks.store.files import Json
-from tasks.train.jobs import EvaluationSettings
+from tasks.evaluate.summary import Figure, SliceFigure
+from tasks.train.settings import EvaluationSettings
 
 Mask = npt.NDArray[np.bool_]
 Slices = dict[str, Mask]
 
-HISTORY = {"none": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}  # items that a user had
+HISTORY = {"none": (0, 0), "1-4": (1, 4), "5-19": (5, 19), "20+": (20, np.inf)}  # items in a user's history
 HEAD, MIDDLE = 0.5, 0.8  # share of all interactions that the most popular items make up; the rest is the tail
 VALUES = 20  # of a column at most, the most frequent ones
 GROUPS = 1000  # of users, for the intervals of slices
@@ -30,23 +30,23 @@ SLICED = ("ndcg", "recall", "hit_rate")  # what is measured for each slice of us
 
 
 def user_slices(
-    prepared: Path, features: Path, users: npt.NDArray[np.integer[Any]], rules: EvaluationSettings
+    prepared: Path, features: Path, users: npt.NDArray[np.integer[Any]], settings: EvaluationSettings
 ) -> Slices:
     """The slices that the measured ``users`` fall into, by history, newness and the columns of the configuration."""
     known = pq.read_table(features / layout.USER_FEATURES, columns=["interactions", "age_days"]).take(pa.array(users))
     had = known["interactions"].to_numpy()
     age = known["age_days"].to_numpy()  # NaN without a history
     slices = {f"history:{name}": (had >= low) & (had <= high) for name, (low, high) in HISTORY.items()}
-    slices["newness:new"] = ~(age > rules.new_days)
-    slices["newness:established"] = age > rules.new_days
-    names = [name for name in rules.slices if name in pq.read_schema(prepared / layout.USERS).names]
+    slices["newness:new"] = ~(age > settings.new_days)
+    slices["newness:established"] = age > settings.new_days
+    names = [name for name in settings.slices if name in pq.read_schema(prepared / layout.USERS).names]
     table = pq.read_table(prepared / layout.USERS, columns=names).take(pa.array(users))
     for name in names:
-        slices |= by_value(name, table[name])
+        slices |= _by_value(name, table[name])
     return {name: mask for name, mask in slices.items() if mask.any()}
 
 
-def item_slices(prepared: Path, features: Path, rules: EvaluationSettings) -> Slices:
+def item_slices(prepared: Path, features: Path, settings: EvaluationSettings) -> Slices:
     """The slices of the items: by popularity in the training window, and by category."""
     count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
     order = np.argsort(-count, kind="stable")
@@ -56,26 +56,26 @@ def item_slices(prepared: Path, features: Path, rules: EvaluationSettings) -> Sl
     tail = (share >= MIDDLE) | (count == 0)
     slices = {"items:head": (share < HEAD) & ~tail, "items:middle": (share >= HEAD) & ~tail, "items:tail": tail}
     names = pq.read_schema(prepared / layout.ITEMS).names
-    for name in dict.fromkeys(name for name in ("category", *rules.slices) if name in names):
-        slices |= by_value(name, pq.read_table(prepared / layout.ITEMS, columns=[name])[name])
+    for name in dict.fromkeys(name for name in ("category", *settings.slices) if name in names):
+        slices |= _by_value(name, pq.read_table(prepared / layout.ITEMS, columns=[name])[name])
     return slices
 
 
-def by_value(name: str, column: pa.ChunkedArray) -> Slices:
+def _by_value(name: str, column: pa.ChunkedArray) -> Slices:
     """A slice for each of the most frequent values of a column, one for the others; nulls belong to none."""
     if pa.types.is_nested(column.type):
         return {}
     texts = column.cast(pa.string())
     counts = sorted(pc.value_counts(texts.drop_null()).to_pylist(), key=lambda row: (-row["counts"], row["values"]))
     kept = [row["values"] for row in counts[:VALUES]]
-    slices = {f"{name}:{value}": filled(pc.equal(texts, value)) for value in kept}
+    slices = {f"{name}:{value}": _filled(pc.equal(texts, value)) for value in kept}
     if len(counts) > VALUES:
         others = pc.and_(pc.is_valid(texts), pc.invert(pc.is_in(texts, value_set=pa.array(kept, pa.string()))))
-        slices[f"{name}:(others)"] = filled(others)
+        slices[f"{name}:(others)"] = _filled(others)
     return slices
 
 
-def filled(column: pa.ChunkedArray) -> Mask:
+def _filled(column: pa.ChunkedArray) -> Mask:
     mask: Mask = pc.fill_null(column, False).to_numpy(zero_copy_only=False).astype(np.bool_)
     return mask
 
@@ -88,29 +88,33 @@ def recall_of(items: Mask, truth_row: npt.NDArray[np.intp], truth_item: Ints, fo
     return np.where(relevant > 0, hits / np.maximum(relevant, 1), np.nan)
 
 
-def figures(name: str, values: dict[str, Metric], seed: int, level: float) -> list[Json]:
+def figures(name: str, values: dict[str, Metric], seed: int, level: float) -> list[SliceFigure]:
     """The means of some metrics over the users of a slice, with intervals; NaN users are not counted."""
     found = means(values, seed, level, resamples=500, groups=GROUPS)
-    return [{"slice": name, "metric": metric, **figure} for metric, figure in found.items()]
+    return [
+        SliceFigure(slice=name, metric=metric, users=users, **dict(figure)) for metric, (figure, users) in found.items()
+    ]
 
 
-def means(values: dict[str, Metric], seed: int, level: float, resamples: int = 1000, groups: int = ALL) -> Json:
-    """For each metric with users that count (none is NaN) their number, the mean and its interval.
+def means(
+    values: dict[str, Metric], seed: int, level: float, resamples: int = 1000, groups: int = ALL
+) -> dict[str, tuple[Figure, int]]:
+    """For each metric the mean over the users that count (those without NaN), its interval, and their number.
 
     Metrics of the same users are resampled together.
     """
     counts = {metric: ~np.isnan(value) for metric, value in values.items()}
-    found: Json = {}
-    for metrics in alike(counts):
+    found: dict[str, tuple[Figure, int]] = {}
+    for metrics in _by_users(counts):
         counted = np.column_stack([values[metric][counts[metric]] for metric in metrics])
         if len(counted):
             intervals = bootstrap_intervals(counted, seed, level, resamples, groups)
             for metric, value, (low, high) in zip(metrics, counted.mean(axis=0), intervals, strict=True):
-                found[metric] = {"users": len(counted), "value": float(value), "low": low, "high": high}
+                found[metric] = Figure(value=float(value), low=low, high=high), len(counted)
     return {metric: found[metric] for metric in values if metric in found}
 
 
-def alike(counts: Slices) -> list[list[str]]:
+def _by_users(counts: Slices) -> list[list[str]]:
     """Metrics grouped by which users they count: those that count everybody, and each of the others alone."""
     whole = [metric for metric, mask in counts.items() if mask.all()]
     return [*([whole] if whole else []), *([metric] for metric in counts if metric not in whole)]

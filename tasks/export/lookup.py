@@ -126,7 +126,8 @@ def verified(store: Path, run_date: date | None) -> str:
     from tasks.export.audit import audit
     from tasks.export.audit_items import check_columns
     from tasks.features.settings import FeatureSettings
-    from tasks.lists.rules import ListSettings, translate
+    from tasks.lists.rules import translate
+    from tasks.lists.settings import ListSettings
     from tasks.store.exports import intact
 
     export = export_of(store, run_date)

@@ -2,13 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import Field
 
 from recmodels.base import Recommender
 from recmodels.data import layout
@@ -20,9 +18,12 @@ from recmodels.published.schema import contract, described
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit
 from tasks.export.changed_lists import base_of, write_delta
-from tasks.export.writer import Parts, Writer, batches, describe_part, popular_table, similar_tables
+from tasks.export.item_tables import popular_table, similar_tables
+from tasks.export.settings import ExportSettings
+from tasks.export.writer import Parts, Writer, batches, describe_part
 from tasks.features.settings import FeatureSettings
-from tasks.lists.rules import ListSettings, translate
+from tasks.lists.rules import translate
+from tasks.lists.settings import ListSettings
 from tasks.store.exports import newest_export, next_export_id, point_to
 from tasks.store.files import Json, digest, replacing, write_json
 from tasks.store.manifests import Manifest, outputs
@@ -31,30 +32,12 @@ from tasks.store.stage import log_event, logged, stage_task
 from tasks.store.versions import NIGHTREC_VERSION, code_of, code_version
 
 
-class ExportSettings(ListSettings):
-    """What is published."""
-
-    k: int = Field(default=10, ge=1, le=1000, description="Items in a user's list.")
-    similar: int = Field(
-        default=20, ge=0, le=1000, description="Items named as similar to each item; 0: no such table."
-    )
-    popular_days: list[Annotated[int, Field(ge=1)]] = Field(
-        default=[7, 1], description="Popular items also of the last so many days."
-    )
-    delta: bool = Field(default=True, description="Whether the lists that changed are published apart as well.")
-    hash_key_env: str | None = Field(
-        default=None,
-        description="Environment variable with a key by which user ids are hashed in exports; they are plain without.",
-    )
-    valid_hours: float = Field(default=48, gt=0, description="How long downstream jobs may rely on an export.")
-
-
 @stage_task("export-{name}", reads_and_writes=True)
 def export(
     night: Night,
     cutoff: datetime,
     name: str,
-    rules: ExportSettings,
+    settings: ExportSettings,
     features: FeatureSettings,
     prepared: Manifest,
     champion: Manifest,
@@ -69,9 +52,9 @@ def export(
         ExportRefused: the files broke a rule of the contract; the last export stays.
     """
     inputs = outputs(prepared=prepared, champion=champion)
-    parameters = {"model": name, "rules": rules.model_dump(), "roles": features.roles}
-    if rules.hash_key_env:
-        parameters["key"] = hashed("", key_in(rules.hash_key_env))  # in a digest: another key makes another export
+    parameters = {"model": name, "settings": settings.model_dump(), "roles": features.roles}
+    if settings.hash_key_env:
+        parameters["key"] = hashed("", key_in(settings.hash_key_env))  # in a digest: another key makes another export
     fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_of(__name__)})
     done = newest_export(night.store, night.run_date)
     if done and done["fingerprint"] == fingerprint and not fresh:
@@ -81,15 +64,22 @@ def export(
     with logged("export") as line:
         export_id = next_export_id(night.store, night.run_date)
         data = Dataset.load(night.features, "full")
-        plan = translate(night, "full", rules, features) if rules.rerank else None
+        plan = translate(night, "full", settings, features) if settings.rerank else None
         with replacing(night.store.export(export_id)) as out:
-            published = published_ids(night, rules)
-            write_export(night, data, Recommender.load(night.champion), name, rules, features, out, plan, published)
-            base = base_of(night.store, night.run_date) if rules.delta else None
+            published = published_ids(night, settings)
+            write_export(night, data, Recommender.load(night.champion), name, settings, features, out, plan, published)
+            base = base_of(night.store, night.run_date) if settings.delta else None
             told_changes = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)
             profile = audit(
-                out, night.features, data, rules.k, repeats=rules.repeats, docs=docs, rules=plan, published=published
+                out,
+                night.features,
+                data,
+                settings.k,
+                repeats=settings.repeats,
+                docs=docs,
+                rules=plan,
+                published=published,
             )
             files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
             schema = described(out)
@@ -102,12 +92,12 @@ def export(
             "cutoff": cutoff.isoformat(),
             "champion": name,
             "recipe": {key: champion.get("parameters", {}).get(key) for key in ("recommender", "params")},
-            "k": rules.k,
-            "repeats": rules.repeats,
-            "rules": rules.model_dump(include=set(ListSettings.model_fields) - {"k"}, exclude_defaults=True)
+            "k": settings.k,
+            "repeats": settings.repeats,
+            "rules": settings.model_dump(include=set(ListSettings.model_fields) - {"k"}, exclude_defaults=True)
             | {"roles": features.roles},
             "users": profile["users_listed"],
-            "hash_key_env": rules.hash_key_env,
+            "hash_key_env": settings.hash_key_env,
             "cold_users": profile["cold_users"],
             "rows": profile["rows"],
             "delta_of": base["export_id"] if base is not None and told_changes else None,
@@ -116,7 +106,7 @@ def export(
             "metrics": measured["metrics"],
             "measured": {"k": measured["k"], "users": measured["users"]},
             "created_at": created.isoformat(),
-            "valid_until": (created + timedelta(hours=rules.valid_hours)).isoformat(),
+            "valid_until": (created + timedelta(hours=settings.valid_hours)).isoformat(),
             "nightrec_version": NIGHTREC_VERSION,
             "code_version": code_version(),
             "inputs": inputs,
@@ -133,7 +123,7 @@ def write_export(
     data: Dataset,
     model: Recommender,
     name: str,
-    rules: ExportSettings,
+    settings: ExportSettings,
     features: FeatureSettings,
     out: Path,
     plan: Rules | None = None,
@@ -144,30 +134,31 @@ def write_export(
     ``published`` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
     """
     items = pq.read_table(night.prepared / layout.ITEMS)
-    user_ids = published_ids(night, rules) if published is None else published
+    user_ids = published_ids(night, settings) if published is None else published
     order = pc.array_sort_indices(user_ids).to_numpy().astype(np.int32)
     item_ids = items["item_id"].combine_chunks()
     allowed = items["available"].to_numpy() if plan is None else plan.allowed
     popular = Popularity().fit(data)
-    k = rules.longest
+    k = settings.longest
     with Writer(night.run_date, name, user_ids, item_ids, out / "topk") as writer:
         for batch in batches(data.n_users, k):
             users = order[batch]
             lists = serve(
-                model, popular, data, users, k, allowed=allowed, repeats=rules.repeats, explain=True, rules=plan
+                model, popular, data, users, k, allowed=allowed, repeats=settings.repeats, explain=True, rules=plan
             )
             writer.write(lists)
-    if rules.similar:
+    if settings.similar:
         similar = Parts(out / "similar")
-        for table in similar_tables(model, name, data, item_ids, allowed, rules.similar, night.run_date):
+        for table in similar_tables(model, name, data, item_ids, allowed, settings.similar, night.run_date):
             similar.write(table)
         similar.close()
     best = Parts(out / "popular")
-    best.write(popular_table(night.run_date, popular, rules.popular_days, data, items, features, allowed, rules.k))
+    days, k = settings.popular_days, settings.k
+    best.write(popular_table(night.run_date, popular, days, data, items, features, allowed, k))
     best.close()
 
 
-def published_ids(night: Night, rules: ExportSettings) -> pa.Array:
+def published_ids(night: Night, settings: ExportSettings) -> pa.Array:
     """The ids of a night's users as they are published, in the order of the features."""
     user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
-    return hashed_ids(user_ids, key_in(rules.hash_key_env)) if rules.hash_key_env else user_ids
+    return hashed_ids(user_ids, key_in(settings.hash_key_env)) if settings.hash_key_env else user_ids

@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import pyarrow.fs as pafs
-from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels.errors import NightrecError
 from recmodels.published.reader import place, read, shown
@@ -20,18 +19,6 @@ from tasks.store.stage import logged, stage_task
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
 CHUNK = 8 * 2**20  # bytes
-
-
-class MirrorSettings(BaseModel):
-    """A copy of the exports on an object store, or on another disk."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    to: str | None = Field(
-        default=None,
-        description="URL of the copy: s3://bucket/prefix, gs://..., abfss://..., file:///...; credentials come from "
-        "the environment (docs/export.md).",
-    )
 
 
 @stage_task("mirror", reads_and_writes=True)

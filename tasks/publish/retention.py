@@ -3,28 +3,15 @@
 import shutil
 from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from recmodels.errors import ConfigError
+from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import age_order, named_export, switches, switching, whole_exports
 from tasks.store.files import TEMPORARY, Json, now_text, read_json, sync, write_json
 from tasks.store.paths import Store
 from tasks.store.stage import log_event
 
 
-class KeepSettings(BaseModel):
-    """How long exports are kept. The current one and pinned ones (`nightrec pin`) are never removed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    exports: int | None = Field(default=30, ge=1, description="Only so many of the newest are kept.")
-    days: float | None = Field(default=None, gt=0, description="Only those of the last so many days are kept.")
-    longest_read_hours: float = Field(
-        default=24, ge=0, description="An export stays this long after another took its place, for those who read it."
-    )
-
-
-def retain(store: Store, rules: KeepSettings, now: datetime | None = None) -> list[str]:
+def retain(store: Store, settings: RetentionSettings, now: datetime | None = None) -> list[str]:
     """Remove the exports that need not be kept, and return their ids.
 
     The manifest goes first (into ``manifests/removed/``, so that its id is not used again), then the folder: what is
@@ -32,7 +19,7 @@ def retain(store: Store, rules: KeepSettings, now: datetime | None = None) -> li
     """
     now = now or datetime.now(UTC)
     with switching(store):
-        gone = expendable(store, rules, now)
+        gone = expendable(store, settings, now)
         for export_id in gone:
             remove(store, export_id)
     if gone:
@@ -40,19 +27,20 @@ def retain(store: Store, rules: KeepSettings, now: datetime | None = None) -> li
     return gone
 
 
-def expendable(store: Store, rules: KeepSettings, now: datetime) -> list[str]:
+def expendable(store: Store, settings: RetentionSettings, now: datetime) -> list[str]:
     """The exports that may go, oldest night first."""
     ids = whole_exports(store)
     manifests = {name: read_json(store.export_manifest(name)) or {} for name in ids}
     created = {name: instant(manifests[name].get("created_at", now.isoformat())) for name in ids}
-    newest = set(ids if rules.exports is None else ids[-rules.exports :])
+    newest = set(ids if settings.exports is None else ids[-settings.exports :])
     keep = {(read_json(store.pointer) or {}).get("export_id"), *pinned(store)}
     replaced = {line["instead_of"]: instant(line["at"]) for line in switches(store)}
     gone = []
     for name in ids:
-        young = rules.days is None or now - created[name] <= timedelta(days=rules.days)
+        young = settings.days is None or now - created[name] <= timedelta(days=settings.days)
         unread = now - max(replaced.get(name, created[name]), created[name])
-        if name not in keep and not (name in newest and young) and unread >= timedelta(hours=rules.longest_read_hours):
+        free = unread >= timedelta(hours=settings.longest_read_hours)
+        if name not in keep and not (name in newest and young) and free:
             gone.append(name)
     return gone
 

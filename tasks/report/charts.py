@@ -11,6 +11,7 @@ from datetime import date
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from tasks.report.labels import AREA, label_offsets
 from tasks.store.files import Json
 
 if TYPE_CHECKING:  # matplotlib takes most of a second to load: only what draws with it does
@@ -102,7 +103,7 @@ def trade_off(rows: list[Json], label: str) -> str:
         axes.set_ylim(low - 0.14 * (high - low or 1), high + 0.14 * (high - low or 1))
         below, tall = axes.get_ylim()[0], axes.get_ylim()[1] - axes.get_ylim()[0]
         at = [(AREA[0] * x / (1.1 * right), AREA[1] * (y - below) / tall) for x, y in points]
-        for row, (x, y), (dx, dy) in zip(rows, points, beside(at, [row["model"] for row in rows]), strict=True):
+        for row, (x, y), (dx, dy) in zip(rows, points, label_offsets(at, [row["model"] for row in rows]), strict=True):
             axes.plot(x, y, "o", color=colour_of(row), markersize=8)
             side = "center" if dx == 0 else "left" if dx > 0 else "right"
             line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6} if max(abs(dx), abs(dy)) > 12 else None
@@ -114,36 +115,6 @@ def trade_off(rows: list[Json], label: str) -> str:
         axes.set_ylabel(label)
         axes.xaxis.set_major_formatter(percent)
     return drawn.svg
-
-
-AREA = 280, 175  # units that the axes of a chart take, about
-NAME = 5.6, 12  # those of a letter, and of a line
-PLACES = [(dx * far, dy * far) for far in (1, 1.6, 2.4, 3.4) for dx, dy in (
-    (9, 0), (-9, 0), (0, 11), (0, -11), (9, 10), (9, -10), (-9, 10), (-9, -10))]  # fmt: skip
-
-
-def beside(points: list[tuple[float, float]], labels: list[str]) -> list[tuple[float, float]]:
-    """Where each label goes, as an offset from its point: the nearest place that covers no point and no label."""
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
-    found = []
-    for (x, y), label in zip(points, labels, strict=True):
-        width = NAME[0] * len(label)
-        boxes = []
-        for dx, dy in PLACES:
-            left = x + dx - (width / 2 if dx == 0 else width if dx < 0 else 0)
-            boxes.append((left, y + dy - NAME[1] / 2, left + width, y + dy + NAME[1] / 2))
-        n = next((n for n, box in enumerate(boxes) if inside(box) and not any(meet(box, one) for one in taken)), 0)
-        taken.append(boxes[n])
-        found.append(PLACES[n])
-    return found
-
-
-def inside(box: tuple[float, float, float, float]) -> bool:
-    return box[0] >= 0 and box[1] >= 0 and box[2] <= AREA[0] and box[3] <= AREA[1]
-
-
-def meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def by_slice(slices: list[Json], shown: list[str], label: str) -> str:

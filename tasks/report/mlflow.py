@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from recmodels.published.reader import shown
+from tasks.report.settings import MlflowSettings
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 from tasks.store.stage import log_event
@@ -27,31 +26,20 @@ PATIENCE = {  # MLflow's own would keep a night waiting for an hour where its se
 }
 
 
-class MlflowSettings(BaseModel):
-    """Logging of each night to MLflow (needs `pip install 'nightrec[mlflow]'`)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    uri: str | None = Field(
-        default=None, description="Tracking server, e.g. http://host:5000; credentials come from the environment."
-    )
-    experiment: str = Field(default="nightrec", min_length=1, description="The experiment that nights are runs of.")
-
-
 @contextmanager
-def mlflow_run(night: Night, rules: MlflowSettings) -> Iterator[None]:
+def mlflow_run(night: Night, settings: MlflowSettings) -> Iterator[None]:
     """Log a night as it ends, a refused or failed one too; not one that is being stopped."""
     try:
         yield
     except Exception:
-        log_night(night, rules)
+        log_night(night, settings)
         raise
-    log_night(night, rules)
+    log_night(night, settings)
 
 
-def log_night(night: Night, rules: MlflowSettings) -> None:
+def log_night(night: Night, settings: MlflowSettings) -> None:
     """Send what the report says; once for each time that a night was run."""
-    if rules.uri is None:
+    if settings.uri is None:
         return
     for name, value in PATIENCE.items():
         os.environ.setdefault(name, value)
@@ -62,9 +50,9 @@ def log_night(night: Night, rules: MlflowSettings) -> None:
         return
     started = time.perf_counter()
     try:
-        told = send(MlflowClient(tracking_uri=rules.uri), night, rules.experiment)
+        told = send(MlflowClient(tracking_uri=settings.uri), night, settings.experiment)
     except Exception as error:  # its text may hold the address with its password
-        log_event("mlflow", "note", f"{type(error).__name__}: the night could not be logged at {shown(rules.uri)}")
+        log_event("mlflow", "note", f"{type(error).__name__}: the night could not be logged at {shown(settings.uri)}")
         return
     log_event("mlflow", "done", told, time.perf_counter() - started)
 

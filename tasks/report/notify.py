@@ -13,64 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import localtime
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import SecretStr
 
 from recmodels.errors import ConfigError, NightrecError
+from tasks.report.settings import FROM_ENVIRONMENT, MailSettings, NotifySettings
 
 TIMEOUT = 20.0  # seconds for one try of one channel
 PAUSES = (2.0, 10.0)  # seconds before the second and the third try
 TOO_MANY, BROKEN = 429, 500  # of HTTP: come back later
 SMTPS = 465  # the port on which a mail server speaks TLS from the first byte
-FROM_ENVIRONMENT = "env:"
-
-
-def masked(value: object) -> object:
-    """A text as a secret, before it is judged: what is wrong with it is told without it."""
-    return SecretStr(value) if isinstance(value, str) else value
-
-
-def an_address(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("http://", "https://", FROM_ENVIRONMENT)):
-        raise ValueError("write a URL that begins with http:// or https://, or env:NAME")
-    return value
-
-
-def named_only(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(FROM_ENVIRONMENT):
-        raise ValueError("a password does not belong in a file: write env:NAME and set that environment variable")
-    return value
-
-
-class MailSettings(BaseModel):
-    """A mail server and whom to write."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    to: list[str] = Field(min_length=1, description="Whom to write.")
-    sender: str = Field(default="nightrec@localhost", description="The From address.")
-    host: str = Field(default="localhost", description="The SMTP server.")
-    port: int = Field(default=25, ge=1, le=65535, description="Its port; 465 is encrypted from the first byte.")
-    starttls: bool = Field(default=False, description="Whether to encrypt the connection once it is open.")
-    user: str | None = Field(default=None, description="The account, if the server wants one.")
-    password: Annotated[SecretStr, AfterValidator(named_only), BeforeValidator(masked)] | None = Field(
-        default=None, description="Its password, as env:NAME."
-    )
-
-
-class NotifySettings(BaseModel):
-    """Where messages go when a night needs somebody; nowhere by default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    webhook: Annotated[SecretStr, AfterValidator(an_address), BeforeValidator(masked)] | None = Field(
-        default=None, description="A URL that takes JSON with a text, or env:NAME to keep it out of this file."
-    )
-    mail: MailSettings | None = Field(default=None, description="A table with to, sender, host, port and so on.")
-    command: list[str] = Field(
-        default=[], description="A program and its arguments; it reads the message from its standard input."
-    )
 
 
 @dataclass(frozen=True)
@@ -91,19 +43,19 @@ class Message:
         return f"{self.headline} {self.url}".rstrip()
 
 
-def notify(rules: NotifySettings, message: Message) -> list[str]:
+def notify(settings: NotifySettings, message: Message) -> list[str]:
     """Send a message through every channel that is configured, and return their names.
 
     Raises:
         NightrecError: a channel failed; the others were tried all the same.
     """
     channels: dict[str, Callable[[], None]] = {}
-    if webhook := rules.webhook:
+    if webhook := settings.webhook:
         channels["webhook"] = lambda: patiently(lambda: post(value_of(webhook), message))
-    if mail := rules.mail:
+    if mail := settings.mail:
         channels["mail"] = lambda: patiently(lambda: send_mail(mail, message))
-    if rules.command:
-        channels["command"] = lambda: run_command(rules.command, message)
+    if settings.command:
+        channels["command"] = lambda: run_command(settings.command, message)
     failed = {}
     for name, send in channels.items():
         try:
@@ -181,25 +133,25 @@ def post(url: str, message: Message) -> None:
         pass
 
 
-def send_mail(rules: MailSettings, message: Message) -> None:
+def send_mail(settings: MailSettings, message: Message) -> None:
     """Send the message to all addresses; one that the server refuses is an error, and the others have it."""
     mail = EmailMessage()
     mail["Subject"] = textwrap.shorten(message.headline, 150, placeholder=" …")
-    mail["From"], mail["To"], mail["Date"] = rules.sender, ", ".join(rules.to), localtime()
+    mail["From"], mail["To"], mail["Date"] = settings.sender, ", ".join(settings.to), localtime()
     mail.set_content(f"{message.sentence}\n\n{message.url}\n")
-    with connected(rules) as server:
-        if rules.starttls:
+    with connected(settings) as server:
+        if settings.starttls:
             server.starttls(context=ssl.create_default_context())
-        if rules.user:
-            server.login(rules.user, value_of(rules.password) if rules.password else "")
+        if settings.user:
+            server.login(settings.user, value_of(settings.password) if settings.password else "")
         if refused := server.send_message(mail):
             raise smtplib.SMTPRecipientsRefused(refused)
 
 
-def connected(rules: MailSettings) -> smtplib.SMTP:
-    if rules.port == SMTPS:
-        return smtplib.SMTP_SSL(rules.host, rules.port, timeout=TIMEOUT, context=ssl.create_default_context())
-    return smtplib.SMTP(rules.host, rules.port, timeout=TIMEOUT)
+def connected(settings: MailSettings) -> smtplib.SMTP:
+    if settings.port == SMTPS:
+        return smtplib.SMTP_SSL(settings.host, settings.port, timeout=TIMEOUT, context=ssl.create_default_context())
+    return smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT)
 
 
 def run_command(command: list[str], message: Message) -> None:

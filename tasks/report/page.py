@@ -13,7 +13,7 @@ from tasks.report.figures import figures
 from tasks.store.files import TEMPORARY, Json, read_json, sync, write_json
 from tasks.store.paths import Night
 from tasks.store.versions import code_version
-from tasks.train.jobs import PRIMARY
+from tasks.train.settings import PRIMARY
 
 COLUMNS = {  # of the comparison: what a person decides by; all the others are on the page too, folded away
     PRIMARY: "NDCG", "recall": "recall", "hit_rate": "hit rate", "coverage": "coverage", "novelty": "novelty",

@@ -1,14 +1,16 @@
-"""A night beside the nights before it: who was published, how good, and how much data there was."""
+"""A night next to the nights before it: who was published, how good, and how much data there was."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.report.record import NightRecord, Status
 from tasks.store.exports import newest_export
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
-from tasks.train.jobs import PRIMARY
+from tasks.train.settings import PRIMARY
 
 NIGHTS = timedelta(days=90)
 RECENT = timedelta(days=30)
@@ -25,23 +27,24 @@ def nights_before(night: Night) -> list[Json]:
     for day in sorted({*histories, *(other.run_date for other in store.nights())}):
         if not timedelta(0) <= night.run_date - day < NIGHTS:
             continue
-        record = read_json(store.night(day).summary) or {}
+        record = NightRecord.of_night(store.night(day))
         export = newest_export(store, day) or {}
-        failed = record.get("status") in ("failed", "interrupted")
+        status = record.status if record else Status.PUBLISHED if export else Status.COMPARED
+        failed = status in (Status.FAILED, Status.INTERRUPTED)
         found.append(
             {
                 "run_date": str(day),
-                "status": record.get("status", "published" if export else "compared"),
+                "status": status.value,
                 "champion": export.get("champion"),
-                "seconds": record.get("seconds"),
-                "reason": record.get("reason") if failed else None,
-                "metrics": measured(histories[day]) if day in histories else {},
+                "seconds": record.seconds if record else None,
+                "reason": record.reason if record and failed else None,
+                "metrics": _measured(histories[day]) if day in histories else {},
             }
         )
     return found
 
 
-def measured(path: object) -> dict[str, dict[str, float]]:
+def _measured(path: Path) -> dict[str, dict[str, float]]:
     """The figures over all users of a night's history, by metric and model."""
     whole = (pc.field("slice") == "all") & pc.field("metric").isin(FIGURES)
     table = pq.read_table(path, columns=["model", "metric", "value"], filters=whole)

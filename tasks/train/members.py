@@ -8,7 +8,8 @@ from tasks.store.files import Json
 from tasks.store.manifests import Manifest, finished
 from tasks.store.stage import log_event
 from tasks.train.code import code_that_trains
-from tasks.train.jobs import Candidate, TrainingJob
+from tasks.train.jobs import TrainingJob
+from tasks.train.settings import Candidate
 
 if TYPE_CHECKING:
     from recmodels.ensemble.model import Ensemble  # its kernels take a while to load

@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.compute import memory
-from tasks.compare.champion import Incumbent
-from tasks.compare.gate import GateSettings, against_baseline, decide, per_user
+from tasks.compare.decision import Incumbent
+from tasks.compare.gate import against_baseline, decide
+from tasks.compare.settings import GateSettings
+from tasks.compare.stage import per_user
 from tasks.evaluate.stage import write_metrics
-from tasks.train.jobs import EvaluationSettings
+from tasks.train.settings import EvaluationSettings
 
 K, ITEMS, TRUTH = 50, 50_000, 5
 

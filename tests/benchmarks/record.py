@@ -161,7 +161,7 @@ def ingest(folder: Path) -> dict[str, Case]:
 def evaluation(folder: Path) -> dict[str, Case]:
     """All metrics of one model's lists of 50 for 20,000 users."""
     from tasks.evaluate.stage import write_metrics
-    from tasks.train.jobs import EvaluationSettings
+    from tasks.train.settings import EvaluationSettings
     from tests.benchmarks.evaluation import K, write_lists, write_site
 
     random = np.random.default_rng(0)

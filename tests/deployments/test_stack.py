@@ -17,7 +17,7 @@ import yaml
 
 from flows.cli.app import nightrec
 from flows.operate.deploy import IN_CONTAINERS, merge
-from tasks.train.jobs import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deployments"

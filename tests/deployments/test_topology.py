@@ -14,7 +14,7 @@ import yaml
 from prefect.client.schemas.actions import WorkPoolCreate
 
 from flows.operate.deploy import job_template
-from tasks.train.jobs import CPU_POOL, GPU_POOL, SIGNALS_POOL
+from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 from tests.deployments.live import ROOT, Site
 from tests.tasks.servers import postgres
 from tests.waiting import PATIENCE

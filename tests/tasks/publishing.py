@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
-from tasks.export.stage import ExportSettings, export
+from tasks.export.settings import ExportSettings
+from tasks.export.stage import export
 from tasks.features.settings import FeatureSettings
 from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings

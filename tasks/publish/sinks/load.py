@@ -4,45 +4,54 @@ import threading
 from importlib import import_module
 
 from recmodels.errors import NightrecError
-from tasks.publish.sinks.settings import DeltaSettings, Name, PostgresSettings, RedisSettings, SinkSettings
+from tasks.publish.sinks.settings import BuiltIn, SinkSettings
+from tasks.publish.sinks.sink import Sink
 from tasks.publish.sinks.source import Published
 from tasks.store.files import Json, digest, now_text, read_json, write_json
 from tasks.store.paths import Store
 from tasks.store.stage import logged, stage_task
 
+MODULES = {"delta": "delta_lake", "postgres": "postgres", "redis": "redis"}
 threads = threading.Lock()  # nights of a backfill may be published at the same time
 
 
 @stage_task("sink-{name}", reads_and_writes=True)
-def sink(
-    store: Store, name: Name, rules: DeltaSettings | PostgresSettings | RedisSettings, fresh: bool = False
-) -> Json:
+def sink(store: Store, name: str, settings: BuiltIn | Sink, fresh: bool = False) -> Json:
     """Load one sink with the export that readers are pointed to; what was loaded. The caller holds the store.
 
-    A sink that was loaded with the same before is skipped, unless everything is to be done again (``fresh``).
+    A sink that was loaded with the same before is skipped, unless everything is to be done again (`fresh`).
     """
     with threads, logged(f"sink:{name}") as line:
         published = Published.latest(store)
         path = store.root / "sinks.json"
-        mark = digest([published.version, rules.model_dump()])
+        mark = digest([published.version, settings.model_dump()])
         before: Json = (read_json(path) or {}).get(name, {})
         if before.get("mark") == mark and not fresh:
             line |= {"event": "skipped", "text": f"{published.version} was loaded before"}
             already: Json = before["loaded"]
             return already
-        tables = import_module(f"tasks.publish.sinks.{name}").load(rules, published)
+        tables = _loaded(name, settings, published)
         loaded = {"export_id": published.export.manifest["export_id"], "loaded_at": now_text(), "tables": tables}
         write_json(path, (read_json(path) or {}) | {name: {"mark": mark, "loaded": loaded}})
-        line["text"] = ", ".join(f"{table} {proof['rows']:,}" for table, proof in tables.items()) + " read back"
+        done = "loaded" if isinstance(settings, Sink) else "read back"
+        line["text"] = ", ".join(f"{table} {proof['rows']:,}" for table, proof in tables.items()) + f" {done}"
     return loaded
 
 
-def load(store: Store, rules: SinkSettings, fresh: bool = False, task: bool = True) -> Json:
-    """Load all sinks that are configured: for each what was loaded, or as ``failed`` one sentence why not."""
+def _loaded(name: str, settings: BuiltIn | Sink, published: Published) -> dict[str, Json]:
+    """What has arrived, by table."""
+    if isinstance(settings, Sink):
+        return settings.load(published)
+    tables: dict[str, Json] = import_module(f"tasks.publish.sinks.{MODULES[name]}").load(settings, published)
+    return tables
+
+
+def load(store: Store, settings: SinkSettings, fresh: bool = False, task: bool = True) -> Json:
+    """Load all sinks that are configured: for each what was loaded, or as `failed` one sentence why not."""
     outcome: Json = {}
-    for name, rule in rules.configured().items():
+    for name, one in settings.configured().items():
         try:
-            outcome[name] = (sink if task else sink.fn)(store, name, rule, fresh)
+            outcome[name] = (sink if task else sink.fn)(store, name, one, fresh)
         except Exception as error:  # the lists are published, whatever becomes of their copies
             known = isinstance(error, NightrecError | ConnectionError)
             why = str(error) if known else f"{type(error).__name__}."

@@ -27,7 +27,7 @@ BLOCK = 8 * 2**20  # bytes of CSV that are read back at a time
 WAIT = "10s"  # for readers of the table that hold up its swap; others queue behind them meanwhile
 
 
-def load(rules: PostgresSettings, published: Published) -> Json:
+def load(settings: PostgresSettings, published: Published) -> Json:
     """Bring the tables to the current export: what arrived, by table.
 
     Raises:
@@ -39,9 +39,9 @@ def load(rules: PostgresSettings, published: Published) -> Json:
         import psycopg
     except ImportError:
         raise ConfigError("The sink postgres needs another package: pip install 'nightrec[postgres]'.") from None
-    names = {table: name_of(rules, table) for table in published.tables}
+    names = {table: name_of(settings, table) for table in published.tables}
     try:
-        with psycopg.connect(address(rules.dsn_env), autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(address(settings.dsn_env), autocommit=True, connect_timeout=10) as connection:
             connection.execute(f"SET lock_timeout = '{WAIT}'")
             proofs = {}
             for table, name in names.items():
@@ -52,17 +52,18 @@ def load(rules: PostgresSettings, published: Published) -> Json:
                 for name in names.values():
                     swap(connection, name, published)
     except psycopg.errors.LockNotAvailable:
-        raise NightrecError(f"A query has held {rules.table} for {WAIT}, so it was not swapped.") from None
+        raise NightrecError(f"A query has held {settings.table} for {WAIT}, so it was not swapped.") from None
     except psycopg.Error as error:  # its own text may hold a row's values, or the address
         if error.sqlstate is None:
-            raise ConnectionError(f"The server of {rules.dsn_env} does not answer, or lets nobody in.") from None
+            raise ConnectionError(f"The server of {settings.dsn_env} does not answer, or lets nobody in.") from None
         kind = type(error).__name__
-        raise NightrecError(f"The server of {rules.dsn_env} refused it: {kind}, SQLSTATE {error.sqlstate}.") from None
+        why = f"{kind}, SQLSTATE {error.sqlstate}"
+        raise NightrecError(f"The server of {settings.dsn_env} refused it: {why}.") from None
     return proofs
 
 
-def name_of(rules: PostgresSettings, table: str) -> str:
-    return rules.table if table == "topk" else f"{rules.table}_{table}"
+def name_of(settings: PostgresSettings, table: str) -> str:
+    return settings.table if table == "topk" else f"{settings.table}_{table}"
 
 
 def identifier(name: str) -> Identifier:

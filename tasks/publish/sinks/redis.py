@@ -26,7 +26,7 @@ KEYS_AT_ONCE = 5_000
 SAME_IN_A_LIST = ("run_date", "model")
 
 
-def load(rules: RedisSettings, published: Published) -> Json:
+def load(settings: RedisSettings, published: Published) -> Json:
     """Bring the keys to the current export: what arrived, by table.
 
     Raises:
@@ -38,24 +38,25 @@ def load(rules: RedisSettings, published: Published) -> Json:
         from redis import Redis, exceptions
     except ImportError:
         raise ConfigError("The sink redis needs another package: pip install 'nightrec[redis]'.") from None
-    url = address(rules.url_env)
+    url = address(settings.url_env)
     try:
         client = Redis.from_url(url, socket_timeout=60, socket_connect_timeout=10, decode_responses=True)
     except ValueError:
-        raise ConfigError(f"{rules.url_env} does not hold an address like redis://host:6379/0.") from None
+        raise ConfigError(f"{settings.url_env} does not hold an address like redis://host:6379/0.") from None
     try:
         with client:
-            return fill(client, rules, published)
+            return fill(client, settings, published)
     except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
         kind = type(error).__name__
-        raise ConnectionError(f"The server of {rules.url_env} does not answer, or lets nobody in ({kind}).") from None
+        why = f"does not answer, or lets nobody in ({kind})"
+        raise ConnectionError(f"The server of {settings.url_env} {why}.") from None
     except exceptions.RedisError as error:
-        raise NightrecError(f"The server of {rules.url_env} refused it: {type(error).__name__}.") from None
+        raise NightrecError(f"The server of {settings.url_env} refused it: {type(error).__name__}.") from None
 
 
-def fill(client: Redis, rules: RedisSettings, published: Published) -> Json:
-    until = int(time.time() + rules.expire_hours * 3600)
-    root, proofs = f"{rules.prefix}:{published.version}", {}
+def fill(client: Redis, settings: RedisSettings, published: Published) -> Json:
+    until = int(time.time() + settings.expire_hours * 3600)
+    root, proofs = f"{settings.prefix}:{published.version}", {}
     sent = {table: Tally() for table in published.tables}
     for table in published.tables:
         for entries in keys(root, table, published):
@@ -71,8 +72,8 @@ def fill(client: Redis, rules: RedisSettings, published: Published) -> Json:
             found = pa.table({"key": entries["key"], "value": values})
             arrived.add(found.filter(values.is_valid()))
         proofs[table] = compare(table, sent[table], arrived)
-    client.set(f"{rules.prefix}:latest", published.version, exat=until)
-    remove_others(client, rules.prefix, published.version)
+    client.set(f"{settings.prefix}:latest", published.version, exat=until)
+    remove_others(client, settings.prefix, published.version)
     return proofs
 
 

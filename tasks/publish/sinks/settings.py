@@ -1,16 +1,14 @@
 """The settings of the sinks: where the lists go besides the export. Addresses with passwords are in the environment."""
 
 import os
-from typing import Literal
+from collections.abc import Collection
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from recmodels.errors import ConfigError
+from tasks.publish.sinks.sink import Sink, own_sink
 from tasks.store.files import Json
-
-TABLES = ("similar", "popular", "topk")  # what is loaded, in this order: the lists last
-
-Name = Literal["delta", "postgres", "redis"]
 
 
 class DeltaSettings(BaseModel):
@@ -53,10 +51,14 @@ class RedisSettings(BaseModel):
     expire_hours: float = Field(default=168, gt=0, description="Keys vanish so long after they were loaded.")
 
 
+BuiltIn = DeltaSettings | PostgresSettings | RedisSettings
+
+
 class SinkSettings(BaseModel):
     """Databases that are loaded with the current lists after each night; none by default (docs/export.md)."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="allow")  # any other table is a sink of the site's own, see `Sink`
+    __pydantic_extra__: dict[str, Any]
 
     delta: DeltaSettings | None = Field(default=None, description="Delta Lake: a table with path and nights.")
     postgres: PostgresSettings | None = Field(default=None, description="PostgreSQL: a table with dsn_env and table.")
@@ -64,9 +66,21 @@ class SinkSettings(BaseModel):
         default=None, description="Redis: a table with url_env, prefix and expire_hours."
     )
 
-    def configured(self) -> dict[Name, DeltaSettings | PostgresSettings | RedisSettings]:
-        found = {"delta": self.delta, "postgres": self.postgres, "redis": self.redis}
-        return {name: rules for name, rules in found.items() if rules is not None}  # type: ignore[misc]
+    @model_validator(mode="after")
+    def _own_sinks(self) -> Self:
+        for name, content in self.__pydantic_extra__.items():
+            self.__pydantic_extra__[name] = own_sink(name, content, list(SinkSettings.model_fields))
+        return self
+
+    def configured(self) -> dict[str, BuiltIn | Sink]:
+        """The sinks by name: the built-in ones, then the site's own."""
+        found: dict[str, BuiltIn | None] = {"delta": self.delta, "postgres": self.postgres, "redis": self.redis}
+        return {name: one for name, one in (found | self.__pydantic_extra__).items() if one is not None}
+
+    def only(self, names: Collection[str]) -> Self:
+        """These settings with the named sinks alone."""
+        content = {name: one.model_dump() for name, one in self.configured().items() if name in names}
+        return type(self).model_validate(content)
 
 
 def address(variable: str) -> str:

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
-from tasks.publish.sinks.settings import TABLES
 from tasks.store.duckdb import quoted
 from tasks.store.files import Json, sha256
 from tasks.store.paths import Store
 
+TABLES = ("similar", "popular", "topk")  # what is loaded, in this order: the lists last
 ROWS_AT_ONCE = 200_000
 LISTS_BY = {"topk": ["user_id"], "similar": ["item_id"], "popular": ["window", "category"]}
 

@@ -12,9 +12,10 @@ from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Pa
 from flows.execution import work_pool_executor
 from flows.execution.work_pool_executor import WorkerRun, WorkPoolExecutor
 from flows.settings.schedule import WorkerSettings
-from tasks.lists.rules import ListSettings
+from tasks.lists.settings import ListSettings
 from tasks.store.lease import touch
-from tasks.train.jobs import Candidate, EvaluationSettings, TrainingJob
+from tasks.train.jobs import TrainingJob
+from tasks.train.settings import Candidate, EvaluationSettings
 from tests.flows.sites import DAY
 
 CLIENT = cast(SyncPrefectClient, None)

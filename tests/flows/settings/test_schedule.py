@@ -16,7 +16,7 @@ users = 300
 items = 120
 interactions = 5000
 [evaluation]
-windows = 2
+backtests = 2
 [models.popularity]
 [models.item_knn]
 [features.roles]
@@ -69,7 +69,7 @@ def test_the_night_says_what_the_rules_cost_and_gain(ruled: Demo) -> None:
 def test_each_candidate_has_its_mean_and_spread_over_windows(ruled: Demo) -> None:
     record = json.loads((ruled.store / "nights" / str(DAY) / "night.json").read_text())
     for name, metrics in record["models"].items():
-        found = record["windows"][name]
+        found = record["backtests"][name]
         assert (found["days"], found["measured"]) == (7, 2)
         assert [one["start"] for one in found["each"]] == ["holdout", "2024-02-23"]  # too few users for days
         values = [one["ndcg"] for one in found["each"]]
@@ -77,7 +77,7 @@ def test_each_candidate_has_its_mean_and_spread_over_windows(ruled: Demo) -> Non
     history = pq.read_table(ruled.store / "history" / f"{DAY}.parquet").to_pylist()
     assert {row["model"] for row in history if row["slice"] == "windows"} == set(record["models"])
     page = (ruled.store / "reports" / f"{DAY}.html").read_text()
-    assert "Over several windows" in page and "window:2024" not in page
+    assert "Backtests" in page and "window:2024" not in page
 
 
 def test_the_page_and_the_status_say_it_too(ruled: Demo) -> None:

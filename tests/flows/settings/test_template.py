@@ -75,7 +75,7 @@ def test_every_setting_is_in_the_template_with_what_it_is(section: str, name: st
 
 def test_every_setting_of_a_model_and_of_an_input_has_a_description() -> None:
     from tasks.ingest.reading.inputs import Inputs, TableInput
-    from tasks.train.jobs import Candidate
+    from tasks.train.settings import Candidate
 
     for kind in (Candidate, Inputs, TableInput):
         assert [name for _, name, description in fields(kind, "") if not description] == []

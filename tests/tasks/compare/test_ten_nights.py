@@ -19,10 +19,11 @@ from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.demo.site import write_site
 from recmodels.metrics.ranking import per_user
 from recmodels.registry import create
-from tasks.compare.champion import Incumbent
-from tasks.compare.gate import GateSettings, decide
+from tasks.compare.decision import Incumbent
+from tasks.compare.gate import decide
 from tasks.compare.recent import Recent
-from tasks.store.files import Json
+from tasks.compare.settings import GateSettings
+from tasks.evaluate.summary import Figure, ModelSummary
 
 NIGHTS, SLIGHT, CLEAR, POISONED = 10, 4, 6, 8
 BASELINE = "popularity_7d"
@@ -65,26 +66,27 @@ def test_ten_nights_are_decided_as_they_should(log: pa.Table) -> None:
     champion: str | None = None
     quality: list[float] = []
     lift: list[float] = []
-    told: list[str] = []
+    outcomes: list[str] = []
     last = int(date(2026, 3, 30).toordinal() - date(1970, 1, 1).toordinal()) * DAY
     for index in range(NIGHTS):
         data = site_of(log, last - (NIGHTS - 1 - index) * DAY, index == POISONED)
         more = {SLIGHT: ["slight"], CLEAR: ["clear"]}.get(index, [])
         values = measured(data, list(dict.fromkeys([BASELINE, "weak", *([champion] if champion else []), *more])))
         means = {name: float(value.mean()) for name, value in values.items()}
-        summaries: dict[str, Json] = {
-            name: {"k": 10, "metrics": {"ndcg": {"value": value}}, "slices": []} for name, value in means.items()
+        summaries = {
+            name: ModelSummary(k=10, users=len(values[name]), metrics={"ndcg": Figure(value=value)})
+            for name, value in means.items()
         }
         about = {"name": champion, "published_as": champion, "export_id": "x", "recommender": "x", "params": {}}
         incumbent = Incumbent.model_validate(about) if champion else None
         recent = Recent(tuple(quality[:7]), tuple(lift[:7]))
         rules = GateSettings(min_gain=0.25 if index == SLIGHT else 0.01)
         one = decide(rules, summaries, values, incumbent, {}, recent, BASELINE)
-        told.append("refused" if one["refused"] else f"{one['verdict']} {one['winner']}")
-        if one["refused"]:
+        outcomes.append("refused" if one.refused else f"{one.verdict} {one.winner}")
+        if one.refused:
             continue
-        if one["winner"] != champion:
-            champion, quality, lift = one["winner"], [], []
+        if one.winner != champion:
+            champion, quality, lift = one.winner, [], []
         quality.insert(0, means[champion])
         lift.insert(0, means[champion] / means[BASELINE])
-    assert told == ["first weak", *["stays weak"] * 5, "promoted clear", "stays clear", "refused", "stays clear"]
+    assert outcomes == ["first weak", *["stays weak"] * 5, "promoted clear", "stays clear", "refused", "stays clear"]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.evaluate.slices import figures, item_slices, recall_of, user_slices
-from tasks.train.jobs import EvaluationSettings
+from tasks.train.settings import EvaluationSettings
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_items_by_popularity_and_category(features: Path) -> None:
     }  # fmt: skip
 
 
-def test_recall_of_some_items_counts_the_users_that_want_one() -> None:
+def test_recall_of_some_items_counts_the_users_with_one_in_the_holdout() -> None:
     row, item = np.array([0, 0, 0, 1, 2]), np.array([2, 3, 4, 0, 4], np.int32)
     tail, found = np.array([False, False, True, True, True]), np.array([True, False, True, True, False])
     recall = recall_of(tail, row, item, found, 3)
@@ -52,5 +52,6 @@ def test_recall_of_some_items_counts_the_users_that_want_one() -> None:
     assert math.isnan(recall[1])
     assert recall[2] == 0
     (figure,) = figures("items:tail", {"recall": recall}, seed=0, level=0.95)
-    assert (figure["users"], figure["value"]) == (2, pytest.approx(1 / 3))
-    assert figure["low"] <= figure["value"] <= figure["high"]
+    assert (figure.users, figure.value) == (2, pytest.approx(1 / 3))
+    assert figure.low is not None and figure.high is not None
+    assert figure.low <= figure.value <= figure.high

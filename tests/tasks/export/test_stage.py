@@ -18,7 +18,8 @@ from recmodels.popularity import Popularity
 from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit, profile_of
 from tasks.export.audit_items import check_columns, item_tables
-from tasks.export.stage import ExportSettings, write_export
+from tasks.export.settings import ExportSettings
+from tasks.export.stage import write_export
 from tasks.features.settings import FeatureSettings
 from tasks.store.exports import next_export_id
 from tasks.store.files import read_json, sha256

@@ -16,7 +16,8 @@ from recmodels.errors import ConfigError, ExportRefused
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit, profile_of
 from tasks.features.settings import FeatureSettings
-from tasks.lists.rules import ListSettings, Segments, translate
+from tasks.lists.rules import translate
+from tasks.lists.settings import ListSettings, Segments
 from tasks.store.paths import Night, Store
 from tests.tasks.export.test_stage import lists, prepare_night, publish, rewrite
 

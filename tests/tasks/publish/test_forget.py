@@ -17,7 +17,8 @@ from recmodels.published.pseudonyms import hashed
 from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit
 from tasks.publish.forget import apply, forget, redact
-from tasks.publish.retention import KeepSettings, retain
+from tasks.publish.retention import retain
+from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import intact
 from tasks.store.files import read_json, sha256, write_json
 from tasks.store.manifests import describe
@@ -149,7 +150,7 @@ def test_lines_that_were_no_rows_go_if_they_name_the_user(night: Night) -> None:
 
 
 def test_the_record_of_a_removed_export_names_nobody(night: Night) -> None:
-    retain(night.store, KeepSettings(exports=1, longest_read_hours=0))
+    retain(night.store, RetentionSettings(exports=1, longest_read_hours=0))
     (record,) = (night.store.exports / "manifests" / "removed").iterdir()
     assert all("min_user" not in file for file in json.loads(record.read_text())["files"])
 

@@ -18,7 +18,8 @@ from recmodels.published.reader import Export, read_latest
 from tasks.publish import mirror as module
 from tasks.publish.forget import forget
 from tasks.publish.mirror import mirror
-from tasks.publish.retention import KeepSettings, retain
+from tasks.publish.retention import retain
+from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import rollback
 from tasks.store.files import read_json
 from tasks.store.paths import Night, Store
@@ -165,7 +166,7 @@ def test_a_slow_reader_ends_with_the_export_it_began_with(night: Night, url: str
     for k in (1, 2):
         publish(night, k=k)
         mirror.fn(night.store, url)
-        retain(night.store, KeepSettings(exports=1))  # the first is in use for a day yet
+        retain(night.store, RetentionSettings(exports=1))  # the first is in use for a day yet
     rest = list(batches)
     assert pa.Table.from_batches([first, *rest]).num_rows == expected.num_rows
     assert read_latest(url).num_rows < expected.num_rows
@@ -200,9 +201,9 @@ def test_going_back_forgetting_and_removing_reach_the_copy(night: Night, url: st
     assert mirror.fn(night.store, url)["copied"] == [str(RUN_DATE), SECOND]
     same(night.store, url)
     assert not read_latest(url, users=[1]).num_rows
-    retain(night.store, KeepSettings(exports=1, longest_read_hours=0))
+    retain(night.store, RetentionSettings(exports=1, longest_read_hours=0))
     rollback(night.store, SECOND)
-    retain(night.store, KeepSettings(exports=1, longest_read_hours=0))
+    retain(night.store, RetentionSettings(exports=1, longest_read_hours=0))
     assert mirror.fn(night.store, url)["removed"] == [str(RUN_DATE)]
     files, exports = reading.place(url)
     left = {Path(info.path).relative_to(exports) for info in files.get_file_info(pafs.FileSelector(str(exports), True))}

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from recmodels.errors import ConfigError
-from tasks.publish.retention import KeepSettings, pin, pinned, retain, unpin
+from tasks.publish.retention import pin, pinned, retain, unpin
+from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import next_export_id, rollback, whole_exports
 from tasks.store.paths import Store
 from tests.tasks.publishing import prepare_night, publish
@@ -35,10 +36,10 @@ def store(tmp_path: Path, published: Path) -> Store:
 
 
 def test_so_many_of_the_newest_are_kept(store: Store) -> None:
-    assert retain(store, KeepSettings(exports=2), SOON) == IDS[:3]
+    assert retain(store, RetentionSettings(exports=2), SOON) == IDS[:3]
     assert whole_exports(store) == IDS[3:]
     assert sorted(path.name for path in store.exports.iterdir()) == [*IDS[3:], "latest", "latest.json", "manifests"]
-    assert retain(store, KeepSettings(exports=2), SOON) == []
+    assert retain(store, RetentionSettings(exports=2), SOON) == []
 
 
 def test_those_of_the_last_days_are_kept(store: Store) -> None:
@@ -46,26 +47,26 @@ def test_those_of_the_last_days_are_kept(store: Store) -> None:
         path = store.export_manifest(export_id)
         about = json.loads(path.read_text()) | {"created_at": (NOW - timedelta(days=days)).isoformat()}
         path.write_text(json.dumps(about))
-    rules = KeepSettings(exports=None, days=30, longest_read_hours=0)
+    rules = RetentionSettings(exports=None, days=30, longest_read_hours=0)
     assert retain(store, rules, datetime.now(UTC)) == IDS[:2]
 
 
 def test_without_rules_everything_is_kept(store: Store) -> None:
-    assert retain(store, KeepSettings(exports=None), NOW + timedelta(days=10_000)) == []
+    assert retain(store, RetentionSettings(exports=None), NOW + timedelta(days=10_000)) == []
 
 
 def test_what_was_replaced_a_moment_ago_may_still_be_being_read(store: Store) -> None:
-    assert retain(store, KeepSettings(exports=1), NOW + timedelta(hours=23)) == []
-    assert retain(store, KeepSettings(exports=1, longest_read_hours=12), NOW + timedelta(hours=23)) == IDS[:4]
+    assert retain(store, RetentionSettings(exports=1), NOW + timedelta(hours=23)) == []
+    assert retain(store, RetentionSettings(exports=1, longest_read_hours=12), NOW + timedelta(hours=23)) == IDS[:4]
 
 
 def test_neither_the_current_export_nor_a_pinned_one_is_removed(store: Store) -> None:
     rollback(store, f"{RUN_DATE}.1")
     assert pin(store, IDS[1]) == IDS[1]
-    assert retain(store, KeepSettings(exports=1), SOON) == IDS[2:4]
+    assert retain(store, RetentionSettings(exports=1), SOON) == IDS[2:4]
     assert whole_exports(store) == [IDS[0], IDS[1], IDS[4]]
     assert unpin(store, IDS[1]) == [IDS[1]] and pinned(store) == []
-    assert retain(store, KeepSettings(exports=1), SOON) == [IDS[1]]
+    assert retain(store, RetentionSettings(exports=1), SOON) == [IDS[1]]
 
 
 def test_a_night_names_its_newest_export(store: Store) -> None:
@@ -80,7 +81,7 @@ def test_a_night_names_its_newest_export(store: Store) -> None:
 
 def test_the_id_of_a_removed_export_is_not_used_again(store: Store) -> None:
     rollback(store, f"{RUN_DATE}.1")
-    retain(store, KeepSettings(exports=1), SOON)
+    retain(store, RetentionSettings(exports=1), SOON)
     assert next_export_id(store, RUN_DATE) == f"{RUN_DATE}.6"
 
 
@@ -90,7 +91,7 @@ def test_a_removal_that_was_cut_short_leaves_nothing_to_read(store: Store, monke
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "rename", killed)
-        retain(store, KeepSettings(exports=1), SOON)
+        retain(store, RetentionSettings(exports=1), SOON)
     assert whole_exports(store) == IDS[1:]
     store.sweep()
     assert not store.export(IDS[0]).exists()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from recmodels.errors import NightrecError
-from tasks.report.mlflow import MlflowSettings, log_night, mlflow_run
+from tasks.report.mlflow import log_night, mlflow_run
+from tasks.report.settings import MlflowSettings
 from tasks.store.files import write_json
 from tasks.store.paths import Night, Store
 from tests.tasks.site import RUN_DATE

@@ -21,7 +21,8 @@ from pydantic import ValidationError
 from flows.settings.site import NightConfig, checked, load
 from recmodels.errors import ConfigError, NightrecError
 from tasks.report import notify as channels
-from tasks.report.notify import Message, NotifySettings, notify
+from tasks.report.notify import Message, notify
+from tasks.report.settings import NotifySettings
 
 FAILED = Message("failed", "shop", "night-2026-03-01 failed: there are no interactions.", "http://ui/runs/1")
 TOKEN = "T0-p-s3cret"

@@ -4,7 +4,6 @@ import json
 import re
 from datetime import date
 from html.parser import HTMLParser
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import NightrecError
-from tasks.compare.champion import Incumbent
-from tasks.compare.gate import GateSettings, decide
+from tasks.compare.decision import Incumbent
+from tasks.compare.gate import decide
 from tasks.compare.recent import Recent
+from tasks.compare.settings import GateSettings
 from tasks.compare.stage import COMPARISON
-from tasks.report.charts import beside, meet
+from tasks.evaluate.summary import Figure, ModelSummary
+from tasks.report.artifacts import gate_text
 from tasks.report.figures import best, figures
 from tasks.report.page import html, up_to_date, write_report
-from tasks.report.stage import gate_text, recorded
+from tasks.report.stage import recorded
 from tasks.store.files import Json, write_json
 from tasks.store.paths import Night, Store
 from tasks.store.stage import log_event
@@ -132,15 +133,16 @@ def test_the_champion_so_far_stands_beside_its_last_nights_and_its_challengers(n
     published(night, ["ease"])
     incumbent = Incumbent(name="ease", published_as="ease", export_id="2026-03-30", recommender="ease", params={})
     summaries = {
-        name: {"k": 10, "metrics": {"ndcg": {"value": float(one.mean())}}, "slices": []} for name, one in values.items()
+        name: ModelSummary(k=10, users=300, metrics={"ndcg": Figure(value=float(one.mean()))})
+        for name, one in values.items()
     }
     known = Recent((0.24, 0.26))
-    for recent, told in ((known, "the median of its last 2 nights is 0.2500"), (Recent(), "NDCG 0.2500.")):
-        decision = decide(GateSettings(), summaries, values, incumbent, {}, recent) | {"failed": {}, "baseline": None}
-        write_json(night.evaluation / "decision.json", decision)
+    for recent, said in ((known, "the median of its last 2 nights is 0.2500"), (Recent(), "NDCG 0.2500.")):
+        decision = decide(GateSettings(), summaries, values, incumbent, {}, recent)
+        write_json(night.evaluation / "decision.json", decision.json_ready() | {"failed": {}, "baseline": None})
         page = re.sub(r"\s+", " ", write_report(night).read_text(encoding="utf-8"))
         assert "The champion so far was ease, of the export 2026-03-30. Tonight it has NDCG 0.2500" in page
-        assert told in page
+        assert said in page
         assert "0 of 1 challengers may replace the champion" in page
         assert "**ease** (stays): the champion stays: it has the highest" in gate_text(night, decision)
         assert "| popularity_7d | -60.0% |" in gate_text(night, decision)
@@ -225,19 +227,6 @@ def test_a_page_is_written_again_when_the_code_has_changed(night: Night) -> None
 def test_a_night_that_left_nothing_is_refused_in_a_sentence(night: Night) -> None:
     with pytest.raises(NightrecError, match="The night 2026-03-31 has left nothing"):
         figures(night)
-
-
-def test_names_in_a_chart_stand_beside_their_points_and_cover_no_other() -> None:
-    points = [(20.0, 20.0), (24.0, 26.0), (200.0, 150.0), (214.0, 146.0), (262.0, 150.0)]
-    labels = ["popularity", "popularity_7d", "ease", "als", "content"]
-    offsets = beside(points, labels)
-    boxes = []
-    for (x, y), (dx, dy), label in zip(points, offsets, labels, strict=True):
-        left = x + dx - len(label) * 5.6 * {True: 0.5, False: float(dx < 0)}[dx == 0]
-        boxes.append((left, y + dy - 6, left + len(label) * 5.6, y + dy + 6))
-    assert not any(meet(one, other) for one, other in combinations(boxes, 2))
-    assert not any(meet(one, (x - 5, y - 5, x + 5, y + 5)) for one in boxes for x, y in points)
-    assert all(abs(dx) + abs(dy) < 32 for dx, dy in offsets)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from recmodels.errors import DataRefused
-from tasks.report.stage import interval, markdown, recorded
+from tasks.evaluate.summary import Figure
+from tasks.report.artifacts import interval, markdown
+from tasks.report.record import NightRecord
+from tasks.report.stage import recorded
 from tasks.store.files import Json, read_json, write_json
 from tasks.store.paths import Night, Store
 from tasks.store.stage import log_event
@@ -73,7 +76,7 @@ def test_the_summary_names_the_winner_its_interval_and_what_was_left_out(night: 
         "users": 10,
         "cold_users": 1,
     }
-    text = markdown(night, record)
+    text = markdown(night, NightRecord.of(record))
     for part in (
         "**ease**",
         "`2026-03-31.2`",
@@ -82,4 +85,4 @@ def test_the_summary_names_the_winner_its_interval_and_what_was_left_out(night: 
         "content: no terms",
     ):
         assert part in text
-    assert interval({"value": 0.5}) == "0.5000"
+    assert interval(Figure(value=0.5)) == "0.5000"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from recmodels.published.reader import Export
 from tasks.export.lookup import verified
-from tasks.publish.retention import KeepSettings, retain
+from tasks.publish.retention import retain
+from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import whole_exports
 from tasks.store.paths import Store
 from tests.tasks.publishing import prepare_night, publish
@@ -27,7 +28,7 @@ def keep_publishing(root: Path, most: float) -> None:
         if len(whole_exports(store)) >= most:
             break
         publish(store.night(RUN_DATE), k=k, fresh=True)
-        retain(store, KeepSettings(exports=4))  # which leaves what somebody may still read
+        retain(store, RetentionSettings(exports=4))  # which leaves what somebody may still read
 
 
 def read_all(store: Path) -> str:

@@ -10,11 +10,12 @@ from flows.settings.site import NightConfig
 from recmodels.errors import ConfigError
 from recmodels.registry import create
 from tasks.compare.champion import named
-from tasks.train.jobs import Candidate, TrainingJob
+from tasks.train.jobs import TrainingJob
 from tasks.train.members import at_hand, in_turn, with_members, without_failed
+from tasks.train.settings import Candidate
 from tasks.train.stage import train
-from tests.tasks.export.test_stage import prepare_night
-from tests.tasks.train.test_stage import MANIFEST, job
+from tests.tasks.publishing import prepare_night
+from tests.tasks.training import MANIFEST, job
 
 
 def ensemble(**parameters: Any) -> Candidate:

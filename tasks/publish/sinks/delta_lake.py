@@ -9,19 +9,19 @@ from tasks.publish.sinks.source import Published, Tally, compare
 from tasks.store.files import Json
 
 
-def load(rules: DeltaSettings, published: Published) -> Json:
+def load(settings: DeltaSettings, published: Published) -> Json:
     """Bring the tables to the current export: what arrived, by table. A table that reads back wrongly is restored."""
     try:
         from deltalake.exceptions import DeltaError
     except ImportError:
         raise ConfigError("The sink delta needs another package: pip install 'nightrec[delta]'.") from None
     try:
-        return {table: replace(f"{rules.path}/{table}", table, rules, published) for table in published.tables}
+        return {table: replace(f"{settings.path}/{table}", table, settings, published) for table in published.tables}
     except (DeltaError, ValueError) as error:
-        raise NightrecError(f"The Delta table in {rules.path} refused the rows ({type(error).__name__}).") from error
+        raise NightrecError(f"The Delta table in {settings.path} refused the rows ({type(error).__name__}).") from error
 
 
-def replace(where: str, table: str, rules: DeltaSettings, published: Published) -> Json:
+def replace(where: str, table: str, settings: DeltaSettings, published: Published) -> Json:
     """Put a night's rows in the place of those that the table has of it."""
     from deltalake import DeltaTable, write_deltalake
 
@@ -46,16 +46,16 @@ def replace(where: str, table: str, rules: DeltaSettings, published: Published) 
         if before is not None:
             written.restore(before)
         raise
-    forget_old(where, rules)
+    forget_old(where, settings)
     return proof
 
 
-def forget_old(where: str, rules: DeltaSettings) -> None:
-    """Remove the nights before the newest ``rules.nights``, and files that no version of the last week needs."""
+def forget_old(where: str, settings: DeltaSettings) -> None:
+    """Remove the nights before the newest ``settings.nights``, and files that no version of the last week needs."""
     from deltalake import DeltaTable
 
     table = DeltaTable(where)
     nights = sorted({str(partition["run_date"]) for partition in table.partitions()})
-    if rules.nights and len(nights) > rules.nights:
-        table.delete(f"run_date < '{nights[-rules.nights]}'")
+    if settings.nights and len(nights) > settings.nights:
+        table.delete(f"run_date < '{nights[-settings.nights]}'")
     table.vacuum(dry_run=False)

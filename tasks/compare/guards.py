@@ -1,0 +1,57 @@
+"""The guards of the gate: what a challenger must not cost, however much better it is. A broken one is a clause."""
+
+from collections.abc import Iterator
+
+from tasks.compare.settings import GateSettings
+from tasks.evaluate.summary import ModelSummary
+from tasks.train.settings import PRIMARY
+
+
+def broken_guards(
+    settings: GateSettings, challenger: ModelSummary, incumbent: ModelSummary, churn: float | None
+) -> list[str]:
+    """The guards that a challenger breaks, each as a clause that says what it costs and what is allowed."""
+    return [
+        *_losses(settings, challenger, incumbent),
+        *_slice_losses(settings, challenger, incumbent),
+        *_limits(settings, challenger, churn),
+    ]
+
+
+def _losses(settings: GateSettings, challenger: ModelSummary, incumbent: ModelSummary) -> Iterator[str]:
+    """Coverage, and recall of the tail."""
+    for what, limit, slice_name, metric in (
+        ("coverage", settings.max_coverage_loss, "all", "coverage"),
+        ("recall of tail items", settings.max_tail_loss, "items:tail", "recall"),
+    ):
+        now, before = challenger.figure(slice_name, metric), incumbent.figure(slice_name, metric)
+        if limit is not None and now is not None and before and now < (1 - limit) * before:
+            yield f"loses {1 - now / before:.0%} of the champion's {what}, and {limit:.0%} is allowed"
+
+
+def _slice_losses(settings: GateSettings, challenger: ModelSummary, incumbent: ModelSummary) -> Iterator[str]:
+    """Accuracy for any group of users that is large enough."""
+    limit = settings.max_slice_loss
+    if limit is None:
+        return
+    for row in incumbent.slices:
+        if row.metric != PRIMARY or row.users < settings.slice_users:
+            continue
+        now = challenger.figure(row.slice, PRIMARY)
+        if now is not None and now < (1 - limit) * row.value:
+            loss = f"loses {1 - now / row.value:.0%} of NDCG for {row.users:,} users ({row.slice})"
+            yield f"{loss}, and {limit:.0%} is allowed"
+
+
+def _limits(settings: GateSettings, challenger: ModelSummary, churn: float | None) -> Iterator[str]:
+    """Items without a history, changed lists, and the time that its training takes."""
+    cold, least, most = challenger.figure("all", "cold_share"), settings.min_cold_share, settings.max_cold_share
+    if cold is not None and least is not None and cold < least:
+        yield f"fills {cold:.1%} of its lists with new items, and {least:.1%} is the least"
+    if cold is not None and most is not None and cold > most:
+        yield f"fills {cold:.1%} of its lists with new items, and {most:.1%} is the most"
+    if churn is not None and settings.max_churn is not None and churn > settings.max_churn:
+        yield f"changes {churn:.0%} of the lists of the last export, and {settings.max_churn:.0%} is allowed"
+    minutes = challenger.trained.fit_seconds / 60 if challenger.trained else 0.0
+    if settings.max_training_minutes is not None and minutes > settings.max_training_minutes:
+        yield f"trains for {minutes:.1f} minutes, and {settings.max_training_minutes:g} are allowed"

@@ -1,0 +1,49 @@
+"""What a challenger must show before its lists replace the champion's."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class GateSettings(BaseModel):
+    """What a challenger must show before its lists replace the champion's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pinned_model: str | None = Field(
+        default=None, description="Always publish this model, whatever the figures say (pinned)."
+    )
+    min_gain: float = Field(
+        default=0.01, ge=0, description="Gain of NDCG over the champion's that promotes a challenger, as a share of it."
+    )
+    significance: float = Field(
+        default=0.05, gt=0, le=1, description="The gain's p-value, corrected for all challengers, must be below this."
+    )
+    max_coverage_loss: float | None = Field(
+        default=0.5, ge=0, le=1, description="Share of the champion's coverage that a challenger may lose."
+    )
+    max_tail_loss: float | None = Field(
+        default=None, ge=0, le=1, description="Share of the champion's recall of tail items that it may lose."
+    )
+    min_cold_share: float | None = Field(
+        default=None, ge=0, le=1, description="Share of its lists that items without any history must have."
+    )
+    max_cold_share: float | None = Field(default=None, ge=0, le=1, description="The same, at most.")
+    max_churn: float | None = Field(
+        default=None, ge=0, le=1, description="Share of its lists that may differ from those of the last export."
+    )
+    max_slice_loss: float | None = Field(
+        default=0.2, ge=0, le=1, description="Share of the champion's NDCG that it may lose in any slice of users."
+    )
+    slice_users: int = Field(default=200, ge=1, description="Slices of fewer users are not guarded.")
+    max_training_minutes: float | None = Field(default=None, gt=0, description="How long its training may take.")
+    min_quality: float | None = Field(
+        default=0.7,
+        ge=0,
+        description="The night stops if the champion's NDCG falls below this share of its median of recent nights.",
+    )
+    min_lift: float | None = Field(
+        default=0.7,
+        ge=0,
+        description="It stops, too, if that NDCG in proportion to that of the popularity of the last 7 days does.",
+    )
+    recent_nights: int = Field(default=7, ge=1, description="How many nights are recent.")
+    min_nights: int = Field(default=2, ge=1, description="Recent nights without which its quality is not judged.")

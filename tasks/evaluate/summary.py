@@ -1,0 +1,150 @@
+"""What a candidate came to: the types behind the summaries that the stages write as JSON and read from each other."""
+
+from typing import Any, Self
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from recmodels.metrics.ranking import METRICS
+from tasks.store.files import Json
+
+
+class Stored(BaseModel):
+    """A part of a summary: written as JSON, and read back from what this or the version before has written."""
+
+    model_config = ConfigDict(populate_by_name=True, frozen=True)
+
+    @classmethod
+    def of(cls, content: Json) -> Self:
+        """From JSON."""
+        return cls.model_validate(content)
+
+    def json_ready(self) -> Json:
+        """As JSON, under the names that the store has for the fields."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Figure(Stored):
+    """A metric of a candidate's lists, with the ends of its interval where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_empty_ends(self, dump: SerializerFunctionWrapHandler) -> Json:
+        return {name: value for name, value in dump(self).items() if name not in ("low", "high") or value is not None}
+
+
+Figures = dict[str, Figure]
+"""Figures by metric."""
+
+
+class SliceFigure(Figure):
+    """A metric over a group of users, or for a group of items."""
+
+    slice: str
+    metric: str
+    users: int
+
+
+class Backtest(Stored):
+    """One measured holdout: tonight's, or an earlier one that the same recipe was trained for."""
+
+    start: str
+    users: int
+    failed: str | None = None
+    metrics: dict[str, float] = Field(default={})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metrics_apart(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "metrics" in content:
+            return content
+        metrics = {name: content[name] for name in METRICS if name in content}
+        return {name: value for name, value in content.items() if name not in METRICS} | {"metrics": metrics}
+
+    @model_serializer
+    def _flat(self) -> Json:
+        failed = {} if self.failed is None else {"failed": self.failed}
+        return {"start": self.start, "users": self.users} | failed | self.metrics
+
+
+class Backtests(Stored):
+    """The figures of each holdout, tonight's first, with the mean and the spread of the primary metric.
+
+    The spread is the standard deviation (of n - 1), None where only one holdout could be measured.
+    """
+
+    days: float
+    each: list[Backtest]
+    measured: int
+    mean: float
+    spread: float | None
+
+    @property
+    def clause(self) -> str:
+        """Mean and spread in one clause."""
+        spread = "" if self.spread is None else f" ± {self.spread:.4f}"
+        return f"{self.mean:.4f}{spread} over {self.measured} of {len(self.each)} holdouts"
+
+
+class ListFigures(Stored):
+    """What lists are like, with or without the rules."""
+
+    ndcg: float
+    diversity: float | None
+    coverage: float
+
+
+class Reranking(Stored):
+    """A candidate's lists without and with the rules of the lists."""
+
+    without_rules: ListFigures = Field(alias="without")
+    with_rules: ListFigures = Field(alias="with")
+
+    @property
+    def clause(self) -> str:
+        """What the rules cost and gain, in one clause."""
+        before, after = self.without_rules, self.with_rules
+        figures = [f"NDCG {before.ndcg:.4f} to {after.ndcg:.4f}"]
+        if before.diversity is not None and after.diversity is not None:
+            figures.append(f"diversity {before.diversity:.4f} to {after.diversity:.4f}")
+        figures.append(f"coverage {before.coverage:.4f} to {after.coverage:.4f}")
+        return f"by the rules: {', '.join(figures)}"
+
+
+class Trained(Stored):
+    """Where a candidate was trained, and how long that took."""
+
+    host: str = ""
+    device: str = ""
+    fit_seconds: float = 0.0
+
+
+class ModelSummary(Stored):
+    """A candidate's figures, of one night."""
+
+    k: int
+    users: int
+    metrics: Figures
+    slices: list[SliceFigure] = Field(default=[])
+    backtests: Backtests | None = Field(default=None, validation_alias=AliasChoices("backtests", "windows"))
+    reranking: Reranking | None = None
+    trained: Trained | None = None
+    message: str = ""
+
+    def figure(self, slice_name: str, metric: str) -> float | None:
+        """A figure over all users (`all`) or of a slice; None where it was not measured."""
+        if slice_name == "all":
+            found = self.metrics.get(metric)
+        else:
+            found = next((row for row in self.slices if row.slice == slice_name and row.metric == metric), None)
+        return None if found is None else found.value

@@ -1,0 +1,25 @@
+"""What is published, beside the rules of the lists."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tasks.lists.settings import ListSettings
+
+
+class ExportSettings(ListSettings):
+    """What is published."""
+
+    k: int = Field(default=10, ge=1, le=1000, description="Items in a user's list.")
+    similar: int = Field(
+        default=20, ge=0, le=1000, description="Items named as similar to each item; 0: no such table."
+    )
+    popular_days: list[Annotated[int, Field(ge=1)]] = Field(
+        default=[7, 1], description="Popular items also of the last so many days."
+    )
+    delta: bool = Field(default=True, description="Whether the lists that changed are published apart as well.")
+    hash_key_env: str | None = Field(
+        default=None,
+        description="Environment variable with a key by which user ids are hashed in exports; they are plain without.",
+    )
+    valid_hours: float = Field(default=48, gt=0, description="How long downstream jobs may rely on an export.")

@@ -1,0 +1,77 @@
+"""What a list is: the site's rules for the lists of the candidates and of the export."""
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Id = int | str
+
+
+class Segments(BaseModel):
+    """Users whose lists have a length of their own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    column: str = Field(description="User column that says of which segment a user is.")
+    k: dict[str, int] = Field(min_length=1, description="Items in the lists of a segment, by the value of the column.")
+
+    @field_validator("k")
+    @classmethod
+    def possible(cls, k: dict[str, int]) -> dict[str, int]:
+        if wrong := [name for name, length in k.items() if not 0 <= length <= 1000]:
+            raise ValueError(f"k.{wrong[0]} is {k[wrong[0]]}; a list has 0 to 1000 items")
+        return k
+
+
+class ListSettings(BaseModel):
+    """What a list is, for candidates and for the export alike."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    k: int = Field(ge=1, le=1000, description="Items in a user's list.")
+    repeats: bool = Field(default=False, description="Whether items the user already has may be recommended again.")
+    relevance_weight: float = Field(
+        default=1, ge=0, le=1, description="Relevance against variety of content; 1: the model's order (lambda of MMR)."
+    )
+    pool: int = Field(default=100, ge=1, le=10_000, description="Candidates that lists under rules are chosen from.")
+    max_per_category: int | None = Field(default=None, ge=1, description="The most items of one category in a list.")
+    category_caps: dict[str, int] = Field(default={}, description="The same for some categories, e.g. { Horror = 1 }.")
+    new_share: float = Field(default=0, ge=0, le=1, description="Share of a list's places that go to new items.")
+    new_days: float = Field(default=30, gt=0, description="New: first seen within so many days, or never.")
+    excluded: list[Id] = Field(default=[], description="Ids of items that are on no list.")
+    pinned: list[Id] = Field(default=[], description="Ids of items that everybody is shown who does not have them.")
+    pinned_rank: int = Field(default=1, ge=1, description="Rank of the first pinned item; the others follow.")
+    max_item_age_days: float | None = Field(default=None, gt=0, description="Older items are on no list.")
+    item_date: str | None = Field(
+        default=None, description="Item column that an age counts from; the first interaction where there is none."
+    )
+    min_score: float | None = Field(default=None, description="The model's items below it give way to popular ones.")
+    segments: Segments | None = Field(
+        default=None, description='k by a user column, in the export: { column = "plan", k = { premium = 20 } }.'
+    )
+    active_days: float | None = Field(
+        default=None, gt=0, description="Only users with an interaction in so many last days are in the export."
+    )
+
+    @model_validator(mode="after")
+    def whole(self) -> "ListSettings":
+        if wrong := [name for name, cap in self.category_caps.items() if cap < 0]:
+            raise ValueError(f"category_caps.{wrong[0]} is below 0; 0 keeps a category off the lists")
+        if both := [item for item in self.pinned if item in self.excluded]:
+            raise ValueError(f"the item {both[0]!r} is pinned and excluded; decide for one")
+        return self
+
+    @property
+    def rerank(self) -> bool:
+        """Whether there is any rule beyond the model's own order."""
+        plain = {"k", "repeats", "pool", "new_days", "pinned_rank"}  # these alone change nothing
+        fields = ListSettings.model_fields.items()
+        return any(getattr(self, name) != field.default for name, field in fields if name not in plain)
+
+    @property
+    def longest(self) -> int:
+        """Items in the longest list."""
+        return max([self.k, *(self.segments.k.values() if self.segments else [])])
+
+    def measured(self, k: int) -> "ListSettings":
+        """The same rules for the lists of the candidates: every measured user has one, as long as is measured."""
+        mine = {name: getattr(self, name) for name in ListSettings.model_fields}
+        return ListSettings.model_validate(mine | {"k": k, "segments": None, "active_days": None})

@@ -1,0 +1,27 @@
+"""How long exports are kept, and where a copy of them goes."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RetentionSettings(BaseModel):
+    """How long exports are kept. The current one and pinned ones (`nightrec pin`) are never removed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    exports: int | None = Field(default=30, ge=1, description="Only so many of the newest are kept.")
+    days: float | None = Field(default=None, gt=0, description="Only those of the last so many days are kept.")
+    longest_read_hours: float = Field(
+        default=24, ge=0, description="An export stays this long after another took its place, for those who read it."
+    )
+
+
+class MirrorSettings(BaseModel):
+    """A copy of the exports on an object store, or on another disk."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    to: str | None = Field(
+        default=None,
+        description="URL of the copy: s3://bucket/prefix, gs://..., abfss://..., file:///...; credentials come from "
+        "the environment (docs/export.md).",
+    )

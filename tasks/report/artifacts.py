@@ -1,0 +1,174 @@
+"""What a night shows in Prefect's UI: tables and texts as artifacts. That one cannot be shown costs no night."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from tasks.compare.decision import Challenge, Decision
+from tasks.evaluate.summary import Figure, Trained
+from tasks.report.record import NightRecord, best_first
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Night
+from tasks.store.stage import log_event
+from tasks.train.settings import PRIMARY
+
+R = TypeVar("R")
+
+
+def shown(show: Callable[[], R]) -> R | None:
+    """Show something in Prefect; that it cannot be shown must not cost the night."""
+    try:
+        return show()
+    except Exception as error:
+        log_event("report", "note", f"an artifact could not be written: {error}")
+        return None
+
+
+class Progress:
+    """How many of tonight's models are done, as an artifact that moves."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = max(1, total), 0
+        text = f"Models trained and measured, of {total}"
+        # In a flow that is not asynchronous, Prefect's functions return what they promise.
+        self.artifact = cast(
+            "UUID | None", shown(lambda: create_progress_artifact(0.0, key="training-progress", description=text))
+        )
+
+    def more(self, n: int = 1) -> None:
+        self.done += n
+        artifact = self.artifact
+        if artifact is not None and n:
+            shown(lambda: update_progress_artifact(artifact, 100 * self.done / self.total))
+
+
+def show_page(night: Night, page: Path) -> None:
+    """Where the report is."""
+    record = NightRecord.of_night(night)
+    text = (
+        f"# Report of the night {night.run_date}\n\n[{page.name}]({page.absolute().as_uri()}) in `{page.parent}`, "
+        f"with its figures as `{page.with_suffix('.json').name}`.\n\nOn a machine that sees the store: "
+        f"`nightrec report --date {night.run_date} --store {night.store.root} --open`\n"
+    )
+    about = f"The night was {record.status.value if record else 'not recorded'}"
+    create_markdown_artifact(key="report", markdown=text, description=about)
+
+
+def show_decision(night: Night, page: Path) -> None:
+    """What the gate said, of a refused night too; nothing where the night did not get so far."""
+    if decision := (read_json(page.with_suffix(".json")) or {}).get("decision"):
+        text = gate_text(night, Decision.of(decision))
+        create_markdown_artifact(key="decision", markdown=text, description="What the gate said")
+
+
+def gate_text(night: Night, decision: Decision) -> str:
+    """The decision, its reasons and the challengers."""
+    first = f"**{decision.winner}** ({decision.verdict}): {decision.reason}."
+    lines = [f"# The gate, night {night.run_date}", "", first]
+    if decision.refused:
+        lines += ["", f"**Nothing may be published.** {decision.refused}"]
+    if decision.unbeaten:
+        lines += ["", f"**{decision.unbeaten}**"]
+    if decision.challengers:
+        lines += ["", "| challenger | gain | p | |", "|---|---|---|---|"]
+        lines += [
+            f"| {one.model} | {'' if one.gain is None else format(one.gain, '+.1%')} | {one.p:.2g} | {_passes(one)} |"
+            for one in decision.challengers
+        ]
+    return "\n".join([*lines, "", f"The record: `{night.evaluation / 'decision.json'}`"])
+
+
+def show_comparison(night: Night, record: NightRecord) -> None:
+    """A row a model, best first, then those that failed."""
+    k = record.k
+    table: list[dict[str, Any]] = [
+        {"model": name, "trained on": _place(record.trained.get(name))}
+        | {f"{metric}@{k}": interval(figure) for metric, figure in metrics.items()}
+        | ({"backtests": backtests.clause} if (backtests := record.backtests.get(name)) else {})
+        | ({"rules": rules.clause} if (rules := record.reranking.get(name)) else {})
+        for name, metrics in best_first(record.models, PRIMARY)
+    ]
+    table += [{"model": name, f"{PRIMARY}@{k}": f"failed: {reason}"} for name, reason in record.failed.items()]
+    create_table_artifact(key="model-comparison", table=table, description=f"Models of the night {night.run_date}")
+
+
+def show_quality(night: Night, summary: Json) -> None:
+    """A row a table and reason: how many rows were kept, and why others were not."""
+    table = []
+    for name, counts in summary["tables"].items():
+        kept = {"table": name, "rows": counts["rows_in"], "good": counts["rows"], "reason": "", "refused": 0}
+        reasons = dict(summary["reasons"].get(name, {}))
+        if counts["rejects"]:
+            reasons["not a row of the table"] = counts["rejects"]
+        table.append(kept)
+        table += [{"table": name, "reason": reason, "refused": refused} for reason, refused in reasons.items()]
+    notes = " ".join(summary["notes"])
+    text = f"Data of the night {night.run_date}; refused rows are in {night.quarantine}. {notes}"
+    create_table_artifact(key="data-quality", table=table, description=text.strip())
+
+
+def show_summary(night: Night, record: NightRecord) -> None:
+    """What came of the night, and where the lists are."""
+    text = markdown(night, record)
+    create_markdown_artifact(key="night-summary", markdown=text, description="What came of the night")
+    if record.export_id is not None:
+        folder = night.store.export(record.export_id)
+        text = (
+            f"# Export {record.export_id}\n\n"
+            f"{record.rows:,} rows for {record.users:,} users, in `{folder}`.\n\n"
+            f"Readers find it through `{night.store.pointer}`:\n\n"
+            f"```python\nimport pandas as pd\n\nlists = pd.read_parquet({str(folder / 'topk')!r})\n```\n"
+        )
+        create_markdown_artifact(key="export", markdown=text, description="Where the lists are")
+
+
+def markdown(night: Night, record: NightRecord) -> str:
+    """The summary of a night."""
+    assert record.winner is not None  # a night without one has no summary
+    ndcg, gate = record.models[record.winner][PRIMARY], record.gate
+    export = record.export_id
+    news = f"was published as `{export}`" if export else "would be published (this was a dry run)"
+    lines = [
+        *([f"**{gate.unbeaten}**", ""] if gate and gate.unbeaten else []),
+        f"# Night {night.run_date}",
+        f"**{record.winner}** {news}: {record.reason}.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| NDCG@{record.k} | {interval(ndcg)} |",
+        f"| measured on | {record.measured_on} |",
+        f"| interactions | {record.interactions:,} read, {record.quarantined:,} quarantined |",
+    ]
+    if export:
+        lists = f"{record.rows:,} rows for {record.users:,} users, {record.cold_users:,} with popular items only"
+        lines += [f"| lists | {lists} |", f"| export | `{night.store.export(export)}` |"]
+    if backtests := record.backtests.get(record.winner):
+        lines.append(f"| NDCG@{record.k} in backtests | {backtests.clause} |")
+    if rules := record.reranking.get(record.winner):
+        lines.append(f"| rules of the lists | {rules.clause} |")
+    lines += [f"| left out | {name}: {reason} |" for name, reason in record.failed.items()]
+    lines += [f"| challenger | {one.model}: {_passes(one)} |" for one in (gate.challengers if gate else [])]
+    return "\n".join(lines)
+
+
+def interval(figure: Figure) -> str:
+    """A figure with its interval, where it has one."""
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.4f}"
+    return f"{figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]"
+
+
+def _passes(challenge: Challenge) -> str:
+    return "passes" if challenge.passed else "; ".join(challenge.reasons)
+
+
+def _place(trained: Trained | None) -> str:
+    return f"{trained.host} ({trained.device})" if trained else ""

@@ -1,0 +1,99 @@
+"""The record of a night, `night.json`: how it went and what came of it, as `nightrec status` and the report show it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Self
+
+from pydantic import AliasChoices, ConfigDict, Field
+
+from tasks.compare.decision import Decision
+from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
+from tasks.store.files import Json, read_json
+from tasks.store.paths import Night
+
+
+class Status(StrEnum):
+    """How a night stands."""
+
+    RUNNING = "running"
+    PUBLISHED = "published"
+    COMPARED = "compared"
+    """A dry run that ended well."""
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class StageLine(Stored):
+    """One stage of a night, as it ended."""
+
+    stage: str
+    event: str
+    """done, skipped, failed, or note for a remark that is no stage."""
+    message: str = Field(default="", validation_alias=AliasChoices("message", "told"))
+    seconds: float = 0.0
+    ended: float | None = None
+    """Seconds since the night began."""
+    peak_bytes: int | None = None
+    """The most memory that the night's process had taken by then."""
+
+
+class SinkOutcome(Stored):
+    """What became of a sink: what was loaded, or why it was not."""
+
+    export_id: str | None = None
+    loaded_at: str | None = None
+    tables: dict[str, Any] = Field(default={})
+    failed: str | None = None
+
+
+class NightRecord(Stored):
+    """What a night leaves behind. Fields are filled in as it goes; those of a stage it did not reach are None."""
+
+    model_config = ConfigDict(frozen=False, extra="allow")
+
+    run_date: str = ""
+    status: Status = Status.RUNNING
+    reason: str | None = None
+    """Why the winner won, or why the night failed."""
+    started_at: str | None = None
+    seconds: float | None = None
+    peak_bytes: int | None = None
+    stages: list[StageLine] = Field(default=[])
+    winner: str | None = None
+    k: int | None = None
+    measured_on: str | None = None
+    models: dict[str, Figures] = Field(default={})
+    trained: dict[str, Trained] = Field(default={})
+    failed: dict[str, str] = Field(default={})
+    reranking: dict[str, Reranking] = Field(default={})
+    backtests: dict[str, Backtests] = Field(default={}, validation_alias=AliasChoices("backtests", "windows"))
+    gate: Decision | None = None
+    interactions: int | None = None
+    quarantined: int | None = None
+    notes: list[str] = Field(default=[])
+    export_id: str | None = None
+    new_export: bool | None = None
+    users: int | None = None
+    cold_users: int | None = None
+    rows: int | None = None
+    sinks: dict[str, SinkOutcome] = Field(default={})
+
+    @classmethod
+    def of_night(cls, night: Night) -> Self | None:
+        """The record of a night; None where it has left none."""
+        content = read_json(night.summary)
+        return None if content is None else cls.of({"run_date": str(night.run_date)} | content)
+
+    def json_ready(self) -> Json:
+        """As JSON, with the fields that were filled in."""
+        return {name: value for name, value in super().json_ready().items() if name in self.model_fields_set}
+
+    @property
+    def sink_failures(self) -> list[str]:
+        """Why sinks were not loaded: a sentence each."""
+        return [one.failed for one in self.sinks.values() if one.failed]
+
+
+def best_first(models: Mapping[str, Figures], metric: str) -> list[tuple[str, Figures]]:
+    """The models, ordered by a metric."""
+    return sorted(models.items(), key=lambda entry: -entry[1][metric].value)

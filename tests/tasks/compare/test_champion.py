@@ -1,0 +1,48 @@
+"""The incumbent's recipe, and the popularity of the week, among tonight's candidates."""
+
+from datetime import date
+from pathlib import Path
+
+from tasks.compare.champion import field
+from tasks.store.files import Json, write_json
+from tasks.store.paths import Store
+from tasks.train.settings import Candidate
+
+TONIGHT = date(2026, 3, 31)
+
+
+def exported(store: Store, day: str, champion: str, recommender: str, params: Json) -> None:
+    manifest = {"export_id": day, "run_date": day, "champion": champion}
+    manifest["recipe"] = {"recommender": recommender, "params": params}  # type: ignore[assignment]
+    write_json(store.export_manifest(day), manifest)
+
+
+def test_a_champion_that_left_the_configuration_is_trained_from_its_recipe(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    exported(store, "2026-03-30", "mine", "ease", {"regularization": 9.0})
+    exported(store, "2026-03-31", "als", "als", {})  # tonight's own: not what readers had before
+    candidates, incumbent, baseline = field({"als": Candidate()}, store, TONIGHT)
+    assert incumbent is not None
+    assert (incumbent.name, incumbent.export_id) == ("mine", "2026-03-30")
+    assert candidates["mine"] == Candidate(recommender="ease", parameters={"regularization": 9.0})
+    assert (list(candidates), baseline) == (["als", "mine", "popularity_7d"], "popularity_7d")
+
+
+def test_a_champion_whose_parameters_changed_competes_beside_its_successor(tmp_path: Path) -> None:
+    exported(Store(tmp_path), "2026-03-30", "ease", "ease", {"regularization": 9.0})
+    candidates, incumbent, _ = field({"ease": Candidate()}, Store(tmp_path), TONIGHT)
+    assert incumbent is not None
+    assert incumbent.name == "ease_standing"
+    assert candidates["ease_standing"].parameters == {"regularization": 9.0}
+    same = {"renamed": Candidate(recommender="ease", parameters={"regularization": 9.0})}
+    _, incumbent, _ = field(same, Store(tmp_path), TONIGHT)
+    assert incumbent is not None
+    assert incumbent.name == "renamed"
+
+
+def test_the_popularity_of_the_week_always_competes_once(tmp_path: Path) -> None:
+    candidates, incumbent, name = field({"als": Candidate()}, Store(tmp_path), TONIGHT)
+    assert (incumbent, name) == (None, "popularity_7d")
+    assert candidates[name].parameters == {"days": 7}
+    mine = {"week": Candidate(recommender="popularity", parameters={"days": 7})}
+    assert field(mine, Store(tmp_path), TONIGHT)[::2] == (mine, "week")

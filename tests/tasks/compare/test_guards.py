@@ -1,0 +1,76 @@
+"""A broken guard keeps a better challenger out, and says what it costs."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tasks.compare.decision import Decision
+from tasks.compare.gate import decide
+from tasks.compare.settings import GateSettings
+from tasks.store.files import Json
+from tests.tasks.compared import CHAMPION, INCUMBENT, summary
+
+
+def guarded(rules: dict[str, Any], mine: Json, theirs: Json, churn: float | None = None) -> Decision:
+    """What becomes of a challenger that is clearly better, under one more rule."""
+    values = {"als": CHAMPION, "ease": CHAMPION + 0.1}
+    summaries = {"als": summary(CHAMPION, **theirs), "ease": summary(values["ease"], **mine)}
+    changed = {} if churn is None else {"ease": churn}
+    return decide(GateSettings.model_validate(rules), summaries, values, INCUMBENT, changed)
+
+
+@pytest.mark.parametrize(
+    ("rules", "mine", "theirs", "why"),
+    [
+        ({}, {"coverage": 0.1}, {"coverage": 0.3}, "loses 67% of the champion's coverage, and 50% is allowed"),
+        (
+            {"max_tail_loss": 0.1},
+            {"slices": {"items:tail": ("recall", 900, 0.02)}},
+            {"slices": {"items:tail": ("recall", 900, 0.04)}},
+            "loses 50% of the champion's recall of tail items",
+        ),
+        ({"min_cold_share": 0.02}, {"cold_share": 0.01}, {"cold_share": 0.1}, "and 2.0% is the least"),
+        ({"max_cold_share": 0.2}, {"cold_share": 0.5}, {"cold_share": 0.1}, "and 20.0% is the most"),
+        (
+            {},
+            {"slices": {"country:FR": ("ndcg", 300, 0.2)}},
+            {"slices": {"country:FR": ("ndcg", 300, 0.4)}},
+            r"loses 50% of NDCG for 300 users \(country:FR\), and 20% is allowed",
+        ),
+        (
+            {"max_training_minutes": 5},
+            {"trained": {"fit_seconds": 600}},
+            {},
+            "trains for 10.0 minutes, and 5 are allowed",
+        ),
+    ],
+)
+def test_a_broken_guard_keeps_a_better_challenger_out(rules: Json, mine: Json, theirs: Json, why: str) -> None:
+    decision = guarded(rules, mine, theirs)
+    assert (decision.winner, decision.verdict) == ("als", "stays")
+    assert len(decision.challengers[0].reasons) == 1
+    assert re.search(why, decision.challengers[0].reasons[0])
+    off = dict.fromkeys((*rules, "max_coverage_loss", "max_slice_loss"), None)
+    assert guarded(off, mine, theirs).winner == "ease"
+
+
+def test_lists_that_change_too_much_keep_a_challenger_out() -> None:
+    assert guarded({"max_churn": 0.5}, {}, {}, churn=0.7).winner == "als"
+    assert guarded({"max_churn": 0.5}, {}, {}, churn=0.4).winner == "ease"
+    assert guarded({}, {}, {}, churn=1.0).winner == "ease"
+
+
+def test_small_slices_are_not_guarded() -> None:
+    few = {"slices": {"country:FR": ("ndcg", 30, 0.2)}}, {"slices": {"country:FR": ("ndcg", 30, 0.4)}}
+    assert guarded({}, *few).winner == "ease"
+
+
+def test_the_next_best_is_promoted_where_the_best_breaks_a_guard() -> None:
+    values = {"als": CHAMPION, "ease": CHAMPION + 0.1, "item_knn": CHAMPION + 0.05}
+    summaries = {
+        "als": summary(CHAMPION, coverage=0.4),
+        "ease": summary(values["ease"], coverage=0.01),
+        "item_knn": summary(values["item_knn"], coverage=0.4),
+    }
+    assert decide(GateSettings(), summaries, values, INCUMBENT, {}).winner == "item_knn"

@@ -1,0 +1,51 @@
+"""Delta Lake has a partition a night, each once."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.publish.sinks.load import load
+from tasks.publish.sinks.settings import DeltaSettings, SinkSettings, failures
+from tasks.publish.sinks.source import Tally
+from tasks.store.paths import Night
+from tests.tasks.loading import TABLES, corrupting, ordered, published, succeeds
+from tests.tasks.publishing import publish
+
+
+def delta_rows(path: Path, table: str) -> list[dict[str, Any]]:
+    deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
+    return deltalake.DeltaTable(str(path / table)).to_pyarrow_table().to_pylist()  # type: ignore[no-any-return]
+
+
+def test_delta_has_a_partition_a_night_and_each_once(night: Night, tmp_path: Path) -> None:
+    pytest.importorskip("deltalake", reason="deltalake is not installed")
+    path = tmp_path / "lake"
+    settings = SinkSettings(delta=DeltaSettings(path=str(path)))
+    succeeds(night.store, settings)
+    first = {table: published(night.store, table) for table in TABLES}
+    publish(night)
+    for options in ({}, {"fresh": True}):  # again does not double them
+        outcome = succeeds(night.store, settings, **options)
+        for table in TABLES:
+            expected = first[table] + published(night.store, table)
+            assert ordered(delta_rows(path, table)) == ordered(expected), table
+    assert outcome["delta"]["tables"]["topk"]["rows"] == len(published(night.store, "topk"))
+    succeeds(night.store, SinkSettings(delta=DeltaSettings(path=str(path), nights=1)))
+    assert ordered(delta_rows(path, "topk")) == ordered(published(night.store, "topk"))
+
+
+def test_delta_rows_that_read_back_wrongly_are_taken_back(
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("deltalake", reason="deltalake is not installed")
+    settings = SinkSettings(delta=DeltaSettings(path=str(tmp_path / "lake")))
+    succeeds(night.store, settings)
+    before = {table: delta_rows(tmp_path / "lake", table) for table in TABLES}
+    publish(night)
+    monkeypatch.setattr(Tally, "add", corrupting(Tally.add))
+    why = failures({"sinks": load(night.store, settings, task=False)})
+    assert len(why) == 1 and "Read back, the table similar has other values than were sent" in why[0]
+    assert {table: ordered(delta_rows(tmp_path / "lake", table)) for table in TABLES} == {
+        table: ordered(rows) for table, rows in before.items()
+    }
