@@ -1,9 +1,9 @@
 """Recommenders as a plain library: data in, ranked lists out.
 
-    from recmodels import ALS, Dataset
+    from recmodels import EASE, Dataset
 
     data = Dataset.from_pandas(frame, user="customer", item="sku", time="ts")
-    model = ALS(factors=64).fit(data)
+    model = EASE(regularization=500).fit(data)
     model.recommend(data, users=["c17", "c42"], k=10).to_pandas()
 
 The names below are the public API; a module is imported when one of its names is first used, so that a model of numpy
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recmodels.factors.mf import MF
     from recmodels.knn.item_knn import ItemKNN
     from recmodels.knn.user_knn import UserKNN
+    from recmodels.linear.ease import EASE
     from recmodels.linear.graph_filter import GraphFilter
     from recmodels.options import FitOptions
     from recmodels.pairwise.hybrid import Embedding, Hybrid
@@ -42,6 +43,7 @@ _MODULES = {
     "Content": "content",
     "DataRefused": "errors",
     "Dataset": "data.dataset",
+    "EASE": "linear.ease",
     "Embedding": "pairwise.hybrid",
     "Ensemble": "ensemble.model",
     "Evaluation": "evaluation",
@@ -66,6 +68,7 @@ _MODULES = {
 __all__ = [
     "ALS",
     "BPR",
+    "EASE",
     "MF",
     "NCF",
     "Comparison",

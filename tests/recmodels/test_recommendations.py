@@ -9,7 +9,7 @@ import pytest
 from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
-from recmodels.linear.ease import Ease
+from recmodels.linear.ease import EASE
 from recmodels.popularity import Popularity
 
 LOG = pd.DataFrame(
@@ -35,7 +35,7 @@ def test_users_items_and_reasons_are_the_sites_own() -> None:
 
 
 def test_lists_are_those_of_the_indices() -> None:
-    model = Ease(regularization=1.0)
+    model = EASE(regularization=1.0)
     by_id = model.fit(DATA).recommend(DATA, k=3)
     by_index = model.fit(plain(DATA)).recommend(plain(DATA), np.arange(4), 3)
     assert np.array_equal(by_id.items, by_index.items) and np.array_equal(by_id.scores, by_index.scores)
@@ -70,7 +70,7 @@ def test_unknown_ids_are_named() -> None:
 
 
 def test_a_loaded_model_knows_its_items_and_takes_no_others(tmp_path: Path) -> None:
-    model = Ease(regularization=1.0).fit(DATA)
+    model = EASE(regularization=1.0).fit(DATA)
     model.save(tmp_path)
     again = Recommender.load(tmp_path)
     expected = model.recommend(DATA, ["dot"], 2).to_pandas()

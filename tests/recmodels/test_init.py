@@ -1,0 +1,25 @@
+"""The public API of the library."""
+
+import subprocess
+import sys
+
+import pytest
+
+import recmodels
+
+
+def test_every_public_name_is_there() -> None:
+    for name in recmodels.__all__:
+        assert getattr(recmodels, name).__name__ == name
+    assert dir(recmodels) == recmodels.__all__
+
+
+def test_importing_the_library_and_a_model_of_numpy_loads_neither_torch_nor_pandas() -> None:
+    code = "import sys; from recmodels import EASE, Dataset; print({'torch', 'pandas', 'numba'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Ease'"):
+        _ = recmodels.Ease
