@@ -1,42 +1,69 @@
 """Implicit-feedback alternating least squares: factors of users and items, each solved for in turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
 
-from recmodels.base import SCORE_BYTES
+from recmodels.base import SCORE_BYTES, State
 from recmodels.compute import device
-from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.arrays import Csr, Doubles, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
-from recmodels.parameters import Search, Seed
+from recmodels.parameters import Renamed, Search, Seed
 from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct
 
-PARTS = 64  # into how many parts the rows are divided, of about as many entries each; whoever is free takes the next
-CLOSE = 1e-3  # the residual, relative to the right side, that is enough while both sides still change
-EXACT_STEPS, EXACT = 100, 1e-6  # for the vectors that lists are made of: steps at most, and the residual
+ROW_PARTS = 64  # into how many parts the rows are divided, of about as many entries each, for dynamic scheduling
+TOLERANCE = 1e-3  # of the residual relative to the right side, while both sides still change
+EXACT_STEPS, EXACT_TOLERANCE = 100, 1e-6  # for the vectors that lists are made of: steps at most, and the residual
 
 
 @dataclass
 class ALS(DotProduct):
-    r"""Score = x_u·y_i, where x and y minimise Σ_{(u,i) seen} w_ui (1 - x_u·y_i)² + a Σ_{all u,i} (x_u·y_i)² + penalty.
+    r"""Implicit-feedback matrix factorisation by alternating least squares (iALS).
 
-    The weight of a pair is w_ui, and all pairs together that were not seen weigh `unobserved` times as much as those
-    that were: a = unobserved · Σ w_ui / (n_users n_items). The penalty is λ (Σ_u n (n_u / n)^e |x_u|² + the same for
-    items), with n_u = Σ_i w_ui + a n_items the weight of all that the loss asks of a user, and n the mean of n_u (Hu,
-    Koren and Volinsky, 2008; the objective and the penalty by frequency as in Rendle et al., "Revisiting the
-    Performance of iALS", 2021, with a λ that means the same for any e).
+    Score = x_u·y_i, where x and y minimise
+
+        Σ_{(u,i) observed} w_ui (1 - x_u·y_i)² + a Σ_{all u,i} (x_u·y_i)² + λ (Σ_u c_u |x_u|² + Σ_i c_i |y_i|²)
+
+    with w_ui the weight of an interaction, and a = alpha · Σ w_ui / (n_users n_items): all pairs together weigh `alpha`
+    times as much as the interactions. The penalty counts c_u = n (n_u / n)^e, n_u = Σ_i w_ui + a n_items being the
+    weight of all terms of a user and n its mean, so that λ means the same for any e = `frequency_power`.
+
+    How `alpha` relates to the papers: a is the unobserved weight alpha_0 of Rendle et al. (2021); `alpha` is that
+    weight in a unit that does not depend on the size and the density of the data. Hu et al. (2008) give unobserved
+    pairs the weight 1 and observed ones the confidence 1 + alpha r: theirs is about 1 / a, so larger here is smaller
+    there.
 
     With the items fixed, each user is a least-squares problem of its own, and the other way round. All share the Gram
-    matrix of the factors; in the basis of its eigenvectors it is diagonal, and rotating users and items alike changes
-    no score. There a step of conjugate gradients costs no more than the user's own items (Takács et al., 2011, without
-    the product with the Gram matrix), and the diagonal makes a good preconditioner: two steps are enough.
+    matrix of the factors; in the basis of its eigenvectors it is diagonal, and rotating users and items together
+    changes no score. There a step of conjugate gradients costs no more than the user's own items (Takács et al., 2011,
+    without the product with the Gram matrix), and the diagonal makes a good preconditioner: two steps are enough.
 
     Users' vectors are not stored: each is solved for, exactly, from the history that the lists are asked for. So new
-    interactions and new users count at once, and a score is a sum over the history, which explains it (Hu et al., 5).
+    interactions and new users count at once, and a score is a sum over the history, which explains it.
+
+    Attributes:
+        item_vectors_: float32 [n_items, f], y, in the basis in which their Gram matrix is diagonal.
+        gram_diagonal_: float32 [f], the diagonal of a YᵀY.
+        unobserved_weight_: a, the weight of a pair that was not observed.
+        unobserved_weight_of_user_: a n_items, of all items with interactions: what each user's loss weighs anyhow.
+        mean_user_weight_: n, the mean over users of n_u.
+
+    References:
+        Hu, Koren & Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008.
+        Takács, Pilászy & Tikk, "Applications of the Conjugate Gradient Method for Implicit Feedback Collaborative
+        Filtering", RecSys 2011.
+        Rendle, Krichene, Zhang & Koren, "Revisiting the Performance of iALS on Item Recommendation Benchmarks", 2021.
+
+    Example:
+        >>> import numpy as np
+        >>> from recmodels.data.dataset import Dataset
+        >>> data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 0, 1, 0])
+        >>> ALS(factors=2, iterations=4).fit(data).recommend(data, np.array([2]), k=1).items.tolist()
+        [[1]]
     """
 
     factors: Annotated[int, Ge(1), Search(16, 512, log=True)] = 128
@@ -44,14 +71,21 @@ class ALS(DotProduct):
     regularization: Annotated[float, Gt(0), Search(0.0005, 0.5, log=True)] = 0.01
     """λ: larger means shorter vectors, and lists closer to popularity."""
     frequency_power: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.5
-    """e: 0 penalises everybody alike, 1 each in proportion to what is known of them."""
-    unobserved: Annotated[float, Gt(0), Search(1.0, 200.0, log=True)] = 20.0
-    """What all pairs that were not seen weigh together, relative to those that were: more favours what many have."""
+    """e: 0 penalizes all users alike, 1 each in proportion to n_u."""
+    alpha: Annotated[float, Gt(0), Search(1.0, 200.0, log=True)] = 20.0
+    """Weight of all pairs together, relative to that of the interactions: more favors popular items."""
     iterations: Annotated[int, Ge(1)] = 8
     """How often users and items are solved for."""
-    steps: Annotated[int, Ge(1)] = 2
+    cg_steps: Annotated[int, Ge(1)] = 2
     """Steps of conjugate gradients in each of them, from the last solution."""
     seed: Seed = 0
+
+    renamed: ClassVar[Mapping[str, Renamed]] = {"unobserved": "alpha", "steps": "cg_steps"}
+    renamed_attributes: ClassVar[Mapping[str, str]] = {
+        "shared_": "gram_diagonal_",
+        "asked_of_users_": "unobserved_weight_of_user_",
+        "mean_weight_": "mean_user_weight_",
+    }
 
     uses_gpu: ClassVar[bool] = True
 
@@ -63,47 +97,49 @@ class ALS(DotProduct):
         items *= np.float32(0.1 / self.factors**0.5)
         items[np.diff(by_item.indptr) == 0] = 0
         users = np.zeros((data.n_users, self.factors), np.float32)
-        # counted are those who have interactions: a catalogue of items that nobody has changes nothing
+        # Users and items without interactions do not count: they change nothing.
         n_users, n_items = (int((np.diff(entries.indptr) > 0).sum()) for entries in (by_user, by_item))
         total = float(data.weight.sum(dtype=np.float64))
-        self.unobserved_weight_ = self.unobserved * total / (n_users * n_items)
-        self.asked_of_users_ = self.unobserved_weight_ * n_items
-        self.mean_weight_ = total / n_users + self.asked_of_users_
-        asked_of_items = self.unobserved_weight_ * n_users
-        penalty_users = self._penalty(by_user, self.asked_of_users_, self.mean_weight_)
-        penalty_items = self._penalty(by_item, asked_of_items, self.mean_weight_ * n_users / n_items)
+        self.unobserved_weight_ = self.alpha * total / (n_users * n_items)
+        self.unobserved_weight_of_user_ = self.unobserved_weight_ * n_items
+        self.mean_user_weight_ = total / n_users + self.unobserved_weight_of_user_
+        unobserved_weight_of_item = self.unobserved_weight_ * n_users
+        penalty_users = self._penalty(by_user, self.unobserved_weight_of_user_, self.mean_user_weight_)
+        penalty_items = self._penalty(by_item, unobserved_weight_of_item, self.mean_user_weight_ * n_users / n_items)
         for _ in range(self.iterations):
             self._improve(users, items, by_user, penalty_users)
             self._improve(items, users, by_item, penalty_items)
-        self.item_vectors_ = items
-        self.shared_: Floats = self._to_eigenbasis(items)  # [f]: the diagonal of a YᵀY
+        self.item_vectors_: Floats = items
+        self.gram_diagonal_: Floats = self._to_eigenbasis(items)
 
-    def _improve(self, mine: Floats, others: Floats, entries: Csr, penalty: Floats) -> None:
+    def _improve(self, vectors: Floats, fixed: Floats, entries: Csr, penalty: Floats) -> None:
         """Solve for the vectors of one side, in place; both sides are rotated first."""
-        _solve(mine, others, entries, self._to_eigenbasis(others, mine), penalty, self.steps, CLOSE)
+        gram_diagonal = self._to_eigenbasis(fixed, vectors)
+        _solve(vectors, fixed, entries, gram_diagonal, penalty, self.cg_steps, TOLERANCE)
 
-    def _penalty(self, entries: Csr, asked: float, mean: float) -> Floats:
-        share = (entries.sum(axis=1, dtype=np.float64) + asked) / mean
+    def _penalty(self, entries: Csr, unobserved: float, mean: float) -> Floats:
+        """λ c for each row of `entries`, whose unobserved pairs weigh `unobserved`: float32 [n]."""
+        share = (entries.sum(axis=1, dtype=np.float64) + unobserved) / mean
         penalty: Floats = (self.regularization * mean * share**self.frequency_power).astype(np.float32)
         return penalty
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         histories: Csr = data.matrix[users]
-        penalty = self._penalty(histories, self.asked_of_users_, self.mean_weight_)
+        penalty = self._penalty(histories, self.unobserved_weight_of_user_, self.mean_user_weight_)
         vectors = np.zeros((len(users), self.item_vectors_.shape[1]), np.float32)
-        _solve(vectors, self.item_vectors_, histories, self.shared_, penalty, EXACT_STEPS, EXACT)
+        _solve(vectors, self.item_vectors_, histories, self.gram_diagonal_, penalty, EXACT_STEPS, EXACT_TOLERANCE)
         return vectors
 
     def _reasons(self, history: Csr, items: Ints) -> Ints:
         from recmodels.factors import als_kernels as kernels
 
         found = np.full(items.shape, -1, np.int32)
-        penalty = self._penalty(history, self.asked_of_users_, self.mean_weight_)
+        penalty = self._penalty(history, self.unobserved_weight_of_user_, self.mean_user_weight_)
 
         def explain(first: int, last: int) -> None:
             kernels.reasons(
-                first, last, history.indptr, history.indices, history.data, items, self.item_vectors_, self.shared_,
-                penalty, found,
+                first, last, history.indptr, history.indices, history.data, items, self.item_vectors_,
+                self.gram_diagonal_, penalty, found,
             )  # fmt: skip
 
         _by_parts(history, explain)
@@ -111,48 +147,72 @@ class ALS(DotProduct):
 
     def _to_eigenbasis(self, *sides: Floats) -> Floats:
         """Rotate the vectors [n, f] of the sides, so that a times the Gram matrix of the first is diagonal: [f]."""
-        from recmodels.compute.jit import one_blas_thread, parallel_for
+        from recmodels.compute.jit import one_blas_thread
 
-        f = sides[0].shape[1]
-        starts = range(0, len(sides[0]), USERS_AT_A_TIME)
-        parts = np.empty((len(starts), f, f), np.float32)
-
-        def add(start: int) -> None:
-            block = sides[0][start : start + USERS_AT_A_TIME]
-            np.matmul(block.T, block, out=parts[start // USERS_AT_A_TIME])
-
-        with one_blas_thread():  # each product in the same order, whoever computes it
-            parallel_for(add, starts)
-            values, basis = np.linalg.eigh(parts.sum(axis=0, dtype=np.float64))
+        with one_blas_thread():  # each product in the same order, on whichever thread
+            values, basis = np.linalg.eigh(_gram(sides[0]))
             rotation = np.ascontiguousarray(basis, dtype=np.float32)
             for vectors in sides:
-
-                def turn(start: int, vectors: Floats = vectors) -> None:
-                    vectors[start : start + USERS_AT_A_TIME] = vectors[start : start + USERS_AT_A_TIME] @ rotation
-
-                parallel_for(turn, range(0, len(vectors), USERS_AT_A_TIME))
+                _rotate(vectors, rotation)
         diagonal: Floats = (self.unobserved_weight_ * np.maximum(values, 0)).astype(np.float32)
         return diagonal
+
+    def _restore(self, state: State) -> None:
+        super()._restore({self.renamed_attributes.get(name, name): value for name, value in state.items()})
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         vectors = 4 * self.factors * (n_users + n_items)
         return vectors + 4 * self.factors * 4 * USERS_AT_A_TIME + 12 * n_interactions + SCORE_BYTES
 
 
+def _gram(vectors: Floats) -> Doubles:
+    """YᵀY: float64 [f, f], each product of a block in float32."""
+    from recmodels.compute.jit import parallel_for
+
+    f = vectors.shape[1]
+    starts = range(0, len(vectors), USERS_AT_A_TIME)
+    parts = np.empty((len(starts), f, f), np.float32)
+
+    def multiply(start: int) -> None:
+        block = vectors[start : start + USERS_AT_A_TIME]
+        np.matmul(block.T, block, out=parts[start // USERS_AT_A_TIME])
+
+    parallel_for(multiply, starts)
+    gram: Doubles = parts.sum(axis=0, dtype=np.float64)
+    return gram
+
+
+def _rotate(vectors: Floats, rotation: Floats) -> None:
+    """Multiply the vectors by the rotation [f, f], in place."""
+    from recmodels.compute.jit import parallel_for
+
+    def turn(start: int) -> None:
+        part = slice(start, start + USERS_AT_A_TIME)
+        vectors[part] = vectors[part] @ rotation
+
+    parallel_for(turn, range(0, len(vectors), USERS_AT_A_TIME))
+
+
 def _solve(
-    mine: Floats, others: Floats, entries: Csr, shared: Floats, penalty: Floats, steps: int, tolerance: float
+    vectors: Floats,
+    fixed: Floats,
+    entries: Csr,
+    gram_diagonal: Floats,
+    penalty: Floats,
+    steps: int,
+    tolerance: float,
 ) -> None:
-    """Improve the vectors `mine` [n, f], one for each row of `entries` [n, m], given the `others` [m, f]."""
+    """Improve the vectors [n, f], one for each row of `entries` [n, m], given the `fixed` ones [m, f]."""
     if device.cuda():
         from recmodels.factors import als_torch
 
-        als_torch.solve(entries, others, shared, penalty, mine, steps, tolerance, device.name())
+        als_torch.solve(entries, fixed, gram_diagonal, penalty, vectors, steps, tolerance, device.name())
         return
     from recmodels.factors import als_kernels as kernels
 
     def solve(first: int, last: int) -> None:
         kernels.solve(
-            first, last, entries.indptr, entries.indices, entries.data, others, shared, penalty, mine, steps,
+            first, last, entries.indptr, entries.indices, entries.data, fixed, gram_diagonal, penalty, vectors, steps,
             np.float32(tolerance),
         )  # fmt: skip
 
@@ -163,7 +223,7 @@ def _by_parts(entries: Csr, work: Callable[[int, int], None]) -> None:
     """Call `work` with ranges of the rows, of about as much work each."""
     from recmodels.compute.jit import parallel_for
 
-    done = entries.indptr + 8 * np.arange(len(entries.indptr), dtype=np.int64)  # what the rows before each cost
-    ends = np.searchsorted(done, np.linspace(0, done[-1], PARTS + 1))
+    cost = entries.indptr + 8 * np.arange(len(entries.indptr), dtype=np.int64)  # of the rows before each
+    ends = np.searchsorted(cost, np.linspace(0, cost[-1], ROW_PARTS + 1))
     ends[-1] = entries.shape[0]
-    parallel_for(lambda part: work(ends[part], ends[part + 1]), range(PARTS))
+    parallel_for(lambda part: work(ends[part], ends[part + 1]), range(ROW_PARTS))

@@ -1,7 +1,7 @@
 """The least-squares problems of ALS, compiled: one of f unknowns for each row, by preconditioned conjugate gradients.
 
-Row r's matrix is diag(shared + penalty[r]) + Σ_j w_j y_j y_jᵀ and its right side Σ_j w_j y_j, over the entries j of the
-row with weights w_j and vectors y_j. The matrix is never formed: a step multiplies by its parts.
+Row r's matrix is diag(gram_diagonal + penalty[r]) + Σ_j w_j y_j y_jᵀ and its right side Σ_j w_j y_j, over the entries j
+of the row with weights w_j and vectors y_j. The matrix is never formed: a step multiplies by its parts.
 """
 
 import numpy as np
@@ -64,7 +64,7 @@ def solve(  # noqa: PLR0912 -- one kernel, so that the vectors stay in the cache
     indices: Ints,
     weights: Floats,
     vectors: Floats,
-    shared: Floats,
+    gram_diagonal: Floats,
     penalty: Floats,
     x: Floats,
     steps: int,
@@ -74,7 +74,7 @@ def solve(  # noqa: PLR0912 -- one kernel, so that the vectors stay in the cache
 
     Stops early where the residual falls below the tolerance, relative to the right side. Rows without entries get 0.
     """
-    f = len(shared)
+    f = len(gram_diagonal)
     zero, one = np.float32(0), np.float32(1)
     residual, direction, product = np.empty(f, np.float32), np.empty(f, np.float32), np.empty(f, np.float32)
     scale, scaled = np.empty(f, np.float32), np.empty(f, np.float32)
@@ -86,7 +86,7 @@ def solve(  # noqa: PLR0912 -- one kernel, so that the vectors stay in the cache
             solution[:] = 0
             continue
         for q in range(f):
-            scale[q] = shared[q] + penalty[row]
+            scale[q] = gram_diagonal[q] + penalty[row]
             residual[q] = -scale[q] * solution[q]
         for part in range(start, stop, PANEL):
             end = min(part + PANEL, stop)
@@ -192,7 +192,7 @@ def reasons(
     weights: Floats,
     items: Ints,
     vectors: Floats,
-    shared: Floats,
+    gram_diagonal: Floats,
     penalty: Floats,
     found: Ints,
 ) -> None:
@@ -204,7 +204,7 @@ def reasons(
             k += 1
         if start == stop or k == 0:
             continue
-        share = shares(indices[start:stop], weights[start:stop], items[row, :k], vectors, shared + penalty[row])
+        share = shares(indices[start:stop], weights[start:stop], items[row, :k], vectors, gram_diagonal + penalty[row])
         for t in range(k):
             most = np.float32(0)
             for j in range(stop - start):

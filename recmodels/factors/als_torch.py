@@ -14,11 +14,18 @@ ENTRIES = 2**19
 
 
 def solve(
-    entries: Csr, vectors: Floats, shared: Floats, penalty: Floats, x: Floats, steps: int, tolerance: float, device: str
+    entries: Csr,
+    vectors: Floats,
+    gram_diagonal: Floats,
+    penalty: Floats,
+    x: Floats,
+    steps: int,
+    tolerance: float,
+    device: str,
 ) -> None:
     """As `als_kernels.solve`, of all rows of `entries` [n, m]: improves x [n, f] given `vectors` [m, f]."""
-    there = torch.from_numpy(vectors).to(device)
-    diagonal = torch.from_numpy(shared).to(device)
+    on_device = torch.from_numpy(vectors).to(device)
+    diagonal = torch.from_numpy(gram_diagonal).to(device)
     sizes = np.diff(entries.indptr).astype(np.int64)
     for first, last in chunks(sizes, ENTRIES):
         part = slice(entries.indptr[first], entries.indptr[last])
@@ -33,7 +40,7 @@ def solve(
             )
         )
         row = torch.repeat_interleave(torch.arange(last - first, device=device), lengths)
-        gathered = there[indices.long()]  # [entries, f]
+        gathered = on_device[indices.long()]  # [entries, f]
 
         def multiply(d: Tensor, one: float, sign: float) -> Tensor:
             """Σ_j w_j (one + sign y_j·d) y_j of each row: [b, f]; without atomic sums, which come in any order."""
@@ -51,9 +58,9 @@ def _conjugate_gradients(
     residual = multiply(x, 1.0, -1.0) - scale * x
     direction = residual / scale
     power = (residual * direction).sum(dim=1, keepdim=True)
-    enough = (tolerance**2 * power).clamp(min=1e-30)
+    stop_below = (tolerance**2 * power).clamp(min=1e-30)
     for _ in range(steps):
-        going = power > enough
+        going = power > stop_below
         if not going.any():
             break
         product = scale * direction + multiply(direction, 0.0, 1.0)

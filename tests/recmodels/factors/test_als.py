@@ -5,7 +5,15 @@ from recmodels.compute import device
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.factors.als import ALS
-from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, NEWCOMER, RecommenderContract, small_site
+from tests.recmodels.contract import (
+    COMPLETIST,
+    N_ITEMS,
+    N_USERS,
+    NEWCOMER,
+    RecommenderContract,
+    assert_same,
+    small_site,
+)
 
 EVERYBODY = np.arange(N_USERS)
 
@@ -43,7 +51,7 @@ def loss(model: ALS, data: Dataset, users: np.ndarray, items: np.ndarray) -> flo
 
 def test_a_users_vector_minimises_the_objective() -> None:
     data = weighted_site()
-    model = ALS(factors=6, unobserved=0.5, frequency_power=0.5, iterations=3).fit(data)
+    model = ALS(factors=6, alpha=0.5, frequency_power=0.5, iterations=3).fit(data)
     known = np.setdiff1d(EVERYBODY, [NEWCOMER])
     users = np.zeros((N_USERS, 6))
     users[known] = model._user_vectors(data, known.astype(np.int32))
@@ -70,13 +78,13 @@ def test_iterations_lower_the_objective() -> None:
 def test_the_items_gram_matrix_is_diagonal_as_stored() -> None:
     model = ALS(factors=6).fit(weighted_site())
     gram = model.item_vectors_.T @ model.item_vectors_
-    np.testing.assert_allclose(model.unobserved_weight_ * gram, np.diag(model.shared_), atol=1e-5 * gram.max())
+    np.testing.assert_allclose(model.unobserved_weight_ * gram, np.diag(model.gram_diagonal_), atol=1e-5 * gram.max())
 
 
 @pytest.mark.parametrize("factors", [6, 40])  # fewer and more than a history holds: two ways to compute the same
 def test_reasons_are_the_largest_part_of_a_score_and_the_parts_add_up_to_it(factors: int) -> None:
     data = weighted_site()
-    model = ALS(factors=factors, unobserved=0.5).fit(data)
+    model = ALS(factors=factors, alpha=0.5).fit(data)
     users = np.setdiff1d(EVERYBODY, [NEWCOMER, COMPLETIST]).astype(np.int32)
     top = model.recommend(data, users, 5)
     reasons = model.explain(data, users, top)
@@ -122,12 +130,21 @@ def test_torch_solves_as_the_compiled_kernel_does(entries: int, monkeypatch: pyt
 def test_items_that_nobody_has_change_no_list() -> None:
     data = small_site()
     larger = Dataset.from_arrays(data.user_index, data.item_index, n_users=N_USERS + 50, n_items=N_ITEMS + 1_000)
-    small, large = (ALS(factors=40, iterations=40, steps=10).fit(site) for site in (data, larger))
+    small, large = (ALS(factors=40, iterations=40, cg_steps=10).fit(site) for site in (data, larger))
     left, right = small.recommend(data, EVERYBODY, 5), large.recommend(larger, EVERYBODY, 5)
     np.testing.assert_allclose(left.scores, right.scores, atol=0.01)
 
 
-@pytest.mark.parametrize("name", ["regularization", "unobserved"])
+@pytest.mark.parametrize("name", ["regularization", "alpha"])
 def test_what_must_be_above_0_is_checked(name: str) -> None:
     with pytest.raises(ConfigError, match=f"ALS: {name} is 0; give a number above 0"):
         ALS(**{name: 0}).fit(small_site())
+
+
+def test_attributes_saved_under_their_former_names_are_understood() -> None:
+    data = small_site()
+    model = ALS(factors=6).fit(data)
+    former = {now: then for then, now in ALS.renamed_attributes.items()}
+    restored = ALS(factors=6)
+    restored._restore({former.get(name, name): value for name, value in model._state().items()})
+    assert_same(restored.recommend(data, EVERYBODY, 5), model.recommend(data, EVERYBODY, 5))

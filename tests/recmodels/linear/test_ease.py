@@ -64,11 +64,6 @@ def test_too_many_items_are_refused_with_the_memory_it_would_take(monkeypatch: p
         EASE().fit(small_site())
 
 
-def test_an_indefinite_matrix_is_refused() -> None:
-    with pytest.raises(NightrecError, match="regularization -5"):
-        EASE(regularization=-5).fit(small_site())
-
-
 def test_the_approximation_solves_ridge_regression_on_the_nearest_items() -> None:
     data = small_site()
     X = data.matrix.toarray().astype(np.float64)

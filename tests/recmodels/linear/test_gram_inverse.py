@@ -1,8 +1,11 @@
 """A Gram matrix is inverted alike by LAPACK and by torch."""
 
 import numpy as np
+import pytest
 
+from recmodels.errors import NightrecError
 from recmodels.linear import gram_inverse
+from tests.recmodels.contract import small_site
 
 
 def test_torch_inverts_as_lapack_does() -> None:
@@ -14,3 +17,8 @@ def test_torch_inverts_as_lapack_does() -> None:
     np.testing.assert_allclose(by_lapack, np.linalg.inv(gram.astype(np.float64)), atol=1e-5)
     np.testing.assert_allclose(by_torch, by_lapack, atol=1e-5)
     assert not gram_inverse.invert_by_torch(-gram, "cpu")
+
+
+def test_an_indefinite_matrix_is_refused() -> None:
+    with pytest.raises(NightrecError, match="regularization -5"):
+        gram_inverse.inverse_of_gram(small_site().matrix, -5)
