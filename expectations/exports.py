@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from expectations.errors import ExportRefused
 from expectations.rules import Rule, statistic
 from expectations.runner import Suite, write_docs
-from recmodels.errors import ExportRefused
 
 ZERO = {  # counts that are zero in a sound export: the column they are about, and what one of them is
     "users_unknown": ("user_id", "rows for users that are not known"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from recmodels.options import FitOptions
     from recmodels.pairwise.hybrid import Embedding, Hybrid
     from recmodels.pairwise.ncf import NCF
+    from recmodels.persistence import load, save
     from recmodels.popularity import Popularity
     from recmodels.recommendations import Recommendations, SimilarItems
     from recmodels.registry import create
@@ -63,6 +64,8 @@ _MODULES = {
     "compare": "evaluation",
     "create": "registry",
     "evaluate": "evaluation",
+    "load": "persistence",
+    "save": "persistence",
 }
 
 __all__ = [
@@ -93,6 +96,8 @@ __all__ = [
     "compare",
     "create",
     "evaluate",
+    "load",
+    "save",
 ]
 
 

@@ -2,20 +2,17 @@
 
 A model says how to learn (`_fit`) and how to score a few users against all items (`_score`). Everything a reader
 of the lists relies on is done here, once: no seen item, no item that is not allowed, exact ranking, bounded memory,
-explanations, and files that hold data and nothing that could be executed.
+explanations. `recmodels.persistence` writes fitted models to files and reads them.
 """
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
@@ -31,9 +28,6 @@ SCORE_BYTES = 128 * 2**20
 
 PAIRS = 2**22
 """How many (recommendation, history item) pairs are explained at a time: some 100 MB of working memory."""
-
-FORMAT = 1
-"""Version of the files that `save` writes."""
 
 State: TypeAlias = dict[str, Any]  # arrays, sparse arrays, recommenders by name, and what JSON can hold
 
@@ -187,66 +181,6 @@ class Recommender(ABC):
         for start, stop in chunks(sizes, PAIRS):
             reasons[start:stop] = self._reasons(self._history(data, users[start:stop]), top.items[start:stop])
         return reasons
-
-    def save(self, folder: Path) -> None:
-        """Write `model.json` and `model.safetensors` into `folder`: nothing in them is executed on loading."""
-        from safetensors.numpy import save_file
-
-        from recmodels.registry import name_of
-
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors: dict[str, NDArray[Any]] = {}
-        plain: State = {}
-        for name, value in self._state().items():
-            if isinstance(value, sparse.csr_array):
-                plain[name] = {"csr": list(value.shape)}
-                tensors |= {f"{name}.{part}": getattr(value, part) for part in ("data", "indices", "indptr")}
-            elif isinstance(value, np.ndarray):
-                tensors[name] = np.ascontiguousarray(value)
-            elif isinstance(value, dict) and all(isinstance(part, np.ndarray) for part in value.values()):
-                plain[name] = {"arrays": list(value)}
-                tensors |= {f"{name}.{part}": np.ascontiguousarray(array) for part, array in value.items()}
-            elif isinstance(value, dict):  # of other recommenders, each in a folder of its own
-                plain[name] = {"models": list(value)}
-                for other, model in value.items():
-                    model.save(folder / name / other)
-            else:
-                plain[name] = value
-        about = {"format": FORMAT, "recommender": name_of(type(self)), "parameters": asdict(self), "learnt": plain}
-        save_file(tensors, folder / "model.safetensors")
-        (folder / "model.json").write_text(json.dumps(about, indent=2) + "\n")
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read a model saved by any subclass of the class this is called on. Raises NightrecError otherwise."""
-        from safetensors.numpy import load_file
-
-        from recmodels.registry import create
-
-        if not (folder / "model.json").exists():
-            raise NightrecError(f"{folder} holds no model.json; train the model first.")
-        about = json.loads((folder / "model.json").read_text())
-        if about.get("format") != FORMAT:
-            raise NightrecError(
-                f"{folder / 'model.json'}: format {about.get('format')}, known is {FORMAT}; train again."
-            )
-        model = create(about["recommender"], about["parameters"], note=False)
-        if not isinstance(model, cls):
-            raise NightrecError(f"{folder} holds the model {about['recommender']}, not a {cls.__name__}.")
-        tensors: State = load_file(folder / "model.safetensors")
-        state: State = {}
-        for name, value in about["learnt"].items():
-            if isinstance(value, dict) and "csr" in value:
-                parts = tuple(tensors.pop(f"{name}.{part}") for part in ("data", "indices", "indptr"))
-                state[name] = sparse.csr_array(parts, shape=value["csr"])
-            elif isinstance(value, dict) and "arrays" in value:
-                state[name] = {part: tensors.pop(f"{name}.{part}") for part in value["arrays"]}
-            elif isinstance(value, dict):
-                state[name] = {other: Recommender.load(folder / name / other) for other in value["models"]}
-            else:
-                state[name] = value
-        model._restore(state | tensors)
-        return model
 
     def _restore(self, state: State) -> None:
         """Set what was saved; a model whose attributes have been renamed since finds those of older files here."""

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from flows.cli.copies import mirror, sink
+from flows.cli.exit_codes import exit_code
 from flows.cli.exports import diff, forget, pin, recs, rollback, unpin, verify
 from flows.cli.models import tune
 from flows.cli.night import backfill, run, validate
@@ -44,7 +45,7 @@ def main() -> None:
         text = f"{type(error).__name__}: {error} (`nightrec --debug …` shows where)"
         text = str(error) if isinstance(error, NightrecError) else text
         Console(stderr=True).print(f"nightrec: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code if isinstance(error, NightrecError) else NightrecError.exit_code)
+        sys.exit(exit_code(error))
 
 
 for command in (

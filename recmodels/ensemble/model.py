@@ -21,6 +21,7 @@ from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, l
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.options import FitOptions
 from recmodels.parameters import Seed
+from recmodels.persistence import load
 from recmodels.ranking.topk import TopK
 
 MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content")
@@ -121,7 +122,7 @@ class Ensemble(Recommender):
         """A member that knows all of the data, from its folder if there is one."""
         if folder is None:
             return self._learnt(name, data, options)
-        model = Recommender.load(folder)
+        model = load(folder)
         if model.n_items_ != data.n_items or model != self._made(name):
             raise NightrecError(f"{folder} holds another model.")
         return model

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.base import Recommender
 from recmodels.data.arrays import Ints
 from recmodels.data.layout import ITEMS, PREPARED, USER_VOCABULARY, USERS, VOCABULARY, Split
 from recmodels.options import Earlier
+from recmodels.persistence import load
 
 
 def load_earlier(model: Path, then: Path, now: Path, split: Split) -> Earlier:
@@ -28,7 +28,7 @@ def load_earlier(model: Path, then: Path, now: Path, split: Split) -> Earlier:
         "user_terms": f"{split}/{USER_VOCABULARY}",
     }
     places = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
-    return Earlier(Recommender.load(model), places)
+    return Earlier(load(model), places)
 
 
 def aligned(then: pa.Array, now: pa.Array) -> Ints:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from statistics import median
 
-from recmodels.errors import GateRefused
 from recmodels.metrics.ranking import Metric
 from recmodels.metrics.significance import Difference, holm, paired
 from tasks.compare.decision import (
@@ -17,6 +16,7 @@ from tasks.compare.decision import (
 from tasks.compare.guards import broken_guards
 from tasks.compare.recent import Recent
 from tasks.compare.settings import GateSettings
+from tasks.errors import GateRefused
 from tasks.evaluate.summary import ModelSummary
 from tasks.store.manifests import Manifest
 from tasks.store.stage import log_event

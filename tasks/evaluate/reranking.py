@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recmodels.candidate import LISTS, PLAIN
+from recmodels.candidate_lists import LISTS, PLAIN
 from recmodels.data import layout
 from recmodels.metrics import diversity
 from recmodels.metrics import ranking as metrics

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from expectations.errors import ExportRefused
 from recmodels.data import layout
-from recmodels.errors import ExportRefused
 from recmodels.published.schema import contract, differences
 
 ROWS_AT_ONCE = 2_000_000

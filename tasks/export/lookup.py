@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from expectations.errors import ExportRefused
 from recmodels.data import layout
-from recmodels.errors import ConfigError, ExportRefused
+from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.reader import Export
 from tasks.store.files import read_json, sha256
@@ -92,8 +93,8 @@ def with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:
 
 def matched_terms(night: Night, rows: list[Row]) -> list[list[str]]:
     """For each row the terms that its item shares with its reason, best first, where the model looks at terms."""
-    from recmodels.base import Recommender
     from recmodels.content import Content
+    from recmodels.persistence import load
     from tasks.features.column_roles import VECTOR
 
     found: list[list[str]] = [[] for _ in rows]
@@ -106,7 +107,7 @@ def matched_terms(night: Night, rows: list[Row]) -> list[list[str]]:
     recommender = (read_json(champion) or {}).get("recommender")
     if not pairs or recommender != "content" or not vocabulary.exists():
         return found
-    model = Recommender.load(night.champion)
+    model = load(night.champion)
     assert isinstance(model, Content)
     place, sources, targets = (np.array(column, np.int32) for column in zip(*pairs, strict=True))
     table = pq.read_table(vocabulary, columns=["term", "column"])

@@ -12,6 +12,7 @@ from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.fallback import serve
+from recmodels.persistence import load
 from recmodels.popularity import Popularity
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.schema import contract, described
@@ -67,7 +68,7 @@ def export(
         plan = translate(night, "full", settings, features) if settings.rerank else None
         with replacing(night.store.export(export_id)) as out:
             published = published_ids(night, settings)
-            write_export(night, data, Recommender.load(night.champion), name, settings, features, out, plan, published)
+            write_export(night, data, load(night.champion), name, settings, features, out, plan, published)
             base = base_of(night.store, night.run_date) if settings.delta else None
             told_changes = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
-from recmodels.candidate import LISTS
+from recmodels.candidate_lists import LISTS
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints, Truth
 

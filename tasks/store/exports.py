@@ -13,7 +13,8 @@ from datetime import date
 
 import pyarrow.parquet as pq
 
-from recmodels.errors import ConfigError, ExportRefused, NightrecError
+from expectations.errors import ExportRefused
+from recmodels.errors import ConfigError, NightrecError
 from tasks.store.files import TEMPORARY, Json, now_text, read_json, sha256, sync, write_json
 from tasks.store.paths import Store
 from tasks.store.stage import log_event

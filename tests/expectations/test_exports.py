@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from expectations.errors import ExportRefused
 from expectations.exports import NEEDED, check_export
-from recmodels.errors import ExportRefused
 
 SOUND = dict.fromkeys(NEEDED, 0) | {
     "users_expected": 100,

@@ -15,6 +15,7 @@ from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.fallback import serve
+from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
 from recmodels.ranking.topk import TopK
 
@@ -268,8 +269,8 @@ class RecommenderContract(ABC):
         np.testing.assert_allclose(one, two, atol=self.rounding * np.abs(one[np.isfinite(one)]).max())
 
     def test_a_saved_model_recommends_the_same(self, model: Recommender, data: Dataset, tmp_path: Path) -> None:
-        model.save(tmp_path)
-        loaded = Recommender.load(tmp_path)
+        save(model, tmp_path)
+        loaded = load(tmp_path)
         assert loaded == model  # the same class and hyper-parameters
         assert_same(model.recommend(data, self.everybody, 10), loaded.recommend(data, self.everybody, 10))
         top = model.recommend(data, self.everybody, 10)

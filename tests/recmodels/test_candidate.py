@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
-from recmodels import candidate
+from recmodels.candidate import run as run_here
+from recmodels.candidate_spec import Spec
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
@@ -123,7 +124,7 @@ def test_nothing_is_learnt_of_unseen_users_whose_lists_follow_from_their_history
     unseen = np.array([3, 5], np.int32)
     pq.write_table(pa.table({"user_index": unseen}), features / layout.PREPARED / layout.UNSEEN)
     lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
-    candidate.run(candidate.Spec.read(specification(features, lists=lists)))
+    run_here(Spec.read(specification(features, lists=lists)))
     data = Dataset.load(features, "train")
     model = EASE(regularization=20).fit(data.without(unseen))
     wanted = model.recommend(data, unseen, 5, allowed=np.arange(N_ITEMS) != 4).items
@@ -135,7 +136,7 @@ def test_nothing_is_learnt_of_unseen_users_whose_lists_follow_from_their_history
 def test_lists_of_the_whole_catalogue_have_items_that_are_not_available(features: Path) -> None:
     for unavailable in (False, True):
         lists = {"out": str(features.parent / "lists"), "users": "all", "k": 20, "unavailable": unavailable}
-        candidate.run(candidate.Spec.read(specification(features, lists=lists)))
+        run_here(Spec.read(specification(features, lists=lists)))
         listed = pq.read_table(features.parent / "lists" / "lists.parquet")["item_index"].to_numpy()
         assert (4 in listed) == unavailable
 
@@ -150,12 +151,12 @@ def test_a_model_that_foresees_ratings_says_how_wrong_it_was(features: Path) -> 
     pq.write_table(pa.table(held), features / layout.PREPARED / layout.HOLDOUT)
     lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
     asked = specification(features, recommender="mf", params={"epochs": 2}, lists=lists)
-    found = candidate.run(candidate.Spec.read(asked))
+    found = run_here(Spec.read(asked))
     data = Dataset.load(features, "train")
     errors = MF(epochs=2).fit(data).predict(data, np.array([3, 5]), np.array([0, 2])) - [5, 1]
     assert found["rmse"] == pytest.approx(np.sqrt((errors**2).mean()))
     assert found["mae"] == pytest.approx(np.abs(errors).mean())
-    assert "rmse" not in candidate.run(candidate.Spec.read(specification(features, lists=lists)))  # ease foresees none
+    assert "rmse" not in run_here(Spec.read(specification(features, lists=lists)))  # ease foresees none
 
 
 def test_earlier_windows_are_measured_as_a_night_would_have_been(features: Path) -> None:
@@ -164,7 +165,7 @@ def test_earlier_windows_are_measured_as_a_night_would_have_been(features: Path)
     lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
     days = data.end / 4 / DAY  # quarters of all the time there is
     asked = specification(features, lists=lists, windows=5, window_days=days)
-    found = candidate.run(candidate.Spec.read(asked))["windows"]
+    found = run_here(Spec.read(asked))["windows"]
     assert [one["window"] for one in found] == [1, 2, 3]  # before the fourth, there is nothing to learn from
     start = data.end - round(days * DAY)
     before, after = data.timestamp < start, data.timestamp >= start
@@ -184,7 +185,7 @@ def test_earlier_windows_are_measured_as_a_night_would_have_been(features: Path)
     assert pq.read_table(path).num_rows == len(data)
 
     late = specification(features, lists=lists, windows=2, window_days=days, minutes=1e-9)
-    assert candidate.run(candidate.Spec.read(late))["windows"][0]["failed"] == "no time was left for it"
+    assert run_here(Spec.read(late))["windows"][0]["failed"] == "no time was left for it"
 
 
 def test_a_refusal_is_written_as_one_sentence_with_its_exit_code(features: Path) -> None:

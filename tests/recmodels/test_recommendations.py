@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.linear.ease import EASE
+from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
 
 LOG = pd.DataFrame(
@@ -71,8 +71,8 @@ def test_unknown_ids_are_named() -> None:
 
 def test_a_loaded_model_knows_its_items_and_takes_no_others(tmp_path: Path) -> None:
     model = EASE(regularization=1.0).fit(DATA)
-    model.save(tmp_path)
-    again = Recommender.load(tmp_path)
+    save(model, tmp_path)
+    again = load(tmp_path)
     expected = model.recommend(DATA, ["dot"], 2).to_pandas()
     pd.testing.assert_frame_equal(again.recommend(DATA, ["dot"], 2).to_pandas(), expected)
     renamed = Dataset.from_pandas(LOG.assign(sku=LOG["sku"] + "!"), user="customer", item="sku")

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
+from recmodels.persistence import save
 from tasks.export.settings import ExportSettings
 from tasks.export.stage import export
 from tasks.features.settings import FeatureSettings
@@ -44,7 +45,7 @@ def prepare_night(root: Path, run_date: date = RUN_DATE) -> Night:
     write_prepared(night.valid, PrepareSettings(holdout="last"), CUTOFF, night.prepared)
     for split in ("train", "full"):
         write_features(night.prepared, night.valid, split, FeatureSettings(), night.features / split)  # type: ignore[arg-type]
-    ItemKNN().fit(Dataset.load(night.features, "full")).save(night.champion)
+    save(ItemKNN().fit(Dataset.load(night.features, "full")), night.champion)
     return night
 
 

@@ -17,6 +17,7 @@ from recmodels.errors import ConfigError, NightrecError
 from recmodels.factors.als import ALS
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.options import DEFAULTS, FitOptions
+from recmodels.persistence import save
 from recmodels.popularity import Popularity
 from recmodels.registry import create
 from tests.recmodels.contract import N_USERS, NEWCOMER, RecommenderContract, assert_same, small_site
@@ -88,11 +89,11 @@ def test_too_few_users_to_fit_on_make_all_members_count_alike() -> None:
 def test_members_that_are_there_already_are_taken_as_they_are(tmp_path: Path) -> None:
     data = small_site()
     recipes = {"small": {"recommender": "als", "params": {"factors": 4}}}
-    ALS(factors=4).fit(data).save(tmp_path / "small")
+    save(ALS(factors=4).fit(data), tmp_path / "small")
     plain = Ensemble(members=["item_knn", "small"], recipes=recipes).fit(data)
     taken = replace(plain).fit(data, FitOptions(members={"small": tmp_path / "small"}))
     assert_same(taken.recommend(data, EVERYBODY, 10), plain.recommend(data, EVERYBODY, 10))
-    ALS(factors=8).fit(data).save(tmp_path / "other")
+    save(ALS(factors=8).fit(data), tmp_path / "other")
     with pytest.raises(NightrecError, match="only item_knn is left; it takes two"):
         replace(plain).fit(data, FitOptions(members={"small": tmp_path / "other"}))
 

@@ -18,6 +18,7 @@ from recmodels.options import Earlier, FitOptions
 from recmodels.pairwise.hybrid import Hybrid
 from recmodels.pairwise.ncf import NCF
 from recmodels.pairwise.warm_start import aligned, load_earlier
+from recmodels.persistence import save
 from tests.recmodels.contract import N_ITEMS, N_USERS, small_site
 
 torch.set_num_threads(1)
@@ -119,7 +120,7 @@ def test_places_are_read_from_the_indices_of_both_nights(tmp_path: Path) -> None
         for name, table in tables.items():
             (tmp_path / night / name).parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, tmp_path / night / name)
-    Hybrid(**KIND).fit(small_site()).save(tmp_path / "model")
+    save(Hybrid(**KIND).fit(small_site()), tmp_path / "model")
     earlier = load_earlier(tmp_path / "model", tmp_path / "then", tmp_path / "now", "train")
     assert {name: places.tolist() for name, places in earlier.places.items()} == {
         "users": [1, -1],

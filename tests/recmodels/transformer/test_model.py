@@ -7,6 +7,7 @@ import pytest
 from recmodels import parameters
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
+from recmodels.persistence import load, save
 from recmodels.registry import create
 from recmodels.transformer.model import Transformer
 from tests.recmodels.contract import N_ITEMS, RecommenderContract, small_site
@@ -61,8 +62,8 @@ def test_the_scores_of_several_seeds_are_added(tmp_path: Path, caplog: pytest.Lo
     assert [line for line in caplog.messages if "etwork" in line] == ["Network 1 of 2:", "Network 2 of 2:"]
     parts = [Transformer(**settings, seed=seed).fit(data)._score(data, users) for seed in (1, 2)]
     np.testing.assert_allclose(both._score(data, users), sum(parts), rtol=1e-5, atol=1e-5)
-    both.save(tmp_path)
-    again = Transformer.load(tmp_path)
+    save(both, tmp_path)
+    again = load(tmp_path, Transformer)
     np.testing.assert_array_equal(again._score(data, users), both._score(data, users))
 
 
@@ -101,7 +102,7 @@ def test_what_follows_an_item_is_explained_by_it() -> None:
 
 
 def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -> None:
-    Transformer(**TINY, content=True).fit(small_site()).save(tmp_path)
+    save(Transformer(**TINY, content=True).fit(small_site()), tmp_path)
     from safetensors.numpy import load_file
 
     names = load_file(tmp_path / "model.safetensors").keys()

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from expectations.errors import ExportRefused
 from recmodels.data.dataset import Dataset
-from recmodels.errors import ExportRefused
 from recmodels.knn.item_knn import ItemKNN
+from recmodels.persistence import save
 from recmodels.popularity import Popularity
 from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit, profile_of
@@ -99,7 +100,7 @@ def similar(night: Night) -> dict[str, list[tuple[str, float]]]:
 
 def test_similar_items_are_the_models_own_best_on_offer_first(night: Night) -> None:
     """Cosines of the items' columns of users: i0 has {0, 1, 3, 4}, i1 {0, 1, 2, 4}, i2 {0, 2, 3, 4}, i5 {1}."""
-    ItemKNN(weighting="cosine", popularity_power=0.5).fit(Dataset.load(night.features, "full")).save(night.champion)
+    save(ItemKNN(weighting="cosine", popularity_power=0.5).fit(Dataset.load(night.features, "full")), night.champion)
     publish(night, similar=2)
     found = similar(night)
     assert found["i0"] == [("i1", 0.75), ("i2", 0.75)]
@@ -112,7 +113,7 @@ def test_similar_items_are_the_models_own_best_on_offer_first(night: Night) -> N
 def test_a_champion_that_cannot_tell_which_items_are_alike_leaves_that_to_item_knn(night: Night) -> None:
     publish(night, similar=2)
     expected = similar(night)
-    Popularity().fit(Dataset.load(night.features, "full")).save(night.champion)
+    save(Popularity().fit(Dataset.load(night.features, "full")), night.champion)
     assert publish(night, similar=2, fresh=True)["export_id"] == f"{RUN_DATE}.2"
     assert similar(night) == expected
 

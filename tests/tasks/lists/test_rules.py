@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from expectations.errors import ExportRefused
 from recmodels.data.dataset import Dataset
-from recmodels.errors import ConfigError, ExportRefused
+from recmodels.errors import ConfigError
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit, profile_of
 from tasks.features.settings import FeatureSettings

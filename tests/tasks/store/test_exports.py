@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recmodels.errors import ConfigError, ExportRefused
+from expectations.errors import ExportRefused
+from recmodels.errors import ConfigError
 from recmodels.published.reader import Export
 from tasks.store.exports import rollback, switches, whole_exports
 from tasks.store.files import read_json, sha256

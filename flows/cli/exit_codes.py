@@ -1,0 +1,13 @@
+"""How a command says to a scheduler how it ended."""
+
+from expectations.errors import ExportRefused
+from recmodels.errors import ConfigError, DataRefused
+from tasks.errors import GateRefused
+
+FAILED = 1
+CODES: dict[type[Exception], int] = {ConfigError: 2, DataRefused: 3, ExportRefused: 4, GateRefused: 4}
+
+
+def exit_code(error: Exception) -> int:
+    """2 bad arguments or configuration, 3 the data were refused, 4 the result was refused; 1 anything else."""
+    return next((code for kind, code in CODES.items() if isinstance(error, kind)), FAILED)

@@ -1,0 +1,78 @@
+"""The lists of a candidate: whose they are, what they may hold, and the Parquet files that they are written to."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recmodels.base import Recommender
+from recmodels.candidate_spec import ListsSpec
+from recmodels.data.arrays import Bools, Ints
+from recmodels.data.dataset import Dataset
+from recmodels.data.layout import HOLDOUT, ITEMS, PREPARED
+from recmodels.errors import ConfigError
+from recmodels.fallback import Lists, serve
+from recmodels.ranking.rerank import Rules
+
+LISTS, PLAIN = "lists.parquet", "plain.parquet"  # as they are shown; as they would be without rules
+LIST_POSITIONS = 2**20  # of lists that are made and written at a time: some 50 MB
+SCHEMA = pa.schema(
+    [
+        ("user_index", pa.int32()),
+        ("rank", pa.int16()),  # from 1
+        ("item_index", pa.int32()),
+        ("score", pa.float32()),
+        ("cold", pa.bool_()),  # whether the fallback supplied the item
+    ]
+)
+
+
+def write_lists(
+    lists: ListsSpec, model: Recommender, fallback: Recommender, data: Dataset, users: Ints, allowed: Bools
+) -> None:
+    """Lists by batches of users, in their order, so that memory does not grow with the number of users."""
+    lists.out.mkdir(parents=True, exist_ok=True)
+    step = max(1, LIST_POSITIONS // lists.k)
+    rules = Rules.load(lists.rules) if lists.rules else None
+
+    def batch(i: int, rules: Rules | None) -> Lists:
+        return serve(
+            model, fallback, data, users[i : i + step], lists.k,
+            allowed=allowed, repeats=lists.repeats, min_history=lists.min_history, rules=rules,
+        )  # fmt: skip
+
+    for name, by in [(LISTS, rules), (PLAIN, None)] if rules else [(LISTS, None)]:
+        _write(lists.out / name, (batch(i, by) for i in range(0, len(users), step)))
+
+
+def _write(path: Path, batches: Iterable[Lists]) -> None:
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+        for served in batches:
+            row, place = np.nonzero(served.items >= 0)
+            columns = [
+                served.users[row],
+                (place + 1).astype(np.int16),
+                served.items[row, place],
+                served.scores[row, place],
+                served.cold[row, place],
+            ]
+            writer.write_table(pa.table(columns, schema=SCHEMA))
+
+
+def users_of(features: Path, lists: ListsSpec | None, data: Dataset) -> Ints:
+    """The users that lists are made for."""
+    if lists is None:
+        return np.empty(0, np.int32)
+    if lists.users == "all":
+        return np.arange(data.n_users, dtype=np.int32)
+    if lists.users == "holdout":
+        return np.unique(pq.read_table(features / PREPARED / HOLDOUT, columns=["user_index"])["user_index"].to_numpy())
+    raise ConfigError(f"Lists for {lists.users!r}: there are lists for 'holdout' and for 'all' users.")
+
+
+def allowed_items(features: Path, lists: ListsSpec) -> Bools:
+    """Which items may be listed: bool [n_items]."""
+    available: Bools = pq.read_table(features / PREPARED / ITEMS, columns=["available"])["available"].to_numpy()
+    return np.ones_like(available) if lists.unavailable else available

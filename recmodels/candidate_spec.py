@@ -1,0 +1,81 @@
+"""What a candidate's process is asked to do: a JSON file, read into types."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from recmodels import registry
+from recmodels.data.layout import Split
+from recmodels.errors import ConfigError
+from recmodels.options import FitOptions
+
+
+@dataclass(frozen=True)
+class ListsSpec:
+    """Which lists to write into `out`/lists.parquet: of the users in the holdout, or of all."""
+
+    out: Path
+    users: str  # "holdout" or "all"
+    k: int
+    min_history: int = 1
+    repeats: bool = False
+    rules: Path | None = None  # see recmodels.ranking.rerank; the lists without them go to `out`/plain.parquet
+    unavailable: bool = False  # whether items that are not available may be listed
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> "ListsSpec":
+        paths = {name: Path(raw[name]) for name in ("out", "rules") if raw.get(name) is not None}
+        return cls(**raw | paths)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to do; as JSON, paths are strings."""
+
+    features: Path
+    split: Split
+    recommender: str
+    params: dict[str, Any]
+    seed: int
+    fit: bool  # whether to train, and write the model, or to read it
+    model: Path
+    lists: ListsSpec | None
+    result: Path
+    earlier: dict[str, str] | None = None  # the `model` to start from, and the `features` that it was trained on
+    minutes: float | None = None  # a training in epochs ends with its best weights before then
+    windows: int = 1  # how many are measured: beside the holdout, so many less one within the training window
+    window_days: float = 7
+    models: dict[str, str] = field(default_factory=dict)  # folders of members that an ensemble takes as they are
+    without: list[str] = field(default_factory=list)  # members that an ensemble leaves out
+
+    @classmethod
+    def read(cls, path: Path) -> "Spec":
+        """Raises ConfigError for a file that is not such a specification."""
+        try:
+            raw = json.loads(path.read_text())
+            lists = raw.pop("lists")
+            raw |= {name: Path(raw[name]) for name in ("features", "model", "result")}
+            return cls(**raw, lists=lists and ListsSpec.of(lists))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ConfigError(f"{path} is no specification of a candidate: {error!r}.") from error
+
+    def fit_options(self) -> FitOptions:
+        """When the training ends, where a killed one resumes, what it starts from, and which members there are."""
+        options = FitOptions(
+            minutes=self.minutes,
+            checkpoint=self.result.with_suffix(".checkpoint"),
+            members={name: Path(folder) for name, folder in self.models.items()},
+            without=tuple(self.without),
+        )
+        if self.earlier:
+            from recmodels.pairwise.warm_start import load_earlier
+
+            then = {name: Path(folder) for name, folder in self.earlier.items()}
+            earlier = load_earlier(then["model"], then["features"], self.features, self.split)
+            options = replace(options, warm_start=earlier)
+        return registry.fit_options(self.recommender, self.params, options)
+
+    def of_backtest(self, window: int) -> "Spec":
+        """The same for an earlier window: it starts from nothing that has seen what the window measures."""
+        return replace(self, result=self.result.with_suffix(f".window{window}"), models={}, earlier=None)
