@@ -136,7 +136,7 @@ def models(_: Path) -> dict[str, Case]:
     from recmodels.data.dataset import Dataset
     from recmodels.factors.als import ALS
     from recmodels.knn.item_knn import ItemKNN
-    from recmodels.linear.ease import Ease
+    from recmodels.linear.ease import EASE
 
     random = np.random.default_rng(0)
     users, items = random.integers(0, 20_000, 500_000), (random.random(500_000) ** 2 * 3_000).astype(np.int64)
@@ -145,7 +145,7 @@ def models(_: Path) -> dict[str, Case]:
     return {
         "fit_item_knn": lambda: ItemKNN().fit(data),
         "fit_als": lambda: ALS(factors=64, iterations=2).fit(data),
-        "fit_ease": lambda: Ease(method="exact").fit(data),
+        "fit_ease": lambda: EASE(method="exact").fit(data),
     }
 
 

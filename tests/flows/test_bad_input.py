@@ -306,7 +306,7 @@ SETTINGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         '[inputs.interactions]\npath = "good.csv"\nencoding = "utf9"',
         ("inputs.interactions.encoding = 'utf9': unknown encoding 'utf9'",),
     ),
-    "bad model name": ("[models.Ease]", ("'Ease' is no model name: use lower-case letters, digits and _.",)),
+    "bad model name": ("[models.EASE]", ("'EASE' is no model name: use lower-case letters, digits and _.",)),
     "unknown recommender": ('[models.mine]\nrecommender = "easy"', ("'easy'", "did you mean 'ease'?")),
     "unknown parameter": (
         "[models.ease.parameters]\nregularisation = 3",

@@ -14,7 +14,7 @@ from recmodels import registry
 from recmodels.errors import ConfigError
 from recmodels.factors.als import ALS
 from recmodels.knn.item_knn import ItemKNN
-from recmodels.linear.ease import Ease
+from recmodels.linear.ease import EASE
 from recmodels.parameters import Renamed, Search, check, current, parameters_of
 from tests.recmodels.contract import small_site
 
@@ -90,8 +90,8 @@ def test_a_model_made_in_python_is_checked_when_it_is_fitted() -> None:
         ItemKNN(weighting="cosin").fit(small_site())  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="ALS: iterations is 0; give a whole number of at least 1"):
         ALS(iterations=0).fit(small_site())
-    with pytest.raises(ConfigError, match="Ease: method is 'exakt'; did you mean 'exact'"):
-        Ease(method="exakt").fit(small_site())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="EASE: method is 'exakt'; did you mean 'exact'"):
+        EASE(method="exakt").fit(small_site())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -132,8 +132,8 @@ def test_former_names_are_understood_with_a_note(caplog: pytest.LogCaptureFixtur
 
 def test_a_subclass_says_what_it_has_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
     renamed: dict[str, Renamed] = {"lambda": "regularization"}
-    monkeypatch.setattr(Ease, "renamed", renamed)
-    assert registry.create("ease", {"lambda": 7.0}) == Ease(regularization=7.0)
+    monkeypatch.setattr(EASE, "renamed", renamed)
+    assert registry.create("ease", {"lambda": 7.0}) == EASE(regularization=7.0)
     with pytest.raises(ConfigError, match=r"ease: regularization is -1\.0; give a number of at least 0"):
         registry.create("ease", {"lambda": -1.0})
 
