@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.ids import indices_of
@@ -44,6 +45,9 @@ class Recommender(ABC):
 
     uses_gpu: ClassVar[bool] = False
     """Whether it computes on a GPU where the process sees one."""
+
+    needs_torch: ClassVar[bool] = False
+    """Whether it computes with PyTorch, which is an extra of nightrec."""
 
     renamed: ClassVar[Mapping[str, Renamed]] = {}
     """Former names of hyper-parameters: what they are called now, or a function of the value that says so."""
@@ -90,10 +94,12 @@ class Recommender(ABC):
         """Learn from `data`; whatever was learned before is forgotten.
 
         Raises:
-            ConfigError: a hyper-parameter is of a wrong type or out of its range.
+            ConfigError: a hyper-parameter is of a wrong type or out of its range, or PyTorch is needed and absent.
             DataRefused: there are no interactions.
         """
         check_model(self)
+        if self.needs_torch:
+            require_torch(type(self).__name__)
         self._check()
         if len(data) == 0:
             raise DataRefused("There are no interactions to learn from; look at the dates and the filters.")

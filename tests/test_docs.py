@@ -152,11 +152,6 @@ def test_the_picture_of_the_imports_has_every_package() -> None:
         assert {node for node in drawn.nodes if f">{node}</text>" not in picture} == set(), "make graph"
 
 
-def test_no_two_packages_import_each_other() -> None:
-    for drawn in graph.imports():
-        assert graph.floors(drawn)[1] == set(), drawn.title
-
-
 def test_the_changelog_has_every_renamed_setting_and_parameter() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     for old, new in RENAMED.items():

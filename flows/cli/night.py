@@ -36,11 +36,12 @@ def run(
     settings: "NightConfig", run_date: date, fresh: bool, k: int | None, forced_model: str | None, dry_run: bool
 ) -> None:
     """Run one night, on this machine; without --interactions on a built-in demo site."""
+    from flows.settings.checks import check_forced_model, check_installed
+
     settings = settings.with_k(k)
+    check_installed(settings)
     store = Store(settings.store.absolute())
     if forced_model is not None:
-        from flows.settings.checks import check_forced_model
-
         check_forced_model(settings, store, run_date, forced_model)
     from flows.cli.console import console, progress, show_night
     from flows.operate.server import embedded_server
@@ -71,8 +72,10 @@ def run(
 )
 def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, parallel: int, publish: Any) -> None:
     """Run the nights of a range; those that are complete are skipped, so it can be run again at any time."""
+    from flows.settings.checks import check_installed
     from flows.settings.options import BackfillOptions
 
+    check_installed(settings)
     options = BackfillOptions(first=first, last=last, parallel=parallel, publish=publish, fresh=fresh)
     from flows.cli.console import console, progress
     from flows.operate.server import embedded_server

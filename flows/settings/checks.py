@@ -3,8 +3,21 @@
 from datetime import date
 
 from flows.settings.site import NightConfig
+from recmodels.compute.device import require_torch
 from recmodels.errors import ConfigError
+from recmodels.registry import kind_of
 from tasks.store.paths import Store
+
+
+def check_installed(config: NightConfig) -> None:
+    """Check that the models of a night that is run on this machine have what they need.
+
+    Raises:
+        ConfigError: one needs PyTorch, which is not installed.
+    """
+    for name, candidate in config.enabled_models().items():
+        if kind_of(candidate.recommender or name).needs_torch:
+            require_torch(f"The model {name}")
 
 
 def check_forced_model(config: NightConfig, store: Store, run_date: date, name: str) -> None:

@@ -2,7 +2,10 @@
 
 import os
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+
+from recmodels.errors import ConfigError
 
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # Linux; Linux within Windows
 
@@ -16,8 +19,22 @@ def load_numba_first() -> None:
 
 
 @cache
+def has_torch() -> bool:
+    """Whether PyTorch is installed, which is an extra of nightrec."""
+    return find_spec("torch") is not None
+
+
+def require_torch(what: str) -> None:
+    """Raise ConfigError where PyTorch is not installed, naming `what` needs it."""
+    if not has_torch():
+        raise ConfigError(f"{what} needs PyTorch, which is not installed: pip install 'nightrec[torch]'.")
+
+
+@cache
 def cuda() -> bool:
     """Whether this process sees a CUDA device; torch is loaded only where there may be one."""
+    if not has_torch():
+        return False
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not any(Path(driver).exists() for driver in DRIVERS):
         return False
     import torch

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from recmodels.compute import device
 from recmodels.data.arrays import Floats
 
 Product: TypeAlias = Callable[[Floats, Floats, Floats], None]  # users [b, f], items [w, f], scores [b, w]: written
@@ -31,7 +32,8 @@ def torch_product(users: Floats, items: Floats, scores: Floats) -> None:
 
 def faster_product(operations: float) -> Product:
     """numpy's product or torch's, whichever is faster: timed once a process, where it pays."""
-    return timed_product() if "torch" in sys.modules or operations > TIMED_FROM else numpy_product
+    pays = "torch" in sys.modules or operations > TIMED_FROM
+    return timed_product() if pays and device.has_torch() else numpy_product
 
 
 @cache

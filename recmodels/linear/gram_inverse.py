@@ -65,6 +65,7 @@ def invert(gram: Floats) -> bool:
 
 def invert_by_torch(gram: Floats, device: str) -> bool:
     """The same on a device of torch; the inverse comes back into `gram`."""
+    require_torch(f"EASE with the exact inverse for more than {LAPACK_ITEMS:,} items")
     import torch
 
     host = torch.from_numpy(gram)

@@ -39,6 +39,7 @@ class PairModel(PairConfig, Recommender):
     """
 
     uses_gpu: ClassVar[bool] = True
+    needs_torch: ClassVar[bool] = True
     moved: ClassVar[tuple[str, ...]] = ("minutes",)
 
     def _check(self) -> None:

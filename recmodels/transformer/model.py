@@ -57,6 +57,7 @@ class Transformer(TransformerConfig, DotProduct):
     """
 
     uses_gpu: ClassVar[bool] = True
+    needs_torch: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, Renamed]] = RENAMED
     moved: ClassVar[tuple[str, ...]] = ("minutes", "checkpoint", "checkpoint_minutes")
 
