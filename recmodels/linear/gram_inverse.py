@@ -4,6 +4,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from recmodels.base import SCORE_BYTES
+from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Csr, Floats
 from recmodels.errors import NightrecError
 
