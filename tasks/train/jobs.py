@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels.data.layout import Split
 from recmodels.errors import NightrecError
-from recmodels.registry import kind_of
+from recmodels.registry import create
 from tasks.lists.settings import ListSettings
 from tasks.store.manifests import Manifest, finished
 from tasks.store.paths import Night, Store
@@ -73,6 +73,6 @@ class TrainingJob(BaseModel):
         if not counts:
             return 0
         rows = counts[self.split]["rows"]
-        model = kind_of(self.recommender)(**self.candidate.parameters)
+        model = create(self.recommender, self.candidate.parameters)
         loaded: int = 24 * rows
         return loaded + model.memory_needed(counts["users"], counts["items"], rows)

@@ -7,7 +7,7 @@ runs anywhere: `python -m recmodels.candidate SPEC.json`.
 from pathlib import Path
 
 from recmodels.data.layout import USERS, interactions_file, split_end
-from recmodels.registry import kind_of
+from recmodels.registry import create
 from tasks.lists.rules import FILE
 from tasks.store.files import Json, read_json
 from tasks.store.manifests import Manifest, finished, outputs, run_stage
@@ -88,7 +88,7 @@ def earlier(job: TrainingJob) -> Json:
     It must be of the same recipe. For the comparison both nights hold out their last days, and the earlier one was
     trained on nothing that tonight's measures.
     """
-    warm_start = getattr(kind_of(job.recommender)(**job.candidate.parameters), "warm_start", "no")
+    warm_start = getattr(create(job.recommender, job.candidate.parameters), "warm_start", "no")
     if warm_start == "no" or (job.split == "train" and warm_start != "always"):
         return {}
     for night in reversed(job.night.store.all_nights()):

@@ -107,3 +107,12 @@ def test_a_warm_start_takes_last_nights_vectors_by_id(night: Night) -> None:
         refit.fn(hybrid(one, "full", "refit"), MANIFEST, MANIFEST)
     logs = [(one.folder / "logs" / "hybrid-full.log").read_text() for one in (night, second)]
     assert ["users: 6 of 6 rows are of the earlier model" in log for log in logs] == [False, True]
+
+
+def test_parameters_of_former_names_count_in_the_estimate_of_memory(night: Night) -> None:
+    prepared = {"summary": {"users": 1000, "items": 500, "train": {"rows": 20_000}}}
+    default, then, now = (
+        job(night, "transformer", parameters=parameters).memory_needed(prepared)
+        for parameters in ({}, {"width": 256}, {"dim": 256})
+    )
+    assert default < then == now
