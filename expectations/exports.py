@@ -77,7 +77,10 @@ def check_export(profile: Mapping[str, Any], docs_out: Path | None = None, run_d
     """
     if missing := sorted(NEEDED - profile.keys()):
         raise ExportRefused(f"The export cannot be judged: nobody counted {', '.join(missing)}; {ADVICE}.")
-    suite = Suite("exports-table", _table_rules(profile))
+    rules = _table_rules(profile)
+    if docs_out is None and all(_holds(rule, profile.get(rule.checked)) for rule in rules):
+        return  # Great Expectations takes seconds to load; only a broken rule and the docs need it
+    suite = Suite("exports-table", rules)
     suite.check(pd.DataFrame([dict(profile)]))
     if docs_out is not None:
         write_docs(docs_out, [suite], run_date)
@@ -88,3 +91,11 @@ def check_export(profile: Mapping[str, Any], docs_out: Path | None = None, run_d
             for finding in failed
         )
         raise ExportRefused(f"The export breaks its contract: {broken}; {ADVICE}.")
+
+
+def _holds(rule: Rule, count: Any) -> bool:
+    """Whether a count is a number within the bounds of its rule."""
+    if not isinstance(count, int | float):
+        return False
+    least, most = rule.bounds.get("min_value"), rule.bounds.get("max_value")
+    return (least is None or count >= least) and (most is None or count <= most)

@@ -16,9 +16,9 @@ from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from tasks.ingest.demo import demo_site
+from tasks.store.events import log_event
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night, Store
-from tasks.store.stage import log_event
 
 
 def backfill_name() -> str:

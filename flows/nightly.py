@@ -20,7 +20,7 @@ from tasks.compare.stage import compare
 from tasks.features.stage import features
 from tasks.ingest.demo import demo_site
 from tasks.ingest.stage import ingest
-from tasks.lists.rules import list_rules
+from tasks.lists.stage import list_rules
 from tasks.prepare.stage import prepare
 from tasks.report.mlflow import mlflow_run
 from tasks.report.stage import recorded, report

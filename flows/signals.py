@@ -20,10 +20,10 @@ from flows.execution.run_dates import scheduled_date
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from tasks.report import notify as channels
+from tasks.store.events import log_event
 from tasks.store.files import read_json
 from tasks.store.lease import STALE, age
 from tasks.store.paths import Store
-from tasks.store.stage import log_event
 
 SENTENCES = {
     "failed": "{subject} failed: {reason}",

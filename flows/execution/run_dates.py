@@ -18,9 +18,9 @@ from prefect.runtime import deployment, flow_run
 from flows.execution.flow_runs import write_off
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
+from tasks.store.events import log_event
 from tasks.store.locking import held
 from tasks.store.paths import Store
-from tasks.store.stage import log_event
 
 
 def scheduled_date(config: NightConfig) -> date:

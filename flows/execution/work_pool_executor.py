@@ -23,9 +23,9 @@ from flows.settings.schedule import WorkerSettings
 from flows.train_model import run_job
 from recmodels.errors import NightrecError
 from tasks.report.artifacts import Progress
+from tasks.store.events import log_event
 from tasks.store.lease import age
 from tasks.store.manifests import Manifest
-from tasks.store.stage import log_event
 from tasks.train.jobs import TrainingJob
 from tasks.train.settings import CPU_POOL, GPU_POOL
 

@@ -18,8 +18,8 @@ from tasks.compare.recent import Recent
 from tasks.compare.settings import GateSettings
 from tasks.errors import GateRefused
 from tasks.evaluate.summary import ModelSummary
+from tasks.store.events import log_event
 from tasks.store.manifests import Manifest
-from tasks.store.stage import log_event
 from tasks.train.settings import PRIMARY
 
 SEED = 0  # of the tests: the same figures give the same decision

@@ -25,11 +25,12 @@ from tasks.export.writer import Parts, Writer, batches, describe_part
 from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings
+from tasks.store.events import log_event, logged
 from tasks.store.exports import newest_export, next_export_id, point_to
 from tasks.store.files import Json, digest, replacing, write_json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
-from tasks.store.stage import log_event, logged, stage_task
+from tasks.store.stage import stage_task
 from tasks.store.versions import NIGHTREC_VERSION, code_of, code_version
 
 

@@ -12,10 +12,11 @@ import pyarrow.fs as pafs
 
 from recmodels.errors import NightrecError
 from recmodels.published.reader import place, read, shown
+from tasks.store.events import logged
 from tasks.store.exports import switching, whole_exports
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Store
-from tasks.store.stage import logged, stage_task
+from tasks.store.stage import stage_task
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
 CHUNK = 8 * 2**20  # bytes

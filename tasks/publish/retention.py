@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from recmodels.errors import ConfigError
 from tasks.publish.settings import RetentionSettings
+from tasks.store.events import log_event
 from tasks.store.exports import age_order, named_export, switches, switching, whole_exports
 from tasks.store.files import TEMPORARY, Json, now_text, read_json, sync, write_json
 from tasks.store.paths import Store
-from tasks.store.stage import log_event
 
 
 def retain(store: Store, settings: RetentionSettings, now: datetime | None = None) -> list[str]:

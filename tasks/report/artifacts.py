@@ -15,9 +15,9 @@ from prefect.artifacts import (
 from tasks.compare.decision import Challenge, Decision
 from tasks.evaluate.summary import Figure, Trained
 from tasks.report.record import NightRecord, best_first
+from tasks.store.events import log_event
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
-from tasks.store.stage import log_event
 from tasks.train.settings import PRIMARY
 
 R = TypeVar("R")

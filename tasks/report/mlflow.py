@@ -12,9 +12,9 @@ from typing import Any
 
 from recmodels.published.reader import shown
 from tasks.report.settings import MlflowSettings
+from tasks.store.events import log_event
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
-from tasks.store.stage import log_event
 
 ONCE = "nightrec.started_at"  # the tag by which a night is known that has been logged
 LONGEST = 500  # characters of a value

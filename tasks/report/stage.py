@@ -14,10 +14,11 @@ from tasks.compare.decision import ComparisonSummary
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
 from tasks.report.page import up_to_date, write_report
 from tasks.report.record import NightRecord, StageLine, Status
+from tasks.store.events import current_night, event_log, log_event
 from tasks.store.files import Json, now_text, read_json, write_json
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
-from tasks.store.stage import current_night, event_log, log_event, stage_task
+from tasks.store.stage import stage_task
 
 
 @contextmanager

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from expectations.errors import ExportRefused
 from recmodels.errors import ConfigError, NightrecError
+from tasks.store.events import log_event
 from tasks.store.files import TEMPORARY, Json, now_text, read_json, sha256, sync, write_json
 from tasks.store.paths import Store
-from tasks.store.stage import log_event
 
 threads = threading.Lock()  # nights of a backfill may publish at the same time
 

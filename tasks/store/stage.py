@@ -1,11 +1,7 @@
-"""What every stage shares: how it appears in Prefect, and the line it leaves in the log of the night."""
+"""What every stage shares: how it appears in Prefect, and the lines it leaves in the log of the night."""
 
 import errno
-import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -15,15 +11,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 
+from tasks.store.events import logged
 from tasks.store.manifests import Manifest, Summary, run_stage
-
-event_log = logging.getLogger("nightrec.events")
-event_log.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
 
 PAUSES = [5.0, 30.0]  # seconds before the second and the third try
 
-current_night: ContextVar[str] = ContextVar("night", default="")
-"""Which night the lines are about, where several run at the same time."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,13 +61,6 @@ def stage_task(run_name: str, *, reads_and_writes: bool = False) -> Callable[[Ca
     return as_task
 
 
-def log_event(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
-    """Log one line; `event` is start, done, skipped, failed or note."""
-    level = logging.WARNING if event == "failed" else logging.INFO
-    extra = {"label": label, "event": event, "text": text, "seconds": seconds, "night": current_night.get()}
-    event_log.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
-
-
 def logged_stage(
     label: str,
     folder: Path,
@@ -92,18 +77,3 @@ def logged_stage(
         message = str(manifest["summary"].get("message", ""))
         line |= {"text": message, "event": "skipped" if manifest["skipped"] else "done"}
     return manifest
-
-
-@contextmanager
-def logged(label: str) -> Iterator[dict[str, str]]:
-    """Log the beginning and the end of what happens inside; the block fills in the text of the end."""
-    line = {"event": "done", "text": ""}
-    log_event(label, "start")
-    started = time.perf_counter()
-    try:
-        yield line
-    except Exception as error:
-        line |= {"event": "failed", "text": str(error).partition("\n")[0] or type(error).__name__}
-        raise
-    finally:
-        log_event(label, line["event"], line["text"], time.perf_counter() - started)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from recmodels.registry import create, kind_of
+from tasks.store.events import log_event
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, finished
-from tasks.store.stage import log_event
 from tasks.train.code import code_that_trains
 from tasks.train.jobs import TrainingJob
 from tasks.train.settings import Candidate

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from expectations import exports
 from expectations.errors import ExportRefused
 from expectations.exports import NEEDED, check_export
+from expectations.runner import Suite
 
 SOUND = dict.fromkeys(NEEDED, 0) | {
     "users_expected": 100,
@@ -75,3 +78,12 @@ def test_a_count_that_is_none_is_refused() -> None:
 def test_the_export_suite_joins_the_data_docs_of_the_night(tmp_path: Path) -> None:
     check_export(SOUND, tmp_path, "2026-11-25")
     assert "2026-11-25: exports-table passed" in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.parametrize(("count", "holds"), [(0, True), (1, False), (-1, False), (float("nan"), False), (None, False)])
+def test_the_bounds_alone_say_what_great_expectations_says(count: float | None, holds: bool) -> None:
+    profile = SOUND | {"rank_gaps": count}
+    (rule,) = [rule for rule in exports._table_rules(profile) if rule.checked == "rank_gaps"]
+    suite = Suite("exports-table", [rule])
+    suite.check(pd.DataFrame([profile]))
+    assert exports._holds(rule, count) == holds == (not suite.failed("critical"))

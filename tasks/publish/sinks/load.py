@@ -7,9 +7,10 @@ from recmodels.errors import NightrecError
 from tasks.publish.sinks.settings import BuiltIn, SinkSettings
 from tasks.publish.sinks.sink import Sink
 from tasks.publish.sinks.source import Published
+from tasks.store.events import logged
 from tasks.store.files import Json, digest, now_text, read_json, write_json
 from tasks.store.paths import Store
-from tasks.store.stage import logged, stage_task
+from tasks.store.stage import stage_task
 
 MODULES = {"delta": "delta_lake", "postgres": "postgres", "redis": "redis"}
 threads = threading.Lock()  # nights of a backfill may be published at the same time

@@ -23,9 +23,9 @@ from tasks.report.artifacts import gate_text
 from tasks.report.figures import best, figures
 from tasks.report.page import html, up_to_date, write_report
 from tasks.report.stage import recorded
+from tasks.store.events import log_event
 from tasks.store.files import Json, write_json
 from tasks.store.paths import Night, Store
-from tasks.store.stage import log_event
 from tests.tasks.site import RUN_DATE
 
 EVIL = "<script>alert(1)</script>"

@@ -9,9 +9,9 @@ from tasks.evaluate.summary import Figure
 from tasks.report.artifacts import interval, markdown
 from tasks.report.record import NightRecord
 from tasks.report.stage import recorded
+from tasks.store.events import log_event
 from tasks.store.files import Json, read_json, write_json
 from tasks.store.paths import Night, Store
-from tasks.store.stage import log_event
 from tests.tasks.site import RUN_DATE
 
 

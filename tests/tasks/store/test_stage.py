@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from recmodels.errors import DataRefused
+from tasks.store.events import logged
 from tasks.store.files import Json
-from tasks.store.stage import logged, logged_stage
+from tasks.store.stage import logged_stage
 
 
 def events(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:

@@ -1,0 +1,35 @@
+"""The log of the night: a line for the beginning and the end of each stage, and for what is worth a note."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+event_log = logging.getLogger("nightrec.events")
+event_log.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
+
+current_night: ContextVar[str] = ContextVar("night", default="")
+"""Which night the lines are about, where several run at the same time."""
+
+
+def log_event(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
+    """Log one line; `event` is start, done, skipped, failed or note."""
+    level = logging.WARNING if event == "failed" else logging.INFO
+    extra = {"label": label, "event": event, "text": text, "seconds": seconds, "night": current_night.get()}
+    event_log.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
+
+
+@contextmanager
+def logged(label: str) -> Iterator[dict[str, str]]:
+    """Log the beginning and the end of what happens inside; the block fills in the text of the end."""
+    line = {"event": "done", "text": ""}
+    log_event(label, "start")
+    started = time.perf_counter()
+    try:
+        yield line
+    except Exception as error:
+        line |= {"event": "failed", "text": str(error).partition("\n")[0] or type(error).__name__}
+        raise
+    finally:
+        log_event(label, line["event"], line["text"], time.perf_counter() - started)
