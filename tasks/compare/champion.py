@@ -1,7 +1,7 @@
 """The incumbent: the champion whose recipe readers' lists come from, which competes again tonight.
 
 The recipe is read from the manifest of the last export before tonight, so a champion that has been dropped from the
-configuration, or whose parameters there have changed, is still trained and measured beside its challengers.
+configuration, or whose parameters there have changed, is still trained and measured with its challengers.
 """
 
 from dataclasses import asdict

@@ -1,6 +1,6 @@
 """Slices: groups of users and of items for which a candidate is measured apart, so that a loss cannot hide in a mean.
 
-A slice is named ``<kind>:<value>``: ``history:5-19``, ``newness:new``, ``items:tail``, ``category:shoes``.
+A slice is named `<kind>:<value>`: `history:5-19`, `newness:new`, `items:tail`, `category:shoes`.
 """
 
 from pathlib import Path
@@ -32,11 +32,11 @@ SLICED = ("ndcg", "recall", "hit_rate")  # what is measured for each slice of us
 def user_slices(
     prepared: Path, features: Path, users: npt.NDArray[np.integer[Any]], settings: EvaluationSettings
 ) -> Slices:
-    """The slices that the measured ``users`` fall into, by history, newness and the columns of the configuration."""
+    """The slices that the measured `users` fall into, by history, newness and the columns of the configuration."""
     known = pq.read_table(features / layout.USER_FEATURES, columns=["interactions", "age_days"]).take(pa.array(users))
-    had = known["interactions"].to_numpy()
+    history = known["interactions"].to_numpy()
     age = known["age_days"].to_numpy()  # NaN without a history
-    slices = {f"history:{name}": (had >= low) & (had <= high) for name, (low, high) in HISTORY.items()}
+    slices = {f"history:{name}": (history >= low) & (history <= high) for name, (low, high) in HISTORY.items()}
     slices["newness:new"] = ~(age > settings.new_days)
     slices["newness:established"] = age > settings.new_days
     names = [name for name in settings.slices if name in pq.read_schema(prepared / layout.USERS).names]
@@ -49,10 +49,10 @@ def user_slices(
 def item_slices(prepared: Path, features: Path, settings: EvaluationSettings) -> Slices:
     """The slices of the items: by popularity in the training window, and by category."""
     count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
-    order = np.argsort(-count, kind="stable")
-    before = np.cumsum(count[order]) - count[order]  # interactions of the more popular ones
+    by_popularity = np.argsort(-count, kind="stable")
+    before = np.cumsum(count[by_popularity]) - count[by_popularity]  # interactions of the more popular ones
     share = np.empty(len(count))
-    share[order] = before / max(1, count.sum())
+    share[by_popularity] = before / max(1, count.sum())
     tail = (share >= MIDDLE) | (count == 0)
     slices = {"items:head": (share < HEAD) & ~tail, "items:middle": (share >= HEAD) & ~tail, "items:tail": tail}
     names = pq.read_schema(prepared / layout.ITEMS).names
@@ -81,7 +81,7 @@ def _filled(column: pa.ChunkedArray) -> Mask:
 
 
 def recall_of(items: Mask, truth_row: npt.NDArray[np.intp], truth_item: Ints, found: Mask, n: int) -> Metric:
-    """Share of each user's relevant items within ``items`` that were listed: [n], NaN for users with none."""
+    """Share of each user's relevant items within `items` that were listed: [n], NaN for users with none."""
     within = items[truth_item]
     relevant = np.bincount(truth_row[within], minlength=n)
     hits = np.bincount(truth_row[within], found[within], minlength=n)

@@ -17,7 +17,7 @@ from recmodels.ranking.rerank import Rules
 from tasks.export.audit_items import check_columns, item_tables, whole_lists
 
 COLUMNS = ["user_id", "rank", "item_id", "score", "source", "reason_item_id"]
-CELLS = 2**25  # of users by items that are looked at at a time
+CELLS = 2**25  # of users by items that are checked at a time
 
 
 def audit(
@@ -31,10 +31,10 @@ def audit(
     rules: Rules | None = None,
     published: pa.Array | None = None,
 ) -> dict[str, Any]:
-    """Count what breaks the contract, or the site's ``rules``, in ``export`` and return the counts.
+    """Count what breaks the contract, or the site's `rules`, in `export` and return the counts.
 
-    ``data`` is the full window that the lists were made from; ``docs`` a folder of Data Docs that gets a page more.
-    ``published`` are the users' ids in the export, in the order of the features, where they are not their own.
+    `data` is the full window that the lists were made from; `docs` a folder of Data Docs that gets a page more.
+    `published` are the users' ids in the export, in the order of the features, where they are not their own.
     Memory is bounded by the interactions and some two million rows of lists.
 
     Raises:
@@ -116,22 +116,22 @@ def profile_of(
         counts["items_unavailable"] += int((~available[item[item >= 0]]).sum())
         counts["items_excluded"] += int((~listable[item[item >= 0]]).sum())
         if rules is not None and rules.categories is not None:
-            listed = Pairs(user[known], item[known])
+            listed = _Pairs(user[known], item[known])
             counts["over_caps"] += listed.over(rules)
             ends = listed.users[listed.filled(rules, listable, data, repeats, length)]
             length[ends] = listed.lengths(data.n_users)[ends]
         if not repeats:
-            counts["items_seen"] += int(known.sum()) - not_stored(key[known], seen_keys)
-        told = pc.is_valid(table["reason_item_id"]).to_numpy()
+            counts["items_seen"] += int(known.sum()) - _not_stored(key[known], seen_keys)
+        has_reason = pc.is_valid(table["reason_item_id"]).to_numpy()
         reason = pc.fill_null(pc.index_in(table["reason_item_id"], value_set=item_ids), -1).to_numpy()
-        counts["reasons_not_seen"] += not_stored(
-            np.where(reason < 0, -1, user * data.n_items + reason)[told], seen_keys
+        counts["reasons_not_seen"] += _not_stored(
+            np.where(reason < 0, -1, user * data.n_items + reason)[has_reason], seen_keys
         )
     expected = {"k": k, "users_expected": int((length > 0).sum()), "rows_expected": int(length.sum())}
     return counts | expected
 
 
-class Pairs:
+class _Pairs:
     """The lists of some users, to be judged by the caps of categories."""
 
     def __init__(self, user: Any, item: Any) -> None:
@@ -147,13 +147,13 @@ class Pairs:
 
     def over(self, rules: Rules) -> int:
         """How many (user, category) pairs have more items than the cap."""
-        of_item = categories(rules)
+        of_item = _categories(rules)
         held = (self.lists(of_item.shape[0]) @ of_item).tocoo()
         return int((held.data > rules.caps[held.coords[1]]).sum())
 
     def filled(self, rules: Rules, listable: Bools, data: Dataset, repeats: bool, length: Any) -> Any:
-        """Which of ``users`` have a shorter list than ``length`` because no other item that may be listed fits."""
-        of_item = categories(rules)
+        """Which of `users` have a shorter list than `length` because no other item that may be listed fits."""
+        of_item = _categories(rules)
         lists = self.lists(of_item.shape[0])
         short = np.flatnonzero(self.lengths(data.n_users)[self.users] < length[self.users])
         done = np.zeros(len(self.users), np.bool_)
@@ -168,7 +168,7 @@ class Pairs:
         return done
 
 
-def categories(rules: Rules) -> sp.csr_array:
+def _categories(rules: Rules) -> sp.csr_array:
     """Whether an item is in a category: int32 [n_items, n_categories]."""
     assert rules.categories is not None
     indptr, indices = rules.categories
@@ -176,7 +176,7 @@ def categories(rules: Rules) -> sp.csr_array:
     return sp.csr_array((np.ones(len(indices), np.int32), indices, indptr), shape=shape)
 
 
-def not_stored(keys: Longs, stored: Longs) -> int:
+def _not_stored(keys: Longs, stored: Longs) -> int:
     """How many of the keys are not among the stored ones, which ascend."""
     if not len(stored):
         return len(keys)

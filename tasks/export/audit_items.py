@@ -1,4 +1,4 @@
-"""The audit of what an export holds beside the users' lists: the tables of items, and the columns of all tables."""
+"""The audit of an export's other tables, those of items, and of the columns of all tables."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,16 +25,16 @@ def check_columns(export: Path) -> None:
 
 
 def item_tables(export: Path, features: Path) -> dict[str, int]:
-    """Counts of what breaks the contract in ``similar/`` and ``popular/``."""
+    """Counts of what breaks the contract in `similar/` and `popular/`."""
     items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
     offered = items.filter(items["available"])["item_id"].combine_chunks()
     popular = [pq.read_table(file, columns=["item_id"])["item_id"] for file in (export / "popular").glob("*.parquet")]
-    counts = {"popular_unavailable": sum(not_in(column, offered) for column in popular)}
+    counts = {"popular_unavailable": sum(_not_in(column, offered) for column in popular)}
     similar = sorted((export / "similar").glob("*.parquet"))
-    return counts | similar_counts(similar, items["item_id"].combine_chunks(), offered)
+    return counts | _similar_counts(similar, items["item_id"].combine_chunks(), offered)
 
 
-def similar_counts(files: list[Path], known: pa.Array, offered: pa.Array) -> dict[str, int]:
+def _similar_counts(files: list[Path], known: pa.Array, offered: pa.Array) -> dict[str, int]:
     counts = dict.fromkeys(["similar_unknown", "similar_unavailable", "similar_repeats", "similar_ranks"], 0)
     for table in whole_lists(files, SIMILAR):
         item = pc.fill_null(pc.index_in(table["item_id"], value_set=known), -1).to_numpy().astype(np.int64)
@@ -47,14 +47,14 @@ def similar_counts(files: list[Path], known: pa.Array, offered: pa.Array) -> dic
         key = np.sort(item * len(known) + shown)
         rising = ~new[1:] & ~(score[1:] <= score[:-1])
         counts["similar_unknown"] += int((item < 0).sum())
-        counts["similar_unavailable"] += not_in(table["similar_item_id"], offered)
+        counts["similar_unavailable"] += _not_in(table["similar_item_id"], offered)
         counts["similar_repeats"] += int((key[1:] == key[:-1]).sum() + (item == shown).sum())
         counts["similar_ranks"] += int((rank != place + 1).sum() + rising.sum() + (~np.isfinite(score)).sum())
     return counts
 
 
-def not_in(column: pa.ChunkedArray, wanted: pa.Array) -> int:
-    return len(column) - int(pc.sum(pc.is_in(column, value_set=wanted)).as_py() or 0)
+def _not_in(column: pa.ChunkedArray, allowed: pa.Array) -> int:
+    return len(column) - int(pc.sum(pc.is_in(column, value_set=allowed)).as_py() or 0)
 
 
 def whole_lists(files: list[Path], columns: list[str]) -> Iterator[pa.Table]:

@@ -20,7 +20,7 @@ CHANGES = ["new", "changed", "removed"]
 
 
 def base_of(store: Store, run_date: date) -> Json | None:
-    """The export that readers have now, if changes to it can be told: it is there, and not of a later night."""
+    """The export that readers have now, if the new lists can be compared with it: whole, and of no later night."""
     pointer = read_json(store.pointer)
     if pointer is None or pointer["run_date"] > str(run_date) or pointer["export_id"] not in whole_exports(store):
         return None
@@ -28,7 +28,7 @@ def base_of(store: Store, run_date: date) -> Json | None:
 
 
 def write_delta(store: Store, base: Json, out: Path, run_date: date) -> bool:
-    """Write ``topk_delta/`` beside ``topk/`` in ``out``; False where the ids have become others than in ``base``.
+    """Write `topk_delta/` next to `topk/` in `out`; False where the ids are of other types than in `base`.
 
     Memory is bounded by some two million rows of each export.
     """
@@ -43,7 +43,7 @@ def write_delta(store: Store, base: Json, out: Path, run_date: date) -> bool:
     for before, after in side_by_side(old, new, COLUMNS, MORE):
         pair = Pair(before, after)
         parts.write(
-            pa.concat_tables([kept(pair, after, schema), removed(pair, run_date, schema)]).sort_by(
+            pa.concat_tables([_kept(pair, after, schema), _removed(pair, run_date, schema)]).sort_by(
                 [("user_id", "ascending"), ("rank", "ascending")]
             )
         )
@@ -51,14 +51,14 @@ def write_delta(store: Store, base: Json, out: Path, run_date: date) -> bool:
     return True
 
 
-def kept(pair: Pair, after: pa.Table, schema: pa.Schema) -> pa.Table:
+def _kept(pair: Pair, after: pa.Table, schema: pa.Schema) -> pa.Table:
     """The rows of new and of changed lists."""
     rows = np.flatnonzero(~pair.same[pair.new_user])
     change = (pair.old_size > 0)[pair.new_user[rows]].astype(np.int8)
     return after.take(rows).append_column("change", coded(change, CHANGES)).select(schema.names).cast(schema)
 
 
-def removed(pair: Pair, run_date: date, schema: pa.Schema) -> pa.Table:
+def _removed(pair: Pair, run_date: date, schema: pa.Schema) -> pa.Table:
     """A row for each user that has no list any more."""
     gone = np.flatnonzero((pair.old_size > 0) & (pair.new_size == 0))
     columns = {

@@ -1,4 +1,4 @@
-"""How two exports differ: user by user, side by side, so that memory does not grow with the number of users."""
+"""How two exports differ: user by user, both read in parallel, so that memory does not grow with their number."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def side_by_side(
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """The rows of the same users from two sorted tables, some two million at a time; columns[0] is the user.
 
-    Of the second table ``more`` columns are read.
+    Of the second table `more` columns are read.
     """
     key = columns[0]
     left, right = whole_lists(old, columns), whole_lists(new, [*columns, *(more or [])])
@@ -32,13 +32,13 @@ def side_by_side(
     nothing = [pq.read_schema(files[0]).empty_table() for files in (old, new)]
     while a is not None or b is not None:
         ends = [table[key][-1].as_py() for table in (a, b) if table is not None]
-        (first, a), (second, b) = (cut(table, key, min(ends)) for table in (a, b))
+        (first, a), (second, b) = (_cut(table, key, min(ends)) for table in (a, b))
         yield nothing[0] if first is None else first, nothing[1] if second is None else second
         a = next(left, None) if a is None else a
         b = next(right, None) if b is None else b
 
 
-def cut(table: pa.Table | None, key: str, end: Any) -> tuple[pa.Table | None, pa.Table | None]:
+def _cut(table: pa.Table | None, key: str, end: Any) -> tuple[pa.Table | None, pa.Table | None]:
     """The rows up to the user `end`, and the rest; None where there are none."""
     if table is None:
         return None, None
@@ -50,8 +50,8 @@ class Pair:
     """The lists of some users in two exports, users and items numbered in common."""
 
     def __init__(self, old: pa.Table, new: pa.Table) -> None:
-        self.user_ids, (self.old_user, self.new_user) = numbered(old["user_id"], new["user_id"])
-        self.item_ids, (self.old_item, self.new_item) = numbered(old["item_id"], new["item_id"])
+        self.user_ids, (self.old_user, self.new_user) = _numbered(old["user_id"], new["user_id"])
+        self.item_ids, (self.old_item, self.new_item) = _numbered(old["item_id"], new["item_id"])
         self.n_users, self.n_items = len(self.user_ids), len(self.item_ids)
         self.old_size = np.bincount(self.old_user, minlength=self.n_users)
         self.new_size = np.bincount(self.new_user, minlength=self.n_users)
@@ -66,7 +66,7 @@ class Pair:
         self.same = (still == self.old_size) & (still == self.new_size)  # [n_users]: the same items in the same order
 
 
-def numbered(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[pa.Array, list[np.ndarray[Any, np.dtype[np.int64]]]]:
+def _numbered(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[pa.Array, list[np.ndarray[Any, np.dtype[np.int64]]]]:
     """The distinct values of two columns in their order, and each column as places among them."""
     ids = pc.unique(pa.chunked_array([*old.chunks, *new.chunks], old.type))
     ids = ids.take(pc.array_sort_indices(ids))
@@ -76,7 +76,7 @@ def numbered(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[pa.Array, list
 def difference(store: Store, first: str, second: str) -> Json:
     """What changed from one export to another, named by id or date.
 
-    ``churn`` of a user is the share of the longer list's places whose items are not in the other list. Scores are
+    `churn` of a user is the share of the longer list's places whose items are not in the other list. Scores are
     compared for the pairs of user and item that are in both; models score on scales of their own.
 
     Raises:
@@ -107,11 +107,11 @@ def difference(store: Store, first: str, second: str) -> Json:
         shift = after[pair.new_row] - before[pair.old_row]
         scores += [before[pair.old_row].sum(), after[pair.new_row].sum(), np.abs(shift).sum()]
         shared += len(shift)
-        lists = with_counts(lists, pair)
+        lists = _with_counts(lists, pair)
     n = max(counts["users_in_both"], 1)
     return {
-        "old": about(manifests[0]),
-        "new": about(manifests[1]),
+        "old": _about(manifests[0]),
+        "new": _about(manifests[1]),
         **counts,
         "users_wholly_new_lists": wholly,
         "mean_churn": churn / n,
@@ -121,7 +121,7 @@ def difference(store: Store, first: str, second: str) -> Json:
         "mean_score_new": float(scores[1]) / max(shared, 1),
         "mean_score_shift": float(scores[1] - scores[0]) / max(shared, 1),
         "mean_score_shift_size": float(scores[2]) / max(shared, 1),
-        **items_that_moved(lists),
+        **_items_that_moved(lists),
     }
 
 
@@ -130,11 +130,11 @@ def topk_files(store: Store, manifest: Json) -> list[Path]:
     return [folder / file["path"] for file in manifest["files"] if file["path"].startswith("topk/")]
 
 
-def about(manifest: Json) -> Json:
+def _about(manifest: Json) -> Json:
     return {name: manifest[name] for name in ("export_id", "champion", "k")}
 
 
-def with_counts(lists: pa.Table | None, pair: Pair) -> pa.Table:
+def _with_counts(lists: pa.Table | None, pair: Pair) -> pa.Table:
     """In how many lists each item is, before and after: the counts so far, and those of some more users."""
     more = pa.table(
         {
@@ -148,14 +148,14 @@ def with_counts(lists: pa.Table | None, pair: Pair) -> pa.Table:
     return summed.rename_columns(["item_id", "before", "after"])
 
 
-def items_that_moved(lists: pa.Table | None) -> Json:
+def _items_that_moved(lists: pa.Table | None) -> Json:
     """Items that are in no list any more, or for the first time, and those whose number of lists changed most."""
     if lists is None:
         return {"items_entered": 0, "items_left": 0, "entered": [], "left": [], "moved": []}
     before, after = lists["before"].to_numpy(), lists["after"].to_numpy()
 
-    def top(chosen: np.ndarray[Any, np.dtype[np.bool_]], size: np.ndarray[Any, np.dtype[np.int64]]) -> list[Json]:
-        rows = np.flatnonzero(chosen)
+    def top(which: np.ndarray[Any, np.dtype[np.bool_]], size: np.ndarray[Any, np.dtype[np.int64]]) -> list[Json]:
+        rows = np.flatnonzero(which)
         found: list[Json] = lists.take(rows[np.argsort(-size[rows], kind="stable")][:SHOWN]).to_pylist()
         return found
 

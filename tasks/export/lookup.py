@@ -23,7 +23,7 @@ Row = dict[str, Any]
 TERMS = 3  # that are named of each reason
 
 
-def export_of(store: Path, run_date: date | None) -> Export:
+def _export_of(store: Path, run_date: date | None) -> Export:
     return Export.of_night(store, run_date) if run_date else Export.latest(store)
 
 
@@ -33,17 +33,17 @@ def list_of(store: Path, user_id: str, run_date: date | None = None) -> list[Row
     Raises:
         ConfigError: nothing is published, or the user has no list in it.
     """
-    export = export_of(store, run_date)
-    rows = export.table("topk", [published_as(export, user_id)]).sort_by("rank")
+    export = _export_of(store, run_date)
+    rows = export.table("topk", [_published_as(export, user_id)]).sort_by("rank")
     if not rows.num_rows:
         raise ConfigError(
             f"User {user_id} is not in the export {export.manifest['export_id']}: unknown visitors get the popular "
             "items in its popular/ table."
         )
-    return with_titles(store, export, rows)
+    return _with_titles(store, export, rows)
 
 
-def published_as(export: Export, user_id: str) -> int | str:
+def _published_as(export: Export, user_id: str) -> int | str:
     """The user id as it is in the export: in the type of its column, or hashed.
 
     Raises:
@@ -67,23 +67,23 @@ def someone(store: Path, run_date: date) -> tuple[Any, list[Row]]:
     head = next(pq.ParquetFile(export.folder / first["path"]).iter_batches(100_000, columns=["user_id", "source"]))
     personal = pc.equal(head["source"].cast(pa.string()), "personal").to_numpy(zero_copy_only=False)
     user_id = head["user_id"][int(personal.argmax())].as_py()
-    return user_id, with_titles(store, export, export.table("topk", [user_id]).sort_by("rank"))
+    return user_id, _with_titles(store, export, export.table("topk", [user_id]).sort_by("rank"))
 
 
-def with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:
+def _with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:
     night = Night(Store(store), date.fromisoformat(export.manifest["run_date"]))
     path = night.prepared / layout.ITEMS
     about: dict[Any, Row] = {}
     if path.exists():
-        wanted = pa.concat_arrays([rows["item_id"].combine_chunks(), rows["reason_item_id"].combine_chunks()])
+        named = pa.concat_arrays([rows["item_id"].combine_chunks(), rows["reason_item_id"].combine_chunks()])
         columns = [name for name in ("item_id", "item_index", "title") if name in pq.read_schema(path).names]
-        table = pq.read_table(path, columns=columns, filters=pc.is_in(pc.field("item_id"), wanted))
+        table = pq.read_table(path, columns=columns, filters=pc.is_in(pc.field("item_id"), named))
         about = {item["item_id"]: item for item in table.to_pylist()}
     listed = [
         row | {"item": about.get(row["item_id"], {}), "reason": about.get(row["reason_item_id"], {})}
         for row in rows.to_pylist()
     ]
-    terms = matched_terms(night, listed)
+    terms = _matched_terms(night, listed)
     return [
         {key: value for key, value in row.items() if key not in ("item", "reason")}
         | {"title": row["item"].get("title"), "reason_title": row["reason"].get("title"), "reason_terms": found}
@@ -91,7 +91,7 @@ def with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:
     ]
 
 
-def matched_terms(night: Night, rows: list[Row]) -> list[list[str]]:
+def _matched_terms(night: Night, rows: list[Row]) -> list[list[str]]:
     """For each row the terms that its item shares with its reason, best first, where the model looks at terms."""
     from recmodels.content import Content
     from recmodels.persistence import load
@@ -131,7 +131,7 @@ def verified(store: Path, run_date: date | None) -> str:
     from tasks.lists.settings import ListSettings
     from tasks.store.exports import intact
 
-    export = export_of(store, run_date)
+    export = _export_of(store, run_date)
     about, folder = export.manifest, Store(store)
     intact(folder, about)
     check_columns(export.folder)

@@ -1,4 +1,4 @@
-"""What is published, beside the rules of the lists."""
+"""What is published, in addition to the rules of the lists."""
 
 from typing import Annotated
 

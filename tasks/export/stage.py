@@ -46,7 +46,7 @@ def export(
     comparison: Manifest,
     fresh: bool = False,
 ) -> Json:
-    """Publish the lists of the model in ``champion/`` and return the export's manifest.
+    """Publish the lists of the model in `champion/` and return the export's manifest.
 
     An export that the same inputs, parameters and code gave is not written again.
 
@@ -71,7 +71,7 @@ def export(
             published = published_ids(night, settings)
             write_export(night, data, load(night.champion), name, settings, features, out, plan, published)
             base = base_of(night.store, night.run_date) if settings.delta else None
-            told_changes = base is not None and write_delta(night.store, base, out, night.run_date)
+            has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)
             profile = audit(
                 out,
@@ -102,7 +102,7 @@ def export(
             "hash_key_env": settings.hash_key_env,
             "cold_users": profile["cold_users"],
             "rows": profile["rows"],
-            "delta_of": base["export_id"] if base is not None and told_changes else None,
+            "delta_of": base["export_id"] if base is not None and has_delta else None,
             "files": files,
             "schema": schema,
             "metrics": measured["metrics"],
@@ -131,20 +131,20 @@ def write_export(
     plan: Rules | None = None,
     published: pa.Array | None = None,
 ) -> None:
-    """Write the folders of the tables into ``out``: Parquet and nothing else. ``plan`` is the translation of rules.
+    """Write the folders of the tables into `out`: Parquet and nothing else. `plan` is the translation of rules.
 
-    ``published`` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
+    `published` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
     """
     items = pq.read_table(night.prepared / layout.ITEMS)
     user_ids = published_ids(night, settings) if published is None else published
-    order = pc.array_sort_indices(user_ids).to_numpy().astype(np.int32)
+    by_id = pc.array_sort_indices(user_ids).to_numpy().astype(np.int32)
     item_ids = items["item_id"].combine_chunks()
     allowed = items["available"].to_numpy() if plan is None else plan.allowed
     popular = Popularity().fit(data)
     k = settings.longest
     with Writer(night.run_date, name, user_ids, item_ids, out / "topk") as writer:
         for batch in batches(data.n_users, k):
-            users = order[batch]
+            users = by_id[batch]
             lists = serve(
                 model, popular, data, users, k, allowed=allowed, repeats=settings.repeats, explain=True, rules=plan
             )

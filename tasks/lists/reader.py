@@ -28,7 +28,7 @@ def read_available(prepared: Path) -> Bools:
 
 
 def read_lists(toplists: Path, users: np.ndarray[Any, np.dtype[np.int32]], k: int, file: str = LISTS) -> Ints:
-    """The items of each user's list, -1 where it ends early: int32 [n_users, k]. ``users`` ascend."""
+    """The items of each user's list, -1 where it ends early: int32 [n_users, k]. `users` ascend."""
     table = pq.read_table(toplists / file, columns=["user_index", "rank", "item_index"])
     items = np.full((len(users), k), -1, np.int32)
     row = np.searchsorted(users, table["user_index"].to_numpy())

@@ -22,22 +22,25 @@ class Segments(BaseModel):
 
 
 class ListSettings(BaseModel):
-    """What a list is, for candidates and for the export alike."""
+    """What a list is, for the candidates and for the export."""
 
     model_config = ConfigDict(extra="forbid")
 
     k: int = Field(ge=1, le=1000, description="Items in a user's list.")
     repeats: bool = Field(default=False, description="Whether items the user already has may be recommended again.")
     relevance_weight: float = Field(
-        default=1, ge=0, le=1, description="Relevance against variety of content; 1: the model's order (lambda of MMR)."
+        default=1,
+        ge=0,
+        le=1,
+        description="Relevance against diversity; 1: the model's order (lambda of MMR).",
     )
-    pool: int = Field(default=100, ge=1, le=10_000, description="Candidates that lists under rules are chosen from.")
+    pool: int = Field(default=100, ge=1, le=10_000, description="Items per user that rules choose a list from.")
     max_per_category: int | None = Field(default=None, ge=1, description="The most items of one category in a list.")
     category_caps: dict[str, int] = Field(default={}, description="The same for some categories, e.g. { Horror = 1 }.")
     new_share: float = Field(default=0, ge=0, le=1, description="Share of a list's places that go to new items.")
     new_days: float = Field(default=30, gt=0, description="New: first seen within so many days, or never.")
     excluded: list[Id] = Field(default=[], description="Ids of items that are on no list.")
-    pinned: list[Id] = Field(default=[], description="Ids of items that everybody is shown who does not have them.")
+    pinned: list[Id] = Field(default=[], description="Ids of items on the list of everybody who does not have them.")
     pinned_rank: int = Field(default=1, ge=1, description="Rank of the first pinned item; the others follow.")
     max_item_age_days: float | None = Field(default=None, gt=0, description="Older items are on no list.")
     item_date: str | None = Field(

@@ -1,7 +1,7 @@
 """Forgetting a user: their rows leave the working files of all nights and the exports that are kept.
 
-Each file is replaced in one step, and an export's files, manifest and pointer in an order that a run that was cut short
-can take up again. What remains is a line in ``forgotten.jsonl`` that names files and counts, but not the user.
+Each file is replaced in one step, and an export's files, manifest and pointer in such an order that a run that was cut
+short can be completed. What remains is a line in `forgotten.jsonl` that names files and counts, but not the user.
 """
 
 import json
@@ -27,7 +27,7 @@ from tasks.store.manifests import describe
 from tasks.store.paths import Night, Store
 
 FORGOTTEN = "[forgotten]"
-LEARNT = ("models", "champion", "toplists")  # of a night: what its models learnt of the user, and their lists
+TRAINED = ("models", "champion", "toplists")  # of a night: its models, which were trained on the user, and their lists
 
 
 def forget(store: Store, user_id: str) -> Json:
@@ -108,21 +108,21 @@ def apply(store: Store, aside: Path) -> None:
 
 def rows_of(path: Path, user_id: str) -> int:
     """How many rows a user has in a file that is sorted by user: other row groups are not read."""
-    wanted = typed(user_id, pq.read_schema(path).field("user_id").type)
-    if wanted is None:
+    value = typed(user_id, pq.read_schema(path).field("user_id").type)
+    if value is None:
         return 0
-    return len(pq.read_table(path, columns=["user_id"], filters=pc.field("user_id") == wanted))
+    return len(pq.read_table(path, columns=["user_id"], filters=pc.field("user_id") == value))
 
 
 def copy_without(path: Path, target: Path, user_id: str) -> pa.Table:
     """Write a file of an export without a user's rows, a row group at a time, and return these."""
     file = pq.ParquetFile(path)
-    wanted = typed(user_id, file.schema_arrow.field("user_id").type)
+    value = typed(user_id, file.schema_arrow.field("user_id").type)
     gone = []
     with open_part(target, file.schema_arrow) as writer:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
-            mine = pc.equal(table["user_id"], wanted)
+            mine = pc.equal(table["user_id"], value)
             gone.append(table.filter(mine))
             if len(rest := table.filter(pc.invert(mine))):
                 writer.write_table(rest, row_group_size=len(rest))
@@ -133,17 +133,17 @@ def copy_without(path: Path, target: Path, user_id: str) -> pa.Table:
 def rewrite_night(night: Night, user_id: str) -> int:
     """Remove a user's rows from a night's working files; how many there were.
 
-    In the index of users the row stays, without id or attributes, so that the others keep their numbers. What models
-    have learnt goes as a whole: a night that is run again trains anew.
+    In the index of users the row stays, without id or attributes, so that the others keep their numbers. Trained
+    models go as a whole: a night that is run again trains anew.
     """
     index = user_index(night.prepared / layout.USERS, user_id)
     rows = 0
     for path in sorted(night.folder.rglob("*.parquet")):
-        if path.relative_to(night.folder).parts[0] not in LEARNT:
+        if path.relative_to(night.folder).parts[0] not in TRAINED:
             rows += rewrite_table(path, user_id, index)
     texts = sum(redact(path, user_id) for path in text_files(night))
     if rows and index is not None:
-        for name in LEARNT:
+        for name in TRAINED:
             shutil.rmtree(night.folder / name, ignore_errors=True)
     for manifest in night.folder.rglob("manifest.json"):
         if rows and manifest.parent.is_dir():
@@ -156,8 +156,8 @@ def user_index(users: Path, user_id: str) -> int | None:
     if not users.exists():
         return None
     ids = pq.read_table(users, columns=["user_id"])["user_id"]
-    wanted = typed(user_id, ids.type)
-    place = -1 if wanted is None else int(pc.index(ids, wanted).as_py())
+    value = typed(user_id, ids.type)
+    place = -1 if value is None else int(pc.index(ids, value).as_py())
     return place if place >= 0 else None
 
 
@@ -169,8 +169,8 @@ def rewrite_table(path: Path, user_id: str, index: int | None) -> int:
         return 0
     table = pq.read_table(path)
     mine = np.zeros(len(table), np.bool_)
-    if "user_id" in names and (wanted := typed(user_id, table["user_id"].type)) is not None:
-        mine |= pc.fill_null(pc.equal(table["user_id"], wanted), False).to_numpy()
+    if "user_id" in names and (value := typed(user_id, table["user_id"].type)) is not None:
+        mine |= pc.fill_null(pc.equal(table["user_id"], value), False).to_numpy()
     if "user_index" in names and "user_id" not in names and index is not None:
         mine |= pc.equal(table["user_index"], index).to_numpy()
     if lines:
@@ -189,7 +189,7 @@ def rewrite_table(path: Path, user_id: str, index: int | None) -> int:
 
 
 def blanked(table: pa.Table, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.Table:
-    """A table in which some rows have nothing but their ``user_index``."""
+    """A table in which some rows have nothing but their `user_index`."""
     columns = [
         column if name == "user_index" else pc.if_else(pa.array(rows), pa.scalar(None, column.type), column)
         for name, column in zip(table.column_names, table.columns, strict=True)

@@ -1,6 +1,6 @@
 """A copy of the exports at a URL, for readers that do not see the store: complete before anybody is pointed to it.
 
-Under the URL it looks like a store: ``exports/<id>/``, ``exports/manifests/``, ``exports/latest.json``. The files of an
+Under the URL it looks like a store: `exports/<id>/`, `exports/manifests/`, `exports/latest.json`. The files of an
 export go first, then its manifest, then the pointer, and readers follow the pointer: a copy that is cut short leaves
 nothing that they could pick up, and is taken up again.
 """
@@ -41,32 +41,32 @@ def mirror(store: Store, to: str) -> Json:
         if there.get("published_at", "") > pointer["published_at"]:
             line |= {"event": "note", "text": f"{shown(to)} is at {there['export_id']} already, which is newer"}
             return {"copied": [], "removed": []}
-        complete = manifests(files, exports)
+        complete = _manifests(files, exports)
         mine = whole_exports(store)
-        stale = [name for name in mine if name in complete and complete[name] != manifest_of(store, name)]
+        stale = [name for name in mine if name in complete and complete[name] != _manifest_of(store, name)]
         new = [] if pointer["export_id"] in complete else [pointer["export_id"]]
-        wanted = [*stale, *new]
-        for export_id in wanted:
-            copy_export(store, export_id, files, exports)
+        copied = [*stale, *new]
+        for export_id in copied:
+            _copy_export(store, export_id, files, exports)
         if there != pointer:
             put(files, exports / "latest.json", store.pointer.read_bytes())
-        removed = remove_others(store, files, exports, set(complete) | set(wanted))
-        line["text"] = f"{pointer['export_id']} is at {shown(to)}; {len(wanted)} copied, {len(removed)} removed"
-    return {"copied": wanted, "removed": removed}
+        removed = _remove_others(store, files, exports, set(complete) | set(copied))
+        line["text"] = f"{pointer['export_id']} is at {shown(to)}; {len(copied)} copied, {len(removed)} removed"
+    return {"copied": copied, "removed": removed}
 
 
-def manifests(files: pafs.FileSystem, exports: Path) -> dict[str, bytes]:
+def _manifests(files: pafs.FileSystem, exports: Path) -> dict[str, bytes]:
     """The exports that are complete at the copy, and their manifests as they are there."""
     found = files.get_file_info(pafs.FileSelector(str(exports / "manifests"), allow_not_found=True))
     paths = [Path(info.path) for info in found if info.is_file and info.path.endswith(".json")]
     return {path.stem: read(files, path) or b"" for path in paths}
 
 
-def manifest_of(store: Store, export_id: str) -> bytes:
+def _manifest_of(store: Store, export_id: str) -> bytes:
     return store.export_manifest(export_id).read_bytes()
 
 
-def copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: Path) -> None:
+def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: Path) -> None:
     """Send the files of an export, look that they are all there, and then send its manifest."""
     manifest = read_json(store.export_manifest(export_id)) or {}
     for file in manifest["files"]:
@@ -77,7 +77,7 @@ def copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: P
             raise NightrecError(
                 f"{info.path} has {info.size} bytes of {file['bytes']}: run the night again to copy it."
             )
-    put(files, exports / "manifests" / f"{export_id}.json", manifest_of(store, export_id))
+    put(files, exports / "manifests" / f"{export_id}.json", _manifest_of(store, export_id))
 
 
 def send(files: pafs.FileSystem, source: Path, target: Path) -> None:
@@ -100,10 +100,10 @@ def put(files: pafs.FileSystem, path: Path, content: bytes) -> None:
         raise NightrecError(f"{path} does not hold what was written: another process writes to the same place.")
 
 
-def remove_others(store: Store, files: pafs.FileSystem, exports: Path, complete: set[str]) -> list[str]:
+def _remove_others(store: Store, files: pafs.FileSystem, exports: Path, complete: set[str]) -> list[str]:
     """Remove what this store has removed, and what is left of its copies that were cut short; the manifest first.
 
-    Exports that this store never had are left alone, whoever put them there.
+    Exports that this store has never published stay, whoever put them there.
     """
     folders = files.get_file_info(pafs.FileSelector(str(exports), allow_not_found=True))
     ids = {Path(info.path).name for info in folders if info.type == pafs.FileType.Directory}

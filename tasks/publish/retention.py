@@ -14,7 +14,7 @@ from tasks.store.paths import Store
 def retain(store: Store, settings: RetentionSettings, now: datetime | None = None) -> list[str]:
     """Remove the exports that need not be kept, and return their ids.
 
-    The manifest goes first (into ``manifests/removed/``, so that its id is not used again), then the folder: what is
+    The manifest goes first (into `manifests/removed/`, so that its id is not used again), then the folder: what is
     left of a removal that was cut short is swept away by the next night.
     """
     now = now or datetime.now(UTC)

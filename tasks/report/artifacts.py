@@ -125,7 +125,7 @@ def show_summary(night: Night, record: NightRecord) -> None:
             f"# Export {record.export_id}\n\n"
             f"{record.rows:,} rows for {record.users:,} users, in `{folder}`.\n\n"
             f"Readers find it through `{night.store.pointer}`:\n\n"
-            f"```python\nimport pandas as pd\n\nlists = pd.read_parquet({str(folder / 'topk')!r})\n```\n"
+            f"``python\nimport pandas as pd\n\nlists = pd.read_parquet({str(folder / 'topk')!r})\n``\n"
         )
         create_markdown_artifact(key="export", markdown=text, description="Where the lists are")
 

@@ -1,6 +1,6 @@
-"""The charts of a report: matplotlib's SVG, made to take its text and colours from the page.
+"""The charts of a report: matplotlib's SVG, made to take its text and colors from the page.
 
-A chart is drawn in colours that stand for roles, which become CSS variables; so the page alone knows light and dark.
+A chart is drawn in colors that stand for roles, which become CSS variables; so the page alone knows light and dark.
 Text stays text. The width is that of a phone, and the page scales it up.
 """
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:  # matplotlib takes most of a second to load: only what draws 
 
 WIDTH = 4.8  # inches of 72 units
 LABEL = 32  # characters of a name at most
-# Stand-ins for the page's colours, by role; nothing else in a chart has a colour.
+# Stand-ins for the page's colors, by role; nothing else in a chart has a color.
 TEXT, MUTED, LINE, ACCENT, BAD = "#010203", "#020304", "#030405", "#040506", "#050607"
 SERIES = ["#0a0b0c", "#0b0c0d", "#0c0d0e", "#0d0e0f", "#0e0f10", "#0f1011"]
 ROLES = {TEXT: "text", MUTED: "muted", LINE: "line", ACCENT: "accent", BAD: "bad"} | {
-    colour: f"series-{i}" for i, colour in enumerate(SERIES)
+    color: f"series-{i}" for i, color in enumerate(SERIES)
 }
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -36,7 +36,7 @@ STYLE: dict[Any, Any] = {
 
 
 class Drawing:
-    """One SVG while it is drawn; ``svg`` has it afterwards."""
+    """One SVG while it is drawn; `svg` has it afterwards."""
 
     svg = ""
     axes: "list[Axes]"
@@ -59,7 +59,7 @@ def drawing(height: float, panels: int = 1) -> Iterator[Drawing]:
 
 
 def for_a_page(svg: str) -> str:
-    """An SVG without what a page does not need, in the page's font and colours, hidden from readers of its text.
+    """An SVG without what a page does not need, in the page's font and colors, hidden from readers of its text.
 
     Whoever shows it says in words what it shows.
     """
@@ -67,8 +67,8 @@ def for_a_page(svg: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', svg, count=1)
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
-    for colour, role in ROLES.items():
-        svg = svg.replace(colour, f"var(--{role})")
+    for color, role in ROLES.items():
+        svg = svg.replace(color, f"var(--{role})")
     return re.sub(r"\n\s*", "\n", svg)
 
 
@@ -83,10 +83,10 @@ def accuracy(rows: list[Json], label: str) -> str:
         (axes,) = drawn.axes
         for y, row in enumerate(reversed(rows)):
             figure = row["metrics"]["ndcg"]
-            colour = colour_of(row)
+            color = _color_of(row)
             if "low" in figure:
-                axes.plot([figure["low"], figure["high"]], [y, y], color=colour, linewidth=2, solid_capstyle="round")
-            axes.plot(figure["value"], y, "o", color=colour, markersize=7)
+                axes.plot([figure["low"], figure["high"]], [y, y], color=color, linewidth=2, solid_capstyle="round")
+            axes.plot(figure["value"], y, "o", color=color, markersize=7)
         names(axes, [row["model"] for row in reversed(rows)])
         axes.set_xlabel(label)
     return drawn.svg
@@ -104,7 +104,7 @@ def trade_off(rows: list[Json], label: str) -> str:
         below, tall = axes.get_ylim()[0], axes.get_ylim()[1] - axes.get_ylim()[0]
         at = [(AREA[0] * x / (1.1 * right), AREA[1] * (y - below) / tall) for x, y in points]
         for row, (x, y), (dx, dy) in zip(rows, points, label_offsets(at, [row["model"] for row in rows]), strict=True):
-            axes.plot(x, y, "o", color=colour_of(row), markersize=8)
+            axes.plot(x, y, "o", color=_color_of(row), markersize=8)
             side = "center" if dx == 0 else "left" if dx > 0 else "right"
             line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6} if max(abs(dx), abs(dy)) > 12 else None
             axes.annotate(
@@ -143,11 +143,11 @@ def learning(curves: Mapping[str, list[Json]]) -> str:
     with drawing(3.6, 2) as drawn:
         for axes, key, title in zip(drawn.axes, ("ndcg", "loss"), ("validation NDCG", "training loss"), strict=True):
             for n, (model, epochs) in enumerate(curves.items()):
-                colour, x, y = SERIES[n % len(SERIES)], [one["epoch"] for one in epochs], [one[key] for one in epochs]
-                axes.plot(x, y, "o-", color=colour, markersize=3, linewidth=1.6, label=model)
+                color, x, y = SERIES[n % len(SERIES)], [one["epoch"] for one in epochs], [one[key] for one in epochs]
+                axes.plot(x, y, "o-", color=color, markersize=3, linewidth=1.6, label=model)
                 if key == "ndcg":
                     top = max(range(len(y)), key=lambda i: y[i])
-                    axes.plot(x[top], y[top], "o", color=colour, markersize=8, markerfacecolor="none")
+                    axes.plot(x[top], y[top], "o", color=color, markersize=8, markerfacecolor="none")
             axes.set_title(title)
             whole(axes)
         drawn.axes[1].set_xlabel("epoch")
@@ -162,9 +162,9 @@ def waterfall(stages: list[Json]) -> str:
         (axes,) = drawn.axes
         end = max(one["begin"] + one["seconds"] for one in stages) or 1
         for y, one in enumerate(reversed(stages)):
-            colour = BAD if one["event"] == "failed" else MUTED if one["event"] == "skipped" else SERIES[0]
-            colour = ACCENT if one["own"] and colour == SERIES[0] else colour
-            axes.barh(y, max(one["seconds"], 0.004 * end), left=one["begin"], height=0.62, color=colour)
+            color = BAD if one["event"] == "failed" else MUTED if one["event"] == "skipped" else SERIES[0]
+            color = ACCENT if one["own"] and color == SERIES[0] else color
+            axes.barh(y, max(one["seconds"], 0.004 * end), left=one["begin"], height=0.62, color=color)
             text = seconds(one["seconds"]) + (f" · {size(one['peak_bytes'])}" if one["own"] else "")
             text = "skipped" if one["event"] == "skipped" else text
             axes.annotate(
@@ -172,7 +172,7 @@ def waterfall(stages: list[Json]) -> str:
                 fontsize=9.5, color=MUTED,
             )  # fmt: skip
         names(axes, [one["stage"] for one in reversed(stages)])
-        axes.set_xlim(0, 1.4 * end)  # room for what is written beside the last bars
+        axes.set_xlim(0, 1.4 * end)  # room for the text after the last bars
         axes.set_xlabel("seconds since the night began")
     return drawn.svg
 
@@ -208,8 +208,8 @@ def volume(recent: list[Json]) -> str:
     with drawing(3.4, 2) as drawn:
         days = [day_of(one) for one in recent]
         rows, ages = drawn.axes
-        colours = [SERIES[0]] * (len(recent) - 1) + [ACCENT]
-        rows.bar(days, [one["rows"] for one in recent], width=0.6, color=colours)
+        colors = [SERIES[0]] * (len(recent) - 1) + [ACCENT]
+        rows.bar(days, [one["rows"] for one in recent], width=0.6, color=colors)
         rows.set_title("good rows")
         rows.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         known = [(day, 24 * one["newest_age_days"]) for day, one in zip(days, recent, strict=True) if one[
@@ -223,7 +223,7 @@ def volume(recent: list[Json]) -> str:
     return drawn.svg
 
 
-def colour_of(row: Json) -> str:
+def _color_of(row: Json) -> str:
     """The winner's is the accent."""
     return ACCENT if row["winner"] else SERIES[0]
 

@@ -27,8 +27,8 @@ def examples(night: Night, export_id: str | None) -> list[Json]:
     if export_id is None or not (store.export(export_id) / "topk").is_dir():
         return []
     export = Export.named(store.root, export_id)
-    lists = head_of(export)
-    gone = left(store)
+    lists = _head_of(export)
+    gone = _opted_out(store)
     if len(gone):
         lists = lists.filter(pc.invert(pc.is_in(lists["user_id"], value_set=gone.cast(lists["user_id"].type))))
     previous = last_export(store, night.run_date)
@@ -39,20 +39,20 @@ def examples(night: Night, export_id: str | None) -> list[Json]:
         files = [file for file in previous["files"] if file["path"].startswith("topk/")]
         if pq.read_schema(old.folder / files[0]["path"]).field("user_id").type == users.type:
             before = old.table("topk", users.to_pylist())
-    chosen = choose(lists, before)
-    titles = titles_of(night)
+    users_shown = _choose(lists, before)
+    titles = _titles_of(night)
     return [
         {
             "user_id": user,
             "what": what,
-            "before": rows_of(before, user, titles) if before is not None else [],
-            "after": rows_of(lists, user, titles),
+            "before": _rows_of(before, user, titles) if before is not None else [],
+            "after": _rows_of(lists, user, titles),
         }
-        for user, what in chosen
+        for user, what in users_shown
     ]
 
 
-def head_of(export: Export) -> pa.Table:
+def _head_of(export: Export) -> pa.Table:
     """The first rows of an export, those of whole lists."""
     file = next(file for file in export.manifest["files"] if file["path"].startswith("topk/"))
     k = export.manifest["k"]
@@ -60,7 +60,7 @@ def head_of(export: Export) -> pa.Table:
     return pa.Table.from_batches([batch])
 
 
-def left(store: Store) -> pa.Array:
+def _opted_out(store: Store) -> pa.Array:
     """The users who have opted out by the newest night that knows of users."""
     for night in reversed(store.nights()):
         if (path := night.valid / "users.parquet").exists():
@@ -68,7 +68,7 @@ def left(store: Store) -> pa.Array:
     return pa.array([], pa.int64())
 
 
-def choose(lists: pa.Table, before: pa.Table | None) -> list[tuple[Any, str]]:
+def _choose(lists: pa.Table, before: pa.Table | None) -> list[tuple[Any, str]]:
     """The users to show, with what each of them shows."""
     source = lists["source"].cast(pa.string())
     firsts = lists.filter(pc.equal(lists["rank"], 1)).select(["user_id"]).to_pydict()["user_id"]
@@ -79,15 +79,15 @@ def choose(lists: pa.Table, before: pa.Table | None) -> list[tuple[Any, str]]:
     if before is None or not before.num_rows:
         found = [(user, "a personal list") for user in warm[:3]]
     else:
-        order, share = changed(lists, before, warm)
+        order, share = _changed(lists, before, warm)
         known = [(warm[i], share[i]) for i in order]
         new = sum(part > 0 for _, part in known)
         places = dict.fromkeys([0, max(0, new - 1), len(known) - 1]) if known else {}
         found = [(known[i][0], f"{known[i][1]:.0%} of the list is new") for i in places]
-    return found + [(user, "popular items, for want of a history") for user in cold]
+    return found + [(user, "popular items, as there is no history") for user in cold]
 
 
-def changed(lists: pa.Table, before: pa.Table, users: list[Any]) -> tuple[list[int], list[float]]:
+def _changed(lists: pa.Table, before: pa.Table, users: list[Any]) -> tuple[list[int], list[float]]:
     """The users who had a list before (their places, most changed first), and the share of each one's list that is
     new.
     """
@@ -102,25 +102,25 @@ def changed(lists: pa.Table, before: pa.Table, users: list[Any]) -> tuple[list[i
     row, kept = row.filter(mine).to_numpy(), pc.is_valid(both["old"]).filter(mine).to_numpy().astype(float)
     size = np.maximum(1, np.bincount(row, minlength=len(users)))
     share = 1 - np.bincount(row, kept, minlength=len(users)) / size
-    had = pc.is_in(value_set, value_set=pc.unique(before["user_id"])).to_numpy(zero_copy_only=False)
+    had_list = pc.is_in(value_set, value_set=pc.unique(before["user_id"])).to_numpy(zero_copy_only=False)
     order = np.argsort(-share, kind="stable")
-    return [int(i) for i in order[had[order]]], share.tolist()
+    return [int(i) for i in order[had_list[order]]], share.tolist()
 
 
-def titles_of(night: Night) -> pa.Table | None:
+def _titles_of(night: Night) -> pa.Table | None:
     path = night.prepared / layout.ITEMS
     if not path.exists() or "title" not in pq.read_schema(path).names:
         return None
     return pq.read_table(path, columns=["item_id", "title"])
 
 
-def rows_of(lists: pa.Table, user: Any, titles: pa.Table | None) -> list[Json]:
+def _rows_of(lists: pa.Table, user: Any, titles: pa.Table | None) -> list[Json]:
     """A user's list with titles, the first places."""
     mine = lists.filter(pc.equal(lists["user_id"], pa.scalar(user, lists["user_id"].type))).sort_by("rank")[:SHOWN]
     named: dict[Any, str] = {}
     if titles is not None and titles["item_id"].type == mine["item_id"].type:
-        wanted = pa.concat_arrays([mine[name].combine_chunks() for name in ("item_id", "reason_item_id")])
-        found = titles.filter(pc.is_in(titles["item_id"], value_set=wanted))
+        named_items = pa.concat_arrays([mine[name].combine_chunks() for name in ("item_id", "reason_item_id")])
+        found = titles.filter(pc.is_in(titles["item_id"], value_set=named_items))
         named = dict(zip(found["item_id"].to_pylist(), found["title"].to_pylist(), strict=True))
     return [
         {

@@ -50,11 +50,11 @@ def log_night(night: Night, settings: MlflowSettings) -> None:
         return
     started = time.perf_counter()
     try:
-        told = send(MlflowClient(tracking_uri=settings.uri), night, settings.experiment)
+        message = send(MlflowClient(tracking_uri=settings.uri), night, settings.experiment)
     except Exception as error:  # its text may hold the address with its password
         log_event("mlflow", "note", f"{type(error).__name__}: the night could not be logged at {shown(settings.uri)}")
         return
-    log_event("mlflow", "done", told, time.perf_counter() - started)
+    log_event("mlflow", "done", message, time.perf_counter() - started)
 
 
 def send(client: Any, night: Night, experiment: str) -> str:

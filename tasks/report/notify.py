@@ -64,7 +64,7 @@ def notify(settings: NotifySettings, message: Message) -> list[str]:
             failed[name] = reason(error)
     if failed:
         reasons = "; ".join(f"the {name} failed: {why}" for name, why in failed.items())
-        raise NightrecError(f"Not everybody was told: {reasons}. Look at [notify] in the configuration.")
+        raise NightrecError(f"Not everybody was notified: {reasons}. Look at [notify] in the configuration.")
     return list(channels)
 
 
@@ -113,7 +113,7 @@ def reason(error: Exception) -> str:
 
 
 def value_of(secret: SecretStr) -> str:
-    """A value, or what the environment holds for ``env:NAME``."""
+    """A value, or what the environment holds for `env:NAME`."""
     value = secret.get_secret_value()
     if not value.startswith(FROM_ENVIRONMENT):
         return value
@@ -124,7 +124,7 @@ def value_of(secret: SecretStr) -> str:
 
 
 def post(url: str, message: Message) -> None:
-    """POST the message as JSON, with the ``text`` that chat programs show."""
+    """POST the message as JSON, with the `text` that chat programs show."""
     if not url.startswith(("http://", "https://")):
         raise ConfigError("its address does not begin with http:// or https://")
     content = {"text": message.text, "signal": message.signal, "site": message.site, "url": message.url}

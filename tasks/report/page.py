@@ -1,4 +1,4 @@
-"""The page about a night: one HTML file that needs nothing else, and its figures beside it as JSON."""
+"""The page about a night: one HTML file that needs nothing else, with its figures as JSON in a file of its own."""
 
 import json
 from functools import partial
@@ -64,7 +64,7 @@ def html(found: Json) -> str:
         "value": shown_value,
         "words": words,
     }
-    shown = json.loads(json.dumps(found, default=str))  # what the JSON beside the page says, and nothing else
+    shown = json.loads(json.dumps(found, default=str))  # what the JSON file says, and nothing else
     return environment.get_template("template.html.j2").render(**shown, columns=COLUMNS, charts=drawn(shown))
 
 
@@ -79,7 +79,7 @@ def drawn(found: Json) -> dict[str, Markup]:
     history = [one for one in found["history"] if one["metrics"] or one["status"] == "failed"]
     recent = found["data"]["recent"]
     covered = [row for row in measured if "coverage" in row["metrics"]]
-    wanted = {
+    charts_by_name = {
         "accuracy": measured and partial(charts.accuracy, measured, label),
         "trade_off": covered and partial(charts.trade_off, covered, label),
         "users": of_users and partial(charts.by_slice, of_users, compared[:3], label),
@@ -90,7 +90,7 @@ def drawn(found: Json) -> dict[str, Markup]:
         "volume": recent and partial(charts.volume, recent),
     }
     # What matplotlib writes is escaped: model names and slices are text to it.
-    return {name: Markup(charts.unique_ids(draw(), name)) for name, draw in wanted.items() if draw}
+    return {name: Markup(charts.unique_ids(draw(), name)) for name, draw in charts_by_name.items() if draw}
 
 
 def important(found: Json, ranked: list[str]) -> list[str]:

@@ -7,18 +7,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 FROM_ENVIRONMENT = "env:"
 
 
-def masked(value: object) -> object:
-    """A text as a secret, before it is judged: what is wrong with it is told without it."""
+def _masked(value: object) -> object:
+    """A text as a secret, before it is validated: the message about a mistake does not show it."""
     return SecretStr(value) if isinstance(value, str) else value
 
 
-def an_address(value: SecretStr) -> SecretStr:
+def _address(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("http://", "https://", FROM_ENVIRONMENT)):
         raise ValueError("write a URL that begins with http:// or https://, or env:NAME")
     return value
 
 
-def named_only(value: SecretStr) -> SecretStr:
+def _named_only(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(FROM_ENVIRONMENT):
         raise ValueError("a password does not belong in a file: write env:NAME and set that environment variable")
     return value
@@ -35,7 +35,7 @@ class MailSettings(BaseModel):
     port: int = Field(default=25, ge=1, le=65535, description="Its port; 465 is encrypted from the first byte.")
     starttls: bool = Field(default=False, description="Whether to encrypt the connection once it is open.")
     user: str | None = Field(default=None, description="The account, if the server wants one.")
-    password: Annotated[SecretStr, AfterValidator(named_only), BeforeValidator(masked)] | None = Field(
+    password: Annotated[SecretStr, AfterValidator(_named_only), BeforeValidator(_masked)] | None = Field(
         default=None, description="Its password, as env:NAME."
     )
 
@@ -45,7 +45,7 @@ class NotifySettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    webhook: Annotated[SecretStr, AfterValidator(an_address), BeforeValidator(masked)] | None = Field(
+    webhook: Annotated[SecretStr, AfterValidator(_address), BeforeValidator(_masked)] | None = Field(
         default=None, description="A URL that takes JSON with a text, or env:NAME to keep it out of this file."
     )
     mail: MailSettings | None = Field(default=None, description="A table with to, sender, host, port and so on.")

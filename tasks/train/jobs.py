@@ -1,7 +1,7 @@
-"""What is to be trained, and on what: a candidate as a site configures it, and an order that any worker can carry out.
+"""A candidate to be trained in a night, as a job that any worker can run.
 
-An order names everything that a worker needs beside the store, so that a process on another machine does the same as
-one beside the night.
+A job names everything that a worker needs besides the store, so that a process on another machine does the same as one
+on the night's own.
 """
 
 from datetime import date
@@ -48,7 +48,7 @@ class TrainingJob(BaseModel):
 
     @property
     def alive(self) -> Path:
-        """Touched while somebody works on this order."""
+        """Touched while somebody works on this job."""
         return self.night.folder / "logs" / f"{self.name}-{self.split}.alive"
 
     @property
@@ -56,7 +56,7 @@ class TrainingJob(BaseModel):
         return f"train-{self.name}" if self.split == "train" else f"refit-{self.name}"
 
     def result(self) -> Manifest | None:
-        """What the order is for, if it is there: the candidate's metrics, or the refitted champion."""
+        """What the job is for, if it is there: the candidate's metrics, or the refitted champion."""
         return finished(self.night.metrics(self.name) if self.split == "train" else self.night.champion)
 
     def same_code(self) -> None:

@@ -18,9 +18,9 @@ ENSEMBLE = "ensemble"
 
 
 def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidate] = {}) -> dict[str, Candidate]:
-    """The candidates, with every enabled ensemble told its members: those named, or the others that are cheap to train.
+    """The candidates, every enabled ensemble with its members: those named, or the others that are cheap to train.
 
-    Those that are named may be among ``others``, which do not compete. An ensemble that is alone keeps to the members
+    Those that are named may be among `others`, which do not compete. An ensemble that is alone keeps to the members
     that it has by default, with their own defaults.
 
     Raises:
@@ -33,7 +33,7 @@ def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidat
     from recmodels.ensemble.model import MEMBERS
 
     cheap = [name for name, candidate in candidates.items() if candidate.enabled and kinds[name] in MEMBERS]
-    told = dict(candidates)
+    complete = dict(candidates)
     for name in ensembles:
         candidate = candidates[name]
         parameters = dict(candidate.parameters)
@@ -42,26 +42,26 @@ def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidat
         known = {**others, **candidates}
         recipes = {name: _recipe(name, known[name]) for name in parameters.get("members") or [] if name in known}
         parameters["recipes"] = recipes | parameters.get("recipes", {})
-        told[name] = candidate.model_copy(update={"parameters": parameters})
+        complete[name] = candidate.model_copy(update={"parameters": parameters})
         made_of(parameters).made()
-    return told
+    return complete
 
 
 def in_turn(jobs: Sequence[TrainingJob]) -> tuple[list[TrainingJob], list[TrainingJob]]:
-    """The orders that need no other, and the ensembles, which come after them."""
+    """The jobs that need no other, and the ensembles, which come after them."""
     ensembles = [job for job in jobs if job.recommender == ENSEMBLE]
     return [job for job in jobs if job.recommender != ENSEMBLE], ensembles
 
 
 def without_failed(ensembles: Sequence[TrainingJob], failed: dict[str, str]) -> list[TrainingJob]:
-    """The orders of ensembles, each without the members that failed tonight."""
-    told = []
+    """The jobs of ensembles, each without the members that failed tonight."""
+    jobs = []
     for job in ensembles:
         missing = [name for name in made_of(job.candidate.parameters).made() if name in failed]
         if missing:
             log_event(f"train {job.name}", "note", f"goes without {', '.join(missing)}, which failed")
-        told.append(job.model_copy(update={"without": missing, "concurrency": min(job.concurrency, len(ensembles))}))
-    return told
+        jobs.append(job.model_copy(update={"without": missing, "concurrency": min(job.concurrency, len(ensembles))}))
+    return jobs
 
 
 def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:

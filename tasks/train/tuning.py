@@ -1,7 +1,7 @@
-"""The search for a model's hyper-parameters: on windows before the holdout, beside the nights and never in them.
+"""The search for a model's hyper-parameters: on backtests before the holdout, and never as part of a night.
 
-Each window is what a night would have seen some weeks ago: trained on what came before, measured on the days after.
-All of them lie within a night's training window, so the holdout that judges the candidates is not looked at. The
+Each backtest is what a night would have seen some weeks ago: trained on what came before, measured on the days after.
+All of them lie within a night's training split, so the holdout that candidates are compared on is not used. The
 search is Optuna's; what it has tried is kept in the store as lines of JSON, so that it goes on where it was stopped,
 and several processes can search at the same time.
 """
@@ -54,9 +54,9 @@ def tune(
 ) -> Tuned:
     """Search a model's space for the highest NDCG@k, for some minutes or trials, and return the best so far.
 
-    ``configured`` parameters outside the space are kept; the first trial is what is configured, the defaults where
-    nothing is. A trial whose first windows are worse than the median of the others is given up
-    (pruned). ``say`` is told of each that ends.
+    `configured` parameters outside the space are kept; the first trial is what is configured, the defaults where
+    nothing is. A trial whose first backtests are worse than the median of the others is
+    pruned. `say` gets a line for each that ends.
 
     Raises:
         ConfigError: the model has nothing to tune, or Optuna is not installed.
@@ -130,13 +130,13 @@ def suggest(trial: "optuna.Trial", space: Space) -> Json:
 
 
 def measure(recommender: str, params: Json, part: Fold, k: int, seed: int) -> float:
-    """NDCG@k of a model on a window."""
+    """NDCG@k of a model on a backtest fold."""
     model = create(recommender, params, seed=seed).fit(part.train)
     return float(per_user(model.recommend(part.train, part.users, k).items, part.truth)["ndcg"].mean())
 
 
 def block(name: str, recommender: str, params: Json) -> str:
-    """The lines for ``nightrec.toml``."""
+    """The lines for `nightrec.toml`."""
     given = "" if name == recommender else f'recommender = "{recommender}"\n'
     values = ", ".join(f"{key} = {toml(value)}" for key, value in params.items() if value is not None)
     return f"[models.{name}]\n{given}parameters = {{{values}}}\n"

@@ -51,7 +51,7 @@ def replace(where: str, table: str, settings: DeltaSettings, published: Publishe
 
 
 def forget_old(where: str, settings: DeltaSettings) -> None:
-    """Remove the nights before the newest ``settings.nights``, and files that no version of the last week needs."""
+    """Remove the nights before the newest `settings.nights`, and files that no version of the last week needs."""
     from deltalake import DeltaTable
 
     table = DeltaTable(where)

@@ -1,4 +1,4 @@
-"""PostgreSQL: rows are copied beside the table, read back, and take the place of the old ones in one transaction.
+"""PostgreSQL: rows are copied to a staging table, read back, and replace the old ones in one transaction.
 
 Each table has one partition, the current night's: the swap detaches one and attaches another, so the table keeps its
 name, its grants and the views on it, and its readers see the old lists or the new ones, of all tables.
@@ -85,9 +85,9 @@ def run(connection: Connection[Any], statement: str, **names: str | list[str]) -
 
 
 def prepare(connection: Connection[Any], name: str, table: str, published: Published) -> None:
-    """The table with its columns and its index, and an empty one beside it."""
+    """Make the table with its columns and its index, and an empty staging table."""
     fields = published.schema(table)
-    wanted = [(field.name, TYPES[str(field.type)]) for field in fields]
+    expected = [(field.name, TYPES[str(field.type)]) for field in fields]
     columns = ", ".join(
         f'"{field.name}" {TYPES[str(field.type)]}{"" if field.nullable else " NOT NULL"}' for field in fields
     )
@@ -99,7 +99,7 @@ def prepare(connection: Connection[Any], name: str, table: str, published: Publi
     if connection.execute("SELECT to_regclass(%s)", [quoted]).fetchone() == (None,):
         run(connection, f"CREATE TABLE {{name}} ({columns}) PARTITION BY LIST (run_date)", name=name)
         run(connection, "CREATE INDEX ON {name} ({keys})", name=name, keys=[*LISTS_BY[table], "rank"])
-    elif connection.execute(find, [quoted]).fetchall() != wanted:
+    elif connection.execute(find, [quoted]).fetchall() != expected:
         raise ConfigError(f"{name} is not the table of such lists, or of other columns: drop it, or name another one.")
     run(connection, "DROP TABLE IF EXISTS {next}", next=f"{name}_next")
     run(connection, "CREATE TABLE {next} (LIKE {name})", next=f"{name}_next", name=name)

@@ -1,6 +1,6 @@
 """Redis: a key a list, under a prefix of the export's own; one key says which prefix is the current one.
 
-``<prefix>:latest`` is set when all keys are there and have been read back; then the keys of other exports go.
+`<prefix>:latest` is set when all keys are there and have been read back; then the keys of other exports go.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def fill(client: Redis, settings: RedisSettings, published: Published) -> Json:
 
 
 def keys(root: str, table: str, published: Published) -> Iterator[pa.Table]:
-    """Keys and their lists as JSON, ``{run_date, model, items: [{item_id, score, ...}]}``, some thousand at a time."""
+    """Keys and their lists as JSON, `{run_date, model, items: [{item_id, score, ...}]}`, some thousand at a time."""
     by = LISTS_BY[table]
     rest = [name for name in published.schema(table).names if name not in (*by, *SAME_IN_A_LIST, "rank")]
     columns = ", ".join(map(quoted, by))

@@ -29,7 +29,7 @@ class DeltaSettings(BaseModel):
 
 
 class PostgresSettings(BaseModel):
-    """PostgreSQL: the current lists in one table, similar and popular items in two beside it."""
+    """PostgreSQL: the current lists in one table, similar and popular items in two more."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,6 +1,6 @@
 """One's own sink: a class whose fields are its settings and that loads the current lists, named in the configuration.
 
-# shop/sinks.py, installed beside nightrec or found through PYTHONPATH
+# shop/sinks.py, installed with nightrec, or found through PYTHONPATH
 class Kafka(Sink):
     servers_env: str
     topic: str = "recommendations"

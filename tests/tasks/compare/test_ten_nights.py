@@ -1,6 +1,6 @@
 """Ten nights of an invented site, by the gate alone: who is published in each, and that a poisoned one is not.
 
-The same in whole nights: ``python -m tests.benchmarks.ten_nights``.
+The same in whole nights: `python -m tests.benchmarks.ten_nights`.
 """
 
 from datetime import date

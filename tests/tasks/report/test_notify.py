@@ -169,7 +169,7 @@ def test_a_mail_has_the_sentence_in_its_subject_and_the_link_below(mailbox: Mail
     assert mail.get_content().split() == [*FAILED.sentence.split(), FAILED.url]
 
 
-def test_an_address_that_does_not_exist_is_told_and_the_others_get_the_mail(mailbox: Mailbox) -> None:
+def test_an_address_that_does_not_exist_is_reported_and_the_others_get_the_mail(mailbox: Mailbox) -> None:
     with pytest.raises(NightrecError, match="the mail failed: 1 of the addresses refused"):
         notify(rules(mail=mail_to(mailbox, "a@x.org", "nobody@x.org")), FAILED)
     assert len(mailbox.mails) == mailbox.connections == 1
@@ -214,7 +214,7 @@ def test_channels_that_fail_are_named_and_do_not_stop_the_others(webhook: Webhoo
     with pytest.raises(NightrecError) as refused:
         notify(rules(webhook=webhook.url, mail=mail_to(mailbox, "a@x.org"), command=["/no/such/program"]), FAILED)
     assert str(refused.value) == (
-        "Not everybody was told: the webhook failed: HTTP status 500; the command failed: no such file or directory. "
+        "Not everybody was notified: the webhook failed: HTTP status 500; the command failed: no such file or directory. "
         "Look at [notify] in the configuration."
     )
     assert len(mailbox.mails) == 1

@@ -74,7 +74,7 @@ def compared(night: Night, beaten_by: list[str]) -> None:
 
 
 def export(night: Night, lists: dict[str, list[str]]) -> None:
-    """An export with two places a user, each because of the item ``x``."""
+    """An export with two places a user, each because of the item `x`."""
     rows = [
         {"user_id": user, "rank": place, "item_id": item, "model": "ease", "source": "personal", "reason_item_id": "x"}
         for user, items in lists.items()

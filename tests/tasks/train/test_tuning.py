@@ -30,7 +30,7 @@ def data() -> Dataset:
 
 @pytest.fixture
 def night(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> Night:
-    """A night whose training window is ``data``; asked for any other, it has none."""
+    """A night whose training window is `data`; asked for any other, it has none."""
     monkeypatch.setattr(Dataset, "load", lambda folder, split: {"train": data}[split])
     return Store(tmp_path).night(RUN_DATE)
 
