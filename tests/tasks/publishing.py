@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.persistence import save
+from recmodels.published.reader import read_latest
 from tasks.export.settings import ExportSettings
-from tasks.export.stage import export
+from tasks.export.stage import export, write_export
 from tasks.features.settings import FeatureSettings
 from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings
@@ -62,3 +64,25 @@ def publish(night: Night, k: int = K, fresh: bool = False, **rules: Any) -> Json
         {"summary": comparison},
         fresh,
     )
+
+
+def lists(night: Night) -> dict[int, list[dict[str, Any]]]:
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for row in read_latest(night.store.root).to_pylist():
+        rows.setdefault(row["user_id"], []).append(row)
+    return rows
+
+
+def rewrite(out: Path, change: Any, file: str = "topk/part-00000.parquet") -> None:
+    table = pq.read_table(out / file)
+    schema = pa.schema([field.with_nullable(True) for field in table.schema])
+    pq.write_table(pa.Table.from_pandas(change(table.to_pandas()), schema, preserve_index=False), out / file)
+
+
+def written(night: Night) -> Path:
+    out = night.folder / "out"
+    out.mkdir()
+    data = Dataset.load(night.features, "full")
+    model = ItemKNN().fit(data)
+    write_export(night, data, model, "item_knn", ExportSettings(k=K), FeatureSettings(), out)
+    return out

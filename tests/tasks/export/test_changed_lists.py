@@ -93,7 +93,7 @@ def delta(night: Night) -> pa.Table:
     return Export.latest(night.store.root).table("topk_delta")
 
 
-def test_a_night_tells_what_changed_since_the_export_that_readers_have(night: Night) -> None:
+def test_topk_delta_has_what_changed_since_the_export_that_readers_have(night: Night) -> None:
     first = publish(night)
     assert first["delta_of"] == "2026-03-30"
     assert delta(night).num_rows == 0  # the same data, the same lists
@@ -105,7 +105,7 @@ def test_a_night_tells_what_changed_since_the_export_that_readers_have(night: Ni
     assert publish(night, fresh=True)["delta_of"] == "2026-03-30"
 
 
-def test_the_first_export_and_one_of_an_earlier_night_tell_no_changes(night: Night) -> None:
+def test_the_first_export_and_one_of_an_earlier_night_have_no_topk_delta(night: Night) -> None:
     first = read_json(night.store.export_manifest("2026-03-30")) or {}
     assert first["delta_of"] is None and "topk_delta" not in first["schema"]
     older = prepare_night(night.store.root, date(2026, 3, 29))
@@ -113,7 +113,7 @@ def test_the_first_export_and_one_of_an_earlier_night_tell_no_changes(night: Nig
     assert publish(night, delta=False)["delta_of"] is None
 
 
-def test_without_the_files_of_the_export_before_no_changes_are_told(night: Night) -> None:
+def test_without_the_files_of_the_export_before_there_is_no_topk_delta(night: Night) -> None:
     path = night.store.export_manifest("2026-03-30")
     about = read_json(path) or {}
     write_json(path, about | {"files": [{"path": "topk/part-00009.parquet"}]})

@@ -6,39 +6,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from expectations.errors import ExportRefused
-from recmodels.data.dataset import Dataset
-from recmodels.knn.item_knn import ItemKNN
-from recmodels.persistence import save
-from recmodels.popularity import Popularity
-from recmodels.published.reader import Export, read_latest
-from tasks.export.audit import audit, profile_of
-from tasks.export.audit_items import check_columns, item_tables
-from tasks.export.settings import ExportSettings
-from tasks.export.stage import write_export
-from tasks.features.settings import FeatureSettings
+from recmodels.published.reader import Export
 from tasks.store.exports import next_export_id
 from tasks.store.files import read_json, sha256
 from tasks.store.paths import Night
-from tests.tasks.publishing import LOG, K, prepare_night, publish
+from tests.tasks.publishing import LOG, lists, prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
 
 @pytest.fixture
 def night(tmp_path: Path) -> Night:
     return prepare_night(tmp_path)
-
-
-def lists(night: Night) -> dict[int, list[dict[str, Any]]]:
-    rows: dict[int, list[dict[str, Any]]] = {}
-    for row in read_latest(night.store.root).to_pylist():
-        rows.setdefault(row["user_id"], []).append(row)
-    return rows
 
 
 def test_columns_and_types_are_those_of_the_contract(night: Night) -> None:
@@ -91,56 +74,6 @@ def test_repeats_may_be_allowed(night: Night) -> None:
     assert {len(rows) for rows in lists(night).values()} == {7}
 
 
-def similar(night: Night) -> dict[str, list[tuple[str, float]]]:
-    found: dict[str, list[tuple[str, float]]] = {}
-    for row in Export.latest(night.store.root).table("similar").to_pylist():
-        found.setdefault(row["item_id"], []).append((row["similar_item_id"], row["score"]))
-    return found
-
-
-def test_similar_items_are_the_models_own_best_on_offer_first(night: Night) -> None:
-    """Cosines of the items' columns of users: i0 has {0, 1, 3, 4}, i1 {0, 1, 2, 4}, i2 {0, 2, 3, 4}, i5 {1}."""
-    save(ItemKNN(weighting="cosine", popularity_power=0.5).fit(Dataset.load(night.features, "full")), night.champion)
-    publish(night, similar=2)
-    found = similar(night)
-    assert found["i0"] == [("i1", 0.75), ("i2", 0.75)]
-    assert found["i5"] == [("i0", 0.5), ("i1", 0.5)]  # not on offer, but what is like it may be asked for
-    assert "i5" not in {shown for rows in found.values() for shown, _ in rows}
-    rows = Export.latest(night.store.root).table("similar").to_pylist()
-    assert {row["model"] for row in rows} == {"item_knn"} and {row["rank"] for row in rows} == {1, 2}
-
-
-def test_a_champion_that_cannot_tell_which_items_are_alike_leaves_that_to_item_knn(night: Night) -> None:
-    publish(night, similar=2)
-    expected = similar(night)
-    save(Popularity().fit(Dataset.load(night.features, "full")), night.champion)
-    assert publish(night, similar=2, fresh=True)["export_id"] == f"{RUN_DATE}.2"
-    assert similar(night) == expected
-
-
-def test_a_site_may_do_without_similar_items(night: Night) -> None:
-    manifest = publish(night, similar=0)
-    assert list(manifest["schema"]) == ["topk", "popular"]
-    assert not (night.store.export(manifest["export_id"]) / "similar").exists()
-
-
-def test_popular_items_of_the_last_days(night: Night) -> None:
-    """Interactions are 30 - user - item / 10 days old: user 4's are the latest, from 26 days (i0) to 25.3 (i7)."""
-    publish(night, popular_days=[26])
-    rows = [r for r in Export.latest(night.store.root).table("popular").to_pylist() if r["category"] is None]
-    tops = {name: [(r["item_id"], r["score"]) for r in rows if r["window"] == name] for name in ("all", "26d")}
-    assert tops == {"all": [("i0", 4), ("i1", 4), ("i2", 4)], "26d": [("i0", 1), ("i1", 1), ("i2", 1)]}
-    assert [row["window"] for row in rows] == ["all"] * 3 + ["26d"] * 3
-
-
-def test_popular_is_overall_and_by_category_without_what_is_not_available(night: Night) -> None:
-    publish(night)
-    rows = Export.latest(night.store.root).table("popular").to_pylist()
-    tops = {name: [row["item_id"] for row in rows if row["category"] == name] for name in (None, "x", "y")}
-    assert tops == {None: ["i0", "i1", "i2"], "x": ["i0", "i2", "i4"], "y": ["i1", "i3"]}
-    assert [row["rank"] for row in rows] == [1, 2, 3, 1, 2, 3, 1, 2]
-
-
 def test_the_manifest_describes_the_files_and_the_pointer_the_manifest(night: Night) -> None:
     manifest = publish(night)
     exports = night.store.exports
@@ -188,106 +121,6 @@ def test_a_folder_without_a_manifest_is_swept_and_never_read(night: Night) -> No
     night.store.sweep()
     assert not killed.exists()
     assert night.store.export(str(RUN_DATE)).is_dir()
-
-
-def written(night: Night) -> Path:
-    out = night.folder / "out"
-    out.mkdir()
-    data = Dataset.load(night.features, "full")
-    model = ItemKNN().fit(data)
-    write_export(night, data, model, "item_knn", ExportSettings(k=K), FeatureSettings(), out)
-    return out
-
-
-def checked(night: Night, out: Path) -> dict[str, Any]:
-    return profile_of(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
-
-
-def rewrite(out: Path, change: Any, file: str = "topk/part-00000.parquet") -> None:
-    table = pq.read_table(out / file)
-    schema = pa.schema([field.with_nullable(True) for field in table.schema])
-    pq.write_table(pa.Table.from_pandas(change(table.to_pandas()), schema, preserve_index=False), out / file)
-
-
-@pytest.mark.parametrize(
-    ("count", "change"),
-    [
-        ("users_listed", lambda f: f[f["user_id"] != 7]),
-        ("rows", lambda f: f.iloc[:-1]),
-        ("duplicate_items", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, f["item_id"][0]))),
-        ("rank_gaps", lambda f: f.assign(rank=f["rank"].where(f.index != 1, 3))),
-        ("scores_not_finite", lambda f: f.assign(score=f["score"].where(f.index != 2, np.nan))),
-        ("scores_increasing", lambda f: f.assign(score=f["score"].where(f.index != 1, 99.0))),
-        ("items_unknown", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "?"))),
-        ("users_unknown", lambda f: f.assign(user_id=f["user_id"].where(f["user_id"] != 7, 8))),
-        ("items_unavailable", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "i5"))),
-        ("items_seen", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "i1"))),
-        ("reasons_not_seen", lambda f: f.assign(reason_item_id="i7")),
-        ("reasons_not_seen", lambda f: f.assign(reason_item_id="?")),
-    ],
-)
-def test_the_audit_counts_and_refuses_what_breaks_the_contract(night: Night, count: str, change: Any) -> None:
-    out = written(night)
-    before = checked(night, out)
-    audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
-    rewrite(out, change)
-    assert checked(night, out)[count] != before[count]
-    with pytest.raises(ExportRefused):
-        audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
-
-
-def test_the_audit_does_not_depend_on_where_files_and_batches_end(
-    night: Night, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = written(night)
-    whole = checked(night, out)
-    path = out / "topk" / "part-00000.parquet"
-    table = pq.read_table(path)
-    pq.write_table(table.slice(0, 7), path)
-    pq.write_table(table.slice(7), path.with_name("part-00001.parquet"))
-    for rows in (1, 2, 5, 1000):
-        monkeypatch.setattr("tasks.export.audit_items.ROWS_AT_ONCE", rows)
-        assert checked(night, out) == whole
-
-
-SIMILAR = "similar/part-00000.parquet"
-
-
-@pytest.mark.parametrize(
-    ("count", "file", "change"),
-    [
-        ("similar_unknown", SIMILAR, lambda f: f.assign(item_id=f["item_id"].where(f["item_id"] != "i0", "?"))),
-        ("similar_unavailable", SIMILAR, lambda f: f.assign(similar_item_id="i5")),
-        ("similar_repeats", SIMILAR, lambda f: f.assign(similar_item_id=f["item_id"])),
-        ("similar_ranks", SIMILAR, lambda f: f.assign(rank=f["rank"] + 1)),
-        ("similar_ranks", SIMILAR, lambda f: f.assign(score=f["rank"].astype("float32"))),
-        ("popular_unavailable", "popular/part-00000.parquet", lambda f: f.assign(item_id="i5")),
-    ],
-)
-def test_the_audit_counts_and_refuses_what_is_wrong_with_the_tables_of_items(
-    night: Night, count: str, file: str, change: Any
-) -> None:
-    out = written(night)
-    assert not any(item_tables(out, night.features).values())
-    rewrite(out, change, file)
-    assert item_tables(out, night.features)[count] > 0
-    with pytest.raises(ExportRefused):
-        audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
-
-
-@pytest.mark.parametrize("table", ["topk", "similar", "popular"])
-def test_the_audit_refuses_columns_that_are_not_the_contracts(night: Night, table: str) -> None:
-    out = written(night)
-    path = out / table / "part-00000.parquet"
-    rows = pq.read_table(path)
-    pq.write_table(rows.append_column("more", pa.nulls(len(rows))), path)
-    check_columns(out)  # columns may be added
-    pq.write_table(rows.set_column(rows.schema.get_field_index("score"), "score", rows["score"].cast("double")), path)
-    with pytest.raises(ExportRefused, match="the column score is double, the contract has float"):
-        check_columns(out)
-    pq.write_table(rows.drop_columns(["score", "rank"]), path)
-    with pytest.raises(ExportRefused, match=r"the column rank is missing.*score is missing"):
-        audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
 
 
 def test_an_export_that_fails_its_audit_leaves_the_last_one(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pydantic import ValidationError
 
 from expectations.errors import ExportRefused
 from recmodels.data.dataset import Dataset
@@ -20,7 +19,7 @@ from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings, Segments
 from tasks.store.paths import Night, Store
-from tests.tasks.export.test_stage import lists, prepare_night, publish, rewrite
+from tests.tasks.publishing import lists, prepare_night, publish, rewrite
 
 DATES = {"released": pa.array([date(2026, 3, 30 - n) for n in range(7)] + [None]), "written": ["2026-03-01"] * 8}
 
@@ -61,7 +60,7 @@ def test_ages_count_from_the_column_or_from_the_first_interaction(night: Night) 
     assert np.flatnonzero(~translated(night, max_item_age_days=29).allowed).tolist() == [0, 1, 2, 5]
 
 
-def test_new_is_what_was_first_had_of_late_or_never(night: Night) -> None:
+def test_new_is_what_was_first_seen_of_late_or_never(night: Night) -> None:
     new = translated(night, new_share=0.5, new_days=28).new
     assert new is not None
     assert np.flatnonzero(new).tolist() == [3, 4, 6, 7]
@@ -81,27 +80,6 @@ def test_what_does_not_exist_is_an_error_that_names_it(night: Night, rules: dict
     with pytest.raises(ConfigError) as refused:
         translated(night, **rules)
     assert says in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    "rules",
-    [
-        {"pinned": ["i1"], "excluded": ["i1"]},
-        {"category_caps": {"x": -1}},
-        {"segments": {"column": "plan", "k": {"premium": 1001}}},
-    ],
-)
-def test_rules_that_cannot_be_are_refused(rules: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        ListSettings(k=3, **rules)
-
-
-def test_measured_lists_are_as_long_as_the_measurement_for_everybody() -> None:
-    rules = ListSettings(k=3, segments=Segments(column="plan", k={"premium": 20}), active_days=7, pinned=[1])
-    measured = rules.measured(10)
-    assert (measured.k, measured.segments, measured.active_days, measured.pinned) == (10, None, None, [1])
-    assert rules.longest == 20
-    assert not ListSettings(k=3, pool=7, new_days=1).rerank
 
 
 def test_the_export_keeps_the_rules_and_marks_what_was_pinned(night: Night) -> None:

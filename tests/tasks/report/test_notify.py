@@ -214,8 +214,8 @@ def test_channels_that_fail_are_named_and_do_not_stop_the_others(webhook: Webhoo
     with pytest.raises(NightrecError) as refused:
         notify(rules(webhook=webhook.url, mail=mail_to(mailbox, "a@x.org"), command=["/no/such/program"]), FAILED)
     assert str(refused.value) == (
-        "Not everybody was notified: the webhook failed: HTTP status 500; the command failed: no such file or directory. "
-        "Look at [notify] in the configuration."
+        "Not everybody was notified: the webhook failed: HTTP status 500; the command failed: no such file or "
+        "directory. Look at [notify] in the configuration."
     )
     assert len(mailbox.mails) == 1
 

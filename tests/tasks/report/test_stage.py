@@ -5,9 +5,6 @@ from pathlib import Path
 import pytest
 
 from recmodels.errors import DataRefused
-from tasks.evaluate.summary import Figure
-from tasks.report.artifacts import interval, markdown
-from tasks.report.record import NightRecord
 from tasks.report.stage import recorded
 from tasks.store.events import log_event
 from tasks.store.files import Json, read_json, write_json
@@ -58,31 +55,3 @@ def test_a_night_with_nothing_to_do_keeps_its_record(night: Night) -> None:
         log_event("ingest", "done")
         record.update(export_id="x")
     assert summary(night)["seconds"] < 98
-
-
-def test_the_summary_names_the_winner_its_interval_and_what_was_left_out(night: Night) -> None:
-    ndcg = {"value": 0.25, "low": 0.2, "high": 0.3}
-    record = {
-        "winner": "ease",
-        "export_id": "2026-03-31.2",
-        "reason": "the highest NDCG@10 of 2 models",
-        "k": 10,
-        "models": {"ease": {"ndcg": ndcg}},
-        "failed": {"content": "no terms"},
-        "measured_on": "the last 7 days",
-        "interactions": 12345,
-        "quarantined": 6,
-        "rows": 100,
-        "users": 10,
-        "cold_users": 1,
-    }
-    text = markdown(night, NightRecord.of(record))
-    for part in (
-        "**ease**",
-        "`2026-03-31.2`",
-        "0.2500 [0.2000, 0.3000]",
-        "12,345 read, 6 quarantined",
-        "content: no terms",
-    ):
-        assert part in text
-    assert interval(Figure(value=0.5)) == "0.5000"

@@ -1,0 +1,64 @@
+"""The audit counts on the files what breaks the contract, and refuses it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from expectations.errors import ExportRefused
+from recmodels.data.dataset import Dataset
+from tasks.export.audit import audit, profile_of
+from tasks.store.paths import Night
+from tests.tasks.publishing import K, prepare_night, rewrite, written
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return prepare_night(tmp_path)
+
+
+def checked(night: Night, out: Path) -> dict[str, Any]:
+    return profile_of(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
+
+
+@pytest.mark.parametrize(
+    ("count", "change"),
+    [
+        ("users_listed", lambda f: f[f["user_id"] != 7]),
+        ("rows", lambda f: f.iloc[:-1]),
+        ("duplicate_items", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, f["item_id"][0]))),
+        ("rank_gaps", lambda f: f.assign(rank=f["rank"].where(f.index != 1, 3))),
+        ("scores_not_finite", lambda f: f.assign(score=f["score"].where(f.index != 2, np.nan))),
+        ("scores_increasing", lambda f: f.assign(score=f["score"].where(f.index != 1, 99.0))),
+        ("items_unknown", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "?"))),
+        ("users_unknown", lambda f: f.assign(user_id=f["user_id"].where(f["user_id"] != 7, 8))),
+        ("items_unavailable", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "i5"))),
+        ("items_seen", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "i1"))),
+        ("reasons_not_seen", lambda f: f.assign(reason_item_id="i7")),
+        ("reasons_not_seen", lambda f: f.assign(reason_item_id="?")),
+    ],
+)
+def test_the_audit_counts_and_refuses_what_breaks_the_contract(night: Night, count: str, change: Any) -> None:
+    out = written(night)
+    before = checked(night, out)
+    audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
+    rewrite(out, change)
+    assert checked(night, out)[count] != before[count]
+    with pytest.raises(ExportRefused):
+        audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
+
+
+def test_the_audit_does_not_depend_on_where_files_and_batches_end(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = written(night)
+    whole = checked(night, out)
+    path = out / "topk" / "part-00000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 7), path)
+    pq.write_table(table.slice(7), path.with_name("part-00001.parquet"))
+    for rows in (1, 2, 5, 1000):
+        monkeypatch.setattr("tasks.export.audit_items.ROWS_AT_ONCE", rows)
+        assert checked(night, out) == whole

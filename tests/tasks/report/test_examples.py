@@ -1,0 +1,28 @@
+"""Some users' lists, before and after."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.report.figures import figures
+from tasks.report.page import write_report
+from tasks.store.paths import Night, Store
+from tests.tasks.reported import EVIL, published
+from tests.tasks.site import RUN_DATE
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return Store(tmp_path).night(RUN_DATE)
+
+
+def test_lists_before_and_after_have_titles_reasons_and_nobody_who_opted_out(night: Night) -> None:
+    published(night, ["ease"])
+    found = figures(night)["examples"]
+    assert [one["user_id"] for one in found] == ["ann", "bob"]
+    assert [one["what"] for one in found] == ["50% of the list is new", "0% of the list is new"]
+    assert [row["item_id"] for row in found[0]["before"]] == ["b", "c"]
+    after = [(row["rank"], row["item_id"], row["title"], row["reason"]) for row in found[0]["after"]]
+    assert after == [(1, "b", "Béla & Co", "X"), (2, "a", EVIL, "X")]
+    page = write_report(night)
+    assert "gone" not in page.read_text(encoding="utf-8") + page.with_suffix(".json").read_text(encoding="utf-8")

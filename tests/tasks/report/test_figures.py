@@ -1,0 +1,64 @@
+"""The figures of a report, as they are read from the store."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recmodels.errors import NightrecError
+from tasks.report.figures import best, figures
+from tasks.report.page import html
+from tasks.store.files import write_json
+from tasks.store.paths import Night, Store
+from tests.tasks.reported import published
+from tests.tasks.site import RUN_DATE
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return Store(tmp_path).night(RUN_DATE)
+
+
+def test_the_first_line_is_what_was_published_unless_nothing_beats_last_week(night: Night) -> None:
+    published(night, ["ease"])
+    assert figures(night)["news"] == ["ease was published as 2026-03-31: best."]
+    decision = json.loads((night.evaluation / "decision.json").read_text())
+    decision["baseline"]["beaten_by"] = []
+    write_json(night.evaluation / "decision.json", decision)
+    first = "No model beats the popularity of the last 7 days (popularity_7d)."
+    assert figures(night)["news"][0] == first
+    page = html(figures(night))
+    body = page[page.index("<body>") :]
+    assert re.search(r"<p[^>]*>([^<]*)</p>", body).group(1) == first  # type: ignore[union-attr]
+
+
+def test_learning_curves_have_the_last_line_of_each_epoch(night: Night) -> None:
+    write_json(night.summary, {"status": "failed", "reason": "no"})
+    log = night.folder / "logs" / "net-train.log"
+    log.parent.mkdir()
+    line = "epoch {}: loss {}, validation NDCG@10 0.2500, 1.9 s, 5.8% padding\n"
+    log.write_text(line.format(1, "7.5") + "noise\n" + line.format(1, "6.5") + line.format(2, "6.0"))
+    assert figures(night)["curves"] == {
+        "net": [{"epoch": 1, "loss": 6.5, "ndcg": 0.25}, {"epoch": 2, "loss": 6.0, "ndcg": 0.25}]
+    }
+
+
+def test_a_night_that_left_nothing_is_refused_in_a_sentence(night: Night) -> None:
+    with pytest.raises(NightrecError, match="The night 2026-03-31 has left nothing"):
+        figures(night)
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "winner"),
+    [
+        ("ndcg", (0.2, 0.1), "a"),
+        ("gini", (0.9, 0.5), "b"),
+        ("cold_share", (0.2, 0.1), None),
+        ("ndcg", (0.1, 0.1), None),
+    ],
+)
+def test_the_best_figure_is_marked(metric: str, values: tuple[float, float], winner: str | None) -> None:
+    found: dict[str, Any] = {name: {metric: {"value": value}} for name, value in zip("ab", values, strict=True)}
+    assert [name for name in found if best(metric, name, found)] == ([winner] if winner else [])
