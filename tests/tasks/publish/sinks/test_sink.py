@@ -130,3 +130,15 @@ def test_an_entry_point_gives_an_own_sink_its_name(tmp_path: Path, shop: Path, n
     assert SinkSettings.model_validate(found.model_dump()).configured() == found.configured()
     succeeds(night.store, found)
     assert (shop / "topk.json").exists()
+
+
+def test_the_sink_of_the_how_to_writes_what_is_published(
+    night: Night, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[4] / "docs" / "examples"))
+    table = {"sink": "shop.sinks:JsonLines", "folder_env": "SHOP_FOLDER", "tables": ["topk", "popular"]}
+    outcome = succeeds(night.store, SinkSettings.model_validate({"files": table}))
+    assert set(outcome["files"]["tables"]) == {"topk", "popular"}
+    rows = [json.loads(line) for line in (shop / "topk.jsonl").read_text().splitlines()]
+    assert rows == json.loads(json.dumps(published(night.store, "topk"), default=str))
+    assert sorted(path.name for path in shop.iterdir()) == ["popular.jsonl", "topk.jsonl"]
