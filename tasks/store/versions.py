@@ -5,6 +5,7 @@ A change elsewhere leaves what the stage made as it is.
 """
 
 import ast
+import threading
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -16,6 +17,7 @@ from tasks.store.files import digest, sha256
 
 _ROOT = Path(__file__).parents[2]
 _FLOORS = ("recmodels", "expectations", "tasks")
+_parsing = threading.Lock()  # the parser of Python 3.11 fails where two threads use it (python/cpython#106905)
 
 
 def _release() -> str:
@@ -82,7 +84,9 @@ def _imports(module: str, path: Path) -> tuple[str, ...]:
     """The modules that a file imports, anywhere in it."""
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     names: list[str] = []
-    for node in _statements(ast.parse(path.read_text(encoding="utf-8")).body):
+    with _parsing:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+    for node in _statements(body):
         if isinstance(node, ast.Import):
             names += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
