@@ -51,7 +51,7 @@ def imported_by(*modules: str, without: frozenset[str] = frozenset()) -> dict[st
     """Some modules and all they import of nightrec (or of their own package), by name, with their files.
 
     Imports inside functions count; those for type checkers alone do not. The `__init__` of a package counts only where
-    something is imported from it that is no module.
+    something is imported from it that is no module; what it imports on demand counts then, too.
     """
     found: dict[str, Path] = {}
     left = list(modules)
@@ -84,24 +84,50 @@ def _imports(module: str, path: Path) -> tuple[str, ...]:
     """The modules that a file imports, anywhere in it."""
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     names: list[str] = []
-    with _parsing:
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-    for node in _statements(body):
+    for node in _statements(_parsed(path)):
         if isinstance(node, ast.Import):
-            names += [name.name for name in node.names]
+            for name in node.names:
+                names += [name.name, *_offered(name.name).values()]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             origin = ".".join([*above, *([node.module] if node.module else [])])
-            inside = [f"{origin}.{name.name}" for name in node.names]
-            names += [name if _file_of(name) else origin for name in inside]
+            for name in node.names:
+                inside = f"{origin}.{name.name}"
+                offered = _offered(origin)
+                names += [inside] if _file_of(inside) else [origin, *filter(None, [offered.get(name.name)])]
     return tuple(dict.fromkeys(names))
+
+
+@cache
+def _offered(package: str) -> dict[str, str]:
+    """The names that a package offers and imports on demand, as it declares them for type checkers: name -> module."""
+    path = _file_of(package)
+    if path is None or path.name != "__init__.py":
+        return {}
+    declared = [
+        node
+        for block in _parsed(path)
+        if isinstance(block, ast.If) and _for_type_checkers(block)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module
+    ]
+    return {name.asname or name.name: str(node.module) for node in declared for name in node.names}
+
+
+def _parsed(path: Path) -> list[ast.stmt]:
+    with _parsing:
+        return ast.parse(path.read_text(encoding="utf-8")).body
+
+
+def _for_type_checkers(node: ast.If) -> bool:
+    return ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """All statements, nested ones too, but for those under `if TYPE_CHECKING`."""
     for node in body:
         yield node
-        checking = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        checking = isinstance(node, ast.If) and _for_type_checkers(node)
         for field in ("orelse",) if checking else ("body", "orelse", "finalbody"):
             yield from _statements(getattr(node, field, []))
         for branch in [*getattr(node, "handlers", []), *getattr(node, "cases", [])]:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from recmodels.errors import DataRefused
-from tasks.store.events import logged
 from tasks.store.files import Json
 from tasks.store.stage import logged_stage
 
@@ -28,9 +26,3 @@ def test_a_stage_logs_its_message_and_whether_it_was_skipped(tmp_path: Path, cap
         ("ingest", "start", ""),
         ("ingest", "skipped", "3 rows"),
     ]
-
-
-def test_a_failure_is_logged_by_its_first_line(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "nightrec.events"), pytest.raises(DataRefused), logged("ingest"):
-        raise DataRefused("no rows\nat all")
-    assert events(caplog)[-1] == ("ingest", "failed", "no rows")

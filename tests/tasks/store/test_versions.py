@@ -39,7 +39,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
-    for cached in (code_version, code_of, versions._imports, versions._file_of):
+    for cached in (code_version, code_of, versions._imports, versions._offered, versions._file_of, versions._home_of):
         cached.cache_clear()
 
 
@@ -139,3 +139,18 @@ def test_a_module_of_somebody_else_counts_with_what_it_imports_of_its_package(
         "shop_of_a_test.margins",
         "recmodels.errors",
     }
+
+
+@pytest.mark.parametrize(
+    ("imports", "expected"),
+    [("from recmodels import EASE", True), ("import recmodels", True), ("from recmodels import ALS", False)],
+)
+def test_a_model_of_somebody_else_depends_on_what_it_takes_of_the_public_api(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imports: str, expected: bool
+) -> None:
+    (tmp_path / "margin_of_a_test.py").write_text(imports + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    _forget()
+    modules = imported_by("margin_of_a_test")
+    _forget()
+    assert ("recmodels.linear.ease" in modules) == expected
