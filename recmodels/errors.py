@@ -10,4 +10,4 @@ class ConfigError(NightrecError):
 
 
 class DataRefused(NightrecError):
-    """The data are not fit to learn from: malformed, empty, stale, or against an expectation."""
+    """The data failed validation: malformed, empty, stale, or against an expectation."""

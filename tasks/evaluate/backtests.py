@@ -7,10 +7,11 @@ from recmodels.metrics.ranking import METRICS
 from tasks.evaluate.summary import Backtest, Backtests, ModelSummary
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest
+from tasks.store.summaries import PreparedSummary
 from tasks.train.settings import PRIMARY
 
 
-def with_tonight(summary: ModelSummary, earlier: list[Json], prepared: Manifest) -> Backtests:
+def with_tonight(summary: ModelSummary, earlier: list[Json], prepared: Manifest[PreparedSummary]) -> Backtests:
     """The figures of tonight's holdout and of the earlier ones that the candidate's process has measured."""
     holdout = prepared["summary"]["holdout"]
     begins, days = datetime.fromisoformat(holdout["start"]), holdout["days"] or prepared["parameters"]["holdout_days"]

@@ -16,8 +16,9 @@ from tasks.compare.decision import Challenge, Decision
 from tasks.evaluate.summary import Figure, Trained
 from tasks.report.record import NightRecord, best_first
 from tasks.store.events import log_event
-from tasks.store.files import Json, read_json
+from tasks.store.files import read_json
 from tasks.store.paths import Night
+from tasks.store.summaries import ValidSummary
 from tasks.train.settings import PRIMARY
 
 R = TypeVar("R")
@@ -100,7 +101,7 @@ def show_comparison(night: Night, record: NightRecord) -> None:
     create_table_artifact(key="model-comparison", table=table, description=f"Models of the night {night.run_date}")
 
 
-def show_quality(night: Night, summary: Json) -> None:
+def show_quality(night: Night, summary: ValidSummary) -> None:
     """A row a table and reason: how many rows were kept, and why others were not."""
     table = []
     for name, counts in summary["tables"].items():

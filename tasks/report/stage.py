@@ -19,6 +19,7 @@ from tasks.store.files import Json, now_text, read_json, write_json
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
 from tasks.store.stage import stage_task
+from tasks.store.summaries import HoldoutSummary, PreparedSummary, RawSummary, ValidSummary
 
 
 @contextmanager
@@ -56,7 +57,12 @@ def recorded(night: Night) -> Iterator[Json]:
 
 @stage_task("report")
 def report(
-    night: Night, raw: Manifest, valid: Manifest, prepared: Manifest, comparison: Manifest, export: Json | None
+    night: Night,
+    raw: Manifest[RawSummary],
+    valid: Manifest[ValidSummary],
+    prepared: Manifest[PreparedSummary],
+    comparison: Manifest,
+    export: Json | None,
 ) -> Json:
     """What happened in the night, as a part of its record; shown in Prefect as tables and a summary.
 
@@ -76,7 +82,7 @@ def report(
         measured_on=holdout_text(prepared["summary"]["holdout"]),
         interactions=raw["summary"]["rows"],
         quarantined=valid["summary"]["quarantined"],
-        notes=[*raw["summary"].get("notes", []), *valid["summary"].get("notes", [])],
+        notes=[*raw["summary"]["notes"], *valid["summary"]["notes"]],
     )
     if export is not None:
         record.export_id, record.new_export = export["export_id"], not export["skipped"]
@@ -87,7 +93,7 @@ def report(
     return record.json_ready()
 
 
-def holdout_text(holdout: Json) -> str:
+def holdout_text(holdout: HoldoutSummary) -> str:
     """What the candidates were measured on, in words."""
     n = holdout.get("items", 1)
     items = "last item" if n == 1 else f"last {n} items"

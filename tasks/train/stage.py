@@ -13,6 +13,7 @@ from tasks.store.files import Json, read_json
 from tasks.store.manifests import Manifest, finished, outputs, run_stage
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
+from tasks.store.summaries import PreparedSummary
 from tasks.train.jobs import TrainingJob
 from tasks.train.members import at_hand, code_of_job
 from tasks.train.process import run_candidate
@@ -137,7 +138,7 @@ def _rules_as_input(rules: Path) -> Json:
     return {"rules": manifest["output"]} if manifest else {}
 
 
-def _backtests_of(job: TrainingJob, prepared: Manifest) -> Json:
+def _backtests_of(job: TrainingJob, prepared: Manifest[PreparedSummary]) -> Json:
     """How many holdouts a candidate is measured on, and their length: that of tonight's."""
     if job.evaluation.backtests == 1:
         return {}

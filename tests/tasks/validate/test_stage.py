@@ -1,4 +1,4 @@
-"""Validation parts the rows that are fit to learn from and those that are not, and says why."""
+"""Validation stops a night whose tables are not what they should be, and says why; Data Docs have no values."""
 
 import subprocess
 import sys
