@@ -40,7 +40,7 @@ GENRES = (
           _words("hidden silver sleeping forgotten burning crownless winter nameless golden broken"),
           _words("dragons magic-school epic fairy-tale quests heroes folklore witches")),
     Genre("Romance", 0.13, 1.8, "A love story with",
-          _words("wedding bookshop summer bakery kiss neighbour promise lighthouse garden secret dance train"
+          _words("wedding bookshop summer bakery kiss neighbor promise lighthouse garden secret dance train"
                  " cottage valentine violin holiday postcard pharmacist"),
           _words("second sweet unlikely sunlit careless pretend tender midnight honest rainy"),
           _words("feel-good second-chance slow-burn rom-com family-saga holiday friends-to-lovers wedding")),

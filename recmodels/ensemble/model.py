@@ -37,12 +37,29 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Ensemble(Recommender):
-    """Blend: score of i = Σ over members m of w_m / (offset + rank of i in m's list) (Cormack et al. 2009), where w
-    ranks best what users did on the last days of the window, which the members then had not seen.
+    """Fuses the lists of other recommenders, weighted by how well they predicted the last days.
 
-    Stack: gradient-boosted trees that know each member's score, how popular i is and how much the user has (Friedman
-    2001), fitted to the same days; their log odds and the logarithm of the blend add up. The members are then fitted
-    on the whole window. A list is made of the first `depth` places of the members' lists, and ends with them.
+    Blend: score of i = Σ over members m of w_m / (offset + rank of i in m's list), where the weights w rank best what
+    users did on the last days, which the members were not trained on for that.
+
+    Stack: gradient-boosted trees that see each member's score, how popular i is and how long the user's history is,
+    fitted to the same days; their log odds and the logarithm of the blend add up. The members are then fitted on all
+    of the data. A list is made of the first `depth` places of the members' lists, and ends with them.
+
+    Attributes:
+        members_: The fitted recommenders by name, m of them.
+        weights_: float64 [m], w, of sum 1.
+        blend_: What the logarithm of the blend is multiplied by, beside the trees.
+        items_: float64 [n_items, 2], popularity and recent popularity, as the trees see them.
+        tree_roots_: int32 [n_trees], the first node of each tree; empty for a blend.
+        tree_feature_, tree_left_, tree_right_: int32 [n_nodes], the feature that a node compares, and its children, -1
+            at leaves.
+        tree_threshold_, tree_value_: float64 [n_nodes], what goes left at most, and the value of a leaf.
+
+    References:
+        Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001.
+        Cormack, Clarke & Buettcher, "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning
+        Methods", SIGIR 2009.
     """
 
     moved: ClassVar[tuple[str, ...]] = ("models", "without")

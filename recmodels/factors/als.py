@@ -22,9 +22,9 @@ EXACT_STEPS, EXACT_TOLERANCE = 100, 1e-6  # for the vectors that lists are made 
 
 @dataclass
 class ALS(DotProduct):
-    r"""Implicit-feedback matrix factorisation by alternating least squares (iALS).
+    r"""Implicit-feedback matrix factorization by alternating least squares (iALS).
 
-    Score = x_u·y_i, where x and y minimise
+    Score = x_u·y_i, where x and y minimize
 
         Σ_{(u,i) observed} w_ui (1 - x_u·y_i)² + a Σ_{all u,i} (x_u·y_i)² + λ (Σ_u c_u |x_u|² + Σ_i c_i |y_i|²)
 

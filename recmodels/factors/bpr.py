@@ -1,4 +1,4 @@
-"""BPR: factors that rank what a user has above what they do not have (Rendle et al., "BPR", UAI 2009)."""
+"""BPR: factors that rank a user's history above other items (Rendle et al., "BPR", UAI 2009)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,13 +19,29 @@ from recmodels.scoring.dot_product import DotProduct
 
 @dataclass
 class BPR(DotProduct):
-    r"""Score x_ui = p_u·q_i + b_i, learnt by raising ln 1 / (1 + exp(x_uj - x_ui)) for items i that u has, j not.
+    r"""Bayesian personalized ranking: factors that rank items of the history above items outside it.
 
-    Each epoch takes every interaction once, with a negative j drawn afresh; a user's own items are never drawn. Of
-    `candidates` random ones the highest score is taken: the items that u would wrongly be shown teach most (dynamic
-    negative sampling: Zhang et al., SIGIR 2013); 1 is BPR as published. The learning rate falls linearly to 0. Weights
-    play no part, as in the paper, unless `weighted` is set. The same seed gives the same factors for any number of
-    threads (`recmodels.factors.sgd`).
+    Score x_ui = p_u·q_i + b_i, trained by gradient ascent on ln sigmoid(x_ui - x_uj) for items i of u's history and
+    negatives j outside it. Each epoch takes every interaction once, with a fresh negative; items of the history are
+    never drawn. Of `candidates` random ones the highest score is taken: the items that u would wrongly be shown teach
+    most (dynamic negative sampling); 1 is BPR as published. The learning rate falls linearly to 0. Weights play no
+    part, as in the paper, unless `weighted` is set. The same seed gives the same factors for any number of threads
+    (`recmodels.factors.sgd`).
+
+    Attributes:
+        user_vectors_: float32 [n_users, factors + 1], p and a 1.
+        item_vectors_: float32 [n_items, factors + 1], q and b; zeros for items without interactions.
+
+    References:
+        Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009.
+        Zhang et al., "Optimizing Top-N Collaborative Filtering via Dynamic Negative Item Sampling", SIGIR 2013.
+
+    Example:
+        >>> import numpy as np
+        >>> from recmodels.data.dataset import Dataset
+        >>> data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 0, 1, 0])
+        >>> BPR(factors=2).fit(data).recommend(data, np.array([2]), k=1).items.tolist()
+        [[1]]
     """
 
     factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 64
@@ -37,11 +53,11 @@ class BPR(DotProduct):
     regularization: Annotated[float, Ge(0), Search(0.001, 0.5, log=True)] = 0.05
     """Pull of vectors and biases towards 0 at each step."""
     candidates: Annotated[int, Ge(1)] = 4
-    """Random items that the user does not have, of which the highest scored is the negative."""
+    """Random items outside the history, of which the highest scored is the negative."""
     negative_exponent: float = 0.0
-    """They are drawn by popularity to this power; 0: evenly."""
+    """Negatives are drawn by popularity to this power; 0: uniformly."""
     popularity_exponent: float = 0.0
-    """Interactions count by their item's popularity to minus this power: above 0, the tail counts more."""
+    """Propensity weights: interactions count by their item's popularity to minus this power."""
     weighted: bool = False
     """Whether interactions count by their weights."""
     seed: Seed = 0
@@ -52,8 +68,8 @@ class BPR(DotProduct):
         rng = np.random.default_rng(self.seed)
         blocks = sgd.blocks_for(data.n_users, data.n_items)
         known = np.unique(data.item_index)
-        chances = sampling_probabilities(data, self.negative_exponent)
-        weights = np.empty(0, np.float32)  # nothing: all count alike
+        probabilities = sampling_probabilities(data, self.negative_exponent)
+        weights = np.empty(0, np.float32)  # empty: all count the same
         if self.weighted or self.popularity_exponent:
             weights = propensity_weights(data, self.popularity_exponent, weighted=self.weighted)
         matrix = data.matrix
@@ -66,7 +82,7 @@ class BPR(DotProduct):
             user_block, item_block = (rng.integers(0, blocks, n).astype(np.int8) for n in (data.n_users, data.n_items))
             members = known[np.argsort(item_block[known], kind="stable")]
             member_starts = np.searchsorted(item_block[members], np.arange(blocks + 1))
-            ends = np.cumsum(chances[members]) if self.negative_exponent else np.empty(0)
+            ends = np.cumsum(probabilities[members]) if self.negative_exponent else np.empty(0)
             by_user, by_item, source, starts = sgd.cells(
                 data.user_index, data.item_index, user_block, item_block, blocks
             )
@@ -88,8 +104,8 @@ class BPR(DotProduct):
             raise ValueError(f"The data have {data.n_users} users, the model was fitted on {len(self.user_vectors_)}.")
         return self.user_vectors_[users]
 
-    def _tastes(self) -> Floats:
-        return self.item_vectors_[:, :-1]  # without what everybody likes it for
+    def _similarity_vectors(self) -> Floats:
+        return self.item_vectors_[:, :-1]  # without the bias, which is popularity
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 24 * n_interactions + 2 * SCORE_BYTES

@@ -1,4 +1,4 @@
-"""MF: biased matrix factorisation of ratings (Koren, Bell and Volinsky, "Matrix Factorization Techniques", 2009)."""
+"""MF: biased matrix factorization of ratings (Koren, Bell and Volinsky, "Matrix Factorization Techniques", 2009)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,13 +19,33 @@ from recmodels.scoring.ratings import Baseline, RatingPredictor
 
 @dataclass
 class MF(DotProduct, RatingPredictor):
-    r"""Rating r_ui = mean + b_u + b_i + p_u·q_i, learnt by stochastic gradient descent on the squared error.
+    r"""Biased matrix factorization of ratings.
 
-    All ratings count, those of items that the user did not like too (`Dataset.rated`); where there are none, the
-    weights take their place. The learning rate falls linearly to 0. As a list, the highest predicted ratings are items
-    that few have rated, and rated well; a user's next item is one of those that many have: so lists are ordered by
-    b_i + p_u·q_i + popularity · ln n_i, n_i being how many rated i. The same seed gives the same factors for any number
-    of threads (`recmodels.factors.sgd`).
+    Rating r_ui = mean + b_u + b_i + p_u·q_i, trained by stochastic gradient descent on the squared error. All ratings
+    count, also of pairs excluded from training (`Dataset.rated`); where there are none, the weights take their place.
+    The learning rate falls linearly to 0.
+
+    As a list, the highest predicted ratings are items that few have rated, and rated well; a user's next item is one
+    of those that many interact with: so lists are ordered by b_i + p_u·q_i + popularity · ln n_i, n_i being how many
+    rated i. The same seed gives the same factors for any number of threads (`recmodels.factors.sgd`).
+
+    Attributes:
+        user_factors_: float32 [n_users, factors], p; zeros for users without ratings.
+        item_factors_: float32 [n_items, factors], q; zeros for items without ratings.
+        item_vectors_: float32 [n_items, factors + 1], q and what else orders lists; zeros for items without
+            interactions to train on.
+        baseline_: float32 [3 + n_users + n_items], the range and mean of ratings, b_u and b_i (`Baseline.packed`).
+
+    References:
+        Koren, Bell & Volinsky, "Matrix Factorization Techniques for Recommender Systems", IEEE Computer 2009.
+
+    Example:
+        >>> import numpy as np
+        >>> from recmodels.data.dataset import Dataset
+        >>> data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 0, 1, 0], rating=[5, 1, 5, 1, 5])
+        >>> predicted = MF(factors=2).fit(data).predict(data, np.array([2]), np.array([1]))
+        >>> round(float(predicted[0]), 1)
+        2.3
     """
 
     factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 100
@@ -66,13 +86,13 @@ class MF(DotProduct, RatingPredictor):
             raise NightrecError(f"MF diverged with learning_rate {self.learning_rate}; give a smaller one.")
         known_users = np.bincount(rated[0], minlength=data.n_users)
         known_items = np.bincount(rated[1], minlength=data.n_items)
-        users[known_users == 0] = items[known_items == 0] = 0  # nobody knows: the mean is the best guess
+        users[known_users == 0] = items[known_items == 0] = 0  # without ratings: the mean is the best guess
         lowest, highest = float(rated[2].min()), float(rated[2].max())
         self.baseline_: Floats | None = Baseline(lowest, highest, float(mean), user_bias, item_bias).packed()
         self.user_factors_, self.item_factors_ = users, items
-        learnt = np.bincount(data.item_index, minlength=data.n_items) > 0  # no interest in the others: never listed
+        trained = np.bincount(data.item_index, minlength=data.n_items) > 0  # others are never listed
         prior = item_bias + np.float32(self.popularity) * np.log(np.maximum(known_items, 1)).astype(np.float32)
-        self.item_vectors_: Floats = np.append(items, prior[:, None], axis=1) * learnt[:, None]
+        self.item_vectors_: Floats = np.append(items, prior[:, None], axis=1) * trained[:, None]
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         if data.n_users != len(self.user_factors_):
@@ -84,8 +104,8 @@ class MF(DotProduct, RatingPredictor):
         predicted: Floats = self._baseline(data).at(users, items) + taste
         return predicted
 
-    def _tastes(self) -> Floats:
-        return self.item_vectors_[:, :-1]  # without what everybody likes it for
+    def _similarity_vectors(self) -> Floats:
+        return self.item_vectors_[:, :-1]  # without popularity
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 28 * n_interactions + 2 * SCORE_BYTES

@@ -1,7 +1,7 @@
 """Stochastic gradient descent over (user, item) pairs in parallel, with results that no number of threads changes.
 
 Users and items are cut at random, anew each epoch, into B blocks each, and so the pairs into B² cells. Cells that share
-neither users nor items touch different parameters: B of them at a time are worked through side by side, without locks
+neither users nor items touch different parameters: B of them at a time are worked through in parallel, without locks
 and without races (distributed SGD: Gemulla et al., KDD 2011). A cell's vectors also fit the processor's
 cache better than those of everybody. Each cell draws its own random numbers, from the seed, the epoch and its number.
 """
@@ -17,21 +17,21 @@ from recmodels.data.arrays import Floats, Ints, Longs
 
 Blocks: TypeAlias = NDArray[np.int8]
 
-MOST = 16  # blocks of users and of items, whatever the number of threads: more threads than this would stand idle
-SMALLEST = 64  # items a block holds on average, so that there are negatives to draw
-TRIES = 32  # draws after which a user is taken to have everything in the block
+MAX_BLOCKS = 16  # of users and of items, whatever the number of threads: more threads than this would stand idle
+MIN_BLOCK = 64  # users or items of a block on average, so that there are negatives to draw
+MAX_DRAWS = 32  # after which a user's history is taken to hold every item of the block
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the step of SplitMix64
 
 
 def each_cell(work: Callable[[int], object], blocks: int) -> None:
-    """Call `work` with the number of every cell: `blocks` of them that share nothing side by side, then the next."""
+    """Call `work` with the number of every cell: `blocks` of them that share nothing in parallel, then the next."""
     for shift in range(blocks):
         parallel_for(work, (block * blocks + (block + shift) % blocks for block in range(blocks)))
 
 
 def blocks_for(n_users: int, n_items: int) -> int:
     """Into how many blocks users and items are cut."""
-    return max(1, min(MOST, n_users // SMALLEST, n_items // SMALLEST))
+    return max(1, min(MAX_BLOCKS, n_users // MIN_BLOCK, n_items // MIN_BLOCK))
 
 
 @jit
@@ -51,8 +51,8 @@ def _drawn(state: np.uint64, n: int) -> int:
 
 
 @jit
-def _by_odds(state: np.uint64, ends: NDArray[np.float64], first: int, size: int) -> int:
-    """One of `size` places from `first` on, drawn by odds, which `ends` sums up over all places."""
+def _drawn_by_probability(state: np.uint64, ends: NDArray[np.float64], first: int, size: int) -> int:
+    """One of `size` places from `first` on, drawn by probability; `ends` are the cumulative sums over all places."""
     below = ends[first - 1] if first else 0.0
     share = (_mixed(state) >> np.uint64(11)) / np.float64(2**53)
     wanted = below + share * (ends[first + size - 1] - below)
@@ -127,11 +127,11 @@ def bpr_cell(
     seed: int,
     cell: int,
 ) -> None:
-    """One pass over the pairs of a cell, each against an item of its block that the user does not have (`indices`).
+    """One pass over the pairs of a cell, each against an item of its block outside the user's history (`indices`).
 
     Of `candidates` such items the one with the highest score is taken. `members` lists the items block by block, `ends`
-    sums up their odds (empty: all alike). Where the user has every item of the block that is drawn in TRIES, the pair
-    is left out of this epoch. `weights` say what each pair counts, cell by cell (empty: 1).
+    are the cumulative sums of their sampling probabilities (empty: uniform). Where MAX_DRAWS items are all of the
+    user's history, the pair is left out of this epoch. `weights` are those of the pairs, cell by cell (empty: 1).
     """
     block = cell % (len(member_starts) - 1)
     first, size = member_starts[block], member_starts[block + 1] - member_starts[block]
@@ -141,9 +141,9 @@ def bpr_cell(
         u, v = U[user], V[item]
         negative, drawn = -1, 0
         best = np.float32(0)
-        for _ in range(TRIES):
+        for _ in range(MAX_DRAWS):
             state += GOLDEN
-            place = _by_odds(state, ends, first, size) if len(ends) else first + _drawn(state, size)
+            place = _drawn_by_probability(state, ends, first, size) if len(ends) else first + _drawn(state, size)
             candidate = members[place]
             if _holds(indices, indptr[user], indptr[user + 1], candidate):
                 continue

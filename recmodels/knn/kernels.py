@@ -22,8 +22,8 @@ def shared_reasons(
 ) -> None:
     """The item of a user's history that adds most to the score of each listed item, for every TASKS-th user.
 
-    Row r of `near` holds the neighbours of users[r]; the similarity of two users is a sum of products of their rows of
-    `value` over the items that both have, and a neighbour votes with its row of `weight`. Fills `reasons` [n, k], which
+    Row r of `near` holds the neighbors of users[r]; the similarity of two users is a sum of products of their rows of
+    `value` over their items in common, and a neighbor votes with its row of `weight`. Fills `reasons` [n, k], which
     hold -1.
     """
     n, k = lists.shape
@@ -68,7 +68,7 @@ def _add_shares(
     place: Ints,
     added: Floats,
 ) -> None:
-    """Divide each vote of one neighbour among the items in common, by what they add to the similarity."""
+    """Divide each vote of one neighbor among the items in common, by what they add to the similarity."""
     first, last = value[0][other], value[0][other + 1]
     total = np.float32(0)
     for at in range(first, last):
@@ -80,6 +80,6 @@ def _add_shares(
         if listed >= 0:
             share = similarity * weight[2][vote] / total
             for at in range(first, last):
-                mine = slot[value[1][at]]
-                if mine >= 0:
-                    added[listed, mine] += share * own[value[1][at]] * value[2][at]
+                own_place = slot[value[1][at]]
+                if own_place >= 0:
+                    added[listed, own_place] += share * own[value[1][at]] * value[2][at]

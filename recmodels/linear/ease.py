@@ -24,14 +24,32 @@ Method = Literal["auto", "exact", "approximate"]
 
 @dataclass
 class EASE(Recommender):
-    """Score = x B, where B minimises |X - X B|² + regularization |B|² with a zero diagonal.
+    r"""A linear item-item autoencoder with a closed form.
 
-    With P = (XᵀX + regularization I)⁻¹: B_ij = -P_ij / P_jj off the diagonal. Only items with interactions take part;
-    memory grows with their square (float32, inverted in place), time with their cube.
+    Score = x B for a history x, where B minimizes |X - X B|² + regularization |B|² with a zero diagonal. With
+    P = (XᵀX + regularization I)⁻¹: B_ij = -P_ij / P_jj off the diagonal. Only items with interactions take part; memory
+    grows with their square (float32, inverted in place), time with their cube.
 
-    Column j of B is the ridge regression of item j on all others. For larger catalogues it is approximated by the
-    regression on the `neighbors` items whose columns of X are most alike (as fsSLIM chooses them: Ning & Karypis,
-    2011): memory grows with the items only, and only scores above 0 are listed.
+    Column j of B is the ridge regression of item j on all others. For larger catalogs it is approximated by the
+    regression on the `neighbors` items whose columns of X are most similar, as fsSLIM chooses them: memory grows with
+    the items only, and only scores above 0 are listed.
+
+    Attributes:
+        method_: "exact" or "approximate", which of the two was fitted.
+        items_: int32 [m], exact alone: the items with interactions, ascending.
+        weights_: float32 [m, m], exact alone: B of these items.
+        sparse_weights_: float32 sparse [n_items, n_items], approximate alone: B.
+
+    References:
+        Ning & Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM 2011 (fsSLIM).
+        Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+
+    Example:
+        >>> import numpy as np
+        >>> from recmodels.data.dataset import Dataset
+        >>> data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 0, 1, 0])
+        >>> EASE(regularization=1.0).fit(data).recommend(data, np.array([2]), k=1).items.tolist()
+        [[1]]
     """
 
     uses_gpu: ClassVar[bool] = True

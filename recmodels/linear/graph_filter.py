@@ -1,4 +1,4 @@
-"""A linear graph filter: neighbours, and the low frequencies of the graph of users and items (GF-CF and after)."""
+"""A linear graph filter: neighbors, and the low frequencies of the graph of users and items (GF-CF and after)."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,27 +16,47 @@ from recmodels.parameters import Search, Seed
 
 @dataclass
 class GraphFilter(ItemFilter):
-    r"""Score = x D_i^-before f(AᵀA) D_i^after, with A = D_u^-user_exponent R D_i^-item_exponent.
+    r"""A linear filter of the graph of users and items: item neighbors, and its low frequencies.
 
-    D_u and D_i hold the sums of the weights R of each user and item. GF-CF (Shen et al., "How Powerful is Graph
-    Convolution for Recommendation?", 2021) takes exponents of 1/2 and f(λ) = λ, plus a constant on the `rank` largest
-    eigenvalues. Here f is that of a ridge regression, λ / (λ + saturation λ_max), which tames the few largest ones as
-    EASE does (Steck, 2019) and as sharpening does (BSPM, Choi et al., 2023), and grows `remainder` times as fast as
-    f(λ_r) / λ_r beyond: noisy detail counts for less. No training: eigenvectors, and one sparse product.
+    Score = x D_i^-before f(AᵀA) D_i^after for a history x, with A = D_u^-user_exponent R D_i^-item_exponent; D_u and
+    D_i hold the sums of the weights R of each user and item. GF-CF takes exponents of 1/2 and f(λ) = λ, plus a constant
+    on the `rank` largest eigenvalues. Here f is that of a ridge regression, λ / (λ + saturation λ_max), which tames the
+    few largest ones as EASE and sharpening do, and grows `remainder` times as fast as f(λ_r) / λ_r beyond: noisy detail
+    counts for less. No training: eigenvectors, and one sparse product.
+
+    Attributes:
+        vectors_: float32 [n_items, r], the eigenvectors of the r = `rank` largest eigenvalues of AᵀA.
+        response_: float32 [r], f at these eigenvalues, less its linear part.
+        near_: float32 sparse [n_items, n_items], the linear part of f(AᵀA): the largest entries of each row.
+        known_: bool [n_items], items with interactions.
+        before_: float32 [n_items], D_i^-before; zeros without interactions.
+        after_: float32 [n_items], D_i^after; zeros without interactions.
+
+    References:
+        Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019.
+        Shen et al., "How Powerful is Graph Convolution for Recommendation?", CIKM 2021 (GF-CF).
+        Choi et al., "Blurring-Sharpening Process Models for Collaborative Filtering", SIGIR 2023.
+
+    Example:
+        >>> import numpy as np
+        >>> from recmodels.data.dataset import Dataset
+        >>> data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 0, 1, 0])
+        >>> GraphFilter(rank=2).fit(data).recommend(data, np.array([2]), k=1).items.tolist()
+        [[1]]
     """
 
     rank: Annotated[int, Ge(1), Search(32, 1024, log=True)] = 512
-    """How many eigenvectors: more is finer, and dearer in time (items times rank²) and memory (items times rank)."""
+    """How many eigenvectors: more is finer, and costs time (items times rank²) and memory (items times rank)."""
     user_exponent: Annotated[float, Ge(0), Search(0.0, 0.8)] = 0.4
-    """How much less each interaction of a busy user says: 0 not at all, 0.5 as in a cosine."""
+    """How much less each interaction of an active user counts: 0 not at all, 0.5 as in a cosine."""
     item_exponent: Annotated[float, Ge(0), Search(0.0, 0.8)] = 0.3
-    """How much less interactions with popular items say."""
+    """How much less interactions with popular items count."""
     before: float = 0.55
     """The same once more for the items of the user's own history."""
     after: float = 0.22
-    """Favour to popular items in the lists."""
+    """How much lists favor popular items."""
     saturation: Annotated[float, Gt(0), Search(0.3, 1.0)] = 0.9
-    """The share of the largest eigenvalue at which f has risen to a half; larger is closer to plain neighbours."""
+    """The share of the largest eigenvalue at which f has risen to a half; larger is closer to plain neighbors."""
     remainder: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.55
     """Weight of the eigenvalues beyond `rank`; 0 is the ideal low-pass filter alone."""
     neighbors: Annotated[int, Ge(1)] = 1000
@@ -53,7 +73,7 @@ class GraphFilter(ItemFilter):
             risen: Floats = values / (values + np.float32(self.saturation) * values[0])
             return risen
 
-        self._learn(
+        self._fit_filter(
             matrix,
             response,
             lambda values: self.remainder / float(values[-1] + self.saturation * values[0]),

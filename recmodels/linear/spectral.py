@@ -47,9 +47,9 @@ def largest_eigenpairs(matrix: Csr, rank: int, seed: int) -> tuple[Floats, Float
 
 @dataclass
 class ItemFilter(Recommender):
-    """Scores x D f(AᵀA) D' for a history x and diagonal D and D'; a model says which in `_learn`."""
+    """Scores x D f(AᵀA) D' for a history x and diagonal D and D'; a model chooses them in `_fit_filter`."""
 
-    def _learn(
+    def _fit_filter(
         self,
         matrix: Csr,
         response: Callable[[Floats], Floats],
@@ -61,7 +61,7 @@ class ItemFilter(Recommender):
     ) -> Floats:
         """Approximate f(AᵀA) for A = `matrix` and f = `response`; returns its diagonal: float32 [n_items].
 
-        `slope` is given the eigenvalues, and says how steep f is taken to be beyond them.
+        `slope` gives, from the eigenvalues, how steep f is taken to be beyond them.
         """
         from recmodels.scoring.similarity import Measure, nearest
 
@@ -73,7 +73,7 @@ class ItemFilter(Recommender):
         diagonal = np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float32) * steepness
         near = nearest(rows, Measure("dot", powers=(0, 0)), neighbors) * steepness
         self.near_: Csr = (near + sparse.diags_array(diagonal)).tocsr().astype(np.float32)
-        self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items that something can be said of
+        self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items with interactions
         self.before_: Floats = np.ones(matrix.shape[1], np.float32)
         self.after_: Floats = np.ones(matrix.shape[1], np.float32)
         share: Floats = diagonal + (vectors**2) @ self.response_

@@ -42,7 +42,7 @@ class Hybrid(PairModel, DotProduct):
 
         return PairTrainer(self, data, device)
 
-    def _tastes(self) -> Floats:
+    def _similarity_vectors(self) -> Floats:
         return self.item_vectors[:, :-1]  # without the bias
 
 

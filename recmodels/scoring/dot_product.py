@@ -17,14 +17,14 @@ USERS_AT_A_TIME = 2**14  # users whose vectors and histories are copied out at a
 
 @dataclass
 class DotProduct(Recommender):
-    """Score of item i for user u = u's vector · i's vector; `_fit` learns `item_vectors_`, float32 [n_items, f].
+    """Score of item i for user u = u's vector · i's vector; `_fit` sets `item_vectors_`, float32 [n_items, f].
 
     An item without interactions has a vector of zeros and is never listed.
     """
 
     @property
     def item_vectors(self) -> Floats:
-        """What `_fit` has learnt of the items: float32 [n_items, f]."""
+        """The fitted vectors of the items: float32 [n_items, f]."""
         vectors: Floats = vars(self)["item_vectors_"]
         return vectors
 
@@ -58,20 +58,20 @@ class DotProduct(Recommender):
 
     def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
         """As `Recommender.similar_items` says: by the cosine of the items' vectors."""
-        tastes = self._tastes()
-        norms: Floats = np.linalg.norm(tastes, axis=1)
+        vectors = self._similarity_vectors()
+        norms: Floats = np.linalg.norm(vectors, axis=1)
         known = norms > 0
-        unit: Floats = np.divide(tastes, np.where(known, norms, 1)[:, None], dtype=np.float32)
+        unit: Floats = np.divide(vectors, np.where(known, norms, 1)[:, None], dtype=np.float32)
         choice = np.flatnonzero(known if allowed is None else known & allowed).astype(np.int32)
-        alike = TopK(np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf, np.float32))
+        lists = TopK(np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf, np.float32))
         asked = np.flatnonzero(known[items])
         itself: Csr = sparse.csr_array(
             (np.ones(len(asked), np.float32), items[asked], np.arange(len(asked) + 1)), shape=(len(asked), len(unit))
         )
         top = top_products(unit[items[asked]], unit, k, choice=choice, seen=itself)
-        alike.items[asked], alike.scores[asked] = top.items, top.scores
-        return alike
+        lists.items[asked], lists.scores[asked] = top.items, top.scores
+        return lists
 
-    def _tastes(self) -> Floats:
-        """The part of the items' vectors that says what they are like: float32 [n_items, f]."""
+    def _similarity_vectors(self) -> Floats:
+        """The part of the items' vectors whose cosine is their similarity: float32 [n_items, f]."""
         return self.item_vectors

@@ -205,7 +205,7 @@ def similar_rows(
 
     With d = A B: DOT d_ij / (left_i right_j + shrinkage), JACCARD d_ij / (left_i + right_j - d_ij + shrinkage).
     `order` names the rows by falling cost, so that all tasks have as much to do. Fills `items` and `scores` [n, k], and
-    in `filled` [n] how many places of each row; a row is never its own neighbour.
+    in `filled` [n] how many places of each row; a row is never its own neighbor.
     """
     n = len(items)
     if task >= n:
@@ -228,7 +228,7 @@ def similar_rows(
         else:
             _accumulate(row, matrix, other, values)
             values[row] = 0
-            if kind == DOT:  # two loops, each of which vectorises
+            if kind == DOT:  # two loops, each of which vectorizes
                 for column in range(n):
                     values[column] = values[column] / (left[row] * right[column] + shrinkage)
             else:

@@ -1,4 +1,4 @@
-"""What ratings a user would give: baselines, the interface of models that predict ratings, and how wrong they are."""
+"""Predicted ratings: baselines, and the interface of models that predict ratings."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from recmodels.data.arrays import Csr, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
 
-PAIRS = 2**22  # entries of neighbours and ratings that are compared at a time: some 100 MB
+PAIRS = 2**22  # entries of neighbors and ratings that are compared at a time: some 100 MB
 
 
 class RatingPredictor(ABC):
-    """A model that also says what rating a user would give; `fit` learns `baseline_`, None without ratings."""
+    """A model that also predicts ratings; `fit` sets `baseline_`, None without ratings."""
 
     baseline_: Floats | None
     """What `Baseline.packed` gives."""
@@ -27,12 +27,12 @@ class RatingPredictor(ABC):
         """Ratings of pairs, float32 [m], not yet clipped; for users or items without ratings, the baseline."""
 
     def predict(self, data: Dataset, users: NDArray[np.integer[Any]], items: NDArray[np.integer[Any]]) -> Floats:
-        """The rating of each pair of `users` [m] and `items` [m]: float32 [m], within the range of those learnt from.
+        """The rating of each pair of `users` [m] and `items` [m]: float32 [m], within the range of those in training.
 
-        Raises NightrecError where there was no rating to learn from, ValueError for users or items out of range.
+        Raises NightrecError where there were no ratings in training, ValueError for users or items out of range.
         """
         if getattr(self, "baseline_", None) is None:
-            raise NightrecError(f"{type(self).__name__} has learnt no ratings; fit it on interactions that have some.")
+            raise NightrecError(f"{type(self).__name__} was fitted without ratings; fit it on data with some.")
         users, items = np.asarray(users), np.asarray(items)
         if users.shape != items.shape or users.ndim != 1:
             raise ValueError(
@@ -51,7 +51,7 @@ class RatingPredictor(ABC):
         return Baseline.unpacked(self.baseline_, data.n_users, data.n_items)
 
     def _residuals(self, data: Dataset) -> Csr:
-        """What the ratings in `data` are above the baseline: [n_users, n_items]."""
+        """The ratings in `data` less the baseline: [n_users, n_items]."""
         if data.ratings is None:
             return empty_matrix(data.n_users, data.n_items)
         return self._baseline(data).residuals(data.ratings)
@@ -69,13 +69,13 @@ class Baseline:
 
     @classmethod
     def of(cls, data: Dataset, *, user_shrinkage: float = 5.0, item_shrinkage: float = 3.0, rounds: int = 10) -> Self:
-        """Offsets that minimise squared error by turns, each shrunk as by so many ratings of the mean.
+        """Offsets that minimize squared error in turn, each shrunk as if by so many further ratings equal to the mean.
 
         b_i = Σ_u (r_ui - mean - b_u) / (n_i + item_shrinkage), and likewise b_u (Koren, "Factor in the Neighbors",
         2010, section 2.1). Raises DataRefused without ratings.
         """
         if data.rated is None:
-            raise DataRefused("There are no ratings to learn from; give the interactions a rating column.")
+            raise DataRefused("There are no ratings to train on; give the interactions a rating column.")
         users, items, ratings = data.rated
         mean = float(ratings.mean(dtype=np.float64))
         per_user = np.bincount(users, minlength=data.n_users) + user_shrinkage
@@ -112,12 +112,12 @@ class Baseline:
         return cls(lowest, highest, mean, packed[3 : 3 + n_users], packed[3 + n_users :])
 
 
-def neighbors_say(similarity: Csr, residuals: Csr, rows: Ints, columns: Ints, doubt: float) -> Floats:
-    """Σ_n s_rn x_nc / (doubt + Σ_n s_rn) over the neighbours n of row r that store column c: float32 [m].
+def neighbor_deviations(similarity: Csr, residuals: Csr, rows: Ints, columns: Ints, shrinkage: float) -> Floats:
+    """Σ_n s_rn x_nc / (shrinkage + Σ_n s_rn) over the neighbors n of row r that store column c: float32 [m].
 
-    `similarity` is [n, n], `residuals` [columns, n], so that both lie by neighbour. 0 where no neighbour does.
+    `similarity` is [n, n], `residuals` [columns, n], so that both are indexed by neighbor. 0 where no neighbor does.
     """
-    said = np.zeros(len(rows), np.float32)
+    deviations = np.zeros(len(rows), np.float32)
     sizes = np.diff(similarity.indptr)[rows].astype(np.int64) + np.diff(residuals.indptr)[columns]
     for start, stop in chunks(sizes, PAIRS):
         near, far = similarity[rows[start:stop]], residuals[columns[start:stop]]
@@ -125,5 +125,5 @@ def neighbors_say(similarity: Csr, residuals: Csr, rows: Ints, columns: Ints, do
         one = np.ones(similarity.shape[1], np.float32)
         weights: Floats = sparse.csr_array(near.multiply(there)) @ one
         total: Floats = sparse.csr_array(near.multiply(far)) @ one
-        said[start:stop] = np.where(weights > 0, total / np.maximum(weights + np.float32(doubt), 1e-9), 0)
-    return said
+        deviations[start:stop] = np.where(weights > 0, total / np.maximum(weights + np.float32(shrinkage), 1e-9), 0)
+    return deviations

@@ -1,13 +1,13 @@
-"""How alike the rows of a sparse matrix are (items by their users, or users by their items): weightings, neighbours.
+"""Similarities of the rows of a sparse matrix (items by users, or users by items): weightings, nearest neighbors.
 
 Definitions, for rows x and y of n columns; n_x entries are stored in x, and C are the columns that both store:
 
 - cosine    x·y / (|x| |y|)                                                     (Salton & McGill, 1983)
 - jaccard   |C| / (n_x + n_y - |C|)
-- tfidf     cosine of √x_c log(1 + n_rows / rows that store c): what few share says more
+- tfidf     cosine of √x_c log(1 + n_rows / rows that store c): rare columns count more
 - bm25      x·y, with x_c (k1 + 1) / (x_c + k1 (1 - b + b Σx / mean Σx)) log(1 + n_rows / rows that store c)
             (Robertson et al., 1994)
-- pearson   Σ_C x'y' / √(Σ_C x'² Σ_C y'²) of values x' = x - centre            (Resnick et al., 1994)
+- pearson   Σ_C x'y' / √(Σ_C x'² Σ_C y'²) of values x' = x - center            (Resnick et al., 1994)
 
 Each is divided by how popular the two rows are, to powers of choice, or shrunk where few columns support it.
 """
@@ -26,15 +26,15 @@ Weighting: TypeAlias = Literal["cosine", "jaccard", "tfidf", "bm25"]
 
 @dataclass(frozen=True)
 class Measure:
-    """What `nearest` computes, beside the values of the rows."""
+    """What `nearest` computes from the values of the rows."""
 
     kind: Literal["dot", "jaccard", "pearson"]
     shrinkage: float = 0.0
     min_support: int = 1
-    powers: tuple[float, float] = (0.5, 0.5)  # dot only: of the squared norms of a row and of its neighbour
+    powers: tuple[float, float] = (0.5, 0.5)  # dot only: of the squared norms of a row and of its neighbor
 
 
-def weighed(rows: Csr, weighting: str, k1: float = 1.2, b: float = 0.75) -> Csr:
+def weighted_rows(rows: Csr, weighting: str, k1: float = 1.2, b: float = 0.75) -> Csr:
     """The values of which the weightings above take the cosine, or the product: a new matrix of the same entries."""
     if weighting in ("cosine", "jaccard"):
         return rows
@@ -78,7 +78,7 @@ def nearest(rows: Csr, measure: Measure, k: int) -> Csr:
 
 
 def _denominators(rows: Csr, measure: Measure) -> tuple[Floats, Floats]:
-    """What belongs to a row and to its neighbour in the denominator: float32 [n] each."""
+    """What belongs to a row and to its neighbor in the denominator: float32 [n] each."""
     if measure.kind == "jaccard":
         sizes = np.diff(rows.indptr).astype(np.float32)
         return sizes, sizes
@@ -100,7 +100,7 @@ def _packed(items: Ints, scores: Floats, filled: Ints) -> Csr:
     return sparse.csr_array((scores[there], items[there], indptr), shape=(n, n))
 
 
-def centred(rows: Csr) -> Csr:
+def centered(rows: Csr) -> Csr:
     """The stored values of each row less their mean: a row of equal values becomes one of exact zeros."""
     sizes = np.diff(rows.indptr)
     sums = np.add.reduceat(np.append(rows.data.astype(np.float64), 0), rows.indptr[:-1])

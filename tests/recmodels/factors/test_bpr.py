@@ -81,7 +81,7 @@ def test_negatives_are_drawn_by_their_odds_within_the_block() -> None:
 
     ends = np.cumsum([0.1, 0.2, 0.0, 0.3, 0.4])
     states = np.arange(1, 20_001, dtype=np.uint64) * sgd.GOLDEN
-    drawn = np.bincount([sgd._by_odds(state, ends, 1, 4) for state in states], minlength=5)
+    drawn = np.bincount([sgd._drawn_by_probability(state, ends, 1, 4) for state in states], minlength=5)
     np.testing.assert_allclose(drawn / len(states), np.array([0, 0.2, 0, 0.3, 0.4]) / 0.9, atol=0.012)
     assert drawn[2] == 0
 

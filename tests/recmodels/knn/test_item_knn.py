@@ -74,7 +74,7 @@ def test_adjusted_cosine_centres_by_the_user() -> None:
     data = Dataset.from_arrays([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], rating=[4, 4, 1, 3, 4, -1])
     similarity = ItemKNN(weighting="adjusted_cosine").fit(data).similarity_
     assert similarity[0, 1] == pytest.approx((1 * 1 + 1 * 2) / np.sqrt(2 * 5))
-    assert similarity[0, 2] == 0  # they disagree: no neighbour
+    assert similarity[0, 2] == 0  # they disagree: no neighbor
     shrunk = ItemKNN(weighting="adjusted_cosine", shrinkage=3).fit(data).similarity_
     assert shrunk[0, 1] == pytest.approx(3 / np.sqrt(10) * (1 / 4))
 
@@ -147,7 +147,7 @@ def test_the_reason_is_the_most_similar_item_of_the_history() -> None:
 
 def test_a_rating_is_the_baseline_and_what_similar_items_say() -> None:
     data = rated_site()
-    model = ItemKNN(weighting="pearson", doubt=0.5).fit(data)
+    model = ItemKNN(weighting="pearson", rating_shrinkage=0.5).fit(data)
     assert data.ratings is not None
     baseline = model._baseline(data)
     user, item = 3, 4

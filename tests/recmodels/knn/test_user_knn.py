@@ -99,15 +99,15 @@ def test_the_reason_is_the_own_item_without_which_the_score_falls_most(weighting
     users = np.arange(0, N_USERS - 2)
     top = model.recommend(data, users, 5)
     reasons = model.explain(data, users, top)
-    from recmodels.scoring.similarity import centred, weighed
+    from recmodels.scoring.similarity import centered, weighted_rows
 
     assert data.ratings is not None
     if weighting == "pearson":
-        values = centred(data.ratings).toarray()
+        values = centered(data.ratings).toarray()
     elif weighting == "jaccard":
         values = (data.matrix.toarray() > 0).astype(float)
     else:
-        values = weighed(data.matrix, weighting).toarray()  # type: ignore[arg-type]
+        values = weighted_rows(data.matrix, weighting).toarray()  # type: ignore[arg-type]
     near, weights = model.similarity_.toarray() ** 2, data.matrix.toarray()
     for user in users:
         dots = values @ values[user]
@@ -122,7 +122,7 @@ def test_the_reason_is_the_own_item_without_which_the_score_falls_most(weighting
 
 def test_a_rating_is_the_baseline_and_what_similar_users_say() -> None:
     data = rated_site()
-    model = UserKNN(weighting="pearson", doubt=0).fit(data)
+    model = UserKNN(weighting="pearson", rating_shrinkage=0).fit(data)
     assert data.ratings is not None
     ratings, baseline = data.ratings.toarray(), model._baseline(data)
     user, item = np.array([3]), np.array([4])

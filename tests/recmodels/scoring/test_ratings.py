@@ -7,7 +7,7 @@ from recmodels.errors import DataRefused, NightrecError
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.knn.user_knn import UserKNN
 from recmodels.scoring import ratings as module
-from recmodels.scoring.ratings import Baseline, neighbors_say
+from recmodels.scoring.ratings import Baseline, neighbor_deviations
 from tests.recmodels.contract import small_site
 from tests.recmodels.knn.test_item_knn import rated_site
 
@@ -41,9 +41,9 @@ def test_small_chunks_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     near, far = (sparse.csr_array(sparse.random_array((9, 9), density=0.4, rng=rng, dtype=np.float32)) for _ in "ab")
     rows, columns = (rng.integers(0, 9, 50).astype(np.int32) for _ in "ab")
-    whole = neighbors_say(near, far, rows, columns, 0.1)
+    whole = neighbor_deviations(near, far, rows, columns, 0.1)
     monkeypatch.setattr(module, "PAIRS", 5)
-    np.testing.assert_array_equal(whole, neighbors_say(near, far, rows, columns, 0.1))
+    np.testing.assert_array_equal(whole, neighbor_deviations(near, far, rows, columns, 0.1))
     there = (far.toarray() != 0)[columns] * near.toarray()[rows]
     expected = (there * far.toarray()[columns]).sum(axis=1) / (there.sum(axis=1) + 0.1)
     np.testing.assert_allclose(whole, expected, atol=1e-6)
@@ -54,7 +54,7 @@ def test_without_ratings_there_is_nothing_to_predict() -> None:
     with pytest.raises(DataRefused, match="no ratings"):
         Baseline.of(data)
     for model in (ItemKNN().fit(data), UserKNN().fit(data)):
-        with pytest.raises(NightrecError, match="has learnt no ratings"):
+        with pytest.raises(NightrecError, match="was fitted without ratings"):
             model.predict(data, np.array([0]), np.array([0]))
 
 

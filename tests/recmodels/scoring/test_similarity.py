@@ -5,14 +5,14 @@ import pytest
 from scipy import sparse
 
 from recmodels.ranking.topk import top_k
-from recmodels.scoring.similarity import Measure, Weighting, centred, nearest, weighed
+from recmodels.scoring.similarity import Measure, Weighting, centered, nearest, weighted_rows
 
 
 def test_tfidf_is_the_cosine_of_rows_weighted_by_how_rare_a_column_is() -> None:
     rows = sparse.csr_array(np.array([[4, 1, 0], [1, 0, 0], [0, 0, 9], [0, 0, 0.0]], np.float32))
     idf = np.log(1 + 4 / np.array([2, 1, 1]))  # 4 rows; 2, 1 and 1 of them store the column
     expected = np.array([[2, 1, 0], [1, 0, 0], [0, 0, 3], [0, 0, 0]]) * idf
-    np.testing.assert_allclose(weighed(rows, "tfidf").toarray(), expected, rtol=1e-6)
+    np.testing.assert_allclose(weighted_rows(rows, "tfidf").toarray(), expected, rtol=1e-6)
 
 
 def test_bm25_saturates_weights_and_discounts_long_rows() -> None:
@@ -20,7 +20,7 @@ def test_bm25_saturates_weights_and_discounts_long_rows() -> None:
     # mean length 3: lengths 6, 2, 4, 0 give 1 - b + b length / 3 with b = 0.5: 1.5, 5/6, 7/6
     first = 4 * 2.2 / (4 + 1.2 * 1.5) * np.log(1 + 4 / 2)
     third = 4 * 2.2 / (4 + 1.2 * 7 / 6) * np.log(1 + 4 / 1)
-    found = weighed(rows, "bm25", k1=1.2, b=0.5).toarray()
+    found = weighted_rows(rows, "bm25", k1=1.2, b=0.5).toarray()
     np.testing.assert_allclose([found[0, 0], found[2, 2]], [first, third], rtol=1e-6)
 
 
@@ -31,7 +31,7 @@ def test_rows_short_and_long_keep_the_same_neighbors_as_the_whole_product(
     density: float, weighting: Weighting, support: int
 ) -> None:
     random = sparse.random_array((700, 900), density=density, rng=np.random.default_rng(3), dtype=np.float32)
-    rows = weighed(sparse.csr_array(random.astype(bool).astype(np.float32)), weighting)
+    rows = weighted_rows(sparse.csr_array(random.astype(bool).astype(np.float32)), weighting)
     product = (rows @ rows.T).toarray()
     common = (rows.astype(bool).astype(np.float32) @ rows.astype(bool).astype(np.float32).T).toarray()
     size = np.diff(rows.indptr)
@@ -51,4 +51,4 @@ def test_rows_short_and_long_keep_the_same_neighbors_as_the_whole_product(
 
 def test_centring_leaves_exact_zeros_of_a_constant_row() -> None:
     rows = sparse.csr_array(np.array([[0.1, 0.1, 0.1], [1, 2, 0]], np.float32))
-    assert centred(rows).toarray().tolist() == [[0, 0, 0], [-0.5, 0.5, 0]]
+    assert centered(rows).toarray().tolist() == [[0, 0, 0], [-0.5, 0.5, 0]]
