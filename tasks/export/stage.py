@@ -68,7 +68,7 @@ def export(
         data = Dataset.load(night.features, "full")
         plan = translate(night, "full", settings, features) if settings.rerank else None
         with replacing(night.store.export(export_id)) as out:
-            published = published_ids(night, settings)
+            published = _published_ids(night, settings)
             write_export(night, data, load(night.champion), name, settings, features, out, plan, published)
             base = base_of(night.store, night.run_date) if settings.delta else None
             has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
@@ -136,7 +136,7 @@ def write_export(
     `published` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
     """
     items = pq.read_table(night.prepared / layout.ITEMS)
-    user_ids = published_ids(night, settings) if published is None else published
+    user_ids = _published_ids(night, settings) if published is None else published
     by_id = pc.array_sort_indices(user_ids).to_numpy().astype(np.int32)
     item_ids = items["item_id"].combine_chunks()
     allowed = items["available"].to_numpy() if plan is None else plan.allowed
@@ -160,7 +160,7 @@ def write_export(
     best.close()
 
 
-def published_ids(night: Night, settings: ExportSettings) -> pa.Array:
+def _published_ids(night: Night, settings: ExportSettings) -> pa.Array:
     """The ids of a night's users as they are published, in the order of the features."""
     user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     return hashed_ids(user_ids, key_in(settings.hash_key_env)) if settings.hash_key_env else user_ids

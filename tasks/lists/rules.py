@@ -34,34 +34,32 @@ def translate(
         ConfigError: a rule names a column or category that the items do not have.
     """
     items = pq.read_table(night.prepared / layout.ITEMS)
-    age, first_seen = ages(night, split, items, settings)
+    age, first_seen = _ages(night, split, items, settings)
     allowed = items["available"].to_numpy().copy()
-    allowed[indices_of(items, settings.excluded, "excluded", note)] = False
+    allowed[_indices_of(items, settings.excluded, "excluded", note)] = False
     if settings.max_item_age_days is not None:
         allowed &= ~(age > settings.max_item_age_days)  # an age that nobody knows is no reason
-    categories, caps = caps_of(items, settings, features)
+    categories, caps = _caps_of(items, settings, features)
     return Rules(
         allowed=allowed,
         pool=settings.pool,
         relevance_weight=settings.relevance_weight,
         min_score=settings.min_score,
         new_share=settings.new_share,
-        pinned=indices_of(items, settings.pinned, "pinned", note).tolist(),
+        pinned=_indices_of(items, settings.pinned, "pinned", note).tolist(),
         pinned_rank=settings.pinned_rank,
         new=~(first_seen > settings.new_days) if settings.new_share else None,
         categories=categories,
         caps=caps,
-        lengths=lengths_of(night, split, settings, note),
+        lengths=_lengths_of(night, split, settings, note),
     )
 
 
-def indices_of(items: pa.Table, ids: list[Id], rule: str, note: bool) -> Ints:
+def _indices_of(items: pa.Table, ids: list[Id], rule: str, note: bool) -> Ints:
     """The indices of a site's own ids, in their order; what is not in the catalogue is left out."""
     known = items["item_id"].combine_chunks()
-    places = [
-        pc.index_in(written, value_set=known).as_py() if (written := as_written(name, known.type)) is not None else None
-        for name in ids
-    ]
+    written = [_as_written(name, known.type) for name in ids]
+    places = [None if one is None else pc.index_in(one, value_set=known).as_py() for one in written]
     missing = [str(name) for name, place in zip(ids, places, strict=True) if place is None]
     if missing and note:
         some = ", ".join(missing[:3]) + (" and others" if len(missing) > 3 else "")
@@ -69,7 +67,7 @@ def indices_of(items: pa.Table, ids: list[Id], rule: str, note: bool) -> Ints:
     return np.array(list(dict.fromkeys(place for place in places if place is not None)), np.int32)
 
 
-def as_written(name: Id, kind: pa.DataType) -> pa.Scalar | None:
+def _as_written(name: Id, kind: pa.DataType) -> pa.Scalar | None:
     """An id of the configuration in the type of the catalogue's; None where it cannot be one."""
     try:
         return pa.scalar(int(name) if pa.types.is_integer(kind) else str(name), kind)
@@ -77,13 +75,13 @@ def as_written(name: Id, kind: pa.DataType) -> pa.Scalar | None:
         return None
 
 
-def ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -> tuple[Floats, Floats]:
+def _ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -> tuple[Floats, Floats]:
     """Days since each item's date, and since its first interaction; NaN where there is none: float32 [n_items]."""
     seen = pq.read_table(night.features / split / layout.ITEM_FEATURES, columns=["age_days"])["age_days"]
     first_seen: Floats = seen.to_numpy().astype(np.float32)
     if settings.item_date is None:
         return first_seen, first_seen
-    column = column_of(items, settings.item_date, "item_date", "items")
+    column = _column_of(items, settings.item_date, "item_date", "items")
     try:
         if not (pa.types.is_temporal(column.type) or pa.types.is_string(column.type)):
             raise pa.ArrowInvalid("no dates")
@@ -101,7 +99,7 @@ def ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) ->
     return age, first_seen
 
 
-def caps_of(
+def _caps_of(
     items: pa.Table, settings: ListSettings, features: FeatureSettings
 ) -> tuple[tuple[np.ndarray[Any, np.dtype[np.int64]], Ints] | None, Ints]:
     """Each item's categories, and the cap of each. Raises ConfigError where there are none, or not that one."""
@@ -117,26 +115,26 @@ def caps_of(
     place = {name: index for index, name in enumerate(names)}
     for name, cap in settings.category_caps.items():
         if name not in place:
-            raise ConfigError(f"export.category_caps: no item has the category {name!r}; {hint(name, names)}")
+            raise ConfigError(f"export.category_caps: no item has the category {name!r}; {_hint(name, names)}")
         caps[place[name]] = cap
     indptr = np.searchsorted(pair_item, np.arange(items.num_rows + 1)).astype(np.int64)
     return (indptr, pair_category.astype(np.int32)), caps
 
 
-def column_of(table: pa.Table, name: str, rule: str, kind: str) -> pa.Array:
+def _column_of(table: pa.Table, name: str, rule: str, kind: str) -> pa.Array:
     """A column of the site's own. Raises ConfigError where there is no such one."""
     own = [column for column in table.column_names if not column.endswith("_index")]
     if name not in own:
-        raise ConfigError(f"export.{rule}: the {kind} have no column {name!r}; {hint(name, own)}")
+        raise ConfigError(f"export.{rule}: the {kind} have no column {name!r}; {_hint(name, own)}")
     return table[name].combine_chunks()
 
 
-def hint(name: str, known: list[str]) -> str:
+def _hint(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(known[:10])}."
 
 
-def lengths_of(night: Night, split: Split, settings: ListSettings, note: bool) -> Ints | None:
+def _lengths_of(night: Night, split: Split, settings: ListSettings, note: bool) -> Ints | None:
     """Each user's own k: by segment, 0 for those that are not active; None where all have the same.
 
     Raises:
@@ -147,7 +145,7 @@ def lengths_of(night: Night, split: Split, settings: ListSettings, note: bool) -
     users = pq.read_table(night.prepared / layout.USERS)
     lengths = np.full(users.num_rows, settings.k, np.int32)
     if settings.segments is not None:
-        column = pc.cast(column_of(users, settings.segments.column, "segments.column", "users"), pa.string())
+        column = pc.cast(_column_of(users, settings.segments.column, "segments.column", "users"), pa.string())
         for name, k in settings.segments.k.items():
             within = pc.fill_null(pc.equal(column, name), False).to_numpy(zero_copy_only=False)
             lengths[within] = k

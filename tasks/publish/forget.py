@@ -39,12 +39,12 @@ def forget(store: Store, user_id: str) -> Json:
     if not user_id.strip():
         raise ConfigError("No user was named: `nightrec forget USER_ID`.")
     exports = [manifest for name in whole_exports(store) if (manifest := read_json(store.export_manifest(name)))]
-    known_as = {manifest["export_id"]: published_as(manifest, user_id) for manifest in exports}
+    known_as = {manifest["export_id"]: _published_as(manifest, user_id) for manifest in exports}
     with switching(store):
         for folder in sorted(store.exports.glob(".forget-*")):
             apply(store, folder)
-        changed = [rewrite_export(store, manifest, known_as[manifest["export_id"]]) for manifest in exports]
-    nights = {str(night.run_date): rewrite_night(night, user_id) for night in store.all_nights()}
+        changed = [_rewrite_export(store, manifest, known_as[manifest["export_id"]]) for manifest in exports]
+    nights = {str(night.run_date): _rewrite_night(night, user_id) for night in store.all_nights()}
     line = {
         "at": now_text(),
         "reference": uuid.uuid4().hex,
@@ -57,13 +57,13 @@ def forget(store: Store, user_id: str) -> Json:
     return line
 
 
-def published_as(manifest: Json, user_id: str) -> str:
+def _published_as(manifest: Json, user_id: str) -> str:
     """The user's id in an export, as text."""
     variable = manifest.get("hash_key_env")
     return hashed(user_id, key_in(variable)) if variable else user_id
 
 
-def rewrite_export(store: Store, manifest: Json, user_id: str) -> int:
+def _rewrite_export(store: Store, manifest: Json, user_id: str) -> int:
     """Remove a user's rows from an export; how many there were.
 
     The new files and the new manifest are written aside, and put in place when all of them are there.
@@ -73,12 +73,12 @@ def rewrite_export(store: Store, manifest: Json, user_id: str) -> int:
     rows, files = 0, []
     for file in manifest["files"]:
         path = store.export(export_id) / file["path"]
-        if "user_id" not in file["schema"] or not rows_of(path, user_id):
+        if "user_id" not in file["schema"] or not _rows_of(path, user_id):
             files.append(file)
             continue
         target = aside / file["path"]
         target.parent.mkdir(parents=True, exist_ok=True)
-        gone = copy_without(path, target, user_id)
+        gone = _copy_without(path, target, user_id)
         rows += len(gone)
         if file["path"].startswith("topk/"):
             cold = bool(pc.all(pc.equal(gone["source"].cast(pa.string()), "cold")).as_py())
@@ -106,18 +106,18 @@ def apply(store: Store, aside: Path) -> None:
     shutil.rmtree(aside)
 
 
-def rows_of(path: Path, user_id: str) -> int:
+def _rows_of(path: Path, user_id: str) -> int:
     """How many rows a user has in a file that is sorted by user: other row groups are not read."""
-    value = typed(user_id, pq.read_schema(path).field("user_id").type)
+    value = _typed(user_id, pq.read_schema(path).field("user_id").type)
     if value is None:
         return 0
     return len(pq.read_table(path, columns=["user_id"], filters=pc.field("user_id") == value))
 
 
-def copy_without(path: Path, target: Path, user_id: str) -> pa.Table:
+def _copy_without(path: Path, target: Path, user_id: str) -> pa.Table:
     """Write a file of an export without a user's rows, a row group at a time, and return these."""
     file = pq.ParquetFile(path)
-    value = typed(user_id, file.schema_arrow.field("user_id").type)
+    value = _typed(user_id, file.schema_arrow.field("user_id").type)
     gone = []
     with open_part(target, file.schema_arrow) as writer:
         for group in range(file.num_row_groups):
@@ -130,38 +130,38 @@ def copy_without(path: Path, target: Path, user_id: str) -> pa.Table:
     return pa.concat_tables(gone)
 
 
-def rewrite_night(night: Night, user_id: str) -> int:
+def _rewrite_night(night: Night, user_id: str) -> int:
     """Remove a user's rows from a night's working files; how many there were.
 
     In the index of users the row stays, without id or attributes, so that the others keep their numbers. Trained
     models go as a whole: a night that is run again trains anew.
     """
-    index = user_index(night.prepared / layout.USERS, user_id)
+    index = _user_index(night.prepared / layout.USERS, user_id)
     rows = 0
     for path in sorted(night.folder.rglob("*.parquet")):
         if path.relative_to(night.folder).parts[0] not in TRAINED:
-            rows += rewrite_table(path, user_id, index)
-    texts = sum(redact(path, user_id) for path in text_files(night))
+            rows += _rewrite_table(path, user_id, index)
+    texts = sum(redact(path, user_id) for path in _text_files(night))
     if rows and index is not None:
         for name in TRAINED:
             shutil.rmtree(night.folder / name, ignore_errors=True)
     for manifest in night.folder.rglob("manifest.json"):
         if rows and manifest.parent.is_dir():
-            describe_again(manifest)
+            _describe_again(manifest)
     return rows + texts
 
 
-def user_index(users: Path, user_id: str) -> int | None:
+def _user_index(users: Path, user_id: str) -> int | None:
     """The number of a user in a night's index, None where the night does not know them."""
     if not users.exists():
         return None
     ids = pq.read_table(users, columns=["user_id"])["user_id"]
-    value = typed(user_id, ids.type)
+    value = _typed(user_id, ids.type)
     place = -1 if value is None else int(pc.index(ids, value).as_py())
     return place if place >= 0 else None
 
 
-def rewrite_table(path: Path, user_id: str, index: int | None) -> int:
+def _rewrite_table(path: Path, user_id: str, index: int | None) -> int:
     """Replace a Parquet file by one without the user's rows, if it has any; how many it had."""
     names = pq.read_schema(path).names
     lines = path.name == "rejects.parquet"  # what was no row, as text
@@ -169,7 +169,7 @@ def rewrite_table(path: Path, user_id: str, index: int | None) -> int:
         return 0
     table = pq.read_table(path)
     mine = np.zeros(len(table), np.bool_)
-    if "user_id" in names and (value := typed(user_id, table["user_id"].type)) is not None:
+    if "user_id" in names and (value := _typed(user_id, table["user_id"].type)) is not None:
         mine |= pc.fill_null(pc.equal(table["user_id"], value), False).to_numpy()
     if "user_index" in names and "user_id" not in names and index is not None:
         mine |= pc.equal(table["user_index"], index).to_numpy()
@@ -180,7 +180,7 @@ def rewrite_table(path: Path, user_id: str, index: int | None) -> int:
     if not mine.any():
         return 0
     index_of_users = "user_index" in names and "user_id" in names
-    rest = blanked(table, mine) if index_of_users else table.filter(pa.array(~mine))
+    rest = _blanked(table, mine) if index_of_users else table.filter(pa.array(~mine))
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     pq.write_table(rest, temporary)
     sync(temporary)
@@ -188,7 +188,7 @@ def rewrite_table(path: Path, user_id: str, index: int | None) -> int:
     return int(mine.sum())
 
 
-def blanked(table: pa.Table, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.Table:
+def _blanked(table: pa.Table, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.Table:
     """A table in which some rows have nothing but their `user_index`."""
     columns = [
         column if name == "user_index" else pc.if_else(pa.array(rows), pa.scalar(None, column.type), column)
@@ -197,7 +197,7 @@ def blanked(table: pa.Table, rows: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.Ta
     return pa.table(columns, schema=table.schema)
 
 
-def describe_again(path: Path) -> None:
+def _describe_again(path: Path) -> None:
     """Bring a stage's manifest up to date with its files."""
     manifest, folder = read_json(path) or {}, path.parent
     files = [describe(folder / file["path"], folder) for file in manifest.get("files", [])]
@@ -206,7 +206,7 @@ def describe_again(path: Path) -> None:
         write_json(path, manifest | {"files": files, "output": output})
 
 
-def text_files(night: Night) -> Iterator[Path]:
+def _text_files(night: Night) -> Iterator[Path]:
     """What a night has written in words: its record, the logs of its models, and its Data Docs."""
     for folder in (night.folder, night.store.quality(night.run_date)):
         for path in sorted(folder.rglob("*")):
@@ -223,7 +223,7 @@ def redact(path: Path, user_id: str) -> int:
     if not word.search(text):
         return 0
     content = read_json(path) if path.suffix == ".json" else None
-    new = word.sub(FORGOTTEN, text) if content is None else json.dumps(redacted(content, word), indent=2) + "\n"
+    new = word.sub(FORGOTTEN, text) if content is None else json.dumps(_redacted(content, word), indent=2) + "\n"
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     temporary.write_text(new, encoding="utf-8", errors="surrogateescape")
     sync(temporary)
@@ -231,16 +231,16 @@ def redact(path: Path, user_id: str) -> int:
     return 1
 
 
-def redacted(value: Any, word: re.Pattern[str]) -> Any:
+def _redacted(value: Any, word: re.Pattern[str]) -> Any:
     """What JSON holds, with a word replaced in all texts, but not in the names of things."""
     if isinstance(value, dict):
-        return {name: redacted(inner, word) for name, inner in value.items()}
+        return {name: _redacted(inner, word) for name, inner in value.items()}
     if isinstance(value, list):
-        return [redacted(inner, word) for inner in value]
+        return [_redacted(inner, word) for inner in value]
     return word.sub(FORGOTTEN, value) if isinstance(value, str) else value
 
 
-def typed(user_id: str, kind: pa.DataType) -> pa.Scalar | None:
+def _typed(user_id: str, kind: pa.DataType) -> pa.Scalar | None:
     """The id in the type of a column; None where it cannot be one."""
     try:
         return pa.scalar(int(user_id) if pa.types.is_integer(kind) else user_id, kind)

@@ -81,7 +81,7 @@ def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: 
 
 
 def send(files: pafs.FileSystem, source: Path, target: Path) -> None:
-    folder_for(files, target)
+    _folder_for(files, target)
     with source.open("rb") as file, files.open_output_stream(str(target)) as sink:
         while chunk := file.read(CHUNK):
             sink.write(chunk)
@@ -91,7 +91,7 @@ def put(files: pafs.FileSystem, path: Path, content: bytes) -> None:
     """Write a small object, and read it back. A reader sees the old one or the new one."""
     local = isinstance(files, pafs.LocalFileSystem)
     target = path.with_name(f".tmp-{path.name}") if local else path
-    folder_for(files, path)
+    _folder_for(files, path)
     with files.open_output_stream(str(target)) as sink:
         sink.write(content)
     if local:
@@ -118,7 +118,7 @@ def _remove_others(store: Store, files: pafs.FileSystem, exports: Path, complete
     return gone
 
 
-def folder_for(files: pafs.FileSystem, path: Path) -> None:
+def _folder_for(files: pafs.FileSystem, path: Path) -> None:
     """Make the folder of a file, where there are folders."""
     if files.type_name not in OBJECT_STORES:
         files.create_dir(str(path.parent), recursive=True)

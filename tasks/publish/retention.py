@@ -19,22 +19,22 @@ def retain(store: Store, settings: RetentionSettings, now: datetime | None = Non
     """
     now = now or datetime.now(UTC)
     with switching(store):
-        gone = expendable(store, settings, now)
+        gone = _expendable(store, settings, now)
         for export_id in gone:
-            remove(store, export_id)
+            _remove(store, export_id)
     if gone:
         log_event("export", "note", f"{len(gone)} old exports were removed: {gone[0]} to {gone[-1]}")
     return gone
 
 
-def expendable(store: Store, settings: RetentionSettings, now: datetime) -> list[str]:
+def _expendable(store: Store, settings: RetentionSettings, now: datetime) -> list[str]:
     """The exports that may go, oldest night first."""
     ids = whole_exports(store)
     manifests = {name: read_json(store.export_manifest(name)) or {} for name in ids}
-    created = {name: instant(manifests[name].get("created_at", now.isoformat())) for name in ids}
+    created = {name: _instant(manifests[name].get("created_at", now.isoformat())) for name in ids}
     newest = set(ids if settings.exports is None else ids[-settings.exports :])
     keep = {(read_json(store.pointer) or {}).get("export_id"), *pinned(store)}
-    replaced = {line["instead_of"]: instant(line["at"]) for line in switches(store)}
+    replaced = {line["instead_of"]: _instant(line["at"]) for line in switches(store)}
     gone = []
     for name in ids:
         young = settings.days is None or now - created[name] <= timedelta(days=settings.days)
@@ -45,7 +45,7 @@ def expendable(store: Store, settings: RetentionSettings, now: datetime) -> list
     return gone
 
 
-def remove(store: Store, export_id: str) -> None:
+def _remove(store: Store, export_id: str) -> None:
     manifest = store.export_manifest(export_id)
     aside = manifest.parent / "removed" / manifest.name
     about = read_json(manifest) or {}
@@ -63,7 +63,7 @@ def pin(store: Store, name: str) -> str:
     """Keep an export, or a night's newest one, whatever its age, and return its id; ConfigError if there is none."""
     with switching(store):
         export_id: str = named_export(store, name)["export_id"]
-        write_json(store.pins, pins(store) | {export_id: now_text()})
+        write_json(store.pins, _pins(store) | {export_id: now_text()})
     return export_id
 
 
@@ -71,7 +71,7 @@ def unpin(store: Store, name: str) -> list[str]:
     """Let a pinned export, or all those of a night, grow old again. Raises ConfigError if none of them is pinned."""
     run_date, _, number = name.partition(".")
     with switching(store):
-        before = pins(store)
+        before = _pins(store)
         of_night = [export_id for export_id in before if age_order(export_id)[0] == run_date]
         loose = [export_id for export_id in of_night if number in ("", str(age_order(export_id)[1]))]
         if not loose:
@@ -81,12 +81,12 @@ def unpin(store: Store, name: str) -> list[str]:
 
 
 def pinned(store: Store) -> list[str]:
-    return list(pins(store))
+    return list(_pins(store))
 
 
-def pins(store: Store) -> Json:
+def _pins(store: Store) -> Json:
     return read_json(store.pins) or {}
 
 
-def instant(text: str) -> datetime:
+def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)

@@ -43,7 +43,7 @@ class Drawing:
 
 
 @contextmanager
-def drawing(height: float, panels: int = 1) -> Iterator[Drawing]:
+def _drawing(height: float, panels: int = 1) -> Iterator[Drawing]:
     """Axes below one another, and what they look like in the end."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -55,10 +55,10 @@ def drawing(height: float, panels: int = 1) -> Iterator[Drawing]:
         yield drawn
         out = StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    drawn.svg = for_a_page(out.getvalue())
+    drawn.svg = _for_a_page(out.getvalue())
 
 
-def for_a_page(svg: str) -> str:
+def _for_a_page(svg: str) -> str:
     """An SVG without what a page does not need, in the page's font and colors, hidden from readers of its text.
 
     Whoever shows it says in words what it shows.
@@ -79,7 +79,7 @@ def unique_ids(svg: str, name: str) -> str:
 
 def accuracy(rows: list[Json], label: str) -> str:
     """Each model's figure with its interval, best at the top."""
-    with drawing(0.75 + 0.27 * len(rows)) as drawn:
+    with _drawing(0.75 + 0.27 * len(rows)) as drawn:
         (axes,) = drawn.axes
         for y, row in enumerate(reversed(rows)):
             figure = row["metrics"]["ndcg"]
@@ -87,14 +87,14 @@ def accuracy(rows: list[Json], label: str) -> str:
             if "low" in figure:
                 axes.plot([figure["low"], figure["high"]], [y, y], color=color, linewidth=2, solid_capstyle="round")
             axes.plot(figure["value"], y, "o", color=color, markersize=7)
-        names(axes, [row["model"] for row in reversed(rows)])
+        _names(axes, [row["model"] for row in reversed(rows)])
         axes.set_xlabel(label)
     return drawn.svg
 
 
 def trade_off(rows: list[Json], label: str) -> str:
     """Accuracy against the share of the catalogue that is shown."""
-    with drawing(3.3) as drawn:
+    with _drawing(3.3) as drawn:
         (axes,) = drawn.axes
         points = [(row["metrics"]["coverage"]["value"], row["metrics"]["ndcg"]["value"]) for row in rows]
         right = max((x for x, _ in points), default=1) or 1
@@ -113,13 +113,13 @@ def trade_off(rows: list[Json], label: str) -> str:
             )  # fmt: skip
         axes.set_xlabel("coverage: share of the catalogue in the lists")
         axes.set_ylabel(label)
-        axes.xaxis.set_major_formatter(percent)
+        axes.xaxis.set_major_formatter(_percent)
     return drawn.svg
 
 
 def by_slice(slices: list[Json], shown: list[str], label: str) -> str:
     """The figure of a few models for each slice."""
-    with drawing(1.1 + 0.34 * len(slices)) as drawn:
+    with _drawing(1.1 + 0.34 * len(slices)) as drawn:
         (axes,) = drawn.axes
         for n, model in enumerate(shown):
             offset = (n - (len(shown) - 1) / 2) * -0.2
@@ -131,7 +131,7 @@ def by_slice(slices: list[Json], shown: list[str], label: str) -> str:
                 [figure["value"] for _, figure in points], [y + offset for y, _ in points],
                 "osD^vP"[n], color=SERIES[n], markersize=5, label=model,
             )  # fmt: skip
-        names(axes, [f"{one['slice'][: LABEL - 8]} ({one['users']:,})" for one in reversed(slices)])
+        _names(axes, [f"{one['slice'][: LABEL - 8]} ({one['users']:,})" for one in reversed(slices)])
         axes.set_xlabel(label)
         axes.set_xlim(left=0)
         axes.figure.legend(loc="outside upper left", ncols=3)
@@ -140,7 +140,7 @@ def by_slice(slices: list[Json], shown: list[str], label: str) -> str:
 
 def learning(curves: Mapping[str, list[Json]]) -> str:
     """Loss and validation by epoch."""
-    with drawing(3.6, 2) as drawn:
+    with _drawing(3.6, 2) as drawn:
         for axes, key, title in zip(drawn.axes, ("ndcg", "loss"), ("validation NDCG", "training loss"), strict=True):
             for n, (model, epochs) in enumerate(curves.items()):
                 color, x, y = SERIES[n % len(SERIES)], [one["epoch"] for one in epochs], [one[key] for one in epochs]
@@ -149,7 +149,7 @@ def learning(curves: Mapping[str, list[Json]]) -> str:
                     top = max(range(len(y)), key=lambda i: y[i])
                     axes.plot(x[top], y[top], "o", color=color, markersize=8, markerfacecolor="none")
             axes.set_title(title)
-            whole(axes)
+            _whole(axes)
         drawn.axes[1].set_xlabel("epoch")
         if len(curves) > 1:
             drawn.axes[0].legend()
@@ -158,7 +158,7 @@ def learning(curves: Mapping[str, list[Json]]) -> str:
 
 def waterfall(stages: list[Json]) -> str:
     """When each stage ran and for how long, with the memory it took."""
-    with drawing(0.7 + 0.26 * len(stages)) as drawn:
+    with _drawing(0.7 + 0.26 * len(stages)) as drawn:
         (axes,) = drawn.axes
         end = max(one["begin"] + one["seconds"] for one in stages) or 1
         for y, one in enumerate(reversed(stages)):
@@ -171,7 +171,7 @@ def waterfall(stages: list[Json]) -> str:
                 text, (one["begin"] + one["seconds"], y), xytext=(5, 0), textcoords="offset points", va="center",
                 fontsize=9.5, color=MUTED,
             )  # fmt: skip
-        names(axes, [one["stage"] for one in reversed(stages)])
+        _names(axes, [one["stage"] for one in reversed(stages)])
         axes.set_xlim(0, 1.4 * end)  # room for the text after the last bars
         axes.set_xlabel("seconds since the night began")
     return drawn.svg
@@ -179,9 +179,9 @@ def waterfall(stages: list[Json]) -> str:
 
 def nights(history: list[Json], shown: list[str]) -> str:
     """The figures of a few models over the nights; those of the published one are filled, failed nights are marked."""
-    with drawing(3.4) as drawn:
+    with _drawing(3.4) as drawn:
         (axes,) = drawn.axes
-        days = [day_of(one) for one in history]
+        days = [_day_of(one) for one in history]
         for n, model in enumerate(shown):
             values = [one["metrics"].get("ndcg", {}).get(model) for one in history]
             known = [(day, value) for day, value in zip(days, values, strict=True) if value is not None]
@@ -198,15 +198,15 @@ def nights(history: list[Json], shown: list[str]) -> str:
         if bad:
             axes.plot(bad, [0] * len(bad), "X", color=BAD, markersize=9, clip_on=False, label="not published")
         axes.set_ylabel("NDCG")
-        calendar(axes, days)
+        _calendar(axes, days)
         axes.figure.legend(loc="outside upper left", ncols=3)
     return drawn.svg
 
 
 def volume(recent: list[Json]) -> str:
     """Good rows of the last nights, and how old the newest one was."""
-    with drawing(3.4, 2) as drawn:
-        days = [day_of(one) for one in recent]
+    with _drawing(3.4, 2) as drawn:
+        days = [_day_of(one) for one in recent]
         rows, ages = drawn.axes
         colors = [SERIES[0]] * (len(recent) - 1) + [ACCENT]
         rows.bar(days, [one["rows"] for one in recent], width=0.6, color=colors)
@@ -219,7 +219,7 @@ def volume(recent: list[Json]) -> str:
         ages.set_title("hours from the newest row to the cutoff")
         ages.set_ylim(bottom=0, top=max([1.0, *(1.1 * age for _, age in known)]))
         for axes in drawn.axes:
-            calendar(axes, days)
+            _calendar(axes, days)
     return drawn.svg
 
 
@@ -228,7 +228,7 @@ def _color_of(row: Json) -> str:
     return ACCENT if row["winner"] else SERIES[0]
 
 
-def names(axes: "Axes", labels: list[str]) -> None:
+def _names(axes: "Axes", labels: list[str]) -> None:
     axes.set_yticks(
         range(len(labels)), [label if len(label) <= LABEL else f"{label[: LABEL - 1]}…" for label in labels]
     )
@@ -236,18 +236,18 @@ def names(axes: "Axes", labels: list[str]) -> None:
     axes.grid(False, axis="y")
 
 
-def whole(axes: "Axes") -> None:
+def _whole(axes: "Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def day_of(one: Json) -> int:
+def _day_of(one: Json) -> int:
     """A night's place on the axis of the nights."""
     return date.fromisoformat(one["run_date"]).toordinal()
 
 
-def calendar(axes: "Axes", days: list[int]) -> None:
+def _calendar(axes: "Axes", days: list[int]) -> None:
     """A tick for some of the nights, with its date."""
     step = -(-len(days) // 5) if days else 1
     shown = days[::-1][::step][::-1]
@@ -255,7 +255,7 @@ def calendar(axes: "Axes", days: list[int]) -> None:
     axes.margins(x=0.04 if len(days) > 1 else 2)
 
 
-def percent(value: float, _: Any) -> str:
+def _percent(value: float, _: Any) -> str:
     return f"{value:.0%}"
 
 

@@ -50,14 +50,14 @@ def log_night(night: Night, settings: MlflowSettings) -> None:
         return
     started = time.perf_counter()
     try:
-        message = send(MlflowClient(tracking_uri=settings.uri), night, settings.experiment)
+        message = _send(MlflowClient(tracking_uri=settings.uri), night, settings.experiment)
     except Exception as error:  # its text may hold the address with its password
         log_event("mlflow", "note", f"{type(error).__name__}: the night could not be logged at {shown(settings.uri)}")
         return
     log_event("mlflow", "done", message, time.perf_counter() - started)
 
 
-def send(client: Any, night: Night, experiment: str) -> str:
+def _send(client: Any, night: Night, experiment: str) -> str:
     """Log the night and its candidates with a client of MLflow, and say what was done."""
     page = night.store.report(night.run_date)
     found = read_json(page.with_suffix(".json"))
@@ -74,15 +74,15 @@ def send(client: Any, night: Night, experiment: str) -> str:
     said |= {"export_id": found["record"].get("export_id")}
     tags |= {f"nightrec.{key}": value for key, value in said.items() if value}
     # The tag that says so comes last of all: a night that could not be sent whole is sent again.
-    parent = client.create_run(place, tags=texts(tags), run_name=found["run_date"]).info.run_id
+    parent = client.create_run(place, tags=_texts(tags), run_name=found["run_date"]).info.run_id
     for row in found["models"]:
         recipe = found["parameters"]["models"].get(row["model"], {})
         above = {"mlflow.parentRunId": parent, "nightrec.run_date": found["run_date"]}
         run = client.create_run(place, tags=above, run_name=f"{found['run_date']} {row['model']}").info.run_id
-        put(client, run, figures_of(row), parameters_of(recipe))
+        _put(client, run, _figures_of(row), _parameters_of(recipe))
         client.set_terminated(run, "FAILED" if "failed" in row else "FINISHED")
         if row.get("winner"):
-            put(client, parent, figures_of(row), {"model": row["model"]} | parameters_of(recipe))
+            _put(client, parent, _figures_of(row), {"model": row["model"]} | _parameters_of(recipe))
     for path in (page, night.evaluation / "decision.json", night.evaluation / "comparison.parquet"):
         if path.exists() and (path == page or decision):
             client.log_artifact(parent, str(path))
@@ -91,7 +91,7 @@ def send(client: Any, night: Night, experiment: str) -> str:
     return f"the night and {len(found['models'])} candidates as runs of {experiment}"
 
 
-def figures_of(row: Json) -> dict[str, float]:
+def _figures_of(row: Json) -> dict[str, float]:
     """A candidate's figures, with the ends of their intervals, and what it took."""
     found = {}
     for metric, figure in row.get("metrics", {}).items():
@@ -101,13 +101,13 @@ def figures_of(row: Json) -> dict[str, float]:
     return found | {name: row[name] for name in costs if row.get(name) is not None}
 
 
-def parameters_of(recipe: Json) -> dict[str, str]:
+def _parameters_of(recipe: Json) -> dict[str, str]:
     """A candidate's recommender, hyper-parameters and seed, as texts."""
     known = {key: recipe[key] for key in ("recommender", "seed") if key in recipe}
-    return texts(known | recipe.get("params", {}))
+    return _texts(known | recipe.get("params", {}))
 
 
-def put(client: Any, run: str, figures: Mapping[str, float], parameters: Mapping[str, str]) -> None:
+def _put(client: Any, run: str, figures: Mapping[str, float], parameters: Mapping[str, str]) -> None:
     from mlflow.entities import Metric, Param
 
     now = int(time.time() * 1000)
@@ -117,5 +117,5 @@ def put(client: Any, run: str, figures: Mapping[str, float], parameters: Mapping
         client.log_batch(run, metrics=values[at : at + MOST], params=params[at : at + MOST])
 
 
-def texts(tags: Mapping[str, Any]) -> dict[str, str]:
+def _texts(tags: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value)[:LONGEST] for name, value in tags.items()}

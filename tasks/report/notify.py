@@ -51,36 +51,36 @@ def notify(settings: NotifySettings, message: Message) -> list[str]:
     """
     channels: dict[str, Callable[[], None]] = {}
     if webhook := settings.webhook:
-        channels["webhook"] = lambda: patiently(lambda: post(value_of(webhook), message))
+        channels["webhook"] = lambda: _patiently(lambda: _post(_value_of(webhook), message))
     if mail := settings.mail:
-        channels["mail"] = lambda: patiently(lambda: send_mail(mail, message))
+        channels["mail"] = lambda: _patiently(lambda: _send_mail(mail, message))
     if settings.command:
-        channels["command"] = lambda: run_command(settings.command, message)
+        channels["command"] = lambda: _run_command(settings.command, message)
     failed = {}
     for name, send in channels.items():
         try:
             send()
         except Exception as error:  # whatever it is, it must not keep the other channels from being tried
-            failed[name] = reason(error)
+            failed[name] = _reason(error)
     if failed:
         reasons = "; ".join(f"the {name} failed: {why}" for name, why in failed.items())
         raise NightrecError(f"Not everybody was notified: {reasons}. Look at [notify] in the configuration.")
     return list(channels)
 
 
-def patiently(send: Callable[[], None]) -> None:
+def _patiently(send: Callable[[], None]) -> None:
     """Try again where that may help: after a lost connection or an answer that says later, not after a refusal."""
     for pause in PAUSES:
         try:
             return send()
         except (OSError, smtplib.SMTPException) as error:
-            if not passing(error):
+            if not _passing(error):
                 raise
         time.sleep(pause)
     return send()
 
 
-def passing(error: Exception) -> bool:
+def _passing(error: Exception) -> bool:
     """Whether what went wrong may be over in a moment."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= BROKEN or error.code == TOO_MANY
@@ -90,14 +90,14 @@ def passing(error: Exception) -> bool:
     return not isinstance(cause, smtplib.SMTPRecipientsRefused | smtplib.SMTPNotSupportedError | ssl.SSLError)
 
 
-def reason(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """What happened, without an address or anything else that may hold a secret."""
     if isinstance(error, ConfigError):
         return str(error)
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP status {error.code}"
     if isinstance(error, urllib.error.URLError):
-        return reason(error.reason) if isinstance(error.reason, Exception) else "no connection"
+        return _reason(error.reason) if isinstance(error.reason, Exception) else "no connection"
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = {code for code, _ in error.recipients.values()}
         return f"{len(error.recipients)} of the addresses refused (SMTP status {', '.join(map(str, sorted(codes)))})"
@@ -112,7 +112,7 @@ def reason(error: Exception) -> str:
     return type(error).__name__
 
 
-def value_of(secret: SecretStr) -> str:
+def _value_of(secret: SecretStr) -> str:
     """A value, or what the environment holds for `env:NAME`."""
     value = secret.get_secret_value()
     if not value.startswith(FROM_ENVIRONMENT):
@@ -123,7 +123,7 @@ def value_of(secret: SecretStr) -> str:
     return os.environ[name]
 
 
-def post(url: str, message: Message) -> None:
+def _post(url: str, message: Message) -> None:
     """POST the message as JSON, with the `text` that chat programs show."""
     if not url.startswith(("http://", "https://")):
         raise ConfigError("its address does not begin with http:// or https://")
@@ -133,28 +133,28 @@ def post(url: str, message: Message) -> None:
         pass
 
 
-def send_mail(settings: MailSettings, message: Message) -> None:
+def _send_mail(settings: MailSettings, message: Message) -> None:
     """Send the message to all addresses; one that the server refuses is an error, and the others have it."""
     mail = EmailMessage()
     mail["Subject"] = textwrap.shorten(message.headline, 150, placeholder=" …")
     mail["From"], mail["To"], mail["Date"] = settings.sender, ", ".join(settings.to), localtime()
     mail.set_content(f"{message.sentence}\n\n{message.url}\n")
-    with connected(settings) as server:
+    with _connected(settings) as server:
         if settings.starttls:
             server.starttls(context=ssl.create_default_context())
         if settings.user:
-            server.login(settings.user, value_of(settings.password) if settings.password else "")
+            server.login(settings.user, _value_of(settings.password) if settings.password else "")
         if refused := server.send_message(mail):
             raise smtplib.SMTPRecipientsRefused(refused)
 
 
-def connected(settings: MailSettings) -> smtplib.SMTP:
+def _connected(settings: MailSettings) -> smtplib.SMTP:
     if settings.port == SMTPS:
         return smtplib.SMTP_SSL(settings.host, settings.port, timeout=TIMEOUT, context=ssl.create_default_context())
     return smtplib.SMTP(settings.host, settings.port, timeout=TIMEOUT)
 
 
-def run_command(command: list[str], message: Message) -> None:
+def _run_command(command: list[str], message: Message) -> None:
     """Run a program, without a shell and only once; its output is not kept."""
     environment = {
         "NIGHTREC_SIGNAL": message.signal,

@@ -57,22 +57,22 @@ def html(found: Json) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "figure": figure,
-        "number": number,
+        "figure": _figure,
+        "number": _number,
         "seconds": charts.seconds,
         "size": charts.size,
-        "value": shown_value,
-        "words": words,
+        "value": _shown_value,
+        "words": _words,
     }
     shown = json.loads(json.dumps(found, default=str))  # what the JSON file says, and nothing else
-    return environment.get_template("template.html.j2").render(**shown, columns=COLUMNS, charts=drawn(shown))
+    return environment.get_template("template.html.j2").render(**shown, columns=COLUMNS, charts=_drawn(shown))
 
 
-def drawn(found: Json) -> dict[str, Markup]:
+def _drawn(found: Json) -> dict[str, Markup]:
     """The charts that there are figures for, by name."""
     measured = [row for row in found["models"] if PRIMARY in row.get("metrics", {})]
     label = f"NDCG@{found['record']['k'] or ''}".rstrip("@")
-    compared = important(found, [row["model"] for row in measured])
+    compared = _important(found, [row["model"] for row in measured])
     of_users = [one for one in found["slices"] if one["metric"] == PRIMARY][:SLICES]
     of_items = [one for one in found["slices"] if one["metric"] != PRIMARY][:SLICES]
     stages = [one for one in found["stages"] if one["begin"] is not None]
@@ -93,7 +93,7 @@ def drawn(found: Json) -> dict[str, Markup]:
     return {name: Markup(charts.unique_ids(draw(), name)) for name, draw in charts_by_name.items() if draw}
 
 
-def important(found: Json, ranked: list[str]) -> list[str]:
+def _important(found: Json, ranked: list[str]) -> list[str]:
     """The models that charts show: the winner, the champion, the baseline, then the best of the others."""
     decision = found["decision"]
     first = [decision.get("winner"), (decision.get("champion") or {}).get("name")]
@@ -102,30 +102,30 @@ def important(found: Json, ranked: list[str]) -> list[str]:
     return list(dict.fromkeys(name for name in (*first, *ranked, *past) if name))[:LINES]
 
 
-def figure(value: Json | None) -> str:
+def _figure(value: Json | None) -> str:
     """A figure in as many digits as are worth reading."""
-    return number(None if value is None else value["value"])
+    return _number(None if value is None else value["value"])
 
 
-def number(value: float | None) -> str:
+def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
 
 
-def words(name: str) -> str:
+def _words(name: str) -> str:
     """The name of a column, a status or a metric as words."""
     return name.replace("_", " ")
 
 
-def shown_value(value: Any) -> str:
+def _shown_value(value: Any) -> str:
     """A parameter as a person would write it."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(map(shown_value, value)) or "none"
+        return ", ".join(map(_shown_value, value)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {shown_value(inner)}" for key, inner in value.items()) or "none"
+        return ", ".join(f"{key}: {_shown_value(inner)}" for key, inner in value.items()) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

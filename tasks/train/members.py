@@ -43,7 +43,7 @@ def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidat
         recipes = {name: _recipe(name, known[name]) for name in parameters.get("members") or [] if name in known}
         parameters["recipes"] = recipes | parameters.get("recipes", {})
         complete[name] = candidate.model_copy(update={"parameters": parameters})
-        made_of(parameters).made()
+        _made_of(parameters).made()
     return complete
 
 
@@ -57,7 +57,7 @@ def without_failed(ensembles: Sequence[TrainingJob], failed: dict[str, str]) -> 
     """The jobs of ensembles, each without the members that failed tonight."""
     jobs = []
     for job in ensembles:
-        missing = [name for name in made_of(job.candidate.parameters).made() if name in failed]
+        missing = [name for name in _made_of(job.candidate.parameters).made() if name in failed]
         if missing:
             log_event(f"train {job.name}", "note", f"goes without {', '.join(missing)}, which failed")
         jobs.append(job.model_copy(update={"without": missing, "concurrency": min(job.concurrency, len(ensembles))}))
@@ -68,7 +68,7 @@ def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:
     """The members of an ensemble that tonight's candidates have trained on the same inputs, by name."""
     if job.recommender != ENSEMBLE:
         return {}
-    ensemble = made_of(job.candidate.parameters)
+    ensemble = _made_of(job.candidate.parameters)
     found = {}
     for name, member in ensemble.made().items():
         recipe = ensemble.recipes.get(name, {"recommender": name, "params": {}}) | {"seed": job.seed}
@@ -86,11 +86,11 @@ def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:
 
 def code_of_job(job: TrainingJob) -> str:
     """The version of the code that a job depends on; that of an ensemble covers its members."""
-    members = made_of(job.candidate.parameters).made() if job.recommender == ENSEMBLE else {}
+    members = _made_of(job.candidate.parameters).made() if job.recommender == ENSEMBLE else {}
     return code_that_trains(kind_of(job.recommender), *map(type, members.values()))
 
 
-def made_of(parameters: dict[str, Any]) -> "Ensemble":
+def _made_of(parameters: dict[str, Any]) -> "Ensemble":
     from recmodels.ensemble.model import Ensemble
 
     ensemble = create(ENSEMBLE, parameters)

@@ -85,17 +85,17 @@ def tune(
         load_if_exists=True,
         direction="maximize",
         # A sampler of a fixed seed would draw the same again in each process, and after each stop.
-        sampler=optuna.samplers.TPESampler(seed=seed + len_of(file), multivariate=True, constant_liar=True),
+        sampler=optuna.samplers.TPESampler(seed=seed + _len_of(file), multivariate=True, constant_liar=True),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
     if all(space[name].holds(value) for name, value in start.items()):
         study.enqueue_trial(start, skip_if_exists=True)
 
     def objective(trial: "optuna.Trial") -> float:
-        params = {**fixed, **suggest(trial, space)}
+        params = {**fixed, **_suggest(trial, space)}
         values: list[float] = []
         for window, part in enumerate(parts):
-            values.append(measure(recommender, params, part, k, seed))
+            values.append(_measure(recommender, params, part, k, seed))
             trial.report(float(np.mean(values)), window)
             if window + 1 < len(parts) and trial.should_prune():
                 raise optuna.TrialPruned
@@ -113,11 +113,11 @@ def tune(
     return Tuned(best, study.best_value, first.value, len(study.trials), file)
 
 
-def len_of(file: Path) -> int:
+def _len_of(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def suggest(trial: "optuna.Trial", space: Space) -> Json:
+def _suggest(trial: "optuna.Trial", space: Space) -> Json:
     """A point of the space."""
     return {
         name: trial.suggest_categorical(name, list(place.values))
@@ -129,7 +129,7 @@ def suggest(trial: "optuna.Trial", space: Space) -> Json:
     }
 
 
-def measure(recommender: str, params: Json, part: Fold, k: int, seed: int) -> float:
+def _measure(recommender: str, params: Json, part: Fold, k: int, seed: int) -> float:
     """NDCG@k of a model on a backtest fold."""
     model = create(recommender, params, seed=seed).fit(part.train)
     return float(per_user(model.recommend(part.train, part.users, k).items, part.truth)["ndcg"].mean())
@@ -138,11 +138,11 @@ def measure(recommender: str, params: Json, part: Fold, k: int, seed: int) -> fl
 def block(name: str, recommender: str, params: Json) -> str:
     """The lines for `nightrec.toml`."""
     given = "" if name == recommender else f'recommender = "{recommender}"\n'
-    values = ", ".join(f"{key} = {toml(value)}" for key, value in params.items() if value is not None)
+    values = ", ".join(f"{key} = {_toml(value)}" for key, value in params.items() if value is not None)
     return f"[models.{name}]\n{given}parameters = {{{values}}}\n"
 
 
-def toml(value: Any) -> str:
+def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

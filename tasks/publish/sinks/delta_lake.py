@@ -16,12 +16,12 @@ def load(settings: DeltaSettings, published: Published) -> Json:
     except ImportError:
         raise ConfigError("The sink delta needs another package: pip install 'nightrec[delta]'.") from None
     try:
-        return {table: replace(f"{settings.path}/{table}", table, settings, published) for table in published.tables}
+        return {table: _replace(f"{settings.path}/{table}", table, settings, published) for table in published.tables}
     except (DeltaError, ValueError) as error:
         raise NightrecError(f"The Delta table in {settings.path} refused the rows ({type(error).__name__}).") from error
 
 
-def replace(where: str, table: str, settings: DeltaSettings, published: Published) -> Json:
+def _replace(where: str, table: str, settings: DeltaSettings, published: Published) -> Json:
     """Put a night's rows in the place of those that the table has of it."""
     from deltalake import DeltaTable, write_deltalake
 
@@ -46,11 +46,11 @@ def replace(where: str, table: str, settings: DeltaSettings, published: Publishe
         if before is not None:
             written.restore(before)
         raise
-    forget_old(where, settings)
+    _forget_old(where, settings)
     return proof
 
 
-def forget_old(where: str, settings: DeltaSettings) -> None:
+def _forget_old(where: str, settings: DeltaSettings) -> None:
     """Remove the nights before the newest `settings.nights`, and files that no version of the last week needs."""
     from deltalake import DeltaTable
 

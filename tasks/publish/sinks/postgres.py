@@ -39,18 +39,18 @@ def load(settings: PostgresSettings, published: Published) -> Json:
         import psycopg
     except ImportError:
         raise ConfigError("The sink postgres needs another package: pip install 'nightrec[postgres]'.") from None
-    names = {table: name_of(settings, table) for table in published.tables}
+    names = {table: _name_of(settings, table) for table in published.tables}
     try:
         with psycopg.connect(address(settings.dsn_env), autocommit=True, connect_timeout=10) as connection:
             connection.execute(f"SET lock_timeout = '{WAIT}'")
             proofs = {}
             for table, name in names.items():
                 with connection.transaction():
-                    prepare(connection, name, table, published)
-                    proofs[table] = fill(connection, name, table, published)
+                    _prepare(connection, name, table, published)
+                    proofs[table] = _fill(connection, name, table, published)
             with connection.transaction():
                 for name in names.values():
-                    swap(connection, name, published)
+                    _swap(connection, name, published)
     except psycopg.errors.LockNotAvailable:
         raise NightrecError(f"A query has held {settings.table} for {WAIT}, so it was not swapped.") from None
     except psycopg.Error as error:  # its own text may hold a row's values, or the address
@@ -62,29 +62,29 @@ def load(settings: PostgresSettings, published: Published) -> Json:
     return proofs
 
 
-def name_of(settings: PostgresSettings, table: str) -> str:
+def _name_of(settings: PostgresSettings, table: str) -> str:
     return settings.table if table == "topk" else f"{settings.table}_{table}"
 
 
-def identifier(name: str) -> Identifier:
+def _identifier(name: str) -> Identifier:
     """A name, or schema.name, quoted: it may be a word of SQL."""
     from psycopg import sql
 
     return sql.Identifier(*name.split("."))
 
 
-def run(connection: Connection[Any], statement: str, **names: str | list[str]) -> Cursor[Any]:
+def _run(connection: Connection[Any], statement: str, **names: str | list[str]) -> Cursor[Any]:
     """Run a statement with names in it, quoted; a list of names becomes columns."""
     from psycopg import sql
 
     quoted = {
-        key: identifier(value) if isinstance(value, str) else sql.SQL(", ").join(map(sql.Identifier, value))
+        key: _identifier(value) if isinstance(value, str) else sql.SQL(", ").join(map(sql.Identifier, value))
         for key, value in names.items()
     }
     return connection.execute(sql.SQL(statement).format(**quoted))
 
 
-def prepare(connection: Connection[Any], name: str, table: str, published: Published) -> None:
+def _prepare(connection: Connection[Any], name: str, table: str, published: Published) -> None:
     """Make the table with its columns and its index, and an empty staging table."""
     fields = published.schema(table)
     expected = [(field.name, TYPES[str(field.type)]) for field in fields]
@@ -95,39 +95,39 @@ def prepare(connection: Connection[Any], name: str, table: str, published: Publi
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid "
         "WHERE attrelid = to_regclass(%s) AND relkind = 'p' AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
     )
-    quoted = identifier(name).as_string(connection)
+    quoted = _identifier(name).as_string(connection)
     if connection.execute("SELECT to_regclass(%s)", [quoted]).fetchone() == (None,):
-        run(connection, f"CREATE TABLE {{name}} ({columns}) PARTITION BY LIST (run_date)", name=name)
-        run(connection, "CREATE INDEX ON {name} ({keys})", name=name, keys=[*LISTS_BY[table], "rank"])
+        _run(connection, f"CREATE TABLE {{name}} ({columns}) PARTITION BY LIST (run_date)", name=name)
+        _run(connection, "CREATE INDEX ON {name} ({keys})", name=name, keys=[*LISTS_BY[table], "rank"])
     elif connection.execute(find, [quoted]).fetchall() != expected:
         raise ConfigError(f"{name} is not the table of such lists, or of other columns: drop it, or name another one.")
-    run(connection, "DROP TABLE IF EXISTS {next}", next=f"{name}_next")
-    run(connection, "CREATE TABLE {next} (LIKE {name})", next=f"{name}_next", name=name)
+    _run(connection, "DROP TABLE IF EXISTS {next}", next=f"{name}_next")
+    _run(connection, "CREATE TABLE {next} (LIKE {name})", next=f"{name}_next", name=name)
 
 
-def fill(connection: Connection[Any], name: str, table: str, published: Published) -> Json:
+def _fill(connection: Connection[Any], name: str, table: str, published: Published) -> Json:
     """Copy the rows, index them, and read them back."""
     sent, arrived, schema, staging = Tally(), Tally(), published.schema(table), f"{name}_next"
     with connection.cursor() as cursor:
         from psycopg import sql
 
-        into = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(identifier(staging))
+        into = sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(_identifier(staging))
         with cursor.copy(into) as copy:
             for rows in published.rows(table):
                 text = io.BytesIO()
                 csv.write_csv(sent.add(rows), text, csv.WriteOptions(include_header=False))
                 copy.write(text.getbuffer())
-        run(connection, "CREATE INDEX ON {next} ({keys})", next=staging, keys=[*LISTS_BY[table], "rank"])
+        _run(connection, "CREATE INDEX ON {next} ({keys})", next=staging, keys=[*LISTS_BY[table], "rank"])
         # So that the swap need not look at the rows.
-        run(connection, f"ALTER TABLE {{next}} ADD CHECK (run_date = '{published.run_date}')", next=staging)
-        back = sql.SQL("COPY {} TO STDOUT (FORMAT csv)").format(identifier(staging))
+        _run(connection, f"ALTER TABLE {{next}} ADD CHECK (run_date = '{published.run_date}')", next=staging)
+        back = sql.SQL("COPY {} TO STDOUT (FORMAT csv)").format(_identifier(staging))
         with cursor.copy(back) as copy:
-            for block in blocks(iter(copy)):
-                arrived.add(parsed(block, schema))
+            for block in _blocks(iter(copy)):
+                arrived.add(_parsed(block, schema))
     return compare(table, sent, arrived)
 
 
-def blocks(lines: Iterator[Any]) -> Iterator[bytes]:
+def _blocks(lines: Iterator[Any]) -> Iterator[bytes]:
     """Whole rows of CSV, which the server sends one by one, some megabytes at a time."""
     held, size = [], 0
     for line in lines:
@@ -140,7 +140,7 @@ def blocks(lines: Iterator[Any]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def parsed(block: bytes, schema: pa.Schema) -> pa.Table:
+def _parsed(block: bytes, schema: pa.Schema) -> pa.Table:
     return csv.read_csv(
         io.BytesIO(block),
         csv.ReadOptions(column_names=schema.names),
@@ -154,15 +154,15 @@ def parsed(block: bytes, schema: pa.Schema) -> pa.Table:
     )
 
 
-def swap(connection: Connection[Any], name: str, published: Published) -> None:
+def _swap(connection: Connection[Any], name: str, published: Published) -> None:
     """The new rows for the old ones, within the caller's transaction."""
     find = (
         "SELECT nspname || '.' || relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
         "JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE inhparent = to_regclass(%s)"
     )
-    for (old,) in connection.execute(find, [identifier(name).as_string(connection)]).fetchall():
-        run(connection, "DROP TABLE {old}", old=old)
+    for (old,) in connection.execute(find, [_identifier(name).as_string(connection)]).fetchall():
+        _run(connection, "DROP TABLE {old}", old=old)
     night = f"FOR VALUES IN ('{published.run_date}')"
-    run(connection, f"ALTER TABLE {{name}} ATTACH PARTITION {{next}} {night}", name=name, next=f"{name}_next")
+    _run(connection, f"ALTER TABLE {{name}} ATTACH PARTITION {{next}} {night}", name=name, next=f"{name}_next")
     current = f"{name.rpartition('.')[2]}_current"
-    run(connection, "ALTER TABLE {next} RENAME TO {current}", next=f"{name}_next", current=current)
+    _run(connection, "ALTER TABLE {next} RENAME TO {current}", next=f"{name}_next", current=current)

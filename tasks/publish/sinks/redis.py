@@ -45,7 +45,7 @@ def load(settings: RedisSettings, published: Published) -> Json:
         raise ConfigError(f"{settings.url_env} does not hold an address like redis://host:6379/0.") from None
     try:
         with client:
-            return fill(client, settings, published)
+            return _fill(client, settings, published)
     except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
         kind = type(error).__name__
         why = f"does not answer, or lets nobody in ({kind})"
@@ -54,12 +54,12 @@ def load(settings: RedisSettings, published: Published) -> Json:
         raise NightrecError(f"The server of {settings.url_env} refused it: {type(error).__name__}.") from None
 
 
-def fill(client: Redis, settings: RedisSettings, published: Published) -> Json:
+def _fill(client: Redis, settings: RedisSettings, published: Published) -> Json:
     until = int(time.time() + settings.expire_hours * 3600)
     root, proofs = f"{settings.prefix}:{published.version}", {}
     sent = {table: Tally() for table in published.tables}
     for table in published.tables:
-        for entries in keys(root, table, published):
+        for entries in _keys(root, table, published):
             sent[table].add(entries)
             pipeline: Any = client.pipeline(transaction=False)
             for key, value in zip(entries["key"].to_pylist(), entries["value"].to_pylist(), strict=True):
@@ -67,17 +67,17 @@ def fill(client: Redis, settings: RedisSettings, published: Published) -> Json:
             pipeline.execute()
     for table in published.tables:  # after all are written: a server short of memory may have dropped the first
         arrived = Tally()
-        for entries in keys(root, table, published):
+        for entries in _keys(root, table, published):
             values = pa.array(client.mget(entries["key"].to_pylist()), pa.string())
             found = pa.table({"key": entries["key"], "value": values})
             arrived.add(found.filter(values.is_valid()))
         proofs[table] = compare(table, sent[table], arrived)
     client.set(f"{settings.prefix}:latest", published.version, exat=until)
-    remove_others(client, settings.prefix, published.version)
+    _remove_others(client, settings.prefix, published.version)
     return proofs
 
 
-def keys(root: str, table: str, published: Published) -> Iterator[pa.Table]:
+def _keys(root: str, table: str, published: Published) -> Iterator[pa.Table]:
     """Keys and their lists as JSON, `{run_date, model, items: [{item_id, score, ...}]}`, some thousand at a time."""
     by = LISTS_BY[table]
     rest = [name for name in published.schema(table).names if name not in (*by, *SAME_IN_A_LIST, "rank")]
@@ -97,7 +97,7 @@ def keys(root: str, table: str, published: Published) -> Iterator[pa.Table]:
             yield found.slice(start, KEYS_AT_ONCE)
 
 
-def remove_others(client: Redis, prefix: str, version: str) -> None:
+def _remove_others(client: Redis, prefix: str, version: str) -> None:
     """Remove the lists of other exports, and nothing else that has the prefix."""
     ours = re.compile(re.escape(prefix) + r":(\d{4}-\d\d-\d\d(\.\d+)?-[0-9a-f]{8}):(topk|similar|popular):")
     doomed: list[str] = []
