@@ -19,6 +19,7 @@ COLUMNS = {  # of the comparison: what a person decides by; all the others are o
     PRIMARY: "NDCG", "recall": "recall", "hit_rate": "hit rate", "coverage": "coverage", "novelty": "novelty",
     "diversity": "diversity",
 }  # fmt: skip
+ABBREVIATIONS = {"ndcg", "map", "mrr", "rmse", "mae"}
 LINES = 5  # models that a chart can show side by side
 SLICES = 16  # that one chart can show
 
@@ -114,8 +115,8 @@ def _number(value: float | None) -> str:
 
 
 def _words(name: str) -> str:
-    """The name of a column, a status or a metric as words."""
-    return name.replace("_", " ")
+    """The name of a column, a status or a metric as people write it."""
+    return name.upper() if name in ABBREVIATIONS else name.replace("_", " ")
 
 
 def _shown_value(value: Any) -> str:
