@@ -13,7 +13,9 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-from tasks.publish.sinks.settings import failures
+from tasks.evaluate.summary import Figure
+from tasks.report.record import NightRecord, NightStatus, best_first
+from tasks.train.settings import PRIMARY
 
 MARKS = {"done": "[green]✓[/]", "skipped": "[dim]·[/]", "failed": "[red]✗[/]", "note": "[yellow]![/]"}
 STYLES = {"skipped": "dim", "failed": "red", "note": "yellow"}
@@ -62,58 +64,56 @@ class EventPrinter(logging.Handler):
         self.status.update(", ".join(self.running) or "…")
 
 
-def comparison(record: dict[str, Any]) -> Table:
+def comparison(record: NightRecord) -> Table:
     """The candidates, best first."""
-    k = record["k"]
-    table = Table(title=f"Models, measured on {record['measured_on']}", title_justify="left")
+    table = Table(title=f"Models, measured on {record.measured_on}", title_justify="left")
     table.add_column("model")
-    names = {"ndcg": f"NDCG@{k}", "recall": "recall", "precision": "precis.", "hit_rate": "hit rate", "map": "MAP"}
-    names |= {"mrr": "MRR", "coverage": "coverage"}
+    names = {PRIMARY: f"NDCG@{record.k}", "recall": "recall", "precision": "precis.", "hit_rate": "hit rate"}
+    names |= {"map": "MAP", "mrr": "MRR", "coverage": "coverage"}
     for metric, heading in names.items():
         table.add_column(heading, justify="right", no_wrap=True)
-        if metric == "ndcg":
+        if metric == PRIMARY:
             table.add_column("interval", no_wrap=True)
-    backtests = record.get("backtests", {})
-    if backtests:
+    if record.backtests:
         table.add_column("backtests", no_wrap=True)
-    for name, metrics in sorted(record["models"].items(), key=lambda entry: -entry[1]["ndcg"]["value"]):
-        cells = [f"{metrics[metric]['value']:.4f}" for metric in names]
-        cells.insert(1, interval(metrics["ndcg"]))
-        if name in backtests:
-            found = backtests[name]
-            cells.append(f"{found['mean']:.4f}" + ("" if found["spread"] is None else f" ± {found['spread']:.4f}"))
-        table.add_row(name, *cells, style="bold green" if name == record["winner"] else None)
-    for name in record["failed"]:  # the stages say why
+    for name, metrics in best_first(record.models, PRIMARY):
+        cells = [f"{metrics[metric].value:.4f}" for metric in names]
+        cells.insert(1, interval(metrics[PRIMARY]))
+        if found := record.backtests.get(name):
+            cells.append(f"{found.mean:.4f}" + ("" if found.spread is None else f" ± {found.spread:.4f}"))
+        table.add_row(name, *cells, style="bold green" if name == record.winner else None)
+    for name in record.failed:  # the stages say why
         table.add_row(name, "failed", style="red")
     return table
 
 
-def nights(records: list[dict[str, Any]], pointer: dict[str, Any] | None) -> Table:
+def nights(records: list[NightRecord], pointer: dict[str, Any] | None) -> Table:
     """The last nights, newest last; the one that readers are pointed to is marked."""
     table = Table(title="Nights", title_justify="left")
     for heading in ("night", "status", "champion", "gate", "NDCG", "users", "rows", "seconds", "what went wrong"):
         table.add_column(heading, justify="right" if heading in ("NDCG", "users", "rows", "seconds") else "left")
     for record in records:
-        gate = record.get("gate", {})
-        verdict = "refused" if gate.get("refused") and record["status"] == "failed" else gate.get("verdict", "")
+        failed, gate = record.status is NightStatus.FAILED, record.gate
+        verdict = "" if gate is None else "refused" if gate.refused and failed else gate.verdict.value
         cells = ["", verdict, "", "", ""]
-        if "winner" in record:
-            ndcg = record["models"][record["winner"]]["ndcg"]["value"]
-            counts = [f"{record[name]:,}" if name in record else "" for name in ("users", "rows")]
-            cells = [record["winner"], verdict, f"{ndcg:.4f}", *counts]
-        wrong = [f"{name}: {why}" for name, why in record.get("failed", {}).items()]
-        if record["status"] == "failed":
-            wrong = [record["reason"]]
-        wrong += failures(record)
-        current = pointer is not None and pointer["export_id"] == record.get("export_id")
-        status = f"[green]{record['status']}[/]" if record["status"] == "published" else f"[red]{record['status']}[/]"
-        seconds = f"{record['seconds']:.0f}" if "seconds" in record else ""
-        night = f"{record['run_date']}{' (latest)' if current else ''}"
+        if record.winner is not None:
+            ndcg = record.models[record.winner][PRIMARY].value
+            counts = ["" if count is None else f"{count:,}" for count in (record.users, record.rows)]
+            cells = [record.winner, verdict, f"{ndcg:.4f}", *counts]
+        wrong = [f"{name}: {why}" for name, why in record.failed.items()]
+        if failed:
+            wrong = [record.reason or ""]
+        wrong += record.sink_failures
+        current = pointer is not None and pointer["export_id"] == record.export_id
+        color = "green" if record.status is NightStatus.PUBLISHED else "red"
+        status = f"[{color}]{record.status.value}[/]"
+        seconds = "" if record.seconds is None else f"{record.seconds:.0f}"
+        night = f"{record.run_date}{' (latest)' if current else ''}"
         table.add_row(night, status, *cells, seconds, escape("; ".join(wrong)))
     return table
 
 
-def rules(records: list[dict[str, Any]]) -> Table | None:
+def rules(records: list[NightRecord]) -> Table | None:
     """What the rules of the lists changed in the winners' figures; None where no night had any."""
     table = Table(title="Rules of the lists", title_justify="left")
     for heading in ("night", "champion"):
@@ -122,27 +122,27 @@ def rules(records: list[dict[str, Any]]) -> Table | None:
         table.add_column(f"{figure} without", justify="right")
         table.add_column("with", justify="right")
     for record in records:
-        found = record.get("reranking", {}).get(record.get("winner"))
-        if found:
-            pairs = [found[when][name] for name in ("ndcg", "diversity", "coverage") for when in ("without", "with")]
+        if record.winner is not None and (found := record.reranking.get(record.winner)):
+            before, after = found.without_rules, found.with_rules
+            pairs = [before.ndcg, after.ndcg, before.diversity, after.diversity, before.coverage, after.coverage]
             figures = ["" if value is None else f"{value:.4f}" for value in pairs]
-            table.add_row(record["run_date"], record["winner"], *figures)
+            table.add_row(record.run_date, record.winner, *figures)
     return table if table.row_count else None
 
 
-def interval(figure: dict[str, float]) -> str:
-    return escape(f"[{figure['low']:.4f}, {figure['high']:.4f}]")
+def interval(figure: Figure) -> str:
+    return escape(f"[{figure.low:.4f}, {figure.high:.4f}]")
 
 
-def stages(record: dict[str, Any]) -> Table:
+def stages(record: NightRecord) -> Table:
     """How long each stage of the night took."""
     table = Table(title="Stages", title_justify="left")
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     table.add_column("")
-    for stage in record["stages"]:
-        seconds = "before" if stage["event"] == "skipped" else f"{stage['seconds']:.1f}"
-        table.add_row(stage["stage"], seconds, escape(stage["message"]), style=STYLES.get(stage["event"]))
+    for stage in record.stages:
+        seconds = "before" if stage.event == "skipped" else f"{stage.seconds:.1f}"
+        table.add_row(stage.stage, seconds, escape(stage.message), style=STYLES.get(stage.event))
     return table
 
 
@@ -171,28 +171,29 @@ def recommendations(user_id: object, rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def show_night(store: Path, record: dict[str, Any]) -> None:
+def show_night(store: Path, content: dict[str, Any]) -> None:
     """What a night ends with: who won, the figures, and if it was published where, and one user's list."""
-    from tasks.compare.decision import Decision
     from tasks.export.lookup import someone
 
-    if first := Decision.of(record["gate"]).unbeaten:
-        console.print(f"[yellow]{first}[/]", soft_wrap=True)
+    record = NightRecord.of(content)
+    assert record.winner is not None  # a night without one has ended with an error
+    if record.gate and record.gate.unbeaten:
+        console.print(f"[yellow]{record.gate.unbeaten}[/]", soft_wrap=True)
     console.print(stages(record), comparison(record))
-    if "export_id" not in record:
-        news = f"\nA dry run: [bold]{record['winner']}[/] would be published, {record['reason']}."
+    if record.export_id is None:
+        news = f"\nA dry run: [bold]{record.winner}[/] would be published, {record.reason}."
         console.print(news, highlight=False, soft_wrap=True)
         return
-    ndcg = record["models"][record["winner"]]["ndcg"]
-    news = "Published" if record["new_export"] else "Published before"
+    ndcg = record.models[record.winner][PRIMARY]
+    news = "Published" if record.new_export else "Published before"
     console.print(
-        f"\n{news}: [bold]{store / 'exports' / record['export_id']}[/]\n"
-        f"Winner: [bold]{record['winner']}[/], NDCG@{record['k']} {ndcg['value']:.4f} "
-        f"[{ndcg['low']:.4f}, {ndcg['high']:.4f}], {record['reason']}.\n"
-        f"Lists: {record['rows']:,} rows for {record['users']:,} users, {record['cold_users']:,} of them with popular "
-        f"items only. The night took {record['seconds']:.0f} s.\n",
+        f"\n{news}: [bold]{store / 'exports' / record.export_id}[/]\n"
+        f"Winner: [bold]{record.winner}[/], NDCG@{record.k} {ndcg.value:.4f} "
+        f"[{ndcg.low:.4f}, {ndcg.high:.4f}], {record.reason}.\n"
+        f"Lists: {record.rows:,} rows for {record.users:,} users, {record.cold_users:,} of them with popular "
+        f"items only. The night took {record.seconds:.0f} s.\n",
         highlight=False,
         soft_wrap=True,
     )
-    user_id, rows = someone(store, date.fromisoformat(record["run_date"]))
+    user_id, rows = someone(store, date.fromisoformat(record.run_date))
     console.print(recommendations(user_id, rows))

@@ -8,6 +8,7 @@ import click
 
 from flows.cli.options import Day, store_option, the_store
 from recmodels.errors import ConfigError
+from tasks.report.record import NightRecord, NightStatus
 from tasks.store.files import read_json
 from tasks.store.paths import Store
 
@@ -18,12 +19,14 @@ from tasks.store.paths import Store
 def status(store: Path | None, last: int) -> None:
     """Show the last nights: champion, metrics, rows, duration, what went wrong."""
     folder = Store(the_store(store))
-    records = [record for night in folder.last_nights(last) if (record := read_json(night.summary))]
+    records = [record for night in folder.last_nights(last) if (record := NightRecord.of_night(night))]
     from flows.cli.console import console, nights, rules
     from tasks.store.locking import in_use
 
     if not in_use(folder):  # what still says that it is running was killed
-        records = [record | ({"status": "interrupted"} if record["status"] == "running" else {}) for record in records]
+        for record in records:
+            if record.status is NightStatus.RUNNING:
+                record.status = NightStatus.INTERRUPTED
     console.print(nights(records, read_json(folder.pointer)))
     if (by_rules := rules(records)) is not None:
         console.print(by_rules)

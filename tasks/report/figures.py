@@ -14,7 +14,7 @@ from tasks.compare.champion import full_parameters
 from tasks.compare.decision import ComparisonSummary, DecisionRecord
 from tasks.report.examples import examples
 from tasks.report.past import data_of_nights, nights_before
-from tasks.report.record import NightRecord, StageLine, Status
+from tasks.report.record import NightRecord, NightStatus, StageLine
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 from tasks.store.versions import code_version
@@ -72,14 +72,14 @@ def news(record: NightRecord, decision: DecisionRecord | None) -> list[str]:
     lines = [decision.unbeaten] if decision and decision.unbeaten else []
     comparison = f"{decision.winner}: {decision.reason}." if decision else ""
     match record.status:
-        case Status.PUBLISHED:
+        case NightStatus.PUBLISHED:
             lines.append(f"{record.winner or 'A model'} was published as {record.export_id}: {record.reason}.")
             lines += record.sink_failures
-        case Status.COMPARED:
+        case NightStatus.COMPARED:
             lines.append(f"Nothing was published, as this was a dry run. It would have been {comparison}")
-        case Status.RUNNING:
+        case NightStatus.RUNNING:
             lines.append("The night is still running, or was killed while it ran.")
-        case Status.FAILED | Status.INTERRUPTED:
+        case NightStatus.FAILED | NightStatus.INTERRUPTED:
             lines.append(f"Nothing was published, the last export stays: {record.reason or ''}")
             if comparison:
                 lines.append(f"By the comparison it would have been {comparison}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.report.record import NightRecord, Status
+from tasks.report.record import NightRecord, NightStatus
 from tasks.store.exports import newest_export
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
@@ -29,8 +29,8 @@ def nights_before(night: Night) -> list[Json]:
             continue
         record = NightRecord.of_night(store.night(day))
         export = newest_export(store, day) or {}
-        status = record.status if record else Status.PUBLISHED if export else Status.COMPARED
-        failed = status in (Status.FAILED, Status.INTERRUPTED)
+        status = record.status if record else NightStatus.PUBLISHED if export else NightStatus.COMPARED
+        failed = status in (NightStatus.FAILED, NightStatus.INTERRUPTED)
         found.append(
             {
                 "run_date": str(day),

@@ -12,7 +12,7 @@ from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 
 
-class Status(StrEnum):
+class NightStatus(StrEnum):
     """How a night stands."""
 
     RUNNING = "running"
@@ -52,7 +52,7 @@ class NightRecord(Stored):
     model_config = ConfigDict(frozen=False, extra="allow")
 
     run_date: str = ""
-    status: Status = Status.RUNNING
+    status: NightStatus = NightStatus.RUNNING
     reason: str | None = None
     """Why the winner won, or why the night failed."""
     started_at: str | None = None

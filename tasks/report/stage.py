@@ -13,7 +13,7 @@ from recmodels.errors import NightrecError
 from tasks.compare.decision import ComparisonSummary
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
 from tasks.report.page import up_to_date, write_report
-from tasks.report.record import NightRecord, StageLine, Status
+from tasks.report.record import NightRecord, NightStatus, StageLine
 from tasks.store.events import current_night, event_log, log_event
 from tasks.store.files import Json, now_text, read_json, write_json
 from tasks.store.manifests import Manifest
@@ -33,17 +33,20 @@ def recorded(night: Night) -> Iterator[Json]:
         night.sweep()
         before = read_json(night.summary)
         started = time.perf_counter()
-        record: Json = {"run_date": str(night.run_date), "status": Status.RUNNING, "started_at": now_text()}
+        record: Json = {"run_date": str(night.run_date), "status": NightStatus.RUNNING, "started_at": now_text()}
         write_json(night.summary, record)
         try:
             yield record
-            record["status"] = Status.PUBLISHED if "export_id" in record else Status.COMPARED
+            record["status"] = NightStatus.PUBLISHED if "export_id" in record else NightStatus.COMPARED
         except Exception as error:
             known = isinstance(error, NightrecError)
-            record |= {"status": Status.FAILED, "reason": str(error) if known else f"{type(error).__name__}: {error}"}
+            record |= {
+                "status": NightStatus.FAILED,
+                "reason": str(error) if known else f"{type(error).__name__}: {error}",
+            }
             raise
         except BaseException:
-            record |= {"status": Status.INTERRUPTED, "reason": "it was cancelled, or its process was stopped"}
+            record |= {"status": NightStatus.INTERRUPTED, "reason": "it was cancelled, or its process was stopped"}
             raise
         finally:
             record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}
@@ -51,7 +54,7 @@ def recorded(night: Night) -> Iterator[Json]:
             now = NightRecord.of(record)
             keeps = before is not None and _nothing_new(NightRecord.of(before), now)
             write_json(night.summary, before if before is not None and keeps else now.json_ready())
-            if now.status != Status.INTERRUPTED and not (keeps and up_to_date(night)):
+            if now.status != NightStatus.INTERRUPTED and not (keeps and up_to_date(night)):
                 _leave_page(night)
 
 
@@ -125,10 +128,10 @@ def _leave_page(night: Night) -> None:
 
 def _nothing_new(before: NightRecord, now: NightRecord) -> bool:
     """Whether what an earlier run of a night has left says more than what this one did."""
-    if before.status != Status.PUBLISHED or now.status not in (Status.PUBLISHED, Status.COMPARED):
+    if before.status != NightStatus.PUBLISHED or now.status not in (NightStatus.PUBLISHED, NightStatus.COMPARED):
         return False
     idle = all(stage.event in ("skipped", "note") for stage in now.stages)
-    return now.status == Status.COMPARED or (idle and before.export_id == now.export_id)
+    return now.status == NightStatus.COMPARED or (idle and before.export_id == now.export_id)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.report.record import NightRecord, Status
+from tasks.report.record import NightRecord, NightStatus
 from tasks.store.files import read_json, write_json
 from tasks.store.paths import Night, Store
 from tests.tasks.site import RUN_DATE
@@ -39,7 +39,7 @@ def night(tmp_path: Path) -> Night:
 
 def test_a_record_of_the_version_before_is_read() -> None:
     record = NightRecord.of(BEFORE)
-    assert record.status is Status.PUBLISHED
+    assert record.status is NightStatus.PUBLISHED
     assert record.stages[0].message == "5 interactions"
     assert record.backtests["ease"].clause == "0.2500 over 1 of 2 holdouts"
     assert record.backtests["ease"].each[1].failed == "no"

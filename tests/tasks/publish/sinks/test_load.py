@@ -36,7 +36,7 @@ def test_a_failure_is_in_the_status_and_in_the_report() -> None:
     }
     record |= {"models": {"ease": {"ndcg": {"value": 0.5}}}, "sinks": {"delta": {}, "redis": {"failed": "It rained."}}}
     assert news(NightRecord.of(record), None)[-1] == "It rained."
-    (*_, wrong) = nights([record], None).columns
+    (*_, wrong) = nights([NightRecord.of(record)], None).columns
     assert list(wrong.cells) == ["It rained."]
 
 
