@@ -87,10 +87,10 @@ def test_user_fold_holds_out_users_with_their_last_items_and_names_them(tmp_path
     assert pq.read_table(second / layout.UNSEEN)["user_index"].to_pylist() != unseen
     assert not (prepared(tmp_path / "3", LOOSE, interactions=events(log)) / layout.UNSEEN).exists()
     (tmp_path / "4").mkdir()
-    told = write_prepared(tmp_path / "1" / "valid", rules, CUTOFF, tmp_path / "4")["holdout"]
-    assert (told["users"], told["left_out"]) == (len(unseen), 41 - len(unseen))
-    text = holdout_text(told)
-    assert text.startswith("the last 2 items of 25% of the users, of whom nothing was learnt: ")
+    summary = write_prepared(tmp_path / "1" / "valid", rules, CUTOFF, tmp_path / "4")["holdout"]
+    assert (summary["users"], summary["left_out"]) == (len(unseen), 41 - len(unseen))
+    text = holdout_text(summary)
+    assert text.startswith("the last 2 items of 25% of the users, who were held out of training: ")
     assert text.endswith(f"; {41 - len(unseen)} others with a history had nothing held out")
 
 
