@@ -39,11 +39,12 @@ coverage: $(READY)  ## all tests, and which lines they run: in the terminal, and
 bench: $(READY)  ## a few quick benchmarks, kept by commit, and what became slower than before
 	$(BIN)/python -m tests.benchmarks.record
 
-check: $(READY)  ## lint, format, types, and the order of the packages
+check: $(READY)  ## lint, format, types, the order of the packages, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 format: $(READY)  ## lint and format, and mend what can be mended
 	$(BIN)/ruff check --fix .
