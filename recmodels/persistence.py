@@ -82,15 +82,24 @@ def load(folder: Path, kind: type[Recommender] = Recommender) -> Recommender:
     about = json.loads(file.read_text())
     if about.get("format") != FORMAT:
         raise NightrecError(f"{file}: format {about.get('format')}, known is {FORMAT}; train again.")
-    model = _unfitted(about["recommender"], about["parameters"], file)
+    model = _unfitted(about["recommender"], about["parameters"], file, kind)
     if not isinstance(model, kind):
         raise NightrecError(f"{folder} holds the model {about['recommender']}, not a {kind.__name__}.")
     model._restore(_state(folder, about["fitted"] if "fitted" in about else about["learnt"]))
     return model
 
 
-def _unfitted(name: str, params: dict[str, Any], file: Path) -> Recommender:
-    kind = registry.kind_of(name)
+def _unfitted(name: str, params: dict[str, Any], file: Path, wanted: type[Recommender]) -> Recommender:
+    """The model of a name that is registered, or that the caller vouches for: a file alone imports no code."""
+    if registry.name_of(wanted) == name:
+        kind = wanted
+    elif registry.is_registered(name):
+        kind = registry.kind_of(name)
+    else:
+        raise NightrecError(
+            f"{file} is of {name}, which is imported only where it is asked for: name it as a recommender in the "
+            "configuration, or give its class to load."
+        )
     try:
         return kind(**current(kind, params, name, note=False))
     except TypeError as error:

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
+from recmodels import plugins
 from recmodels.base import Recommender
 from recmodels.errors import ConfigError
 from recmodels.options import DEFAULTS, FitOptions
@@ -30,8 +31,8 @@ _CLASSES = {
 
 
 def names() -> list[str]:
-    """The names of all recommenders."""
-    return list(_CLASSES)
+    """The names of all recommenders: nightrec's own, and those that installed packages register."""
+    return [*_CLASSES, *(name for name in plugins.registered() if name not in _CLASSES)]
 
 
 def create(
@@ -68,20 +69,28 @@ def fit_options(name: str, params: Mapping[str, Any], options: FitOptions = DEFA
 
 
 def kind_of(name: str) -> type[Recommender]:
-    """The class of a recommender. Raises ConfigError for a name that does not exist."""
-    _known(name, _CLASSES, "recommender")
-    module, cls = _CLASSES[name].split(":")
-    kind: type[Recommender] = getattr(import_module(module), cls)
-    return kind
+    """The class of a recommender, by its name or as `module:Class`. Raises ConfigError where there is none."""
+    if name in _CLASSES:
+        module, cls = _CLASSES[name].split(":")
+        kind: type[Recommender] = getattr(import_module(module), cls)
+        return kind
+    if ":" in name:
+        return plugins.class_at(name)
+    _known(name, names(), "recommender")
+    return plugins.class_at(plugins.registered()[name])
+
+
+def is_registered(name: str) -> bool:
+    """Whether a name that a stored file gives may be imported: it has a name, or was asked for in this process."""
+    return name in _CLASSES or name in plugins.registered() or plugins.imported(name)
 
 
 def name_of(kind: type[Recommender]) -> str:
-    """The name that `create` knows a class by. Raises ConfigError for a class that is not registered."""
+    """The name that `create` knows a class by: `module:Class` for one that is not registered."""
     path = f"{kind.__module__}:{kind.__qualname__}"
-    for name, known in _CLASSES.items():
-        if known == path:
-            return name
-    raise ConfigError(f"{path} is not a registered recommender; add it to recmodels/registry.py.")
+    return next((name for name, known in _CLASSES.items() if known == path), None) or next(
+        (name for name, known in plugins.registered().items() if known == path), path
+    )
 
 
 def _known(name: str, choices: Mapping[str, str] | list[str], what: str) -> None:

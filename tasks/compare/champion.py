@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from recmodels.errors import ConfigError
-from recmodels.registry import create
+from recmodels.registry import create, is_registered
 from tasks.compare.decision import Incumbent
 from tasks.store.exports import export_number
 from tasks.store.files import Json, read_json
@@ -80,7 +80,9 @@ def full_parameters(recommender: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _known(recipe: Json) -> bool:
-    """Whether this version can still train a recipe."""
+    """Whether this version can still train a recipe: a stored name alone does not import a site's own class."""
+    if not is_registered(recipe["recommender"]):
+        return False
     try:
         create(recipe["recommender"], recipe["params"])
     except ConfigError:

@@ -12,6 +12,7 @@ from threading import Event
 from time import monotonic, sleep
 
 from recmodels.errors import NightrecError
+from recmodels.plugins import FOLDER_VARIABLE, folder
 from recmodels.registry import kind_of
 from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
@@ -55,6 +56,7 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     share = machine.share(n_threads, job.memory_needed(prepared), gpus, wait=partial(_pause, job.name))
     with share as mine, log_file.open("wb") as log:
         environment = os.environ | _threads(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
+        environment[FOLDER_VARIABLE] = folder()  # a site's own models are imported from here, not from ROOT
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment)
         deadline = monotonic() + limit * 60
         try:

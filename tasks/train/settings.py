@@ -18,7 +18,10 @@ class Candidate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    recommender: str = Field(default="", description="Name in the registry; the candidate's own name by default.")
+    recommender: str = Field(
+        default="",
+        description="Name of a recommender, or your own class as module:Class; the candidate's own name by default.",
+    )
     parameters: dict[str, Any] = Field(default={}, description="Hyper-parameters; what is not given has its default.")
     device: Literal["auto", "cpu", "gpu"] = Field(
         default="auto", description="What it computes on; auto takes a GPU where there is one and the model can use it."

@@ -7,7 +7,8 @@ runs anywhere: `python -m recmodels.candidate SPEC.json`.
 from pathlib import Path
 
 from recmodels.data.layout import USERS, interactions_file, split_end
-from recmodels.registry import create
+from recmodels.parameters import current
+from recmodels.registry import create, is_registered, kind_of
 from tasks.lists.rules import FILE
 from tasks.store.files import Json, read_json
 from tasks.store.manifests import Manifest, finished, outputs, run_stage
@@ -97,12 +98,20 @@ def earlier(job: TrainingJob) -> Json:
         if (
             night.run_date < job.run_date
             and (manifest := finished(folder))
-            and manifest["parameters"] == recipe_of(job)
+            and _by_current_names(manifest["parameters"]) == _by_current_names(recipe_of(job))
             and (night.prepared / USERS).exists()
             and (job.split == "full" or _ends_before(night, job.night))
         ):
             return {"earlier": {"model": str(folder), "features": str(night.features)}}
     return {}
+
+
+def _by_current_names(recipe: Json) -> Json:
+    """A recipe whose parameters may have had other names when it was stored."""
+    name = recipe["recommender"]
+    if not is_registered(name):
+        return recipe
+    return recipe | {"params": current(kind_of(name), recipe["params"], name, note=False)}
 
 
 def _ends_before(night: Night, later: Night) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.lists.settings import ListSettings
+from tasks.store import versions
 from tasks.store.files import Json
 from tasks.store.manifests import run_stage
 from tasks.store.paths import Night
 from tasks.train.jobs import TrainingJob
+from tasks.train.members import code_of_job
 from tasks.train.stage import earlier, recipe_of, refit
+from tests.recmodels.margin import MARGIN
 from tests.tasks.publishing import prepare_night
 from tests.tasks.training import MANIFEST, job, trained
 
@@ -33,6 +37,23 @@ def test_a_candidate_leaves_its_model_and_lists_of_the_measured_users(night: Nig
     assert set(lists["user_index"].to_pylist()) == set(holdout["user_index"].to_pylist())
     assert manifest["summary"]["n_users"] == len(set(holdout["user_index"].to_pylist()))
     assert manifest["summary"]["peak_bytes"] > 0
+
+
+def test_a_model_of_the_sites_own_is_trained_and_listed_in_a_process(
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stall_models.py").write_text(MARGIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    manifest = trained(night, "margin", recommender="stall_models:Margin", parameters={"power": 0.5})
+    about = json.loads((night.model("margin") / "model.json").read_text())
+    assert (about["recommender"], about["parameters"]) == ("stall_models:Margin", {"power": 0.5})
+    assert manifest["summary"]["n_users"] > 0 and (night.toplists("margin") / "lists.parquet").exists()
+    (tmp_path / "stall_models.py").write_text(MARGIN.replace("Items in the order", "All items in the order"))
+    before = manifest["code"]
+    for cached in (versions.code_of, versions._imports, versions._file_of, versions._home_of):
+        cached.cache_clear()
+    assert code_of_job(job(night, "margin", recommender="stall_models:Margin")) != before  # a change trains it again
 
 
 def test_longer_lists_need_no_new_model(night: Night) -> None:
