@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("recmodels.testing")
+
 # Each process that runs tests has a home of its own and uses no server that is configured. Prefect reads its
 # environment once, when it is imported.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="nightrec-prefect-")

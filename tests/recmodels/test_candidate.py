@@ -23,7 +23,7 @@ from recmodels.fallback import serve
 from recmodels.linear.ease import EASE
 from recmodels.metrics.ranking import per_user
 from recmodels.popularity import Popularity
-from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, small_site
+from recmodels.testing import COMPLETIST, N_ITEMS, N_USERS, small_site
 
 COMMAND = [sys.executable, "-m", "recmodels.candidate"]
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from sklearn.preprocessing import normalize
 from recmodels.content import Content
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError, DataRefused
-from tests.recmodels.contract import N_ITEMS, NEWCOMER, RecommenderContract, small_site
+from recmodels.testing import N_ITEMS, NEWCOMER, RecommenderContract, small_site
 
 
 class TestContent(RecommenderContract):

@@ -7,7 +7,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.fallback import Lists, serve
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.popularity import Popularity
-from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, NEWCOMER, small_site
+from recmodels.testing import COMPLETIST, N_ITEMS, N_USERS, NEWCOMER, small_site
 
 EVERYBODY = np.arange(N_USERS, dtype=np.int32)
 

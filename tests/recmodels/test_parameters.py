@@ -16,7 +16,7 @@ from recmodels.factors.als import ALS
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.linear.ease import EASE
 from recmodels.parameters import Renamed, Search, check, current, parameters_of
-from tests.recmodels.contract import small_site
+from recmodels.testing import small_site
 
 ROOT = Path(__file__).parents[2]
 

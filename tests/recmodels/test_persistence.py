@@ -15,7 +15,7 @@ from recmodels.linear.ease import EASE
 from recmodels.parameters import Renamed
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
-from tests.recmodels.contract import N_USERS, assert_same, small_site
+from recmodels.testing import N_USERS, assert_same, small_site
 
 EVERYBODY = np.arange(N_USERS)
 

@@ -1,6 +1,8 @@
 """Recommenders from a site's folder and from installed packages, used as nightrec's own; no file alone imports code."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -15,8 +17,10 @@ from recmodels.parameters import parameters_of
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
 from recmodels.spaces import Real, space_of
-from tests.recmodels.contract import N_USERS, assert_same, small_site
+from recmodels.testing import N_USERS, assert_same, small_site
 from tests.recmodels.margin import MARGIN
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -95,6 +99,21 @@ def test_a_file_that_names_a_module_does_not_import_it(site: Path) -> None:
     with pytest.raises(NightrecError, match=r"is of shop.broken:Margin, which is imported only where it is asked for"):
         load(site / "model")
     assert "shop.broken" not in sys.modules and not registry.is_registered("shop.broken:Margin")
+
+
+def test_the_contract_is_there_for_models_of_the_sites_own(site: Path) -> None:
+    (site / "test_margin.py").write_text(
+        "from recmodels.testing import RecommenderContract\n"
+        "from shop.models import Margin\n\n\n"
+        "class TestMargin(RecommenderContract):\n"
+        "    recommends_unseen_items = True\n\n"
+        "    def make(self):\n"
+        "        return Margin(power=0.5)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_margin.py"]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{site}"}
+    ran = subprocess.run(command, cwd=site, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout[-2000:]
 
 
 def test_an_installed_package_registers_a_recommender_by_name(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:

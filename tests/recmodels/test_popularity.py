@@ -5,7 +5,7 @@ from recmodels import popularity
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.popularity import Popularity
-from tests.recmodels.contract import RecommenderContract
+from recmodels.testing import RecommenderContract
 
 NOBODY = np.array([3])  # a user without history
 

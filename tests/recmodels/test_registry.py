@@ -8,7 +8,7 @@ from recmodels.errors import ConfigError
 from recmodels.factors.als import ALS
 from recmodels.linear.ease import EASE
 from recmodels.options import FitOptions
-from tests.recmodels.contract import RecommenderContract
+from recmodels.testing import RecommenderContract
 
 
 def test_every_name_makes_a_recommender_that_knows_its_name() -> None:

@@ -20,7 +20,7 @@ from recmodels.options import DEFAULTS, FitOptions
 from recmodels.persistence import save
 from recmodels.popularity import Popularity
 from recmodels.registry import create
-from tests.recmodels.contract import N_USERS, NEWCOMER, RecommenderContract, assert_same, small_site
+from recmodels.testing import N_USERS, NEWCOMER, RecommenderContract, assert_same, small_site
 
 EVERYBODY = np.arange(N_USERS)
 

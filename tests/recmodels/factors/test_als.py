@@ -5,7 +5,7 @@ from recmodels.compute import device
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.factors.als import ALS
-from tests.recmodels.contract import (
+from recmodels.testing import (
     COMPLETIST,
     N_ITEMS,
     N_USERS,

@@ -9,7 +9,7 @@ import pytest
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.bpr import BPR
-from tests.recmodels.contract import N_USERS, RecommenderContract, small_site
+from recmodels.testing import N_USERS, RecommenderContract, small_site
 from tests.recmodels.test_sampling import head_and_tail
 
 

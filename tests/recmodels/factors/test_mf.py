@@ -6,7 +6,7 @@ from recmodels.errors import NightrecError
 from recmodels.factors.mf import MF
 from recmodels.metrics.rating_errors import rmse
 from recmodels.scoring.ratings import Baseline
-from tests.recmodels.contract import RecommenderContract
+from recmodels.testing import RecommenderContract
 from tests.recmodels.knn.test_item_knn import rated_site
 
 

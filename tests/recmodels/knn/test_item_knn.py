@@ -8,7 +8,7 @@ from sklearn.metrics.pairwise import cosine_similarity, pairwise_distances
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.ranking.topk import top_k
-from tests.recmodels.contract import N_ITEMS, N_USERS, RecommenderContract, assert_same, small_site
+from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, assert_same, small_site
 
 EVERYBODY = np.arange(N_USERS)
 
@@ -120,7 +120,7 @@ def test_one_thread_gives_the_same_lists() -> None:
 import sys, numpy as np
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.knn.user_knn import UserKNN
-from tests.recmodels.contract import small_site
+from recmodels.testing import small_site
 data = small_site()
 for model in (ItemKNN(neighbors=5), UserKNN(neighbors=5)):
     top = model.fit(data).recommend(data, np.arange(40), 10)

@@ -4,7 +4,7 @@ from sklearn.metrics.pairwise import cosine_similarity, pairwise_distances
 
 from recmodels.data.dataset import Dataset
 from recmodels.knn.user_knn import UserKNN
-from tests.recmodels.contract import N_USERS, RecommenderContract, small_site
+from recmodels.testing import N_USERS, RecommenderContract, small_site
 from tests.recmodels.knn.test_item_knn import rated_site
 
 EVERYBODY = np.arange(N_USERS)

@@ -10,7 +10,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.linear import ease, gram_inverse
 from recmodels.linear.ease import EASE
-from tests.recmodels.contract import N_ITEMS, RecommenderContract, small_site
+from recmodels.testing import N_ITEMS, RecommenderContract, small_site
 
 ROOT = Path(__file__).parents[3]
 

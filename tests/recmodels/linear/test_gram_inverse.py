@@ -5,7 +5,7 @@ import pytest
 
 from recmodels.errors import NightrecError
 from recmodels.linear import gram_inverse
-from tests.recmodels.contract import small_site
+from recmodels.testing import small_site
 
 
 def test_torch_inverts_as_lapack_does() -> None:

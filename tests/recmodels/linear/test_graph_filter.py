@@ -3,7 +3,7 @@ import pytest
 
 from recmodels.linear.graph_filter import GraphFilter
 from recmodels.linear.spectral import largest_eigenpairs
-from tests.recmodels.contract import N_ITEMS, N_USERS, RecommenderContract, small_site
+from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, small_site
 
 
 class TestGraphFilter(RecommenderContract):

@@ -15,7 +15,7 @@ from recmodels.options import FitOptions
 from recmodels.pairwise.hybrid import Embedding, Hybrid
 from recmodels.pairwise.ncf import NCF
 from recmodels.popularity import Popularity
-from tests.recmodels.contract import RecommenderContract, small_site
+from recmodels.testing import RecommenderContract, small_site
 from tests.recmodels.test_sampling import head_and_tail
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long

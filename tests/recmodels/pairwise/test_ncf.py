@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recmodels.pairwise.ncf import NCF
-from tests.recmodels.contract import RecommenderContract, small_site
+from recmodels.testing import RecommenderContract, small_site
 from tests.recmodels.pairwise.test_hybrid import two_tastes
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long

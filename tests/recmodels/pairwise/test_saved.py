@@ -11,7 +11,7 @@ from recmodels.pairwise.hybrid import Hybrid
 from recmodels.pairwise.model import PairModel
 from recmodels.pairwise.ncf import NCF
 from recmodels.persistence import load, save
-from tests.recmodels.contract import small_site
+from recmodels.testing import small_site
 
 KIND = {"factors": 6, "epochs": 1, "batch": 256}
 

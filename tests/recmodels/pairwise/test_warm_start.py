@@ -19,7 +19,7 @@ from recmodels.pairwise.hybrid import Hybrid
 from recmodels.pairwise.ncf import NCF
 from recmodels.pairwise.warm_start import aligned, load_earlier
 from recmodels.persistence import save
-from tests.recmodels.contract import N_ITEMS, N_USERS, small_site
+from recmodels.testing import N_ITEMS, N_USERS, small_site
 
 torch.set_num_threads(1)
 

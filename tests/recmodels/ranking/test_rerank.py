@@ -21,7 +21,7 @@ from recmodels.knn.item_knn import ItemKNN
 from recmodels.metrics.diversity import intra_list
 from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules, choose, scaled
-from tests.recmodels.contract import COMPLETIST, N_ITEMS, N_USERS, NEWCOMER, small_site
+from recmodels.testing import COMPLETIST, N_ITEMS, N_USERS, NEWCOMER, small_site
 
 EVERYBODY = np.arange(N_USERS, dtype=np.int32)
 EVERYTHING = np.ones(N_ITEMS, bool)

@@ -10,7 +10,7 @@ from recmodels.options import FitOptions
 from recmodels.popularity import Popularity
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import DotProduct
-from tests.recmodels.contract import N_ITEMS, N_USERS, assert_same, small_site
+from recmodels.testing import N_ITEMS, N_USERS, assert_same, small_site
 
 
 @dataclass

@@ -8,7 +8,7 @@ from recmodels.knn.item_knn import ItemKNN
 from recmodels.knn.user_knn import UserKNN
 from recmodels.scoring import ratings as module
 from recmodels.scoring.ratings import Baseline, neighbor_deviations
-from tests.recmodels.contract import small_site
+from recmodels.testing import small_site
 from tests.recmodels.knn.test_item_knn import rated_site
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from recmodels.options import FitOptions
+from recmodels.testing import small_site
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.training import Trainer
-from tests.recmodels.contract import small_site
 from tests.recmodels.sequences import TINY
 
 

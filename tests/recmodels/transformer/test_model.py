@@ -9,8 +9,8 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.persistence import load, save
 from recmodels.registry import create
+from recmodels.testing import N_ITEMS, RecommenderContract, small_site
 from recmodels.transformer.model import Transformer
-from tests.recmodels.contract import N_ITEMS, RecommenderContract, small_site
 from tests.recmodels.sequences import TINY, successions
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from recmodels.testing import small_site
 from recmodels.transformer import losses
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.network import ItemEmbedding, Network
 from recmodels.transformer.training import Trainer
-from tests.recmodels.contract import small_site
 from tests.recmodels.sequences import TINY
 
 

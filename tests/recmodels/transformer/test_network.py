@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from recmodels.testing import small_site
 from recmodels.transformer.network import (
     Dropout,
     FrequencyFilter,
@@ -12,7 +13,6 @@ from recmodels.transformer.network import (
     UserCrossNetwork,
     last_states,
 )
-from tests.recmodels.contract import small_site
 from tests.recmodels.sequences import BLOCKS, network_config
 
 

@@ -8,9 +8,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from recmodels.persistence import load, save
+from recmodels.testing import small_site
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.saved import current_name
-from tests.recmodels.contract import small_site
 from tests.recmodels.sequences import TINY
 
 OLD_NAMES = {

@@ -6,10 +6,10 @@ import pytest
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.errors import DataRefused
+from recmodels.testing import small_site
 from recmodels.transformer import sequences
 from recmodels.transformer.config import TrainingConfig
 from recmodels.transformer.sequences import TrainingSequences
-from tests.recmodels.contract import small_site
 
 
 def one_user(days: list[float]) -> Dataset:

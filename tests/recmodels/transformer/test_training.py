@@ -11,11 +11,11 @@ from recmodels.compute import device
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
+from recmodels.testing import small_site
 from recmodels.transformer import training
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.network import ItemEmbedding, Network
 from recmodels.transformer.training import Trainer
-from tests.recmodels.contract import small_site
 from tests.recmodels.sequences import BLOCKS, TINY, network_config, successions
 
 

@@ -1,17 +1,37 @@
-"""What every recommender promises: a model's test inherits `RecommenderContract` and says how to make one."""
+"""What every recommender promises, as tests: for nightrec's own models and for those of a site. Needs pytest.
+
+A model's test inherits the claims and says how to make one:
+
+    from recmodels.testing import RecommenderContract
+    from shop.models import Margin
+
+
+    class TestMargin(RecommenderContract):
+        def make(self) -> Margin:
+            return Margin(power=0.5)
+
+Let `conftest.py` say `pytest.register_assert_rewrite("recmodels.testing")`, so that failures show the values.
+"""
 
 import tracemalloc
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pytest
+
+try:
+    import pytest
+except ImportError as error:
+    raise ImportError("recmodels.testing needs pytest: pip install pytest") from error
+
 from scipy import sparse
 
 from recmodels.base import Recommender
+from recmodels.data.arrays import Csr, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.fallback import serve
@@ -50,19 +70,31 @@ def small_site(seed: int = 0, n_users: int = N_USERS) -> Dataset:
 def threads(n: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Compute on n threads, whichever library does: those of BLAS, numba, torch, and our own."""
     import numba
-    import torch
     from threadpoolctl import threadpool_limits
 
-    before = numba.get_num_threads(), torch.get_num_threads()
-    with monkeypatch.context() as patch, threadpool_limits(n):
+    before = numba.get_num_threads()
+    with monkeypatch.context() as patch, threadpool_limits(n), _torch_threads(n):
         patch.setenv("OMP_NUM_THREADS", str(n))
-        numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
-        torch.set_num_threads(n)
+        numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
         try:
             yield
         finally:
-            numba.set_num_threads(before[0])
-            torch.set_num_threads(before[1])
+            numba.set_num_threads(before)
+
+
+@contextmanager
+def _torch_threads(n: int) -> Iterator[None]:
+    if find_spec("torch") is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def traced_peak(model: Recommender, data: Dataset, users: np.ndarray) -> int:
@@ -84,8 +116,8 @@ class RecommenderContract(ABC):
 
     recommends_unseen_items = False  # whether items without interactions can be recommended
     rounding = 0.0  # by how much, relative to the highest, the number of threads may change a score
-    everybody = np.arange(N_USERS)
-    catalogue = np.arange(N_ITEMS)
+    everybody: Ints = np.arange(N_USERS, dtype=np.int32)
+    catalogue: Ints = np.arange(N_ITEMS, dtype=np.int32)
 
     @abstractmethod
     def make(self) -> Recommender:
@@ -270,7 +302,7 @@ class RecommenderContract(ABC):
 
     def test_a_saved_model_recommends_the_same(self, model: Recommender, data: Dataset, tmp_path: Path) -> None:
         save(model, tmp_path)
-        loaded = load(tmp_path)
+        loaded = load(tmp_path, type(model))
         assert loaded == model  # the same class and hyper-parameters
         assert_same(model.recommend(data, self.everybody, 10), loaded.recommend(data, self.everybody, 10))
         top = model.recommend(data, self.everybody, 10)
@@ -298,7 +330,7 @@ class RecommenderContract(ABC):
         self.alike(model, 10, allowed=allowed)
         for field in fields(Dataset):
             before, after = getattr(untouched, field.name), getattr(data, field.name)
-            if sparse.issparse(before):
+            if isinstance(before, sparse.csr_array):
                 np.testing.assert_array_equal(before.toarray(), after.toarray())
             else:
                 np.testing.assert_array_equal(before, after)
@@ -312,7 +344,8 @@ class RecommenderContract(ABC):
         with pytest.raises(ValueError, match="User index -1"):
             model.recommend(data, np.array([-1]), 5)
         with pytest.raises(ValueError, match="31 items, the model was fitted on 30"):
-            grown = replace(data, n_items=31, terms=sparse.csr_array((31, 12), dtype=np.float32))
+            no_terms: Csr = sparse.csr_array(np.zeros((31, 12), np.float32))
+            grown = replace(data, n_items=31, terms=no_terms)
             model.recommend(grown, np.array([0]), 5)
 
     def test_ten_users_who_each_have_one_item_stay_finite(self) -> None:
@@ -328,7 +361,7 @@ class RecommenderContract(ABC):
         assert top.items.dtype == np.int32 and top.scores.dtype == np.float32
         assert top.items.shape == top.scores.shape == (N_ITEMS, N_ITEMS)
         listed = top.items >= 0
-        assert listed.any(axis=1)[:NEVER_SEEN].all() and (top.items == 0).any()
+        assert listed[:NEVER_SEEN].any(axis=1).all() and (top.items == 0).any()
         assert not (top.items == self.catalogue[:, None]).any()
         assert np.array_equal(np.isfinite(top.scores), listed)
         assert (top.scores[:, 1:] <= top.scores[:, :-1]).all()
