@@ -79,7 +79,7 @@ def test_what_the_tests_import_is_declared() -> None:
 def test_pytorch_is_an_extra() -> None:
     assert "torch" not in BASE
     assert "torch" in EXTRAS["torch"]
-    assert EXTRAS["all"].keys() == OPTIONAL
+    assert EXTRAS["all"].keys() == OPTIONAL - EXTRAS["testing"].keys()
 
 
 def test_the_lock_pins_what_is_declared() -> None:
