@@ -69,10 +69,10 @@ class Spec:
             without=tuple(self.without),
         )
         if self.earlier:
-            from recmodels.pairwise.warm_start import load_earlier
+            from recmodels.pairwise.warm_start import load_warm_start
 
             then = {name: Path(folder) for name, folder in self.earlier.items()}
-            earlier = load_earlier(then["model"], then["features"], self.features, self.split)
+            earlier = load_warm_start(then["model"], then["features"], self.features, self.split)
             options = replace(options, warm_start=earlier)
         return registry.fit_options(self.recommender, self.params, options)
 

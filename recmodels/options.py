@@ -8,16 +8,16 @@ from recmodels.data.arrays import Ints
 
 
 @dataclass(frozen=True, eq=False)
-class Earlier:
+class WarmStart:
     """A fitted model that a training starts from.
 
     Attributes:
-        model: The recommender, with what it has learned.
-        places: Where today's `users`, `items`, `terms` and `user_terms` were in it, -1 for those that are new.
+        model: The fitted recommender.
+        rows: For `users`, `items`, `terms` and `user_terms` the row that each of today's had in it, -1 for new ones.
     """
 
     model: object
-    places: dict[str, Ints]
+    rows: dict[str, Ints]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class FitOptions:
     checkpoint_minutes: float = 10.0
     members: Mapping[str, Path] = field(default_factory=dict)
     without: tuple[str, ...] = ()
-    warm_start: Earlier | None = None
+    warm_start: WarmStart | None = None
 
 
 DEFAULTS = FitOptions()

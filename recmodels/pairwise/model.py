@@ -56,7 +56,7 @@ class PairModel(PairConfig, Recommender):
         start, warm = options.warm_start, False
         if start is not None and isinstance(start.model, PairModel):
             tables = TrainingTables(start.model.tables_, start.model.accumulators_, start.model.network_)
-            warm = trainer.start_from(tables, start.places)
+            warm = trainer.start_from(tables, start.rows)
         trainer.run(self.warm_epochs if warm else self.epochs, options.minutes)
         self._keep(trainer)
 

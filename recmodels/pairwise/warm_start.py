@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Ints
 from recmodels.data.layout import ITEMS, PREPARED, USER_VOCABULARY, USERS, VOCABULARY, Split
-from recmodels.options import Earlier
+from recmodels.options import WarmStart
 from recmodels.persistence import load
 
 
-def load_earlier(model: Path, then: Path, now: Path, split: Split) -> Earlier:
+def load_warm_start(model: Path, then: Path, now: Path, split: Split) -> WarmStart:
     """The saved `model`, trained on the features folder `then`, for one that will be on the folder `now`.
 
     Raises NightrecError where there is no model.
@@ -27,16 +27,16 @@ def load_earlier(model: Path, then: Path, now: Path, split: Split) -> Earlier:
         "terms": f"{split}/{VOCABULARY}",
         "user_terms": f"{split}/{USER_VOCABULARY}",
     }
-    places = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
-    return Earlier(load(model), places)
+    rows = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
+    return WarmStart(load(model), rows)
 
 
 def aligned(then: pa.Array, now: pa.Array) -> Ints:
     """The position in `then` of each of `now`, -1 where there is none: int32 [len(now)]. Nulls match nothing."""
     if then.type != now.type:
         return np.full(len(now), -1, np.int32)
-    places = pc.index_in(now, value_set=then, skip_nulls=True)
-    found: Ints = pc.fill_null(places, -1).to_numpy().astype(np.int32)
+    rows = pc.index_in(now, value_set=then, skip_nulls=True)
+    found: Ints = pc.fill_null(rows, -1).to_numpy().astype(np.int32)
     return found
 
 

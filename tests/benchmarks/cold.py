@@ -1,8 +1,8 @@
-"""Items that nobody has had yet: ``python -m tests.benchmarks.cold --peers PYTHON``.
+"""Items without interactions: ``python -m tests.benchmarks.cold --peers PYTHON``.
 
 MovieLens 1M (positives): a random tenth of the items is hidden from training altogether. Each user who has some of them
 gets a list of 20 of the hidden items alone; recall@20 is the mean share of theirs that it holds. Terms are genres and
-the words of titles, TF-IDF fitted on the items that are learnt from. LightFM learns from the same terms, beside ids of
+the words of titles, TF-IDF fitted on the training items. LightFM learns from the same terms, beside ids of
 users and of items, with 64 factors and WARP. PYTHON has it, in an environment of its own:
 ``python -m venv peers; peers/bin/pip install rectools-lightfm``.
 """
@@ -52,12 +52,12 @@ def terms_of_movies(ids: np.ndarray, known: Bools) -> Csr:
         movies[int(movie)] = words + [f"genre {genre}" for genre in genres.split("|")]
     documents = [movies[movie] for movie in ids.tolist()]
     vectorizer = TfidfVectorizer(analyzer=list, min_df=2, max_df=0.5, sublinear_tf=True, dtype=np.float32)
-    vectorizer.fit([document for document, learnt in zip(documents, known, strict=True) if learnt])
+    vectorizer.fit([document for document, seen in zip(documents, known, strict=True) if seen])
     return sparse.csr_array(vectorizer.transform(documents))
 
 
 def site(seed: int) -> tuple[Dataset, Ints, Csr, Bools]:
-    """What is learnt from, the users who are asked, the hidden items that they have, and which items are hidden."""
+    """The training data, the test users, their hidden items, and which items are hidden."""
     table = pq.read_table(real_data("ml-1m") / "positives.parquet")
     users = np.unique(table["user_id"].to_numpy(), return_inverse=True)[1]
     ids, items = np.unique(table["movie_id"].to_numpy(), return_inverse=True)

@@ -43,7 +43,7 @@ THEIRS = {  # what RecTools calls our parameters, and our losses
 SLOW = "beauty", "full"  # minutes an epoch of RecTools: by default there is one
 
 
-def learnt_from(data: str) -> Dataset:
+def training_data(data: str) -> Dataset:
     """The training window of the data set."""
     return leave_one_out(data)[0] if data == "beauty" else movielens_1m().train
 
@@ -57,7 +57,7 @@ def ours(data: str, loss: str, epochs: int) -> dict[str, Any]:
     """Train here."""
     import torch
 
-    trained = model(data, loss, epochs).fit(learnt_from(data))
+    trained = model(data, loss, epochs).fit(training_data(data))
     seconds = [epoch["seconds"] for epoch in trained.epochs_]
     return {"seconds": seconds, "peak": memory.peak(), "threads": torch.get_num_threads()}
 
@@ -90,7 +90,7 @@ def _beside(options: argparse.Namespace, loss: str) -> dict[str, Any]:
     own = [options.data, "--loss", loss, "--epochs", str(options.epochs), "--here"]
     theirs = {THEIRS[name]: value for name, value in parameters.items() if name in THEIRS} | {"loss": THEIRS[loss]}
     epochs = options.peer_epochs or (1 if (options.data, loss) == SLOW else 3)
-    sequences = TrainingSequences(model(options.data, loss, 1), learnt_from(options.data), parameters["max_length"])
+    sequences = TrainingSequences(model(options.data, loss, 1), training_data(options.data), parameters["max_length"])
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "rectools": []}
     with TemporaryDirectory() as folder:
         np.save(Path(folder, "user.npy"), sequences.users)

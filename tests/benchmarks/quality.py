@@ -4,7 +4,7 @@ DATA is gowalla, ml1m or movielens-small (see `tests.benchmarks.splits` for the 
 registry, with parameters after a colon if need be: ``als``, ``ease:regularization=100``,
 ``item_knn:weighting=bm25,neighbors=50``, or as JSON ``als:{"factors": 64}``; without any, every model runs with its
 defaults. Each model runs in a fresh process: seconds are of fitting and of lists for all tested users, and peak memory
-is that of the whole process, data included. ``--validation`` measures on the latest part of what would be learnt from:
+is that of the whole process, data included. ``--validation`` measures on the latest part of the training data:
 choose parameters there.
 """
 
@@ -108,7 +108,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("data", choices=SPLITS, help="the data set")
     parser.add_argument("models", nargs="*", metavar="MODEL", help="NAME[:PARAMETER=VALUE,...]; default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
-    parser.add_argument("--validation", action="store_true", help="measure within the part that is learnt from")
+    parser.add_argument("--validation", action="store_true", help="measure within the training part")
     parser.add_argument("--seed", type=int, default=0, help="of each model (default: 0)")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)

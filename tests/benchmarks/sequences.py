@@ -1,7 +1,7 @@
 """How good the transformer is on the papers' data: ``python -m tests.benchmarks.sequences {beauty,sports,toys,yelp}``.
 
 The protocol is theirs: of each user's items, in order of time, the last is tested, the last but one validates (which
-ends the training), and the rest is learnt from; all items are ranked, those that the user had before removed (figures
+ends the training), and the rest is trained on; all items are ranked but those of the user's history (figures
 without removal stand beside). The recipe was chosen on the validation items alone. Each seed runs in a fresh process:
 seconds are of training steps, without validation, and peak memory is that of the whole process. A parameter may be
 changed: ``--set block=ligr,dim=128``, or a limit given: ``--set minutes=60``; ``--validation`` leaves the test items

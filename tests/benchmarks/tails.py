@@ -1,4 +1,4 @@
-"""What weights and rivals by popularity do for the tail: ``python -m tests.benchmarks.tails [DATA]``.
+"""What propensity weights and negatives by popularity do for the tail: ``python -m tests.benchmarks.tails [DATA]``.
 
 DATA is ml1m (default) or another of `tests.benchmarks.splits`. Head are the most popular items of the training window
 that make up half of its interactions, tail those of the last fifth (as the slices of a night). Recall is the mean, over

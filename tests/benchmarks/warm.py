@@ -1,6 +1,6 @@
 """What a warm start is worth: ``python -m tests.benchmarks.warm [MODEL ...]`` (default: hybrid, ncf).
 
-MovieLens 1M (positives). An earlier night has learnt from the first four fifths of the log, in order of time; then nine
+MovieLens 1M (positives). An earlier night was trained on the first four fifths of the log, in order of time; then nine
 tenths are there, and the last tenth is tested, as in `tests.benchmarks.splits`. A model is trained on the nine tenths
 from nothing, and from the earlier night's vectors.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from recmodels import registry
 from recmodels.data.dataset import Dataset
-from recmodels.options import DEFAULTS, Earlier, FitOptions
+from recmodels.options import DEFAULTS, FitOptions, WarmStart
 from recmodels.pairwise.model import PairModel
 from tests.benchmarks.splits import Split, movielens_1m
 
@@ -28,7 +28,7 @@ def before(data: Dataset) -> Dataset:
     )  # fmt: skip
 
 
-def told(split: Split, what: str, model: PairModel, options: FitOptions = DEFAULTS) -> None:
+def report(split: Split, what: str, model: PairModel, options: FitOptions = DEFAULTS) -> None:
     start = time.perf_counter()
     model.fit(split.train, options)
     seconds = time.perf_counter() - start
@@ -49,13 +49,13 @@ def main() -> int:
         earlier = replace(model).fit(before(split.train))
         data = split.train
         sizes = {"users": data.n_users, "items": data.n_items, "terms": data.terms.shape[1], "user_terms": 0}
-        places = {part: np.arange(n, dtype=np.int32) for part, n in sizes.items()}
+        rows = {part: np.arange(n, dtype=np.int32) for part, n in sizes.items()}
         for epochs in (model.epochs, model.warm_epochs, 1):
-            told(split, f"`{name}` from nothing, {epochs} epochs", replace(model, epochs=epochs))
+            report(split, f"`{name}` from nothing, {epochs} epochs", replace(model, epochs=epochs))
         for epochs in (model.warm_epochs, 1):
             warm = replace(model, warm_epochs=epochs)
-            start = FitOptions(warm_start=Earlier(earlier, places))
-            told(split, f"`{name}` from the earlier night, {epochs} epochs", warm, start)
+            start = FitOptions(warm_start=WarmStart(earlier, rows))
+            report(split, f"`{name}` from the earlier night, {epochs} epochs", warm, start)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Feature fusion: what vectors are sums of, and whom they serve."""
+"""Feature fusion: the features that vectors are sums of, and the users and items that they serve."""
 
 from dataclasses import replace
 from typing import Any
@@ -76,7 +76,7 @@ def test_a_score_is_the_sum_over_all_pairs_of_features() -> None:
 
 
 @pytest.mark.parametrize("kind", [Hybrid, NCF])
-def test_an_item_that_nobody_has_is_known_by_its_terms_alone(kind: type[Hybrid | NCF]) -> None:
+def test_a_cold_start_item_is_known_by_its_terms_alone(kind: type[Hybrid | NCF]) -> None:
     data, taste = two_tastes()
     hidden = data.item_index >= 50
     known = Dataset.from_arrays(
@@ -91,7 +91,7 @@ def test_an_item_that_nobody_has_is_known_by_its_terms_alone(kind: type[Hybrid |
 
 
 @pytest.mark.parametrize("kind", [Hybrid, NCF])
-def test_a_user_who_has_done_nothing_is_known_by_the_user_table(kind: type[Hybrid | NCF]) -> None:
+def test_a_cold_start_user_is_known_by_the_user_table(kind: type[Hybrid | NCF]) -> None:
     data, taste = two_tastes()
     of_users = sparse.csr_array(np.eye(2, dtype=np.float32)[np.arange(data.n_users) % 2])
     idle = data.user_index >= 110
@@ -108,7 +108,7 @@ def test_a_user_who_has_done_nothing_is_known_by_the_user_table(kind: type[Hybri
 
 
 @pytest.mark.parametrize("model", [Hybrid(factors=8, epochs=20, batch=256), Embedding(factors=8, epochs=20, batch=256)])
-def test_a_user_who_came_later_is_served_by_their_items(model: Hybrid) -> None:
+def test_a_user_who_came_after_the_training_is_served_by_their_history(model: Hybrid) -> None:
     data, _ = two_tastes()
     model.fit(data)
     more = [120, 120, 120, 121, 121, 121]
@@ -149,7 +149,7 @@ def test_training_ends_when_its_time_is_over() -> None:
     np.testing.assert_array_equal(short.item_vectors_, whole.item_vectors_)
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_parameters_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match="Hybrid: loss is 'hinge'; give one of softmax, bpr, warp, bce"):
         Hybrid(loss="hinge").fit(small_site())  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="without history and user_ids nothing is known of a user"):
