@@ -10,7 +10,7 @@ from rich.console import Console
 from flows.cli.copies import mirror, sink
 from flows.cli.exit_codes import exit_code
 from flows.cli.exports import diff, forget, pin, recs, rollback, unpin, verify
-from flows.cli.models import tune
+from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
 from flows.cli.operate import deploy, serve, worker
@@ -51,7 +51,7 @@ def main() -> None:
 for command in (
     run, validate, backfill, status, report,
     recs, verify, diff, rollback, pin, unpin, forget, mirror, sink,
-    tune, init, demo, serve, deploy, worker,
+    models, tune, init, demo, serve, deploy, worker,
 ):  # fmt: skip
     nightrec.add_command(command)
 

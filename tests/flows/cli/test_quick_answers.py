@@ -26,19 +26,23 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "preset": (["run", "--interactions", "log.csv", "--preset", "movielense"], "movielens"),
     "setting": (["run", "--config", "setting.toml"], "unknown key exports; did you mean export?"),
     "value": (["run", "--config", "value.toml"], "export.k = 0"),
+    "model to explain": (["models", "eese"], "did you mean 'ease'?"),
     "hyper-parameter": (["run", "--config", "parameter.toml"], "did you mean 'factors'?"),
+    "value of a hyper-parameter": (["run", "--config", "range.toml"], "factors is 0"),
     "schedule": (["run", "--config", "cron.toml"], "write five fields"),
     "store": (["recs", "u1", "--store", "nowhere"], "Nothing is published in the store nowhere"),
     "night": (["status", "--store", "nowhere"], "No night has run in the store nowhere yet"),
     "export": (["diff", "2026-01-01", "2026-01-02"], "2026-01-01"),
 }
+# `verify` is not among them: it checks the contract with Great Expectations.
 ANSWERS: dict[str, tuple[list[str], str]] = {
     "help": (["--help"], "Recommendations, computed at night"),
     "help of a command": (["run", "--help"], "--force-model"),
     "version": (["--version"], "nightrec"),
     "recs": (["recs", "1"], "For user 1"),
-    "verify": (["verify"], f"{RUN_DATE}: "),
     "diff": (["diff", "2026-03-30", str(RUN_DATE)], "Users: 5 in both"),
+    "models": (["models"], "ease (linear)"),
+    "a model explained": (["models", "als"], "als (factors)"),
     "init": (["init", "new.toml"], "Wrote new.toml"),
 }
 
@@ -75,6 +79,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Answer]:
     write(folder / "setting.toml", "[exports]\nk = 5\n")
     write(folder / "value.toml", "[export]\nk = 0\n")
     write(folder / "parameter.toml", "[models.als]\nparameters = { factor = 3 }\n")
+    write(folder / "range.toml", "[models.als]\nparameters = { factors = 0 }\n")
     write(folder / "cron.toml", '[schedule]\ncron = "every night"\n')
     commands = {name: arguments for name, (arguments, _) in (ANSWERS | MISTAKES).items()}
     ran = subprocess.run(
