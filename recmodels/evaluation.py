@@ -10,7 +10,8 @@ from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold, last_days, last_items, latest
 from recmodels.errors import DataRefused
-from recmodels.metrics.ranking import METRICS, Metric, bootstrap_intervals, per_user
+from recmodels.metrics.bootstrap import bootstrap_intervals
+from recmodels.metrics.ranking import METRICS, Metric, per_user
 from recmodels.metrics.significance import holm, paired
 
 if TYPE_CHECKING:

@@ -1,20 +1,17 @@
-"""Fusing ranked lists: the candidates of several members side by side, and weights that rank them best."""
+"""Fusing ranked lists: the candidates of several members, and the weights that rank them best."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
-from recmodels.data.arrays import Doubles, Ints
+from recmodels.data.arrays import Bools, Doubles, Ints, Longs, Truth
 from recmodels.ranking.topk import TopK
 
-STEPS = (0.0, 0.5, 0.7, 1.4, 2.0, 4.0)  # by which a weight is tried to be multiplied
+WEIGHT_STEPS = (0.0, 0.5, 0.7, 1.4, 2.0, 4.0)  # by which a weight is tried to be multiplied
 ROUNDS = 3  # over all weights
-LEAST = 1e-5  # gain in NDCG that is one
+MIN_GAIN = 1e-5  # in NDCG
 FOLDS = 5  # of the users that weights are fitted on
 
 
@@ -23,7 +20,7 @@ class Candidates:
     """What the members list for some users: a row a (user, item), ascending by user, then item; m members."""
 
     n_users: int
-    user: NDArray[np.int64]  # [n], the row of the user among those asked for
+    user: Longs  # [n], the row of the user among those asked for
     item: Ints  # [n]
     rank: Doubles  # [n, m], from 0; inf where the member does not list the item
     share: Doubles  # [n, m], the score's place between the lowest (0) and the highest (1) of the member's list
@@ -49,7 +46,7 @@ class Candidates:
         return len(self.user)
 
     @cached_property
-    def starts(self) -> NDArray[np.int64]:
+    def starts(self) -> Longs:
         """User u's candidates are the rows starts[u] to starts[u + 1]: [n_users + 1]."""
         return np.searchsorted(self.user, np.arange(self.n_users + 1)).astype(np.int64)
 
@@ -57,7 +54,7 @@ class Candidates:
         """1 / (offset + rank from 1), 0 where a member does not list the item (Cormack et al., 2009): [n, m]."""
         return 1 / (offset + 1 + self.rank)
 
-    def of_users(self, users: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def of_users(self, users: Bools) -> Bools:
         """Which rows belong to the chosen users."""
         return users[self.user]
 
@@ -65,7 +62,7 @@ class Candidates:
         """The k best candidates of each user by their scores [n], ties by the smaller item."""
         from recmodels.ensemble.kernels import best
 
-        scores = scores.astype(np.float32)  # what is told apart is what is listed
+        scores = scores.astype(np.float32)  # ranked as they are listed, in float32
         place = best(self.starts, scores.astype(np.float64), k)
         listed = place >= 0
         items, found = np.full(place.shape, -1, np.int32), np.full(place.shape, -np.inf, np.float32)
@@ -82,15 +79,15 @@ def _shares(top: TopK) -> Doubles:
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class RankingObjective:
     """NDCG of the k best candidates of each user, given what the users went on to do."""
 
     candidates: Candidates
-    truth: sparse.csr_array[Any, tuple[int, int]]  # [n_users, n_items], its stored entries are relevant
+    truth: Truth  # [n_users, n_items], its stored entries are relevant
     k: int
 
     @cached_property
-    def relevant(self) -> NDArray[np.bool_]:
+    def relevant(self) -> Bools:
         """Which candidates are: [n]."""
         n_items = self.truth.shape[1]
         rows = np.repeat(np.arange(self.truth.shape[0], dtype=np.int64), np.diff(self.truth.indptr))
@@ -138,11 +135,11 @@ def fitted_weights(features: Doubles, value: Callable[[Doubles], float]) -> Doub
             now = weights
             base = now[member] if now[member] > 0 else now.max() / 2
             rest = summed(features, np.where(np.arange(len(now)) == member, 0, now))
-            for step in STEPS:
+            for step in WEIGHT_STEPS:
                 tried = now.copy()
                 tried[member] = base * step
                 gained = value(rest + features[:, member] * tried[member]) if tried.any() else -np.inf
-                if gained > found + LEAST:
+                if gained > found + MIN_GAIN:
                     found, weights = gained, tried
         weights = weights / weights.sum()
         if found <= before:
@@ -150,32 +147,32 @@ def fitted_weights(features: Doubles, value: Callable[[Doubles], float]) -> Doub
     return weights
 
 
-def folds_of(n: int, seed: int, n_folds: int = FOLDS) -> NDArray[np.int64]:
+def folds_of(n: int, seed: int, n_folds: int = FOLDS) -> Longs:
     """A fold for each of n users, all as large as one another, drawn at random."""
     return np.random.default_rng(seed).permutation(np.arange(n) % n_folds)
 
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """Weights of the members, and what others than those they were fitted on say of them."""
+    """Weights of the members, and the scores of candidates by weights that other users gave."""
 
     weights: Doubles  # [m], of sum 1
     unseen: Doubles  # [n], scores of the candidates by weights that other users gave
     value: float  # mean NDCG by these scores
 
 
-def blended(judge: Judge, offset: float, seed: int) -> Blend:
-    """Weights of reciprocal ranks: fitted in turn without a fold of the users, which judges them, and then averaged."""
-    candidates = judge.candidates
+def _mean_of_users(objective: RankingObjective, users: Bools, scores: Doubles) -> float:
+    return float(objective.per_user(scores)[users].mean())
+
+
+def blended(objective: RankingObjective, offset: float, seed: int) -> Blend:
+    """Weights of reciprocal ranks: the mean of those fitted without each fold of the users, and measured on it."""
+    candidates = objective.candidates
     fold, features = folds_of(candidates.n_users, seed), candidates.reciprocal(offset)
     unseen, found = np.zeros(len(candidates)), []
     for out in np.unique(fold):
         inside = fold != out
-
-        def value(scores: Doubles, inside: NDArray[np.bool_] = inside) -> float:
-            return float(judge.per_user(scores)[inside].mean())
-
-        found.append(fitted_weights(features, value))
+        found.append(fitted_weights(features, partial(_mean_of_users, objective, inside)))
         rows = ~candidates.of_users(inside)
         unseen[rows] = summed(features[rows], found[-1])
-    return Blend(np.mean(found, axis=0), unseen, float(judge.per_user(unseen).mean()))
+    return Blend(np.mean(found, axis=0), unseen, float(objective.per_user(unseen).mean()))

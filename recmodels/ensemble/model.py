@@ -1,4 +1,4 @@
-"""The ensemble: the lists of several recommenders, fused as did best on days that none of them had learnt from."""
+"""The ensemble: the lists of several recommenders, fused as ranked best on days fold out of their training."""
 
 import logging
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Doubles, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold, last_days, latest
-from recmodels.ensemble.fusion import Candidates, Judge, blended, summed
+from recmodels.ensemble.fusion import Candidates, RankingObjective, blended, summed
 from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, log_of, stacked, user_features
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.options import FitOptions
@@ -27,10 +27,10 @@ from recmodels.ranking.topk import TopK
 MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content")
 """Recommenders that are cheap enough to be trained three times: for the fusion, for the comparison, and to publish."""
 
-PLACES = 2**20  # of the members' lists that are fused at a time: some 200 MB
-ENOUGH, MOST = 500, 3000  # users that the fusion is fitted on
-FEWEST = 10  # with fewer the members count alike
-HITS = 50  # among the candidates, with fewer there are no trees
+ENTRIES_AT_A_TIME = 2**20  # of the members' lists that are fused: some 200 MB
+WANTED_USERS, MAX_USERS = 500, 3000  # that the fusion is fitted on
+MIN_USERS = 10  # with fewer, all members have the same weight
+MIN_HITS = 50  # among the candidates, and as many others; with fewer, there are no trees
 
 log = logging.getLogger(__name__)
 
@@ -73,20 +73,22 @@ class Ensemble(Recommender):
     depth: Annotated[int, Ge(1)] = 50
     """Places of each member's list that are fused."""
     offset: Annotated[float, Ge(0)] = 10.0
-    """Of the ranks: the larger, the less the first places are ahead."""
+    """Added to the ranks: the larger, the less the first places are ahead."""
     validation_days: Annotated[float, Gt(0)] | None = None
     """The last days that the fusion is fitted on; None: the shortest of 7 to 112 that measure 500 users, else each
     user's last items."""
     trees: Annotated[int, Ge(1)] = 100
+    """How many boosted trees there are."""
     leaves: Annotated[int, Ge(2)] = 16
-    """Of each tree, at most."""
+    """Leaves of each tree, at most."""
     learning_rate: Annotated[float, Gt(0)] = 0.05
+    """How much of each tree's correction is added."""
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        held = latest(data, ENOUGH, MOST, self.seed)
+        fold = latest(data, WANTED_USERS, MAX_USERS, self.seed)
         if self.validation_days is not None:
-            held = last_days(data, self.validation_days, MOST, self.seed)
+            fold = last_days(data, self.validation_days, MAX_USERS, self.seed)
         lists: dict[str, TopK] = {}
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
@@ -94,8 +96,8 @@ class Ensemble(Recommender):
         for name in names:
             try:
                 fitted[name] = self._fitted(name, data, options.members.get(name), share)
-                if len(held.users) >= FEWEST:
-                    lists[name] = self._learnt(name, held.train, share).recommend(held.train, held.users, self.depth)
+                if len(fold.users) >= MIN_USERS:
+                    lists[name] = self._trained(name, fold.train, share).recommend(fold.train, fold.users, self.depth)
             except NightrecError as error:
                 fitted.pop(name, None)
                 log.warning("%s is left out: %s", name, error)
@@ -105,7 +107,7 @@ class Ensemble(Recommender):
                 f"Of the members of the ensemble ({', '.join(names) or 'none'}), {there} left; it takes two."
             )
         self.members_ = fitted
-        self._fuse(list(lists.values()), held)
+        self._fuse(list(lists.values()), fold)
         self.items_: Doubles = item_features(data)
 
     def _names(self) -> list[str]:
@@ -113,7 +115,7 @@ class Ensemble(Recommender):
         return list(dict.fromkeys(MEMBERS if self.members is None else self.members))
 
     def made(self) -> dict[str, Recommender]:
-        """The members, before they have learnt anything.
+        """The members, not fitted yet.
 
         Raises ConfigError for a member that there is not, or that is an ensemble, and where fewer than two are named.
         """
@@ -128,7 +130,7 @@ class Ensemble(Recommender):
             raise ConfigError(f"ensemble: its member {name} is an ensemble, too; name the members of that one.")
         return registry.create(recommender, recipe.get("params", {}), seed=self.seed)
 
-    def _learnt(self, name: str, data: Dataset, options: FitOptions) -> Recommender:
+    def _trained(self, name: str, data: Dataset, options: FitOptions) -> Recommender:
         model = self._made(name)
         n_items = len(np.unique(data.item_index))
         memory.require(model.memory_needed(data.n_users, n_items, len(data)), name, n_items)
@@ -136,33 +138,33 @@ class Ensemble(Recommender):
         return model.fit(data, registry.fit_options(recipe.get("recommender", name), recipe.get("params", {}), options))
 
     def _fitted(self, name: str, data: Dataset, folder: Path | None, options: FitOptions) -> Recommender:
-        """A member that knows all of the data, from its folder if there is one."""
+        """A member fitted to all of the data, from its folder if there is one."""
         if folder is None:
-            return self._learnt(name, data, options)
+            return self._trained(name, data, options)
         model = load(folder)
         if model.n_items_ != data.n_items or model != self._made(name):
             raise NightrecError(f"{folder} holds another model.")
         return model
 
-    def _fuse(self, lists: list[TopK], held: Fold) -> None:
-        """Learn the weights of the members, and the trees if they rank better."""
+    def _fuse(self, lists: list[TopK], fold: Fold) -> None:
+        """Fit the weights of the members, and the trees if they rank better."""
         m = len(self.members_)
         self.weights_: Doubles = np.full(m, 1 / m)
         self.blend_ = 1.0
         trees = Trees.none()
-        if len(held.users) >= FEWEST:
-            candidates = Candidates.of(lists, held.train.n_items)
-            judge = Judge(candidates, held.truth, min(self.depth, 10))
-            blend = blended(judge, self.offset, self.seed)
+        if len(fold.users) >= MIN_USERS:
+            candidates = Candidates.of(lists, fold.train.n_items)
+            objective = RankingObjective(candidates, fold.truth, min(self.depth, 10))
+            blend = blended(objective, self.offset, self.seed)
             self.weights_ = blend.weights
-            said = f"fitted on {len(held.users)} users; blend: NDCG@{judge.k} {blend.value:.4f}"
-            if self.method != "blend" and HITS < judge.relevant.sum() < len(candidates) - HITS:
-                rows = features(candidates, item_features(held.train), user_features(held.train, held.users))
-                stack = stacked(judge, rows, blend, self.trees, self.leaves, self.learning_rate, self.seed)
-                said += f", with {self.trees} trees {stack.value:.4f}"
+            message = f"fitted on {len(fold.users)} users; blend: NDCG@{objective.k} {blend.value:.4f}"
+            if self.method != "blend" and MIN_HITS < objective.relevant.sum() < len(candidates) - MIN_HITS:
+                rows = features(candidates, item_features(fold.train), user_features(fold.train, fold.users))
+                stack = stacked(objective, rows, blend, self.trees, self.leaves, self.learning_rate, self.seed)
+                message += f", with {self.trees} trees {stack.value:.4f}"
                 if self.method == "stack" or stack.value > blend.value:
                     trees, self.blend_ = stack.trees, stack.blend
-            log.info("%s", said)
+            log.info("%s", message)
         for part in PARTS:
             setattr(self, f"tree_{part}_", getattr(trees, part))
 
@@ -177,7 +179,7 @@ class Ensemble(Recommender):
     def _lists(
         self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
     ) -> TopK:
-        step = max(1, min(PLACES // (self.depth * len(self.members_)), batch or len(users)))
+        step = max(1, min(ENTRIES_AT_A_TIME // (self.depth * len(self.members_)), batch or len(users)))
         lists = [nothing(0, k)]
         for part in (users[i : i + step] for i in range(0, len(users), step)):
             tops = [model._lists(data, part, self.depth, allowed, repeats, None) for model in self.members_.values()]
@@ -196,12 +198,12 @@ class Ensemble(Recommender):
         return trees.scores(rows) + self.blend_ * log_of(blend)
 
     def _by_weight(self) -> Iterator[Recommender]:
-        """The members, the one that counts most first."""
+        """The members by falling weight."""
         members = list(self.members_.values())
         return (members[place] for place in np.argsort(-self.weights_, kind="stable"))
 
     def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
-        """As the member says that counts most among those that can tell."""
+        """Those of the member with the largest weight that has similar items."""
         for model in self._by_weight():
             try:
                 return model._similar_items(items, k, allowed)
@@ -210,7 +212,7 @@ class Ensemble(Recommender):
         raise NightrecError("Ensemble cannot tell which items are alike.")
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
-        """The reason of the member that counts most among those that name one."""
+        """The reason of the member with the largest weight that names one."""
         reasons = np.full(top.items.shape, -1, np.int32)
         for model in self._by_weight():
             open_ = (top.items >= 0) & (reasons < 0)
@@ -224,8 +226,8 @@ class Ensemble(Recommender):
         raise NotImplementedError  # there is no score of all items, only of those that members list
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        """The members side by side, and the working memory of the one that takes most."""
+        """The fitted members together, and the working memory of the one that takes most."""
         made = self.made().values()
-        beside = [model.memory_needed(0, 0, 0) for model in made]
-        grown = sum(model.memory_needed(n_users, n_items, n_interactions) for model in made) - sum(beside)
-        return grown + max(beside, default=0) + 512 * PLACES
+        working = [model.memory_needed(0, 0, 0) for model in made]
+        grown = sum(model.memory_needed(n_users, n_items, n_interactions) for model in made) - sum(working)
+        return grown + max(working, default=0) + 512 * ENTRIES_AT_A_TIME

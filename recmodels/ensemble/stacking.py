@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from recmodels.data.arrays import Doubles, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
-from recmodels.ensemble.fusion import Blend, Candidates, Judge, folds_of
+from recmodels.ensemble.fusion import Blend, Candidates, RankingObjective, folds_of
 
 OFFSET = 10.0  # of the reciprocal ranks among the features
-HALF_LIFE = 30.0  # days after which an interaction counts half for what is in demand of late
+HALF_LIFE = 30.0  # days after which an interaction counts half in recent popularity
 FOLDS = 3
-SHARES = (0.0, 0.5, 1.0, 2.0)  # of the blend beside the trees
+BLEND_WEIGHTS = (0.0, 0.5, 1.0, 2.0)  # of the logarithm of the blend that are tried, beside the trees
 FLOOR = 1e-3  # of the blend, within a logarithm
 
 PARTS = ("roots", "feature", "threshold", "left", "right", "value")
@@ -64,7 +64,7 @@ class Trees:
 
 
 def item_features(data: Dataset) -> Doubles:
-    """How popular each item is, and how much of that is of late: [n_items, 2]."""
+    """Popularity and recent popularity of each item: [n_items, 2]."""
     age = (data.end - data.timestamp) / MICROSECONDS_PER_DAY
     total = np.log1p(np.bincount(data.item_index, data.weight, data.n_items))
     late = np.log1p(np.bincount(data.item_index, data.weight * 0.5 ** (age / HALF_LIFE), data.n_items))
@@ -72,7 +72,7 @@ def item_features(data: Dataset) -> Doubles:
 
 
 def user_features(data: Dataset, users: Ints) -> Doubles:
-    """How much each user has, and for how many days they have been away: [n, 2]."""
+    """Length of each user's history, and days since their last interaction: [n, 2]."""
     length = np.diff(data.indptr)[users]
     last = data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)]
     away = np.where(length > 0, data.end - last, 0) / MICROSECONDS_PER_DAY
@@ -99,25 +99,25 @@ def features(candidates: Candidates, about_items: Doubles, about_users: Doubles)
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Trees, how much the blend counts beside them, and what users say whose own choices taught neither."""
+    """Trees, the weight of the blend beside them, and their NDCG for users that neither was fitted on."""
 
     trees: Trees
     blend: float  # what the logarithm of the blend is multiplied by, to be added to the log odds
-    value: float  # mean NDCG, each user judged by what others gave
+    value: float  # mean NDCG, each user measured with what was fitted on others
 
 
-def stacked(judge: Judge, rows: Doubles, blend: Blend, n_trees: int, leaves: int, rate: float, seed: int) -> Stack:
-    """Trees fitted to which candidates are relevant, and so much of the blend as ranks best for users that neither
-    knows.
-    """
-    fold, unseen = folds_of(judge.candidates.n_users, seed, FOLDS), np.zeros(len(rows))
+def stacked(
+    objective: RankingObjective, rows: Doubles, blend: Blend, n_trees: int, leaves: int, rate: float, seed: int
+) -> Stack:
+    """Trees fitted to which candidates are relevant, and the weight of the blend that ranks best for other users."""
+    fold, unseen = folds_of(objective.candidates.n_users, seed, FOLDS), np.zeros(len(rows))
     for out in np.unique(fold):
-        inside = judge.candidates.of_users(fold != out)
-        trees = boosted(rows[inside], judge.relevant[inside], n_trees, leaves, rate, seed)
+        inside = objective.candidates.of_users(fold != out)
+        trees = boosted(rows[inside], objective.relevant[inside], n_trees, leaves, rate, seed)
         unseen[~inside] = trees.scores(rows[~inside])
-    values = [float(judge.per_user(unseen + share * log_of(blend.unseen)).mean()) for share in SHARES]
-    trees = boosted(rows, judge.relevant, n_trees, leaves, rate, seed)
-    return Stack(trees, SHARES[int(np.argmax(values))], max(values))
+    values = [float(objective.per_user(unseen + share * log_of(blend.unseen)).mean()) for share in BLEND_WEIGHTS]
+    trees = boosted(rows, objective.relevant, n_trees, leaves, rate, seed)
+    return Stack(trees, BLEND_WEIGHTS[int(np.argmax(values))], max(values))
 
 
 def log_of(blend: Doubles) -> Doubles:

@@ -20,9 +20,9 @@ from recmodels.data.dataset import Dataset
 
 OVERSAMPLING = 32  # directions beyond those that are wanted, which make them accurate (Halko et al., 2011)
 ITERATIONS = 3  # of subspace iteration
-ROWS = 2**15  # rows of A at a time
-TILE = 2**12  # columns of a product at a time
-PAIRS = 2**22  # numbers gathered at a time for explanations
+ROWS_AT_A_TIME = 2**15  # rows of A at a time
+COLUMNS_AT_A_TIME = 2**12  # columns of a product at a time
+NUMBERS_AT_A_TIME = 2**22  # numbers gathered at a time for explanations
 
 
 def largest_eigenpairs(matrix: Csr, rank: int, seed: int) -> tuple[Floats, Floats]:
@@ -114,7 +114,7 @@ class ItemFilter(Recommender):
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         share: Floats = np.asarray(self.near_[sources, targets], dtype=np.float32)
-        step = max(1, PAIRS // max(1, len(self.response_)))
+        step = max(1, NUMBERS_AT_A_TIME // max(1, len(self.response_)))
         for i in range(0, len(sources), step):
             left, right = self.vectors_[sources[i : i + step]], self.vectors_[targets[i : i + step]]
             share[i : i + step] += np.einsum("pr,pr,r->p", left, right, self.response_, optimize=True)
@@ -124,7 +124,7 @@ class ItemFilter(Recommender):
 def filter_memory(n_users: int, n_items: int, n_interactions: int, rank: int, neighbors: int) -> int:
     """Bytes that an `ItemFilter` adds at its peak: the subspace or the sparse rows while fitting, or the scores."""
     width = min(rank + OVERSAMPLING, n_users, n_items)
-    subspace = 4 * width * (4 * n_items + min(ROWS, n_users)) + 24 * width**2
+    subspace = 4 * width * (4 * n_items + min(ROWS_AT_A_TIME, n_users)) + 24 * width**2
     kept = 8 * n_items * min(neighbors, n_items)
     vectors = 4 * rank * n_items
     return 48 * n_interactions + max(subspace, vectors + 3 * kept, vectors + kept + 5 * SCORE_BYTES)
@@ -134,8 +134,8 @@ def _product(left: Floats, vectors: Floats) -> Floats:
     """left vectorsᵀ, summed up in float64: in float32 the last bit depends on how many rows BLAS is given."""
     wide = left.astype(np.float64)
     scores = np.empty((len(left), len(vectors)), np.float32)
-    for i in range(0, len(vectors), TILE):
-        scores[:, i : i + TILE] = wide @ vectors[i : i + TILE].T.astype(np.float64)
+    for i in range(0, len(vectors), COLUMNS_AT_A_TIME):
+        scores[:, i : i + COLUMNS_AT_A_TIME] = wide @ vectors[i : i + COLUMNS_AT_A_TIME].T.astype(np.float64)
     return scores
 
 
@@ -148,4 +148,4 @@ def _applied(matrix: Csr, basis: Floats) -> Floats:
 
 
 def _parts(matrix: Csr) -> list[Csr]:
-    return [matrix[i : i + ROWS] for i in range(0, matrix.shape[0], ROWS)]
+    return [matrix[i : i + ROWS_AT_A_TIME] for i in range(0, matrix.shape[0], ROWS_AT_A_TIME)]

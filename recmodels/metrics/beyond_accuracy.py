@@ -1,6 +1,6 @@
-"""What lists are like beside their accuracy: how much of the catalogue they show, how popular, new and varied it is.
+"""Beyond accuracy: how much of the catalogue lists show, and how popular, novel and personal they are.
 
-Everything follows from ranked lists `items` [n, k] (-1 in empty places) and counts of the training window; the
+Everything follows from ranked lists `items` [n, k] (-1 in empty places) and counts of the training split; the
 formulas and their sources are in docs/evaluation.md. Figures of a user are [n], NaN for one without a list.
 """
 
@@ -21,7 +21,7 @@ def exposure(items: Ints, n_items: int) -> Counts:
 
 
 def gini(shown: Counts) -> float:
-    """Gini coefficient of the exposure of the items that could be shown [m]: 0 all alike, near 1 one has it all.
+    """Gini coefficient of the exposure of the items that could be shown [m]: 0 if equal, near 1 if one item has it all.
 
     sum over i of (2 i - m - 1) x_i / (m sum of x), x ascending (Fleder and Hosanagar, 2009); 0 where nothing is shown.
     """
@@ -32,20 +32,20 @@ def gini(shown: Counts) -> float:
 
 
 def average_popularity(items: Ints, users_of_item: Counts, n_users: int) -> Figures:
-    """Mean share of the `n_users` that had the items of a list (Abdollahpouri et al., 2019): [n]."""
+    """Mean share of the `n_users` that interacted with the items of a list (Abdollahpouri et al., 2019): [n]."""
     return mean_of(items, users_of_item / max(1, n_users))
 
 
 def novelty(items: Ints, users_of_item: Counts, n_users: int) -> Figures:
-    """Mean self-information -log2(share of users that had the item), in bits (Zhou et al., 2010): [n].
+    """Mean self-information -log2(share of users that interacted with it), in bits (Zhou et al., 2010): [n].
 
-    An item that nobody had counts as one that a single user had.
+    An item without interactions counts as one with a single user.
     """
     return mean_of(items, -np.log2(np.maximum(users_of_item, 1) / max(1, n_users)))
 
 
 def cold_share(items: Ints, users_of_item: Counts) -> Figures:
-    """Share of a list's items that nobody had in the training window: [n]."""
+    """Share of a list's items without interactions in the training split (cold-start items): [n]."""
     return mean_of(items, (users_of_item == 0).astype(np.float64))
 
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from recmodels.data.arrays import Csr, Ints
 
-ROWS = 4096  # lists at a time
+LISTS_AT_A_TIME = 4096  # lists at a time
 
 
 def intra_list(items: Ints, terms: Csr) -> NDArray[np.float64]:
@@ -15,11 +15,11 @@ def intra_list(items: Ints, terms: Csr) -> NDArray[np.float64]:
     like nothing else). The sum over pairs is (|sum of the vectors|² - sum of |vector|²) / 2, so no pair is formed.
     """
     squares: NDArray[np.float64] = np.asarray(terms.multiply(terms).sum(axis=1)).ravel()
-    parts = [_of_some(items[i : i + ROWS], terms, squares) for i in range(0, len(items), ROWS)]
+    parts = [_of_part(items[i : i + LISTS_AT_A_TIME], terms, squares) for i in range(0, len(items), LISTS_AT_A_TIME)]
     return np.concatenate([np.empty(0), *parts])
 
 
-def _of_some(items: Ints, terms: Csr, squares: NDArray[np.float64]) -> NDArray[np.float64]:
+def _of_part(items: Ints, terms: Csr, squares: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy import sparse
 
     row, place = np.nonzero(items >= 0)

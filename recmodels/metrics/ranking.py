@@ -1,4 +1,4 @@
-"""How good lists are, measured against what users went on to do; one definition of each metric, for everybody.
+"""Accuracy of ranked lists against what users went on to interact with; the one definition of each metric.
 
 Relevance is binary. With h_r = 1 where the item at rank r is relevant, k places and n relevant items:
 
@@ -10,7 +10,7 @@ Relevance is binary. With h_r = 1 where the item at rank r is relevant, k places
 - map            sum over the hits of (hits up to r) / r, divided by min(k, n)
 - mrr            1 / rank of the first hit, 0 without one
 
-`ndcg_graded` weighs hits by their rating, `auc` judges scores of all items. Sources: docs/evaluation.md.
+`ndcg_graded` weighs hits by their rating, `auc` measures scores of all items. Sources: docs/evaluation.md.
 """
 
 from typing import Any
@@ -23,11 +23,8 @@ from recmodels.data.arrays import Bools, Ints, Truth
 
 METRICS = ("ndcg", "recall", "recall_capped", "precision", "hit_rate", "map", "mrr")
 
-GROUPS = 10_000
-"""Above so many users the bootstrap resamples this many random groups of users instead: as good, and fast."""
-
-PLACES = 2_000_000
-"""Places of lists that are measured at a time, which bounds the memory."""
+ENTRIES_AT_A_TIME = 2_000_000
+"""Entries of lists that are measured at a time, which bounds the memory."""
 
 Metric = NDArray[np.float64]
 
@@ -43,12 +40,12 @@ def per_user(items: Ints, truth: Truth) -> dict[str, Metric]:
     relevant = np.diff(truth.indptr)
     if len(relevant) and relevant.min() == 0:
         raise ValueError(f"Row {int(relevant.argmin())} has no relevant item; leave such users out.")
-    size = max(1, PLACES // max(1, items.shape[1]))
-    parts = [_of_some(hits[i : i + size], relevant[i : i + size]) for i in range(0, max(1, len(hits)), size)]
+    size = max(1, ENTRIES_AT_A_TIME // max(1, items.shape[1]))
+    parts = [_of_part(hits[i : i + size], relevant[i : i + size]) for i in range(0, max(1, len(hits)), size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
 
 
-def _of_some(hits: Bools, relevant: Ints) -> dict[str, Metric]:
+def _of_part(hits: Bools, relevant: Ints) -> dict[str, Metric]:
     k = hits.shape[1]
     rank = np.arange(1, k + 1)
     discount = 1 / np.log2(rank + 1)
@@ -102,7 +99,7 @@ def ndcg_graded(items: Ints, truth: Truth) -> Metric:
 def auc(scores: NDArray[np.floating[Any]], truth: Truth, excluded: Truth | None = None) -> Metric:
     """The chance that a relevant item is scored above one that is not, ties counting half: [n].
 
-    `scores` [n, n_items] of all items, without those stored in `excluded` (what the user had before). The Mann-Whitney
+    `scores` [n, n_items] of all items, without those stored in `excluded` (the user's history). The Mann-Whitney
     statistic, as BPR (Rendle et al., 2009) reports it. NaN for users for whom all items are relevant, or none.
     """
     from scipy.stats import rankdata
@@ -161,44 +158,3 @@ def matched(items: Ints, truth: Truth) -> tuple[Bools, Bools, Truth]:
 def coverage(items: Ints, n_items: int) -> float:
     """Share of `n_items` (those that could be recommended) that appear in any of the lists [n, k]."""
     return len(np.unique(items[items >= 0])) / n_items
-
-
-def bootstrap_interval(values: Metric, seed: int, level: float = 0.95, resamples: int = 1000) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean over users (Efron, 1979): (low, high).
-
-    Beyond GROUPS users, whole groups of users drawn at random are resampled: the variance of the mean is the same,
-    the cost does not depend on the number of users. Raises ValueError without values.
-    """
-    return bootstrap_intervals(values[:, None], seed, level, resamples)[0]
-
-
-def bootstrap_intervals(
-    values: Metric, seed: int, level: float = 0.95, resamples: int = 1000, groups: int = GROUPS
-) -> list[tuple[float, float]]:
-    """The same of each column of `values` [n, m], from the same draws, which is what costs time."""
-    means = resampled_means(values, seed, resamples, groups)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return [(float(least), float(most)) for least, most in zip(low, high, strict=True)]
-
-
-def resampled_means(values: Metric, seed: int, resamples: int = 1000, groups: int = GROUPS) -> Metric:
-    """Means of `values` [n, m] over users drawn with replacement, the same users for all columns: [resamples, m]."""
-    n, m = values.shape
-    if n == 0:
-        raise ValueError("There is no user to measure.")
-    rng = np.random.default_rng(seed)
-    groups = min(n, groups)
-    sizes = np.full(groups, n // groups)
-    sizes[: n % groups] += 1
-    sums = np.empty((groups, m + 1))
-    sums[:, m] = sizes
-    order = rng.permutation(n)
-    for column in range(m):
-        sums[:, column] = np.add.reduceat(values[order, column], np.cumsum(sizes) - sizes)
-    middle = values.mean(axis=0)
-    sums[:, :m] -= sizes[:, None] * middle  # so that a constant has no width at all
-    means = np.empty((resamples, m))
-    for i in range(resamples):
-        drawn = np.bincount(rng.integers(0, groups, groups), minlength=groups) @ sums
-        means[i] = middle + drawn[:m] / drawn[m]
-    return means

@@ -1,6 +1,6 @@
-"""Whether one model is better than another on the same users, or whether it only looks so.
+"""Paired tests of whether one model is better than another on the same users.
 
-All of it works on the differences of a per-user metric, [n]: pairs, so that users who are easy for both say nothing.
+All of it works on the differences of a per-user metric, [n]: how easy a user is for both models cancels out.
 """
 
 import math
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recmodels.metrics.ranking import Metric, resampled_means
+from recmodels.metrics.bootstrap import resampled_means
+from recmodels.metrics.ranking import Metric
 
-EXACT = 14
+EXACT_USERS = 14
 """Up to so many users that differ, all assignments of signs are tried."""
-LARGE = 10_000
+NORMAL_USERS = 10_000
 """Beyond so many, the sum of random signs is as good as normal (Lindeberg), and its variance known."""
 
 
@@ -42,16 +43,16 @@ def paired(differences: Metric, seed: int, level: float = 0.95, resamples: int =
 def sign_flip(differences: Metric, seed: int, resamples: int = 2000) -> float:
     """Two-sided p-value of the permutation test of paired samples (Fisher, 1935): signs are as likely + as -.
 
-    Exact for up to EXACT users that differ, by `resamples` random assignments for more (the one observed counts among
-    them), by the normal law of their sum beyond LARGE. 1 where nobody differs.
+    Exact for up to EXACT_USERS users that differ, by `resamples` random assignments for more (the one observed is one
+    of them), by the normal law of their sum beyond NORMAL_USERS. 1 where no user differs.
     """
     differ = differences[differences != 0]
     n, observed = len(differ), abs(float(differ.sum())) * (1 - 1e-12)
     if n == 0:
         return 1.0
-    if n > LARGE:
+    if n > NORMAL_USERS:
         return math.erfc(observed / math.sqrt(2 * float((differ**2).sum())))
-    if n <= EXACT:
+    if n <= EXACT_USERS:
         signs = 1.0 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
         return float((np.abs(signs @ differ) >= observed).mean())
     rng, as_far = np.random.default_rng(seed), 0

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.errors import NightrecError
 
-ROWS = 256  # users that a thread works on at a time
+USERS_PER_TASK = 256  # what a thread works on at a time
 SCALARS = b"rules"
-NONE = -1
 
 NO_ITEMS: Ints = np.empty(0, np.int32)
 
@@ -129,14 +128,14 @@ def choose(
     needed = rules.new_wanted(lengths)
 
     def work(start: int) -> None:
-        part = slice(start, start + ROWS)
+        part = slice(start, start + USERS_PER_TASK)
         kernels.choose(
             items[part], relevance[part], pinned, own, rules.pinned_rank - 1, lengths[part], needed[part],
             rules.relevance_weight, terms.indptr, terms.indices, terms.data, max(1, terms.shape[1]), new, indptr,
             indices, rules.caps, chosen.places[part], chosen.pinned[part], chosen.count[part], chosen.new[part],
         )  # fmt: skip
 
-    parallel_for(work, range(0, n, ROWS))
+    parallel_for(work, range(0, n, USERS_PER_TASK))
     return chosen
 
 

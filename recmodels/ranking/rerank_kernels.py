@@ -46,7 +46,7 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
     """Fill `places`, `pinned`, `count` and `count_new` for some users; see `recmodels.ranking.rerank.choose`."""
     m = items.shape[1]
     k = places.shape[1]
-    mine = np.zeros(n_terms, np.float32)  # the terms of the candidate that is looked at
+    candidate_terms = np.zeros(n_terms, np.float32)  # the terms of the candidate that is looked at
     counts = np.zeros(len(caps), np.int32)
     open_ = np.zeros(m, np.bool_)
     upto = np.zeros(max(1, n_own), np.int32)  # how many items of the list a candidate was compared with
@@ -106,14 +106,14 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                     # bring the bound up to date, and look again
                     item = items[row, best]
                     for t in range(term_indptr[item], term_indptr[item + 1]):
-                        mine[term_indices[t]] = term_weights[t]
+                        candidate_terms[term_indices[t]] = term_weights[t]
                     for p in range(upto[o], placed):
                         cosine = 0.0
                         for t in range(term_indptr[listed[p]], term_indptr[listed[p] + 1]):
-                            cosine += mine[term_indices[t]] * term_weights[t]
+                            cosine += candidate_terms[term_indices[t]] * term_weights[t]
                         near[o] = max(near[o], cosine)
                     for t in range(term_indptr[item], term_indptr[item + 1]):
-                        mine[term_indices[t]] = 0
+                        candidate_terms[term_indices[t]] = 0
                     upto[o] = placed
                     best = -1
             if best < 0:

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.data.arrays import Ints
-from recmodels.metrics.ranking import GROUPS as ALL
-from recmodels.metrics.ranking import Metric, bootstrap_intervals
+from recmodels.metrics.bootstrap import GROUPS as ALL
+from recmodels.metrics.bootstrap import bootstrap_intervals
+from recmodels.metrics.ranking import Metric
 from tasks.evaluate.summary import Figure, SliceFigure
 from tasks.train.settings import EvaluationSettings
 

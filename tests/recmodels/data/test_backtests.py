@@ -16,7 +16,7 @@ def site() -> Dataset:
 FIRST = np.array([2, 8, 1, 8, 3]) * DAY
 
 
-def test_an_item_that_was_had_before_is_learnt_from_and_not_asked_for() -> None:
+def test_an_item_of_the_history_is_trained_on_and_not_in_the_holdout() -> None:
     ((_, part),) = rolling_folds(site(), 1, 5, 0, cold_start=True, first=FIRST)
     assert part.users.tolist() == [0, 1]
     assert part.truth.toarray().astype(int).tolist() == [[0, 0, 1], [0, 0, 1]]
@@ -24,7 +24,7 @@ def test_an_item_that_was_had_before_is_learnt_from_and_not_asked_for() -> None:
     assert [tuple(row) for row in rows] == [(0, 0, DAY), (0, 1, 2 * DAY), (2, 2, 3 * DAY)]
 
 
-def test_without_first_times_a_pair_counts_at_its_last_and_strangers_may_be_left_out() -> None:
+def test_without_first_times_a_pair_counts_at_its_last_and_cold_start_users_may_be_left_out() -> None:
     ((_, part),) = rolling_folds(site(), 1, 5, 0, cold_start=False)
     assert part.users.tolist() == [0]
     assert part.truth.toarray().astype(int).tolist() == [[1, 0, 1]]

@@ -98,7 +98,7 @@ def test_a_pair_that_occurs_twice_is_refused() -> None:
         Dataset.from_arrays([0, 0], [1, 1])
 
 
-def test_what_was_seen_without_interest_is_not_learnt_from() -> None:
+def test_pairs_of_weight_0_are_seen_but_excluded_from_training() -> None:
     data = Dataset.from_arrays([0, 0, 1], [0, 1, 1], weight=[2, 0, 1], rating=[5, 1, 4])
     assert (len(data), data.item_index.tolist(), data.weight.tolist()) == (2, [0, 1], [2, 1])
     assert data.rating is not None and data.rating.tolist() == [5, 4]
@@ -112,7 +112,7 @@ def test_a_weight_that_is_not_a_number_is_refused() -> None:
         Dataset.from_arrays([0, 1], [1, 1], weight=[1, np.nan])
 
 
-def test_all_ratings_are_kept_those_of_what_nobody_learns_from_too(features: Path) -> None:
+def test_all_ratings_are_kept_also_of_pairs_excluded_from_training(features: Path) -> None:
     data = Dataset.load(features, "train")
     assert data.ratings is not None
     assert data.ratings.toarray().tolist() == [[0, 0, 4.5], [0, 1, 0]]  # None is no rating

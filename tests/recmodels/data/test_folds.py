@@ -8,7 +8,7 @@ from recmodels.data.folds import fold, last_days, last_items, latest
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 
 
-def test_the_last_days_are_hidden_and_only_users_with_a_history_are_measured() -> None:
+def test_the_last_days_are_the_holdout_and_only_users_with_a_history_are_evaluated() -> None:
     data = Dataset.from_arrays(
         [0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 3, 1], timestamp=np.array([0, 8, 9, 1, 2, 9]) * DAY, end=10 * DAY
     )
@@ -19,7 +19,7 @@ def test_the_last_days_are_hidden_and_only_users_with_a_history_are_measured() -
     assert held.truth.toarray().tolist() == [[False, True, True, False]]
 
 
-def test_of_each_user_the_last_fifth_is_hidden_but_never_everything() -> None:
+def test_the_holdout_of_last_items_is_a_fifth_of_each_user_but_never_everything() -> None:
     data = Dataset.from_arrays([0] * 6 + [1] * 2 + [2], [*range(6), 0, 1, 0], timestamp=np.arange(9))
     held = last_items(data, 0.2, 100)
     assert held.users.tolist() == [0, 1]
@@ -27,14 +27,14 @@ def test_of_each_user_the_last_fifth_is_hidden_but_never_everything() -> None:
     assert held.train.user_index.tolist() == [0] * 4 + [1, 2]
 
 
-def test_what_was_seen_without_interest_stays_seen() -> None:
+def test_pairs_excluded_from_training_stay_seen() -> None:
     data = Dataset.from_arrays([0, 0, 0], [0, 1, 2], timestamp=np.array([0, 5, 9]) * DAY, weight=[1, 0, 1])
     held = last_days(data, 2, 100)
     assert held.train.seen.indices.tolist() == [0, 1] and held.train.matrix.indices.tolist() == [0]
     assert held.truth.toarray().tolist() == [[False, False, True]]
 
 
-def test_the_shortest_days_that_measure_enough_are_taken() -> None:
+def test_the_shortest_holdout_that_measures_enough_users_is_taken() -> None:
     users = np.repeat(np.arange(50), 3)
     # A history for all; 10 users come back in the last week, 20 more in the one before.
     times = np.tile(np.array([0, 1, 2]), 50)
@@ -52,7 +52,7 @@ def test_not_more_users_than_asked_for_are_drawn_by_seed() -> None:
     assert first.users.tolist() == again.users.tolist() != other.users.tolist()
 
 
-def test_rows_that_are_neither_learnt_nor_held_are_unknown() -> None:
+def test_rows_in_neither_training_nor_holdout_are_unknown() -> None:
     data = Dataset.from_arrays([0, 0, 0], [0, 1, 2], timestamp=[1, 2, 3], rating=[1.0, 2.0, 3.0])
     first, second = np.array([True, False, False]), np.array([False, True, False])
     part = fold(data, first, second, 2, 10)

@@ -153,7 +153,7 @@ def test_tags_tell_the_category(clean: dict[str, pa.Table]) -> None:
     assert sum(len(categories) == 1 for categories in of.values()) > 0.8 * len(of)
 
 
-def test_item_neighbours_beat_popularity_on_the_last_week(clean: dict[str, pa.Table]) -> None:
+def test_item_neighbors_beat_popularity_on_the_last_week(clean: dict[str, pa.Table]) -> None:
     log = clean["interactions"]
     user, item = (log[key].combine_chunks().dictionary_encode().indices.to_numpy() for key in ("user_id", "item_id"))
     late = pc.greater_equal(log["timestamp"], midnight(END - timedelta(days=7))).to_numpy()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from recmodels.ensemble.fusion import Candidates, Judge, blended, fitted_weights, folds_of, summed
+from recmodels.ensemble.fusion import Candidates, RankingObjective, blended, fitted_weights, folds_of, summed
 from recmodels.ensemble.kernels import best
 from recmodels.metrics.ranking import per_user
 from recmodels.ranking.topk import TopK
@@ -54,12 +54,12 @@ def random_candidates(seed: int, n_users: int = 60, n_items: int = 50) -> tuple[
     return lists, sparse.csr_array(truth)
 
 
-def test_the_judge_measures_as_the_metrics_do() -> None:
+def test_the_ranking_objective_is_ndcg_as_the_metrics_define_it() -> None:
     lists, truth = random_candidates(0)
     candidates = Candidates.of(lists, truth.shape[1])
     scores = np.random.default_rng(1).normal(size=len(candidates))
     expected = per_user(candidates.ranked(scores, 5).items, truth)["ndcg"]
-    np.testing.assert_allclose(Judge(candidates, truth, 5).per_user(scores), expected)
+    np.testing.assert_allclose(RankingObjective(candidates, truth, 5).per_user(scores), expected)
 
 
 def test_weights_find_the_feature_that_ranks() -> None:
@@ -83,11 +83,11 @@ def test_folds_are_as_large_as_one_another_and_follow_from_the_seed() -> None:
     assert np.array_equal(folds, folds_of(23, 4)) and not np.array_equal(folds, folds_of(23, 5))
 
 
-def test_a_blend_trusts_the_member_that_knows_and_is_judged_by_others() -> None:
+def test_a_blend_weights_the_informative_member_and_is_measured_on_other_users() -> None:
     lists, truth = random_candidates(3)
     candidates = Candidates.of(lists, truth.shape[1])
-    judge = Judge(candidates, truth, 10)
-    blend = blended(judge, 10.0, 0)
+    objective = RankingObjective(candidates, truth, 10)
+    blend = blended(objective, 10.0, 0)
     assert blend.weights.sum() == pytest.approx(1) and blend.weights.argmax() == 1
-    equal = judge.per_user(candidates.reciprocal(10.0).mean(axis=1)).mean()
-    assert equal < blend.value == pytest.approx(judge.per_user(blend.unseen).mean())
+    equal = objective.per_user(candidates.reciprocal(10.0).mean(axis=1)).mean()
+    assert equal < blend.value == pytest.approx(objective.per_user(blend.unseen).mean())

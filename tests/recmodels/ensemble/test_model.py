@@ -47,7 +47,7 @@ def test_a_blend_ranks_by_the_weighted_reciprocal_ranks_of_its_members() -> None
     np.testing.assert_array_equal((top.items >= 0).sum(axis=1), (scores[:38] > 0).sum(axis=1))
 
 
-def test_the_member_that_knows_gets_the_weight() -> None:
+def test_the_informative_member_gets_the_weight() -> None:
     rng = np.random.default_rng(0)
     group = np.arange(200) % 2
     own = np.array([rng.permutation(np.arange(40) * 2 + side)[:12] for side in group])  # of 80 items, half for each
@@ -80,7 +80,7 @@ def test_what_the_fusion_is_fitted_on_is_hidden_from_the_members(monkeypatch: py
     assert all(seen.timestamp.max() < start and seen.end == start for seen in learnt[2::2])
 
 
-def test_too_few_users_to_fit_on_make_all_members_count_alike() -> None:
+def test_with_too_few_users_to_fit_on_all_members_have_the_same_weight() -> None:
     data = Dataset.from_arrays(np.arange(10), np.arange(10) % 3)  # nobody has two items
     model = Ensemble(members=["item_knn", "popularity", "als"]).fit(data)
     assert model.weights_.tolist() == [1 / 3] * 3 and not len(model.tree_roots_)
@@ -98,7 +98,7 @@ def test_members_that_are_there_already_are_taken_as_they_are(tmp_path: Path) ->
         replace(plain).fit(data, FitOptions(members={"small": tmp_path / "other"}))
 
 
-def test_a_member_that_cannot_learn_is_left_out_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_member_that_cannot_be_fitted_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     data = replace(small_site(), terms=small_site().terms[:, :0])
     with caplog.at_level(logging.WARNING):
         model = Ensemble(members=["item_knn", "content", "popularity"]).fit(data)
@@ -151,7 +151,7 @@ def test_a_user_is_known_if_a_member_knows_them_from_the_user_table() -> None:
     assert model.knows(data, newcomer)[0] and (model.recommend(data, newcomer, 5).items >= 0).all()
 
 
-def test_reasons_and_likeness_come_from_the_member_that_counts_most() -> None:
+def test_reasons_and_similar_items_come_from_the_member_with_the_largest_weight() -> None:
     data = small_site()
     model = Ensemble(members=["item_knn", "content"], method="blend").fit(data)
     model.weights_ = np.array([0.3, 0.7])

@@ -5,7 +5,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
-from recmodels.ensemble.fusion import Candidates, Judge, blended
+from recmodels.ensemble.fusion import Candidates, RankingObjective, blended
 from recmodels.ensemble.stacking import Trees, features, item_features, log_of, stacked, user_features
 from tests.recmodels.ensemble.test_fusion import random_candidates
 
@@ -21,7 +21,7 @@ def test_trees_give_the_decision_function_of_the_library() -> None:
     assert len(Trees.none().roots) == 0
 
 
-def test_items_are_described_by_how_much_they_are_in_demand() -> None:
+def test_item_features_are_popularity_and_recent_popularity() -> None:
     data = Dataset.from_arrays(
         [0, 0, 1, 2], [0, 1, 0, 0], timestamp=np.array([0, 30, 30, 30]) * DAY, n_items=3, end=30 * DAY
     )
@@ -30,7 +30,7 @@ def test_items_are_described_by_how_much_they_are_in_demand() -> None:
     np.testing.assert_allclose(item_features(data), np.column_stack([total, late]))
 
 
-def test_users_are_described_by_how_much_they_have_and_since_when() -> None:
+def test_user_features_are_length_of_history_and_days_away() -> None:
     data = Dataset.from_arrays([0, 0, 2], [0, 1, 0], timestamp=np.array([0, 3, 1]) * DAY, end=5 * DAY)
     expected = [[np.log(3), np.log(3)], [0, 0], [np.log(2), np.log(5)]]
     np.testing.assert_allclose(user_features(data, np.array([0, 1, 2])), expected)
@@ -48,13 +48,13 @@ def test_the_features_of_a_candidate() -> None:
     np.testing.assert_array_equal(rows[:, 6:], np.hstack([items[candidates.item], users[candidates.user]]))
 
 
-def test_a_stack_is_judged_by_users_that_taught_nothing() -> None:
+def test_a_stack_is_measured_on_users_it_was_not_fitted_on() -> None:
     lists, truth = random_candidates(1, n_users=200)
-    judge = Judge(Candidates.of(lists, truth.shape[1]), truth, 10)
-    blend = blended(judge, 10.0, 0)
-    noise = np.random.default_rng(0).normal(size=(len(judge.relevant), 30))  # learnt by heart, it helps nobody else
-    by_heart = stacked(judge, noise, blend, 30, 16, 0.1, 0)
-    fitted = judge.per_user(by_heart.trees.scores(noise) + by_heart.blend * log_of(blend.unseen)).mean()
+    objective = RankingObjective(Candidates.of(lists, truth.shape[1]), truth, 10)
+    blend = blended(objective, 10.0, 0)
+    noise = np.random.default_rng(0).normal(size=(len(objective.relevant), 30))  # learnt by heart, it helps nobody else
+    by_heart = stacked(objective, noise, blend, 30, 16, 0.1, 0)
+    fitted = objective.per_user(by_heart.trees.scores(noise) + by_heart.blend * log_of(blend.unseen)).mean()
     assert by_heart.value < fitted
-    knowing = np.column_stack([judge.candidates.share, judge.relevant])
-    assert stacked(judge, knowing, blend, 30, 16, 0.1, 0).value > 0.8
+    knowing = np.column_stack([objective.candidates.share, objective.relevant])
+    assert stacked(objective, knowing, blend, 30, 16, 0.1, 0).value > 0.8

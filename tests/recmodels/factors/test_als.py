@@ -49,7 +49,7 @@ def loss(model: ALS, data: Dataset, users: np.ndarray, items: np.ndarray) -> flo
     return float((weights * (1 - scores) ** 2).sum() + a * (scores**2).sum() + penalty)
 
 
-def test_a_users_vector_minimises_the_objective() -> None:
+def test_a_users_vector_minimizes_the_objective() -> None:
     data = weighted_site()
     model = ALS(factors=6, alpha=0.5, frequency_power=0.5, iterations=3).fit(data)
     known = np.setdiff1d(EVERYBODY, [NEWCOMER])
@@ -127,7 +127,7 @@ def test_torch_solves_as_the_compiled_kernel_does(entries: int, monkeypatch: pyt
     np.testing.assert_allclose(torch._user_vectors(data, users) @ torch.item_vectors_.T, scores, atol=1e-3)
 
 
-def test_items_that_nobody_has_change_no_list() -> None:
+def test_items_without_interactions_change_no_list() -> None:
     data = small_site()
     larger = Dataset.from_arrays(data.user_index, data.item_index, n_users=N_USERS + 50, n_items=N_ITEMS + 1_000)
     small, large = (ALS(factors=40, iterations=40, cg_steps=10).fit(site) for site in (data, larger))

@@ -31,7 +31,7 @@ def two_tastes(n_users: int = 300, n_items: int = 200) -> tuple[Dataset, np.ndar
 
 
 @pytest.mark.parametrize("candidates", [1, 4])
-def test_tastes_are_learnt(candidates: int) -> None:
+def test_two_groups_of_users_get_the_items_of_their_group(candidates: int) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)
     top = BPR(factors=8, epochs=60, candidates=candidates).fit(data).recommend(data, users, 10)
@@ -76,7 +76,7 @@ def test_one_step_follows_the_gradient_worked_by_hand(weights: list[float]) -> N
     np.testing.assert_allclose(bias, [0.1 * pull, -0.1 * pull], rtol=1e-5)
 
 
-def test_negatives_are_drawn_by_their_odds_within_the_block() -> None:
+def test_negatives_are_drawn_by_sampling_probability_within_the_block() -> None:
     from recmodels.factors import sgd
 
     ends = np.cumsum([0.1, 0.2, 0.0, 0.3, 0.4])
@@ -96,7 +96,7 @@ def test_the_tail_is_recommended_more_where_the_head_counts_less(change: dict[st
     assert shares[1] > shares[0] + 0.05
 
 
-def test_weights_play_a_part_where_they_shall() -> None:
+def test_weights_count_if_asked_for() -> None:
     data = small_site()
     heavy = replace(data, weight=np.linspace(0.5, 2, len(data), dtype=np.float32))
     for weighted in (False, True):

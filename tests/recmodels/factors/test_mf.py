@@ -40,7 +40,7 @@ def of_two_tastes() -> tuple[Dataset, tuple[np.ndarray, np.ndarray, np.ndarray]]
     return data, (users[test], items[test], ratings[test])
 
 
-def test_tastes_are_learnt_almost_to_the_noise() -> None:
+def test_rmse_on_two_groups_of_users_is_near_the_noise() -> None:
     data, (users, items, ratings) = of_two_tastes()
     model = MF(factors=8).fit(data)
     assert rmse(model.predict(data, users, items), ratings) < 0.6
@@ -48,7 +48,7 @@ def test_tastes_are_learnt_almost_to_the_noise() -> None:
     assert rmse(baseline.at(users, items), ratings) > 1  # who and what alone say nothing here
 
 
-def test_predictions_lie_within_the_ratings_learnt_from() -> None:
+def test_predictions_lie_within_the_range_of_training_ratings() -> None:
     data = rated_site()
     users, items = (axis.ravel() for axis in np.meshgrid(np.arange(40), np.arange(30), indexing="ij"))
     predicted = MF(learning_rate=0.05, regularization=0).fit(data).predict(data, users, items)
@@ -56,7 +56,7 @@ def test_predictions_lie_within_the_ratings_learnt_from() -> None:
     assert predicted.min() >= 0.5 and predicted.max() <= 5
 
 
-def test_a_low_rating_of_weight_0_is_learnt_from() -> None:
+def test_a_low_rating_of_weight_0_is_trained_on() -> None:
     data = Dataset.from_arrays([0, 0, 1, 1], [0, 1, 0, 1], rating=[5, 1, 5, 1], weight=[1, 0, 1, 0])
     model = MF(epochs=200).fit(data)
     users, items = np.array([0, 1]), np.array([1, 0])
@@ -64,7 +64,7 @@ def test_a_low_rating_of_weight_0_is_learnt_from() -> None:
     assert high - low > 1
 
 
-def test_who_and_what_is_unknown_gets_the_mean() -> None:
+def test_unknown_users_and_items_get_the_mean_rating() -> None:
     data = Dataset.from_arrays([0, 1], [0, 1], rating=[4, 3], n_users=3, n_items=3)
     assert MF().fit(data).predict(data, np.array([2]), np.array([2]))[0] == pytest.approx(3.5)
 

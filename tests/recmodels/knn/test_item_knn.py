@@ -69,7 +69,7 @@ def test_pearson_of_items_that_everybody_rated_is_numpys_correlation() -> None:
     np.testing.assert_allclose(found, np.maximum(expected, 0), atol=1e-5)
 
 
-def test_adjusted_cosine_centres_by_the_user() -> None:
+def test_adjusted_cosine_centers_by_the_user() -> None:
     # users 0 and 1 rated items 0, 1, 2: less their means (3 and 2) that is (+1, +1, -2) and (+1, +2, -3)
     data = Dataset.from_arrays([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], rating=[4, 4, 1, 3, 4, -1])
     similarity = ItemKNN(weighting="adjusted_cosine").fit(data).similarity_
@@ -145,7 +145,7 @@ def test_the_reason_is_the_most_similar_item_of_the_history() -> None:
     assert model.explain(data, np.array([6]), top).tolist() == [[0]]
 
 
-def test_a_rating_is_the_baseline_and_what_similar_items_say() -> None:
+def test_a_rating_is_the_baseline_and_the_deviations_of_similar_items() -> None:
     data = rated_site()
     model = ItemKNN(weighting="pearson", rating_shrinkage=0.5).fit(data)
     assert data.ratings is not None

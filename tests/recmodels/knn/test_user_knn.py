@@ -60,7 +60,7 @@ def test_pearson_of_users_who_rated_everything_is_numpys_correlation() -> None:
     np.testing.assert_allclose(found, np.maximum(expected, 0), atol=1e-5)
 
 
-def test_a_user_who_rates_everything_alike_is_similar_to_nobody() -> None:
+def test_a_user_whose_ratings_are_equal_has_no_neighbors() -> None:
     data = Dataset.from_arrays([0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2] * 3, rating=[4.1, 4.1, 4.1, 1, 2, 3, 2, 4, 5.0])
     similarity = UserKNN(weighting="pearson").fit(data).similarity_.toarray()
     assert np.isfinite(similarity).all()
@@ -81,7 +81,7 @@ def test_too_little_in_common_makes_no_neighbor() -> None:
     np.testing.assert_allclose(similarity, [[0, 1, 0], [1, 0, 0], [0, 0, 0]], atol=1e-6)
 
 
-def test_a_score_is_the_sum_over_the_neighbors_who_have_the_item() -> None:
+def test_a_score_is_the_sum_over_the_neighbors_with_the_item() -> None:
     # user 0 has items 0, 1; user 1 has 0, 1, 2 (cosine 2/√6); user 2 has 1, 2, 3 (cosine 1/√6)
     data = Dataset.from_arrays([0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 0, 1, 2, 1, 2, 3])
     top = plain().fit(data).recommend(data, np.array([0]), 3)
@@ -120,7 +120,7 @@ def test_the_reason_is_the_own_item_without_which_the_score_falls_most(weighting
             assert added[reason] == pytest.approx(added.max(), rel=1e-4)
 
 
-def test_a_rating_is_the_baseline_and_what_similar_users_say() -> None:
+def test_a_rating_is_the_baseline_and_the_deviations_of_similar_users() -> None:
     data = rated_site()
     model = UserKNN(weighting="pearson", rating_shrinkage=0).fit(data)
     assert data.ratings is not None

@@ -63,7 +63,7 @@ def test_contributions_add_up_to_the_score() -> None:
     np.testing.assert_allclose(shares.sum(), score, rtol=1e-4)
 
 
-def test_a_popular_item_is_favoured_by_after() -> None:
+def test_a_popular_item_is_favored_by_after() -> None:
     data = small_site()
     counts = np.bincount(data.item_index, minlength=N_ITEMS)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import ndcg_score, roc_auc_score
 
-from recmodels.metrics.ranking import GROUPS, METRICS, auc, bootstrap_interval, coverage, ndcg_graded, per_user
+from recmodels.metrics.ranking import METRICS, auc, coverage, ndcg_graded, per_user
 
 Lists = list[list[int]]
 
@@ -94,23 +94,6 @@ def test_metrics_agree_with_trec_eval_and_scikit_learn() -> None:
 
 def test_coverage_counts_distinct_items() -> None:
     assert coverage(np.array([[0, 1, -1], [1, 5, -1]], dtype=np.int32), 10) == 0.3
-
-
-@pytest.mark.parametrize("n", [400, GROUPS * 3 + 17])
-def test_the_interval_is_the_normal_one_where_that_holds(n: int) -> None:
-    values = np.random.default_rng(0).random(n)
-    low, high = bootstrap_interval(values, seed=1)
-    half = 1.96 * values.std() / np.sqrt(n)
-    assert low == pytest.approx(values.mean() - half, abs=half / 5)
-    assert high == pytest.approx(values.mean() + half, abs=half / 5)
-    assert bootstrap_interval(values, seed=1) == (low, high)
-    assert bootstrap_interval(values, seed=2) != (low, high)
-
-
-def test_a_constant_has_no_width_and_nothing_no_interval() -> None:
-    assert bootstrap_interval(np.full(30, 0.25), seed=0) == (0.25, 0.25)
-    with pytest.raises(ValueError, match="no user"):
-        bootstrap_interval(np.array([]), seed=0)
 
 
 def test_each_mutation_of_a_list_changes_ndcg_by_the_amount_worked_by_hand() -> None:

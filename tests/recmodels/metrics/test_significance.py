@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recmodels.metrics.significance import LARGE, holm, paired, sign_flip
+from recmodels.metrics.significance import NORMAL_USERS, holm, paired, sign_flip
 
 
 def test_few_users_are_tested_exactly() -> None:
@@ -24,7 +24,7 @@ def test_more_users_are_tested_as_scipy_does(shift: float) -> None:
 
 
 def test_many_users_follow_the_normal_law() -> None:
-    values = np.random.default_rng(3).normal(0.015, 1, LARGE + 1)
+    values = np.random.default_rng(3).normal(0.015, 1, NORMAL_USERS + 1)
     assert sign_flip(values, seed=0) == pytest.approx(stats.ttest_1samp(values, 0).pvalue, rel=0.02)
 
 

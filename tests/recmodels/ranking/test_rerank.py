@@ -145,7 +145,7 @@ def test_caps_that_leave_less_than_k_shorten_the_lists_and_only_those() -> None:
     assert set((lists.items >= 0).sum(axis=1).tolist()) == {10, 0}
 
 
-def test_pinned_items_stand_at_their_ranks_for_those_who_do_not_have_them() -> None:
+def test_pinned_items_stand_at_their_ranks_outside_the_history() -> None:
     lists = listed(Rules(allowed=EVERYTHING, pinned=[7, 3], pinned_rank=2))
     for user in np.delete(EVERYBODY, COMPLETIST):
         expected = [item for item in (7, 3) if not SEEN[user, item]]

@@ -55,7 +55,7 @@ def test_lists_are_those_of_sorting_all_products(k: int, repeats: bool) -> None:
     assert_same(top, expected(model.users_[users] @ model.item_vectors_.T, denied, k))
 
 
-def test_items_are_alike_by_the_cosine_of_their_vectors() -> None:
+def test_similar_items_are_by_the_cosine_of_their_vectors() -> None:
     model = Given().fit(small_site())
     vectors = model.item_vectors_
     norms = np.linalg.norm(vectors, axis=1)

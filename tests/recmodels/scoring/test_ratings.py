@@ -24,7 +24,7 @@ def test_one_round_of_the_baseline_worked_by_hand() -> None:
     assert baseline.residuals(data.ratings)[0, 0] == pytest.approx(5 - 4.25)
 
 
-def test_many_rounds_reach_the_minimum_of_the_penalised_squared_error() -> None:
+def test_many_rounds_reach_the_minimum_of_the_penalized_squared_error() -> None:
     data = rated_site()
     assert data.rated is not None
     users, items, ratings = data.rated
@@ -37,7 +37,7 @@ def test_many_rounds_reach_the_minimum_of_the_penalised_squared_error() -> None:
     np.testing.assert_allclose(np.concatenate([baseline.user, baseline.item]), expected, atol=1e-5)
 
 
-def test_small_chunks_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_chunks_give_the_same_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     near, far = (sparse.csr_array(sparse.random_array((9, 9), density=0.4, rng=rng, dtype=np.float32)) for _ in "ab")
     rows, columns = (rng.integers(0, 9, 50).astype(np.int32) for _ in "ab")

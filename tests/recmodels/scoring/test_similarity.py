@@ -49,6 +49,6 @@ def test_rows_short_and_long_keep_the_same_neighbors_as_the_whole_product(
     np.testing.assert_allclose(found[found > 0], expected[found > 0], atol=1e-6)
 
 
-def test_centring_leaves_exact_zeros_of_a_constant_row() -> None:
+def test_centering_leaves_exact_zeros_of_a_constant_row() -> None:
     rows = sparse.csr_array(np.array([[0.1, 0.1, 0.1], [1, 2, 0]], np.float32))
     assert centered(rows).toarray().tolist() == [[0, 0, 0], [-0.5, 0.5, 0]]
