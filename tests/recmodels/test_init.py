@@ -11,7 +11,7 @@ import recmodels
 def test_every_public_name_is_there() -> None:
     for name in recmodels.__all__:
         assert getattr(recmodels, name).__name__ == name
-    assert dir(recmodels) == recmodels.__all__
+    assert dir(recmodels) == sorted(recmodels.__all__)
 
 
 def test_importing_the_library_and_a_model_of_numpy_loads_neither_torch_nor_pandas() -> None:
