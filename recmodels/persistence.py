@@ -26,10 +26,11 @@ CSR = ("data", "indices", "indptr")
 Model = TypeVar("Model", bound=Recommender)
 
 
-def save(model: Recommender, folder: Path) -> None:
+def save(model: Recommender, folder: Path | str) -> None:
     """Write a fitted model into `folder`, which is created."""
     from safetensors.numpy import save_file
 
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, NDArray[Any]] = {}
     plain: State = {}
@@ -59,14 +60,14 @@ def save(model: Recommender, folder: Path) -> None:
 
 
 @overload
-def load(folder: Path) -> Recommender: ...
+def load(folder: Path | str) -> Recommender: ...
 
 
 @overload
-def load(folder: Path, kind: type[Model]) -> Model: ...
+def load(folder: Path | str, kind: type[Model]) -> Model: ...
 
 
-def load(folder: Path, kind: type[Recommender] = Recommender) -> Recommender:
+def load(folder: Path | str, kind: type[Recommender] = Recommender) -> Recommender:
     """Read a saved model, also of an earlier release, whose names of parameters and attributes are translated.
 
     Args:
@@ -76,6 +77,7 @@ def load(folder: Path, kind: type[Recommender] = Recommender) -> Recommender:
     Raises:
         NightrecError: there is no such model.
     """
+    folder = Path(folder)
     file = folder / "model.json"
     if not file.exists():
         raise NightrecError(f"{folder} holds no model.json; train the model first.")
