@@ -1,6 +1,8 @@
 """The documentation: the reference says everything the code knows, links lead somewhere, pictures are current."""
 
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -174,4 +176,17 @@ def test_the_worked_example_recommends_what_came_next(monkeypatch: pytest.Monkey
     top = model.recommend(data, np.arange(4), 2)
     np.testing.assert_array_equal(top.items, [[-1, -1], [2, -1], [-1, -1], [1, -1]])  # 2 follows 1, and 1 follows 0
     np.testing.assert_array_equal(model.explain(data, np.arange(4), top)[:, 0], [-1, 1, -1, 0])
-    assert "shop.models" in sys.modules
+
+
+def test_the_worked_example_keeps_the_contract_of_recommenders() -> None:
+    options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", ".", "-c", os.devnull]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "test_models.py"],
+        cwd=DOCS / "examples",
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([".", str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.search(r"[3-9]\d passed", ran.stdout)
