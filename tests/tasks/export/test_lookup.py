@@ -1,0 +1,50 @@
+"""What was published, as it is looked up: a user's list with titles, and whether an export is still what it was."""
+
+from pathlib import Path
+
+import pytest
+
+from expectations.errors import ExportRefused
+from recmodels.errors import ConfigError
+from tasks.export.lookup import list_of, someone, verified
+from tasks.store.paths import Night
+from tests.tasks.publishing import CATALOGUE, lists, prepare_night, publish
+from tests.tasks.site import RUN_DATE
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    night = prepare_night(tmp_path)
+    publish(night)
+    return night
+
+
+def test_a_list_has_the_titles_of_its_items_and_reasons(night: Night) -> None:
+    titles = dict(zip(CATALOGUE["item_id"].to_pylist(), CATALOGUE["title"].to_pylist(), strict=True))
+    rows = list_of(night.store.root, "1")
+    assert [row["item_id"] for row in rows] == [row["item_id"] for row in lists(night)[1]]
+    assert [row["rank"] for row in rows] == [1, 2, 3][: len(rows)]
+    assert all(row["title"] == titles[row["item_id"]] for row in rows)
+    assert all(row["reason_title"] == titles.get(row["reason_item_id"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("user", "why"), [("99", "User 99 is not in the export"), ("ann", "user ids are whole numbers")]
+)
+def test_a_user_without_a_list_is_said_to_have_none(night: Night, user: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        list_of(night.store.root, user)
+
+
+def test_someone_is_a_user_with_a_personal_list(night: Night) -> None:
+    user, rows = someone(night.store.root, RUN_DATE)
+    assert rows[0]["source"] == "personal"
+    assert [row["item_id"] for row in rows] == [row["item_id"] for row in lists(night)[user]]
+
+
+def test_an_export_is_verified_until_a_file_has_changed(night: Night) -> None:
+    assert verified(night.store.root, None).endswith("keep the contract.")
+    part = night.store.export(str(RUN_DATE)) / "popular" / "part-00000.parquet"
+    part.write_bytes(part.read_bytes() + b" ")
+    with pytest.raises(ExportRefused, match=r"popular/part-00000\.parquet"):
+        verified(night.store.root, RUN_DATE)
