@@ -68,6 +68,6 @@ class EvaluationSettings(BaseModel):
     )
     confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the bootstrap intervals.")
     slices: list[str] = Field(
-        default=[], description='Columns of users or items to measure each value of apart, e.g. ["country"].'
+        default=[], description='Columns of users or items whose values are measured separately, e.g. ["country"].'
     )
     new_days: float = Field(default=28, gt=0, description="A user is new for so many days after the first interaction.")
