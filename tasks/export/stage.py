@@ -17,6 +17,7 @@ from recmodels.popularity import Popularity
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.schema import contract, described
 from recmodels.ranking.rerank import Rules
+from tasks.compare.decision import ComparisonSummary
 from tasks.export.audit import audit
 from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.item_tables import popular_table, similar_tables
@@ -85,35 +86,21 @@ def export(
             )
             files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
             schema = described(out)
-        created = datetime.now(UTC).replace(microsecond=0)
-        measured = comparison["summary"]
-        manifest = {
-            "schema_version": contract()["schema_version"],
-            "export_id": export_id,
-            "run_date": str(night.run_date),
-            "cutoff": cutoff.isoformat(),
-            "champion": name,
-            "recipe": {key: champion.get("parameters", {}).get(key) for key in ("recommender", "params")},
-            "k": settings.k,
-            "repeats": settings.repeats,
-            "rules": settings.model_dump(include=set(ListSettings.model_fields) - {"k"}, exclude_defaults=True)
-            | {"roles": features.roles},
-            "users": profile["users_listed"],
-            "hash_key_env": settings.hash_key_env,
-            "cold_users": profile["cold_users"],
-            "rows": profile["rows"],
-            "delta_of": base["export_id"] if base is not None and has_delta else None,
-            "files": files,
-            "schema": schema,
-            "metrics": measured["metrics"],
-            "measured": {"k": measured["k"], "users": measured["users"]},
-            "created_at": created.isoformat(),
-            "valid_until": (created + timedelta(hours=settings.valid_hours)).isoformat(),
-            "nightrec_version": NIGHTREC_VERSION,
-            "code_version": code_version(),
-            "inputs": inputs,
-            "fingerprint": fingerprint,
-        }
+        made_from = {"inputs": inputs, "fingerprint": fingerprint}
+        delta_of = base["export_id"] if base is not None and has_delta else None
+        about = {"schema_version": contract()["schema_version"], "export_id": export_id}
+        about |= {"run_date": str(night.run_date), "cutoff": cutoff.isoformat(), "champion": name}
+        counts = {"users": profile["users_listed"], "cold_users": profile["cold_users"], "rows": profile["rows"]}
+        manifest = (
+            about
+            | {"recipe": {key: champion.get("parameters", {}).get(key) for key in ("recommender", "params")}}
+            | _lists_of(settings, features)
+            | counts
+            | {"delta_of": delta_of, "files": files, "schema": schema}
+            | _figures_of(ComparisonSummary.of_manifest(comparison))
+            | _valid_for(settings.valid_hours)
+            | made_from
+        )
         write_json(night.store.export_manifest(export_id), manifest)
         point_to(night.store, manifest)
         line["text"] = f"{profile['rows']:,} rows for {profile['users_listed']:,} users, as {export_id}"
@@ -164,3 +151,33 @@ def _published_ids(night: Night, settings: ExportSettings) -> pa.Array:
     """The ids of a night's users as they are published, in the order of the features."""
     user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     return hashed_ids(user_ids, key_in(settings.hash_key_env)) if settings.hash_key_env else user_ids
+
+
+def _lists_of(settings: ExportSettings, features: FeatureSettings) -> Json:
+    """What the lists are, as the manifest says it."""
+    rules = settings.model_dump(include=set(ListSettings.model_fields) - {"k"}, exclude_defaults=True)
+    return {
+        "k": settings.k,
+        "repeats": settings.repeats,
+        "rules": rules | {"roles": features.roles},
+        "hash_key_env": settings.hash_key_env,
+    }
+
+
+def _figures_of(comparison: ComparisonSummary) -> Json:
+    """What the winner was measured to be, as the manifest says it."""
+    return {
+        "metrics": {name: figure.json_ready() for name, figure in comparison.metrics.items()},
+        "measured": {"k": comparison.k, "users": comparison.users},
+    }
+
+
+def _valid_for(hours: float) -> Json:
+    """When the export was made, by what, and how long downstream jobs may rely on it."""
+    created = datetime.now(UTC).replace(microsecond=0)
+    return {
+        "created_at": created.isoformat(),
+        "valid_until": (created + timedelta(hours=hours)).isoformat(),
+        "nightrec_version": NIGHTREC_VERSION,
+        "code_version": code_version(),
+    }

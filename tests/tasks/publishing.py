@@ -52,7 +52,12 @@ def prepare_night(root: Path, run_date: date = RUN_DATE) -> Night:
 
 
 def publish(night: Night, k: int = K, fresh: bool = False, **rules: Any) -> Json:
-    comparison = {"metrics": {"ndcg": {"value": 0.5, "low": 0.4, "high": 0.6}}, "k": 10, "users": 5}
+    figures = {"ndcg": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    comparison = {"winner": "item_knn", "reason": "best", "metrics": figures, "failed": {}, "k": 10, "users": 5}
+    comparison |= {
+        "models": {"item_knn": figures},
+        "gate": {"winner": "item_knn", "reason": "best", "verdict": "first"},
+    }
     return export.fn(
         night,
         CUTOFF,
