@@ -48,7 +48,7 @@ def user_slices(
 
 
 def item_slices(prepared: Path, features: Path, settings: EvaluationSettings) -> Slices:
-    """The slices of the items: by popularity in the training window, and by category."""
+    """The slices of the items: by popularity in the training split, and by category."""
     count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
     by_popularity = np.argsort(-count, kind="stable")
     before = np.cumsum(count[by_popularity]) - count[by_popularity]  # interactions of the more popular ones

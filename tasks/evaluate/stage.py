@@ -64,7 +64,7 @@ def write_metrics(
 ) -> ModelSummary:
     """Write `per_user.parquet` (a row a measured user) and return each metric's mean with its interval.
 
-    With the `features` of the training window, figures beyond accuracy and slices as well.
+    With the `features` of the training split, figures beyond accuracy and slices as well.
     """
     users, truth = read_truth(prepared)
     available = read_available(prepared) | (settings.candidates == "all")

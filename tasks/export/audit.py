@@ -33,7 +33,7 @@ def audit(
 ) -> dict[str, Any]:
     """Count what breaks the contract, or the site's `rules`, in `export` and return the counts.
 
-    `data` is the full window that the lists were made from; `docs` a folder of Data Docs that gets a page more.
+    `data` is the full split that the lists were made from; `docs` a folder of Data Docs that gets one more page.
     `published` are the users' ids in the export, in the order of the features, where they are not their own.
     Memory is bounded by the interactions and some two million rows of lists.
 

@@ -94,10 +94,10 @@ def tune(
     def objective(trial: "optuna.Trial") -> float:
         params = {**fixed, **_suggest(trial, space)}
         values: list[float] = []
-        for window, part in enumerate(parts):
+        for fold, part in enumerate(parts):
             values.append(_measure(recommender, params, part, k, seed))
-            trial.report(float(np.mean(values)), window)
-            if window + 1 < len(parts) and trial.should_prune():
+            trial.report(float(np.mean(values)), fold)
+            if fold + 1 < len(parts) and trial.should_prune():
                 raise optuna.TrialPruned
         value = float(np.mean(values))
         say(f"trial {trial.number}: NDCG@{k} {value:.4f} with {trial.params}")
