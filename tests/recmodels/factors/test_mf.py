@@ -69,22 +69,6 @@ def test_unknown_users_and_items_get_the_mean_rating() -> None:
     assert MF().fit(data).predict(data, np.array([2]), np.array([2]))[0] == pytest.approx(3.5)
 
 
-def test_one_rating_moves_biases_and_factors_as_the_gradient_says() -> None:
-    from recmodels.factors import sgd
-
-    U, V = np.array([[1, 2]], np.float32), np.array([[3, -1]], np.float32)
-    b_u, b_i = np.array([0.5], np.float32), np.array([-0.5], np.float32)
-    one = np.zeros(1, np.int32)
-    sgd.mf_cell(
-        one, one, np.array([5], np.float32), np.array([0, 1]), np.float32(3), U, V, b_u, b_i,
-        np.float32(0.1), np.float32(0.01), np.float32(0.02), 0,
-    )  # fmt: skip
-    error = 5 - (3 + 0.5 - 0.5 + (1 * 3 + 2 * -1))  # 1
-    np.testing.assert_allclose(U[0], [1 + 0.1 * (error * 3 - 0.01 * 1), 2 + 0.1 * (error * -1 - 0.01 * 2)], rtol=1e-6)
-    np.testing.assert_allclose(V[0], [3 + 0.1 * (error * 1 - 0.01 * 3), -1 + 0.1 * (error * 2 + 0.01 * 1)], rtol=1e-6)
-    np.testing.assert_allclose([b_u[0], b_i[0]], [0.5 + 0.1 * (1 - 0.01), -0.5 + 0.1 * (1 + 0.01)], rtol=1e-6)
-
-
 def test_popularity_orders_what_ratings_cannot_tell_apart() -> None:
     data = Dataset.from_arrays([0, 1, 2, 3, 3], [1, 1, 1, 0, 2], rating=[3, 3, 3, 3, 3])
     assert MF().fit(data).recommend(data, np.array([3]), 1).items.tolist() == [[1]]

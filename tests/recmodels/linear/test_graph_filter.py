@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from recmodels.linear.graph_filter import GraphFilter
-from recmodels.linear.spectral import largest_eigenpairs
 from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, small_site
 
 
@@ -41,16 +40,6 @@ def test_scores_are_those_of_the_definition(rank: int) -> None:
     known = np.diff(data.indptr) > 0
     scores = model._score(data, np.arange(N_USERS, dtype=np.int32))
     np.testing.assert_allclose(scores[known], expected[known], atol=2e-5)
-
-
-def test_eigenpairs_are_those_of_the_dense_matrix() -> None:
-    matrix = small_site().matrix
-    values, vectors = largest_eigenpairs(matrix, 5, seed=0)
-    dense = matrix.toarray().astype(np.float64)
-    expected = np.linalg.eigvalsh(dense.T @ dense)[::-1][:5]
-    np.testing.assert_allclose(values, expected, rtol=1e-5)
-    np.testing.assert_allclose(vectors.T @ vectors, np.eye(5), atol=1e-5)
-    np.testing.assert_allclose(dense.T @ dense @ vectors, vectors * values, atol=1e-3)
 
 
 def test_contributions_add_up_to_the_score() -> None:

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
-from sklearn.metrics.pairwise import cosine_distances
 
 from recmodels.metrics import beyond_accuracy as beyond
-from recmodels.metrics.diversity import intra_list
 
 LISTS = np.array([[0, 1], [0, 2], [3, -1], [0, 1]], np.int32)
 USERS_OF_ITEM = np.array([8, 4, 1, 0])  # of 8 users
@@ -50,13 +47,3 @@ def test_identical_lists_have_the_same_items_in_the_same_places() -> None:
     many = np.argsort(np.random.default_rng(1).random((5000, 30)), axis=1)[:, :5].astype(np.int32)
     _, back, count = np.unique(many, axis=0, return_inverse=True, return_counts=True)
     assert beyond.identical_share(many) == (count[back.ravel()] > 1).mean()
-
-
-def test_diversity_is_the_mean_cosine_distance_of_scikit_learn() -> None:
-    rng = np.random.default_rng(2)
-    terms = rng.random((25, 8)) * (rng.random((25, 8)) < 0.5) + np.eye(25, 8)
-    terms[8:, 0] += 0.1
-    terms = (terms / np.linalg.norm(terms, axis=1, keepdims=True)).astype(np.float32)
-    lists = np.argsort(rng.random((30, 25)), axis=1)[:, :6].astype(np.int32)
-    expected = [cosine_distances(terms[row])[np.triu_indices(6, 1)].mean() for row in lists]
-    np.testing.assert_allclose(intra_list(lists, sparse.csr_array(terms)), expected, rtol=1e-5)

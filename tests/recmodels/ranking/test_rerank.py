@@ -209,12 +209,6 @@ def test_rules_come_back_from_their_file(tmp_path: Path) -> None:
         Rules.load(tmp_path / "nothing.parquet")
 
 
-def test_intra_list_diversity_is_one_minus_the_mean_cosine_of_pairs() -> None:
-    terms = sparse.csr_array(np.array([[1, 0], [0.8, 0.6], [0, 1]], np.float32))
-    lists = np.array([[0, 1, 2], [0, 2, -1], [1, -1, -1]], np.int32)
-    np.testing.assert_allclose(intra_list(lists, terms), [1 - (0.8 + 0 + 0.6) / 3, 1, np.nan], rtol=1e-6)
-
-
 def test_a_site_without_content_can_have_rules() -> None:
     bare = Dataset.from_arrays(DATA.user_index, DATA.item_index, n_users=N_USERS, n_items=N_ITEMS)
     rules = Rules(allowed=EVERYTHING, relevance_weight=0.5)
