@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field, ValidationError
 
+from recmodels.errors import NightrecError
 from tasks.compare.decision import Decision
 from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
 from tasks.store.files import Json, read_json
@@ -80,9 +81,18 @@ class NightRecord(Stored):
 
     @classmethod
     def of_night(cls, night: Night) -> Self | None:
-        """The record of a night; None where it has left none."""
+        """The record of a night; None where it has left none.
+
+        Raises:
+            NightrecError: its record is none that this version can read.
+        """
         content = read_json(night.summary)
-        return None if content is None else cls.of({"run_date": str(night.run_date)} | content)
+        try:
+            return None if content is None else cls.of({"run_date": str(night.run_date)} | content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise NightrecError(f"{night.summary} cannot be read: {where}: {first['msg']}.") from None
 
     def json_ready(self) -> Json:
         """As JSON, with the fields that were filled in."""

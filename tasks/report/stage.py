@@ -31,7 +31,7 @@ def recorded(night: Night) -> Iterator[Json]:
     """
     with _stages_of(night) as stages:
         night.sweep()
-        before = read_json(night.summary)
+        before, earlier = read_json(night.summary), _earlier_record(night)
         started = time.perf_counter()
         record: Json = {"run_date": str(night.run_date), "status": NightStatus.RUNNING, "started_at": now_text()}
         write_json(night.summary, record)
@@ -52,7 +52,7 @@ def recorded(night: Night) -> Iterator[Json]:
             record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}
             record["stages"] = [line.json_ready() for line in stages]
             now = NightRecord.of(record)
-            keeps = before is not None and _nothing_new(NightRecord.of(before), now)
+            keeps = before is not None and earlier is not None and _nothing_new(earlier, now)
             write_json(night.summary, before if before is not None and keeps else now.json_ready())
             if now.status != NightStatus.INTERRUPTED and not (keeps and up_to_date(night)):
                 _leave_page(night)
@@ -124,6 +124,14 @@ def _leave_page(night: Night) -> None:
     if FlowRunContext.get():  # without a run, Prefect would start a server for the artifact alone
         shown(lambda: show_page(night, page))
         shown(lambda: show_decision(night, page))
+
+
+def _earlier_record(night: Night) -> NightRecord | None:
+    """What an earlier run of the night has left, if this version can read it."""
+    try:
+        return NightRecord.of_night(night)
+    except NightrecError:
+        return None
 
 
 def _nothing_new(before: NightRecord, now: NightRecord) -> bool:

@@ -55,7 +55,10 @@ BuiltIn = DeltaSettings | PostgresSettings | RedisSettings
 
 
 class SinkSettings(BaseModel):
-    """Databases that are loaded with the current lists after each night; none by default (docs/export.md)."""
+    """Databases that are loaded with the current lists after each night; none by default (docs/export.md).
+
+    Any other table is a sink of your own (docs/how-to/own-sink.md).
+    """
 
     model_config = ConfigDict(extra="allow")  # any other table is a sink of the site's own, see `Sink`
     __pydantic_extra__: dict[str, Any]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from recmodels.errors import NightrecError
 from tasks.report.record import NightRecord, NightStatus
+from tasks.report.stage import recorded
 from tasks.store.files import read_json, write_json
 from tasks.store.paths import Night, Store
 from tests.tasks.site import RUN_DATE
@@ -55,3 +57,13 @@ def test_a_record_is_written_with_what_is_known_and_read_back(night: Night) -> N
     assert set(written) == {*BEFORE, "backtests"} - {"windows"}
     assert written["models"] == BEFORE["models"]
     assert NightRecord.of_night(night) == record
+
+
+def test_a_record_that_cannot_be_read_is_named_and_costs_no_night(night: Night) -> None:
+    write_json(night.summary, {"status": "on fire"})
+    with pytest.raises(NightrecError, match=r"night\.json cannot be read: status"):
+        NightRecord.of_night(night)
+    with recorded(night) as record:
+        record.update(export_id="x", winner="ease", reason="best")
+    found = NightRecord.of_night(night)
+    assert found is not None and found.status is NightStatus.PUBLISHED
