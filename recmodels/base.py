@@ -6,8 +6,8 @@ explanations. `recmodels.persistence` writes fitted models to files and reads th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -18,9 +18,9 @@ from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.ids import indices_of
-from recmodels.errors import DataRefused, NightrecError
+from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
-from recmodels.parameters import Renamed, check_model
+from recmodels.parameters import Renamed, check_model, defaults_of
 from recmodels.ranking.topk import TopK, top_k
 from recmodels.recommendations import Recommendations, SimilarItems
 
@@ -35,7 +35,16 @@ State: TypeAlias = dict[str, Any]  # arrays, sparse arrays, recommenders by name
 
 @dataclass
 class Recommender(ABC):
-    """Base of all recommenders; constructing one stores hyper-parameters and does nothing else."""
+    """Base of all recommenders: a dataclass whose fields are its hyper-parameters, as in scikit-learn.
+
+    Constructing one stores the hyper-parameters and does nothing else. `fit` checks them, learns the attributes that
+    end in an underscore, and returns the model. A subclass writes `_fit`, `_score` and `memory_needed`; with
+    `_affinity` and `_similar` it also explains its lists and finds similar items.
+
+    Attributes:
+        n_items_: How many items there were in the data that it was fitted on.
+        item_ids_: Their ids by index, if the data had ids, else None.
+    """
 
     needs_history: ClassVar[bool] = True
     """Whether a user of whom nothing is known has no list; popularity has one for everybody."""
@@ -79,16 +88,42 @@ class Recommender(ABC):
         return known if self.needs_history else np.ones_like(known)
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
-        """What each item of a history adds to the score of a target, at weight 1: [m]; None: cannot tell."""
+        """What an item of a history adds to the score of a target, for m pairs of them at weight 1: float32 [m].
+
+        None, whatever the pairs, if the score is no such sum: then no reasons are given.
+        """
         return None
 
     def _history(self, data: Dataset, users: Ints) -> Csr:
         """How much each item of their histories counts for some users: [b, n_items], items ascending in each row."""
         return data.matrix[users]
 
-    def _similar(self, items: Ints) -> Floats:
-        """How alike all items are to some of them: a new float32 [b, n_items], -inf without evidence."""
-        raise NotImplementedError
+    def _similar(self, items: Ints) -> Floats | None:
+        """Similarity of some items to all: a new float32 [b, n_items], -inf without evidence; None: it has none."""
+        return None
+
+    def __init_subclass__(cls) -> None:
+        if "__repr__" not in vars(cls):  # or `dataclass` writes one that shows every default
+            cls.__repr__ = Recommender.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """The class and the hyper-parameters that are not the defaults."""
+        defaults = defaults_of(type(self))
+        given = {name: value for name, value in self.get_params().items() if value != defaults[name]}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The hyper-parameters by name; `deep` changes nothing (it is scikit-learn's)."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.init}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change hyper-parameters by name; they count from the next `fit` on. Raises ConfigError for unknown names."""
+        for name in params.keys() - self.get_params().keys():
+            raise ConfigError(
+                f"{type(self).__name__} has no parameter {name!r}; it has: {', '.join(self.get_params())}."
+            )
+        vars(self).update(params)
+        return self
 
     def fit(self, data: Dataset, options: FitOptions = DEFAULTS) -> Self:
         """Learn from `data`; whatever was learned before is forgotten.
@@ -160,14 +195,13 @@ class Recommender(ABC):
         step = max(1, SCORE_BYTES // (4 * max(self.n_items_, k)))
         lists = [nothing(0, k)]
         for part in (items[i : i + step] for i in range(0, len(items), step)):
-            try:
-                alike = self._similar(part)
-            except NotImplementedError:
-                raise NightrecError(f"{type(self).__name__} cannot tell which items are alike.") from None
-            alike[np.arange(len(part)), part] = -np.inf
+            similarity = self._similar(part)
+            if similarity is None:
+                raise NightrecError(f"{type(self).__name__} has no similarity of items.")
+            similarity[np.arange(len(part)), part] = -np.inf
             if denied is not None:
-                alike[:, denied] = -np.inf
-            lists.append(top_k(alike, k))
+                similarity[:, denied] = -np.inf
+            lists.append(top_k(similarity, k))
         return joined(lists)
 
     def explain(self, data: Dataset, users: Iterable[Any], top: TopK) -> Ints:
@@ -179,13 +213,19 @@ class Recommender(ABC):
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
         """`explain` for checked arguments, by way of `_affinity`; a model may have reasons of its own."""
+        any_item = np.zeros(1, np.int32)
+        if self._affinity(any_item, any_item) is None:  # no need to pair anything
+            return np.full(top.items.shape, -1, np.int32)
+        return self._explained_in_parts(data, users, top, self._reasons)
+
+    def _explained_in_parts(
+        self, data: Dataset, users: Ints, top: TopK, reasons_of: Callable[[Csr, Ints], Ints]
+    ) -> Ints:
+        """What `reasons_of` says of histories [b, n_items] and lists [b, k], for so many users as memory allows."""
         reasons = np.full(top.items.shape, -1, np.int32)
-        mine = type(self)  # it cannot tell: no need to pair anything
-        if mine._affinity is Recommender._affinity and mine._reasons is Recommender._reasons:
-            return reasons
         sizes = np.diff(data.matrix.indptr)[users].astype(np.int64) * top.items.shape[1]
         for start, stop in chunks(sizes, PAIRS):
-            reasons[start:stop] = self._reasons(self._history(data, users[start:stop]), top.items[start:stop])
+            reasons[start:stop] = reasons_of(self._history(data, users[start:stop]), top.items[start:stop])
         return reasons
 
     def _restore(self, state: State) -> None:
@@ -206,6 +246,7 @@ class Recommender(ABC):
         return scores
 
     def _reasons(self, history: Csr, items: Ints) -> Ints:
+        """The item of each history [b, n_items] that adds most to each score of a list [b, k], -1 for none: [b, k]."""
         b, k = items.shape
         lengths = np.repeat(np.diff(history.indptr), k)  # [b * k]: history items to weigh for each recommendation
         ends = np.cumsum(lengths)
@@ -226,7 +267,7 @@ class Recommender(ABC):
 
     def _n_items(self) -> int:
         if not hasattr(self, "n_items_"):
-            raise NightrecError(f"{type(self).__name__} has learnt nothing yet; call fit first.")
+            raise NightrecError(f"{type(self).__name__} is not fitted yet; call fit first.")
         return self.n_items_
 
     def _checked(self, data: Dataset, users: Iterable[Any] | None, k: int, allowed: Bools | None) -> Ints:

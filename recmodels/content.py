@@ -23,21 +23,26 @@ class Content(Recommender):
     """Score of item i for user u = cos(p_u - balance g, t_i) + popularity log(1 + n_i) / log(1 + max n).
 
     t_i are the TF-IDF terms of i (length one), n_i the weight of its interactions. The profile p_u is the sum of
-    w_uj 2^(-age / half_life_days) t_j over the items j that the user has (less `dislikes` times those they had no
-    liking for), scaled to length one; an interaction's age counts from the user's last one. g is the direction of all
+    w_uj 2^(-age / half_life_days) t_j over the items j of the user's history (less `dislikes` times those they did
+    not like), scaled to length one; an interaction's age counts from the user's last one. g is the direction of all
     interactions together: what everybody has says little of a user. The idea is Rocchio's (1971); it reaches items
-    that nobody has had yet, while items that share no term with the profile are there by their popularity alone.
+    without any interaction, while items that share no term with the profile are there by their popularity alone.
+
+    Attributes:
+        terms_: The items' TF-IDF terms, rows of length one: sparse float32 [n_items, n_terms].
+        prior_: What popularity adds to each item's score: float32 [n_items].
+        general_: g, the direction of all interactions together: float32 [n_terms].
     """
 
     popularity: Annotated[float, Ge(0)] = 0.75
-    """How far the most popular item is ahead of one that nobody has had; 0: content alone."""
+    """How far the most popular item is ahead of one without interactions; 0: content alone."""
     balance: Annotated[float, Ge(0), Lt(1)] = 0.3
     """Share of the general profile that is taken off each user's, below 1."""
     half_life_days: Annotated[float, Gt(0)] | None = 30.0
-    """An interaction counts half that is so much older than the user's last one; None: all count alike."""
+    """An interaction counts half that is so much older than the user's last one; None: all count the same."""
     dislikes: Annotated[float, Ge(0)] = 0.0
-    """How much items count against their terms that the user rated below their own mean, and that are not learnt
-    from (weight 0)."""
+    """How much items count against their terms that the user rated below their own mean, and that are excluded
+    from training (weight 0)."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         if data.terms.nnz == 0:
@@ -54,15 +59,15 @@ class Content(Recommender):
         norms = np.sqrt(profiles.multiply(profiles).sum(axis=1))
         profiles.data /= np.repeat(np.maximum(norms, TINY), np.diff(profiles.indptr))
         scores = positive_evidence(profiles @ self.terms_.T.tocsr())
-        alike = np.isfinite(scores)
+        similar = np.isfinite(scores)
         np.maximum(scores, 0, out=scores)
         if self.balance:  # |p - b g|² = 1 - 2 b p·g + b²
             plain = 1 - 2 * self.balance * (profiles @ self.general_) + self.balance**2
             scores -= self.balance * (self.terms_ @ self.general_)
             scores /= np.sqrt(np.maximum(plain, TINY))[:, None]
-            scores[norms == 0] = 0  # without a profile all items are alike
+            scores[norms == 0] = 0  # without a profile all items are equally similar
         scores += self.prior_
-        scores[~alike & (self.prior_ <= 0)] = -np.inf
+        scores[~similar & (self.prior_ <= 0)] = -np.inf
         return scores
 
     def _similar(self, items: Ints) -> Floats:
@@ -116,9 +121,9 @@ class Content(Recommender):
         mean = np.asarray(rated.sum(axis=1)) / np.maximum(np.diff(rated.indptr), 1)
         below = rated.data < np.repeat(mean, np.diff(rated.indptr))
         rated.data = np.where(below, np.float32(-self.dislikes), np.float32(0))
-        learnt = liked.copy()
-        learnt.data[:] = 1
-        signed: Csr = liked + (rated - rated.multiply(learnt))
+        trained = liked.copy()
+        trained.data[:] = 1
+        signed: Csr = liked + (rated - rated.multiply(trained))
         return signed
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:

@@ -41,7 +41,7 @@ def serve(
 ) -> Lists:
     """Lists of min(k, eligible) items for each of `users`, from the model first and then from the fallback.
 
-    Eligible are the allowed items that the user does not have (any allowed item with `repeats`). Users with fewer
+    Eligible are the allowed items that the user has not seen (any allowed item with `repeats`). Users with fewer
     than `min_history` interactions get only the fallback, which must be able to rank every item, as `Popularity`
     does; so do users without any, unless the model knows them from the user table. The j-th fallback item scores
     last - (j - 1) / k, `last` being the score of the model's last item (1 where it has none): finite, and never rising.
@@ -54,7 +54,7 @@ def serve(
     if rules is not None:
         return _under_rules(model, fallback, data, users, k, rules, allowed, repeats, min_history, explain)
     top = model.recommend(data, users, k, allowed=allowed, repeats=repeats)
-    top.items[_strange(model, data, users, min_history)] = -1
+    top.items[_gets_only_fallback(model, data, users, min_history)] = -1
     items, scores = top.items.copy(), top.scores.copy()
     short = np.flatnonzero(top.items[:, -1] < 0)
     step = max(1, COMPARED // (2 * k * k))
@@ -98,7 +98,7 @@ def _under_rules(
     fresh = allowed & rules.new if rules.new is not None else np.zeros_like(allowed)
     lengths = rules.wanted(users, k)
     needed = rules.new_wanted(lengths)
-    few = _strange(model, data, users, min_history)
+    few = _gets_only_fallback(model, data, users, min_history)
     pins = _pinned(rules, data, users, allowed, repeats)
 
     def own_items(rows: Ints, m: int, among: Bools) -> TopK:
@@ -144,8 +144,8 @@ def _under_rules(
     return Lists(users, items, _falling(scores, own, cold, items >= 0), cold, reasons, pinned)
 
 
-def _strange(model: Recommender, data: Dataset, users: Ints, min_history: int) -> Bools:
-    """Who gets only the fallback: [n]."""
+def _gets_only_fallback(model: Recommender, data: Dataset, users: Ints, min_history: int) -> Bools:
+    """Users with too short a history, whom the model does not know otherwise: bool [n]."""
     history = np.diff(data.indptr)[users]
     if not model.needs_history:
         return np.asarray(history < min_history)

@@ -104,6 +104,11 @@ def parameters_of(kind: type) -> list[Parameter]:
     ]
 
 
+def defaults_of(kind: type) -> dict[str, Any]:
+    """The defaults of the hyper-parameters, by name."""
+    return {name: parameter.default for name, parameter in _declared(kind).items()}
+
+
 def check(kind: type, values: Mapping[str, Any], name: str) -> None:
     """Raise ConfigError unless every value is of its parameter's type and within its range.
 
@@ -124,7 +129,7 @@ def check(kind: type, values: Mapping[str, Any], name: str) -> None:
 def check_model(model: Any) -> None:
     """`check` for what a model has been constructed with, where that is not the default."""
     kind: type = type(model)
-    given = {name: (getattr(model, name), parameter.default) for name, parameter in _declared(kind).items()}
+    given = {name: (getattr(model, name), default) for name, default in defaults_of(kind).items()}
     check(kind, {name: value for name, (value, default) in given.items() if value is not default}, kind.__name__)
 
 

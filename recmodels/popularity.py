@@ -22,10 +22,13 @@ class Popularity(Recommender):
 
     Items with no such interaction come after all others, by their share of all weight since the beginning (score
     share - 1, in [-1, 0]): so everybody can be given as many items as the catalogue has.
+
+    Attributes:
+        scores_: The items' scores: float32 [n_items].
     """
 
     days: Annotated[float, Gt(0)] | None = None
-    """Only interactions of the last so many days before the window's end count; None: all."""
+    """Only interactions of the last so many days before the end of the data count; None: all."""
     half_life_days: Annotated[float, Gt(0), Search(values=(None, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0))] | None = None
     """An interaction counts half after so many days; None: it always counts in full."""
 

@@ -1,4 +1,4 @@
-"""Compile the kernels ahead of the first night: ``python -m recmodels.precompile``.
+"""Compile the kernels ahead of the first night: `python -m recmodels.precompile`.
 
 Numba keeps the machine code, so that this takes half a minute once, and no fit has to wait for it.
 """

@@ -121,7 +121,7 @@ class RecommenderContract(ABC):
 
     @abstractmethod
     def make(self) -> Recommender:
-        """A recommender that has learnt nothing yet."""
+        """A recommender that is not fitted yet."""
 
     @pytest.fixture
     def data(self) -> Dataset:
@@ -131,20 +131,28 @@ class RecommenderContract(ABC):
     def model(self, data: Dataset) -> Recommender:
         return self.make().fit(data)
 
-    def alike(self, model: Recommender, k: int, **options: np.ndarray) -> TopK | None:
-        """What is most alike to each item; None where the model says that it cannot tell."""
+    def similar(self, model: Recommender, k: int, **options: np.ndarray) -> TopK | None:
+        """The items most similar to each item; None where the model says that it has no similarity."""
         try:
             return model.similar_items(self.catalogue, k, **options)
         except NightrecError as error:
-            assert str(error) == f"{type(model).__name__} cannot tell which items are alike."
+            assert str(error) == f"{type(model).__name__} has no similarity of items."
             return None
 
-    def test_construction_learns_nothing_and_fit_returns_self(self, data: Dataset) -> None:
+    def test_construction_stores_parameters_only_and_fit_returns_self(self, data: Dataset) -> None:
         model = self.make()
         assert set(vars(model)) == {field.name for field in fields(model)}
         with pytest.raises(NightrecError, match="call fit first"):
             model.recommend(data, self.everybody, 5)
         assert model.fit(data) is model
+
+    def test_it_can_be_cloned_as_an_estimator_of_scikit_learn(self) -> None:
+        model = self.make()
+        params = model.get_params()
+        again = type(model)(**params)
+        assert again == model and all(again.get_params()[name] is value for name, value in params.items())
+        assert again.set_params(**params) is again
+        assert repr(model).startswith(f"{type(model).__name__}(")
 
     def test_lists_are_ranked_finite_and_without_repeats(self, model: Recommender, data: Dataset) -> None:
         top = model.recommend(data, self.everybody, 10)
@@ -309,8 +317,8 @@ class RecommenderContract(ABC):
         np.testing.assert_array_equal(
             model.explain(data, self.everybody, top), loaded.explain(data, self.everybody, top)
         )
-        if alike := self.alike(model, 5):
-            assert_same(alike, loaded.similar_items(self.catalogue, 5))
+        if similar := self.similar(model, 5):
+            assert_same(similar, loaded.similar_items(self.catalogue, 5))
 
     def test_reasons_are_items_of_the_users_own_history(self, model: Recommender, data: Dataset) -> None:
         top = model.recommend(data, self.everybody, 10)
@@ -327,7 +335,7 @@ class RecommenderContract(ABC):
         model = self.make().fit(data)
         top = model.recommend(data, users, 10, allowed=allowed)
         model.explain(data, users, top)
-        self.alike(model, 10, allowed=allowed)
+        self.similar(model, 10, allowed=allowed)
         for field in fields(Dataset):
             before, after = getattr(untouched, field.name), getattr(data, field.name)
             if isinstance(before, sparse.csr_array):
@@ -355,8 +363,8 @@ class RecommenderContract(ABC):
         top = self.make().fit(identity).recommend(identity, np.arange(10), 10, repeats=True)
         assert np.isfinite(top.scores[top.items >= 0]).all()
 
-    def test_items_that_are_alike_are_ranked_and_never_the_item_itself(self, model: Recommender) -> None:
-        if (top := self.alike(model, N_ITEMS)) is None:
+    def test_similar_items_are_ranked_and_never_the_item_itself(self, model: Recommender) -> None:
+        if (top := self.similar(model, N_ITEMS)) is None:
             return
         assert top.items.dtype == np.int32 and top.scores.dtype == np.float32
         assert top.items.shape == top.scores.shape == (N_ITEMS, N_ITEMS)
@@ -369,8 +377,8 @@ class RecommenderContract(ABC):
         tied = (top.scores[:, 1:] == top.scores[:, :-1]) & listed[:, 1:]
         assert (top.items[:, 1:] > top.items[:, :-1])[tied].all()
 
-    def test_which_items_are_alike_depends_on_nothing_else_that_is_asked(self, model: Recommender) -> None:
-        if (top := self.alike(model, 10)) is None:
+    def test_similar_items_depend_on_nothing_else_that_is_asked(self, model: Recommender) -> None:
+        if (top := self.similar(model, 10)) is None:
             return
         short = model.similar_items(self.catalogue, 3)
         assert_same(short, TopK(top.items[:, :3], top.scores[:, :3]))
@@ -378,9 +386,9 @@ class RecommenderContract(ABC):
         assert_same(alone, TopK(top.items[[7]], top.scores[[7]]))
         assert model.similar_items(np.array([], dtype=np.int64), 3).items.shape == (0, 3)
 
-    def test_items_that_are_not_allowed_are_not_named_as_alike(self, model: Recommender) -> None:
+    def test_items_that_are_not_allowed_are_not_named_as_similar(self, model: Recommender) -> None:
         allowed = np.arange(N_ITEMS) % 3 != 0
-        if (top := self.alike(model, N_ITEMS, allowed=allowed)) is None:
+        if (top := self.similar(model, N_ITEMS, allowed=allowed)) is None:
             return
         assert allowed[top.items[top.items >= 0]].all()
         everything = model.similar_items(self.catalogue, N_ITEMS)

@@ -209,7 +209,7 @@ class Ensemble(Recommender):
                 return model._similar_items(items, k, allowed)
             except NightrecError:
                 continue
-        raise NightrecError("Ensemble cannot tell which items are alike.")
+        raise NightrecError("Ensemble has no similarity of items.")
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
         """The reason of the member with the largest weight that names one."""

@@ -13,6 +13,7 @@ from recmodels.data.arrays import Csr, Doubles, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
 from recmodels.parameters import Renamed, Search, Seed
+from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct
 
 ROW_PARTS = 64  # into how many parts the rows are divided, of about as many entries each, for dynamic scheduling
@@ -129,6 +130,10 @@ class ALS(DotProduct):
         vectors = np.zeros((len(users), self.item_vectors_.shape[1]), np.float32)
         _solve(vectors, self.item_vectors_, histories, self.gram_diagonal_, penalty, EXACT_STEPS, EXACT_TOLERANCE)
         return vectors
+
+    def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
+        """The item of the history that adds most to the score, which is a sum over the history (Hu et al., 5)."""
+        return self._explained_in_parts(data, users, top, self._reasons)
 
     def _reasons(self, history: Csr, items: Ints) -> Ints:
         from recmodels.factors import als_kernels as kernels

@@ -71,5 +71,5 @@ def test_similar_items_are_by_the_cosine_of_their_vectors() -> None:
 
 
 def test_a_model_without_an_answer_says_so() -> None:
-    with pytest.raises(NightrecError, match="Popularity cannot tell which items are alike"):
+    with pytest.raises(NightrecError, match="Popularity has no similarity of items"):
         Popularity().fit(small_site()).similar_items(np.array([0]), 3)

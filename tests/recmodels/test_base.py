@@ -1,0 +1,45 @@
+"""A recommender follows scikit-learn's conventions, and says plainly what it cannot do."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from recmodels.ensemble.model import Ensemble
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.factors.als import ALS
+from recmodels.popularity import Popularity
+from recmodels.testing import N_USERS, small_site
+from recmodels.transformer.model import Transformer
+
+
+def test_a_clone_has_the_parameters_and_is_not_fitted() -> None:
+    model = ALS(factors=4, iterations=1).fit(small_site())
+    again = clone(model)
+    assert again == model and again is not model
+    with pytest.raises(NightrecError, match="ALS is not fitted yet; call fit first"):
+        again.recommend(small_site(), np.arange(3), 5)
+    assert clone(Ensemble(members=["als", "ease"])).members == ["als", "ease"]
+
+
+def test_parameters_are_set_by_name() -> None:
+    model = ALS().set_params(factors=8, seed=3)
+    assert model == ALS(factors=8, seed=3) and model.get_params()["factors"] == 8
+    with pytest.raises(ConfigError, match=r"ALS has no parameter 'factor'; it has: factors, regularization"):
+        model.set_params(factor=8)
+    with pytest.raises(ConfigError, match="ALS: factors is 0"):
+        model.set_params(factors=0).fit(small_site())
+
+
+def test_a_model_is_shown_with_what_is_not_the_default() -> None:
+    assert repr(ALS()) == "ALS()"
+    assert repr(ALS(factors=8, seed=0)) == "ALS(factors=8)"
+    assert repr(Transformer(block="sasrec", dropout=0.1)) == "Transformer(dropout=0.1, block='sasrec')"
+    assert repr(Popularity(days=7.0)) == "Popularity(days=7.0)"
+
+
+def test_a_model_without_reasons_or_similarity_says_so() -> None:
+    data, everybody = small_site(), np.arange(N_USERS)
+    model = Popularity().fit(data)
+    assert (model.explain(data, everybody, model.recommend(data, everybody, 5)) == -1).all()
+    with pytest.raises(NightrecError, match="Popularity has no similarity of items"):
+        model.similar_items(np.array([0]), 5)
