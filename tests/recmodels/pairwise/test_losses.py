@@ -1,13 +1,11 @@
-"""The losses of pairs, against their definitions; gradients of sparse products, against those of dense ones."""
+"""The losses of pairs, against their definitions."""
 
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
 from torch.nn import functional
 
 from recmodels.pairwise import losses
-from recmodels.pairwise.sparse_products import Sparse, pair_products
 
 torch.set_num_threads(1)
 
@@ -88,20 +86,3 @@ def test_softmax_of_products_is_that_of_their_scores(monkeypatch: pytest.MonkeyP
     expected = losses.softmax(scores, rows, scored, weights.exp(), log_counts)
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(gradients, torch.autograd.grad(3 * expected, parameters))
-
-
-def test_products_and_their_gradients_are_those_of_dense_matrices() -> None:
-    generator = torch.Generator().manual_seed(0)
-    left, right = (torch.randn(n, 4, generator=generator, requires_grad=True) for n in (3, 6))
-    matrix = sparse.random_array((3, 6), density=0.5, rng=np.random.default_rng(0), dtype=np.float32).tocsr()
-    rows, columns = torch.tensor([0, 0, 2, 2, 2]), torch.tensor([5, 1, 0, 5, 3])
-    pull = torch.tensor([1.0, -2.0, 0.5, 3.0, 1.0])
-    ours = (pair_products(left, right, rows, columns, torch.tensor([0, 2, 2, 5])) * pull).sum()
-    ours = ours + (Sparse(matrix, "cpu").times(right) ** 2).sum()
-    dense = ((left[rows] * right[columns]).sum(dim=1) * pull).sum()
-    dense = dense + ((torch.from_numpy(matrix.toarray()) @ right) ** 2).sum()
-    torch.testing.assert_close(ours, dense)
-    for one, other in zip(
-        torch.autograd.grad(ours, (left, right)), torch.autograd.grad(dense, (left, right)), strict=True
-    ):
-        torch.testing.assert_close(one, other)

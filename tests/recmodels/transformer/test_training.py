@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from recmodels.compute import device
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
@@ -105,19 +104,3 @@ def test_memory_that_is_short_halves_the_step_and_says_so(
     halved = Transformer(**TINY, dropout=0.0).fit(small_site())
     np.testing.assert_allclose(halved.item_vectors_, whole.item_vectors_, atol=1e-4)  # the same gradient, in two parts
     assert "steps are now taken in 2 parts" in caplog.text
-
-
-def test_two_devices_train_to_the_weights_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = Transformer(**TINY, dropout=0.0).fit(small_site())
-    monkeypatch.setattr(device, "names", lambda: ["cpu", "cpu"])
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    two = Transformer(**TINY, dropout=0.0).fit(small_site())
-    np.testing.assert_allclose(two.item_vectors_, one.item_vectors_, atol=1e-5)
-    assert [epoch["ndcg"] for epoch in two.epochs_] == [epoch["ndcg"] for epoch in one.epochs_]
-
-
-def test_a_failure_on_one_of_several_devices_is_raised_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "names", lambda: ["cpu", "cpu"])
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    with pytest.raises(NightrecError, match=r"^The transformer diverged in epoch 1.*give a learning_rate below 1e"):
-        Transformer(**TINY | {"epochs": 5}, learning_rate=1e30).fit(small_site())

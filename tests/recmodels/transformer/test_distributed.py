@@ -1,0 +1,26 @@
+"""One training shared by several devices."""
+
+import numpy as np
+import pytest
+
+from recmodels.compute import device
+from recmodels.errors import NightrecError
+from recmodels.transformer.model import Transformer
+from tests.recmodels.contract import small_site
+from tests.recmodels.sequences import TINY
+
+
+def test_two_devices_train_to_the_weights_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Transformer(**TINY, dropout=0.0).fit(small_site())
+    monkeypatch.setattr(device, "names", lambda: ["cpu", "cpu"])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    two = Transformer(**TINY, dropout=0.0).fit(small_site())
+    np.testing.assert_allclose(two.item_vectors_, one.item_vectors_, atol=1e-5)
+    assert [epoch["ndcg"] for epoch in two.epochs_] == [epoch["ndcg"] for epoch in one.epochs_]
+
+
+def test_a_failure_on_one_of_several_devices_is_raised_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "names", lambda: ["cpu", "cpu"])
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with pytest.raises(NightrecError, match=r"^The transformer diverged in epoch 1.*give a learning_rate below 1e"):
+        Transformer(**TINY | {"epochs": 5}, learning_rate=1e30).fit(small_site())
