@@ -5,8 +5,8 @@ import pytest
 
 from recmodels.compute import device
 from recmodels.errors import NightrecError
+from recmodels.testing import small_site
 from recmodels.transformer.model import Transformer
-from tests.recmodels.contract import small_site
 from tests.recmodels.sequences import TINY
 
 
