@@ -38,6 +38,7 @@ def test_two_groups_of_users_get_the_items_of_their_group(candidates: int) -> No
     assert taste[users[:, None], top.items].mean() > 0.95
 
 
+@pytest.mark.parametrize("change", [{"popularity_exponent": 0.5}, {"negative_exponent": 0.75}])
 def test_the_tail_is_recommended_more_where_the_head_counts_less(change: dict[str, float]) -> None:
     data = head_and_tail()
     shares = []

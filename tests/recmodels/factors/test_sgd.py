@@ -49,7 +49,6 @@ def test_negatives_are_drawn_by_sampling_probability_within_the_block() -> None:
     assert drawn[2] == 0
 
 
-@pytest.mark.parametrize("change", [{"popularity_exponent": 0.5}, {"negative_exponent": 0.75}])
 def test_every_pair_lies_in_the_cell_of_its_blocks_once() -> None:
     data, _ = two_tastes()
     rng = np.random.default_rng(0)
