@@ -1,7 +1,5 @@
 """The command line, `nightrec`. Heavy imports wait until a command needs them."""
 
-import logging
-import os
 import sys
 
 import click
@@ -15,6 +13,7 @@ from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
 from flows.cli.operate import deploy, serve, worker
 from flows.cli.site import demo, init
+from flows.operate.server import quiet_prefect
 from recmodels.errors import NightrecError
 
 
@@ -54,23 +53,6 @@ for command in (
     models, tune, init, demo, serve, deploy, worker,
 ):  # fmt: skip
     nightrec.add_command(command)
-
-
-def quiet_prefect(debug: bool) -> None:
-    """Prefect with its embedded server where no other is configured, without telemetry, its log kept to its UI."""
-    defaults = {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "nightrec",
-        "GX_ANALYTICS_ENABLED": "false",
-    }
-    if not debug:
-        defaults |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-    logging.raiseExceptions = debug  # an interrupted night cannot send its last log lines, and that is no news
 
 
 if __name__ == "__main__":

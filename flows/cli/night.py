@@ -1,7 +1,5 @@
 """The commands that run nights, or a part of one: `run`, `backfill` and `validate`."""
 
-import importlib
-import threading
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -44,16 +42,10 @@ def run(
     if forced_model is not None:
         check_forced_model(settings, store, run_date, forced_model)
     from flows.cli.console import console, progress, show_night
-    from flows.operate.server import embedded_server
-    from tasks.store.locking import held
+    from flows.in_process import run_in_process
 
-    with progress(console), held(store) as lease, embedded_server() as ready:
-        from flows.nightly import night
-
-        if fresh or not store.night(run_date).valid.exists():
-            warm_up("great_expectations")
-        ready()
-        record = night(settings, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model, lease=lease)
+    with progress(console):
+        record = run_in_process(settings, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model)
     show_night(settings.store, record)
 
 
@@ -78,6 +70,7 @@ def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, para
     check_installed(settings)
     options = BackfillOptions(first=first, last=last, parallel=parallel, publish=publish, fresh=fresh)
     from flows.cli.console import console, progress
+    from flows.in_process import warm_up
     from flows.operate.server import embedded_server
     from tasks.store.locking import held
 
@@ -97,6 +90,7 @@ def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, para
 def validate(settings: "NightConfig", run_date: date, fresh: bool) -> None:
     """Read and check the inputs, and stop there."""
     from flows.cli.console import console, progress
+    from flows.in_process import warm_up
     from flows.operate.server import embedded_server
 
     with progress(console), embedded_server() as ready:
@@ -109,8 +103,3 @@ def validate(settings: "NightConfig", run_date: date, fresh: bool) -> None:
         f"{record['interactions']:,} interactions are fit to train on, {record['quarantined']:,} rows were "
         f"quarantined in {record['quarantine']}."
     )
-
-
-def warm_up(module: str) -> None:
-    """Import a slow module in the background, while Prefect's server starts."""
-    threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()

@@ -1,5 +1,6 @@
 """Prefect's server for nights that are run where none is configured: it ends with the night, however that ends."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from recmodels.errors import NightrecError
 
@@ -30,15 +32,23 @@ def embedded_server() -> Iterator[Callable[[], None]]:
     if PREFECT_API_URL.value():
         yield lambda: None
         return
+    api, server = _own_server()
+    if server.poll() is not None:  # it was stopped since
+        _own_server.cache_clear()
+        api, server = _own_server()
+    with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield lambda: wait_for(f"{api}/health", server)
+    # The server is needed until Python exits: Prefect sends its last log lines then.
+
+
+@cache
+def _own_server() -> tuple[str, "subprocess.Popen[bytes]"]:
+    """Start the server of this process, once: its address, and the server."""
     port = free_port()
     uvicorn = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
     settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-    server = guarded([*uvicorn, *options], settings)
-    api = f"http://127.0.0.1:{port}/api"
-    with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield lambda: wait_for(f"{api}/health", server)
-    # The server is needed until Python exits: Prefect sends its last log lines then.
+    return f"http://127.0.0.1:{port}/api", guarded([*uvicorn, *options], settings)
 
 
 def free_port() -> int:
@@ -71,3 +81,20 @@ def wait_for(health: str, server: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.1)
     server.kill()
     raise NightrecError(f"Prefect's server did not start within {PATIENCE} s; try again, or set PREFECT_API_URL.")
+
+
+def quiet_prefect(debug: bool) -> None:
+    """Prefect with its embedded server where no other is configured, without telemetry, its log kept to its UI."""
+    defaults = {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "nightrec",
+        "GX_ANALYTICS_ENABLED": "false",
+    }
+    if not debug:
+        defaults |= {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    logging.raiseExceptions = debug  # an interrupted night cannot send its last log lines, and that is no news

@@ -40,6 +40,10 @@ class Store:
         """The exports that are kept, with when that was asked for."""
         return self.root / "pins.json"
 
+    def input(self, table: str) -> Path:
+        """A table that was given as a data frame."""
+        return self.root / "inputs" / f"{table}.parquet"
+
     @property
     def demo(self) -> Path:
         return self.root / "demo"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROUNDS, TASKS = 3, 19
 EMPTY_FLOW = f"""
-from flows.cli.app import quiet_prefect
+from flows.operate.server import quiet_prefect
 from flows.operate.server import embedded_server
 quiet_prefect(debug=False)
 with embedded_server() as ready:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.app import quiet_prefect
-from flows.operate.server import embedded_server
+from flows.operate.server import embedded_server, quiet_prefect
 from tests.flows.running import Demo, Ran, ended, start
 from tests.flows.sites import DAY, write
 from tests.prefect_homes import new_home

@@ -1,0 +1,168 @@
+"""A night from Python: `run_night`, for a notebook or a program of one's own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+from flows.operate.server import quiet_prefect
+from flows.settings.checks import check_forced_model, check_installed
+from flows.settings.site import NightConfig, load
+from recmodels.errors import ConfigError, NightrecError
+from tasks.ingest.reading.inputs import check_inputs
+from tasks.store.files import TEMPORARY, Json, sha256
+from tasks.store.paths import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Table: TypeAlias = Union[str, Path, "pd.DataFrame", "pa.Table"]
+"""A file, a folder or a glob; or the table itself."""
+
+
+@dataclass(frozen=True)
+class NightResult:
+    """What came of a night.
+
+    Attributes:
+        run_date: the night's date.
+        winner: the model whose lists are published (in a dry run: would be).
+        reason: why it won.
+        metrics: the figures of every model, by its name and that of the metric, such as `metrics["als"]["ndcg"]`.
+        failed: why models could not be measured, by name.
+        export_id: of the export; None in a dry run.
+        store: the site's folder.
+        record: all that the night has left in its `night.json`.
+    """
+
+    run_date: date
+    winner: str
+    reason: str
+    metrics: dict[str, dict[str, float]]
+    failed: dict[str, str]
+    export_id: str | None
+    store: Path
+    record: Json
+
+    def lists(self) -> "pd.DataFrame":
+        """The published lists: user_id, rank, item_id, score, reason and so on, a row an item of a user's list.
+
+        Raises:
+            NightrecError: nothing was published, or the export was removed since.
+        """
+        frame: pd.DataFrame = self.table("topk").to_pandas()
+        return frame
+
+    def table(self, name: str = "topk") -> "pa.Table":
+        """A table of the export as Arrow: `topk`, `popular` or `similar`.
+
+        Raises:
+            NightrecError: nothing was published, or the export was removed since.
+        """
+        from recmodels.published.reader import Export
+
+        if self.export_id is None:
+            raise NightrecError(f"The night {self.run_date} was a dry run: nothing was published.")
+        return Export.named(self.store, self.export_id).table(name)
+
+
+def run_night(
+    interactions: Table | None = None,
+    items: Table | None = None,
+    users: Table | None = None,
+    *,
+    store: str | Path | None = None,
+    run_date: date | str | None = None,
+    models: Sequence[str] | None = None,
+    config: str | Path | NightConfig | None = None,
+    columns: Mapping[str, str] | None = None,
+    k: int | None = None,
+    forced_model: str | None = None,
+    dry_run: bool = False,
+    fresh: bool = False,
+) -> NightResult:
+    """Run one night in this process, as `nightrec run` does.
+
+    Args:
+        interactions: who did what, when: `user_id`, `item_id`, `timestamp`, and maybe `rating` and `event`. Without
+            them, and without inputs in the configuration, the night is that of the built-in demo site.
+        items: the catalogue.
+        users: the users.
+        store: the site's folder; as configured (`store`), if not given. Tables that are given as such are written to
+            its folder `inputs/`.
+        run_date: the night's date; it sees the data before 00:00 of that day. Today, if not given.
+        models: only these compete, with the popularity baseline; all that are configured, if not given.
+        config: settings, or the file they are in; without it every setting has its default.
+        columns: our names of the columns of the interactions, and yours.
+        k: items in an exported list.
+        forced_model: the model to publish, whatever the gate says.
+        dry_run: train and compare, and publish nothing.
+        fresh: do everything again, whatever is done already.
+
+    Returns:
+        The winner, its figures, and the lists.
+
+    Raises:
+        ConfigError: an argument or a setting is wrong.
+        NightrecError: the night failed; `DataRefused`, `GateRefused` and `ExportRefused` among them say who refused.
+    """
+    settings = config if isinstance(config, NightConfig) else load(Path(config)) if config else NightConfig()
+    settings = settings.model_copy(update={"store": Path(store if store is not None else settings.store).absolute()})
+    folder = Store(settings.store)
+    tables = {"interactions": interactions, "items": items, "users": users}
+    paths = {name: (_path_of(table, name, folder), None) for name, table in tables.items()}
+    settings = settings.with_inputs({**paths, "interactions": (paths["interactions"][0], _texts(columns))}, None)
+    if models is not None:
+        settings = settings.only(list(models))
+    settings = settings.with_k(k)
+    day = date.fromisoformat(run_date) if isinstance(run_date, str) else run_date or settings.today()
+    if (found := settings.tables()) is not None:
+        check_inputs(found)
+    check_installed(settings)
+    if forced_model is not None:
+        check_forced_model(settings, folder, day, forced_model)
+    quiet_prefect(debug=False)
+    from flows.in_process import run_in_process
+
+    record = run_in_process(settings, day, fresh=fresh, dry_run=dry_run, forced_model=forced_model)
+    return NightResult(
+        run_date=day,
+        winner=record["winner"],
+        reason=record["reason"],
+        metrics={
+            model: {metric: figure["value"] for metric, figure in figures.items()}
+            for model, figures in record["models"].items()
+        },
+        failed=record["failed"],
+        export_id=record.get("export_id"),
+        store=folder.root,
+        record=record,
+    )
+
+
+def _texts(columns: Mapping[str, str] | None) -> dict[str, str] | None:
+    return None if columns is None else dict(columns)
+
+
+def _path_of(table: Table | None, name: str, store: Store) -> str | None:
+    """Where a table is; one that is given as such is written into the store, unless the same is there already."""
+    if table is None or isinstance(table, str | Path):
+        return None if table is None else str(table)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = store.input(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path.with_name(f"{TEMPORARY}{path.name}")
+    try:
+        arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ConfigError(f"{name}: a column of the data frame has values of several types: {error.args[0]}.") from None
+    pq.write_table(arrow, written)
+    if path.exists() and sha256(path) == sha256(written):  # a night of the same table is not done again
+        written.unlink()
+    else:
+        written.replace(path)
+    return str(path)

@@ -1,0 +1,34 @@
+"""One night in this process: its store held, and Prefect's server beside it unless one is configured."""
+
+import importlib
+import threading
+from datetime import date
+
+from flows.operate.server import embedded_server
+from flows.settings.site import NightConfig
+from tasks.store.files import Json
+from tasks.store.locking import held
+from tasks.store.paths import Store
+
+
+def run_in_process(
+    config: NightConfig, run_date: date, *, fresh: bool, dry_run: bool, forced_model: str | None
+) -> Json:
+    """Run a night and return its record.
+
+    Raises:
+        NightrecError: it failed, or another one is at work in the store.
+    """
+    store = Store(config.store.absolute())
+    with held(store) as lease, embedded_server() as ready:
+        from flows.nightly import night
+
+        if fresh or not store.night(run_date).valid.exists():
+            warm_up("great_expectations")
+        ready()
+        return night(config, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model, lease=lease)
+
+
+def warm_up(module: str) -> None:
+    """Import a slow module in the background, while Prefect's server starts."""
+    threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
