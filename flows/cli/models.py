@@ -151,7 +151,15 @@ def search_of(parameter: "Parameter") -> str:
     "--minutes", type=click.FloatRange(min=0.001), default=30, show_default=True, help="No trial starts later."
 )
 @click.option("--trials", type=click.IntRange(1), help="Most trials of this process [as many as there is time for].")
-@click.option("--windows", type=click.IntRange(1, 8), default=2, show_default=True, help="How many are measured.")
+@click.option(
+    "--backtests",
+    "--windows",
+    "backtests",
+    type=click.IntRange(1, 8),
+    default=2,
+    show_default=True,
+    help="On how many earlier holdouts a trial is measured.",
+)
 @click.option("--days", type=click.FloatRange(min=0.1), default=7, show_default=True, help="Length of each.")
 @click.option("--write", type=click.Path(path_type=Path), help="Put the winning block into this new file, too.")
 def tune(
@@ -161,7 +169,7 @@ def tune(
     run_date: date | None,
     minutes: float,
     trials: int | None,
-    windows: int,
+    backtests: int,
     days: float,
     write: Path | None,
 ) -> None:
@@ -190,7 +198,7 @@ def tune(
         candidate.parameters,
         minutes=minutes,
         trials=trials,
-        windows=windows,
+        backtests=backtests,
         days=days,
         k=settings.evaluation.k,
         seed=settings.training.seed,

@@ -46,7 +46,7 @@ def tune(
     *,
     minutes: float,
     trials: int | None = None,
-    windows: int = 2,
+    backtests: int = 2,
     days: float = 7,
     k: int = 10,
     seed: int = 0,
@@ -71,10 +71,15 @@ def tune(
     space = space_of(recommender)
     start = {name: value for name, value in asdict(create(recommender, configured)).items() if name in space}
     data = Dataset.load(night.features, "train")
-    parts = backtest_folds(data, windows, days, seed)
+    parts = backtest_folds(data, backtests, days, seed)
     fixed = {name: value for name, value in configured.items() if name not in space}
     prepared = read_json(night.prepared / "manifest.json") or {}
-    about = {"data": prepared.get("output"), "fixed": fixed, "space": repr(space), "windows": [windows, days, k, seed]}
+    about = {
+        "data": prepared.get("output"),
+        "fixed": fixed,
+        "space": repr(space),
+        "windows": [backtests, days, k, seed],
+    }
 
     file = night.store.tuning(recommender)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def night(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> Nig
     return Store(tmp_path).night(RUN_DATE)
 
 
-def test_windows_lie_one_before_the_other_and_train_on_what_came_before(data: Dataset) -> None:
+def test_backtests_lie_one_before_the_other_and_train_on_what_came_before(data: Dataset) -> None:
     newest, older = backtest_folds(data, 2, 7, 0)
     assert (newest.train.end, older.train.end) == (33 * DAY, 26 * DAY)
     for part in (newest, older):
@@ -49,7 +49,7 @@ def test_windows_lie_one_before_the_other_and_train_on_what_came_before(data: Da
         assert part.train.timestamp.max() < part.train.end
 
 
-def test_windows_without_anybody_are_refused(data: Dataset) -> None:
+def test_backtests_without_anybody_are_refused(data: Dataset) -> None:
     with pytest.raises(NightrecError, match="nobody to evaluate"):
         backtest_folds(data, 1, 100, 0)
 
