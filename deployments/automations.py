@@ -1,7 +1,7 @@
-"""What the server watches for by itself, and whom it tells: automations as code, one set a site.
+"""What the server watches for by itself, and whom it notifies: automations as code, one set a site.
 
 Each runs the deployment ``notify/<site>``, whose worker (of the pool ``signals``) does not wait behind a night. A run
-whose process has died is marked as crashed, which tells people in its turn.
+whose process has died is marked as crashed, which notifies people in its turn.
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ def automations(
         named = {"name": f"{prefix(site)}{name}", "description": about, "tags": [TAG, site]}
         return AutomationCore.model_validate(named | {"trigger": trigger, "actions": actions})
 
-    def tell(signal: str, **parameters: object) -> list[RunDeployment]:
+    def notify(signal: str, **parameters: object) -> list[RunDeployment]:
         given = {"signal": signal} | parameters
         return [RunDeployment(source="selected", deployment_id=deployments["notify"], parameters=given)]
 
@@ -67,7 +67,7 @@ def automations(
             signal,
             f"A night, a backfill or the check of the export has {signal}.",
             EventTrigger(expect=events, match=RUNS, match_related=watched, posture=Posture.Reactive, threshold=1),
-            tell(signal, flow_run_id=THE_RUN),
+            notify(signal, flow_run_id=THE_RUN),
         )
         for signal, events in SIGNALS.items()
     ]
@@ -81,7 +81,7 @@ def automations(
                 posture=Posture.Reactive,
                 threshold=1,
             ),
-            tell("no workers", subject=pool),
+            notify("no workers", subject=pool),
         )
         for pool, id_ in pools.items()
     ]
@@ -90,7 +90,7 @@ def automations(
         f"No worker has taken up a night {minutes(late)} after its time.",
         # Whatever happens next, somebody has taken it up.
         missing("prefect.flow-run.*", "prefect.flow-run.Late", late, of_deployments(deployments["nightly"])),
-        tell("late", flow_run_id=THE_RUN),
+        notify("late", flow_run_id=THE_RUN),
     )
     zombies = automation(
         "zombies",

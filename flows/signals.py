@@ -43,12 +43,12 @@ def notify(signal: str, subject: str = "", flow_run_id: UUID | None = None) -> s
 
     **When it fails**, its message names the channel and what went wrong; the other channels were tried all the same.
     """
-    rules, reason = deployed(), ""
+    config, reason = deployed(), ""
     if flow_run_id is not None:
         subject, reason = what_happened(flow_run_id)
     sentence = SENTENCES.get(signal, "{signal}: {subject}").format(signal=signal, subject=subject, reason=reason)
-    told = channels.notify(rules.notify, channels.Message(signal, rules.site, sentence, link(flow_run_id)))
-    log_event("notify", "note", f"{sentence} Told by: {', '.join(told) or 'nobody, for [notify] is empty'}.")
+    sent = channels.notify(config.notify, channels.Message(signal, config.site, sentence, link(flow_run_id)))
+    log_event("notify", "note", f"{sentence} Sent by: {', '.join(sent) or 'nobody, for [notify] is empty'}.")
     return sentence
 
 

@@ -113,7 +113,7 @@ def nights(records: list[NightRecord], pointer: dict[str, Any] | None) -> Table:
     return table
 
 
-def rules(records: list[NightRecord]) -> Table | None:
+def effect_of_rules(records: list[NightRecord]) -> Table | None:
     """What the rules of the lists changed in the winners' figures; None where no night had any."""
     table = Table(title="Rules of the lists", title_justify="left")
     for heading in ("night", "champion"):

@@ -20,7 +20,7 @@ def status(store: Path | None, last: int) -> None:
     """Show the last nights: champion, metrics, rows, duration, what went wrong."""
     folder = Store(the_store(store))
     records = [record for night in folder.last_nights(last) if (record := NightRecord.of_night(night))]
-    from flows.cli.console import console, nights, rules
+    from flows.cli.console import console, effect_of_rules, nights
     from tasks.store.locking import in_use
 
     if not in_use(folder):  # what still says that it is running was killed
@@ -28,8 +28,8 @@ def status(store: Path | None, last: int) -> None:
             if record.status is NightStatus.RUNNING:
                 record.status = NightStatus.INTERRUPTED
     console.print(nights(records, read_json(folder.pointer)))
-    if (by_rules := rules(records)) is not None:
-        console.print(by_rules)
+    if (effect := effect_of_rules(records)) is not None:
+        console.print(effect)
 
 
 @click.command()

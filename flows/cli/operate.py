@@ -76,7 +76,7 @@ def worker(pool: str, name: str | None, limit: int | None, gpu: str | None, with
     """Run the flows of the work pool POOL on this machine, until it is stopped.
 
     Start one for each GPU: nightrec worker gpu --gpu 0. A worker with a limit must leave room for the night itself,
-    which runs in the pool cpu beside its models.
+    which runs in the pool cpu together with its models.
     """
     from flows.operate.worker import work
 

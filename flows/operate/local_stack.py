@@ -97,7 +97,7 @@ def workers(gpu: str) -> list[tuple[str, list[str]]]:
 
 
 def start_worker(pool: str, options: list[str], config: NightConfig, file: Path | None) -> "subprocess.Popen[bytes]":
-    """A worker that ends with this process. The demo site has no file, so it is told where the store is."""
+    """A worker that ends with this process. The demo site has no file, so the environment names its store."""
     site = {CONFIG_VARIABLE: str(file.absolute())} if file else {STORE_VARIABLE: str(config.store.absolute())}
     name = f"{pool}-{options[1]}" if options and options[1] else pool
     return subprocess.Popen(

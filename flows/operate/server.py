@@ -19,7 +19,7 @@ WATCH = '"$@" & read -r _; kill $!'  # the server runs until this process lets g
 
 @contextmanager
 def embedded_server() -> Iterator[Callable[[], None]]:
-    """Run a Prefect server beside the block, unless one is configured; yields a function that waits until it answers.
+    """Run a Prefect server during the block, unless one is configured; yields a function that waits until it answers.
 
     Prefect would start one itself. That one outlives a process that is killed, and dies before it on Ctrl-C (which
     reaches every process of the terminal), so that the flow waits for a server that is gone. Starting it here also

@@ -1,6 +1,6 @@
 """A worker of a pool: Prefect's process worker, in the right environment, and stopped in the right order.
 
-Prefect's worker, told to stop, takes the flow processes it has started along, and their runs show as running for ever.
+Prefect's worker, asked to stop, kills the flow processes it has started, and their runs show as running for ever.
 Here the flow processes are ended first, each of which reports that it was, and then the worker.
 """
 
@@ -80,11 +80,11 @@ def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_p
 def stop_worker(worker: "subprocess.Popen[bytes]") -> None:
     """End the flow processes of a worker, wait until they have said so, then end the worker."""
     until = time.monotonic() + GRACE
-    told: set[int] = set()
+    asked: set[int] = set()
     while (flows := flow_processes(worker)) and time.monotonic() < until:
         for flow in flows:
-            if flow.pid not in told:
-                told.add(flow.pid)
+            if flow.pid not in asked:
+                asked.add(flow.pid)
                 flow.terminate()
         time.sleep(0.2)
     left = family(worker)

@@ -20,13 +20,13 @@ def several_models(position: int) -> dict[str, Any]:
     return {"position": position, "items": {"type": "string", "enum": model_names()}}
 
 
-def may_be_empty(position: int, **rules: Any) -> Callable[[dict[str, Any]], None]:
+def may_be_empty(position: int, **limits: Any) -> Callable[[dict[str, Any]], None]:
     """A field of the form that may be left empty: it has no default, for which the form would ask for a type."""
 
     def change(schema: dict[str, Any]) -> None:
         for name in ("default", "ge", "le"):
             schema.pop(name, None)
-        schema |= {"position": position, **rules}
+        schema |= {"position": position, **limits}
 
     return change
 

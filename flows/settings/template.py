@@ -1,12 +1,17 @@
 """The commented ``nightrec.toml`` that ``nightrec init`` writes, made from the settings themselves."""
 
 import json
+import textwrap
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from flows.settings.site import NightConfig, default_models
+from recmodels.parameters import parameters_of
+from recmodels.registry import kind_of
+from tasks.ingest.reading.inputs import TableInput
+from tasks.train.settings import Candidate
 
 HEAD = """\
 # nightrec: the settings of one site. A line that begins with # shows a default; remove the # to change it.
@@ -15,14 +20,17 @@ HEAD = """\
 
 INPUTS = """\
 # Your tables: CSV (also gzipped), JSON lines or Parquet; a file, a folder or a glob.
+{keys}
 # [inputs.interactions]
 # path = "data/interactions"
-# columns = { user_id = "customer", item_id = "sku", timestamp = "time" }     # our name = yours
+# columns = {{ user_id = "customer", item_id = "sku", timestamp = "time" }}     # our name = yours
 # [inputs.items]
 # path = "data/items.parquet"
 # [inputs.users]
 # path = "data/users.parquet"
 """
+
+UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
 def template() -> str:
@@ -30,7 +38,7 @@ def template() -> str:
     plain, sections = [], []
     for name, field in NightConfig.model_fields.items():
         if name == "inputs":
-            sections.append(INPUTS)
+            sections.append(INPUTS.format(keys="\n".join(keys_of(TableInput, "a table"))))
         elif name == "models":
             sections.append(models())
         elif isinstance(field.default, BaseModel):
@@ -46,18 +54,35 @@ def section(name: str, kind: type[BaseModel]) -> str:
 
 
 def setting(name: str, field: FieldInfo) -> str:
-    """``# name = default   # what it is``."""
-    line = f"# {name} = {toml(field.default)}"
+    """`# name = default   # what it is`."""
+    line = f"# {name} = {toml(field.get_default(call_default_factory=True))}"
     return f"{line:<36} # {field.description}" if field.description else line
+
+
+def keys_of(kind: type[BaseModel], owner: str) -> list[str]:
+    """What a table of the configuration may say, as comments of a comment: the lines below it are those to change."""
+    lines = [setting(name, field) for name, field in kind.model_fields.items() if not field.is_required()]
+    return [f"# What {owner} may say, with its defaults:", *(f"#   {line}" for line in lines)]
 
 
 def models() -> str:
     lines = ["# Tonight's candidates; a table [models.NAME] replaces this whole list by your own."]
+    lines += keys_of(Candidate, "a candidate")
     for name, candidate in default_models().items():
-        lines.append(f"# [models.{name}]")
+        recommender = candidate.recommender or name
+        lines += [f"# [models.{name}]", *parameters_comment(recommender)]
         changed = candidate.model_dump(exclude_defaults=True)
         lines += [f"# {key} = {toml(value)}" for key, value in changed.items()]
     return "\n".join([*lines, ""])
+
+
+def parameters_comment(recommender: str) -> list[str]:
+    """A recommender's hyper-parameters and their defaults."""
+    defaults = [f"{one.name} = {toml(one.default)}" for one in parameters_of(kind_of(recommender))]
+    joined = ", ".join(one.replace(" ", UNBROKEN) for one in defaults)
+    lines = [line.replace(UNBROKEN, " ") for line in textwrap.wrap(joined, width=112)]
+    about = f"#   # Its parameters (`nightrec models {recommender}` explains them):"
+    return [about, *(f"#   # {line}" for line in lines)]
 
 
 def toml(value: Any) -> str:

@@ -9,6 +9,10 @@ from pydantic import BaseModel
 
 from flows.settings.site import NightConfig, checked, default_models, load
 from flows.settings.template import template
+from recmodels.parameters import parameters_of
+from recmodels.registry import kind_of
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.train.settings import Candidate
 from tests.flows.running import nightrec
 from tests.flows.sites import write
 
@@ -74,8 +78,23 @@ def test_every_setting_is_in_the_template_with_what_it_is(section: str, name: st
 
 
 def test_every_setting_of_a_model_and_of_an_input_has_a_description() -> None:
-    from tasks.ingest.reading.inputs import Inputs, TableInput
-    from tasks.train.settings import Candidate
-
     for kind in (Candidate, Inputs, TableInput):
         assert [name for _, name, description in fields(kind, "") if not description] == []
+
+
+def test_the_template_names_what_a_model_and_a_table_may_say() -> None:
+    lines = template().splitlines()
+    for kind in (Candidate, TableInput):
+        for name, field in kind.model_fields.items():
+            if not field.is_required():
+                line = next(line for line in lines if line.startswith(f"#   # {name} = "))
+                assert field.description and field.description in line
+
+
+def test_the_template_names_the_parameters_of_the_models() -> None:
+    text = " ".join(template().replace("#   #", "").split())
+    for name, candidate in default_models().items():
+        recommender = candidate.recommender or name
+        below = text.partition(f"# [models.{name}] Its parameters (`nightrec models {recommender}` explains them): ")[2]
+        for parameter in parameters_of(kind_of(recommender)):
+            assert f"{parameter.name} = " in below.partition("# [models.")[0]
