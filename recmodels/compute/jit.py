@@ -1,6 +1,6 @@
 """Compiled functions: how they are compiled, where the machine code is kept, how many cores they use.
 
-Numba is imported here and nowhere before: whoever needs a kernel imports its module when a model is fitted or scored.
+Numba is imported here and nowhere before: a kernel's module is imported when a model is fitted or scored, not earlier.
 A kernel calls kernels of its own module alone, though a few lines stand twice for it: Numba looks only at the caller's
 file to see whether the machine code that it kept is still that of the source.
 """

@@ -1,7 +1,7 @@
 """Reading what was published: the current export, a night's export, and one user's list.
 
-For downstream jobs in Python; anything that reads Parquet can do the same from ``exports/latest.json``. A store is a
-folder, or the URL of a copy: ``s3://bucket/prefix``, ``gs://...``, ``abfs://...``, or another that fsspec knows.
+For downstream jobs in Python; anything that reads Parquet can do the same from `exports/latest.json`. A store is a
+folder, or the URL of a copy: `s3://bucket/prefix`, `gs://...`, `abfs://...`, or another that fsspec knows.
 """
 
 import hashlib
@@ -18,8 +18,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError
-
-Json = dict[str, Any]
+from recmodels.published.schema import Json
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Export:
     """One published export of a store."""
 
     exports: Path
-    """The store's ``exports`` folder, or its path within ``files``."""
+    """The store's `exports` folder, or its path within `files`."""
     manifest: Json
     files: pafs.FileSystem = field(default_factory=pafs.LocalFileSystem)
 
@@ -87,12 +86,12 @@ class Export:
 
 
 def read_latest(store: str | Path, users: list[Any] | None = None) -> pa.Table:
-    """The current lists of a store, of all users or of some: a row a recommended item (see ``docs/export.md``)."""
+    """The current lists of a store, of all users or of some: a row a recommended item (see `docs/export.md`)."""
     return Export.latest(store).table("topk", users)
 
 
 def place(store: str | Path) -> tuple[pafs.FileSystem, Path]:
-    """The file system of a store, and the path of its ``exports`` folder in it.
+    """The file system of a store, and the path of its `exports` folder in it.
 
     Raises:
         ConfigError: the URL is of no known kind, or names a password: credentials belong in the environment.

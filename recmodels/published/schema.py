@@ -1,4 +1,4 @@
-"""The columns of the published tables, from the one place that names them: ``export_schema.json`` beside this file."""
+"""The columns of the published tables, from the one place that names them: `export_schema.json` beside this file."""
 
 import json
 from functools import cache
@@ -21,9 +21,9 @@ PLAIN = {
 
 @cache
 def contract() -> Json:
-    """The content of ``export_schema.json``: the version, and for each table its meaning, order and columns.
+    """The content of `export_schema.json`: the version, and for each table its meaning, order and columns.
 
-    The types ``user_id`` and ``item_id`` stand for int64 or string, as the site has them; ``code`` is a dictionary of
+    The types `user_id` and `item_id` stand for int64 or string, as the site has them; `code` is a dictionary of
     strings.
     """
     found: Json = json.loads(Path(__file__).with_name("export_schema.json").read_text(encoding="utf-8"))

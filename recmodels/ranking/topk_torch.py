@@ -11,7 +11,7 @@ DEVICE_SCORES = 2**27
 """Scores that a device holds at a time: 512 MiB, and as much again while the best are selected."""
 
 EXTRA_PROPOSALS = 14
-"""How many items are proposed beyond the k of a list, so that close scores can be told apart afterwards."""
+"""How many items are proposed beyond the k of a list, so that close scores can be ranked exactly afterwards."""
 
 
 def propose(

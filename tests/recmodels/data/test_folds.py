@@ -1,4 +1,4 @@
-"""What is held out, and what stays to be learnt from."""
+"""What is held out, and what remains for training."""
 
 import numpy as np
 import pytest

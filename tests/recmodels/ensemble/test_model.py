@@ -66,18 +66,18 @@ def test_trees_are_taken_only_where_they_rank_better() -> None:
 
 def test_what_the_fusion_is_fitted_on_is_hidden_from_the_members(monkeypatch: pytest.MonkeyPatch) -> None:
     data = small_site()
-    learnt: list[Dataset] = []
+    trained_on: list[Dataset] = []
     fit = Recommender.fit
 
     def watched(self: Recommender, data: Dataset, options: FitOptions = DEFAULTS) -> Recommender:
-        learnt.append(data)
+        trained_on.append(data)
         return fit(self, data, options)
 
     monkeypatch.setattr(Recommender, "fit", watched)
     Ensemble(members=["item_knn", "popularity"], validation_days=3).fit(data)
-    assert [seen is data for seen in learnt] == [True, True, False, True, False]  # itself, then each member twice
+    assert [seen is data for seen in trained_on] == [True, True, False, True, False]  # itself, then each member twice
     start = data.end - 3 * 86_400_000_000
-    assert all(seen.timestamp.max() < start and seen.end == start for seen in learnt[2::2])
+    assert all(seen.timestamp.max() < start and seen.end == start for seen in trained_on[2::2])
 
 
 def test_with_too_few_users_to_fit_on_all_members_have_the_same_weight() -> None:

@@ -52,7 +52,7 @@ def test_a_stack_is_measured_on_users_it_was_not_fitted_on() -> None:
     lists, truth = random_candidates(1, n_users=200)
     objective = RankingObjective(Candidates.of(lists, truth.shape[1]), truth, 10)
     blend = blended(objective, 10.0, 0)
-    noise = np.random.default_rng(0).normal(size=(len(objective.relevant), 30))  # learnt by heart, it helps nobody else
+    noise = np.random.default_rng(0).normal(size=(len(objective.relevant), 30))  # memorized, it helps no other user
     by_heart = stacked(objective, noise, blend, 30, 16, 0.1, 0)
     fitted = objective.per_user(by_heart.trees.scores(noise) + by_heart.blend * log_of(blend.unseen)).mean()
     assert by_heart.value < fitted

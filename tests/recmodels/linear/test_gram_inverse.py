@@ -1,4 +1,4 @@
-"""A Gram matrix is inverted alike by LAPACK and by torch."""
+"""LAPACK and torch give the same inverse of a Gram matrix."""
 
 import numpy as np
 import pytest

@@ -15,7 +15,7 @@ from recmodels.testing import N_ITEMS, N_USERS, assert_same, small_site
 
 @dataclass
 class Given(DotProduct):
-    """Vectors that nobody learnt: whole numbers, so that scores are exact and tie often."""
+    """Given vectors: whole numbers, so that scores are exact and tie often."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         rng = np.random.default_rng(1)
