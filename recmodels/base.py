@@ -61,8 +61,8 @@ class Recommender(ABC):
     renamed: ClassVar[Mapping[str, Renamed]] = {}
     """Former names of hyper-parameters: what they are called now, or a function of the value that says so."""
 
-    moved: ClassVar[tuple[str, ...]] = ()
-    """Former hyper-parameters of which there is nothing left to set, as they are options of `fit` (`FitOptions`)."""
+    moved: ClassVar[Mapping[str, str]] = {}
+    """Former hyper-parameters that are options of `fit` now (`FitOptions`), each with what to do instead."""
 
     @abstractmethod
     def _fit(self, data: Dataset, options: FitOptions) -> None:

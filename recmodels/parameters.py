@@ -146,7 +146,7 @@ def current(kind: type, values: Mapping[str, Any], name: str, *, note: bool = Tr
         ConfigError: a parameter is given by its old and its new name.
     """
     renamed: Mapping[str, Renamed] = getattr(kind, "renamed", {})
-    moved: tuple[str, ...] = getattr(kind, "moved", ())
+    moved: Mapping[str, str] = getattr(kind, "moved", {})
     found = {parameter: value for parameter, value in values.items() if parameter not in {*renamed, *moved}}
     for old in values.keys() & renamed.keys():
         new = renamed[old]
@@ -157,9 +157,9 @@ def current(kind: type, values: Mapping[str, Any], name: str, *, note: bool = Tr
             if note and (parameter, value) != (old, values[old]):
                 then, now = (old, parameter) if parameter != old else (f"{old} = {values[old]!r}", repr(value))
                 _note(f"{name}: {then} is called {now} now; write {parameter} = {value!r} instead.")
-    for old in moved:
+    for old, advice in moved.items():
         if note and values.get(old) is not None:
-            _note(f"{name}: {old} is no hyper-parameter any more, but an option of each training; leave it out.")
+            _note(f"{name}: {old} is no hyper-parameter any more, but an option of each training; {advice}.")
     return found
 
 

@@ -1,7 +1,7 @@
 """The ensemble: the lists of several recommenders, fused as ranked best on days fold out of their training."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -62,7 +62,7 @@ class Ensemble(Recommender):
         Methods", SIGIR 2009.
     """
 
-    moved: ClassVar[tuple[str, ...]] = ("models", "without")
+    moved: ClassVar[Mapping[str, str]] = {"models": "leave it out", "without": "name the members that are wanted"}
 
     members: list[str] | None = None
     """Names of recommenders, in a night of candidates; None: all that are cheap to train."""

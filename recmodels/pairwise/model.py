@@ -1,6 +1,7 @@
 """Models whose vectors of users and items are sums over their features, trained on pairs."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -40,7 +41,7 @@ class PairModel(PairConfig, Recommender):
 
     uses_gpu: ClassVar[bool] = True
     needs_torch: ClassVar[bool] = True
-    moved: ClassVar[tuple[str, ...]] = ("minutes",)
+    moved: ClassVar[Mapping[str, str]] = {"minutes": "set the candidate's timeout_minutes"}
 
     def _check(self) -> None:
         name = type(self).__name__

@@ -59,7 +59,11 @@ class Transformer(TransformerConfig, DotProduct):
     uses_gpu: ClassVar[bool] = True
     needs_torch: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, Renamed]] = RENAMED
-    moved: ClassVar[tuple[str, ...]] = ("minutes", "checkpoint", "checkpoint_minutes")
+    moved: ClassVar[Mapping[str, str]] = {
+        "minutes": "set the candidate's timeout_minutes",
+        "checkpoint": "leave it out",
+        "checkpoint_minutes": "leave it out",
+    }
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         from recmodels.transformer import distributed, training

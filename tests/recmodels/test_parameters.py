@@ -26,7 +26,7 @@ class Model:
     """What a model's declaration looks like."""
 
     renamed: ClassVar[dict[str, Renamed]] = {"width": "size", "unseen": lambda value: {"mask": value == "yes"}}
-    moved: ClassVar[tuple[str, ...]] = ("minutes",)
+    moved: ClassVar[dict[str, str]] = {"minutes": "leave it out"}
 
     size: Annotated[int, Ge(1), Search(8, 64, log=True)] = 16
     """Length of the

@@ -49,7 +49,7 @@ def test_parameters_that_were_renamed_are_read_without_a_note(
 ) -> None:
     renamed: Mapping[str, Renamed] = {"lambda": "regularization"}
     monkeypatch.setattr(EASE, "renamed", renamed)
-    monkeypatch.setattr(EASE, "moved", ("minutes",))
+    monkeypatch.setattr(EASE, "moved", {"minutes": "leave it out"})
     save(EASE(regularization=20.0).fit(small_site()), tmp_path)
     change(tmp_path, parameters={"lambda": 20.0, "minutes": None})
     assert load(tmp_path) == EASE(regularization=20.0) and not caplog.records

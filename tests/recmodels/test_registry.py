@@ -47,7 +47,9 @@ def test_options_of_a_training_are_no_longer_parameters_but_still_count_for_a_re
 ) -> None:
     params = {"dropout": 0.1, "minutes": 5, "checkpoint": None}
     assert registry.create("transformer", params) == registry.create("transformer", {"dropout": 0.1})
-    assert "transformer: minutes is no hyper-parameter any more, but an option of each training" in caplog.text
+    (note,) = caplog.messages
+    assert note.startswith("transformer: minutes is no hyper-parameter any more, but an option of each training; ")
+    assert note.endswith("set the candidate's timeout_minutes.")
     assert "checkpoint" not in caplog.text  # nothing was set
     assert registry.fit_options("transformer", params, FitOptions(minutes=90)).minutes == 5
     assert registry.fit_options("transformer", {}, FitOptions(minutes=90)).minutes == 90

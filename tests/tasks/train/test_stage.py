@@ -17,7 +17,7 @@ from tasks.store.manifests import run_stage
 from tasks.store.paths import Night
 from tasks.train.jobs import TrainingJob
 from tasks.train.members import code_of_job
-from tasks.train.stage import earlier, recipe_of, refit
+from tasks.train.stage import _by_current_names, earlier, recipe_of, refit
 from tests.recmodels.margin import MARGIN
 from tests.tasks.publishing import prepare_night
 from tests.tasks.training import MANIFEST, job, trained
@@ -77,6 +77,13 @@ def test_the_winner_is_fitted_on_the_full_split(night: Night) -> None:
     spec = json.loads((night.folder / "logs" / "item_knn-full.spec.json").read_text())
     assert (spec["split"], spec["lists"]) == ("full", None)
     assert (night.champion / "model.safetensors").exists()
+
+
+def test_a_recipe_of_an_earlier_release_is_the_same_under_the_names_of_today() -> None:
+    stored = {"recommender": "als", "params": {"unobserved": 5.0, "factors": 8}, "seed": 0}
+    assert _by_current_names(stored) == {"recommender": "als", "params": {"alpha": 5.0, "factors": 8}, "seed": 0}
+    foreign = {"recommender": "nowhere.models:Margin", "params": {}, "seed": 0}
+    assert _by_current_names(foreign) == foreign  # and nothing is imported
 
 
 def hybrid(night: Night, split: Any, warm_start: str, **parameters: Any) -> TrainingJob:
