@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,9 +101,46 @@ def models() -> str:
             [f"`{one.name}`", one.legal, "none" if one.default is None else f"`{one.default}`", _searched(one), one.doc]
             for one in parameters_of(kind)
         ]
-        pages += [f"## `{name}`\n", inspect.cleandoc(kind.__doc__ or "").replace("*", "\\*") + "\n"]
+        pages += [f"## `{name}`\n", _needs(kind), _prose(inspect.cleandoc(kind.__doc__ or "")) + "\n"]
         pages.append(_markdown(["parameter", "value", "default", "searched by `tune`", "meaning"], rows))
     return "\n".join(pages)
+
+
+def _needs(kind: Any) -> str:
+    """What a model needs beyond a plain installation."""
+    torch = "Needs PyTorch: `pip install 'nightrec[torch]'`. " if kind.needs_torch else ""
+    return torch + ("Computes on a GPU where there is one.\n" if kind.uses_gpu else "\n")
+
+
+def _prose(docstring: str) -> str:
+    """A docstring in Google's style as Markdown: its sections become lists, its example a block of code."""
+    text, *sections = re.split(r"^(Attributes|References|Example):\n", docstring, flags=re.MULTILINE)
+    parts = [_escaped(text.strip())]
+    for title, indented in zip(sections[::2], sections[1::2], strict=True):
+        body = inspect.cleandoc(indented).strip()
+        if title == "Example":
+            parts.append(f"**Example**\n\n```python\n{body}\n```")
+        else:
+            parts.append(f"**{title}**\n\n" + "\n".join(f"- {item}" for item in _items(title, body.splitlines())))
+    return "\n\n".join(parts)
+
+
+def _items(title: str, lines: list[str]) -> list[str]:
+    """The entries of a section, each of which may go on in further lines."""
+    items: list[str] = []
+    for line in lines:
+        named = re.match(r"([\w, ]+): (.*)", line)
+        if title == "Attributes" and named and not line.startswith(" "):
+            items.append(f"`{named[1]}`: {_escaped(named[2])}")
+        elif title == "References" and (not items or items[-1].endswith(".")):
+            items.append(_escaped(line.strip()))
+        else:
+            items[-1] += f" {_escaped(line.strip())}"
+    return items
+
+
+def _escaped(text: str) -> str:
+    return text.replace("*", "\\*").replace("<", "&lt;")
 
 
 def _searched(parameter: Any) -> str:
