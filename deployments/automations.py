@@ -1,6 +1,6 @@
 """What the server watches for by itself, and whom it notifies: automations as code, one set a site.
 
-Each runs the deployment ``notify/<site>``, whose worker (of the pool ``signals``) does not wait behind a night. A run
+Each runs the deployment `notify/<site>`, whose worker (of the pool `signals`) does not wait behind a night. A run
 whose process has died is marked as crashed, which notifies people in its turn.
 """
 

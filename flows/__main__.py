@@ -1,4 +1,4 @@
-"""``python -m flows`` is ``nightrec``."""
+"""`python -m flows` is `nightrec`."""
 
 from flows.cli import main
 

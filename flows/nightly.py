@@ -1,4 +1,4 @@
-"""The nightly flow: read ``night`` top to bottom, it is the DAG of a night."""
+"""The nightly flow: read `night` top to bottom, it is the DAG of a night."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""The commands of nights that run by themselves: ``serve``, ``deploy`` and ``worker``."""
+"""The commands of nights that run by themselves: `serve`, `deploy` and `worker`."""
 
 import os
 from pathlib import Path

@@ -46,7 +46,7 @@ class Mapping(click.ParamType[dict[str, str]]):
 
 
 def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--store DIR``; without it the store of ./nightrec.toml, or ./store."""
+    """`--store DIR`; without it the store of ./nightrec.toml, or ./store."""
     return click.option(
         "--store", type=click.Path(path_type=Path), help="The site's folder [default: store, or as in nightrec.toml]."
     )(command)
@@ -63,7 +63,7 @@ def the_store(store: Path | None) -> Path:
 
 
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What a site's nights read and where they leave their work; the command gets ``settings``."""
+    """What a site's nights read and where they leave their work; the command gets `settings`."""
 
     @click.option("--interactions", metavar="PATH", help="Who did what, when: a file, a folder or a glob.")
     @click.option("--items", metavar="PATH", help="The catalogue.")
@@ -108,7 +108,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def date_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--date D``, today in the site's time zone without it; below ``site_options``."""
+    """`--date D`, today in the site's time zone without it; below `site_options`."""
 
     @click.option("--date", "run_date", type=Day(), help="The night's date; data before its 00:00 count [today].")
     @wraps(command)
@@ -119,7 +119,7 @@ def date_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def models_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--models A,B``: the settings with these alone; below ``site_options``."""
+    """`--models A,B`: the settings with these alone; below `site_options`."""
 
     @click.option("--models", metavar="A,B,…", help="Only these models compete [all that are configured].")
     @wraps(command)

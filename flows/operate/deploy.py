@@ -1,4 +1,4 @@
-"""Creating a site's deployments: work pools, the deployments of ``deployments/prefect.yaml``, and the automations."""
+"""Creating a site's deployments: work pools, the deployments of `deployments/prefect.yaml`, and the automations."""
 
 import os
 import subprocess
@@ -36,11 +36,11 @@ def deploy(
     """Create or update all that Prefect's server needs to know of a site; repeating it changes nothing.
 
     Args:
-        config: the site's settings, read from ``file``.
+        config: the site's settings, read from `file`.
         file: where workers of the process type find the settings; in containers they are always at the same place.
         kind: how the pools run flows.
-        image: of the containers; without one, what ``deployments/pools.yaml`` says.
-        gpu_image: the same for the pools other than ``cpu`` and ``signals``.
+        image: of the containers; without one, what `deployments/pools.yaml` says.
+        gpu_image: the same for the pools other than `cpu` and `signals`.
 
     Returns:
         The names of the deployments.
@@ -63,7 +63,7 @@ def deploy(
 
 
 def values(config: NightConfig, job_config: str) -> dict[str, str]:
-    """What ``prefect.yaml`` leaves open, as environment variables."""
+    """What `prefect.yaml` leaves open, as environment variables."""
     due = config.schedule.due
     return {
         "NIGHTREC_SITE": config.site,
@@ -90,7 +90,7 @@ def ensure_pool(client: SyncPrefectClient, name: str, kind: Kind, image: str | N
 
 
 def job_template(client: SyncPrefectClient, pool: str, kind: Kind, image: str | None) -> dict[str, Any]:
-    """Prefect's template of a job of this kind, with the changes of ``deployments/pools.yaml``."""
+    """Prefect's template of a job of this kind, with the changes of `deployments/pools.yaml`."""
     known = client.read_worker_metadata()
     workers = {name: worker for package in known.values() for name, worker in package.items()}
     template: dict[str, Any] = deepcopy(workers[kind]["default_base_job_configuration"])
@@ -111,7 +111,7 @@ def merge(into: dict[str, Any], changes: Mapping[str, Any]) -> None:
 
 
 def ensure_deployments(settings: dict[str, str], file: Path | None, extra: list[str], active: bool) -> list[str]:
-    """Run ``prefect deploy`` on ``deployments/prefect.yaml``, with a ``train-model`` more for each further pool."""
+    """Run `prefect deploy` on `deployments/prefect.yaml`, with a `train-model` more for each further pool."""
     declared = yaml.safe_load((FOLDER / "prefect.yaml").read_text(encoding="utf-8"))
     on_gpu = next(one for one in declared["deployments"] if one["name"] == GPU_POOL)
     for pool in extra:

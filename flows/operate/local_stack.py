@@ -1,4 +1,4 @@
-"""``nightrec serve``: Prefect's server with its UI, workers and the nightly schedule, with one command."""
+"""`nightrec serve`: Prefect's server with its UI, workers and the nightly schedule, with one command."""
 
 import os
 import signal

@@ -28,7 +28,7 @@ class StopWorking(Exception):
 def environment(pool: str, gpu: str | None) -> dict[str, str]:
     """What a worker and the flows it runs find in their environment.
 
-    Only the pool ``cpu`` hides the machine's GPUs; ``gpu`` pins one (or several, separated by commas).
+    Only the pool `cpu` hides the machine's GPUs; `gpu` pins one (or several, separated by commas).
     """
     settings = {
         "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -46,7 +46,7 @@ def environment(pool: str, gpu: str | None) -> dict[str, str]:
 
 
 def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_parent: bool) -> None:
-    """Run a worker until SIGTERM or SIGINT (or, ``with_parent``, until standard input is closed).
+    """Run a worker until SIGTERM or SIGINT (or, `with_parent`, until standard input is closed).
 
     Raises:
         ConfigError: no server is configured.

@@ -1,4 +1,4 @@
-"""The configuration of a site: every setting with its default, read from ``nightrec.toml`` and the command line."""
+"""The configuration of a site: every setting with its default, read from `nightrec.toml` and the command line."""
 
 import os
 import re
@@ -225,7 +225,7 @@ def checked(content: dict[str, Any], where: str) -> NightConfig:
 
 
 def without_none(value: Any) -> Any:
-    """Settings in which ``"none"`` means no value, which TOML cannot say."""
+    """Settings in which `"none"` means no value, which TOML cannot say."""
     if isinstance(value, dict):
         return {key: inner if key == "columns" else without_none(inner) for key, inner in value.items()}
     return None if value == "none" else value
@@ -248,7 +248,7 @@ def sentence(error: ValidationError) -> str:
 
 
 def known_keys(place: list[str]) -> list[str]:
-    """The keys of the section at ``place``."""
+    """The keys of the section at `place`."""
     section: Any = NightConfig
     for part in place:
         kinds = [section.model_fields[part].annotation] if part in getattr(section, "model_fields", {}) else []
@@ -257,7 +257,7 @@ def known_keys(place: list[str]) -> list[str]:
 
 
 def models_in(kinds: list[Any]) -> list[type[BaseModel]]:
-    """The pydantic models within annotations such as ``Inputs | None`` or ``dict[str, Candidate]``."""
+    """The pydantic models within annotations such as `Inputs | None` or `dict[str, Candidate]`."""
     found = []
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

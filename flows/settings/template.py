@@ -1,4 +1,4 @@
-"""The commented ``nightrec.toml`` that ``nightrec init`` writes, made from the settings themselves."""
+"""The commented `nightrec.toml` that `nightrec init` writes, made from the settings themselves."""
 
 import json
 import textwrap

@@ -34,12 +34,12 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "night": (["status", "--store", "nowhere"], "No night has run in the store nowhere yet"),
     "export": (["diff", "2026-01-01", "2026-01-02"], "2026-01-01"),
 }
-# `verify` is not among them: it checks the contract with Great Expectations.
 ANSWERS: dict[str, tuple[list[str], str]] = {
     "help": (["--help"], "Recommendations, computed at night"),
     "help of a command": (["run", "--help"], "--force-model"),
     "version": (["--version"], "nightrec"),
     "recs": (["recs", "1"], "For user 1"),
+    "verify": (["verify"], f"{RUN_DATE}: "),
     "diff": (["diff", "2026-03-30", str(RUN_DATE)], "Users: 5 in both"),
     "models": (["models"], "ease (linear)"),
     "a model explained": (["models", "als"], "als (factors)"),

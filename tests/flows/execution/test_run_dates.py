@@ -43,8 +43,3 @@ def test_the_default_schedule_runs_once_a_day_when_the_clocks_change(start: date
     nights = [when.astimezone(config.cutoff(start.date()).tzinfo) for when in runs]
     assert [(night.hour, night.minute) for night in nights] == [(3, 30)] * 4
     assert [night.date().day - nights[0].date().day for night in nights] == [0, 1, 2, 3]
-
-
-def test_a_cron_expression_that_is_none_is_refused() -> None:
-    with pytest.raises(ValueError, match="write five fields"):
-        ScheduleSettings(cron="at three")

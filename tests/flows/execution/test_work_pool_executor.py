@@ -60,18 +60,6 @@ class Site(WorkPoolExecutor):
         self.follow(CLIENT, run, FlowRun(id=run.id, flow_id=uuid4(), state=state))
 
 
-@pytest.mark.parametrize(
-    ("candidate", "pool"), [({}, "cpu"), ({"device": "gpu"}, "gpu"), ({"pool": "big", "device": "gpu"}, "big")]
-)
-def test_a_model_goes_to_its_pool(candidate: dict[str, Any], pool: str) -> None:
-    assert Candidate(**candidate).workplace == pool
-
-
-def test_the_pool_of_messages_trains_nothing() -> None:
-    with pytest.raises(ValueError, match="kept for messages"):
-        Candidate(pool="signals")
-
-
 def test_a_pool_without_a_worker_sends_its_models_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = Site(tmp_path, monkeypatch, {"cpu": 1})
     run = site.dispatched("ease", device="gpu")

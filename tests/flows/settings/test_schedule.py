@@ -1,97 +1,37 @@
-"""A night under the rules of a site: what it publishes keeps them, and it says the price."""
+"""When nights run by themselves: which schedules are understood."""
 
-import json
-from collections import Counter
-
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
+from prefect.client.schemas.schedules import CronSchedule
 
-from tests.flows.running import Demo, nightrec
-from tests.flows.sites import DAY, write
-
-SETTINGS = """
-[demo]
-users = 300
-items = 120
-interactions = 5000
-[evaluation]
-backtests = 2
-[models.popularity]
-[models.item_knn]
-[features.roles]
-category = "category"
-[export]
-relevance_weight = 0.6
-max_per_category = 3
-new_share = 0.2
-pinned = [1003]
-pinned_rank = 2
-excluded = [1001, "nowhere"]
-min_score = 0.0
-"""
+from flows.settings.schedule import ScheduleSettings, _is_plain
 
 
-@pytest.fixture(scope="module")
-def ruled(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Demo:
-    folder = tmp_path_factory.mktemp("ruled")
-    write(folder / "nightrec.toml", SETTINGS)
-    night = Demo(folder, nightrec("run", "--date", DAY.isoformat(), cwd=folder))
-    assert night.ran.code == 0, night.ran.err
-    return night
+@pytest.mark.parametrize("cron", ["30 3 * * *", "*/15 0-6/2 1,15 * 1-5", "0 0 31 12 7", "5 4 * * 0"])
+def test_a_plain_expression_is_understood_without_prefect(cron: str) -> None:
+    assert _is_plain(cron)
+    assert ScheduleSettings(cron=cron).cron == CronSchedule(cron=cron).cron
 
 
-def test_the_published_lists_keep_the_rules(ruled: Demo) -> None:
-    lists = pq.read_table(ruled.store / "exports" / "latest" / "topk").to_pandas()
-    items = pq.read_table(ruled.store / "nights" / str(DAY) / "features" / "prepared" / "items.parquet").to_pandas()
-    filed = items[items["category"].notna()]
-    category = dict(zip(filed["item_id"], filed["category"], strict=True))
-    assert not (lists["item_id"] == 1001).any()
-    assert set(lists.loc[lists["source"] == "pinned", "item_id"]) == {1003}
-    for _, rows in lists.groupby("user_id"):
-        assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
-        assert (np.diff(rows["score"]) <= 0).all()
-        assert max(Counter(category[item] for item in rows["item_id"] if item in category).values()) <= 3
-        if (pinned := rows.loc[rows["item_id"] == 1003, "rank"]).size:
-            assert pinned.tolist() == [2]
+@pytest.mark.parametrize("cron", ["0 3 * * mon-fri", "0 3 * * 5#1", "@daily"])
+def test_what_else_prefect_understands_is_left_to_it(cron: str) -> None:
+    assert not _is_plain(cron)
+    assert ScheduleSettings(cron=cron).cron == cron
 
 
-def test_the_night_says_what_the_rules_cost_and_gain(ruled: Demo) -> None:
-    record = json.loads((ruled.store / "nights" / str(DAY) / "night.json").read_text())
-    for name in ("popularity", "item_knn"):
-        figures = record["reranking"][name]
-        assert figures["with"]["ndcg"] == pytest.approx(record["models"][name]["ndcg"]["value"])
-        assert figures["with"]["diversity"] > figures["without"]["diversity"]
-    assert "by the rules: NDCG" in " ".join(stage["message"] for stage in record["stages"])
-    assert "export.excluded: 1 of 2 ids are not in the catalogue: nowhere" in ruled.ran.out
-
-
-def test_each_candidate_has_its_mean_and_spread_over_windows(ruled: Demo) -> None:
-    record = json.loads((ruled.store / "nights" / str(DAY) / "night.json").read_text())
-    for name, metrics in record["models"].items():
-        found = record["backtests"][name]
-        assert (found["days"], found["measured"]) == (7, 2)
-        assert [one["start"] for one in found["each"]] == ["holdout", "2024-02-23"]  # too few users for days
-        values = [one["ndcg"] for one in found["each"]]
-        assert values[0] == metrics["ndcg"]["value"] and found["mean"] == pytest.approx(sum(values) / 2)
-    history = pq.read_table(ruled.store / "history" / f"{DAY}.parquet").to_pylist()
-    assert {row["model"] for row in history if row["slice"] == "windows"} == set(record["models"])
-    page = (ruled.store / "reports" / f"{DAY}.html").read_text()
-    assert "Backtests" in page and "window:2024" not in page
-
-
-def test_the_page_and_the_status_say_it_too(ruled: Demo) -> None:
-    page = (ruled.store / "reports" / f"{DAY}.html").read_text()
-    assert "What the rules of the lists cost and gain" in page
-    figures = json.loads((ruled.store / "nights" / str(DAY) / "night.json").read_text())
-    champion = figures["reranking"][figures["winner"]]
-    told = nightrec("status", cwd=ruled.folder).out
-    assert "Rules of the lists" in told
-    for when in ("without", "with"):
-        assert f"{champion[when]['diversity']:.4f}" in page and f"{champion[when]['diversity']:.4f}" in told
-
-
-def test_the_export_is_verified_by_its_own_rules(ruled: Demo) -> None:
-    checked = nightrec("verify", cwd=ruled.folder)
-    assert checked.code == 0, checked.err
-    assert "keep the contract" in checked.out
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "at three",
+        "",
+        "30 3 * *",
+        "60 3 * * *",
+        "30 24 * * *",
+        "30 3 0 * *",
+        "30 3 * 13 *",
+        "5-2 3 * * 8",
+        "*/0 * * * *",
+    ],
+)
+def test_a_cron_expression_that_is_none_is_refused(cron: str) -> None:
+    with pytest.raises(ValueError, match="write five fields"):
+        ScheduleSettings(cron=cron)
