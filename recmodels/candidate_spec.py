@@ -78,4 +78,5 @@ class Spec:
 
     def of_backtest(self, window: int) -> "Spec":
         """The same for an earlier window: it starts from nothing that has seen what the window measures."""
-        return replace(self, result=self.result.with_suffix(f".window{window}"), models={}, earlier=None)
+        result = self.result.with_stem(f"{self.result.stem}-window{window}")  # and so a checkpoint of its own
+        return replace(self, result=result, models={}, earlier=None)
