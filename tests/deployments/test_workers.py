@@ -31,6 +31,7 @@ required = true
 [models.item_knn]
 pool = "gpu"
 """
+FEW = ["item_knn"]  # which competes with popularity alone
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def is_near(run: FlowRun, when: datetime) -> bool:
 
 
 def test_when_the_worker_dies_in_training_the_night_goes_on_without_its_model(site: Site) -> None:
-    run = site.night(run_date="2026-03-03")
+    run = site.night(run_date="2026-03-03", models=FEW)
     process = site.frozen("item_knn")
     site.kill("worker-gpu")
     assert not is_alive(process)
@@ -117,7 +118,7 @@ def test_when_the_worker_dies_in_training_the_night_goes_on_without_its_model(si
 
 def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
     before = latest(site)
-    run = site.night(run_date="2026-03-05")
+    run = site.night(run_date="2026-03-05", models=FEW)
     process = site.frozen("item_knn")
     site.cancel(run.id)
     site.thaw(process)
@@ -130,7 +131,7 @@ def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
 
 
 def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
-    run = site.night(run_date="2026-03-05")
+    run = site.night(run_date="2026-03-05", models=FEW)
     process = site.frozen("item_knn")
     started = site.processes["worker-cpu"]
     site.processes["worker-cpu"].terminate()
@@ -140,12 +141,12 @@ def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
     for child in site.children(run).values():
         assert site.ended(child).state.is_final()
     site.start_worker("cpu")
-    again = site.ended(site.night(run_date="2026-03-05"))
+    again = site.ended(site.night(run_date="2026-03-05", models=FEW))
     assert again.state.is_completed(), again.state.message
 
 
 def test_a_night_survives_a_restart_of_the_server(site: Site) -> None:
-    run = site.night(run_date="2026-03-06")
+    run = site.night(run_date="2026-03-06", models=FEW)
     process = site.frozen("item_knn")
     site.kill("server")
     process.resume()
