@@ -260,6 +260,7 @@ class RecommenderContract(ABC):
         assert_same(short, TopK(long.items[:, :5], long.scores[:, :5]))
 
     @pytest.mark.parametrize("batch", [1, 7, 512])
+    @pytest.mark.slow
     def test_the_batch_does_not_change_a_list(self, model: Recommender, data: Dataset, batch: int) -> None:
         shuffled = np.random.default_rng(1).permutation(self.everybody)
         whole = model.recommend(data, self.everybody, 10)
@@ -274,6 +275,7 @@ class RecommenderContract(ABC):
         twice = model.recommend(data, np.array([3, 3]), 10)
         assert_same(TopK(twice.items[:1], twice.scores[:1]), TopK(twice.items[1:], twice.scores[1:]))
 
+    @pytest.mark.slow
     def test_memory_does_not_grow_with_the_number_of_users(self, model: Recommender, data: Dataset) -> None:
         few, many = (np.resize(self.everybody, n) for n in (1_000, 5_000))
         model.recommend(data, few, 1, batch=64)  # what is computed once, and imported
@@ -292,6 +294,7 @@ class RecommenderContract(ABC):
         first, second = (self.make().fit(data).recommend(data, self.everybody, 10) for _ in range(2))
         assert_same(first, second)
 
+    @pytest.mark.slow
     def test_the_number_of_threads_does_not_change_a_list(self, monkeypatch: pytest.MonkeyPatch) -> None:
         data = small_site(n_users=400)
         users = np.arange(data.n_users)

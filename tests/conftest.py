@@ -22,7 +22,9 @@ atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
 REAL_DATA = Path(os.environ.get("NIGHTREC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 STRICT = "NIGHTREC_TEST_STRICT"
 MAY_BE_ABSENT = {"gpu", "real_data"}  # even where everything is run
-SERVERS = {"prefect_server", "prefect_home", "demo"}  # fixtures that start a server, or nights with one of their own
+SERVERS = {"prefect_server", "prefect_home", "demo", "dsn", "redis_server"}  # fixtures with a server, or a night's own
+FIRST = ["deployments/test_workers.py", "flows/test_night.py", "deployments", "flows", "recmodels/transformer"]
+"""What takes longest, or waits for other processes: it begins first, so that nothing is left to wait for at the end."""
 
 
 def real_data(name: str) -> Path:
@@ -34,10 +36,16 @@ def real_data(name: str) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts a server by the fixtures it asks for."""
+    """Mark what starts a server by the fixtures it asks for, and begin with what takes longest."""
+    items.sort(key=lambda item: turn(item.path.relative_to(Path(__file__).parent)))
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+
+
+def turn(file: Path) -> int:
+    """The place of a file of tests in the order."""
+    return next((place for place, first in enumerate(FIRST) if file.is_relative_to(first)), len(FIRST))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

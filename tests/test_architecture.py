@@ -50,16 +50,19 @@ def test_imports_only_go_down(trees: dict[Path, ast.Module]) -> None:
             assert top != "tests"
 
 
+@pytest.mark.slow
 def test_the_command_line_is_light() -> None:
     assert (
         loaded_by("flows.cli.app") & {"torch", "great_expectations", "prefect", "pandas", "sklearn", "duckdb"} == set()
     )
 
 
+@pytest.mark.slow
 def test_the_flows_do_not_load_what_only_some_stages_need() -> None:
     assert loaded_by("flows.nightly", "flows.validate") & {"torch", "great_expectations", "sklearn"} == set()
 
 
+@pytest.mark.slow
 def test_recmodels_is_a_library_of_its_own() -> None:
     modules = [module for module in MODULES if module.startswith("recmodels") and not module.endswith("__main__")]
     assert loaded_by(*modules) & {"prefect", "great_expectations", "flows", "tasks", "expectations"} == set()

@@ -179,7 +179,7 @@ def test_what_kubernetes_manifests_refer_to_exists() -> None:
         assert all((path.parent / named).exists() for named in yaml.safe_load(path.read_text())["resources"])
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl (apt-get install kubernetes-client)")
 @pytest.mark.parametrize("way", ["processes", "jobs"])
 def test_kustomize_puts_the_manifests_together(way: str) -> None:
     command = ["kubectl", "kustomize", str(FOLDER / "kubernetes" / way)]
@@ -284,7 +284,7 @@ def test_commands_are_real(where: str, words: list[str]) -> None:
 
 def test_the_units_are_understood_by_systemd(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd is not installed here")
+        pytest.skip("there is no systemd-analyze (apt-get install systemd)")
     for unit in UNITS:
         (tmp_path / unit.name).write_text(re.sub(r"/opt/nightrec/bin/\w+", "/bin/true", unit.read_text()))
     ran = subprocess.run(

@@ -19,6 +19,8 @@ from tests.deployments.live import ROOT, Site
 from tests.tasks.servers import postgres
 from tests.waiting import PATIENCE
 
+pytestmark = pytest.mark.server
+
 CONFIG = """\
 site = "shop"
 

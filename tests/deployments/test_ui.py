@@ -14,6 +14,8 @@ from prefect.client.schemas.objects import FlowRun
 from tests.deployments.live import Site
 from tests.waiting import PATIENCE, until, until_ended
 
+pytestmark = pytest.mark.server
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SHOTS = os.environ.get("NIGHTREC_SCREENSHOTS")  # a folder, to renew the pictures of the documentation
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -45,7 +47,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         site.stop_all()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome is installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium or Chrome (apt-get install chromium)")
+@pytest.mark.browser
 def test_a_night_is_started_from_the_form(site: Site) -> None:
     from playwright.sync_api import sync_playwright
 

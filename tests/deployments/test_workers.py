@@ -12,6 +12,8 @@ from prefect.client.schemas.schedules import IntervalSchedule
 from tests.deployments.live import Site
 from tests.waiting import PATIENCE, is_alive, until, until_ended
 
+pytestmark = pytest.mark.server
+
 CONFIG = """\
 [demo]
 users = 200

@@ -15,6 +15,8 @@ from tests.conftest import real_data
 from tests.flows.running import Ran, nightrec
 from tests.flows.sites import write
 
+pytestmark = pytest.mark.real_data
+
 CHEAP = ("--models", "popularity,item_knn")
 
 

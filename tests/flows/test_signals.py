@@ -186,6 +186,7 @@ def test_a_store_elsewhere_is_looked_at_there(store: Store, tmp_path: Path, monk
     assert check_export(run_date=DAY)
 
 
+@pytest.mark.slow
 def test_importing_the_signals_is_light() -> None:
     heavy = "import sys, flows.signals; print(sorted({'torch', 'great_expectations', 'sklearn'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)

@@ -47,6 +47,7 @@ def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) ->
     assert item[user == 0].tolist() == top.items[0].tolist()
 
 
+@pytest.mark.slow
 def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path) -> None:
     tiny = {"dim": 8, "layers": 1, "epochs": 3, "patience": 3}
     code, _, stderr = run(specification(features, recommender="transformer", params=tiny, minutes=30, lists=None))
@@ -88,6 +89,7 @@ def test_a_broken_specification_is_named(features: Path) -> None:
     assert "spec.json is no specification" in stderr and "Traceback" not in stderr
 
 
+@pytest.mark.slow
 def test_the_process_ends_when_its_parent_lets_go_of_its_standard_input(features: Path) -> None:
     pipe = features.parent / "never"  # reading the specification from a pipe without a writer blocks for ever
     os.mkfifo(pipe)

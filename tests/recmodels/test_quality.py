@@ -18,6 +18,8 @@ from recmodels.popularity import Popularity
 from tests.benchmarks.quality import parse
 from tests.benchmarks.splits import Split, movielens_1m, movielens_small
 
+pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+
 ROOT = Path(__file__).parents[2]
 
 

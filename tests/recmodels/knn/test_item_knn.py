@@ -115,6 +115,7 @@ def test_lists_are_those_of_the_whole_score_matrix() -> None:
         np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_thread_gives_the_same_lists() -> None:
     code = """
 import sys, numpy as np

@@ -113,6 +113,7 @@ def test_the_approximation_of_a_million_items_needs_no_square_of_them() -> None:
     assert EASE(method="exact").memory_needed(10**6, 10**6, 10**7) > 4 * 10**12
 
 
+@pytest.mark.slow
 def test_the_memory_that_is_announced_is_what_fitting_takes() -> None:
     """In a process of its own: 6,000 items, of which the exact inverse takes 144 MB."""
     code = """

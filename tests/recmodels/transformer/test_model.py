@@ -92,6 +92,7 @@ def test_the_reason_is_the_item_without_which_the_score_is_lowest() -> None:
         assert reasons.tolist() == expected.tolist()
 
 
+@pytest.mark.slow
 def test_what_follows_an_item_is_explained_by_it() -> None:
     data = successions()
     settings = TINY | {"dim": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}

@@ -27,6 +27,8 @@ from tests.flows.running import nightrec
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
+pytestmark = pytest.mark.server
+
 SECOND = f"{RUN_DATE}.2"
 
 

@@ -8,6 +8,8 @@ import time
 from itertools import cycle
 from pathlib import Path
 
+import pytest
+
 from recmodels.published.reader import Export
 from tasks.export.lookup import verified
 from tasks.publish.retention import retain
@@ -42,6 +44,7 @@ def read_all(store: Path) -> str:
     return str(export.manifest["export_id"])
 
 
+@pytest.mark.slow
 def test_every_read_is_complete_while_exports_are_published_and_publishers_killed(tmp_path: Path) -> None:
     night = prepare_night(tmp_path / "store")
     publish(night)

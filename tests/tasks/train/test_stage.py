@@ -22,6 +22,8 @@ from tests.recmodels.margin import MARGIN
 from tests.tasks.publishing import prepare_night
 from tests.tasks.training import MANIFEST, job, trained
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def night(tmp_path: Path) -> Night:

@@ -230,6 +230,7 @@ def test_nothing_but_tables_is_left_in_the_folders(night: Night) -> None:
     assert [path.name for path in (night.root / "quarantine").iterdir()] == ["interactions.parquet"]
 
 
+@pytest.mark.slow
 def test_great_expectations_is_not_imported_until_it_is_needed_and_sends_nothing() -> None:
     program = (
         "import os, sys, tasks.validate.stage, expectations.exports; assert 'great_expectations' not in sys.modules; "

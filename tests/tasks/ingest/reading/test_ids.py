@@ -46,6 +46,7 @@ def _parquet(path: Path, ids: pa.Array) -> TableInput:
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(INT64, min_size=1, max_size=20))
+@pytest.mark.slow
 def test_int64_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[int]) -> None:
     folder = tmp_path_factory.mktemp("ids")
     for table in (
@@ -60,6 +61,7 @@ def test_int64_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[int])
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(TEXTS | NUMBER_LIKE | INT64.map(str), min_size=1, max_size=20))
+@pytest.mark.slow
 def test_strings_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:
     folder = tmp_path_factory.mktemp("ids")
     canonical = all(i.lstrip("-").isascii() and i.lstrip("-").isdigit() and str(int(i)) == i for i in ids)

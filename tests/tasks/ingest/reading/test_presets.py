@@ -22,6 +22,7 @@ def _preset(name: str, path: Path) -> Inputs:
     return presets.apply(name, Inputs(interactions=TableInput(path=str(path))))
 
 
+@pytest.mark.real_data
 def test_movielens_small_is_read_from_its_folder(tmp_path: Path) -> None:
     folder = real_data("movielens-small")
     summary, out = ingest(tmp_path, _preset("movielens", folder), datetime(2018, 9, 25, tzinfo=UTC))
@@ -36,6 +37,7 @@ def test_movielens_small_is_read_from_its_folder(tmp_path: Path) -> None:
     assert read(out, "tags").schema.field("item_id").type == pa.int64()
 
 
+@pytest.mark.real_data
 def test_movielens_1m_is_read_from_parquet_and_dat_files(tmp_path: Path) -> None:
     folder = real_data("ml-1m")
     inputs = presets.apply(

@@ -40,6 +40,7 @@ def test_lines_that_are_not_json_objects_are_rejected(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rows", "width"), [(5_000, 1), (300_000, 120)])  # within a buffer of the parser, and beyond
+@pytest.mark.slow
 def test_an_unclosed_quote_that_swallows_lines_stops_the_night(tmp_path: Path, rows: int, width: int) -> None:
     path = tmp_path / "log.csv"
     line = b"1,%s,1600000000\n" % (b"2" * width)

@@ -35,6 +35,7 @@ def _instants(folder: Path, table: TableInput) -> list[datetime | None]:
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(INSTANTS, min_size=1, max_size=10), st.integers(-14 * 60, 14 * 60))
+@pytest.mark.slow
 def test_iso_texts_survive(tmp_path_factory: pytest.TempPathFactory, instants: list[datetime], minutes: int) -> None:
     folder = tmp_path_factory.mktemp("time")
     zone = timezone(timedelta(minutes=minutes))
@@ -50,6 +51,7 @@ def test_iso_texts_survive(tmp_path_factory: pytest.TempPathFactory, instants: l
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(INSTANTS, min_size=1, max_size=10), st.sampled_from(["s", "ms", "us", "ns"]))
+@pytest.mark.slow
 def test_epochs_survive(tmp_path_factory: pytest.TempPathFactory, instants: list[datetime], unit: str) -> None:
     folder = tmp_path_factory.mktemp("time")
     per_unit = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 1}[unit]
@@ -166,6 +168,7 @@ def test_float32_timestamps_are_refused_and_float64_are_exact_to_the_microsecond
     ]
 
 
+@pytest.mark.slow
 def test_the_machines_time_zone_plays_no_part(tmp_path: Path) -> None:
     _log(tmp_path, ["2023-03-26 02:30:00", "2023-06-01", "2023-06-01T12:00:00+02:00"])
     program = (
