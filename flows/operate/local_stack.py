@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from flows.operate.server import guarded, wait_for
+from flows.operate.server import PATIENCE, guarded, wait_for
 from flows.operate.worker import StopWorking
 from flows.settings.site import CONFIG_VARIABLE, STORE_VARIABLE, NightConfig
 from recmodels.errors import ConfigError, NightrecError
@@ -109,7 +109,7 @@ def start_worker(pool: str, options: list[str], config: NightConfig, file: Path 
     )
 
 
-def wait_for_workers(pools: list[str], patience: float = 60.0) -> None:
+def wait_for_workers(pools: list[str], patience: float = PATIENCE) -> None:
     """Until each pool has a live worker."""
     from prefect.client.orchestration import get_client
 

@@ -13,7 +13,7 @@ from functools import cache
 
 from recmodels.errors import NightrecError
 
-PATIENCE = 120  # seconds; the first start on a machine makes the database
+PATIENCE = 600  # seconds: far beyond the slowest first start, which makes the database
 WATCH = '"$@" & read -r _; kill $!'  # the server runs until this process lets go of the shell's standard input
 
 

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -33,6 +34,7 @@ from tests.prefect_homes import environment, new_home
 from tests.waiting import PATIENCE, until, until_ended
 
 ROOT = Path(__file__).parents[2]
+NEW = 60.0  # seconds: a process that is older is none that a test has just had started
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Site:
     environment: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    clients: ExitStack = field(default_factory=ExitStack)
+    open_client: SyncPrefectClient | None = None
 
     @classmethod
     def new(cls, factory: pytest.TempPathFactory, name: str, environment: Mapping[str, str] = {}) -> Self:
@@ -108,13 +112,16 @@ class Site:
 
     @contextmanager
     def client(self) -> Iterator[SyncPrefectClient]:
+        """A client of the site's server, which stays open: one a question would cost more than the question."""
         settings = {
             PREFECT_API_URL: f"{self.url}/api",
             PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
             PREFECT_API_AUTH_STRING: self.environment.get("PREFECT_API_AUTH_STRING"),
         }
-        with temporary_settings(settings), get_client(sync_client=True) as client:
-            yield client
+        with temporary_settings(settings):
+            if self.open_client is None:
+                self.open_client = self.clients.enter_context(get_client(sync_client=True))
+            yield self.open_client
 
     def run(self, deployment: str, **parameters: Any) -> FlowRun:
         """A new run of a deployment."""
@@ -136,7 +143,7 @@ class Site:
             now = self.read(run)
             return now if now.state is not None and now.state.is_final() else None
 
-        return until(f"{run.name} ends", final, every=0.3)
+        return until(f"{run.name} ends", final, every=1)
 
     def children(self, run: FlowRun) -> dict[str, FlowRun]:
         """The runs that a run has started, by name."""
@@ -158,8 +165,15 @@ class Site:
     def training(self, name: str) -> psutil.Process | None:
         """The process that trains a model of this site."""
         spec = f"{name}-train.spec.json"
-        for process in psutil.process_iter(["cmdline"]):
-            command = process.info["cmdline"] or []
+        for process in psutil.process_iter():
+            if (
+                time.time() - process.create_time() > NEW
+            ):  # known since it was listed first, so this costs next to nothing
+                continue
+            try:
+                command = process.cmdline()
+            except psutil.Error:
+                continue
             if any(word.endswith(spec) and word.startswith(str(self.store)) for word in command):
                 return process
         return None
@@ -173,7 +187,7 @@ class Site:
                 process.suspend()
             return process
 
-        return until(f"{name} is trained", caught, every=0.02)
+        return until(f"{name} is trained", caught, every=0.05)
 
     @staticmethod
     def thaw(process: psutil.Process) -> None:
@@ -201,5 +215,6 @@ class Site:
         until_ended(family)
 
     def stop_all(self) -> None:
+        self.clients.close()
         for name in self.processes:
             self.kill(name)

@@ -69,7 +69,7 @@ class Watched:
         return [run for run in self.site.runs(f"notify/{SITE}") if parameters.items() <= run.parameters.items()]
 
     def message(self, **parameters: str) -> FlowRun:
-        found = until(f"a message with {parameters}", lambda: self.messages(**parameters), every=0.3)
+        found = until(f"a message with {parameters}", lambda: self.messages(**parameters), every=0.5)
         assert len(found) == 1, "one is enough"
         return found[0]
 
@@ -125,7 +125,7 @@ def slow(watched: Watched) -> dict[str, UUID]:
     watched.beat(*(runs[name] for name in ("dead", "alive", "done", "skipped", "dead night")))
     watched.client.set_flow_run_state(runs["done"], Completed())
     watched.client.set_flow_run_state(runs["skipped"], Completed(name="Skipped"))
-    until("a run is late", lambda: watched.state(runs["late, then taken up"]).name == "Late", every=0.3)
+    until("a run is late", lambda: watched.state(runs["late, then taken up"]).name == "Late", every=0.5)
     watched.client.set_flow_run_state(runs["late, then taken up"], Pending())
 
     def found_dead() -> bool:
@@ -232,7 +232,7 @@ def test_the_export_that_is_due_is_that_of_the_last_scheduled_night(
     monkeypatch.setenv("NIGHTREC_CONFIG", str(watched.site.folder / "nightrec.toml"))
     nightly = watched.client.read_deployment_by_name("nightly/often").id
     watched.client.create_flow_run_from_deployment(nightly)  # by hand: due at no hour
-    run = until("a night is due", lambda: signals.last_scheduled(watched.client, "often"), every=0.3)
+    run = until("a night is due", lambda: signals.last_scheduled(watched.client, "often"), every=0.5)
     assert run.auto_scheduled and run.expected_start_time is not None
     with watched.site.client(), pytest.raises(NightrecError, match="nothing has been published yet") as refused:
         signals.check_export()
