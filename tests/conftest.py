@@ -23,6 +23,11 @@ REAL_DATA = Path(os.environ.get("NIGHTREC_TEST_DATA", Path(__file__).parents[2] 
 STRICT = "NIGHTREC_TEST_STRICT"
 MAY_BE_ABSENT = {"gpu", "real_data"}  # even where everything is run
 SERVERS = {"prefect_server", "prefect_home", "demo", "dsn", "redis_server"}  # fixtures with a server, or a night's own
+SLOW = {  # of the contract that every model keeps, which is published and carries no marks of ours
+    "test_memory_does_not_grow_with_the_number_of_users",
+    "test_the_batch_does_not_change_a_list",
+    "test_the_number_of_threads_does_not_change_a_list",
+}
 FIRST = ["deployments/test_workers.py", "flows/test_night.py", "deployments", "flows", "recmodels/transformer"]
 """What takes longest, or waits for other processes: it begins first, so that nothing is left to wait for at the end."""
 
@@ -41,6 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+        if getattr(item, "originalname", "") in SLOW:
+            item.add_marker("slow")
 
 
 def turn(file: Path) -> int:

@@ -166,9 +166,7 @@ class Site:
         """The process that trains a model of this site."""
         spec = f"{name}-train.spec.json"
         for process in psutil.process_iter():
-            if (
-                time.time() - process.create_time() > NEW
-            ):  # known since it was listed first, so this costs next to nothing
+            if time.time() - process.create_time() > NEW:  # costs next to nothing after the first look
                 continue
             try:
                 command = process.cmdline()

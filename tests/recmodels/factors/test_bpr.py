@@ -31,6 +31,7 @@ def two_tastes(n_users: int = 300, n_items: int = 200) -> tuple[Dataset, np.ndar
 
 
 @pytest.mark.parametrize("candidates", [1, 4])
+@pytest.mark.slow
 def test_two_groups_of_users_get_the_items_of_their_group(candidates: int) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)
@@ -56,6 +57,7 @@ def test_weights_count_if_asked_for() -> None:
         assert (plain != other).any() == weighted
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_the_factors() -> None:
     code = """
 import sys

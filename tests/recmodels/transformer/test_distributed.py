@@ -10,6 +10,7 @@ from recmodels.transformer.model import Transformer
 from tests.recmodels.sequences import TINY
 
 
+@pytest.mark.slow
 def test_two_devices_train_to_the_weights_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     one = Transformer(**TINY, dropout=0.0).fit(small_site())
     monkeypatch.setattr(device, "names", lambda: ["cpu", "cpu"])
@@ -19,6 +20,7 @@ def test_two_devices_train_to_the_weights_of_one(monkeypatch: pytest.MonkeyPatch
     assert [epoch["ndcg"] for epoch in two.epochs_] == [epoch["ndcg"] for epoch in one.epochs_]
 
 
+@pytest.mark.slow
 def test_a_failure_on_one_of_several_devices_is_raised_with_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "names", lambda: ["cpu", "cpu"])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

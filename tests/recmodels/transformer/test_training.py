@@ -42,6 +42,7 @@ def test_the_average_of_the_weights_is_kept() -> None:
 
 
 @pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.slow
 def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced as there, and then run by torch's own operations: there may be no compiler here."""
     monkeypatch.setattr(training, "find_spec", lambda _: True)
@@ -55,6 +56,7 @@ def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkey
 
 
 @pytest.mark.parametrize(("block", "loss"), [("bsarec", "full"), ("ligr", "sampled"), ("sasrec", "gbce")])
+@pytest.mark.slow
 def test_what_follows_an_item_is_learned(block: str, loss: str) -> None:
     data = successions()
     settings = TINY | {"dim": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
@@ -65,6 +67,7 @@ def test_what_follows_an_item_is_learned(block: str, loss: str) -> None:
     assert (found == (last + 1) % data.n_items).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_kept_and_training_ends_when_it_gets_no_better(caplog: pytest.LogCaptureFixture) -> None:
     data = successions()
     settings = TINY | {"epochs": 100, "patience": 3, "learning_rate": 0.05}
