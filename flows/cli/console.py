@@ -90,7 +90,7 @@ def comparison(record: NightRecord) -> Table:
 def nights(records: list[NightRecord], pointer: dict[str, Any] | None) -> Table:
     """The last nights, newest last; the one that readers are pointed to is marked."""
     table = Table(title="Nights", title_justify="left")
-    for heading in ("night", "status", "champion", "gate", "NDCG", "users", "rows", "seconds", "what went wrong"):
+    for heading in ("night", "status", "winner", "gate", "NDCG", "users", "rows", "seconds", "what went wrong"):
         table.add_column(heading, justify="right" if heading in ("NDCG", "users", "rows", "seconds") else "left")
     for record in records:
         failed, gate = record.status is NightStatus.FAILED, record.gate
@@ -116,7 +116,7 @@ def nights(records: list[NightRecord], pointer: dict[str, Any] | None) -> Table:
 def effect_of_rules(records: list[NightRecord]) -> Table | None:
     """What the rules of the lists changed in the winners' figures; None where no night had any."""
     table = Table(title="Rules of the lists", title_justify="left")
-    for heading in ("night", "champion"):
+    for heading in ("night", "winner"):
         table.add_column(heading)
     for figure in ("NDCG", "diversity", "coverage"):
         table.add_column(f"{figure} without", justify="right")

@@ -8,7 +8,6 @@ import click
 
 from flows.cli.options import Day, store_option, the_store
 from recmodels.errors import ConfigError
-from tasks.report.record import NightRecord, NightStatus
 from tasks.store.files import read_json
 from tasks.store.paths import Store
 
@@ -17,11 +16,14 @@ from tasks.store.paths import Store
 @store_option
 @click.option("--last", type=click.IntRange(1), default=7, show_default=True, help="How many nights.")
 def status(store: Path | None, last: int) -> None:
-    """Show the last nights: champion, metrics, rows, duration, what went wrong."""
+    """Show the last nights: winner, metrics, rows, duration, what went wrong."""
     folder = Store(the_store(store))
-    records = [record for night in folder.last_nights(last) if (record := NightRecord.of_night(night))]
+    found = folder.last_nights(last)
     from flows.cli.console import console, effect_of_rules, nights
+    from tasks.report.record import NightRecord, NightStatus
     from tasks.store.locking import in_use
+
+    records = [record for night in found if (record := NightRecord.of_night(night))]
 
     if not in_use(folder):  # what still says that it is running was killed
         for record in records:
