@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from flows.cli.app import main
+from tests.flows.forked import forked_candidates
 from tests.prefect_homes import environment
 from tests.waiting import PATIENCE
 
@@ -41,7 +42,7 @@ def nightrec(*arguments: str | Path, cwd: Path) -> Ran:
     """Run the command line in this process, with ``cwd`` as the working directory."""
     out, err, code = StringIO(), StringIO(), 0
     argv = ["nightrec", *map(str, arguments)]
-    with chdir(cwd), patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
+    with chdir(cwd), patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err), forked_candidates():
         try:
             main()
         except SystemExit as end:

@@ -12,7 +12,7 @@ SETTINGS = """
 [inputs.interactions]
 path = "log.csv"
 [gate]
-champion = "ensemble"
+pinned_model = "ensemble"
 [models.popularity]
 [models.item_knn]
 [models.content]
@@ -38,8 +38,8 @@ def test_an_ensemble_is_trained_after_its_members_and_published(tmp_path: Path) 
     assert sorted(spec["models"]) == ["item_knn", "popularity"] and spec["without"] == ["content"]
     champion = json.loads((night / "champion" / "model.json").read_text())
     assert champion["parameters"]["members"] == ["popularity", "item_knn", "content"]
-    assert champion["parameters"]["models"] is None
-    assert champion["learnt"]["members_"]["models"] == ["popularity", "item_knn"]
+    assert "models" not in champion["parameters"]  # the recipe, and no path
+    assert champion["fitted"]["members_"]["models"] == ["popularity", "item_knn"]
     topk = pq.read_table(tmp_path / "store" / "exports" / "latest" / "topk")
     assert len(topk["user_id"].unique()) == USERS and set(topk["model"].to_pylist()) == {"ensemble"}
     assert topk.num_rows == 10 * USERS
