@@ -192,7 +192,8 @@ def export() -> str:
             for column in table["columns"]
         ]
         order = ", ".join(f"`{column}`" for column in table["sorted_by"])
-        pages += [f"## `{name}`\n", f"{table['meaning']} Sorted by {order}.\n"]
+        meaning = f"{table['meaning']} Sorted by {order}." if order else table["meaning"]
+        pages += [f"## `{name}`\n", f"{meaning}\n"]
         pages.append(_markdown(["column", "type", "may be null", "meaning"], rows))
     return "\n".join(pages)
 
