@@ -344,7 +344,7 @@ def test_the_image_gets_the_whole_program() -> None:
     for source in copied:
         assert (ROOT / source).exists() and f"!{source}" in ignore, source
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {name.partition(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    packages = {name.removesuffix("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
     assert packages <= set(copied)
     assert {project["project"]["readme"], *project["project"]["license-files"]} <= set(copied)
 
