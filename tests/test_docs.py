@@ -187,6 +187,7 @@ def test_the_worked_example_recommends_what_came_next(monkeypatch: pytest.Monkey
     np.testing.assert_array_equal(model.explain(data, np.arange(4), top)[:, 0], [-1, 1, -1, 0])
 
 
+@pytest.mark.slow
 def test_the_worked_example_keeps_the_contract_of_recommenders() -> None:
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", ".", "-c", os.devnull]
     ran = subprocess.run(

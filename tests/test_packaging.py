@@ -153,6 +153,7 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
     assert beside == of_deployments
 
 
+@pytest.mark.slow
 def test_the_installed_command_needs_no_repository(wheel: Path, tmp_path: Path) -> None:
     code = """
 import flows.cli.app as app

@@ -20,7 +20,7 @@ pinned_model = "ensemble"
 """
 
 
-def test_an_ensemble_is_trained_after_its_members_and_published(tmp_path: Path) -> None:
+def test_an_ensemble_is_trained_after_its_members_and_published(tmp_path: Path, prefect_server: None) -> None:
     write(tmp_path / "log.csv", log())
     write(tmp_path / "nightrec.toml", SETTINGS)
     ran = nightrec("run", "--date", str(DAY), cwd=tmp_path)

@@ -60,6 +60,7 @@ def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path) -> None
     assert not (features.parent / "result.checkpoint").exists()
 
 
+@pytest.mark.slow
 def test_a_saved_candidate_lists_without_training(features: Path) -> None:
     assert run(specification(features, lists=None))[0] == 0
     assert not (features.parent / "lists").exists()

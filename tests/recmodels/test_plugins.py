@@ -101,6 +101,7 @@ def test_a_file_that_names_a_module_does_not_import_it(site: Path) -> None:
     assert "shop.broken" not in sys.modules and not registry.is_registered("shop.broken:Margin")
 
 
+@pytest.mark.slow
 def test_the_contract_is_there_for_models_of_the_sites_own(site: Path) -> None:
     (site / "test_margin.py").write_text(
         "from recmodels.testing import RecommenderContract\n"

@@ -49,6 +49,8 @@ ANSWERS: dict[str, tuple[list[str], str]] = {
 SCRIPT = """
 import contextlib, io, json, sys
 from flows.cli.app import main
+
+pytestmark = pytest.mark.slow
 for name, arguments in json.load(sys.stdin).items():
     text, code, before = io.StringIO(), 0, set(sys.modules)
     sys.argv = ["nightrec", *arguments]

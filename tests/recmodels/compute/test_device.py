@@ -23,6 +23,7 @@ def test_a_neural_model_asks_for_pytorch(name: str) -> None:
 
 
 @pytest.mark.usefixtures("without_torch")
+@pytest.mark.slow
 def test_the_other_models_do_without_pytorch() -> None:
     assert {name for name in names() if kind_of(name).needs_torch} == {"transformer", "hybrid", "embedding", "ncf"}
     data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 1, 2, 0])

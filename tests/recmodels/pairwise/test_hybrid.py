@@ -55,6 +55,7 @@ def two_tastes(n_users: int = 120, n_items: int = 60) -> tuple[Dataset, np.ndarr
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr", "warp", "bce"])
 @pytest.mark.parametrize("features", [{}, {"history": False, "content": False}])
+@pytest.mark.slow
 def test_preferences_are_learned(loss: str, features: dict[str, bool]) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)

@@ -17,6 +17,8 @@ from tasks.train import process
 from tests.tasks.publishing import prepare_night
 from tests.tasks.training import job, trained
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def night(tmp_path: Path) -> Night:

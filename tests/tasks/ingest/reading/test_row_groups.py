@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from tasks.ingest.reading.inputs import TableInput
 from tests.tasks.raw import HEADER, column, ingest, read, write
@@ -28,6 +29,7 @@ def test_lines_are_numbered_within_each_file(tmp_path: Path) -> None:
     assert (summary["rows"], summary["rejects"], summary["blank_lines"]) == (6, 2, 2)
 
 
+@pytest.mark.slow
 def test_rows_keep_their_order_beyond_a_row_group_and_a_buffer_of_the_parser(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     duckdb.sql(
