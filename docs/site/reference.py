@@ -1,6 +1,7 @@
 """The reference pages, made from the code: settings, models, commands, and the columns of an export."""
 
 import inspect
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -19,9 +20,8 @@ def settings() -> str:
 
     schema = NightConfig.model_json_schema()
     head = (
-        "# Settings\n\nEverything that `nightrec.toml` may say. `nightrec init` writes the same as a commented file. "
-        "A key that is not there has its default; an unknown key or an impossible value stops the night before it "
-        "begins.\n"
+        "# Settings\n\nAll settings of `nightrec.toml`. `nightrec init` writes the same as a commented file. A missing "
+        "key has its default; an unknown key or an invalid value is an error before the night begins.\n"
     )
     return "\n".join([head, *_sections("", schema, schema["$defs"], "At the top of the file", {})])
 
@@ -80,8 +80,12 @@ def _kind(about: Json, known: Json) -> str:
 def _default(about: Json) -> str:
     if "default" not in about:
         return "" if "$ref" not in about else "none"
-    value = about["default"]
-    return "none" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return _written(about["default"])
+
+
+def _written(value: Any) -> str:
+    """A value as `nightrec.toml` has it."""
+    return "none" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def models() -> str:
@@ -91,15 +95,14 @@ def models() -> str:
 
     pages = [
         "# Models\n",
-        "The recommenders that a `[models.NAME]` of `nightrec.toml` may be, with their hyper-parameters. `nightrec "
+        "The recommenders for the tables `[models.NAME]` of `nightrec.toml`, with their hyper-parameters. `nightrec "
         "models NAME` prints the same. [Models](../models.md) says which one to choose, and where the defaults come "
         "from.\n",
     ]
     for name in registry.names():
         kind = registry.kind_of(name)
         rows = [
-            [f"`{one.name}`", one.legal, "none" if one.default is None else f"`{one.default}`", _searched(one), one.doc]
-            for one in parameters_of(kind)
+            [f"`{one.name}`", one.legal, _written(one.default), _searched(one), one.doc] for one in parameters_of(kind)
         ]
         pages += [f"## `{name}`\n", _needs(kind), _prose(inspect.cleandoc(kind.__doc__ or "")) + "\n"]
         pages.append(_markdown(["parameter", "value", "default", "searched by `tune`", "meaning"], rows))
@@ -109,7 +112,7 @@ def models() -> str:
 def _needs(kind: Any) -> str:
     """What a model needs beyond a plain installation."""
     torch = "Needs PyTorch: `pip install 'nightrec[torch]'`. " if kind.needs_torch else ""
-    return torch + ("Computes on a GPU where there is one.\n" if kind.uses_gpu else "\n")
+    return torch + ("Uses a GPU if there is one.\n" if kind.uses_gpu else "\n")
 
 
 def _prose(docstring: str) -> str:
@@ -148,8 +151,8 @@ def _searched(parameter: Any) -> str:
     if search is None:
         return ""
     if search.low is not None:
-        return f"{search.low:g} to {search.high:g}" + (", by orders of magnitude" if search.log else "")
-    return ", ".join(str(value) for value in search.values or parameter.choices or (True, False))
+        return f"{search.low:g} to {search.high:g}" + (" (log scale)" if search.log else "")
+    return ", ".join(_written(value) for value in search.values or parameter.choices or (True, False))
 
 
 def commands() -> str:
@@ -181,9 +184,9 @@ def export() -> str:
     found = contract()
     pages = [
         "# Columns of an export\n",
-        f"The contract with those who read exports, version {found['schema_version']}. Within a version columns are "
-        "added, and none is changed or removed. [The export](../export.md) says how the files are laid out and how "
-        "long they stay.\n\nThe types `user_id` and `item_id` stand for int64 or string, as the site's ids are; "
+        f"The contract with downstream jobs, version {found['schema_version']}. Within a version, columns are only "
+        "added, never changed or removed. [The export](../export.md) describes the layout of the files and how long "
+        "they are kept.\n\nThe types `user_id` and `item_id` stand for int64 or string, depending on the site's ids; "
         "`code` is a dictionary of strings.\n",
     ]
     for name, table in found["tables"].items():
