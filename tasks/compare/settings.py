@@ -24,9 +24,11 @@ class GateSettings(BaseModel):
         default=None, ge=0, le=1, description="Share of the champion's recall of tail items that it may lose."
     )
     min_cold_share: float | None = Field(
-        default=None, ge=0, le=1, description="Share of its lists that items without any history must have."
+        default=None, ge=0, le=1, description="Least share of its lists for items without any history."
     )
-    max_cold_share: float | None = Field(default=None, ge=0, le=1, description="The same, at most.")
+    max_cold_share: float | None = Field(
+        default=None, ge=0, le=1, description="Largest share of its lists for items without any history."
+    )
     max_churn: float | None = Field(
         default=None, ge=0, le=1, description="Share of its lists that may differ from those of the last export."
     )
@@ -43,7 +45,7 @@ class GateSettings(BaseModel):
     min_lift: float | None = Field(
         default=0.7,
         ge=0,
-        description="It stops, too, if that NDCG in proportion to that of the popularity of the last 7 days does.",
+        description="The same for the champion's NDCG divided by that of popularity over 7 days.",
     )
     recent_nights: int = Field(default=7, ge=1, description="How many nights are recent.")
     min_nights: int = Field(default=2, ge=1, description="Recent nights without which its quality is not judged.")

@@ -15,7 +15,7 @@ class ExportSettings(ListSettings):
         default=20, ge=0, le=1000, description="Items named as similar to each item; 0: no such table."
     )
     popular_days: list[Annotated[int, Field(ge=1)]] = Field(
-        default=[7, 1], description="Popular items also of the last so many days."
+        default=[7, 1], description="Windows of the popular items in days, beside all time."
     )
     delta: bool = Field(default=True, description="Whether the lists that changed are published apart as well.")
     hash_key_env: str | None = Field(

@@ -20,10 +20,10 @@ class FeatureSettings(BaseModel):
         default={}, description="How much a column's terms count, e.g. {genres = 2}; 1 otherwise, 0 leaves it out."
     )
     stop_words: list[str] = Field(
-        default=[], description='Languages (ISO 639-1) whose function words are left out of texts, e.g. ["en", "ja"].'
+        default=[], description='Languages (ISO 639-1) whose stop words are left out of texts, e.g. ["en", "ja"].'
     )
     ngrams: int = Field(
-        default=2, ge=1, le=5, description="Characters in a term where words are not parted by spaces (Chinese, Thai)."
+        default=2, ge=1, le=5, description="Characters per term in languages written without spaces (Chinese, Thai)."
     )
     bins: int = Field(
         default=8, ge=0, description="Bins that a numeric column is cut into, a term each; 0: numbers are no terms."

@@ -10,7 +10,7 @@ class Segments(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    column: str = Field(description="User column that says of which segment a user is.")
+    column: str = Field(description="User column with the segments.")
     k: dict[str, int] = Field(min_length=1, description="Items in the lists of a segment, by the value of the column.")
 
     @field_validator("k")
@@ -38,20 +38,24 @@ class ListSettings(BaseModel):
     max_per_category: int | None = Field(default=None, ge=1, description="The most items of one category in a list.")
     category_caps: dict[str, int] = Field(default={}, description="The same for some categories, e.g. { Horror = 1 }.")
     new_share: float = Field(default=0, ge=0, le=1, description="Share of a list's places that go to new items.")
-    new_days: float = Field(default=30, gt=0, description="New: first seen within so many days, or never.")
-    excluded: list[Id] = Field(default=[], description="Ids of items that are on no list.")
+    new_days: float = Field(
+        default=30, gt=0, description="An item is new until this many days after its first interaction."
+    )
+    excluded: list[Id] = Field(default=[], description="Ids of items that are never recommended.")
     pinned: list[Id] = Field(default=[], description="Ids of items on the list of everybody who does not have them.")
     pinned_rank: int = Field(default=1, ge=1, description="Rank of the first pinned item; the others follow.")
-    max_item_age_days: float | None = Field(default=None, gt=0, description="Older items are on no list.")
+    max_item_age_days: float | None = Field(default=None, gt=0, description="Older items are not recommended.")
     item_date: str | None = Field(
         default=None, description="Item column that an age counts from; the first interaction where there is none."
     )
-    min_score: float | None = Field(default=None, description="The model's items below it give way to popular ones.")
+    min_score: float | None = Field(
+        default=None, description="Items with a lower model score are replaced by popular ones."
+    )
     segments: Segments | None = Field(
         default=None, description='k by a user column, in the export: { column = "plan", k = { premium = 20 } }.'
     )
     active_days: float | None = Field(
-        default=None, gt=0, description="Only users with an interaction in so many last days are in the export."
+        default=None, gt=0, description="Only users with an interaction in this many last days are exported."
     )
 
     @model_validator(mode="after")

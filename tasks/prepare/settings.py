@@ -39,5 +39,5 @@ class PrepareSettings(BaseModel):
     holdout_seed: int = Field(default=0, ge=0, description="Seed of the draws of random and user-fold.")
     holdout_days: int = Field(default=7, ge=1, description="Length of the holdout; auto may widen it to four times.")
     holdout_min_users: int = Field(
-        default=200, ge=1, description="Fewest warm users for which auto accepts the last days."
+        default=200, ge=1, description="Fewest users with a history and a holdout for which auto takes the last days."
     )

@@ -8,8 +8,8 @@ class RetentionSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    exports: int | None = Field(default=30, ge=1, description="Only so many of the newest are kept.")
-    days: float | None = Field(default=None, gt=0, description="Only those of the last so many days are kept.")
+    exports: int | None = Field(default=30, ge=1, description="How many of the newest exports are kept.")
+    days: float | None = Field(default=None, gt=0, description="Exports older than this many days are removed.")
     longest_read_hours: float = Field(
         default=24, ge=0, description="An export stays this long after another took its place, for those who read it."
     )

@@ -29,7 +29,7 @@ class MailSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    to: list[str] = Field(min_length=1, description="Whom to write.")
+    to: list[str] = Field(min_length=1, description="The recipients.")
     sender: str = Field(default="nightrec@localhost", description="The From address.")
     host: str = Field(default="localhost", description="The SMTP server.")
     port: int = Field(default=25, ge=1, le=65535, description="Its port; 465 is encrypted from the first byte.")

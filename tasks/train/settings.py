@@ -70,4 +70,6 @@ class EvaluationSettings(BaseModel):
     slices: list[str] = Field(
         default=[], description='Columns of users or items whose values are measured separately, e.g. ["country"].'
     )
-    new_days: float = Field(default=28, gt=0, description="A user is new for so many days after the first interaction.")
+    new_days: float = Field(
+        default=28, gt=0, description="A user is new for this many days after the first interaction."
+    )

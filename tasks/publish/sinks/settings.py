@@ -47,8 +47,8 @@ class RedisSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url_env: str = Field(description="Environment variable with the address: redis://:password@host:6379/0.")
-    prefix: str = Field(default="nightrec", pattern=r"^[A-Za-z0-9_.:-]+$", description="What all keys begin with.")
-    expire_hours: float = Field(default=168, gt=0, description="Keys vanish so long after they were loaded.")
+    prefix: str = Field(default="nightrec", pattern=r"^[A-Za-z0-9_.:-]+$", description="Prefix of all keys.")
+    expire_hours: float = Field(default=168, gt=0, description="Keys expire this many hours after they are loaded.")
 
 
 BuiltIn = DeltaSettings | PostgresSettings | RedisSettings
