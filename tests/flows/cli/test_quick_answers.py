@@ -13,6 +13,8 @@ from tests.flows.sites import log, write
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
+pytestmark = pytest.mark.slow
+
 HEAVY = {"prefect", "great_expectations", "torch", "pandas", "sklearn", "duckdb", "numba"}
 
 MISTAKES: dict[str, tuple[list[str], str]] = {
@@ -49,8 +51,6 @@ ANSWERS: dict[str, tuple[list[str], str]] = {
 SCRIPT = """
 import contextlib, io, json, sys
 from flows.cli.app import main
-
-pytestmark = pytest.mark.slow
 for name, arguments in json.load(sys.stdin).items():
     text, code, before = io.StringIO(), 0, set(sys.modules)
     sys.argv = ["nightrec", *arguments]
