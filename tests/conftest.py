@@ -28,7 +28,15 @@ SLOW = {  # of the contract that every model keeps, which is published and carri
     "test_the_batch_does_not_change_a_list",
     "test_the_number_of_threads_does_not_change_a_list",
 }
-FIRST = ["deployments/test_workers.py", "flows/test_night.py", "deployments", "flows", "recmodels/transformer"]
+FIRST = [
+    "deployments/test_workers.py",
+    "deployments/test_schedules.py",
+    "flows/test_night.py",
+    "deployments",
+    "flows",
+    "tasks/store",
+    "recmodels/transformer",
+]
 """What takes longest, or waits for other processes: it begins first, so that nothing is left to wait for at the end."""
 
 
