@@ -28,6 +28,17 @@ SLOW = {  # of the contract that every model keeps, which is published and carri
     "test_the_batch_does_not_change_a_list",
     "test_the_number_of_threads_does_not_change_a_list",
 }
+LONG = {  # files that take many seconds in all: contracts of costly models, Great Expectations, whole stores, the wheel
+    "recmodels/ensemble/test_model.py",
+    "recmodels/transformer/test_model.py",
+    "tasks/publish/test_forget.py",
+    "tasks/store/test_exports.py",
+    "tasks/store/test_versions.py",
+    "tasks/validate/test_rows.py",
+    "tasks/validate/test_stage.py",
+    "flows/cli/test_exports.py",
+    "test_packaging.py",
+}
 FIRST = [
     "deployments/test_workers.py",
     "deployments/test_schedules.py",
@@ -50,11 +61,12 @@ def real_data(name: str) -> Path:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts a server by the fixtures it asks for, and begin with what takes longest."""
-    items.sort(key=lambda item: turn(item.path.relative_to(Path(__file__).parent)))
+    here = Path(__file__).parent
+    items.sort(key=lambda item: turn(item.path.relative_to(here)))
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
-        if getattr(item, "originalname", "") in SLOW:
+        if getattr(item, "originalname", "") in SLOW or item.path.relative_to(here).as_posix() in LONG:
             item.add_marker("slow")
 
 
