@@ -28,13 +28,13 @@ nightly: $(READY)  ## a night on the demo site, in ./store
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 test: $(READY)  ## all tests, in ten minutes on two cores
-	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in one minute
 	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m 'not (slow or server or browser)'
 
 coverage: $(READY)  ## all tests, and which lines they run: in the terminal, and as pages in htmlcov/
-	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-report=html
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-report=html
 
 bench: $(READY)  ## a few quick benchmarks, kept by commit, and what became slower than before
 	$(BIN)/python -m tests.benchmarks.record

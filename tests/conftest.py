@@ -39,15 +39,7 @@ LONG = {  # files that take many seconds in all: contracts of costly models, Gre
     "flows/cli/test_exports.py",
     "test_packaging.py",
 }
-FIRST = [
-    "deployments/test_workers.py",
-    "deployments/test_schedules.py",
-    "flows/test_night.py",
-    "deployments",
-    "flows",
-    "tasks/store",
-    "recmodels/transformer",
-]
+FIRST = ["deployments/test_workers.py", "flows/test_night.py", "deployments", "flows", "recmodels/transformer"]
 """What takes longest, or waits for other processes: it begins first, so that nothing is left to wait for at the end."""
 
 

@@ -1,30 +1,10 @@
-"""A site with two pools and their workers, and a server whose clocks are turned up."""
+"""A Prefect server for tests that look at what the server itself does, with its clocks turned up."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.deployments.live import Site
-
-CONFIG = """\
-[demo]
-users = 200
-items = 80
-interactions = 3000
-
-[workers]
-lost_seconds = 20
-poll_seconds = 0.5
-
-[schedule]
-active = false
-
-[models.popularity]
-required = true
-
-[models.item_knn]
-pool = "gpu"
-"""
 
 QUICK = {
     "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "PT1S",
@@ -44,21 +24,6 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site.new(tmp_path_factory, "server", QUICK)
     try:
         site.start_server()
-        yield site
-    finally:
-        site.stop_all()
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server, two pools with a worker each, one store: for the tests of one file."""
-    site = Site.new(tmp_path_factory, "workers")
-    (site.folder / "nightrec.toml").write_text(CONFIG)
-    try:
-        site.start_server()
-        site.deploy()
-        site.start_worker("cpu")
-        site.start_worker("gpu")
         yield site
     finally:
         site.stop_all()

@@ -1,16 +1,56 @@
 """Nights on real workers: a server, two pools with a worker each, one store."""
 
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.schedules import IntervalSchedule
 
 from tests.deployments.live import Site
-from tests.waiting import is_alive, until_ended
+from tests.waiting import PATIENCE, is_alive, until, until_ended
 
 pytestmark = pytest.mark.server
 
+CONFIG = """\
+[demo]
+users = 200
+items = 80
+interactions = 3000
+
+[workers]
+lost_seconds = 20
+poll_seconds = 0.5
+
+[schedule]
+active = false
+
+[gate]
+min_nights = 100  # of so small a site one night says little about another
+
+[models.popularity]
+required = true
+
+[models.item_knn]
+pool = "gpu"
+"""
 FEW = ["item_knn"]  # which competes with popularity alone
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site.new(tmp_path_factory, "workers")
+    (site.folder / "nightrec.toml").write_text(CONFIG)
+    try:
+        site.start_server()
+        site.deploy()
+        site.start_worker("cpu")
+        site.start_worker("gpu")
+        yield site
+    finally:
+        site.stop_all()
 
 
 def summary(site: Site, run_date: str) -> dict[str, Any]:
@@ -40,6 +80,32 @@ def test_each_model_is_trained_by_the_worker_of_its_pool(site: Site) -> None:
     assert latest(site)["run_date"] == "2026-03-01"
 
 
+def test_the_scheduled_night_runs_by_itself_and_one_started_by_hand_waits(site: Site) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=20)
+    with site.client() as client:
+        nightly = client.read_deployment_by_name("nightly/site").id
+        daily = IntervalSchedule(interval=timedelta(days=1), anchor_date=soon)
+        schedule = client.create_deployment_schedules(nightly, [(daily, True)])[0]
+
+    def due() -> FlowRun | None:
+        return next((run for run in site.runs("nightly/site") if run.auto_scheduled and is_near(run, soon)), None)
+
+    scheduled = until("it is scheduled", due)
+    until("it runs", lambda: site.read(scheduled) if site.read(scheduled).state.is_running() else None)
+    by_hand = site.night()
+    assert site.ended(scheduled).state.is_completed()
+    assert site.read(scheduled).name == f"night-{soon.date()}"
+    assert site.ended(by_hand).state.is_completed()
+    assert site.read(by_hand).start_time >= site.read(scheduled).end_time
+    assert len(list((site.store / "exports").glob(f"{soon.date()}*"))) == 1  # the second had nothing to do
+    with site.client() as client:
+        client.delete_deployment_schedule(nightly, schedule.id)
+
+
+def is_near(run: FlowRun, when: datetime) -> bool:
+    return abs((run.expected_start_time - when).total_seconds()) < 2
+
+
 def test_when_the_worker_dies_in_training_the_night_goes_on_without_its_model(site: Site) -> None:
     run = site.night(run_date="2026-03-03", models=FEW)
     process = site.frozen("item_knn")
@@ -67,6 +133,21 @@ def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
     until_ended([process])
     assert latest(site) == before
     assert summary(site, "2026-03-05")["status"] == "interrupted"
+
+
+def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
+    run = site.night(run_date="2026-03-05", models=FEW)
+    process = site.frozen("item_knn")
+    started = site.processes["worker-cpu"]
+    site.processes["worker-cpu"].terminate()
+    site.thaw(process)
+    assert started.wait(PATIENCE) == 0
+    assert site.read(run).state.is_crashed()
+    for child in site.children(run).values():
+        assert site.ended(child).state.is_final()
+    site.start_worker("cpu")
+    again = site.ended(site.night(run_date="2026-03-05", models=FEW))
+    assert again.state.is_completed(), again.state.message
 
 
 def test_a_night_survives_a_restart_of_the_server(site: Site) -> None:
