@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,10 +60,6 @@ class Suite:
 
     def __init__(self, name: str, rules: Sequence[Rule]) -> None:
         gx = great_expectations()
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False}
-        frames = context.data_sources.add_pandas(name).add_dataframe_asset("frames")
-        self._batches = frames.add_batch_definition_whole_dataframe("frame")
         self._suite = gx.ExpectationSuite(
             name=name,
             expectations=[
@@ -80,7 +77,7 @@ class Suite:
 
         `frame` has a range index and NumPy columns (Arrow-backed ones are a hundred times slower).
         """
-        results = self._batches.get_batch({"dataframe": frame}).validate(self._suite, result_format=RESULT_FORMAT)
+        results = _frames().get_batch({"dataframe": frame}).validate(self._suite, result_format=RESULT_FORMAT)
         rows = [np.zeros(0, np.int64) for _ in self.findings]
         for result in results.results:
             number = result.expectation_config.meta["rule"]
@@ -109,6 +106,24 @@ def great_expectations() -> Any:
     import great_expectations as gx
 
     return gx
+
+
+@cache
+def _frames() -> Any:
+    """What makes a batch of a frame: one for all suites, as it takes as long to make as a small frame to check."""
+    context = great_expectations().get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    frames = context.data_sources.add_pandas("pandas").add_dataframe_asset("frames")
+    return frames.add_batch_definition_whole_dataframe("frame")
+
+
+@cache
+def _view() -> Any:
+    """What renders sections of pages: one for all pages, as it compiles its templates at their first use."""
+    great_expectations()
+    from great_expectations.render.view import DefaultJinjaSectionView
+
+    return DefaultJinjaSectionView()
 
 
 def check_schema(table: str, schema: pa.Schema, required: Mapping[str, str], optional: Mapping[str, str]) -> None:
@@ -154,14 +169,12 @@ def write_docs(folder: Path, suites: Iterable[Suite], run_date: str) -> None:
     """
     great_expectations()
     from great_expectations.render.renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view import DefaultJinjaSectionView
 
     folder.mkdir(parents=True, exist_ok=True)
-    view = DefaultJinjaSectionView()
     for suite in suites:
         document = ValidationResultsPageRenderer().render(suite_result(suite, run_date))
         body = "".join(
-            view.render({"section": section.to_json_dict(), "section_loop": {"index": number}})
+            _view().render({"section": section.to_json_dict(), "section_loop": {"index": number}})
             for number, section in enumerate(document.sections, 1)
         )
         mark = "failed" if suite.failed("critical") else "warned" if suite.failed("warning") else "passed"
