@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -26,11 +27,12 @@ class StopWorking(Exception):
 
 
 def environment(pool: str, gpu: str | None) -> dict[str, str]:
-    """What a worker and the flows it runs find in their environment.
+    """What a worker and the flows it runs find in their environment: `python` is the one that runs this.
 
     Only the pool `cpu` hides the machine's GPUs; `gpu` pins one (or several, separated by commas).
     """
     settings = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",

@@ -69,6 +69,7 @@ class Site:
             "PREFECT_API_URL": f"{self.url}/api",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
+            "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
         }
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from copy import deepcopy
@@ -17,6 +18,7 @@ import yaml
 
 from flows.cli.app import nightrec
 from flows.operate.deploy import IN_CONTAINERS, merge
+from flows.operate.worker import environment
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +85,14 @@ def test_a_pool_changes_only_what_its_template_has(kind: str, pool: str) -> None
                 break
             assert key in node, "/".join(path)
             node = node[key]
+
+
+@pytest.mark.parametrize("pool", [CPU_POOL, GPU_POOL, SIGNALS_POOL])
+def test_a_run_in_a_process_begins_at_once_with_the_python_of_its_worker(pool: str) -> None:
+    python, *arguments = shlex.split(rendered("process", pool)["command"])
+    assert arguments == ["-m", "prefect.engine"]
+    found = shutil.which(python, path=environment(pool, gpu=None)["PATH"])
+    assert found and Path(found).parent == Path(sys.executable).parent
 
 
 @pytest.mark.parametrize(("kind", "pool"), [one for one in ALL_POOLS if one[0] != "process"])

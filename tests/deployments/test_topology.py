@@ -117,8 +117,9 @@ def test_the_ui_is_served_from_a_folder_of_its_own(site: Site) -> None:
 
 
 def test_a_night_on_two_pools_is_published(site: Site) -> None:
-    run = site.ended(site.run("nightly/shop", options={"run_date": "2026-03-01"}))
+    run = site.ended(site.run("nightly/shop", options={"run_date": "2026-03-01", "k": 7}))
     assert run.state is not None and run.state.is_completed(), run.state and run.state.message
+    assert run.name == "night-2026-03-01"
     workers = {name: child.labels["prefect.worker.name"] for name, child in site.children(run).items()}
     assert workers["train-item_knn-2026-03-01"] == "gpu"
     assert workers["train-popularity-2026-03-01"] == "cpu"

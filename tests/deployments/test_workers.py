@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -63,24 +64,17 @@ def latest(site: Site) -> dict[str, Any]:
     return content
 
 
-def test_each_model_is_trained_by_the_worker_of_its_pool(site: Site) -> None:
-    run = site.ended(site.night(run_date="2026-03-01", k=7))
-    assert run.state.is_completed(), run.state.message
-    assert run.name == "night-2026-03-01"
-    children = site.children(run)
-    winner = summary(site, "2026-03-01")["winner"]
-    trained = {f"train-{model}-2026-03-01" for model in ("popularity", "popularity_7d", "item_knn")}
-    assert set(children) == {*trained, f"refit-{winner}-2026-03-01"}
-    pools = {name: child.work_pool_name for name, child in children.items()}
-    assert pools["train-item_knn-2026-03-01"] == "gpu"
-    assert pools["train-popularity-2026-03-01"] == "cpu"
-    workers = {name: child.labels["prefect.worker.name"] for name, child in children.items()}
-    assert workers["train-item_knn-2026-03-01"] == "gpu"
-    assert workers["train-popularity-2026-03-01"] == "cpu"
-    assert latest(site)["run_date"] == "2026-03-01"
+@dataclass(frozen=True)
+class Nights:
+    """A scheduled night, and one of the same date that was started by hand meanwhile, once both have ended."""
+
+    date: date
+    scheduled: FlowRun
+    by_hand: FlowRun
 
 
-def test_the_scheduled_night_runs_by_itself_and_one_started_by_hand_waits(site: Site) -> None:
+@pytest.fixture(scope="module")
+def nights(site: Site) -> Nights:
     soon = datetime.now(UTC) + timedelta(seconds=20)
     with site.client() as client:
         nightly = client.read_deployment_by_name("nightly/site").id
@@ -93,13 +87,33 @@ def test_the_scheduled_night_runs_by_itself_and_one_started_by_hand_waits(site: 
     scheduled = until("it is scheduled", due)
     until("it runs", lambda: site.read(scheduled) if site.read(scheduled).state.is_running() else None)
     by_hand = site.night()
-    assert site.ended(scheduled).state.is_completed()
-    assert site.read(scheduled).name == f"night-{soon.date()}"
-    assert site.ended(by_hand).state.is_completed()
-    assert site.read(by_hand).start_time >= site.read(scheduled).end_time
-    assert len(list((site.store / "exports").glob(f"{soon.date()}*"))) == 1  # the second had nothing to do
+    ended = Nights(soon.date(), site.ended(scheduled), site.ended(by_hand))
     with site.client() as client:
         client.delete_deployment_schedule(nightly, schedule.id)
+    return ended
+
+
+def test_each_model_is_trained_by_the_worker_of_its_pool(site: Site, nights: Nights) -> None:
+    run, day = nights.scheduled, nights.date
+    children = site.children(run)
+    winner = summary(site, str(day))["winner"]
+    trained = {f"train-{model}-{day}" for model in ("popularity", "popularity_7d", "item_knn")}
+    assert set(children) == {*trained, f"refit-{winner}-{day}"}
+    pools = {name: child.work_pool_name for name, child in children.items()}
+    assert pools[f"train-item_knn-{day}"] == "gpu"
+    assert pools[f"train-popularity-{day}"] == "cpu"
+    workers = {name: child.labels["prefect.worker.name"] for name, child in children.items()}
+    assert workers[f"train-item_knn-{day}"] == "gpu"
+    assert workers[f"train-popularity-{day}"] == "cpu"
+    assert latest(site)["run_date"] == str(day)
+
+
+def test_the_scheduled_night_runs_by_itself_and_one_started_by_hand_waits(site: Site, nights: Nights) -> None:
+    assert nights.scheduled.state.is_completed(), nights.scheduled.state.message
+    assert nights.scheduled.name == f"night-{nights.date}"
+    assert nights.by_hand.state.is_completed(), nights.by_hand.state.message
+    assert nights.by_hand.start_time >= nights.scheduled.end_time
+    assert len(list((site.store / "exports").glob(f"{nights.date}*"))) == 1  # the second had nothing to do
 
 
 def is_near(run: FlowRun, when: datetime) -> bool:
