@@ -13,8 +13,8 @@ import duckdb
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import textfiles
+from tasks.ingest.reading.dialects import Dialect, dialect
 from tasks.ingest.reading.inputs import GZIP, Format, TableInput, format_of, head
-from tasks.ingest.reading.textfiles import Dialect
 from tasks.store.duckdb import literal, quoted
 
 TEXT, JSON = "TEXT", "JSON"  # types of values besides DuckDB's own: CSV text, which has none, and JSON as written
@@ -128,7 +128,7 @@ def open_source(
         with NamedTemporaryFile(dir=copies, delete=False) as copy:
             readable = Path(copy.name)
         textfiles.write_copy(path, table.encoding, readable)
-    found = textfiles.dialect(readable, table if kind == "csv" else _LINES, wanted)
+    found = dialect(readable, table if kind == "csv" else _LINES, wanted)
     if found is None:
         return None
     if kind == "csv":

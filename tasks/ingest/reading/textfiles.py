@@ -1,12 +1,11 @@
-"""Text files before DuckDB reads them: their dialect, their lines, and a copy in plain UTF-8 where that is needed."""
+"""Text files before DuckDB reads them: their lines, and a copy in plain UTF-8 where that is needed."""
 
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -15,21 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading.inputs import GZIP, TableInput, head
+from tasks.ingest.reading.inputs import GZIP, head
 
 _SAMPLE = 1 << 16
 _CHUNK = 1 << 20
-_DELIMITERS = (",", "\t", ";", "|", "::")
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a CSV file is written. `skip`: the lines up to and including the header."""
-
-    delimiter: str
-    quote: str
-    columns: tuple[str, ...]
-    skip: int
 
 
 @dataclass(frozen=True)
@@ -39,49 +27,6 @@ class Lines:
     total: int
     blank: NDArray[np.int64]
     mixed: bool
-
-
-def dialect(path: Path, table: TableInput, wanted: Collection[str]) -> Dialect | None:
-    """The dialect of a UTF-8 file, None for an empty one.
-
-    The delimiter, where it is not given, is the one that finds most of the `wanted` names in the header, then the
-    one that makes most columns; in files without a header, the one that makes as many columns as were named.
-    """
-    text = head(path, _SAMPLE).removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
-    lines = text.splitlines()
-    first = next((i for i, line in enumerate(lines) if line.strip()), None)
-    if first is None:
-        return None
-    quote = table.quote or ""
-
-    def fields(delimiter: str) -> list[str]:
-        return _split(lines[first], delimiter, quote)
-
-    def fitness(delimiter: str) -> tuple[int, int]:
-        names = fields(delimiter)
-        if table.header:
-            return int(len(names) == len(table.header)), len(names)
-        return len(set(names) & set(wanted)), len(names)
-
-    delimiter = table.delimiter or max(_DELIMITERS, key=fitness)
-    if table.header:
-        return Dialect(delimiter, quote, tuple(table.header), 0)
-    return Dialect(delimiter, quote, _distinct(fields(delimiter)), first + 1)
-
-
-def _distinct(names: list[str]) -> tuple[str, ...]:
-    """Column names to tell columns apart by: nameless ones by their place, repeated ones by a number."""
-    found: dict[str, None] = {}
-    for place, name in enumerate(names, 1):
-        stem = name.strip() or f"column_{place}"
-        found[next(n for i in range(1, place + 1) if (n := stem if i == 1 else f"{stem}_{i}") not in found)] = None
-    return tuple(found)
-
-
-def _split(line: str, delimiter: str, quote: str) -> list[str]:
-    if len(delimiter) > 1 or not quote:
-        return line.split(delimiter)
-    return next(csv.reader([line], delimiter=delimiter, quotechar=quote), [])
 
 
 def count_lines(path: Path) -> Lines:
