@@ -3,9 +3,12 @@
 import hashlib
 import math
 import multiprocessing
+import os
 import random
+import signal
 import time
 from itertools import cycle
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -15,12 +18,30 @@ from tasks.export.lookup import verified
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import whole_exports
-from tasks.store.paths import Store
+from tasks.store.paths import Night, Store
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
 PUBLISHED = 20
 KILLED = 6
+
+
+def publishers(root: Path, night: Night, asked: Connection) -> None:
+    """Publish a night, by which all is imported and loaded that publishing takes; then fork a publisher when asked.
+
+    For each number received the id of a publisher is sent, and when it has ended its exit code.
+    """
+    publish(night)
+    for most in iter(asked.recv, None):
+        publisher = os.fork()
+        if not publisher:
+            try:
+                keep_publishing(root, most)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        asked.send(publisher)
+        asked.send(os.waitstatus_to_exitcode(os.waitpid(publisher, 0)[1]))
 
 
 def keep_publishing(root: Path, most: float) -> None:
@@ -49,27 +70,30 @@ def test_every_read_is_complete_while_exports_are_published_and_publishers_kille
     night = prepare_night(tmp_path / "store")
     publish(night)
     root, chance, read = night.store.root, random.Random(0), []
-    start = multiprocessing.get_context("forkserver")
-    start.set_forkserver_preload([__name__, "expectations.exports", "great_expectations"])
+    start = multiprocessing.get_context("spawn")
+    here, there = start.Pipe()
+    forking = start.Process(target=publishers, args=(root, prepare_night(tmp_path / "other"), there), daemon=True)
+    forking.start()
+    there.close()
     for killed in [*[True] * KILLED, False]:
         before = len(whole_exports(night.store))
-        most = math.inf if killed else max(before, PUBLISHED) + 1
-        publisher = start.Process(target=keep_publishing, args=(root, most))
-        publisher.start()
+        here.send(math.inf if killed else max(before, PUBLISHED) + 1)
+        publisher = here.recv()
         began = time.perf_counter()
         one = two = 0.0  # when the first of its exports was there, and when it dies: while it makes one of the next
         try:
-            while publisher.is_alive() and not (killed and one and time.perf_counter() > two):
+            while not here.poll(0.01) and not (killed and one and time.perf_counter() > two):
                 read.append(read_all(root))
                 if not one and len(whole_exports(night.store)) > before:
                     one = time.perf_counter()
                     two = one + chance.uniform(0, one - began)
-                time.sleep(0.01)
         finally:
-            publisher.kill()
-            publisher.join()
-        assert publisher.exitcode == (-9 if killed else 0)
+            if not here.poll():
+                os.kill(publisher, signal.SIGKILL)
+        assert here.recv() == (-signal.SIGKILL if killed else 0)
         assert "keep the contract" in verified(root, None)
+    here.send(None)
+    forking.join()
     assert read_all(root) == whole_exports(night.store)[-1]
     assert len(set(read)) > PUBLISHED / 2 and read == sorted(read, key=number)
 

@@ -107,6 +107,7 @@ def test_ensembles_come_last_and_without_the_members_that_failed(tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_an_ensemble_takes_the_models_that_tonight_has_trained_and_no_others(tmp_path: Path) -> None:
     both, popularity, item_knn = jobs(tmp_path)
     for one in (popularity, item_knn):

@@ -1,4 +1,7 @@
-"""Training in a process of its own: what it leaves, how it fails, and how many run at a time."""
+"""Training in a process of its own: what it leaves, how it fails, and how many run at a time.
+
+Where the process is not the point it is forked from one that has imported the models.
+"""
 
 import json
 import shutil
@@ -58,6 +61,7 @@ def test_a_model_of_the_sites_own_is_trained_and_listed_in_a_process(
     assert code_of_job(job(night, "margin", recommender="stall_models:Margin")) != before  # a change trains it again
 
 
+@pytest.mark.usefixtures("forked")
 def test_longer_lists_need_no_new_model(night: Night) -> None:
     trained(night, "item_knn")
     before = (night.model("item_knn") / "manifest.json").read_bytes()
@@ -66,6 +70,7 @@ def test_longer_lists_need_no_new_model(night: Night) -> None:
     assert trained(night, "item_knn", ListSettings(k=4))["skipped"]
 
 
+@pytest.mark.usefixtures("forked")
 def test_another_parameter_needs_a_new_model(night: Night) -> None:
     trained(night, "item_knn")
     before = (night.model("item_knn") / "manifest.json").read_bytes()
@@ -73,6 +78,7 @@ def test_another_parameter_needs_a_new_model(night: Night) -> None:
     assert (night.model("item_knn") / "manifest.json").read_bytes() != before
 
 
+@pytest.mark.usefixtures("forked")
 def test_the_winner_is_fitted_on_the_full_split(night: Night) -> None:
     manifest = refit.fn(job(night, "item_knn", split="full"), MANIFEST, MANIFEST)
     assert manifest["parameters"]["recommender"] == "item_knn"
@@ -130,6 +136,7 @@ def test_the_comparison_starts_warm_only_from_a_model_trained_on_nothing_of_its_
     assert earlier(hybrid(second, "train", "always")) == left
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_warm_start_takes_last_nights_vectors_by_id(night: Night) -> None:
     second = next_night(night)
     for one in (night, second):

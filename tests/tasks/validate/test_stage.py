@@ -1,5 +1,6 @@
 """Validation stops a night whose tables are not what they should be, and says why; Data Docs have no values."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -230,11 +231,15 @@ def test_nothing_but_tables_is_left_in_the_folders(night: Night) -> None:
     assert [path.name for path in (night.root / "quarantine").iterdir()] == ["interactions.parquet"]
 
 
-@pytest.mark.slow
-def test_great_expectations_is_not_imported_until_it_is_needed_and_sends_nothing() -> None:
+def test_great_expectations_is_not_imported_until_it_is_needed_and_sends_nothing(tmp_path: Path) -> None:
+    """In a process of its own, with a stand-in that looks at its environment while it is imported."""
+    (tmp_path / "great_expectations.py").write_text(
+        "import os; assert os.environ['GX_ANALYTICS_ENABLED'] == 'false', os.environ"
+    )
     program = (
         "import os, sys, tasks.validate.stage, expectations.exports; assert 'great_expectations' not in sys.modules; "
-        "from expectations.runner import great_expectations; great_expectations(); "
-        "assert os.environ['GX_ANALYTICS_ENABLED'] == 'false'"
+        f"sys.path.insert(0, {str(tmp_path)!r}); from expectations.runner import great_expectations; "
+        f"assert great_expectations().__file__.startswith({str(tmp_path)!r})"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
+    environment = {name: value for name, value in os.environ.items() if name != "GX_ANALYTICS_ENABLED"}
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3], env=environment)
