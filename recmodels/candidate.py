@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from recmodels import registry
 from recmodels.candidate_lists import allowed_items, users_of, write_lists
@@ -26,6 +25,7 @@ from recmodels.candidate_spec import Spec
 from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, UNSEEN
+from recmodels.data.parquet import read_columns
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
@@ -99,7 +99,7 @@ def _training_data(spec: Spec, data: Dataset) -> Dataset:
     path = spec.features / PREPARED / UNSEEN
     if spec.split == "full" or not path.exists():
         return data
-    return data.without(pq.read_table(path)["user_index"].to_numpy())
+    return data.without(read_columns(path, ["user_index"])["user_index"])
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

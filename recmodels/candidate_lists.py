@@ -12,6 +12,7 @@ from recmodels.candidate_spec import ListsSpec
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import HOLDOUT, ITEMS, PREPARED
+from recmodels.data.parquet import Array, arrow_table, read_columns
 from recmodels.errors import ConfigError
 from recmodels.fallback import Lists, serve
 from recmodels.ranking.rerank import Rules
@@ -51,14 +52,14 @@ def _write(path: Path, batches: Iterable[Lists]) -> None:
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
         for served in batches:
             row, place = np.nonzero(served.items >= 0)
-            columns = [
-                served.users[row],
-                (place + 1).astype(np.int16),
-                served.items[row, place],
-                served.scores[row, place],
-                served.cold[row, place],
-            ]
-            writer.write_table(pa.table(columns, schema=SCHEMA))
+            columns: dict[str, Array] = {
+                "user_index": served.users[row],
+                "rank": (place + 1).astype(np.int16),
+                "item_index": served.items[row, place],
+                "score": served.scores[row, place],
+                "cold": served.cold[row, place],
+            }
+            writer.write_table(arrow_table(columns, SCHEMA))
 
 
 def users_of(features: Path, lists: ListsSpec | None, data: Dataset) -> Ints:
@@ -68,11 +69,11 @@ def users_of(features: Path, lists: ListsSpec | None, data: Dataset) -> Ints:
     if lists.users == "all":
         return np.arange(data.n_users, dtype=np.int32)
     if lists.users == "holdout":
-        return np.unique(pq.read_table(features / PREPARED / HOLDOUT, columns=["user_index"])["user_index"].to_numpy())
+        return np.unique(read_columns(features / PREPARED / HOLDOUT, ["user_index"])["user_index"])
     raise ConfigError(f"Lists for {lists.users!r}: there are lists for 'holdout' and for 'all' users.")
 
 
 def allowed_items(features: Path, lists: ListsSpec) -> Bools:
     """Which items may be listed: bool [n_items]."""
-    available: Bools = pq.read_table(features / PREPARED / ITEMS, columns=["available"])["available"].to_numpy()
+    available: Bools = read_columns(features / PREPARED / ITEMS, ["available"])["available"]
     return np.ones_like(available) if lists.unavailable else available

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels import registry
@@ -16,6 +15,7 @@ from recmodels.data.arrays import Longs
 from recmodels.data.backtests import rolling_folds
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import FIRST, HOLDOUT, PREPARED, Split, interactions_file
+from recmodels.data.parquet import read_columns
 from recmodels.errors import NightrecError
 from recmodels.fallback import serve
 from recmodels.metrics.ranking import per_user
@@ -31,12 +31,12 @@ def rating_errors(spec: Spec, model: Recommender, data: Dataset) -> dict[str, fl
         return {}
     if "rating" not in pq.read_schema(path).names:
         return {}
-    table = pq.read_table(path, columns=["user_index", "item_index", "rating"])
-    rating = table["rating"].to_numpy()
+    table = read_columns(path, ["user_index", "item_index", "rating"])
+    rating = table["rating"]
     given = ~np.isnan(rating)
     if not given.any():
         return {}
-    users, items = (table[name].to_numpy()[given] for name in ("user_index", "item_index"))
+    users, items = (table[name][given] for name in ("user_index", "item_index"))
     predicted = model.predict(data, users, items)
     return {"rmse": rmse(predicted, rating[given]), "mae": mae(predicted, rating[given])}
 
@@ -83,8 +83,8 @@ def _first_times(features: Path, split: Split, data: Dataset) -> Longs | None:
     path = features / PREPARED / interactions_file(split)
     if FIRST not in pq.read_schema(path).names:
         return None
-    table = pq.read_table(path, columns=["user_index", "weight", FIRST])
+    table = read_columns(path, ["user_index", "weight", FIRST])
     trained = np.bincount(data.user_index, minlength=data.n_users) > 0
-    rows = (table["weight"].to_numpy() > 0) & trained[table["user_index"].to_numpy()]
-    times: Longs = table[FIRST].cast(pa.int64()).to_numpy()[rows]
+    rows = (table["weight"] > 0) & trained[table["user_index"]]
+    times: Longs = table[FIRST][rows]
     return times

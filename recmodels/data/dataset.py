@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 from scipy import sparse
@@ -27,6 +26,7 @@ from recmodels.data.layout import (
     read_terms,
     split_end,
 )
+from recmodels.data.parquet import read_columns
 from recmodels.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -113,17 +113,17 @@ class Dataset:
         path = existing(prepared / interactions_file(split))
         names = pq.read_schema(path).names
         wanted = ["user_index", "item_index", "timestamp", "weight", "rating"]
-        table = pq.read_table(path, columns=[name for name in wanted if name in names])
+        table = read_columns(path, [name for name in wanted if name in names])
         n_users, n_items = (pq.read_metadata(existing(prepared / name)).num_rows for name in (USERS, ITEMS))
         return cls._of(
             str(path),
             n_users=n_users,
             n_items=n_items,
-            user_index=table["user_index"].to_numpy(),
-            item_index=table["item_index"].to_numpy(),
-            timestamp=table["timestamp"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy(),
-            weight=table["weight"].to_numpy(),
-            rating=table["rating"].to_numpy() if "rating" in names else None,
+            user_index=table["user_index"],
+            item_index=table["item_index"],
+            timestamp=table["timestamp"],
+            weight=table["weight"],
+            rating=table.get("rating"),
             terms=read_terms(features / split / TERMS, n_items),
             user_terms=read_terms(features / split / USER_TERMS, n_users, "user_index"),
             end=split_end(path),

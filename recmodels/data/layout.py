@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from recmodels.data.arrays import Csr, Floats
+from recmodels.data.parquet import read_columns
 from recmodels.errors import NightrecError
 
 Split: TypeAlias = Literal["train", "full"]
@@ -66,9 +67,9 @@ def read_terms(path: Path, n: int, index: str = "item_index") -> Csr:
     """The terms of n items (or users), float32 [n, n_terms]; no terms where there is no such file."""
     if not path.exists():  # a site without an item table
         return no_terms(n)
-    table = pq.read_table(path, columns=[index, "term_index", "weight"])
-    rows, terms = table[index].to_numpy(), table["term_index"].to_numpy()
+    table = read_columns(path, [index, "term_index", "weight"])
+    rows, terms = table[index], table["term_index"]
     shape = (n, int(terms.max(initial=-1)) + 1)
-    weights: Floats = table["weight"].to_numpy()
+    weights: Floats = table["weight"]
     matrix: Csr = sparse.coo_array((weights, (rows, terms)), shape=shape).tocsr()
     return matrix

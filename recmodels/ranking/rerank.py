@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.parquet import as_numpy, read_table
 from recmodels.errors import NightrecError
 
 USERS_PER_TASK = 256  # what a thread works on at a time
@@ -64,15 +65,15 @@ class Rules:
         """Raises NightrecError where there are no such rules."""
         if not path.exists():
             raise NightrecError(f"{path} does not exist: the rules of the lists are written before any model trains.")
-        table = pq.read_table(path)
+        table = read_table(path)
         known = json.loads((table.schema.metadata or {})[SCALARS])
         known["caps"] = np.array(known["caps"], np.int32)
         if "new" in table.column_names:
-            known["new"] = table["new"].to_numpy()
+            known["new"] = as_numpy(table["new"])
         if "categories" in table.column_names:
             lists = table["categories"].combine_chunks()
-            known["categories"] = (lists.offsets.to_numpy().astype(np.int64), lists.values.to_numpy())
-        return cls(allowed=table["allowed"].to_numpy(), **known)
+            known["categories"] = (as_numpy(lists.offsets).astype(np.int64), as_numpy(lists.values))
+        return cls(allowed=as_numpy(table["allowed"]), **known)
 
     def wanted(self, users: Ints, k: int) -> Ints:
         """How many items each of `users` is to get, if there are so many: int32 [n]."""

@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from recmodels.candidate_lists import LISTS
 from recmodels.data.dataset import Dataset
 from recmodels.linear.ease import EASE
+from recmodels.ranking.rerank import Rules
 from recmodels.testing import COMPLETIST, N_ITEMS, N_USERS
 from tests.recmodels.specifications import specification
 
@@ -68,6 +70,22 @@ def test_a_saved_candidate_lists_without_training(features: Path) -> None:
     code, result, _ = run(specification(features, fit=False, lists=lists))
     assert (code, result["n_users"]) == (0, 2)
     assert pq.read_table(features.parent / "lists" / "lists.parquet")["user_index"].unique().to_pylist() == [3, 5]
+
+
+def test_candidates_import_no_pandas(features: Path) -> None:
+    rules = features.parent / "rules.parquet"
+    categories = np.arange(N_ITEMS + 1), np.zeros(N_ITEMS, np.int32)
+    Rules(np.ones(N_ITEMS, bool), pinned=[3], categories=categories, caps=np.array([4], np.int32)).save(rules)
+    specs = []
+    for name in ("popularity", "item_knn", "als"):
+        lists = {"out": str(features.parent / name), "users": "holdout", "k": 5, "rules": str(rules)}
+        spec = specification(features, recommender=name, params={}, lists=lists)
+        specs.append(str(spec.rename(features.parent / f"{name}.json")))
+    program = "import sys; from recmodels.candidate import main; [main([spec]) for spec in sys.argv[1:]]"
+    program += "; print('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, *specs], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert all((features.parent / name / LISTS).exists() for name in ("popularity", "item_knn", "als"))
 
 
 def test_a_refusal_is_written_as_one_sentence_with_its_exit_code(features: Path) -> None:

@@ -1,0 +1,60 @@
+"""Columns of Parquet files as arrays of numpy, and back, without pandas.
+
+pyarrow imports pandas as soon as it converts anything from or to numpy, or reads a file as a dataset: more CPU time
+than most models need for a small site. Arrays of numbers are shared with numpy instead, as neither of them copies.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+
+def read_columns(path: Path, names: Sequence[str]) -> dict[str, Array]:
+    """Columns of numbers, booleans and times of a file, by name; times in microseconds since 1970 (UTC), int64."""
+    table = read_table(path, names)
+    return {name: as_numpy(table[name]) for name in names}
+
+
+def read_table(path: Path, names: Sequence[str] | None = None) -> pa.Table:
+    """A file, or the columns of these names, in their order."""
+    with pq.ParquetFile(path) as file:
+        table = file.read(names)
+    return table if names is None else table.select(names)
+
+
+def as_numpy(column: pa.ChunkedArray | pa.Array) -> Array:
+    """A column of numbers, booleans or times, as `read_columns` returns it; memory is shared where it can be."""
+    if column.null_count:  # there is no such number; NaN takes its place
+        filled: Array = column.to_numpy(zero_copy_only=False)
+        return filled
+    if pa.types.is_timestamp(column.type) and column.type.unit != "us":
+        column = column.cast(pa.timestamp("us", tz="UTC"))
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    arrays = [_shared(chunk) for chunk in chunks]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def arrow_table(columns: Mapping[str, Array], schema: pa.Schema | None = None) -> pa.Table:
+    """Arrays [n] of numbers and booleans as a table."""
+    arrays = {name: _as_arrow(array) for name, array in columns.items()}
+    return pa.table(arrays, schema=schema)
+
+
+def _shared(chunk: pa.Array) -> Array:
+    if pa.types.is_boolean(chunk.type):  # eight in a byte
+        end = chunk.offset + len(chunk)
+        bits = np.frombuffer(chunk.buffers()[1] or b"", np.uint8)
+        return np.unpackbits(bits, count=end, bitorder="little")[chunk.offset :].view(np.bool_)
+    return np.from_dlpack(chunk.view(pa.int64()) if pa.types.is_timestamp(chunk.type) else chunk)
+
+
+def _as_arrow(array: Array) -> pa.Array:
+    bits = np.packbits(array, bitorder="little") if array.dtype == np.bool_ else np.ascontiguousarray(array)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(bits)])
