@@ -1,6 +1,7 @@
 """The commands that look at exports and undo, as people call them."""
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -13,11 +14,19 @@ from tests.tasks.site import RUN_DATE
 FIRST = date(2026, 3, 30)
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store in which two nights are published."""
+    root = tmp_path_factory.mktemp("store")
+    publish(prepare_night(root, FIRST))
+    publish(prepare_night(root), k=2)
+    return root
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
-    """A folder with a store in which two nights are published."""
-    publish(prepare_night(tmp_path / "store", FIRST))
-    publish(prepare_night(tmp_path / "store"), k=2)
+def site(tmp_path: Path, published: Path) -> Path:
+    """A folder with a copy of the store."""
+    shutil.copytree(published, tmp_path / "store", symlinks=True)
     return tmp_path
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,22 @@ FIRST = date(2026, 3, 30)
 KEY, VARIABLE = "sixteen bytes of a secret", "NIGHTREC_TEST_KEY"
 
 
-@pytest.fixture
-def night(tmp_path: Path) -> Night:
-    """The second of two nights, each with a manifest of its valid tables as the stage writes it."""
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two nights that are published, each with a manifest of its valid tables as the stage writes it."""
+    root = tmp_path_factory.mktemp("store")
     for run_date in (FIRST, RUN_DATE):
-        night = prepare_night(tmp_path, run_date)
+        night = prepare_night(root, run_date)
         files = [describe(path, night.valid) for path in sorted(night.valid.glob("*.parquet"))]
         write_json(night.valid / "manifest.json", {"files": files, "output": "as it was", "fingerprint": "the same"})
         publish(night, k=2 if run_date == FIRST else K)
-    return night
+    return root
+
+
+@pytest.fixture
+def night(tmp_path: Path, published: Path) -> Night:
+    """The second of the two nights."""
+    return Store(shutil.copytree(published, tmp_path / "store", symlinks=True)).night(RUN_DATE)
 
 
 def lists(store: Path) -> list[dict[str, Any]]:
