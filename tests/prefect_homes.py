@@ -4,11 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
-import pytest
-
-from tests.sharing import made_once
+from tests.sharing import KEPT, made_once
 
 MAKE = """
 import asyncio
@@ -18,10 +17,11 @@ asyncio.run(provide_database_interface().create_db())
 SETTINGS = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
 
 
-def new_home(factory: pytest.TempPathFactory, home: Path) -> Path:
+def new_home(home: Path) -> Path:
     """Make a folder a server's ``PREFECT_HOME``: one without any run, flow or deployment."""
     home.mkdir(exist_ok=True)
-    shutil.copyfile(made_once(factory, "prefect-database", make_database) / "prefect.db", home / "prefect.db")
+    made = made_once(KEPT, f"prefect-{version('prefect')}", make_database)
+    shutil.copyfile(made / "prefect.db", home / "prefect.db")
     return home
 
 

@@ -52,7 +52,7 @@ class Site:
     def new(cls, factory: pytest.TempPathFactory, name: str, environment: Mapping[str, str] = {}) -> Self:
         """A site in a new folder, with a home for Prefect's server."""
         folder = factory.mktemp(name)
-        new_home(factory, folder / "prefect")
+        new_home(folder / "prefect")
         return cls(folder, dict(environment))
 
     @property

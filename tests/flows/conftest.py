@@ -12,7 +12,7 @@ from flows.operate.server import embedded_server, quiet_prefect
 from tests.flows.running import Demo, Ran, ended, start
 from tests.flows.sites import DAY, write
 from tests.prefect_homes import new_home
-from tests.sharing import made_once
+from tests.sharing import made_once, of_this_run
 
 quiet_prefect(debug=False)
 
@@ -20,16 +20,16 @@ quiet_prefect(debug=False)
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``PREFECT_HOME`` of the nights in other processes."""
-    return new_home(tmp_path_factory, tmp_path_factory.mktemp("prefect"))
+    return new_home(tmp_path_factory.mktemp("prefect"))
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def prefect_server() -> Iterator[None]:
     """One server for all nights that run in this process, instead of one a night."""
     from prefect.events.worker import EventsWorker
 
     EventsWorker.drain_all()  # an earlier test's would go on sending what tasks tell to that test's server
-    new_home(tmp_path_factory, Path(os.environ["PREFECT_HOME"]))
+    new_home(Path(os.environ["PREFECT_HOME"]))
     with embedded_server() as ready:
         ready()
         yield
@@ -45,5 +45,5 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
         ran = ended(start("run", "--date", DAY.isoformat(), cwd=folder, home=folder / "prefect"))
         write(folder / "ran.json", json.dumps(asdict(ran)))
 
-    folder = made_once(tmp_path_factory, "demo", make)
+    folder = made_once(of_this_run(tmp_path_factory), "demo", make)
     return Demo(folder, Ran(**json.loads((folder / "ran.json").read_text())))

@@ -16,7 +16,8 @@ from types import SimpleNamespace
 from typing import IO
 from unittest.mock import patch
 
-IMPORTED = [
+LIBRARIES = ["pandas", "pyarrow.dataset", "safetensors.numpy"]  # what candidates import when they read and write
+MODELS = [
     "candidate",
     "content",
     "popularity",
@@ -28,7 +29,9 @@ IMPORTED = [
 ]
 ROOT = Path(__file__).parents[2]
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload([__name__, *(f"recmodels.{module}" for module in IMPORTED)])
+SERVER.set_forkserver_preload(
+    [__name__, *LIBRARIES, *(f"recmodels.{module}" for module in MODELS), "tests.flows.warm_compiler"]
+)
 
 
 class Forked:

@@ -97,7 +97,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tu
     assert nightrec("run", "--interactions", "log.csv", "--date", str(DAY), "--models", "ease", cwd=folder).code == 0
     before = everything(folder / "store" / "exports")
     settings = '[inputs.interactions]\npath = "log.csv"\n[models.popularity]\n[models.ease]\nrequired = true\n'
-    write(folder / "nightrec.toml", settings + "timeout_minutes = 0.0001\n")
+    write(folder / "nightrec.toml", settings + "timeout_minutes = 1e-09\n")
     ran = nightrec("run", "--date", str(DAY + timedelta(days=1)), cwd=folder)
     assert everything(folder / "store" / "exports") == before
     return folder, ran
@@ -108,7 +108,7 @@ def test_a_required_model_that_fails_fails_the_night_in_a_sentence(failed: tuple
     assert ran.code == 1
     assert ran.out == ""
     assert ran.err.count("\n") == 1, ran.err
-    assert "The required model ease failed: ease was stopped after 0.0001 minutes" in ran.err
+    assert "The required model ease failed: ease was stopped after 1e-09 minutes" in ran.err
     assert "The last export stays" in ran.err
 
 

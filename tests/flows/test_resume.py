@@ -30,7 +30,7 @@ required = true
 [models.item_knn]
 {item_knn}
 [models.ease]
-timeout_minutes = 0.0001
+timeout_minutes = 1e-09
 {more}
 """
 
@@ -155,7 +155,7 @@ def test_models_that_fail_are_reported_and_the_night_goes_on_without_them(life: 
     assert life.first.stages("done") == DATA_STAGES | KNN_STAGES | BASELINE_STAGES | CHOICE_STAGES
     failed = life.first.record["failed"]
     assert set(failed) == {"ease", "content"}
-    assert "ease was stopped after 0.0001 minutes: give it more with models.ease.timeout_minutes" in failed["ease"]
+    assert "ease was stopped after 1e-09 minutes: give it more with models.ease.timeout_minutes" in failed["ease"]
     assert "content failed: The items have no terms to compare" in failed["content"]
     assert set(life.first.record["models"]) == {"popularity", "popularity_7d", "item_knn"}
     for name in ("ease", "content"):
