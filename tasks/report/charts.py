@@ -26,12 +26,11 @@ ROLES = {TEXT: "text", MUTED: "muted", LINE: "line", ACCENT: "accent", BAD: "bad
     color: f"series-{i}" for i, color in enumerate(SERIES)
 }
 STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "text.parse_math": False, "svg.hashsalt": "nightrec", "font.size": 11, "axes.edgecolor": LINE, "text.color": TEXT,
-    "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED, "ytick.labelcolor": TEXT, "grid.color": LINE,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
-    "grid.linewidth": 0.6, "xtick.major.size": 0, "ytick.major.size": 0, "axes.titlesize": 11, "axes.titlelocation":
-    "left", "axes.titlecolor": MUTED, "legend.frameon": False, "legend.fontsize": 10,
+    "figure.dpi": 72, "svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": "nightrec", "font.size": 11,
+    "text.color": TEXT, "axes.edgecolor": LINE, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
+    "ytick.labelcolor": TEXT, "grid.color": LINE, "grid.linewidth": 0.6, "axes.spines.top": False,
+    "axes.spines.right": False, "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titlecolor": MUTED,
+    "axes.titley": 1, "legend.frameon": False, "legend.fontsize": 10,
 }  # fmt: skip
 
 
@@ -46,15 +45,26 @@ class Drawing:
 def _drawing(height: float, panels: int = 1) -> Iterator[Drawing]:
     """Axes below one another, and what they look like in the end."""
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import RendererSVG
     from matplotlib.figure import Figure
+
+    from tasks.report.frame import frame
 
     drawn = Drawing()
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), frameon=False)
         drawn.axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
+        for axes in drawn.axes:
+            axes.xaxis.set_visible(False)  # `frame` draws what stands at them
+            axes.yaxis.set_visible(False)
+            axes.patch.set_visible(False)
         yield drawn
         out = StringIO()
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        # `savefig` would make a renderer of its own, and measure all texts again.
+        renderer = RendererSVG(*figure.bbox.size, out, metadata={"Date": None, "Creator": None})
+        frame(figure, renderer)
+        figure.draw(renderer)
+        renderer.finalize()
     drawn.svg = _for_a_page(out.getvalue())
 
 
@@ -81,12 +91,11 @@ def accuracy(rows: list[Json], label: str) -> str:
     """Each model's figure with its interval, best at the top."""
     with _drawing(0.75 + 0.27 * len(rows)) as drawn:
         (axes,) = drawn.axes
-        for y, row in enumerate(reversed(rows)):
-            figure = row["metrics"]["ndcg"]
-            color = _color_of(row)
-            if "low" in figure:
-                axes.plot([figure["low"], figure["high"]], [y, y], color=color, linewidth=2, solid_capstyle="round")
-            axes.plot(figure["value"], y, "o", color=color, markersize=7)
+        for winner in (False, True):
+            color = ACCENT if winner else SERIES[0]
+            points = [(y, row["metrics"]["ndcg"]) for y, row in enumerate(reversed(rows)) if row["winner"] == winner]
+            _intervals(axes, [(y, one["low"], one["high"]) for y, one in points if "low" in one], color, 2, "round")
+            axes.plot([one["value"] for _, one in points], [y for y, _ in points], "o", color=color, markersize=7)
         _names(axes, [row["model"] for row in reversed(rows)])
         axes.set_xlabel(label)
     return drawn.svg
@@ -124,9 +133,8 @@ def by_slice(slices: list[Json], shown: list[str], label: str) -> str:
         for n, model in enumerate(shown):
             offset = (n - (len(shown) - 1) / 2) * -0.2
             points = [(y, one["models"][model]) for y, one in enumerate(reversed(slices)) if model in one["models"]]
-            for y, figure in points:
-                if figure["low"] is not None:
-                    axes.plot([figure["low"], figure["high"]], [y + offset] * 2, color=SERIES[n], linewidth=1.6)
+            known = [(y + offset, one["low"], one["high"]) for y, one in points if one["low"] is not None]
+            _intervals(axes, known, SERIES[n], 1.6, "projecting")
             axes.plot(
                 [figure["value"] for _, figure in points], [y + offset for y, _ in points],
                 "osD^vP"[n], color=SERIES[n], markersize=5, label=model,
@@ -161,10 +169,11 @@ def waterfall(stages: list[Json]) -> str:
     with _drawing(0.7 + 0.26 * len(stages)) as drawn:
         (axes,) = drawn.axes
         end = max(one["begin"] + one["seconds"] for one in stages) or 1
+        axes.barh(
+            range(len(stages))[::-1], [max(one["seconds"], 0.004 * end) for one in stages],
+            left=[one["begin"] for one in stages], height=0.62, color=list(map(_color_of_stage, stages)),
+        )  # fmt: skip
         for y, one in enumerate(reversed(stages)):
-            color = BAD if one["event"] == "failed" else MUTED if one["event"] == "skipped" else SERIES[0]
-            color = ACCENT if one["own"] and color == SERIES[0] else color
-            axes.barh(y, max(one["seconds"], 0.004 * end), left=one["begin"], height=0.62, color=color)
             text = seconds(one["seconds"]) + (f" · {size(one['peak_bytes'])}" if one["own"] else "")
             text = "skipped" if one["event"] == "skipped" else text
             axes.annotate(
@@ -228,12 +237,27 @@ def _color_of(row: Json) -> str:
     return ACCENT if row["winner"] else SERIES[0]
 
 
+def _color_of_stage(stage: Json) -> str:
+    if stage["event"] in ("failed", "skipped"):
+        return BAD if stage["event"] == "failed" else MUTED
+    return ACCENT if stage["own"] else SERIES[0]
+
+
+def _intervals(axes: "Axes", bounds: list[tuple[float, float, float]], color: str, width: float, ends: str) -> None:
+    """Lines from a lower to an upper bound, each at its height, which comes first."""
+    if bounds:
+        at, low, high = zip(*bounds, strict=True)
+        axes.hlines(at, low, high, colors=color, linewidths=width, capstyle=ends, zorder=2)
+
+
 def _names(axes: "Axes", labels: list[str]) -> None:
-    axes.set_yticks(
-        range(len(labels)), [label if len(label) <= LABEL else f"{label[: LABEL - 1]}…" for label in labels]
+    from matplotlib.ticker import FixedFormatter, FixedLocator
+
+    axes.yaxis.set_major_locator(FixedLocator(range(len(labels))))
+    axes.yaxis.set_major_formatter(
+        FixedFormatter([label if len(label) <= LABEL else f"{label[: LABEL - 1]}…" for label in labels])
     )
     axes.set_ylim(-0.6, len(labels) - 0.4)
-    axes.grid(False, axis="y")
 
 
 def _whole(axes: "Axes") -> None:
@@ -249,9 +273,14 @@ def _day_of(one: Json) -> int:
 
 def _calendar(axes: "Axes", days: list[int]) -> None:
     """A tick for some of the nights, with its date."""
+    from matplotlib.ticker import FixedFormatter, FixedLocator
+
     step = -(-len(days) // 5) if days else 1
     shown = days[::-1][::step][::-1]
-    axes.set_xticks(shown, [f"{date.fromordinal(day):%d %b}" for day in shown])
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_major_formatter(FixedFormatter([f"{date.fromordinal(day):%d %b}" for day in shown]))
+    if days:  # they are shown even where no night has a figure
+        axes.xaxis.set_view_interval(days[0], days[-1])
     axes.margins(x=0.04 if len(days) > 1 else 2)
 
 
