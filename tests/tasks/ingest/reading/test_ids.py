@@ -23,6 +23,7 @@ TEXTS = st.text(
 NUMBER_LIKE = st.sampled_from(
     ["007", "7", "+7", "7.0", "1e2", "1e3", "-0", "0", "00", " 7", "7 ", "1_000", "0x10", "inf", "true", "NaN", "null"]
 ) | st.sampled_from(["NULL", "\u0661", "9223372036854775808", "-9223372036854775809"])
+STRINGS = TEXTS | NUMBER_LIKE | INT64.map(str)
 
 
 def _csv(folder: Path, ids: list[str]) -> TableInput:
@@ -44,8 +45,8 @@ def _parquet(path: Path, ids: pa.Array) -> TableInput:
     return TableInput(path=str(path))
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.lists(INT64, min_size=1, max_size=20))
+@settings(max_examples=4, deadline=None)
+@given(st.lists(INT64, min_size=20, max_size=60))  # a file of many rather than many files: each takes as long
 @pytest.mark.slow
 def test_int64_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[int]) -> None:
     folder = tmp_path_factory.mktemp("ids")
@@ -59,8 +60,8 @@ def test_int64_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[int])
         assert column(out, "user_id") == ids
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(TEXTS | NUMBER_LIKE | INT64.map(str), min_size=1, max_size=20))
+@settings(max_examples=10, deadline=None)
+@given(st.lists(STRINGS, min_size=1, max_size=3) | st.lists(STRINGS, min_size=20, max_size=60))
 @pytest.mark.slow
 def test_strings_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:
     folder = tmp_path_factory.mktemp("ids")

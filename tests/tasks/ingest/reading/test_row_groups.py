@@ -12,6 +12,10 @@ import pytest
 from tasks.ingest.reading.inputs import TableInput
 from tests.tasks.raw import HEADER, column, ingest, read, write
 
+ROWS = 2**20 + 50_000  # more than a row group has
+BUFFER = 2**25  # bytes that the parser takes at a time
+FAR = 10**9  # long ids make a long file of few rows
+
 
 def test_lines_are_numbered_within_each_file(tmp_path: Path) -> None:
     folder = tmp_path / "log"
@@ -33,13 +37,15 @@ def test_lines_are_numbered_within_each_file(tmp_path: Path) -> None:
 def test_rows_keep_their_order_beyond_a_row_group_and_a_buffer_of_the_parser(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     duckdb.sql(
-        "SELECT range // 7 AS user_id, range AS item_id, 1600000000 + range % 1000 AS timestamp FROM range(1500000)"
+        f"SELECT {FAR} + range // 7 AS user_id, {FAR} + range AS item_id, 1600000000 + range % 1000 AS timestamp "
+        f"FROM range({ROWS})"
     ).write_csv(str(path))
+    assert path.stat().st_size > BUFFER
     summary, out = ingest(tmp_path, TableInput(path=str(path)))
-    assert summary["rows"] == 1_500_000
+    assert summary["rows"] == ROWS
     table = read(out)
-    assert np.array_equal(table["item_id"].to_numpy(), np.arange(1_500_000))
-    assert np.array_equal(table["source_row"].to_numpy(), np.arange(2, 1_500_002))
+    assert np.array_equal(table["item_id"].to_numpy(), FAR + np.arange(ROWS))
+    assert np.array_equal(table["source_row"].to_numpy(), np.arange(2, ROWS + 2))
     assert {pq.ParquetFile(out / "interactions.parquet").metadata.row_group(i).num_rows <= 2**20 for i in range(2)} == {
         True
     }
