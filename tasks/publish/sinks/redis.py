@@ -89,12 +89,12 @@ def _keys(root: str, table: str, published: Published) -> Iterator[pa.Table]:
         f"to_json(struct_pack({same}, items := list(struct_pack({item}) ORDER BY rank)))::VARCHAR AS value "
         f"FROM lists GROUP BY {columns}"
     )
-    for rows in published.lists(table):
-        with duckdb.connect() as engine:
+    with duckdb.connect() as engine:
+        for rows in published.lists(table):
             engine.register("lists", rows)
             found = engine.sql(query, params={"root": f"{root}:{table}"}).to_arrow_table()
-        for start in range(0, found.num_rows, KEYS_AT_ONCE):
-            yield found.slice(start, KEYS_AT_ONCE)
+            for start in range(0, found.num_rows, KEYS_AT_ONCE):
+                yield found.slice(start, KEYS_AT_ONCE)
 
 
 def _remove_others(client: Redis, prefix: str, version: str) -> None:

@@ -76,15 +76,16 @@ class Tally:
 
     def __init__(self) -> None:
         self.rows, self.checksum = 0, 0
+        self._engine = duckdb.connect()
 
     def add(self, rows: pa.Table) -> pa.Table:
         """Count rows, and hand them on."""
         columns = ", ".join(map(quoted, rows.column_names))
-        with duckdb.connect() as engine:
-            engine.register("arrived", rows)
-            found = engine.execute(f"SELECT count(*), sum(hash({columns})) FROM arrived").fetchone() or (0, 0)
-        self.rows += found[0]
-        self.checksum = (self.checksum + int(found[1] or 0)) % 2**64
+        self._engine.register("arrived", rows)
+        ((count, checksum),) = self._engine.execute(f"SELECT count(*), sum(hash({columns})) FROM arrived").fetchall()
+        self._engine.unregister("arrived")
+        self.rows += count
+        self.checksum = (self.checksum + int(checksum or 0)) % 2**64
         return rows
 
     def proof(self) -> Json:

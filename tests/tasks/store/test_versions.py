@@ -26,6 +26,12 @@ STAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def before() -> dict[str, str]:
+    """The digests of the stages as they are."""
+    return {stage: code_of(module) for stage, module in STAGES.items()}
+
+
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the sources, to be changed; digests are computed from it."""
@@ -41,14 +47,6 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def _forget() -> None:
     for cached in (code_version, code_of, versions._imports, versions._offered, versions._file_of, versions._home_of):
         cached.cache_clear()
-
-
-def _changed(path: Path) -> set[str]:
-    """The stages whose digest a comment in a file changes."""
-    before = {stage: code_of(module) for stage, module in STAGES.items()}
-    path.write_text(path.read_text(encoding="utf-8") + "\n# a comment\n", encoding="utf-8")
-    _forget()
-    return {stage for stage, module in STAGES.items() if code_of(module) != before[stage]}
 
 
 def test_the_code_version_names_the_release_and_the_sources() -> None:
@@ -89,9 +87,14 @@ def test_validation_depends_on_the_expectations() -> None:
         ("tasks/store/files.py", set(STAGES)),
     ],
 )
-def test_a_change_redoes_the_stages_that_depend_on_it(tree: Path, file: str, stages: set[str]) -> None:
+def test_a_change_redoes_the_stages_that_depend_on_it(
+    before: dict[str, str], tree: Path, file: str, stages: set[str]
+) -> None:
     whole = code_version()
-    assert _changed(tree / file) == stages
+    with (tree / file).open("a", encoding="utf-8") as changed:
+        changed.write("\n# a comment\n")
+    code_version.cache_clear()
+    assert {stage for stage, module in STAGES.items() if code_of(module) != before[stage]} == stages
     assert code_version() != whole  # workers of another version are refused all the same
 
 
