@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import IO
 from unittest.mock import patch
 
-LIBRARIES = ["pandas", "pyarrow.dataset", "safetensors.numpy"]  # what candidates import when they read and write
+LIBRARIES = ["pydantic", "safetensors.numpy"]  # what candidates import at their first model, and when they save it
 MODELS = [
     "candidate",
     "content",
