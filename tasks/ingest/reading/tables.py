@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading import ids, schema, timestamps
+from tasks.ingest.reading import columns, ids, schema, timestamps
 from tasks.ingest.reading.inputs import TableInput, resolve
 from tasks.ingest.reading.sources import Source, Value, as_text, open_source, run
 from tasks.store.duckdb import quoted
@@ -24,7 +24,8 @@ class Table:
     """A table before it is read.
 
     `maps`: file → our columns and the site's names for them; `optional`: those of our optional columns that some
-    file has; `others`: the site's own columns → type; `reading`: of its timestamps, if it has any.
+    file has; `others`: the site's own columns → kind; `uses`: what each column of the
+    files becomes; `reading`: of its timestamps, if it has any.
     """
 
     name: str
@@ -32,7 +33,8 @@ class Table:
     sources: list[Source]
     maps: dict[Path, dict[str, str]]
     optional: list[str]
-    others: dict[str, str]
+    others: dict[str, columns.Kind]
+    uses: list[columns.ColumnUse]
     reading: timestamps.Reading | None
     notes: list[str]
 
@@ -60,33 +62,55 @@ def open_table(
     maps = {source.path: schema.mapping(name, given, source) for source in sources}
     optional = [ours for ours in schema.OPTIONAL[name] if any(ours in mapped for mapped in maps.values())]
     notes = [f"{name}: {file} is empty" for file, source in opened.items() if source is None]
-    others = _other_types(db, name, sources, maps, notes)
+    others, uses = _own_columns(db, name, sources, maps)
+    if name in schema.OPEN:
+        notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]
     reading = _reading(db, given, sources, maps) if any("timestamp" in mapped for mapped in maps.values()) else None
-    return Table(name, given, sources, maps, optional, others, reading, notes)
+    return Table(name, given, sources, maps, optional, others, uses, reading, notes)
 
 
-def _other_types(
+def _own_columns(
     db: duckdb.DuckDBPyConnection,
     name: str,
     sources: Sequence[Source],
     maps: Mapping[Path, Mapping[str, str]],
-    notes: list[str],
-) -> dict[str, str]:
+) -> tuple[dict[str, columns.Kind], list[columns.ColumnUse]]:
+    """The kinds of the columns that are kept under their own names, and what each column of the files is used as."""
+    uses = {theirs: columns.ColumnUse(theirs, ours) for source in sources for ours, theirs in maps[source.path].items()}
     if name not in schema.OPEN:
-        return {}
-    found: dict[str, list[str | None]] = defaultdict(list)
+        why = f"{name} have no use for it"
+        rest = [column for source in sources for column in source.columns if column not in uses]
+        return {}, [*uses.values(), *(columns.ColumnUse(column, "ignored", why) for column in dict.fromkeys(rest))]
+    surveys: dict[str, list[columns.Survey]] = defaultdict(list)
+    places: dict[str, list[tuple[Source, str]]] = defaultdict(list)
     for source in sources:
-        mapped = maps[source.path]
-        named = {theirs: ours for ours, theirs in mapped.items() if ours not in _OURS}
-        own = schema.other_columns(mapped, source)
-        for theirs, kind in schema.survey(db, source, [*named, *own]).items():
-            found[named.get(theirs, theirs)].append(kind)
-        notes += [
-            f"{name}: the column '{column}' of {source.path.name} is left out, since its name is taken"
-            for column in source.columns
-            if column not in mapped.values() and column not in own
-        ]
-    return {column: schema.common_type(kinds) for column, kinds in found.items()}
+        named = {theirs: ours for ours, theirs in maps[source.path].items() if ours not in _OURS}
+        own = schema.other_columns(maps[source.path], source)
+        for theirs, survey in columns.survey(db, source, [*named, *own]).items():
+            surveys[named.get(theirs, theirs)].append(survey)
+            places[named.get(theirs, theirs)].append((source, theirs))
+        for theirs in source.columns:
+            if theirs not in own:
+                uses.setdefault(theirs, columns.ColumnUse(theirs, "ignored", "its name is taken"))
+    numbers = _numbers(db, sources, {c: places[c] for c, found in surveys.items() if columns.could_be_numbers(found)})
+    kinds = {}
+    for column, found in surveys.items():
+        kinds[column], use = columns.decide(column, found, numbers[column])
+        uses |= {theirs: replace(use, column=theirs) for _, theirs in places[column]}
+    return kinds, list(uses.values())
+
+
+def _numbers(
+    db: duckdb.DuckDBPyConnection, sources: Sequence[Source], places: Mapping[str, Sequence[tuple[Source, str]]]
+) -> dict[str, list[columns.Numbers]]:
+    """The numbers among the texts of some columns, in one scan of each file."""
+    found: dict[str, list[columns.Numbers]] = defaultdict(list)
+    for source in sources:
+        here = {column: theirs for column, each in places.items() for file, theirs in each if file is source}
+        counted = columns.count_numbers(db, source, list(here.values()))
+        for column, theirs in here.items():
+            found[column].append(counted[theirs])
+    return found
 
 
 def _reading(
@@ -113,11 +137,11 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> str:
     """
     mapped = {ours: source.value(theirs) for ours, theirs in table.maps[source.path].items()}
     parsed: dict[str, str] = {}  # computed first and once; the columns refer to them as "name!"
-    columns: dict[str, str] = {}
+    found: dict[str, str] = {}
     for key, target in id_types.items():
         parsed[key], integer = ids.integer(mapped[key], strict=table.strict), quoted(f"{key}!")
-        columns[key] = integer if target == ids.INTEGER else ids.text(mapped[key], integer)
-        columns[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict)
+        found[key] = integer if target == ids.INTEGER else ids.text(mapped[key], integer)
+        found[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict)
     if table.reading:
         parsed["timestamp"] = timestamps.micros(mapped.get("timestamp", _NOTHING), table.reading, where(table, source))
     for ours in (*schema.REQUIRED[table.name], *table.optional):
@@ -127,18 +151,18 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> str:
         elif ours in schema.FLAGS:
             parsed[ours] = schema.flag(value)
         elif ours not in parsed:
-            columns[ours] = as_text(value)
-        if ours not in columns:
+            found[ours] = as_text(value)
+        if ours not in found:
             unread = f"{ours}?" if ours in schema.FLAGS else f"{ours}_text"
-            columns[ours] = quoted(f"{ours}!")
-            columns[unread] = f"CASE WHEN {quoted(f'{ours}!')} IS NULL THEN {as_text(value)} END"
+            found[ours] = quoted(f"{ours}!")
+            found[unread] = f"CASE WHEN {quoted(f'{ours}!')} IS NULL THEN {as_text(value)} END"
     for column, kind in table.others.items():
         theirs = table.maps[source.path].get(column, column)
-        columns[column] = schema.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
+        found[column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
     if source.format == "jsonl":
-        columns |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}
+        found |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}
     inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])
-    outer = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
+    outer = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in found.items())
     return f"SELECT {outer} FROM (SELECT {inner} FROM {source.relation()})"
 
 
