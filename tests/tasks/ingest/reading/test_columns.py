@@ -154,9 +154,8 @@ def test_what_each_column_is_used_as(tmp_path: Path) -> None:
     items = items.model_copy(update={"columns": {"item_id": "sku", "title": "name"}})
     with connect(tmp_path) as db:
         uses = {use.column: use for use in open_table(db, "items", items, tmp_path, []).uses}
-        log = open_table(
-            db, "interactions", write(tmp_path / "log.csv", "user_id,item_id,timestamp,ip\n"), tmp_path, []
-        )
+        log = write(tmp_path / "log.csv", "user_id,item_id,timestamp,ip\n")
+        last = open_table(db, "interactions", log, tmp_path, []).uses[-1]
     assert uses == {
         "sku": ColumnUse("sku", "item_id"),
         "name": ColumnUse("name", "title"),
