@@ -14,8 +14,8 @@ from tests.tasks.compared import CHAMPION, INCUMBENT, summary
 
 def guarded(rules: dict[str, Any], mine: Json, theirs: Json, churn: float | None = None) -> Decision:
     """What becomes of a challenger that is clearly better, under one more rule."""
-    values = {"als": CHAMPION, "ease": CHAMPION + 0.1}
-    summaries = {"als": summary(CHAMPION, **theirs), "ease": summary(values["ease"], **mine)}
+    values = {"als": CHAMPION[:300], "ease": CHAMPION[:300] + 0.1}  # as many as it takes to be sure
+    summaries = {"als": summary(values["als"], **theirs), "ease": summary(values["ease"], **mine)}
     changed = {} if churn is None else {"ease": churn}
     return decide(GateSettings.model_validate(rules), summaries, values, INCUMBENT, changed)
 

@@ -50,7 +50,8 @@ def site_of(log: pa.Table, end: int, poisoned: bool) -> Dataset:
     item = table["item_id"].to_numpy()
     item = np.random.default_rng(0).permutation(item) if poisoned else item
     time, user = table["timestamp"].to_numpy(), table["user_id"].to_numpy()
-    _, first = np.unique(np.column_stack([user, item])[np.argsort(time)], axis=0, return_index=True)
+    pair = user.astype(np.int64) * 250 + item
+    _, first = np.unique(pair[np.argsort(time)], return_index=True)
     rows = np.argsort(time)[first]
     return Dataset.from_arrays(user[rows], item[rows], timestamp=time[rows], n_users=1500, n_items=250, end=end)
 

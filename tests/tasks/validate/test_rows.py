@@ -111,7 +111,7 @@ def test_the_first_of_several_rows_with_one_id_is_kept(
     night: Night, monkeypatch: pytest.MonkeyPatch, table: str, partition: int
 ) -> None:
     key = f"{table[:-1]}_id"
-    night.raw("interactions", interactions())
+    night.raw("interactions", {name: column.slice(0, 2) for name, column in interactions().items()})
     night.raw(table, {key: pa.array([10, 20, 10, 30, None, 10, 20, 40, None]), "nth": pa.array(range(9))})
     monkeypatch.setattr(row_checks, "PARTITION", partition)
     night.validate()
