@@ -30,10 +30,7 @@ def read_table(path: Path, names: Sequence[str] | None = None) -> pa.Table:
 
 
 def as_numpy(column: pa.ChunkedArray | pa.Array) -> Array:
-    """A column of numbers, booleans or times, as `read_columns` returns it; memory is shared where it can be."""
-    if column.null_count:  # there is no such number; NaN takes its place
-        filled: Array = column.to_numpy(zero_copy_only=False)
-        return filled
+    """A column of numbers, booleans or times, NaN where a number is missing; memory is shared where it can be."""
     if pa.types.is_timestamp(column.type) and column.type.unit != "us":
         column = column.cast(pa.timestamp("us", tz="UTC"))
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
@@ -48,6 +45,9 @@ def arrow_table(columns: Mapping[str, Array], schema: pa.Schema | None = None) -
 
 
 def _shared(chunk: pa.Array) -> Array:
+    if chunk.null_count:
+        filled = pa.Array.from_buffers(chunk.type, len(chunk), [None, chunk.buffers()[1]], offset=chunk.offset)
+        return np.where(_shared(chunk.is_valid()), _shared(filled), np.nan)
     if pa.types.is_boolean(chunk.type):  # eight in a byte
         end = chunk.offset + len(chunk)
         bits = np.frombuffer(chunk.buffers()[1] or b"", np.uint8)

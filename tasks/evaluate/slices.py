@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.data.arrays import Ints
+from recmodels.data.parquet import arrow_table, as_numpy, read_columns, read_table
 from recmodels.metrics.bootstrap import GROUPS as ALL
 from recmodels.metrics.bootstrap import bootstrap_intervals
 from recmodels.metrics.ranking import Metric
@@ -34,14 +34,14 @@ def user_slices(
     prepared: Path, features: Path, users: npt.NDArray[np.integer[Any]], settings: EvaluationSettings
 ) -> Slices:
     """The slices that the measured `users` fall into, by history, newness and the columns of the configuration."""
-    known = pq.read_table(features / layout.USER_FEATURES, columns=["interactions", "age_days"]).take(pa.array(users))
-    history = known["interactions"].to_numpy()
-    age = known["age_days"].to_numpy()  # NaN without a history
+    known = read_columns(features / layout.USER_FEATURES, ["interactions", "age_days"])
+    history = known["interactions"][users]
+    age = known["age_days"][users]  # NaN without a history
     slices = {f"history:{name}": (history >= low) & (history <= high) for name, (low, high) in HISTORY.items()}
     slices["newness:new"] = ~(age > settings.new_days)
     slices["newness:established"] = age > settings.new_days
     names = [name for name in settings.slices if name in pq.read_schema(prepared / layout.USERS).names]
-    table = pq.read_table(prepared / layout.USERS, columns=names).take(pa.array(users))
+    table = read_table(prepared / layout.USERS, names).take(arrow_table({"user_index": users})["user_index"])
     for name in names:
         slices |= _by_value(name, table[name])
     return {name: mask for name, mask in slices.items() if mask.any()}
@@ -49,7 +49,7 @@ def user_slices(
 
 def item_slices(prepared: Path, features: Path, settings: EvaluationSettings) -> Slices:
     """The slices of the items: by popularity in the training split, and by category."""
-    count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
+    count = read_columns(features / layout.ITEM_FEATURES, ["interactions"])["interactions"]
     by_popularity = np.argsort(-count, kind="stable")
     before = np.cumsum(count[by_popularity]) - count[by_popularity]  # interactions of the more popular ones
     share = np.empty(len(count))
@@ -58,7 +58,7 @@ def item_slices(prepared: Path, features: Path, settings: EvaluationSettings) ->
     slices = {"items:head": (share < HEAD) & ~tail, "items:middle": (share >= HEAD) & ~tail, "items:tail": tail}
     names = pq.read_schema(prepared / layout.ITEMS).names
     for name in dict.fromkeys(name for name in ("category", *settings.slices) if name in names):
-        slices |= _by_value(name, pq.read_table(prepared / layout.ITEMS, columns=[name])[name])
+        slices |= _by_value(name, read_table(prepared / layout.ITEMS, [name])[name])
     return slices
 
 
@@ -66,19 +66,14 @@ def _by_value(name: str, column: pa.ChunkedArray) -> Slices:
     """A slice for each of the most frequent values of a column, one for the others; nulls belong to none."""
     if pa.types.is_nested(column.type):
         return {}
-    texts = column.cast(pa.string())
-    counts = sorted(pc.value_counts(texts.drop_null()).to_pylist(), key=lambda row: (-row["counts"], row["values"]))
-    kept = [row["values"] for row in counts[:VALUES]]
-    slices = {f"{name}:{value}": _filled(pc.equal(texts, value)) for value in kept}
-    if len(counts) > VALUES:
-        others = pc.and_(pc.is_valid(texts), pc.invert(pc.is_in(texts, value_set=pa.array(kept, pa.string()))))
-        slices[f"{name}:(others)"] = _filled(others)
+    coded = column.cast(pa.string()).combine_chunks().dictionary_encode("encode")  # nulls have a code, too
+    codes, values = as_numpy(coded.indices), coded.dictionary.to_pylist()
+    counts = np.bincount(codes, minlength=len(values))
+    found = sorted((-counts[code], value, code) for code, value in enumerate(values) if value is not None)
+    slices = {f"{name}:{value}": codes == code for _, value, code in found[:VALUES]}
+    if len(found) > VALUES:
+        slices[f"{name}:(others)"] = np.isin(codes, [code for _, _, code in found[VALUES:]])
     return slices
-
-
-def _filled(column: pa.ChunkedArray) -> Mask:
-    mask: Mask = pc.fill_null(column, False).to_numpy(zero_copy_only=False).astype(np.bool_)
-    return mask
 
 
 def recall_of(items: Mask, truth_row: npt.NDArray[np.intp], truth_item: Ints, found: Mask, n: int) -> Metric:

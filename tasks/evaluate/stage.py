@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints
+from recmodels.data.parquet import arrow_table, read_columns
 from recmodels.metrics import beyond_accuracy as beyond
 from recmodels.metrics import diversity
 from recmodels.metrics import ranking as metrics
@@ -89,7 +89,7 @@ def write_metrics(
                 per_user[f"recall_{name.partition(':')[2]}"] = recall
         for name, mask in user_slices(prepared, features, users, settings).items():
             slices += figures(name, {metric: per_user[metric][mask] for metric in SLICED}, seed, settings.confidence)
-    pq.write_table(pa.table({"user_index": users, **per_user}), out / "per_user.parquet")
+    pq.write_table(arrow_table({"user_index": users, **per_user}), out / "per_user.parquet")
     in_slices = {name for name in per_user if name.startswith("recall_")} - set(metrics.METRICS)
     counted = {name: value for name, value in per_user.items() if name not in in_slices}
     summary = {name: figure for name, (figure, _) in means(counted, seed, settings.confidence).items()}
@@ -101,8 +101,8 @@ def write_metrics(
 
 def _beyond_accuracy(items: Ints, hits: Bools, features: Path, seed: int) -> dict[str, metrics.Metric]:
     """What each user's list is like apart from its accuracy; NaN where that has no meaning, or was not measured."""
-    count = pq.read_table(features / layout.ITEM_FEATURES, columns=["interactions"])["interactions"].to_numpy()
-    known = pq.read_table(features / layout.USER_FEATURES, columns=["interactions"])["interactions"].to_numpy()
+    count = read_columns(features / layout.ITEM_FEATURES, ["interactions"])["interactions"]
+    known = read_columns(features / layout.USER_FEATURES, ["interactions"])["interactions"]
     n_users = int((known > 0).sum())
     measured = {
         "average_popularity": beyond.average_popularity(items, count, n_users),

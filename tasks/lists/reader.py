@@ -10,29 +10,30 @@ import scipy.sparse as sp
 from recmodels.candidate_lists import LISTS
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints, Truth
+from recmodels.data.parquet import read_columns
 
 
 def read_truth(prepared: Path) -> tuple[Ints, Truth]:
     """The users of the holdout, ascending [n], and what they did in it: bool [n, n_items]."""
-    holdout = pq.read_table(prepared / layout.HOLDOUT, columns=["user_index", "item_index"])
-    users, row = np.unique(holdout["user_index"].to_numpy(), return_inverse=True)
+    holdout = read_columns(prepared / layout.HOLDOUT, ["user_index", "item_index"])
+    users, row = np.unique(holdout["user_index"], return_inverse=True)
     n_items = pq.read_metadata(prepared / layout.ITEMS).num_rows
-    pairs = (row, holdout["item_index"].to_numpy())
+    pairs = (row, holdout["item_index"])
     return users, sp.csr_array((np.ones(len(row), np.bool_), pairs), shape=(len(users), n_items))
 
 
 def read_available(prepared: Path) -> Bools:
     """Which items may be recommended: bool [n_items]."""
-    available: Bools = pq.read_table(prepared / layout.ITEMS, columns=["available"])["available"].to_numpy()
+    available: Bools = read_columns(prepared / layout.ITEMS, ["available"])["available"]
     return available
 
 
 def read_lists(toplists: Path, users: np.ndarray[Any, np.dtype[np.int32]], k: int, file: str = LISTS) -> Ints:
     """The items of each user's list, -1 where it ends early: int32 [n_users, k]. `users` ascend."""
-    table = pq.read_table(toplists / file, columns=["user_index", "rank", "item_index"])
+    listed = read_columns(toplists / file, ["user_index", "rank", "item_index"])
     items = np.full((len(users), k), -1, np.int32)
-    row = np.searchsorted(users, table["user_index"].to_numpy())
-    rank = table["rank"].to_numpy() - 1
+    row = np.searchsorted(users, listed["user_index"])
+    rank = listed["rank"] - 1
     within = rank < k
-    items[row[within], rank[within]] = table["item_index"].to_numpy()[within]
+    items[row[within], rank[within]] = listed["item_index"][within]
     return items

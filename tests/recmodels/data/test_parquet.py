@@ -67,5 +67,10 @@ def test_parts_of_columns_are_put_together() -> None:
         assert np.array_equal(as_numpy(parts), parts.to_numpy())
 
 
-def test_a_missing_number_is_nan() -> None:
-    assert np.array_equal(as_numpy(pa.chunked_array([[1, None]])), [1, np.nan], equal_nan=True)
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64(), pa.int64()])
+def test_a_missing_number_is_nan(kind: pa.DataType) -> None:
+    column = pa.chunked_array([[1, None, 3], [4], [None]], kind)
+    for part in (column, column.slice(1)):
+        expected = part.to_numpy()
+        assert as_numpy(part).dtype == expected.dtype
+        assert np.array_equal(as_numpy(part), expected, equal_nan=True)

@@ -44,6 +44,18 @@ def test_items_by_popularity_and_category(features: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_most_frequent_values_are_slices_and_the_others_one(features: Path) -> None:
+    """Value 0 occurs twice, 1 to 21 once each: those that come last as texts are the others; nulls are in no slice."""
+    values = [None, *range(22), 0, None]
+    pq.write_table(pa.table({"item_index": range(len(values)), "size": values}), features / "items.parquet")
+    pq.write_table(pa.table({"interactions": [1] * len(values)}), features / "item_features.parquet")
+    slices = members(item_slices(features, features, EvaluationSettings(slices=["size"])))
+    sizes = {name: rows for name, rows in slices.items() if name.startswith("size:")}
+    assert list(sizes)[:4] == ["size:0", "size:1", "size:10", "size:11"]
+    assert sizes["size:0"] == [1, 23] and sizes["size:7"] == [8]
+    assert len(sizes) == 21 and sizes["size:(others)"] == [9, 10]
+
+
 def test_recall_of_some_items_counts_the_users_with_one_in_the_holdout() -> None:
     row, item = np.array([0, 0, 0, 1, 2]), np.array([2, 3, 4, 0, 4], np.int32)
     tail, found = np.array([False, False, True, True, True]), np.array([True, False, True, True, False])
