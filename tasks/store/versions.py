@@ -5,6 +5,7 @@ A change elsewhere leaves what the stage made as it is.
 """
 
 import ast
+import re
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tasks.store.files import digest, sha256
 
 _ROOT = Path(__file__).parents[2]
 _FLOORS = ("recmodels", "expectations", "tasks")
+_STATEMENT = re.compile(r"^[^\s)]", re.MULTILINE)  # where one may begin that is inside no other
 _parsing = threading.Lock()  # the parser of Python 3.11 fails where two threads use it (python/cpython#106905)
 
 
@@ -53,6 +55,7 @@ def imported_by(*modules: str, without: frozenset[str] = frozenset()) -> dict[st
     Imports inside functions count; those for type checkers alone do not. The `__init__` of a package counts only where
     something is imported from it that is no module; what it imports on demand counts then, too.
     """
+    homes = frozenset({*_FLOORS, *(name.partition(".")[0] for name in modules)})
     found: dict[str, Path] = {}
     left = list(modules)
     while left:
@@ -63,8 +66,7 @@ def imported_by(*modules: str, without: frozenset[str] = frozenset()) -> dict[st
         if path is None:
             continue
         found[module] = path
-        homes = {*_FLOORS, *(name.partition(".")[0] for name in modules)}
-        left += [name for name in _imports(module, path) if name.partition(".")[0] in homes]
+        left += _imports(module, path, homes)
     return found
 
 
@@ -80,18 +82,18 @@ def _name_of(path: Path) -> str:
 
 
 @cache
-def _imports(module: str, path: Path) -> tuple[str, ...]:
-    """The modules that a file imports, anywhere in it."""
+def _imports(module: str, path: Path, homes: frozenset[str]) -> tuple[str, ...]:
+    """The modules of some top-level packages that a file imports, anywhere in it."""
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     names: list[str] = []
     for node in _statements(_parsed(path)):
         if isinstance(node, ast.Import):
-            for name in node.names:
-                names += [name.name, *_offered(name.name).values()]
+            for imported in [name.name for name in node.names if name.name.partition(".")[0] in homes]:
+                names += [imported, *_offered(imported).values()]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             origin = ".".join([*above, *([node.module] if node.module else [])])
-            for name in node.names:
+            for name in node.names if origin.partition(".")[0] in homes else ():
                 inside = f"{origin}.{name.name}"
                 offered = _offered(origin)
                 names += [inside] if _file_of(inside) else [origin, *filter(None, [offered.get(name.name)])]
@@ -115,8 +117,14 @@ def _offered(package: str) -> dict[str, str]:
 
 
 def _parsed(path: Path) -> list[ast.stmt]:
+    """The statements of a file up to its last import: most files have theirs at the top, and parsing takes time."""
+    source = path.read_text(encoding="utf-8")
+    after = _STATEMENT.search(source, source.rfind("import") + 1)
     with _parsing:
-        return ast.parse(path.read_text(encoding="utf-8")).body
+        try:
+            return ast.parse(source[: after.start()] if after else source).body
+        except SyntaxError:  # what looked like a new statement was an `else`, or stood in a string
+            return ast.parse(source).body
 
 
 def _for_type_checkers(node: ast.If) -> bool:

@@ -128,6 +128,35 @@ def test_imports_are_followed_wherever_they_stand(tmp_path: Path, monkeypatch: p
     assert found == {f"tasks.{name}": package / f"{name}.py" for name in names}
 
 
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        "x = 1\n",
+        "import tasks.two, os\n",
+        "if True: import tasks.two\nelse:\n    x = 2\n",
+        "# no import\nx = 1\n",
+        "try:\n    import tasks.two\nexcept ImportError:\n    x = 2\n",
+        '"""\nimport tasks.three\nor so\n"""\nx = 1\n',
+        "from tasks import (\n# the second\ntwo\n)\nx = 1\n",
+        "def f():\n    x = 1\n\n    import tasks.two\n    return 3\n",
+    ],
+)
+def test_imports_are_found_whatever_stands_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    package = tmp_path / "tasks"
+    package.mkdir()
+    (package / "stage.py").write_text("import tasks.one\n" + after)
+    for name in ("one", "two", "three"):
+        (package / f"{name}.py").touch()
+    monkeypatch.setattr(versions, "_ROOT", tmp_path)
+    _forget()
+    found = imported_by("tasks.stage")
+    _forget()
+    assert found.keys() == {"tasks.stage", "tasks.one", *(["tasks.two"] if "two" in after else [])}
+
+
 def test_a_module_of_somebody_else_counts_with_what_it_imports_of_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
