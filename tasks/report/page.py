@@ -1,11 +1,11 @@
 """The page about a night: one HTML file that needs nothing else, with its figures as JSON in a file of its own."""
 
 import json
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from tasks.report import charts
@@ -50,6 +50,12 @@ def up_to_date(night: Night) -> bool:
 
 def html(found: Json) -> str:
     """The page that shows the figures of a night."""
+    shown = json.loads(json.dumps(found, default=str))  # what the JSON file says, and nothing else
+    return _template().render(**shown, columns=COLUMNS, charts=_drawn(shown))
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("tasks.report", ""),
         autoescape=select_autoescape(["j2"], default=True),
@@ -65,8 +71,7 @@ def html(found: Json) -> str:
         "value": _shown_value,
         "words": _words,
     }
-    shown = json.loads(json.dumps(found, default=str))  # what the JSON file says, and nothing else
-    return environment.get_template("template.html.j2").render(**shown, columns=COLUMNS, charts=_drawn(shown))
+    return environment.get_template("template.html.j2")
 
 
 def _drawn(found: Json) -> dict[str, Markup]:
