@@ -10,7 +10,7 @@ from flows.operate.server import quiet_prefect
 from flows.settings.checks import check_forced_model, check_installed
 from flows.settings.site import NightConfig, load
 from recmodels.errors import ConfigError, NightrecError
-from tasks.ingest.reading.inputs import check_inputs
+from tasks.ingest.reading.files import check_inputs
 from tasks.store.files import TEMPORARY, Json, sha256
 from tasks.store.paths import Store
 

@@ -89,7 +89,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         from flows.settings.site import load
-        from tasks.ingest.reading.inputs import check_inputs
+        from tasks.ingest.reading.files import check_inputs
 
         settings = load(config)
         tables = {

@@ -21,8 +21,10 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import ids, rejects, schema, timestamps
-from tasks.ingest.reading.inputs import Inputs, TableInput, input_fingerprint
-from tasks.ingest.reading.sources import Unreadable, run
+from tasks.ingest.reading.copies import Unreadable
+from tasks.ingest.reading.files import input_fingerprint, refuse_changed
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.reading.sources import run
 from tasks.ingest.reading.tables import Table, open_table
 from tasks.ingest.reading.textfiles import count_lines
 from tasks.ingest.table_pass import Shared, TablePass, TableResult
@@ -43,7 +45,9 @@ def ingest(night: Night, inputs: Inputs, cutoff: datetime, fresh: bool = False) 
     """Bring `raw/` up to date with the site's files."""
 
     def build(out: Path) -> RawSummary:
-        return write_raw(inputs, cutoff, datetime.now(UTC), out)
+        summary = write_raw(inputs, cutoff, datetime.now(UTC), out)
+        refuse_changed(files["files"])
+        return summary
 
     files = {"files": input_fingerprint(inputs)}
     parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat()}
@@ -87,7 +91,7 @@ def write_raw(
         try:
             return _write(inputs, cutoff, now, out, uneven, memory_limit, threads)
         except Unreadable as error:  # DuckDB cannot read a file whose lines end now in \n, now in \r\n
-            if error.path in uneven or error.path.suffix == ".parquet" or not count_lines(error.path).mixed:
+            if error.path in uneven or not count_lines(error.path).mixed:
                 raise
             uneven.add(error.path)
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import ids, rejects, schema, timestamps
+from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
-from tasks.ingest.reading.sources import Source, Unreadable
+from tasks.ingest.reading.sources import Source
 from tasks.ingest.reading.tables import Table, query, where
 from tasks.ingest.reading.textfiles import Lines, count_lines
 from tasks.store.duckdb import literal

@@ -44,3 +44,13 @@ def quoted(name: str) -> str:
 def literal(text: str | Path) -> str:
     """A text as an SQL string."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def file_literal(path: Path) -> str:
+    """The path of one file as an SQL string; characters that would make a pattern of it stand for themselves."""
+    return literal("".join(f"[{character}]" if character in "*?[" else character for character in str(path)))
+
+
+def read_parquet(path: Path, options: str = "") -> str:
+    """The rows of one Parquet file, as something to select from, without columns that its folders' names would add."""
+    return f"read_parquet({file_literal(path)}, hive_partitioning = false{options and f', {options}'})"

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from expectations.runner import Suite
 from expectations.settings import ValidationSettings
-from tasks.store.duckdb import literal, quoted
+from tasks.store.duckdb import literal, quoted, read_parquet
 from tasks.store.summaries import InteractionsProfile
 
 
@@ -107,7 +107,7 @@ def _examples(db: duckdb.DuckDBPyConnection, file: Path, column: str, where: str
 
 
 def _scan(file: Path) -> str:
-    return f"read_parquet({literal(file)})"
+    return read_parquet(file)
 
 
 def _one(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:

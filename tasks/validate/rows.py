@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from expectations.runner import Suite, to_frame
 from expectations.settings import ValidationSettings
-from tasks.store.duckdb import literal, quoted
+from tasks.store.duckdb import quoted, read_parquet
 
 T = TypeVar("T")
 Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
@@ -121,7 +121,7 @@ def link(source: Path, target: Path) -> None:
 
 def _later_copies(db: duckdb.DuckDBPyConnection, source: Path, column: str) -> NDArray[np.int64]:
     """Row numbers, ascending, whose id stands in an earlier row."""
-    rows = f"read_parquet({literal(source)}, file_row_number = true)"
+    rows = read_parquet(source, "file_row_number = true")
     key = quoted(column)
     found = db.execute(
         f"""

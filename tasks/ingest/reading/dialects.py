@@ -8,7 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.ingest.reading.inputs import TableInput, head
+from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.packing import head
 
 _SAMPLE = 1 << 16
 _DELIMITERS = (",", "\t", ";", "|", "::")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from recmodels.errors import ConfigError
-from tasks.ingest.reading.inputs import Inputs, TableInput, extension
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.reading.packing import extension
 
 Settings = dict[str, Any]
 

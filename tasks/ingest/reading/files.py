@@ -1,0 +1,287 @@
+"""Which files a table is read from: the file itself, a folder's, a glob's; any other is named with why not.
+
+Names are literal: a path that exists is that path, whatever characters it has, before it is a glob.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from recmodels.errors import ConfigError, DataRefused
+from tasks.ingest.reading.contents import ENDINGS, contents
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.reading.packing import DOCUMENTS, beside_the_data, extension
+
+HIDDEN = "its name, or that of its folder, begins with '.' or '_'"
+DOCUMENT = "a document by its name"
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_DELIMITERS = (",", "\t", ";", "|", "^", "\x01")  # of lines that look like rows
+_LINES = 20  # that are looked at
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that is read. `partition`: columns that the names of its folders give, as in `dt=2026-01-01/part.csv`."""
+
+    path: Path
+    partition: Mapping[str, str | None] = field(default_factory=dict)
+
+
+class Skipped(NamedTuple):
+    """A file that is not read, and why not."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files that the path of a table names, in the order of their names."""
+
+    read: Sequence[File]
+    skipped: Sequence[Skipped] = ()
+
+    def notes(self, name: str) -> list[str]:
+        """Which files are left out and why, apart from those that are hidden."""
+        named = [skipped for skipped in self.skipped if skipped.reason != HIDDEN]
+        if not named:
+            return []
+        shown = "; ".join(f"{skipped.path.name} ({skipped.reason})" for skipped in named[:5])
+        more = f" and {len(named) - 5} more" if len(named) > 5 else ""
+        return [f"{name}: files that are not read: {shown}{more}"]
+
+
+def find(name: str, table: TableInput) -> Files:
+    """The files of a table: the file itself, a folder's data files at any depth, a glob's matches.
+
+    In folders and among the matches of a glob, hidden files and documents are left out, and so is what is no table by
+    its contents. A folder that is reached by several links is read once.
+
+    Raises:
+        ConfigError: there is none, or one cannot be opened.
+        DataRefused: one cannot be unpacked.
+    """
+    path = _local_path(name, table.path)
+    try:
+        mode = path.stat().st_mode if os.path.lexists(path) else None
+    except OSError as error:
+        why = f"is a link to '{path.readlink()}', which is not there" if path.is_symlink() else error.strerror
+        raise ConfigError(f"{name}: '{table.path}' {why}; check the path.") from None
+    if mode is None:
+        return _matches(name, table, path)
+    if stat.S_ISDIR(mode):
+        found = _sorted(name, table, path, _walk(name, path, set()))
+        if not found.read:
+            there = ", ".join(f"{file.path.relative_to(path)}: {file.reason}" for file in found.skipped[:5])
+            raise ConfigError(
+                f"{name}: the folder '{path}' has no data files (there is {there or 'nothing'}); "
+                f"give a folder with {', '.join(ENDINGS)} files (also .gz), or name the file itself."
+            )
+        return found
+    if kind := _KINDS.get(stat.S_IFMT(mode)):
+        raise ConfigError(
+            f"{name}: '{table.path}' is {kind}, and a night reads its inputs more than once; write them to a file."
+        )
+    _refuse_unwritable(name, path)
+    return Files([File(path)])
+
+
+def resolve(name: str, table: TableInput) -> list[Path]:
+    """The paths of the files that `find` finds."""
+    return [file.path for file in find(name, table).read]
+
+
+def check_inputs(inputs: Inputs) -> None:
+    """Check that every table names files that are there, without reading them.
+
+    Raises:
+        ConfigError: a path is missing, a folder or a glob has no data files, or a path is no local one.
+    """
+    for name, table in inputs.tables().items():
+        find(name, table)
+
+
+def input_fingerprint(inputs: Inputs) -> list[dict[str, Any]]:
+    """Path, size in bytes and modification time (`mtime_ns`) of each file that a night would read.
+
+    Raises:
+        ConfigError: a file is not there.
+    """
+    return [_print_of(file) for name, table in inputs.tables().items() for file in resolve(name, table)]
+
+
+def refuse_changed(before: Sequence[Mapping[str, Any]]) -> None:
+    """Raise DataRefused where a file is no longer what its fingerprint says: another one was read than is recorded."""
+    for known in before:
+        try:
+            now = _print_of(Path(known["path"]))
+        except ConfigError:
+            raise DataRefused(f"{known['path']} disappeared while it was read; start the night again.") from None
+        if now != known:
+            same = known["size"] == now["size"]
+            how = "written anew" if same else f"{known['size']:,} and then {now['size']:,} bytes"
+            raise DataRefused(
+                f"{known['path']} changed while it was read ({how}); start the night again once it is complete."
+            )
+
+
+def _print_of(path: Path) -> dict[str, Any]:
+    try:
+        now = path.stat()
+    except OSError as error:
+        raise ConfigError(f"'{path}' cannot be opened ({error.strerror}); check the path.") from None
+    return {"path": str(path.absolute()), "size": now.st_size, "mtime_ns": now.st_mtime_ns}
+
+
+def _local_path(name: str, text: str) -> Path:
+    if not text.strip():
+        raise ConfigError(f"{name}: the path is empty; give a file, a folder or a glob.")
+    if "\0" in text:
+        raise ConfigError(f"{name}: {text!r} is no path; check it.")
+    try:
+        if os.path.lexists(text):
+            return Path(text)
+        if text.startswith("file://"):
+            rest = text.removeprefix("file://").removeprefix("localhost")
+            if rest.startswith("/"):
+                return Path(unquote(rest))
+        if "://" in text:
+            raise ConfigError(f"{name}: '{text}' is not on this machine; copy it here and give the local path.")
+        return Path(text).expanduser()
+    except RuntimeError:  # the home of a user that is unknown
+        raise ConfigError(f"{name}: there is no file or folder '{text}'; check the path.") from None
+
+
+def _matches(name: str, table: TableInput, path: Path) -> Files:
+    if not glob.has_magic(str(path)):
+        raise ConfigError(f"{name}: there is no file or folder '{table.path}'; check the path.")
+    parts = path.parts
+    root = Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])
+    found: list[Path] = []
+    seen: set[str] = set()
+    for text in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207  Path.glob takes no absolute pattern
+        match = Path(text)
+        found += _walk(name, match, seen) if match.is_dir() and parts[-1] != "**" else [match]
+    result = _sorted(name, table, root, [file for file in found if not file.is_dir()], path)
+    if not result.read:
+        there = "".join(f" ({file.path} is left out: {file.reason})" for file in result.skipped[:3])
+        raise ConfigError(f"{name}: no file matches '{table.path}'{there}; check the pattern.")
+    return result
+
+
+def _walk(name: str, folder: Path, seen: set[str]) -> Iterator[Path]:
+    """The files below a folder, links followed; a folder that was seen is not entered again, so loops end."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name))
+    except OSError as error:
+        raise ConfigError(f"{name}: the folder '{folder}' cannot be listed ({error.strerror}).") from None
+    for entry in entries:
+        if _is_folder(entry):
+            yield from _walk(name, Path(entry.path), seen)
+        else:
+            yield Path(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _sorted(name: str, table: TableInput, root: Path, found: Iterable[Path], pattern: Path | None = None) -> Files:
+    """The files that are read, in the order of their names, and those that are not."""
+    read: list[File] = []
+    skipped: list[Skipped] = []
+    paths = sorted(set(found))
+    real = {os.path.realpath(path): path for path in paths if not path.is_symlink()}
+    for path in paths:
+        inside = path.relative_to(root).parts
+        if path.is_symlink() and (same := real.setdefault(os.path.realpath(path), path)) != path:
+            skipped.append(Skipped(path, f"a link to {same.name}, which is read itself"))
+        elif reason := _by_name(inside, pattern) or _by_contents(name, path, table):
+            skipped.append(Skipped(path, reason))
+        else:
+            read.append(File(path, _partition(inside)))
+    return Files(read, skipped)
+
+
+def _by_name(inside: Sequence[str], pattern: Path | None) -> str | None:
+    """Why a file is left out by its name, unless the pattern asks for such names."""
+    asked = pattern.parts[-len(inside) :] if pattern else ()
+    for mark in "._":
+        if any(part.startswith(mark) for part in inside) and not any(part.startswith(mark) for part in asked):
+            return HIDDEN
+    if pattern and pattern.name.lower().endswith(DOCUMENTS["endings"]):
+        return None
+    return DOCUMENT if beside_the_data(inside[-1:]) and not inside[-1].startswith((".", "_")) else None
+
+
+def _by_contents(name: str, path: Path, table: TableInput) -> str | None:
+    """Why a file is left out by what it is; a name that ends as those of data is always read, or refused."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        why = f"a link to '{path.readlink()}', which is not there" if path.is_symlink() else error.strerror
+        raise ConfigError(f"{name}: '{path}' is {why}; remove it, or leave it out with a glob.") from None
+    if kind := _KINDS.get(stat.S_IFMT(mode)):
+        return kind
+    _refuse_unwritable(name, path)
+    if extension(path) in ENDINGS or not path.stat().st_size:
+        return None
+    found = contents(path, table)
+    if found.unread:
+        return found.unread.what
+    if found.format == "csv" and not _rows(found.text, table):
+        return "its lines do not look like the rows of a table"
+    return None
+
+
+def _rows(text: str, table: TableInput) -> bool:
+    """Whether a text looks like a table: its first line has a name that is looked for, or its lines equal commas."""
+    lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[: _LINES + 1] if line.strip()]
+    if not lines:
+        return False
+    names = {"user_id", "item_id", *(table.header or ())}
+    for theirs in table.columns.values():
+        names.update([theirs] if isinstance(theirs, str) else theirs)
+    if any(name in lines[0] for name in names):
+        return True
+    whole = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
+    for delimiter in [table.delimiter] if table.delimiter else _DELIMITERS:
+        count, lines_with = Counter(line.count(delimiter) for line in whole).most_common(1)[0]
+        if count >= (1 if len(whole) > 1 else 2) and lines_with >= 0.7 * len(whole):
+            return True
+    return "::" in lines[0]
+
+
+def _partition(inside: Sequence[str]) -> dict[str, str | None]:
+    """The columns that folders give by their names, as Hive and Spark write them: `dt=2026-01-01`."""
+    pairs = [part.split("=", 1) for part in inside[:-1] if "=" in part.strip("=")]
+    return {unquote(key): None if value == _NO_VALUE else unquote(value) for key, value in pairs if key}
+
+
+def _refuse_unwritable(name: str, path: Path) -> None:
+    """Raise ConfigError where a name is not UTF-8: no record could name the file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: the name of the file {os.fsencode(path)!r} is not UTF-8; rename it.") from None
