@@ -1,6 +1,7 @@
 """A night from Python: the lines of the documentation run, and what is wrong is said before anything is started."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -14,10 +15,17 @@ import flows
 from flows import run_night
 from flows.api import NightResult
 from recmodels.errors import ConfigError, NightrecError
-from tests.flows.running import ROOT
+from tests.flows.forked import forked_candidates
+from tests.flows.running import ROOT, pages_without_charts
 from tests.flows.sites import DAY, log
 
 OURS = {"user_id": "customer", "item_id": "sku", "timestamp": "time"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_nights() -> Iterator[None]:
+    with forked_candidates(), pages_without_charts():
+        yield
 
 
 @pytest.fixture(scope="module")

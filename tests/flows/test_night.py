@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -75,6 +76,11 @@ def test_every_stage_leaves_a_manifest_and_data_docs(demo: Demo) -> None:
         assert all(len(file["sha256"]) == 64 for file in manifest["files"])
     assert (demo.store / "quality" / str(DAY) / "index.html").exists()
     assert pq.read_metadata(night / "quarantine" / "interactions.parquet").num_rows > 0
+
+
+def test_the_page_of_a_night_has_its_charts(demo: Demo) -> None:
+    page = (demo.store / "reports" / f"{DAY}.html").read_text()
+    assert page.count("<figure>") == page.count("<svg ") == 7  # all but the curves of models that train in epochs
 
 
 def test_recs_names_titles_and_reasons(demo: Demo) -> None:
@@ -196,11 +202,14 @@ def test_no_other_process_survives_a_killed_night(killed: Killed) -> None:
     until_ended(others)
 
 
-def test_ctrl_c_ends_a_night_and_all_its_processes(tmp_path: Path, prefect_home: Path) -> None:
-    """A terminal sends it to every process of the group."""
-    write(tmp_path / "log.csv", log())
-    process = start("run", "--interactions", "log.csv", "--date", str(DAY), cwd=tmp_path, home=prefect_home)
-    logs = tmp_path / "store" / "nights" / str(DAY) / "logs"
+def test_ctrl_c_ends_a_night_and_all_its_processes(killed: Killed, tmp_path: Path, prefect_home: Path) -> None:
+    """A terminal sends it to every process of the group. The night goes on from where the killed one was."""
+    before, _, candidates, _ = killed
+    until_ended(candidates)
+    folder = shutil.copytree(before, tmp_path / "interrupted")
+    logs = folder / "store" / "nights" / str(DAY) / "logs"
+    shutil.rmtree(logs)
+    process = start("run", "--interactions", "log.csv", "--date", str(DAY), cwd=folder, home=prefect_home)
     wait_for(lambda: list(logs.glob("*-train.spec.json")), process)
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
