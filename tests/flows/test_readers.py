@@ -21,6 +21,7 @@ from recmodels.published.schema import contract
 from tests.flows.running import ROOT, Demo
 
 SPARK = Path(sys.prefix) / "spark"  # a folder of its own: Great Expectations would load pyspark every night
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for a program of seconds: half of its time would be compiling Java
 LIBRARIES = {"pandas", "pyarrow", "polars", "duckdb"}
 
 
@@ -78,7 +79,8 @@ def by_spark(block: str, out: Path) -> pd.DataFrame:
     if not (SPARK / "pyspark").is_dir():
         pytest.skip(f"Spark needs pyspark (pip install --target {SPARK} pyspark)")
     program = f"{block}\nlists.toPandas().to_parquet({str(out)!r})\nspark.stop()\n"
-    subprocess.run([sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(SPARK)}, check=True)
+    environment = os.environ | {"PYTHONPATH": str(SPARK), "JAVA_TOOL_OPTIONS": JAVA}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     return pd.read_parquet(out)
 
 
