@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -18,7 +19,7 @@ from tasks.ingest.reading import ids, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
 from tasks.ingest.reading.sources import Source
-from tasks.ingest.reading.tables import Table, query, where
+from tasks.ingest.reading.tables import OWN, Query, Table, query, where
 from tasks.ingest.reading.textfiles import Lines, count_lines
 from tasks.store.duckdb import literal
 
@@ -179,7 +180,11 @@ class TablePass:
 
     def _before_cutoff(self, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]) -> pa.Table:
         """The rows of a batch that stay, as they are written."""
-        columns = {name: batch[name] for name in batch.schema.names if not name.endswith("?")}
+        columns = {
+            name.removeprefix(OWN): batch[name]
+            for name in batch.schema.names
+            if name.startswith(OWN) or not name.endswith("?")
+        }
         file = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(batch), np.int32)), pa.array([str(source.path)]))
         columns |= {"source_file": file, "source_row": pa.array(line_of)}
         if not self.table.reading:
@@ -238,8 +243,8 @@ class TablePass:
         return refused, blanks[:0]
 
 
-def _batches(db: duckdb.DuckDBPyConnection, sql: str) -> Iterator[pa.RecordBatch]:
+def _batches(db: duckdb.DuckDBPyConnection, wanted: Query) -> Iterator[pa.RecordBatch]:
     """The rows in their order, a batch at a time; at least one batch, if an empty one."""
-    reader = db.sql(sql).to_arrow_reader(BATCH)
-    yield pa.RecordBatch.from_pylist([], schema=reader.schema)
-    yield from reader
+    reader = db.sql(wanted.sql).to_arrow_reader(BATCH)
+    for batch in chain([pa.RecordBatch.from_pylist([], schema=reader.schema)], reader):
+        yield batch.rename_columns(wanted.columns)

@@ -26,6 +26,8 @@ Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
 Derived = dict[str, NDArray[Any]]
 
 PARTITION = 1_000_000
+RAW_TEXTS = ("timestamp_text", "rating_text")
+"""The columns of a raw table that hold a value as it was written, where it could not be read."""
 
 
 def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
@@ -51,7 +53,7 @@ def split_rows(source: Path, codes: Codes, reasons: Sequence[str], good: Path, b
         return
     file = pq.ParquetFile(source)
     raw = file.schema_arrow
-    kept = pa.schema([field for field in raw if not field.name.endswith("_text")])
+    kept = pa.schema([field for field in raw if field.name not in RAW_TEXTS])
     distinct = np.unique(codes)
     texts = pa.array(["; ".join(text for bit, text in enumerate(reasons) if code >> bit & 1) for code in distinct])
     with (

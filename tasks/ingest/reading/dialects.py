@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def dialect(path: Path, table: TableInput, wanted: Collection[str]) -> Dialect |
     one that makes most columns; in files without a header, the one that makes as many columns as were named.
     """
     text = head(path, _SAMPLE).removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
-    lines = text.splitlines()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # splitlines ends a line at \x1e, too
     first = next((i for i, line in enumerate(lines) if line.strip()), None)
     if first is None:
         return None
@@ -50,14 +50,14 @@ def dialect(path: Path, table: TableInput, wanted: Collection[str]) -> Dialect |
     delimiter = table.delimiter or max(_DELIMITERS, key=fitness)
     if table.header:
         return Dialect(delimiter, quote, tuple(table.header), 0)
-    return Dialect(delimiter, quote, _distinct(fields(delimiter)), first + 1)
+    return Dialect(delimiter, quote, distinct([name.strip() for name in fields(delimiter)]), first + 1)
 
 
-def _distinct(names: list[str]) -> tuple[str, ...]:
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Column names to tell columns apart by: nameless ones by their place, repeated ones by a number."""
     found: dict[str, None] = {}
     for place, name in enumerate(names, 1):
-        stem = name.strip() or f"column_{place}"
+        stem = name or f"column_{place}"
         found[next(n for i in range(1, place + 1) if (n := stem if i == 1 else f"{stem}_{i}") not in found)] = None
     return tuple(found)
 

@@ -60,7 +60,7 @@ def of_scan(db: duckdb.DuckDBPyConnection, table: str, source: Source) -> list[R
             expected, there = (part for part in str(message).split() if part.isdigit())
             too_many = int(there) > int(expected)  # DuckDB stops at the first of them
             reason = f"ragged: {f'more than {expected}' if too_many else f'{there} instead of {expected}'} columns"
-        for offset, part in enumerate(str(text or "").strip("\r\n").splitlines() or [""]):
+        for offset, part in enumerate(str(text or "").replace("\r\n", "\n").strip("\n").split("\n")):
             rejects.setdefault(line + offset, Reject(table, source.path, line + offset, reason, part))
     return list(rejects.values())
 

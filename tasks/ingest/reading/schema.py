@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import count
 
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading.inputs import TableInput
@@ -20,6 +21,11 @@ OPTIONAL = {
 OPEN = ("items", "users")  # tables that keep every other column of the site
 FLAGS = ("available", "opted_out")
 ADDED = ("source_file", "source_row")
+RESERVED = (
+    *ADDED, "timestamp_text", "rating_text", "reason", "occurrence", "item_in_catalogue", "file_row_number",
+    "item_index", "user_index",
+)  # fmt: skip
+"""Names that the stages give their own columns; the site's of these names, in any case, are kept as `<name>_2`."""
 
 
 def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
@@ -63,9 +69,27 @@ def _missing(name: str, ours: str, options: Sequence[str], source: Source) -> Da
     )
 
 
-def other_columns(mapped: Mapping[str, str], source: Source) -> list[str]:
+def renamed(name: str, mapped: Mapping[str, str], source: Source) -> dict[str, str]:
+    """The site's columns that cannot keep their names, and what they are called: `{kept: the site's name}`.
+
+    Raises:
+        ConfigError: a column is mapped to such a name.
+    """
+    if taken := [ours for ours in mapped if ours.lower() in RESERVED]:
+        raise ConfigError(f"{name}: the column '{taken[0]}' would be taken for one of the pipeline's own: rename it.")
+    kept: dict[str, str] = {}
+    if name in OPEN:
+        for column in source.columns:
+            if column.lower() in RESERVED and column not in mapped.values():
+                kept[next(n for i in count(2) if (n := f"{column}_{i}") not in {*source.columns, *mapped})] = column
+    return kept
+
+
+def other_columns(name: str, mapped: Mapping[str, str], source: Source) -> list[str]:
     """The site's columns that are kept under their own names, in the order of the file."""
-    taken = {*mapped.values(), *mapped, *ADDED}
+    if name not in OPEN:
+        return []
+    taken = {*mapped.values(), *mapped}
     return [column for column in source.columns if column not in taken]
 
 

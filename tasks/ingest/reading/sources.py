@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.contents import contents, refuse_unread
 from tasks.ingest.reading.copies import Unreadable, readable
-from tasks.ingest.reading.dialects import Dialect, dialect
+from tasks.ingest.reading.dialects import Dialect, dialect, distinct
 from tasks.ingest.reading.files import File
 from tasks.ingest.reading.inputs import Format, TableInput
 from tasks.ingest.reading.packing import head
-from tasks.store.duckdb import file_literal, literal, quoted, read_parquet
+from tasks.store.duckdb import file_literal, literal, read_parquet
 
 TEXT, JSON = "TEXT", "JSON"  # types of values besides DuckDB's own: CSV text, which has none, and JSON as written
 _KEYS_FROM = 100_000  # lines of a JSON file that are looked at to learn its keys
@@ -75,25 +76,31 @@ class Source:
             return Value(f"c{position}", TEXT)
         if self.format == "jsonl":
             return Value(f"NULLIF(CAST(v[{position + 1}] AS VARCHAR), 'null')", JSON)
-        return Value(quoted(column), self.columns[column])
+        return Value(f"c{position}", self.columns[column])
 
     def relation(self) -> str:
-        """The rows in the order of the file, as something to select from.
+        """The rows in the order of the file, as something to select from, whose columns are named by their place.
 
         Lines of JSON files keep their place: `line` is NULL for blank ones and `v` for those that are no object.
         """
         if self.format == "parquet":
-            return read_parquet(self.readable)
+            places = range(len(self.columns) - len(self.partition))
+            return f"{read_parquet(self.readable)} AS file({', '.join(f'c{place}' for place in places)})"
         if self.format == "csv":
             assert self.dialect is not None
             return _read_csv(self.readable, self.dialect)
         keys = [key for key in self.columns if key not in self.partition]
-        paths = ", ".join(literal("$." + json.dumps(key, ensure_ascii=False)) for key in keys)
+        paths = ", ".join(literal(_pointer(key)) for key in keys)
         values = f"json_extract({OBJECT}, [{paths}])" if keys else "NULL"
         return f"(SELECT line, {values} AS v FROM {_json_lines(self.readable)})"
 
 
 OBJECT = "CASE WHEN starts_with(ltrim(line), '{') AND json_valid(line) THEN line END"
+
+
+def _pointer(key: str) -> str:
+    """A key as a JSON pointer, which unlike a path can name any."""
+    return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
 def _json_lines(path: Path) -> str:
@@ -137,7 +144,9 @@ def open_source(
     plain = readable(db, path, found, copies, copied)
     if found.format == "parquet":
         described = run(db, f"DESCRIBE SELECT * FROM {read_parquet(plain)}", path)
-        return _source(file, plain, "parquet", {str(row[0]): str(row[1]) for row in described})
+        return _source(
+            file, plain, "parquet", dict(zip(_names(plain), (str(row[1]) for row in described), strict=True))
+        )
     if found.format == "csv":
         if (how := dialect(plain, table, wanted)) is None:
             return None
@@ -159,6 +168,14 @@ def _source(file: File, readable: Path, kind: Format, columns: dict[str, str], h
     """With the columns that the folders give: those of the file come before them."""
     partition = {name: value for name, value in file.partition.items() if name not in columns}
     return Source(file.path, readable, kind, columns | dict.fromkeys(partition, TEXT), how, partition)
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    """The columns of a Parquet file as they are called; DuckDB would change those that differ only by case."""
+    try:
+        return distinct(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise Unreadable(path, error) from None
 
 
 _LINES = TableInput(path="", delimiter="\x01", header=["line"], quote=None)

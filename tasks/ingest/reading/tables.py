@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -63,6 +64,8 @@ def open_table(
     if not sources:
         raise DataRefused(f"{name}: {files.read[0].path} is empty; give a file with rows.")
     maps = {source.path: schema.mapping(name, given, source) for source in sources}
+    for source in sources:
+        maps[source.path] |= schema.renamed(name, maps[source.path], source)
     optional = [ours for ours in schema.OPTIONAL[name] if any(ours in mapped for mapped in maps.values())]
     notes = files.notes(name) + [f"{name}: {file} is empty" for file, source in opened.items() if source is None]
     others, uses = _own_columns(db, name, sources, maps)
@@ -88,7 +91,7 @@ def _own_columns(
     places: dict[str, list[tuple[Source, str]]] = defaultdict(list)
     for source in sources:
         named = {theirs: ours for ours, theirs in maps[source.path].items() if ours not in _OURS}
-        own = schema.other_columns(maps[source.path], source)
+        own = schema.other_columns(name, maps[source.path], source)
         for theirs, survey in columns.survey(db, source, [*named, *own]).items():
             surveys[named.get(theirs, theirs)].append(survey)
             places[named.get(theirs, theirs)].append((source, theirs))
@@ -99,7 +102,9 @@ def _own_columns(
     kinds = {}
     for column, found in surveys.items():
         kinds[column], use = columns.decide(column, found, numbers[column])
-        uses |= {theirs: replace(use, column=theirs) for _, theirs in places[column]}
+        for _, theirs in places[column]:
+            kept = f"it is kept as '{column}'" if theirs.lower() in schema.RESERVED else use.why
+            uses[theirs] = replace(use, column=theirs, why=kept)
     return kinds, list(uses.values())
 
 
@@ -131,12 +136,23 @@ def _reading(
     return timestamps.reading([], given.timestamp_unit)
 
 
-def query(table: Table, source: Source, id_types: Mapping[str, str]) -> str:
+OWN = "own:"
+"""Before the names of the columns that the site calls what it likes, so that none is taken for another."""
+
+
+class Query(NamedTuple):
+    """SQL, and how its columns are called, in which SQL has no say: to DuckDB `Price` and `price` are one name."""
+
+    sql: str
+    columns: tuple[str, ...]
+
+
+def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     """The table's columns of a file as SQL, its ids of those types.
 
-    Timestamps are microseconds. Columns whose names end in `?` check what is taken for granted: `user_id?` has the
-    ids that are no integers, `available?` the texts that are neither yes nor no, `line?` the lines of a JSON file
-    that are no object; `object?` says whether a line is one.
+    Columns that are kept under the site's names begin with `OWN`. Timestamps are microseconds. Columns whose names end
+    in `?` check what is taken for granted: `user_id?` has the ids that are no integers, `available?` the texts that
+    are neither yes nor no, `line?` the lines of a JSON file that are no object; `object?` says whether a line is one.
     """
     mapped = {ours: source.value(theirs) for ours, theirs in table.maps[source.path].items()}
     parsed: dict[str, str] = {}  # computed first and once; the columns refer to them as "name!"
@@ -161,12 +177,12 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> str:
             found[unread] = f"CASE WHEN {quoted(f'{ours}!')} IS NULL THEN {as_text(value)} END"
     for column, kind in table.others.items():
         theirs = table.maps[source.path].get(column, column)
-        found[column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
+        found[OWN + column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
     if source.format == "jsonl":
         found |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}
     inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])
-    outer = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in found.items())
-    return f"SELECT {outer} FROM (SELECT {inner} FROM {source.relation()})"
+    outer = ", ".join(f"{sql} AS out{place}" for place, sql in enumerate(found.values()))
+    return Query(f"SELECT {outer} FROM (SELECT {inner} FROM {source.relation()})", tuple(found))
 
 
 def where(table: Table, source: Source, ours: str = "timestamp") -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import TableInput
-from tests.tasks.raw import column, ingest, read, write
+from tests.tasks.raw import CSV, column, ingest, read, write
 
 
 def test_lines_that_are_not_rows_are_rejected_with_their_line_and_reason(tmp_path: Path) -> None:
@@ -56,3 +56,9 @@ def test_two_stray_quotes_do_not_make_an_id_of_the_rows_between_them(tmp_path: P
         DataRefused, match=r"line 2: item_id runs over several lines, as if a quote were open; close it"
     ):
         ingest(tmp_path, log)
+
+
+def test_a_refused_line_is_one_line_whatever_characters_it_holds(tmp_path: Path) -> None:
+    summary, out = ingest(tmp_path, write(tmp_path / "log.csv", CSV + "1,a\x1eb\u2028c\x85\n" + "3,4,2023-01-01,\n"))
+    assert (summary["rows"], summary["rejects"]) == (3, 1)
+    assert column(out, "text", "rejects") == ["1,a\x1eb\u2028c\x85"]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
-from tasks.ingest.reading.inputs import Inputs
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recmodels.errors import ConfigError
+from tasks.ingest.reading import schema
+from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import CSV, column, ingest, read, write
 
 
@@ -55,3 +64,83 @@ def test_ratings_that_are_no_numbers_keep_their_text(tmp_path: Path) -> None:
     _, out = ingest(tmp_path, log)
     assert column(out, "rating") == [None, None, None]
     assert column(out, "rating_text") == ["good", None, "nan"]
+
+
+OURS = ["item_id", "user_id", "title", "available", "timestamp"]
+NAMES = st.sampled_from(
+    ["", " ", "a b", "a.b", 'a"b', "a'b", "a\nb", "a,b", "price", "Price", "PRICE", "price_1", "c0", "c1", "v", "V"]
+    + ["line", "line?", "object?", "file", "out0", "*", "select", "own:a", "own:item_id", "item_id_2", "\u00a0", "é"]
+    + [f"{name}{mark}" for name in OURS for mark in "!?"]
+    + [*schema.RESERVED, *(name.upper() for name in schema.RESERVED), "Item_ID", "TITLE", "description_text"]
+) | st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=8)
+
+
+def _own_name(column: str, columns: list[str]) -> str:
+    """What a column is called in the raw table."""
+    return f"{column}_2" if column.lower() in schema.RESERVED and f"{column}_2" not in columns else column
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(NAMES, min_size=1, max_size=8, unique=True), st.sampled_from(["csv", "jsonl", "parquet"]), st.data())
+def test_no_name_of_a_column_is_taken_for_another(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], suffix: str, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("names")
+    own = [name for name in names if name not in OURS]
+    if suffix == "csv":
+        own = [name.strip() for name in own if not set(name) & set('\n\r\x00"') and name.strip()]
+    if suffix == "parquet":
+        own = [name for name in own if name and "\x00" not in name]
+    own = list(dict.fromkeys(own))
+    columns = data.draw(st.permutations(["item_id", *own]))
+    values = {name: [f"{place} of {name!r}" for place in "ab"] for name in columns} | {"item_id": ["1", "2"]}
+    path = folder / f"items.{suffix}"
+    if suffix == "csv":
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([columns, *zip(*(values[name] for name in columns), strict=True)])
+    elif suffix == "jsonl":
+        rows = [{name: values[name][row] for name in columns} for row in (0, 1)]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pq.write_table(pa.table([values[name] for name in columns], names=columns), path)
+    items = TableInput(path=str(path), delimiter="," if suffix == "csv" else None)
+    _, out = ingest(folder, Inputs(interactions=write(folder / "log.csv", CSV), items=items))
+    table = read(out, "items")
+    assert set(table.schema.names) == {"item_id", *(_own_name(name, columns) for name in own), *schema.ADDED}
+    assert table["item_id"].to_pylist() == [1, 2]
+    assert table["source_row"].to_pylist() == ([2, 3] if suffix == "csv" else [1, 2])
+    for name in own:
+        assert table[_own_name(name, columns)].to_pylist() == values[name]
+
+
+def test_columns_beside_ours_with_our_names_for_what_we_compute_stay_what_they_are(tmp_path: Path) -> None:
+    log = {"user_id": [1, 2], "user_id!": [901, 902], "user_id?": ["x", "y"], "c0": [5, 5], "item_id": [3, 4]}
+    log |= {"timestamp": ["2023-01-01"] * 2, "USER_ID": [7, 7], "timestamp_text": ["p", "q"]}
+    pq.write_table(pa.table(log), tmp_path / "log.parquet")
+    _, out = ingest(tmp_path, TableInput(path=str(tmp_path / "log.parquet")))
+    assert column(out, "user_id") == [1, 2]
+    assert column(out, "item_id") == [3, 4]
+    assert column(out, "timestamp_text") == [None, None]
+
+
+def test_nameless_and_repeated_columns_of_parquet_are_told_apart(tmp_path: Path) -> None:
+    names = ["item_id", "", "a", "a", "A"]
+    pq.write_table(pa.table([["1"], ["x"], ["y"], ["z"], ["w"]], names=names), tmp_path / "items.parquet")
+    items = TableInput(path=str(tmp_path / "items.parquet"))
+    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    (row,) = read(out, "items").to_pylist()
+    assert (row["column_2"], row["a"], row["a_2"], row["A"]) == ("x", "y", "z", "w")
+
+
+def test_a_column_with_a_name_of_the_pipelines_own_is_kept_under_another(tmp_path: Path) -> None:
+    items = write(tmp_path / "items.csv", "item_id,reason,item_index\n1,new,7\n")
+    inputs = Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items)
+    summary, out = ingest(tmp_path, inputs)
+    assert column(out, "reason_2", "items") == ["new"]
+    assert summary["notes"] == [
+        "items: column 'reason': it is kept as 'reason_2'",
+        "items: column 'item_index': it is kept as 'item_index_2'",
+    ]
+    mapped = inputs.model_copy(update={"items": items.model_copy(update={"columns": {"reason": "item_index"}})})
+    with pytest.raises(ConfigError, match="items: the column 'reason' would be taken for one of the pipeline's own"):
+        ingest(tmp_path, mapped)
