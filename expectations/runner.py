@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import os
 import re
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from expectations.rules import Rule
 from recmodels.errors import DataRefused
 
+ONE_AT_A_TIME = threading.Lock()  # the nights of a range share what checks frames and renders pages
 RESULT_FORMAT = {  # COMPLETE for the row numbers; the values themselves are nobody's business
     "result_format": "COMPLETE",
     "exclude_unexpected_values": True,
@@ -77,7 +79,8 @@ class Suite:
 
         `frame` has a range index and NumPy columns (Arrow-backed ones are a hundred times slower).
         """
-        results = _frames().get_batch({"dataframe": frame}).validate(self._suite, result_format=RESULT_FORMAT)
+        with ONE_AT_A_TIME:
+            results = _frames().get_batch({"dataframe": frame}).validate(self._suite, result_format=RESULT_FORMAT)
         rows = [np.zeros(0, np.int64) for _ in self.findings]
         for result in results.results:
             number = result.expectation_config.meta["rule"]
@@ -172,11 +175,12 @@ def write_docs(folder: Path, suites: Iterable[Suite], run_date: str) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     for suite in suites:
-        document = ValidationResultsPageRenderer().render(suite_result(suite, run_date))
-        body = "".join(
-            _view().render({"section": section.to_json_dict(), "section_loop": {"index": number}})
-            for number, section in enumerate(document.sections, 1)
-        )
+        with ONE_AT_A_TIME:
+            document = ValidationResultsPageRenderer().render(suite_result(suite, run_date))
+            body = "".join(
+                _view().render({"section": section.to_json_dict(), "section_loop": {"index": number}})
+                for number, section in enumerate(document.sections, 1)
+            )
         mark = "failed" if suite.failed("critical") else "warned" if suite.failed("warning") else "passed"
         _write_page(folder / f"{suite.name}.html", f"{run_date}: {suite.name} {mark}", _without_ids(body))
     pages = [path for path in sorted(folder.glob("*.html")) if path.name != "index.html"]
