@@ -55,6 +55,11 @@ class Dataset:
     rated: tuple[Ints, Ints, Floats] | None  # user, item and rating of all pairs that have a rating, by user
     ids: Ids | None = None  # of users and items, where these indices stand for ids; a night keeps them in its files
 
+    def __post_init__(self) -> None:
+        """Make the columns read-only, wherever they come from: to numba such an array is of a type of its own."""
+        for name in ("user_index", "item_index", "timestamp", "weight", "rating", "rated"):
+            object.__setattr__(self, name, _read_only(getattr(self, name)))
+
     @classmethod
     def from_pandas(
         cls,
@@ -264,6 +269,17 @@ class Dataset:
             return None
         users, items, ratings = self.rated
         return _sparse(users, items, ratings, (self.n_users, self.n_items))
+
+
+def _read_only(columns: Any) -> Any:
+    """A view of an array, or of each of several, that cannot be written to; None as it is."""
+    if columns is None:
+        return None
+    if isinstance(columns, tuple):
+        return tuple(_read_only(column) for column in columns)
+    view = columns.view()
+    view.flags.writeable = False
+    return view
 
 
 def _check(where: str, n_users: int, n_items: int, user_index: Ints, item_index: Ints, weight: Floats) -> None:

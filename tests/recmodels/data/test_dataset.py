@@ -138,3 +138,13 @@ def test_without_some_users_everything_of_theirs_is_gone_and_the_rest_is_as_it_w
     assert left.ratings.toarray().tolist() == alone.ratings.toarray().tolist()
     assert (left.n_users, left.n_items, left.end) == (4, 4, 9)
     assert len(data) == 4 and data.seen.nnz == 5
+
+
+def test_columns_are_read_only_wherever_they_come_from_and_the_callers_stay_as_they_were() -> None:
+    users, ratings = np.array([0, 0, 1], np.int32), np.array([1, 2, 3], np.float32)
+    data = Dataset.from_arrays(users, [0, 1, 1], rating=ratings)
+    assert data.rated is not None
+    for part in (data, data.without(np.array([0], np.int32))):
+        columns = (part.user_index, part.item_index, part.timestamp, part.weight, part.rating, *(part.rated or ()))
+        assert all(column is not None and not column.flags.writeable for column in columns)
+    assert users.flags.writeable and ratings.flags.writeable
