@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import Format, TableInput
-from tasks.ingest.reading.packing import extension, look
+from tasks.ingest.reading.packing import NoTable, extension, look
 
 SAMPLE = 1 << 16
 Stored = Literal["text", "array", "objects", "parquet", "arrow", "orc"]
@@ -112,7 +112,10 @@ def contents(path: Path, table: TableInput) -> Contents:
     Raises:
         DataRefused: it cannot be opened or unpacked.
     """
-    start, packed = look(path, SAMPLE)
+    try:
+        start, packed = look(path, SAMPLE)
+    except NoTable as error:
+        return Contents(None, unread=Kind(error.what, b"", error.advice))
     binary = not _is_text(start[:256])
     for stored, magics in BINARY.items():
         if binary and start.startswith(magics):

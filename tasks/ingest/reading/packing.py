@@ -19,6 +19,14 @@ CHUNK = 1 << 20
 _LAYERS = 3  # a file may be packed into a packed one
 
 
+class NoTable(DataRefused):
+    """A packed file that is no file of data: what it is, and what to give instead."""
+
+    def __init__(self, path: Path, what: str, advice: str) -> None:
+        super().__init__(f"{path} is {what}; {advice}.")
+        self.what, self.advice = what, advice
+
+
 class Packing(NamedTuple):
     """A way to pack a file: the bytes that one begins with, the endings of its name, and how it is opened."""
 
@@ -44,7 +52,7 @@ def _member(file: IO[bytes], path: Path) -> IO[bytes]:
     names = {member.filename for member in members}
     for marker, what in _OFFICE.items():
         if marker in names:
-            raise DataRefused(f"{path} is {what}; save the sheet as CSV (UTF-8) and give that file.")
+            raise NoTable(path, what, "save the sheet as CSV (UTF-8) and give that file")
     data = [member for member in members if member.file_size and not beside_the_data(member.filename.split("/"))]
     if len(data) != 1:
         there = ", ".join(member.filename for member in data[:4]) or "nothing"
@@ -75,7 +83,7 @@ def beside_the_data(parts: Sequence[str]) -> bool:
     name = parts[-1].lower()
     stem, _, _ = name.partition(".")
     return (
-        any(part.startswith((".", "_")) for part in parts)
+        any(part.startswith((".", "_")) and part not in (".", "..") for part in parts)
         or stem in DOCUMENTS["names"]
         or name.endswith(DOCUMENTS["endings"])
     )

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading.contents import contents, refuse_unread
+from tasks.ingest.reading.contents import EMPTY, contents, refuse_unread
 from tasks.ingest.reading.copies import Unreadable, readable
 from tasks.ingest.reading.dialects import Dialect, dialect, distinct
 from tasks.ingest.reading.files import File
@@ -138,7 +138,7 @@ def open_source(
     """
     path = file.path
     found = contents(path, table)
-    if not found.start:
+    if found.unread == EMPTY:
         return None
     refuse_unread(path, found, table)
     plain = readable(db, path, found, copies, copied)

@@ -1,0 +1,48 @@
+"""Files as other programs write them: packed, or as tables in binary."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import feather, orc
+
+from tests.tasks.raw import ROWS
+
+TABLE = pa.table({"user_id": [1, 2], "item_id": [10, 20], "timestamp": [row[2] for row in ROWS], "rating": [4.5, 3.0]})
+
+
+def arrow(codec: str, contents: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, codec) as out:
+        out.write(contents)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, contents in members.items():
+            archive.writestr(name, contents)
+    return out.getvalue()
+
+
+def parquet(table: pa.Table = TABLE) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
+def orc_file(table: pa.Table = TABLE) -> bytes:
+    out = io.BytesIO()
+    orc.write_table(table, out)
+    return out.getvalue()
+
+
+def arrow_file(version: int, table: pa.Table = TABLE) -> bytes:
+    out = io.BytesIO()
+    feather.write_feather(table, out, version=version)
+    return out.getvalue()
