@@ -18,7 +18,7 @@ from recmodels.errors import DataRefused
 from tasks.ingest.reading import ids, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
-from tasks.ingest.reading.sources import Source
+from tasks.ingest.reading.sources import JSON, Source
 from tasks.ingest.reading.tables import OWN, Query, Table, query, where
 from tasks.ingest.reading.textfiles import Lines, count_lines
 from tasks.store.duckdb import literal
@@ -60,6 +60,7 @@ class TableResult:
     after_cutoff: int = 0
     before_cutoff: int = 0  # rows with a timestamp that can be read
     blank_lines: int = 0
+    exploded: int = 0  # rows beyond the first that are made of one of a file
     unreadable_timestamps: int = 0
     kept: Span = field(default_factory=Span)
     left_out: Span = field(default_factory=Span)
@@ -100,6 +101,11 @@ class TablePass:
                 if text_ids := self._read_file(source, sink):
                     return text_ids
             self.result.rows = sink.rows
+        if more := self.result.exploded:
+            rows = "1 row" if more == 1 else f"{more:,} rows"
+            self.result.notes.append(
+                f"{self.table.name}: events that name several items make {rows} more than the files have"
+            )
         if self.result.holes and self.result.rows:
             renumber(self.path, self.result.holes)
         if not (self.result.rows or self.result.after_cutoff or self.result.rejects):
@@ -116,8 +122,10 @@ class TablePass:
         not_json: list[rejects.Reject] = []
         try:
             for read in _batches(self.shared.db, query(self.table, source, self.id_types)):
-                line_of = np.arange(n_read, n_read + len(read)) + source.skip + 1
-                n_read += len(read)
+                places = _places(read)
+                line_of = n_read + places + source.skip + 1
+                n_read += int(places[-1]) + 1 if len(read) else 0
+                self.result.exploded += len(read) - (int(places[-1]) + 1 if len(read) else 0)
                 batch, line_of, refused = self._objects(source, read, line_of)
                 not_json += refused
                 n_blank += len(read) - len(batch) - len(refused)
@@ -164,6 +172,11 @@ class TablePass:
             timestamps.refuse_mixed_units(unread.drop_null().to_pylist(), self.table.reading, place)
 
     def _check_ids(self, key: str, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]) -> None:
+        if f"{key} unfit?" in batch.schema.names and (unfit := batch[f"{key} unfit?"]).null_count < len(batch):
+            line = line_of[pc.index(pc.is_valid(unfit), True).as_py()]
+            explodes = self.table.name == "interactions" and key == "item_id" and not source.exploded
+            why = ids.refusal(JSON, unfit.drop_null()[0].as_py(), explodes=explodes)
+            raise DataRefused(f"{where(self.table, source, key)}, line {line}: {why}")
         odd = batch[f"{key}?"]
         if odd.null_count < len(odd):
             self.result.text_ids.setdefault(key, repr(odd.drop_null()[0].as_py()))
@@ -241,6 +254,13 @@ class TablePass:
         )
         self.result.blank_lines += blanks.size - blank_inside
         return refused, blanks[:0]
+
+
+def _places(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    """The place of each row among those of the file, from 0; -1 where it is of the last one of the batch before."""
+    if "begins?" not in batch.schema.names:
+        return np.arange(len(batch))
+    return np.cumsum(batch["begins?"].to_numpy(zero_copy_only=False).astype(np.int64)) - 1
 
 
 def _batches(db: duckdb.DuckDBPyConnection, wanted: Query) -> Iterator[pa.RecordBatch]:

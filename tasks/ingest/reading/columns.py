@@ -14,7 +14,7 @@ from tasks.ingest.reading.sources import JSON, OBJECT, TEXT, Source, Value, as_t
 
 NUMERIC_SHARE = 0.9
 """A text column is numeric if so many of its values are numbers, those that are words for a missing one aside."""
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "DURATION")
 _KEPT = ("BOOLEAN", "VARCHAR", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 _JSON_TYPES = {"UBIGINT": "BIGINT", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN"}
 _NUMERIC = {"BIGINT", "DOUBLE"}
@@ -252,7 +252,7 @@ def _native(kind: str) -> str:
         return "VARCHAR" if inner.endswith("]") or (inner == "VARCHAR" and kind != "VARCHAR[]") else f"{inner}[]"
     if kind in _INTEGERS:
         return "BIGINT"
-    if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
+    if kind in ("FLOAT", "DOUBLE", "HALF_FLOAT", "WIDE_DECIMAL") or kind.startswith("DECIMAL"):
         return "DOUBLE"
     return kind if kind in _KEPT else "VARCHAR"
 

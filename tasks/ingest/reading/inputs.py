@@ -37,6 +37,13 @@ class TableInput(BaseModel):
         default='"', min_length=1, max_length=1, description="The CSV quote; none where quotes are ordinary text."
     )
     encoding: str = Field(default="utf-8", description="Text encoding of CSV and JSON files, such as 'latin-1'.")
+    explode: bool = Field(
+        default=False,
+        description="Whether an interaction whose item_id is a list (JSON, Parquet) is one event for each item.",
+    )
+    missing: list[str] = Field(
+        default_factory=list, description="Texts that mean a missing value in any column, such as ['NULL', '-']."
+    )
     timestamp_unit: TimestampUnit = Field(
         default="auto", description="Unit of numeric timestamps since 1970; 'auto' goes by their magnitude."
     )

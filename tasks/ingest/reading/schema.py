@@ -102,5 +102,5 @@ def flag(value: Value) -> str:
 
 def number(value: Value) -> str:
     """A finite number as DOUBLE, NULL where the value is missing or none."""
-    x = value.sql if value.type in (TEXT, "DOUBLE", "FLOAT") else as_text(value)
+    x = value.sql if value.type in (TEXT, "DOUBLE", "FLOAT", "HALF_FLOAT") else as_text(value)
     return f"CASE WHEN isfinite(TRY_CAST({x} AS DOUBLE)) THEN TRY_CAST({x} AS DOUBLE) END"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +41,8 @@ def as_text(value: Value) -> str:
         return f"({value.sql} ->> '$')"
     if value.type.endswith("]") or value.type.startswith(("STRUCT", "MAP")):
         return f"CAST(to_json({value.sql}) AS VARCHAR)"
+    if value.type == "BLOB":
+        return f"COALESCE(TRY(decode({value.sql})), CAST({value.sql} AS VARCHAR))"
     return f"CAST({value.sql} AS VARCHAR)"
 
 
@@ -46,6 +50,7 @@ def as_text(value: Value) -> str:
 class Source:
     """A file of a table. `path` is the site's file, `readable` it or a copy; `columns`: name → type.
 
+    `missing`: texts that mean no value; `exploded`: the column whose lists are read as a row for each of their values.
     `partition`: the last of the columns, which are the same in every row, since the file's folders give them.
     """
 
@@ -55,6 +60,8 @@ class Source:
     columns: dict[str, str]
     dialect: Dialect | None = None
     partition: Mapping[str, str | None] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    exploded: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -67,7 +74,18 @@ class Source:
         return self.dialect.skip if self.dialect else 0
 
     def value(self, column: str) -> Value:
-        """A column of `relation()` as SQL."""
+        """A column of `relation()` as SQL, NULL where it holds one of the `missing` texts."""
+        value = self._value(column)
+        if not self.missing or value.type not in (TEXT, JSON, "VARCHAR"):
+            return value
+        texts = [json.dumps(text, ensure_ascii=False) if value.type == JSON else text for text in self.missing]
+        return Value(
+            f"CASE WHEN {value.sql} NOT IN ({', '.join(map(literal, texts))}) THEN {value.sql} END", value.type
+        )
+
+    def _value(self, column: str) -> Value:
+        if column == self.exploded:
+            return Value("item", self.columns[column].removesuffix("[]"))
         if column in self.partition:
             text = self.partition[column]
             return Value(f"CAST({'NULL' if text is None else literal(text)} AS VARCHAR)", TEXT)
@@ -82,7 +100,21 @@ class Source:
         """The rows in the order of the file, as something to select from, whose columns are named by their place.
 
         Lines of JSON files keep their place: `line` is NULL for blank ones and `v` for those that are no object.
+        A row is there once for each value of a column that is `exploded`, as `item`; the first of them is `begins`.
         """
+        if self.exploded is None:
+            return self._rows()
+        x = replace(self, exploded=None, missing=()).value(self.exploded)
+        if x.type == JSON:
+            is_list, values = f"ascii({x.sql}) = 91", f"CAST(json_extract({x.sql}, '$[*]') AS VARCHAR[])"
+        else:
+            is_list, values = f"{x.sql} IS NOT NULL", x.sql
+        one = f"CASE WHEN NOT ({is_list}) THEN {x.sql} END" if x.type == JSON else "NULL"
+        lists = f"SELECT *, CASE WHEN {is_list} AND len({values}) > 0 THEN {values} ELSE [{one}] END AS items"
+        each = "NULLIF(unnest(items), 'null')" if x.type == JSON else "unnest(items)"
+        return f"(SELECT *, {each} AS item, unnest(range(len(items))) = 0 AS begins FROM ({lists} FROM {self._rows()}))"
+
+    def _rows(self) -> str:
         if self.format == "parquet":
             places = range(len(self.columns) - len(self.partition))
             return f"{read_parquet(self.readable)} AS file({', '.join(f'c{place}' for place in places)})"
@@ -144,9 +176,7 @@ def open_source(
     plain = readable(db, path, found, copies, copied)
     if found.format == "parquet":
         described = run(db, f"DESCRIBE SELECT * FROM {read_parquet(plain)}", path)
-        return _source(
-            file, plain, "parquet", dict(zip(_names(plain), (str(row[1]) for row in described), strict=True))
-        )
+        return _source(file, plain, "parquet", _parquet_columns(plain, [str(row[1]) for row in described]))
     if found.format == "csv":
         if (how := dialect(plain, table, wanted)) is None:
             return None
@@ -170,12 +200,19 @@ def _source(file: File, readable: Path, kind: Format, columns: dict[str, str], h
     return Source(file.path, readable, kind, columns | dict.fromkeys(partition, TEXT), how, partition)
 
 
-def _names(path: Path) -> tuple[str, ...]:
-    """The columns of a Parquet file as they are called; DuckDB would change those that differ only by case."""
+def _parquet_columns(path: Path, types: Sequence[str]) -> dict[str, str]:
+    """The columns of a Parquet file as they are called, and their types, of which DuckDB gives the given ones.
+
+    DuckDB changes names that differ only by case, and types that it does not have.
+    """
     try:
-        return distinct(pq.read_schema(path).names)
+        schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise Unreadable(path, error) from None
+    lost = {"duration": "DURATION", "halffloat": "HALF_FLOAT", "decimal256": "WIDE_DECIMAL"}
+    kinds = [re.split(r"[(\[]", str(field.type))[0] for field in schema]
+    found = [lost.get(kind, given) for kind, given in zip(kinds, types, strict=True)]
+    return dict(zip(distinct(schema.names), found, strict=True))
 
 
 _LINES = TableInput(path="", delimiter="\x01", header=["line"], quote=None)

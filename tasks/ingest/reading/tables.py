@@ -14,7 +14,7 @@ from recmodels.errors import DataRefused
 from tasks.ingest.reading import columns, ids, schema, timestamps
 from tasks.ingest.reading.files import find
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.sources import Source, Value, as_text, open_source, run
+from tasks.ingest.reading.sources import JSON, Source, Value, as_text, open_source, run
 from tasks.store.duckdb import quoted
 
 _OURS = {column for name in schema.REQUIRED for column in (*schema.REQUIRED[name], *schema.OPTIONAL[name])}
@@ -66,6 +66,13 @@ def open_table(
     maps = {source.path: schema.mapping(name, given, source) for source in sources}
     for source in sources:
         maps[source.path] |= schema.renamed(name, maps[source.path], source)
+    sources = [_as_given(name, given, source, maps[source.path]) for source in sources]
+    for source in sources:
+        for key in schema.KEYS[name]:
+            column = maps[source.path][key]
+            place = f"{name}: {source.path}, column '{column}'"
+            explodes = name == "interactions" and key == "item_id"
+            ids.refuse_type(db, source, source.value(column), place, explodes=explodes)
     optional = [ours for ours in schema.OPTIONAL[name] if any(ours in mapped for mapped in maps.values())]
     notes = files.notes(name) + [f"{name}: {file} is empty" for file, source in opened.items() if source is None]
     others, uses = _own_columns(db, name, sources, maps)
@@ -73,6 +80,13 @@ def open_table(
         notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]
     reading = _reading(db, given, sources, maps) if any("timestamp" in mapped for mapped in maps.values()) else None
     return Table(name, given, sources, maps, optional, others, uses, reading, notes)
+
+
+def _as_given(name: str, given: TableInput, source: Source, mapped: Mapping[str, str]) -> Source:
+    """The source, with the table's settings of values."""
+    items = mapped["item_id"] if given.explode and name == "interactions" else None
+    exploded = items if items and (source.columns[items] == JSON or source.columns[items].endswith("]")) else None
+    return replace(source, missing=tuple(given.missing), exploded=exploded)
 
 
 def _own_columns(
@@ -151,8 +165,9 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     """The table's columns of a file as SQL, its ids of those types.
 
     Columns that are kept under the site's names begin with `OWN`. Timestamps are microseconds. Columns whose names end
-    in `?` check what is taken for granted: `user_id?` has the ids that are no integers, `available?` the texts that
-    are neither yes nor no, `line?` the lines of a JSON file that are no object; `object?` says whether a line is one.
+    in `?` check what is taken for granted: `user_id?` has the ids that are no integers, `user_id unfit?` the values
+    that are no ids, `available?` the texts that are neither yes nor no, `line?` the lines of a JSON file that are no
+    object; `object?` says whether a line is one, and `begins?` whether a row is the first of one in the file.
     """
     mapped = {ours: source.value(theirs) for ours, theirs in table.maps[source.path].items()}
     parsed: dict[str, str] = {}  # computed first and once; the columns refer to them as "name!"
@@ -161,6 +176,8 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         parsed[key], integer = ids.integer(mapped[key], strict=table.strict), quoted(f"{key}!")
         found[key] = integer if target == ids.INTEGER else ids.text(mapped[key], integer)
         found[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict)
+        if unfit := ids.unfit(mapped[key]):
+            found[f"{key} unfit?"] = unfit
     if table.reading:
         parsed["timestamp"] = timestamps.micros(mapped.get("timestamp", _NOTHING), table.reading, where(table, source))
     for ours in (*schema.REQUIRED[table.name], *table.optional):
@@ -178,6 +195,8 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     for column, kind in table.others.items():
         theirs = table.maps[source.path].get(column, column)
         found[OWN + column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
+    if source.exploded:
+        found["begins?"] = "begins"
     if source.format == "jsonl":
         found |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}
     inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])

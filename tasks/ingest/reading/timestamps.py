@@ -67,7 +67,7 @@ def micros(value: Value, how: Reading, where: str) -> str:
     if value.type in _INSTANTS:
         exact = f"CAST({x} AS TIMESTAMP)" if value.type.startswith("TIMESTAMP_") else x
         return _bounded(f"epoch_us(CAST({exact} AS TIMESTAMPTZ))")
-    if value.type == "FLOAT":
+    if value.type in ("FLOAT", "HALF_FLOAT"):
         raise DataRefused(
             f"{where}: the timestamps are 32-bit floats, which are only exact to some two minutes; store them as int64."
         )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import uuid
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import column, ingest, read, write
 
@@ -167,3 +171,145 @@ def test_ids_found_to_be_text_late_in_a_large_file_are_text_from_the_start(tmp_p
     ids = column(out, "user_id")
     assert (len(ids), ids[0], ids[-1]) == (300_001, "0", "0x")
     assert column(out, "source_row") == list(range(2, 300_003))
+
+
+def _log(path: Path, item_ids: pa.Array | list[Any]) -> TableInput:
+    size = len(item_ids)
+    columns = {"user_id": range(size), "item_id": item_ids, "timestamp": ["2023-01-01"] * size}
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table(columns), path)
+        return TableInput(path=str(path))
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return write(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+NOON = datetime(2023, 1, 1, 12)
+UUIDS = [uuid.UUID("123e4567-e89b-12d3-a456-426614174000"), None]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        *[(pa.array([7, None], kind), [7, None]) for kind in (pa.int8(), pa.int32(), pa.uint8(), pa.uint32())],
+        (pa.array([7, 2**63 - 1], pa.uint64()), [7, 2**63 - 1]),
+        (pa.array([7, 2**64 - 1], pa.uint64()), ["7", "18446744073709551615"]),
+        (pa.array([Decimal(7), None, Decimal(-8)], pa.decimal128(10, 0)), [7, None, -8]),
+        (pa.array([Decimal(7), Decimal(2**63)], pa.decimal128(20, 0)), ["7", "9223372036854775808"]),
+        (pa.array([Decimal(10**37 + 1)], pa.decimal128(38, 0)), ["1" + "0" * 36 + "1"]),
+        (pa.array([Decimal("7.00"), Decimal("8.00")], pa.decimal128(10, 2)), [7, 8]),
+        (pa.array([Decimal("7.00"), Decimal("8.50")], pa.decimal128(10, 2)), ["7", "8.50"]),
+        (pa.array([1.0, 2.0], pa.float32()), [1, 2]),
+        (pa.array([1.0, 2.0], pa.float16()), [1, 2]),
+        (pa.array([1.0, 2048.0], pa.float16()), ["1", "2048.0"]),
+        (pa.array(["7", "a"]).dictionary_encode(), ["7", "a"]),
+        (pa.array(["7", "8"], pa.large_string()), ["7", "8"]),
+        (pa.array(["7", "a"], pa.string_view()), ["7", "a"]),
+        (pa.array([b"7", "é".encode(), b"", None], pa.binary()), ["7", "é", None, None]),
+        (pa.array([b"abc"], pa.large_binary()), ["abc"]),
+        (pa.array([b"abc"], pa.binary(3)), ["abc"]),
+        (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([u and u.bytes for u in UUIDS], pa.binary(16))),
+         ["123e4567-e89b-12d3-a456-426614174000", None]),
+        (pa.nulls(2), [None, None]),
+    ],
+)  # fmt: skip
+def test_ids_of_parquet_are_exact_whatever_their_type(tmp_path: Path, ids: pa.Array, expected: list[Any]) -> None:
+    _, out = ingest(tmp_path, _log(tmp_path / "log.parquet", ids))
+    assert column(out, "item_id") == expected
+
+
+@pytest.mark.parametrize(
+    ("ids", "sentence"),
+    [
+        (pa.array([[1, 2]]), "the ids are lists, such as '[1, 2]'; set explode = true under [inputs.interactions] "
+         "to read each of them as an event of its own."),
+        (pa.array([[1, 2]], pa.large_list(pa.int64())), "the ids are lists, such as '[1, 2]'; set explode"),
+        (pa.array([[1, 2]], pa.list_(pa.int64(), 2)), "the ids are lists, such as '[1, 2]'; set explode"),
+        (pa.array([{"name": "a", "sku_id": 7}]), "the ids are objects, such as '{'name': a, 'sku_id': 7}'; "
+         "write the field 'sku_id' as a column of its own."),
+        (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "the ids are objects, such as '{a=1}'; write"),
+        (pa.array([True]), "the ids are true or false, such as 'true'; map the column that holds ids"),
+        (pa.array([NOON.date()]), "the ids are dates, such as '2023-01-01'; map"),
+        (pa.array([NOON]), "the ids are times, such as '2023-01-01 12:00:00'; map"),
+        (pa.array([NOON.time()]), "the ids are times, such as '12:00:00'; map"),
+        (pa.array([NOON - NOON]), "the ids are durations, such as '0'; map"),
+        (pa.array([Decimal(7)], pa.decimal256(50, 0)), "the ids are decimals of more than 38 digits, such as"),
+        (pa.array([b"7", b"\xff"]), "the id '\\xFF' is binary and not UTF-8; write it as text."),
+    ],
+)  # fmt: skip
+def test_what_is_no_id_in_parquet_is_refused(tmp_path: Path, ids: pa.Array, sentence: str) -> None:
+    log = _log(tmp_path / "log.parquet", ids)
+    with pytest.raises(DataRefused) as refused:
+        ingest(tmp_path, log)
+    assert str(refused.value).startswith(f"interactions: {log.path}, column 'item_id': {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (["i2", "i9"], """the ids are lists, such as '["i2","i9"]'; set explode = true under [inputs.interactions]"""),
+        ({"id": "u7"}, """the ids are objects, such as '{"id":"u7"}'; write the field 'id' as a column of its own."""),
+        (True, "the ids are true or false, such as 'true'; map the column that holds ids"),
+        (7.5, "the id '7.5' is a number that JSON holds inexactly; write whole numbers, or text in quotes."),
+        (2.0**53, "the id '9007199254740992.0' is a number that JSON holds inexactly"),
+        (1e300, "the id '1e300' is a number that JSON holds inexactly"),
+    ],
+)
+def test_what_is_no_id_in_json_is_refused(tmp_path: Path, value: Any, sentence: str) -> None:
+    log = _log(tmp_path / "log.jsonl", ["a", "[b]", value])
+    with pytest.raises(DataRefused) as refused:
+        ingest(tmp_path, log)
+    assert str(refused.value).startswith(f"interactions: {log.path}, column 'item_id', line 3: {sentence}")
+
+
+def test_ids_of_json_are_exact(tmp_path: Path) -> None:
+    _, out = ingest(tmp_path, _log(tmp_path / "a.jsonl", [7.0, 8, None]))
+    assert column(out, "item_id") == [7, 8, None]
+    big = [123456789012345678901234567890, 2**64 - 1, "7.0", "[1]", '{"id": 1}', 7.0]
+    _, out = ingest(tmp_path, _log(tmp_path / "b.jsonl", big))
+    assert column(out, "item_id") == ["123456789012345678901234567890", "18446744073709551615", *big[2:5], "7"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_lists_of_items_explode_into_events(tmp_path: Path, suffix: str) -> None:
+    lists: list[Any] = [["i2", "i9"], [], None, ["i1", None, "i2"]]
+    log = _log(tmp_path / f"log{suffix}", lists)
+    _, out = ingest(tmp_path, log.model_copy(update={"explode": True}))
+    assert column(out, "item_id") == ["i2", "i9", None, None, "i1", None, "i2"]
+    assert column(out, "user_id") == [0, 0, 1, 2, 3, 3, 3]
+    assert column(out, "source_row") == [1, 1, 2, 3, 4, 4, 4]
+
+
+def test_exploded_lines_keep_their_place_among_those_that_are_no_rows(tmp_path: Path) -> None:
+    line = '{{"user_id": {}, "item_id": {}, "timestamp": "2023-01-01"}}'
+    lines = [line.format(1, "[5, 6]"), "", "oops", line.format(2, 7), line.format(3, "[]"), line.format(4, "[8]")]
+    log = write(tmp_path / "log.jsonl", "\n".join(lines)).model_copy(update={"explode": True})
+    summary, out = ingest(tmp_path, log)
+    assert column(out, "item_id") == [5, 6, 7, None, 8]
+    assert column(out, "source_row") == [1, 1, 4, 5, 6]
+    assert (summary["rows"], summary["rejects"], summary["blank_lines"]) == (5, 1, 1)
+    assert summary["notes"] == ["interactions: events that name several items make 1 row more than the files have"]
+
+
+def test_lists_explode_across_batches_in_their_order(tmp_path: Path) -> None:
+    lists = [[place, -place, place] for place in range(150_000)]
+    _, out = ingest(tmp_path, _log(tmp_path / "log.parquet", pa.array(lists)).model_copy(update={"explode": True}))
+    assert column(out, "item_id") == [item for each in lists for item in each]
+    assert column(out, "source_row") == [place + 1 for place in range(150_000) for _ in range(3)]
+
+
+def test_objects_in_lists_are_refused(tmp_path: Path) -> None:
+    for name in ("log.jsonl", "log.parquet"):
+        log = _log(tmp_path / name, [[{"id": 1}]]).model_copy(update={"explode": True})
+        with pytest.raises(DataRefused, match=r"the ids are objects, such as .*; write the field 'id' as a column"):
+            ingest(tmp_path, log)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_texts_that_are_named_as_missing_are(tmp_path: Path, suffix: str) -> None:
+    path, ids = tmp_path / f"log.{suffix}", ["NULL", "7", "null"]
+    log = _csv(tmp_path, ids) if suffix == "csv" else _log(path, ids)
+    key = "user_id" if suffix == "csv" else "item_id"
+    _, out = ingest(tmp_path, log)
+    assert column(out, key) == ids
+    _, out = ingest(tmp_path, log.model_copy(update={"missing": ["NULL", "null"]}))
+    assert column(out, key) == [None, 7 if suffix == "csv" else "7", None]
