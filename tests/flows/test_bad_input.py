@@ -159,12 +159,7 @@ CONTENTS: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
         gzip.compress(LOG.encode() * 20, mtime=0)[:-200],
         ("log.csv.gz", "write it again."),
     ),
-    "JSON array": (
-        "log.json",
-        '[{"user_id": 1, "item_id": 2, "timestamp": 1709000000}]\n',
-        ("log.json, line 1: no JSON object on a line of its own (a JSON array, it seems)", "write one object a line."),
-    ),
-    "text as Parquet": ("log.parquet", LOG, ("log.parquet cannot be read (",)),
+    "text as Parquet": ("log.parquet", LOG, ("log.parquet is named as a Parquet file and is none", "write it again")),
 }
 
 
@@ -217,7 +212,11 @@ ARGUMENTS: dict[str, tuple[Arguments, tuple[str, ...]]] = {
     ),
     "folder with no data files": (
         lambda here: ("--interactions", write(here / "README.txt", "none here").parent),
-        ("interactions: the folder '", "has no data files (there is README.txt)", "name the file itself."),
+        (
+            "interactions: the folder '",
+            "has no data files (there is README.txt: a document by its name)",
+            "name the file itself.",
+        ),
     ),
     "glob without a match": (
         lambda here: ("--interactions", here / "*.csv"),
