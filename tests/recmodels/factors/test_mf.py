@@ -19,11 +19,13 @@ class TestMFOfRatings(RecommenderContract):
     def make(self) -> MF:
         return MF(factors=40, epochs=5)
 
-    @pytest.fixture
-    def data(self) -> Dataset:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def data(cls) -> Dataset:
         return rated_site()
 
-    def test_inputs_are_left_as_they_were(self, data: Dataset) -> None:
+    def test_inputs_are_left_as_they_were(self) -> None:  # type: ignore[override]
+        data = rated_site()
         ratings = data.rating.copy() if data.rating is not None else None
         self.make().fit(data)
         np.testing.assert_array_equal(data.rating, ratings)
