@@ -4,8 +4,6 @@
 """
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,12 +13,10 @@ from recmodels.knn.item_knn import ItemKNN
 from recmodels.linear.ease import EASE
 from recmodels.linear.graph_filter import GraphFilter
 from recmodels.popularity import Popularity
-from tests.benchmarks.quality import parse
+from tests.benchmarks.quality import main, parse
 from tests.benchmarks.splits import Split, movielens_1m, movielens_small
 
 pytestmark = [pytest.mark.real_data, pytest.mark.slow]
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +48,8 @@ def test_ease_on_movielens_small_is_as_good_as_measured_elsewhere(exact: float) 
 
 
 def test_approximate_ease_on_movielens_small_is_as_good_as_the_exact_one(small: Split, exact: float) -> None:
-    near = small.measure(EASE(regularization=500, method="approximate").fit(small.train))
+    """With fewer neighbors than by default, which is harder, and six times as fast."""
+    near = small.measure(EASE(regularization=500, method="approximate", neighbors=200).fit(small.train))
     assert near["ndcg"] == pytest.approx(exact, abs=0.002)
 
 
@@ -75,13 +72,15 @@ def test_item_knn_cosine_on_movielens_1m_is_as_good_as_measured_elsewhere() -> N
     assert data.measure(model.fit(data.train))["ndcg"] == pytest.approx(0.2019, abs=0.002)
 
 
-def test_the_runner_takes_parameters_and_writes_json(small: Split, tmp_path: Path) -> None:
+def test_the_runner_takes_parameters_and_writes_json(
+    small: Split, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert parse("als") == ("als", {})
     assert parse("item_knn:weighting=bm25,neighbors=50") == ("item_knn", {"weighting": "bm25", "neighbors": 50})
     assert parse('ensemble:{"members": ["als", "ease"]}') == ("ensemble", {"members": ["als", "ease"]})
     file = tmp_path / "rows.json"
-    command = [sys.executable, "-m", "tests.benchmarks.quality", "movielens-small", "popularity", "--json", str(file)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert main(["movielens-small", "popularity", "--json", str(file)]) == 0
     (row,) = json.loads(file.read_text())
     assert row["ndcg"] == small.measure(Popularity().fit(small.train))["ndcg"]
-    assert row["fit_seconds"] >= 0 and row["peak_mb"] > row["loaded_mb"] * 0.99 and "popularity" in ran.stdout
+    assert row["fit_seconds"] >= 0 and row["peak_mb"] > row["loaded_mb"] * 0.99
+    assert "popularity" in capsys.readouterr().out

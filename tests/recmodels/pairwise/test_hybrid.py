@@ -59,7 +59,8 @@ def two_tastes(n_users: int = 120, n_items: int = 60) -> tuple[Dataset, np.ndarr
 def test_preferences_are_learned(loss: str, features: dict[str, bool]) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)
-    model = Hybrid(factors=8, epochs=40, batch=256, negatives=32, regularization=0.1, loss=loss, **features)
+    settings = SMALL | {"epochs": 10, "learning_rate": 0.3, "negatives": 32}
+    model = Hybrid(**settings, regularization=0.1, loss=loss, **features)
     top = model.fit(data).recommend(data, users, 10)
     assert taste[users[:, None], top.items].mean() > 0.9
 

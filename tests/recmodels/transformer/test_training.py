@@ -47,7 +47,7 @@ def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkey
     """Traced as there, and then run by torch's own operations: there may be no compiler here."""
     monkeypatch.setattr(training, "find_spec", lambda _: True)
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    network = Network(network_config(block)).eval()
+    network = Network(network_config(block, layers=1)).eval()
     compiled = training._compiled(network, torch.device("cuda"))
     assert compiled is not network and training._compiled(network, torch.device("cpu")) is network
     for size in ((2, 5, 8), (3, 9, 8)):
@@ -59,7 +59,7 @@ def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkey
 @pytest.mark.slow
 def test_what_follows_an_item_is_learned(block: str, loss: str) -> None:
     data = successions()
-    settings = TINY | {"dim": 16, "epochs": 40, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 40}
+    settings = TINY | {"dim": 16, "epochs": 20, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
     model = Transformer(**settings, loss=loss, block=block, negatives=20).fit(data)
     users = np.arange(data.n_users)
     last = data.item_index[data.indptr[1:] - 1]
