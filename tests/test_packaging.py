@@ -7,7 +7,7 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from shutil import copytree, ignore_patterns
@@ -43,9 +43,11 @@ EXTRAS = {name: requirements(entries) for name, entries in PROJECT["optional-dep
 OPTIONAL = {name for extra in EXTRAS.keys() - {*NOT_FOR_USERS} for name in EXTRAS[extra]}
 
 
-def imports(*folders: str) -> Iterator[tuple[str, str, bool]]:
+@cache
+def imports(*folders: str) -> list[tuple[str, str, bool]]:
     """Every import of a third party's package: the file, the distribution, and whether it stands at the file's top."""
     distributions = packages_distributions()
+    found = []
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
@@ -54,7 +56,8 @@ def imports(*folders: str) -> Iterator[tuple[str, str, bool]]:
             for name in {name.partition(".")[0] for name in names}:
                 if name not in sys.stdlib_module_names and name not in (*PACKAGES, "tests"):
                     distribution = (distributions.get(name) or [NOT_INSTALLED.get(name, name)])[0]
-                    yield str(path.relative_to(ROOT)), canonicalize_name(distribution), node in tree.body
+                    found.append((str(path.relative_to(ROOT)), canonicalize_name(distribution), node in tree.body))
+    return found
 
 
 def test_what_the_package_imports_is_declared() -> None:

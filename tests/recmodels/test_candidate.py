@@ -1,6 +1,7 @@
 """The candidate's process, as its parent sees it: specification in; model, lists, result and exit code out."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from recmodels import candidate
 from recmodels.candidate_lists import LISTS
+from recmodels.candidate_spec import Spec
 from recmodels.data.dataset import Dataset
 from recmodels.linear.ease import EASE
 from recmodels.ranking.rerank import Rules
@@ -50,7 +53,7 @@ def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) ->
 
 
 @pytest.mark.slow
-def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path) -> None:
+def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path, caplog: pytest.LogCaptureFixture) -> None:
     tiny = {"dim": 8, "layers": 1, "epochs": 3, "patience": 3}
     code, _, stderr = run(specification(features, recommender="transformer", params=tiny, minutes=30, lists=None))
     assert code == 0 and stderr.count("validation NDCG@10") == 3
@@ -58,13 +61,15 @@ def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path) -> None
     assert json.loads(saved)["parameters"] | tiny == json.loads(saved)["parameters"]
     assert "checkpoint" not in saved and "minutes" not in saved  # the recipe, not this run's paths and limits
     hurried = specification(features, recommender="transformer", params=tiny, minutes=1e-9, lists=None)
-    assert "1e-09 minutes are over" in run(hurried)[2]
+    with caplog.at_level(logging.INFO, "recmodels"):
+        candidate.run(Spec.read(hurried))
+    assert "1e-09 minutes are over" in caplog.text
     assert not (features.parent / "result.checkpoint").exists()
 
 
 @pytest.mark.slow
 def test_a_saved_candidate_lists_without_training(features: Path) -> None:
-    assert run(specification(features, lists=None))[0] == 0
+    candidate.run(Spec.read(specification(features, lists=None)))
     assert not (features.parent / "lists").exists()
     lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5, "min_history": 1, "repeats": False}
     code, result, _ = run(specification(features, fit=False, lists=lists))
