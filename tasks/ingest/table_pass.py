@@ -226,7 +226,11 @@ class TablePass:
             self.result.holes[source.path] = (source.skip, holes)
             actual = rejects.actual_lines(np.array([reject.line for reject in not_json], np.int64), source.skip, holes)
             not_json = [replace(reject, line=line) for reject, line in zip(not_json, actual.tolist(), strict=True)]
-        self.result.rejects += sorted(ragged + not_json, key=lambda reject: reject.line)
+        refused = sorted(ragged + not_json, key=lambda reject: reject.line)
+        if lines.cut:
+            refused = rejects.cut_short(refused, lines.total)
+        self.result.rejects += refused
+        self.result.notes += rejects.notes(self.table.name, source, refused)
         self.result.blank_lines += n_blank + blanks.size
 
     def _other_lines(self, source: Source, n_read: int, lines: Lines) -> tuple[list[rejects.Reject], NDArray[np.int64]]:

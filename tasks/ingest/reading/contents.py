@@ -71,8 +71,13 @@ _MARKUP = {
     "<html": Kind("a web page (HTML)", b"", "download the file of data itself"),
 }
 EMPTY = Kind("empty", b"", "give a file with rows")
-_BINARY = Kind("binary and of no known kind", b"", "give CSV, JSON lines or Parquet")
+_BINARY = Kind(
+    "binary and of no known kind",
+    b"",
+    'give CSV, JSON lines or Parquet, or name the encoding if it is text (encoding = "utf-16-le", for example)',
+)
 _NAMED_PARQUET = Kind("named as a Parquet file and is none", b"", "copy or write it again, or set format to what it is")
+_CALLED = {"parquet": "a Parquet file", "arrow": "an Arrow file", "orc": "an ORC file"}
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -133,7 +138,7 @@ def refuse_unread(path: Path, found: Contents, table: TableInput) -> None:
     if found.unread:
         raise DataRefused(f"{path} is {found.unread.what}; {found.unread.advice}.")
     if "parquet" in (table.format, found.format) and table.format not in ("auto", found.format):
-        really = "a text file" if found.stored == "text" else f"a file of binary tables ({found.stored})"
+        really = _CALLED.get(found.stored, "a text file")
         raise DataRefused(f"{path} is {really}, and its format is set to '{table.format}'; leave the format out.")
 
 
@@ -160,7 +165,7 @@ def _is_text(start: bytes) -> bool:
 
 def _unread_text(path: Path, text: str, table: TableInput) -> Kind | None:
     begin = text[:4096]
-    if sum(character < " " and character not in _IN_TEXT for character in begin) > len(begin) // 10:
+    if sum(character < " " and character not in _IN_TEXT for character in begin) > len(begin) // 20:
         return _BINARY
     if table.format != "auto":
         return None

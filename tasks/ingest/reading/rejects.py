@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.sources import Source, run
+from tasks.ingest.reading.textfiles import NAME_IT, raw_lines
 
+NOT_UTF8 = "not valid UTF-8"
+CUT = "the file seems to be cut short here"
 _REASONS = {
     "UNQUOTED VALUE": "a stray or unclosed quote",
-    "INVALID ENCODING": "not valid UTF-8",
+    "INVALID ENCODING": NOT_UTF8,
     "LINE SIZE OVER MAXIMUM": "longer than two million bytes",
 }
 
@@ -62,7 +65,25 @@ def of_scan(db: duckdb.DuckDBPyConnection, table: str, source: Source) -> list[R
             reason = f"ragged: {f'more than {expected}' if too_many else f'{there} instead of {expected}'} columns"
         for offset, part in enumerate(str(text or "").replace("\r\n", "\n").strip("\n").split("\n")):
             rejects.setdefault(line + offset, Reject(table, source.path, line + offset, reason, part))
+    garbled = {line for line, reject in rejects.items() if reject.reason == NOT_UTF8}
+    for line, text in raw_lines(source.readable, garbled).items() if garbled else ():
+        rejects[line] = replace(rejects[line], text=text)
     return list(rejects.values())
+
+
+def cut_short(found: list[Reject], last: int) -> list[Reject]:
+    """The rejects of a file whose last line is not ended: where that line is one, the file seems to be cut there."""
+    return [replace(reject, reason=f"{reject.reason}; {CUT}") if reject.line == last else reject for reject in found]
+
+
+def notes(table: str, source: Source, found: list[Reject]) -> list[str]:
+    """What the rejects of a file say of it as a whole."""
+    place = f"{table}: {source.path.name}"
+    garbled = sum(reject.reason == NOT_UTF8 for reject in found)
+    said = [f"{place} ends in the middle of line {r.line}: it seems to be cut short" for r in found if CUT in r.reason]
+    if garbled:
+        said.append(f"{place}: {garbled:,} of its lines are no UTF-8; {NAME_IT}")
+    return said
 
 
 def lines_inside_values(db: duckdb.DuckDBPyConnection, source: Source) -> tuple[int, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import count
+from pathlib import Path
+from string import ascii_letters
 
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading.inputs import TableInput
@@ -46,6 +48,34 @@ def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
         elif ours in REQUIRED[name] or isinstance(table.columns.get(ours), str):
             raise _missing(name, ours, options, source)
     return found
+
+
+def mappings(name: str, table: TableInput, sources: Sequence[Source]) -> dict[Path, dict[str, str]]:
+    """`mapping` of each of a table's files.
+
+    Raises:
+        ConfigError: a column is mapped that the table has no use for.
+        DataRefused: a column is not there; of files of several layouts one that has the columns is named, too.
+    """
+    maps: dict[Path, dict[str, str]] = {}
+    refused: dict[Path, DataRefused] = {}
+    for source in sources:
+        try:
+            maps[source.path] = mapping(name, table, source)
+        except DataRefused as error:
+            refused[source.path] = error
+    for other, why in refused.items():
+        raise DataRefused(f"{why}. If {other.name} is {_but(other, list(maps))}.") if maps else why
+    return maps
+
+
+def _but(other: Path, fitting: Sequence[Path]) -> str:
+    """A file that fits, and a path that leaves the other one out: a glob of names that begin as its name does."""
+    first = fitting[0]
+    letters = first.name[: len(first.name) - len(first.name.lstrip(ascii_letters))]
+    similar = first.with_name(f"{letters}*")
+    path = first if other.match(str(similar)) else similar
+    return f"of another table than {first.name}, leave it out: give the path '{path}'"
 
 
 def names(table: TableInput, ours: str) -> Sequence[str]:

@@ -20,6 +20,7 @@ from tasks.ingest.reading.dialects import Dialect, dialect, distinct
 from tasks.ingest.reading.files import File
 from tasks.ingest.reading.inputs import Format, TableInput
 from tasks.ingest.reading.packing import head
+from tasks.ingest.reading.textfiles import refuse_garbled
 from tasks.store.duckdb import file_literal, literal, read_parquet
 
 TEXT, JSON = "TEXT", "JSON"  # types of values besides DuckDB's own: CSV text, which has none, and JSON as written
@@ -180,6 +181,8 @@ def open_source(
     if found.format == "csv":
         if (how := dialect(plain, table, wanted)) is None:
             return None
+        if not table.header:
+            refuse_garbled(path, found.start, found.encoding)
         return _source(file, plain, "csv", dict.fromkeys(how.columns, TEXT), how)
     if (lines := dialect(plain, _LINES, wanted)) is None:
         return None

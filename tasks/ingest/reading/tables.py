@@ -63,7 +63,7 @@ def open_table(
     sources = [source for source in opened.values() if source]
     if not sources:
         raise DataRefused(f"{name}: {files.read[0].path} is empty; give a file with rows.")
-    maps = {source.path: schema.mapping(name, given, source) for source in sources}
+    maps = schema.mappings(name, given, sources)
     for source in sources:
         maps[source.path] |= schema.renamed(name, maps[source.path], source)
     sources = [_as_given(name, given, source, maps[source.path]) for source in sources]

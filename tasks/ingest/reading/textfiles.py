@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.packing import chunks
+
+NAME_IT = 'if it is of another encoding, name it (encoding = "latin-1" or --encoding latin-1, for example)'
+OTHERWISE = f"{NAME_IT}, or repair it"
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,7 @@ def write_copy(path: Path, encoding: str, copy: Path) -> None:
             except UnicodeError as error:
                 known = error.object[: error.start].count(b"\n") if isinstance(error, UnicodeDecodeError) else 0
                 raise DataRefused(
-                    f"{path}, line {line + known}: the text is not {encoding} ({_reason(error)}); "
-                    f"{NAME_THE_ENCODING}, or repair it."
+                    f"{path}, line {line + known}: the text is not {encoding} ({_reason(error)}); {OTHERWISE}."
                 ) from None
             text, held = (text[:-1], "\r") if chunk and text.endswith("\r") else (text, "")
             text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -100,7 +102,32 @@ def write_copy(path: Path, encoding: str, copy: Path) -> None:
             out.write(text.encode("utf-8", "surrogateescape"))
 
 
-NAME_THE_ENCODING = 'name its encoding (encoding = "latin-1" or --encoding latin-1, for example)'
+def raw_lines(path: Path, numbers: Collection[int]) -> dict[int, str]:
+    """Some lines of a file (from 1) as they are, with bytes that are not UTF-8 as `\\xe9`."""
+    found: dict[int, str] = {}
+    number, begun = 1, b""
+    for chunk in _and_end(chunks(path)):
+        *whole, begun = (begun + chunk).split(b"\n") if chunk else (begun, b"")
+        for line in whole:
+            if number in numbers:
+                found[number] = line.removesuffix(b"\r").decode("utf-8", "backslashreplace")
+            number += 1
+    return found
+
+
+def refuse_garbled(path: Path, start: bytes, encoding: str) -> None:
+    """Raise DataRefused where the first line of a file is not in UTF-8: the names of columns would be garbled."""
+    first = start.lstrip(b"\r\n").split(b"\n", 1)[0].split(b"\r", 1)[0]
+    if _is_utf8(encoding) and not _decodes(first):
+        raise DataRefused(f"{path}, line 1: the text is not UTF-8; {OTHERWISE}.")
+
+
+def _decodes(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"  # a long line of which this is the beginning
+    return True
 
 
 def _and_end(parts: Iterator[bytes]) -> Iterator[bytes]:

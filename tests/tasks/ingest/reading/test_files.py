@@ -279,3 +279,18 @@ def test_a_file_that_changes_while_it_is_read_stops_the_night(tmp_path: Path) ->
     (tmp_path / "a.csv").unlink()
     with pytest.raises(DataRefused, match=r"a.csv disappeared while it was read; start the night again"):
         refuse_changed(before)
+
+
+def test_a_file_of_another_table_in_the_folder_is_named_with_a_way_out(tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    write(folder / "items.csv", "item_id,title\n1,One\n")
+    write(folder / "ratings-1.csv", rows(1))
+    write(folder / "ratings-2.csv", rows(2))
+    with pytest.raises(DataRefused) as refused:
+        ingest(tmp_path, TableInput(path=str(folder)))
+    assert str(refused.value).endswith(
+        f". If items.csv is of another table than ratings-1.csv, leave it out: give the path '{folder}/ratings*'."
+    )
+    _, out = ingest(tmp_path, TableInput(path=str(folder / "ratings*")))
+    assert column(out, "user_id") == [1, 1, 2, 2]

@@ -21,7 +21,7 @@ def test_lines_that_are_not_rows_are_rejected_with_their_line_and_reason(tmp_pat
     assert rejects.select(["source_row", "reason", "text"]).to_pylist() == [
         {"source_row": 3, "reason": "ragged: 2 instead of 3 columns", "text": "1,2"},
         {"source_row": 5, "reason": "ragged: more than 3 columns", "text": "1,3,2023-01-01,9"},
-        {"source_row": 6, "reason": "not valid UTF-8", "text": "1,?,2023-01-01"},
+        {"source_row": 6, "reason": "not valid UTF-8", "text": r"1,\xff,2023-01-01"},
         {"source_row": 7, "reason": "a stray or unclosed quote", "text": '1,"4"x,2023-01-01'},
     ]
     assert rejects["table"].to_pylist() == ["interactions"] * 4
