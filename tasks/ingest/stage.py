@@ -11,7 +11,7 @@ little memory.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 
 from recmodels.errors import DataRefused
+from tasks.ingest import lookalikes
 from tasks.ingest.reading import ids, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.files import input_fingerprint, refuse_changed
@@ -116,11 +117,12 @@ def _write(
         tables = {name: open_table(db, name, table, Path(copies), uneven) for name, table in inputs.tables().items()}
         id_types = _id_types(shared, tables)
         results = {name: _read(shared, table, id_types) for name, table in tables.items()}
+        remarks = lookalikes.notes(db, out, tables, id_types)
     refused = [reject for result in results.values() for reject in result.rejects]
     if refused:
         pq.write_table(rejects.table(refused), out / "rejects.parquet")
     _refuse_if_none_before(results["interactions"], inputs.interactions, cutoff)
-    return _summary(tables, results, id_types)
+    return _summary(tables, results, id_types, remarks)
 
 
 def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
@@ -152,7 +154,10 @@ def _read(shared: Shared, table: Table, id_types: dict[str, str]) -> TableResult
 
 
 def _summary(
-    tables: Mapping[str, Table], results: Mapping[str, TableResult], id_types: Mapping[str, str]
+    tables: Mapping[str, Table],
+    results: Mapping[str, TableResult],
+    id_types: Mapping[str, str],
+    remarks: Sequence[str],
 ) -> RawSummary:
     main = results["interactions"]
     notes = [note for name in tables for note in (*tables[name].notes, *results[name].notes)]
@@ -169,7 +174,7 @@ def _summary(
         "ids": {key: "int64" if kind == ids.INTEGER else "string" for key, kind in sorted(id_types.items())},
         "tables": {name: result.counts() for name, result in results.items()},
         "files": [str(source.path) for table in tables.values() for source in table.sources],
-        "notes": list(dict.fromkeys(notes + _id_notes(id_types, results))),
+        "notes": list(dict.fromkeys(notes + _id_notes(id_types, results) + [*remarks])),
         "message": f"{main.rows:,} interactions{left_out}{others}",
     }
 

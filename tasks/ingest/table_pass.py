@@ -166,7 +166,7 @@ class TablePass:
             if flag in self.table.optional and (unclear := batch[f"{flag}?"]).null_count < len(batch):
                 at = pc.index(pc.is_valid(unclear), True).as_py()
                 place = f"{where(self.table, source, flag)}, row {line_of[at]}"
-                raise DataRefused(f"{place}: '{unclear[at]}' is neither yes nor no; write true or false.")
+                raise DataRefused(f"{place}: '{unclear[at]}' is neither yes nor no; write true or false (or 1 or 0).")
         if self.table.reading and (unread := batch["timestamp_text"]).null_count < len(batch):
             place = where(self.table, source)
             timestamps.refuse_mixed_units(unread.drop_null().to_pylist(), self.table.reading, place)

@@ -97,25 +97,32 @@ def survey(db: duckdb.DuckDBPyConnection, source: Source, columns: Sequence[str]
     """What each of some columns holds, over all rows of a file."""
     if not columns:
         return {}
-    types, parts = _types(db, source, columns), []
-    for column in columns:
-        value = source.value(column)
+    types, inner, parts = _types(db, source, columns), [], []
+    for place, column in enumerate(columns):
+        value, x, number = source.value(column), f"x{place}", f"number{place}"
         if types[column] != "VARCHAR":
-            parts += [f"count({value.sql})", *["0"] * 5]
+            inner.append(f"{value.sql} AS {x}")
+            parts += [f"count({x})", *["0"] * 5]
             continue
-        x = as_text(value)
+        finite = f"{_is_short(x)} AND isfinite(TRY_CAST({x} AS DOUBLE))"
+        inner += [f"{as_text(value)} AS {x}", f"CASE WHEN {finite} THEN TRY_CAST({x} AS DOUBLE) END AS {number}"]
         conditions = (
             f"{x} <> ''",
-            f"CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) = {x}",
-            numbers.plain(x),
-            numbers.is_code(x),
-            f"{x} <> '' AND {numbers.is_missing(x)}",
-            f"strlen({x}) <= {_LONGEST_NUMBER} AND regexp_matches({x}, '[0-9]')",
+            f"{number} IS NOT NULL AND CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) = {x}",
+            f"{number} IS NOT NULL AND {numbers.plain(x)}",
+            f"{number} IS NOT NULL AND {numbers.is_code(x)}",
+            f"{x} <> '' AND {_is_short(x)} AND {number} IS NULL AND {numbers.is_missing(x)}",
+            f"{number} IS NOT NULL OR {_is_short(x)} AND regexp_matches({x}, '[0-9]')",
         )
         parts += [f"count(*) FILTER (WHERE {condition})" for condition in conditions]
-    (row,) = run(db, f"SELECT {', '.join(parts)} FROM {source.relation()}", source.path)
+    rows = f"SELECT {', '.join(inner)} FROM {source.relation()}"
+    (row,) = run(db, f"SELECT {', '.join(parts)} FROM ({rows})", source.path)
     typed, places = source.format != "csv", range(0, len(row), 6)
     return {column: Survey(types[column], typed, *row[at : at + 6]) for column, at in zip(columns, places, strict=True)}
+
+
+def _is_short(text: str) -> str:
+    return f"strlen({text}) <= {_LONGEST_NUMBER}"
 
 
 def could_be_numbers(surveys: Iterable[Survey]) -> bool:

@@ -11,11 +11,11 @@ from tasks.store.duckdb import literal
 Notation = Literal["point", "comma"]
 """What ends the whole part of a number: `1,299.50` has a point, `1.299,50` a comma."""
 
-MISSING = (
-    "", "-", "--", "–", "—", "?", ".", "n/a", "#n/a", "n.a.", "na", "nan", "null", "none", "nil", "\\n", "missing",
-    "unknown", "undefined",
-)  # fmt: skip
-"""The texts, in any case, that mean no value where a number or a time is expected."""
+NULLS = ("", "null", "\\n", "none", "nil", "nan", "na", "n/a", "#n/a", "n.a.")
+"""The texts, in any case, by which programs write a missing value; nowhere but in ids do they mean themselves."""
+
+MISSING = (*NULLS, "-", "--", "–", "—", "?", ".", "missing", "unknown", "undefined")
+"""The texts, in any case, that mean no value where a number is expected."""
 
 CURRENCIES = (
     "AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK", "EGP", "EUR", "GBP", "HKD",
@@ -45,6 +45,11 @@ def is_code(text: str) -> str:
 def is_missing(text: str) -> str:
     """SQL: whether a text is one of `MISSING`."""
     return f"lower(trim({text})) IN ({', '.join(map(literal, MISSING))})"
+
+
+def is_null(text: str) -> str:
+    """SQL: whether a text is one of `NULLS`."""
+    return f"lower(trim({text})) IN ({', '.join(map(literal, NULLS))})"
 
 
 def number(text: str, notation: Notation) -> str:

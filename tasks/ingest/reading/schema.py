@@ -9,8 +9,10 @@ from pathlib import Path
 from string import ascii_letters
 
 from recmodels.errors import ConfigError, DataRefused
+from tasks.ingest.reading import numbers
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.sources import TEXT, Source, Value, as_text
+from tasks.ingest.reading.sources import Source, Value, as_text
+from tasks.store.duckdb import literal, quoted
 
 KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "users": ("user_id",), "tags": ("item_id",)}
 REQUIRED = KEYS | {"interactions": ("user_id", "item_id", "timestamp"), "tags": ("item_id", "tag")}
@@ -123,14 +125,37 @@ def other_columns(name: str, mapped: Mapping[str, str], source: Source) -> list[
     return [column for column in source.columns if column not in taken]
 
 
+YES = ("true", "t", "yes", "y", "on", "1", "1.0")
+NO = ("false", "f", "no", "n", "off", "0", "0.0")
+"""What `available` and `opted_out` may say, in any case; anything else but a text for a null is refused."""
+
+
 def flag(value: Value) -> str:
     """A yes or no as BOOLEAN, NULL where the value is missing or neither."""
     text = f"lower(trim({as_text(value)}))"
-    yes, no = ("('true', 't', 'yes', 'y', '1', '1.0')", "('false', 'f', 'no', 'n', '0', '0.0')")
-    return f"CASE WHEN {text} IN {yes} THEN true WHEN {text} IN {no} THEN false END"
+    return f"CASE WHEN {text} IN ({_listed(YES)}) THEN true WHEN {text} IN ({_listed(NO)}) THEN false END"
 
 
 def number(value: Value) -> str:
-    """A finite number as DOUBLE, NULL where the value is missing or none."""
-    x = value.sql if value.type in (TEXT, "DOUBLE", "FLOAT", "HALF_FLOAT") else as_text(value)
-    return f"CASE WHEN isfinite(TRY_CAST({x} AS DOUBLE)) THEN TRY_CAST({x} AS DOUBLE) END"
+    """A finite number as DOUBLE, NULL where the value is missing or none; `4,5` is 4.5, `4,500` could be either."""
+    if value.type in ("DOUBLE", "FLOAT", "HALF_FLOAT"):
+        return f"CASE WHEN isfinite({value.sql}) THEN CAST({value.sql} AS DOUBLE) END"
+    x = as_text(value)
+    read = f"TRY_CAST({x} AS DOUBLE)"
+    comma = rf"regexp_matches({x}, '^\s*[-+]?[0-9]+,([0-9]{{1,2}}|[0-9]{{4,}})\s*$')"
+    with_comma = f"CASE WHEN {comma} THEN TRY_CAST(replace({x}, ',', '.') AS DOUBLE) END"
+    return (
+        f"CASE WHEN isfinite({read}) THEN CASE WHEN NOT contains({x}, '_') THEN {read} END "
+        f"WHEN contains({x}, ',') THEN {with_comma} END"
+    )
+
+
+def unread(value: Value, ours: str, *, nulls: bool) -> str:
+    """The value as text where it could not be read, but for a text that means a null, unless `nulls` is false."""
+    text = as_text(value)
+    known = f" AND NOT {numbers.is_null(text)}" if nulls else ""
+    return f"CASE WHEN {quoted(f'{ours}!')} IS NULL{known} THEN {text} END"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(map(literal, words))

@@ -191,7 +191,7 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         if ours not in found:
             unread = f"{ours}?" if ours in schema.FLAGS else f"{ours}_text"
             found[ours] = quoted(f"{ours}!")
-            found[unread] = f"CASE WHEN {quoted(f'{ours}!')} IS NULL THEN {as_text(value)} END"
+            found[unread] = schema.unread(value, ours, nulls=ours != "timestamp")
     for column, kind in table.others.items():
         theirs = table.maps[source.path].get(column, column)
         found[OWN + column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)

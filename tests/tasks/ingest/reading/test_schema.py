@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recmodels.errors import ConfigError
+from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading import schema
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import CSV, column, ingest, read, write
@@ -59,11 +59,51 @@ def test_lists_stay_lists_and_structures_become_json(tmp_path: Path) -> None:
     assert second == {"tags": [], "categories": None, "price": 2.5, "more": None}
 
 
-def test_ratings_that_are_no_numbers_keep_their_text(tmp_path: Path) -> None:
-    log = write(tmp_path / "log.csv", "user_id,item_id,timestamp,rating\n1,2,2023-01-01,good\n1,3,2023-01-01,\n1,4,2023-01-01,nan\n")  # fmt: skip  # noqa: E501
-    _, out = ingest(tmp_path, log)
-    assert column(out, "rating") == [None, None, None]
-    assert column(out, "rating_text") == ["good", None, "nan"]
+@pytest.mark.parametrize(
+    ("written", "rating", "kept"),
+    [
+        ("4.5", 4.5, None), (" 5 ", 5, None), ("4,5", 4.5, None), ("-0,25", -0.25, None), ("1e1", 10, None),
+        ("4,5000", 4.5, None), ("4,500", None, "4,500"), ("1.299,5", None, "1.299,5"), ("4_5", None, "4_5"),
+        ("good", None, "good"), ("inf", None, "inf"), ("1e400", None, "1e400"), ("4/5", None, "4/5"),
+        ("-", None, "-"), ("0x5", None, "0x5"), ("", None, None), ("nan", None, None), ("NULL", None, None),
+        (r"\N", None, None), ("n/a", None, None),
+    ],
+)  # fmt: skip
+def test_ratings_are_numbers_or_keep_their_text(
+    tmp_path: Path, written: str, rating: float | None, kept: str | None
+) -> None:
+    for log in (
+        write(tmp_path / "log.tsv", f"user_id\titem_id\ttimestamp\trating\n1\t2\t2023-01-01\t{written}\n"),
+        write(
+            tmp_path / "log.jsonl",
+            json.dumps({"user_id": 1, "item_id": 2, "timestamp": "2023-01-01", "rating": written}) + "\n",
+        ),
+    ):
+        _, out = ingest(tmp_path, log)
+        assert (column(out, "rating"), column(out, "rating_text")) == ([rating], [kept])
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [(word, True) for word in (*schema.YES, "TRUE", " Yes ", "Y")]
+    + [(word, False) for word in (*schema.NO, "FALSE", " No ", "N")]
+    + [(word, None) for word in ("", "NULL", r"\N", "NaN", "n/a")],
+)
+def test_a_flag_is_yes_or_no_or_missing(tmp_path: Path, written: str, meant: bool | None) -> None:
+    users = write(tmp_path / "users.tsv", f"user_id\topted_out\n1\t{written}\n2\ttrue\n")
+    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), users=users))
+    assert column(out, "opted_out", "users") == [meant, True]
+
+
+@pytest.mark.parametrize(
+    "written", ["2", "-1", "0.5", "vrai", "ja", "oui", "perhaps", "-", "unknown", "yes!", "[true]"]
+)
+def test_a_flag_that_is_neither_is_refused(tmp_path: Path, written: str) -> None:
+    users = write(tmp_path / "users.csv", f"user_id,opted_out\n1,{written}\n")
+    with pytest.raises(DataRefused) as refused:
+        ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), users=users))
+    place = f"users: {users.path}, column 'opted_out', row 2"
+    assert str(refused.value) == f"{place}: '{written}' is neither yes nor no; write true or false (or 1 or 0)."
 
 
 OURS = ["item_id", "user_id", "title", "available", "timestamp"]
