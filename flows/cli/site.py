@@ -19,7 +19,14 @@ from recmodels.errors import ConfigError
 @click.option("--until", type=Day(), help="The day after the last one with data [today].")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--format", "kind", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
-@click.option("--clean", is_flag=True, help="Without the few dirty rows that validation is to catch.")
+@click.option(
+    "--dirty",
+    type=click.Choice(["none", "light", "heavy"]),
+    default="light",
+    show_default=True,
+    help="None; a few faulty rows that validation is to catch; or files as they lie on real disks, of many kinds.",
+)
+@click.option("--clean", is_flag=True, help="The same as --dirty none, for this one release.")
 def demo(
     folder: Path,
     users: int,
@@ -29,6 +36,7 @@ def demo(
     until: date | None,
     seed: int,
     kind: Any,
+    dirty: Any,
     clean: bool,
 ) -> None:
     """Write the tables of an invented site into FOLDER, always the same for the same options."""
@@ -42,11 +50,15 @@ def demo(
         days=days,
         end=until or date.today(),
         seed=seed,
-        dirty=not clean,
+        dirty="none" if clean else dirty,
         format=kind,
     )
     for table, name in written["files"].items():
         click.echo(f"{written['rows'][table]:>12,} {table:<12} {folder / name}")
+    if files := written.get("written"):
+        click.echo()
+        for file in files:
+            click.echo(f"{f'{file.rows:,}' if file.rows else '':>12} {file.name}: {file.what}")
 
 
 @click.command()

@@ -1,10 +1,13 @@
 """Write the demo site: a media shop with three months of history, generated, the same for the same seed."""
 
+import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +17,13 @@ import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Longs
 from recmodels.data.times import SECONDS_PER_DAY
+from recmodels.demo import dirt, refused
 from recmodels.demo.behaviour import EVENTS, Events, simulate
 from recmodels.demo.catalogue import Audience, Calendar, Catalogue, make_audience, make_catalogue
 from recmodels.errors import ConfigError
 
 Format = Literal["parquet", "csv"]
+Dirty = Literal["none", "light", "heavy"]
 
 _FAULTS = ("null_user", "null_item", "null_timestamp", "future", "unknown_item", "duplicate")
 _ROWS_A_FAULT = 2_000  # one dirty row of each kind for so many good ones
@@ -35,7 +40,7 @@ def write_site(
     days: int = 90,
     end: date,
     seed: int = 0,
-    dirty: bool = True,
+    dirty: Dirty = "light",
     format: Format = "parquet",  # noqa: A002 (the word a reader looks for)
 ) -> dict[str, Any]:
     """Write `interactions`, `items` and `users` (`.parquet` or `.csv`) into `folder`, made if missing.
@@ -46,48 +51,65 @@ def write_site(
         released date, available.
     users: user_id string, country, age_band (may be null), joined date, opted_out.
 
-    `users`, `items` and `interactions` count good rows. With `dirty`, faulty rows (well under 1 %) are put
+    `users`, `items` and `interactions` count good rows. If `dirty` is "light", faulty rows (well under 1 %) are put
     among them and change nothing else: null ids and timestamps, times a century ahead, unknown items, repeated
     rows. In CSV, tags are joined by "|" and an unreadable timestamp says "yesterday".
 
-    Returns {"files": {table: file name}, "rows": {table: rows, dirty ones included},
-    "dirty": {table: {fault: rows}}, "dirty_rows": their sum}. The same arguments give the same bytes;
-    each file is replaced whole, and none before all are written.
+    "heavy" writes the same rows as files lie on real disks, into a folder for each table: of many formats, encodings
+    and forms, with lines that are no rows; some users opt out in a second row, a few ids have blanks or capitals, and
+    those of some items have leading zeros. `format` then says nothing. Beside them are `nightrec.toml`, which names
+    the tables, `refused/` with small logs that must be refused, and `dirt.json`, which says of every file what a
+    reader must find in it (the fields of `dirt.File`).
+
+    Returns {"files": {table: file or folder}, "rows": {table: rows, dirty ones included},
+    "dirty": {table: {fault: rows}}, "dirty_rows": their sum}, and "written": a list of `dirt.File` if "heavy". The
+    same arguments give the same bytes; each file is replaced whole, and none before all are written.
 
     Raises ConfigError for a number that is too small, dates out of range, an unknown format or a folder that
     cannot be written.
     """
-    calendar = _check(users, items, interactions, days, end, seed, format)
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4)]
+    calendar = _check(users, items, interactions, days, end, seed, format, dirty)
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
     catalogue = make_catalogue(items, calendar, streams[0])
     audience = make_audience(users, calendar, catalogue, streams[1])
     log = simulate(interactions, calendar, catalogue, audience, streams[2])
-    spoiled = _spoiled(interactions, dirty, streams[3])
+    is_dirty = dirty != "none"
+    spoiled = _spoiled(interactions, is_dirty, streams[3])
     tables = {
         "interactions": _spoil_log(log, spoiled, calendar, catalogue, audience),
-        "items": iter([_spoil_table(catalogue.table, "item_id", dirty)]),
-        "users": iter([_spoil_table(audience.table, "user_id", dirty)]),
+        "items": iter([_spoil_table(catalogue.table, "item_id", is_dirty)]),
+        "users": iter([_spoil_table(audience.table, "user_id", is_dirty)]),
     }
-    files = {name: folder / f"{name}.{format}" for name in tables}
+    files = {name: folder / (name if dirty == "heavy" else f"{name}.{format}") for name in tables}
+    written: list[dirt.File] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        rows = _write(files, tables, format)
+        if dirty == "heavy":
+            written = _write_heavy(
+                folder, {name: pa.concat_tables(parts) for name, parts in tables.items()}, streams[4]
+            )
+            rows = {name: sum(file.rows for file in written if file.table == name) for name in files}
+        else:
+            rows = _write(files, tables, format)
     except OSError as error:
         raise ConfigError(f"Cannot write the demo site into {folder}: {error.strerror or error}.") from error
-    dirt = {
-        "interactions": dict.fromkeys(_FAULTS, _rows_of_each_fault(interactions, dirty)),
-        "items": dict.fromkeys(("null_item", "duplicate"), _rows_of_each_fault(items, dirty)),
-        "users": dict.fromkeys(("null_user", "duplicate"), _rows_of_each_fault(users, dirty)),
+    faults = {
+        "interactions": dict.fromkeys(_FAULTS, _rows_of_each_fault(interactions, is_dirty)),
+        "items": dict.fromkeys(("null_item", "duplicate"), _rows_of_each_fault(items, is_dirty)),
+        "users": dict.fromkeys(("null_user", "duplicate"), _rows_of_each_fault(users, is_dirty)),
     }
     return {
         "files": {name: path.name for name, path in files.items()},
         "rows": rows,
-        "dirty": dirt,
-        "dirty_rows": sum(sum(faults.values()) for faults in dirt.values()),
+        "dirty": faults,
+        "dirty_rows": sum(sum(of_table.values()) for of_table in faults.values()),
+        **({"written": written} if written else {}),
     }
 
 
-def _check(users: int, items: int, interactions: int, days: int, end: date, seed: int, format_: str) -> Calendar:
+def _check(
+    users: int, items: int, interactions: int, days: int, end: date, seed: int, format_: str, dirty: str
+) -> Calendar:
     """Refuse what cannot be a site."""
     at_least = {"users": (users, 1), "items": (items, 1), "interactions": (interactions, 1)}
     at_least |= {"days": (days, 1), "seed": (seed, 0)}
@@ -96,6 +118,8 @@ def _check(users: int, items: int, interactions: int, days: int, end: date, seed
             raise ConfigError(f"The demo site needs {name} of at least {minimum}, got {value}.")
     if format_ not in ("parquet", "csv"):
         raise ConfigError(f"The demo site is written as parquet or csv, not as {format_!r}.")
+    if dirty not in get_args(Dirty):
+        raise ConfigError(f"The demo site is dirty to the degree of none, light or heavy, not {dirty!r}.")
     if not date(1971, 1, 1) <= end <= date(2150, 1, 1) or days > (end - date(1970, 1, 1)).days:
         raise ConfigError(
             f"The demo site's days must lie between 1970 and 2150, got {days} days before {end}: "
@@ -154,6 +178,46 @@ def _spoil_table(table: pa.Table, key: str, dirty: bool) -> pa.Table:
     again = table.take(np.arange(faults) * _ROWS_A_FAULT)
     keyless = again.set_column(0, key, pa.nulls(faults, table.schema.field(key).type))
     return pa.concat_tables([table, keyless, again])
+
+
+def _write_heavy(folder: Path, tables: dict[str, pa.Table], rng: np.random.Generator) -> list[dirt.File]:
+    """Write the files of heavy dirt beside their places, then move them all in. Returns what they hold."""
+    written: list[dirt.File] = []
+    partial: dict[Path, Path] = {}
+    try:
+        for file, contents in chain(dirt.files(**tables, rng=rng), refused.files()):
+            written.append(file)
+            _write_beside(folder / file.name, contents, partial)
+        truth = json.dumps([asdict(file) for file in written], indent=1, ensure_ascii=False)
+        _write_beside(folder / "dirt.json", f"{truth}\n".encode(), partial)
+        _write_beside(folder / "nightrec.toml", _SETTINGS.encode(), partial)
+        for path, beside in partial.items():
+            beside.replace(path)
+    finally:
+        for beside in partial.values():
+            beside.unlink(missing_ok=True)
+    return written
+
+
+def _write_beside(path: Path, contents: bytes, partial: dict[Path, Path]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial[path] = path.with_name(f".{path.name}.partial")
+    partial[path].write_bytes(contents)
+
+
+_SETTINGS = """\
+# The tables of the demo of dirt. Try `nightrec validate --config nightrec.toml`; what must be found is in dirt.json.
+
+[inputs.interactions]
+path = "interactions"
+missing = ["NULL"]
+
+[inputs.items]
+path = "items"
+
+[inputs.users]
+path = "users"
+"""
 
 
 def _write(files: dict[str, Path], tables: dict[str, Iterator[pa.Table]], format_: Format) -> dict[str, int]:

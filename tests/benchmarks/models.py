@@ -43,7 +43,7 @@ def write(folder: Path, users: int, items: int, interactions: int) -> None:
     from recmodels.demo import write_site
 
     end = date(2026, 11, 25)
-    site = write_site(folder, users=users, items=items, interactions=interactions, end=end, dirty=False)
+    site = write_site(folder, users=users, items=items, interactions=interactions, end=end, dirty="none")
     table = pq.read_table(folder / site["files"]["interactions"], columns=["user_id", "item_id"])
     user, item = (table[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in table.column_names)
     shape = int(user.max()) + 1, int(item.max()) + 1

@@ -32,7 +32,7 @@ def midnight(day: date) -> datetime:
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
     folder = tmp_path_factory.mktemp("clean")
-    write_site(folder, **SMALL, dirty=False)
+    write_site(folder, **SMALL, dirty="none")
     return tables(folder)
 
 
@@ -234,6 +234,7 @@ def test_even_a_tiny_site_keeps_its_promises(
         ({"days": 30_000}, "must lie between 1970 and 2150"),
         ({"end": date(1960, 1, 1)}, "must lie between 1970 and 2150"),
         ({"format": "xlsx"}, "parquet or csv, not as 'xlsx'"),
+        ({"dirty": "filthy"}, "none, light or heavy, not 'filthy'"),
     ],
 )
 def test_impossible_arguments_are_refused_and_nothing_is_written(

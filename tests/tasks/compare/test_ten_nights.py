@@ -38,7 +38,7 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
     folder: Path = tmp_path_factory.mktemp("site")
-    write_site(folder, users=1500, items=250, interactions=60_000, end=date(2026, 3, 30), dirty=False)
+    write_site(folder, users=1500, items=250, interactions=60_000, end=date(2026, 3, 30), dirty="none")
     table = pq.read_table(folder / "interactions.parquet", columns=["user_id", "item_id", "timestamp"])
     encoded = {name: pc.dictionary_encode(table[name]).combine_chunks().indices for name in ("user_id", "item_id")}
     return pa.table(encoded | {"timestamp": table["timestamp"].cast(pa.timestamp("us")).cast(pa.int64())})
