@@ -96,7 +96,7 @@ def find(name: str, table: TableInput) -> Files:
         raise ConfigError(
             f"{name}: '{table.path}' is {kind}, and a night reads its inputs more than once; write them to a file."
         )
-    _refuse_unwritable(name, path)
+    _refuse_undecodable(name, path)
     return Files([File(path)])
 
 
@@ -240,11 +240,13 @@ def _by_contents(name: str, path: Path, table: TableInput) -> str | None:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        why = f"a link to '{path.readlink()}', which is not there" if path.is_symlink() else error.strerror
+        if not path.is_symlink():
+            return f"it cannot be opened: {error.strerror}"
+        why = f"a link to '{path.readlink()}', which is not there"
         raise ConfigError(f"{name}: '{path}' is {why}; remove it, or leave it out with a glob.") from None
     if kind := _KINDS.get(stat.S_IFMT(mode)):
         return kind
-    _refuse_unwritable(name, path)
+    _refuse_undecodable(name, path)
     if extension(path) in ENDINGS or not path.stat().st_size:
         return None
     found = contents(path, table)
@@ -279,7 +281,7 @@ def _partition(inside: Sequence[str]) -> dict[str, str | None]:
     return {unquote(key): None if value == _NO_VALUE else unquote(value) for key, value in pairs if key}
 
 
-def _refuse_unwritable(name: str, path: Path) -> None:
+def _refuse_undecodable(name: str, path: Path) -> None:
     """Raise ConfigError where a name is not UTF-8: no record could name the file."""
     try:
         str(path).encode()

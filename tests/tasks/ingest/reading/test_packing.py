@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from recmodels.errors import DataRefused, NightrecError
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.packing import PACKINGS, chunks, extension
+from tasks.ingest.reading.packing import PACKINGS, chunks, extension, look
 from tests.tasks.packed import arrow, arrow_file, orc_file, parquet, zipped
 from tests.tasks.raw import CSV, column, ingest, read, write
 
@@ -166,3 +166,24 @@ def test_an_extension_lies_below_that_of_the_packing() -> None:
         *(".csv", ".jsonl", ".parquet", "", ".tar")
     ]
     assert TableInput(path="a").format == "auto"
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (FileNotFoundError(2, "gone"), "is gone; it disappeared while the files were read."),
+        (PermissionError(13, "no"), "may not be read by this user; change its permissions."),
+        (OSError(5, "Input/output error"), "cannot be read ([Errno 5] Input/output error); copy or write it again."),
+    ],
+)
+def test_a_file_that_cannot_be_opened_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, sentence: str
+) -> None:
+    def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "open", failing)
+    for read_it in (lambda path: look(path, 9), lambda path: next(chunks(path))):
+        with pytest.raises(DataRefused) as refused:
+            read_it(tmp_path / "log.csv")
+        assert str(refused.value) == f"{tmp_path}/log.csv {sentence}"
