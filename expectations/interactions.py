@@ -21,16 +21,13 @@ def row_rules(columns: Collection[str], settings: ValidationSettings, now: datet
     earliest, latest = datetime.combine(settings.earliest, time(), UTC), now + AHEAD
     low = -sys.float_info.max if settings.rating_min is None else settings.rating_min
     high = sys.float_info.max if settings.rating_max is None else settings.rating_max
+    text = "timestamp_text" if "timestamp_text" in columns else ""
     found = [
         present("user_id"),
         present("item_id"),
-        present(
-            "timestamp",
-            "is missing or could not be read",
-            shows="timestamp_text" if "timestamp_text" in columns else "",
-        ),
-        row_rule(between, "timestamp", f"is before {settings.earliest}", bounds={"min_value": earliest}),
-        row_rule(between, "timestamp", f"is in the future of {now:%Y-%m-%d}", bounds={"max_value": latest}),
+        present("timestamp", "is missing or could not be read", shows=text),
+        row_rule(between, "timestamp", f"is before {settings.earliest}", bounds={"min_value": earliest}, shows=text),
+        row_rule(between, "timestamp", f"is in the future of {now:%Y-%m-%d}", bounds={"max_value": latest}, shows=text),
     ]
     if "rating_text" in columns:
         found.append(
@@ -45,8 +42,6 @@ def row_rules(columns: Collection[str], settings: ValidationSettings, now: datet
     if "rating" in columns:
         says = f"is not a number{_range(settings.rating_min, settings.rating_max)}"
         found.append(row_rule(between, "rating", says, bounds={"min_value": low, "max_value": high}))
-    if "event" in columns:
-        found.append(present("event"))
     if settings.require_known_items:
         found.append(
             row_rule(

@@ -103,7 +103,7 @@ def night(
 
     with mlflow_run(tonight, config.mlflow), recorded(tonight) as record, executor_for(workers) as executor:
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())
-        raw = ingest(tonight, inputs, cutoff, fresh)
+        raw = ingest(tonight, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
         prepared = prepare(tonight, config.prepare, cutoff, valid, fresh)
         described = features(tonight, "train", config.features, prepared, valid, fresh)

@@ -21,7 +21,7 @@ def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
     with held(night.store):
         night.sweep()
         inputs = config.tables() or demo_site(night, config.demo.model_dump())
-        raw = ingest(night, inputs, cutoff, fresh)
+        raw = ingest(night, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(night, config.validation, cutoff, raw, fresh)
     return {
         "interactions": valid["summary"]["rows"],

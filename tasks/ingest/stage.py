@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,19 +39,22 @@ from tasks.store.versions import code_of
 _BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+EARLIEST = date(1990, 1, 1)
 
 
 @stage_task("ingest", reads_and_writes=True)
-def ingest(night: Night, inputs: Inputs, cutoff: datetime, fresh: bool = False) -> Manifest[RawSummary]:
-    """Bring `raw/` up to date with the site's files."""
+def ingest(
+    night: Night, inputs: Inputs, cutoff: datetime, fresh: bool = False, earliest: date = EARLIEST
+) -> Manifest[RawSummary]:
+    """Bring `raw/` up to date with the site's files. `earliest`: the day before which interactions are refused."""
 
     def build(out: Path) -> RawSummary:
-        summary = write_raw(inputs, cutoff, datetime.now(UTC), out)
+        summary = write_raw(inputs, cutoff, datetime.now(UTC), out, earliest=earliest)
         refuse_changed(files["files"])
         return summary
 
     files = {"files": input_fingerprint(inputs)}
-    parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat()}
+    parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat(), "earliest": earliest.isoformat()}
     return logged_stage(
         "ingest", night.raw, build, code=code_of(__name__), inputs=files, parameters=parameters, fresh=fresh
     )
@@ -63,6 +66,7 @@ def write_raw(
     now: datetime,
     out: Path,
     *,
+    earliest: date = EARLIEST,
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> RawSummary:
@@ -76,6 +80,7 @@ def write_raw(
         cutoff: aware. Interactions and tags at or after it are left out and counted.
         now: aware. Interactions later than a day after it are kept: validation must see them.
         out: the folder to write into.
+        earliest: the day (UTC) before which interactions will be refused: the texts of their timestamps are kept.
         memory_limit: of DuckDB, which spills beyond it.
         threads: of DuckDB.
 
@@ -90,7 +95,7 @@ def write_raw(
     uneven: set[Path] = set()
     while True:
         try:
-            return _write(inputs, cutoff, now, out, uneven, memory_limit, threads)
+            return _write(inputs, cutoff, now, earliest, out, uneven, memory_limit, threads)
         except Unreadable as error:  # DuckDB cannot read a file whose lines end now in \n, now in \r\n
             if error.path in uneven or not count_lines(error.path).mixed:
                 raise
@@ -101,6 +106,7 @@ def _write(
     inputs: Inputs,
     cutoff: datetime,
     now: datetime,
+    earliest: date,
     out: Path,
     uneven: Collection[Path],
     memory_limit: str | None,
@@ -113,8 +119,11 @@ def _write(
         ThreadPoolExecutor(1) as counting,
     ):
         db.execute(f"SET streaming_buffer_size = '{_BUFFER}'")
-        shared = Shared(db, counting, out, _micros(cutoff), _micros(now + timedelta(days=1)))
-        tables = {name: open_table(db, name, table, Path(copies), uneven) for name, table in inputs.tables().items()}
+        shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now))
+        tables = {
+            name: open_table(db, name, table, Path(copies), uneven, shared.credible)
+            for name, table in inputs.tables().items()
+        }
         id_types = _id_types(shared, tables)
         results = {name: _read(shared, table, id_types) for name, table in tables.items()}
         remarks = lookalikes.notes(db, out, tables, id_types)
@@ -203,6 +212,11 @@ def _refuse_if_none_before(result: TableResult, given: TableInput, cutoff: datet
         f"{timestamps.show(_micros(cutoff))} (oldest {timestamps.show(oldest)}, newest "
         f"{timestamps.show(newest)}); choose a later night, for example --date {after:%Y-%m-%d}."
     )
+
+
+def _credible(earliest: date, now: datetime) -> timestamps.Credible:
+    first = datetime.combine(earliest, time(), UTC)
+    return timestamps.Credible(_micros(first), _micros(now + timedelta(days=1)))
 
 
 def _micros(instant: datetime) -> int:

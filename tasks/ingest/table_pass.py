@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading import ids, rejects, schema, timestamps
+from tasks.ingest.reading import ids, misread, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
 from tasks.ingest.reading.sources import JSON, Source
@@ -24,6 +24,7 @@ from tasks.ingest.reading.textfiles import Lines, count_lines
 from tasks.store.duckdb import literal
 
 _UTC = pa.timestamp("us", "UTC")
+_JUDGED = 1000  # different texts of a batch that are looked at; the others go to the quarantine with their rows
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Shared:
     counting: ThreadPoolExecutor  # counts the lines of a file while it is read
     out: Path
     cutoff: int  # µs since 1970, as is the next
-    latest_credible: int
+    credible: timestamps.Credible
 
 
 @dataclass
@@ -62,6 +63,7 @@ class TableResult:
     blank_lines: int = 0
     exploded: int = 0  # rows beyond the first that are made of one of a file
     unreadable_timestamps: int = 0
+    without_event: int = 0
     kept: Span = field(default_factory=Span)
     left_out: Span = field(default_factory=Span)
     rejects: list[rejects.Reject] = field(default_factory=list)
@@ -101,6 +103,9 @@ class TablePass:
                 if text_ids := self._read_file(source, sink):
                     return text_ids
             self.result.rows = sink.rows
+        if without := self.result.without_event:
+            rows = "1 row names no event, and weighs" if without == 1 else f"{without:,} rows name no event, and weigh"
+            self.result.notes.append(f"{self.table.name}: {rows} 1, the default")
         if more := self.result.exploded:
             rows = "1 row" if more == 1 else f"{more:,} rows"
             self.result.notes.append(
@@ -167,9 +172,19 @@ class TablePass:
                 at = pc.index(pc.is_valid(unclear), True).as_py()
                 place = f"{where(self.table, source, flag)}, row {line_of[at]}"
                 raise DataRefused(f"{place}: '{unclear[at]}' is neither yes nor no; write true or false (or 1 or 0).")
-        if self.table.reading and (unread := batch["timestamp_text"]).null_count < len(batch):
-            place = where(self.table, source)
-            timestamps.refuse_mixed_units(unread.drop_null().to_pylist(), self.table.reading, place)
+        if how := self.table.times.get(source.path):
+            self._check_timestamps(how, source, batch["timestamp?"], line_of)
+
+    def _check_timestamps(
+        self, how: timestamps.Timestamps, source: Source, doubtful: pa.Array, line_of: NDArray[np.int64]
+    ) -> None:
+        """Raise DataRefused where a text that was not read, or not credibly, must not be left at that."""
+        if how.format is not None or doubtful.null_count == len(doubtful):
+            return
+        for text in pc.unique(doubtful.drop_null())[:_JUDGED].to_pylist():
+            if sentence := misread.refusal(text, how.reading):
+                line = f"{'line' if source.is_text else 'row'} {line_of[pc.index(doubtful, text).as_py()]}"
+                raise DataRefused(f"{where(self.table, source)}, {line}: {sentence}")
 
     def _check_ids(self, key: str, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]) -> None:
         if f"{key} unfit?" in batch.schema.names and (unfit := batch[f"{key} unfit?"]).null_count < len(batch):
@@ -200,17 +215,19 @@ class TablePass:
         }
         file = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(batch), np.int32)), pa.array([str(source.path)]))
         columns |= {"source_file": file, "source_row": pa.array(line_of)}
-        if not self.table.reading:
+        if not self.table.times:
             return pa.table(columns)
         micros = columns["timestamp"]
         columns["timestamp"] = micros.cast(_UTC)
         when = pc.fill_null(micros, np.iinfo(np.int64).min).to_numpy()
         before = when < self.shared.cutoff
-        keep = before | (when > self.shared.latest_credible) if self.table.name == "interactions" else before
+        keep = before | (when > self.shared.credible.last) if self.table.name == "interactions" else before
         self.result.unreadable_timestamps += micros.null_count
         self.result.before_cutoff += int(before.sum()) - micros.null_count
         readable = before if not micros.null_count else before & pc.is_valid(micros).to_numpy(zero_copy_only=False)
         self.result.kept.widen(when[readable])
+        if "event" in columns:
+            self.result.without_event += columns["event"].filter(pa.array(keep)).null_count
         rows = pa.table(columns)
         if keep.all():
             return rows

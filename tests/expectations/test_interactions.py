@@ -22,7 +22,7 @@ def test_columns_that_are_not_there_have_no_rules() -> None:
     required = [rule.column for rule in row_rules([], ValidationSettings(), NOW)]
     assert required == ["user_id", "item_id", "timestamp", "timestamp", "timestamp"]
     more = [rule.column for rule in row_rules(["rating", "rating_text", "event"], ValidationSettings(), NOW)]
-    assert more[len(required) :] == ["rating", "rating", "event"]
+    assert more[len(required) :] == ["rating", "rating"]
 
 
 def test_items_must_be_known_where_that_is_required() -> None:

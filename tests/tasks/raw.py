@@ -41,3 +41,14 @@ def read(folder: Path, table: str = "interactions") -> pa.Table:
 def column(folder: Path, name: str, table: str = "interactions") -> list[Any]:
     values: list[Any] = read(folder, table)[name].to_pylist()
     return values
+
+
+def log_of(folder: Path, timestamps: list[str], **settings: str) -> TableInput:
+    """A log of one user with these timestamps, as CSV."""
+    rows = "".join(f"1,2,{text}\n" for text in timestamps)
+    return write(folder / "log.csv", HEADER + rows).model_copy(update=settings)
+
+
+def instants_of(folder: Path, table: TableInput) -> list[datetime | None]:
+    """The timestamps of a log as they are read."""
+    return column(ingest(folder, table)[1], "timestamp")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tasks.ingest.reading import time_formats, zones
 
 Format = Literal["csv", "jsonl", "parquet"]
 TimestampUnit = Literal["auto", "s", "ms", "us", "ns"]
@@ -47,6 +48,10 @@ class TableInput(BaseModel):
     timestamp_unit: TimestampUnit = Field(
         default="auto", description="Unit of numeric timestamps since 1970; 'auto' goes by their magnitude."
     )
+    timestamp_format: str | None = Field(
+        default=None,
+        description="How timestamps are written where it is not ISO 8601: '%d.%m.%Y %H:%M', with strptime's letters.",
+    )
     timezone: str = Field(default="UTC", description="Time zone of timestamps that name none, such as 'Europe/Paris'.")
 
     @field_validator("encoding")
@@ -64,11 +69,19 @@ class TableInput(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"unknown time zone '{name}'; for example 'UTC' or 'Europe/Paris'") from None
-        return name
+        if zones.is_zone(name):
+            return name
+        raise ValueError(
+            f"the time zone '{name}' is unknown or has more than one meaning; "
+            f"give UTC, or an area and a city such as '{zones.near(name)}'"
+        )
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _whole_day(cls, pattern: str | None) -> str | None:
+        if pattern is not None and (wrong := time_formats.complaint(pattern)):
+            raise ValueError(wrong)
+        return pattern
 
 
 class Inputs(BaseModel):

@@ -37,7 +37,7 @@ def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
 
     Raises:
         ConfigError: a column is mapped that the table has no use for.
-        DataRefused: a column is not there.
+        DataRefused: a required column is not there.
     """
     known = (*REQUIRED[name], *OPTIONAL[name])
     if name not in OPEN and (unknown := [ours for ours in table.columns if ours not in known]):
@@ -47,17 +47,18 @@ def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
         options = names(table, ours)
         if there := next((option for option in options if option in source.columns), None):
             found[ours] = there
-        elif ours in REQUIRED[name] or isinstance(table.columns.get(ours), str):
+        elif ours in REQUIRED[name]:
             raise _missing(name, ours, options, source)
     return found
 
 
 def mappings(name: str, table: TableInput, sources: Sequence[Source]) -> dict[Path, dict[str, str]]:
-    """`mapping` of each of a table's files.
+    """`mapping` of each of a table's files. A column that only some files have is missing in the rows of the others.
 
     Raises:
         ConfigError: a column is mapped that the table has no use for.
-        DataRefused: a column is not there; of files of several layouts one that has the columns is named, too.
+        DataRefused: a required column is not there (of files of several layouts one that has them is named, too), or
+            another that is mapped is in no file.
     """
     maps: dict[Path, dict[str, str]] = {}
     refused: dict[Path, DataRefused] = {}
@@ -68,6 +69,9 @@ def mappings(name: str, table: TableInput, sources: Sequence[Source]) -> dict[Pa
             refused[source.path] = error
     for other, why in refused.items():
         raise DataRefused(f"{why}. If {other.name} is {_but(other, list(maps))}.") if maps else why
+    for ours, theirs in table.columns.items():
+        if isinstance(theirs, str) and not any(ours in mapped for mapped in maps.values()):
+            raise _missing(name, ours, [theirs], sources[0])
     return maps
 
 

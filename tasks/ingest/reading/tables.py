@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,14 +11,15 @@ from typing import NamedTuple
 import duckdb
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading import columns, ids, schema, timestamps
+from tasks.ingest.reading import columns, ids, misread, schema, time_forms, timestamps
 from tasks.ingest.reading.files import find
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.sources import JSON, Source, Value, as_text, open_source, run
+from tasks.ingest.reading.sources import JSON, TEXT, Source, Value, as_text, open_source, run
 from tasks.store.duckdb import quoted
 
 _OURS = {column for name in schema.REQUIRED for column in (*schema.REQUIRED[name], *schema.OPTIONAL[name])}
 _NOTHING = Value("CAST(NULL AS VARCHAR)", "VARCHAR")
+_NEVER = timestamps.Timestamps(time_forms.reading([], "auto"), None, "UTC")  # of a file without the column
 
 
 @dataclass
@@ -26,8 +27,8 @@ class Table:
     """A table before it is read.
 
     `maps`: file → our columns and the site's names for them; `optional`: those of our optional columns that some
-    file has; `others`: the site's own columns → kind; `uses`: what each column of the
-    files becomes; `reading`: of its timestamps, if it has any.
+    file has; `others`: the site's own columns → kind; `uses`: what each column of the files becomes; `times`: file →
+    how its timestamps are read, if it has any; `credible`: between which instants they are no cause for doubt.
     """
 
     name: str
@@ -37,7 +38,8 @@ class Table:
     optional: list[str]
     others: dict[str, columns.Kind]
     uses: list[columns.ColumnUse]
-    reading: timestamps.Reading | None
+    times: dict[Path, timestamps.Timestamps]
+    credible: timestamps.Credible
     notes: list[str]
 
     @property
@@ -47,7 +49,12 @@ class Table:
 
 
 def open_table(
-    db: duckdb.DuckDBPyConnection, name: str, given: TableInput, copies: Path, uneven: Collection[Path]
+    db: duckdb.DuckDBPyConnection,
+    name: str,
+    given: TableInput,
+    copies: Path,
+    uneven: Collection[Path],
+    credible: timestamps.Credible = timestamps.CREDIBLE,
 ) -> Table:
     """Finds a table's files, columns and types. `uneven`: files that are read by way of a copy in `copies`.
 
@@ -78,8 +85,28 @@ def open_table(
     others, uses = _own_columns(db, name, sources, maps)
     if name in schema.OPEN:
         notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]
-    reading = _reading(db, given, sources, maps) if any("timestamp" in mapped for mapped in maps.values()) else None
-    return Table(name, given, sources, maps, optional, others, uses, reading, notes)
+    notes += _lacking(name, sources, [*optional, *others], maps)
+    times = {
+        source.path: _timestamps(db, name, given, source, theirs)
+        for source in sources
+        if (theirs := maps[source.path].get("timestamp"))
+    }
+    return Table(name, given, sources, maps, optional, others, uses, times, credible, notes)
+
+
+def _lacking(
+    name: str, sources: Sequence[Source], wanted: Iterable[str], maps: Mapping[Path, Mapping[str, str]]
+) -> list[str]:
+    """A note for each of some columns that is not in every file."""
+    notes = []
+    for ours in wanted:
+        without = [source for source in sources if maps[source.path].get(ours, ours) not in source.columns]
+        if without:
+            notes.append(
+                f"{name}: {len(without)} of {len(sources)} files have no column '{ours}', such as "
+                f"{without[0].path.name}; it is missing in their rows"
+            )
+    return notes
 
 
 def _as_given(name: str, given: TableInput, source: Source, mapped: Mapping[str, str]) -> Source:
@@ -135,19 +162,29 @@ def _numbers(
     return found
 
 
-def _reading(
-    db: duckdb.DuckDBPyConnection,
-    given: TableInput,
-    sources: Sequence[Source],
-    maps: Mapping[Path, Mapping[str, str]],
-) -> timestamps.Reading:
-    """How the timestamps of a table are written, by the first file that has some."""
-    for source in sources:
-        if column := maps[source.path].get("timestamp"):
-            text = f"SELECT {as_text(source.value(column))} AS t FROM {source.relation()}"
-            if found := run(db, f"SELECT t FROM ({text}) WHERE t IS NOT NULL LIMIT 1000", source.path):
-                return timestamps.reading([str(row[0]) for row in found], given.timestamp_unit)
-    return timestamps.reading([], given.timestamp_unit)
+_SAMPLE = 1000  # timestamps of a file whose form is that of all
+
+
+def _timestamps(
+    db: duckdb.DuckDBPyConnection, name: str, given: TableInput, source: Source, column: str
+) -> timestamps.Timestamps:
+    """How the timestamps of a file are written, by its first ones.
+
+    Raises:
+        DataRefused: none of them is credible when it is read so.
+    """
+    value, place = source.value(column), f"{name}: {source.path}, column '{column}'"
+    text = f"SELECT {as_text(value)} AS t FROM {source.relation()}"
+    rows = run(db, f"SELECT t FROM ({text}) WHERE t IS NOT NULL LIMIT {_SAMPLE}", source.path)
+    sample = [str(row[0]) for row in rows]
+    letters = given.timestamp_format if value.type not in timestamps.INSTANTS else None
+    how = timestamps.Timestamps(time_forms.reading(sample, given.timestamp_unit), letters, given.timezone)
+    if doubt := misread.doubt(sample, how):
+        read = timestamps.micros(value, how, place)
+        credible = f"{read} BETWEEN {doubt.credible.first} AND {doubt.credible.last}"
+        if not run(db, f"SELECT 1 FROM {source.relation()} WHERE {credible} LIMIT 1", source.path):
+            raise DataRefused(f"{place}: {doubt.sentence}")
+    return how
 
 
 OWN = "own:"
@@ -166,8 +203,9 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
 
     Columns that are kept under the site's names begin with `OWN`. Timestamps are microseconds. Columns whose names end
     in `?` check what is taken for granted: `user_id?` has the ids that are no integers, `user_id unfit?` the values
-    that are no ids, `available?` the texts that are neither yes nor no, `line?` the lines of a JSON file that are no
-    object; `object?` says whether a line is one, and `begins?` whether a row is the first of one in the file.
+    that are no ids, `timestamp?` the texts that are not read, or not as a credible time, `available?` those that are
+    neither yes nor no, `line?` the lines of a JSON file that are no object; `object?` says whether a line is one, and
+    `begins?` whether a row is the first of one in the file.
     """
     mapped = {ours: source.value(theirs) for ours, theirs in table.maps[source.path].items()}
     parsed: dict[str, str] = {}  # computed first and once; the columns refer to them as "name!"
@@ -178,8 +216,11 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         found[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict)
         if unfit := ids.unfit(mapped[key]):
             found[f"{key} unfit?"] = unfit
-    if table.reading:
-        parsed["timestamp"] = timestamps.micros(mapped.get("timestamp", _NOTHING), table.reading, where(table, source))
+    given, time = _time_as_given(mapped.get("timestamp", _NOTHING))
+    if table.times:
+        how = table.times.get(source.path, _NEVER)
+        parsed["timestamp"] = timestamps.micros(time, how, where(table, source))
+        found |= _doubtful_times(table, time)
     for ours in (*schema.REQUIRED[table.name], *table.optional):
         value = mapped.get(ours, _NOTHING)
         if ours == "rating":
@@ -191,7 +232,7 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         if ours not in found:
             unread = f"{ours}?" if ours in schema.FLAGS else f"{ours}_text"
             found[ours] = quoted(f"{ours}!")
-            found[unread] = schema.unread(value, ours, nulls=ours != "timestamp")
+            found.setdefault(unread, schema.unread(value, ours, nulls=ours != "timestamp"))
     for column, kind in table.others.items():
         theirs = table.maps[source.path].get(column, column)
         found[OWN + column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
@@ -201,7 +242,22 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         found |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}
     inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])
     outer = ", ".join(f"{sql} AS out{place}" for place, sql in enumerate(found.values()))
-    return Query(f"SELECT {outer} FROM (SELECT {inner} FROM {source.relation()})", tuple(found))
+    return Query(f"SELECT {outer} FROM (SELECT {inner} FROM (SELECT {given} FROM {source.relation()}))", tuple(found))
+
+
+def _time_as_given(value: Value) -> tuple[str, Value]:
+    """What to select from a file so that the text of a timestamp is there once, as it is looked at often; and that."""
+    if value.type not in (TEXT, JSON, "VARCHAR"):
+        return "*", value
+    name = quoted("timestamp as given!")
+    return f"*, {as_text(value)} AS {name}", Value(name, "VARCHAR")
+
+
+def _doubtful_times(table: Table, value: Value) -> dict[str, str]:
+    """The texts of timestamps that may be misread; interactions keep them, as validation refuses just these."""
+    time, (first, last) = quoted("timestamp!"), table.credible
+    text = f"CASE WHEN {time} IS NULL OR {time} NOT BETWEEN {first} AND {last} THEN {as_text(value)} END"
+    return {"timestamp?": text} | ({"timestamp_text": text} if table.name == "interactions" else {})
 
 
 def where(table: Table, source: Source, ours: str = "timestamp") -> str:

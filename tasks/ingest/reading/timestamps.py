@@ -1,31 +1,27 @@
 """Timestamps as SQL: any of the ways to write an instant, as int64 microseconds since 1970 in UTC.
 
 Text without a zone, naive timestamps and dates are in the session's time zone, which the caller sets; the machine's
-own plays no part. Text goes by way of TIMESTAMPTZ: a cast to TIMESTAMP would drop an offset without a word.
+own plays no part. A local time that occurs twice, when clocks are set back, is the later one; one that does not occur,
+when they are set forward, is read with the offset before. Text goes by way of TIMESTAMPTZ: a cast to TIMESTAMP would
+drop an offset without a word. That cast knows names of zones, too, and takes BST for Bangladesh: it is never given one
+that is not UTC or of the kind `Europe/Berlin`.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import NamedTuple
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading.inputs import TimestampUnit
 from tasks.ingest.reading.sources import JSON, TEXT, Value, as_text
+from tasks.ingest.reading.time_forms import COMPACT, PER_SECOND, SECONDS_BELOW, TOO_SMALL_TO_TELL, Reading, Unit
+from tasks.ingest.reading.zones import UTC_NAMES
+from tasks.store.duckdb import literal
 
-Unit = Literal["s", "ms", "us", "ns"]
-PER_SECOND: dict[Unit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-# Epoch seconds stay under 1e11 until the year 5138, and milliseconds are above it since 1973; each unit has its
-# thousandfold range. Smaller numbers (zero for "unknown", say) are too small to tell: they take the column's unit.
-_SECONDS_BELOW = 10**11
-_TOO_SMALL_TO_TELL = 10**8
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999  # 0001-01-01 to 9999-12-31, in microseconds
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
-_INSTANTS = (
+INSTANTS = (
     "DATE",
     "TIMESTAMP",
     "TIMESTAMP_S",
@@ -36,46 +32,103 @@ _INSTANTS = (
 )
 
 
+class Credible(NamedTuple):
+    """The first and the last instant, in µs since 1970, that a timestamp of interactions can mean."""
+
+    first: int
+    last: int
+
+
+CREDIBLE = Credible(631_152_000_000_000, _LATEST)  # since 1990
+
+
 @dataclass(frozen=True)
-class Reading:
-    """How a timestamp column is read: as numbers in `unit`, or as written dates and times (None)."""
+class Timestamps:
+    """How a file's timestamps are read: their form, strptime's letters if it is by those, and the table's zone."""
 
-    unit: Unit | None
-    guessed: bool
-    example: str = ""
-
-
-def reading(samples: list[str], unit: TimestampUnit) -> Reading:
-    """The reading that most of some non-null values suggest; numbers by magnitude, unless the unit is given."""
-    if unit != "auto":
-        return Reading(unit, False, next((text for text in samples if _NUMBER.fullmatch(text)), ""))
-    numbers = [text for text in samples if _NUMBER.fullmatch(text)]
-    if not numbers or len(numbers) < len(samples) / 2:
-        return Reading(None, guessed=True)
-    units = Counter(found for text in numbers if (found := _unit_of(text)))
-    unit_found: Unit = units.most_common(1)[0][0] if units else "s"
-    return Reading(unit_found, True, next((t for t in numbers if _unit_of(t) == unit_found), numbers[0]))
+    reading: Reading
+    format: str | None
+    zone: str
 
 
-def micros(value: Value, how: Reading, where: str) -> str:
+def micros(value: Value, how: Timestamps, where: str) -> str:
     """Microseconds since 1970 (BIGINT), NULL where the value is missing or cannot be read.
 
     Raises:
         DataRefused: they are 32-bit floats, which hold today's epoch seconds only to the nearest 128.
     """
     x = value.sql
-    if value.type in _INSTANTS:
+    if value.type in INSTANTS:
         exact = f"CAST({x} AS TIMESTAMP)" if value.type.startswith("TIMESTAMP_") else x
         return _bounded(f"epoch_us(CAST({exact} AS TIMESTAMPTZ))")
+    text = as_text(value)
+    if how.format is not None:
+        if "%z" in how.format:  # which is digits; JavaScript adds the zone's name in brackets
+            text = rf"regexp_replace(regexp_replace({text}, '\s*\([^)]*\)$', ''), '(?i)(GMT|UTC|Z)$', '+0000')"
+        return _bounded(f"epoch_us(CAST(try_strptime({text}, {literal(how.format)}) AS TIMESTAMPTZ))")
     if value.type in ("FLOAT", "HALF_FLOAT"):
         raise DataRefused(
             f"{where}: the timestamps are 32-bit floats, which are only exact to some two minutes; store them as int64."
         )
-    text = as_text(value)
-    if how.unit is None and value.type in (TEXT, JSON, "VARCHAR"):
-        spaced = rf"TRY_CAST(regexp_replace(trim({text}), '\s+([+-]\d)', '\1') AS TIMESTAMPTZ)"
-        return _bounded(f"epoch_us(COALESCE(TRY_CAST({text} AS TIMESTAMPTZ), {spaced}))")
-    unit = how.unit or "s"
+    reading = how.reading
+    if reading.form == "compact":
+        return _bounded(f"epoch_us(CAST({_compact(text)} AS TIMESTAMPTZ))")
+    if reading.form == "iso" and value.type in (TEXT, JSON, "VARCHAR"):
+        return _bounded(_iso(text, how.zone))
+    return _epoch(value, text, reading)
+
+
+def show(micros_since_1970: int) -> str:
+    """An instant for a message, such as `2018-09-24 14:27:30 UTC`."""
+    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros_since_1970):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _compact(text: str) -> str:
+    cases = " ".join(f"WHEN {digits} THEN try_strptime({text}, '{letters}')" for digits, letters in COMPACT.items())
+    return f"CASE strlen({text}) {cases} END"
+
+
+_PARTS = (
+    r"^(\d{4})[-/](\d{1,2})[-/](\d{1,2})"
+    r"(?:[Tt_ ]\s*(\d{1,2})(?::(\d{1,2})?(?::(\d{1,2})?(?:[.,](\d+))?)?)?)?"
+    r"\s*((?i:z|utc|gmt)|[+-]\d{2}(?::?\d{2})?|[A-Za-z]+(?:/[A-Za-z0-9_+-]+)+)?"
+    r"(?:\[[A-Za-z0-9_/+-]+\])?$"  # Java writes the zone after the offset, which is all that is needed
+)
+_COMPACT_PARTS = r"^(\d{4})(\d{2})(\d{2})[Tt ](\d{2})(\d{2})(\d{2})?"
+
+
+def _iso(text: str, zone: str) -> str:
+    """Text that may have the name of a zone is taken apart; one can only stand after a second blank."""
+    naive = "TIMESTAMP" if zone in UTC_NAMES else "TIMESTAMPTZ"  # the former is read in half of the time
+    return f"""CASE
+        WHEN NOT contains({text}, ' ') THEN COALESCE(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)), {_parts(text)})
+        WHEN {text} LIKE '____-__-__ __:__:__'
+            THEN COALESCE(epoch_us(TRY_CAST({text} AS {naive})), {_parts(text)})
+        WHEN NOT contains(substr({text}, 12), ' ') OR ends_with({text}, ' UTC')
+            THEN COALESCE(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)), {_parts(text)})
+        ELSE {_parts(text)} END"""
+
+
+def _parts(text: str) -> str:
+    """An ISO text by its parts: slower than a cast, and for what that cannot read or must not see.
+
+    A second 60 is the first of the next minute.
+    """
+    split = f"regexp_replace(trim({text}), '{_COMPACT_PARTS}', '\\1-\\2-\\3T\\4:\\5:\\6')"
+    names = "['y', 'month', 'd', 'h', 'm', 's', 'fraction', 'zone']"
+    zone = """CASE WHEN p.zone = '' THEN '' WHEN upper(p.zone) IN ('Z', 'UTC', 'GMT') THEN 'Z'
+        WHEN starts_with(lower(p.zone), 'systemv') THEN NULL WHEN contains(p.zone, '/') THEN ' ' || p.zone
+        WHEN p.m = '' AND NOT (p.h = '' AND contains(p.zone, ':')) THEN NULL ELSE p.zone END"""
+    clock = """CASE WHEN p.h = '' THEN '00' ELSE p.h END || ':' || CASE WHEN p.m = '' THEN '00' ELSE p.m END || ':'
+        || CASE p.s WHEN '' THEN '00' WHEN '60' THEN '59' ELSE p.s END
+        || CASE WHEN p.fraction = '' THEN '' ELSE '.' || p.fraction END"""
+    instant = f"TRY_CAST(p.y || '-' || p.month || '-' || p.d || ' ' || {clock} || {zone} AS TIMESTAMPTZ)"
+    leap = "CASE WHEN p.s = '60' THEN 1000000 ELSE 0 END"
+    return f"list_transform([regexp_extract({split}, '{_PARTS}', {names})], lambda p: epoch_us({instant}) + {leap})[1]"
+
+
+def _epoch(value: Value, text: str, how: Reading) -> str:
+    x, unit = value.sql, how.unit or "s"
     if value.type in _INTEGERS:
         return _from_integer(f"TRY_CAST({x} AS BIGINT)", unit, how.guessed)
     if value.type == "DOUBLE":
@@ -95,33 +148,6 @@ def micros(value: Value, how: Reading, where: str) -> str:
     return f"CASE WHEN {plain} THEN {whole} ELSE {either} END"
 
 
-def refuse_mixed_units(unread: list[str], how: Reading, where: str) -> None:
-    """Raise DataRefused if one of some unreadable values is a timestamp in another unit than its column's."""
-    if how.unit is None or not how.guessed:
-        return
-    for text in unread:
-        if _NUMBER.fullmatch(text) and (other := _unit_of(text)) not in (None, how.unit):
-            raise DataRefused(
-                f"{where}: the timestamps mix units: '{how.example}' looks like {_NAMES[how.unit]} and '{text}' like "
-                f"{_NAMES[other]} since 1970; write the column in one unit, or name it with timestamp_unit."
-            )
-
-
-_NAMES: dict[Unit | None, str] = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-
-
-def show(micros_since_1970: int) -> str:
-    """An instant for a message, such as `2018-09-24 14:27:30 UTC`."""
-    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros_since_1970):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _unit_of(number: str) -> Unit | None:
-    size = abs(float(number))
-    if not _TOO_SMALL_TO_TELL <= size < 2**63:
-        return None
-    return next((unit for unit, per_second in PER_SECOND.items() if size < _SECONDS_BELOW * per_second), None)
-
-
 def _from_integer(x: str, unit: Unit, guessed: bool) -> str:
     scaled = f"{x} * {10**6 // PER_SECOND[unit]}" if unit != "ns" else f"{x} // 1000"
     return f"CASE WHEN {_in_range(x, unit, guessed)} THEN {scaled} END"
@@ -133,12 +159,12 @@ def _in_range(x: str, unit: Unit, guessed: bool) -> str:
     low, high = max(low, 1 - 2**63), min(high, 2**63 - 1)
     if not guessed:
         return f"{x} BETWEEN {low} AND {high}"
-    high = min(_SECONDS_BELOW * per_second - 1, high)
+    high = min(SECONDS_BELOW * per_second - 1, high)
     inside = f"{x} BETWEEN {max(low, -high)} AND {high}"
     if unit == "s":
         return inside
-    least = _SECONDS_BELOW * per_second // 1000
-    small = _TOO_SMALL_TO_TELL - 1
+    least = SECONDS_BELOW * per_second // 1000
+    small = TOO_SMALL_TO_TELL - 1
     return f"{inside} AND ({x} NOT BETWEEN {1 - least} AND {least - 1} OR {x} BETWEEN {-small} AND {small})"
 
 

@@ -33,8 +33,9 @@ from tests.tasks.raw import HEADER, ingest
          "interactions: all 2 rows of {path} are at or after the cutoff 2024-01-01 00:00:00 UTC (oldest 2025-01-01 "
          "00:00:00 UTC, newest 2025-03-01 10:00:00 UTC); choose a later night, for example --date 2025-03-02."),
         ("mixed.csv", (HEADER + "1,2,1600000000\n1,2,1600000000000\n").encode(), DataRefused,
-         "interactions: {path}, column 'timestamp': the timestamps mix units: '1600000000' looks like seconds and "
-         "'1600000000000' like milliseconds since 1970; write the column in one unit, or name it with timestamp_unit."),
+         "interactions: {path}, column 'timestamp', line 3: the timestamps mix units: '1600000000' looks like "
+         "seconds and '1600000000000' like milliseconds since 1970; write the column in one unit, or name it with "
+         "timestamp_unit."),
         ("array.json", b'[{"user_id": 1},\n{"user_id": 2},\n]', DataRefused,
          "{path} cannot be read (Invalid Input Error: Malformed JSON in file \"{path}\", at byte 1 in record/value 4: "
          "input length is 0); it may be damaged or cut short: write it again."),

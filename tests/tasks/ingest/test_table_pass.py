@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gzip
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tests.tasks.raw import CSV, column, ingest, write
+from tasks.ingest.stage import write_raw
+from tests.tasks.raw import CSV, NOW, column, ingest, log_of, write
 
 
 def test_rows_at_the_cutoff_are_left_out_but_impossible_ones_stay_for_validation(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_rows_at_the_cutoff_are_left_out_but_impossible_ones_stay_for_validation
     tags = write(tmp_path / "tags.csv", "item_id,tag,timestamp\n2,old,2023-01-01\n2,new,2024-01-01\n2,far,2031-01-01\n")
     summary, out = ingest(tmp_path, Inputs(interactions=log, tags=tags))
     assert column(out, "source_row") == [2, 5, 6]
-    assert column(out, "timestamp_text") == [None, None, "soon"]
+    assert column(out, "timestamp_text") == [None, "2031-01-01", "soon"]
     assert (summary["rows"], summary["after_cutoff"], summary["unreadable_timestamps"]) == (3, 2, 1)
     assert summary["newest"] == "2023-12-31T23:59:59.999999+00:00"
     assert column(out, "tag", "tags") == ["old"]
@@ -56,3 +57,12 @@ def test_values_may_run_over_several_lines(tmp_path: Path) -> None:
     assert column(out, "text", "items") == ["a\n\n\nb", "c\r\nd", "e"]
     assert summary["tables"]["items"] == {"rows": 3, "after_cutoff": 0, "rejects": 0, "blank_lines": 1}
     assert summary["notes"] == ["items: 4 lines of items.csv are inside quoted values that run over several lines"]
+
+
+def test_timestamps_that_validation_will_refuse_keep_their_text(tmp_path: Path) -> None:
+    times = ["2015-12-31T23:59:59Z", "2016-01-01", "2024-01-03", "2024-01-03T00:00:01+00:00", "soon"]
+    log = log_of(tmp_path, times)
+    (tmp_path / "raw").mkdir()
+    cutoff = datetime(2024, 1, 5, tzinfo=UTC)
+    write_raw(Inputs(interactions=log), cutoff, NOW, tmp_path / "raw", earliest=date(2016, 1, 1))
+    assert column(tmp_path / "raw", "timestamp_text") == [times[0], None, None, *times[3:]]

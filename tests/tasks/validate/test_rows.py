@@ -41,8 +41,6 @@ from tests.tasks.validated import CATALOGUE, KNOWN, LENIENT, NOW, RATED, STAMP, 
         ({"rating": [5.1]}, RATED, "ExpectColumnValuesToBeBetween: rating is not a number from 0.5 to 5"),
         ({"rating": [float("inf")]}, LENIENT, "ExpectColumnValuesToBeBetween: rating is not a number"),
         ({"rating": [float("nan")]}, LENIENT, "ExpectColumnValuesToBeBetween: rating is not a number"),
-        ({"event": [None]}, LENIENT, "ExpectColumnValuesToNotBeNull: event is missing"),
-        ({"event": [" "]}, LENIENT, "ExpectColumnValuesToNotBeNull: event is missing"),
         ({"item_id": [50]}, KNOWN, "ExpectColumnValuesToBeInSet: item_id is not in the items table"),
     ],
 )
@@ -64,6 +62,7 @@ def test_an_interaction_that_breaks_a_rule_is_quarantined_and_the_others_stay(
     "changed",
     [
         {"rating": [None]},
+        {"event": [None]},
         {"timestamp": [NOW + timedelta(hours=23)]},
         {"timestamp": [datetime(1990, 1, 1, tzinfo=UTC)]},
         {"item_id": [50]},

@@ -264,7 +264,10 @@ def test_what_folders_are_called_are_columns(tmp_path: Path, form: str) -> None:
 
 def test_the_names_of_other_folders_are_no_columns(tmp_path: Path) -> None:
     (tmp_path / "event=x").mkdir()
-    write(tmp_path / "event=x" / "a.parquet", parquet(pa.table({"user_id": [1], "item_id": [1], "timestamp": [1]})))
+    write(
+        tmp_path / "event=x" / "a.parquet",
+        parquet(pa.table({"user_id": [1], "item_id": [1], "timestamp": ["2023-01-01"]})),
+    )
     _, out = ingest(tmp_path / "event=x", TableInput(path=str(tmp_path / "event=x" / "a.parquet")))
     assert "event" not in read(out).schema.names
 

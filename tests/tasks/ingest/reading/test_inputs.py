@@ -10,8 +10,34 @@ from tasks.ingest.reading.inputs import TableInput
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ValueError, match="Extra inputs are not permitted"):
         TableInput.model_validate({"path": "x", "colour": "red"})
-    with pytest.raises(ValueError, match="unknown time zone 'Mars'"):
-        TableInput(path="x", timezone="Mars")
+
+
+@pytest.mark.parametrize(
+    "zone", ["Mars", "posixrules", "localtime", "Factory", "EST", "MST", "EST5EDT", "GMT+5", "PRC", "posix/Asia/Tokyo"]
+)
+def test_a_zone_that_may_mean_another_is_refused(zone: str) -> None:
+    with pytest.raises(ValueError, match=r"unknown or has more than one meaning; give UTC, or an area and a city"):
+        TableInput(path="x", timezone=zone)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "GMT", "Europe/Kyiv", "America/Argentina/Salta", "Etc/GMT+5", "US/Eastern"])
+def test_a_zone_with_an_area_is_taken(zone: str) -> None:
+    assert TableInput(path="x", timezone=zone).timezone == zone
+
+
+@pytest.mark.parametrize(
+    ("letters", "why"),
+    [
+        ("%d.%m.%Y %Z", "%Z would have to guess what"),
+        ("%d.%m.%Y %Q", "'%Q' is no letter of a timestamp_format"),
+        ("%H:%M", "'%H:%M' names no whole day; give year, month and day"),
+        ("%d.%m.", "names no whole day"),
+        ("%d.%m.%Y %I:%M", "%I, the hour from 1 to 12, and %p, AM or PM, go together"),
+    ],
+)
+def test_a_timestamp_format_that_leaves_something_open_is_refused(letters: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        TableInput(path="x", timestamp_format=letters)
 
 
 @pytest.mark.parametrize(

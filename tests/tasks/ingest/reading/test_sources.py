@@ -82,7 +82,8 @@ def test_the_same_rows_come_from_every_format(tmp_path: Path, name: str, content
 @pytest.mark.parametrize("damage", ["cut", "rewritten", "text"])
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "log.parquet"
-    pq.write_table(pa.table({"user_id": range(10**5), "item_id": range(10**5), "timestamp": range(10**5)}), path)
+    times = range(1_600_000_000, 1_600_100_000)
+    pq.write_table(pa.table({"user_id": range(10**5), "item_id": range(10**5), "timestamp": times}), path)
     whole = path.read_bytes()
     middle = len(whole) // 2
     path.write_bytes({

@@ -7,11 +7,46 @@ from pathlib import Path
 import pytest
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading.inputs import Inputs
-from tests.tasks.raw import CSV, ingest, write
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tests.tasks.raw import CSV, HEADER, column, ingest, read, write
 
 
 def test_a_flag_that_is_neither_yes_nor_no_is_refused(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", "item_id,available\n1,yes\n2,perhaps\n")
     with pytest.raises(DataRefused, match=r"items.csv, column 'available', row 3: 'perhaps' is neither yes nor no"):
         ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+
+
+def test_a_column_that_a_file_lacks_is_missing_in_its_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    write(folder / "2026-01.csv", "user_id,item_id,timestamp\n1,2,2023-01-01\n1,3,2023-01-02\n")
+    write(folder / "2026-02.csv", "user_id,item_id,timestamp,what\n1,4,2023-02-01,view\n1,5,2023-02-02,\n")
+    log = TableInput(path=str(folder), columns={"event": "what"})
+    items = tmp_path / "items"
+    items.mkdir()
+    write(items / "a.csv", "item_id,title,price\n1,One,5\n")
+    write(items / "b.jsonl", '{"item_id": 2, "color": "red"}\n')
+    summary, out = ingest(tmp_path, Inputs(interactions=log, items=TableInput(path=str(items))))
+    assert column(out, "event") == [None, None, "view", None]
+    assert read(out, "items").select(["title", "price", "color"]).to_pylist() == [
+        {"title": "One", "price": 5, "color": None},
+        {"title": None, "price": None, "color": "red"},
+    ]
+    assert {
+        "interactions: 1 of 2 files have no column 'event', such as 2026-01.csv; it is missing in their rows",
+        "interactions: 3 rows name no event, and weigh 1, the default",
+        "items: 1 of 2 files have no column 'price', such as b.jsonl; it is missing in their rows",
+        "items: 1 of 2 files have no column 'color', such as a.csv; it is missing in their rows",
+    } <= set(summary["notes"])
+
+
+def test_a_mapped_column_must_be_in_a_file_and_a_required_one_in_each(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    write(folder / "a.csv", HEADER + "1,2,2023-01-01\n")
+    with pytest.raises(DataRefused, match=r"a.csv has no column 'what' \(for event\)"):
+        ingest(tmp_path, TableInput(path=str(folder), columns={"event": "what"}))
+    write(folder / "b.csv", "user_id,item_id\n1,2\n")
+    with pytest.raises(DataRefused, match=r"b.csv has no column 'timestamp'"):
+        ingest(tmp_path, TableInput(path=str(folder)))

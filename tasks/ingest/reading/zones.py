@@ -1,0 +1,39 @@
+"""Names of time zones: which say one thing only. Any other is refused, never guessed.
+
+`BST` is in London, in Bangladesh and on Bougainville; `EST` is half of a year in New York and the whole of one in
+Panama; the sign of `GMT+5` means one thing to POSIX and the other to everyone else.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, available_timezones
+
+UTC_NAMES = ("UTC", "GMT")  # as written in settings; in values also in lower case, and `Z`
+
+
+def is_zone(name: str, *, any_case: bool = False) -> bool:
+    """Whether a name is UTC, GMT or one of the IANA database that has an area, such as `Europe/Berlin`.
+
+    `any_case`: as in values, where capitals do not count, and where Z is one.
+    """
+    if any_case:
+        return name.upper() in (*UTC_NAMES, "Z") or near(name).lower() == name.lower()
+    if "/" not in name or name.startswith(("posix/", "right/")):
+        return name in UTC_NAMES
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def near(name: str) -> str:
+    """A zone that a misspelt name may stand for, or an example of one."""
+    known = {zone.lower(): zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")}
+    place = {zone.lower().rsplit("/", 1)[1]: zone for zone in known.values()}
+    wanted = name.strip().lower().replace(" ", "_")
+    if found := known.get(wanted) or place.get(wanted):
+        return found
+    likely = get_close_matches(wanted, known, n=1, cutoff=0.8)
+    return known[likely[0]] if likely else "Europe/London"
