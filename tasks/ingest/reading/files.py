@@ -25,6 +25,7 @@ DOCUMENT = "a document by its name"
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _DELIMITERS = (",", "\t", ";", "|", "^", "\x01")  # of lines that look like rows
 _LINES = 20  # that are looked at
+_VERSIONS = {"_delta_log": "Delta", ".hoodie": "Hudi"}  # folders that tell which files of a table are valid
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -194,10 +195,24 @@ def _walk(name: str, folder: Path, seen: set[str]) -> Iterator[Path]:
     except OSError as error:
         raise ConfigError(f"{name}: the folder '{folder}' cannot be listed ({error.strerror}).") from None
     for entry in entries:
+        if entry.name in _VERSIONS and _is_folder(entry):
+            _refuse_stale(name, folder, entry.name)
         if _is_folder(entry):
             yield from _walk(name, Path(entry.path), seen)
         else:
             yield Path(entry.path)
+
+
+def _refuse_stale(name: str, folder: Path, log: str) -> None:
+    """Raise ConfigError where a folder keeps files of earlier versions of its table, whose rows are no longer valid."""
+    changes = sorted((folder / log).glob("*.json"))
+    checkpoints = any((folder / log).glob("*.checkpoint*"))
+    if log == "_delta_log" and not checkpoints and not any(b'"remove"' in file.read_bytes() for file in changes):
+        return
+    raise ConfigError(
+        f"{name}: '{folder}' is a {_VERSIONS[log]} table, and its folder may also hold rows that were deleted "
+        "or replaced; write its current rows as Parquet and give that folder."
+    )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

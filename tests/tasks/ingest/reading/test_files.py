@@ -297,3 +297,18 @@ def test_a_file_of_another_table_in_the_folder_is_named_with_a_way_out(tmp_path:
     )
     _, out = ingest(tmp_path, TableInput(path=str(folder / "ratings*")))
     assert column(out, "user_id") == [1, 1, 2, 2]
+
+
+def test_a_folder_with_earlier_versions_of_its_table_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    (folder / "_delta_log").mkdir(parents=True)
+    write(folder / "part-0.csv", rows(1))
+    write(folder / "_delta_log" / "0.json", '{"add": {"path": "part-0.csv"}}\n')
+    table = TableInput(path=str(folder))
+    assert resolve("interactions", table) == [folder / "part-0.csv"]
+    write(folder / "_delta_log" / "1.json", '{"remove": {"path": "part-0.csv"}}\n')
+    with pytest.raises(ConfigError, match="is a Delta table, and its folder may also hold rows that were deleted or"):
+        find("interactions", table)
+    (folder / "_delta_log").rename(folder / ".hoodie")
+    with pytest.raises(ConfigError, match="is a Hudi table"):
+        find("interactions", table)
