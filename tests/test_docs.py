@@ -22,6 +22,7 @@ from flows.settings.site import NightConfig
 from recmodels import registry
 from recmodels.data.dataset import Dataset
 from recmodels.published.schema import contract
+from tasks.ingest.reading.presets.catalog import PRESETS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -84,6 +85,14 @@ def test_the_reference_has_every_parameter_of_a_model() -> None:
         ]
         assert missing == [], name
     assert "a whole number of at least 1" in section(page, "`als`")
+
+
+def test_the_reference_has_every_file_of_a_preset() -> None:
+    page = reference.presets()
+    for name, preset in PRESETS.items():
+        text = section(page, f"`{name}`")
+        files = [one for layout in preset.layouts for file in layout.files for one in file.names]
+        assert [one for one in (preset.home, preset.terms, *files) if one not in text] == [], name
 
 
 def test_every_setting_is_described() -> None:

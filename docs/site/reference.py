@@ -1,4 +1,4 @@
-"""The reference pages, made from the code: settings, models, commands, and the columns of an export."""
+"""The reference pages, made from the code: settings, models, commands, presets, and the columns of an export."""
 
 import inspect
 import json
@@ -177,6 +177,34 @@ def _option(option: Any, context: Any) -> list[str] | None:
     return [f"`{record[0]}`", record[1]] if record else None
 
 
+def presets() -> str:
+    """Every public data set that is read by name."""
+    from flows.cli.presets import commands, rows, weights
+    from tasks.ingest.reading.presets.catalog import PRESETS
+
+    pages = [
+        "# Presets\n",
+        "Public data sets whose files are read as they are downloaded: `--preset NAME --interactions FOLDER`, the "
+        "folder with the files or the one around it. What the configuration says itself wins. Files may be packed "
+        "(`.gz` and others). `nightrec presets` prints the same.\n",
+    ]
+    for name, preset in PRESETS.items():
+        pages += [f"## `{name}`\n", f"{_escaped(preset.title)}. From {preset.home}; terms: {preset.terms}.\n"]
+        pages.append(
+            _markdown(
+                ["release", "table", "file", "columns"],
+                [[layout, table, f"`{files}`", text] for layout, table, files, text in rows(preset)],
+            )
+        )
+        if preset.notes:
+            pages.append("\n".join(f"- {_escaped(note)}" for note in preset.notes) + "\n")
+        if lines := commands(preset):
+            pages.append("```\n" + "\n".join(lines) + "\n```\n")
+        if preset.weights:
+            pages.append(f"Suggested weights: `event_weights = {weights(preset)}` under `[prepare]`.\n")
+    return "\n".join(pages)
+
+
 def export() -> str:
     """Every column of the published tables."""
     from recmodels.published.schema import contract
@@ -212,5 +240,6 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/settings.md": settings,
     "reference/models.md": models,
     "reference/commands.md": commands,
+    "reference/presets.md": presets,
     "reference/export.md": export,
 }

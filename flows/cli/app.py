@@ -12,6 +12,7 @@ from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
 from flows.cli.operate import deploy, serve, worker
+from flows.cli.presets import presets
 from flows.cli.site import demo, init
 from flows.operate.server import quiet_prefect
 from recmodels.errors import NightrecError
@@ -50,7 +51,7 @@ def main() -> None:
 for command in (
     run, validate, backfill, status, report,
     recs, verify, diff, rollback, pin, unpin, forget, mirror, sink,
-    models, tune, init, demo, serve, deploy, worker,
+    models, tune, init, presets, demo, serve, deploy, worker,
 ):  # fmt: skip
     nightrec.add_command(command)
 

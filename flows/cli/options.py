@@ -71,7 +71,9 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--columns", type=Mapping(), help="Your names of the columns of --interactions.")
     @click.option("--item-columns", type=Mapping(), help="The same for --items.")
     @click.option("--user-columns", type=Mapping(), help="The same for --users.")
-    @click.option("--preset", metavar="NAME", help="Known layout of the inputs: movielens or amazon.")
+    @click.option(
+        "--preset", metavar="NAME", help="Public data set that the inputs are: `nightrec presets` lists them."
+    )
     @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
     @click.option("--fresh", is_flag=True, help="Do everything again, even what is done.")
     @store_option

@@ -20,7 +20,7 @@ from tasks.compare.settings import GateSettings
 from tasks.export.settings import ExportSettings
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.reading.inputs import Inputs
-from tasks.ingest.reading.presets import apply
+from tasks.ingest.reading.presets.apply import apply
 from tasks.prepare.settings import PrepareSettings
 from tasks.publish.settings import MirrorSettings, RetentionSettings
 from tasks.publish.sinks.settings import SinkSettings
@@ -79,7 +79,9 @@ class NightConfig(BaseModel):
     )
     store: Path = Field(default=Path("store"), description="The site's folder: nights, exports, history.")
     timezone: str = Field(default="UTC", description="The zone in which a night's date begins at 00:00.")
-    preset: str | None = Field(default=None, description="Known layout of the inputs: movielens or amazon.")
+    preset: str | None = Field(
+        default=None, description="Public data set that the inputs are; `nightrec presets` lists them."
+    )
     inputs: Inputs | None = Field(default=None, description="The site's tables; the demo site where there are none.")
     validation: ValidationSettings = ValidationSettings()
     prepare: PrepareSettings = PrepareSettings()
@@ -136,7 +138,8 @@ class NightConfig(BaseModel):
         Raises:
             ConfigError: there is a table but no interactions, or column names for a table that is not there.
         """
-        inputs = {name: table.model_dump() for name, table in self.inputs.tables().items()} if self.inputs else {}
+        there = self.inputs.tables() if self.inputs else {}
+        inputs = {name: table.model_dump(exclude_unset=True) for name, table in there.items()}
         for name, (path, columns) in tables.items():
             if path is not None:
                 inputs[name] = {"path": path}

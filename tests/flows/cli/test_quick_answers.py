@@ -44,6 +44,8 @@ ANSWERS: dict[str, tuple[list[str], str]] = {
     "verify": (["verify"], f"{RUN_DATE}: "),
     "diff": (["diff", "2026-03-30", str(RUN_DATE)], "Users: 5 in both"),
     "models": (["models"], "ease (linear)"),
+    "presets": (["presets"], "retailrocket: "),
+    "a preset explained": (["presets", "mind"], "--prepare MINDsmall_train"),
     "a model explained": (["models", "als"], "als (factors)"),
     "init": (["init", "new.toml"], "Wrote new.toml"),
 }

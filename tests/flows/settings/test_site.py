@@ -59,6 +59,14 @@ def test_the_command_line_goes_before_the_file(here: Path) -> None:
     assert replaced.inputs.items.path == "items.csv"
 
 
+def test_a_preset_in_the_file_keeps_its_settings_beside_options(here: Path) -> None:
+    (here / "ml").mkdir()
+    (here / "ml" / "ratings.dat").write_text("1::10::5::978300760\n")
+    (here / "nightrec.toml").write_text('preset = "movielens"\n[inputs.interactions]\npath = "ml"\n')
+    tables = load(None).with_inputs({"interactions": (None, None)}, None).tables()
+    assert tables is not None and tables.interactions.delimiter == "::"
+
+
 def test_a_column_mapping_needs_its_table(here: Path) -> None:
     tables: dict[str, Any] = {"interactions": ("log.csv", None), "items": (None, {"item_id": "sku"})}
     with pytest.raises(ConfigError, match="items"):

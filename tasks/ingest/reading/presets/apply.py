@@ -1,0 +1,167 @@
+"""A preset applied to what the configuration says, which wins wherever it says something itself."""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from recmodels.errors import ConfigError, DataRefused
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.reading.packing import chunks, head, inner_name
+from tasks.ingest.reading.presets.catalog import preset_of
+from tasks.ingest.reading.presets.layouts import PREPARED, DataFile, Preset
+
+_FIRST_LINE = 1 << 12
+
+
+def apply(name: str, inputs: Inputs) -> Inputs:
+    """The inputs with what a preset knows; a folder is replaced by its files, and adds the tables it has.
+
+    The files may be in the folder or in one of its folders, as archives leave them.
+
+    Raises:
+        ConfigError: the name is unknown, or a folder has no interactions, or several files of them.
+        DataRefused: the data set cannot be read as it is.
+    """
+    preset = preset_of(name)
+    tables = inputs.tables()
+    folder = Path(inputs.interactions.path).expanduser()
+    if folder.is_dir():
+        for table, path in _tables(preset, folder).items():
+            if table == "interactions" or table not in tables:
+                tables[table] = _with(tables.get(table), {"path": path})
+    return Inputs(**{table: _configured(preset, table, given) for table, given in tables.items()})
+
+
+def files_named(folder: Path, file: DataFile) -> list[Path]:
+    """The files of a folder that are such files, an unpacked one before its packed copy."""
+    named: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: (inner_name(path) != path.name.lower(), path.name)):
+        if _is_named(path, file) and path.is_file() and inner_name(path) not in named and _begins(path, file):
+            named[inner_name(path)] = path
+    return list(named.values())
+
+
+def places(folder: Path) -> list[Path]:
+    """A folder and the folders in it."""
+    return [folder, *sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")]
+
+
+def none_of(preset: Preset, folder: Path, names: Sequence[str]) -> ConfigError:
+    """That a folder has none of the files that a preset looks for."""
+    there = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    return ConfigError(
+        f"The folder '{folder}' has none of the files of the preset {preset.name} ({', '.join(names)}), and nor have "
+        f"the folders in it (there is {there}); name the folder that has them, or the file itself. "
+        f"`nightrec presets {preset.name}` explains."
+    )
+
+
+def _tables(preset: Preset, folder: Path) -> dict[str, str]:
+    """The paths of the tables in a folder, or in the one of its folders that has interactions."""
+    for among in ([folder], places(folder)[1:]):
+        found = {place: tables for place in among if "interactions" in (tables := _here(preset, place))}
+        if len(found) > 1:
+            several = ", ".join(place.name for place in found)
+            raise ConfigError(f"The folder '{folder}' has several folders of {preset.name} ({several}); name one.")
+        if found:
+            return next(iter(found.values()))
+    raise none_of(
+        preset, folder, list(dict.fromkeys(name for one in preset.files("interactions") for name in one.names))
+    )
+
+
+def _here(preset: Preset, folder: Path) -> dict[str, str]:
+    """The paths of the tables in this folder: prepared ones, and those of the first layout that has interactions."""
+    prepared = {
+        table: str(path) for table in Inputs.model_fields if (path := folder / PREPARED.format(table=table)).is_file()
+    }
+    for layout in preset.layouts:
+        found: dict[str, str] = {}
+        for file in layout.files:
+            if file.table not in found and (paths := files_named(folder, file)):
+                found[file.table] = _path(file, folder, paths)
+        if "interactions" in found:
+            return found | prepared
+    return prepared
+
+
+def _path(file: DataFile, folder: Path, paths: list[Path]) -> str:
+    if len(paths) == 1 or file.refused:
+        return str(paths[0])
+    if file.table == "interactions":
+        several = ", ".join(path.name for path in paths[:4])
+        raise ConfigError(f"The folder '{folder}' has several files of interactions ({several}); name one of them.")
+    return f"{glob.escape(str(folder))}/{file.names[0]}*"
+
+
+def _configured(preset: Preset, table: str, given: TableInput) -> TableInput:
+    """A table with the settings and columns of its file, where it does not have its own."""
+    path = Path(given.path).expanduser()
+    if not path.exists():
+        path = Path(next(iter(sorted(glob.glob(str(path)))), given.path))  # noqa: PTH207  as for a table's own glob
+    if path.name == PREPARED.format(table=table):
+        return given
+    file = _file_of(preset, table, path)
+    if file.refused:
+        raise DataRefused(f"{table}: {given.path} {file.refused}.")
+    settings = {key: value for key, value in file.settings.items() if key not in given.model_fields_set}
+    if "encoding" not in given.model_fields_set and (encoding := _encoding(path, file.encodings)):
+        settings["encoding"] = encoding
+    return _with(given, settings | {"columns": dict(file.columns) | given.columns})
+
+
+def _file_of(preset: Preset, table: str, path: Path) -> DataFile:
+    """What a file is: by its name, else by the ending of its name; else only the names of columns are known."""
+    known = preset.files(table)
+    for file in known:
+        if _is_named(path, file) and _begins(path, file):
+            return file
+    for file in known:
+        ending = Path(file.names[0]).suffix
+        if not file.refused and inner_name(path).endswith(ending) and _begins(path, file):
+            return file
+    columns = next((file.columns for file in known if file.columns), {})
+    return DataFile(table, (), columns)
+
+
+def _is_named(path: Path, file: DataFile) -> bool:
+    name = inner_name(path)
+
+    def among(patterns: Sequence[str]) -> bool:
+        return any(fnmatchcase(name, pattern.lower()) for pattern in patterns)
+
+    return among(file.names) and not among(file.unlike)
+
+
+def _begins(path: Path, file: DataFile) -> bool:
+    if not file.begins:
+        return True
+    if not path.is_file():
+        return False
+    return re.match(file.begins, head(path, _FIRST_LINE).removeprefix(codecs.BOM_UTF8).decode("latin-1")) is not None
+
+
+def _encoding(path: Path, encodings: Sequence[str]) -> str | None:
+    """The first encoding in which a whole file can be read."""
+    if not path.is_file():
+        return None
+    for encoding in encodings:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            for chunk in chunks(path):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return None
+
+
+def _with(given: TableInput | None, settings: dict[str, Any]) -> TableInput:
+    return TableInput(**({} if given is None else given.model_dump(exclude_unset=True)) | settings)
