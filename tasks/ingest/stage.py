@@ -25,6 +25,7 @@ from tasks.ingest.reading import ids, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.files import input_fingerprint, refuse_changed
 from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.reading.packing import look
 from tasks.ingest.reading.sources import run
 from tasks.ingest.reading.tables import Table, open_table
 from tasks.ingest.reading.textfiles import count_lines
@@ -96,10 +97,11 @@ def write_raw(
     while True:
         try:
             return _write(inputs, cutoff, now, earliest, out, uneven, memory_limit, threads)
-        except Unreadable as error:  # DuckDB cannot read a file whose lines end now in \n, now in \r\n
-            if error.path in uneven or not count_lines(error.path).mixed:
+        except Unreadable as error:  # of lines that end now in \n, now in \r\n, or oddly packed
+            path = error.path
+            if path in uneven or not (count_lines(path).mixed or look(path, 1)[1]):
                 raise
-            uneven.add(error.path)
+            uneven.add(path)
 
 
 def _write(
