@@ -125,9 +125,15 @@ class NightConfig(BaseModel):
         return datetime.now(UTC).astimezone(ZoneInfo(self.timezone)).date()
 
     def tables(self) -> Inputs | None:
-        """The inputs as they are read, the preset applied; None for the demo site."""
-        if self.inputs is None or self.preset is None:
+        """The inputs as they are read, the preset applied; None for the demo site.
+
+        Raises:
+            ConfigError: the preset does not fit the inputs, or there are none.
+        """
+        if self.preset is None:
             return self.inputs
+        if self.inputs is None:
+            raise ConfigError(f"The preset {self.preset} has no files to read: name their folder with --interactions.")
         return apply(self.preset, self.inputs)
 
     def with_inputs(

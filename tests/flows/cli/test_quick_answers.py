@@ -26,6 +26,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "model": (["run", "--models", "eese"], "did you mean 'ease'?"),
     "forced model": (["run", "--force-model", "eese"], "eese was chosen to be published, and there is no such model"),
     "preset": (["run", "--interactions", "log.csv", "--preset", "movielense"], "movielens"),
+    "preset alone": (["run", "--preset", "movielens"], "The preset movielens has no files to read"),
     "setting": (["run", "--config", "setting.toml"], "unknown key exports; did you mean export?"),
     "value": (["run", "--config", "value.toml"], "export.k = 0"),
     "model to explain": (["models", "eese"], "did you mean 'ease'?"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import glob
 import re
+import shlex
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -41,7 +42,7 @@ def apply(name: str, inputs: Inputs) -> Inputs:
 def files_named(folder: Path, file: DataFile) -> list[Path]:
     """The files of a folder that are such files, an unpacked one before its packed copy."""
     named: dict[str, Path] = {}
-    for path in sorted(folder.iterdir(), key=lambda path: (inner_name(path) != path.name.lower(), path.name)):
+    for path in sorted(entries(folder), key=lambda path: (inner_name(path) != path.name.lower(), path.name)):
         if _is_named(path, file) and path.is_file() and inner_name(path) not in named and _begins(path, file):
             named[inner_name(path)] = path
     return list(named.values())
@@ -49,12 +50,36 @@ def files_named(folder: Path, file: DataFile) -> list[Path]:
 
 def places(folder: Path) -> list[Path]:
     """A folder and the folders in it."""
-    return [folder, *sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")]
+    return [folder, *sorted(path for path in entries(folder) if path.is_dir() and path.name[0] not in "._")]
+
+
+def entries(folder: Path) -> list[Path]:
+    """What is in a folder.
+
+    Raises:
+        ConfigError: it cannot be listed.
+    """
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise ConfigError(f"The folder '{folder}' cannot be listed ({error.strerror}); name another one.") from None
+
+
+def the_one(preset: Preset, folder: Path, found: Sequence[Path]) -> Path:
+    """Of the folders that have the files of a preset the outer one, or the only one in it.
+
+    Raises:
+        ConfigError: there are several.
+    """
+    if found[0] != folder and len(found) > 1:
+        several = ", ".join(place.name for place in found)
+        raise ConfigError(f"The folder '{folder}' has several folders of {preset.name} ({several}); name one.")
+    return found[0]
 
 
 def none_of(preset: Preset, folder: Path, names: Sequence[str]) -> ConfigError:
     """That a folder has none of the files that a preset looks for."""
-    there = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    there = ", ".join(sorted(path.name for path in entries(folder))[:8]) or "nothing"
     return ConfigError(
         f"The folder '{folder}' has none of the files of the preset {preset.name} ({', '.join(names)}), and nor have "
         f"the folders in it (there is {there}); name the folder that has them, or the file itself. "
@@ -64,13 +89,9 @@ def none_of(preset: Preset, folder: Path, names: Sequence[str]) -> ConfigError:
 
 def _tables(preset: Preset, folder: Path) -> dict[str, str]:
     """The paths of the tables in a folder, or in the one of its folders that has interactions."""
-    for among in ([folder], places(folder)[1:]):
-        found = {place: tables for place in among if "interactions" in (tables := _here(preset, place))}
-        if len(found) > 1:
-            several = ", ".join(place.name for place in found)
-            raise ConfigError(f"The folder '{folder}' has several folders of {preset.name} ({several}); name one.")
-        if found:
-            return next(iter(found.values()))
+    found = {place: tables for place in places(folder) if "interactions" in (tables := _here(preset, place))}
+    if found:
+        return found[the_one(preset, folder, list(found))]
     raise none_of(
         preset, folder, list(dict.fromkeys(name for one in preset.files("interactions") for name in one.names))
     )
@@ -78,9 +99,7 @@ def _tables(preset: Preset, folder: Path) -> dict[str, str]:
 
 def _here(preset: Preset, folder: Path) -> dict[str, str]:
     """The paths of the tables in this folder: prepared ones, and those of the first layout that has interactions."""
-    prepared = {
-        table: str(path) for table in Inputs.model_fields if (path := folder / PREPARED.format(table=table)).is_file()
-    }
+    prepared = _prepared(preset, folder)
     for layout in preset.layouts:
         found: dict[str, str] = {}
         for file in layout.files:
@@ -89,6 +108,25 @@ def _here(preset: Preset, folder: Path) -> dict[str, str]:
         if "interactions" in found:
             return found | prepared
     return prepared
+
+
+def _prepared(preset: Preset, folder: Path) -> dict[str, str]:
+    """The tables in this folder that were made of its files.
+
+    Raises:
+        ConfigError: a file is newer than the table that was made of it.
+    """
+    found = {}
+    for one in preset.preparations:
+        if (path := folder / PREPARED.format(table=one.table)).is_file():
+            for file in (file for name in one.needs for file in files_named(folder, DataFile(one.table, (name,)))):
+                if file.stat().st_mtime_ns > path.stat().st_mtime_ns:
+                    raise ConfigError(
+                        f"{path} was made of an earlier {file.name}; make it again: "
+                        f"nightrec presets {preset.name} --prepare {shlex.quote(str(folder))}"
+                    )
+            found[one.table] = str(path)
+    return found
 
 
 def _path(file: DataFile, folder: Path, paths: list[Path]) -> str:
@@ -111,7 +149,7 @@ def _configured(preset: Preset, table: str, given: TableInput) -> TableInput:
     if file.refused:
         raise DataRefused(f"{table}: {given.path} {file.refused}.")
     settings = {key: value for key, value in file.settings.items() if key not in given.model_fields_set}
-    if "encoding" not in given.model_fields_set and (encoding := _encoding(path, file.encodings)):
+    if "encoding" not in given.model_fields_set and (encoding := encoding_among(path, file.encodings)):
         settings["encoding"] = encoding
     return _with(given, settings | {"columns": dict(file.columns) | given.columns})
 
@@ -147,7 +185,7 @@ def _begins(path: Path, file: DataFile) -> bool:
     return re.match(file.begins, head(path, _FIRST_LINE).removeprefix(codecs.BOM_UTF8).decode("latin-1")) is not None
 
 
-def _encoding(path: Path, encodings: Sequence[str]) -> str | None:
+def encoding_among(path: Path, encodings: Sequence[str]) -> str | None:
     """The first encoding in which a whole file can be read."""
     if not path.is_file():
         return None

@@ -44,8 +44,8 @@ class DataFile:
 class Preparation:
     """How files that no setting can describe become a table: by `sql`.
 
-    `$0`, `$1` … in it are lists of the files that match the patterns of `needs`, as UTF-8. `literals`: their lines are
-    Python literals, which are made JSON lines first.
+    `$0`, `$1` … in it are lists of the files that match the patterns of `needs`, as UTF-8, which of `encodings` they
+    have being tried. `literals`: their lines are Python literals, which are made JSON lines first.
     """
 
     table: str
@@ -53,7 +53,7 @@ class Preparation:
     sql: str
     about: str
     literals: bool = False
-    encoding: str = "utf-8"
+    encodings: tuple[str, ...] = ("utf-8",)
 
 
 @dataclass(frozen=True)

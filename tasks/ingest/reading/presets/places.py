@@ -87,7 +87,7 @@ FOURSQUARE = Preset(
             "SELECT user_id, venue AS item_id, strptime(time, '%a %b %d %H:%M:%S %z %Y') AS timestamp "
             f"FROM {_ROWS_OF_FOURSQUARE}",
             "a check-in is an event",
-            encoding="latin-1",
+            encodings=("utf-8", "latin-1"),
         ),
         Preparation(
             "items",
@@ -95,7 +95,7 @@ FOURSQUARE = Preset(
             "SELECT venue AS item_id, min(category) AS category, avg(latitude) AS latitude, avg(longitude) AS "
             f"longitude FROM {_ROWS_OF_FOURSQUARE} GROUP BY venue ORDER BY venue",
             "the category and the place of each venue",
-            encoding="latin-1",
+            encodings=("utf-8", "latin-1"),
         ),
     ),
 )

@@ -12,7 +12,7 @@ import duckdb
 
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading.packing import chunks, look
-from tasks.ingest.reading.presets.apply import files_named, none_of, places
+from tasks.ingest.reading.presets.apply import encoding_among, files_named, none_of, places, the_one
 from tasks.ingest.reading.presets.layouts import LITERAL, PREPARED, DataFile, Preparation, Preset
 from tasks.ingest.reading.textfiles import write_copy
 from tasks.store.duckdb import connect, file_literal, literal
@@ -29,15 +29,15 @@ def prepare(preset: Preset, folder: Path) -> list[tuple[str, Path, int]]:
         raise ConfigError(f"The files of {preset.name} are read as they are; there is nothing to prepare.")
     if not folder.is_dir():
         raise ConfigError(f"There is no folder '{folder}'; name the folder with the files of {preset.name}.")
-    for place in places(folder):
-        made = [
-            (one.table, path, _make(one, files, path))
-            for one in preset.preparations
-            if (files := _files(one, place)) and (path := place / PREPARED.format(table=one.table))
-        ]
-        if made:
-            return made
-    raise none_of(preset, folder, [name for one in preset.preparations for name in one.needs])
+    found = [place for place in places(folder) if any(_files(one, place) for one in preset.preparations)]
+    if not found:
+        raise none_of(preset, folder, [name for one in preset.preparations for name in one.needs])
+    place = the_one(preset, folder, found)
+    return [
+        (one.table, path, _make(one, files, path))
+        for one in preset.preparations
+        if (files := _files(one, place)) and (path := place / PREPARED.format(table=one.table))
+    ]
 
 
 def _files(one: Preparation, place: Path) -> list[list[Path]]:
@@ -77,8 +77,9 @@ def _plain(one: Preparation, file: Path, copy: Path) -> Path:
         with copy.open("w", encoding="utf-8") as out:
             out.writelines(_json_lines(file))
         return copy
-    if look(file, 1)[1] or one.encoding != "utf-8":
-        write_copy(file, one.encoding, copy)
+    encoding = encoding_among(file, one.encodings) or one.encodings[0]
+    if look(file, 1)[1] or encoding != "utf-8":
+        write_copy(file, encoding, copy)
         return copy
     return file
 

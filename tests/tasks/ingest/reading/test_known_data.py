@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -399,6 +400,30 @@ def test_several_categories_are_not_guessed_among(tmp_path: Path) -> None:
     lay(tmp_path, {"Books.jsonl": "{}", "Toys.jsonl": "{}", "meta_Books.jsonl": "{}"})
     with pytest.raises(ConfigError, match=r"several files of interactions \(Books.jsonl, Toys.jsonl\); name one"):
         apply("amazon", Inputs(interactions=TableInput(path=str(tmp_path))))
+
+
+def test_a_table_that_was_made_of_an_earlier_file_is_not_taken(tmp_path: Path) -> None:
+    lay(tmp_path, {"behaviors.tsv": "1\tU1\t11/11/2019 9:05:58 AM\t\tN1-1\n"})
+    ((_, made, _),) = prepare(preset_of("mind"), tmp_path)
+    os.utime(made, (1, 1))
+    with pytest.raises(
+        ConfigError, match=r"was made of an earlier behaviors.tsv; make it again: nightrec presets mind"
+    ):
+        apply("mind", Inputs(interactions=TableInput(path=str(tmp_path))))
+
+
+def test_several_folders_are_not_prepared_together(tmp_path: Path) -> None:
+    line = "1\tU1\t11/11/2019 9:05:58 AM\t\tN1-1\n"
+    lay(tmp_path, {f"MINDsmall_{part}/behaviors.tsv": line for part in ("dev", "train")})
+    with pytest.raises(ConfigError, match=r"several folders of mind \(MINDsmall_dev, MINDsmall_train\); name one"):
+        prepare(preset_of("mind"), tmp_path)
+
+
+@pytest.mark.parametrize(("preset", "name"), [("movielens", "u.data"), ("gowalla", "loc-gowalla_totalCheckins.txt")])
+def test_a_file_may_be_named_itself(tmp_path: Path, preset: str, name: str) -> None:
+    text = {"u.data": ML_100K["u.data"], "loc-gowalla_totalCheckins.txt": "0\t2010-10-19T23:55:27Z\t3.5\t-9.1\t2\n"}
+    lay(tmp_path, {name: text[name]})
+    assert rows(tmp_path / name, preset)[0]["item_id"] in (242, 2)
 
 
 def test_settings_of_the_configuration_win(tmp_path: Path) -> None:
