@@ -1,4 +1,4 @@
-"""The reference pages, made from the code: settings, models, commands, presets, and the columns of an export."""
+"""The reference pages, made from the code: settings, inputs, models, commands, presets, the columns of an export."""
 
 import inspect
 import json
@@ -6,6 +6,9 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from docs.site.inputs import inputs
+from docs.site.tables import markdown
 
 os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 
@@ -42,7 +45,7 @@ def _sections(prefix: str, schema: Json, known: Json, title: str, seen: dict[str
             [f"`{name}`", _kind(about, known), _default(about), about.get("description", "")]
             for name, about in plain.items()
         ]
-        yield _markdown(["key", "value", "default", "meaning"], rows)
+        yield markdown(["key", "value", "default", "meaning"], rows)
     for name, found in tables.items():
         many = "additionalProperties" in schema["properties"][name]
         path = f"{prefix}{name}.NAME" if many else f"{prefix}{name}"
@@ -105,7 +108,7 @@ def models() -> str:
             [f"`{one.name}`", one.legal, _written(one.default), _searched(one), one.doc] for one in parameters_of(kind)
         ]
         pages += [f"## `{name}`\n", _needs(kind), _prose(inspect.cleandoc(kind.__doc__ or "")) + "\n"]
-        pages.append(_markdown(["parameter", "value", "default", "searched by `tune`", "meaning"], rows))
+        pages.append(markdown(["parameter", "value", "default", "searched by `tune`", "meaning"], rows))
     return "\n".join(pages)
 
 
@@ -168,7 +171,7 @@ def commands() -> str:
         pages += [f"## `nightrec {name}`\n", inspect.cleandoc(command.help or "") + "\n", f"```\n{usage}\n```\n"]
         rows = [_option(option, context) for option in command.params if not getattr(option, "hidden", False)]
         if options := [row for row in rows if row]:
-            pages.append(_markdown(["option", "meaning"], options))
+            pages.append(markdown(["option", "meaning"], options))
     return "\n".join(pages)
 
 
@@ -191,7 +194,7 @@ def presets() -> str:
     for name, preset in PRESETS.items():
         pages += [f"## `{name}`\n", f"{_escaped(preset.title)}. From {preset.home}; terms: {preset.terms}.\n"]
         pages.append(
-            _markdown(
+            markdown(
                 ["release", "table", "file", "columns"],
                 [[layout, table, f"`{files}`", text] for layout, table, files, text in rows(preset)],
             )
@@ -225,19 +228,13 @@ def export() -> str:
         order = ", ".join(f"`{column}`" for column in table["sorted_by"])
         meaning = f"{table['meaning']} Sorted by {order}." if order else table["meaning"]
         pages += [f"## `{name}`\n", f"{meaning}\n"]
-        pages.append(_markdown(["column", "type", "may be null", "meaning"], rows))
+        pages.append(markdown(["column", "type", "may be null", "meaning"], rows))
     return "\n".join(pages)
-
-
-def _markdown(columns: list[str], rows: list[list[str]]) -> str:
-    """A table; what would end a cell is escaped."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    cells = [[" ".join(cell.replace("|", "\\|").replace("<", "&lt;").split()) for cell in line] for line in lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in cells) + "\n"
 
 
 PAGES: dict[str, Callable[[], str]] = {
     "reference/settings.md": settings,
+    "reference/inputs.md": inputs,
     "reference/models.md": models,
     "reference/commands.md": commands,
     "reference/presets.md": presets,

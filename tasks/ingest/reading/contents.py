@@ -86,12 +86,13 @@ MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Byte order marks, and the encodings they tell, the longer ones first."""
-_BY_NAME: dict[str, Format] = {
+BY_NAME: dict[str, Format] = {
     **{".csv": "csv", ".tsv": "csv", ".tab": "csv", ".psv": "csv"},
     **{".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"},
     **{".parquet": "parquet", ".pq": "parquet", ".parq": "parquet"},
 }
-ENDINGS = tuple(_BY_NAME)
+"""Endings of names, and the formats that they tell."""
+ENDINGS = tuple(BY_NAME)
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _unread_text(path: Path, text: str, table: TableInput) -> Kind | None:
         return _BINARY
     if table.format != "auto":
         return None
-    if _BY_NAME.get(extension(path)) == "parquet":
+    if BY_NAME.get(extension(path)) == "parquet":
         return _NAMED_PARQUET
     lower = begin.lstrip().lower()
     return next((kind for start, kind in _MARKUP.items() if lower.startswith(start)), None)
@@ -179,7 +180,7 @@ _IN_TEXT = "\t\n\r\v\f\x01\x1b\x1c\x1d\x1e\x1f"  # control characters that texts
 
 
 def _text_format(path: Path, text: str, table: TableInput) -> tuple[Format, Stored]:
-    by_name = _BY_NAME.get(extension(path)) if table.format == "auto" else table.format
+    by_name = BY_NAME.get(extension(path)) if table.format == "auto" else table.format
     text = text.lstrip()
     first = text.split("\n", 1)[0]
     if table.format != "csv":
