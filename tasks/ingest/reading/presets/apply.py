@@ -15,7 +15,7 @@ from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.packing import chunks, head, inner_name
 from tasks.ingest.reading.presets.catalog import preset_of
-from tasks.ingest.reading.presets.layouts import PREPARED, DataFile, Preset
+from tasks.ingest.reading.presets.layouts import PREPARED, DataFile, Layout, Preset
 
 _FIRST_LINE = 1 << 12
 
@@ -98,16 +98,29 @@ def _tables(preset: Preset, folder: Path) -> dict[str, str]:
 
 
 def _here(preset: Preset, folder: Path) -> dict[str, str]:
-    """The paths of the tables in this folder: prepared ones, and those of the first layout that has interactions."""
+    """The paths of the tables in this folder: prepared ones, and those of the layout that has its interactions here.
+
+    Raises:
+        ConfigError: there are several files of interactions.
+    """
     prepared = _prepared(preset, folder)
-    for layout in preset.layouts:
-        found: dict[str, str] = {}
-        for file in layout.files:
-            if file.table not in found and (paths := files_named(folder, file)):
-                found[file.table] = _path(file, folder, paths)
-        if "interactions" in found:
-            return found | prepared
-    return prepared
+    found = [tables for layout in preset.layouts if "interactions" in (tables := _of_layout(layout, folder))]
+    usable = [tables for tables in found if not tables["interactions"][0].refused]
+    logs = [path for tables in usable for path in tables["interactions"][1]]
+    if len(logs) > 1 and "interactions" not in prepared:
+        several = ", ".join(path.name for path in logs[:4])
+        raise ConfigError(f"The folder '{folder}' has several files of interactions ({several}); name one of them.")
+    tables = next(iter(usable or found), {})
+    return {table: _path(file, folder, paths) for table, (file, paths) in tables.items()} | prepared
+
+
+def _of_layout(layout: Layout, folder: Path) -> dict[str, tuple[DataFile, list[Path]]]:
+    """What this folder has of a layout, by table."""
+    found: dict[str, tuple[DataFile, list[Path]]] = {}
+    for file in layout.files:
+        if file.table not in found and (paths := files_named(folder, file)):
+            found[file.table] = (file, paths)
+    return found
 
 
 def _prepared(preset: Preset, folder: Path) -> dict[str, str]:
@@ -130,12 +143,7 @@ def _prepared(preset: Preset, folder: Path) -> dict[str, str]:
 
 
 def _path(file: DataFile, folder: Path, paths: list[Path]) -> str:
-    if len(paths) == 1 or file.refused:
-        return str(paths[0])
-    if file.table == "interactions":
-        several = ", ".join(path.name for path in paths[:4])
-        raise ConfigError(f"The folder '{folder}' has several files of interactions ({several}); name one of them.")
-    return f"{glob.escape(str(folder))}/{file.names[0]}*"
+    return str(paths[0]) if len(paths) == 1 or file.refused else f"{glob.escape(str(folder))}/{file.names[0]}*"
 
 
 def _configured(preset: Preset, table: str, given: TableInput) -> TableInput:

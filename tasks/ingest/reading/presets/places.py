@@ -64,31 +64,31 @@ FOURSQUARE = Preset(
     "Foursquare: check-ins in New York and Tokyo, 2012 to 2013",
     "https://sites.google.com/site/yangdingqi/home/foursquare-dataset",
     "research; cite the paper",
-    "dataset_tsmc2014",
+    "foursquare-nyc",
     (
         Layout(
             "NYC, TKY",
             (
-                DataFile(
+                headless(
                     "interactions",
-                    ("dataset_TSMC2014_???.txt",),
-                    refused="has times such as 'Tue Apr 03 18:00:09 +0000 2012', and the places beside the check-ins; "
-                    "make tables of it first: nightrec presets foursquare --prepare FOLDER",
+                    "dataset_TSMC2014_???.txt",
+                    (
+                        *("user_id", "item_id", "category_id", "category", "latitude", "longitude"),
+                        *("minutes", "timestamp"),
+                    ),
+                    "\t",
+                    ("utf-8", "latin-1"),
+                    timestamp_format="%a %b %d %H:%M:%S %z %Y",
                 ),
             ),
             "2013-02-17",
         ),
     ),
-    notes=("The files of both cities in one folder become one table; a place has one of its categories.",),
+    notes=(
+        "The archive has both cities, and each numbers its users from 1: put one of them into a folder of its own.",
+        "A catalogue needs --prepare, since the places stand beside the check-ins; a place has one category there.",
+    ),
     preparations=(
-        Preparation(
-            "interactions",
-            ("dataset_TSMC2014_???.txt",),
-            "SELECT user_id, venue AS item_id, strptime(time, '%a %b %d %H:%M:%S %z %Y') AS timestamp "
-            f"FROM {_ROWS_OF_FOURSQUARE}",
-            "a check-in is an event",
-            encodings=("utf-8", "latin-1"),
-        ),
         Preparation(
             "items",
             ("dataset_TSMC2014_???.txt",),

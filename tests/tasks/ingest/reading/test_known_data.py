@@ -314,7 +314,7 @@ def test_gowalla_and_brightkite(tmp_path: Path, name: str) -> None:
     assert rows(folder, "gowalla") == [{"user_id": 0, "item_id": 22847, "timestamp": at(2010, 10, 19, 23, 55, 27)}]
 
 
-def test_foursquare_is_prepared(tmp_path: Path) -> None:
+def test_foursquare_and_its_prepared_places(tmp_path: Path) -> None:
     line = "470\t49bbd6c0f964a520f4531fe3\t4bf58dd8d48988d127951735\tCafé\t40.719\t-74.002\t-240\t"
     folder = lay(
         tmp_path,
@@ -323,9 +323,9 @@ def test_foursquare_is_prepared(tmp_path: Path) -> None:
             "dataset_TSMC2014_readme.md": "x",
         },
     )
-    prepare(preset_of("foursquare"), folder)
     venue = "49bbd6c0f964a520f4531fe3"
-    assert rows(folder, "foursquare") == [{"user_id": "470", "item_id": venue, "timestamp": at(2012, 4, 3, 18, 0, 9)}]
+    assert rows(folder, "foursquare") == [{"user_id": 470, "item_id": venue, "timestamp": at(2012, 4, 3, 18, 0, 9)}]
+    prepare(preset_of("foursquare"), folder)
     assert only(rows(folder, "foursquare", "items")[0], "item_id", "category") == (venue, "Café")
 
 
@@ -396,10 +396,20 @@ def test_several_releases_below_a_folder_are_not_guessed_among(tmp_path: Path) -
         apply("movielens", Inputs(interactions=TableInput(path=str(tmp_path))))
 
 
-def test_several_categories_are_not_guessed_among(tmp_path: Path) -> None:
-    lay(tmp_path, {"Books.jsonl": "{}", "Toys.jsonl": "{}", "meta_Books.jsonl": "{}"})
-    with pytest.raises(ConfigError, match=r"several files of interactions \(Books.jsonl, Toys.jsonl\); name one"):
-        apply("amazon", Inputs(interactions=TableInput(path=str(tmp_path))))
+SEVERAL: dict[str, dict[str, str | bytes]] = {
+    "amazon": {"Books.jsonl": "{}", "Toys.jsonl": "{}", "meta_Books.jsonl": "{}"},
+    "foursquare": {"dataset_TSMC2014_NYC.txt": "x", "dataset_TSMC2014_TKY.txt": "x"},
+    "gowalla": {"loc-gowalla_totalCheckins.txt": "x", "loc-brightkite_totalCheckins.txt.gz": "x"},
+    "movielens": {"ratings.csv": "x", "u.data": "x"},
+}
+
+
+@pytest.mark.parametrize("preset", SEVERAL)
+def test_several_logs_in_a_folder_are_not_guessed_among(tmp_path: Path, preset: str) -> None:
+    first, second, *_ = SEVERAL[preset]
+    lay(tmp_path, SEVERAL[preset])
+    with pytest.raises(ConfigError, match=rf"several files of interactions \({first}, {second}\); name one"):
+        apply(preset, Inputs(interactions=TableInput(path=str(tmp_path))))
 
 
 def test_a_table_that_was_made_of_an_earlier_file_is_not_taken(tmp_path: Path) -> None:
