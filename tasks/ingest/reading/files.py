@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,22 +15,12 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from recmodels.errors import ConfigError, DataRefused
-from tasks.ingest.reading.contents import ENDINGS, contents
+from tasks.ingest.reading.contents import ENDINGS
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tasks.ingest.reading.packing import DOCUMENTS, beside_the_data, extension
+from tasks.ingest.reading.left_out import HIDDEN, KINDS, by_contents, by_name, refuse_undecodable
 
-HIDDEN = "its name, or that of its folder, begins with '.' or '_'"
-DOCUMENT = "a document by its name"
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-_DELIMITERS = (",", "\t", ";", "|", "^", "\x01")  # of lines that look like rows
-_LINES = 20  # that are looked at
 _VERSIONS = {"_delta_log": "Delta", ".hoodie": "Hudi"}  # folders that tell which files of a table are valid
-_KINDS = {
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 @dataclass(frozen=True)
@@ -93,11 +82,11 @@ def find(name: str, table: TableInput) -> Files:
                 f"give a folder with {', '.join(ENDINGS)} files (also .gz), or name the file itself."
             )
         return found
-    if kind := _KINDS.get(stat.S_IFMT(mode)):
+    if kind := KINDS.get(stat.S_IFMT(mode)):
         raise ConfigError(
             f"{name}: '{table.path}' is {kind}, and a night reads its inputs more than once; write them to a file."
         )
-    _refuse_undecodable(name, path)
+    refuse_undecodable(name, path)
     return Files([File(path)])
 
 
@@ -232,73 +221,14 @@ def _sorted(name: str, table: TableInput, root: Path, found: Iterable[Path], pat
         inside = path.relative_to(root).parts
         if path.is_symlink() and (same := real.setdefault(os.path.realpath(path), path)) != path:
             skipped.append(Skipped(path, f"a link to {same.name}, which is read itself"))
-        elif reason := _by_name(inside, pattern) or _by_contents(name, path, table):
+        elif reason := by_name(inside, pattern) or by_contents(name, path, table):
             skipped.append(Skipped(path, reason))
         else:
             read.append(File(path, _partition(inside)))
     return Files(read, skipped)
 
 
-def _by_name(inside: Sequence[str], pattern: Path | None) -> str | None:
-    """Why a file is left out by its name, unless the pattern asks for such names."""
-    asked = pattern.parts[-len(inside) :] if pattern else ()
-    for mark in "._":
-        if any(part.startswith(mark) for part in inside) and not any(part.startswith(mark) for part in asked):
-            return HIDDEN
-    if pattern and pattern.name.lower().endswith(DOCUMENTS["endings"]):
-        return None
-    return DOCUMENT if beside_the_data(inside[-1:]) and not inside[-1].startswith((".", "_")) else None
-
-
-def _by_contents(name: str, path: Path, table: TableInput) -> str | None:
-    """Why a file is left out by what it is; a name that ends as those of data is always read, or refused."""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        if not path.is_symlink():
-            return f"it cannot be opened: {error.strerror}"
-        why = f"a link to '{path.readlink()}', which is not there"
-        raise ConfigError(f"{name}: '{path}' is {why}; remove it, or leave it out with a glob.") from None
-    if kind := _KINDS.get(stat.S_IFMT(mode)):
-        return kind
-    _refuse_undecodable(name, path)
-    if extension(path) in ENDINGS or not path.stat().st_size:
-        return None
-    found = contents(path, table)
-    if found.unread:
-        return found.unread.what
-    if found.format == "csv" and not _rows(found.text, table):
-        return "its lines do not look like the rows of a table"
-    return None
-
-
-def _rows(text: str, table: TableInput) -> bool:
-    """Whether a text looks like a table: its first line has a name that is looked for, or its lines equal commas."""
-    lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[: _LINES + 1] if line.strip()]
-    if not lines:
-        return False
-    names = {"user_id", "item_id", *(table.header or ())}
-    for theirs in table.columns.values():
-        names.update([theirs] if isinstance(theirs, str) else theirs)
-    if any(name in lines[0] for name in names):
-        return True
-    whole = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
-    for delimiter in [table.delimiter] if table.delimiter else _DELIMITERS:
-        count, lines_with = Counter(line.count(delimiter) for line in whole).most_common(1)[0]
-        if count >= (1 if len(whole) > 1 else 2) and lines_with >= 0.7 * len(whole):
-            return True
-    return "::" in lines[0]
-
-
 def _partition(inside: Sequence[str]) -> dict[str, str | None]:
     """The columns that folders give by their names, as Hive and Spark write them: `dt=2026-01-01`."""
     pairs = [part.split("=", 1) for part in inside[:-1] if "=" in part.strip("=")]
     return {unquote(key): None if value == _NO_VALUE else unquote(value) for key, value in pairs if key}
-
-
-def _refuse_undecodable(name: str, path: Path) -> None:
-    """Raise ConfigError where a name is not UTF-8: no record could name the file."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise ConfigError(f"{name}: the name of the file {os.fsencode(path)!r} is not UTF-8; rename it.") from None

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pytest
 
 from recmodels.errors import ConfigError, DataRefused
-from tasks.ingest.reading.files import HIDDEN, check_inputs, find, input_fingerprint, refuse_changed, resolve
+from tasks.ingest.reading.files import check_inputs, find, input_fingerprint, refuse_changed, resolve
 from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.reading.left_out import HIDDEN
 from tests.tasks.packed import parquet, zipped
 from tests.tasks.raw import CSV, column, ingest, read, write
 
