@@ -104,25 +104,22 @@ def survey(db: duckdb.DuckDBPyConnection, source: Source, columns: Sequence[str]
             inner.append(f"{value.sql} AS {x}")
             parts += [f"count({x})", *["0"] * 5]
             continue
-        finite = f"{_is_short(x)} AND isfinite(TRY_CAST({x} AS DOUBLE))"
-        inner += [f"{as_text(value)} AS {x}", f"CASE WHEN {finite} THEN TRY_CAST({x} AS DOUBLE) END AS {number}"]
+        short = f"strlen({x}) <= {_LONGEST_NUMBER}"  # CASE, unlike AND, tests that first, which a fast scan needs
+        finite = f"isfinite(TRY_CAST({x} AS DOUBLE))"
+        inner += [f"{as_text(value)} AS {x}", f"CASE WHEN {short} THEN CASE WHEN {finite} THEN {x} END END AS {number}"]
         conditions = (
             f"{x} <> ''",
-            f"{number} IS NOT NULL AND CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) = {x}",
-            f"{number} IS NOT NULL AND {numbers.plain(x)}",
-            f"{number} IS NOT NULL AND {numbers.is_code(x)}",
-            f"{x} <> '' AND {_is_short(x)} AND {number} IS NULL AND {numbers.is_missing(x)}",
-            f"{number} IS NOT NULL OR {_is_short(x)} AND regexp_matches({x}, '[0-9]')",
+            f"CASE WHEN {number} IS NOT NULL THEN CAST(TRY_CAST({number} AS BIGINT) AS VARCHAR) = {number} END",
+            f"CASE WHEN {number} IS NOT NULL THEN {numbers.is_plain(number)} END",
+            f"CASE WHEN {number} IS NOT NULL THEN {numbers.is_code(number)} END",
+            f"CASE WHEN {number} IS NULL AND {short} AND {x} <> '' THEN {numbers.is_missing(x)} END",
+            f"CASE WHEN {number} IS NOT NULL THEN true WHEN {short} THEN regexp_matches({x}, '[0-9]') END",
         )
         parts += [f"count(*) FILTER (WHERE {condition})" for condition in conditions]
     rows = f"SELECT {', '.join(inner)} FROM {source.relation()}"
     (row,) = run(db, f"SELECT {', '.join(parts)} FROM ({rows})", source.path)
     typed, places = source.format != "csv", range(0, len(row), 6)
     return {column: Survey(types[column], typed, *row[at : at + 6]) for column, at in zip(columns, places, strict=True)}
-
-
-def _is_short(text: str) -> str:
-    return f"strlen({text}) <= {_LONGEST_NUMBER}"
 
 
 def could_be_numbers(surveys: Iterable[Survey]) -> bool:

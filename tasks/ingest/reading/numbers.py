@@ -29,17 +29,17 @@ _BLANK = r"[\s\x{00A0}\x{2009}\x{202F}]"
 _UNIT = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|{'|'.join(re.escape(word) for word in CURRENCIES)}|%)"
 _GROUPS = {"point": rf"(?:,|'|’|{_BLANK})", "comma": rf"(?:\.|'|’|{_BLANK})"}
 _DECIMAL = {"point": r"\.", "comma": ","}
-_PLAIN_CODE = r"^\s*[+-]?0[0-9]|_"  # leading zeros, and underscores, which DuckDB takes for separators
 
 
-def plain(text: str) -> str:
-    """SQL: whether a text is a finite number as programs write it, such as `7`, `-1.5` or `1e5`; codes are none."""
-    return f"isfinite(TRY_CAST({text} AS DOUBLE)) AND NOT regexp_matches({text}, '{_PLAIN_CODE}')"
+def is_plain(text: str) -> str:
+    """SQL: whether a text that can be cast to a number is no code: one with leading zeros or with underscores."""
+    return f"NOT {is_code(text)} AND NOT contains({text}, '_')"
 
 
 def is_code(text: str) -> str:
     """SQL: whether a text has a leading zero, as codes have and numbers do not."""
-    return rf"regexp_matches({text}, '^\s*[+-]?0[0-9]')"
+    zero = rf"regexp_matches({text}, '^\s*[+-]?0[0-9]')"
+    return f"(CASE WHEN ascii(ltrim({text}, ' +-')) = 48 THEN {zero} ELSE false END)"
 
 
 def is_missing(text: str) -> str:
@@ -62,7 +62,8 @@ def number(text: str, notation: Notation) -> str:
     written = f"CASE WHEN regexp_matches({text}, {pattern}) THEN {signed} END"
     if notation == "comma":
         return written
-    return f"CASE WHEN {plain(text)} THEN TRY_CAST({text} AS DOUBLE) ELSE {written} END"
+    finite = f"isfinite(TRY_CAST({text} AS DOUBLE)) AND {is_plain(text)}"
+    return f"CASE WHEN {finite} THEN TRY_CAST({text} AS DOUBLE) ELSE {written} END"
 
 
 def unit(text: str) -> str:

@@ -94,7 +94,7 @@ class Source:
         if self.format == "csv":
             return Value(f"c{position}", TEXT)
         if self.format == "jsonl":
-            return Value(f"NULLIF(CAST(v[{position + 1}] AS VARCHAR), 'null')", JSON)
+            return Value(f"c{position}", JSON)
         return Value(f"c{position}", self.columns[column])
 
     def relation(self) -> str:
@@ -125,7 +125,8 @@ class Source:
         keys = [key for key in self.columns if key not in self.partition]
         paths = ", ".join(literal(_pointer(key)) for key in keys)
         values = f"json_extract({OBJECT}, [{paths}])" if keys else "NULL"
-        return f"(SELECT line, {values} AS v FROM {_json_lines(self.readable)})"
+        each = "".join(f", NULLIF(CAST(v[{n + 1}] AS VARCHAR), 'null') AS c{n}" for n in range(len(keys)))
+        return f"(SELECT line, v{each} FROM (SELECT line, {values} AS v FROM {_json_lines(self.readable)}))"
 
 
 OBJECT = "CASE WHEN starts_with(ltrim(line), '{') AND json_valid(line) THEN line END"
