@@ -40,7 +40,7 @@ _CHECK_INS = ("user_id", "timestamp", "latitude", "longitude", "item_id")
 GOWALLA = Preset(
     "gowalla",
     "Gowalla and Brightkite: check-ins at places, 2008 to 2010 (SNAP)",
-    "https://snap.stanford.edu/data/loc-Gowalla.html",
+    "https://snap.stanford.edu/data/loc-gowalla.html",
     "unknown; cite the paper",
     "gowalla",
     (
