@@ -7,6 +7,8 @@ import gzip
 import json
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +20,8 @@ from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.left_out import HIDDEN
 from tests.tasks.packed import parquet, zipped
 from tests.tasks.raw import CSV, column, ingest, read, write
+
+NOBODY = 65534
 
 
 def test_a_folder_and_a_glob_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
@@ -136,13 +140,26 @@ def test_a_link_to_nothing_is_refused(tmp_path: Path, broken: str) -> None:
             find("interactions", TableInput(path=str(path)))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
-    log = write(tmp_path / "a", rows(1))
-    (tmp_path / "a").chmod(0)
-    for path in (log.path, str(tmp_path)):
+@pytest.fixture
+def as_nobody() -> Iterator[Path]:
+    """A folder of a user who is not root, who may read everything; the test runs as this user."""
+    with tempfile.TemporaryDirectory() as folder:
+        before = os.geteuid()
+        if before == 0:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(before)
+
+
+def test_a_file_that_may_not_be_read_is_refused(as_nobody: Path) -> None:
+    log = write(as_nobody / "a", rows(1))
+    (as_nobody / "a").chmod(0)
+    for path in (log.path, str(as_nobody)):
         with pytest.raises(DataRefused, match="a may not be read by this user; change its permissions"):
-            ingest(tmp_path, TableInput(path=path))
+            ingest(as_nobody, TableInput(path=path))
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
