@@ -16,7 +16,7 @@ TAG_OPTIONAL = {"timestamp": "timestamp"}
 
 def row_rules() -> list[Rule]:
     """The rules of an item. The frame has `item_id` and `occurrence`."""
-    return [present("item_id"), first_of_its_id("item_id")]
+    return [present("item_id"), first_of_its_id("item_id", "not available in any row is not available")]
 
 
 def table_rules(profile: Mapping[str, Any], settings: ValidationSettings) -> list[Rule]:

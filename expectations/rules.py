@@ -53,12 +53,15 @@ def present(column: str, says: str = "is missing", **more: Any) -> Rule:
     return row_rule("ExpectColumnValuesToNotBeNull", column, says, **more)
 
 
-def first_of_its_id(column: str) -> Rule:
-    """Every id stands in one row; the first is kept. `occurrence` is 2 in the later ones."""
+def first_of_its_id(column: str, prevails: str) -> Rule:
+    """Every id stands in one row; the first is kept. `occurrence` is 2 in the later ones.
+
+    `prevails`: what holds of the kept row if any of the others says it.
+    """
     return row_rule(
         "ExpectColumnValuesToBeBetween",
         column,
-        "stands in an earlier row already",
+        f"stands in an earlier row already, which is kept ({prevails})",
         bounds={"max_value": 1},
         checks="occurrence",
     )

@@ -14,7 +14,7 @@ OPTIONAL = {"opted_out": "truth"}
 
 def row_rules() -> list[Rule]:
     """The rules of a user. The frame has `user_id` and `occurrence`."""
-    return [present("user_id"), first_of_its_id("user_id")]
+    return [present("user_id"), first_of_its_id("user_id", "an opt-out of any row holds")]
 
 
 def table_rules(profile: Mapping[str, Any], settings: ValidationSettings) -> list[Rule]:

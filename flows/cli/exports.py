@@ -135,6 +135,12 @@ def forget(user_id: str, store: Path | None) -> None:
     folder = Store(the_store(store).absolute())
     with held(folder):
         line = remove(folder, user_id)
+    if not line["rows"]:
+        click.echo(
+            f"Nothing in {folder.root} is of this user: check how your tables write the id, of which only blanks at "
+            f"its ends do not matter. Reference: {line['reference']}"
+        )
+        return
     click.echo(
         f"{line['rows']:,} rows are gone from {len(line['exports'])} exports and {len(line['nights'])} nights. "
         f"Reference: {line['reference']}"

@@ -22,8 +22,8 @@ def read_log(valid: Path, settings: PrepareSettings) -> Log:
     table = pq.read_table(interactions, columns=columns)
     known_users, known_items = _known_ids(users, "user_id"), _known_ids(valid / "items.parquet", "item_id")
     if len(gone := opted_out_ids(users)):
-        table = table.filter(pc.invert(pc.is_in(table["user_id"], value_set=gone)))
-        known_users = known_users.filter(pc.invert(pc.is_in(known_users, value_set=gone)))
+        table = table.filter(pc.invert(are_among(table["user_id"], gone)))
+        known_users = known_users.filter(pc.invert(are_among(known_users, gone)))
     if not table.num_rows:
         raise DataRefused("No interactions remain: every user of the interactions has opted out (users.opted_out).")
     with ThreadPoolExecutor(2) as threads:
@@ -42,10 +42,18 @@ def read_log(valid: Path, settings: PrepareSettings) -> Log:
 
 
 def opted_out_ids(users: Path) -> pa.Array:
+    """The users of a table who have opted out."""
     if not users.exists() or "opted_out" not in pq.read_schema(users).names:
         return pa.array([])
     table = pq.read_table(users, columns=["user_id", "opted_out"])
     return table.filter(pc.fill_null(table["opted_out"], False))["user_id"].combine_chunks()
+
+
+def are_among(user_ids: pa.ChunkedArray | pa.Array, gone: pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Which of some ids are those of users who have `gone`: blanks at their ends do not bring a user back."""
+    if pa.types.is_integer(gone.type):
+        return pc.is_in(user_ids, value_set=gone)
+    return pc.is_in(pc.utf8_trim_whitespace(user_ids), value_set=pc.utf8_trim_whitespace(gone))
 
 
 def _known_ids(path: Path, column: str) -> pa.Array:

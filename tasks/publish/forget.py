@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,23 +39,46 @@ def forget(store: Store, user_id: str) -> Json:
     """
     if not user_id.strip():
         raise ConfigError("No user was named: `nightrec forget USER_ID`.")
+    exports, nights = Counter[str](), Counter[str]()
+    for written in _ways_of_writing(store, user_id):
+        exports += _rewrite_exports(store, written)
+        nights += Counter({str(night.run_date): _rewrite_night(night, written) for night in store.all_nights()})
+    line = {
+        "at": now_text(),
+        "reference": uuid.uuid4().hex,
+        "exports": sorted(exports),
+        "nights": sorted(nights),
+        "rows": exports.total() + nights.total(),
+    }
+    with (store.root / "forgotten.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
+    return line
+
+
+def _ways_of_writing(store: Store, user_id: str) -> list[str]:
+    """The id, and those in the store that differ from it only by blanks at their ends: they are the same person's."""
+    found = {user_id.strip()}
+    exports = [store.export(name) for name in whole_exports(store)]
+    for folder in (*exports, *(night.folder for night in store.all_nights())):
+        for path in folder.rglob("*.parquet"):
+            schema = pq.read_schema(path)
+            if "user_id" in schema.names and not pa.types.is_integer(schema.field("user_id").type):
+                ids = pq.read_table(path, columns=["user_id"])["user_id"].cast(pa.string())
+                same = pc.equal(pc.utf8_trim_whitespace(ids), user_id.strip())
+                found.update(pc.unique(ids.filter(pc.fill_null(same, False))).to_pylist())
+    return sorted(found)
+
+
+def _rewrite_exports(store: Store, user_id: str) -> Counter[str]:
+    """Remove a user's rows from all exports: export -> how many there were, of those that had some."""
     exports = [manifest for name in whole_exports(store) if (manifest := read_json(store.export_manifest(name)))]
     known_as = {manifest["export_id"]: _published_as(manifest, user_id) for manifest in exports}
     with switching(store):
         for folder in sorted(store.exports.glob(".forget-*")):
             apply(store, folder)
-        changed = [_rewrite_export(store, manifest, known_as[manifest["export_id"]]) for manifest in exports]
-    nights = {str(night.run_date): _rewrite_night(night, user_id) for night in store.all_nights()}
-    line = {
-        "at": now_text(),
-        "reference": uuid.uuid4().hex,
-        "exports": [manifest["export_id"] for manifest, rows in zip(exports, changed, strict=True) if rows],
-        "nights": [run_date for run_date, rows in nights.items() if rows],
-        "rows": sum(changed) + sum(nights.values()),
-    }
-    with (store.root / "forgotten.jsonl").open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
-    return line
+        names = [manifest["export_id"] for manifest in exports]
+        rows = [_rewrite_export(store, manifest, known_as[name]) for manifest, name in zip(exports, names, strict=True)]
+    return +Counter(dict(zip(names, rows, strict=True)))
 
 
 def _published_as(manifest: Json, user_id: str) -> str:
@@ -207,10 +231,10 @@ def _describe_again(path: Path) -> None:
 
 
 def _text_files(night: Night) -> Iterator[Path]:
-    """What a night has written in words: its record, the logs of its models, and its Data Docs."""
+    """What a night has written in words: its record, notes in manifests, the logs of its models, its Data Docs."""
     for folder in (night.folder, night.store.quality(night.run_date)):
         for path in sorted(folder.rglob("*")):
-            if path.suffix in (".json", ".log", ".html", ".txt") and path.name != "manifest.json":
+            if path.suffix in (".json", ".log", ".html", ".txt"):
                 yield path
 
 
@@ -223,7 +247,15 @@ def redact(path: Path, user_id: str) -> int:
     if not word.search(text):
         return 0
     content = read_json(path) if path.suffix == ".json" else None
-    new = word.sub(FORGOTTEN, text) if content is None else json.dumps(_redacted(content, word), indent=2) + "\n"
+    if content is None:
+        new = word.sub(FORGOTTEN, text)
+    else:
+        redacted = _redacted(content, word)
+        if path.name == "manifest.json":  # what else it says is compared when the night is run again
+            redacted = content | {"summary": _redacted(content.get("summary"), word)}
+            if redacted == content:
+                return 0
+        new = json.dumps(redacted, indent=2) + "\n"
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     temporary.write_text(new, encoding="utf-8", errors="surrogateescape")
     sync(temporary)
@@ -241,8 +273,11 @@ def _redacted(value: Any, word: re.Pattern[str]) -> Any:
 
 
 def _typed(user_id: str, kind: pa.DataType) -> pa.Scalar | None:
-    """The id in the type of a column; None where it cannot be one."""
+    """The id in the type of a column; None where it cannot be one, as '007' is no number but another user."""
     try:
-        return pa.scalar(int(user_id) if pa.types.is_integer(kind) else user_id, kind)
+        if not pa.types.is_integer(kind):
+            return pa.scalar(user_id, kind)
+        number = int(user_id)
+        return pa.scalar(number, kind) if str(number) == user_id else None
     except (ValueError, OverflowError, pa.ArrowInvalid, pa.ArrowTypeError):
         return None

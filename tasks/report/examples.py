@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.published.reader import Export
 from tasks.compare.champion import last_export
-from tasks.prepare.events import opted_out_ids
+from tasks.prepare.events import are_among, opted_out_ids
 from tasks.store.files import Json
 from tasks.store.paths import Night, Store
 
@@ -30,7 +30,7 @@ def examples(night: Night, export_id: str | None) -> list[Json]:
     lists = _head_of(export)
     gone = _opted_out(store)
     if len(gone):
-        lists = lists.filter(pc.invert(pc.is_in(lists["user_id"], value_set=gone.cast(lists["user_id"].type))))
+        lists = lists.filter(pc.invert(are_among(lists["user_id"].cast(pa.string()), gone.cast(pa.string()))))
     previous = last_export(store, night.run_date)
     before = None
     if previous and (store.export(previous["export_id"]) / "topk").is_dir():

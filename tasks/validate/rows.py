@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from expectations.runner import Suite, to_frame
 from expectations.settings import ValidationSettings
-from tasks.store.duckdb import quoted, read_parquet
+from tasks.validate.copies import Flags, later_copies, with_prevailing
 
 T = TypeVar("T")
 Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
@@ -46,8 +46,8 @@ def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, i
     return codes
 
 
-def split_rows(source: Path, codes: Codes, reasons: Sequence[str], good: Path, bad: Path) -> None:
-    """Write the rows with code 0 to `good`, and the others to `bad` with a column `reason`."""
+def split_rows(source: Path, codes: Codes, reasons: Sequence[str], good: Path, bad: Path, flags: Flags) -> None:
+    """Write the rows with code 0 to `good`, with what prevails in `flags`, and the others to `bad` with a `reason`."""
     if not codes.any():
         link(source, good)
         return
@@ -67,7 +67,8 @@ def split_rows(source: Path, codes: Codes, reasons: Sequence[str], good: Path, b
                 why = texts.take(pa.array(np.searchsorted(distinct, part[refused])))
                 bad_file.write_batch(batch.filter(pa.array(refused)).append_column("reason", why))
             if not refused.all():
-                good_file.write_batch(batch.filter(pa.array(~refused)).select(kept.names))
+                kept_rows = with_prevailing(batch, begin, source.stem, flags)
+                good_file.write_batch(kept_rows.filter(pa.array(~refused)).select(kept.names))
 
 
 def derived_columns(
@@ -75,7 +76,7 @@ def derived_columns(
 ) -> Callable[[pa.RecordBatch, int], Derived]:
     """The columns that rules check and the table does not have, for a batch that begins at a row."""
     if name in ("items", "users"):
-        later = _later_copies(db, source, f"{name[:-1]}_id")
+        later = later_copies(db, source, f"{name[:-1]}_id")
 
         def occurrence(batch: pa.RecordBatch, begin: int) -> Derived:
             which = np.ones(len(batch), np.int8)
@@ -119,20 +120,3 @@ def link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _later_copies(db: duckdb.DuckDBPyConnection, source: Path, column: str) -> NDArray[np.int64]:
-    """Row numbers, ascending, whose id stands in an earlier row."""
-    rows = read_parquet(source, "file_row_number = true")
-    key = quoted(column)
-    found = db.execute(
-        f"""
-        WITH repeated AS (SELECT {key} FROM {rows} GROUP BY {key} HAVING count(*) > 1),
-        numbered AS (
-            SELECT file_row_number AS n, row_number() OVER (PARTITION BY {key} ORDER BY file_row_number) AS copy
-            FROM {rows} WHERE {key} IN (FROM repeated)
-        )
-        SELECT n FROM numbered WHERE copy > 1 ORDER BY n
-        """
-    ).fetchnumpy()["n"]
-    return np.asarray(found, np.int64)

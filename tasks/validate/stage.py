@@ -33,6 +33,7 @@ from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import RawSummary, TableCounts, ValidSummary
 from tasks.store.versions import code_of
 from tasks.validate import profiles
+from tasks.validate.copies import prevailing
 from tasks.validate.rows import Codes, derived_columns, find_refused, link, split_rows
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
@@ -176,7 +177,8 @@ class _TableCheck:
         source, good, bad = (folder / f"{name}.parquet" for folder in (self.raw, self.out, self.quarantine))
         rows = Suite(f"{name}-rows", _row_rules(name, pq.read_schema(source).names, self.settings, self.now))
         codes = find_refused(source, rows, derived_columns(self.db, name, source, self.out, self.settings))
-        split_rows(source, codes, [finding.rule.reason for finding in rows.findings], good, bad)
+        flags = prevailing(self.db, name, source)
+        split_rows(source, codes, [finding.rule.reason for finding in rows.findings], good, bad, flags)
         counts = _counts(codes, rejects)
         profile = self._profile(name, rows, counts)
         table = Suite(f"{name}-table", _table_rules(name, profile, self.settings, self.cutoff))

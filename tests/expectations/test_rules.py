@@ -15,7 +15,7 @@ def test_a_rule_checks_and_shows_its_own_column_unless_it_names_another() -> Non
 
 
 def test_rules_of_rows_let_the_night_go_on_and_statistics_stop_it() -> None:
-    assert present("user_id").severity == first_of_its_id("user_id").severity == "warning"
+    assert present("user_id").severity == first_of_its_id("user_id", "").severity == "warning"
     assert statistic("n", "rows", "", "", at_least=1).severity == "critical"
 
 

@@ -229,6 +229,31 @@ def test_the_hash_is_the_published_one() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("user_id", "gone"), [(" 1", True), ("1\n", True), ("01", False), ("+1", False), ("1_0", False)]
+)
+def test_a_number_is_forgotten_as_it_is_written(night: Night, user_id: str, gone: bool) -> None:
+    assert (forget(night.store, user_id)["rows"] > 0) == gone
+
+
+def test_a_text_is_forgotten_with_its_like_that_have_blanks_and_with_what_manifests_say_of_it(night: Night) -> None:
+    ids = ["u1", "u1 ", "\tu1", "U1", "u10", None]
+    path = night.valid / "users.parquet"
+    pq.write_table(pa.table({"user_id": pa.array(ids)}), path)
+    note = {"summary": {"notes": ["user_id is text: users has values such as 'u1'"]}, "output": "u1"}
+    write_json(night.raw / "manifest.json", note)
+    forget(night.store, "u1")
+    assert pq.read_table(path)["user_id"].to_pylist() == ["U1", "u10", None]
+    after = read_json(night.raw / "manifest.json") or {}
+    assert after["summary"] == {"notes": ["user_id is text: users has values such as '[forgotten]'"]}
+    assert after["output"] == "u1"
+
+
+def test_that_nothing_was_of_a_user_is_said(night: Night, tmp_path: Path) -> None:
+    ran = nightrec("forget", "nobody", "--store", night.store.root, cwd=tmp_path)
+    assert (ran.code, "check how your tables write the id" in ran.out) == (0, True)
+
+
 def test_forgetting_on_the_command_line(night: Night, tmp_path: Path) -> None:
     ran = nightrec("forget", "1", "--store", night.store.root, cwd=tmp_path)
     assert ran.code == 0, ran.err

@@ -115,7 +115,8 @@ def test_the_first_of_several_rows_with_one_id_is_kept(
     monkeypatch.setattr(row_checks, "PARTITION", partition)
     night.validate()
     assert night.read(f"valid/{table}")["nth"].to_pylist() == [0, 1, 3, 7]
-    copy = f"ExpectColumnValuesToBeBetween: {key} stands in an earlier row already"
+    holds = {"items": "not available in any row is not available", "users": "an opt-out of any row holds"}
+    copy = f"ExpectColumnValuesToBeBetween: {key} stands in an earlier row already, which is kept ({holds[table]})"
     missing = f"ExpectColumnValuesToNotBeNull: {key} is missing"
     bad = night.read(f"quarantine/{table}")
     assert bad["nth"].to_pylist() == [2, 4, 5, 6, 8]
