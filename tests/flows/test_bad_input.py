@@ -94,7 +94,12 @@ CONTENTS: dict[str, tuple[str, str | bytes, tuple[str, ...]]] = {
     "mixed units": (
         "log.csv",
         rows(*(f"u{n},{n % 5},{1_709_000_000 * (1000 if n == 7 else 1) + n}" for n in range(30))),
-        ("log.csv, column 'timestamp': the timestamps mix units", "1709000000007", "milliseconds", "timestamp_unit"),
+        (
+            "column 'timestamp', line 9: the timestamps mix units",
+            "1709000000007",
+            "milliseconds",
+            "timestamp_unit",
+        ),
     ),
     "all after the cutoff": (
         "log.csv",
