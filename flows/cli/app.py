@@ -8,6 +8,7 @@ from rich.console import Console
 from flows.cli.copies import mirror, sink
 from flows.cli.exit_codes import exit_code
 from flows.cli.exports import diff, forget, pin, recs, rollback, unpin, verify
+from flows.cli.inspect import inspect
 from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 for command in (
-    run, validate, backfill, status, report,
+    run, inspect, validate, backfill, status, report,
     recs, verify, diff, rollback, pin, unpin, forget, mirror, sink,
     models, tune, init, presets, demo, serve, deploy, worker,
 ):  # fmt: skip

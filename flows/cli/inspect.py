@@ -1,0 +1,112 @@
+"""`nightrec inspect`: what files hold, and how a night would read them."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.cli.exit_codes import CODES
+from flows.cli.options import Day, Mapping
+from recmodels.errors import ConfigError, DataRefused
+
+if TYPE_CHECKING:
+    from tasks.ingest.inspection.findings import Inspection
+
+_LISTS = ("header", "missing")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
+@click.option("--date", "run_date", type=Day(), help="The night to judge by [the day after the newest interaction].")
+@click.option("--columns", type=Mapping(), help="Your names of the interactions' columns, where a guess is wrong.")
+@click.option("--header", metavar="A,B,…", help="Column names of CSV files that have no header line.")
+@click.option("--delimiter", metavar="TEXT", help="Text between two CSV columns.")
+@click.option("--quote", metavar="CHAR", help="The CSV quote; none where quotes are ordinary text.")
+@click.option("--encoding", metavar="NAME", help="Text encoding, such as latin-1.")
+@click.option("--timezone", metavar="ZONE", help="Time zone of timestamps that name none, such as Europe/Paris.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings of the checks [nightrec.toml, if any].")
+@click.option("--write", "target", type=click.Path(path_type=Path), help="Write the nightrec.toml that is advised.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+def inspect(
+    paths: tuple[str, ...], run_date: date | None, config: Path | None, target: Path | None, as_json: bool, **given: Any
+) -> None:
+    """Show what is in files or folders, how a night would read them, and the command that runs one.
+
+    Nothing is written or kept. Which column is which is guessed by names and values, here and nowhere else: the
+    command that is printed says all of it. Exit code 0 if that command would find the data fit for a night, 3 if they
+    would be refused.
+    """
+    from flows.cli.inspection_advice import command, settings
+    from flows.cli.night import run
+
+    if target is not None and target.exists():
+        raise ConfigError(f"{target} exists: name another file to write.")
+    found = _inspected(paths, _settings(given), run_date, config)
+    words, toml = command(found, run), settings(found)
+    if as_json:
+        more = {"fit": found.fit, "command": words if found.date else None, "nightrec.toml": toml}
+        inputs = {name: table.model_dump(exclude_unset=True) for name, table in found.inputs.items()}
+        click.echo(json.dumps(asdict(found) | {"inputs": inputs} | more, ensure_ascii=False))
+    else:
+        from flows.cli.inspection_page import console, show
+
+        show(console(), found, words, toml)
+    if target is not None:
+        target.write_text(toml, encoding="utf-8")
+        click.echo(f"Wrote {target}.", err=True)
+    if not found.fit:
+        sys.exit(CODES[DataRefused])
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a table that are given."""
+    from pydantic import ValidationError
+
+    from tasks.ingest.reading.inputs import TableInput
+
+    found = {key: value for key, value in given.items() if value is not None}
+    for key in _LISTS:
+        if key in found:
+            found[key] = [name.strip() for name in found[key].split(",")]
+    if str(found.get("quote", "")).lower() == "none":
+        found["quote"] = None
+    try:
+        TableInput(path="", **found)
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        raise ConfigError(f"--{mistake['loc'][0]}: {mistake['msg'].removeprefix('Value error, ')}.") from None
+    return found
+
+
+def _inspected(
+    paths: tuple[str, ...], given: dict[str, Any], run_date: date | None, config: Path | None
+) -> "Inspection":
+    from collections.abc import Mapping as Counts
+    from datetime import UTC, datetime
+
+    import duckdb
+
+    from flows.settings.site import load
+    from tasks.ingest.inspection.findings import Events
+    from tasks.ingest.inspection.inspect import inspect as look
+    from tasks.validate import preview
+
+    site, now = load(config), datetime.now(UTC)
+
+    def judge(
+        db: duckdb.DuckDBPyConnection, raw: Path, cutoff: datetime, events: Events, rejects: Counts[str, int]
+    ) -> tuple[list[str], list[str]]:
+        profile: dict[str, Any] = {"users": events.users, "items": events.items}
+        if events.times:
+            newest = datetime.fromisoformat(events.times.newest)
+            profile |= {"newest": newest, "newest_age_days": preview.age_in_days(cutoff, newest)}
+        if events.known_items is not None:
+            unknown = round((1 - events.known_items) * events.rows)
+            profile |= {"known_items_share": events.known_items, "unknown_rows": unknown, "unknown_examples": "…"}
+        return preview.judged(db, raw, site.validation, cutoff, now, profile, rejects)
+
+    return look(paths, given, run_date, site.timezone, now, judge)

@@ -1,0 +1,147 @@
+"""What validation would refuse, found out in SQL: the same rules, without Great Expectations and its seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+
+from expectations import interactions, items, users
+from expectations.rules import Rule
+from expectations.settings import ValidationSettings
+from tasks.store.duckdb import literal, quoted, read_parquet
+
+Row = Mapping[str, Any]
+
+
+def judged(
+    db: duckdb.DuckDBPyConnection,
+    raw: Path,
+    settings: ValidationSettings,
+    cutoff: datetime,
+    now: datetime,
+    events: Row,
+    rejects: Mapping[str, int],
+) -> tuple[list[str], list[str]]:
+    """What validation would say of a night at the cutoff.
+
+    Args:
+        db: a database.
+        raw: the folder of the raw tables, as the ingest writes them.
+        settings: what the data must be.
+        cutoff: aware; the night's.
+        now: aware; a day later than it is the future.
+        events: `users`, `items`, `newest` and `known_items_share` of the interactions before the cutoff.
+        rejects: the lines of each table that are no rows.
+
+    Returns:
+        Why it would stop, a sentence for each rule that is broken, and what to do; which rows it would refuse, and why.
+    """
+    found, rows = [], []
+    for name in ("items", "users", "interactions", "tags"):
+        file = raw / f"{name}.parquet"
+        if not file.exists():
+            continue
+        columns = pq.read_schema(file).names
+        rules = _row_rules(name, columns, settings, now)
+        total, refused = _refused(db, file, name, rules, raw, cutoff)
+        bad = sum(refused.values())
+        n_rejects = rejects.get(name, 0)
+        share = (bad + n_rejects) / max(total + n_rejects, 1)
+        reasons = {rule: count for rule, count in refused.items() if count}
+        profile = {"table": name, "rows": total - bad, "quarantined_share": share} | dict(events)
+        profile["refusals"] = _refusals(name, total, n_rejects, share, reasons)
+        rows += [f"{name}: {_rows(n)} because {reason.split(': ', 1)[1]}" for reason, n in reasons.items()]
+        found += [_sentence(rule) for rule in _table_rules(name, profile, settings, cutoff) if _broken(rule, profile)]
+    return found, rows
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _refused(
+    db: duckdb.DuckDBPyConnection, file: Path, name: str, rules: Sequence[Rule], raw: Path, cutoff: datetime
+) -> tuple[int, dict[str, int]]:
+    """The rows of a table before the cutoff, and how many each rule is the first to refuse."""
+    table = read_parquet(file)
+    if name in ("items", "users"):
+        key = quoted(f"{name[:-1]}_id")
+        table = f"(SELECT *, row_number() OVER (PARTITION BY {key}) AS occurrence FROM {table})"
+    if any(rule.checked == "item_in_catalogue" for rule in rules):
+        catalogue = read_parquet(raw / "items.parquet")
+        table = f"(SELECT *, item_id IN (SELECT item_id FROM {catalogue}) AS item_in_catalogue FROM {table})"
+    case = " ".join(f"WHEN {_breaks(rule)} THEN {place}" for place, rule in enumerate(rules))
+    timed = "timestamp" in pq.read_schema(file).names
+    where = f"WHERE coalesce(timestamp < {literal(cutoff.isoformat())}::TIMESTAMPTZ, true)" if timed else ""
+    counted = db.execute(f"SELECT CASE {case} END AS rule, count(*) FROM {table} {where} GROUP BY ALL").fetchall()
+    by_rule = dict(counted)
+    return sum(by_rule.values()), {rule.reason: by_rule.get(place, 0) for place, rule in enumerate(rules)}
+
+
+def _breaks(rule: Rule) -> str:
+    """SQL: whether a row breaks a rule."""
+    column, bounds = quoted(rule.checked), rule.bounds
+    match rule.expectation:
+        case "ExpectColumnValuesToNotBeNull":
+            return f"{column} IS NULL OR trim(CAST({column} AS VARCHAR)) = ''"
+        case "ExpectColumnValuesToBeNull":
+            return f"{column} IS NOT NULL"
+        case "ExpectColumnValuesToBeInSet":
+            return f"{column} NOT IN ({', '.join(map(_value, bounds['value_set']))})"
+        case "ExpectColumnValuesToBeBetween":
+            parts = [f"{column} < {_value(bounds['min_value'])}"] if "min_value" in bounds else []
+            parts += [f"{column} > {_value(bounds['max_value'])}"] if "max_value" in bounds else []
+            return " OR ".join(parts)
+        case other:
+            raise NotImplementedError(other)
+
+
+def _value(value: Any) -> str:
+    return f"{literal(value.isoformat())}::TIMESTAMPTZ" if isinstance(value, datetime) else str(value)
+
+
+def _broken(rule: Rule, profile: Row) -> bool:
+    value = profile.get(rule.checked)
+    if value is None or rule.severity != "critical":
+        return False
+    low, high = rule.bounds.get("min_value"), rule.bounds.get("max_value")
+    return (low is not None and value < low) or (high is not None and value > high)
+
+
+def _row_rules(name: str, columns: list[str], settings: ValidationSettings, now: datetime) -> list[Rule]:
+    if name == "interactions":
+        return interactions.row_rules(columns, settings, now)
+    if name == "tags":
+        return items.tag_row_rules(columns)
+    return items.row_rules() if name == "items" else users.row_rules()
+
+
+def _table_rules(name: str, profile: Row, settings: ValidationSettings, cutoff: datetime) -> list[Rule]:
+    if name == "interactions":
+        return interactions.table_rules(profile, settings, cutoff)
+    if name == "tags":
+        return items.tag_table_rules(profile, settings)
+    return items.table_rules(profile, settings) if name == "items" else users.table_rules(profile, settings)
+
+
+def _refusals(name: str, total: int, rejects: int, share: float, refused: Mapping[str, int]) -> str:
+    reasons = [f"{count:,} because {reason.split(': ', 1)[1]}" for reason, count in refused.items()]
+    reasons += [f"{rejects:,} because the line is no row"] if rejects else []
+    bad = sum(refused.values()) + rejects
+    return (
+        f"{bad:,} of {total + rejects:,} rows ({share:.1%}) of the table {name} would be refused: {'; '.join(reasons)}"
+    )
+
+
+def _sentence(rule: Rule) -> str:
+    return f"{rule.says[0].upper()}{rule.says[1:]}; {rule.advice}."
+
+
+def age_in_days(cutoff: datetime, newest: datetime) -> float:
+    """How old the newest interaction is at the cutoff."""
+    return (cutoff - newest) / timedelta(days=1)
