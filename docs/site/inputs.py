@@ -6,6 +6,7 @@ from typing import NamedTuple
 from docs.site.tables import markdown
 from tasks.ingest.reading import columns, contents, ids, numbers, packing, schema, time_formats
 from tasks.ingest.reading.misread import COUNTED, FOREIGN
+from tasks.ingest.reading.time_examples import ACCEPTED
 
 
 class Example(NamedTuple):
@@ -16,29 +17,15 @@ class Example(NamedTuple):
     remark: str = ""
 
 
-TIMES = (
-    Example("2026-07-20T10:00:00Z", "2026-07-20 10:00:00", "ISO 8601; also a blank or `_` for the T, small letters"),
-    Example("2026-07-20 10:00:00 UTC", "2026-07-20 10:00:00", "also GMT"),
-    Example("2026-07-20T12:00:00+02:00", "2026-07-20 10:00:00", "an offset; also `+0200`, `+02`, or after a blank"),
-    Example("2026-07-20 12:00:00 Europe/Berlin", "2026-07-20 10:00:00", "the name of a zone that has an area"),
-    Example("2026-07-20T12:00:00+02:00[Europe/Berlin]", "2026-07-20 10:00:00", "as Java writes it"),
-    Example("2026-07-20 10:00:00", "2026-07-20 10:00:00", "without a zone: in the table's `timezone`"),
-    Example("2026-07-20 10:00", "2026-07-20 10:00:00", "without seconds; also the hour alone"),
-    Example("2026-07-20", "2026-07-20 00:00:00", "a date, at midnight; also `2026/7/20`"),
-    Example("2026-07-20T10:00:00.123456Z", "2026-07-20 10:00:00.123456", "decimals, also after a comma; six are kept"),
-    Example("20260720T100000Z", "2026-07-20 10:00:00", "ISO 8601 without separators"),
-    Example("20260720", "2026-07-20 00:00:00", "digits that are a date of the calendar, 1900 to 2100"),
-    Example("202607201000", "2026-07-20 10:00:00", "with hours and minutes"),
-    Example("20260720100000", "2026-07-20 10:00:00", "with seconds"),
-    Example("20260720100000123", "2026-07-20 10:00:00.123", "with milliseconds"),
+COUNTED_TIMES = (
     Example("1784541600", "2026-07-20 10:00:00", "seconds since 1970"),
-    Example("1784541600.5", "2026-07-20 10:00:00.5", "with decimals"),
+    Example("1784541600.5", "2026-07-20 10:00:00.5", "seconds with decimals"),
+    Example("1.7845416e9", "2026-07-20 10:00:00", "as programs write large numbers"),
     Example("1784541600000", "2026-07-20 10:00:00", "milliseconds since 1970"),
     Example("1784541600000000", "2026-07-20 10:00:00", "microseconds since 1970"),
     Example("1784541600000000000", "2026-07-20 10:00:00", "nanoseconds since 1970"),
-    Example("2026-07-20T10:00:60Z", "2026-07-20 10:01:00", "a leap second"),
 )
-"""Timestamps that are read, and the time in UTC."""
+"""Numbers that are read as timestamps, and the time in UTC; the written ones are `time_examples.ACCEPTED`."""
 
 NOT_TIMES = (
     Example("2026-07-20 10:00:00 BST", "BST", "a zone's abbreviation: BST is in London and in Bangladesh"),
@@ -57,7 +44,6 @@ RATINGS = (
 """Ratings that are read, and the number."""
 NOT_RATINGS = (
     Example("4,500", "", "four and a half, or some thousands"),
-    Example("nan", "", "missing, and no number"),
     Example("inf", "", "not finite"),
     Example("★★★★", "", "no number"),
 )
@@ -135,7 +121,8 @@ def _timestamps() -> list[str]:
     return [
         "## Timestamps",
         "The form is found for each file; a file that mixes forms is refused.",
-        markdown(["in the file", "in UTC", ""], [[f"`{e.text}`", e.read, e.remark] for e in TIMES]),
+        markdown(["what", "for example"], _written_times()),
+        markdown(["number", "in UTC", "which is"], [[f"`{e.text}`", e.read, e.remark] for e in COUNTED_TIMES]),
         "In Parquet also dates and timestamps of any unit, with or without a zone, whole numbers and doubles; 32-bit "
         "floats are refused, since they are exact to two minutes only.",
         "Refused, because they could mean something else:",
@@ -144,6 +131,14 @@ def _timestamps() -> list[str]:
         "`timestamp_format` reads any of them as you say. Its letters:",
         markdown(["letter", "meaning"], [[f"`{letter}`", what] for letter, what in time_formats.DIRECTIVES.items()]),
     ]
+
+
+def _written_times() -> list[list[str]]:
+    """The written forms, those of a kind together; blanks around them do not show, and are left out."""
+    found: dict[str, list[str]] = {}
+    for accepted in ACCEPTED:
+        found.setdefault(accepted.what, []).append(accepted.example.strip())
+    return [[what, _codes(dict.fromkeys(examples))] for what, examples in found.items()]
 
 
 def _values() -> list[str]:
@@ -172,12 +167,18 @@ def _values() -> list[str]:
             ["where", "texts that mean no value"],
             [
                 ["ids", "none but those that `missing` names; an id such as `NULL` is noted"],
-                ["ratings, yes and no", _codes(text for text in numbers.NULLS if text)],
-                ["numbers of items and users", _codes(text for text in numbers.MISSING if text)],
+                ["timestamps", "none: the row is quarantined, with the text"],
+                ["ratings, yes and no", _codes(_null(text) for text in numbers.NULLS if text)],
+                ["numbers of items and users", _codes(_null(text) for text in numbers.MISSING if text)],
                 ["any column", "those that `missing` names, as they are written there"],
             ],
         ),
     ]
+
+
+def _null(text: str) -> str:
+    """A text for a missing value as programs write it: `\\N`."""
+    return text.upper() if text.startswith("\\") else text
 
 
 def _codes(texts: Iterable[str]) -> str:

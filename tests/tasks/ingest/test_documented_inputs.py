@@ -13,6 +13,7 @@ from docs.site.inputs import Example
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import ids, numbers, packing, schema
 from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.reading.time_examples import ACCEPTED
 from tests.tasks.raw import column, ingest, read, write
 
 CUTOFF, NOW = datetime(2026, 7, 22, tzinfo=UTC), datetime(2026, 7, 23, tzinfo=UTC)
@@ -37,13 +38,13 @@ def read_items(folder: Path, names: str, *rows: str) -> tuple[dict[str, list[Any
     return read(out, "items").to_pydict(), summary
 
 
-def test_a_time_that_is_listed_is_read_so(tmp_path: Path) -> None:
+def test_a_number_that_is_listed_is_read_as_that_time(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
-    for place, example in enumerate(page.TIMES):
+    for place, example in enumerate(page.COUNTED_TIMES):
         write(tmp_path / "log" / f"{place:02}.csv", f"user_id|item_id|timestamp\nu1|i1|{example.text}\n")
     _, out = ingest(tmp_path, TableInput(path=str(tmp_path / "log")), CUTOFF, NOW)
-    found = dict(zip((example.text for example in page.TIMES), column(out, "timestamp"), strict=True))
-    assert found == {example.text: datetime.fromisoformat(f"{example.read}+00:00") for example in page.TIMES}
+    found = dict(zip((example.text for example in page.COUNTED_TIMES), column(out, "timestamp"), strict=True))
+    assert found == {example.text: datetime.fromisoformat(f"{example.read}+00:00") for example in page.COUNTED_TIMES}
 
 
 @pytest.mark.parametrize("example", page.NOT_TIMES, ids=lambda example: example.text)
@@ -59,7 +60,7 @@ def test_a_rating_that_is_listed_is_read_so(tmp_path: Path) -> None:
 
 
 def test_ratings_that_are_listed_as_refused_are_kept_as_texts(tmp_path: Path) -> None:
-    texts = [example.text for example in page.NOT_RATINGS if example.text not in numbers.NULLS]
+    texts = [example.text for example in page.NOT_RATINGS]
     assert read_one(tmp_path, "rating", *texts, column_of="rating_text") == texts
     assert read_one(tmp_path, "rating", *texts) == [None] * len(texts)
 
@@ -100,6 +101,7 @@ def test_words_for_a_null_are_missing_ratings_and_missing_flags(tmp_path: Path) 
 def test_the_page_lists_what_the_reader_knows() -> None:
     text = page.inputs()
     listed = [*packing.ENDINGS, *packing.DOCUMENTS["endings"], *schema.YES, *schema.NO, *numbers.CURRENCIES]
-    listed += [word for word in numbers.MISSING if word]
+    listed += [word.replace("\\n", "\\N") for word in numbers.MISSING if word]
+    listed += [" ".join(accepted.example.split()) for accepted in ACCEPTED]
     assert [word for word in listed if f"`{word}`" not in text] == []
     assert [kind for kind in ids.TYPES if kind not in text] == []
