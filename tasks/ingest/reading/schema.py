@@ -157,8 +157,9 @@ def number(value: Value) -> str:
 def unread(value: Value, ours: str, *, nulls: bool) -> str:
     """The value as text where it could not be read, but for a text that means a null, unless `nulls` is false."""
     text = as_text(value)
-    known = f" AND NOT {numbers.is_null(text)}" if nulls else ""
-    return f"CASE WHEN {quoted(f'{ours}!')} IS NULL{known} THEN {text} END"
+    if nulls:  # a CASE of its own: AND would fold every value
+        text = f"CASE WHEN NOT {numbers.is_null(text)} THEN {text} END"
+    return f"CASE WHEN {quoted(f'{ours}!')} IS NULL THEN {text} END"
 
 
 def _listed(words: Sequence[str]) -> str:
