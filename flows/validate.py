@@ -24,6 +24,13 @@ def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
         raw = ingest(night, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(night, config.validation, cutoff, raw, fresh)
     return {
+        "run_date": str(run_date),
+        "accounts": raw["summary"]["accounts"],
+        "balances": valid["summary"]["balances"],
+        "refused_of_files": valid["summary"]["refused_of_files"],
+        "reasons": valid["summary"]["reasons"],
+        "opted_out": valid["summary"]["opted_out"],
+        "notes": [*raw["summary"]["notes"], *valid["summary"]["notes"]],
         "interactions": valid["summary"]["rows"],
         "quarantined": valid["summary"]["quarantined"],
         "quarantine": str(night.quarantine),

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tasks.evaluate.summary import Figure
 from tasks.report.record import NightRecord, NightStatus, best_first
+from tasks.store.accounts import misfits, unused
 from tasks.train.settings import PRIMARY
 
 MARKS = {"done": "[green]✓[/]", "skipped": "[dim]·[/]", "failed": "[red]✗[/]", "note": "[yellow]![/]"}
@@ -179,7 +180,11 @@ def show_night(store: Path, content: dict[str, Any]) -> None:
     assert record.winner is not None  # a night without one has ended with an error
     if record.gate and record.gate.unbeaten:
         console.print(f"[yellow]{record.gate.unbeaten}[/]", soft_wrap=True)
-    console.print(stages(record), comparison(record))
+    console.print(stages(record))
+    for sentence in (unused(record.data), misfits(record.data)):
+        if sentence:
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    console.print(comparison(record))
     if record.export_id is None:
         news = f"\nA dry run: [bold]{record.winner}[/] would be published, {record.reason}."
         console.print(news, highlight=False, soft_wrap=True)

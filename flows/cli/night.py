@@ -1,5 +1,6 @@
 """The commands that run nights, or a part of one: `run`, `backfill` and `validate`."""
 
+import json
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -87,8 +88,9 @@ def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, para
 @click.command()
 @site_options
 @date_option
-def validate(settings: "NightConfig", run_date: date, fresh: bool) -> None:
-    """Read and check the inputs, and stop there."""
+@click.option("--json", "as_json", is_flag=True, help="Print the account as JSON.")
+def validate(settings: "NightConfig", run_date: date, fresh: bool, as_json: bool) -> None:
+    """Read and check the inputs, print what became of their files, columns and rows, and stop there."""
     from flows.cli.console import console, progress
     from flows.in_process import warm_up
     from flows.operate.server import embedded_server
@@ -99,7 +101,10 @@ def validate(settings: "NightConfig", run_date: date, fresh: bool) -> None:
         warm_up("great_expectations")
         ready()
         record = checking(settings, run_date, fresh)
-    click.echo(
-        f"{record['interactions']:,} interactions are fit to train on, {record['quarantined']:,} rows were "
-        f"quarantined in {record['quarantine']}."
-    )
+    if as_json:
+        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
+        return
+    from flows.cli.account import lines
+
+    for line in lines(record):
+        click.echo(line)

@@ -30,6 +30,7 @@ from tasks.ingest.reading.sources import run
 from tasks.ingest.reading.tables import Table, open_table
 from tasks.ingest.reading.textfiles import count_lines
 from tasks.ingest.table_pass import Shared, TablePass, TableResult
+from tasks.store.accounts import TableAccount
 from tasks.store.duckdb import connect
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
@@ -172,6 +173,8 @@ def _summary(
 ) -> RawSummary:
     main = results["interactions"]
     notes = [note for name in tables for note in (*tables[name].notes, *results[name].notes)]
+    if "users" in tables and "opted_out" in tables["users"].optional and (lost := len(results["users"].rejects)):
+        notes.append(f"users: {lost:,} lines that are no rows could hold opt-outs, which do not count: correct them")
     others = "".join(f", {result.rows:,} {name}" for name, result in results.items() if name != "interactions")
     left_out = f" ({main.after_cutoff:,} at or after the cutoff)" if main.after_cutoff else ""
     return {
@@ -183,10 +186,31 @@ def _summary(
         "oldest": _iso(main.kept.first),
         "newest": _iso(main.kept.last),
         "ids": {key: "int64" if kind == ids.INTEGER else "string" for key, kind in sorted(id_types.items())},
+        "accounts": {name: _account(table, results[name]) for name, table in tables.items()},
         "tables": {name: result.counts() for name, result in results.items()},
         "files": [str(source.path) for table in tables.values() for source in table.sources],
         "notes": list(dict.fromkeys(notes + _id_notes(id_types, results) + [*remarks])),
         "message": f"{main.rows:,} interactions{left_out}{others}",
+    }
+
+
+def _account(table: Table, result: TableResult) -> TableAccount:
+    """What became of a table's lines, files and columns."""
+    return {
+        "files": result.files,
+        "skipped": [{"file": str(skipped.path), "reason": skipped.reason} for skipped in table.skipped],
+        "columns": [
+            {
+                "column": use.column,
+                "used_as": use.used_as,
+                "why": use.why,
+                "filled": use.filled,
+                "misfits": use.misfits,
+                "example": None if use.example is None else use.example[:40],
+                "files": sum(use.column in source.columns for source in table.sources),
+            }
+            for use in table.uses
+        ],
     }
 
 

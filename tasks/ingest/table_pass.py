@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
@@ -21,6 +22,7 @@ from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
 from tasks.ingest.reading.sources import JSON, Source
 from tasks.ingest.reading.tables import OWN, Query, Table, query, where
 from tasks.ingest.reading.textfiles import Lines, count_lines
+from tasks.store.accounts import FileAccount, check_file
 from tasks.store.duckdb import literal
 
 _UTC = pa.timestamp("us", "UTC")
@@ -61,6 +63,7 @@ class TableResult:
     after_cutoff: int = 0
     before_cutoff: int = 0  # rows with a timestamp that can be read
     blank_lines: int = 0
+    inside: int = 0  # lines within values that run over several
     exploded: int = 0  # rows beyond the first that are made of one of a file
     unreadable_timestamps: int = 0
     without_event: int = 0
@@ -72,6 +75,7 @@ class TableResult:
     text_ids: dict[str, str] = field(default_factory=dict)  # id columns of which some are not -> an example
     holes: dict[Path, tuple[int, NDArray[np.int64]]] = field(default_factory=dict)
     """File -> how many lines come before its first possible row, and which of the others are no rows."""
+    files: list[FileAccount] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """The numbers that the summary of the stage gives of every table."""
@@ -90,6 +94,7 @@ class TablePass:
         self.shared, self.table, self.id_types = shared, table, id_types
         self.path = shared.out / f"{table.name}.parquet"
         self.result = TableResult()
+        self.lines = 0  # of the file just read
 
     def run(self) -> set[str]:
         """Write the table, and return no ids; or stop, and return the ids that are no integers after all.
@@ -100,9 +105,11 @@ class TablePass:
         self.shared.db.execute(f"SET TimeZone = {literal(self.table.given.timezone)}")  # of timestamps that name none
         with Sink(self.path) as sink:
             for source in self.table.sources:
+                before = replace(self.result, rows=sink.rows, rejects=[*self.result.rejects])
                 if text_ids := self._read_file(source, sink):
                     return text_ids
-            self.result.rows = sink.rows
+                self.result.rows = sink.rows
+                self.result.files.append(self._file_account(source, before))
         if without := self.result.without_event:
             rows = "1 row names no event, and weighs" if without == 1 else f"{without:,} rows name no event, and weigh"
             self.result.notes.append(f"{self.table.name}: {rows} 1, the default")
@@ -142,7 +149,34 @@ class TablePass:
             raise Unreadable(source.path, error) from None
         if lines:
             self._account(source, n_read, n_blank, not_json, lines.result())
+            self.lines = lines.result().total
+        else:
+            self.lines = pq.ParquetFile(source.readable).metadata.num_rows
         return set()
+
+    def _file_account(self, source: Source, before: TableResult) -> FileAccount:
+        """What became of the lines of the file just read, given the counts before it.
+
+        Raises:
+            NightrecError: not each of them became one thing.
+        """
+        now = self.result
+        account: FileAccount = {
+            "file": str(source.path),
+            "format": source.stored,
+            "packed": ", ".join(source.packed),
+            "encoding": source.encoding if source.is_text else "",
+            "lines": self.lines,
+            "rows": now.rows - before.rows,
+            "more": now.exploded - before.exploded,
+            "after_cutoff": now.after_cutoff - before.after_cutoff,
+            "rejects": len(now.rejects) - len(before.rejects),
+            "blank": now.blank_lines - before.blank_lines,
+            "inside": now.inside - before.inside,
+            "header": source.skip,
+        }
+        check_file(self.table.name, account)
+        return account
 
     def _objects(
         self, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]
@@ -274,6 +308,7 @@ class TablePass:
             "lines"
         )
         self.result.blank_lines += blanks.size - blank_inside
+        self.result.inside += inside
         return refused, blanks[:0]
 
 

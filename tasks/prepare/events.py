@@ -12,6 +12,7 @@ from recmodels.data.arrays import Floats, Ints
 from recmodels.errors import DataRefused
 from tasks.prepare.interactions import Log, Rows, grouped, picked
 from tasks.prepare.settings import PrepareSettings
+from tasks.store.opted_out import are_among, opted_out_ids
 
 
 def read_log(valid: Path, settings: PrepareSettings) -> Log:
@@ -39,21 +40,6 @@ def read_log(valid: Path, settings: PrepareSettings) -> Log:
     if (timestamp[1:] < timestamp[:-1]).any():
         events = events.take(np.argsort(timestamp, kind="stable"))
     return Log(events.take(grouped(events.user, len(user_ids))), user_ids, item_ids)
-
-
-def opted_out_ids(users: Path) -> pa.Array:
-    """The users of a table who have opted out."""
-    if not users.exists() or "opted_out" not in pq.read_schema(users).names:
-        return pa.array([])
-    table = pq.read_table(users, columns=["user_id", "opted_out"])
-    return table.filter(pc.fill_null(table["opted_out"], False))["user_id"].combine_chunks()
-
-
-def are_among(user_ids: pa.ChunkedArray | pa.Array, gone: pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Which of some ids are those of users who have `gone`: blanks at their ends do not bring a user back."""
-    if pa.types.is_integer(gone.type):
-        return pc.is_in(user_ids, value_set=gone)
-    return pc.is_in(pc.utf8_trim_whitespace(user_ids), value_set=pc.utf8_trim_whitespace(gone))
 
 
 def _known_ids(path: Path, column: str) -> pa.Array:

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.errors import DataRefused
-from tasks.prepare.events import opted_out_ids, read_log
+from tasks.prepare.events import read_log
 from tasks.prepare.holdout import HoldoutSplit, hold_out, microseconds
 from tasks.prepare.interactions import Log, Rows, core, merge
 from tasks.prepare.settings import PrepareSettings
 from tasks.store.manifests import Manifest, outputs
+from tasks.store.opted_out import opted_out_ids
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import PreparedSummary, SplitCounts

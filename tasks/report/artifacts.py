@@ -15,6 +15,7 @@ from prefect.artifacts import (
 from tasks.compare.decision import Challenge, Decision
 from tasks.evaluate.summary import Figure, Trained
 from tasks.report.record import NightRecord, best_first
+from tasks.store.accounts import misfits, unused
 from tasks.store.events import log_event
 from tasks.store.files import read_json
 from tasks.store.paths import Night
@@ -148,6 +149,7 @@ def markdown(night: Night, record: NightRecord) -> str:
         f"| measured on | {record.measured_on} |",
         f"| interactions | {record.interactions:,} read, {record.quarantined:,} quarantined |",
     ]
+    lines += [f"| data | {text} |" for text in (unused(record.data), misfits(record.data)) if text]
     if export:
         lists = f"{record.rows:,} rows for {record.users:,} users, {record.cold_users:,} with popular items only"
         lines += [f"| lists | {lists} |", f"| export | `{night.store.export(export)}` |"]

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.published.reader import Export
 from tasks.compare.champion import last_export
-from tasks.prepare.events import are_among, opted_out_ids
 from tasks.store.files import Json
+from tasks.store.opted_out import are_among, opted_out_ids
 from tasks.store.paths import Night, Store
 
 ROWS = 50_000  # at the start of an export, among which the examples are looked for

@@ -15,6 +15,7 @@ from tasks.compare.decision import ComparisonSummary, DecisionRecord
 from tasks.report.examples import examples
 from tasks.report.past import data_of_nights, nights_before
 from tasks.report.record import NightRecord, NightStatus, StageLine
+from tasks.store.accounts import misfits, unused
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 from tasks.store.versions import code_version
@@ -195,7 +196,11 @@ def _data(night: Night) -> Json:
     return overview | {
         "tables": [{"table": name, **counts} for name, counts in summary.get("tables", {}).items()],
         "reasons": sorted(reasons + rejects, key=lambda row: -row["rows"]),
-        "notes": [*raw.get("notes", []), *summary.get("notes", [])],
+        "notes": [
+            *(text for text in (unused(summary.get("balances", {})), misfits(summary.get("balances", {}))) if text),
+            *raw.get("notes", []),
+            *summary.get("notes", []),
+        ],
         "recent": data_of_nights(night),
     }
 

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, ConfigDict, Field, ValidationError
 from recmodels.errors import NightrecError
 from tasks.compare.decision import Decision
 from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
+from tasks.store.accounts import TableBalance
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 
@@ -71,6 +72,8 @@ class NightRecord(Stored):
     gate: Decision | None = None
     interactions: int | None = None
     quarantined: int | None = None
+    data: dict[str, TableBalance] = Field(default={})
+    """Table -> what became of its lines, files and columns, in a few numbers."""
     notes: list[str] = Field(default=[])
     export_id: str | None = None
     new_export: bool | None = None

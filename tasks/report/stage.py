@@ -85,6 +85,7 @@ def report(
         measured_on=holdout_text(prepared["summary"]["holdout"]),
         interactions=raw["summary"]["rows"],
         quarantined=valid["summary"]["quarantined"],
+        data=valid["summary"]["balances"],
         notes=[*raw["summary"]["notes"], *valid["summary"]["notes"]],
     )
     if export is not None:

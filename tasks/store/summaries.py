@@ -4,9 +4,14 @@ from typing import NotRequired
 
 from typing_extensions import TypedDict
 
+from tasks.store.accounts import TableAccount, TableBalance
+
 
 class RawSummary(TypedDict):
-    """What the stage says about the raw tables; the counts at the top are those of the interactions."""
+    """What the stage says about the raw tables; the counts at the top are those of the interactions.
+
+    `accounts`: table -> what became of each of its lines, files and columns.
+    """
 
     rows: int
     after_cutoff: int
@@ -16,6 +21,7 @@ class RawSummary(TypedDict):
     oldest: str | None
     newest: str | None
     ids: dict[str, str]
+    accounts: dict[str, TableAccount]
     tables: dict[str, dict[str, int]]
     files: list[str]
     notes: list[str]
@@ -45,10 +51,17 @@ class InteractionsProfile(TypedDict):
 
 
 class ValidSummary(InteractionsProfile):
-    """What the stage says about the valid tables; the numbers at the top are those of the interactions."""
+    """What the stage says about the valid tables; the numbers at the top are those of the interactions.
+
+    `refused_of_files`: how many rows of each of a table's files; `opted_out`: how many of the good interactions are of
+    users who have opted out, which the next stage removes; `balances`: table -> its account in a few numbers.
+    """
 
     tables: dict[str, TableCounts]
     reasons: dict[str, dict[str, int]]
+    refused_of_files: dict[str, list[int]]
+    opted_out: int
+    balances: dict[str, TableBalance]
     notes: list[str]
     quarantined: int
     message: str

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from expectations.runner import Suite
 from expectations.settings import ValidationSettings
 from tasks.store.duckdb import literal, quoted, read_parquet
+from tasks.store.opted_out import are_among, opted_out_ids
 from tasks.store.summaries import InteractionsProfile
 
 
@@ -28,7 +30,8 @@ def of_interactions(
         """
     )
     n_items, oldest, newest = _one(db, "SELECT count(*), min(oldest), max(newest) FROM by_item")
-    n_users = _one(db, f"SELECT count(*) FROM (SELECT DISTINCT user_id FROM {_scan(good)})")[0]
+    db.execute(f"CREATE TEMP TABLE by_user AS SELECT user_id, count(*) AS n FROM {_scan(good)} GROUP BY user_id")
+    n_users = _one(db, "SELECT count(*) FROM by_user")[0]
     profile: dict[str, Any] = {"users": n_users, "items": n_items}
     if newest is not None:
         profile["oldest"], profile["newest"] = (
@@ -44,6 +47,15 @@ def of_interactions(
         low = profile["known_items_share"] < settings.min_known_items_share
         profile["unknown_examples"] = _examples(db, good, "item_id", unknown) if low else ""
     return profile
+
+
+def of_opted_out(db: duckdb.DuckDBPyConnection, users: Path) -> int:
+    """How many of the interactions that `of_interactions` has seen are of users who have opted out."""
+    gone = opted_out_ids(users)
+    if not len(gone):
+        return 0
+    by_user = db.execute("SELECT user_id, n FROM by_user").to_arrow_table()
+    return int(pc.sum(by_user.filter(are_among(by_user["user_id"], gone))["n"]).as_py() or 0)
 
 
 def of_items(db: duckdb.DuckDBPyConnection, good: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from expectations.rules import Rule
 from expectations.runner import Finding, Suite, check_schema, write_docs
 from expectations.settings import ValidationSettings
 from recmodels.errors import ConfigError, DataRefused
+from tasks.store.accounts import FileAccount, TableAccount, TableBalance, balance, check_table
 from tasks.store.duckdb import connect
 from tasks.store.files import replacing
 from tasks.store.manifests import Manifest, finished, outputs
@@ -63,9 +64,18 @@ def validate(
             replacing(night.quarantine, even_after=(DataRefused,)) as quarantine,
             replacing(night.store.quality(night.run_date), even_after=(DataRefused,)) as docs,
         ):
-            after = raw["summary"]["after_cutoff"]
+            after, accounts = raw["summary"]["after_cutoff"], raw["summary"]["accounts"]
             return write_valid(
-                night.raw, settings, cutoff, datetime.now(UTC), recent, out, quarantine, docs, after_cutoff=after
+                night.raw,
+                settings,
+                cutoff,
+                datetime.now(UTC),
+                recent,
+                out,
+                quarantine,
+                docs,
+                after_cutoff=after,
+                accounts=accounts,
             )
 
     parameters = settings.model_dump() | {"cutoff": cutoff.isoformat(), "recent_rows": recent}
@@ -99,6 +109,7 @@ def write_valid(
     docs_out: Path | None = None,
     *,
     after_cutoff: int = 0,
+    accounts: Mapping[str, TableAccount] | None = None,
     memory_limit: str = "700MB",
 ) -> ValidSummary:
     """Split the tables of `raw` into good rows (`out`) and refused rows (`quarantine_out`), in their order.
@@ -116,6 +127,7 @@ def write_valid(
         quarantine_out: where the refused rows go, with their reasons.
         docs_out: where to write Data Docs, if anywhere.
         after_cutoff: how many interactions the ingest left out, to explain an empty table.
+        accounts: what became of the lines of the tables' files, to be balanced.
         memory_limit: of DuckDB, which spills beyond it.
 
     Returns:
@@ -142,7 +154,7 @@ def write_valid(
         write_docs(docs_out, suites, f"{cutoff:%Y-%m-%d}")
     if stops := [finding for checked in checks.values() for finding in checked.failed("critical")]:
         raise DataRefused(_sentence(stops))
-    return _summary(checks)
+    return _summary(checks, accounts or {})
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,12 @@ class _Checked:
     table: Suite
     counts: TableCounts
     profile: Mapping[str, Any]
+    codes: Codes
+
+    def refused_of(self, files: Sequence[FileAccount]) -> list[int]:
+        """How many rows of each file are refused: they stand in the order of the files."""
+        ends = np.cumsum([file["rows"] for file in files])[:-1]
+        return [int(np.count_nonzero(codes)) for codes in np.split(self.codes, ends)]
 
     def failed(self, severity: Literal["critical", "warning"]) -> list[Finding]:
         return [*self.rows.failed(severity), *self.table.failed(severity)]
@@ -183,7 +201,7 @@ class _TableCheck:
         profile = self._profile(name, rows, counts)
         table = Suite(f"{name}-table", _table_rules(name, profile, self.settings, self.cutoff))
         table.check(pd.DataFrame([profile]))
-        return _Checked(rows, table, counts, profile)
+        return _Checked(rows, table, counts, profile, codes)
 
     def _profile(self, name: str, rows: Suite, counts: TableCounts) -> dict[str, Any]:
         """The row of numbers that the rules of a table judge."""
@@ -194,6 +212,7 @@ class _TableCheck:
         if name == "interactions":
             catalogue = self.out / "items.parquet"
             profile |= profiles.of_interactions(self.db, good, catalogue, self.settings, self.cutoff)
+            profile["opted_out"] = profiles.of_opted_out(self.db, self.out / "users.parquet")
             profile["after_cutoff"] = self.after_cutoff
             if self.recent_rows:
                 profile["recent_median"] = statistics.median(self.recent_rows)
@@ -235,7 +254,17 @@ def _counts(codes: Codes, rejects: int) -> TableCounts:
     return {"rows_in": rows_in, "rows": rows_in - refused, "refused": refused, "rejects": rejects, "share": share}
 
 
-def _summary(checks: Mapping[str, _Checked]) -> ValidSummary:
+def _balances(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount]) -> dict[str, TableBalance]:
+    """The accounts with what validation made of the rows, checked to add up."""
+    found = {}
+    for name, account in accounts.items():
+        counts = checks[name].counts
+        found[name] = balance(account, counts["rows"], counts["refused"])
+        check_table(name, found[name])
+    return found
+
+
+def _summary(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount]) -> ValidSummary:
     main = profiles.overview(checks["interactions"].profile)
     quarantined = sum(checked.counts["refused"] + checked.counts["rejects"] for checked in checks.values())
     warnings = [finding for checked in checks.values() for finding in checked.table.failed("warning")]
@@ -246,6 +275,9 @@ def _summary(checks: Mapping[str, _Checked]) -> ValidSummary:
             name: {finding.rule.reason: finding.refused for finding in checked.rows.findings if finding.refused}
             for name, checked in checks.items()
         },
+        "refused_of_files": {name: checks[name].refused_of(account["files"]) for name, account in accounts.items()},
+        "opted_out": checks["interactions"].profile.get("opted_out", 0),
+        "balances": _balances(checks, accounts),
         "notes": [f"{finding.rule.says}: {finding.rule.advice}" for finding in warnings],
         "quarantined": quarantined,
         "message": f"{main['rows']:,} interactions are good, {quarantined:,} rows in quarantine",

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading.contents import EMPTY, contents, refuse_unread
+from tasks.ingest.reading.contents import EMPTY, Contents, contents, refuse_unread
 from tasks.ingest.reading.copies import Unreadable, readable
 from tasks.ingest.reading.dialects import Dialect, dialect, distinct
 from tasks.ingest.reading.files import File
@@ -53,6 +53,7 @@ class Source:
 
     `missing`: texts that mean no value; `exploded`: the column whose lists are read as a row for each of their values.
     `partition`: the last of the columns, which are the same in every row, since the file's folders give them.
+    `stored`, `packed` and `encoding`: how the site's file is written, in words.
     """
 
     path: Path
@@ -63,6 +64,9 @@ class Source:
     partition: Mapping[str, str | None] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     exploded: str | None = None
+    stored: str = ""
+    packed: tuple[str, ...] = ()
+    encoding: str = "utf-8"
 
     @property
     def is_text(self) -> bool:
@@ -176,6 +180,23 @@ def open_source(
         return None
     refuse_unread(path, found, table)
     plain = readable(db, path, found, copies, copied)
+    source = _opened(db, file, found, plain, table, wanted)
+    if source is None:
+        return None
+    stored = {"text": source.format, "array": "json array", "objects": "json objects"}.get(found.stored, found.stored)
+    return replace(source, stored=stored, packed=found.packed, encoding=found.encoding)
+
+
+def _opened(
+    db: duckdb.DuckDBPyConnection,
+    file: File,
+    found: Contents,
+    plain: Path,
+    table: TableInput,
+    wanted: Collection[str],
+) -> Source | None:
+    """The file, of which `plain` is readable, as a source, None if it is empty."""
+    path = file.path
     if found.format == "parquet":
         described = run(db, f"DESCRIBE SELECT * FROM {read_parquet(plain)}", path)
         return _source(file, plain, "parquet", _parquet_columns(plain, [str(row[1]) for row in described]))

@@ -12,7 +12,7 @@ import duckdb
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import columns, ids, misread, schema, time_forms, timestamps
-from tasks.ingest.reading.files import find
+from tasks.ingest.reading.files import Skipped, find
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.sources import JSON, TEXT, Source, Value, as_text, open_source, run
 from tasks.store.duckdb import quoted
@@ -28,7 +28,8 @@ class Table:
 
     `maps`: file → our columns and the site's names for them; `optional`: those of our optional columns that some
     file has; `others`: the site's own columns → kind; `uses`: what each column of the files becomes; `times`: file →
-    how its timestamps are read, if it has any; `credible`: between which instants they are no cause for doubt.
+    how its timestamps are read, if it has any; `credible`: between which instants they are no cause for doubt;
+    `skipped`: files that are not read.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Table:
     times: dict[Path, timestamps.Timestamps]
     credible: timestamps.Credible
     notes: list[str]
+    skipped: Sequence[Skipped] = ()
 
     @property
     def strict(self) -> bool:
@@ -91,7 +93,9 @@ def open_table(
         for source in sources
         if (theirs := maps[source.path].get("timestamp"))
     }
-    return Table(name, given, sources, maps, optional, others, uses, times, credible, notes)
+    empty = [Skipped(file, "empty") for file, source in opened.items() if source is None]
+    skipped = [*files.skipped, *empty]
+    return Table(name, given, sources, maps, optional, others, uses, times, credible, notes, skipped)
 
 
 def _lacking(

@@ -1,0 +1,169 @@
+"""What became of every line, file and column of the inputs, as the summaries of ingest and validation keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from typing_extensions import TypedDict
+
+from recmodels.errors import NightrecError
+
+OUTCOMES = {
+    "rows": "read",
+    "after_cutoff": "at or after the cutoff",
+    "rejects": "no rows",
+    "blank": "blank",
+    "inside": "inside values of several lines",
+    "header": "above the first row",
+}
+"""What a line of a file can be, of which it is one; with words for each."""
+
+
+class FileAccount(TypedDict):
+    """A file that was read: how it is written, and what became of its lines, which of binary tables are the rows.
+
+    `more` rows were made of lines that are several events. `packed` and `encoding` are empty where they say nothing.
+    """
+
+    file: str
+    format: str
+    packed: str
+    encoding: str
+    lines: int
+    rows: int
+    more: int
+    after_cutoff: int
+    rejects: int
+    blank: int
+    inside: int
+    header: int
+
+
+class SkippedFile(TypedDict):
+    """A file that was not read, and why not."""
+
+    file: str
+    reason: str
+
+
+class ColumnAccount(TypedDict):
+    """What a column of a table's files is used as, or that it is ignored, and why; see `ColumnUse` of the reader.
+
+    `files`: how many of the files have it.
+    """
+
+    column: str
+    used_as: str
+    why: str
+    filled: int | None
+    misfits: int
+    example: str | None
+    files: int
+
+
+class TableAccount(TypedDict):
+    """The files and the columns of a table."""
+
+    files: list[FileAccount]
+    skipped: list[SkippedFile]
+    columns: list[ColumnAccount]
+
+
+class TableBalance(TypedDict):
+    """A table's account in a few numbers, as the record of a night keeps it; `lines` is the sum of the others.
+
+    But for `more`, rows beyond the lines; `misfits`, values that count as missing by column; and the numbers of files.
+    """
+
+    files: int
+    skipped: int
+    ignored: int
+    lines: int
+    used: int
+    after_cutoff: int
+    refused: int
+    rejects: int
+    blank: int
+    inside: int
+    header: int
+    more: int
+    misfits: dict[str, int]
+
+
+def check_file(table: str, account: FileAccount) -> None:
+    """Check that each line of a file became exactly one thing.
+
+    Raises:
+        NightrecError: it did not.
+    """
+    found = sum(account[outcome] for outcome in OUTCOMES) - account["more"]  # type: ignore[literal-required]
+    if found != account["lines"]:
+        raise NightrecError(
+            f"{table}: {account['file']} has {account['lines']:,} lines, and the account of them {found:,}: this is a "
+            "fault of nightrec, and nothing of the night was used; please report it with the file's kind "
+            f"({account['format']})."
+        )
+
+
+def balance(account: TableAccount, rows: int, refused: int) -> TableBalance:
+    """A table's account after its validation, which found that of its rows some are good and some are refused."""
+    files = account["files"]
+    return {
+        "files": len(files),
+        "skipped": len(account["skipped"]),
+        "ignored": sum(column["used_as"] == "ignored" for column in account["columns"]),
+        "lines": sum(file["lines"] for file in files),
+        "used": rows,
+        "after_cutoff": sum(file["after_cutoff"] for file in files),
+        "refused": refused,
+        "rejects": sum(file["rejects"] for file in files),
+        "blank": sum(file["blank"] for file in files),
+        "inside": sum(file["inside"] for file in files),
+        "header": sum(file["header"] for file in files),
+        "more": sum(file["more"] for file in files),
+        "misfits": {column["column"]: column["misfits"] for column in account["columns"] if column["misfits"]},
+    }
+
+
+def check_table(table: str, balanced: TableBalance) -> None:
+    """Check that the good and the refused rows of a table and what else its lines are add up to the lines.
+
+    Raises:
+        NightrecError: they do not.
+    """
+    parts = ("used", "after_cutoff", "refused", "rejects", "blank", "inside", "header")
+    found = sum(balanced[part] for part in parts) - balanced["more"]  # type: ignore[literal-required]
+    if found != balanced["lines"]:
+        raise NightrecError(
+            f"{table}: the inputs have {balanced['lines']:,} lines, and the account of them after validation "
+            f"{found:,}: this is a fault of nightrec, and nothing of the night was used; please report it."
+        )
+
+
+def unused(balances: Mapping[str, TableBalance]) -> str:
+    """The lines that are not used, by table, in a sentence; empty where all are."""
+    found = []
+    for table, one in balances.items():
+        why = [
+            f"{one[part]:,} {words}"  # type: ignore[literal-required]
+            for part, words in (
+                ("after_cutoff", OUTCOMES["after_cutoff"]), ("refused", "refused"), ("rejects", OUTCOMES["rejects"])
+            )
+            if one[part]  # type: ignore[literal-required]
+        ]  # fmt: skip
+        if why:
+            rows = one["lines"] + one["more"] - one["header"] - one["blank"] - one["inside"]
+            found.append(f"{table} {rows - one['used']:,} of {rows:,} ({', '.join(why)})")
+    return f"Rows that are not used: {'; '.join(found)}." if found else ""
+
+
+def misfits(balances: Mapping[str, TableBalance], shown: int = 5) -> str:
+    """The columns with values that count as missing, in a sentence; empty where there are none."""
+    found = [f"{table}.{column} {n:,}" for table, one in balances.items() for column, n in one["misfits"].items()]
+    return f"Values that do not fit their column and count as missing: {cut(found, shown)}." if found else ""
+
+
+def cut(texts: Sequence[str], shown: int) -> str:
+    """The first of some texts, and how many more there are."""
+    more = len(texts) - shown
+    return ", ".join(texts[:shown]) + (f" and {more:,} more" if more > 0 else "")
