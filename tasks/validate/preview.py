@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,27 +68,28 @@ def _refused(
     db: duckdb.DuckDBPyConnection, file: Path, name: str, rules: Sequence[Rule], raw: Path, cutoff: datetime
 ) -> tuple[int, dict[str, int]]:
     """The rows of a table before the cutoff, and how many each rule is the first to refuse."""
-    table = read_parquet(file)
+    table, columns = read_parquet(file), pq.read_schema(file)
+    texts = {field.name for field in columns if str(field.type) in ("string", "large_string")}
     if name in ("items", "users"):
         key = quoted(f"{name[:-1]}_id")
         table = f"(SELECT *, row_number() OVER (PARTITION BY {key}) AS occurrence FROM {table})"
     if any(rule.checked == "item_in_catalogue" for rule in rules):
         catalogue = read_parquet(raw / "items.parquet")
         table = f"(SELECT *, item_id IN (SELECT item_id FROM {catalogue}) AS item_in_catalogue FROM {table})"
-    case = " ".join(f"WHEN {_breaks(rule)} THEN {place}" for place, rule in enumerate(rules))
-    timed = "timestamp" in pq.read_schema(file).names
+    case = " ".join(f"WHEN {_breaks(rule, texts)} THEN {place}" for place, rule in enumerate(rules))
+    timed = "timestamp" in columns.names
     where = f"WHERE coalesce(timestamp < {literal(cutoff.isoformat())}::TIMESTAMPTZ, true)" if timed else ""
     counted = db.execute(f"SELECT CASE {case} END AS rule, count(*) FROM {table} {where} GROUP BY ALL").fetchall()
     by_rule = dict(counted)
     return sum(by_rule.values()), {rule.reason: by_rule.get(place, 0) for place, rule in enumerate(rules)}
 
 
-def _breaks(rule: Rule) -> str:
-    """SQL: whether a row breaks a rule."""
+def _breaks(rule: Rule, texts: Collection[str]) -> str:
+    """SQL: whether a row breaks a rule; blank `texts` are none."""
     column, bounds = quoted(rule.checked), rule.bounds
     match rule.expectation:
         case "ExpectColumnValuesToNotBeNull":
-            return f"{column} IS NULL OR trim(CAST({column} AS VARCHAR)) = ''"
+            return f"{column} IS NULL" + (f" OR trim({column}) = ''" if rule.checked in texts else "")
         case "ExpectColumnValuesToBeNull":
             return f"{column} IS NOT NULL"
         case "ExpectColumnValuesToBeInSet":
