@@ -2,15 +2,27 @@
 
 from datetime import date
 
+import pyarrow.parquet as pq
 from prefect import flow
 
 from flows.settings.site import NightConfig
+from recmodels.errors import DataRefused
 from tasks.ingest.demo import demo_site
 from tasks.ingest.stage import ingest
+from tasks.store.accounts import balance
 from tasks.store.files import Json
 from tasks.store.locking import held
-from tasks.store.paths import Store
+from tasks.store.paths import Night, Store
+from tasks.store.summaries import RawSummary
 from tasks.validate.stage import validate
+
+
+class NotFit(DataRefused):
+    """Inputs that were read and are not fit for a night; `record` is the account of them."""
+
+    def __init__(self, reason: str, record: Json) -> None:
+        super().__init__(reason)
+        self.record = record
 
 
 @flow(name="validate", flow_run_name="validate-{run_date}", persist_result=False)
@@ -22,16 +34,32 @@ def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
         night.sweep()
         inputs = config.tables() or demo_site(night, config.demo.model_dump())
         raw = ingest(night, inputs, cutoff, fresh, config.validation.earliest)
-        valid = validate(night, config.validation, cutoff, raw, fresh)
-    return {
-        "run_date": str(run_date),
-        "accounts": raw["summary"]["accounts"],
-        "balances": valid["summary"]["balances"],
-        "refused_of_files": valid["summary"]["refused_of_files"],
-        "reasons": valid["summary"]["reasons"],
-        "opted_out": valid["summary"]["opted_out"],
-        "notes": [*raw["summary"]["notes"], *valid["summary"]["notes"]],
-        "interactions": valid["summary"]["rows"],
-        "quarantined": valid["summary"]["quarantined"],
-        "quarantine": str(night.quarantine),
+        read = {
+            "run_date": str(run_date),
+            "accounts": raw["summary"]["accounts"],
+            "quarantine": str(night.quarantine),
+        }
+        try:
+            valid = validate(night, config.validation, cutoff, raw, fresh)
+        except DataRefused as error:
+            raise NotFit(str(error), read | _refused(night, raw["summary"])) from error
+    summary = valid["summary"]
+    return read | {
+        "balances": summary["balances"],
+        "refused_of_files": summary["refused_of_files"],
+        "reasons": summary["reasons"],
+        "opted_out": summary["opted_out"],
+        "notes": [*raw["summary"]["notes"], *summary["notes"]],
+        "interactions": summary["rows"],
+        "quarantined": summary["quarantined"],
     }
+
+
+def _refused(night: Night, raw: RawSummary) -> Json:
+    """The account of tables that are not fit for a night, as far as it goes."""
+    balances = {}
+    for table, account in raw["accounts"].items():
+        bad = night.quarantine / f"{table}.parquet"
+        refused = pq.read_metadata(bad).num_rows if bad.exists() else 0
+        balances[table] = balance(account, raw["tables"][table]["rows"] - refused, refused)
+    return {"balances": balances, "notes": raw["notes"]}

@@ -10,20 +10,22 @@ FILES, COLUMNS, REASONS, NOTES = 5, 8, 3, 8
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[str]:
-    """The account of a validation in lines, the verdict last."""
+    """The account of a validation in lines, the verdict last, unless the tables are refused."""
     for table, account in record["accounts"].items():
         balance: TableBalance = record["balances"][table]
         yield f"{table}: {balance['lines']:,} lines or rows of {_count(balance['files'], 'file')}"
-        yield from _files(account, record["refused_of_files"][table])
+        yield from _files(account, record.get("refused_of_files", {}).get(table) or [0] * len(account["files"]))
         yield from _columns(account)
-        yield from _rows(balance, record["reasons"].get(table, {}))
-        if table == "interactions" and record["opted_out"]:
+        yield from _rows(balance, record.get("reasons", {}).get(table, {}))
+        if table == "interactions" and record.get("opted_out"):
             yield f"  of users who opted out, and removed before training: {record['opted_out']:,} of the used"
         yield ""
     notes = record["notes"]
     yield from (f"note: {note}" for note in notes[:NOTES])
     if len(notes) > NOTES:
         yield f"note: and {len(notes) - NOTES:,} more (--json has them all)"
+    if "interactions" not in record:
+        return
     yield (
         f"{record['interactions']:,} interactions are fit to train on, {record['quarantined']:,} rows were "
         f"quarantined in {record['quarantine']}."

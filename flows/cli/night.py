@@ -91,20 +91,24 @@ def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, para
 @click.option("--json", "as_json", is_flag=True, help="Print the account as JSON.")
 def validate(settings: "NightConfig", run_date: date, fresh: bool, as_json: bool) -> None:
     """Read and check the inputs, print what became of their files, columns and rows, and stop there."""
+    from flows.cli.account import lines
     from flows.cli.console import console, progress
     from flows.in_process import warm_up
     from flows.operate.server import embedded_server
 
     with progress(console), embedded_server() as ready:
-        from flows.validate import checking
+        from flows.validate import NotFit, checking
 
         warm_up("great_expectations")
         ready()
-        record = checking(settings, run_date, fresh)
+        try:
+            record, refusal = checking(settings, run_date, fresh), None
+        except NotFit as error:
+            record, refusal = error.record, error
     if as_json:
-        click.echo(json.dumps(record, indent=2, ensure_ascii=False))
-        return
-    from flows.cli.account import lines
-
-    for line in lines(record):
-        click.echo(line)
+        click.echo(json.dumps(record | {"fit": refusal is None}, indent=2, ensure_ascii=False))
+    else:
+        for line in lines(record):
+            click.echo(line)
+    if refusal is not None:
+        raise refusal

@@ -60,3 +60,10 @@ def test_it_stays_within_a_screen(files: int, columns: int, notes: int) -> None:
     assert len(printed) <= 25 and max(map(len, printed)) < 500
     text = "\n".join(printed)
     assert ("and 295 more files with 5,900" in text, "and 82 more" in text, "and 62 more" in text) == (files > 1,) * 3
+
+
+def test_tables_that_are_refused_have_an_account_without_a_verdict() -> None:
+    whole = record(notes=1)
+    refused = {name: whole[name] for name in ("accounts", "balances", "notes")}
+    printed = list(lines(refused))
+    assert printed[0].startswith("interactions: 20 lines") and printed[-1] == "note: note 0"
