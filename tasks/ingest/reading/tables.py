@@ -143,7 +143,12 @@ def _own_columns(
         for theirs in source.columns:
             if theirs not in own:
                 uses.setdefault(theirs, columns.ColumnUse(theirs, "ignored", "its name is taken"))
-    numbers = _numbers(db, sources, {c: places[c] for c, found in surveys.items() if columns.could_be_numbers(found)})
+    texts = {
+        column: [place for place, each in zip(places[column], found, strict=True) if each.type == "VARCHAR"]
+        for column, found in surveys.items()
+        if columns.could_be_numbers(found)
+    }
+    numbers = _numbers(db, sources, texts)
     kinds = {}
     for column, found in surveys.items():
         kinds[column], use = columns.decide(column, found, numbers[column])

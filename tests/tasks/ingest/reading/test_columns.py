@@ -149,6 +149,16 @@ def test_all_files_of_a_table_decide_together(tmp_path: Path) -> None:
     ]
 
 
+def test_numbers_that_a_file_has_as_such_count_among_the_values_and_not_among_the_texts(tmp_path: Path) -> None:
+    folder = tmp_path / "items"
+    folder.mkdir()
+    _items(folder / "1.tsv", ["$1.50", "—", "$2"])
+    _items(folder / "2.jsonl", [3, 4, 5, 6])
+    prices, notes, _ = _prices(tmp_path, TableInput(path=str(folder)))
+    assert prices == [1.5, None, 2, 3, 4, 5, 6]
+    assert notes == ["items: column 'price': 1 of 7 values are not numbers, such as '—'; they count as missing"]
+
+
 def test_what_each_column_is_used_as(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", "sku,name,price,made,note\n1,One,9.5,2020-01-01,\n2,Two,—,x,\n")
     items = items.model_copy(update={"columns": {"item_id": "sku", "title": "name"}})
