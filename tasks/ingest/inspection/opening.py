@@ -16,6 +16,7 @@ from tasks.ingest.inspection import headless, names
 from tasks.ingest.inspection.findings import FileFound
 from tasks.ingest.inspection.sampling import Sample, sample
 from tasks.ingest.reading.contents import Contents, contents
+from tasks.ingest.reading.dialects import Wanted
 from tasks.ingest.reading.files import File, find
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.packing import chunks
@@ -98,7 +99,7 @@ def _open(db: duckdb.DuckDBPyConnection, file: File, given: str, settings: Setti
         own |= header
         made_up = True
     table = _table(str(file.path), settings | own)
-    wanted = set(settings.get("columns", {}).values()) | set(names.HEADS)
+    wanted = Wanted("interactions", set(settings.get("columns", {}).values()) | set(names.HEADS))
     source = open_source(db, file, table, wanted, copies)
     if source is None:
         return None

@@ -166,7 +166,10 @@ def _is_text(start: bytes) -> bool:
 
 def _unread_text(path: Path, text: str, table: TableInput) -> Kind | None:
     begin = text[:4096]
-    if sum(character < " " and character not in _IN_TEXT for character in begin) > len(begin) // 20:
+    if (
+        sum(character < " " and character not in _IN_TEXT + (table.delimiter or "") for character in begin)
+        > len(begin) // 20
+    ):
         return _BINARY
     if table.format != "auto":
         return None
@@ -176,7 +179,7 @@ def _unread_text(path: Path, text: str, table: TableInput) -> Kind | None:
     return next((kind for start, kind in _MARKUP.items() if lower.startswith(start)), None)
 
 
-_IN_TEXT = "\t\n\r\v\f\x01\x1b\x1c\x1d\x1e\x1f"  # control characters that texts have
+_IN_TEXT = "\t\n\r\v\f\x01\x02\x1b\x1c\x1d\x1e\x1f"  # control characters that texts have
 
 
 def _text_format(path: Path, text: str, table: TableInput) -> tuple[Format, Stored]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tasks.ingest.reading import time_formats, zones
+from tasks.ingest.reading import headers, time_formats, zones
+from tasks.ingest.reading.delimiters import as_meant
 
 Format = Literal["csv", "jsonl", "parquet"]
 TimestampUnit = Literal["auto", "s", "ms", "us", "ns"]
@@ -29,13 +30,22 @@ class TableInput(BaseModel):
         description="Our column names and the site's; of several names the first that is there is taken.",
     )
     delimiter: str | None = Field(
-        default=None, min_length=1, max_length=4, description="Text between two CSV columns; found if not given."
+        default=None,
+        min_length=1,
+        max_length=4,
+        description="Text between two CSV columns, such as ';', 'tab' or '\\x01'; found if not given.",
     )
     header: list[str] | None = Field(
         default=None, min_length=1, description="Column names of CSV files that have no header line."
     )
     quote: str | None = Field(
         default='"', min_length=1, max_length=1, description="The CSV quote; none where quotes are ordinary text."
+    )
+    escape: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="What stands before a quote inside quoted values: '\\' or the quote itself; found if not given.",
     )
     encoding: str = Field(default="utf-8", description="Text encoding of CSV and JSON files, such as 'latin-1'.")
     explode: bool = Field(
@@ -53,6 +63,38 @@ class TableInput(BaseModel):
         description="How timestamps are written where it is not ISO 8601: '%d.%m.%Y %H:%M', with strptime's letters.",
     )
     timezone: str = Field(default="UTC", description="Time zone of timestamps that name none, such as 'Europe/Paris'.")
+
+    @field_validator("delimiter", "quote", "escape", mode="before")
+    @classmethod
+    def _as_meant(cls, text: object) -> object:
+        return as_meant(text) if isinstance(text, str) else text
+
+    @field_validator("delimiter")
+    @classmethod
+    def _between_columns(cls, text: str | None) -> str | None:
+        if text and (len(text.encode()) > 4 or set(text) & set("\r\n\0")):
+            raise ValueError("a delimiter has up to four bytes, and none of them ends a line")
+        return text
+
+    @field_validator("quote", "escape")
+    @classmethod
+    def _one_byte(cls, text: str | None) -> str | None:
+        if text and (not text.isascii() or text in "\r\n\0"):
+            raise ValueError("it is one character of ASCII; none where there is none")
+        return text
+
+    @field_validator("header")
+    @classmethod
+    def _distinct(cls, names: list[str] | None) -> list[str] | None:
+        if names and (twice := headers.repeated([headers.clean(name) for name in names])):
+            raise ValueError(f"the column '{next(iter(twice))}' is named twice")
+        return names
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        if self.delimiter and self.quote and self.quote in self.delimiter:
+            raise ValueError(f'the delimiter and the quote are both {self.quote}; choose another, or quote = "none"')
+        return self
 
     @field_validator("encoding")
     @classmethod

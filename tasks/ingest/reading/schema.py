@@ -11,6 +11,7 @@ from string import ascii_letters
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading import numbers
 from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.remedies import listed, option, shortened
 from tasks.ingest.reading.sources import Source, Value, as_text
 from tasks.store.duckdb import literal, quoted
 
@@ -90,18 +91,15 @@ def names(table: TableInput, ours: str) -> Sequence[str]:
     return [theirs] if isinstance(theirs, str) else theirs
 
 
-_FLAGS = {"interactions": "--columns", "items": "--item-columns", "users": "--user-columns"}
-
-
 def _missing(name: str, ours: str, options: Sequence[str], source: Source) -> DataRefused:
     wanted = " or ".join(f"'{option}'" for option in options)
     purpose = "" if list(options) == [ours] else f" (for {ours})"
     lower = {column.lower(): column for column in source.columns}
     near = [m for o in (*options, ours) for m in get_close_matches(o.lower(), lower, n=1, cutoff=0.5)]
-    hint = f"; did you mean '{lower[near[0]]}'?" if near else "."
+    hint = f"; did you mean '{shortened(lower[near[0]])}'?" if near else "."
     return DataRefused(
-        f"{name}: {source.path} has no column {wanted}{purpose}; its columns are {', '.join(source.columns)}{hint} "
-        f"Name the column that holds it with {_FLAGS.get(name, f'inputs.{name}.columns:')} {ours}=…"
+        f"{name}: {source.path} has no column {wanted}{purpose}; its columns are {listed(source.columns)}{hint} "
+        f"Name the column that holds it with {option(name, 'columns') or f'inputs.{name}.columns:'} {ours}=…"
     )
 
 

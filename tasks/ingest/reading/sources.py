@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.contents import EMPTY, Contents, contents, refuse_unread
 from tasks.ingest.reading.copies import Unreadable, readable
-from tasks.ingest.reading.dialects import Dialect, dialect, distinct
+from tasks.ingest.reading.dialects import Dialect, Wanted, dialect, one_column
 from tasks.ingest.reading.files import File
+from tasks.ingest.reading.headers import distinct
 from tasks.ingest.reading.inputs import Format, TableInput
 from tasks.ingest.reading.packing import head
 from tasks.ingest.reading.textfiles import refuse_garbled
@@ -153,7 +154,7 @@ def _read_csv(path: Path, dialect: Dialect) -> str:
         f"read_csv({file_literal(path)}, hive_partitioning = false, compression = '{zipped}', "
         f"auto_detect = false, header = false, "
         f"skip = {dialect.skip}, delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)}, "
-        f"escape = {literal(dialect.quote)}, columns = {{{columns}}}, store_rejects = true)"
+        f"escape = {literal(dialect.escape or dialect.quote)}, columns = {{{columns}}}, store_rejects = true)"
     )
 
 
@@ -161,7 +162,7 @@ def open_source(
     db: duckdb.DuckDBPyConnection,
     file: File,
     table: TableInput,
-    wanted: Collection[str],
+    wanted: Wanted,
     copies: Path,
     *,
     copied: bool = False,
@@ -193,7 +194,7 @@ def _opened(
     found: Contents,
     plain: Path,
     table: TableInput,
-    wanted: Collection[str],
+    wanted: Wanted,
 ) -> Source | None:
     """The file, of which `plain` is readable, as a source, None if it is empty."""
     path = file.path
@@ -201,12 +202,12 @@ def _opened(
         described = run(db, f"DESCRIBE SELECT * FROM {read_parquet(plain)}", path)
         return _source(file, plain, "parquet", _parquet_columns(plain, [str(row[1]) for row in described]))
     if found.format == "csv":
-        if (how := dialect(plain, table, wanted)) is None:
+        if (how := dialect(path, plain, table, wanted)) is None:
             return None
         if not table.header:
             refuse_garbled(path, found.start, found.encoding)
         return _source(file, plain, "csv", dict.fromkeys(how.columns, TEXT), how)
-    if (lines := dialect(plain, _LINES, wanted)) is None:
+    if (lines := one_column(plain)) is None:
         return None
     keys = run(
         db,
@@ -238,9 +239,6 @@ def _parquet_columns(path: Path, types: Sequence[str]) -> dict[str, str]:
     kinds = [re.split(r"[(\[]", str(field.type))[0] for field in schema]
     found = [lost.get(kind, given) for kind, given in zip(kinds, types, strict=True)]
     return dict(zip(distinct(schema.names), found, strict=True))
-
-
-_LINES = TableInput(path="", delimiter="\x01", header=["line"], quote=None)
 
 
 def run(db: duckdb.DuckDBPyConnection, sql: str, path: Path) -> list[tuple[Any, ...]]:

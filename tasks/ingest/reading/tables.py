@@ -12,6 +12,7 @@ import duckdb
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import columns, ids, misread, schema, time_forms, timestamps
+from tasks.ingest.reading.dialects import Wanted
 from tasks.ingest.reading.files import Skipped, find
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.sources import JSON, TEXT, Source, Value, as_text, open_source, run
@@ -65,7 +66,8 @@ def open_table(
         DataRefused: files are empty, or columns are missing.
     """
     files = find(name, given)
-    wanted = {site for ours in (*schema.REQUIRED[name], *schema.OPTIONAL[name]) for site in schema.names(given, ours)}
+    ours = (*schema.REQUIRED[name], *schema.OPTIONAL[name])
+    wanted = Wanted(name, {site for column in ours for site in schema.names(given, column)})
     opened = {
         file.path: open_source(db, file, given, wanted, copies, copied=file.path in uneven) for file in files.read
     }
@@ -84,6 +86,7 @@ def open_table(
             ids.refuse_type(db, source, source.value(column), place, explodes=explodes)
     optional = [ours for ours in schema.OPTIONAL[name] if any(ours in mapped for mapped in maps.values())]
     notes = files.notes(name) + [f"{name}: {file} is empty" for file, source in opened.items() if source is None]
+    notes += [f"{name}: {s.path.name}: {note}" for s in sources if s.dialect for note in s.dialect.notes]
     others, uses = _own_columns(db, name, sources, maps)
     if name in schema.OPEN:
         notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]

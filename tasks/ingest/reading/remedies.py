@@ -1,0 +1,45 @@
+"""What a refusal says is to be done: the setting that helps, and the option that gives it; and how values are shown."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Sequence
+
+from tasks.ingest.reading.delimiters import as_written
+
+_PREFIXES = {"interactions": "--", "items": "--item-", "users": "--user-"}
+_SHOWN = 12  # columns
+
+
+def option(table: str, setting: str) -> str | None:
+    """The option of the command line that gives a setting of a table; None where only the configuration does."""
+    prefix = _PREFIXES.get(table)
+    return None if prefix is None else prefix + setting.replace("_", "-")
+
+
+def remedy(table: str, setting: str, value: str | Sequence[str] | None) -> str:
+    """How to give a setting: as an option, and in the configuration."""
+    if value is None:
+        plain, configured = "none", '"none"'
+    elif isinstance(value, str):
+        plain = as_written(value)
+        configured = f"'{plain}'" if "\\" in plain and "'" not in plain else json.dumps(plain, ensure_ascii=False)
+    else:
+        plain, configured = ",".join(value), json.dumps(list(value), ensure_ascii=False)
+    setting_line = f"{setting} = {configured} under [inputs.{table}]"
+    named = option(table, setting)
+    return f"{named} {shlex.quote(plain)} (or {setting_line})" if named else setting_line
+
+
+def shortened(text: str, limit: int = 40) -> str:
+    """A text for a message: in characters that can be seen, and not too long."""
+    visible = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return visible if len(visible) <= limit else f"{visible[: limit - 1]}…"
+
+
+def listed(columns: Iterable[str]) -> str:
+    """The names of columns for a message; the first dozen, if there are more."""
+    names = list(columns)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(shortened(name, 30) for name in names[:_SHOWN]) + more
