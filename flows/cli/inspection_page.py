@@ -13,7 +13,7 @@ from rich.text import Text
 from tasks.ingest.inspection.findings import ColumnFound, FileFound, Inspection, TableFound
 from tasks.ingest.inspection.sampling import ROWS, shown
 
-_FILES, _COLUMNS, _NOTES, _KINDS = 8, 14, 6, 6
+_FILES, _COLUMNS, _NOTES, _KINDS = 12, 14, 6, 6
 _MARKS = {"sure": "", "given": "", "likely": " (likely)", "unsure": " (unsure)"}
 _STYLES = {"sure": "green", "given": "green", "likely": "yellow", "unsure": "red"}
 _DELIMITERS = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "pipe"}

@@ -69,7 +69,7 @@ def inspect(
         copies.mkdir()
         raw.mkdir()
         found = opening.open_all(db, paths, settings, copies)
-        groups = roles.groups(found.opened)
+        groups = roles.merged(roles.groups(found.opened), settings.get("columns", {}))
         chosen = _choose(db, groups, settings.get("columns", {}))
         located = {
             name: places.path_of([one.path for one in choice.group.files], paths) for name, choice in chosen.items()
@@ -122,13 +122,15 @@ def _choose(
     """The files for each of our tables: the interactions first, which the others must fit."""
     left = list(groups)
     chosen: dict[str, Choice] = {}
-    tags = {id(group) for group in groups if _are_tags(group)}
+    tags = {id(group) for group in groups if roles.are_tags(group)}
     for name in TABLES:
         fits = []
         for group in left:
             if (id(group) in tags) != (name == "tags"):
                 continue
             guesses = roles.mapping(group, name, given if name == "interactions" else {})
+            if name in ("items", "users") and roles.is_log(roles.mapping(group, "interactions", {})):
+                continue
             if name in ("items", "users") and "interactions" in chosen:
                 guesses = _linked(db, name, group, guesses, chosen["interactions"])
             if fitness := roles.fitness(group, name, guesses):
@@ -144,11 +146,6 @@ def _choose(
             chosen[name] = best
             left.remove(best.group)
     return chosen
-
-
-def _are_tags(group: roles.Group) -> bool:
-    guesses = roles.mapping(group, "tags", {})
-    return roles.fitness(group, "tags", guesses) >= 0.8 and "rating" not in roles.mapping(group, "interactions", {})
 
 
 def _linked(
@@ -186,7 +183,7 @@ def _linked(
 
 def _table(choice: Choice, path: str, settings: opening.Settings) -> TableInput:
     """The settings that read a table: those of its files, and the names of its columns."""
-    own = dict(choice.group.first.settings)
+    own = dict(choice.group.settings)
     given = {key: value for key, value in settings.items() if key not in ("columns", "header") or key in own}
     header = settings.get("header") if choice.group.first.source.format == "csv" else None
     if header:
@@ -319,7 +316,7 @@ def _unplaced(name: str, group: roles.Group) -> Refusal:
     return Refusal(
         name,
         f"{name}: no one path names these {len(group.files)} files and no others ({files}): put them into a folder of "
-        "their own.",
+        "their own, or inspect one of them.",
         stops=name == "interactions",
     )
 

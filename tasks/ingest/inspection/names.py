@@ -77,7 +77,7 @@ def fitness(name: str, ours: str) -> float:
     found = words(name)
     joined = "".join(found)
     if joined == "".join(words(ours)):
-        return 1.1
+        return 1.2 if name == ours else 1.1
     key = ours in ("user_id", "item_id")
     without = [word for word in found if word not in _IDS]
     stem = "".join(without)

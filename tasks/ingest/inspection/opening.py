@@ -121,7 +121,7 @@ def encoding_of(path: Path) -> str | None:
                 start += chunk
         if size > _DECODED:
             break
-    if not faults or good > faults:
+    if not faults or faults <= 4 * good:  # UTF-8 with damaged lines, which are refused one by one
         return None
     for run in re.findall(rb"[\x80-\xff]+", bytes(start)):
         high, runs, odd = high + len(run), runs + 1, odd + len(run) % 2

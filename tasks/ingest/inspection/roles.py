@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 from tasks.ingest.inspection import names
 from tasks.ingest.inspection.findings import Certainty
-from tasks.ingest.inspection.opening import Opened
+from tasks.ingest.inspection.opening import Opened, Settings
 from tasks.ingest.inspection.sampling import Sample
 from tasks.ingest.reading import schema
 
@@ -41,6 +42,12 @@ class Group:
     def first(self) -> Opened:
         """The file that has most columns."""
         return max(self.files, key=lambda file: len(file.samples))
+
+    @property
+    def settings(self) -> Settings:
+        """Those that most of its files need; of one in another encoding the lines that are not in this are refused."""
+        usual = Counter(str(one.settings) for one in self.files).most_common(1)[0][0]
+        return next(one.settings for one in self.files if str(one.settings) == usual)
 
     @property
     def paths(self) -> list[Path]:
@@ -80,6 +87,37 @@ def _alike(one: Opened, other: Opened) -> bool:
     return first == second or (named[0] == named[1] and (first <= second or second <= first))
 
 
+def merged(found: Sequence[Group], given: Mapping[str, str]) -> list[Group]:
+    """The groups, those made one that a folder of interactions holds: their columns of ours are called the same."""
+    together: dict[tuple[object, ...], list[Opened]] = {}
+    for group in found:
+        together.setdefault(_layout(group, given), []).extend(group.files)
+    return [Group(files) for files in together.values()]
+
+
+def _layout(group: Group, given: Mapping[str, str]) -> tuple[object, ...]:
+    guesses = mapping(group, "interactions", given)
+    if group.first.headless or are_tags(group) or not is_log(guesses):
+        return (id(group),)
+    columns = [guesses[ours].column for ours in schema.REQUIRED["interactions"]]
+    settings = {key: value for key, value in group.first.settings.items() if key != "encoding"}
+    return (*columns, group.first.given, str(settings))
+
+
+def is_log(guesses: Mapping[str, Guess]) -> bool:
+    """Whether the columns that interactions need are there, by what they are called."""
+    return all(ours in guesses and guesses[ours].sure >= _LIKELY for ours in schema.REQUIRED["interactions"])
+
+
+def are_tags(group: Group) -> bool:
+    """Whether files are tags: several for an item, or by users, and no ratings."""
+    guesses, log = mapping(group, "tags", {}), mapping(group, "interactions", {})
+    if fitness(group, "tags", guesses) < 0.8 or "rating" in log:
+        return False
+    key = next(sample for sample in group.first.samples if sample.name == guesses["item_id"].column)
+    return key.repeats > 1.3 or ("user_id" in log and log["user_id"].sure >= _LIKELY)
+
+
 def mapping(group: Group, table: str, given: Mapping[str, str]) -> dict[str, Guess]:
     """A column of the files for each of a table's that can be told, the given ones first."""
     one = group.first
@@ -107,7 +145,7 @@ def _by_name(sample: Sample, ours: str, headless: bool) -> Guess:
     holds = _holds(sample, ours)
     if not named or holds == 0:
         return Guess(sample.name, 0.0, "")
-    return Guess(sample.name, min(named, 1.1) * holds, f"its name{_and_values(sample, ours)}")
+    return Guess(sample.name, named * holds, f"its name{_and_values(sample, ours)}")
 
 
 def _holds(sample: Sample, ours: str) -> float:
