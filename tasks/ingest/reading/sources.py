@@ -166,11 +166,13 @@ def open_source(
     copies: Path,
     *,
     copied: bool = False,
+    every_key: bool = False,
 ) -> Source | None:
     """The file as a source, None if it is empty; `wanted`: column names that tell a header's delimiter.
 
-    A copy is written into `copies` where DuckDB needs one, or where it is asked for: of text in UTF-8 with even line
-    ends, of other tables as Parquet.
+    JSON lines are looked through for `every_key`, or for the keys of the first lines and the wanted ones. A copy is
+    written into `copies` where DuckDB needs one, or where it is asked for: of text in UTF-8 with even line ends, of
+    other tables as Parquet.
 
     Raises:
         DataRefused: the file is not what it claims to be.
@@ -181,7 +183,7 @@ def open_source(
         return None
     refuse_unread(path, found, table)
     plain = readable(db, path, found, copies, copied)
-    source = _opened(db, file, found, plain, table, wanted)
+    source = _opened(db, file, found, plain, table, wanted, every_key)
     if source is None:
         return None
     stored = {"text": source.format, "array": "json array", "objects": "json objects"}.get(found.stored, found.stored)
@@ -195,6 +197,7 @@ def _opened(
     plain: Path,
     table: TableInput,
     wanted: Wanted,
+    every_key: bool,
 ) -> Source | None:
     """The file, of which `plain` is readable, as a source, None if it is empty."""
     path = file.path
@@ -209,15 +212,23 @@ def _opened(
         return _source(file, plain, "csv", dict.fromkeys(how.columns, TEXT), how)
     if (lines := one_column(plain)) is None:
         return None
-    keys = run(
-        db,
-        f"SELECT DISTINCT unnest(json_keys({OBJECT})) FROM (SELECT line FROM {_json_lines(plain)} LIMIT {_KEYS_FROM})",
-        path,
-    )
-    names = sorted(str(row[0]) for row in keys)
+    names = _json_keys(db, path, plain, wanted, every_key)
     if not names:
         raise DataRefused(f"{path}, line 1: no JSON object on a line of its own; write one object a line.")
     return _source(file, plain, "jsonl", dict.fromkeys(names, JSON), lines)
+
+
+def _json_keys(db: duckdb.DuckDBPyConnection, path: Path, lines: Path, wanted: Wanted, every_key: bool) -> list[str]:
+    """The keys of a file's objects; unless every one is asked for, those of later lines only where they are wanted."""
+    some = _json_lines(lines) if every_key else f"(SELECT line FROM {_json_lines(lines)} LIMIT {_KEYS_FROM})"
+    found = {str(row[0]) for row in run(db, f"SELECT DISTINCT unnest(json_keys({OBJECT})) FROM {some}", path)}
+    if found and not every_key and (absent := sorted(set(wanted.names) - found)):
+        later = ", ".join(
+            f"bool_or(contains(line, {literal(json.dumps(name, ensure_ascii=False))}))" for name in absent
+        )
+        ((*there,),) = run(db, f"SELECT {later} FROM {_json_lines(lines)}", path)
+        found |= {name for name, is_there in zip(absent, there, strict=True) if is_there}
+    return sorted(found)
 
 
 def _source(file: File, readable: Path, kind: Format, columns: dict[str, str], how: Dialect | None = None) -> Source:

@@ -69,7 +69,10 @@ def open_table(
     ours = (*schema.REQUIRED[name], *schema.OPTIONAL[name])
     wanted = Wanted(name, {site for column in ours for site in schema.names(given, column)})
     opened = {
-        file.path: open_source(db, file, given, wanted, copies, copied=file.path in uneven) for file in files.read
+        file.path: open_source(
+            db, file, given, wanted, copies, copied=file.path in uneven, every_key=name in schema.OPEN
+        )
+        for file in files.read
     }
     sources = [source for source in opened.values() if source]
     if not sources:

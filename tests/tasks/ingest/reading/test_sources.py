@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading.inputs import TableInput
-from tests.tasks.raw import CSV, HEADER, ROWS, ingest, read, write
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tests.tasks.raw import CSV, HEADER, ROWS, column, ingest, read, write
 
 JSONL = "".join(
     json.dumps({"user_id": int(u), "item_id": int(i), "timestamp": t, "rating": float(r)}) + "\n" for u, i, t, r in ROWS
@@ -98,3 +98,13 @@ def test_a_gzip_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     log = write(tmp_path / "log.csv.gz", gzip.compress((HEADER + "1,2,2023-01-01\n" * 100_000).encode())[:-50])
     with pytest.raises(DataRefused, match=r"log.csv.gz "):
         ingest(tmp_path, log)
+
+
+def test_keys_that_only_later_lines_have_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.ingest.reading.sources._KEYS_FROM", 1)
+    first = {"user_id": 1, "item_id": 1, "timestamp": "2023-01-01"}
+    log = write(tmp_path / "log.jsonl", "".join(json.dumps(row) + "\n" for row in (first, first | {"rating": 4})))
+    items = write(tmp_path / "items.jsonl", '{"item_id": 1}\n{"item_id": 2, "price": 1.5}\n')
+    _, out = ingest(tmp_path, Inputs(interactions=log, items=items))
+    assert column(out, "rating") == [None, 4.0]
+    assert column(out, "price", "items") == [None, 1.5]
