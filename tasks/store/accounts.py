@@ -8,6 +8,9 @@ from typing_extensions import TypedDict
 
 from recmodels.errors import NightrecError
 
+NUMBERS_TEXT = "numbers_text"
+"""Of raw items and users: the texts of columns that are read as numbers, as JSON, which go to the quarantine."""
+
 OUTCOMES = {
     "rows": "read",
     "after_cutoff": "at or after the cutoff",

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from expectations.runner import Suite, to_frame
 from expectations.settings import ValidationSettings
+from tasks.store.accounts import NUMBERS_TEXT
 from tasks.validate.copies import Flags, later_copies, with_prevailing
 
 T = TypeVar("T")
@@ -26,8 +28,8 @@ Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
 Derived = dict[str, NDArray[Any]]
 
 PARTITION = 1_000_000
-RAW_TEXTS = ("timestamp_text", "rating_text")
-"""The columns of a raw table that hold a value as it was written, where it could not be read."""
+RAW_TEXTS = ("timestamp_text", "rating_text", NUMBERS_TEXT)
+"""The columns of a raw table that hold values as they were written, of which good rows need only what they mean."""
 
 
 def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
@@ -48,18 +50,18 @@ def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, i
 
 def split_rows(source: Path, codes: Codes, reasons: Sequence[str], good: Path, bad: Path, flags: Flags) -> None:
     """Write the rows with code 0 to `good`, with what prevails in `flags`, and the others to `bad` with a `reason`."""
-    if not codes.any():
-        link(source, good)
-        return
     file = pq.ParquetFile(source)
     raw = file.schema_arrow
+    if not codes.any() and NUMBERS_TEXT not in raw.names:  # the others hold nothing then
+        link(source, good)
+        return
     kept = pa.schema([field for field in raw if field.name not in RAW_TEXTS])
     distinct = np.unique(codes)
     texts = pa.array(["; ".join(text for bit, text in enumerate(reasons) if code >> bit & 1) for code in distinct])
-    with (
-        pq.ParquetWriter(good, kept) as good_file,
-        pq.ParquetWriter(bad, raw.append(pa.field("reason", pa.string()))) as bad_file,
-    ):
+    with ExitStack() as open_files:
+        good_file = open_files.enter_context(pq.ParquetWriter(good, kept))
+        if codes.any():
+            bad_file = open_files.enter_context(pq.ParquetWriter(bad, raw.append(pa.field("reason", pa.string()))))
         for begin, batch in _ahead(_partitions(file, raw.names, PARTITION // 2)):
             part = codes[begin : begin + len(batch)]
             refused = part != 0

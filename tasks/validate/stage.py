@@ -114,7 +114,7 @@ def write_valid(
 ) -> ValidSummary:
     """Split the tables of `raw` into good rows (`out`) and refused rows (`quarantine_out`), in their order.
 
-    A table without a refused row is hard-linked, with its `*_text` columns (which hold nothing then); otherwise they
+    A table without a refused row is hard-linked, with its `*_text` columns if they hold nothing then; otherwise these
     are left out.
 
     Args:

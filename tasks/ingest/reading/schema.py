@@ -13,6 +13,7 @@ from tasks.ingest.reading import numbers
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.remedies import listed, option, shortened
 from tasks.ingest.reading.sources import Source, Value, as_text
+from tasks.store.accounts import NUMBERS_TEXT
 from tasks.store.duckdb import literal, quoted
 
 KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "users": ("user_id",), "tags": ("item_id",)}
@@ -27,8 +28,8 @@ OPEN = ("items", "users")  # tables that keep every other column of the site
 FLAGS = ("available", "opted_out")
 ADDED = ("source_file", "source_row")
 RESERVED = (
-    *ADDED, "timestamp_text", "rating_text", "reason", "occurrence", "item_in_catalogue", "file_row_number",
-    "item_index", "user_index",
+    *ADDED, NUMBERS_TEXT, "timestamp_text", "rating_text", "reason", "occurrence", "item_in_catalogue",
+    "file_row_number", "item_index", "user_index",
 )  # fmt: skip
 """Names that the stages give their own columns; the site's of these names, in any case, are kept as `<name>_2`."""
 
@@ -117,6 +118,25 @@ def renamed(name: str, mapped: Mapping[str, str], source: Source) -> dict[str, s
             if column.lower() in RESERVED and column not in mapped.values():
                 kept[next(n for i in count(2) if (n := f"{column}_{i}") not in {*source.columns, *mapped})] = column
     return kept
+
+
+_OPT_OUTS = ("optedout", "optout", "unsubscribe", "donottrack", "donotsell", "consent")
+
+
+def opt_out_notes(name: str, mapped: Mapping[str, str], source: Source) -> list[str]:
+    """A note of each column that may be an opt-out and is none of ours: it would be a feature of users that stay."""
+    if name != "users" or "opted_out" in mapped:
+        return []
+    alike = [
+        column
+        for column in source.columns
+        if any(word in "".join(filter(str.isalnum, column.lower())) for word in _OPT_OUTS)
+    ]
+    return [
+        f"users: nobody is opted out by the column '{column}'; if it says so, name it with --user-columns "
+        f"opted_out={column}"
+        for column in alike
+    ]
 
 
 def other_columns(name: str, mapped: Mapping[str, str], source: Source) -> list[str]:

@@ -16,7 +16,8 @@ from tasks.ingest.reading.dialects import Wanted
 from tasks.ingest.reading.files import Skipped, find
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.sources import JSON, TEXT, Source, Value, as_text, open_source, run
-from tasks.store.duckdb import quoted
+from tasks.store.accounts import NUMBERS_TEXT
+from tasks.store.duckdb import literal, quoted
 
 _OURS = {column for name in schema.REQUIRED for column in (*schema.REQUIRED[name], *schema.OPTIONAL[name])}
 _NOTHING = Value("CAST(NULL AS VARCHAR)", "VARCHAR")
@@ -93,6 +94,7 @@ def open_table(
     others, uses = _own_columns(db, name, sources, maps)
     if name in schema.OPEN:
         notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]
+    notes += dict.fromkeys(note for one in sources for note in schema.opt_out_notes(name, maps[one.path], one))
     notes += _lacking(name, sources, [*optional, *others], maps)
     times = {
         source.path: _timestamps(db, name, given, source, theirs)
@@ -251,6 +253,8 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     for column, kind in table.others.items():
         theirs = table.maps[source.path].get(column, column)
         found[OWN + column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
+    if as_written := _numbers_as_written(table, source):
+        found[NUMBERS_TEXT] = as_written
     if source.exploded:
         found["begins?"] = "begins"
     if source.format == "jsonl":
@@ -258,6 +262,17 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])
     outer = ", ".join(f"{sql} AS out{place}" for place, sql in enumerate(found.values()))
     return Query(f"SELECT {outer} FROM (SELECT {inner} FROM (SELECT {given} FROM {source.relation()}))", tuple(found))
+
+
+def _numbers_as_written(table: Table, source: Source) -> str | None:
+    """A JSON object of the texts that are read as numbers in some notation, for the quarantine; None if none are."""
+    noted = [column for column, kind in table.others.items() if kind.notation]
+    texts = []
+    for column in noted:
+        theirs = table.maps[source.path].get(column, column)
+        value = source.value(theirs) if theirs in source.columns else _NOTHING
+        texts.append(f"{literal(column)}, {as_text(value)}")
+    return f"CAST(json_object({', '.join(texts)}) AS VARCHAR)" if texts else None
 
 
 def _time_as_given(value: Value) -> tuple[str, Value]:

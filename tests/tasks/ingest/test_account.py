@@ -68,6 +68,19 @@ def test_the_account_of_a_folder(tmp_path: Path) -> None:
     assert "users: 1 lines that are no rows could hold opt-outs, which do not count: correct them" in raw["notes"]
 
 
+def test_refused_items_keep_their_numbers_as_they_were_written(tmp_path: Path) -> None:
+    rows = "".join(f'i{n},"$1,{n:03}.50",{n}\n' for n in range(20))
+    items = write(tmp_path / "items.csv", f'item_id,price,stock\n{rows}i1,—,7\ni2,"$1,299.00",8\n')
+    log = write(tmp_path / "log.csv", HEADER + f"1,i1,{GOOD}\n")
+    raw, _, night = checked(tmp_path, Inputs(interactions=log, items=items))
+    (price,) = [use for use in raw["accounts"]["items"]["columns"] if use["column"] == "price"]
+    assert (price["used_as"], price["filled"], price["misfits"], price["example"]) == ("numeric", 22, 1, "—")
+    bad = night.read("quarantine/items")
+    assert [json.loads(text) for text in bad["numbers_text"].to_pylist()] == [{"price": "—"}, {"price": "$1,299.00"}]
+    assert bad["price"].to_pylist() == [None, 1299.0]
+    assert night.read("valid/items").column_names == ["item_id", "price", "stock", "source_file", "source_row"]
+
+
 def test_an_account_that_does_not_add_up_stops_the_night() -> None:
     one: FileAccount = {
         "file": "log.csv", "format": "csv", "packed": "", "encoding": "utf-8", "lines": 9,

@@ -184,3 +184,14 @@ def test_a_column_with_a_name_of_the_pipelines_own_is_kept_under_another(tmp_pat
     mapped = inputs.model_copy(update={"items": items.model_copy(update={"columns": {"reason": "item_index"}})})
     with pytest.raises(ConfigError, match="items: the column 'reason' would be taken for one of the pipeline's own"):
         ingest(tmp_path, mapped)
+
+
+@pytest.mark.parametrize(
+    ("header", "noted"),
+    [("Opted_Out", True), ("opt-out", True), ("consent", True), ("option", False), ("opted_out", False)],
+)
+def test_a_column_that_may_be_an_opt_out_and_is_not_named_so_is_noted(tmp_path: Path, header: str, noted: bool) -> None:
+    users = write(tmp_path / "users.csv", f"user_id,{header}\n1,true\n")
+    summary, _ = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), users=users))
+    said = f"users: nobody is opted out by the column '{header}'; if it says so, name it with --user-columns opted_out="
+    assert any(note.startswith(said) for note in summary["notes"]) == noted
