@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_ID = "id|ids|key|no|nr|num|number|nummer|numero|code|kod|uuid|guid|hash|pk|fk|index|idx|sk|ref"
+_ID = "id|ids|key|no|nr|num|number|nummer|numero|code|kod|uuid|guid|hash|pk|fk|index|idx|sk|ref|番号|编号|コード"
 HEADS: dict[str, str] = {
     "user_id": (
         "user|users|uid|who|userid|customer|cust|client|visitor|member|reviewer|buyer|shopper|person|profile|account|subscriber|"
         "viewer|listener|reader|player|patient|student|author|kunde|kunden|benutzer|nutzer|besucher|mitglied|"
         "utilisateur|acheteur|membre|usuario|cliente|utente|klant|gebruiker|bruker|kund|anvandare|"
-        "klient|uzytkownik|polzovatel|пользователь|клиент|покупатель|用户|会员|客户|顧客|ユーザー|会員|사용자|고객"
+        "klient|uzytkownik|polzovatel|пользователь|клиент|покупатель|用户|会员|会員|客户|顧客|ユーザー|会員|사용자|고객"
     ),
     "item_id": (
         "item|items|product|prod|sku|asin|movie|film|article|track|song|book|isbn|isbn13|game|app|video|show|recipe|hotel|"

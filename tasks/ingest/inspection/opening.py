@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,8 @@ from tasks.ingest.reading.packing import chunks
 from tasks.ingest.reading.sources import Source, open_source
 
 Settings = dict[str, Any]
-_DECODED = 1 << 28  # bytes of a file that tell its encoding
+_DECODED = 1 << 28  # bytes of a file that tell whether it is UTF-8
+_SHOWING = 1 << 20  # bytes that tell what else it is
 
 
 @dataclass(frozen=True)
@@ -107,21 +107,20 @@ def _open(db: duckdb.DuckDBPyConnection, file: File, given: str, settings: Setti
 
 
 def encoding_of(path: Path) -> str | None:
-    """The encoding of a text that is not UTF-8, as far as it can be told; None for UTF-8 with at most a few faults."""
-    high = runs = odd = faults = good = size = 0
-    start = bytearray()
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    """The encoding of a text that is not UTF-8, as far as it can be told; None for UTF-8 with some damaged lines."""
+    faults = good = size = high = runs = odd = 0
+    start, carried = bytearray(), b""
     for chunk in chunks(path):
         size += len(chunk)
-        if not chunk.isascii() or decoder.getstate()[0]:
-            text = decoder.decode(chunk)
-            faults += text.count("\ufffd")
-            good += sum(1 for character in text if character > "\x7f") - text.count("\ufffd")
-            if faults and len(start) < 1 << 20:
-                start += chunk
+        if not chunk.isascii() or carried:
+            *lines, carried = (carried + chunk).split(b"\n")
+            wrong = [line for line in lines if not line.isascii() and not _decodes(line, "utf-8")]
+            faults, good = faults + len(wrong), good + sum(not line.isascii() for line in lines) - len(wrong)
+            if len(start) < _SHOWING:
+                start += b"\n".join(wrong)
         if size > _DECODED:
             break
-    if not faults or faults <= 4 * good:  # UTF-8 with damaged lines, which are refused one by one
+    if faults <= good:
         return None
     for run in re.findall(rb"[\x80-\xff]+", bytes(start)):
         high, runs, odd = high + len(run), runs + 1, odd + len(run) % 2
@@ -136,9 +135,8 @@ def encoding_of(path: Path) -> str | None:
 
 
 def _decodes(text: bytes, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        decoder.decode(text)
+        text.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True

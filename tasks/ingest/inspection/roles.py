@@ -153,8 +153,8 @@ def _holds(sample: Sample, ours: str) -> float:
     if not sample.filled:
         return 0.0
     if ours in ("user_id", "item_id"):
-        if sample.nested and sample.type.endswith("]"):
-            return 0.3
+        if sample.nested and ours == "item_id" and all(text.startswith("[") for text in sample.raw):
+            return 0.6
         return 0.0 if sample.nested or sample.type in ("date", "time") or sample.type.startswith("timestamp") else 1.0
     if ours == "timestamp":
         if sample.type.startswith(("timestamp", "date")):

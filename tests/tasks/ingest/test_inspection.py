@@ -1,0 +1,158 @@
+"""What an inspection guesses: names of columns, values, encodings, headers, and paths for several files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.ingest.inspection import headless, names, places
+from tasks.ingest.inspection.findings import Inspection
+from tasks.ingest.inspection.inspect import inspect
+from tasks.ingest.inspection.opening import encoding_of
+from tasks.ingest.inspection.sampling import shown
+from tasks.ingest.reading.contents import contents
+from tasks.ingest.reading.inputs import TableInput
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def look(*paths: Path, **settings: Any) -> Inspection:
+    return inspect([str(path) for path in paths], settings, None, "UTC", NOW, lambda *_: ([], []))
+
+
+def guessed(found: Inspection, table: str = "interactions") -> dict[str, str]:
+    one = next(each for each in found.tables if each.table == table)
+    return {column.used_as: column.name for column in one.columns if column.used_as}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("user_id", "userId user_id UserID user customer_id CustomerNo visitorid memberId reviewerID session_id who"),
+        ("user_id", "Kundennummer Benutzer-ID usuario_id id_cliente klient_id 用户ID 会員番号"),
+        ("item_id", "itemId movieId movie_id product_id sku SKU asin parent_asin article_id trackId ISBN StockCode"),
+        ("item_id", "Artikelnummer produit_id id_producto 商品ID Produkt-Nr"),
+        (
+            "timestamp",
+            "timestamp ts time created_at unixReviewTime date eventTime event_time Zeitpunkt Bestelldatum fecha",
+        ),
+        ("rating", "rating Rating score stars overall Bewertung"),
+        ("event", "event event_type action behavior behaviorType activity"),
+    ],
+)
+def test_names_of_the_trade_are_known(ours: str, theirs: str) -> None:
+    for name in theirs.split():
+        scores = {each: names.fitness(name, each) for each in ("user_id", "item_id", "timestamp", "rating", "event")}
+        assert scores[ours] > 0.4, name
+        assert max(scores, key=lambda each: scores[each]) == ours, (name, scores)
+
+
+@pytest.mark.parametrize("name", ["price", "quantity_ordered", "country", "helpful", "comment", "x1"])
+def test_other_names_are_nothing(name: str) -> None:
+    assert all(names.fitness(name, ours) < 0.5 for ours in ("user_id", "item_id", "timestamp", "event"))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "found"),
+    [
+        ("größe;müsli\n" * 50, "utf-8", None),
+        ("größe;müsli\n" * 50, "cp1252", "cp1252"),
+        ("товар,фильм,книга,пользователь\n" * 50, "cp1251", "cp1251"),
+        ("商品名称,用户\n" * 50, "gb18030", "gb18030"),
+        ("plain\n", "ascii", None),
+    ],
+)
+def test_encodings_are_told_by_their_bytes(tmp_path: Path, text: str, encoding: str, found: str | None) -> None:
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    assert encoding_of(tmp_path / "t.csv") == found
+
+
+def test_a_few_broken_lines_are_no_other_encoding(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("größe\n".encode() * 50 + b"gr\xf6\xdfe\n")
+    assert encoding_of(tmp_path / "t.csv") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("1,2,3\n4,5,6\n", 3),
+        ("u1|i1|2026-01-01\nu2|i2|2026-01-02\n", 3),
+        ("1::2::5::978300760\n1::3::4::978300761\n", 4),
+        ("user,item,ts\n1,2,3\n", None),
+        ("a,b,c\n1,2,3\n", None),
+    ],
+)
+def test_a_first_line_of_values_is_no_header(tmp_path: Path, text: str, columns: int | None) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    found = headless.missing_header(contents(tmp_path / "t.csv", TableInput(path="")), {})
+    assert (found and len(found["header"])) == columns
+
+
+def test_values_are_shown_in_characters_that_can_be_seen() -> None:
+    assert shown("a\u202eb\x1b[31m\n") == "a\\u202eb\\x1b[31m\\n"
+    assert shown("é 日本 [bold]") == "é 日本 [bold]"
+    assert shown("x" * 100) == "x" * 23 + "…"
+
+
+def test_one_path_names_several_files_and_no_others(tmp_path: Path) -> None:
+    row = "user_id,item_id,timestamp\n1,2,3\n"
+    paths = [tmp_path / name for name in ("log-1.csv", "log-2.csv", "items.csv")]
+    for path in paths:
+        path.write_text(row)
+    assert places.path_of(paths, [str(tmp_path)]) == str(tmp_path)
+    assert places.path_of(paths[:2], [str(tmp_path)]) == f"{tmp_path}/log-*.csv"
+    assert places.path_of(paths[:1], []) == str(paths[0])
+    assert places.path_of([paths[0], paths[2]], [str(tmp_path)]) is None
+
+
+def test_formats_of_one_log_are_one_table(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("user,sku,ts,n\nu1,i1,2026-05-01T00:00:00Z,1\nu2,i2,2026-05-02T00:00:00Z,1\n")
+    (tmp_path / "b.jsonl").write_text('{"user": "u3", "sku": "i1", "ts": "2026-05-03T00:00:00Z"}\n')
+    found = look(tmp_path)
+    assert [(table.table, table.rows, len(table.files)) for table in found.tables] == [("interactions", 3, 2)]
+    assert found.inputs["interactions"].path == str(tmp_path)
+    assert found.date == "2026-05-04"
+
+
+def test_values_tell_what_names_do_not(tmp_path: Path) -> None:
+    lines = [f"k{n % 7},p{n % 5},{n % 3 + 1},2026-05-{n % 28 + 1:02d}\n" for n in range(200)]
+    (tmp_path / "x.csv").write_text("a,b,c,d\n" + "".join(lines))
+    found = look(tmp_path / "x.csv")
+    assert guessed(found) == {"user_id": "a", "item_id": "b", "rating": "c", "timestamp": "d"}
+    assert {column.sure for column in found.tables[0].columns} == {"unsure", "likely"}
+
+
+def test_given_columns_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("a,b,c\nu1,i1,2026-05-01\nu2,i2,2026-05-02\n")
+    found = look(tmp_path / "x.csv", columns={"user_id": "b", "item_id": "a"})
+    assert guessed(found) == {"user_id": "b", "item_id": "a", "timestamp": "c"}
+
+
+def test_repeated_rows_and_kinds_are_counted(tmp_path: Path) -> None:
+    row = "u1,i1,2026-05-01T10:00:00Z,view\n"
+    (tmp_path / "x.csv").write_text("user_id,item_id,timestamp,event\n" + row * 3 + "u2,i2,2026-05-02T10:00:00Z,buy\n")
+    events = look(tmp_path / "x.csv").events
+    assert events is not None
+    assert (events.rows, events.users, events.items, events.repeated) == (4, 2, 2, 2)
+    assert (events.kinds["view"].rows, events.kinds["buy"].users) == (3, 1)
+    assert events.times is not None and events.times.newest == "2026-05-02T10:00:00+00:00"
+
+
+def test_lists_of_items_become_events(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text(
+        '{"user_id": "u1", "item_id": ["a", "b"], "timestamp": "2026-05-01T00:00:00Z"}\n' * 2
+    )
+    found = look(tmp_path / "x.jsonl")
+    assert found.inputs["interactions"].explode
+    assert found.events is not None and found.events.rows == 4
+
+
+def test_what_cannot_be_read_is_left_out_and_said(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\nu1,i1,2026-05-01\nu2,i2,2026-05-02\n")
+    (tmp_path / "page.csv").write_text("<!DOCTYPE html><html><body>Sign in</body></html>\n")
+    found = look(tmp_path)
+    assert found.fit and found.inputs["interactions"].path == str(tmp_path / "log.csv")
+    assert any("web page" in refusal.sentence and not refusal.stops for refusal in found.refusals)
