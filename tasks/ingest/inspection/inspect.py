@@ -70,10 +70,9 @@ def inspect(
         raw.mkdir()
         found = opening.open_all(db, paths, settings, copies)
         groups = roles.merged(roles.groups(found.opened), settings.get("columns", {}))
+        empty = {Path(file.path) for file in found.others if file.not_read == "empty"}
         chosen = _choose(db, groups, settings.get("columns", {}))
-        located = {
-            name: places.path_of([one.path for one in choice.group.files], paths) for name, choice in chosen.items()
-        }
+        located = {name: places.path_of(choice.group.paths, paths, empty) for name, choice in chosen.items()}
         refusals = [Refusal(path.name, sentence, stops=not found.opened) for path, sentence in found.refused]
         refusals += [_unplaced(name, chosen[name].group) for name, path in located.items() if path is None]
         if "interactions" not in chosen:
@@ -286,7 +285,9 @@ def _judged(
         return replace(result, refusals=(*result.refusals, refusal))
     night = run_date or last.astimezone(ZoneInfo(zone)).date() + timedelta(days=1)
     cutoff = datetime.combine(night, time(), ZoneInfo(zone))
+    log = chosen["interactions"].group
     written, of = _written(chosen["interactions"], read.tables["interactions"])
+    written += f" in {log.first.path.name}" if len(log.files) > 1 else ""
     events = trial.events(db, raw, cutoff, written, of)
     assert read.summary is not None
     rejects = {name: counts["rejects"] for name, counts in read.summary["tables"].items()}
@@ -301,7 +302,7 @@ def _written(choice: Choice, table: TableInput) -> tuple[str, str]:
     column = choice.guesses["timestamp"].column
     sample = next(each for each in choice.group.first.samples if each.name == column)
     if sample.type.startswith(("timestamp", "date")):
-        zoned = "time zone" in sample.type
+        zoned = "time zone" in sample.type or sample.type.startswith("timestamptz")
         return sample.type, "UTC" if zoned else f"none in the values, read as {table.timezone}"
     form = time_forms.reading(list(sample.raw), table.timestamp_unit).written
     if form.unit:

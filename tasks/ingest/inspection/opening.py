@@ -120,6 +120,8 @@ def encoding_of(path: Path) -> str | None:
                 start += b"\n".join(wrong)
         if size > _DECODED:
             break
+    if carried and not carried.isascii() and not _decodes(carried, "utf-8"):
+        faults, start = faults + 1, start or bytearray(carried)
     if faults <= good:
         return None
     for run in re.findall(rb"[\x80-\xff]+", bytes(start)):

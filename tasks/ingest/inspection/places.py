@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from recmodels.errors import ConfigError, DataRefused
@@ -13,12 +13,15 @@ from tasks.ingest.reading.files import find
 from tasks.ingest.reading.inputs import TableInput
 
 
-def path_of(files: Sequence[Path], given: Sequence[str]) -> str | None:
-    """The simplest path that names some files and no others: as given, a folder, or a glob; None if there is none."""
+def path_of(files: Sequence[Path], given: Sequence[str], empty: Collection[Path] = ()) -> str | None:
+    """The simplest path that names some files and no others but `empty` ones; None if there is none.
+
+    It is one as given, a folder, or a glob.
+    """
     wanted = set(files)
     for path in _candidates(files, given):
         try:
-            if {file.path for file in find("inspect", TableInput(path=path)).read} == wanted:
+            if {file.path for file in find("inspect", TableInput(path=path)).read} - set(empty) == wanted:
                 return path
         except (ConfigError, DataRefused):
             continue
