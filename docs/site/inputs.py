@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from docs.site.tables import markdown
 from tasks.ingest.reading import columns, contents, ids, numbers, packing, schema, time_formats
+from tasks.ingest.reading.delimiters import DELIMITERS, as_written
 from tasks.ingest.reading.misread import COUNTED, FOREIGN
 from tasks.ingest.reading.time_examples import ACCEPTED
 
@@ -100,12 +101,23 @@ def _files() -> list[str]:
         "in an archive, up to three layers.",
         "**Encodings**: UTF-8, and UTF-16 and UTF-32 with or without a byte order mark. Any other is named with "
         '`encoding = "latin-1"`.',
+        "### CSV",
+        "**Delimiters** that are known: "
+        + ", ".join(f"{known.name} ({_code(known.text)})" for known in DELIMITERS)
+        + ". Any other mark that stands between the names which are looked for is found, too; all can be given with "
+        '`delimiter`, also by their names here or as `\\t` and `\\x01`. **Quotes** are `"` or, where the whole header '
+        "stands in them, `'`; inside a value they are doubled, or stand after a backslash.",
+        "### Other files",
         "**Beside the data** lie files that are left out: those whose name, or a folder's, begins with `.` or `_`; "
         f"empty ones; documents by their names ({_codes(packing.DOCUMENTS['names'])}) or endings "
         f"({_codes(packing.DOCUMENTS['endings'])}); texts in a folder whose lines do not look like rows.",
         "Files that are known and refused:",
         markdown(["what", "what to do"], _distinct([[kind.what, kind.advice] for kind in contents.UNREAD])),
     ]
+
+
+def _code(delimiter: str) -> str:
+    return "one blank" if delimiter == " " else f"`{as_written(delimiter)}`"
 
 
 _FORMATS = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.cli.reading import reading_options, taken_from
 from recmodels.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,8 +70,9 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--items", metavar="PATH", help="The catalogue.")
     @click.option("--users", metavar="PATH", help="The users.")
     @click.option("--columns", type=Mapping(), help="Your names of the columns of --interactions.")
-    @click.option("--item-columns", type=Mapping(), help="The same for --items.")
-    @click.option("--user-columns", type=Mapping(), help="The same for --users.")
+    @click.option("--item-columns", type=Mapping(), help="The same for --items, as are --item-header and so on.")
+    @click.option("--user-columns", type=Mapping(), help="The same for --users, as are --user-header and so on.")
+    @reading_options
     @click.option(
         "--preset", metavar="NAME", help="Public data set that the inputs are: `nightrec presets` lists them."
     )
@@ -99,7 +101,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "items": (items, item_columns),
             "users": (users, user_columns),
         }
-        settings = settings.with_inputs(tables, preset)
+        settings = settings.with_inputs(tables, preset, taken_from(rest))
         if (found := settings.tables()) is not None:
             check_inputs(found)
         if store is not None:

@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +22,7 @@ from tasks.export.settings import ExportSettings
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.reading.inputs import Inputs
 from tasks.ingest.reading.presets.apply import apply
+from tasks.ingest.reading.remedies import option
 from tasks.prepare.settings import PrepareSettings
 from tasks.publish.settings import MirrorSettings, RetentionSettings
 from tasks.publish.sinks.settings import SinkSettings
@@ -137,12 +139,16 @@ class NightConfig(BaseModel):
         return apply(self.preset, self.inputs)
 
     def with_inputs(
-        self, tables: dict[str, tuple[str | None, dict[str, str] | None]], preset: str | None
+        self,
+        tables: dict[str, tuple[str | None, dict[str, str] | None]],
+        preset: str | None,
+        reading: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> "NightConfig":
-        """This configuration with the paths and column names given for each table.
+        """This configuration with the paths, column names and other settings (`reading`) given for each table.
 
         Raises:
-            ConfigError: there is a table but no interactions, or column names for a table that is not there.
+            ConfigError: there is a table but no interactions, settings for a table that is not there, or an impossible
+                value.
         """
         there = self.inputs.tables() if self.inputs else {}
         inputs = {name: table.model_dump(exclude_unset=True) for name, table in there.items()}
@@ -153,12 +159,27 @@ class NightConfig(BaseModel):
                 raise ConfigError(f"Column names for {name}, but no such table: name it with --{name}.")
             if columns is not None:
                 inputs[name]["columns"] = columns
+            for setting, value in ((reading or {}).get(name) or {}).items():
+                if name not in inputs:
+                    raise ConfigError(f"{option(name, setting)} is given, but no such table: name it with --{name}.")
+                inputs[name][setting] = value
         if inputs and "interactions" not in inputs:
             raise ConfigError("There are no interactions to go with the tables: name them with --interactions.")
         update: dict[str, Any] = {"preset": preset or self.preset}
         if inputs:
-            update["inputs"] = Inputs.model_validate(inputs)
+            update["inputs"] = self._checked(inputs)
         return self.model_copy(update=update)
+
+    @staticmethod
+    def _checked(inputs: dict[str, Any]) -> Inputs:
+        try:
+            return Inputs.model_validate(inputs)
+        except ValidationError as error:
+            mistake = error.errors()[0]
+            table, *setting = (str(part) for part in mistake["loc"])
+            named = (option(table, setting[0]) if setting else None) or f"inputs.{'.'.join([table, *setting])}"
+            value = f" {mistake['input']!r}" if setting else ""
+            raise ConfigError(f"{named}{value}: {_reason(mistake['msg'])}.") from None
 
     def enabled_models(self) -> dict[str, Candidate]:
         """The candidates of tonight, with every ensemble's members."""
@@ -252,8 +273,12 @@ def sentence(error: ValidationError) -> str:
         return f"unknown key {key}; {hint}"
     if mistake["type"] == "missing":
         return f"{key} is missing; give it a value."
-    reason = mistake["msg"].removeprefix("Value error, ")
-    return f"{key} = {mistake['input']!r}: {reason[0].lower() + reason[1:]}."
+    return f"{key} = {mistake['input']!r}: {_reason(mistake['msg'])}."
+
+
+def _reason(message: str) -> str:
+    reason = message.removeprefix("Value error, ")
+    return reason[0].lower() + reason[1:]
 
 
 def known_keys(place: list[str]) -> list[str]:
