@@ -69,8 +69,8 @@ CASES: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
 def measure(source: str) -> None:
     """One run in this process: a line of JSON."""
     from recmodels.compute import memory
+    from tasks.ingest.raw_tables import write_raw
     from tasks.ingest.reading.inputs import Inputs, TableInput
-    from tasks.ingest.stage import write_raw
 
     inputs = Inputs(interactions=TableInput(path=source))
     with tempfile.TemporaryDirectory(dir=Path(source).parent) as out:

@@ -42,8 +42,8 @@ def write(path: Path, n: int = ROWS) -> None:
 
 
 def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
+    from tasks.ingest.raw_tables import write_raw
     from tasks.ingest.reading.inputs import Inputs, TableInput
-    from tasks.ingest.stage import write_raw
     from tasks.prepare import events
     from tasks.prepare import interactions as pairs
     from tasks.prepare import stage as prepare
@@ -162,7 +162,9 @@ CASES: dict[str, Callable[[Path, Path], None]] = {
 
 def measure(case: str, source: str) -> None:
     """One run in this process: a line of JSON."""
-    for module in [case] if case in ("duckdb", "polars", "pandas") else ["tasks.ingest.stage", "tasks.prepare.stage"]:
+    for module in (
+        [case] if case in ("duckdb", "polars", "pandas") else ["tasks.ingest.raw_tables", "tasks.prepare.stage"]
+    ):
         importlib.import_module(module)  # the time of imports is not that of the work
     with tempfile.TemporaryDirectory(dir=Path(source).parent) as out:
         started = time.perf_counter()

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.ingest.raw_tables import write_raw
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tasks.ingest.stage import write_raw
 
 CUTOFF = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = datetime(2024, 1, 2, tzinfo=UTC)

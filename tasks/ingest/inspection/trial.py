@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import DataRefused
 from tasks.ingest.inspection.findings import Events, Kind, Refusal, Times
+from tasks.ingest.raw_tables import write_raw
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tasks.ingest.stage import write_raw
 from tasks.store.duckdb import literal, read_parquet
 from tasks.store.summaries import RawSummary
 

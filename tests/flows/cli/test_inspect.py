@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.options import date_option, site_options
-from tasks.ingest.stage import write_raw
+from tasks.ingest.raw_tables import write_raw
 from tests.flows.running import nightrec
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tasks.ingest.raw_tables import write_raw
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tasks.ingest.stage import write_raw
 from tests.tasks.raw import CSV, NOW, column, ingest, log_of, write
 
 
