@@ -49,6 +49,8 @@ def integer(value: Value, *, strict: bool) -> str:
         return f"CASE WHEN {x} = trunc({x}) THEN TRY_CAST({x} AS BIGINT) END"
     if limit := _EXACT.get(value.type):
         return f"CASE WHEN {x} = round({x}) AND abs({x}) < {limit} THEN TRY_CAST({x} AS BIGINT) END"
+    if value.type == JSON:
+        return f"TRY_CAST({x if strict else as_text(value)} AS BIGINT)"
     return f"TRY_CAST({_written(value, strict)} AS BIGINT)"
 
 
@@ -66,7 +68,10 @@ def odd(value: Value, as_integer: str, *, strict: bool) -> str:
         return f"CASE WHEN {as_integer} IS NULL THEN {text} END"
     if strict and value.type not in (TEXT, JSON, *_WIDE):
         return f"NULLIF({text}, '')"
-    return f"CASE WHEN CAST({as_integer} AS VARCHAR) = {text} THEN NULL ELSE {text} END"
+    integer = f"CAST({as_integer} AS VARCHAR)"
+    if value.type == JSON:  # most values are told by the cheap first comparison
+        return f"CASE WHEN {integer} = {value.sql} THEN NULL WHEN {integer} = {text} THEN NULL ELSE {text} END"
+    return f"CASE WHEN {integer} = {text} THEN NULL ELSE {text} END"
 
 
 def text(value: Value, as_integer: str) -> str:
@@ -94,14 +99,18 @@ def _without_fraction(value: Value, text: str) -> str:
     return f"CASE WHEN ends_with({value.sql}, '.0') THEN left({value.sql}, -2) ELSE {text} END"
 
 
-def unfit(value: Value) -> str | None:
-    """SQL: a JSON value that can be no id, else NULL: a list, an object, true or false, an inexact number."""
+def unfit(value: Value, as_integer: str) -> str | None:
+    """SQL: a JSON value that can be no id, else NULL: a list, an object, true or false, an inexact number.
+
+    `as_integer`: what `integer` gave, or a column that holds it.
+    """
     if value.type != JSON:
         return None
     x = value.sql  # 34: a string; 91 and 123: [ and {; 102 and 116: false and true
+    fits = f"CAST({as_integer} AS VARCHAR) = {x} OR ascii({x}) = 34"
     whole = f"ends_with({x}, '.0') AND abs(TRY_CAST({x} AS DOUBLE)) < {_EXACT['DOUBLE']}"
-    inexact = f"ascii({x}) <> 34 AND regexp_matches({x}, '[.eE]') AND NOT ({whole})"
-    return f"CASE WHEN ascii({x}) IN (91, 123, 102, 116) OR ({inexact}) THEN {x} END"
+    inexact = f"regexp_matches({x}, '[.eE]') AND NOT ({whole})"
+    return f"CASE WHEN {fits} THEN NULL WHEN ascii({x}) IN (91, 123, 102, 116) OR ({inexact}) THEN {x} END"
 
 
 def refuse_type(db: duckdb.DuckDBPyConnection, source: Source, value: Value, where: str, *, explodes: bool) -> None:

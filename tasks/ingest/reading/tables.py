@@ -231,7 +231,7 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         parsed[key], integer = ids.integer(mapped[key], strict=table.strict), quoted(f"{key}!")
         found[key] = integer if target == ids.INTEGER else ids.text(mapped[key], integer)
         found[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict)
-        if unfit := ids.unfit(mapped[key]):
+        if unfit := ids.unfit(mapped[key], integer):
             found[f"{key} unfit?"] = unfit
     given, time = _time_as_given(mapped.get("timestamp", _NOTHING))
     if table.times:
