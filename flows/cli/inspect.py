@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -11,23 +12,26 @@ import click
 
 from flows.cli.exit_codes import CODES
 from flows.cli.options import Day, Mapping
+from flows.cli.reading import SETTINGS, meant
 from recmodels.errors import ConfigError, DataRefused
 
 if TYPE_CHECKING:
     from tasks.ingest.inspection.findings import Inspection
 
-_LISTS = ("header", "missing")
+
+def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a table that say how its files are written, as `nightrec run` has them for the interactions."""
+    for one in reversed(SETTINGS):
+        option, kind = f"--{one.name.replace('_', '-')}", None if one.flag else one.metavar
+        command = click.option(option, one.name, metavar=kind, is_flag=one.flag, default=None, help=one.help)(command)
+    return command
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATHS...")
 @click.option("--date", "run_date", type=Day(), help="The night to judge by [the day after the newest interaction].")
 @click.option("--columns", type=Mapping(), help="Your names of the interactions' columns, where a guess is wrong.")
-@click.option("--header", metavar="A,B,…", help="Column names of CSV files that have no header line.")
-@click.option("--delimiter", metavar="TEXT", help="Text between two CSV columns.")
-@click.option("--quote", metavar="CHAR", help="The CSV quote; none where quotes are ordinary text.")
-@click.option("--encoding", metavar="NAME", help="Text encoding, such as latin-1.")
-@click.option("--timezone", metavar="ZONE", help="Time zone of timestamps that name none, such as Europe/Paris.")
+@_reading_options
 @click.option("--config", type=click.Path(path_type=Path), help="Settings of the checks [nightrec.toml, if any].")
 @click.option("--write", "target", type=click.Path(path_type=Path), help="Write the nightrec.toml that is advised.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
@@ -68,12 +72,9 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
 
     from tasks.ingest.reading.inputs import TableInput
 
-    found = {key: value for key, value in given.items() if value is not None}
-    for key in _LISTS:
-        if key in found:
-            found[key] = [name.strip() for name in found[key].split(",")]
-    if str(found.get("quote", "")).lower() == "none":
-        found["quote"] = None
+    found = {one.name: meant(one, given[one.name]) for one in SETTINGS if given[one.name] is not None}
+    if given["columns"] is not None:
+        found["columns"] = given["columns"]
     try:
         TableInput(path="", **found)
     except ValidationError as error:

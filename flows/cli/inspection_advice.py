@@ -10,6 +10,7 @@ import click
 from flows.cli.options import Mapping
 from recmodels.errors import ConfigError
 from tasks.ingest.inspection.findings import Inspection
+from tasks.ingest.reading.delimiters import as_written
 from tasks.ingest.reading.inputs import TableInput
 
 _PREFIXES = {"interactions": "", "items": "item-", "users": "user-"}
@@ -72,8 +73,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list):
         plain = all(isinstance(each, str) and each and "," not in each and each == each.strip() for each in value)
         return ",".join(value) if plain else None
-    text = str(value)
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return as_written(str(value))
 
 
 def _toml(value: Any) -> str:

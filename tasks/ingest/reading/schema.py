@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import count
@@ -100,7 +101,8 @@ def _missing(name: str, ours: str, options: Sequence[str], source: Source) -> Da
     hint = f"; did you mean '{shortened(lower[near[0]])}'?" if near else "."
     return DataRefused(
         f"{name}: {source.path} has no column {wanted}{purpose}; its columns are {listed(source.columns)}{hint} "
-        f"Name the column that holds it with {option(name, 'columns') or f'inputs.{name}.columns:'} {ours}=…"
+        f"Name the column that holds it with {option(name, 'columns') or f'inputs.{name}.columns:'} {ours}=…; "
+        f"`nightrec inspect {shlex.quote(str(source.path))}` shows what is there"
     )
 
 

@@ -78,7 +78,7 @@ def test_a_few_broken_lines_are_no_other_encoding(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "columns"),
     [
-        ("1,2,3\n4,5,6\n", 3),
+        ("8,3,1771903479\n9,5,1771903480\n", 3),
         ("u1|i1|2026-01-01\nu2|i2|2026-01-02\n", 3),
         ("1::2::5::978300760\n1::3::4::978300761\n", 4),
         ("user,item,ts\n1,2,3\n", None),
