@@ -331,6 +331,8 @@ def _none(groups: Sequence[roles.Group], settings: opening.Settings) -> Refusal:
     lacking = [ours for ours in wanted if ours not in best]
     if not groups:
         return Refusal("interactions", "There is no file that can be read.")
+    if not any(sample.filled for group in groups for sample in group.first.samples):
+        return Refusal("interactions", f"{groups[0].first.path} has no rows; give a file with rows.")
     what = {"user_id": "who (a column of user ids)", "item_id": "what (item ids)", "timestamp": "when (times)"}
     missing = " and ".join(what[ours] for ours in lacking) or "rows of who, what and when"
     return Refusal(

@@ -156,3 +156,11 @@ def test_what_cannot_be_read_is_left_out_and_said(tmp_path: Path) -> None:
     found = look(tmp_path)
     assert found.fit and found.inputs["interactions"].path == str(tmp_path / "log.csv")
     assert any("web page" in refusal.sentence and not refusal.stops for refusal in found.refusals)
+
+
+def test_a_header_alone_is_no_log(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n")
+    found = look(tmp_path / "log.csv")
+    assert [refusal.sentence for refusal in found.refusals] == [
+        f"{tmp_path / 'log.csv'} has no rows; give a file with rows."
+    ]
