@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -105,7 +106,7 @@ class TablePass:
         self.shared.db.execute(f"SET TimeZone = {literal(self.table.given.timezone)}")  # of timestamps that name none
         with Sink(self.path) as sink:
             for source in self.table.sources:
-                before = replace(self.result, rows=sink.rows, rejects=[*self.result.rejects])
+                before = self._so_far()
                 if text_ids := self._read_file(source, sink):
                     return text_ids
                 self.result.rows = sink.rows
@@ -154,25 +155,37 @@ class TablePass:
             self.lines = pq.ParquetFile(source.readable).metadata.num_rows
         return set()
 
-    def _file_account(self, source: Source, before: TableResult) -> FileAccount:
+    def _so_far(self) -> Counter[str]:
+        found = self.result
+        return Counter(
+            rows=found.rows,
+            more=found.exploded,
+            after_cutoff=found.after_cutoff,
+            rejects=len(found.rejects),
+            blank=found.blank_lines,
+            inside=found.inside,
+        )
+
+    def _file_account(self, source: Source, before: Counter[str]) -> FileAccount:
         """What became of the lines of the file just read, given the counts before it.
 
         Raises:
             NightrecError: not each of them became one thing.
         """
-        now = self.result
+        found = self._so_far()
+        found.subtract(before)
         account: FileAccount = {
             "file": str(source.path),
             "format": source.stored,
             "packed": ", ".join(source.packed),
             "encoding": source.encoding if source.is_text else "",
             "lines": self.lines,
-            "rows": now.rows - before.rows,
-            "more": now.exploded - before.exploded,
-            "after_cutoff": now.after_cutoff - before.after_cutoff,
-            "rejects": len(now.rejects) - len(before.rejects),
-            "blank": now.blank_lines - before.blank_lines,
-            "inside": now.inside - before.inside,
+            "rows": found["rows"],
+            "more": found["more"],
+            "after_cutoff": found["after_cutoff"],
+            "rejects": found["rejects"],
+            "blank": found["blank"],
+            "inside": found["inside"],
             "header": source.skip,
         }
         check_file(self.table.name, account)
@@ -291,23 +304,27 @@ class TablePass:
             DataRefused: they, the header and the rows are not all of the file's lines.
         """
         refused = rejects.of_scan(self.shared.db, self.table.name, source)
-        blanks = (
+        blank = (
             lines.blank[lines.blank > source.skip]
             if source.format == "csv" and len(source.columns) > 1
             else lines.blank[:0]
         )
-        blanks = np.setdiff1d(blanks, [reject.line for reject in refused])
-        missing = lines.total - source.skip - n_read - len(refused) - blanks.size
-        if not missing:
+        blanks = np.setdiff1d(blank, [reject.line for reject in refused])
+        others = lines.total - source.skip - n_read - len(refused)
+        if others == blanks.size:
             return refused, blanks
         inside, blank_inside = rejects.lines_inside_values(self.shared.db, source) if source.format == "csv" else (0, 0)
-        if lost := missing - inside + blank_inside:
+        # Where values run over several lines, DuckDB counts records: a reject may bear the number of a blank line.
+        n_blank = blank.size - sum(not reject.text for reject in refused)
+        if others != n_blank + inside - blank_inside:
+            n_blank = blanks.size
+        if lost := others - n_blank - inside + blank_inside:
             raise rejects.swallowed(self.table.name, source, abs(lost), refused)
         self.result.notes.append(
             f"{self.table.name}: {inside} lines of {source.path.name} are inside quoted values that run over several "
             "lines"
         )
-        self.result.blank_lines += blanks.size - blank_inside
+        self.result.blank_lines += n_blank - blank_inside
         self.result.inside += inside
         return refused, blanks[:0]
 

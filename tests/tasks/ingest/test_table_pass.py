@@ -66,3 +66,9 @@ def test_timestamps_that_validation_will_refuse_keep_their_text(tmp_path: Path) 
     cutoff = datetime(2024, 1, 5, tzinfo=UTC)
     write_raw(Inputs(interactions=log), cutoff, NOW, tmp_path / "raw", earliest=date(2016, 1, 1))
     assert column(tmp_path / "raw", "timestamp_text") == [times[0], None, None, *times[3:]]
+
+
+def test_a_blank_line_and_a_ragged_one_after_a_value_of_several_lines(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.csv", 'user_id,item_id,timestamp,note\n1,2,2023-01-01,"a\nb"\n\n1,2\n')
+    summary, _ = ingest(tmp_path, log)
+    assert (summary["rows"], summary["rejects"], summary["blank_lines"]) == (1, 1, 1)
