@@ -87,7 +87,7 @@ def _measures(x: str) -> list[str]:
     flags = ", ".join(map(literal, _FLAGS))
     return [
         f"count(NULLIF({x}, ''))",
-        f"approx_count_distinct(NULLIF({x}, ''))",
+        f"count(DISTINCT NULLIF({x}, ''))",
         f"count(*) FILTER (WHERE TRY_CAST(left({x}, 40) AS BIGINT) IS NOT NULL AND NOT contains({x}, '.'))",
         f"count(*) FILTER (WHERE isfinite({number}) OR regexp_matches({x}, '{_COMMA}'))",
         f"count(*) FILTER (WHERE {seconds})",
