@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
+from tasks.ingest.reading.remedies import remedy
 from tasks.ingest.reading.sources import Source, run
 from tasks.ingest.reading.textfiles import NAME_IT, raw_lines
 
@@ -81,6 +82,10 @@ def notes(table: str, source: Source, found: list[Reject]) -> list[str]:
     place = f"{table}: {source.path.name}"
     garbled = sum(reject.reason == NOT_UTF8 for reject in found)
     said = [f"{place} ends in the middle of line {r.line}: it seems to be cut short" for r in found if CUT in r.reason]
+    escaped = sum(reject.reason == _REASONS["UNQUOTED VALUE"] and '\\"' in reject.text for reject in found)
+    if escaped and source.dialect and not source.dialect.escape:
+        lines = f"{escaped:,} of its lines are refused and have quotes after a backslash"
+        said.append(f"{place}: {lines}; {remedy(table, 'escape', chr(92))} reads them")
     if garbled:
         said.append(f"{place}: {garbled:,} of its lines are no UTF-8; {NAME_IT}")
     return said
@@ -105,7 +110,7 @@ def swallowed(table: str, source: Source, lost: int, found: list[Reject]) -> Dat
     place = f"line {quote.line}" if quote else "a line"
     return DataRefused(
         f"{table}: {source.path}, {place}: a quote that is never closed swallows {lost} lines after it; "
-        "close it, double it, or read the table without quotes (quote = none)."
+        f"close it, double it, or read the table without quotes: {remedy(table, 'quote', None)}."
     )
 
 
@@ -113,7 +118,7 @@ def runs_over(table: str, source: Source, column: str, line: int) -> DataRefused
     """The refusal of an id with a line break: two stray quotes, and everything between them."""
     return DataRefused(
         f"{table}: {source.path}, line {line}: {column} runs over several lines, as if a quote were open; "
-        "close it, double it, or read the table without quotes (quote = none)."
+        f"close it, double it, or read the table without quotes: {remedy(table, 'quote', None)}."
     )
 
 

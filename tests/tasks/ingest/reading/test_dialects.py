@@ -36,6 +36,12 @@ def test_a_delimiter_is_found_by_the_names_of_the_header(tmp_path: Path, delimit
     assert _rows(out) == ROWS
 
 
+def test_a_mark_beside_one_name_is_the_delimiter_if_each_row_has_it(tmp_path: Path) -> None:
+    items = write(tmp_path / "items.csv", "item_id§preis\n1§2\n2§3\n")
+    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    assert (column(out, "item_id", "items"), column(out, "preis", "items")) == ([1, 2], [2.0, 3.0])
+
+
 @pytest.mark.parametrize("delimiter", [delimiter.text for delimiter in DELIMITERS])
 def test_a_delimiter_is_found_by_the_number_of_names_that_are_given(tmp_path: Path, delimiter: str) -> None:
     table = _given(tmp_path / "log.csv", NO_HEADER.replace(",", delimiter), header=["user_id", "item_id", "timestamp"])
@@ -206,6 +212,8 @@ def test_quotes_are_text_where_there_is_no_quoting(tmp_path: Path) -> None:
     ("lines", "titles", "noted"),
     [
         (['1,"a \\"quoted\\" title",x', '2,"one; \\", two",y'], ['a "quoted" title', 'one; ", two'], True),
+        (['1,"a \\"quoted\\" title",x', '2,"a \\\\ b",y'], ['a "quoted" title', "a \\ b"], True),
+        (['1,plain \\" text,x', '2,"C:\\dir",y'], ['plain \\" text', "C:\\dir"], False),
         (['1,"ends in \\",x', '2,"a ""b""",y'], ["ends in \\", 'a "b"'], False),
         (['1,15" screen,x', '2,say "a" or "b",y'], ['15" screen', 'say "a" or "b"'], False),
         (['1,plain \\" text,x', "2,b,y"], ['plain \\" text', "b"], False),
@@ -218,6 +226,15 @@ def test_quotes_inside_values_are_read_as_they_are_written(
     summary, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
     assert (column(out, "title", "items"), column(out, "more", "items")) == (titles, ["x", "y"])
     assert any('--item-escape \'"\' (or escape = "\\""' in note for note in summary["notes"]) == noted
+
+
+def test_lines_with_backslashed_quotes_that_are_found_too_late_are_refused_with_what_reads_them(tmp_path: Path) -> None:
+    plain = "".join(f'{n},"a title ""of"" its own",{"x" * 90}\n' for n in range(3000))
+    contents = f'item_id,title,more\n{plain}9000,"a \\"quoted\\" title",x\n'
+    log = write(tmp_path / "log.csv", CSV)
+    summary, _ = ingest(tmp_path, Inputs(interactions=log, items=write(tmp_path / "items.csv", contents)))
+    assert summary["tables"]["items"]["rejects"] == 1
+    assert any("--item-escape '\\' (or escape = '\\' under [inputs.items]) reads them" in n for n in summary["notes"])
 
 
 def test_repeated_and_nameless_columns_of_items_are_kept_with_a_note(tmp_path: Path) -> None:
