@@ -11,7 +11,7 @@ from tasks.ingest.inspection import names
 from tasks.ingest.reading import headers
 from tasks.ingest.reading.contents import Contents
 from tasks.ingest.reading.delimiters import DELIMITERS
-from tasks.ingest.reading.dialects import split
+from tasks.ingest.reading.records import split
 
 _LINES = 100
 _COMMON = {each.text for each in DELIMITERS if each.common}

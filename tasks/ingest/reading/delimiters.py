@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from tasks.ingest.reading.records import split
@@ -85,16 +86,20 @@ def by_names(first: str, rows: Sequence[str], quote: str, hits: Callable[[Sequen
     `hits`: how many of some names are looked for.
     """
     names = {delimiter: split(first, delimiter, quote) for delimiter in candidates(first)}
-    share = {delimiter: _share(delimiter, len(parts), rows, quote) for delimiter, parts in names.items()}
-    found = {d: n for d, parts in names.items() if (n := hits(parts)) and (d in _KNOWN or n > 1 or share[d] >= 0.9)}
+
+    @cache
+    def share(delimiter: str) -> float:
+        return _share(delimiter, len(names[delimiter]), rows, quote)
+
+    found = {d: n for d, parts in names.items() if (n := hits(parts)) and (d in _KNOWN or n > 1 or share(d) >= 0.9)}
     if found:
         best = [delimiter for delimiter, n in found.items() if n == max(found.values())]
         return max(best, key=lambda d: (-names[d].count(""), d in _KNOWN, len(names[d])))
     parting = [delimiter for delimiter, parts in names.items() if delimiter in _KNOWN and len(parts) > 1]
     if common := [delimiter for delimiter in parting if _KNOWN[delimiter].common]:
-        return max(common, key=lambda d: (share[d] >= 0.5, -names[d].count(""), len(names[d])))
-    rare = [delimiter for delimiter in parting if share[delimiter] >= 0.9]
-    return max(rare, key=lambda d: share[d], default=DELIMITERS[0].text)
+        return max(common, key=lambda d: (share(d) >= 0.5, -names[d].count(""), len(names[d])))
+    rare = [delimiter for delimiter in parting if share(delimiter) >= 0.9]
+    return max(rare, key=share, default=DELIMITERS[0].text)
 
 
 def _share(delimiter: str, columns: int, rows: Sequence[str], quote: str) -> float:

@@ -12,7 +12,7 @@ from tasks.ingest.reading import headers
 from tasks.ingest.reading.delimiters import as_meant, by_names, by_number, candidates
 from tasks.ingest.reading.header_checks import Checks, counted
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.records import Line, first_lines, split, stands_in
+from tasks.ingest.reading.records import Line, first_lines, split, stands_in, start_of
 from tasks.ingest.reading.remedies import remedy, shortened
 
 _LINES = 100  # that tell the delimiter
@@ -50,20 +50,21 @@ def dialect(path: Path, readable: Path, table: TableInput, wanted: Wanted) -> Di
     Raises:
         DataRefused: the file has no header and none is given, or the columns cannot be told apart.
     """
-    lines = first_lines(readable)
-    return _Look(path, table, wanted, lines).dialect() if lines else None
+    text = start_of(readable)
+    return _Look(path, table, wanted, text).dialect() if text.strip() else None
 
 
 def one_column(path: Path) -> Dialect | None:
     """The dialect of a file whose lines are taken as they are, None for an empty one."""
-    return Dialect("\x01", "", ("line",), 0) if first_lines(path) else None
+    return Dialect("\x01", "", ("line",), 0) if start_of(path).strip() else None
 
 
 class _Look:
-    """A look at the first lines of a file, those that are not blank."""
+    """A look at the beginning of a file, and at those of its lines that are not blank."""
 
-    def __init__(self, path: Path, table: TableInput, wanted: Wanted, lines: Sequence[Line]) -> None:
-        self.table, self.wanted, self.lines = table, wanted, lines
+    def __init__(self, path: Path, table: TableInput, wanted: Wanted, text: str) -> None:
+        self.table, self.wanted, self.text = table, wanted, text
+        self.lines = first_lines(text)
         self.checks = Checks(wanted.table, path, table)
         self.notes: list[str] = []
         self.quote = table.quote or ""
@@ -137,13 +138,13 @@ class _Look:
         """What stands before a quote inside a quoted value: a backslash where it plainly does, or the quote itself."""
         if self.table.escape is not None or not self.quote:
             return (self.table.escape or "") if self.quote else ""
-        text, quote, between = "\n".join(line.text for line in self.lines), self.quote, re.escape(delimiter)
-        if f"\\{quote}" not in text:
+        quote, between = self.quote, re.escape(delimiter)
+        if f"\\{quote}" not in self.text:
             return ""
         goes_on = rf"(?!\s*(?:{between}|\n|$))"  # unlike a quote that ends a value
         opened = rf"(?:^|{between})\s*{quote}[^{quote}\n]*"
-        backslashed = re.search(rf"{opened}(?<!\\)(?:\\\\)*\\{quote}(?!{quote}){goes_on}", text, re.MULTILINE)
-        doubled = re.search(rf"[^\\\n{re.escape(delimiter[0])}]{quote}{quote}{goes_on}", text)
+        backslashed = re.search(rf"{opened}(?<!\\)(?:\\\\)*\\{quote}(?!{quote}){goes_on}", self.text, re.MULTILINE)
+        doubled = re.search(rf"[^\\\n{re.escape(delimiter[0])}]{quote}{quote}{goes_on}", self.text)
         if not backslashed or doubled:
             return ""
         self.notes.append(

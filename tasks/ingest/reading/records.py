@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from tasks.ingest.reading.packing import head
 
 _SAMPLE = 1 << 18
+_LINES = 150
 _PRIVATE = "\ue000"
 
 
@@ -20,14 +22,18 @@ class Line(NamedTuple):
     text: str
 
 
-def first_lines(path: Path) -> list[Line]:
-    """The first lines that are not blank."""
+def start_of(path: Path) -> str:
+    """The beginning of a UTF-8 file, in whole lines that end in `\\n`."""
     start = head(path, _SAMPLE)
     text = start.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
-    texts = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")  # splitlines ends a line at \x1e, too
-    if len(start) == _SAMPLE and len(texts) > 1:
-        texts.pop()  # it may be cut
-    return [Line(number, text) for number, text in enumerate(texts, 1) if text.strip()]
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.rpartition("\n")[0] or text if len(start) == _SAMPLE else text  # the last line may be cut
+
+
+def first_lines(text: str) -> list[Line]:
+    """The first lines that are not blank; only `\\n` ends a line, and not the marks that `splitlines` knows."""
+    numbered = enumerate(text.split("\n"), 1)
+    return list(islice((Line(number, line) for number, line in numbered if line.strip()), _LINES))
 
 
 def split(line: str, delimiter: str, quote: str, escape: str = "") -> list[str]:
