@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow.compute as pc
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expectations.runner import Suite
@@ -54,8 +55,9 @@ def of_opted_out(db: duckdb.DuckDBPyConnection, users: Path) -> int:
     gone = opted_out_ids(users)
     if not len(gone):
         return 0
-    by_user = db.execute("SELECT user_id, n FROM by_user").to_arrow_table()
-    return int(pc.sum(by_user.filter(are_among(by_user["user_id"], gone))["n"]).as_py() or 0)
+    found = db.execute("SELECT user_id, n FROM by_user").fetchnumpy()
+    theirs = are_among(pa.array(np.asarray(found["user_id"])).cast(gone.type), gone)
+    return int(np.asarray(found["n"])[theirs.to_numpy(zero_copy_only=False)].sum())
 
 
 def of_items(db: duckdb.DuckDBPyConnection, good: Path) -> dict[str, Any]:
