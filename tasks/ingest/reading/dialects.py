@@ -183,7 +183,7 @@ class _Look:
         if headers.named_by(names, given):
             self.notes.append(f"line {first.number} is a header; the names that are given are taken instead")
             skip, rows = first.number, list(below)
-        elif headers.looks_like_header(names, below):
+        elif headers.among(names, given) or headers.looks_like_header(names, below):
             self.checks.refuse_header(first)
         self.checks.refuse_other_count(first, len(given), rows, "the header that is given has")
         return replace(how, columns=headers.distinct([headers.clean(name) for name in given]), skip=skip)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import chain, count
 
 _KINDS = {
     "number": re.compile(r"[+-]?(\d+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?"),
@@ -37,9 +38,18 @@ def looks_like_header(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> b
 
 
 def named_by(fields: Sequence[str], given: Sequence[str]) -> bool:
-    """Whether a first line is a header of names that are given, in other letters or marks at most."""
-    names = [letters for field in fields if (letters := _letters(field))]
-    return bool(names) and set(names) <= {_letters(name) for name in given}
+    """Whether a first line is a header of names that are given, in their order, in other letters or marks at most."""
+    theirs, ours = [_letters(field) for field in fields], [_letters(name) for name in given]
+    if len(theirs) == len(ours):
+        return any(theirs) and all(name in ("", ours[place]) for place, name in enumerate(theirs))
+    rest = iter(ours)
+    return any(theirs) and all(name in rest for name in theirs if name)
+
+
+def among(fields: Sequence[str], given: Sequence[str]) -> bool:
+    """Whether all fields of a first line are names that are given, in any order."""
+    names = {letters for field in fields if (letters := _letters(field))}
+    return bool(names) and names <= {_letters(name) for name in given}
 
 
 def clean(name: str) -> str:
@@ -48,18 +58,25 @@ def clean(name: str) -> str:
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Column names to tell columns apart by: nameless ones by their place, repeated ones by a number."""
+    """Column names to tell columns apart by: nameless ones by their place, repeated ones by a number.
+
+    A name that stands for itself is never given to another column.
+    """
     found: dict[str, None] = {}
     for place, name in enumerate(names, 1):
+        if name and name not in found:
+            found[name] = None
+            continue
         stem = name or f"column_{place}"
-        found[next(n for i in range(1, place + 1) if (n := stem if i == 1 else f"{stem}_{i}") not in found)] = None
+        options = chain([] if name else [stem], (f"{stem}_{n}" for n in count(2)))
+        found[next(option for option in options if option not in found and option not in names)] = None
     return tuple(found)
 
 
 def repeated(names: Sequence[str]) -> dict[str, list[int]]:
     """The names that stand in several places, counted from 1."""
     counts = Counter(name for name in names if name)
-    return {name: [p for p, n in enumerate(names, 1) if n == name] for name, count in counts.items() if count > 1}
+    return {name: [p for p, n in enumerate(names, 1) if n == name] for name, times in counts.items() if times > 1}
 
 
 def _evidence(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> list[tuple[str, int]]:

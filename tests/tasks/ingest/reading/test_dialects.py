@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.delimiters import DELIMITERS, as_meant, as_written
+from tasks.ingest.reading.headers import distinct
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import CSV, column, ingest, read, write
 
@@ -112,6 +113,9 @@ def test_the_same_rows_come_from_every_dialect(tmp_path: Path, name: str, conten
         ("u1 i5 5\nu2 i6 6\n", {}, ("line 1 looks like a row", "--header user_id,item_id,timestamp")),
         (WANTED, {"header": ["u", "i", "t"]}, ("line 1 looks like a header ('user_id,item_id,timestamp')",
          "leave the given one out")),
+        (WANTED, {"header": ["item_id", "user_id", "timestamp"]}, ("line 1 looks like a header",)),
+        (",user_id,item_id,timestamp\n0,7,1,2023-01-01\n", {"header": ["user_id", "x", "item_id", "timestamp"]},
+         ("line 1 looks like a header",)),
         (NO_HEADER, {"header": ["user_id", "item_id"]}, ("the header that is given has 2 names and they have 3 values",
          "(7, 1, 2023-01-01)", "--header user_id,item_id,timestamp")),
         (WANTED.replace("timestamp", "timestamp,rating"), {}, ("the header has 4 names and they have 3 values",)),
@@ -243,6 +247,19 @@ def test_repeated_and_nameless_columns_of_items_are_kept_with_a_note(tmp_path: P
     kept = read(out, "items").select(["item_id", "colour", "colour_2", "column_4"]).to_pylist()
     assert kept == [{"item_id": 1, "colour": "red", "colour_2": "blue", "column_4": "x"}]
     assert any("column 'colour' is named more than once (columns 2 and 3)" in note for note in summary["notes"])
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("x,x,x_2", "x,x_3,x_2"),
+        ("x,x_2,x", "x,x_2,x_3"),
+        (",a,column_1,", "column_1_2,a,column_1,column_4"),
+        ("a,A,a ", "a,A,a "),
+    ],
+)
+def test_a_name_is_never_given_to_another_column(names: str, found: str) -> None:
+    assert ",".join(distinct(names.split(","))) == found
 
 
 @pytest.mark.parametrize(
