@@ -69,7 +69,11 @@ CASES: dict[str, tuple[str, Callable[[Path, Path], None]]] = {
 def measure(source: str) -> None:
     """One run in this process: a line of JSON."""
     from recmodels.compute import memory
-    from tasks.ingest.raw_tables import write_raw
+
+    try:
+        from tasks.ingest.raw_tables import write_raw
+    except ImportError:  # where it was before
+        from tasks.ingest.stage import write_raw
     from tasks.ingest.reading.inputs import Inputs, TableInput
 
     inputs = Inputs(interactions=TableInput(path=source))

@@ -21,7 +21,7 @@ from tasks.ingest.reading.files import File
 from tasks.ingest.reading.headers import distinct
 from tasks.ingest.reading.inputs import Format, TableInput
 from tasks.ingest.reading.packing import head
-from tasks.ingest.reading.textfiles import refuse_garbled
+from tasks.ingest.reading.textfiles import contained, refuse_garbled
 from tasks.store.duckdb import file_literal, literal, read_parquet
 
 TEXT, JSON = "TEXT", "JSON"  # types of values besides DuckDB's own: CSV text, which has none, and JSON as written
@@ -222,12 +222,9 @@ def _json_keys(db: duckdb.DuckDBPyConnection, path: Path, lines: Path, wanted: W
     """The keys of a file's objects; unless every one is asked for, those of later lines only where they are wanted."""
     some = _json_lines(lines) if every_key else f"(SELECT line FROM {_json_lines(lines)} LIMIT {_KEYS_FROM})"
     found = {str(row[0]) for row in run(db, f"SELECT DISTINCT unnest(json_keys({OBJECT})) FROM {some}", path)}
-    if found and not every_key and (absent := sorted(set(wanted.names) - found)):
-        later = ", ".join(
-            f"bool_or(contains(line, {literal(json.dumps(name, ensure_ascii=False))}))" for name in absent
-        )
-        ((*there,),) = run(db, f"SELECT {later} FROM {_json_lines(lines)}", path)
-        found |= {name for name, is_there in zip(absent, there, strict=True) if is_there}
+    absent = {json.dumps(name, ensure_ascii=False).encode(): name for name in wanted.names if name not in found}
+    if found and not every_key and absent:
+        found |= {absent[key] for key in contained(lines, absent)}
     return sorted(found)
 
 

@@ -233,9 +233,10 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         found[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict)
         if unfit := ids.unfit(mapped[key], integer):
             found[f"{key} unfit?"] = unfit
-    given, time = _time_as_given(mapped.get("timestamp", _NOTHING))
+    given = _texts_as_given(mapped)
+    mapped |= {ours: Value(quoted(f"{ours} as given!"), "VARCHAR") for ours in given}
     if table.times:
-        how = table.times.get(source.path, _NEVER)
+        how, time = table.times.get(source.path, _NEVER), mapped.get("timestamp", _NOTHING)
         parsed["timestamp"] = timestamps.micros(time, how, where(table, source))
         found |= _doubtful_times(table, time)
     for ours in (*schema.REQUIRED[table.name], *table.optional):
@@ -261,7 +262,8 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         found |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}
     inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])
     outer = ", ".join(f"{sql} AS out{place}" for place, sql in enumerate(found.values()))
-    return Query(f"SELECT {outer} FROM (SELECT {inner} FROM (SELECT {given} FROM {source.relation()}))", tuple(found))
+    rows = ", ".join(["*", *(f"{text} AS {mapped[ours].sql}" for ours, text in given.items())])
+    return Query(f"SELECT {outer} FROM (SELECT {inner} FROM (SELECT {rows} FROM {source.relation()}))", tuple(found))
 
 
 def _numbers_as_written(table: Table, source: Source) -> str | None:
@@ -275,12 +277,12 @@ def _numbers_as_written(table: Table, source: Source) -> str | None:
     return f"CAST(json_object({', '.join(texts)}) AS VARCHAR)" if texts else None
 
 
-def _time_as_given(value: Value) -> tuple[str, Value]:
-    """What to select from a file so that the text of a timestamp is there once, as it is looked at often; and that."""
-    if value.type not in (TEXT, JSON, "VARCHAR"):
-        return "*", value
-    name = quoted("timestamp as given!")
-    return f"*, {as_text(value)} AS {name}", Value(name, "VARCHAR")
+def _texts_as_given(mapped: Mapping[str, Value]) -> dict[str, str]:
+    """Columns of which the text is selected from a file once, as it is looked at often, or dear; and that, as SQL."""
+    dear = {"timestamp": (TEXT, JSON, "VARCHAR"), "rating": (JSON,)}
+    return {
+        ours: as_text(mapped[ours]) for ours, types in dear.items() if ours in mapped and mapped[ours].type in types
+    }
 
 
 def _doubtful_times(table: Table, value: Value) -> dict[str, str]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.ingest.reading.textfiles import count_lines
+from tasks.ingest.reading import packing
+from tasks.ingest.reading.textfiles import contained, count_lines
 from tests.tasks.raw import CSV, HEADER, column, ingest, read, write
 
 
@@ -92,3 +93,12 @@ def test_a_very_long_line_is_a_reject(tmp_path: Path) -> None:
     assert column(out, "source_row") == [2, 3, 5]
     assert read(out, "rejects")["reason"].to_pylist() == ["longer than two million bytes"]
     assert summary["rejects"] == 1
+
+
+def test_texts_are_found_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "CHUNK", 7)
+    path = tmp_path / "text"
+    for before in range(10):
+        path.write_bytes(b"x" * before + b'"event": 1')
+        assert contained(path, [b'"event"', b'"rating"']) == {b'"event"'}
+    assert contained(path, []) == set()
