@@ -234,7 +234,7 @@ REFUSED = {
     "objects": refused(lines(json_row(1, EPOCH) | {"user_id": {"id": "u7"}}), '{"id":"u7"}', "the field 'id'"),
     "inexact numbers": refused(lines(json_row(1, EPOCH) | {"user_id": 1e300}), "inexact"),
     "a quote that swallows lines": refused(
-        f'{HEADER}u1,"i1,{BOTH[0]}\nu2,i2,{BOTH[1]}\nu3,i3",{BOTH[0]}\n', "quote = none"
+        f'{HEADER}u1,"i1,{BOTH[0]}\nu2,i2,{BOTH[1]}\nu3,i3",{BOTH[0]}\n', "--quote none"
     ),
     "a header that is not UTF-8": refused(
         f"user_id,item_id,timestamp,größe\nu1,i1,{BOTH[0]},3\n".encode("latin-1"), "line 1", "--encoding latin-1"
