@@ -72,6 +72,7 @@ class _Look:
     def dialect(self) -> Dialect:
         given = self._told_by_first_line()
         first = self._first(given)
+        self.checks.refuse_drawn(self.lines)
         rows = [line.text for line in self.lines[self.lines.index(first) + 1 :][:_LINES]]
         delimiter = given or self._delimiter(first.text, rows)
         quote_given = "quote" in self.table.model_fields_set
@@ -89,7 +90,7 @@ class _Look:
         else:
             self.checks.refuse_open_quote(first, delimiter, self.quote)
             if headers.looks_like_row(names, below, self.wanted.names):
-                self.checks.refuse_row(first, len(names))
+                self.checks.refuse_row(first, names)
             if not self.wanted.hits(names):
                 self._refuse_unnamed(first, len(names), rows)
             how = self._with_own_header(first, names, below, how)
@@ -165,7 +166,7 @@ class _Look:
         self, first: Line, names: Sequence[str], below: Sequence[Sequence[str]], how: Dialect
     ) -> Dialect:
         columns = [headers.clean(name) for name in names]
-        self.checks.refuse_other_count(first, len(columns), below, "the header has")
+        self.checks.refuse_other_count(first, len(columns), below, how.delimiter, "the header")
         for name, places in headers.repeated(columns).items():
             if name in self.wanted.names:
                 self.checks.refuse_twice(first, name, places)
@@ -185,5 +186,5 @@ class _Look:
             skip, rows = first.number, list(below)
         elif headers.among(names, given) or headers.looks_like_header(names, below):
             self.checks.refuse_header(first)
-        self.checks.refuse_other_count(first, len(given), rows, "the header that is given has")
+        self.checks.refuse_other_count(first, len(given), rows, how.delimiter, "the given header")
         return replace(how, columns=headers.distinct([headers.clean(name) for name in given]), skip=skip)

@@ -20,6 +20,8 @@ _EXAMPLES = {
     "users": ("user_id",),
     "tags": ("item_id", "tag"),
 }
+_IN_TIMES = (" ", ":")
+_RULE = re.compile(r"[\s|+:=-]*--[\s|+:=-]*")
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,13 @@ class Checks:
     path: Path
     table: TableInput
 
-    def refuse_row(self, first: Line, columns: int) -> None:
+    def refuse_row(self, first: Line, values: Sequence[str]) -> None:
         """Raise DataRefused for a first line that is a row, where no header is given."""
+        apart = "; a time that stands apart from its date is not read" if any(map(_is_clock, values)) else ""
         raise self.refusal(
             first,
             f"looks like a row and not like a header ('{shortened(first.text, 60)}'); name the columns, as they follow "
-            f"one another, with {remedy(self.name, 'header', self.example(columns))}.",
+            f"one another, with {remedy(self.name, 'header', self.example(len(values)))}{apart}.",
         )
 
     def refuse_header(self, first: Line) -> None:
@@ -61,19 +64,30 @@ class Checks:
             "before it.",
         )
 
-    def refuse_other_count(self, first: Line, named: int, rows: Sequence[Sequence[str]], who: str) -> None:
+    def refuse_other_count(
+        self, first: Line, named: int, rows: Sequence[Sequence[str]], delimiter: str, whose: str
+    ) -> None:
         """Raise DataRefused where the rows, all alike, have another number of columns than there are names."""
         counts = Counter(len(row) for row in rows)
         usual, times = counts.most_common(1)[0] if counts else (named, 0)
         if named in counts or times < max(2, 0.8 * len(rows)):
             return
         row = next(row for row in rows if len(row) == usual)
-        raise self.refusal(
-            first,
-            f"does not fit the rows: {who} {counted(named, 'name')} and they have {counted(usual, 'value')} "
-            f"({listed(row)}); name every column with "
-            f"{remedy(self.name, 'header', self.example(usual))}, or check the delimiter.",
-        )
+        if usual == 1:
+            advice = f"write one delimiter in all lines, where this one has '{as_written(delimiter)}'."
+        elif delimiter in _IN_TIMES:
+            advice = f"'{as_written(delimiter)}' also stands in values: quote these, or write another delimiter."
+        else:
+            advice = f"name every column with {remedy(self.name, 'header', self.example(usual))}."
+        has = f"{whose} has {counted(named, 'name')} and they have {counted(usual, 'value')} ({listed(row)})"
+        raise self.refusal(first, f"does not fit the rows: {has}; {advice}")
+
+    def refuse_drawn(self, lines: Sequence[Line]) -> None:
+        """Raise DataRefused for a table that is drawn, as terminals and Markdown do: its values have blanks added."""
+        if rule := next((line for line in lines[:2] if _RULE.fullmatch(line.text)), None):
+            raise self.refusal(
+                rule, f"is a rule ('{shortened(rule.text)}'), as in tables that are drawn; export the table as CSV."
+            )
 
     def refuse_aligned(self, first: Line, delimiter: str, quote: str) -> None:
         """Raise DataRefused where several blanks stand between two columns."""
@@ -138,3 +152,7 @@ class Checks:
 def counted(number: int, what: str) -> str:
     """A number of things, in words."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _is_clock(value: str) -> bool:
+    return re.fullmatch(r"\d{1,2}:\d\d(:\d\d\S*)?", value.strip()) is not None
