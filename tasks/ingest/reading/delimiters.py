@@ -99,7 +99,7 @@ def by_names(first: str, rows: Sequence[str], quote: str, hits: Callable[[Sequen
     if common := [delimiter for delimiter in parting if _KNOWN[delimiter].common]:
         return max(common, key=lambda d: (share(d) >= 0.5, -names[d].count(""), len(names[d])))
     rare = [delimiter for delimiter in parting if share(delimiter) >= 0.9]
-    return max(rare, key=share, default=DELIMITERS[0].text)
+    return max(rare, key=lambda d: (share(d), len(names[d])), default=DELIMITERS[0].text)
 
 
 def _share(delimiter: str, columns: int, rows: Sequence[str], quote: str) -> float:
