@@ -131,6 +131,7 @@ def write_file(path: Path, kinds: list[tuple[int, str]]) -> None:
         path.write_bytes(gzip.compress(contents) if path.suffix == ".gz" else contents)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(files=st.lists(_FILE, min_size=1, max_size=3))
 def test_each_row_of_any_input_is_found_exactly_once(files: list[tuple[str, list[str]]]) -> None:

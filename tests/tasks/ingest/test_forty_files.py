@@ -283,6 +283,7 @@ def test_what_could_only_be_guessed_is_refused_in_one_sentence(tmp_path: Path, o
     assert "\n" not in sentence
 
 
+@pytest.mark.slow
 def test_all_that_are_read_stand_in_one_folder_and_every_row_is_there(tmp_path: Path) -> None:
     (tmp_path / "all").mkdir()
     for place, odd in enumerate(READ.values()):

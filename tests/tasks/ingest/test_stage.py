@@ -28,7 +28,8 @@ from tests.tasks.raw import HEADER, ingest
          "interactions: {path} has a header but no rows; give a file with rows."),
         ("columns.csv", b"userid,item_id,timestamp\n1,2,3\n", DataRefused,
          "interactions: {path} has no column 'user_id'; its columns are userid, item_id, timestamp; "
-         "did you mean 'userid'? Name the column that holds it with --columns user_id=…"),
+         "did you mean 'userid'? Name the column that holds it with --columns user_id=…; `nightrec inspect {path}` "
+         "shows what is there"),
         ("late.csv", (HEADER + "1,2,2025-01-01\n1,2,2025-03-01T10:00:00Z\n").encode(), DataRefused,
          "interactions: all 2 rows of {path} are at or after the cutoff 2024-01-01 00:00:00 UTC (oldest 2025-01-01 "
          "00:00:00 UTC, newest 2025-03-01 10:00:00 UTC); choose a later night, for example --date 2025-03-02."),

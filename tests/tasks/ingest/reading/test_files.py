@@ -177,9 +177,11 @@ def test_what_is_no_file_never_blocks(tmp_path: Path, kind: str) -> None:
         find("interactions", TableInput(path=str(tmp_path)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "csv.gz", "csv.bz2"])
 def test_names_are_literal(tmp_path: Path, ending: str) -> None:
-    """Each character that a file system allows, beside the files that a pattern would match."""
+    """Each character that a file system allows, beside the files that a pattern would match; of packed files and of
+    other formats, which are named to DuckDB in the same way, those that mean something to it."""
     folder = tmp_path / "[a]*?{b,c}\\x"
     folder.mkdir()
 
@@ -190,8 +192,10 @@ def test_names_are_literal(tmp_path: Path, ending: str) -> None:
         packed = {"csv": bytes, "csv.gz": gzip.compress, "csv.bz2": bz2.compress}
         return parquet(table) if ending == "parquet" else packed[ending](rows(user, 1).encode())
 
-    characters = [c for c in map(chr, range(1, 129)) if c != "/" and not c.isalnum()]
-    characters += ["a", "\u2028", "\u202e", "é", "日", "😀"]
+    characters = list("'\"\n\\*?[]{}%$a\u2028é")
+    if ending == "csv":
+        characters = [c for c in map(chr, range(1, 129)) if c != "/" and not c.isalnum()]
+        characters += ["a", "\u2028", "\u202e", "é", "日", "😀"]
     names = [f"a{c}1.{ending}" for c in characters] + [
         *(f"a[1]{c}].{ending}" for c in "'\"\n\\*?[]{}"),
         *(f"{{a,b}}.{ending}", f"~.{ending}", f"a1.{ending}", f"ab.{ending}", f"-.{ending}", f" .{ending} "),

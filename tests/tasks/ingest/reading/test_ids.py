@@ -165,6 +165,7 @@ def test_the_type_of_the_interactions_wins_where_nothing_is_lost(tmp_path: Path)
     assert column(out, "item_id", "items") == [7, 8]
 
 
+@pytest.mark.slow
 def test_ids_found_to_be_text_late_in_a_large_file_are_text_from_the_start(tmp_path: Path) -> None:
     rows = "".join(f"{n},1,2023-01-01\n" for n in range(300_000))
     _, out = ingest(tmp_path, write(tmp_path / "log.csv", f"user_id,item_id,timestamp\n{rows}0x,1,2023-01-01\n"))
@@ -290,6 +291,7 @@ def test_exploded_lines_keep_their_place_among_those_that_are_no_rows(tmp_path: 
     assert summary["notes"] == ["interactions: events that name several items make 1 row more than the files have"]
 
 
+@pytest.mark.slow
 def test_lists_explode_across_batches_in_their_order(tmp_path: Path) -> None:
     lists = [[place, -place, place] for place in range(150_000)]
     _, out = ingest(tmp_path, _log(tmp_path / "log.parquet", pa.array(lists)).model_copy(update={"explode": True}))

@@ -126,6 +126,7 @@ DAMAGED = {
 CHECKED = ("gzip", "bzip2", "xz", "zip")  # with sums that find every change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGED)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())

@@ -120,7 +120,8 @@ def _own_name(column: str, columns: list[str]) -> str:
     return f"{column}_2" if column.lower() in schema.RESERVED and f"{column}_2" not in columns else column
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
 @given(st.lists(NAMES, min_size=1, max_size=8, unique=True), st.sampled_from(["csv", "jsonl", "parquet"]), st.data())
 def test_no_name_of_a_column_is_taken_for_another(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], suffix: str, data: st.DataObject

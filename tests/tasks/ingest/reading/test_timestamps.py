@@ -100,6 +100,7 @@ def test_each_way_to_write_an_instant_is_read(tmp_path: Path, accepted: Accepted
 ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "UTC"]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.datetimes(datetime(1971, 1, 1), datetime(2023, 12, 30)), min_size=1, max_size=20),
