@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from docs.site import graph, reference
 from flows.cli.app import nightrec
 from flows.settings.renamed import RENAMED
-from flows.settings.site import NightConfig
+from flows.settings.site import NightConfig, load
 from recmodels import registry
 from recmodels.data.dataset import Dataset
 from recmodels.published.schema import contract
@@ -93,6 +94,19 @@ def test_the_reference_has_every_file_of_a_preset() -> None:
         text = section(page, f"`{name}`")
         files = [one for layout in preset.layouts for file in layout.files for one in file.names]
         assert [one for one in (preset.home, preset.terms, *files) if one not in text] == [], name
+
+
+def test_settings_and_options_for_odd_files_are_as_the_page_gives_them(tmp_path: Path) -> None:
+    """Each row of the table has a line of TOML that a table takes, and an option with which `run` says the same."""
+    page = section((DOCS / "data.md").read_text(encoding="utf-8"), "Odd files").partition("\n\n| a CSV file")[0]
+    rows = re.findall(r"^\| [^|]+ \| `([^`]+)` \| `([^`]+)` \|$", page, re.MULTILINE)
+    assert len(rows) >= 10
+    options = {name for option in nightrec.commands["run"].params for name in option.opts}
+    for toml, command in rows:
+        (tmp_path / "nightrec.toml").write_text(f'[inputs.interactions]\npath = "log.csv"\n{toml}\n')
+        inputs = load(tmp_path / "nightrec.toml").inputs
+        assert inputs and toml.partition(" =")[0] in inputs.interactions.model_fields_set
+        assert shlex.split(command)[0] in options
 
 
 def test_every_setting_is_described() -> None:
