@@ -21,7 +21,7 @@ from tasks.ingest.reading import ids, misread, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
 from tasks.ingest.reading.sources import JSON, Source
-from tasks.ingest.reading.tables import OWN, Query, Table, query, where
+from tasks.ingest.reading.tables import OWN, Query, Table, doubtful, query, where
 from tasks.ingest.reading.textfiles import Lines, count_lines
 from tasks.store.accounts import FileAccount, check_file
 from tasks.store.duckdb import literal
@@ -220,7 +220,7 @@ class TablePass:
                 place = f"{where(self.table, source, flag)}, row {line_of[at]}"
                 raise DataRefused(f"{place}: '{unclear[at]}' is neither yes nor no; write true or false (or 1 or 0).")
         if how := self.table.times.get(source.path):
-            self._check_timestamps(how, source, batch["timestamp?"], line_of)
+            self._check_timestamps(how, source, batch[doubtful(self.table.name)], line_of)
 
     def _check_timestamps(
         self, how: timestamps.Timestamps, source: Source, doubtful: pa.Array, line_of: NDArray[np.int64]

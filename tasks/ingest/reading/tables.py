@@ -220,7 +220,7 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
 
     Columns that are kept under the site's names begin with `OWN`. Timestamps are microseconds. Columns whose names end
     in `?` check what is taken for granted: `user_id?` has the ids that are no integers, `user_id unfit?` the values
-    that are no ids, `timestamp?` the texts that are not read, or not as a credible time, `available?` those that are
+    that are no ids, `timestamp?` (or `timestamp_text`) the texts of no credible time, `available?` those that are
     neither yes nor no, `line?` the lines of a JSON file that are no object; `object?` says whether a line is one, and
     `begins?` whether a row is the first of one in the file.
     """
@@ -285,11 +285,15 @@ def _texts_as_given(mapped: Mapping[str, Value]) -> dict[str, str]:
     }
 
 
+def doubtful(table: str) -> str:
+    """The column of the timestamps that may be misread; interactions keep it, as validation refuses just these."""
+    return "timestamp_text" if table == "interactions" else "timestamp?"
+
+
 def _doubtful_times(table: Table, value: Value) -> dict[str, str]:
-    """The texts of timestamps that may be misread; interactions keep them, as validation refuses just these."""
     time, (first, last) = quoted("timestamp!"), table.credible
     text = f"CASE WHEN {time} IS NULL OR {time} NOT BETWEEN {first} AND {last} THEN {as_text(value)} END"
-    return {"timestamp?": text} | ({"timestamp_text": text} if table.name == "interactions" else {})
+    return {doubtful(table.name): text}
 
 
 def where(table: Table, source: Source, ours: str = "timestamp") -> str:
