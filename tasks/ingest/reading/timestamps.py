@@ -94,18 +94,25 @@ _PARTS = (
     r"\s*((?i:z|utc|gmt)|[+-]\d{2}(?::?\d{2})?|[A-Za-z]+(?:/[A-Za-z0-9_+-]+)+)?"
     r"(?:\[[A-Za-z0-9_/+-]+\])?$"  # Java writes the zone after the offset, which is all that is needed
 )
+_OFFSET_FROM = 14  # a date and two digits of an hour come before an offset
+_NO_OFFSET = r"[+-](1[6-9]|[2-9]\d|\d\d:?[6-9]\d)(:?\d\d)?\s*(\[|$)"
+"""What would be sixteen hours or more, or has sixty minutes: no place is so far from UTC, but DuckDB takes it."""
 _COMPACT_PARTS = r"^(\d{4})(\d{2})(\d{2})[Tt ](\d{2})(\d{2})(\d{2})?"
 
 
 def _iso(text: str, zone: str) -> str:
     """Text that may have the name of a zone is taken apart; one can only stand after a second blank."""
     naive = "TIMESTAMP" if zone in UTC_NAMES else "TIMESTAMPTZ"  # the former is read in half of the time
+    end = f"substr({text}, {_OFFSET_FROM})"
+    cast = f"COALESCE(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)), {_parts(text)})"
     return f"""CASE
-        WHEN NOT contains({text}, ' ') THEN COALESCE(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)), {_parts(text)})
+        WHEN ends_with({text}, 'Z') AND NOT contains({text}, ' ') THEN {cast}
+        WHEN (contains({end}, '+') OR contains({end}, '-')) AND regexp_matches({end}, '{_NO_OFFSET}') THEN NULL
+        WHEN NOT contains({text}, ' ') THEN {cast}
         WHEN {text} LIKE '____-__-__ __:__:__'
             THEN COALESCE(epoch_us(TRY_CAST({text} AS {naive})), {_parts(text)})
         WHEN NOT contains(substr({text}, 12), ' ') OR ends_with({text}, ' UTC')
-            THEN COALESCE(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)), {_parts(text)})
+            THEN {cast}
         ELSE {_parts(text)} END"""
 
 

@@ -240,3 +240,13 @@ def test_the_machines_time_zone_plays_no_part(tmp_path: Path) -> None:
         datetime(2023, 3, 26, 2, 30, tzinfo=UTC), datetime(2023, 6, 1, tzinfo=UTC), datetime(2023, 6, 1, 10, tzinfo=UTC)
     ]  # fmt: skip
     assert printed == 3 * f"{[instant.timestamp() for instant in expected]}\n"
+
+
+@pytest.mark.parametrize("offset", ["+25:00", "-99:99", "+16:00", "+2500", "+25", "+01:60", "-0375"])
+@pytest.mark.parametrize("time", ["2023-03-26T02:30:00", "2023-03-26 02:30:00.5", "2023-03-26T02:30"])
+def test_an_offset_that_no_place_has_is_not_read(tmp_path: Path, time: str, offset: str) -> None:
+    texts = ["2023-03-26T02:30:00+14:00", "2023-03-26 02:30:00.5-12:45", f"{time}{offset}"]
+    _, out = ingest(tmp_path, log_of(tmp_path, texts))
+    expected = [datetime.fromisoformat(text).astimezone(UTC) for text in texts[:2]]
+    assert column(out, "timestamp") == [*expected, None]
+    assert column(out, "timestamp_text") == [None, None, texts[2]]
