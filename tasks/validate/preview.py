@@ -10,9 +10,9 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 
-from expectations import interactions, items, users
 from expectations.rules import Rule
 from expectations.settings import ValidationSettings
+from expectations.tables import row_rules, table_rules
 from tasks.store.duckdb import literal, quoted, read_parquet
 
 Row = Mapping[str, Any]
@@ -47,7 +47,7 @@ def judged(
         if not file.exists():
             continue
         columns = pq.read_schema(file).names
-        rules = _row_rules(name, columns, settings, now)
+        rules = row_rules(name, columns, settings, now)
         total, refused = _refused(db, file, name, rules, raw, cutoff)
         bad = sum(refused.values())
         n_rejects = rejects.get(name, 0)
@@ -56,7 +56,7 @@ def judged(
         profile = {"table": name, "rows": total - bad, "quarantined_share": share} | dict(events)
         profile["refusals"] = _refusals(name, total, n_rejects, share, reasons)
         rows += [f"{name}: {_rows(n)} because {reason.split(': ', 1)[1]}" for reason, n in reasons.items()]
-        found += [_sentence(rule) for rule in _table_rules(name, profile, settings, cutoff) if _broken(rule, profile)]
+        found += [_sentence(rule) for rule in table_rules(name, profile, settings, cutoff) if _broken(rule, profile)]
     return found, rows
 
 
@@ -112,22 +112,6 @@ def _broken(rule: Rule, profile: Row) -> bool:
         return False
     low, high = rule.bounds.get("min_value"), rule.bounds.get("max_value")
     return (low is not None and value < low) or (high is not None and value > high)
-
-
-def _row_rules(name: str, columns: list[str], settings: ValidationSettings, now: datetime) -> list[Rule]:
-    if name == "interactions":
-        return interactions.row_rules(columns, settings, now)
-    if name == "tags":
-        return items.tag_row_rules(columns)
-    return items.row_rules() if name == "items" else users.row_rules()
-
-
-def _table_rules(name: str, profile: Row, settings: ValidationSettings, cutoff: datetime) -> list[Rule]:
-    if name == "interactions":
-        return interactions.table_rules(profile, settings, cutoff)
-    if name == "tags":
-        return items.tag_table_rules(profile, settings)
-    return items.table_rules(profile, settings) if name == "items" else users.table_rules(profile, settings)
 
 
 def _refusals(name: str, total: int, rejects: int, share: float, refused: Mapping[str, int]) -> str:

@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from expectations import interactions, items, users
-from expectations.rules import Rule
 from expectations.runner import Finding, Suite, check_schema, write_docs
 from expectations.settings import ValidationSettings
+from expectations.tables import row_rules, table_rules
 from recmodels.errors import ConfigError, DataRefused
 from tasks.store.accounts import FileAccount, TableAccount, TableBalance, balance, check_table
 from tasks.store.duckdb import connect
@@ -193,13 +193,13 @@ class _TableCheck:
     def run(self, name: str, rejects: int) -> _Checked:
         """Check a table's rows, part the good from the refused, and check the table that remains."""
         source, good, bad = (folder / f"{name}.parquet" for folder in (self.raw, self.out, self.quarantine))
-        rows = Suite(f"{name}-rows", _row_rules(name, pq.read_schema(source).names, self.settings, self.now))
+        rows = Suite(f"{name}-rows", row_rules(name, pq.read_schema(source).names, self.settings, self.now))
         codes = find_refused(source, rows, derived_columns(self.db, name, source, self.out, self.settings))
         flags = prevailing(self.db, name, source)
         split_rows(source, codes, [finding.rule.reason for finding in rows.findings], good, bad, flags)
         counts = _counts(codes, rejects)
         profile = self._profile(name, rows, counts)
-        table = Suite(f"{name}-table", _table_rules(name, profile, self.settings, self.cutoff))
+        table = Suite(f"{name}-table", table_rules(name, profile, self.settings, self.cutoff))
         table.check(pd.DataFrame([profile]))
         return _Checked(rows, table, counts, profile, codes)
 
@@ -220,22 +220,6 @@ class _TableCheck:
         elif name == "items":
             profile |= profiles.of_items(self.db, good)
         return profile
-
-
-def _row_rules(name: str, columns: list[str], settings: ValidationSettings, now: datetime) -> list[Rule]:
-    if name == "interactions":
-        return interactions.row_rules(columns, settings, now)
-    if name == "tags":
-        return items.tag_row_rules(columns)
-    return items.row_rules() if name == "items" else users.row_rules()
-
-
-def _table_rules(name: str, profile: Mapping[str, Any], settings: ValidationSettings, cutoff: datetime) -> list[Rule]:
-    if name == "interactions":
-        return interactions.table_rules(profile, settings, cutoff)
-    if name == "tags":
-        return items.tag_table_rules(profile, settings)
-    return items.table_rules(profile, settings) if name == "items" else users.table_rules(profile, settings)
 
 
 def _quarantine_rejects(raw: Path, quarantine_out: Path) -> dict[str, int]:

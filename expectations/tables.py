@@ -1,0 +1,27 @@
+"""The rules of each table of a site: those of its rows, and those of the table as a whole."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from expectations import interactions, items, users
+from expectations.rules import Rule
+from expectations.settings import ValidationSettings
+
+
+def row_rules(name: str, columns: Collection[str], settings: ValidationSettings, now: datetime) -> list[Rule]:
+    """The rules of the rows of a table (`interactions`, `items`, `users` or `tags`) that has these columns."""
+    if name == "interactions":
+        return interactions.row_rules(columns, settings, now)
+    if name == "tags":
+        return items.tag_row_rules(columns)
+    return items.row_rules() if name == "items" else users.row_rules()
+
+
+def table_rules(name: str, profile: Mapping[str, Any], settings: ValidationSettings, cutoff: datetime) -> list[Rule]:
+    """The rules of a table as a whole, by its profile: one row of numbers."""
+    if name == "interactions":
+        return interactions.table_rules(profile, settings, cutoff)
+    if name == "tags":
+        return items.tag_table_rules(profile, settings)
+    return items.table_rules(profile, settings) if name == "items" else users.table_rules(profile, settings)
