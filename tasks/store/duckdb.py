@@ -20,13 +20,7 @@ def connect(
     `memory_limit` is a DuckDB size such as `"2GB"`; without one DuckDB takes up to 80 % of the machine.
     """
     with TemporaryDirectory(prefix=".tmp-duckdb-", dir=folder) as spill:
-        connection = duckdb.connect(
-            config={
-                "temp_directory": spill,
-                **({"threads": threads} if threads else {}),
-                **({"memory_limit": memory_limit} if memory_limit else {}),
-            }
-        )
+        connection = _database(spill, memory_limit, threads)
         try:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET preserve_insertion_order = true")
@@ -34,6 +28,11 @@ def connect(
             yield connection
         finally:
             connection.close()
+
+
+def _database(spill: str, memory_limit: str | None, threads: int | None) -> duckdb.DuckDBPyConnection:
+    given = {"threads": threads, "memory_limit": memory_limit}
+    return duckdb.connect(config={"temp_directory": spill, **{name: value for name, value in given.items() if value}})
 
 
 def quoted(name: str) -> str:

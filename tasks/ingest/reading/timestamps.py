@@ -104,16 +104,15 @@ def _iso(text: str, zone: str) -> str:
     """Text that may have the name of a zone is taken apart; one can only stand after a second blank."""
     naive = "TIMESTAMP" if zone in UTC_NAMES else "TIMESTAMPTZ"  # the former is read in half of the time
     end = f"substr({text}, {_OFFSET_FROM})"
-    cast = f"COALESCE(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)), {_parts(text)})"
-    return f"""CASE
+    nowhere = f"(contains({end}, '+') OR contains({end}, '-')) AND regexp_matches({end}, '{_NO_OFFSET}')"
+    cast = f"epoch_us(TRY_CAST({text} AS TIMESTAMPTZ))"
+    return f"""COALESCE(CASE
         WHEN ends_with({text}, 'Z') AND NOT contains({text}, ' ') THEN {cast}
-        WHEN (contains({end}, '+') OR contains({end}, '-')) AND regexp_matches({end}, '{_NO_OFFSET}') THEN NULL
+        WHEN {nowhere} THEN NULL
         WHEN NOT contains({text}, ' ') THEN {cast}
-        WHEN {text} LIKE '____-__-__ __:__:__'
-            THEN COALESCE(epoch_us(TRY_CAST({text} AS {naive})), {_parts(text)})
-        WHEN NOT contains(substr({text}, 12), ' ') OR ends_with({text}, ' UTC')
-            THEN {cast}
-        ELSE {_parts(text)} END"""
+        WHEN {text} LIKE '____-__-__ __:__:__' THEN epoch_us(TRY_CAST({text} AS {naive}))
+        WHEN NOT contains(substr({text}, 12), ' ') OR ends_with({text}, ' UTC') THEN {cast} END,
+        CASE WHEN NOT ({nowhere}) THEN {_parts(text)} END)"""
 
 
 def _parts(text: str) -> str:

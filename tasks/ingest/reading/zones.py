@@ -6,7 +6,9 @@ Panama; the sign of `GMT+5` means one thing to POSIX and the other to everyone e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 UTC_NAMES = ("UTC", "GMT")  # as written in settings; in values also in lower case, and `Z`
@@ -28,12 +30,23 @@ def is_zone(name: str, *, any_case: bool = False) -> bool:
     return True
 
 
+@cache
+def _known() -> Mapping[str, str]:
+    """The zones of the IANA database that have an area, by their names in lower case."""
+    return {zone.lower(): zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")}
+
+
+@cache
+def _places() -> Mapping[str, str]:
+    """The same zones by the last part of their names, in lower case."""
+    return {name.rsplit("/", 1)[1]: zone for name, zone in _known().items()}
+
+
 def near(name: str) -> str:
     """A zone that a misspelt name may stand for, or an example of one."""
-    known = {zone.lower(): zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/")}
-    place = {zone.lower().rsplit("/", 1)[1]: zone for zone in known.values()}
+    known = _known()
     wanted = name.strip().lower().replace(" ", "_")
-    if found := known.get(wanted) or place.get(wanted):
+    if found := known.get(wanted) or _places().get(wanted):
         return found
     likely = get_close_matches(wanted, known, n=1, cutoff=0.8)
     return known[likely[0]] if likely else "Europe/London"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tasks.one_database import one_database  # noqa: F401
 from tests.tasks.validated import Night
 
 
