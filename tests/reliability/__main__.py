@@ -3,11 +3,14 @@
 import argparse
 import importlib
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from flows.operate.server import quiet_prefect
 from tests.reliability.harness import Report, harnesses, table
 
 HERE = Path(__file__).parent
@@ -28,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and len(names) != 1:
         print(f"{rest[0]}: name the one harness that this option is for.", file=sys.stderr)
         return 2
-    reports = {name: _run(name, known[name], rest) for name in names}
+    quiet_prefect(debug=False)
+    with TemporaryDirectory(prefix="nightrec-prefect-") as home:
+        os.environ["PREFECT_HOME"] = home
+        reports = {name: _run(name, known[name], rest) for name in names}
     if options.json:
         found = {name: {"rows": report.rows, "broken": report.broken} for name, report in reports.items()}
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,199 @@
+"""Nights that a harness can run by the hundred: the flow's own code on a site of 40 users, in a fork, without Prefect.
+
+Prefect's server and the imports are nearly all of a small night's time, and neither touches the store. So a night runs
+in a fork of a process that has imported everything, its tasks are called as the functions they are, and its candidates
+are forks, too. What the store sees is what it sees of `nightrec run`.
+"""
+
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+from unittest.mock import patch
+
+from flows import nightly
+from flows.settings.site import NightConfig, load
+from recmodels.candidate import main as candidate
+from tasks.store.files import Json
+from tasks.store.locking import held
+from tasks.store.paths import Store
+from tests.flows.forked import LIBRARIES, MODELS
+from tests.flows.sites import DAY, log, write
+
+TRIES = 3  # of a stage that reads and writes other places, as Prefect tries them
+NEEDED_LATER = ["great_expectations", "duckdb", "pandas", "tests.flows.warm_compiler", *LIBRARIES]
+SETTINGS = """\
+[inputs.interactions]
+path = "log.csv"
+[models.popularity]
+required = true
+[models.item_knn]
+[training]
+parallel = 1
+"""
+
+
+def warm() -> None:
+    """Import all that a night imports, so that its forks need not."""
+    from importlib import import_module
+
+    for module in [*NEEDED_LATER, *(f"recmodels.{name}" for name in MODELS)]:
+        import_module(module)
+    from tasks.report import page  # noqa: F401
+
+
+def site(folder: Path, more: str = "") -> NightConfig:
+    """A site of 40 users in a folder, whose interactions go on for 40 days before `DAY`, and its settings."""
+    write(folder / "log.csv", log())
+    return load(write(folder / "nightrec.toml", SETTINGS + more))
+
+
+def night(config: NightConfig, run_date: date = DAY, fresh: bool = False) -> Json:
+    """Run one night, as `nightrec run` does, in this process."""
+    store = Store(config.store.absolute())
+    with without_prefect(), held(store) as lease:
+        record: Json = nightly.night.fn(config, run_date, fresh=fresh, lease=lease)
+    return record
+
+
+def before(n: int) -> date:
+    """The n-th day before `DAY`."""
+    return DAY - timedelta(days=n)
+
+
+class Finished:
+    """A task's result that is there at once, as its future shows it."""
+
+    def __init__(self, call: Callable[[], Any], number: int) -> None:
+        self.task_run_id = number
+        self.value: Any = None
+        self.error: Exception | None = None
+        try:
+            self.value = call()
+        except Exception as error:
+            self.error = error
+        self.state = SimpleNamespace(is_completed=lambda: self.error is None)
+
+    def wait(self) -> None:
+        """It has ended."""
+
+    def result(self, raise_on_failure: bool = True) -> Any:
+        if self.error is not None and raise_on_failure:
+            raise self.error
+        return self.error or self.value
+
+
+@contextmanager
+def without_prefect() -> Iterator[None]:
+    """Tasks are called as functions, one after another, and nothing is shown in a UI."""
+    from prefect import Task
+
+    numbers = iter(range(10**6))
+
+    def call(task: Any, *args: Any, **options: Any) -> Any:
+        for left in reversed(range(TRIES if task.retries else 1)):
+            try:
+                return task.fn(*args, **options)
+            except Exception as error:
+                state = SimpleNamespace(result=lambda raise_on_failure, error=error: error)
+                if not left or not task.retry_condition_fn(task, None, state):
+                    raise
+        raise AssertionError
+
+    def submit(task: Any, *args: Any, **options: Any) -> Finished:
+        return Finished(lambda: call(task, *args, **options), next(numbers))
+
+    candidates = SimpleNamespace(Popen=Candidate, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
+    with ExitStack() as patches:
+        for target, instead in (
+            ("flows.execution.local_executor.as_completed", list),
+            ("tasks.report.artifacts.shown", lambda show: None),
+            ("tasks.report.stage.shown", lambda show: None),
+            ("tasks.report.page._drawn", lambda *args: {}),
+            ("tasks.train.process.subprocess", candidates),
+        ):
+            patches.enter_context(patch(target, instead))
+        patches.enter_context(patch.object(Task, "__call__", call))
+        patches.enter_context(patch.object(Task, "submit", submit))
+        yield
+
+
+class Candidate:
+    """A candidate in a fork, as what starts it sees its process: what is used of `subprocess.Popen`."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        stdin: int,
+        stdout: IO[bytes],
+        stderr: IO[bytes],
+        cwd: Path,
+        env: Mapping[str, str],
+    ) -> None:
+        reading, self.writing = os.pipe()
+        self.returncode: int | None = None
+        self.pid = forked(lambda: self._run(list(command[3:]), reading, stdout.fileno(), cwd, env))
+        os.close(reading)
+
+    def _run(self, arguments: list[str], stdin: int, out: int, cwd: Path, env: Mapping[str, str]) -> int:
+        os.close(self.writing)
+        for handle, stream in ((stdin, 0), (out, 1), (out, 2)):
+            os.dup2(handle, stream)
+        os.chdir(cwd)
+        os.environ.update(env)
+        return candidate(arguments)
+
+    def poll(self) -> int | None:
+        return self._ended(os.WNOHANG)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._ended(0)
+        assert code is not None
+        return code
+
+    def kill(self) -> None:
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, 9)
+
+    def _ended(self, options: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, options)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+                os.close(self.writing)
+        return self.returncode
+
+
+def forked(run: Callable[[], int | None], log: Path | None = None) -> int:
+    """Run something in a fork and return its process id; its exit code is what it returns, 1 for an exception."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        if log is not None:
+            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+        code = run() or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def exit_code(pid: int) -> int:
+    """Wait for a fork to end; minus the signal that killed it, if one did."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
