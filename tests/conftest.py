@@ -1,16 +1,22 @@
 """What all tests share: where the real data are, the kinds of tests, and what becomes of those that are skipped."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 pytest.register_assert_rewrite("recmodels.testing")
+
+# Importing the libraries and collecting thousands of tests makes millions of objects that stay: looking through them
+# for garbage again and again would take a third of the time. See `pytest_collection_finish`.
+gc.disable()
 
 # Each process that runs tests has a home of its own and uses no server that is configured. Prefect reads its
 # environment once, when it is imported.
@@ -29,11 +35,14 @@ SLOW = {  # of the contract that every model keeps, which is published and carri
     "test_the_number_of_threads_does_not_change_a_list",
 }
 LONG = {  # files that take many seconds in all: contracts of costly models, Great Expectations, whole stores, the wheel
+    "flows/cli/test_inspect.py",
     "recmodels/ensemble/test_model.py",
+    "recmodels/transformer/test_checkpoint.py",
     "recmodels/transformer/test_model.py",
     "tasks/publish/test_forget.py",
     "tasks/store/test_exports.py",
     "tasks/store/test_versions.py",
+    "tasks/validate/test_copies.py",
     "tasks/validate/test_rows.py",
     "tasks/validate/test_stage.py",
     "flows/cli/test_exports.py",
@@ -53,18 +62,30 @@ def real_data(name: str) -> Path:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts a server by the fixtures it asks for, and begin with what takes longest."""
-    here = Path(__file__).parent
-    items.sort(key=lambda item: turn(item.path.relative_to(here)))
+    items.sort(key=lambda item: turn(item.path))
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
-        if getattr(item, "originalname", "") in SLOW or item.path.relative_to(here).as_posix() in LONG:
+        if getattr(item, "originalname", "") in SLOW or within(item.path) in LONG:
             item.add_marker("slow")
 
 
+def pytest_collection_finish() -> None:
+    """Leave alone what is there by now, and collect the garbage of the tests."""
+    gc.freeze()
+    gc.enable()
+
+
+@cache
+def within(file: Path) -> str:
+    """The path of a file of tests within their folder."""
+    return file.relative_to(Path(__file__).parent).as_posix()
+
+
+@cache
 def turn(file: Path) -> int:
     """The place of a file of tests in the order."""
-    return next((place for place, first in enumerate(FIRST) if file.is_relative_to(first)), len(FIRST))
+    return next((place for place, first in enumerate(FIRST) if Path(within(file)).is_relative_to(first)), len(FIRST))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

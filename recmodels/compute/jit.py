@@ -7,6 +7,7 @@ file to see whether the machine code that it kept is still that of the source.
 
 import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -74,9 +75,20 @@ def parallel_for(work: Callable[[int], object], parts: Iterable[int]) -> None:
         for part in parts:
             work(part)
         return
-    with ThreadPoolExecutor(threads()) as pool:
-        for _ in pool.map(work, parts):
-            pass
+    ahead = iter(parts)  # that nobody has begun; taking the next is atomic
+
+    def some() -> None:
+        try:
+            for part in ahead:
+                work(part)
+        except BaseException:
+            deque(ahead, maxlen=0)  # nobody begins another
+            raise
+
+    n_threads = min(threads(), len(parts))
+    with ThreadPoolExecutor(n_threads) as pool:
+        for done in [pool.submit(some) for _ in range(n_threads)]:
+            done.result()
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

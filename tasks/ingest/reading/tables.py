@@ -208,6 +208,9 @@ OWN = "own:"
 """Before the names of the columns that the site calls what it likes, so that none is taken for another."""
 
 
+TIME = quoted("timestamp!")  # the instant that was read
+
+
 class Query(NamedTuple):
     """SQL, and how its columns are called, in which SQL has no say: to DuckDB `Price` and `price` are one name."""
 
@@ -261,9 +264,11 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     if source.format == "jsonl":
         found |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}
     inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])
+    bounded = f"* REPLACE ({timestamps.bounded(TIME)} AS {TIME})" if table.times else "*"
     outer = ", ".join(f"{sql} AS out{place}" for place, sql in enumerate(found.values()))
     rows = ", ".join(["*", *(f"{text} AS {mapped[ours].sql}" for ours, text in given.items())])
-    return Query(f"SELECT {outer} FROM (SELECT {inner} FROM (SELECT {rows} FROM {source.relation()}))", tuple(found))
+    read = f"SELECT {bounded} FROM (SELECT {inner} FROM (SELECT {rows} FROM {source.relation()}))"
+    return Query(f"SELECT {outer} FROM ({read})", tuple(found))
 
 
 def _numbers_as_written(table: Table, source: Source) -> str | None:
@@ -291,8 +296,8 @@ def doubtful(table: str) -> str:
 
 
 def _doubtful_times(table: Table, value: Value) -> dict[str, str]:
-    time, (first, last) = quoted("timestamp!"), table.credible
-    text = f"CASE WHEN {time} IS NULL OR {time} NOT BETWEEN {first} AND {last} THEN {as_text(value)} END"
+    first, last = table.credible
+    text = f"CASE WHEN {TIME} IS NULL OR {TIME} NOT BETWEEN {first} AND {last} THEN {as_text(value)} END"
     return {doubtful(table.name): text}
 
 

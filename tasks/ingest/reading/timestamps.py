@@ -52,7 +52,7 @@ class Timestamps:
 
 
 def micros(value: Value, how: Timestamps, where: str) -> str:
-    """Microseconds since 1970 (BIGINT), NULL where the value is missing or cannot be read.
+    """Microseconds since 1970 (BIGINT), NULL where the value is missing or cannot be read; not yet `bounded`.
 
     Raises:
         DataRefused: they are 32-bit floats, which hold today's epoch seconds only to the nearest 128.
@@ -60,21 +60,21 @@ def micros(value: Value, how: Timestamps, where: str) -> str:
     x = value.sql
     if value.type in INSTANTS:
         exact = f"CAST({x} AS TIMESTAMP)" if value.type.startswith("TIMESTAMP_") else x
-        return _bounded(f"epoch_us(CAST({exact} AS TIMESTAMPTZ))")
+        return f"epoch_us(CAST({exact} AS TIMESTAMPTZ))"
     text = as_text(value)
     if how.format is not None:
         if "%z" in how.format:  # which is digits; JavaScript adds the zone's name in brackets
             text = rf"regexp_replace(regexp_replace({text}, '\s*\([^)]*\)$', ''), '(?i)(GMT|UTC|Z)$', '+0000')"
-        return _bounded(f"epoch_us(CAST(try_strptime({text}, {literal(how.format)}) AS TIMESTAMPTZ))")
+        return f"epoch_us(CAST(try_strptime({text}, {literal(how.format)}) AS TIMESTAMPTZ))"
     if value.type in ("FLOAT", "HALF_FLOAT"):
         raise DataRefused(
             f"{where}: the timestamps are 32-bit floats, which are only exact to some two minutes; store them as int64."
         )
     reading = how.reading
     if reading.form == "compact":
-        return _bounded(f"epoch_us(CAST({_compact(text)} AS TIMESTAMPTZ))")
+        return f"epoch_us(CAST({_compact(text)} AS TIMESTAMPTZ))"
     if reading.form == "iso" and value.type in (TEXT, JSON, "VARCHAR"):
-        return _bounded(_iso(text, how.zone))
+        return _iso(text, how.zone)
     return _epoch(value, text, reading)
 
 
@@ -174,5 +174,6 @@ def _in_range(x: str, unit: Unit, guessed: bool) -> str:
     return f"{inside} AND ({x} NOT BETWEEN {1 - least} AND {least - 1} OR {x} BETWEEN {-small} AND {small})"
 
 
-def _bounded(sql: str) -> str:
+def bounded(sql: str) -> str:
+    """`sql`, which should be short as it is repeated, where it is an instant of the years 1 to 9999, else NULL."""
     return f"CASE WHEN {sql} BETWEEN {_EARLIEST} AND {_LATEST} THEN {sql} END"
