@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from flows.operate.server import quiet_prefect
 from tests.reliability.harness import Report, harnesses, table
@@ -31,9 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and len(names) != 1:
         print(f"{rest[0]}: name the one harness that this option is for.", file=sys.stderr)
         return 2
-    quiet_prefect(debug=False)
-    with TemporaryDirectory(prefix="nightrec-prefect-") as home:
-        os.environ["PREFECT_HOME"] = home
+    with TemporaryDirectory(prefix="nightrec-prefect-") as home, patch.dict(os.environ, PREFECT_HOME=home):
+        quiet_prefect(debug=False)
         reports = {name: _run(name, known[name], rest) for name in names}
     if options.json:
         found = {name: {"rows": report.rows, "broken": report.broken} for name, report in reports.items()}
