@@ -19,13 +19,16 @@ from tasks.compare.gate import admit
 from tasks.compare.stage import compare
 from tasks.features.stage import features
 from tasks.ingest.demo import demo_site
+from tasks.ingest.reading.files import input_fingerprint
 from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
 from tasks.prepare.stage import prepare
 from tasks.report.mlflow import mlflow_run
 from tasks.report.stage import recorded, report
+from tasks.store.disk import in_words
 from tasks.store.files import Json
 from tasks.store.paths import Store
+from tasks.store.room import check_room
 from tasks.validate.stage import validate
 
 
@@ -101,8 +104,15 @@ def night(
     candidates, incumbent, baseline = field(config.enabled_models(), tonight.store, run_date)
     jobs = jobs_for(tonight, config, candidates, fresh, lease)
 
-    with mlflow_run(tonight, config.mlflow), recorded(tonight) as record, executor_for(workers) as executor:
+    with (
+        in_words(tonight.store),
+        mlflow_run(tonight, config.mlflow),
+        recorded(tonight) as record,
+        in_words(tonight.store),
+        executor_for(workers) as executor,
+    ):
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())
+        check_room(tonight, config.disk, [file["size"] for file in input_fingerprint(inputs)])
         raw = ingest(tonight, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
         prepared = prepare(tonight, config.prepare, cutoff, valid, fresh)

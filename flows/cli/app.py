@@ -1,5 +1,6 @@
 """The command line, `nightrec`. Heavy imports wait until a command needs them."""
 
+import os
 import sys
 
 import click
@@ -17,6 +18,9 @@ from flows.cli.presets import presets
 from flows.cli.site import demo, init
 from flows.operate.server import quiet_prefect
 from recmodels.errors import NightrecError
+from tasks.store.disk import in_words
+
+PIPE_CLOSED = 141  # as shells say of SIGPIPE
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -34,12 +38,16 @@ def nightrec(debug: bool) -> None:
 def main() -> None:
     """Run the command line; an error meant for people becomes one sentence and its exit code."""
     try:
-        nightrec.main(standalone_mode=False)
+        with in_words():
+            nightrec.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except Exception as error:
         if "--debug" in sys.argv:
             raise

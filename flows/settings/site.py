@@ -27,6 +27,7 @@ from tasks.prepare.settings import PrepareSettings
 from tasks.publish.settings import MirrorSettings, RetentionSettings
 from tasks.publish.sinks.settings import SinkSettings
 from tasks.report.settings import MlflowSettings, NotifySettings
+from tasks.store.settings import DiskSettings
 from tasks.train.members import with_members
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
@@ -97,6 +98,7 @@ class NightConfig(BaseModel):
     gate: GateSettings = GateSettings()
     export: ExportSettings = ExportSettings()
     retention: RetentionSettings = RetentionSettings()
+    disk: DiskSettings = DiskSettings()
     mirror: MirrorSettings = MirrorSettings()
     mlflow: MlflowSettings = MlflowSettings()
     sinks: SinkSettings = SinkSettings()

@@ -26,6 +26,7 @@ from tasks.export.writer import Parts, Writer, batches, describe_part
 from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings
+from tasks.store.disk import naming
 from tasks.store.events import log_event, logged
 from tasks.store.exports import newest_export, next_export_id, point_to
 from tasks.store.files import Json, digest, replacing, write_json
@@ -68,7 +69,7 @@ def export(
         export_id = next_export_id(night.store, night.run_date)
         data = Dataset.load(night.features, "full")
         plan = translate(night, "full", settings, features) if settings.rerank else None
-        with replacing(night.store.export(export_id)) as out:
+        with naming(night.store.export(export_id)), replacing(night.store.export(export_id)) as out:
             published = _published_ids(night, settings)
             write_export(night, data, load(night.champion), name, settings, features, out, plan, published)
             base = base_of(night.store, night.run_date) if settings.delta else None

@@ -4,12 +4,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class RetentionSettings(BaseModel):
-    """How long exports are kept. The current one and pinned ones (`nightrec pin`) are never removed."""
+    """How long exports and working files are kept. The current export and pinned ones are never removed."""
 
     model_config = ConfigDict(extra="forbid")
 
     exports: int | None = Field(default=30, ge=1, description="How many of the newest exports are kept.")
     days: float | None = Field(default=None, gt=0, description="Exports older than this many days are removed.")
+    nights: int | None = Field(
+        default=30, ge=1, description="Of how many of the newest nights the working files are kept (nights/<date>)."
+    )
     longest_read_hours: float = Field(
         default=24, ge=0, description="An export stays this long after another took its place, for those who read it."
     )

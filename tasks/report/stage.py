@@ -53,7 +53,7 @@ def recorded(night: Night) -> Iterator[Json]:
             record["stages"] = [line.json_ready() for line in stages]
             now = NightRecord.of(record)
             keeps = before is not None and earlier is not None and _nothing_new(earlier, now)
-            write_json(night.summary, before if before is not None and keeps else now.json_ready())
+            _write_record(night, before if before is not None and keeps else now.json_ready(), now.status)
             if now.status != NightStatus.INTERRUPTED and not (keeps and up_to_date(night)):
                 _leave_page(night)
 
@@ -95,6 +95,16 @@ def report(
     shown(lambda: show_quality(night, valid["summary"]))
     shown(lambda: show_summary(night, record))
     return record.json_ready()
+
+
+def _write_record(night: Night, content: Json, status: NightStatus) -> None:
+    """Write the record of a night; where the disk does not take it, an error that says more is on its way."""
+    try:
+        write_json(night.summary, content)
+    except OSError as error:
+        if status in (NightStatus.PUBLISHED, NightStatus.COMPARED):
+            raise
+        log_event("report", "note", f"the record could not be written: {error.strerror}")
 
 
 def holdout_text(holdout: HoldoutSummary) -> str:

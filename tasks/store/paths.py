@@ -152,6 +152,12 @@ class Night:
         return self.folder / "champion"
 
     @property
+    def working_folders(self) -> list[Path]:
+        """What a night that is run again makes anew, and nobody needs once it is old."""
+        names = ("raw", "valid", "quarantine", "features", "models", "toplists", "metrics", "champion", "logs")
+        return [self.folder / name for name in names]
+
+    @property
     def summary(self) -> Path:
         return self.folder / "night.json"
 

@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 
+from tasks.store.disk import naming
 from tasks.store.events import logged
 from tasks.store.manifests import Manifest, Summary, run_stage
 
@@ -72,7 +73,7 @@ def logged_stage(
     fresh: bool = False,
 ) -> Manifest[Summary]:
     """`run_stage`, with its beginning and end logged; the text of the end is the summary's `message`, if it has one."""
-    with logged(label) as line:
+    with logged(label) as line, naming(folder):
         manifest = run_stage(folder, build, code=code, inputs=inputs, parameters=parameters, fresh=fresh)
         message = str(manifest["summary"].get("message", ""))
         line |= {"text": message, "event": "skipped" if manifest["skipped"] else "done"}

@@ -1,0 +1,40 @@
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.publish.old_nights import retain_nights
+from tasks.publish.settings import RetentionSettings
+from tasks.store.paths import Night, Store
+from tests.flows.sites import write
+
+FIRST = date(2024, 3, 1)
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> list[Night]:
+    """Five nights, with what the stages leave of each, and a file that somebody has put beside it."""
+    found = [Store(tmp_path).night(FIRST + timedelta(days=n)) for n in range(5)]
+    for night in found:
+        for path in ("raw/manifest.json", "raw/interactions.parquet", "models/als/model.safetensors", "logs/als.log"):
+            write(night.folder / path, "x")
+        for path in ("night.json", "evaluation/decision.json", "notes-of-anna.txt"):
+            write(night.folder / path, "x")
+    return found
+
+
+def test_the_working_files_of_old_nights_go_and_what_was_found_stays(nights: list[Night]) -> None:
+    store = nights[0].store
+    assert retain_nights(store, RetentionSettings(nights=2)) == ["2024-03-01", "2024-03-02", "2024-03-03"]
+    for night in nights[:3]:
+        there = {str(path.relative_to(night.folder)) for path in night.folder.rglob("*") if path.is_file()}
+        assert there == {"night.json", "evaluation/decision.json", "notes-of-anna.txt"}
+    for night in nights[3:]:
+        assert (night.raw / "interactions.parquet").exists() and night.model("als").exists()
+    assert retain_nights(store, RetentionSettings(nights=2)) == []
+
+
+def test_all_nights_are_kept_where_that_is_asked_for(nights: list[Night]) -> None:
+    assert retain_nights(nights[0].store, RetentionSettings(nights=None)) == []
+    assert retain_nights(nights[0].store, RetentionSettings()) == []  # 30 are, by default
+    assert all(night.raw.exists() for night in nights)
