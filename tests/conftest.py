@@ -39,7 +39,7 @@ LONG = {  # files that take many seconds in all: contracts of costly models, Gre
     "recmodels/ensemble/test_model.py",
     "recmodels/transformer/test_checkpoint.py",
     "recmodels/transformer/test_model.py",
-    "tasks/publish/test_forget.py",
+    "tasks/forgetting/test_forget.py",
     "tasks/store/test_exports.py",
     "tasks/store/test_versions.py",
     "tasks/validate/test_copies.py",

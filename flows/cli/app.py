@@ -8,7 +8,8 @@ from rich.console import Console
 
 from flows.cli.copies import mirror, sink
 from flows.cli.exit_codes import exit_code
-from flows.cli.exports import diff, forget, pin, recs, rollback, unpin, verify
+from flows.cli.exports import diff, pin, recs, rollback, unpin, verify
+from flows.cli.forget import forget
 from flows.cli.inspect import inspect
 from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate

@@ -1,4 +1,4 @@
-"""The commands about published exports: looking at them, keeping them, going back, and forgetting a user."""
+"""The commands about published exports: looking at them, keeping them, and going back."""
 
 import json
 from datetime import date
@@ -118,30 +118,3 @@ def unpin(name: str, store: Path | None) -> None:
     from tasks.publish.retention import unpin as release
 
     click.echo(f"{', '.join(release(Store(the_store(store)), name))}: no longer pinned.")
-
-
-@click.command()
-@click.argument("user_id")
-@store_option
-def forget(user_id: str, store: Path | None) -> None:
-    """Remove a user from the exports that are kept and from the working files of all nights.
-
-    Remove them from your own tables first (or set `opted_out`): the next night trains on these. Models of nights that
-    were trained on the user go, too. The reference that is printed, and nothing else, is in forgotten.jsonl.
-    """
-    from tasks.publish.forget import forget as remove
-    from tasks.store.locking import held
-
-    folder = Store(the_store(store).absolute())
-    with held(folder):
-        line = remove(folder, user_id)
-    if not line["rows"]:
-        click.echo(
-            f"Nothing in {folder.root} is of this user: check how your tables write the id, of which only blanks at "
-            f"its ends do not matter. Reference: {line['reference']}"
-        )
-        return
-    click.echo(
-        f"{line['rows']:,} rows are gone from {len(line['exports'])} exports and {len(line['nights'])} nights. "
-        f"Reference: {line['reference']}"
-    )

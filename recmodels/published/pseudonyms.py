@@ -27,6 +27,11 @@ def hashed(user_id: int | str, key: bytes) -> str:
     return hmac.digest(key, str(user_id).encode(), "sha256").hex()
 
 
+def check_of(key: bytes) -> str:
+    """By what a manifest shows which key its ids are hashed by: the beginning of the hash of no id."""
+    return hashed("", key)[:8]
+
+
 def hashed_ids(user_ids: pa.Array, key: bytes) -> pa.Array:
     """The hash of each id, null for null."""
     return pa.array([None if user is None else hashed(user, key) for user in user_ids.to_pylist()], pa.string())

@@ -14,7 +14,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.fallback import serve
 from recmodels.persistence import load
 from recmodels.popularity import Popularity
-from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
+from recmodels.published.pseudonyms import check_of, hashed, hashed_ids, key_in
 from recmodels.published.schema import contract, described
 from recmodels.ranking.rerank import Rules
 from tasks.compare.decision import ComparisonSummary
@@ -162,6 +162,7 @@ def _lists_of(settings: ExportSettings, features: FeatureSettings) -> Json:
         "repeats": settings.repeats,
         "rules": rules | {"roles": features.roles},
         "hash_key_env": settings.hash_key_env,
+        "hash_key_check": check_of(key_in(settings.hash_key_env)) if settings.hash_key_env else None,
     }
 
 

@@ -14,12 +14,13 @@ from recmodels.errors import NightrecError
 from recmodels.published.reader import place, read, shown
 from tasks.store.events import logged
 from tasks.store.exports import switching, whole_exports
-from tasks.store.files import Json, read_json
+from tasks.store.files import Json, now_text, read_json, write_json
 from tasks.store.paths import Store
 from tasks.store.stage import stage_task
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
 CHUNK = 8 * 2**20  # bytes
+MIRRORS = "mirrors.json"
 
 
 @stage_task("mirror", reads_and_writes=True)
@@ -51,8 +52,14 @@ def mirror(store: Store, to: str) -> Json:
         if there != pointer:
             put(files, exports / "latest.json", store.pointer.read_bytes())
         removed = _remove_others(store, files, exports, set(complete) | set(copied))
+        write_json(store.root / MIRRORS, mirrors(store) | {shown(to): now_text()})
         line["text"] = f"{pointer['export_id']} is at {shown(to)}; {len(copied)} copied, {len(removed)} removed"
     return {"copied": copied, "removed": removed}
+
+
+def mirrors(store: Store) -> dict[str, str]:
+    """The copies that this store has made, by their URL without credentials, and when last."""
+    return read_json(store.root / MIRRORS) or {}
 
 
 def _manifests(files: pafs.FileSystem, exports: Path) -> dict[str, bytes]:
@@ -81,20 +88,28 @@ def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: 
 
 
 def send(files: pafs.FileSystem, source: Path, target: Path) -> None:
+    """Write a file there; a reader sees the old one, if there was one, or the new one."""
+    place = _written_first(files, target)
     _folder_for(files, target)
-    with source.open("rb") as file, files.open_output_stream(str(target)) as sink:
+    with source.open("rb") as file, files.open_output_stream(str(place)) as sink:
         while chunk := file.read(CHUNK):
             sink.write(chunk)
+    if place != target:
+        files.move(str(place), str(target))
+
+
+def _written_first(files: pafs.FileSystem, path: Path) -> Path:
+    """Where a file is written: aside where there are folders; an object appears as a whole anyway."""
+    return path.with_name(f".tmp-{path.name}") if isinstance(files, pafs.LocalFileSystem) else path
 
 
 def put(files: pafs.FileSystem, path: Path, content: bytes) -> None:
     """Write a small object, and read it back. A reader sees the old one or the new one."""
-    local = isinstance(files, pafs.LocalFileSystem)
-    target = path.with_name(f".tmp-{path.name}") if local else path
+    target = _written_first(files, path)
     _folder_for(files, path)
     with files.open_output_stream(str(target)) as sink:
         sink.write(content)
-    if local:
+    if target != path:
         files.move(str(target), str(path))
     if read(files, path) != content:
         raise NightrecError(f"{path} does not hold what was written: another process writes to the same place.")

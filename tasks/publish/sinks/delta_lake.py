@@ -8,6 +8,8 @@ from tasks.publish.sinks.settings import DeltaSettings
 from tasks.publish.sinks.source import Published, Tally, compare
 from tasks.store.files import Json
 
+LOG_KEPT = "delta.logRetentionDuration"
+
 
 def load(settings: DeltaSettings, published: Published) -> Json:
     """Bring the tables to the current export: what arrived, by table. A table that reads back wrongly is restored."""
@@ -48,6 +50,43 @@ def _replace(where: str, table: str, settings: DeltaSettings, published: Publish
         raise
     _forget_old(where, settings)
     return proof
+
+
+def forget(settings: DeltaSettings, user_ids: list[str]) -> int:
+    """Remove a user from all nights and versions of the lists; how many rows there were.
+
+    Versions before this one cannot be read any more: the user was in them.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    where = f"{settings.path}/topk"
+    try:
+        if not DeltaTable.is_deltatable(where):
+            return 0
+        table = DeltaTable(where)
+        whole = pa.types.is_integer(table.to_pyarrow_dataset().schema.field("user_id").type)
+        ids = [one if whole else "'" + one.replace("'", "''") + "'" for one in user_ids if not whole or one.isdigit()]
+        column = "user_id" if whole else "trim(user_id)"
+        rows = int(table.delete(f"{column} IN ({', '.join(ids)})")["num_deleted_rows"]) if ids else 0
+        _purge(where)
+    except (DeltaError, ValueError) as error:
+        raise NightrecError(f"The Delta table in {settings.path} was not changed ({type(error).__name__}).") from error
+    return rows
+
+
+def _purge(where: str) -> None:
+    """Remove the files of earlier versions, and the log of them, whose statistics name users."""
+    from deltalake import DeltaTable
+
+    table = DeltaTable(where)
+    kept = table.metadata().configuration.get(LOG_KEPT, "interval 30 days")
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    table.alter.set_table_properties({LOG_KEPT: "interval 0 seconds"})
+    table = DeltaTable(where)
+    table.create_checkpoint()
+    table.cleanup_metadata()
+    table.alter.set_table_properties({LOG_KEPT: kept})
 
 
 def _forget_old(where: str, settings: DeltaSettings) -> None:

@@ -68,6 +68,19 @@ class Sink(BaseModel, ABC):
                 a secret.
         """
 
+    def forget(self, user_ids: list[str]) -> None:
+        """Remove a user from whatever is kept besides the current lists, such as earlier nights.
+
+        It is called by `nightrec forget`, after `load` has brought the lists of which the user is no part any more.
+
+        Args:
+            user_ids: the id as it may be written there: with blanks at its ends, and hashed where exports are.
+
+        Raises:
+            ConnectionError: the place does not answer.
+            NightrecError: it failed.
+        """
+
 
 def own_sink(name: str, content: Any, known: list[str]) -> Sink:
     """The sink that a table `[sinks.<name>]` describes.

@@ -15,8 +15,8 @@ import pytest
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.published import reader as reading
 from recmodels.published.reader import Export, read_latest
+from tasks.forgetting.forget import forget
 from tasks.publish import mirror as module
-from tasks.publish.forget import forget
 from tasks.publish.mirror import mirror
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tasks.publish.forget import forget
+from tasks.forgetting.forget import forget
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import RedisSettings, SinkSettings, failures
 from tasks.store.paths import Night

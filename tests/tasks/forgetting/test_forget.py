@@ -17,7 +17,11 @@ from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import hashed
 from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit
-from tasks.publish.forget import apply, forget, redact
+from tasks.forgetting.exports import apply
+from tasks.forgetting.forget import forget
+from tasks.forgetting.person import Person
+from tasks.forgetting.receipt import Place, Receipt
+from tasks.forgetting.texts import redact
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import intact
@@ -55,6 +59,10 @@ def lists(store: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def place(receipt: Receipt, name: str) -> Place:
+    return next(one for one in receipt.places if one.name == name)
+
+
 def tables(root: Path) -> dict[Path, pa.Table]:
     return {path: pq.read_table(path) for path in root.rglob("*.parquet") if not path.is_symlink()}
 
@@ -62,8 +70,10 @@ def tables(root: Path) -> dict[Path, pa.Table]:
 def test_a_forgotten_user_is_in_no_table_and_the_others_are_as_before(night: Night) -> None:
     store = night.store
     before, index = lists(store.root), {"users": 5, "rows": 15}
-    line = forget(store, "1")
-    assert line["exports"] == [str(FIRST), str(RUN_DATE)] and line["nights"] == [str(FIRST), str(RUN_DATE)]
+    receipt = forget(store, "1")
+    assert receipt.complete
+    for name in ("exports", "nights"):
+        assert place(receipt, name).removed == [str(FIRST), str(RUN_DATE)]
     assert lists(store.root) == [row for row in before if row["user_id"] != 1]
     for path, table in tables(store.root).items():
         assert "user_id" not in table.column_names or 1 not in table["user_id"].to_pylist(), path
@@ -94,19 +104,19 @@ def test_what_is_left_passes_every_check(night: Night) -> None:
 
 
 def test_the_line_that_stays_names_files_and_counts_but_not_the_user(night: Night) -> None:
-    line = forget(night.store, "1")
+    receipt = forget(night.store, "1")
     (written,) = (night.store.root / "forgotten.jsonl").read_text().splitlines()
-    assert json.loads(written) == line
-    assert set(line) == {"at", "reference", "exports", "nights", "rows"} and len(line["reference"]) == 32
+    assert json.loads(written) == receipt.json_ready()
+    assert json.loads(written)["complete"] and len(receipt.reference) == 32
     again = forget(night.store, "1")
-    assert again["rows"] == 0 and again["exports"] == again["nights"] == []
+    assert not again.found and again.complete and not again.resumed
 
 
 @pytest.mark.parametrize("user_id", ["99", "anna", "1.5", "9" * 30])
 def test_an_unknown_user_changes_nothing(night: Night, user_id: str) -> None:
     before = {path: path.read_bytes() for path in night.store.root.rglob("*") if path.is_file()}
-    assert forget(night.store, user_id)["rows"] == 0
-    assert {path: path.read_bytes() for path in before} == before
+    assert not forget(night.store, user_id).found
+    assert {path: path.read_bytes() for path in night.store.root.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])
@@ -129,8 +139,8 @@ def test_forgetting_that_was_cut_short_is_taken_up_again(
         patch.setattr(Path, "replace", killed)
         forget(store, "1")
     store.sweep()
-    forget(store, "1")
-    assert not list(store.exports.glob(".forget-*"))
+    assert forget(store, "1").resumed
+    assert not list(store.exports.glob(".forget-*")) and not list(store.root.glob(".forgetting-*"))
     for name in (str(FIRST), str(RUN_DATE), f"{RUN_DATE}.2"):
         about = read_json(store.export_manifest(name)) or {}
         intact(store, about)
@@ -163,16 +173,20 @@ def test_the_record_of_a_removed_export_names_nobody(night: Night) -> None:
     assert all("min_user" not in file for file in json.loads(record.read_text())["files"])
 
 
-def test_words_are_redacted_and_numbers_are_not(tmp_path: Path) -> None:
+def test_words_are_redacted_and_short_numbers_where_they_are_ids(tmp_path: Path) -> None:
     path = tmp_path / "night.json"
-    path.write_text('{"examples": ["u1", "u12", "of u1."], "rows": 12}')
-    assert redact(path, "u1") == 1
-    assert json.loads(path.read_text()) == {"examples": ["[forgotten]", "u12", "of [forgotten]."], "rows": 12}
-    assert redact(path, "12") == redact(path, "1.5") == redact(path, "rows") - 1 == 0
-    assert json.loads(path.read_text())["rows"] == 12
+    about = {"examples": ["u1", "u12", "of u1."], "rows": 12, "user_id": 12, "said": "12 rows of user 12, such as '12'"}
+    path.write_text(json.dumps(about))
+    assert redact(path, Person("u1"))
+    assert json.loads(path.read_text())["examples"] == ["[forgotten]", "u12", "of [forgotten]."]
+    assert not redact(path, Person("1.5"))
+    assert redact(path, Person("12"))
+    found = json.loads(path.read_text())
+    assert (found["rows"], found["user_id"]) == (12, "[forgotten]")
+    assert found["said"] == "12 rows of user [forgotten], such as '[forgotten]'"
     page = tmp_path / "page.html"
     page.write_text("<td>u1</td><td>u12</td>")
-    assert redact(page, "u1") == 1 and page.read_text() == "<td>[forgotten]</td><td>u12</td>"
+    assert redact(page, Person("u1")) and page.read_text() == "<td>[forgotten]</td><td>u12</td>"
 
 
 def test_nobody_is_forgotten_without_a_name(night: Night) -> None:
@@ -193,7 +207,7 @@ def test_published_ids_may_be_keyed_hashes(night: Night, monkeypatch: pytest.Mon
     assert "keep the contract" in nightrec("verify", "--store", night.store.root, cwd=tmp_path).out
     listed = json.loads(nightrec("recs", "3", "--json", "--store", night.store.root, cwd=tmp_path).out)
     assert [row["item_id"] for row in listed] == [before[hmac_of(3), rank] for rank in (1, 2, 3)]
-    assert forget(night.store, "3")["exports"][-1] == about["export_id"]
+    assert place(forget(night.store, "3"), "exports").removed[-1] == about["export_id"]
     assert hmac_of(3) not in [row["user_id"] for row in lists(night.store.root)]
 
 
@@ -219,6 +233,11 @@ def test_another_key_makes_another_export_and_without_one_there_is_none(
     assert unchecked.code == 0 and f"{VARIABLE} is not set" in unchecked.out
     with pytest.raises(ConfigError, match="NIGHTREC_TEST_KEY is not set"):
         forget(night.store, "1")
+    monkeypatch.setenv(VARIABLE, KEY[::-1])
+    (why,) = forget(night.store, "1").failures
+    assert why.startswith(f"export {first['export_id']}: its ids are hashed by another key")
+    monkeypatch.setenv(VARIABLE, KEY)
+    assert forget(night.store, "1").resumed and hmac_of(1) not in read_latest(night.store.root)["user_id"].to_pylist()
     assert first["users"] == 5
 
 
@@ -233,7 +252,7 @@ def test_the_hash_is_the_published_one() -> None:
     ("user_id", "gone"), [(" 1", True), ("1\n", True), ("01", False), ("+1", False), ("1_0", False)]
 )
 def test_a_number_is_forgotten_as_it_is_written(night: Night, user_id: str, gone: bool) -> None:
-    assert (forget(night.store, user_id)["rows"] > 0) == gone
+    assert forget(night.store, user_id).found == gone
 
 
 def test_a_text_is_forgotten_with_its_like_that_have_blanks_and_with_what_manifests_say_of_it(night: Night) -> None:
@@ -251,14 +270,17 @@ def test_a_text_is_forgotten_with_its_like_that_have_blanks_and_with_what_manife
 
 def test_that_nothing_was_of_a_user_is_said(night: Night, tmp_path: Path) -> None:
     ran = nightrec("forget", "nobody", "--store", night.store.root, cwd=tmp_path)
-    assert (ran.code, "check how your tables write the id" in ran.out) == (0, True)
+    assert (ran.code, "check how your tables write the id" in ran.err) == (2, True)
+    assert nightrec("forget", "1", "--store", tmp_path / "none", cwd=tmp_path).code == 2
 
 
 def test_forgetting_on_the_command_line(night: Night, tmp_path: Path) -> None:
     ran = nightrec("forget", "1", "--store", night.store.root, cwd=tmp_path)
     assert ran.code == 0, ran.err
-    assert "rows are gone from 2 exports and 2 nights. Reference: " in ran.out
+    assert "exports: 8 rows of 2 removed." in ran.out and "The user is forgotten. Reference: " in ran.out
     assert nightrec("recs", "1", "--store", night.store.root, cwd=tmp_path).code == 2
+    receipt = json.loads(nightrec("forget", "2", "--json", "--store", night.store.root, cwd=tmp_path).out)
+    assert receipt["complete"] and receipt["places"][0]["outcome"] == "removed"
 
 
 def test_users_that_opted_out_are_in_no_table_of_the_export_and_in_no_report(night: Night) -> None:
