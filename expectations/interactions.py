@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from expectations.rules import Rule, has_rows, present, quarantined_share, row_rule, statistic
+from expectations.rules import RowKind, Rule, has_rows, present, quarantined_share, row_rule, statistic
 from expectations.settings import ValidationSettings
 
 REQUIRED = {"user_id": "id", "item_id": "id", "timestamp": "timestamp"}
@@ -17,7 +17,7 @@ AHEAD = timedelta(days=1)  # clocks go wrong and zones get mixed up; a day later
 
 def row_rules(columns: Collection[str], settings: ValidationSettings, now: datetime) -> list[Rule]:
     """The rules of a row. The frame has the raw `columns` and, if items must be known, `item_in_catalogue`."""
-    between = "ExpectColumnValuesToBeBetween"
+    between: RowKind = "ExpectColumnValuesToBeBetween"
     earliest, latest = datetime.combine(settings.earliest, time(), UTC), now + AHEAD
     low = -sys.float_info.max if settings.rating_min is None else settings.rating_min
     high = sys.float_info.max if settings.rating_max is None else settings.rating_max

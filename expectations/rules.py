@@ -8,6 +8,16 @@ from typing import Any, Literal
 
 from expectations.settings import ValidationSettings
 
+RowKind = Literal[
+    "ExpectColumnValuesToNotBeNull",
+    "ExpectColumnValuesToBeNull",
+    "ExpectColumnValuesToBeInSet",
+    "ExpectColumnValuesToBeBetween",
+]
+"""The expectations that judge each row; all that judge rows in another way must learn them too."""
+OCCURRENCE = "occurrence"
+"""The column of a checked frame that is 2 in all rows of an id but the one that is kept."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -18,7 +28,7 @@ class Rule:
     when it is critical, and `says` is the sentence.
     """
 
-    expectation: str  # a class of great_expectations.expectations
+    expectation: RowKind | Literal["ExpectColumnMaxToBeBetween"]  # a class of great_expectations.expectations
     column: str  # the column as people know it
     says: str
     bounds: Mapping[str, Any] = field(default_factory=dict)  # the expectation's other arguments
@@ -43,7 +53,7 @@ class Rule:
         return f"{self.expectation}: {self.column} {self.says}"
 
 
-def row_rule(expectation: str, column: str, says: str, **more: Any) -> Rule:
+def row_rule(expectation: RowKind, column: str, says: str, **more: Any) -> Rule:
     """A rule that refuses rows and lets the night go on."""
     return Rule(expectation, column, says, severity="warning", **more)
 
@@ -63,7 +73,7 @@ def first_of_its_id(column: str, prevails: str) -> Rule:
         column,
         f"stands in an earlier row already, which is kept ({prevails})",
         bounds={"max_value": 1},
-        checks="occurrence",
+        checks=OCCURRENCE,
     )
 
 

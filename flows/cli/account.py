@@ -73,13 +73,14 @@ def _rows(balance: TableBalance, reasons: Mapping[str, int]) -> Iterator[str]:
         "used": "used",
         "after_cutoff": "at or after the cutoff",
         "refused": "refused",
+        "superseded": "superseded by another row of the same id",
         "rejects": "no rows",
         "blank": "blank",
         "inside": "inside values of several lines",
-        "header": "above the first row",
+        "header": "header or above the first row",
     }
     counts: Mapping[str, Any] = balance
-    parts = [f"{counts[part]:,} {text}" for part, text in words.items() if counts[part] or part == "used"]
+    parts = [f"{counts[part]:,} {text}" for part, text in words.items() if counts.get(part) or part == "used"]
     more = f", less {balance['more']:,} made of lists" if balance["more"] else ""
     yield f"  rows: {balance['lines']:,} = {' + '.join(parts)}{more}"
     why = [

@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 from recmodels.errors import DataRefused
 from tasks.ingest import lookalikes
 from tasks.ingest.reading import ids, rejects, schema, timestamps
+from tasks.ingest.reading.columns import ColumnUse
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.packing import look
-from tasks.ingest.reading.sources import run
+from tasks.ingest.reading.sources import Source, run
 from tasks.ingest.reading.tables import Table, open_table
 from tasks.ingest.reading.textfiles import count_lines
 from tasks.ingest.table_pass import Shared, TablePass, TableResult
@@ -180,7 +181,7 @@ def _account(table: Table, result: TableResult) -> TableAccount:
             {
                 "column": use.column,
                 "used_as": use.used_as,
-                "why": use.why,
+                "why": _why(use, table.sources),
                 "filled": use.filled,
                 "misfits": use.misfits,
                 "example": None if use.example is None else use.example[:40],
@@ -189,6 +190,15 @@ def _account(table: Table, result: TableResult) -> TableAccount:
             for use in table.uses
         ],
     }
+
+
+def _why(use: ColumnUse, sources: Sequence[Source]) -> str:
+    """Why a column is used so; an ignored one that not all files have is named with its file."""
+    having = [source.path.name for source in sources if use.column in source.columns]
+    if use.used_as != "ignored" or len(having) in (0, len(sources)):
+        return use.why
+    files = having[0] if len(having) == 1 else f"{len(having)} of {len(sources)} files, such as {having[0]}"
+    return f"{use.why}; it is in {files}"
 
 
 def _id_notes(id_types: Mapping[str, str], results: Mapping[str, TableResult]) -> list[str]:

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import ids, misread, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
+from tasks.ingest.reading.queries import OWN, Query, doubtful, query, where
 from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
 from tasks.ingest.reading.sources import JSON, Source
-from tasks.ingest.reading.tables import OWN, Query, Table, doubtful, query, where
+from tasks.ingest.reading.tables import Table
 from tasks.ingest.reading.textfiles import Lines, count_lines
 from tasks.store.accounts import FileAccount, check_file
 from tasks.store.duckdb import literal
@@ -64,6 +65,7 @@ class TableResult:
     after_cutoff: int = 0
     before_cutoff: int = 0  # rows with a timestamp that can be read
     blank_lines: int = 0
+    headers: int = 0  # lines below the first row that are the header once more
     inside: int = 0  # lines within values that run over several
     exploded: int = 0  # rows beyond the first that are made of one of a file
     unreadable_timestamps: int = 0
@@ -139,9 +141,11 @@ class TablePass:
                 line_of = n_read + places + source.skip + 1
                 n_read += int(places[-1]) + 1 if len(read) else 0
                 self.result.exploded += len(read) - (int(places[-1]) + 1 if len(read) else 0)
-                batch, line_of, refused = self._objects(source, read, line_of)
+                batch, line_of = self._without_headers(read, line_of)
+                n_rows = len(batch)
+                batch, line_of, refused = self._objects(source, batch, line_of)
                 not_json += refused
-                n_blank += len(read) - len(batch) - len(refused)
+                n_blank += n_rows - len(batch) - len(refused)
                 if text_ids := self._text_ids(batch):
                     return text_ids
                 self._check(source, batch, line_of)
@@ -164,6 +168,7 @@ class TablePass:
             rejects=len(found.rejects),
             blank=found.blank_lines,
             inside=found.inside,
+            headers=found.headers,
         )
 
     def _file_account(self, source: Source, before: Counter[str]) -> FileAccount:
@@ -186,10 +191,23 @@ class TablePass:
             "rejects": found["rejects"],
             "blank": found["blank"],
             "inside": found["inside"],
-            "header": source.skip,
+            "header": source.skip + found["headers"],
         }
+        if again := found["headers"]:
+            lines = "1 line is" if again == 1 else f"{again:,} lines are"
+            self.result.notes.append(f"{self.table.name}: {lines} the header of {source.path.name} once more, no rows")
         check_file(self.table.name, account)
         return account
+
+    def _without_headers(
+        self, batch: pa.RecordBatch, line_of: NDArray[np.int64]
+    ) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
+        """Of a batch the lines that are not the header once more; the others are counted."""
+        if "header?" not in batch.schema.names or not pc.any(again := batch["header?"]).as_py():
+            return batch, line_of
+        rows = pc.invert(again)
+        self.result.headers += again.true_count
+        return batch.filter(rows), line_of[rows.to_numpy(zero_copy_only=False)]
 
     def _objects(
         self, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]
@@ -229,7 +247,7 @@ class TablePass:
         if how.format is not None or doubtful.null_count == len(doubtful):
             return
         for text in pc.unique(doubtful.drop_null())[:_JUDGED].to_pylist():
-            if sentence := misread.refusal(text, how.reading):
+            if sentence := misread.refusal(self.table.name, text, how.reading):
                 line = f"{'line' if source.is_text else 'row'} {line_of[pc.index(doubtful, text).as_py()]}"
                 raise DataRefused(f"{where(self.table, source)}, {line}: {sentence}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NotRequired
 
 from typing_extensions import TypedDict
 
@@ -17,7 +18,7 @@ OUTCOMES = {
     "rejects": "no rows",
     "blank": "blank",
     "inside": "inside values of several lines",
-    "header": "above the first row",
+    "header": "header or above the first row",
 }
 """What a line of a file can be, of which it is one; with words for each."""
 
@@ -76,6 +77,7 @@ class TableBalance(TypedDict):
     """A table's account in a few numbers, as the record of a night keeps it; `lines` is the sum of the others.
 
     But for `more`, rows beyond the lines; `misfits`, values that count as missing by column; and the numbers of files.
+    `superseded` rows are not among the refused: good ones but for another of the same id.
     """
 
     files: int
@@ -91,6 +93,7 @@ class TableBalance(TypedDict):
     header: int
     more: int
     misfits: dict[str, int]
+    superseded: NotRequired[int]  # older records have none
 
 
 def check_file(table: str, account: FileAccount) -> None:
@@ -108,8 +111,8 @@ def check_file(table: str, account: FileAccount) -> None:
         )
 
 
-def balance(account: TableAccount, rows: int, refused: int) -> TableBalance:
-    """A table's account after its validation, which found that of its rows some are good and some are refused."""
+def balance(account: TableAccount, rows: int, refused: int, superseded: int = 0) -> TableBalance:
+    """A table's account after its validation: of its rows some are good, some refused, and some superseded."""
     files = account["files"]
     return {
         "files": len(files),
@@ -124,6 +127,7 @@ def balance(account: TableAccount, rows: int, refused: int) -> TableBalance:
         "inside": sum(file["inside"] for file in files),
         "header": sum(file["header"] for file in files),
         "more": sum(file["more"] for file in files),
+        "superseded": superseded,
         "misfits": {column["column"]: column["misfits"] for column in account["columns"] if column["misfits"]},
     }
 
@@ -136,6 +140,7 @@ def check_table(table: str, balanced: TableBalance) -> None:
     """
     parts = ("used", "after_cutoff", "refused", "rejects", "blank", "inside", "header")
     found = sum(balanced[part] for part in parts) - balanced["more"]  # type: ignore[literal-required]
+    found += balanced.get("superseded", 0)
     if found != balanced["lines"]:
         raise NightrecError(
             f"{table}: the inputs have {balanced['lines']:,} lines, and the account of them after validation "
@@ -154,6 +159,8 @@ def unused(balances: Mapping[str, TableBalance]) -> str:
             )
             if one[part]  # type: ignore[literal-required]
         ]  # fmt: skip
+        if superseded := one.get("superseded"):
+            why.append(f"{superseded:,} superseded")
         if why:
             rows = one["lines"] + one["more"] - one["header"] - one["blank"] - one["inside"]
             found.append(f"{table} {rows - one['used']:,} of {rows:,} ({', '.join(why)})")

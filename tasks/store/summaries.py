@@ -29,11 +29,15 @@ class RawSummary(TypedDict):
 
 
 class TableCounts(TypedDict):
-    """What became of the lines of a table; `rejects` are lines that are no rows."""
+    """What became of the lines of a table; `rejects` are lines that are no rows.
+
+    `superseded` rows are good but for another of the same id: they are no part of the `share` that stops a night.
+    """
 
     rows_in: int
     rows: int
     refused: int
+    superseded: int
     rejects: int
     share: float
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from expectations.rules import OCCURRENCE
 from expectations.runner import Suite
 from expectations.settings import ValidationSettings
 from tasks.store.duckdb import literal, quoted, read_parquet
@@ -80,7 +81,7 @@ def refusals(
     db: duckdb.DuckDBPyConnection, name: str, suite: Suite, counts: Mapping[str, Any], bad: Path, quarantine: Path
 ) -> str:
     """How many rows were refused and why, with examples: the most frequent three reasons."""
-    total = counts["rows_in"] + counts["rejects"]
+    total = counts["rows_in"] - counts["superseded"] + counts["rejects"]
     reasons = [
         (
             finding.refused,
@@ -90,7 +91,7 @@ def refusals(
             + ")",
         )
         for finding in suite.findings
-        if finding.refused
+        if finding.refused and finding.rule.checked != OCCURRENCE
     ]
     if counts["rejects"]:
         rejects = quarantine / "rejects.parquet"

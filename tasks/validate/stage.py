@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from expectations import interactions, items, users
+from expectations.rules import OCCURRENCE
 from expectations.runner import Finding, Suite, check_schema, write_docs
 from expectations.settings import ValidationSettings
 from expectations.tables import row_rules, table_rules
@@ -197,7 +198,7 @@ class _TableCheck:
         codes = find_refused(source, rows, derived_columns(self.db, name, source, self.out, self.settings))
         flags = prevailing(self.db, name, source)
         split_rows(source, codes, [finding.rule.reason for finding in rows.findings], good, bad, flags)
-        counts = _counts(codes, rejects)
+        counts = _counts(codes, rejects, _superseding(rows))
         profile = self._profile(name, rows, counts)
         table = Suite(f"{name}-table", table_rules(name, profile, self.settings, self.cutoff))
         table.check(pd.DataFrame([profile]))
@@ -232,10 +233,24 @@ def _quarantine_rejects(raw: Path, quarantine_out: Path) -> dict[str, int]:
     return {each["values"]: each["counts"] for each in counted.to_pylist()}
 
 
-def _counts(codes: Codes, rejects: int) -> TableCounts:
-    rows_in, refused = len(codes), int(np.count_nonzero(codes))
-    share = (refused + rejects) / max(rows_in + rejects, 1)
-    return {"rows_in": rows_in, "rows": rows_in - refused, "refused": refused, "rejects": rejects, "share": share}
+def _superseding(rows: Suite) -> Codes:
+    """The codes of rows that are refused for nothing but another row of the same id."""
+    bits = [bit for bit, finding in enumerate(rows.findings) if finding.rule.checked == OCCURRENCE]
+    return np.array([1 << bit for bit in bits], np.uint32)
+
+
+def _counts(codes: Codes, rejects: int, superseding: Codes) -> TableCounts:
+    rows_in, all_refused = len(codes), int(np.count_nonzero(codes))
+    superseded = int(np.isin(codes, superseding).sum()) if superseding.size else 0
+    refused = all_refused - superseded
+    return {
+        "rows_in": rows_in,
+        "rows": rows_in - all_refused,
+        "refused": refused,
+        "superseded": superseded,
+        "rejects": rejects,
+        "share": (refused + rejects) / max(rows_in - superseded + rejects, 1),
+    }
 
 
 def _balances(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount]) -> dict[str, TableBalance]:
@@ -243,14 +258,14 @@ def _balances(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccoun
     found = {}
     for name, account in accounts.items():
         counts = checks[name].counts
-        found[name] = balance(account, counts["rows"], counts["refused"])
+        found[name] = balance(account, counts["rows"], counts["refused"], counts["superseded"])
         check_table(name, found[name])
     return found
 
 
 def _summary(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount]) -> ValidSummary:
     main = profiles.overview(checks["interactions"].profile)
-    quarantined = sum(checked.counts["refused"] + checked.counts["rejects"] for checked in checks.values())
+    quarantined = sum(c.counts["refused"] + c.counts["superseded"] + c.counts["rejects"] for c in checks.values())
     warnings = [finding for checked in checks.values() for finding in checked.table.failed("warning")]
     return {
         **main,
@@ -262,10 +277,20 @@ def _summary(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount
         "refused_of_files": {name: checks[name].refused_of(account["files"]) for name, account in accounts.items()},
         "opted_out": checks["interactions"].profile.get("opted_out", 0),
         "balances": _balances(checks, accounts),
-        "notes": [f"{finding.rule.says}: {finding.rule.advice}" for finding in warnings],
+        "notes": [f"{finding.rule.says}: {finding.rule.advice}" for finding in warnings] + _superseded(checks),
         "quarantined": quarantined,
         "message": f"{main['rows']:,} interactions are good, {quarantined:,} rows in quarantine",
     }
+
+
+def _superseded(checks: Mapping[str, _Checked]) -> list[str]:
+    """A note of each table in which ids stand in several rows."""
+    return [
+        f"{name}: {n:,} {'row is' if n == 1 else 'rows are'} superseded: an earlier row of the same id is kept; in a "
+        "log of changes, write the newest first"
+        for name, checked in checks.items()
+        if (n := checked.counts["superseded"])
+    ]
 
 
 def _sentence(stops: Sequence[Finding]) -> str:

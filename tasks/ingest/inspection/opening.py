@@ -18,8 +18,9 @@ from tasks.ingest.reading.contents import Contents, contents
 from tasks.ingest.reading.dialects import Wanted
 from tasks.ingest.reading.files import File, find
 from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.opening import open_source
 from tasks.ingest.reading.packing import chunks
-from tasks.ingest.reading.sources import Source, open_source
+from tasks.ingest.reading.sources import Source
 
 Settings = dict[str, Any]
 _DECODED = 1 << 28  # bytes of a file that tell whether it is UTF-8

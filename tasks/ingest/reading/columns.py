@@ -222,6 +222,8 @@ def cast(value: Value, kind: Kind) -> str:
         if kind.type == "BIGINT":
             return f"CASE WHEN CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) = {x} THEN CAST({x} AS BIGINT) END"
         return numbers.number(x, kind.notation)
+    if value.type == TEXT:  # `survey` saw that all are numbers, but for lines that are the header once more
+        return f"TRY_CAST({x} AS {kind.type})"
     if value.type != JSON:
         return f"CAST({value.sql} AS {kind.type.replace('[][]', '[]')})"
     if not kind.type.endswith("]"):

@@ -34,7 +34,11 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written. `skip`: the lines up to and including the header; `notes`: what is remarkable."""
+    """How a CSV file is written.
+
+    `skip`: the lines up to and including the header; `header`: what stands in that line, or would, by column;
+    `notes`: what is remarkable.
+    """
 
     delimiter: str
     quote: str
@@ -42,6 +46,7 @@ class Dialect:
     skip: int
     escape: str = ""  # before a quote inside a quoted value; none: the quote itself
     notes: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
 
 
 def dialect(path: Path, readable: Path, table: TableInput, wanted: Wanted) -> Dialect | None:
@@ -175,16 +180,17 @@ class _Look:
                 f"column '{shortened(name)}' is named more than once (columns {at}); only the first keeps its name, "
                 "the others are numbered"
             )
-        return replace(how, columns=headers.distinct(columns), skip=first.number)
+        return replace(how, columns=headers.distinct(columns), skip=first.number, header=tuple(names))
 
     def _with_given_header(
         self, first: Line, names: Sequence[str], below: Sequence[Sequence[str]], how: Dialect, given: Sequence[str]
     ) -> Dialect:
-        skip, rows = first.number - 1, [names, *below]
+        skip, rows, header = first.number - 1, [names, *below], given
         if headers.named_by(names, given):
             self.notes.append(f"line {first.number} is a header; the names that are given are taken instead")
-            skip, rows = first.number, list(below)
+            skip, rows, header = first.number, list(below), names
         elif headers.among(names, given) or headers.looks_like_header(names, below):
             self.checks.refuse_header(first)
         self.checks.refuse_other_count(first, len(given), rows, how.delimiter, "the given header")
-        return replace(how, columns=headers.distinct([headers.clean(name) for name in given]), skip=skip)
+        columns = headers.distinct([headers.clean(name) for name in given])
+        return replace(how, columns=columns, skip=skip, header=tuple(header))

@@ -18,7 +18,9 @@ from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading.contents import ENDINGS
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.left_out import HIDDEN, KINDS, by_contents, by_name, refuse_undecodable
+from tasks.store.recognize import PARTS, is_store
 
+STORE = "a store of nightrec: its exports, nights and so on are no inputs"
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _VERSIONS = {"_delta_log": "Delta", ".hoodie": "Hudi"}  # folders that tell which files of a table are valid
 
@@ -165,16 +167,33 @@ def _matches(name: str, table: TableInput, path: Path) -> Files:
     seen: set[str] = set()
     for text in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207  Path.glob takes no absolute pattern
         match = Path(text)
-        found += _walk(name, match, seen) if match.is_dir() and parts[-1] != "**" else [match]
-    result = _sorted(name, table, root, [file for file in found if not file.is_dir()], path)
+        if store := _store_around(match, root):
+            found.append(store)
+        elif not match.is_dir():
+            found.append(match)
+        elif parts[-1] != "**":
+            found += _walk(name, match, seen)
+    result = _sorted(name, table, root, found, path)
     if not result.read:
         there = "".join(f" ({file.path} is left out: {file.reason})" for file in result.skipped[:3])
         raise ConfigError(f"{name}: no file matches '{table.path}'{there}; check the pattern.")
     return result
 
 
+def _store_around(match: Path, root: Path) -> Path | None:
+    """The store whose part something below a folder is, or is in."""
+    inside = match.relative_to(root).parts
+    for depth, part in enumerate(inside):
+        if part in PARTS and is_store(folder := root.joinpath(*inside[:depth])):
+            return folder
+    return None
+
+
 def _walk(name: str, folder: Path, seen: set[str]) -> Iterator[Path]:
-    """The files below a folder, links followed; a folder that was seen is not entered again, so loops end."""
+    """The files below a folder, links followed; a folder that was seen is not entered again, so loops end.
+
+    A store is among them as the folder that it is: what nights write is no input.
+    """
     real = os.path.realpath(folder)
     if real in seen:
         return
@@ -183,7 +202,12 @@ def _walk(name: str, folder: Path, seen: set[str]) -> Iterator[Path]:
         entries = sorted(os.scandir(folder), key=lambda entry: (entry.is_symlink(), entry.name))
     except OSError as error:
         raise ConfigError(f"{name}: the folder '{folder}' cannot be listed ({error.strerror}).") from None
+    of_store = PARTS if is_store(folder) else frozenset()
+    if of_store:
+        yield folder
     for entry in entries:
+        if entry.name in of_store:
+            continue
         if entry.name in _VERSIONS and _is_folder(entry):
             _refuse_stale(name, folder, entry.name)
         if _is_folder(entry):
@@ -219,7 +243,9 @@ def _sorted(name: str, table: TableInput, root: Path, found: Iterable[Path], pat
     real = {os.path.realpath(path): path for path in paths if not path.is_symlink()}
     for path in paths:
         inside = path.relative_to(root).parts
-        if path.is_symlink() and (same := real.setdefault(os.path.realpath(path), path)) != path:
+        if path.is_dir():
+            skipped.append(Skipped(path, STORE))
+        elif path.is_symlink() and (same := real.setdefault(os.path.realpath(path), path)) != path:
             skipped.append(Skipped(path, f"a link to {same.name}, which is read itself"))
         elif reason := by_name(inside, pattern) or by_contents(name, path, table):
             skipped.append(Skipped(path, reason))

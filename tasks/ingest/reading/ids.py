@@ -131,7 +131,7 @@ def refusal(kind: str, example: str, *, explodes: bool) -> str:
     """Why a value, whose type is a DuckDB type or JSON, is no id, and what to do."""
     such = f", such as {_short(example)}" if example else ""
     if kind.endswith("]") or (kind == JSON and example.startswith("[")):
-        setting = "set explode = true under [inputs.interactions] to read each of them as an event of its own"
+        setting = "set explode = true under [inputs.interactions] (--explode) to read each as an event of its own"
         return f"the ids are lists{such}; " + (setting if explodes else "write one id a row") + "."
     if kind.startswith(("STRUCT", "MAP", "JSON")) and (kind != JSON or example.startswith("{")):
         fields = _fields(kind, example)

@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from tasks.ingest.reading.remedies import by_option
 from tasks.ingest.reading.time_forms import COMPACT, NAMES, NUMBER, PER_SECOND, Reading, is_compact, written
 from tasks.ingest.reading.timestamps import Credible, Timestamps
 from tasks.ingest.reading.zones import is_zone, near
@@ -79,7 +80,7 @@ _EARLIEST, _LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzin
 _EARLIEST_IN_NANOSECONDS = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def refusal(text: str, how: Reading) -> str | None:
+def refusal(table: str, text: str, how: Reading) -> str | None:
     """Why a value of a file that is read so must not be left at that; None where the quarantine is the place for it."""
     shown, plain = f"'{text[:_SHOWN]}'", text.strip()
     looks = None if how.form == "compact" and len(plain) in COMPACT else written(text)
@@ -89,7 +90,8 @@ def refusal(text: str, how: Reading) -> str | None:
     if looks and looks.unit and how.unit and how.guessed and looks.unit != how.unit:
         return (
             f"the timestamps mix units: '{how.example}' looks like {NAMES[how.unit]} and {shown} like "
-            f"{NAMES[looks.unit]} since 1970; write the column in one unit, or name it with timestamp_unit."
+            f"{NAMES[looks.unit]} since 1970; write the column in one unit, or name it with "
+            f"timestamp_unit{by_option(table, 'timestamp_unit')}."
         )
     if _DAYLESS.fullmatch(plain):
         return f"{shown} is a time without a day; give a column with both, such as 2026-07-20T10:00:00Z."
@@ -97,10 +99,11 @@ def refusal(text: str, how: Reading) -> str | None:
         if re.fullmatch(foreign.pattern, plain):
             return (
                 f"{shown} is written {foreign.what}, and could be misread; write 2026-07-20T10:00:00Z, or say how to "
-                f"read it: timestamp_format = {_formats(foreign.format, plain)}, if that is how."
+                f"read it: timestamp_format = {_formats(foreign.format, plain)}"
+                f"{by_option(table, 'timestamp_format')}, if that is how."
             )
     if (zoned := _ZONED.fullmatch(plain)) and not is_zone(zoned["zone"], any_case=True):
-        return f"{shown} {_zone_refusal(zoned['zone'].strip())}"
+        return f"{shown} {_zone_refusal(table, zoned['zone'].strip())}"
     return None
 
 
@@ -111,11 +114,11 @@ class Doubt(NamedTuple):
     credible: Credible
 
 
-def doubt(sample: list[str], how: Timestamps) -> Doubt | None:
+def doubt(table: str, sample: list[str], how: Timestamps) -> Doubt | None:
     """Whether some timestamps of a file seem not to be what they are read as, all of them."""
     reading = how.reading
     if how.format is not None:
-        return _format_doubt(sample, how.format)
+        return _format_doubt(table, sample, how.format)
     numbers = [text for text in sample if NUMBER.fullmatch(text)]
     earliest = _EARLIEST_IN_NANOSECONDS if reading.unit == "ns" else _EARLIEST
     instants = [_since_1970(number, reading) for number in numbers]
@@ -126,15 +129,18 @@ def doubt(sample: list[str], how: Timestamps) -> Doubt | None:
     sentence = (
         f"'{numbers[0][:_SHOWN]}' would be {then} as {NAMES[unit]} since 1970, and no other value of the file is from "
         f"1990 to 2099{_seems(numbers[0])}. Write times as 2026-07-20T10:00:00Z; or, if the numbers do mean that, set "
-        f'timestamp_unit = "{unit}" and validation.earliest.'
+        f'timestamp_unit = "{unit}"{by_option(table, "timestamp_unit")} and validation.earliest.'
     )
     return Doubt(sentence, Credible(_in_micros(earliest), _in_micros(_LATEST)))
 
 
-def _format_doubt(sample: list[str], letters: str) -> Doubt | None:
+def _format_doubt(table: str, sample: list[str], letters: str) -> Doubt | None:
     if not sample:
         return None
-    sentence = f"no value is written as timestamp_format = '{letters}' says, such as '{sample[0][:_SHOWN]}'; change it."
+    sentence = (
+        f"no value is written as timestamp_format = '{letters}' says, such as '{sample[0][:_SHOWN]}'; change it"
+        f"{by_option(table, 'timestamp_format')}."
+    )
     return Doubt(sentence, Credible(-(2**63) + 1, 2**63 - 1))
 
 
@@ -163,10 +169,10 @@ def _with_time(pattern: str, text: str) -> str:
     return f"{pattern} {hour}:%M{seconds}{decimals}{half}"
 
 
-def _zone_refusal(zone: str) -> str:
+def _zone_refusal(table: str, zone: str) -> str:
     fix = (
         f'write offsets such as +01:00, or leave the zone out and set timezone = "{near(zone)}", or what it is, for '
-        "the table"
+        f"the table{by_option(table, 'timezone')}"
     )
     if "/" in zone:
         return f"names the unknown time zone '{zone}'; {fix}."

@@ -18,6 +18,12 @@ def option(table: str, setting: str) -> str | None:
     return None if prefix is None else prefix + setting.replace("_", "-")
 
 
+def by_option(table: str, setting: str) -> str:
+    """In brackets, the option that gives a setting; empty where there is none."""
+    named = option(table, setting)
+    return f" ({named})" if named else ""
+
+
 def remedy(table: str, setting: str, value: str | Sequence[str] | None) -> str:
     """How to give a setting: as an option, and in the configuration."""
     if value is None:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from recmodels.errors import DataRefused
-from tasks.ingest.reading.contents import EMPTY, Contents, contents, refuse_unread
-from tasks.ingest.reading.copies import Unreadable, readable
-from tasks.ingest.reading.dialects import Dialect, Wanted, dialect, one_column
-from tasks.ingest.reading.files import File
-from tasks.ingest.reading.headers import distinct
-from tasks.ingest.reading.inputs import Format, TableInput
+from tasks.ingest.reading.copies import Unreadable
+from tasks.ingest.reading.dialects import Dialect
+from tasks.ingest.reading.inputs import Format
 from tasks.ingest.reading.packing import head
-from tasks.ingest.reading.textfiles import contained, refuse_garbled
 from tasks.store.duckdb import file_literal, literal, read_parquet
 
 TEXT, JSON = "TEXT", "JSON"  # types of values besides DuckDB's own: CSV text, which has none, and JSON as written
-_KEYS_FROM = 100_000  # lines of a JSON file that are looked at to learn its keys
+BOM = "\ufeff"
 
 
 class Value(NamedTuple):
@@ -54,6 +46,9 @@ class Source:
 
     `missing`: texts that mean no value; `exploded`: the column whose lists are read as a row for each of their values.
     `partition`: the last of the columns, which are the same in every row, since the file's folders give them.
+    `header`: column of a CSV file → what it has in a line that is the header once more, as where files were joined.
+    `nested`: columns that are fields of others → the names to follow, as `user.id` is `user` and `id`; they stand
+    after the file's own.
     `stored`, `packed` and `encoding`: how the site's file is written, in words.
     """
 
@@ -65,6 +60,8 @@ class Source:
     partition: Mapping[str, str | None] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     exploded: str | None = None
+    header: Mapping[str, str] = field(default_factory=dict)
+    nested: Mapping[str, Sequence[str]] = field(default_factory=dict)
     stored: str = ""
     packed: tuple[str, ...] = ()
     encoding: str = "utf-8"
@@ -95,6 +92,9 @@ class Source:
         if column in self.partition:
             text = self.partition[column]
             return Value(f"CAST({'NULL' if text is None else literal(text)} AS VARCHAR)", TEXT)
+        if column in self.nested and self.format == "parquet":
+            root, *fields = self.nested[column]
+            return Value(field_of(self._value(root).sql, fields), self.columns[column])
         position = list(self.columns).index(column)
         if self.format == "csv":
             return Value(f"c{position}", TEXT)
@@ -102,14 +102,28 @@ class Source:
             return Value(f"c{position}", JSON)
         return Value(f"c{position}", self.columns[column])
 
-    def relation(self) -> str:
+    def repeats_header(self) -> str | None:
+        """SQL: whether a row is the header once more; None where none can be."""
+        first = next(iter(self.columns), None)
+        parts = []
+        for column in sorted(self.header, key=lambda column: column == first):  # AND stops at the first that differs
+            value, text = self._value(column).sql, self.header[column]
+            # A file that was joined to another brings its own mark of byte order and of comments.
+            marks = ("", BOM, "#", "# ") if column == first else ("",)
+            texts = ", ".join(literal(mark + text) for mark in marks)
+            parts.append(f"{value} IN ({texts})" if text else f"coalesce({value}, '') IN ({texts})")
+        return f"coalesce({' AND '.join(parts)}, false)" if parts else None
+
+    def relation(self, *, headers: bool = False) -> str:
         """The rows in the order of the file, as something to select from, whose columns are named by their place.
 
+        Lines that are the header once more are no rows, unless `headers` are asked for.
         Lines of JSON files keep their place: `line` is NULL for blank ones and `v` for those that are no object.
         A row is there once for each value of a column that is `exploded`, as `item`; the first of them is `begins`.
         """
         if self.exploded is None:
-            return self._rows()
+            again = None if headers else self.repeats_header()
+            return f"(SELECT * FROM {self._rows()} WHERE NOT {again})" if again else self._rows()
         x = replace(self, exploded=None, missing=()).value(self.exploded)
         if x.type == JSON:
             is_list, values = f"ascii({x.sql}) = 91", f"CAST(json_extract({x.sql}, '$[*]') AS VARCHAR[])"
@@ -122,27 +136,34 @@ class Source:
 
     def _rows(self) -> str:
         if self.format == "parquet":
-            places = range(len(self.columns) - len(self.partition))
+            places = range(len(self.columns) - len(self.partition) - len(self.nested))
             return f"{read_parquet(self.readable)} AS file({', '.join(f'c{place}' for place in places)})"
         if self.format == "csv":
             assert self.dialect is not None
             return _read_csv(self.readable, self.dialect)
         keys = [key for key in self.columns if key not in self.partition]
-        paths = ", ".join(literal(_pointer(key)) for key in keys)
+        paths = ", ".join(literal("".join(map(pointer, self.nested.get(key, [key])))) for key in keys)
         values = f"json_extract({OBJECT}, [{paths}])" if keys else "NULL"
         each = "".join(f", NULLIF(CAST(v[{n + 1}] AS VARCHAR), 'null') AS c{n}" for n in range(len(keys)))
-        return f"(SELECT line, v{each} FROM (SELECT line, {values} AS v FROM {_json_lines(self.readable)}))"
+        return f"(SELECT line, v{each} FROM (SELECT line, {values} AS v FROM {json_lines(self.readable)}))"
 
 
 OBJECT = "CASE WHEN starts_with(ltrim(line), '{') AND json_valid(line) THEN line END"
 
 
-def _pointer(key: str) -> str:
+def field_of(structure: str, names: Sequence[str]) -> str:
+    """SQL: a field of a structure, or of one in it."""
+    for name in names:
+        structure = f"struct_extract({structure}, {literal(name)})"
+    return structure
+
+
+def pointer(key: str) -> str:
     """A key as a JSON pointer, which unlike a path can name any."""
     return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
-def _json_lines(path: Path) -> str:
+def json_lines(path: Path) -> str:
     """A line a row: \\x01 may not stand in JSON, so a line that has one would not be JSON either."""
     return f"(SELECT c0 AS line FROM {_read_csv(path, Dialect(chr(1), '', ('line',), 0))})"
 
@@ -156,97 +177,6 @@ def _read_csv(path: Path, dialect: Dialect) -> str:
         f"skip = {dialect.skip}, delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)}, "
         f"escape = {literal(dialect.escape or dialect.quote)}, columns = {{{columns}}}, store_rejects = true)"
     )
-
-
-def open_source(
-    db: duckdb.DuckDBPyConnection,
-    file: File,
-    table: TableInput,
-    wanted: Wanted,
-    copies: Path,
-    *,
-    copied: bool = False,
-    every_key: bool = False,
-) -> Source | None:
-    """The file as a source, None if it is empty; `wanted`: column names that tell a header's delimiter.
-
-    JSON lines are looked through for `every_key`, or for the keys of the first lines and the wanted ones. A copy is
-    written into `copies` where DuckDB needs one, or where it is asked for: of text in UTF-8 with even line ends, of
-    other tables as Parquet.
-
-    Raises:
-        DataRefused: the file is not what it claims to be.
-    """
-    path = file.path
-    found = contents(path, table)
-    if found.unread == EMPTY:
-        return None
-    refuse_unread(path, found, table)
-    plain = readable(db, path, found, copies, copied)
-    source = _opened(db, file, found, plain, table, wanted, every_key)
-    if source is None:
-        return None
-    stored = {"text": source.format, "array": "json array", "objects": "json objects"}.get(found.stored, found.stored)
-    return replace(source, stored=stored, packed=found.packed, encoding=found.encoding)
-
-
-def _opened(
-    db: duckdb.DuckDBPyConnection,
-    file: File,
-    found: Contents,
-    plain: Path,
-    table: TableInput,
-    wanted: Wanted,
-    every_key: bool,
-) -> Source | None:
-    """The file, of which `plain` is readable, as a source, None if it is empty."""
-    path = file.path
-    if found.format == "parquet":
-        described = run(db, f"DESCRIBE SELECT * FROM {read_parquet(plain)}", path)
-        return _source(file, plain, "parquet", _parquet_columns(plain, [str(row[1]) for row in described]))
-    if found.format == "csv":
-        if (how := dialect(path, plain, table, wanted)) is None:
-            return None
-        if not table.header:
-            refuse_garbled(path, found.start, found.encoding)
-        return _source(file, plain, "csv", dict.fromkeys(how.columns, TEXT), how)
-    if (lines := one_column(plain)) is None:
-        return None
-    names = _json_keys(db, path, plain, wanted, every_key)
-    if not names:
-        raise DataRefused(f"{path}, line 1: no JSON object on a line of its own; write one object a line.")
-    return _source(file, plain, "jsonl", dict.fromkeys(names, JSON), lines)
-
-
-def _json_keys(db: duckdb.DuckDBPyConnection, path: Path, lines: Path, wanted: Wanted, every_key: bool) -> list[str]:
-    """The keys of a file's objects; unless every one is asked for, those of later lines only where they are wanted."""
-    some = _json_lines(lines) if every_key else f"(SELECT line FROM {_json_lines(lines)} LIMIT {_KEYS_FROM})"
-    found = {str(row[0]) for row in run(db, f"SELECT DISTINCT unnest(json_keys({OBJECT})) FROM {some}", path)}
-    absent = {json.dumps(name, ensure_ascii=False).encode(): name for name in wanted.names if name not in found}
-    if found and not every_key and absent:
-        found |= {absent[key] for key in contained(lines, absent)}
-    return sorted(found)
-
-
-def _source(file: File, readable: Path, kind: Format, columns: dict[str, str], how: Dialect | None = None) -> Source:
-    """With the columns that the folders give: those of the file come before them."""
-    partition = {name: value for name, value in file.partition.items() if name not in columns}
-    return Source(file.path, readable, kind, columns | dict.fromkeys(partition, TEXT), how, partition)
-
-
-def _parquet_columns(path: Path, types: Sequence[str]) -> dict[str, str]:
-    """The columns of a Parquet file as they are called, and their types, of which DuckDB gives the given ones.
-
-    DuckDB changes names that differ only by case, and types that it does not have.
-    """
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise Unreadable(path, error) from None
-    lost = {"duration": "DURATION", "halffloat": "HALF_FLOAT", "decimal256": "WIDE_DECIMAL"}
-    kinds = [re.split(r"[(\[]", str(field.type))[0] for field in schema]
-    found = [lost.get(kind, given) for kind, given in zip(kinds, types, strict=True)]
-    return dict(zip(distinct(schema.names), found, strict=True))
 
 
 def run(db: duckdb.DuckDBPyConnection, sql: str, path: Path) -> list[tuple[Any, ...]]:

@@ -6,22 +6,18 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading import columns, ids, misread, schema, time_forms, timestamps
+from tasks.ingest.reading import applicable, columns, ids, misread, schema, time_forms, timestamps
 from tasks.ingest.reading.dialects import Wanted
 from tasks.ingest.reading.files import Skipped, find
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.sources import JSON, TEXT, Source, Value, as_text, open_source, run
-from tasks.store.accounts import NUMBERS_TEXT
-from tasks.store.duckdb import literal, quoted
+from tasks.ingest.reading.opening import open_source
+from tasks.ingest.reading.sources import JSON, Source, as_text, run
 
 _OURS = {column for name in schema.REQUIRED for column in (*schema.REQUIRED[name], *schema.OPTIONAL[name])}
-_NOTHING = Value("CAST(NULL AS VARCHAR)", "VARCHAR")
-_NEVER = timestamps.Timestamps(time_forms.reading([], "auto"), None, "UTC")  # of a file without the column
 
 
 @dataclass
@@ -95,6 +91,8 @@ def open_table(
     if name in schema.OPEN:
         notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]
     notes += dict.fromkeys(note for one in sources for note in schema.opt_out_notes(name, maps[one.path], one))
+    of_times = [one.columns[c] for one in sources if (c := maps[one.path].get("timestamp"))]
+    notes += applicable.notes(name, given, sources, of_times)
     notes += _lacking(name, sources, [*optional, *others], maps)
     times = {
         source.path: _timestamps(db, name, given, source, theirs)
@@ -125,7 +123,10 @@ def _as_given(name: str, given: TableInput, source: Source, mapped: Mapping[str,
     """The source, with the table's settings of values."""
     items = mapped["item_id"] if given.explode and name == "interactions" else None
     exploded = items if items and (source.columns[items] == JSON or source.columns[items].endswith("]")) else None
-    return replace(source, missing=tuple(given.missing), exploded=exploded)
+    header = source.header
+    if name not in schema.OPEN:  # the other columns are not read
+        header = {column: text for column, text in header.items() if column in mapped.values()}
+    return replace(source, missing=tuple(given.missing), exploded=exploded, header=header)
 
 
 def _own_columns(
@@ -136,10 +137,12 @@ def _own_columns(
 ) -> tuple[dict[str, columns.Kind], list[columns.ColumnUse]]:
     """The kinds of the columns that are kept under their own names, and what each column of the files is used as."""
     uses = {theirs: columns.ColumnUse(theirs, ours) for source in sources for ours, theirs in maps[source.path].items()}
+    beside = _beside(name, sources, maps, uses)
     if name not in schema.OPEN:
-        why = f"{name} have no use for it"
-        rest = [column for source in sources for column in source.columns if column not in uses]
-        return {}, [*uses.values(), *(columns.ColumnUse(column, "ignored", why) for column in dict.fromkeys(rest))]
+        rest = dict.fromkeys(column for source in sources for column in source.columns if column not in uses)
+        why = {path[0]: f"but for {column}" for source in sources for column, path in source.nested.items()}
+        unused = f"{name} have no use for it"
+        return {}, [*uses.values(), *beside, *(columns.ColumnUse(c, "ignored", why.get(c, unused)) for c in rest)]
     surveys: dict[str, list[columns.Survey]] = defaultdict(list)
     places: dict[str, list[tuple[Source, str]]] = defaultdict(list)
     for source in sources:
@@ -163,7 +166,25 @@ def _own_columns(
         for _, theirs in places[column]:
             kept = f"it is kept as '{column}'" if theirs.lower() in schema.RESERVED else use.why
             uses[theirs] = replace(use, column=theirs, why=kept)
-    return kinds, list(uses.values())
+    return kinds, [*uses.values(), *beside]
+
+
+def _beside(
+    name: str,
+    sources: Sequence[Source],
+    maps: Mapping[Path, Mapping[str, str]],
+    used: Mapping[str, columns.ColumnUse],
+) -> list[columns.ColumnUse]:
+    """Columns that stand in for one of ours in some files, and are left aside in others that have a better one."""
+    found = []
+    for theirs, use in used.items():
+        for source in sources:
+            taken = maps[source.path].get(use.used_as, theirs)
+            if theirs in source.columns and taken != theirs and name not in schema.OPEN:
+                why = f"'{taken}' is taken instead in {source.path.name}"
+                found.append(columns.ColumnUse(theirs, "ignored", why))
+                break
+    return found
 
 
 def _numbers(
@@ -196,111 +217,9 @@ def _timestamps(
     sample = [str(row[0]) for row in rows]
     letters = given.timestamp_format if value.type not in timestamps.INSTANTS else None
     how = timestamps.Timestamps(time_forms.reading(sample, given.timestamp_unit), letters, given.timezone)
-    if doubt := misread.doubt(sample, how):
+    if doubt := misread.doubt(name, sample, how):
         read = timestamps.micros(value, how, place)
         credible = f"{read} BETWEEN {doubt.credible.first} AND {doubt.credible.last}"
         if not run(db, f"SELECT 1 FROM {source.relation()} WHERE {credible} LIMIT 1", source.path):
             raise DataRefused(f"{place}: {doubt.sentence}")
     return how
-
-
-OWN = "own:"
-"""Before the names of the columns that the site calls what it likes, so that none is taken for another."""
-
-
-TIME = quoted("timestamp!")  # the instant that was read
-
-
-class Query(NamedTuple):
-    """SQL, and how its columns are called, in which SQL has no say: to DuckDB `Price` and `price` are one name."""
-
-    sql: str
-    columns: tuple[str, ...]
-
-
-def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
-    """The table's columns of a file as SQL, its ids of those types.
-
-    Columns that are kept under the site's names begin with `OWN`. Timestamps are microseconds. Columns whose names end
-    in `?` check what is taken for granted: `user_id?` has the ids that are no integers, `user_id unfit?` the values
-    that are no ids, `timestamp?` (or `timestamp_text`) the texts of no credible time, `available?` those that are
-    neither yes nor no, `line?` the lines of a JSON file that are no object; `object?` says whether a line is one, and
-    `begins?` whether a row is the first of one in the file.
-    """
-    mapped = {ours: source.value(theirs) for ours, theirs in table.maps[source.path].items()}
-    parsed: dict[str, str] = {}  # computed first and once; the columns refer to them as "name!"
-    found: dict[str, str] = {}
-    for key, target in id_types.items():
-        parsed[key], integer = ids.integer(mapped[key], strict=table.strict), quoted(f"{key}!")
-        found[key] = integer if target == ids.INTEGER else ids.text(mapped[key], integer)
-        found[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict)
-        if unfit := ids.unfit(mapped[key], integer):
-            found[f"{key} unfit?"] = unfit
-    given = _texts_as_given(mapped)
-    mapped |= {ours: Value(quoted(f"{ours} as given!"), "VARCHAR") for ours in given}
-    if table.times:
-        how, time = table.times.get(source.path, _NEVER), mapped.get("timestamp", _NOTHING)
-        parsed["timestamp"] = timestamps.micros(time, how, where(table, source))
-        found |= _doubtful_times(table, time)
-    for ours in (*schema.REQUIRED[table.name], *table.optional):
-        value = mapped.get(ours, _NOTHING)
-        if ours == "rating":
-            parsed[ours] = schema.number(value)
-        elif ours in schema.FLAGS:
-            parsed[ours] = schema.flag(value)
-        elif ours not in parsed:
-            found[ours] = as_text(value)
-        if ours not in found:
-            unread = f"{ours}?" if ours in schema.FLAGS else f"{ours}_text"
-            found[ours] = quoted(f"{ours}!")
-            found.setdefault(unread, schema.unread(value, ours, nulls=ours != "timestamp"))
-    for column, kind in table.others.items():
-        theirs = table.maps[source.path].get(column, column)
-        found[OWN + column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
-    if as_written := _numbers_as_written(table, source):
-        found[NUMBERS_TEXT] = as_written
-    if source.exploded:
-        found["begins?"] = "begins"
-    if source.format == "jsonl":
-        found |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}
-    inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])
-    bounded = f"* REPLACE ({timestamps.bounded(TIME)} AS {TIME})" if table.times else "*"
-    outer = ", ".join(f"{sql} AS out{place}" for place, sql in enumerate(found.values()))
-    rows = ", ".join(["*", *(f"{text} AS {mapped[ours].sql}" for ours, text in given.items())])
-    read = f"SELECT {bounded} FROM (SELECT {inner} FROM (SELECT {rows} FROM {source.relation()}))"
-    return Query(f"SELECT {outer} FROM ({read})", tuple(found))
-
-
-def _numbers_as_written(table: Table, source: Source) -> str | None:
-    """A JSON object of the texts that are read as numbers in some notation, for the quarantine; None if none are."""
-    noted = [column for column, kind in table.others.items() if kind.notation]
-    texts = []
-    for column in noted:
-        theirs = table.maps[source.path].get(column, column)
-        value = source.value(theirs) if theirs in source.columns else _NOTHING
-        texts.append(f"{literal(column)}, {as_text(value)}")
-    return f"CAST(json_object({', '.join(texts)}) AS VARCHAR)" if texts else None
-
-
-def _texts_as_given(mapped: Mapping[str, Value]) -> dict[str, str]:
-    """Columns of which the text is selected from a file once, as it is looked at often, or dear; and that, as SQL."""
-    dear = {"timestamp": (TEXT, JSON, "VARCHAR"), "rating": (JSON,)}
-    return {
-        ours: as_text(mapped[ours]) for ours, types in dear.items() if ours in mapped and mapped[ours].type in types
-    }
-
-
-def doubtful(table: str) -> str:
-    """The column of the timestamps that may be misread; interactions keep it, as validation refuses just these."""
-    return "timestamp_text" if table == "interactions" else "timestamp?"
-
-
-def _doubtful_times(table: Table, value: Value) -> dict[str, str]:
-    first, last = table.credible
-    text = f"CASE WHEN {TIME} IS NULL OR {TIME} NOT BETWEEN {first} AND {last} THEN {as_text(value)} END"
-    return {doubtful(table.name): text}
-
-
-def where(table: Table, source: Source, ours: str = "timestamp") -> str:
-    """Table, file and column, for a message."""
-    return f"{table.name}: {source.path}, column '{table.maps[source.path].get(ours, ours)}'"

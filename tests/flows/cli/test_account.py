@@ -46,7 +46,7 @@ def test_the_account_of_a_table() -> None:
         "  columns: c0 (numeric), c1 (numeric, 1 of 90 values are none, such as '—')",
         "  ignored: s (no use)",
         "  rows: 20 = 8 used + 3 at or after the cutoff + 4 refused + 2 no rows + 1 blank + 3 inside values of several "
-        "lines + 1 above the first row, less 2 made of lists",
+        "lines + 1 header or above the first row, less 2 made of lists",
         "  refused because: 4 user_id is missing",
         "  of users who opted out, and removed before training: 5 of the used",
         "",

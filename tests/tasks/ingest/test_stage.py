@@ -5,12 +5,17 @@ from __future__ import annotations
 import gzip
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recmodels.errors import ConfigError, DataRefused
-from tasks.ingest.reading.inputs import TableInput
-from tests.tasks.raw import HEADER, ingest
+from tasks.ingest import stage
+from tasks.ingest.raw_tables import write_raw
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.store.paths import Store
+from tasks.store.summaries import RawSummary
+from tests.tasks.raw import CSV, CUTOFF, HEADER, ingest, write
 
 
 @pytest.mark.parametrize(
@@ -36,7 +41,7 @@ from tests.tasks.raw import HEADER, ingest
         ("mixed.csv", (HEADER + "1,2,1600000000\n1,2,1600000000000\n").encode(), DataRefused,
          "interactions: {path}, column 'timestamp', line 3: the timestamps mix units: '1600000000' looks like "
          "seconds and '1600000000000' like milliseconds since 1970; write the column in one unit, or name it with "
-         "timestamp_unit."),
+         "timestamp_unit (--timestamp-unit)."),
         ("array.json", b'[{"user_id": 1},\n{"user_id": 2},\n]', DataRefused,
          "{path} cannot be read (Invalid Input Error: Malformed JSON in file \"{path}\", at byte 1 in record/value 4: "
          "input length is 0); it may be damaged or cut short: write it again."),
@@ -51,3 +56,23 @@ def test_bad_input_gives_one_clear_sentence(
     with pytest.raises(error) as refused:
         ingest(tmp_path, TableInput(path=path), now=datetime(2026, 1, 1, tzinfo=UTC))
     assert str(refused.value) == sentence.format(path=path)
+
+
+def test_a_file_that_grows_while_it_is_read_stops_the_stage_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = write(tmp_path / "log.csv", CSV)
+    night = Store(tmp_path / "store").night(CUTOFF.date())
+
+    def slow(*given: Any, **more: Any) -> RawSummary:
+        summary = write_raw(*given, **more)
+        with Path(log.path).open("a") as file:
+            file.write("3,30,2023-01-03,1\n")
+        return summary
+
+    monkeypatch.setattr(stage, "write_raw", slow)
+    with pytest.raises(DataRefused, match=r"log\.csv changed while it was read \(91 and then 109 bytes\); start the"):
+        stage.ingest.fn(night, Inputs(interactions=log), CUTOFF)
+    assert not night.raw.exists()
+    monkeypatch.undo()
+    assert stage.ingest.fn(night, Inputs(interactions=log), CUTOFF)["summary"]["rows"] == 3

@@ -72,3 +72,23 @@ def test_a_blank_line_and_a_ragged_one_after_a_value_of_several_lines(tmp_path: 
     log = write(tmp_path / "log.csv", 'user_id,item_id,timestamp,note\n1,2,2023-01-01,"a\nb"\n\n1,2\n')
     summary, _ = ingest(tmp_path, log)
     assert (summary["rows"], summary["rejects"], summary["blank_lines"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("given", [None, ["item_id", "price", "title"]])
+def test_a_header_in_the_middle_is_no_row_and_changes_no_type(tmp_path: Path, given: list[str] | None) -> None:
+    log = write(tmp_path / "c.csv", CSV + "\n\ufeff" + CSV + '"user_id",item_id,"timestamp",rating\n7,8,2023-01-01,x\n')
+    catalogue = "item_id,price,title\n10,2.5,a\nitem_id,price,title\n20,3,item_id\n"
+    items = write(tmp_path / "items.csv", catalogue).model_copy(update={"header": given})
+    summary, out = ingest(tmp_path, Inputs(interactions=log, items=items))
+    assert summary["ids"] == {"user_id": "int64", "item_id": "int64"}
+    assert column(out, "user_id") == [1, 2, 1, 2, 7]
+    assert column(out, "source_row") == [2, 3, 6, 7, 9]
+    assert column(out, "rating_text") == [None, None, None, None, "x"]
+    assert (column(out, "price", "items"), column(out, "title", "items")) == ([2.5, 3.0], ["a", "item_id"])
+    (file,) = summary["accounts"]["interactions"]["files"]
+    assert (file["lines"], file["rows"], file["header"], file["blank"]) == (9, 5, 3, 1)
+    notes = [note for note in summary["notes"] if "once more" in note]
+    assert notes == [
+        "interactions: 2 lines are the header of c.csv once more, no rows",
+        "items: 1 line is the header of items.csv once more, no rows",
+    ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import duckdb
 import pytest
 
+from expectations.rules import RowKind, row_rule
 from expectations.settings import ValidationSettings
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import Inputs
@@ -38,6 +40,7 @@ CASES: dict[str, tuple[str, str | None, dict[str, Any]]] = {
     "before the earliest": (log(start=datetime(2023, 11, 1)), None, {"earliest": "2023-12-01"}),
     "unknown items": (log(item="x"), ITEMS, {}),
     "items must be known": (log(item="x"), ITEMS, {"require_known_items": True}),
+    "a log of changes": (log(), ITEMS + ITEMS.split("\n", 1)[1] * 9, {}),
     "items twice": (log(), ITEMS + ITEMS.split("\n", 1)[1], {}),
 }
 
@@ -75,3 +78,15 @@ def _numbers(sentence: str) -> list[str]:
 
 def test_an_age_is_in_days() -> None:
     assert preview.age_in_days(datetime(2024, 1, 3, 12, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)) == 2.5
+
+
+@pytest.mark.parametrize("kind", get_args(RowKind))
+def test_each_kind_of_rule_of_rows_has_a_preview(kind: RowKind) -> None:
+    bounds = {"ExpectColumnValuesToBeInSet": {"value_set": [3]}, "ExpectColumnValuesToBeBetween": {"max_value": 3}}
+    breaks = preview._breaks(row_rule(kind, "x", "is wrong", bounds=bounds.get(kind, {})), [])
+    found = duckdb.sql(f"SELECT coalesce({breaks}, false) FROM (VALUES (3), (4), (NULL)) AS t(x)").fetchall()
+    wrong = {
+        "ExpectColumnValuesToNotBeNull": [False, False, True],
+        "ExpectColumnValuesToBeNull": [True, True, False],
+    }
+    assert [row[0] for row in found] == wrong.get(kind, [False, True, False])

@@ -154,7 +154,7 @@ def test_the_earliest_day_can_be_moved(night: Night) -> None:
 
 def test_a_broken_catalogue_is_named_before_what_it_breaks(night: Night) -> None:
     night.raw("interactions", interactions())
-    night.raw("items", {"item_id": pa.array([10, 10, 10])})
+    night.raw("items", {"item_id": pa.array([10, None, None])})
     message = night.refusal(ValidationSettings())
     assert message.startswith("2 of 3 rows (66.7%) of the table items are refused")
     assert message.endswith("Broken too: known_items_share.")
@@ -243,3 +243,18 @@ def test_great_expectations_is_not_imported_until_it_is_needed_and_sends_nothing
     )
     environment = {name: value for name, value in os.environ.items() if name != "GX_ANALYTICS_ENABLED"}
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3], env=environment)
+
+
+def test_rows_that_another_of_their_id_supersedes_are_no_reason_to_stop(night: Night) -> None:
+    night.raw("interactions", interactions())
+    night.raw("users", {"user_id": [None, *[1, 2, 3] * 9, 4, 5]})
+    summary = night.validate(ValidationSettings(max_quarantined_share=0.17))
+    counts = summary["tables"]["users"]
+    assert (counts["rows"], counts["refused"], counts["superseded"], counts["share"]) == (5, 1, 24, 1 / 6)
+    assert summary["quarantined"] == 25
+    assert (
+        "users: 24 rows are superseded: an earlier row of the same id is kept; in a log of changes, write the newest "
+        "first"
+    ) in summary["notes"]
+    message = night.refusal(ValidationSettings(max_quarantined_share=0.1))
+    assert message.startswith("1 of 6 rows (16.7%) of the table users are refused and in quarantine: 1 because user_id")

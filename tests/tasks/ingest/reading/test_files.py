@@ -334,3 +334,18 @@ def test_a_folder_with_earlier_versions_of_its_table_is_refused(tmp_path: Path) 
     (folder / "_delta_log").rename(folder / ".hoodie")
     with pytest.raises(ConfigError, match="is a Hudi table"):
         find("interactions", table)
+
+
+@pytest.mark.parametrize("path", ["", "*", "**/*.csv"])
+def test_a_store_among_the_inputs_is_not_read(tmp_path: Path, path: str) -> None:
+    store = tmp_path / "site" / "store"
+    for folder in ("exports/manifests", "history", "nights/2023-01-01/raw"):
+        (store / folder).mkdir(parents=True)
+        write(store / folder / "part.csv", CSV)
+    write(tmp_path / "site" / "log.csv", CSV)
+    write(store / "mine.csv", CSV)
+    found = find("interactions", TableInput(path=str(tmp_path / "site" / path)))
+    assert [file.path.name for file in found.read] == ["log.csv", "mine.csv"]
+    store_is = "a store of nightrec: its exports, nights and so on are no inputs"
+    assert found.notes("interactions") == [f"interactions: files that are not read: store ({store_is})"]
+    assert [file.name for file in resolve("interactions", TableInput(path=str(store / "history")))] == ["part.csv"]
