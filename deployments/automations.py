@@ -27,7 +27,9 @@ FLOWS = ("nightly", "backfill", "check-export", "notify")
 SIGNALS = {  # events are named after the state, and a run that took too long has a name of its own
     "failed": {"prefect.flow-run.Failed", "prefect.flow-run.TimedOut"},
     "crashed": {"prefect.flow-run.Crashed"},
+    "degraded": {"prefect.flow-run.Degraded"},
 }
+ABOUT = {"degraded": "The champion of a night could not be measured, or most of its candidates failed."}
 RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 OF_NIGHTREC = ResourceSpecification({"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"})
 THE_RUN = {
@@ -65,7 +67,7 @@ def automations(
     ended_badly = [
         automation(
             signal,
-            f"A night, a backfill or the check of the export has {signal}.",
+            ABOUT.get(signal, f"A night, a backfill or the check of the export has {signal}."),
             EventTrigger(expect=events, match=RUNS, match_related=watched, posture=Posture.Reactive, threshold=1),
             notify(signal, flow_run_id=THE_RUN),
         )

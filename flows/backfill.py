@@ -16,6 +16,7 @@ from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from tasks.ingest.demo import demo_site
+from tasks.report.record import NightRecord
 from tasks.store.events import log_event
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night, Store
@@ -78,11 +79,16 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings 
     for run_date, record in side_by_side(run, to_do, options.parallel):
         if isinstance(record, Exception):
             failed[str(run_date)] = str(record)
-        outcome[str(run_date)] = "failed" if isinstance(record, Exception) else record["status"]
+        outcome[str(run_date)] = "failed" if isinstance(record, Exception) else how_it_ended(record)
     if failed:
         reasons = "; ".join(f"{run_date}: {reason}" for run_date, reason in sorted(failed.items()))
         raise NightrecError(f"{len(failed)} of {len(to_do)} nights failed. {reasons}")
     return dict(sorted(outcome.items()))
+
+
+def how_it_ended(record: Json) -> str:
+    """The status of a night, with what people are warned of."""
+    return "; ".join([record["status"], *NightRecord.of(record).warnings])
 
 
 def complete(one: Night, to_publish: bool) -> str | None:

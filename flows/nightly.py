@@ -1,5 +1,6 @@
 """The nightly flow: read `night` top to bottom, it is the DAG of a night."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from prefect import State, flow
@@ -9,13 +10,12 @@ from flows.execution.executors import executor_for
 from flows.execution.flow_runs import end_children
 from flows.execution.publishing import publish
 from flows.execution.run_dates import holding, newer_run, night_name, scheduled_date
-from flows.execution.training import jobs_for, refit, train_all
+from flows.execution.training import indispensable, jobs_for, refit, train_all
 from flows.settings.options import ORDINARY, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from tasks.compare.champion import field
-from tasks.compare.decision import ComparisonSummary
-from tasks.compare.gate import admit
+from tasks.compare.decision import decision_of
 from tasks.compare.stage import compare
 from tasks.features.stage import features
 from tasks.ingest.demo import demo_site
@@ -24,12 +24,16 @@ from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
 from tasks.prepare.stage import prepare
 from tasks.report.mlflow import mlflow_run
+from tasks.report.record import NightRecord
 from tasks.report.stage import recorded, report
 from tasks.store.disk import in_words
 from tasks.store.files import Json
+from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.store.room import check_room
 from tasks.validate.stage import validate
+
+DEGRADED = "Degraded"  # the state of a night that ended, though not as it should have; an automation waits for it
 
 
 @flow(
@@ -57,7 +61,7 @@ def nightly(options: NightOptions = ORDINARY) -> "Json | State[None]":
                 message=f"The night {run_date} is overdue, and {newer} is due as well: run `nightrec backfill` for it.",
             )
     with holding(config) as lease:
-        return night.fn(
+        record = night.fn(
             config,
             run_date,
             fresh=options.fresh,
@@ -66,6 +70,8 @@ def nightly(options: NightOptions = ORDINARY) -> "Json | State[None]":
             workers=config.workers,
             lease=lease,
         )
+    warnings = NightRecord.of(record).warnings
+    return Completed(name=DEGRADED, message=" ".join(warnings)) if warnings else record
 
 
 @flow(name="night", flow_run_name="night-{run_date}", persist_result=False)
@@ -120,19 +126,24 @@ def night(
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
         described_in_full = features.submit(tonight, "full", config.features, prepared, valid, fresh)
-        jobs, results = train_all(executor, jobs)
-        comparison = compare(
-            tonight, candidates, results.measured, results.failed, forced_model, fresh, config.gate, incumbent, baseline
-        )
-        found = ComparisonSummary.of_manifest(comparison)
-        record["gate"] = found.gate.json_ready()
+        needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model))
+        jobs, results = train_all(executor, jobs, needed)
+
+        def judge(unfit: Mapping[str, str] | None = None) -> Manifest:
+            measured, failed = results.measured, results.failed
+            comparison = compare(
+                tonight, candidates, measured, failed, forced_model, fresh, config.gate, incumbent, baseline, unfit
+            )
+            record["gate"] = decision_of(comparison).json_ready()
+            return comparison
+
+        comparison = judge()
 
         described_in_full.result()
         if dry_run:
             published = None
         else:
-            admit(comparison)
-            fitted = refit(executor, jobs, winner=found.winner)
+            comparison, fitted = refit(executor, jobs, comparison, judge)
             published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh)
         record.update(report(tonight, raw, valid, prepared, comparison, published))
     return record

@@ -28,6 +28,7 @@ from tasks.store.paths import Store
 SENTENCES = {
     "failed": "{subject} failed: {reason}",
     "crashed": "{subject} crashed: {reason}",
+    "degraded": "{subject} ended, but not as it should have: {reason}",
     "late": "{subject} is late: no worker has taken it up, so see that the pool has one.",
     "no workers": "The work pool {subject} has no live worker: start one with `nightrec worker {subject}`.",
     "test": "This is a test.",

@@ -98,15 +98,16 @@ def nights(records: list[NightRecord], pointer: dict[str, Any] | None) -> Table:
         verdict = "" if gate is None else "refused" if gate.refused and failed else gate.verdict.value
         cells = ["", verdict, "", "", ""]
         if record.winner is not None:
-            ndcg = record.models[record.winner][PRIMARY].value
+            ndcg = record.winner_figures.get(PRIMARY)
             counts = ["" if count is None else f"{count:,}" for count in (record.users, record.rows)]
-            cells = [record.winner, verdict, f"{ndcg:.4f}", *counts]
-        wrong = [f"{name}: {why}" for name, why in record.failed.items()]
+            cells = [record.winner, verdict, f"{ndcg.value:.4f}" if ndcg else "", *counts]
+        wrong = [*record.warnings, *(f"{name}: {why}" for name, why in record.failed.items())]
         if failed:
             wrong = [record.reason or ""]
         wrong += record.sink_failures
         current = pointer is not None and pointer["export_id"] == record.export_id
-        color = "green" if record.status is NightStatus.PUBLISHED else "red"
+        color = "yellow" if record.warnings else "green"
+        color = color if record.status is NightStatus.PUBLISHED else "red"
         status = f"[{color}]{record.status.value}[/]"
         seconds = "" if record.seconds is None else f"{record.seconds:.0f}"
         night = f"{record.run_date}{' (latest)' if current else ''}"
@@ -178,6 +179,8 @@ def show_night(store: Path, content: dict[str, Any]) -> None:
 
     record = NightRecord.of(content)
     assert record.winner is not None  # a night without one has ended with an error
+    for warning in record.warnings:
+        console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True, highlight=False)
     if record.gate and record.gate.unbeaten:
         console.print(f"[yellow]{record.gate.unbeaten}[/]", soft_wrap=True)
     console.print(stages(record))
@@ -189,12 +192,12 @@ def show_night(store: Path, content: dict[str, Any]) -> None:
         news = f"\nA dry run: [bold]{record.winner}[/] would be published, {record.reason}."
         console.print(news, highlight=False, soft_wrap=True)
         return
-    ndcg = record.models[record.winner][PRIMARY]
+    ndcg = record.winner_figures.get(PRIMARY)
+    figure = f"NDCG@{record.k} {ndcg.value:.4f} {interval(ndcg)}" if ndcg else "not measured"
     news = "Published" if record.new_export else "Published before"
     console.print(
         f"\n{news}: [bold]{store / 'exports' / record.export_id}[/]\n"
-        f"Winner: [bold]{record.winner}[/], NDCG@{record.k} {ndcg.value:.4f} "
-        f"[{ndcg.low:.4f}, {ndcg.high:.4f}], {record.reason}.\n"
+        f"Winner: [bold]{record.winner}[/], {figure}, {escape(record.reason or '')}.\n"
         f"Lists: {record.rows:,} rows for {record.users:,} users, {record.cold_users:,} of them with popular "
         f"items only. The night took {record.seconds:.0f} s.\n",
         highlight=False,

@@ -1,11 +1,13 @@
 """The commands that run nights, or a part of one: `run`, `backfill` and `validate`."""
 
 import json
+import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.cli.exit_codes import DEGRADED
 from flows.cli.options import Day, date_option, models_option, site_options
 from tasks.store.paths import Store
 
@@ -48,6 +50,10 @@ def run(
     with progress(console):
         record = run_in_process(settings, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model)
     show_night(settings.store, record)
+    from tasks.report.record import NightRecord
+
+    if NightRecord.of(record).warnings:
+        sys.exit(DEGRADED)
 
 
 @click.command()

@@ -1,10 +1,15 @@
 """Tonight's training jobs, and running them: the single models first, then the ensembles that are made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from flows.execution.executors import Executor
 from flows.execution.results import Results
 from flows.settings.site import NightConfig
+from recmodels.errors import NightrecError
+from tasks.compare.decision import ComparisonSummary, Incumbent, Verdict
+from tasks.compare.gate import admit
+from tasks.compare.stage import with_figures
+from tasks.store.events import log_event
 from tasks.store.machine import core_count
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
@@ -34,23 +39,85 @@ def jobs_for(
     ]
 
 
-def train_all(executor: Executor, jobs: Sequence[TrainingJob]) -> tuple[list[TrainingJob], Results]:
-    """Train and measure all candidates.
+def indispensable(
+    candidates: dict[str, Candidate], incumbent: Incumbent | None, chosen: Collection[str | None]
+) -> set[str]:
+    """The candidates that the night has no good ending without: the champion, the chosen and the required ones."""
+    required = {name for name, candidate in candidates.items() if candidate.required}
+    return required | {name for name in (*chosen, incumbent and incumbent.name) if name in candidates}
+
+
+def train_all(
+    executor: Executor, jobs: Sequence[TrainingJob], needed: Collection[str] = ()
+) -> tuple[list[TrainingJob], Results]:
+    """Train and measure all candidates. One that is `needed` and fails is tried once more, with the machine to itself.
 
     Returns:
         The jobs as they were run (an ensemble without the members that failed), and what became of them.
     """
     single, ensembles = in_turn(jobs)
-    executor.start(single)
-    results = executor.wait()
+    results = _train(executor, single, needed)
     if ensembles:
         ensembles = without_failed(ensembles, results.failed)
-        executor.start(ensembles)
-        results |= executor.wait()
+        results |= _train(executor, ensembles, needed)
     return [*single, *ensembles], results
 
 
-def refit(executor: Executor, jobs: Sequence[TrainingJob], winner: str) -> Manifest:
-    """Fit the winner again on everything before the cutoff."""
-    job = next(job for job in jobs if job.name == winner)
-    return executor.refit(job.model_copy(update={"split": "full", "concurrency": 1}))
+def _train(executor: Executor, jobs: Sequence[TrainingJob], needed: Collection[str]) -> Results:
+    executor.start(jobs)
+    found = executor.wait()
+    measured, failed = with_figures(found.measured, found.failed)
+    for job in (job for job in jobs if job.name in needed and job.name in failed):
+        log_event(f"train {job.name}", "note", f"is tried once more, as the night needs it: {failed[job.name]}")
+        flawed = job.name in found.measured  # is done, and would be skipped
+        executor.start([_again(job.model_copy(update={"fresh": job.fresh or flawed}))])
+        second = executor.wait()
+        now, still = with_figures(second.measured, second.failed)
+        measured, failed = measured | now, {name: why for name, why in failed.items() if name not in now} | still
+    return Results({job.name: measured[job.name] for job in jobs if job.name in measured}, failed)
+
+
+def refit(
+    executor: Executor, jobs: Sequence[TrainingJob], comparison: Manifest, judge: Callable[..., Manifest]
+) -> tuple[Manifest, Manifest]:
+    """Fit the winner again on everything before the cutoff; where that cannot be done, whom the gate names instead.
+
+    Args:
+        executor: what fits it.
+        jobs: those of the comparison.
+        comparison: the manifest of the comparison.
+        judge: compares again, with the models that could not be fitted as `unfit`.
+
+    Returns:
+        The manifests of the comparison that holds, and of the fitted model.
+
+    Raises:
+        GateRefused: nothing may be published.
+        NightrecError: the winner was chosen by a person and cannot be fitted, or no model can.
+    """
+    unfit: dict[str, str] = {}
+    while True:
+        admit(comparison)
+        found = ComparisonSummary.of_manifest(comparison)
+        job = next(job for job in jobs if job.name == found.winner)
+        try:
+            return comparison, _refit(executor, job.model_copy(update={"split": "full", "concurrency": 1}))
+        except NightrecError as error:
+            if found.gate.verdict in (Verdict.FORCED, Verdict.PINNED):
+                raise
+            unfit[job.name] = str(error)
+            log_event(f"refit {job.name}", "note", f"could not be fitted; another model is looked for: {error}")
+        comparison = judge(unfit=unfit)
+
+
+def _refit(executor: Executor, job: TrainingJob) -> Manifest:
+    """Fit a model on everything; one that fails is tried once more."""
+    try:
+        return executor.refit(job)
+    except NightrecError as error:
+        log_event(f"refit {job.name}", "note", f"is tried once more: {error}")
+        return executor.refit(_again(job))
+
+
+def _again(job: TrainingJob) -> TrainingJob:
+    return job.model_copy(update={"attempt": job.attempt + 1, "concurrency": 1})

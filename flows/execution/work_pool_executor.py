@@ -140,7 +140,7 @@ class WorkPoolExecutor:
                 timeout=0,
                 flow_run_name=f"{job.label}-{job.run_date}",
                 # A night that is retried under its own id asks anew.
-                idempotency_key=f"{this_run.id}:{this_run.run_count}:{job.label}:{pool}:{tries}",
+                idempotency_key=f"{this_run.id}:{this_run.run_count}:{job.label}:{pool}:{job.attempt}.{tries}",
                 tags=["nightrec", job.split, job.name],
             )
         except ObjectNotFound:

@@ -20,19 +20,34 @@ WEEK = 7  # days; the popularity of the last week always competes
 
 
 def last_export(store: Store, run_date: date) -> Json | None:
-    """The manifest of what readers were given before the night: the current export, or the newest of earlier nights."""
+    """The manifest of what readers were given before the night: the current export, or the newest of earlier nights.
+
+    Of a current export whose manifest is gone, what its night says of it.
+    """
     pointer = read_json(store.pointer)
-    if pointer and pointer["run_date"] < str(run_date):
-        return read_json(store.export_manifest(pointer["export_id"]))
+    current = pointer if pointer and pointer["run_date"] < str(run_date) else None
+    if current and (manifest := read_json(store.export_manifest(current["export_id"]))):
+        return manifest
     found = [read_json(path) for path in store.export_manifest("x").parent.glob("*.json")]
     earlier = [manifest for manifest in found if manifest and manifest["run_date"] < str(run_date)]
-    return max(earlier, key=lambda one: (one["run_date"], export_number(one["export_id"])), default=None)
+    newest = max(earlier, key=lambda one: (one["run_date"], export_number(one["export_id"])), default=None)
+    return newest or (_by_its_night(store, current) if current else None)
+
+
+def _by_its_night(store: Store, pointer: Json) -> Json:
+    """What the folder of a night says of the export that it has left."""
+    night = store.night(date.fromisoformat(pointer["run_date"]))
+    recipe = (read_json(night.champion / "manifest.json") or {}).get("parameters") or {}
+    name = (read_json(night.evaluation / "decision.json") or {}).get("winner") or recipe.get("recommender")
+    return {"export_id": pointer["export_id"], "champion": name or "unknown", "recipe": recipe}
 
 
 def field(
     candidates: dict[str, Candidate], store: Store, run_date: date
 ) -> tuple[dict[str, Candidate], Incumbent | None, str]:
     """Tonight's candidates, with the incumbent's recipe and the popularity of the last week among them.
+
+    An incumbent whose recipe cannot be trained here is under a name that no candidate has.
 
     Returns:
         The candidates by name, the incumbent (None before the first export), and the name of the popularity baseline.
@@ -41,17 +56,25 @@ def field(
     if manifest := last_export(store, run_date):
         name = manifest["champion"]
         recipe = manifest.get("recipe") or {}
-        if not recipe and name in candidates:  # an export of an earlier version
+        if not recipe.get("recommender") and name in candidates:  # an export of an earlier version
             recipe = {"recommender": candidates[name].recommender or name, "params": candidates[name].parameters}
-        if recipe and _known(recipe):
-            incumbent = Incumbent(
-                name=named(tonight, name, recipe["recommender"], recipe["params"]),
-                published_as=name,
-                export_id=manifest["export_id"],
-                recommender=recipe["recommender"],
-                params=recipe["params"],
-            )
+        recommender, params = recipe.get("recommender") or "", recipe.get("params") or {}
+        known = recommender and _known(recommender, params)
+        incumbent = Incumbent(
+            name=named(tonight, name, recommender, params) if known else _free(tonight, name),
+            published_as=name,
+            export_id=manifest["export_id"],
+            recommender=recommender,
+            params=params,
+        )
     return tonight, incumbent, named(tonight, f"popularity_{WEEK}d", "popularity", {"days": WEEK})
+
+
+def _free(candidates: dict[str, Candidate], name: str) -> str:
+    """A name that no candidate has."""
+    while name in candidates:
+        name += "_standing"
+    return name
 
 
 def named(candidates: dict[str, Candidate], name: str, recommender: str, params: dict[str, Any]) -> str:
@@ -63,8 +86,7 @@ def named(candidates: dict[str, Candidate], name: str, recommender: str, params:
     ]
     if same:
         return name if name in same else same[0]
-    while name in candidates:
-        name += "_standing"
+    name = _free(candidates, name)
     candidates[name] = Candidate(recommender=recommender, parameters=params)
     return name
 
@@ -79,12 +101,12 @@ def full_parameters(recommender: str, params: dict[str, Any]) -> dict[str, Any]:
     return asdict(create(recommender, params))
 
 
-def _known(recipe: Json) -> bool:
+def _known(recommender: str, params: dict[str, Any]) -> bool:
     """Whether this version can still train a recipe: a stored name alone does not import a site's own class."""
-    if not is_registered(recipe["recommender"]):
+    if not is_registered(recommender):
         return False
     try:
-        create(recipe["recommender"], recipe["params"])
+        create(recommender, params)
     except ConfigError:
         return False
     return True

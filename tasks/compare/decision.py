@@ -15,7 +15,9 @@ class Verdict(StrEnum):
     FIRST = "first"
     """Nothing was published before: the best candidate."""
     CHAMPION_FAILED = "champion failed"
-    """The incumbent could not be measured: the best candidate."""
+    """The incumbent could not be measured or fitted: a candidate that is as good, or nothing."""
+    UNMEASURED = "unmeasured"
+    """The incumbent, by its recipe, although it could not be measured."""
     PROMOTED = "promoted"
     """A challenger that passed the gate."""
     STAYS = "stays"
@@ -43,6 +45,7 @@ class RecentMedians(Stored):
     nights: int
     value: float | None
     lift: float | None = None
+    coverage: float | None = None
 
 
 class MeasuredIncumbent(Stored, Incumbent):
@@ -93,6 +96,8 @@ class Decision(Stored):
     baseline: Baseline | None = None
     churn: dict[str, float] = Field(default={})
     """For each candidate the share of its lists that the last export did not have."""
+    warnings: list[str] = Field(default=[])
+    """Sentences that say why the night is no ordinary one, though something may be published."""
 
     @property
     def unbeaten(self) -> str:
@@ -129,3 +134,8 @@ class ComparisonSummary(Stored):
     def of_manifest(cls, comparison: Manifest) -> "ComparisonSummary":
         """From the manifest of the stage."""
         return cls.of(comparison["summary"])
+
+
+def decision_of(comparison: Manifest) -> Decision:
+    """What the gate has decided, from the manifest of the stage."""
+    return ComparisonSummary.of_manifest(comparison).gate

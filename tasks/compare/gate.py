@@ -1,10 +1,10 @@
 """The gate: whether a challenger may replace the incumbent, and whether the night may publish at all."""
 
 from collections.abc import Mapping
-from statistics import median
 
 from recmodels.metrics.ranking import Metric
 from recmodels.metrics.significance import Difference, holm, paired
+from tasks.compare.collapse import Tonight, collapse
 from tasks.compare.decision import (
     Baseline,
     Challenge,
@@ -14,20 +14,19 @@ from tasks.compare.decision import (
     Verdict,
 )
 from tasks.compare.guards import broken_guards
-from tasks.compare.recent import Recent
+from tasks.compare.missing import Missing, because, without_champion
+from tasks.compare.recent import NO_RECENT, Recent
 from tasks.compare.settings import GateSettings
 from tasks.errors import GateRefused
 from tasks.evaluate.summary import ModelSummary
 from tasks.store.events import log_event
+from tasks.store.files import Json
 from tasks.store.manifests import Manifest
 from tasks.train.settings import PRIMARY
 
 SEED = 0  # of the tests: the same figures give the same decision
-NO_RECENT = Recent()
-ADVICE = (
-    "Something is wrong with the data or the training: look at them, or publish all the same with --force-model. "
-    "The last export stays."
-)
+NONE: Mapping[str, str] = {}
+NO_OTHERS: Mapping[str, Recent] = {}
 
 
 def decide(
@@ -38,6 +37,10 @@ def decide(
     churn: Mapping[str, float],
     recent: Recent = NO_RECENT,
     baseline: str = "",
+    *,
+    failed: Mapping[str, str] = NONE,
+    unfit: Mapping[str, str] = NONE,
+    others: Mapping[str, Recent] = NO_OTHERS,
 ) -> Decision:
     """Who is published, and why.
 
@@ -49,19 +52,32 @@ def decide(
         churn: for each candidate the share of its lists that the last export did not have.
         recent: the incumbent's figures of recent nights.
         baseline: the candidate that is the popularity of the last week.
+        failed: the candidates that could not be measured, and why.
+        unfit: the models that could not be fitted on all data, and why; none of them is published.
+        others: the candidates' figures of recent nights, for a night without the champion's.
     """
     k, n = next(iter(summaries.values())).k, len(summaries)
-    best = max(summaries, key=lambda name: _primary(summaries[name]))  # the first of equals
-    highest = f"the highest NDCG@{k} of {n} models"
+    best = max((name for name in summaries if name not in unfit), key=lambda name: _primary(summaries[name]))
+    highest = f"the highest NDCG@{k} of {n} models"  # the first of equals
     if incumbent is None:
         return Decision(winner=best, reason=highest, verdict=Verdict.FIRST)
-    if incumbent.name not in summaries:
-        why = f"the champion {incumbent.name} could not be measured tonight, so no challenger was compared with it"
-        return Decision(winner=best, reason=f"{highest}; {why}", verdict=Verdict.CHAMPION_FAILED)
+    name = incumbent.name
+    if name not in summaries:
+        why = f"could not be measured tonight ({because(failed.get(name, 'it is not among the candidates'))})"
+        if name in unfit:
+            why = f"could be neither measured tonight nor fitted again ({because(unfit[name])})"
+        missing = Missing(incumbent, why, name not in unfit, recent=recent)
+        return without_champion(settings, missing, summaries, unfit, churn, others, baseline)
 
     measured = _measured(incumbent, summaries, recent, baseline)
-    challengers = _challenges(settings, measured.name, summaries, values, churn)
+    challengers = _challenges(settings, name, summaries, values, churn, unfit)
     passed = next((one for one in challengers if one.passed), None)
+    if passed is None and name in unfit:
+        missing = Missing(
+            incumbent, f"could not be fitted again ({because(unfit[name])})", False, summaries[name], recent
+        )
+        decision = without_champion(settings, missing, summaries, unfit, churn, others, baseline)
+        return decision.model_copy(update={"incumbent": measured, "challengers": challengers})
     if passed:
         gain = f"{passed.gain:+.1%}" if passed.gain is not None else "up from 0"
         winner, verdict = passed.model, Verdict.PROMOTED
@@ -70,12 +86,13 @@ def decide(
         winner, verdict, reason = measured.name, Verdict.STAYS, f"the champion stays: it has {highest}"
     else:
         winner, verdict = measured.name, Verdict.STAYS
-        reason = f"the champion stays: {best} {'; '.join(challengers[0].reasons)}"
+        against = next(one.reasons for one in challengers if one.model == best)
+        reason = f"the champion stays: {best} {'; '.join(against)}"
     return Decision(
         winner=winner,
         reason=reason,
         verdict=verdict,
-        refused=_refusal(settings, measured, recent),
+        refused=collapse(settings, Tonight(f"The champion {name}", measured.value, measured.lift), recent),
         incumbent=measured,
         challengers=challengers,
     )
@@ -111,7 +128,9 @@ def by_hand(decision: Decision, settings: GateSettings, forced_model: str | None
         ("chosen by hand", Verdict.FORCED) if forced_model else ("pinned in the configuration", Verdict.PINNED)
     )
     refused = None if forced_model else decision.refused
-    changed = {"winner": winner, "reason": f"{how}; {reason}", "verdict": verdict, "refused": refused}
+    changed: Json = {"winner": winner, "reason": f"{how}; {reason}", "verdict": verdict, "refused": refused}
+    if winner != decision.winner:
+        changed["warnings"] = []  # they are about what the gate would have published
     return decision.model_copy(update=changed)
 
 
@@ -141,11 +160,14 @@ def _challenges(
     summaries: Mapping[str, ModelSummary],
     values: Mapping[str, Metric],
     churn: Mapping[str, float],
+    unfit: Mapping[str, str],
 ) -> list[Challenge]:
     """Every other candidate against the incumbent, best first."""
     names = sorted((one for one in summaries if one != champion), key=lambda one: -_primary(summaries[one]))
     return [
-        _challenge(settings, name, summaries[name], summaries[champion], difference, p, churn.get(name))
+        _challenge(
+            settings, name, summaries[name], summaries[champion], difference, p, churn.get(name), unfit.get(name)
+        )
         for name, (difference, p) in zip(names, _tested(values, names, champion), strict=True)
     ]
 
@@ -164,6 +186,7 @@ def _challenge(
     difference: Difference,
     p: float,
     churn: float | None,
+    unfit: str | None,
 ) -> Challenge:
     base = _primary(incumbent)
     gain = difference.mean / base if base > 0 else None
@@ -175,6 +198,8 @@ def _challenge(
     if p >= settings.significance and difference.mean > 0:
         reasons.append(f"may be better by chance: p = {p:.2g}, and below {settings.significance:g} is asked for")
     reasons += broken_guards(settings, challenger, incumbent, churn)
+    if unfit is not None:
+        reasons.append(f"could not be fitted again: {because(unfit)}")
     return Challenge(
         model=name,
         value=_primary(challenger),
@@ -189,30 +214,6 @@ def _challenge(
         passed=not reasons,
         reasons=reasons,
     )
-
-
-def _refusal(settings: GateSettings, champion: MeasuredIncumbent, recent: Recent) -> str | None:
-    """Why nothing may be published tonight: the champion itself is far from what it was.
-
-    Its lift is judged, too: in a log whose items are mixed up, popularity is as easy to predict as ever or easier, and
-    only what is personal is lost.
-    """
-    least, nights = settings.min_quality, f"the median of its last {len(recent.quality)} nights"
-    if least is not None and len(recent.quality) >= settings.min_nights:
-        usual = median(recent.quality)
-        if champion.value < least * usual:
-            share = f"{champion.value / usual:.0%} of {nights}, {usual:.4f}"
-            found = f"reaches NDCG {champion.value:.4f} tonight, {share}"
-            return f"The champion {champion.name} {found} (gate.min_quality asks for {least:.0%}). {ADVICE}"
-    least = settings.min_lift
-    if least is None or champion.lift is None or len(recent.lift) < settings.min_nights:
-        return None
-    usual = median(recent.lift)
-    if champion.lift >= least * usual:
-        return None
-    times = f"{champion.lift:.2f} times the NDCG of the popularity of the last 7 days"
-    found = f"reaches {times}, and {usual:.2f} times is {nights}"
-    return f"The champion {champion.name} {found} (gate.min_lift asks for {least:.0%} of it). {ADVICE}"
 
 
 def _primary(summary: ModelSummary) -> float:

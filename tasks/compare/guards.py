@@ -14,7 +14,7 @@ def broken_guards(
     return [
         *_losses(settings, challenger, incumbent),
         *_slice_losses(settings, challenger, incumbent),
-        *_limits(settings, challenger, churn),
+        *broken_limits(settings, challenger, churn),
     ]
 
 
@@ -43,8 +43,8 @@ def _slice_losses(settings: GateSettings, challenger: ModelSummary, incumbent: M
             yield f"{loss}, and {limit:.0%} is allowed"
 
 
-def _limits(settings: GateSettings, challenger: ModelSummary, churn: float | None) -> Iterator[str]:
-    """Items without a history, changed lists, and the time that its training takes."""
+def broken_limits(settings: GateSettings, challenger: ModelSummary, churn: float | None) -> Iterator[str]:
+    """What needs no champion: items without a history, changed lists, and the time that its training takes."""
     cold, least, most = challenger.figure("all", "cold_share"), settings.min_cold_share, settings.max_cold_share
     if cold is not None and least is not None and cold < least:
         yield f"fills {cold:.1%} of its lists with new items, and {least:.1%} is the least"

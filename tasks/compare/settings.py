@@ -1,5 +1,7 @@
 """What a challenger must show before its lists replace the champion's."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -49,3 +51,22 @@ class GateSettings(BaseModel):
     )
     recent_nights: int = Field(default=7, ge=1, description="How many nights are recent.")
     min_nights: int = Field(default=2, ge=1, description="Recent nights without which its quality is not judged.")
+    on_missing_champion: Literal["refit_last", "best", "stop"] = Field(
+        default="refit_last",
+        description="What is published if the champion cannot be measured: its lists, by its recipe fitted again, and "
+        "where that fails, as best (refit_last); the best model that loses no more than max_drop (best); nothing "
+        "(stop).",
+    )
+    max_drop: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of the champion's NDCG that a model may lose that is published as the champion is missing.",
+    )
+    max_failed: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="A night of which more than this share of the candidates failed is degraded: exit code 5, a "
+        "message.",
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,10 +13,10 @@ from recmodels.metrics.ranking import Metric
 from tasks.compare.churn import churn
 from tasks.compare.decision import ComparisonSummary, Decision, DecisionRecord, Incumbent
 from tasks.compare.gate import against_baseline, by_hand, decide
-from tasks.compare.recent import Recent, recent_figures
+from tasks.compare.recent import Recent, recent_figures, recent_of_all
 from tasks.compare.settings import GateSettings
 from tasks.evaluate.backtests import rows
-from tasks.evaluate.summary import ModelSummary
+from tasks.evaluate.summary import ModelSummary, flaw_of
 from tasks.store.files import Json, place_copy, write_json
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
@@ -24,6 +25,7 @@ from tasks.store.versions import code_of
 from tasks.train.settings import PRIMARY, Candidate
 
 DEFAULT = GateSettings()
+MOST_NAMES = 160  # characters of the names of candidates that failed
 COMPARISON = pa.schema(
     [
         ("run_date", pa.date32()),
@@ -50,6 +52,7 @@ def compare(
     settings: GateSettings = DEFAULT,
     incumbent: Incumbent | None = None,
     baseline: str = "popularity_7d",
+    unfit: Mapping[str, str] | None = None,
 ) -> Manifest:
     """Decide which candidate is published, and write the comparison to `evaluation/` and the history.
 
@@ -63,17 +66,26 @@ def compare(
         settings: what a challenger of the incumbent must show.
         incumbent: what is published now; None before the first export.
         baseline: the candidate that is the popularity of the last week.
+        unfit: the models that could not be fitted on all data, and why.
 
     Raises:
         NightrecError: a required candidate, every candidate, or the forced or pinned one failed.
     """
-    _require(candidates, measured, failed, forced_model, settings.pinned_model)
+    measured, failed = with_figures(measured, failed)
+    unfit = {**(unfit or {}), **_unknown(candidates, incumbent)}
+    _require(candidates, measured, failed, unfit)
+    standing = incumbent.name if incumbent and settings.on_missing_champion == "refit_last" else None
+    _require_chosen(measured, failed, unfit, forced_model, settings.pinned_model, standing)
     summaries = {name: ModelSummary.of(manifest["summary"]) for name, manifest in measured.items()}
     k = next(iter(summaries.values())).k
-    recent = recent_figures(night.store, night.run_date, incumbent, k, settings.recent_nights, baseline)
+    about = (night.store, night.run_date)
+    recent = recent_figures(*about, incumbent, k, settings.recent_nights, baseline)
+    alone = incumbent is not None and (incumbent.name not in measured or incumbent.name in unfit)
+    others = recent_of_all(*about, k, settings.recent_nights, baseline) if alone else {}
 
     def build(out: Path) -> Json:
-        decision = _judge(night, summaries, settings, incumbent, recent, baseline)
+        decision = _judge(night, summaries, settings, incumbent, recent, baseline, failed, unfit, others)
+        decision = _with_warning(decision, settings, failed, len(candidates))
         return _write_comparison(night, summaries, failed, by_hand(decision, settings, forced_model), out)
 
     inputs = outputs(**measured)
@@ -84,6 +96,8 @@ def compare(
         "incumbent": incumbent and incumbent.model_dump(),
         "recent": asdict(recent),
         "baseline": baseline,
+        "unfit": unfit,
+        "others": {name: asdict(one) for name, one in others.items()},
     }
     manifest = logged_stage(
         "compare", night.evaluation, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh
@@ -98,12 +112,26 @@ def per_user(folder: Path) -> Metric | None:
     return pq.read_table(path, columns=[PRIMARY])[PRIMARY].to_numpy() if path.exists() else None
 
 
+def with_figures(
+    measured: Mapping[str, Manifest], failed: Mapping[str, str]
+) -> tuple[dict[str, Manifest], dict[str, str]]:
+    """The candidates that have figures to be compared by, and the others with the reason."""
+    flaws = {name: flaw for name, manifest in measured.items() if (flaw := flaw_of(manifest["summary"]))}
+    return {name: one for name, one in measured.items() if name not in flaws}, {**failed, **flaws}
+
+
+def _unknown(candidates: Mapping[str, Candidate], incumbent: Incumbent | None) -> dict[str, str]:
+    """The champion, where its recipe is none that can be trained."""
+    if incumbent is None or incumbent.name in candidates:
+        return {}
+    return {incumbent.name: f"this installation does not know its recommender {incumbent.recommender or '(none)'}"}
+
+
 def _require(
     candidates: Mapping[str, Candidate],
     measured: Mapping[str, Manifest],
     failed: Mapping[str, str],
-    forced_model: str | None,
-    pinned_model: str | None,
+    unfit: Mapping[str, str],
 ) -> None:
     """Raise NightrecError where a model is missing without which nothing can be published."""
     if missing := [name for name in failed if candidates[name].required]:
@@ -111,11 +139,34 @@ def _require(
         raise NightrecError(f"The required model {missing[0]} failed: {why}. The last export stays as it is.")
     if not measured:
         raise NightrecError(f"No model could be trained: {next(iter(failed.values()), 'none is enabled')}")
+    if all(name in unfit for name in measured):
+        raise NightrecError(f"No model could be fitted on all data: {next(iter(unfit.values()))}")
+
+
+def _require_chosen(
+    measured: Mapping[str, Manifest],
+    failed: Mapping[str, str],
+    unfit: Mapping[str, str],
+    forced_model: str | None,
+    pinned_model: str | None,
+    standing: str | None,
+) -> None:
+    """Raise NightrecError where the model that a person has chosen is missing; `standing` may be fitted unmeasured."""
     by_name = forced_model or pinned_model
-    if by_name and by_name not in measured:
-        how = "chosen to be published" if forced_model else "pinned in gate.pinned_model"
-        reason = failed.get(by_name, "it is not among tonight's models.")
-        raise NightrecError(f"{by_name} was {how}, and there is no such model tonight: {reason}")
+    if by_name is None or by_name in {*measured, standing}.difference(unfit):
+        return
+    how = "chosen to be published" if forced_model else "pinned in gate.pinned_model"
+    reason = unfit.get(by_name) or failed.get(by_name, "it is not among tonight's models.")
+    raise NightrecError(f"{by_name} was {how}, and there is no such model tonight: {reason}")
+
+
+def _with_warning(decision: Decision, settings: GateSettings, failed: Mapping[str, str], total: int) -> Decision:
+    """The decision, with a warning where most candidates failed."""
+    if len(failed) <= settings.max_failed * total:
+        return decision
+    names = shorten(", ".join(failed), MOST_NAMES, placeholder=" …")
+    warning = f"{len(failed)} of {total} candidates failed (gate.max_failed is {settings.max_failed:.0%}): {names}."
+    return decision.model_copy(update={"warnings": [*decision.warnings, warning]})
 
 
 def _judge(
@@ -125,13 +176,18 @@ def _judge(
     incumbent: Incumbent | None,
     recent: Recent,
     baseline: str,
+    failed: Mapping[str, str],
+    unfit: Mapping[str, str],
+    others: Mapping[str, Recent],
 ) -> Decision:
     """What the gate says of tonight's figures."""
     found = {name: per_user(night.metrics(name)) for name in summaries}
     values = {name: value for name, value in found.items() if value is not None}
     k = next(iter(summaries.values())).k
     changed = churn(night, incumbent.export_id, list(values), k) if incumbent and values else {}
-    decision = decide(settings, summaries, values, incumbent, changed, recent, baseline)
+    decision = decide(
+        settings, summaries, values, incumbent, changed, recent, baseline, failed=failed, unfit=unfit, others=others
+    )
     return decision.model_copy(
         update={"baseline": against_baseline(baseline, values, settings), "churn": changed},
     )
@@ -147,20 +203,23 @@ def _write_comparison(
         for row in _rows(summary)
     ]
     pq.write_table(pa.Table.from_pylist(figures, schema=COMPARISON), out / "comparison.parquet")
-    best = summaries[decision.winner]
-    record = DecisionRecord(**dict(decision), metrics=best.metrics, failed=failed)
+    first, best = next(iter(summaries.values())), summaries.get(decision.winner)
+    metrics = best.metrics if best else {}  # none of a champion that is fitted unmeasured
+    record = DecisionRecord(**dict(decision), metrics=metrics, failed=failed)
     write_json(out / "decision.json", record.json_ready())
-    message = f"{decision.winner}, {decision.reason}: {best.metrics[PRIMARY].value:.4f}"
+    message = f"{decision.winner}, {decision.reason}"
+    if best:
+        message += f": {metrics[PRIMARY].value:.4f}"
     if decision.unbeaten:
         message = f"{decision.unbeaten} {message}"
     return ComparisonSummary(
         winner=decision.winner,
         reason=decision.reason,
-        metrics=best.metrics,
+        metrics=metrics,
         failed=failed,
         gate=decision,
-        k=best.k,
-        users=best.users,
+        k=first.k,
+        users=first.users,
         models={name: summary.metrics for name, summary in summaries.items()},
         trained={name: summary.trained for name, summary in summaries.items() if summary.trained},
         reranking={name: summary.reranking for name, summary in summaries.items() if summary.reranking},

@@ -1,5 +1,6 @@
 """What a candidate came to: the types behind the summaries that the stages write as JSON and read from each other."""
 
+from math import isfinite
 from typing import Any, Self
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
 
 from recmodels.metrics.ranking import METRICS
 from tasks.store.files import Json
+from tasks.train.settings import PRIMARY
 
 
 class Stored(BaseModel):
@@ -127,6 +129,15 @@ class Trained(Stored):
     host: str = ""
     device: str = ""
     fit_seconds: float = 0.0
+
+
+def flaw_of(summary: Json) -> str | None:
+    """Why a candidate's figures are nothing to compare it by, as a sentence; None where they are."""
+    metrics = summary.get("metrics", {})
+    value = metrics.get(PRIMARY, {}).get("value")
+    if value is None or not isfinite(value):
+        return "Its NDCG is no number."
+    return "It lists nothing." if metrics.get("coverage", {}).get("value") == 0 else None
 
 
 class ModelSummary(Stored):

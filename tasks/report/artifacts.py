@@ -77,6 +77,8 @@ def gate_text(night: Night, decision: Decision) -> str:
     lines = [f"# The gate, night {night.run_date}", "", first]
     if decision.refused:
         lines += ["", f"**Nothing may be published.** {decision.refused}"]
+    for warning in decision.warnings:
+        lines += ["", f"**{warning}**"]
     if decision.unbeaten:
         lines += ["", f"**{decision.unbeaten}**"]
     if decision.challengers:
@@ -135,17 +137,18 @@ def show_summary(night: Night, record: NightRecord) -> None:
 def markdown(night: Night, record: NightRecord) -> str:
     """The summary of a night."""
     assert record.winner is not None  # a night without one has no summary
-    ndcg, gate = record.models[record.winner][PRIMARY], record.gate
+    ndcg, gate = record.winner_figures.get(PRIMARY), record.gate
     export = record.export_id
     news = f"was published as `{export}`" if export else "would be published (this was a dry run)"
     lines = [
+        *(line for warning in record.warnings for line in (f"**{warning}**", "")),
         *([f"**{gate.unbeaten}**", ""] if gate and gate.unbeaten else []),
         f"# Night {night.run_date}",
         f"**{record.winner}** {news}: {record.reason}.",
         "",
         "| | |",
         "|---|---|",
-        f"| NDCG@{record.k} | {interval(ndcg)} |",
+        f"| NDCG@{record.k} | {interval(ndcg) if ndcg else 'not measured'} |",
         f"| measured on | {record.measured_on} |",
         f"| interactions | {record.interactions:,} read, {record.quarantined:,} quarantined |",
     ]

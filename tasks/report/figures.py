@@ -70,7 +70,7 @@ def figures(night: Night) -> Json:
 
 def news(record: NightRecord, decision: DecisionRecord | None) -> list[str]:
     """What came of the night and why, the most important first: one sentence a paragraph."""
-    lines = [decision.unbeaten] if decision and decision.unbeaten else []
+    lines = [*decision.warnings, *([decision.unbeaten] if decision.unbeaten else [])] if decision else []
     comparison = f"{decision.winner}: {decision.reason}." if decision else ""
     match record.status:
         case NightStatus.PUBLISHED:
@@ -124,7 +124,9 @@ def _models(night: Night, decision: DecisionRecord) -> list[Json]:
         for name, metrics in found.items()
     ]
     rows.sort(key=lambda row: -found[row["model"]].get(PRIMARY, {"value": 0})["value"])
-    return rows + [{"model": name, "failed": reason} for name, reason in decision.failed.items()]
+    return rows + [
+        {"model": name, "winner": name == decision.winner, "failed": reason} for name, reason in decision.failed.items()
+    ]
 
 
 LESS_IS_BETTER = {"gini", "identical_lists", "rmse", "mae"}

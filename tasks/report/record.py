@@ -102,6 +102,16 @@ class NightRecord(Stored):
         return {name: value for name, value in super().json_ready().items() if name in self.model_fields_set}
 
     @property
+    def warnings(self) -> list[str]:
+        """Why the night is no ordinary one, though it may have published: a sentence each."""
+        return self.gate.warnings if self.gate else []
+
+    @property
+    def winner_figures(self) -> Figures:
+        """The winner's figures; none of a champion that was fitted again unmeasured."""
+        return self.models.get(self.winner, {}) if self.winner else {}
+
+    @property
     def sink_failures(self) -> list[str]:
         """Why sinks were not loaded: a sentence each."""
         return [one.failed for one in self.sinks.values() if one.failed]

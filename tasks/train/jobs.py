@@ -34,6 +34,7 @@ class TrainingJob(BaseModel):
     seed: int = Field(default=0, ge=0)
     concurrency: int = Field(default=1, ge=1, description="How many candidates share the machine, this one included.")
     fresh: bool = False
+    attempt: int = Field(default=1, ge=1, description="How often the night has asked for it, this time included.")
     without: list[str] = Field(default=[], description="Members that an ensemble is to leave out, as they failed.")
     code: str = Field(default_factory=code_version, description="The night's own code; a worker's must be the same.")
     lease: str = Field(default="", description="Token of the night that asks; the work ends with it.")

@@ -10,12 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import psutil
 import pyarrow.parquet as pq
 import pytest
 
 from flows.settings.site import NightConfig
+from recmodels.errors import NightrecError
+from tasks.train.jobs import TrainingJob
+from tasks.train.process import run_candidate
 from tests.flows.running import Demo, Ran, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
 from tests.waiting import PATIENCE, until, until_ended
@@ -95,12 +100,15 @@ def test_recs_names_titles_and_reasons(demo: Demo) -> None:
 # A required model that fails
 
 
+EASE = ("--models", "ease", "--force-model", "ease")  # it is the champion of the nights after
+
+
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tuple[Path, Ran]:
     """A store with one published night, and a second night in which a required model runs out of time."""
     folder = tmp_path_factory.mktemp("failed")
     write(folder / "log.csv", log())
-    assert nightrec("run", "--interactions", "log.csv", "--date", str(DAY), "--models", "ease", cwd=folder).code == 0
+    assert nightrec("run", "--interactions", "log.csv", "--date", str(DAY), *EASE, cwd=folder).code == 0
     before = everything(folder / "store" / "exports")
     settings = '[inputs.interactions]\npath = "log.csv"\n[models.popularity]\n[models.ease]\nrequired = true\n'
     write(folder / "nightrec.toml", settings + "timeout_minutes = 1e-09\n")
@@ -124,6 +132,49 @@ def test_status_shows_what_went_wrong(failed: tuple[Path, Ran]) -> None:
     assert shown.code == 0
     assert "failed" in shown.out and "required model" in shown.out
     assert f"{DAY} (latest)" in shown.out
+
+
+# A champion that crashes
+
+
+@pytest.fixture(scope="module")
+def without_champion(failed: tuple[Path, Ran], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    """The night after, whose champion crashes in training, and only there."""
+    folder = shutil.copytree(failed[0], tmp_path_factory.mktemp("without") / "champion", symlinks=True)
+    (folder / "nightrec.toml").unlink()
+
+    def crashing(job: TrainingJob, *about: Any) -> Any:
+        if (job.name, job.split) == ("ease", "train"):
+            raise NightrecError("ease was killed by signal 11.")
+        return run_candidate(job, *about)
+
+    arguments = ("--interactions", "log.csv", "--date", str(DAY + timedelta(days=2)), "--models", "ease")
+    with patch("tasks.train.stage.run_candidate", crashing):
+        return folder, nightrec("run", *arguments, cwd=folder)
+
+
+def test_a_champion_that_crashes_is_published_by_its_recipe_and_with_a_warning(
+    without_champion: tuple[Path, Ran],
+) -> None:
+    folder, ran = without_champion
+    assert ran.code == 5, ran.err
+    warning = "The champion ease could not be measured tonight (ease was killed by signal 11)"
+    assert ran.out.startswith(warning)
+    assert "Winner: ease, not measured, the champion ease could not be measured" in ran.out
+    assert "5 published" in nightrec("--help", cwd=folder).out
+    record = json.loads((folder / "store" / "nights" / str(DAY + timedelta(days=2)) / "night.json").read_text())
+    assert (record["status"], record["winner"], record["gate"]["verdict"]) == ("published", "ease", "unmeasured")
+    assert sorted(line["event"] for line in record["stages"] if line["stage"] == "train ease") == [
+        "failed", "failed", "note",
+    ]  # fmt: skip
+    assert set(pq.read_table(folder / "store" / "exports" / "latest" / "topk")["model"].to_pylist()) == {"ease"}
+
+
+def test_a_night_without_its_champion_does_not_pass_for_a_good_one(without_champion: tuple[Path, Ran]) -> None:
+    folder, _ = without_champion
+    page = (folder / "store" / "reports" / f"{DAY + timedelta(days=2)}.html").read_text()
+    assert '<p class="news unbeaten">The champion ease could not be measured tonight' in page
+    assert "could not be measured" in re.sub(r"[│\s]+", " ", nightrec("status", cwd=folder).out)
 
 
 # A night that is killed

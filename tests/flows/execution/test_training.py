@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from flows.execution.results import Results
-from flows.execution.training import jobs_for, refit, train_all
+from flows.execution.training import indispensable, jobs_for, refit, train_all
 from flows.settings.site import NightConfig
+from recmodels.errors import NightrecError
+from tasks.compare.decision import Incumbent
+from tasks.errors import GateRefused
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.train.jobs import TrainingJob
@@ -22,10 +25,10 @@ CANDIDATES = {
 
 
 class Recorder:
-    """An executor that trains nothing: one candidate fails, the others leave their names."""
+    """An executor that trains nothing: one candidate fails, as often as it is said, the others leave their names."""
 
-    def __init__(self, failing: str) -> None:
-        self.failing = failing
+    def __init__(self, failing: str, times: int = 99) -> None:
+        self.failing, self.times = failing, times
         self.started: list[list[TrainingJob]] = []
         self.refitted: list[TrainingJob] = []
 
@@ -33,13 +36,36 @@ class Recorder:
         self.started.append(list(jobs))
 
     def wait(self) -> Results:
-        names = [job.name for job in self.started[-1]]
-        measured: dict[str, Manifest] = {name: {"stage": name} for name in names if name != self.failing}  # type: ignore[typeddict-item]
-        return Results(measured, {name: "no memory" for name in names if name == self.failing})
+        results = Results()
+        for job in self.started[-1]:
+            if self.fails(job):
+                results.failed[job.name] = "no memory"
+            else:
+                results.measured[job.name] = measured(0.3)
+        return results
 
     def refit(self, job: TrainingJob) -> Manifest:
         self.refitted.append(job)
+        if self.fails(job):
+            raise NightrecError("no memory")
         return {"stage": job.name}  # type: ignore[typeddict-item]
+
+    def fails(self, job: TrainingJob) -> bool:
+        if job.name != self.failing or self.times == 0:
+            return False
+        self.times -= 1
+        return True
+
+
+def measured(ndcg: float) -> Manifest:
+    return {"summary": {"metrics": {"ndcg": {"value": ndcg}}}}  # type: ignore[typeddict-item]
+
+
+def compared(winner: str, verdict: str = "stays", refused: str | None = None) -> Manifest:
+    """The manifest of a comparison that ended like this."""
+    gate = {"winner": winner, "reason": "best", "verdict": verdict, "refused": refused}
+    figures = {"metrics": {}, "failed": {}, "k": 10, "users": 4, "models": {}}
+    return {"summary": {"winner": winner, "reason": "best", "gate": gate} | figures}  # type: ignore[typeddict-item]
 
 
 @pytest.fixture
@@ -64,6 +90,71 @@ def test_ensembles_come_last_and_go_without_what_failed(jobs: list[TrainingJob])
     assert executor.started[1][0].without == ["item_knn"]
     assert (list(results.measured), results.failed) == (["popularity", "both"], {"item_knn": "no memory"})
 
-    refit(executor, run, "both")
+    comparison = compared("both")
+    assert refit(executor, run, comparison, judge=compared)[0] is comparison
     (job,) = executor.refitted
     assert (job.name, job.split, job.concurrency, job.without) == ("both", "full", 1, ["item_knn"])
+
+
+def test_what_the_night_needs_is_tried_once_more_with_the_machine_to_itself(jobs: list[TrainingJob]) -> None:
+    executor = Recorder(failing="popularity", times=1)
+    _, results = train_all(executor, jobs, needed={"popularity"})
+    assert [[job.name for job in started] for started in executor.started] == [
+        ["popularity", "item_knn"], ["popularity"], ["both"],
+    ]  # fmt: skip
+    (second,) = executor.started[1]
+    assert (second.attempt, second.concurrency) == (2, 1)
+    assert executor.started[2][0].without == []
+    assert (list(results.measured), results.failed) == (["popularity", "item_knn", "both"], {})
+
+
+def test_figures_that_are_no_numbers_are_made_again(jobs: list[TrainingJob]) -> None:
+    figures = iter([float("nan"), 0.2])
+
+    class Flawed(Recorder):
+        def wait(self) -> Results:
+            return Results({job.name: measured(next(figures)) for job in self.started[-1]})
+
+    executor = Flawed(failing="")
+    _, results = train_all(executor, [jobs[1].model_copy(update={"fresh": False})], needed={"popularity"})
+    assert executor.started[1][0].fresh
+    assert results == Results({"popularity": measured(0.2)})
+
+
+def test_what_the_night_can_do_without_is_not_tried_again(jobs: list[TrainingJob]) -> None:
+    executor = Recorder(failing="item_knn")
+    train_all(executor, jobs, needed={"popularity"})
+    assert len(executor.started) == 2
+
+
+def test_a_night_needs_its_champion_and_what_is_required_or_chosen() -> None:
+    candidates = {"a": Candidate(required=True), "b": Candidate(), "c": Candidate(), "d": Candidate()}
+    champion = Incumbent(name="b", published_as="b", export_id="x", recommender="als", params={})
+    assert indispensable(candidates, champion, (None, "c")) == {"a", "b", "c"}
+    assert indispensable(candidates, None, (None, "gone")) == {"a"}
+
+
+def test_a_winner_that_cannot_be_fitted_is_tried_twice_and_then_another_is_named(jobs: list[TrainingJob]) -> None:
+    executor, asked = Recorder(failing="item_knn"), []
+
+    def judge(unfit: dict[str, str]) -> Manifest:
+        asked.append(dict(unfit))
+        return compared("popularity")
+
+    comparison, fitted = refit(executor, jobs, compared("item_knn"), judge)
+    assert [(job.name, job.attempt) for job in executor.refitted] == [
+        ("item_knn", 1), ("item_knn", 2), ("popularity", 1),
+    ]  # fmt: skip
+    assert asked == [{"item_knn": "no memory"}]
+    assert (comparison["summary"]["winner"], fitted["stage"]) == ("popularity", "popularity")
+
+
+def test_nothing_is_fitted_that_the_gate_refuses_and_nothing_instead_of_what_a_person_chose(
+    jobs: list[TrainingJob],
+) -> None:
+    executor = Recorder(failing="item_knn")
+    with pytest.raises(GateRefused, match="nobody is as good"):
+        refit(executor, jobs, compared("item_knn"), lambda unfit: compared("popularity", refused="nobody is as good"))
+    assert [job.name for job in executor.refitted] == ["item_knn", "item_knn"]
+    with pytest.raises(NightrecError, match="no memory"):
+        refit(executor, jobs, compared("item_knn", "pinned"), lambda unfit: compared("popularity"))

@@ -46,3 +46,24 @@ def test_the_popularity_of_the_week_always_competes_once(tmp_path: Path) -> None
     assert candidates[name].parameters == {"days": 7}
     mine = {"week": Candidate(recommender="popularity", parameters={"days": 7})}
     assert field(mine, Store(tmp_path), TONIGHT)[::2] == (mine, "week")
+
+
+def test_a_recipe_that_cannot_be_trained_here_leaves_the_champion_among_nobodys_names(tmp_path: Path) -> None:
+    exported(Store(tmp_path), "2026-03-30", "als", "shop.models:Gone", {})
+    candidates, incumbent, _ = field({"als": Candidate()}, Store(tmp_path), TONIGHT)
+    assert incumbent is not None
+    assert (incumbent.name, incumbent.published_as) == ("als_standing", "als")
+    assert list(candidates) == ["als", "popularity_7d"]
+
+
+def test_an_export_without_its_manifest_still_has_a_champion(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write_json(store.pointer, {"export_id": "2026-03-30", "run_date": "2026-03-30"})
+    night = store.night(date(2026, 3, 30))
+    recipe = {"recommender": "ease", "params": {"regularization": 9.0}, "seed": 0}
+    write_json(night.champion / "manifest.json", {"parameters": recipe})
+    write_json(night.evaluation / "decision.json", {"winner": "mine"})
+    candidates, incumbent, _ = field({"als": Candidate()}, store, TONIGHT)
+    assert incumbent is not None
+    assert (incumbent.name, incumbent.export_id) == ("mine", "2026-03-30")
+    assert candidates["mine"] == Candidate(recommender="ease", parameters={"regularization": 9.0})

@@ -93,13 +93,6 @@ def test_a_forced_and_a_pinned_champion_are_marked_as_such() -> None:
     assert pinned.reason.startswith("pinned in the configuration; ")
 
 
-def test_a_champion_that_failed_tonight_is_said_to() -> None:
-    values = {"ease": CHAMPION}
-    decision = decide(GateSettings(), {"ease": summary(CHAMPION)}, values, INCUMBENT, {})
-    assert (decision.winner, decision.verdict) == ("ease", "champion failed")
-    assert "the champion als could not be measured tonight" in decision.reason
-
-
 def test_it_is_said_when_nothing_beats_the_popularity_of_the_week() -> None:
     values = {"popularity_7d": CHAMPION, "ease": CHAMPION - 0.01 + NOISE}
     baseline = against_baseline("popularity_7d", values, GateSettings())

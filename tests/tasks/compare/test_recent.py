@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.compare.recent import Recent, recent_figures
+from tasks.compare.recent import Recent, recent_figures, recent_of_all
 from tasks.compare.stage import COMPARISON
 from tasks.store.files import write_json
 from tasks.store.paths import Store
@@ -33,3 +33,6 @@ def test_recent_figures_come_from_the_history_before_tonight_without_refused_nig
     assert recent_figures(store, TONIGHT, INCUMBENT, 10, 1, "week").quality == (0.4,)
     assert recent_figures(store, TONIGHT, INCUMBENT, 20, 7, "week") == Recent()
     assert recent_figures(store, TONIGHT, None, 10, 7, "week") == Recent()
+    (store.history(TONIGHT).parent / ".tmp-2026-03-30.parquet").touch()  # of a night whose disk was full
+    everybody = recent_of_all(store, TONIGHT, 10, 7, "week")
+    assert everybody == {"als": found, "week": Recent((0.2, 0.2), (1.0, 1.0))}

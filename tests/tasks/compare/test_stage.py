@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import NightrecError
+from tasks.compare.decision import Incumbent
+from tasks.compare.settings import GateSettings
 from tasks.compare.stage import compare
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Store
@@ -46,6 +48,57 @@ def test_the_comparison_is_kept_with_the_night_and_in_the_history(tmp_path: Path
 def test_without_a_required_model_there_is_no_winner(tmp_path: Path) -> None:
     with pytest.raises(NightrecError, match=r"required model c failed: out of memory\. The last export stays"):
         compared(tmp_path, {"a": 0.1}, {"c": "out of memory."}, c=True)
+
+
+def test_figures_that_are_no_numbers_and_lists_of_nothing_count_as_failed(tmp_path: Path) -> None:
+    empty = manifest(0.0)
+    empty["summary"]["metrics"]["coverage"]["value"] = 0
+    night = Store(tmp_path).night(RUN_DATE)
+    measured = {"a": manifest(float("nan")), "b": manifest(0.2), "c": empty}
+    summary = compare.fn(night, {name: Candidate() for name in measured}, measured, {})["summary"]
+    assert summary["winner"] == "b"
+    assert summary["failed"] == {"a": "Its NDCG is no number.", "c": "It lists nothing."}
+
+
+@pytest.mark.parametrize(("failing", "warns"), [(1, False), (2, True)])
+def test_a_night_of_which_most_candidates_failed_is_warned_of(tmp_path: Path, failing: int, warns: bool) -> None:
+    failed = {f"c{n}": "out of memory" for n in range(failing)}
+    warnings = compared(tmp_path, {"a": 0.1}, failed)["summary"]["gate"]["warnings"]
+    assert warnings == (["2 of 3 candidates failed (gate.max_failed is 50%): c0, c1."] if warns else [])
+
+
+STANDING = Incumbent(name="als", published_as="als", export_id="2026-03-30", recommender="als", params={})
+
+
+def without_champion(tmp_path: Path, known: bool = True, **rules: Any) -> Json:
+    """The summary of a night whose champion failed."""
+    candidates = {"a": Candidate()} | ({"als": Candidate()} if known else {})
+    failed = {"als": "als was stopped."} if known else {}
+    settings = GateSettings.model_validate(rules)
+    night = Store(tmp_path).night(RUN_DATE)
+    measured = {"a": manifest(0.1)}
+    return compare.fn(night, candidates, measured, failed, settings=settings, incumbent=STANDING)["summary"]
+
+
+def test_a_champion_that_is_fitted_unmeasured_has_no_figures(tmp_path: Path) -> None:
+    summary = without_champion(tmp_path, max_failed=0.4)
+    assert (summary["winner"], summary["metrics"], summary["k"], summary["users"]) == ("als", {}, 10, 4)
+    assert [text.split(" (")[0] for text in summary["gate"]["warnings"]] == [
+        "The champion als could not be measured tonight",
+        "1 of 2 candidates failed",
+    ]
+    pinned = without_champion(tmp_path, pinned_model="als")
+    assert (pinned["winner"], pinned["gate"]["verdict"]) == ("als", "pinned")
+
+
+def test_a_pinned_champion_that_may_not_be_fitted_unmeasured_is_missed(tmp_path: Path) -> None:
+    with pytest.raises(NightrecError, match=r"als was pinned .* no such model tonight: als was stopped"):
+        without_champion(tmp_path, pinned_model="als", on_missing_champion="stop")
+
+
+def test_a_champion_that_this_installation_cannot_train_is_no_reason_for_a_first_night(tmp_path: Path) -> None:
+    refused = without_champion(tmp_path, known=False)["gate"]["refused"]
+    assert "this installation does not know its recommender als" in refused
 
 
 def test_without_any_model_there_is_no_winner(tmp_path: Path) -> None:
