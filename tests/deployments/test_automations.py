@@ -20,6 +20,7 @@ from prefect.utilities.callables import parameter_schema
 
 from deployments.automations import FLOWS, ensure, mine
 from flows import signals
+from flows.nightly import DEGRADED
 from recmodels.errors import NightrecError
 from tests.deployments.live import Site
 from tests.waiting import until
@@ -141,6 +142,7 @@ def test_creating_them_again_changes_nothing(watched: Watched) -> None:
     assert sorted(name.removeprefix("nightrec shop: ") for name in before) == [
         "cancelled zombies",
         "crashed",
+        "degraded",
         "failed",
         "late",
         "no workers in cpu",
@@ -176,6 +178,11 @@ def test_the_other_runs_that_people_wait_for_are_watched_too(watched: Watched, f
 def test_a_night_that_takes_too_long_has_failed(watched: Watched) -> None:
     run = watched.start("nightly", Running(), Failed(name="TimedOut", message="It took too long."))
     assert watched.message(flow_run_id=str(run)).parameters["signal"] == "failed"
+
+
+def test_a_night_that_is_no_good_one_is_told_though_it_completed(watched: Watched) -> None:
+    run = watched.start("nightly", Running(), Completed(name=DEGRADED, message="The champion crashed."))
+    assert watched.message(flow_run_id=str(run)).parameters["signal"] == "degraded"
 
 
 def test_a_run_without_heartbeats_becomes_crashed_and_the_others_go_on(watched: Watched, slow: dict[str, UUID]) -> None:
@@ -221,8 +228,8 @@ def test_what_a_site_no_longer_needs_is_deleted_and_other_sites_are_left_alone(w
     ensure("shop-2", POOLS)
     ensure(SITE, ["cpu"], late=SHORT, silence=SHORT)
     assert "nightrec shop: no workers in gpu" not in there(watched)
-    assert len(there(watched)) == 6
-    assert len(mine(watched.client, "shop-2")) == 7
+    assert len(there(watched)) == 7
+    assert len(mine(watched.client, "shop-2")) == 8
 
 
 def test_the_export_that_is_due_is_that_of_the_last_scheduled_night(
