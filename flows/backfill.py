@@ -16,6 +16,7 @@ from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from tasks.ingest.demo import demo_site
+from tasks.publish.old_nights import retain_nights
 from tasks.report.record import NightRecord
 from tasks.store.events import log_event
 from tasks.store.files import Json, read_json
@@ -80,6 +81,7 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings 
         if isinstance(record, Exception):
             failed[str(run_date)] = str(record)
         outcome[str(run_date)] = "failed" if isinstance(record, Exception) else how_it_ended(record)
+    retain_nights(store, config.retention, options.last)
     if failed:
         reasons = "; ".join(f"{run_date}: {reason}" for run_date, reason in sorted(failed.items()))
         raise NightrecError(f"{len(failed)} of {len(to_do)} nights failed. {reasons}")

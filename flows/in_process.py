@@ -6,6 +6,7 @@ from datetime import date
 
 from flows.operate.server import embedded_server
 from flows.settings.site import NightConfig
+from tasks.publish.old_nights import retain_nights
 from tasks.store.files import Json
 from tasks.store.locking import held
 from tasks.store.paths import Store
@@ -26,7 +27,9 @@ def run_in_process(
         if fresh or not store.night(run_date).valid.exists():
             warm_up("great_expectations")
         ready()
-        return night(config, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model, lease=lease)
+        record = night(config, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model, lease=lease)
+        retain_nights(store, config.retention, run_date)
+    return record
 
 
 def warm_up(module: str) -> None:

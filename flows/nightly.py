@@ -23,6 +23,7 @@ from tasks.ingest.reading.files import input_fingerprint
 from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
 from tasks.prepare.stage import prepare
+from tasks.publish.old_nights import retain_nights
 from tasks.report.mlflow import mlflow_run
 from tasks.report.record import NightRecord
 from tasks.report.stage import recorded, report
@@ -70,6 +71,7 @@ def nightly(options: NightOptions = ORDINARY) -> "Json | State[None]":
             workers=config.workers,
             lease=lease,
         )
+        retain_nights(Store(config.store.absolute()), config.retention, run_date)
     warnings = NightRecord.of(record).warnings
     return Completed(name=DEGRADED, message=" ".join(warnings)) if warnings else record
 

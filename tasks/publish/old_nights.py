@@ -1,26 +1,28 @@
 """The working files of old nights: they go, since a night that is run again makes them anew; what was found stays."""
 
 import shutil
+from contextlib import suppress
+from datetime import date
 
 from tasks.publish.settings import RetentionSettings
 from tasks.store.events import log_event
 from tasks.store.paths import Night, Store
 
 
-def retain_nights(store: Store, settings: RetentionSettings) -> list[str]:
-    """Remove the working files of all but the newest nights, and return the dates of those that had some.
+def retain_nights(store: Store, settings: RetentionSettings, tonight: date) -> list[str]:
+    """Remove the working files of all but the newest nights and tonight's, and return the dates of those that had some.
 
-    A night keeps its record, its comparison and the decision; exports, history and reports are not in its folder.
-    Whatever else is in there was put there by somebody, and stays.
+    The caller holds the store, and no night is running in it. A night keeps its record, its comparison and the
+    decision; exports, history and reports are not in its folder. Whatever else is in there was put there by somebody,
+    and stays.
     """
     if settings.nights is None:
         return []
-    old = [night for night in store.all_nights()[: -settings.nights] if any(_remove(night))]
-    dates = [str(night.run_date) for night in old]
+    old = store.all_nights()[: -settings.nights]
+    dates = [str(night.run_date) for night in old if night.run_date != tonight and _remove(night)]
     if dates:
-        log_event(
-            "nights", "note", f"the working files of {len(dates)} old nights were removed: {', '.join(dates[:3])}"
-        )
+        text = f"the working files of {len(dates)} old nights were removed: {dates[0]} to {dates[-1]}"
+        log_event("nights", "note", text)
     return dates
 
 
@@ -29,7 +31,8 @@ def _remove(night: Night) -> list[str]:
     gone = []
     for folder in night.working_folders:
         if folder.is_dir() and not folder.is_symlink():
-            (folder / "manifest.json").unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            gone.append(folder.name)
+            with suppress(OSError):  # what cannot be removed tonight may be tomorrow
+                (folder / "manifest.json").unlink(missing_ok=True)
+                shutil.rmtree(folder)
+                gone.append(folder.name)
     return gone

@@ -20,6 +20,7 @@ from unittest.mock import patch
 from flows import nightly
 from flows.settings.site import NightConfig, load
 from recmodels.candidate import main as candidate
+from tasks.publish.old_nights import retain_nights
 from tasks.store.files import Json
 from tasks.store.locking import held
 from tasks.store.paths import Store
@@ -59,6 +60,7 @@ def night(config: NightConfig, run_date: date = DAY, fresh: bool = False) -> Jso
     store = Store(config.store.absolute())
     with without_prefect(), held(store) as lease:
         record: Json = nightly.night.fn(config, run_date, fresh=fresh, lease=lease)
+        retain_nights(store, config.retention, run_date)
     return record
 
 

@@ -8,7 +8,7 @@ from tasks.publish.settings import RetentionSettings
 from tasks.store.paths import Night, Store
 from tests.flows.sites import write
 
-FIRST = date(2024, 3, 1)
+FIRST, LAST = date(2024, 3, 1), date(2024, 3, 5)
 
 
 @pytest.fixture
@@ -25,16 +25,22 @@ def nights(tmp_path: Path) -> list[Night]:
 
 def test_the_working_files_of_old_nights_go_and_what_was_found_stays(nights: list[Night]) -> None:
     store = nights[0].store
-    assert retain_nights(store, RetentionSettings(nights=2)) == ["2024-03-01", "2024-03-02", "2024-03-03"]
+    assert retain_nights(store, RetentionSettings(nights=2), LAST) == ["2024-03-01", "2024-03-02", "2024-03-03"]
     for night in nights[:3]:
         there = {str(path.relative_to(night.folder)) for path in night.folder.rglob("*") if path.is_file()}
         assert there == {"night.json", "evaluation/decision.json", "notes-of-anna.txt"}
     for night in nights[3:]:
         assert (night.raw / "interactions.parquet").exists() and night.model("als").exists()
-    assert retain_nights(store, RetentionSettings(nights=2)) == []
+    assert retain_nights(store, RetentionSettings(nights=2), LAST) == []
 
 
 def test_all_nights_are_kept_where_that_is_asked_for(nights: list[Night]) -> None:
-    assert retain_nights(nights[0].store, RetentionSettings(nights=None)) == []
-    assert retain_nights(nights[0].store, RetentionSettings()) == []  # 30 are, by default
+    assert retain_nights(nights[0].store, RetentionSettings(nights=None), LAST) == []
+    assert retain_nights(nights[0].store, RetentionSettings(), LAST) == []  # 30 are, by default
     assert all(night.raw.exists() for night in nights)
+
+
+def test_a_night_that_was_made_up_for_keeps_its_files_while_it_is_tonights(nights: list[Night]) -> None:
+    gone = retain_nights(nights[0].store, RetentionSettings(nights=1), FIRST)
+    assert gone == ["2024-03-02", "2024-03-03", "2024-03-04"]
+    assert nights[0].raw.exists()
