@@ -4,6 +4,8 @@ Messages of a night may quote an id that was refused. The file of a server on th
 changes no logs; the id does not stay in its free pages.
 """
 
+import base64
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place
-from tasks.forgetting.texts import is_text, redact
+from tasks.forgetting.tables import replaced
 
 WAIT = 30.0  # seconds for a server that is writing
 
@@ -41,15 +43,25 @@ def forget_in_prefect(home: Path, database: Path | None, person: Person) -> Plac
 
 
 def _result(path: Path, person: Person, place: Place) -> None:
-    """A stored result, which is JSON; an older one may be packed, and goes as a whole."""
+    """A stored result is JSON; one that is packed cannot be changed, as nothing of it is to be executed."""
     try:
-        if is_text(path.with_suffix(path.suffix or ".json")) and person.in_text(
-            path.read_bytes().decode("utf-8", "replace")
-        ):
-            redact(path, person)
+        text = path.read_bytes().decode("utf-8", "replace")
+        if person.in_text(text):
+            with replaced(path) as temporary:
+                temporary.write_text(person.without(text), encoding="utf-8")
             place.texts += 1
+        elif person.in_text(_packed(text)):
+            place.failures.append(f"{path} is a packed result that names the user: delete it")
     except OSError as error:
         place.failures.append(f"{path} cannot be changed ({error.strerror})")
+
+
+def _packed(text: str) -> str:
+    """What a result holds in base64, as text."""
+    try:
+        return base64.b64decode(json.loads(text)["result"]).decode("utf-8", "replace")
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _redact(connection: sqlite3.Connection, person: Person) -> int:

@@ -42,20 +42,28 @@ LOG = [
 USERS = pa.table({"user_id": [7, 8], "opted_out": [False, True]})
 
 
-def prepare_night(root: Path, run_date: date = RUN_DATE) -> Night:
-    """A night up to its refitted champion: a copy, as all are the same."""
+def prepare_night(root: Path, run_date: date = RUN_DATE, names: tuple[str, ...] = ()) -> Night:
+    """A night up to its refitted champion: a copy, as all are the same.
+
+    `names`: the ids of its first users, as texts; without them they are numbers.
+    """
     night = Store(root).night(run_date)
-    shutil.copytree(_prepared().folder, night.folder, dirs_exist_ok=True)
+    shutil.copytree(_prepared(names).folder, night.folder, dirs_exist_ok=True)
     return night
 
 
 @cache
-def _prepared() -> Night:
+def _prepared(names: tuple[str, ...]) -> Night:
     """The night that is copied."""
     root = tempfile.mkdtemp(prefix="nightrec-night-")
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     night = Store(Path(root)).night(RUN_DATE)
-    write_valid_tables(night.valid, interactions=events(LOG), items=CATALOGUE, users=USERS)
+    log, users = LOG, USERS
+    if names:
+        known = dict(enumerate(names))
+        log = [(known.get(user, f"user {user}"), *rest) for user, *rest in LOG]
+        users = USERS.set_column(0, "user_id", pa.array([f"user {user}" for user in USERS["user_id"].to_pylist()]))
+    write_valid_tables(night.valid, interactions=events(log), items=CATALOGUE, users=users)
     for folder in (night.prepared, night.features / "train", night.features / "full"):
         folder.mkdir(parents=True)
     write_prepared(night.valid, PrepareSettings(holdout="last"), CUTOFF, night.prepared)
