@@ -11,7 +11,7 @@ from flows.settings.checks import check_forced_model, check_installed
 from flows.settings.site import NightConfig, load
 from recmodels.errors import ConfigError, NightrecError
 from tasks.ingest.reading.files import check_inputs
-from tasks.store.files import TEMPORARY, Json, sha256
+from tasks.store.files import TEMPORARY, Json, private_folder, sha256
 from tasks.store.paths import Store
 
 if TYPE_CHECKING:
@@ -154,7 +154,8 @@ def _path_of(table: Table | None, name: str, store: Store) -> str | None:
     import pyarrow.parquet as pq
 
     path = store.input(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(store.root)
+    private_folder(path.parent)
     written = path.with_name(f"{TEMPORARY}{path.name}")
     try:
         arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)

@@ -21,6 +21,7 @@ from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from tasks.report import notify as channels
 from tasks.store.events import log_event
+from tasks.store.exports import pointer_of
 from tasks.store.files import read_json
 from tasks.store.lease import STALE, age
 from tasks.store.paths import Store
@@ -88,7 +89,7 @@ def check_export(run_date: date | None = None) -> str:
     config = deployed()
     run_date = run_date or due_night(config)
     store = Store(config.store.absolute())
-    latest = read_json(store.pointer)
+    latest = pointer_of(store)
     if latest is not None and latest["run_date"] >= str(run_date):
         return f"{latest['export_id']} was published at {latest['published_at']}."
     current = f"readers have that of {latest['run_date']}" if latest else "nothing has been published yet"
@@ -127,12 +128,13 @@ def so_far(store: Store, run_date: date) -> str:
     record = read_json(store.night(run_date).summary)
     if record is None:
         return "its night has not started, so see that the pool cpu has a worker."
-    if record["status"] == "running":
+    status = record.get("status")
+    if status == "running":
         verb = "is running" if at_work(store) else "died at work, having run"
-        return f"its night {verb} since {record['started_at']}."
-    if record["status"] == "compared":
+        return f"its night {verb} since {record.get('started_at')}."
+    if status == "compared":
         return "its night was a dry run."
-    verb = "was interrupted" if record["status"] == "interrupted" else record["status"]
+    verb = "was interrupted" if status == "interrupted" else status or "has left no readable record"
     return f"its night {verb}: {record.get('reason', '')}"
 
 

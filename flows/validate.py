@@ -11,6 +11,7 @@ from tasks.ingest.demo import demo_site
 from tasks.ingest.stage import ingest
 from tasks.store.accounts import balance
 from tasks.store.files import Json
+from tasks.store.leftovers import sweep_night
 from tasks.store.locking import held
 from tasks.store.paths import Night, Store
 from tasks.store.summaries import RawSummary
@@ -31,7 +32,7 @@ def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
     night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
     with held(night.store):
-        night.sweep()
+        sweep_night(night)
         inputs = config.tables() or demo_site(night, config.demo.model_dump())
         raw = ingest(night, inputs, cutoff, fresh, config.validation.earliest)
         read = {

@@ -16,6 +16,7 @@ from rich.table import Table
 from tasks.evaluate.summary import Figure
 from tasks.report.record import NightRecord, NightStatus, best_first
 from tasks.store.accounts import misfits, unused
+from tasks.store.records import Pointer
 from tasks.train.settings import PRIMARY
 
 MARKS = {"done": "[green]✓[/]", "skipped": "[dim]·[/]", "failed": "[red]✗[/]", "note": "[yellow]![/]"}
@@ -88,7 +89,7 @@ def comparison(record: NightRecord) -> Table:
     return table
 
 
-def nights(records: list[NightRecord], pointer: dict[str, Any] | None) -> Table:
+def nights(records: list[NightRecord], pointer: Pointer | None) -> Table:
     """The last nights, newest last; the one that readers are pointed to is marked."""
     table = Table(title="Nights", title_justify="left")
     for heading in ("night", "status", "winner", "gate", "NDCG", "users", "rows", "seconds", "what went wrong"):

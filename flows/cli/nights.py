@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from flows.cli.options import Day, store_option, the_store
-from recmodels.errors import ConfigError
-from tasks.store.files import read_json
+from recmodels.errors import ConfigError, NightrecError
 from tasks.store.paths import Store
 
 
@@ -21,15 +20,20 @@ def status(store: Path | None, last: int) -> None:
     found = folder.last_nights(last)
     from flows.cli.console import console, effect_of_rules, nights
     from tasks.report.record import NightRecord, NightStatus
+    from tasks.store.exports import pointer_of
     from tasks.store.locking import in_use
 
-    records = [record for night in found if (record := NightRecord.of_night(night))]
-
+    records = []
+    for night in found:
+        try:
+            records += [record] if (record := NightRecord.of_night(night)) else []
+        except NightrecError as error:  # one damaged record hides none of the others
+            click.echo(f"{error} Run the night again to have its record.", err=True)
     if not in_use(folder):  # what still says that it is running was killed
         for record in records:
             if record.status is NightStatus.RUNNING:
                 record.status = NightStatus.INTERRUPTED
-    console.print(nights(records, read_json(folder.pointer)))
+    console.print(nights(records, pointer_of(folder)))
     if (effect := effect_of_rules(records)) is not None:
         console.print(effect)
 

@@ -11,9 +11,11 @@ from typing import Any
 from recmodels.errors import ConfigError
 from recmodels.registry import create, is_registered
 from tasks.compare.decision import Incumbent
-from tasks.store.exports import export_number
+from tasks.store.exports import current, manifest_of
 from tasks.store.files import Json, read_json
+from tasks.store.ids import age_order
 from tasks.store.paths import Store
+from tasks.store.records import Pointer
 from tasks.train.settings import Candidate
 
 WEEK = 7  # days; the popularity of the last week always competes
@@ -22,19 +24,18 @@ WEEK = 7  # days; the popularity of the last week always competes
 def last_export(store: Store, run_date: date) -> Json | None:
     """The manifest of what readers were given before the night: the current export, or the newest of earlier nights.
 
-    Of a current export whose manifest is gone, what its night says of it.
+    Of a current export whose manifest is gone or damaged, what its night says of it.
     """
-    pointer = read_json(store.pointer)
-    current = pointer if pointer and pointer["run_date"] < str(run_date) else None
-    if current and (manifest := read_json(store.export_manifest(current["export_id"]))):
+    pointer = current(store)
+    shown = pointer if pointer and pointer["run_date"] < str(run_date) else None
+    if shown and (manifest := manifest_of(store, shown["export_id"])):
         return manifest
-    found = [read_json(path) for path in store.export_manifest("x").parent.glob("*.json")]
-    earlier = [manifest for manifest in found if manifest and manifest["run_date"] < str(run_date)]
-    newest = max(earlier, key=lambda one: (one["run_date"], export_number(one["export_id"])), default=None)
-    return newest or (_by_its_night(store, current) if current else None)
+    earlier = [name for name in store.export_ids() if age_order(name)[0] < str(run_date)]
+    newest = next((manifest for name in reversed(earlier) if (manifest := manifest_of(store, name))), None)
+    return newest or (_by_its_night(store, shown) if shown else None)
 
 
-def _by_its_night(store: Store, pointer: Json) -> Json:
+def _by_its_night(store: Store, pointer: Pointer) -> Json:
     """What the folder of a night says of the export that it has left."""
     night = store.night(date.fromisoformat(pointer["run_date"]))
     recipe = (read_json(night.champion / "manifest.json") or {}).get("parameters") or {}

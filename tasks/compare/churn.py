@@ -12,16 +12,24 @@ from recmodels.data import layout
 from recmodels.data.arrays import Ints
 from recmodels.metrics.ranking import matched
 from tasks.lists.reader import read_lists
+from tasks.store.events import log_event
+from tasks.store.exports import manifest_of
+from tasks.store.manifests import damage
 from tasks.store.paths import Night
 
 
 def churn(night: Night, export_id: str, models: list[str], k: int) -> dict[str, float]:
     """For each model, the share of the first k places of the measured users that the export's first k did not have.
 
-    Users without a list in that export are left out; empty where there is none, or the export is gone.
+    Users without a list in that export are left out; empty where there is none, or the export is gone or damaged.
     """
     folder = night.store.export(export_id) / "topk"
-    if not folder.is_dir():
+    manifest = manifest_of(night.store, export_id)
+    lists = [file for file in manifest["files"] if file["path"].startswith("topk/")] if manifest else []
+    if not lists or not folder.is_dir():
+        return {}
+    if damaged := damage(folder.parent, lists):
+        log_event("compare", "note", f"{damaged}: how much of the lists is new is not measured")
         return {}
     holdout = pq.read_table(night.prepared / layout.HOLDOUT, columns=["user_index"])
     users = np.unique(holdout["user_index"].to_numpy())

@@ -6,11 +6,11 @@ from datetime import date
 from itertools import islice
 from statistics import median
 
-import pyarrow.parquet as pq
-
 from tasks.compare.decision import Incumbent, RecentMedians
 from tasks.store.files import read_json
-from tasks.store.paths import Store
+from tasks.store.history import figures_of
+from tasks.store.manifests import whole
+from tasks.store.paths import Night, Store
 from tasks.train.settings import PRIMARY
 
 COVERAGE = "coverage"
@@ -58,13 +58,11 @@ def recent_of_all(store: Store, run_date: date, k: int, nights: int, baseline: s
 
 def _nights(store: Store, run_date: date, k: int) -> Iterator[Figures]:
     """The figures over all users of the nights before one, newest first. Those that the gate refused are no measure."""
-    days = {}
-    for path in store.history(run_date).parent.glob("????-??-??.parquet"):
-        days[date.fromisoformat(path.stem)] = path
-    for day in sorted((day for day in days if day < run_date), reverse=True):
-        if (read_json(store.night(day).evaluation / "decision.json") or {}).get("refused"):
+    for day in reversed(store.histories()):
+        if day >= run_date or not _counts(store.night(day)):
             continue
-        rows = pq.read_table(days[day], columns=["model", "metric", "k", "slice", "value"]).to_pylist()
+        table = figures_of(store, day, ["model", "metric", "k", "slice", "value"])
+        rows = [] if table is None else table.to_pylist()
         yield {
             (row["model"], row["metric"]): row["value"]
             for row in rows
@@ -88,3 +86,12 @@ def _together(nights: list[Recent]) -> Recent:
         tuple(value for night in nights for value in night.lift),
         tuple(value for night in nights for value in night.coverage),
     )
+
+
+def _counts(night: Night) -> bool:
+    """Whether a night is a measure: the gate did not refuse it, as far as its folder is there to tell."""
+    if not night.evaluation.exists():
+        return True
+    decision = read_json(night.evaluation / "decision.json")
+    described = (night.evaluation / "manifest.json").exists()
+    return decision is not None and not decision.get("refused") and not (described and whole(night.evaluation) is None)

@@ -17,7 +17,9 @@ from tasks.compare.recent import Recent, recent_figures, recent_of_all
 from tasks.compare.settings import GateSettings
 from tasks.evaluate.backtests import rows
 from tasks.evaluate.summary import ModelSummary, flaw_of
-from tasks.store.files import Json, place_copy, write_json
+from tasks.store.files import Json, write_json
+from tasks.store.history import COMPARISON as FILE
+from tasks.store.history import keep
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
@@ -102,7 +104,7 @@ def compare(
     manifest = logged_stage(
         "compare", night.evaluation, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh
     )
-    place_copy(night.evaluation / "comparison.parquet", night.store.history(night.run_date))
+    keep(night)
     return manifest
 
 
@@ -202,7 +204,7 @@ def _write_comparison(
         for model, summary in summaries.items()
         for row in _rows(summary)
     ]
-    pq.write_table(pa.Table.from_pylist(figures, schema=COMPARISON), out / "comparison.parquet")
+    pq.write_table(pa.Table.from_pylist(figures, schema=COMPARISON), out / FILE)
     first, best = next(iter(summaries.values())), summaries.get(decision.winner)
     metrics = best.metrics if best else {}  # none of a champion that is fitted unmeasured
     record = DecisionRecord(**dict(decision), metrics=metrics, failed=failed)

@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 from recmodels.published.schema import arrow_schema
 from tasks.export.differences import Pair, side_by_side, topk_files
 from tasks.export.writer import Parts, coded, same_date
-from tasks.store.exports import whole_exports
-from tasks.store.files import Json, read_json
+from tasks.store.events import log_event
+from tasks.store.exports import current, manifest_of
+from tasks.store.files import Json
+from tasks.store.manifests import damage
 from tasks.store.paths import Store
 
 COLUMNS = ["user_id", "rank", "item_id"]
@@ -21,10 +23,18 @@ CHANGES = ["new", "changed", "removed"]
 
 def base_of(store: Store, run_date: date) -> Json | None:
     """The export that readers have now, if the new lists can be compared with it: whole, and of no later night."""
-    pointer = read_json(store.pointer)
-    if pointer is None or pointer["run_date"] > str(run_date) or pointer["export_id"] not in whole_exports(store):
+    pointer = current(store)
+    if pointer is None or pointer["run_date"] > str(run_date):
         return None
-    return read_json(store.export_manifest(pointer["export_id"]))
+    manifest = manifest_of(store, pointer["export_id"])
+    if manifest is None:
+        log_event("export", "note", f"{pointer['export_id']} has no manifest any more: what changed is not written")
+        return None
+    lists = [file for file in manifest["files"] if file["path"].startswith("topk/")]
+    if damaged := damage(store.export(pointer["export_id"]), lists):
+        log_event("export", "note", f"{damaged}: which lists changed since is not written")
+        return None
+    return manifest
 
 
 def write_delta(store: Store, base: Json, out: Path, run_date: date) -> bool:

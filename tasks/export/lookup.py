@@ -129,17 +129,19 @@ def verified(store: Path, run_date: date | None) -> str:
     from tasks.features.settings import FeatureSettings
     from tasks.lists.rules import translate
     from tasks.lists.settings import ListSettings
-    from tasks.store.exports import intact
+    from tasks.store.exports import intact, pointer_of
 
     export = _export_of(store, run_date)
     about, folder = export.manifest, Store(store)
     intact(folder, about)
     check_columns(export.folder)
-    pointer = read_json(folder.pointer)
+    pointer = pointer_of(folder)
     if pointer and pointer["export_id"] == about["export_id"]:
         manifest = folder.export_manifest(about["export_id"])
         if sha256(manifest) != pointer["manifest_sha256"]:
-            raise ExportRefused(f"{manifest} is not what {folder.pointer} points to: publish the night again.")
+            raise ExportRefused(
+                f"{manifest} is not what {folder.pointer} points to: run the night {about['run_date']} again."
+            )
     night = folder.night(date.fromisoformat(about["run_date"]))
     rows = f"{about['export_id']}: {len(about['files'])} files and {about['rows']:,} rows are as published"
     if not (night.prepared / layout.USERS).exists():

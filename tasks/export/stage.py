@@ -28,9 +28,10 @@ from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings
 from tasks.store.disk import naming
 from tasks.store.events import log_event, logged
-from tasks.store.exports import newest_export, next_export_id, point_to
-from tasks.store.files import Json, digest, replacing, write_json
-from tasks.store.manifests import Manifest, outputs
+from tasks.store.exports import newest_export, next_export_id, point_to, write_export_manifest
+from tasks.store.files import Json, digest, replacing
+from tasks.store.leftovers import publishing
+from tasks.store.manifests import Manifest, damage, outputs, refuse_damaged
 from tasks.store.paths import Night
 from tasks.store.stage import stage_task
 from tasks.store.versions import NIGHTREC_VERSION, code_of, code_version
@@ -61,12 +62,16 @@ def export(
         parameters["key"] = hashed("", key_in(settings.hash_key_env))  # in a digest: another key makes another export
     fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_of(__name__)})
     done = newest_export(night.store, night.run_date)
-    if done and done["fingerprint"] == fingerprint and not fresh:
-        point_to(night.store, done)
-        log_event("export", "skipped", f"{done['export_id']} is published already")
-        return done | {"skipped": True}
-    with logged("export") as line:
-        export_id = next_export_id(night.store, night.run_date)
+    if done and done.get("fingerprint") == fingerprint and not fresh:
+        if (damaged := damage(night.store.export(done["export_id"]), done["files"])) is None:
+            point_to(night.store, done)
+            log_event("export", "skipped", f"{done['export_id']} is published already")
+            return done | {"skipped": True}
+        log_event("export", "note", f"{damaged}: the night is published anew")
+    export_id = next_export_id(night.store, night.run_date)
+    with logged("export") as line, publishing(night.store, export_id):
+        refuse_damaged(night.prepared, prepared)
+        refuse_damaged(night.champion, champion)
         data = Dataset.load(night.features, "full")
         plan = translate(night, "full", settings, features) if settings.rerank else None
         with naming(night.store.export(export_id)), replacing(night.store.export(export_id)) as out:
@@ -102,7 +107,7 @@ def export(
             | _valid_for(settings.valid_hours)
             | made_from
         )
-        write_json(night.store.export_manifest(export_id), manifest)
+        manifest = write_export_manifest(night.store, manifest)
         point_to(night.store, manifest)
         line["text"] = f"{profile['rows']:,} rows for {profile['users_listed']:,} users, as {export_id}"
     return manifest | {"skipped": False}

@@ -19,8 +19,9 @@ from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place
 from tasks.forgetting.tables import Whose, count, replaced, rewrite
 from tasks.store.exports import switching
-from tasks.store.files import Json, read_json, sha256, write_json
+from tasks.store.files import Json, open_to, read_json, readers_of, sha256, write_json
 from tasks.store.paths import Store
+from tasks.store.records import changed
 
 ASIDE = ".forget-"
 OURS = re.compile(r"\d{4}-\d\d-\d\d(\.\d+)?")
@@ -122,7 +123,8 @@ def _rewrite_export(store: Store, manifest: Json, whose: list[Whose], place: Pla
         entry = {key: value for key, value in file.items() if key not in LIMITS}
         files.append(describe_part(target, aside) if sound else entry)
     if rows:
-        write_json(aside / "manifest.json", new | {"files": files, "forgotten": manifest.get("forgotten", 0) + 1})
+        new |= {"files": files, "forgotten": manifest.get("forgotten", 0) + 1}
+        write_json(aside / "manifest.json", changed(manifest, new))
         apply(store, aside)
     return rows
 
@@ -143,7 +145,9 @@ def apply(store: Store, aside: Path) -> None:
         return
     export_id = manifest["export_id"]
     for path in sorted(aside.rglob("*.parquet")):
-        path.replace(store.export(export_id) / path.relative_to(aside))
+        published = store.export(export_id) / path.relative_to(aside)
+        open_to(path, readers_of(published.parent))
+        path.replace(published)
     write_json(store.export_manifest(export_id), manifest)
     pointer = read_json(store.pointer)
     if pointer and pointer["export_id"] == export_id:

@@ -24,6 +24,7 @@ from tasks.forgetting.texts import STAGE, is_text, redact
 from tasks.store.files import TEMPORARY, digest, read_json, sha256, write_json
 from tasks.store.manifests import describe
 from tasks.store.paths import Night, Store
+from tasks.store.records import changed
 
 TRAINED = ("models", "toplists")
 """Folders of a night with what was trained on the user, by model; and the champion."""
@@ -148,7 +149,7 @@ def _describe_again(path: Path, request: Request) -> None:
     ]
     if files and files != there:
         output = digest([(file["path"], file["sha256"]) for file in files])
-        write_json(path, manifest | {"files": files, "output": output})
+        write_json(path, changed(manifest, manifest | {"files": files, "output": output}))
 
 
 def sweep(folder: Path) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from tasks.export.writer import open_part
 from tasks.forgetting.person import Mask, Person
-from tasks.store.files import TEMPORARY, sync
+from tasks.store.files import TEMPORARY, open_to, readers_of, sync
 
 ROWS_AT_ONCE = 1_000_000
 REJECTS = "rejects.parquet"  # what was no row, as text
@@ -83,6 +83,7 @@ def replaced(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:
         yield temporary
+        open_to(temporary, readers_of(path.parent))
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)

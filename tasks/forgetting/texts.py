@@ -9,6 +9,7 @@ from typing import Any
 from tasks.forgetting.person import FORGOTTEN, OF_A_USER, Person
 from tasks.forgetting.tables import replaced
 from tasks.store.files import Json
+from tasks.store.records import changed
 
 TEXTS = (".json", ".jsonl", ".log", ".html", ".txt", ".md", ".csv", ".toml", ".js", ".svg")
 STAGE = "manifest.json"
@@ -51,6 +52,7 @@ def _new_text(path: Path, text: str, person: Person) -> str:
     if path.name == STAGE and isinstance(content, dict):
         said = {name: redacted(content[name], person) for name in ("summary",) if name in content}
         new: Any = content | said  # the rest is compared when the night is run again
+        new = content if new == content else changed(content, new)
     else:
         new = redacted(content, person)
     return text if new == content else json.dumps(new, indent=2, ensure_ascii=False) + "\n"

@@ -1,11 +1,13 @@
 """The built-in demo site: written into the store when a night has no inputs of its own."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from recmodels.demo import write_site
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tasks.store.files import Json, read_json
+from tasks.store.files import Json
+from tasks.store.ids import night_of
+from tasks.store.manifests import manifest_of
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.versions import code_of
@@ -17,8 +19,8 @@ FRESH_FOR = timedelta(days=30)
 def demo_site(night: Night, size: dict[str, Any]) -> Inputs:
     """The tables of the demo site; one that ends at most a month after the night serves it too."""
     folder = night.store.demo
-    there = read_json(folder / "manifest.json") or {}
-    end = date.fromisoformat(there.get("parameters", {}).get("end", str(night.run_date)))
+    there = manifest_of(folder)
+    end = (night_of(str(there["parameters"].get("end"))) if there else None) or night.run_date
     if not night.run_date <= end <= night.run_date + FRESH_FOR:
         end = night.run_date
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from tasks.report import charts
 from tasks.report.figures import figures
-from tasks.store.files import TEMPORARY, Json, read_json, sync, write_json
+from tasks.store.files import Json, read_json, replaced, write_json
 from tasks.store.paths import Night
 from tasks.store.versions import code_version
 from tasks.train.settings import PRIMARY
@@ -34,10 +34,8 @@ def write_report(night: Night) -> Path:
     path = night.store.report(night.run_date)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path.with_suffix(".json"), found)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    temporary.write_text(html(found), encoding="utf-8")
-    sync(temporary)
-    temporary.replace(path)
+    with replaced(path) as temporary:
+        temporary.write_text(html(found), encoding="utf-8")
     return path
 
 
@@ -45,7 +43,8 @@ def up_to_date(night: Night) -> bool:
     """Whether there is a page about a night, made by the code of today."""
     path = night.store.report(night.run_date)
     found = read_json(path.with_suffix(".json")) or {}
-    return path.exists() and found.get("parameters", {}).get("code") == code_version()
+    parameters = found.get("parameters")
+    return path.exists() and isinstance(parameters, dict) and parameters.get("code") == code_version()
 
 
 def html(found: Json) -> str:

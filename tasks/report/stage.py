@@ -13,9 +13,11 @@ from recmodels.errors import NightrecError
 from tasks.compare.decision import ComparisonSummary
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
 from tasks.report.page import up_to_date, write_report
+from tasks.report.past import record_of
 from tasks.report.record import NightRecord, NightStatus, StageLine
 from tasks.store.events import current_night, event_log, log_event
 from tasks.store.files import Json, now_text, read_json, write_json
+from tasks.store.leftovers import sweep_night
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
 from tasks.store.stage import stage_task
@@ -30,8 +32,8 @@ def recorded(night: Night) -> Iterator[Json]:
     compared, leaves the record of when it was published.
     """
     with _stages_of(night) as stages:
-        night.sweep()
-        before, earlier = read_json(night.summary), _earlier_record(night)
+        sweep_night(night)
+        before, earlier = read_json(night.summary), record_of(night)
         started = time.perf_counter()
         record: Json = {"run_date": str(night.run_date), "status": NightStatus.RUNNING, "started_at": now_text()}
         write_json(night.summary, record)
@@ -135,14 +137,6 @@ def _leave_page(night: Night) -> None:
     if FlowRunContext.get():  # without a run, Prefect would start a server for the artifact alone
         shown(lambda: show_page(night, page))
         shown(lambda: show_decision(night, page))
-
-
-def _earlier_record(night: Night) -> NightRecord | None:
-    """What an earlier run of the night has left, if this version can read it."""
-    try:
-        return NightRecord.of_night(night)
-    except NightrecError:
-        return None
 
 
 def _nothing_new(before: NightRecord, now: NightRecord) -> bool:

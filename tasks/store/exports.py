@@ -1,48 +1,124 @@
 """Publishing: which exports a store has, and the switch that shows readers another one.
 
 Readers find an export through `latest.json`, which is replaced last and in one step: they see the old export or the
-new one, whole. A line in `published.jsonl` records every switch.
+new one, whole. A line in `published.jsonl` records every switch, and from it a pointer that is lost is made again.
 """
 
 import fcntl
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
+from typing import IO
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+from typing_extensions import TypedDict
 
 from expectations.errors import ExportRefused
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.events import log_event
-from tasks.store.files import TEMPORARY, Json, now_text, read_json, sha256, sync, write_json
+from tasks.store.files import TEMPORARY, Json, append_line, now_text, read_lines, sha256, sync, write_json
+from tasks.store.ids import age_order, export_number, is_export_id
+from tasks.store.manifests import damage
 from tasks.store.paths import Store
+from tasks.store.records import Day, ExportId, FileEntry, Pointer, Switch, fitting, is_whole, read, sealed
 
 threads = threading.Lock()  # nights of a backfill may publish at the same time
+
+
+class _Published(TypedDict):
+    """What of an export's manifest nights and commands rely on."""
+
+    export_id: ExportId
+    run_date: Day
+    champion: str
+    files: list[FileEntry]
 
 
 @contextmanager
 def switching(store: Store) -> Iterator[None]:
     """Keep others from changing which exports there are and which is the latest: threads, and other processes."""
-    with threads, (store.root / ".switch").open("a") as lock:
+    with threads, _opened(store) as lock:
         with suppress(OSError):  # a file system without locks: the lease of the store has to be enough
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
+def _opened(store: Store) -> IO[str]:
+    try:
+        return (store.root / ".switch").open("a")
+    except OSError as error:
+        raise ConfigError(
+            f"The store {store.root} cannot be written ({error.strerror}): name another folder with --store, or see "
+            "that this one belongs to the user that runs nightrec."
+        ) from None
+
+
+def pointer_of(store: Store) -> Pointer | None:
+    """What readers are pointed to, as `latest.json` says it; None where nothing is, or it is damaged."""
+    found = read(store.pointer, Pointer)
+    if found is None or found["path"] != found["export_id"]:
+        return None
+    same = found["run_date"] == age_order(found["export_id"])[0]
+    return found if same and found["manifest"] == f"manifests/{found['export_id']}.json" else None
+
+
+def current(store: Store) -> Pointer | None:
+    """What readers are pointed to or, where `latest.json` is lost or damaged, were at last; None before all exports."""
+    return pointer_of(store) or _remembered(store)
+
+
+def _remembered(store: Store) -> Pointer | None:
+    """The pointer as the record of switches has it: to the last export in it that is still there."""
+    there = _readable_exports(store)
+    for line in reversed(switches(store)):
+        if (export_id := line["export_id"]) in there:
+            later = [name for name in there if age_order(name) > age_order(export_id)]
+            return _pointer_to(store, export_id, line["at"], later if line["by"] == "rollback" else [])
+    return None
+
+
+def _newest(store: Store) -> Pointer | None:
+    there = _readable_exports(store)
+    return _pointer_to(store, there[-1], now_text(), []) if there else None
+
+
+def _readable_exports(store: Store) -> list[str]:
+    return [name for name in whole_exports(store) if manifest_of(store, name)]
+
+
+def mend_pointer(store: Store) -> str | None:
+    """Make `latest.json` again where it is lost or damaged, or does not know the manifest it names; what was done.
+
+    The caller holds the store.
+    """
+    with switching(store):
+        found = pointer_of(store)
+        if found is not None and manifest_of(store, found["export_id"]) is not None:
+            now = sha256(store.export_manifest(found["export_id"]))
+            if now == found["manifest_sha256"]:
+                return None
+            write_json(store.pointer, {**found, "manifest_sha256": now})
+            return f"{store.pointer} knows the manifest of {found['export_id']} again"
+        if found is None and (past := _remembered(store) or _newest(store)) is not None:
+            _show(store, past)
+            return f"{store.pointer} was lost or damaged, and points to {past['export_id']} again"
+    return None
+
+
 def point_to(store: Store, manifest: Json) -> None:
     """Switch readers to an export, unless a later night's is the current one, or people have gone back behind it."""
     with switching(store):
-        current = read_json(store.pointer)
-        if current and current["run_date"] > manifest["run_date"]:
-            log_event("export", "note", f"{current['export_id']}, of a later night, stays the latest")
-        elif current and manifest["export_id"] in current.get("withdrawn", []):
-            text = f"{manifest['export_id']} was rolled back: {current['export_id']} stays the latest"
+        now = current(store)
+        if now and now["run_date"] > manifest["run_date"]:
+            log_event("export", "note", f"{now['export_id']}, of a later night, stays the latest")
+        elif now and manifest["export_id"] in now.get("withdrawn", []):
+            text = f"{manifest['export_id']} was rolled back: {now['export_id']} stays the latest"
             log_event("export", "note", f"{text}; run the night with --fresh to publish it anew")
-        elif not current or current["export_id"] != manifest["export_id"]:
-            gone = [name for name in (current or {}).get("withdrawn", []) if store.export(name).is_dir()]
-            _switch(store, manifest, "night", gone)
+        elif pointer_of(store) is None or now is None or now["export_id"] != manifest["export_id"]:
+            gone = [name for name in (now.get("withdrawn", []) if now else []) if store.export(name).is_dir()]
+            _switch(store, manifest["export_id"], "night", gone)
 
 
 def rollback(store: Store, to: str | None = None) -> tuple[str, str]:
@@ -55,77 +131,98 @@ def rollback(store: Store, to: str | None = None) -> tuple[str, str]:
         ExportRefused: its files are not what was published.
     """
     with switching(store):
-        current = read_json(store.pointer)
-        if current is None:
+        now = current(store)
+        if now is None:
             raise ConfigError(f"Nothing is published in the store {store.root}: there is nothing to go back from.")
         ids = whole_exports(store)
         if to is None:
-            earlier = [name for name in ids if age_order(name) < age_order(current["export_id"])]
+            earlier = [name for name in ids if age_order(name) < age_order(now["export_id"])]
             if not earlier:
-                raise ConfigError(f"There is no export before {current['export_id']} in the store {store.root}.")
+                raise ConfigError(f"There is no export before {now['export_id']} in the store {store.root}.")
             to = f"{earlier[-1].partition('.')[0]}.{export_number(earlier[-1])}"
         target = named_export(store, to)
         intact(store, target)
-        chosen = target["export_id"]
+        chosen = str(target["export_id"])
         withdrawn = [name for name in ids if age_order(name) > age_order(chosen)]
-        if chosen != current["export_id"] or withdrawn != current.get("withdrawn", []):
-            _switch(store, target, "rollback", withdrawn)
-    return current["export_id"], chosen
+        if chosen != now["export_id"] or withdrawn != now.get("withdrawn", []) or pointer_of(store) is None:
+            _switch(store, chosen, "rollback", withdrawn)
+    return now["export_id"], chosen
 
 
-def _switch(store: Store, manifest: Json, by: str, withdrawn: list[str]) -> None:
-    current = read_json(store.pointer)
-    export_id = manifest["export_id"]
-    pointer = {
+def _switch(store: Store, export_id: str, by: str, withdrawn: list[str]) -> None:
+    before = current(store)
+    at = now_text()
+    line = {"at": at, "export_id": export_id, "instead_of": before and before["export_id"], "by": by}
+    append_line(store.root / "published.jsonl", line)
+    _show(store, _pointer_to(store, export_id, at, withdrawn))
+
+
+def _pointer_to(store: Store, export_id: str, at: str, withdrawn: list[str]) -> Pointer:
+    pointer: Pointer = {
         "export_id": export_id,
-        "run_date": manifest["run_date"],
+        "run_date": age_order(export_id)[0],
         "path": export_id,
         "manifest": f"manifests/{export_id}.json",
         "manifest_sha256": sha256(store.export_manifest(export_id)),
-        "published_at": now_text(),
+        "published_at": at,
     }
-    line = {"at": now_text(), "export_id": export_id, "instead_of": current and current["export_id"], "by": by}
-    with (store.root / "published.jsonl").open("a", encoding="utf-8") as log:
-        log.write(json.dumps(line) + "\n")
-    write_json(store.pointer, pointer | ({"withdrawn": withdrawn} if withdrawn else {}))
+    return {**pointer, "withdrawn": withdrawn} if withdrawn else pointer
+
+
+def _show(store: Store, pointer: Pointer) -> None:
+    """Write the pointer, and the link beside it."""
+    write_json(store.pointer, pointer)
     link = store.exports / f"{TEMPORARY}latest"
     link.unlink(missing_ok=True)
     try:
-        link.symlink_to(export_id)
+        link.symlink_to(pointer["export_id"])
         link.replace(store.link)
     except OSError as error:  # a file system without symbolic links: the pointer is enough
-        if store.link.exists():
+        link.unlink(missing_ok=True)
+        if store.link.is_symlink():
             raise NightrecError(f"The link {store.link} cannot be replaced: {error.strerror}.") from error
+        if store.link.exists():
+            log_event("export", "note", f"{store.link} is not nightrec's link, and is left alone")
     sync(store.exports)
 
 
-def switches(store: Store) -> list[Json]:
-    """The lines of `published.jsonl`, oldest first; one that was cut short is left out."""
-    found = []
-    with suppress(FileNotFoundError):
-        for line in (store.root / "published.jsonl").read_text(encoding="utf-8").splitlines():
-            with suppress(json.JSONDecodeError):
-                found.append(json.loads(line))
-    return found
+def switches(store: Store) -> list[Switch]:
+    """The lines of `published.jsonl`, oldest first; one that was cut short or is damaged is left out."""
+    lines = [fitting(line, Switch) for line in read_lines(store.root / "published.jsonl") if line]
+    return [line for line in lines if line is not None]
+
+
+def write_export_manifest(store: Store, manifest: Json) -> Json:
+    """Write an export's manifest, sealed, and return it as it was written."""
+    content = sealed(manifest)
+    write_json(store.export_manifest(content["export_id"]), content)
+    return content
+
+
+def manifest_of(store: Store, export_id: str) -> Json | None:
+    """The manifest of an export; None where there is none, or it is damaged, or that of another export."""
+    found: Json | None = read(store.export_manifest(export_id), _Published)  # type: ignore[assignment]
+    return found if found and found["export_id"] == export_id and is_whole(found) else None
 
 
 def intact(store: Store, manifest: Json) -> None:
     """Raise ExportRefused where a file of an export is missing, or is not what its manifest says."""
-    again = f"publish the night {manifest['run_date']} again"
+    again = f"run the night {manifest['run_date']} again, which publishes it anew"
+    if damaged := damage(store.export(manifest["export_id"]), manifest["files"]):
+        raise ExportRefused(f"{damaged}, so it is not what was published: {again}.")
     for file in manifest["files"]:
         path = store.export(manifest["export_id"]) / file["path"]
-        if not path.is_file():
-            raise ExportRefused(f"{path} is missing: {again}.")
-        if path.stat().st_size != file["bytes"] or sha256(path) != file["sha256"]:
-            raise ExportRefused(f"{path} is not what was published: {again}.")
-        if pq.read_metadata(path).num_rows != file["rows"]:
+        try:
+            rows = pq.read_metadata(path).num_rows
+        except (pa.ArrowException, OSError):
+            raise ExportRefused(f"{path} is no Parquet file: {again}.") from None
+        if rows != file["rows"]:
             raise ExportRefused(f"{path} does not have the {file['rows']:,} rows of its manifest: {again}.")
 
 
 def whole_exports(store: Store) -> list[str]:
     """The ids of the exports that are there, with their manifest, oldest night first."""
-    found = [path.stem for path in store.export_manifest("x").parent.glob("[0-9]*.json")]
-    return sorted((name for name in found if store.export(name).is_dir()), key=age_order)
+    return [name for name in store.export_ids() if store.export(name).is_dir()]
 
 
 def named_export(store: Store, name: str) -> Json:
@@ -133,6 +230,7 @@ def named_export(store: Store, name: str) -> Json:
 
     Raises:
         ConfigError: there is no such export.
+        NightrecError: its manifest is damaged.
     """
     ids = whole_exports(store)
     run_date, _, number = name.partition(".")
@@ -140,34 +238,27 @@ def named_export(store: Store, name: str) -> Json:
     chosen = [found for found in of_night if number in ("", str(export_number(found)))]
     if not chosen:
         there = f"there are {ids[0]} to {ids[-1]}" if ids else "there is none"
-        raise ConfigError(f"There is no export {name} in the store {store.root}: {there}.")
-    manifest = read_json(store.export_manifest(chosen[-1]))
+        raise ConfigError(f"There is no export {name[:40]} in the store {store.root}: {there}.")
+    manifest = manifest_of(store, chosen[-1])
     if manifest is None:
-        raise ConfigError(f"{store.export_manifest(chosen[-1])} cannot be read: publish the night again.")
+        raise NightrecError(
+            f"{store.export_manifest(chosen[-1])} is damaged: run the night {run_date} again, which publishes it anew."
+        )
     return manifest
 
 
-def age_order(export_id: str) -> tuple[str, int]:
-    """Sorts exports by night, then by when they were published."""
-    return export_id.partition(".")[0], export_number(export_id)
-
-
 def newest_export(store: Store, run_date: date) -> Json | None:
-    """The manifest of the last export of a night that is still there whole."""
+    """The manifest of the last export of a night that is still there with its folder."""
     ids = sorted(_export_ids(store, run_date), key=export_number)
-    manifest = read_json(store.export_manifest(ids[-1])) if ids else None
+    manifest = manifest_of(store, ids[-1]) if ids else None
     return manifest if manifest and store.export(manifest["export_id"]).is_dir() else None
 
 
 def _export_ids(store: Store, run_date: date) -> set[str]:
     """Every export id that a night has used, whether or not its files are still there."""
-    manifests = {path.stem for path in store.export_manifest("x").parent.rglob(f"{run_date}*.json")}
-    return manifests | {path.name for path in store.exports.glob(f"{run_date}*") if path.is_dir()}
-
-
-def export_number(export_id: str) -> int:
-    """1 for a night's first export, 2 for `<run_date>.2`, and so on."""
-    return int(export_id.partition(".")[2] or 1)
+    manifests = {path.stem for path in (store.exports / "manifests").rglob(f"{run_date}*.json")}
+    names = manifests | {path.name for path in store.exports.glob(f"{run_date}*")}
+    return {name for name in names if is_export_id(name)}
 
 
 def next_export_id(store: Store, run_date: date) -> str:

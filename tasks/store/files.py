@@ -1,14 +1,16 @@
 """Files and folders that appear whole or not at all, and their digests.
 
-What is written goes into a temporary sibling, which is synced and renamed when complete.
+What is written goes into a temporary sibling, which is synced and renamed when complete. It is as readable to others
+as the folder that it is put into: who opens a folder of the store to a group opens what nights will write there.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 Json = dict[str, Any]
 
 TEMPORARY = ".tmp-"
+FOR_OTHERS = 0o075  # of a folder's mode: what its group and all others may do; nobody else's files are for all to write
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def replacing(folder: Path, even_after: tuple[type[Exception], ...] = ()) -> Ite
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     out = folder.with_name(f"{TEMPORARY}{folder.name}")
-    shutil.rmtree(out, ignore_errors=True)
+    _make_way(out)
     out.mkdir()
     try:
         yield out
@@ -39,15 +42,67 @@ def replacing(folder: Path, even_after: tuple[type[Exception], ...] = ()) -> Ite
 
 def _put_in_place(out: Path, folder: Path) -> None:
     """Sync the folder `out` and rename it to `folder`, whose old content goes."""
+    readers = readers_of(folder.parent)
     for path in [*out.rglob("*"), out]:
+        open_to(path, readers)
         sync(path)
     old = folder.with_name(f"{TEMPORARY}old-{folder.name}")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
+    _make_way(old)
+    with suppress(FileNotFoundError):
         folder.rename(old)
     out.rename(folder)
     sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    _make_way(old)
+
+
+def _make_way(path: Path) -> None:
+    """Remove what an earlier run has left under a temporary name, file or folder."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A temporary file to be written, which takes the place of `path`, synced, when the block ends well.
+
+    A folder that stands where the file belongs is somebody's: it is renamed, and stays.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    try:
+        _make_way(temporary)
+        yield temporary
+        open_to(temporary, readers_of(path.parent))
+        sync(temporary)
+        if path.is_dir() and not path.is_symlink():
+            path.rename(path.with_name(f"{path.name}.aside-{uuid.uuid4().hex[:8]}"))
+        temporary.replace(path)
+        sync(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder that only its user may enter; one that is there already stays as it is."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def readers_of(folder: Path) -> int:
+    """What others than its owner may do in a folder, as bits of a mode."""
+    return folder.stat().st_mode & FOR_OTHERS
+
+
+def open_to(path: Path, readers: int) -> None:
+    """Let those who may read a folder read a file or folder in it, and nobody else."""
+    if path.is_symlink():
+        return
+    mode = 0o700 | readers if path.is_dir() else 0o600 | (readers & 0o064)
+    with suppress(PermissionError, NotImplementedError):  # a file system without modes
+        path.chmod(mode | (path.stat().st_mode & 0o7000))
 
 
 def sync(path: Path) -> None:
@@ -59,31 +114,57 @@ def sync(path: Path) -> None:
 
 
 def read_json(path: Path) -> Json | None:
-    """The content of a JSON file; None where it is absent or was cut short."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-        return None
-    return content if isinstance(content, dict) else None
+    """The content of a JSON file; None where it is absent, may not be read, was cut short, or is no JSON object."""
+    content = _read(path)
+    return None if content is None else _object_of(content)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file so that a reader sees the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    temporary.write_text(json.dumps(content, indent=2, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
-    sync(temporary)
-    temporary.replace(path)
-    sync(path.parent)
+    with replaced(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, default=str, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_lines(path: Path) -> list[Json | None]:
+    """The objects of a file with one a line, oldest first; None for a line that is none, as one that was cut short."""
+    return [_object_of(line) for line in (_read(path) or b"").splitlines() if line.strip()]
+
+
+def _read(path: Path) -> bytes | None:
+    """A file's bytes; a disk that does not answer is an error, and no file that is absent."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        return None
+
+
+def _object_of(text: bytes) -> Json | None:
+    try:
+        content = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError):  # cut short, not UTF-8, brackets without end
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def append_line(path: Path, content: Mapping[str, Any]) -> None:
+    """Add an object to a file with one a line; a line that was cut short before does not spoil it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(content, default=str, ensure_ascii=False).encode() + b"\n"
+    with path.open("a+b") as log:
+        if log.seek(0, os.SEEK_END):
+            log.seek(-1, os.SEEK_END)
+            line = line if log.read(1) == b"\n" else b"\n" + line
+        log.write(line)
+        log.flush()
+        os.fsync(log.fileno())
 
 
 def place_copy(source: Path, target: Path) -> None:
     """Copy a file so that a reader of `target` sees the old one or the new one, never a part."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{TEMPORARY}{target.name}")
-    shutil.copyfile(source, temporary)
-    sync(temporary)
-    temporary.replace(target)
+    with replaced(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def sha256(path: Path) -> str:
@@ -94,7 +175,7 @@ def sha256(path: Path) -> str:
 def digest(value: object) -> str:
     """A fingerprint of anything that JSON can say (dates and paths as text)."""
     text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def now_text() -> str:

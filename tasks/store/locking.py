@@ -17,9 +17,13 @@ from contextlib import ExitStack, contextmanager
 import psutil
 
 from recmodels.errors import ConfigError, NightrecError
-from tasks.store.files import Json, now_text, read_json, write_json
+from tasks.store.events import log_event
+from tasks.store.exports import mend_pointer
+from tasks.store.files import now_text, open_to, private_folder, readers_of, write_json
 from tasks.store.lease import STALE, age, beating, machine
+from tasks.store.leftovers import sweep
 from tasks.store.paths import Store
+from tasks.store.records import Lease, read
 
 POLL = 2.0  # seconds between two looks at a store that is held
 
@@ -55,15 +59,35 @@ def held(
             if dead:
                 found_dead(dead)
             if token:
-                store.sweep()
-                yield token
+                with private(store):
+                    sweep(store)
+                    if mended := mend_pointer(store):
+                        log_event("store", "note", mended)
+                    yield token
                 return
         time.sleep(POLL)
 
 
+@contextmanager
+def private(store: Store) -> Iterator[None]:
+    """Keep what is written to the store's user, or to its group where the group may write into its folder.
+
+    Exports are as open as their folder, which is as open as the store's when it is made.
+    """
+    before = os.umask(0o007 if store.root.stat().st_mode & 0o020 else 0o077)
+    try:
+        if not store.exports.exists():
+            for folder in (store.exports, store.exports / "manifests"):
+                folder.mkdir(exist_ok=True)
+                open_to(folder, readers_of(store.root))
+        yield
+    finally:
+        os.umask(before)
+
+
 def in_use(store: Store) -> bool:
     """Whether a night is running in a store; only looks, so that a night that begins just now is not disturbed."""
-    lease = read_json(store.lease)
+    lease = read(store.lease, Lease)
     if lease is None or (age(store.lease) or 0.0) >= STALE:
         return False
     here = lease["machine"] == machine() and lease["host"] == socket.gethostname()
@@ -76,7 +100,7 @@ def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
     Returns the token of the lease, and the flow run of a holder before that died, if any.
     """
     try:
-        store.root.mkdir(parents=True, exist_ok=True)
+        private_folder(store.root)
         lock = holding.enter_context((store.root / ".lock").open("a+"))
     except OSError as error:
         raise ConfigError(
@@ -86,19 +110,19 @@ def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         locks = True
     except BlockingIOError:
-        raise _refused(store, read_json(store.lease)) from None
+        raise _refused(store, read(store.lease, Lease)) from None
     except OSError as error:  # a file system without locks: the lease alone decides
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
             raise
         locks = False
-    before = read_json(store.lease)
-    if before is not None:
-        dead_here = locks and before["machine"] == machine()  # we hold the lock that its holder had
+    before = read(store.lease, Lease)
+    if before is not None or os.path.lexists(store.lease):  # one that is damaged is somebody's while it is touched
+        dead_here = locks and before is not None and before["machine"] == machine()  # we hold its holder's lock
         if not dead_here and (age(store.lease) or 0.0) < STALE:
             raise _refused(store, before)
         put_aside(store, before)
     token = uuid.uuid4().hex
-    mine = {
+    mine: Lease = {
         "token": token,
         "machine": machine(),
         "host": socket.gethostname(),
@@ -114,18 +138,18 @@ def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
 
 def is_held(store: Store, token: str) -> bool:
     """Whether the night with this token still holds the store, and shows signs of life."""
-    lease = read_json(store.lease)
+    lease = read(store.lease, Lease)
     return lease is not None and lease["token"] == token and (age(store.lease) or 0.0) < STALE
 
 
-def write_new(store: Store, lease: Json) -> None:
+def write_new(store: Store, lease: Lease) -> None:
     """Write the lease where there is none; of two machines that try, one succeeds."""
     draft = store.root / f".lease-{lease['token']}.json"
     write_json(draft, lease)
     try:
         os.link(draft, store.lease)
     except FileExistsError:
-        raise _refused(store, read_json(store.lease)) from None
+        raise _refused(store, read(store.lease, Lease)) from None
     except OSError:  # a file system without hard links
         with store.lease.open("x") as file:
             file.write(draft.read_text())
@@ -133,27 +157,31 @@ def write_new(store: Store, lease: Json) -> None:
         draft.unlink()
 
 
-def put_aside(store: Store, dead: Json) -> None:
-    """Remove the lease of a dead holder, and no other: a faster machine may have written its own already."""
-    aside = store.root / f".lease-{dead['token']}-{uuid.uuid4().hex}.json"
+def put_aside(store: Store, dead: Lease | None) -> None:
+    """Remove the lease of a dead holder, and no other: a faster machine may have written its own already.
+
+    `dead` is None where it cannot be read.
+    """
+    aside = store.root / f".lease-{uuid.uuid4().hex}.json"
     try:
         store.lease.rename(aside)
     except FileNotFoundError:
         return
-    found = read_json(aside)
-    if found is not None and found["token"] != dead["token"]:
+    found = read(aside, Lease)
+    if found is not None and (dead is None or found["token"] != dead["token"]):
         aside.rename(store.lease)
         raise _refused(store, found)
-    aside.unlink()
+    if not aside.is_dir():  # a folder of that name is somebody's, and stays
+        aside.unlink()
 
 
 def _let_go(store: Store, token: str) -> None:
-    lease = read_json(store.lease)
+    lease = read(store.lease, Lease)
     if lease is not None and lease["token"] == token:
         store.lease.unlink()
 
 
-def _refused(store: Store, lease: Json | None) -> InUseError:
+def _refused(store: Store, lease: Lease | None) -> InUseError:
     who = f", on {lease['host']} since {lease['since']} (process {lease['pid']})" if lease else ""
     return InUseError(
         f"Another night is running in the store {store.root}{who}: wait for it to end, or use another --store."

@@ -1,30 +1,27 @@
 """A stage's folder: written whole, described by its `manifest.json`, and skipped where it is up to date.
 
 The manifest names what the folder was made from (a fingerprint of inputs, parameters and code), so a later run of the
-same night skips what is already done, in whatever process it runs.
+same night skips what is already done, in whatever process it runs. It names the hash of each file as well, and is
+sealed itself: what is damaged on its disk is made again, and never read as other data.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, NotRequired
 
 from typing_extensions import TypedDict, TypeVar
 
-from tasks.store.files import digest, now_text, read_json, replacing, sha256, write_json
+from recmodels.errors import NightrecError
+from tasks.store.events import log_event
+from tasks.store.files import Json, digest, now_text, replacing, sha256, write_json
+from tasks.store.records import FileEntry, is_whole, read, sealed
 
 Summary = TypeVar("Summary", bound=Mapping[str, object], default=Any)
 """What a stage says about its own output: a TypedDict, or any JSON object."""
 
-
-class FileEntry(TypedDict):
-    """A file as a manifest names it; rows and column types for Parquet."""
-
-    path: str
-    bytes: int
-    sha256: str
-    rows: NotRequired[int]
-    schema: NotRequired[dict[str, str]]
+HASHING = 4  # files at a time
 
 
 class Manifest(TypedDict, Generic[Summary]):
@@ -40,7 +37,20 @@ class Manifest(TypedDict, Generic[Summary]):
     files: list[FileEntry]
     seconds: float
     created_at: str
+    seal: NotRequired[str]
     skipped: NotRequired[bool]
+
+
+class _Stored(TypedDict):
+    """What of a manifest other stages rely on."""
+
+    inputs: dict[str, Any]
+    parameters: dict[str, Any]
+    code: str
+    fingerprint: str
+    output: str
+    summary: dict[str, Any]
+    files: list[FileEntry]
 
 
 def run_stage(
@@ -55,7 +65,8 @@ def run_stage(
     """Bring `folder` up to date and return its manifest.
 
     `build` writes files into the empty folder it is given and returns a small summary. It is not called when the
-    folder already holds what the same inputs, parameters and code gave (`manifest["skipped"]` is then true).
+    folder already holds what the same inputs, parameters and code gave (`manifest["skipped"]` is then true), byte for
+    byte.
 
     Args:
         folder: where the stage's files go.
@@ -67,8 +78,10 @@ def run_stage(
     """
     recipe = {"stage": folder.name, "inputs": inputs, "parameters": parameters, "code": code}
     fingerprint = digest(recipe)
-    if not fresh and (done := finished(folder)) and done["fingerprint"] == fingerprint:
-        return {**done, "skipped": True}
+    if not fresh and (done := manifest_of(folder)) and done["fingerprint"] == fingerprint:
+        if (damaged := damage(folder, done["files"])) is None:
+            return {**done, "skipped": True}
+        log_event(folder.name, "note", f"{damaged}: it is made again")
     started = time.perf_counter()
     with replacing(folder) as out:
         summary = build(out)
@@ -85,21 +98,72 @@ def run_stage(
             "seconds": round(time.perf_counter() - started, 3),
             "created_at": now_text(),
         }
-        write_json(out / "manifest.json", manifest)
+        manifest["seal"] = write_manifest(out, manifest)["seal"]
     return {**manifest, "skipped": False}
 
 
-def finished(folder: Path) -> Manifest | None:
-    """The manifest of a stage's folder, if all the files it names are there."""
-    manifest: Any = read_json(folder / "manifest.json")
-    if manifest is None:
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Json:
+    """Write a stage's manifest, sealed, and return it as it was written."""
+    content = sealed({name: value for name, value in manifest.items() if name != "skipped"})
+    write_json(folder / "manifest.json", content)
+    return content
+
+
+def manifest_of(folder: Path) -> Manifest | None:
+    """The manifest of a stage's folder; None where there is none, or it is damaged."""
+    content: Any = read(folder / "manifest.json", _Stored)
+    if content is None or not is_whole(content):
         return None
-    found: Manifest = manifest
-    complete = all(
-        (folder / file["path"]).is_file() and (folder / file["path"]).stat().st_size == file["bytes"]
-        for file in found["files"]
-    )
-    return found if complete else None
+    found: Manifest = content
+    return found
+
+
+def finished(folder: Path) -> Manifest | None:
+    """The manifest of a stage's folder, if all the files it names are there; their contents are not looked at."""
+    found = manifest_of(folder)
+    return found if found and not any(_missing(folder, file) for file in found["files"]) else None
+
+
+def whole(folder: Path) -> Manifest | None:
+    """The manifest of a stage's folder, if all its files are what it says, byte for byte."""
+    found = manifest_of(folder)
+    return found if found and damage(folder, found["files"]) is None else None
+
+
+def refuse_damaged(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Check a folder against its manifest before something that is published is made of it.
+
+    Raises:
+        NightrecError: a file is missing or changed since the stage wrote it.
+    """
+    if damaged := damage(folder, manifest.get("files", [])):
+        raise NightrecError(f"{damaged}: nothing is made of it. Run the night again, which makes it anew.")
+
+
+def damage(folder: Path, files: Sequence[FileEntry]) -> str | None:
+    """What is wrong with the first of a folder's files that is not as its manifest says; None where all are well."""
+    for file in files:
+        if missing := _missing(folder, file):
+            return missing
+
+    def changed(file: FileEntry) -> bool:
+        return sha256(folder / file["path"]) != file["sha256"]
+
+    with ThreadPoolExecutor(HASHING) as threads:
+        for file, other in zip(files, threads.map(changed, files), strict=True):
+            if other:
+                return f"{folder / file['path']} is not what was written (its hash differs)"
+    return None
+
+
+def _missing(folder: Path, file: FileEntry) -> str | None:
+    """What is wrong with a file, going by its name and size."""
+    path = folder / file["path"]
+    if not path.is_file():
+        return f"{path} is missing"
+    if path.stat().st_size != file["bytes"]:
+        return f"{path} is not what was written (it has {path.stat().st_size:,} of {file['bytes']:,} bytes)"
+    return None
 
 
 def outputs(**manifests: Manifest) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """Where everything of a site lies: the paths of the store, and of each night in it."""
 
-import shutil
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from recmodels.errors import ConfigError
-from tasks.store.files import TEMPORARY
+from tasks.store.ids import age_order, is_export_id, night_of
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ class Store:
 
     def nights(self) -> list["Night"]:
         """The nights that have left a summary, oldest first."""
-        found = sorted((self.root / "nights").glob("*/night.json"))
-        return [Night(self, date.fromisoformat(path.parent.name)) for path in found]
+        return [night for night in self.all_nights() if night.summary.exists()]
 
     def last_nights(self, count: int = 1) -> list["Night"]:
         """The newest of them, oldest first.
@@ -81,17 +79,24 @@ class Store:
         return nights[-count:]
 
     def all_nights(self) -> list["Night"]:
-        """The nights that have left anything, oldest first."""
-        found = sorted((self.root / "nights").glob("????-??-??"))
-        return [Night(self, date.fromisoformat(path.name)) for path in found]
+        """The nights that have left anything, oldest first; other folders beside theirs are somebody else's."""
+        found = [night_of(path.name) for path in (self.root / "nights").glob("*") if path.is_dir()]
+        return [Night(self, run_date) for run_date in sorted(filter(None, found))]
 
-    def sweep(self) -> None:
-        """Remove exports that a killed night left half-written, or whole but without a manifest."""
-        for leftover in self.exports.glob(f"{TEMPORARY}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        for folder in self.exports.glob("[0-9]*"):
-            if folder.is_dir() and not self.export_manifest(folder.name).exists():
-                shutil.rmtree(folder)
+    def histories(self) -> dict[date, Path]:
+        """The figures of nights that were kept, oldest first."""
+        found = {night_of(path.stem): path for path in (self.root / "history").glob("*.parquet")}
+        return {day: found[day] for day in sorted(filter(None, found))}
+
+    def export_ids(self) -> list[str]:
+        """The ids of the exports that have a manifest, oldest night first, whether or not their files are there."""
+        found = [path.stem for path in (self.exports / "manifests").glob("*.json")]
+        return sorted(filter(is_export_id, found), key=age_order)
+
+    def export_folders(self) -> list[Path]:
+        """The folders of exports, oldest night first, whether or not they have a manifest."""
+        found = [path for path in self.exports.glob("*") if is_export_id(path.name) and path.is_dir()]
+        return sorted(found, key=lambda path: age_order(path.name))
 
     @property
     def lease(self) -> Path:
@@ -160,8 +165,3 @@ class Night:
     @property
     def summary(self) -> Path:
         return self.folder / "night.json"
-
-    def sweep(self) -> None:
-        """Remove what a killed run left half-written."""
-        for leftover in self.folder.rglob(f"{TEMPORARY}*"):
-            shutil.rmtree(leftover, ignore_errors=True)

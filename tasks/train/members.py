@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from recmodels.registry import create, kind_of
 from tasks.store.events import log_event
 from tasks.store.files import Json
-from tasks.store.manifests import Manifest, finished
+from tasks.store.manifests import Manifest, whole
 from tasks.train.code import code_that_trains
 from tasks.train.jobs import TrainingJob
 from tasks.train.settings import Candidate
@@ -72,7 +72,7 @@ def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:
     found = {}
     for name, member in ensemble.made().items():
         recipe = ensemble.recipes.get(name, {"recommender": name, "params": {}}) | {"seed": job.seed}
-        manifest = finished(job.night.model(name))
+        manifest = whole(job.night.model(name))
         if name in job.without or manifest is None:
             continue
         if (manifest["parameters"], manifest["inputs"], manifest["code"]) == (

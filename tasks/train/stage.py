@@ -11,7 +11,7 @@ from recmodels.parameters import current
 from recmodels.registry import create, is_registered, kind_of
 from tasks.lists.rules import FILE
 from tasks.store.files import Json, read_json
-from tasks.store.manifests import Manifest, finished, outputs, run_stage
+from tasks.store.manifests import Manifest, finished, manifest_of, outputs, run_stage, whole
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import PreparedSummary
@@ -97,10 +97,11 @@ def earlier(job: TrainingJob) -> Json:
         folder = night.model(job.name) if job.split == "train" else night.champion
         if (
             night.run_date < job.run_date
-            and (manifest := finished(folder))
+            and (manifest := manifest_of(folder))
             and _by_current_names(manifest["parameters"]) == _by_current_names(recipe_of(job))
             and (night.prepared / USERS).exists()
             and (job.split == "full" or _ends_before(night, job.night))
+            and whole(folder)
         ):
             return {"earlier": {"model": str(folder), "features": str(night.features)}}
     return {}

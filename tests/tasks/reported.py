@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from tasks.compare.stage import COMPARISON
 from tasks.store.files import Json, write_json
 from tasks.store.paths import Night, Store
+from tests.tasks.exported import with_manifest
 
 EVIL = "<script>alert(1)</script>"
 
@@ -47,9 +48,7 @@ def export(night: Night, lists: dict[str, list[str]]) -> None:
     folder = night.store.export(str(night.run_date)) / "topk"
     folder.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "part-00000.parquet")
-    about = {"export_id": str(night.run_date), "run_date": str(night.run_date), "champion": "ease", "k": 2}
-    about["files"] = [{"path": "topk/part-00000.parquet"}]  # type: ignore[assignment]
-    write_json(night.store.export_manifest(str(night.run_date)), about)
+    with_manifest(night.store, str(night.run_date), champion="ease", k=2)
 
 
 def published(night: Night, beaten_by: list[str]) -> None:

@@ -1,18 +1,35 @@
 """Loading the sinks with the current export: each by itself, so that one that fails costs neither night nor others."""
 
 import threading
+from datetime import date
 from importlib import import_module
+
+from typing_extensions import TypedDict
 
 from recmodels.errors import NightrecError
 from tasks.publish.sinks.settings import BuiltIn, SinkSettings
 from tasks.publish.sinks.sink import Sink
 from tasks.publish.sinks.source import Published
 from tasks.store.events import logged
+from tasks.store.exports import current
 from tasks.store.files import Json, digest, now_text, read_json, write_json
 from tasks.store.paths import Store
+from tasks.store.records import read
 from tasks.store.stage import stage_task
 
 MODULES = {"delta": "delta_lake", "postgres": "postgres", "redis": "redis"}
+
+
+class Load(TypedDict):
+    """What a sink was loaded with: a digest of it and of the settings, and what arrived."""
+
+    mark: str
+    loaded: Json
+
+
+Loaded = dict[str, Load]
+"""`sinks.json`: what the sinks were loaded with, by name; one that is damaged makes them be loaded again."""
+
 threads = threading.Lock()  # nights of a backfill may be published at the same time
 
 
@@ -26,14 +43,13 @@ def sink(store: Store, name: str, settings: BuiltIn | Sink, fresh: bool = False)
         published = Published.latest(store)
         path = store.root / "sinks.json"
         mark = digest([published.version, settings.model_dump()])
-        before: Json = (read_json(path) or {}).get(name, {})
-        if before.get("mark") == mark and not fresh:
+        before = (read(path, Loaded) or {}).get(name)
+        if before and before["mark"] == mark and not fresh:
             line |= {"event": "skipped", "text": f"{published.version} was loaded before"}
-            already: Json = before["loaded"]
-            return already
+            return before["loaded"]
         tables = _loaded(name, settings, published)
         loaded = {"export_id": published.export.manifest["export_id"], "loaded_at": now_text(), "tables": tables}
-        write_json(path, (read_json(path) or {}) | {name: {"mark": mark, "loaded": loaded}})
+        write_json(path, (read(path, Loaded) or {}) | {name: {"mark": mark, "loaded": loaded}})
         done = "loaded" if isinstance(settings, Sink) else "read back"
         line["text"] = ", ".join(f"{table} {proof['rows']:,}" for table, proof in tables.items()) + f" {done}"
     return loaded
@@ -62,7 +78,9 @@ def load(store: Store, settings: SinkSettings, fresh: bool = False, task: bool =
 
 def remember(store: Store, outcome: Json) -> None:
     """Put what became of the sinks into the record of the night whose export is the current one."""
-    pointer = read_json(store.pointer) or {}
-    summary = store.root / "nights" / str(pointer.get("run_date")) / "night.json"
+    if (pointer := current(store)) is None:
+        return
+    summary = store.night(date.fromisoformat(pointer["run_date"])).summary
     if record := read_json(summary):
-        write_json(summary, record | {"sinks": record.get("sinks", {}) | outcome})
+        before = record.get("sinks")
+        write_json(summary, record | {"sinks": (before if isinstance(before, dict) else {}) | outcome})

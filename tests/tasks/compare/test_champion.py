@@ -12,7 +12,7 @@ TONIGHT = date(2026, 3, 31)
 
 
 def exported(store: Store, day: str, champion: str, recommender: str, params: Json) -> None:
-    manifest = {"export_id": day, "run_date": day, "champion": champion}
+    manifest = {"export_id": day, "run_date": day, "champion": champion, "files": []}
     manifest["recipe"] = {"recommender": recommender, "params": params}  # type: ignore[assignment]
     write_json(store.export_manifest(day), manifest)
 

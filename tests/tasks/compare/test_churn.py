@@ -9,6 +9,7 @@ import pytest
 
 from tasks.compare.churn import churn
 from tasks.store.paths import Night, Store
+from tests.tasks.exported import with_manifest
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def night(tmp_path: Path) -> Night:
     pq.write_table(pa.table({"item_id": ["a", "b", "c"]}), night.prepared / "items.parquet")
     before = {"user_id": ["ann", "ann", "cy", "cy"], "item_id": ["a", "b", "b", "a"], "rank": [1, 2, 1, 2]}
     pq.write_table(pa.table(before), export / "part-00000.parquet")
+    with_manifest(night.store, "2026-03-30")
     tonight = {"user_index": [0, 0, 2, 2], "rank": [1, 2, 1, 2], "item_index": [1, 2, 0, 1]}
     pq.write_table(pa.table(tonight), lists / "lists.parquet")
     return night

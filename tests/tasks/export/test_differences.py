@@ -11,8 +11,8 @@ import pytest
 
 from recmodels.errors import ConfigError
 from tasks.export.differences import difference, side_by_side
-from tasks.store.files import write_json
 from tasks.store.paths import Store
+from tests.tasks.exported import with_manifest
 
 Lists = dict[Any, list[Any]]
 
@@ -30,13 +30,10 @@ def written(store: Store, export_id: str, lists: Lists, parts: int = 1, shift: f
             "score": pa.array([1 + shift - row[1] / 10 for row in rows], pa.float32()),
         }
     )
-    files = []
     for number, piece in enumerate(np.array_split(np.arange(len(rows)), parts)):
         name = f"topk/part-{number:05d}.parquet"
         pq.write_table(table.take(piece), store.export(export_id) / name)
-        files.append({"path": name})
-    about = {"export_id": export_id, "run_date": export_id, "champion": "als", "k": 3, "files": files}
-    write_json(store.export_manifest(export_id), about)
+    with_manifest(store, export_id, k=3)
 
 
 OLD: Lists = {1: [10, 11, 12], 2: [10, 11, 12], 3: [10, 13], 4: [10, 11, 12], 6: [15, 16, 17]}

@@ -26,6 +26,7 @@ from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import intact
 from tasks.store.files import read_json, sha256, write_json
+from tasks.store.leftovers import sweep
 from tasks.store.manifests import describe
 from tasks.store.paths import Night, Store
 from tests.flows.running import nightrec
@@ -138,7 +139,7 @@ def test_forgetting_that_was_cut_short_is_taken_up_again(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "replace", killed)
         forget(store, "1")
-    store.sweep()
+    sweep(store)
     assert forget(store, "1").resumed
     assert not list(store.exports.glob(".forget-*")) and not list(store.root.glob(".forgetting-*"))
     for name in (str(FIRST), str(RUN_DATE), f"{RUN_DATE}.2"):

@@ -10,7 +10,8 @@ import pytest
 from recmodels.errors import ConfigError
 from tasks.publish.retention import pin, pinned, retain, unpin
 from tasks.publish.settings import RetentionSettings
-from tasks.store.exports import next_export_id, rollback, whole_exports
+from tasks.store.exports import next_export_id, rollback, whole_exports, write_export_manifest
+from tasks.store.leftovers import sweep
 from tasks.store.paths import Store
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
@@ -46,7 +47,7 @@ def test_those_of_the_last_days_are_kept(store: Store) -> None:
     for export_id, days in zip(IDS, (40, 31, 29, 2, 1), strict=True):
         path = store.export_manifest(export_id)
         about = json.loads(path.read_text()) | {"created_at": (NOW - timedelta(days=days)).isoformat()}
-        path.write_text(json.dumps(about))
+        write_export_manifest(store, about)
     rules = RetentionSettings(exports=None, days=30, longest_read_hours=0)
     assert retain(store, rules, datetime.now(UTC)) == IDS[:2]
 
@@ -93,5 +94,5 @@ def test_a_removal_that_was_cut_short_leaves_nothing_to_read(store: Store, monke
         patch.setattr(Path, "rename", killed)
         retain(store, RetentionSettings(exports=1), SOON)
     assert whole_exports(store) == IDS[1:]
-    store.sweep()
+    sweep(store)
     assert not store.export(IDS[0]).exists()

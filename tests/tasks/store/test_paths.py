@@ -3,6 +3,7 @@
 from datetime import date
 from pathlib import Path
 
+from tasks.store.leftovers import sweep, sweep_night
 from tasks.store.paths import Store
 
 
@@ -14,6 +15,6 @@ def test_sweeping_removes_what_a_killed_night_left(tmp_path: Path) -> None:
     night.raw.mkdir()
     (night.raw / "manifest.json").touch()
     (night.raw / "x.parquet").touch()
-    night.sweep()
-    night.store.sweep()
+    sweep_night(night)
+    sweep(night.store)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["manifest.json", "x.parquet"]

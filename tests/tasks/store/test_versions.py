@@ -84,7 +84,7 @@ def test_validation_depends_on_the_expectations() -> None:
         ("recmodels/factors/als.py", set()),
         ("tasks/ingest/reading/textfiles.py", {"tasks.ingest"}),
         ("expectations/users.py", {"tasks.validate"}),
-        ("tasks/store/files.py", set(STAGES)),
+        ("tasks/store/paths.py", set(STAGES)),
     ],
 )
 def test_a_change_redoes_the_stages_that_depend_on_it(

@@ -1,0 +1,68 @@
+"""The figures of past nights, which outlive their folders: a small table a night, with its hash beside it.
+
+A table that is damaged is made again from the night's own folder, where that is still there, and is left out and named
+otherwise: it never fails a later night.
+"""
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.store.events import log_event
+from tasks.store.files import place_copy, replaced, sha256
+from tasks.store.manifests import whole
+from tasks.store.paths import Night, Store
+
+COMPARISON = "comparison.parquet"  # of a night's evaluation
+
+
+def keep(night: Night) -> None:
+    """Copy a night's comparison into the history, and note its hash, as `sha256sum --check` reads it."""
+    path = night.store.history(night.run_date)
+    noted = _hash_file(path)
+    noted.unlink(missing_ok=True)
+    place_copy(night.evaluation / COMPARISON, path)
+    with replaced(noted) as temporary:
+        temporary.write_text(f"{sha256(path)}  {path.name}\n", encoding="utf-8")
+
+
+def figures_of(store: Store, run_date: date, columns: list[str]) -> pa.Table | None:
+    """Columns of a night's comparison; None where the history has none, or it is damaged."""
+    path = store.history(run_date)
+    if not path.exists():
+        return None
+    if is_damaged(path) and not mend(store, run_date):
+        log_event("history", "note", f"{path} is damaged, and left out: run the night {run_date} again to have it")
+        return None
+    return pq.read_table(path, columns=columns)
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a table of the history is not what was written. Those of earlier releases have no hash to tell by."""
+    try:
+        noted = _hash_file(path).read_bytes().partition(b" ")[0].decode()
+    except (OSError, UnicodeDecodeError):
+        noted = ""
+    try:
+        if len(noted) == 64:
+            return sha256(path) != noted
+        pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        return True
+    return False
+
+
+def mend(store: Store, run_date: date) -> bool:
+    """Make a table of the history again from the night's folder, if that has it whole."""
+    night = store.night(run_date)
+    if whole(night.evaluation) is None:
+        return False
+    keep(night)
+    log_event("history", "note", f"{store.history(run_date)} was damaged, and is made again")
+    return True
+
+
+def _hash_file(path: Path) -> Path:
+    return path.with_suffix(".sha256")
