@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-
 BEAT = 5.0  # seconds between two signs of life
 CLOCK = ".clock"  # the file whose time is read: one, so that nothing is left however a process ends
 STALE = 120.0  # seconds without one, after which a lease is nobody's: more than a network file system caches
