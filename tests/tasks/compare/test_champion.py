@@ -58,7 +58,9 @@ def test_a_recipe_that_cannot_be_trained_here_leaves_the_champion_among_nobodys_
 
 def test_an_export_without_its_manifest_still_has_a_champion(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    write_json(store.pointer, {"export_id": "2026-03-30", "run_date": "2026-03-30"})
+    day = "2026-03-30"
+    pointer = {"export_id": day, "run_date": day, "path": day, "manifest": f"manifests/{day}.json"}
+    write_json(store.pointer, pointer | {"manifest_sha256": "lost", "published_at": f"{day}T04:00:00+00:00"})
     night = store.night(date(2026, 3, 30))
     recipe = {"recommender": "ease", "params": {"regularization": 9.0}, "seed": 0}
     write_json(night.champion / "manifest.json", {"parameters": recipe})
