@@ -11,6 +11,7 @@ from prefect.runtime import flow_run as this_run
 from flows.execution.flow_runs import end_children
 from flows.execution.run_dates import holding
 from flows.nightly import night
+from flows.no_storage import keep_nothing
 from flows.settings.options import BackfillOptions, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
@@ -28,6 +29,7 @@ def backfill_name() -> str:
     return f"backfill-{options.first}-{options.last}"
 
 
+@keep_nothing
 @flow(
     name="backfill",
     flow_run_name=backfill_name,
@@ -46,6 +48,7 @@ def backfill(options: BackfillOptions) -> Json:
         return fill.fn(config, options, config.workers, lease)
 
 
+@keep_nothing
 @flow(name="backfill", flow_run_name=backfill_name, persist_result=False)
 def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings | None = None, lease: str = "") -> Json:
     """Run the nights of a range that are not complete, and return what became of each. The caller holds the store.

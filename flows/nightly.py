@@ -11,6 +11,7 @@ from flows.execution.flow_runs import end_children
 from flows.execution.publishing import publish
 from flows.execution.run_dates import holding, newer_run, night_name, scheduled_date
 from flows.execution.training import indispensable, jobs_for, refit, train_all
+from flows.no_storage import keep_nothing
 from flows.settings.options import ORDINARY, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
@@ -37,6 +38,7 @@ from tasks.validate.stage import validate
 DEGRADED = "Degraded"  # the state of a night that ended, though not as it should have; an automation waits for it
 
 
+@keep_nothing
 @flow(
     name="nightly",
     flow_run_name=night_name,
@@ -76,6 +78,7 @@ def nightly(options: NightOptions = ORDINARY) -> "Json | State[None]":
     return Completed(name=DEGRADED, message=" ".join(warnings)) if warnings else record
 
 
+@keep_nothing
 @flow(name="night", flow_run_name="night-{run_date}", persist_result=False)
 def night(
     config: NightConfig,

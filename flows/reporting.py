@@ -5,6 +5,7 @@ from datetime import date
 from prefect import flow
 from prefect.runtime import flow_run as this_run
 
+from flows.no_storage import keep_nothing
 from flows.settings.site import deployed
 from tasks.report.artifacts import show_page, shown
 from tasks.report.page import write_report
@@ -16,6 +17,7 @@ def report_name() -> str:
     return f"report-{this_run.parameters.get('run_date') or 'newest'}"
 
 
+@keep_nothing
 @flow(name="report", flow_run_name=report_name, persist_result=False)
 def report(run_date: date | None = None) -> str:
     """Write the report of a night again, from what the store holds of it; without a date that of the newest night.

@@ -17,6 +17,7 @@ from prefect.settings import PREFECT_UI_URL
 
 from flows.execution.flow_runs import reason_of
 from flows.execution.run_dates import scheduled_date
+from flows.no_storage import keep_nothing
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from tasks.report import notify as channels
@@ -37,6 +38,7 @@ SENTENCES = {
 RECENT = 50  # runs among which the last scheduled night is looked for, past those started by hand
 
 
+@keep_nothing
 @flow(name="notify", flow_run_name="notify-{signal}", persist_result=False)
 def notify(signal: str, subject: str = "", flow_run_id: UUID | None = None) -> str:
     """Tell people, through the channels of `[notify]` in the configuration, that a night needs somebody.
@@ -80,6 +82,7 @@ def check_name() -> str:
         return "check-export"
 
 
+@keep_nothing
 @flow(name="check-export", flow_run_name=check_name, persist_result=False)
 def check_export(run_date: date | None = None) -> str:
     """Is the export of tonight out? Scheduled for the hour by which it is to be; fails when it is not.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.no_storage import keep_nothing
 from recmodels.errors import NightrecError
 from tasks.evaluate.stage import evaluate
 from tasks.store.lease import beating
@@ -14,6 +15,7 @@ from tasks.train.jobs import TrainingJob
 from tasks.train.stage import refit, train
 
 
+@keep_nothing
 @flow(name="train-model", flow_run_name="{job.label}-{job.run_date}", persist_result=False)
 def train_model(job: TrainingJob) -> None:
     """Train and measure one model of a night, or refit its winner. The night starts this; there is no need to.

@@ -5,6 +5,7 @@ from datetime import date
 import pyarrow.parquet as pq
 from prefect import flow
 
+from flows.no_storage import keep_nothing
 from flows.settings.site import NightConfig
 from recmodels.errors import DataRefused
 from tasks.ingest.demo import demo_site
@@ -26,6 +27,7 @@ class NotFit(DataRefused):
         self.record = record
 
 
+@keep_nothing
 @flow(name="validate", flow_run_name="validate-{run_date}", persist_result=False)
 def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
     """Read and validate a night's inputs. When it fails, its message names the column, the values and what to do."""

@@ -1,13 +1,14 @@
 """The command line, `nightrec`. Heavy imports wait until a command needs them."""
 
 import os
+import signal
 import sys
 
 import click
 from rich.console import Console
 
 from flows.cli.copies import mirror, sink
-from flows.cli.exit_codes import exit_code
+from flows.cli.exit_codes import INTERRUPTED, TERMINATED, exit_code
 from flows.cli.exports import diff, pin, recs, rollback, unpin, verify
 from flows.cli.forget import forget
 from flows.cli.inspect import inspect
@@ -18,6 +19,7 @@ from flows.cli.operate import deploy, serve, worker
 from flows.cli.presets import presets
 from flows.cli.site import demo, init
 from flows.operate.server import quiet_prefect
+from flows.operate.server_errors import server_error
 from recmodels.errors import NightrecError
 from tasks.store.disk import in_words
 
@@ -31,13 +33,19 @@ def nightrec(debug: bool) -> None:
     """Recommendations, computed at night: interactions in, a checked top-k list for every user out.
 
     Exit codes: 0 published (or published already), 1 the night failed, 2 bad arguments or configuration, 3 the data
-    were refused, 4 the result was refused, 5 published, but the champion could not be measured or most models failed.
+    were refused, 4 the result was refused, 5 published, but the champion could not be measured or most models failed,
+    130 Ctrl-C, 143 SIGTERM.
     """
     quiet_prefect(debug)
 
 
+class Stopped(BaseException):
+    """SIGTERM: as Ctrl-C, it ends what is going on from within, and is no error that anything may catch."""
+
+
 def main() -> None:
     """Run the command line; an error meant for people becomes one sentence and its exit code."""
+    signal.signal(signal.SIGTERM, stop)
     try:
         with in_words():
             nightrec.main(standalone_mode=False)
@@ -45,7 +53,11 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except Stopped:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
+        say("stopped by SIGTERM. What was finished is kept: the same command goes on from there.")
+        sys.exit(TERMINATED)
     except BrokenPipeError:  # whoever read the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(PIPE_CLOSED)
@@ -53,9 +65,16 @@ def main() -> None:
         if "--debug" in sys.argv:
             raise
         text = f"{type(error).__name__}: {error} (`nightrec --debug …` shows where)"
-        text = str(error) if isinstance(error, NightrecError) else text
-        Console(stderr=True).print(f"nightrec: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+        say(str(error) if isinstance(error, NightrecError) else server_error(error) or text)
         sys.exit(exit_code(error))
+
+
+def stop(*_: object) -> None:
+    raise Stopped
+
+
+def say(sentence: str) -> None:
+    Console(stderr=True).print(f"nightrec: {sentence}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 for command in (

@@ -5,6 +5,7 @@ from recmodels.errors import ConfigError, DataRefused
 from tasks.errors import GateRefused
 
 FAILED, DEGRADED = 1, 5
+INTERRUPTED, TERMINATED = 130, 143  # as shells say of SIGINT and SIGTERM
 CODES: dict[type[Exception], int] = {ConfigError: 2, DataRefused: 3, ExportRefused: 4, GateRefused: 4}
 
 

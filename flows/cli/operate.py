@@ -18,6 +18,15 @@ def config_option(command: Any) -> Any:
 @click.command()
 @config_option
 @click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Of the server.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens; 0.0.0.0 for other machines.")
+@click.option("--url", help="How others reach it, https://NAME: by a proxy with TLS, or by --certificate.")
+@click.option("--certificate", type=click.Path(path_type=Path), help="Of the server, as a PEM file.")
+@click.option("--key", type=click.Path(path_type=Path), help="Of the certificate, as a PEM file.")
+@click.option(
+    "--auth-file",
+    type=click.Path(path_type=Path),
+    help="user:password of the server, in a file [PREFECT_SERVER_API_AUTH_STRING, or a fresh one].",
+)
 @click.option(
     "--gpu",
     type=click.Choice(["auto", "trial", "none"]),
@@ -25,17 +34,30 @@ def config_option(command: Any) -> Any:
     show_default=True,
     help="A worker for each GPU; one in the gpu pool that computes on the CPU, for a trial; or none.",
 )
-def serve(config: Path | None, port: int, gpu: Any) -> None:
+def serve(
+    config: Path | None,
+    port: int,
+    host: str,
+    url: str | None,
+    certificate: Path | None,
+    key: Path | None,
+    auth_file: Path | None,
+    gpu: Any,
+) -> None:
     """Start Prefect's server, its workers and the nightly schedule on this machine; Ctrl-C stops them all.
 
-    Without nightrec.toml it serves a built-in demo site, whose store is ./store.
+    It prints a link that lets your browser in. Without nightrec.toml it serves a built-in demo site, whose store is
+    ./store.
     """
-    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"  # Prefect reads it when it is imported
+    from flows.operate.access import Access
     from flows.operate.local_stack import serve as run
+    from flows.operate.local_stack import tell_clients
     from flows.settings.site import load
 
+    access = Access.checked(host, port, url, auth_file, certificate, key)
+    tell_clients(access)
     file = config or (DEFAULT if DEFAULT.exists() else None)
-    run(load(file), file, port, gpu, click.echo)
+    run(load(file), file, access, gpu, click.echo)
 
 
 @click.command()

@@ -14,8 +14,10 @@ import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectNotFound
+from prefect.utilities.templating import apply_values
 
 from deployments import automations
+from flows.operate.process_worker import declared
 from flows.settings.site import CONFIG_VARIABLE, NightConfig
 from recmodels.errors import ConfigError, NightrecError
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
@@ -98,7 +100,26 @@ def job_template(client: SyncPrefectClient, pool: str, kind: Kind, image: str | 
     merge(template, changes.get(pool, changes[GPU_POOL]))
     if image:
         template["variables"]["properties"]["image"]["default"] = image
-    return template
+    return sealed(template)
+
+
+def sealed(template: dict[str, Any]) -> dict[str, Any]:
+    """The same jobs, of which a run can choose nothing: what a variable stands for is put in its place.
+
+    Only the environment is left to deployments: their own variables, beside those of the pool, which stay as they are.
+    """
+    properties = template["variables"]["properties"]
+    defaults = {name: one["default"] for name, one in properties.items() if one.get("default") is not None}
+    fixed = defaults.pop("env", {})
+    allowed: dict[str, Any] = {name: {"type": "string", "enum": [value]} for name, value in fixed.items()}
+    for name, value in declared()["definitions"]["env"].items():
+        free = {"type": "string", "maxLength": 4096} if "{{" in value else {"type": "string", "enum": [value]}
+        allowed.setdefault(name, free)
+    env = properties["env"] | {"default": fixed, "properties": allowed, "additionalProperties": False}
+    return {
+        "job_configuration": apply_values(template["job_configuration"], defaults | {"env": "{{ env }}"}),
+        "variables": {"type": "object", "properties": {"env": env}, "additionalProperties": False},
+    }
 
 
 def merge(into: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -112,17 +133,17 @@ def merge(into: dict[str, Any], changes: Mapping[str, Any]) -> None:
 
 def ensure_deployments(settings: dict[str, str], file: Path | None, extra: list[str], active: bool) -> list[str]:
     """Run `prefect deploy` on `deployments/prefect.yaml`, with a `train-model` more for each further pool."""
-    declared = yaml.safe_load((FOLDER / "prefect.yaml").read_text(encoding="utf-8"))
-    on_gpu = next(one for one in declared["deployments"] if one["name"] == GPU_POOL)
+    site = deepcopy(declared())
+    on_gpu = next(one for one in site["deployments"] if one["name"] == GPU_POOL)
     for pool in extra:
-        declared["deployments"].append(on_gpu | {"name": pool, "work_pool": on_gpu["work_pool"] | {"name": pool}})
+        site["deployments"].append(on_gpu | {"name": pool, "work_pool": on_gpu["work_pool"] | {"name": pool}})
     if not active:  # otherwise nothing is said: a schedule that was paused in the UI stays paused
-        for schedule in (schedule for one in declared["deployments"] for schedule in one.get("schedules", [])):
+        for schedule in (schedule for one in site["deployments"] for schedule in one.get("schedules", [])):
             schedule["active"] = False
     environment = os.environ | settings | ({CONFIG_VARIABLE: str(file.absolute())} if file else {})
     with tempfile.TemporaryDirectory(prefix="nightrec-deploy-") as folder:
         complete = Path(folder) / "prefect.yaml"
-        complete.write_text(yaml.safe_dump(declared), encoding="utf-8")
+        complete.write_text(yaml.safe_dump(site), encoding="utf-8")
         command = [sys.executable, "-P", "-m", "prefect", "--no-prompt", "deploy", "--all"]
         ran = subprocess.run(
             [*command, "--prefect-file", str(complete)],
@@ -138,7 +159,7 @@ def ensure_deployments(settings: dict[str, str], file: Path | None, extra: list[
     return [
         f"{flows.get(one['entrypoint'], one['entrypoint'].rpartition('.')[2])}/"
         f"{one['name'].replace('{{ $NIGHTREC_SITE }}', settings['NIGHTREC_SITE'])}"
-        for one in declared["deployments"]
+        for one in site["deployments"]
     ]
 
 

@@ -1,8 +1,9 @@
 """`nightrec serve`: Prefect's server with its UI, workers and the nightly schedule, with one command."""
 
 import os
+import secrets
+import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,10 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from flows.operate.server import PATIENCE, guarded, wait_for
+from flows.operate.access import Access
+from flows.operate.guard import Links
+from flows.operate.guarded_app import CERTIFICATE, KEY, LINK_KEY
+from flows.operate.server import PATIENCE, Server, listen, new_secret
 from flows.operate.worker import StopWorking
 from flows.settings.site import CONFIG_VARIABLE, STORE_VARIABLE, NightConfig
-from recmodels.errors import ConfigError, NightrecError
+from recmodels.errors import NightrecError
 from tasks.store.machine import gpu_ids
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
@@ -21,20 +25,24 @@ STOPPING = 60.0  # seconds that workers have to stop their flows
 
 
 def serve(
-    config: NightConfig, file: Path | None, port: int, gpu: Literal["auto", "trial", "none"], say: Callable[[str], None]
+    config: NightConfig,
+    file: Path | None,
+    access: Access,
+    gpu: Literal["auto", "trial", "none"],
+    say: Callable[[str], None],
 ) -> None:
     """Start everything, say where it is, and stop it all on SIGINT or SIGTERM.
 
     Args:
         config, file: the site's settings, and the file they came from; None for the demo site.
-        port: of the server, on the loopback interface; PREFECT_API_URL names it already.
+        access: to the server. `tell_clients` has put it into the environment already.
         gpu: a worker for each GPU there is (auto), one that computes on the CPU (trial), or none.
 
     Raises:
         ConfigError: the port is taken.
         NightrecError: something that was started ended by itself.
     """
-    refuse_taken(port)
+    links = Links(secrets.token_urlsafe(32))
     started: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def stop(*_: object) -> None:
@@ -44,8 +52,9 @@ def serve(
     signal.signal(signal.SIGINT, stop)
     try:
         say("Starting Prefect's server")
-        started.append(("Prefect's server", start_server(port)))
-        wait_for(f"http://127.0.0.1:{port}/api/health", started[0][1])
+        server = start_server(access, links)
+        started.append((f"Prefect's server (its log is {server.log.name})", server.process))
+        server.wait()
         say("Creating the deployments")
         from flows.operate.deploy import deploy
 
@@ -55,12 +64,18 @@ def serve(
             started.append((f"the worker of the pool {pool}", start_worker(pool, options, config, file)))
         wait_for_workers([pool for pool, _ in workers(gpu)])
         say(f"Deployed: {', '.join(names)}")
-        say(f"Ready: http://127.0.0.1:{port} (the store is {config.store.absolute()}). Ctrl-C stops everything.")
+        say(f"Ready: {access.url}{links.new()}")
+        say(
+            "Open this link within an hour; it lets one browser in. "
+            + ("Press Enter for another. " if sys.stdin.isatty() else "")
+            + f"(The store is {config.store.absolute()}.) Ctrl-C stops everything."
+        )
         while True:
             for name, process in started:
                 if process.poll() is not None:
                     raise NightrecError(f"{name} ended by itself (code {process.returncode}).")
-            time.sleep(0.5)
+            if enter_was_pressed(0.5):
+                say(f"{access.url}{links.new()}")
     except StopWorking:
         say("Stopping")
     finally:
@@ -69,24 +84,49 @@ def serve(
         stop_all(started)
 
 
-def refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise ConfigError(f"Port {port} is taken: choose another with --port.") from None
+def tell_clients(access: Access) -> None:
+    """Put the server's address and secret where all of Prefect's clients look, before Prefect is imported."""
+    auth = access.auth or new_secret()
+    os.environ |= {
+        "PREFECT_API_URL": f"{access.own}/api",
+        "PREFECT_API_AUTH_STRING": auth,
+        "PREFECT_UI_URL": access.url,
+    }
+    os.environ.pop("PREFECT_SERVER_API_AUTH_STRING", None)  # for the server alone, which is given it
 
 
-def start_server(port: int) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-P", "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+def start_server(access: Access, links: Links) -> Server:
+    """Prefect's server with all its services and its interface."""
+    from prefect.settings import PREFECT_HOME
+
     settings = {
-        "PREFECT_UI_URL": f"http://127.0.0.1:{port}",
+        LINK_KEY: links.key,
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+        "PREFECT_UI_API_URL": "/api",  # of whichever address the browser uses
         "PREFECT_SERVER_UI_V2_ENABLED": "false",  # its pages call a service on the internet
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
     }
-    return guarded([*command, "--log-level", "WARNING"], settings, quiet=True)
+    if access.certificate is not None:
+        settings |= {CERTIFICATE: str(access.certificate), KEY: str(access.key)}
+    log = PREFECT_HOME.value() / "nightrec-server.log"
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    written = os.fdopen(os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600), "r+b")
+    listener, auth = listen(access.host, access.port), os.environ["PREFECT_API_AUTH_STRING"]
+    return Server(listener, access.addresses, auth, settings, written)
+
+
+def enter_was_pressed(within: float) -> bool:
+    """Whether somebody at the terminal presses Enter."""
+    if not sys.stdin.isatty():
+        time.sleep(within)
+        return False
+    if not select.select([sys.stdin], [], [], within)[0]:
+        return False
+    if os.tcgetpgrp(0) != os.getpgrp():  # it is in the background, and what is typed is not meant for it
+        time.sleep(within)
+        return False
+    return bool(os.read(0, 4096))
 
 
 def workers(gpu: str) -> list[tuple[str, list[str]]]:
@@ -130,7 +170,7 @@ def stop_all(started: "list[tuple[str, subprocess.Popen[bytes]]]") -> None:
         worker.terminate()
     for _, process in [*working, *server]:
         if process.stdin:
-            process.stdin.close()  # the guard of the server ends it
+            process.stdin.close()  # which ends the server
         try:
             process.wait(STOPPING)
         except subprocess.TimeoutExpired:

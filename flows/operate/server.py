@@ -1,20 +1,122 @@
-"""Prefect's server for nights that are run where none is configured: it ends with the night, however that ends."""
+"""Prefect's server, started by a night where none is configured, and by `nightrec serve`: it ends with its parent."""
 
+import errno
 import logging
 import os
+import re
+import secrets
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import IO
 
-from recmodels.errors import NightrecError
+from flows.operate.access import in_url, reached
+from flows.operate.guarded_app import ADDRESSES, CERTIFICATE, LISTENER
+from recmodels.errors import ConfigError, NightrecError
 
 PATIENCE = 600  # seconds: far beyond the slowest first start, which makes the database
-WATCH = '"$@" & read -r _; kill $!'  # the server runs until this process lets go of the shell's standard input
+RESTARTS = 3  # of the server of a night that is killed
+LOOPBACK = "127.0.0.1"
+
+
+class Server:
+    """A server as a process of its own, which is started again on the same socket where it is asked to last.
+
+    The socket is opened here, so nobody else can take its port before the server is up or while it is started again;
+    requests wait meanwhile.
+
+    Args:
+        listener: the socket that it answers on.
+        addresses: by which clients and browsers name it.
+        auth: its secret, as `user:password`.
+        settings: further environment variables.
+        log: what it prints, instead of a file without a name.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        addresses: Sequence[str],
+        auth: str,
+        settings: dict[str, str],
+        log: IO[bytes] | None = None,
+    ) -> None:
+        self.listener, self.lasting = listener, False
+        self.log = log or tempfile.TemporaryFile()  # noqa: SIM115
+        self.environment = {
+            "PREFECT_SERVER_API_AUTH_STRING": auth,
+            "PREFECT_API_AUTH_STRING": auth,
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(addresses),
+            ADDRESSES: ",".join(addresses),
+            LISTENER: str(listener.fileno()),
+            **settings,
+        }
+        self.process = self.start()
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """The server as a process; it ends when this one does, however that ends, and not by Ctrl-C in the terminal."""
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "flows.operate.guarded_app"],
+            stdin=subprocess.PIPE,
+            stdout=self.log,
+            stderr=self.log,
+            env=os.environ | self.environment,
+            pass_fds=[self.listener.fileno()],
+            start_new_session=True,
+        )
+
+    def wait(self) -> None:
+        """Until it answers.
+
+        Raises:
+            NightrecError: it ended, or takes longer than anybody would wait.
+        """
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until and self.process.poll() is None:
+            if self.answers():
+                return
+            time.sleep(0.1)
+        self.process.kill()
+        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 8000))
+        said = last_error(self.log.read().decode(errors="replace"))
+        why = f"it said: {said}" if said else f"not within {PATIENCE} s"
+        raise NightrecError(f"Prefect's server did not start ({why}); try again, or set PREFECT_API_URL.")
+
+    def answers(self) -> bool:
+        """Whether it answers by now."""
+        host, port = self.listener.getsockname()[:2]
+        address = f"{'https' if CERTIFICATE in self.environment else 'http'}://{in_url(reached(host))}:{port}"
+        anyone = ssl.create_default_context()  # no secret is sent, so any certificate will do
+        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+        try:
+            with urllib.request.urlopen(f"{address}/api/health", timeout=2, context=anyone):
+                return True
+        except urllib.error.HTTPError as error:
+            return error.code == 403  # by another name
+        except OSError:
+            return False
+
+    def last(self) -> None:
+        """Start it again when it is killed, from now on."""
+        if not self.lasting:
+            self.lasting = True
+            threading.Thread(target=self._restart, daemon=True).start()
+
+    def _restart(self) -> None:
+        for _ in range(RESTARTS):
+            self.process.wait()
+            self.process = self.start()
+        self.process.wait()
+        self.listener.close()  # whoever waits for it learns that it is gone
 
 
 @contextmanager
@@ -22,65 +124,76 @@ def embedded_server() -> Iterator[Callable[[], None]]:
     """Run a Prefect server during the block, unless one is configured; yields a function that waits until it answers.
 
     Prefect would start one itself. That one outlives a process that is killed, and dies before it on Ctrl-C (which
-    reaches every process of the terminal), so that the flow waits for a server that is gone. Starting it here also
-    lets the rest be imported meanwhile.
+    reaches every process of the terminal), so that the flow waits for a server that is gone. It also does what anybody
+    on this machine asks of it. Starting it here also lets the rest be imported meanwhile.
 
     Flows send no heartbeats to it: nobody watches them there, and ending them takes a second.
     """
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
     if PREFECT_API_URL.value():
         yield lambda: None
         return
-    api, server = _own_server()
-    if server.poll() is not None:  # it was stopped since
+    address, auth, server = _own_server()
+    if server.listener.fileno() < 0:  # it was killed too often
         _own_server.cache_clear()
-        api, server = _own_server()
-    with temporary_settings({PREFECT_API_URL: api, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield lambda: wait_for(f"{api}/health", server)
+        address, auth, server = _own_server()
+
+    def ready() -> None:
+        server.wait()
+        server.last()
+
+    settings = {PREFECT_API_URL: f"{address}/api", PREFECT_API_AUTH_STRING: auth}
+    with temporary_settings({**settings, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield ready
     # The server is needed until Python exits: Prefect sends its last log lines then.
 
 
 @cache
-def _own_server() -> tuple[str, "subprocess.Popen[bytes]"]:
-    """Start the server of this process, once: its address, and the server."""
-    port = free_port()
-    uvicorn = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"]
-    settings = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-    return f"http://127.0.0.1:{port}/api", guarded([*uvicorn, *options], settings)
+def _own_server() -> tuple[str, str, Server]:
+    """Start the server of this process, once: its address, its secret, and the server."""
+    listener, auth = listen(LOOPBACK, 0), new_secret()
+    address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+    settings = {
+        "PREFECT_UI_ENABLED": "0",
+        "PREFECT__SERVER_EPHEMERAL": "1",
+        # Only who knows the secret is heard, and no browser knows it: there is nothing to protect by tokens.
+        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "false",
+    }
+    return address, auth, Server(listener, [address], auth, settings)
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 is any that is free.
+
+    Raises:
+        ConfigError: the port is taken, or no address of this machine.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=128)
+    except socket.gaierror:
+        raise ConfigError(f"--host {host} is no address of this machine.") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"Port {port} is taken: choose another with --port.") from None
+        raise ConfigError(f"--host {host}, --port {port}: {error.strerror}.") from None
 
 
-def guarded(command: list[str], settings: dict[str, str], quiet: bool = False) -> "subprocess.Popen[bytes]":
-    """Start a program that ends when this process does, however that ends, and not with Ctrl-C in the terminal."""
-    return subprocess.Popen(
-        ["sh", "-c", WATCH, "sh", *command],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL if quiet else None,
-        env=os.environ | settings,
-        start_new_session=True,
-    )
+def last_error(log: str) -> str:
+    """The last error in a log, in a line: that of a traceback, if there is one."""
+    lines = [line.strip()[:200] for line in log.split("\n") if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+    return [*lines[-1:], *errors][-1] if lines else ""
 
 
-def wait_for(health: str, server: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(health, timeout=5):
-                return
-        except OSError:
-            if server.poll() is not None:
-                break
-            time.sleep(0.1)
-    server.kill()
-    raise NightrecError(f"Prefect's server did not start within {PATIENCE} s; try again, or set PREFECT_API_URL.")
+def new_secret() -> str:
+    return f"nightrec:{secrets.token_urlsafe(32)}"
 
 
 def quiet_prefect(debug: bool) -> None:
@@ -89,6 +202,7 @@ def quiet_prefect(debug: bool) -> None:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # runs that ended 90 days ago
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "nightrec",
         "GX_ANALYTICS_ENABLED": "false",

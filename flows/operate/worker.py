@@ -56,7 +56,8 @@ def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_p
     """
     if not os.environ.get("PREFECT_API_URL"):
         raise ConfigError("PREFECT_API_URL is not set: a worker needs the address of Prefect's server, ending in /api.")
-    command = [sys.executable, "-P", "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    command = [sys.executable, "-P", "-m", "flows.operate.process_worker", "worker", "start"]
+    command += ["--pool", pool, "--type", "process"]
     command += ["--name", name] if name else []
     command += ["--limit", str(limit)] if limit else []
 
@@ -65,7 +66,9 @@ def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_p
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    worker = subprocess.Popen(command, env=os.environ | environment(pool, gpu), start_new_session=True)
+    worker = subprocess.Popen(
+        command, stdin=subprocess.PIPE, env=os.environ | environment(pool, gpu), start_new_session=True
+    )
     try:
         while (code := worker.poll()) is None:
             if with_parent and select.select([0], [], [], 0.2)[0] and not os.read(0, 4096):
@@ -81,15 +84,8 @@ def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_p
 
 def stop_worker(worker: "subprocess.Popen[bytes]") -> None:
     """End the flow processes of a worker, wait until they have said so, then end the worker."""
-    until = time.monotonic() + GRACE
-    asked: set[int] = set()
-    while (flows := flow_processes(worker)) and time.monotonic() < until:
-        for flow in flows:
-            if flow.pid not in asked:
-                asked.add(flow.pid)
-                flow.terminate()
-        time.sleep(0.2)
-    left = family(worker)
+    stop_flows(worker.pid)
+    left = family(worker.pid)
     worker.terminate()
     with suppress(subprocess.TimeoutExpired):
         worker.wait(GRACE)
@@ -98,7 +94,26 @@ def stop_worker(worker: "subprocess.Popen[bytes]") -> None:
             process.kill()
 
 
-def flow_processes(worker: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+def stop_here() -> None:
+    """End the flow processes of this worker, and this worker: whoever started it has gone."""
+    stop_flows(os.getpid())
+    for process in reversed(family(os.getpid())):  # itself last
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def stop_flows(worker: int) -> None:
+    until = time.monotonic() + GRACE
+    asked: set[int] = set()
+    while (flows := flow_processes(worker)) and time.monotonic() < until:
+        for flow in flows:
+            if flow.pid not in asked:
+                asked.add(flow.pid)
+                flow.terminate()
+        time.sleep(0.2)
+
+
+def flow_processes(worker: int) -> list[psutil.Process]:
     """The processes below a worker that run a flow."""
     found = []
     for process in family(worker):
@@ -108,9 +123,9 @@ def flow_processes(worker: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     return found
 
 
-def family(worker: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+def family(worker: int) -> list[psutil.Process]:
     try:
-        mine = psutil.Process(worker.pid)
+        mine = psutil.Process(worker)
         return [mine, *mine.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []

@@ -29,8 +29,8 @@ from prefect.settings import (
 )
 from prefect.states import Cancelling
 
-from flows.operate.server import free_port
 from tests.prefect_homes import environment, new_home
+from tests.tasks.servers import free_port
 from tests.waiting import PATIENCE, until, until_ended
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,11 @@ from typing import Any
 import prefect
 import pytest
 import yaml
+from prefect.utilities.schema_tools import ValidationError, validate
+from prefect.utilities.templating import find_placeholders
 
 from flows.cli.app import nightrec
-from flows.operate.deploy import IN_CONTAINERS, merge
+from flows.operate.deploy import IN_CONTAINERS, merge, sealed
 from flows.operate.worker import environment
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
@@ -46,12 +48,17 @@ def templates() -> dict[str, Any]:
     }
 
 
+def pool_template(kind: str, pool: str) -> dict[str, Any]:
+    template = deepcopy(templates()[kind])
+    merge(template, POOLS[kind][pool])
+    return sealed(template)
+
+
 def rendered(kind: str, pool: str, **values: Any) -> dict[str, Any]:
     """What a worker makes of a pool's template: the defaults of the variables put in, what has none left out."""
     from prefect.utilities.templating import apply_values
 
-    template = deepcopy(templates()[kind])
-    merge(template, POOLS[kind][pool])
+    template = pool_template(kind, pool)
     defaults = {
         name: variable["default"]
         for name, variable in template["variables"]["properties"].items()
@@ -113,6 +120,38 @@ def test_containers_of_runs_find_the_store_and_the_settings(kind: str, pool: str
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     assert container["args"] == "prefect flow-run execute" and container["command"] == ["/usr/bin/env"]
     safe(pod, USER)
+
+
+@pytest.mark.parametrize(("kind", "pool"), ALL_POOLS)
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"command": "touch /tmp/nightrec-was-here"},
+        {"working_dir": "/tmp"},
+        {"image": "attacker/image"},
+        {"volumes": ["/:/host"]},
+        {"privileged": True},
+        {"service_account_name": "admin"},
+        {"env": {"LD_PRELOAD": "/tmp/evil.so"}},
+        {"env": {"PREFECT_API_URL": "http://attacker.example/api"}},
+        {"env": {"PYTHONWARNINGS": "all:0:antigravity.x:0:0"}},
+    ],
+    ids=str,
+)
+def test_a_run_cannot_choose_what_its_job_is(kind: str, pool: str, chosen: dict[str, Any]) -> None:
+    """By the rules by which Prefect's server judges the job variables of runs and deployments."""
+    template = pool_template(kind, pool)
+    assert find_all_placeholders(template["job_configuration"]) == {"env"}
+    own = dict.fromkeys(("NIGHTREC_CONFIG",), IN_CONTAINERS) | {"DO_NOT_TRACK": "1"}
+    schema, default = template["variables"], template["variables"]["properties"]["env"]["default"]
+    assert not validate({"env": own}, schema, preprocess=True, allow_none_with_default=True)
+    assert not validate({"env": default}, schema, preprocess=True, allow_none_with_default=True)
+    with pytest.raises(ValidationError):
+        validate(chosen, schema, raise_on_error=True, preprocess=True, allow_none_with_default=True)
+
+
+def find_all_placeholders(node: Any) -> set[str]:
+    return {found.name for found in find_placeholders(node)}
 
 
 def test_only_the_gpu_pool_asks_for_a_gpu() -> None:

@@ -1,0 +1,162 @@
+"""The guard before Prefect's server: it turns away the pages of other sites, and lets a person's browser in by a link.
+
+Prefect's server itself asks every client for its secret. The guard adds what that leaves open. A browser reaches a
+server of this machine from any page it shows, so a request must name the server's own address (Host, against names
+that are made to point here) and must not come from a page of another address (Origin, Sec-Fetch-Site).
+
+The secret is kept in the browser's storage for this very address, and never in a cookie: a browser would send a cookie
+by itself, and also to other programs' ports on the same machine.
+"""
+
+import base64
+import hmac
+import html
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+LINK = "/nightrec-link"
+LIFE = 3600.0  # seconds in which a link can be used
+HEADERS = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+LOGIN = """\
+<!doctype html><meta charset="utf-8"><title>nightrec</title>
+<script nonce="{nonce}">
+localStorage.setItem("prefect-password", {password});
+location.replace("/");
+</script>
+"""
+REFUSAL = '<!doctype html><meta charset="utf-8"><title>nightrec</title><p>{why}\n'
+
+
+@dataclass
+class Links:
+    """Links that let a browser in: each once, and for an hour. Whoever knows the key makes and checks them."""
+
+    key: str
+    used: set[str] = field(default_factory=set)
+
+    def new(self) -> str:
+        """The path of a new link."""
+        token = f"{time.time():.0f}-{secrets.token_urlsafe(16)}"
+        return f"{LINK}?token={token}.{self._signature(token)}"
+
+    def redeem(self, query: bytes) -> bool:
+        """Whether this is the query of a link that may still be used. From now on it may not."""
+        given = parse_qs(query.decode("latin-1")).get("token", [""])[0]
+        token, _, signature = given.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(token).encode()) or token in self.used:
+            return False
+        self.used.add(token)
+        return time.time() - float(token.partition("-")[0]) <= LIFE
+
+    def _signature(self, token: str) -> str:
+        return hmac.new(self.key.encode(), token.encode(), "sha256").hexdigest()
+
+
+class Guard:
+    """An ASGI application around Prefect's.
+
+    Args:
+        app: Prefect's.
+        addresses: at which the server answers, such as `http://127.0.0.1:4200`.
+        auth: the server's secret, as `user:password`.
+        links: that let a browser in; None where no browser has business.
+    """
+
+    def __init__(self, app: App, addresses: Iterable[str], auth: str, links: Links | None = None) -> None:
+        self.app, self.auth, self.links = app, auth, links
+        self.origins = set(addresses)
+        self.hosts = {urlsplit(address).netloc for address in self.origins}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if (why := self.refusal(scope)) is not None:
+            await refuse(scope, receive, send, why)
+        elif scope["type"] == "http" and self.links is not None and scope["path"] == LINK:
+            await self.let_in(scope, send, self.links)
+        else:
+            await self.app(scope, receive, with_headers(send) if scope["type"] == "http" else send)
+
+    def refusal(self, scope: Message) -> str | None:
+        """Why a request is turned away, if it is."""
+        headers: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        if len(hosts := headers.get("host", [])) != 1 or hosts[0].lower() not in self.hosts:
+            return "This server is not known by that name."
+        if any(origin.lower() not in self.origins for origin in headers.get("origin", [])):
+            return "This server answers no pages of other sites."
+        if "".join(headers.get("sec-fetch-site", [])) in ("cross-site", "same-site") and not is_visit(scope, headers):
+            return "This server answers no pages of other sites."
+        return None
+
+    async def let_in(self, scope: Message, send: Send, links: Links) -> None:
+        """Give the secret to the browser that shows an unused link; it goes on to the start page."""
+        if scope["method"] != "GET" or not links.redeem(scope["query_string"]):
+            why = "This link has been used, or is older than an hour. In the terminal of nightrec serve, press Enter."
+            await answer(send, 403, REFUSAL.format(why=why), "default-src 'none'")
+            return
+        nonce = secrets.token_urlsafe(16)
+        password = json.dumps(base64.b64encode(self.auth.encode()).decode())
+        page = LOGIN.format(nonce=nonce, password=password)
+        await answer(send, 200, page, f"default-src 'none'; script-src 'nonce-{nonce}'; frame-ancestors 'none'")
+
+
+def is_visit(scope: Message, headers: dict[str, list[str]]) -> bool:
+    """Whether a person follows a link: the page is shown in a window of its own, and whoever linked it sees nothing."""
+    mode, where = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
+    return (scope.get("method"), mode, where) == ("GET", ["navigate"], ["document"])
+
+
+async def refuse(scope: Message, receive: Receive, send: Send, why: str) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # the wish to connect; it is refused with status 403
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await answer(send, 403, REFUSAL.format(why=html.escape(why)), "default-src 'none'")
+
+
+async def answer(send: Send, status: int, page: str, policy: str) -> None:
+    body = page.encode()
+    headers = {
+        **HEADERS,
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Length": str(len(body)),
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+    }
+    await send({"type": "http.response.start", "status": status, "headers": encoded(headers)})
+    await send({"type": "http.response.body", "body": body})
+
+
+def with_headers(send: Send) -> Send:
+    """The same, with headers in each answer that keep it out of frames and other sites' pages."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *encoded(HEADERS)]
+        await send(message)
+
+    return sent
+
+
+def encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -1,0 +1,77 @@
+"""Prefect's server as nightrec runs it: behind the guard, on a socket that was opened for it, until its parent ends.
+
+`flows.operate.server` starts it as a program of its own. What it is told, secrets included, is in its environment:
+other users of the machine see the command lines of all programs, and the environments of their own only.
+"""
+
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from flows.operate.guard import Guard, Links
+from flows.operate.parent import until_parent_ends
+
+LISTENER, ADDRESSES, LINK_KEY = "NIGHTREC_SERVER_LISTENER", "NIGHTREC_SERVER_ADDRESSES", "NIGHTREC_SERVER_LINK_KEY"
+CERTIFICATE, KEY = "NIGHTREC_SERVER_CERTIFICATE", "NIGHTREC_SERVER_KEY"
+GRACE = 5  # seconds for requests that are going when the server is to end
+
+
+def main() -> None:
+    """Serve until SIGTERM, or until the parent lets go of standard input."""
+    threading.Thread(target=until_parent_ends, args=(end,), daemon=True).start()
+    os.umask(0o077)  # the database, the interface's files, and what Prefect remembers are nobody else's business
+    import uvicorn
+    from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    make_private(settings.home)
+    prune_in_ephemeral_servers()
+    told = os.environ
+    links = Links(told[LINK_KEY]) if LINK_KEY in told else None
+    auth = told["PREFECT_SERVER_API_AUTH_STRING"]
+    app = Guard(create_app(final=True), told[ADDRESSES].split(","), auth, links)
+    config = uvicorn.Config(
+        app,
+        log_level=settings.server.logging_level.lower(),
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_keep_alive=settings.server.api.keepalive_timeout,
+        timeout_graceful_shutdown=GRACE,
+        ssl_certfile=told.get(CERTIFICATE),
+        ssl_keyfile=told.get(KEY),
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(told[LISTENER]))])
+
+
+def make_private(home: Path) -> None:
+    """Take the database from the eyes of other users; it may have been made with less care."""
+    home.mkdir(parents=True, exist_ok=True)
+    for file in home.glob("prefect.db*"):
+        with suppress(OSError):  # of another user's, who will have reasons
+            file.chmod(0o600)
+
+
+def prune_in_ephemeral_servers() -> None:
+    """Let the server of a single night forget old runs too, which Prefect leaves to servers that stay."""
+    from prefect.server.services import db_vacuum
+    from prefect.server.services.perpetual_services import get_perpetual_services
+
+    for service in get_perpetual_services():
+        if service.function is db_vacuum.schedule_vacuum_tasks:
+            service.run_in_ephemeral = True
+
+
+def end() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(2 * GRACE)
+    os._exit(1)  # it hangs
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The server of nights that have none, as it really runs: who gets an answer, and what becomes of it when killed."""
+
+import base64
+import os
+import stat
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from prefect.settings import PREFECT_API_AUTH_STRING
+
+from flows.operate import server
+from tests.waiting import PATIENCE, until
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+def asked(auth: str | None, **headers: str) -> int:
+    address, _, _ = server._own_server()
+    if auth is not None:
+        headers["Authorization"] = "Basic " + base64.b64encode(auth.encode()).decode()
+    answer = httpx.post(f"{address}/api/flow_runs/filter", json={"limit": 1}, headers=headers, timeout=PATIENCE)
+    return answer.status_code
+
+
+def secret() -> str:
+    auth = PREFECT_API_AUTH_STRING.value()
+    assert auth is not None and len(auth) > 40
+    return auth
+
+
+def test_it_answers_this_process_alone() -> None:
+    assert asked(secret()) == 200
+    assert asked(None) == 401
+    assert asked("nightrec:guessed") == 401
+    assert asked(secret(), Origin="https://attacker.example") == 403
+    assert asked(secret(), Host="attacker.example") == 403
+
+
+def test_it_starts_again_when_it_is_killed() -> None:
+    _, _, own = server._own_server()
+    killed = own.process
+    killed.kill()
+    until("it is started again", lambda: own.process is not killed)
+    assert asked(secret()) == 200
+
+
+def test_nobody_else_sees_its_secret_or_its_database() -> None:
+    _, _, own = server._own_server()
+    assert secret().partition(":")[2] not in " ".join(psutil.Process(own.process.pid).cmdline())
+    home = Path(os.environ["PREFECT_HOME"])
+    assert {stat.S_IMODE(file.stat().st_mode) for file in home.glob("prefect.db*")} == {0o600}
+
+
+def test_a_log_is_told_by_its_last_error() -> None:
+    trace = "Traceback:\n  File x\nsqlalchemy.exc.OperationalError: unable to open database file\n(More at …)\n\n"
+    assert server.last_error(trace) == "sqlalchemy.exc.OperationalError: unable to open database file"
+    assert server.last_error("INFO\nKilled\n") == "Killed"
+    assert server.last_error("") == ""
