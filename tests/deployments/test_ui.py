@@ -100,7 +100,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def page(browser: Browser, site: Site) -> Page:
     """A page that the printed link has let in; what it was given lets the tests ask the server, too."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce")
+    page = browser.new_context(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce").new_page()
     page.set_default_timeout(PATIENCE * 1000)
     link = re.search(r"^Ready: (\S+)$", site.log("serve"), re.MULTILINE)
     assert link
