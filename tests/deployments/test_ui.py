@@ -165,6 +165,7 @@ def test_a_name_that_was_made_to_point_here_gets_nothing(site: Site, page: Page)
     foreign.close()
 
 
+@pytest.mark.browser
 def test_nothing_secret_is_in_a_command_line_or_a_log(site: Site, page: Page) -> None:
     secret = site.environment["PREFECT_API_AUTH_STRING"].partition(":")[2]
     assert len(secret) > 30
