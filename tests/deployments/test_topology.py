@@ -7,11 +7,13 @@ import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import yaml
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.exceptions import PrefectHTTPStatusError
 
 from flows.operate.deploy import job_template
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
@@ -125,6 +127,24 @@ def test_a_night_on_two_pools_is_published(site: Site) -> None:
     assert workers["train-popularity-2026-03-01"] == "cpu"
     pointer = json.loads((site.store / "exports/latest.json").read_text())
     assert pointer["run_date"] == "2026-03-01"
+
+
+def test_whoever_knows_the_password_chooses_no_command_either(site: Site, tmp_path: Path) -> None:
+    """Neither in a run, which the server refuses, nor in the pool, which the worker does not follow."""
+    here = tmp_path / "was-here"
+    command = {"command": f"touch {here}"}
+    with site.client() as client:
+        id_ = client.read_deployment_by_name("report/shop").id
+        with pytest.raises(PrefectHTTPStatusError, match="422"):
+            client.create_flow_run_from_deployment(id_, job_variables=command)
+        ours = client.read_work_pool(CPU_POOL).base_job_template
+        theirs = ours | {"job_configuration": ours["job_configuration"] | command}
+        client.update_work_pool(CPU_POOL, WorkPoolUpdate(base_job_template=theirs))
+        run = site.ended(client.create_flow_run_from_deployment(id_))
+        client.update_work_pool(CPU_POOL, WorkPoolUpdate(base_job_template=ours))
+    assert run.state is not None and run.state.is_crashed()
+    assert "The work pool has a command of its own" in str(run.state.message)
+    assert not here.exists()
 
 
 @pytest.mark.parametrize("kind", ["docker", "kubernetes"])
