@@ -4,8 +4,6 @@ The new files and the new manifest of an export are written aside, and put in pl
 manifest, pointer. A run that was cut short between them is taken up by the next.
 """
 
-import re
-import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,29 +16,17 @@ from tasks.export.writer import describe_part
 from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place
 from tasks.forgetting.tables import Whose, count, replaced, rewrite
-from tasks.store.exports import switching
-from tasks.store.files import Json, open_to, read_json, readers_of, sha256, write_json
+from tasks.store.exports import REWRITTEN, complete_rewrites, manifest_of, put_in_place, switching
+from tasks.store.files import Json, read_json, sha256, write_json
 from tasks.store.paths import Store
 from tasks.store.records import changed
 
-ASIDE = ".forget-"
-OURS = re.compile(r"\d{4}-\d\d-\d\d(\.\d+)?")
 LIMITS = ("min_user", "max_user")
-
-
-def is_export(folder: Path) -> bool:
-    """Whether a folder beside the exports is one, by its name."""
-    return bool(OURS.fullmatch(folder.name))
-
-
-def export_folders(store: Store) -> list[Path]:
-    """The folders of all exports, with or without a manifest."""
-    return sorted(path for path in store.exports.glob("[0-9]*") if is_export(path) and path.is_dir())
 
 
 def keys_at_hand(store: Store) -> None:
     """Raise ConfigError where an export has hashed ids and the key to find the user's is not there."""
-    for folder in export_folders(store):
+    for folder in store.export_folders():
         if variable := (read_json(store.export_manifest(folder.name)) or {}).get("hash_key_env"):
             key_in(variable)
 
@@ -49,9 +35,8 @@ def forget_in_exports(store: Store, people: list[Person]) -> Place:
     """Remove the rows of a user, by each way that the site writes the id."""
     place = Place("exports")
     with switching(store):
-        for aside in sorted(store.exports.glob(f"{ASIDE}*")):
-            apply(store, aside)
-        for folder in export_folders(store):
+        complete_rewrites(store)
+        for folder in store.export_folders():
             try:
                 _forget_in_export(store, folder, people, place)
             except (OSError, pa.ArrowException, ConfigError, KeyError, TypeError) as error:
@@ -64,10 +49,10 @@ def forget_in_exports(store: Store, people: list[Person]) -> Place:
 
 def _forget_in_export(store: Store, folder: Path, people: list[Person], place: Place) -> None:
     about = store.export_manifest(folder.name)
-    manifest = read_json(about)
-    if manifest is None or not isinstance(manifest.get("files"), list):
+    manifest = manifest_of(store, folder.name)
+    if manifest is None:
         _without_manifest(folder, people, place)
-        state = "cannot be read" if about.exists() else "is missing"
+        state = "is damaged" if about.exists() else "is missing"
         place.failures.append(
             f"the manifest {about} {state}: rows of the user are gone from the files of the export, but its hashes "
             f"are as they were; publish the night {folder.name.partition('.')[0]} again with --fresh"
@@ -92,7 +77,7 @@ def _published_as(manifest: Json, people: list[Person]) -> list[Person]:
 
 def hashes_of(store: Store, people: list[Person]) -> list[Person]:
     """The user as exports with hashed ids have them, by the keys that are at hand."""
-    manifests = [read_json(store.export_manifest(folder.name)) or {} for folder in export_folders(store)]
+    manifests = [read_json(store.export_manifest(folder.name)) or {} for folder in store.export_folders()]
     variables = {variable for manifest in manifests if (variable := manifest.get("hash_key_env"))}
     return [Person(hashed(one.user_id, key_in(variable))) for variable in sorted(variables) for one in people]
 
@@ -100,7 +85,7 @@ def hashes_of(store: Store, people: list[Person]) -> list[Person]:
 def _rewrite_export(store: Store, manifest: Json, whose: list[Whose], place: Place) -> int:
     """Remove a user's rows from an export; how many there were."""
     export_id = manifest["export_id"]
-    aside, new = store.exports / f"{ASIDE}{export_id}", dict(manifest)
+    aside, new = store.exports / f"{REWRITTEN}{export_id}", dict(manifest)
     rows, files = 0, []
     for file in manifest["files"]:
         path = store.export(export_id) / file["path"]
@@ -125,7 +110,7 @@ def _rewrite_export(store: Store, manifest: Json, whose: list[Whose], place: Pla
     if rows:
         new |= {"files": files, "forgotten": manifest.get("forgotten", 0) + 1}
         write_json(aside / "manifest.json", changed(manifest, new))
-        apply(store, aside)
+        put_in_place(store, aside)
     return rows
 
 
@@ -135,24 +120,6 @@ def _rewritten(path: Path, target: Path, whose: Whose) -> pa.Table:
         return rewrite(path, whose, target, published=True)
     with replaced(target) as temporary:
         return rewrite(target, whose, temporary, published=True)
-
-
-def apply(store: Store, aside: Path) -> None:
-    """Put the files of a rewritten export in place, then its manifest, then the pointer; may be done again."""
-    manifest = read_json(aside / "manifest.json")
-    if manifest is None:  # it was cut short while it was written: nothing has changed yet
-        shutil.rmtree(aside)
-        return
-    export_id = manifest["export_id"]
-    for path in sorted(aside.rglob("*.parquet")):
-        published = store.export(export_id) / path.relative_to(aside)
-        open_to(path, readers_of(published.parent))
-        path.replace(published)
-    write_json(store.export_manifest(export_id), manifest)
-    pointer = read_json(store.pointer)
-    if pointer and pointer["export_id"] == export_id:
-        write_json(store.pointer, pointer | {"manifest_sha256": sha256(store.export_manifest(export_id))})
-    shutil.rmtree(aside)
 
 
 def _without_manifest(folder: Path, people: list[Person], place: Place) -> None:

@@ -5,8 +5,6 @@ names the user, a run that was cut short knows which models and which numbers ar
 """
 
 import shutil
-from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,24 +28,10 @@ TRAINED = ("models", "toplists")
 """Folders of a night with what was trained on the user, by model; and the champion."""
 
 
-def nights_of(store: Store) -> Iterator[Night]:
-    """The nights that have left anything, oldest first; a folder that is no night's is somebody's own."""
-    for folder in sorted((store.root / "nights").glob("*")):
-        if is_night(folder):
-            yield store.night(date.fromisoformat(folder.name))
-
-
-def is_night(folder: Path) -> bool:
-    try:
-        return folder.is_dir() and str(date.fromisoformat(folder.name)) == folder.name
-    except ValueError:
-        return False
-
-
 def ways_of_writing(store: Store, person: Person) -> list[Person]:
     """The id, and those in the store that differ from it only by blanks at their ends: hashes of them differ, too."""
     found = {person.user_id}
-    for night in nights_of(store):
+    for night in store.all_nights():
         for path in (night.prepared / layout.USERS, night.valid / "users.parquet", night.raw / "users.parquet"):
             try:
                 ids = pq.read_table(path, columns=["user_id"])["user_id"]
@@ -60,7 +44,7 @@ def ways_of_writing(store: Store, person: Person) -> list[Person]:
 def forget_in_nights(store: Store, person: Person, request: Request) -> Place:
     """Remove a user's rows from all nights; the files of a damaged night that can be read are cleaned, too."""
     place = Place("nights")
-    for night in nights_of(store):
+    for night in store.all_nights():
         before = (place.rows, place.texts)
         _forget_in_night(night, person, request, place)
         if (place.rows, place.texts) != before:

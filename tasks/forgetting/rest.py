@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.forgetting.exports import is_export
-from tasks.forgetting.nights import is_night, sweep
+from tasks.forgetting.nights import sweep
 from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place
 from tasks.forgetting.request import PREFIX
@@ -15,6 +14,8 @@ from tasks.forgetting.search import files_in, holds
 from tasks.forgetting.tables import Whose, count, replaced, rewrite
 from tasks.forgetting.texts import is_text, read, redact, without_lists
 from tasks.store.files import Json, read_json, write_json
+from tasks.store.ids import is_export_id
+from tasks.store.leftovers import foreign
 from tasks.store.paths import Store
 
 WORDS = ("quality", "history", "tuning")
@@ -130,8 +131,6 @@ def _unknown(store: Store) -> Iterator[Path]:
             yield from files_in(path)
         elif path.is_file() and not path.is_symlink() and ".json" not in path.name:
             yield path
-    for folder, known in ((store.root / "nights", is_night), (store.exports, is_export)):
-        for path in sorted(folder.glob("*")):
-            if path.is_symlink() or known(path) or path.name in ("manifests", "latest.json"):
-                continue
+    for path in foreign(store):
+        if not (is_export_id(path.name) and path.is_dir()):  # an export that has lost its manifest is ours
             yield from files_in(path) if path.is_dir() else [path]

@@ -5,10 +5,12 @@ new one, whole. A line in `published.jsonl` records every switch, and from it a 
 """
 
 import fcntl
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
+from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
@@ -18,11 +20,26 @@ from typing_extensions import TypedDict
 from expectations.errors import ExportRefused
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.events import log_event
-from tasks.store.files import TEMPORARY, Json, append_line, now_text, read_lines, sha256, sync, write_json
+from tasks.store.files import (
+    TEMPORARY,
+    Json,
+    append_line,
+    now_text,
+    open_to,
+    read_json,
+    read_lines,
+    readers_of,
+    sha256,
+    sync,
+    write_json,
+)
 from tasks.store.ids import age_order, export_number, is_export_id
 from tasks.store.manifests import damage
 from tasks.store.paths import Store
 from tasks.store.records import Day, ExportId, FileEntry, Pointer, Switch, fitting, is_whole, read, sealed
+
+REWRITTEN = ".forget-"
+"""Prefix of the folders with the new files of an export that somebody is forgotten in, and its new manifest."""
 
 threads = threading.Lock()  # nights of a backfill may publish at the same time
 
@@ -105,6 +122,30 @@ def mend_pointer(store: Store) -> str | None:
             _show(store, past)
             return f"{store.pointer} was lost or damaged, and points to {past['export_id']} again"
     return None
+
+
+def put_in_place(store: Store, aside: Path) -> None:
+    """Put the files of a rewritten export in place, then its manifest, then the pointer; may be done again."""
+    manifest = read_json(aside / "manifest.json")
+    if manifest is None:  # it was cut short while it was written: nothing has changed yet
+        shutil.rmtree(aside)
+        return
+    export_id = manifest["export_id"]
+    for path in sorted(aside.rglob("*.parquet")):
+        published = store.export(export_id) / path.relative_to(aside)
+        open_to(path, readers_of(published.parent))
+        path.replace(published)
+    write_json(store.export_manifest(export_id), manifest)
+    pointer = read_json(store.pointer)
+    if pointer and pointer["export_id"] == export_id:
+        write_json(store.pointer, pointer | {"manifest_sha256": sha256(store.export_manifest(export_id))})
+    shutil.rmtree(aside)
+
+
+def complete_rewrites(store: Store) -> None:
+    """Complete what a killed run was about to put in place; the caller keeps others from switching."""
+    for aside in sorted(store.exports.glob(f"{REWRITTEN}*")):
+        put_in_place(store, aside)
 
 
 def point_to(store: Store, manifest: Json) -> None:

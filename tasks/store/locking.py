@@ -18,7 +18,7 @@ import psutil
 
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.events import log_event
-from tasks.store.exports import mend_pointer
+from tasks.store.exports import complete_rewrites, mend_pointer, switching
 from tasks.store.files import now_text, open_to, private_folder, readers_of, write_json
 from tasks.store.lease import STALE, age, beating, machine
 from tasks.store.leftovers import sweep
@@ -61,6 +61,8 @@ def held(
             if token:
                 with private(store):
                     sweep(store)
+                    with switching(store):
+                        complete_rewrites(store)
                     if mended := mend_pointer(store):
                         log_event("store", "note", mended)
                     yield token

@@ -22,7 +22,7 @@ from pathlib import Path
 from flows.backfill import fill
 from flows.settings.options import BackfillOptions
 from flows.settings.site import NightConfig
-from tasks.publish.forget import forget
+from tasks.forgetting.forget import forget
 from tasks.publish.mirror import mirror
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
