@@ -5,18 +5,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup nightly test test-fast coverage bench check format docs graph wheel lock clean
+.PHONY: help setup nightly test test-fast coverage bench check format docs graph wheel lock audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do printf '  %-12s %s\n' "$$name" "$$does"; done
 
 setup: $(READY)  ## an environment in .venv with everything that development needs
 
-# Pinned by requirements.lock; repeated only when that file or pyproject.toml changes, so it works offline afterwards.
+# Every file that is installed has a hash in requirements.lock; then nightrec itself, and what only this platform needs
+# (libraries of CUDA, say). Repeated only when those files change, so it works offline afterwards.
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nightrec needs Python 3.11 or newer: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[dev]'
 	$(BIN)/python -m recmodels.precompile
 	touch $@
 
@@ -50,12 +52,7 @@ format: $(READY)  ## lint and format, and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The tools of the site are installed when it is first built.
-$(VENV)/.docs: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[docs]'
-	touch $@
-
-docs: $(VENV)/.docs  ## the documentation's site in build/docs, with every link checked
+docs: $(READY)  ## the documentation's site in build/docs, with every link checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 graph: $(READY)  ## draw the pictures of the architecture page
@@ -65,8 +62,21 @@ wheel: $(READY)  ## the wheel, in dist/
 	rm -rf build/lib build/bdist.*
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
-lock: $(READY)  ## pin what is installed now in requirements.lock
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > requirements.lock
+lock: $(READY)  ## pin what is installed now in requirements.lock, with the hashes of its files
+	$(BIN)/python -m pip install --quiet uv
+	mkdir -p build
+	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip --exclude uv | sed 's/+cpu$$//' > build/pins.txt
+	$(BIN)/uv pip compile --quiet --no-deps --no-header --no-annotate --generate-hashes build/pins.txt -o build/new.lock
+	$(BIN)/python -m deployments.lock merge build/new.lock > build/merged.lock
+	mv build/merged.lock requirements.lock
+
+audit:  ## known vulnerabilities of what is pinned; skipped where nobody can be asked
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/pip install --quiet pip-audit || { echo 'skipped: pip-audit cannot be installed here'; exit 0; }; \
+	rm -f build/audit.json; \
+	build/audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock --format json -o build/audit.json && exit 0; \
+	test -s build/audit.json || { echo 'skipped: no list of vulnerabilities can be reached'; exit 0; }; \
+	exit 1
 
 clean:  ## remove what was made here, the store of ./store and .venv's caches included, but not .venv
 	rm -rf store build dist htmlcov .coverage .coverage.* *.egg-info

@@ -17,6 +17,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deployments import lock
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGES = ("flows", "tasks", "expectations", "recmodels", "deployments")
@@ -86,12 +88,18 @@ def test_pytorch_is_an_extra() -> None:
 
 
 def test_the_lock_pins_what_is_declared() -> None:
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").split()
-    pinned = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    pinned = dict(lock.entries(lock.LOCK.read_text(encoding="utf-8")).keys())
     for name, requirement in (BASE | EXTRAS["dev"] | EXTRAS["docs"]).items():
-        if name != "setuptools":  # pip freezes everything but itself and setuptools
-            assert pinned.get(name), f"{name} is not in requirements.lock: make lock"
-            assert requirement.specifier.contains(pinned[name]), f"{name} {pinned[name]} is not {requirement}"
+        assert pinned.get(name), f"{name} is not in requirements.lock: make lock"
+        assert requirement.specifier.contains(pinned[name]), f"{name} {pinned[name]} is not {requirement}"
+
+
+def test_every_file_that_is_installed_has_a_hash() -> None:
+    text = lock.LOCK.read_text(encoding="utf-8")
+    found = lock.entries(text)
+    assert [name for name, hashes in found.items() if not hashes] == []
+    assert lock.text_of(found) == text  # one writing, so that a change shows what has changed
+    assert len(found) == len({name for name, _ in found})
 
 
 def test_the_version_stands_in_one_place() -> None:
