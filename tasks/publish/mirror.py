@@ -5,17 +5,20 @@ export go first, then its manifest, then the pointer, and readers follow the poi
 nothing that they could pick up, and is taken up again.
 """
 
-import json
 from pathlib import Path
 
 import pyarrow.fs as pafs
 
+from expectations.errors import ExportRefused
 from recmodels.errors import NightrecError
 from recmodels.published.reader import place, read, shown
-from tasks.store.events import logged
-from tasks.store.exports import switching, whole_exports
-from tasks.store.files import Json, now_text, read_json, write_json
+from tasks.store import records
+from tasks.store.events import log_event, logged
+from tasks.store.exports import intact, manifest_of, pointer_of, switching, whole_exports
+from tasks.store.files import Json, now_text, parsed, write_json
+from tasks.store.ids import is_export_id
 from tasks.store.paths import Store
+from tasks.store.records import Pointer, fitting
 from tasks.store.stage import stage_task
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
@@ -34,19 +37,19 @@ def mirror(store: Store, to: str) -> Json:
         NightrecError: what arrived is not what was sent.
     """
     with logged("mirror") as line, switching(store):
-        pointer = read_json(store.pointer)
+        pointer = pointer_of(store)
         if pointer is None:
             return {"copied": [], "removed": []}
         files, exports = place(to)
-        there = json.loads(read(files, exports / "latest.json") or b"{}")
-        if there.get("published_at", "") > pointer["published_at"]:
+        there = fitting(parsed(read(files, exports / "latest.json")), Pointer)
+        if there and there["published_at"] > pointer["published_at"]:
             line |= {"event": "note", "text": f"{shown(to)} is at {there['export_id']} already, which is newer"}
             return {"copied": [], "removed": []}
         complete = _manifests(files, exports)
-        mine = whole_exports(store)
-        stale = [name for name in mine if name in complete and complete[name] != _manifest_of(store, name)]
-        new = [] if pointer["export_id"] in complete else [pointer["export_id"]]
-        copied = [*stale, *new]
+        current = pointer["export_id"]
+        behind = [name for name in whole_exports(store) if name in complete and _is_behind(store, name, complete[name])]
+        copied = [name for name in behind if name == current or _is_sound(store, name)]
+        copied += [] if current in complete else [current]
         for export_id in copied:
             _copy_export(store, export_id, files, exports)
         if there != pointer:
@@ -59,23 +62,41 @@ def mirror(store: Store, to: str) -> Json:
 
 def mirrors(store: Store) -> dict[str, str]:
     """The copies that this store has made, by their URL without credentials, and when last."""
-    return read_json(store.root / MIRRORS) or {}
+    return records.read(store.root / MIRRORS, dict[str, str]) or {}
 
 
 def _manifests(files: pafs.FileSystem, exports: Path) -> dict[str, bytes]:
     """The exports that are complete at the copy, and their manifests as they are there."""
     found = files.get_file_info(pafs.FileSelector(str(exports / "manifests"), allow_not_found=True))
     paths = [Path(info.path) for info in found if info.is_file and info.path.endswith(".json")]
-    return {path.stem: read(files, path) or b"" for path in paths}
+    return {path.stem: read(files, path) or b"" for path in paths if is_export_id(path.stem)}
 
 
-def _manifest_of(store: Store, export_id: str) -> bytes:
-    return store.export_manifest(export_id).read_bytes()
+def _is_behind(store: Store, export_id: str, there: bytes) -> bool:
+    """Whether the copy of an export has another manifest, as after forgetting; one damaged here says nothing."""
+    return manifest_of(store, export_id) is not None and store.export_manifest(export_id).read_bytes() != there
+
+
+def _is_sound(store: Store, export_id: str) -> bool:
+    """Whether an export's files are what was published; its copy stays where they are not."""
+    try:
+        intact(store, manifest_of(store, export_id) or {})
+    except ExportRefused as error:
+        log_event("mirror", "note", f"{export_id} is not copied: {error}")
+        return False
+    return True
 
 
 def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: Path) -> None:
-    """Send the files of an export, look that they are all there, and then send its manifest."""
-    manifest = read_json(store.export_manifest(export_id)) or {}
+    """Send the files of an export, look that they are all there, and then send its manifest.
+
+    Raises:
+        ExportRefused: the export is damaged; the copy stays as it is.
+    """
+    manifest = manifest_of(store, export_id)
+    if manifest is None:
+        raise ExportRefused(f"{store.export_manifest(export_id)} is damaged, and not copied: run the night again.")
+    intact(store, manifest)
     for file in manifest["files"]:
         send(files, store.export(export_id) / file["path"], exports / export_id / file["path"])
     targets = [str(exports / export_id / file["path"]) for file in manifest["files"]]
@@ -84,7 +105,7 @@ def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: 
             raise NightrecError(
                 f"{info.path} has {info.size} bytes of {file['bytes']}: run the night again to copy it."
             )
-    put(files, exports / "manifests" / f"{export_id}.json", _manifest_of(store, export_id))
+    put(files, exports / "manifests" / f"{export_id}.json", store.export_manifest(export_id).read_bytes())
 
 
 def send(files: pafs.FileSystem, source: Path, target: Path) -> None:

@@ -65,24 +65,26 @@ def _make_way(path: Path) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary file to be written, which takes the place of `path`, synced, when the block ends well.
-
-    A folder that stands where the file belongs is somebody's: it is renamed, and stays.
-    """
+    """A temporary file to be written, which takes the place of `path`, synced, when the block ends well."""
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:
         _make_way(temporary)
         yield temporary
         open_to(temporary, readers_of(path.parent))
         sync(temporary)
-        if path.is_dir() and not path.is_symlink():
-            path.rename(path.with_name(f"{path.name}.aside-{uuid.uuid4().hex[:8]}"))
+        set_folder_aside(path)
         temporary.replace(path)
         sync(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def set_folder_aside(path: Path) -> None:
+    """Rename a folder that stands where a file belongs: it is somebody's, and stays."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f"{path.name}.aside-{uuid.uuid4().hex[:8]}"))
 
 
 def private_folder(folder: Path) -> None:
@@ -115,8 +117,7 @@ def sync(path: Path) -> None:
 
 def read_json(path: Path) -> Json | None:
     """The content of a JSON file; None where it is absent, may not be read, was cut short, or is no JSON object."""
-    content = _read(path)
-    return None if content is None else _object_of(content)
+    return parsed(_read(path))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -128,7 +129,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def read_lines(path: Path) -> list[Json | None]:
     """The objects of a file with one a line, oldest first; None for a line that is none, as one that was cut short."""
-    return [_object_of(line) for line in (_read(path) or b"").splitlines() if line.strip()]
+    return [parsed(line) for line in (_read(path) or b"").splitlines() if line.strip()]
 
 
 def _read(path: Path) -> bytes | None:
@@ -139,9 +140,10 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _object_of(text: bytes) -> Json | None:
+def parsed(text: bytes | None) -> Json | None:
+    """The JSON object that some bytes are; None where they are none."""
     try:
-        content = json.loads(text.decode("utf-8"))
+        content = json.loads((text or b"").decode("utf-8"))
     except (ValueError, RecursionError):  # cut short, not UTF-8, brackets without end
         return None
     return content if isinstance(content, dict) else None
@@ -150,6 +152,7 @@ def _object_of(text: bytes) -> Json | None:
 def append_line(path: Path, content: Mapping[str, Any]) -> None:
     """Add an object to a file with one a line; a line that was cut short before does not spoil it."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    set_folder_aside(path)
     line = json.dumps(content, default=str, ensure_ascii=False).encode() + b"\n"
     with path.open("a+b") as log:
         if log.seek(0, os.SEEK_END):

@@ -51,7 +51,7 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
         *((store.root / folder).glob(f"{TEMPORARY}*") for folder in ("exports", "inputs", "reports", "quality")),
         *(store.root.glob(f"{folder}/{TEMPORARY}*") for folder in ("exports/manifests", "exports/manifests/removed")),
     ]
-    found += [path for glob in small for path in glob if path not in found and _age(path, now) > OLD]
+    found += [path for glob in small for path in glob if path not in found and _is_old(path, now)]
     return found
 
 
@@ -125,7 +125,10 @@ def _inside_another(path: Path, folder: Path) -> bool:
     return any(part.startswith(TEMPORARY) for part in path.relative_to(folder).parts[:-1])
 
 
-def _age(path: Path, now: float) -> float:
-    with suppress(OSError):
-        return now - path.lstat().st_mtime
-    return 0.0
+def _is_old(path: Path, now: float) -> bool:
+    """Whether a small file, or a folder that was to become one of Data Docs, was written long ago."""
+    try:
+        old = now - path.lstat().st_mtime > OLD
+    except OSError:
+        return False
+    return old and (path.name.startswith(TEMPORARY) or not path.is_dir())

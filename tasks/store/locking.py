@@ -19,7 +19,7 @@ import psutil
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.events import log_event
 from tasks.store.exports import complete_rewrites, mend_pointer, switching
-from tasks.store.files import now_text, open_to, private_folder, readers_of, write_json
+from tasks.store.files import now_text, open_to, private_folder, readers_of, set_folder_aside, write_json
 from tasks.store.lease import STALE, age, beating, machine
 from tasks.store.leftovers import sweep
 from tasks.store.paths import Store
@@ -165,6 +165,7 @@ def put_aside(store: Store, dead: Lease | None) -> None:
     `dead` is None where it cannot be read.
     """
     aside = store.root / f".lease-{uuid.uuid4().hex}.json"
+    set_folder_aside(store.lease)
     try:
         store.lease.rename(aside)
     except FileNotFoundError:
@@ -173,8 +174,7 @@ def put_aside(store: Store, dead: Lease | None) -> None:
     if found is not None and (dead is None or found["token"] != dead["token"]):
         aside.rename(store.lease)
         raise _refused(store, found)
-    if not aside.is_dir():  # a folder of that name is somebody's, and stays
-        aside.unlink()
+    aside.unlink()
 
 
 def _let_go(store: Store, token: str) -> None:

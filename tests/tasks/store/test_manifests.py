@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recmodels.errors import DataRefused
+from recmodels.errors import DataRefused, NightrecError
 from tasks.store.files import Json, read_json, sha256
-from tasks.store.manifests import Manifest, run_stage
+from tasks.store.manifests import Manifest, finished, manifest_of, refuse_damaged, run_stage, whole
 
 
 def stage(
@@ -55,6 +55,30 @@ def test_a_stage_whose_files_are_damaged_is_done_again(tmp_path: Path) -> None:
     assert not stage(tmp_path / "raw")["skipped"]
     (tmp_path / "raw" / "manifest.json").write_text('{"fingerprint": ')
     assert not stage(tmp_path / "raw")["skipped"]
+
+
+@pytest.mark.parametrize("place", [4, 40, -9])  # in a page, in statistics, at the end
+def test_a_stage_with_one_changed_bit_is_done_again(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "raw" / "part" / "x.parquet"
+    stage(tmp_path / "raw", rows=1000)
+    before = path.read_bytes()
+    flipped = bytearray(before)
+    flipped[place] ^= 1
+    path.write_bytes(flipped)
+    assert whole(tmp_path / "raw") is None and finished(tmp_path / "raw") is not None
+    with pytest.raises(NightrecError, match=r"x\.parquet is not what was written .* Run the night again"):
+        refuse_damaged(tmp_path / "raw", finished(tmp_path / "raw") or {})
+    again = stage(tmp_path / "raw", rows=1000)
+    assert not again["skipped"] and path.read_bytes() == before
+    assert stage(tmp_path / "raw", rows=1000)["skipped"]
+
+
+def test_a_manifest_that_says_another_number_is_damaged(tmp_path: Path) -> None:
+    stage(tmp_path / "raw", rows=3)
+    path = tmp_path / "raw" / "manifest.json"
+    path.write_text(path.read_text().replace('"rows": 3', '"rows": 9'))
+    assert manifest_of(tmp_path / "raw") is None
+    assert not stage(tmp_path / "raw", rows=3)["skipped"]
 
 
 def test_the_same_content_has_the_same_output_digest(tmp_path: Path) -> None:
