@@ -22,7 +22,7 @@ from pathlib import Path
 from flows.backfill import fill
 from flows.settings.options import BackfillOptions
 from flows.settings.site import NightConfig
-from tasks.forgetting.forget import forget
+from tasks.forgetting.forget import Outside, forget
 from tasks.publish.mirror import mirror
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
@@ -82,7 +82,9 @@ def a_retention(config: NightConfig) -> object:
 
 def a_forgetting(config: NightConfig) -> object:
     with held(Store(config.store)):
-        return forget(Store(config.store), "u07")
+        receipt = forget(Store(config.store), "u07", Outside(mirror=f"file://{config.store.parent / 'mirror'}"))
+        assert receipt.complete, receipt.failures
+        return receipt
 
 
 def a_mirror(config: NightConfig) -> object:

@@ -5,9 +5,11 @@ in a fork of a process that has imported everything, its tasks are called as the
 are forks, too. What the store sees is what it sees of `nightrec run`.
 """
 
+import math
 import os
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -154,9 +156,12 @@ class Candidate:
     def poll(self) -> int | None:
         return self._ended(os.WNOHANG)
 
-    def wait(self, timeout: float | None = None) -> int:
-        code = self._ended(0)
-        assert code is not None
+    def wait(self, timeout: float = math.inf) -> int:
+        end = time.monotonic() + timeout
+        while (code := self._ended(os.WNOHANG)) is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired("recmodels.candidate", timeout)
+            time.sleep(0.002)
         return code
 
     def kill(self) -> None:
