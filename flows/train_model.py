@@ -50,5 +50,8 @@ def features_of(job: TrainingJob) -> tuple[Manifest, Manifest]:
     night = job.night
     prepared, described = finished(night.prepared), finished(night.features / job.split)
     if prepared is None or described is None:
-        raise NightrecError(f"The features of the night {job.run_date} are not in {night.features}.")
+        raise NightrecError(
+            f"The features of the night {job.run_date} are not in {night.features}: see that its disk is mounted, and "
+            "run the night again."
+        )
     return prepared, described

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from prefect.futures import PrefectFuture
 
+from tasks.store.disk import FULL, told
 from tasks.store.manifests import Manifest
 
 Futures: TypeAlias = dict[str, PrefectFuture[Manifest]]
@@ -22,12 +23,19 @@ class Results:
 
 
 def partition_results(futures: Futures) -> Results:
-    """Wait for all, and part those that completed from those that failed."""
+    """Wait for all, and part those that completed from those that failed.
+
+    Raises:
+        OSError: the disk is full.
+    """
     results = Results()
     for name, future in futures.items():
         future.wait()
         if future.state.is_completed():
             results.measured[name] = future.result()
         else:
-            results.failed[name] = str(future.result(raise_on_failure=False))
+            error = future.result(raise_on_failure=False)
+            if isinstance(error, OSError) and error.errno in FULL:  # no model's fault: the night has no room
+                raise error
+            results.failed[name] = (told(error) if isinstance(error, Exception) else None) or str(error)
     return results

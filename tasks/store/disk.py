@@ -34,6 +34,7 @@ REMEDIES = {
     errno.EBUSY: "something else uses it: see what",
 }
 TEXTS = {os.strerror(code): code for code in (*FULL, *GONE, *REMEDIES)}
+MEMORY = re.compile("Out of Memory Error|bad.alloc|Cannot allocate memory|can't start new thread")
 NAMED = re.compile(r"""["']([^"']*/[^"']*)["']""")  # a path in the message of a library
 
 
@@ -42,18 +43,12 @@ def naming(path: Path) -> Iterator[None]:
     """Give errors of the file system inside the block a path, if they have none; libraries' own errors, too."""
     try:
         yield
-    except OSError as error:
-        if error.filename is None and error.errno is not None:
-            error.filename = str(path)
-        raise
-    except NightrecError:
-        raise
     except Exception as error:
-        code = _code_in(str(error))
-        if code is None:
-            raise
-        found = NAMED.search(str(error))
-        raise OSError(code, os.strerror(code), found.group(1) if found else str(path)) from error
+        if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        if (meant := _meant(error, path)) is not None:
+            raise meant from error
+        raise
 
 
 @contextmanager
@@ -67,12 +62,45 @@ def in_words(store: Store | None = None) -> Iterator[None]:
         yield
     except (BrokenPipeError, ConnectionError):
         raise
-    except OSError as error:
-        if error.errno is None:
+    except Exception as error:
+        if (text := told(error, store)) is None:
             raise
-        raise DiskRefused(sentence(error, store)) from error
-    except MemoryError as error:
-        raise DiskRefused(f"The memory ran out: give nightrec more, or end what else runs here, {AGAIN}.") from error
+        raise DiskRefused(text) from error
+
+
+def told(error: Exception, store: Store | None = None) -> str | None:
+    """What the file system or the memory refused, in words; None for other errors."""
+    meant = _meant(error, store.root if store else Path()) or error
+    if isinstance(meant, MemoryError):
+        return f"The memory ran out: give nightrec more, or end what else runs here, {AGAIN}."
+    if isinstance(meant, OSError) and meant.errno is not None:
+        return sentence(meant, store)
+    return None
+
+
+def refusal_in(text: str, path: Path) -> OSError | MemoryError | None:
+    """The refusal of the file system or the memory that a message of another program, or of a library, speaks of."""
+    if MEMORY.search(text):
+        return MemoryError(text)
+    if (code := next((code for said, code in TEXTS.items() if said in text), None)) is None:
+        return None
+    found = NAMED.search(text)
+    return OSError(code, os.strerror(code), found.group(1) if found else str(path))
+
+
+def _meant(error: Exception, path: Path) -> Exception | None:
+    """The refusal that another error stands for: a library's own, or one that was taken for a fault of the data."""
+    if isinstance(error, OSError | MemoryError):
+        return None
+    if not isinstance(error, NightrecError):
+        return refusal_in(str(error), path)
+    behind = error.__cause__ or error.__context__
+    if isinstance(behind, MemoryError) or (isinstance(behind, OSError) and behind.errno in FULL):
+        return behind
+    if isinstance(behind, Exception) and not isinstance(behind, OSError | NightrecError):
+        meant = refusal_in(str(behind), path)
+        return meant if isinstance(meant, MemoryError) or (meant and meant.errno in FULL) else None
+    return None
 
 
 def sentence(error: OSError, store: Store | None = None) -> str:
@@ -100,11 +128,6 @@ def _full(code: int, path: str, store: Store | None) -> str:
     missing = room.missing(store) if room is not None and store is not None else 0
     more = f"about {size_text(missing)} more" if missing else "some room"
     return f"{path} cannot be written: the disk is full{free}. Free {more},"
-
-
-def _code_in(text: str) -> int | None:
-    """The error of the operating system that a library's message speaks of."""
-    return next((code for said, code in TEXTS.items() if said in text), None)
 
 
 def _shown(name: object) -> str:

@@ -12,7 +12,8 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO
 
 import psutil
 
@@ -133,9 +134,19 @@ def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
         "flow_run": flow_run,
     }
     write_new(store, mine)
+    if not _is_there(store, lock):
+        store.lease.unlink(missing_ok=True)
+        raise NightrecError(f"The store {store.root} vanished while it was opened: see that its disk is mounted.")
     holding.callback(_let_go, store, token)
     holding.enter_context(beating(store.lease, lambda: is_held(store, token)))
     return token, before["flow_run"] if before else ""
+
+
+def _is_there(store: Store, lock: IO[str]) -> bool:
+    """Whether the store is still the one whose lock is open: a mount that went away leaves an empty folder."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(lock.fileno()), (store.root / ".lock").stat())
+    return False
 
 
 def is_held(store: Store, token: str) -> bool:

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 from recmodels.errors import NightrecError
 from recmodels.plugins import FOLDER_VARIABLE, folder
 from recmodels.registry import kind_of
+from tasks.store.disk import refusal_in
 from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
 from tasks.store.manifests import Manifest
@@ -43,6 +44,7 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
 
     Raises:
         NightrecError: it failed, ran out of time, was killed, or its night has ended.
+        OSError, MemoryError: its file system or its memory refused something.
     """
     name, limit, work = job.name, job.candidate.timeout_minutes, job.night.folder / "logs"
     spec_file, result_file, log_file = (work / f"{name}-{job.split}.{kind}" for kind in ("spec.json", "json", "log"))
@@ -82,7 +84,10 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
         raise NightrecError(f"{name} failed: {result['error']}")
     if code < 0:
         raise NightrecError(f"{name} was killed by signal {-code}, perhaps as memory ran out; its log is {log_file}.")
-    raise NightrecError(f"{name} failed: {_last_line(log_file)} (its log is {log_file})")
+    said = _last_line(log_file)
+    if (refusal := refusal_in(said, job.night.folder)) is not None:
+        raise refusal
+    raise NightrecError(f"{name} failed: {said} (its log is {log_file})")
 
 
 def _pause(name: str, seconds: float) -> None:

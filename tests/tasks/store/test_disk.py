@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 
+from recmodels.errors import DataRefused
 from tasks.errors import DiskRefused
 from tasks.store import room
 from tasks.store.disk import in_words, naming
@@ -68,6 +69,27 @@ def test_an_error_of_a_library_that_means_the_disk_is_one_of_the_disk() -> None:
     with pytest.raises(OSError, match="No space left") as told, naming(Path("/data/stage")):
         raise RuntimeError('IO Error: Could not write file "/data/stage/.tmp-x": No space left on device')
     assert (told.value.errno, told.value.filename) == (errno.ENOSPC, "/data/stage/.tmp-x")
+
+
+def test_memory_that_ran_out_is_told_even_where_it_was_taken_for_a_fault_of_the_data() -> None:
+    for message in ("Out of Memory Error: Allocation failure\n\nPossible solutions:", "std::bad_alloc"):
+        with (
+            pytest.raises(DiskRefused, match=r"^The memory ran out: give nightrec more"),
+            in_words(),
+            naming(Path("x")),
+        ):
+            try:
+                raise RuntimeError(message)
+            except RuntimeError:
+                raise DataRefused("log.csv cannot be read; it may be damaged.") from None
+
+
+def test_data_that_are_refused_for_another_reason_stay_refused() -> None:
+    with pytest.raises(DataRefused, match=r"damaged"), in_words(), naming(Path("x")):
+        try:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), "log.csv")
+        except OSError:
+            raise DataRefused("log.csv cannot be read; it may be damaged.") from None
 
 
 def test_other_errors_pass_as_they_are() -> None:
