@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from flows.cli.copies import mirror, sink
+from flows.cli.doctor import doctor
 from flows.cli.exit_codes import INTERRUPTED, TERMINATED, exit_code
 from flows.cli.exports import diff, pin, recs, rollback, unpin, verify
 from flows.cli.forget import forget
@@ -78,7 +79,7 @@ def say(sentence: str) -> None:
 
 
 for command in (
-    run, inspect, validate, backfill, status, report,
+    run, inspect, validate, backfill, status, report, doctor,
     recs, verify, diff, rollback, pin, unpin, forget, mirror, sink,
     models, tune, init, presets, demo, serve, deploy, worker,
 ):  # fmt: skip

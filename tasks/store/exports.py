@@ -213,10 +213,19 @@ def _pointer_to(store: Store, export_id: str, at: str, withdrawn: list[str]) -> 
 def _show(store: Store, pointer: Pointer) -> None:
     """Write the pointer, and the link beside it."""
     write_json(store.pointer, pointer)
+    relink(store, pointer["export_id"])
+
+
+def relink(store: Store, export_id: str) -> None:
+    """Set the link beside the pointer; what stands in its place and is no link stays.
+
+    Raises:
+        NightrecError: a link is there, and cannot be replaced.
+    """
     link = store.exports / f"{TEMPORARY}latest"
     link.unlink(missing_ok=True)
     try:
-        link.symlink_to(pointer["export_id"])
+        link.symlink_to(export_id)
         link.replace(store.link)
     except OSError as error:  # a file system without symbolic links: the pointer is enough
         link.unlink(missing_ok=True)

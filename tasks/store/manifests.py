@@ -156,6 +156,11 @@ def damage(folder: Path, files: Sequence[FileEntry]) -> str | None:
     return None
 
 
+def lacking(folder: Path, files: Sequence[FileEntry]) -> str | None:
+    """What is wrong with the first of a folder's files that is not there, or not as long as its manifest says."""
+    return next((missing for file in files if (missing := _missing(folder, file))), None)
+
+
 def _missing(folder: Path, file: FileEntry) -> str | None:
     """What is wrong with a file, going by its name and size."""
     path = folder / file["path"]

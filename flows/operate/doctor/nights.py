@@ -1,0 +1,73 @@
+"""The nights: their records, what their stages wrote, and the figures of the history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+from flows.operate.doctor.findings import Finding, Site, note
+from recmodels.errors import NightrecError
+from tasks.report.record import NightRecord, NightStatus
+from tasks.store.history import is_damaged, mend
+from tasks.store.locking import in_use
+from tasks.store.manifests import damage, lacking, manifest_of
+from tasks.store.paths import Night, Store
+
+
+def look(site: Site) -> Iterator[Finding]:
+    """The newest night must be whole; of older ones, damage is told, and stops nobody."""
+    nights = site.store.all_nights()
+    for night in nights:
+        yield from _night(site, night, newest=night == nights[-1])
+
+
+def _night(site: Site, night: Night, newest: bool) -> Iterator[Finding]:
+    again = f"`nightrec run --date {night.run_date}` makes it again"
+    if night.summary.exists() and (why := _unreadable(night)):
+        yield Finding(why, str(night.summary), again, wrong=newest)
+    elif newest and _interrupted(night):
+        yield note(f"the night {night.run_date} was interrupted", night.folder, f"{again}, from where it was")
+    for path in sorted(night.folder.rglob("manifest.json")):
+        if path.parent.name.startswith(".") or path.is_symlink():
+            continue
+        manifest = manifest_of(path.parent)
+        if manifest is None:
+            yield Finding("it is damaged, and so the stage counts as not done", str(path), again, wrong=newest)
+        elif wrong := (damage if site.deep else lacking)(path.parent, manifest["files"]):
+            yield Finding(wrong.removeprefix(f"{path.parent}/"), str(path.parent), again, wrong=newest)
+
+
+def _unreadable(night: Night) -> str:
+    try:
+        record = NightRecord.of_night(night)
+    except NightrecError:
+        return "it is of another form than this version reads"
+    return "it is damaged, so nobody knows how the night went" if record is None else ""
+
+
+def _interrupted(night: Night) -> bool:
+    record = NightRecord.of_night(night)
+    return record is not None and record.status is NightStatus.RUNNING and not in_use(night.store)
+
+
+def history(site: Site) -> Iterator[Finding]:
+    """The figures of past nights, which later nights compare with."""
+    for run_date, path in site.store.histories().items():
+        if is_damaged(path):
+            what = "it is damaged, and later nights go on without its figures"
+            todo = "is made again from the night's folder, or put aside under another name"
+            yield Finding(what, str(path), todo, partial(_mended, site.store, run_date, path))
+
+
+def _mended(store: Store, run_date: date, path: Path) -> str:
+    if mend(store, run_date):
+        return "is made again"
+    aside = path.with_name(f"{path.name}.damaged")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+    path.rename(aside)
+    return f"is put aside as {aside.name}, for the night's own folder has no better"
