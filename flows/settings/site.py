@@ -16,6 +16,7 @@ from expectations.settings import ValidationSettings
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import ScheduleSettings, WorkerSettings
 from recmodels.errors import ConfigError
+from recmodels.published.addresses import shown
 from recmodels.registry import create
 from tasks.compare.settings import GateSettings
 from tasks.export.settings import ExportSettings
@@ -32,6 +33,7 @@ from tasks.train.members import with_members
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
+LONGEST = 60  # characters of a value that is wrong
 CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"
 
 
@@ -275,7 +277,15 @@ def sentence(error: ValidationError) -> str:
         return f"unknown key {key}; {hint}"
     if mistake["type"] == "missing":
         return f"{key} is missing; give it a value."
-    return f"{key} = {mistake['input']!r}: {_reason(mistake['msg'])}."
+    return f"{key} = {_brief(mistake['input'])}: {_reason(mistake['msg'])}."
+
+
+def _brief(value: object) -> str:
+    """A value that was given, as far as it helps, and without what may be a secret."""
+    if isinstance(value, dict | list):
+        return "this table" if isinstance(value, dict) else "this list"
+    text = repr(re.split("[?#]", shown(value))[0] if isinstance(value, str) and "://" in value else value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 def _reason(message: str) -> str:

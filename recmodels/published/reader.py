@@ -18,6 +18,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError
+from recmodels.published.addresses import shown, without_secret
 from recmodels.published.schema import Json
 
 
@@ -99,9 +100,7 @@ def place(store: str | Path) -> tuple[pafs.FileSystem, Path]:
     if "://" not in str(store):
         return pafs.LocalFileSystem(), Path(store) / "exports"
     url = str(store)
-    kind, _, rest = url.partition("://")
-    if "@" in rest.partition("/")[0] and kind in ("s3", "gs", "gcs"):
-        raise ConfigError(f"The URL {shown(store)} names credentials: put them into the environment instead.")
+    without_secret(url)
     try:
         files, path = pafs.FileSystem.from_uri(url)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -128,9 +127,3 @@ def read(files: pafs.FileSystem, path: Path) -> bytes | None:
             return content
     except FileNotFoundError:
         return None
-
-
-def shown(store: str | Path) -> str:
-    """A store's name without what may be a password, or the address of a server."""
-    kind, separator, rest = str(store).partition("://")
-    return f"{kind}://{rest.partition('?')[0].rpartition('@')[2]}" if separator else str(store)

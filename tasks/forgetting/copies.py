@@ -9,8 +9,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from recmodels.errors import NightrecError
+from recmodels.published.addresses import shown
 from recmodels.published.reader import place as place_of
-from recmodels.published.reader import shown
 from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place
 from tasks.publish.mirror import mirror, mirrors

@@ -11,7 +11,8 @@ import pyarrow.fs as pafs
 
 from expectations.errors import ExportRefused
 from recmodels.errors import NightrecError
-from recmodels.published.reader import place, read, shown
+from recmodels.published.addresses import shown
+from recmodels.published.reader import place, read
 from tasks.store import records
 from tasks.store.events import log_event, logged
 from tasks.store.exports import intact, manifest_of, pointer_of, switching, whole_exports

@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from recmodels.errors import NightrecError
-from recmodels.published.reader import place, read, shown
+from recmodels.published.addresses import shown
+from recmodels.published.reader import place, read
 from tasks.store.exports import manifest_of, pointer_of
 from tasks.store.files import Json, replaced, sha256
 from tasks.store.paths import Store

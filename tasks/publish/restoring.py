@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from recmodels.errors import NightrecError
-from recmodels.published.reader import place, read, shown
+from recmodels.published.addresses import shown
+from recmodels.published.reader import place, read
 from tasks.store.events import log_event
 from tasks.store.exports import manifest_of, switching
 from tasks.store.files import Json, parsed, replaced, sha256, write_json

@@ -1,6 +1,8 @@
 """How long exports are kept, and where a copy of them goes."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from recmodels.published.addresses import checked
 
 
 class RetentionSettings(BaseModel):
@@ -28,3 +30,8 @@ class MirrorSettings(BaseModel):
         description="URL of the copy: s3://bucket/prefix, gs://..., abfss://..., file:///...; credentials come from "
         "the environment (docs/export.md).",
     )
+
+    @field_validator("to")
+    @classmethod
+    def _without_secret(cls, to: str | None) -> str | None:
+        return None if to is None else checked(to)

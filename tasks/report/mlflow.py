@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from recmodels.published.reader import shown
+from recmodels.published.addresses import shown
 from tasks.report.settings import MlflowSettings
 from tasks.store.events import log_event
 from tasks.store.files import Json, read_json

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from recmodels.published.addresses import checked
+
 FROM_ENVIRONMENT = "env:"
 
 
@@ -15,7 +17,13 @@ def _masked(value: object) -> object:
 def _address(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().startswith(("http://", "https://", FROM_ENVIRONMENT)):
         raise ValueError("write a URL that begins with http:// or https://, or env:NAME")
+    if value.get_secret_value().startswith("http"):
+        checked(value.get_secret_value(), 'an environment variable to all of it, with webhook = "env:NAME"')
     return value
+
+
+def _server(value: str) -> str:
+    return checked(value, "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN")
 
 
 def _named_only(value: SecretStr) -> SecretStr:
@@ -59,7 +67,7 @@ class MlflowSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    uri: str | None = Field(
+    uri: Annotated[str, AfterValidator(_server)] | None = Field(
         default=None, description="Tracking server, e.g. http://host:5000; credentials come from the environment."
     )
     experiment: str = Field(default="nightrec", min_length=1, description="The experiment that nights are runs of.")

@@ -83,6 +83,16 @@ def test_every_stage_leaves_a_manifest_and_data_docs(demo: Demo) -> None:
     assert pq.read_metadata(night / "quarantine" / "interactions.parquet").num_rows > 0
 
 
+def test_nothing_in_a_store_can_be_executed_or_unpickled(demo: Demo) -> None:
+    files = [path for path in demo.store.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".json", ".parquet", ".safetensors", ".html", ".log"}
+    for path in files:
+        head = path.read_bytes()[:16]
+        safetensors = path.suffix == ".safetensors" and head[8:9] == b"{"
+        assert safetensors or not head.startswith((b"\x80", b"PK", b"\x7fELF", b"#!", b"MZ")), path
+        assert not path.stat().st_mode & 0o111, path
+
+
 def test_the_page_of_a_night_has_its_charts(demo: Demo) -> None:
     page = (demo.store / "reports" / f"{DAY}.html").read_text()
     assert page.count("<figure>") == page.count("<svg ") == 7  # all but the curves of models that train in epochs

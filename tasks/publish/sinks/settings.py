@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from recmodels.errors import ConfigError
+from recmodels.published.addresses import checked
 from tasks.publish.sinks.sink import Sink, own_sink
 from tasks.store.files import Json
 
@@ -22,10 +23,7 @@ class DeltaSettings(BaseModel):
     @field_validator("path")
     @classmethod
     def without_password(cls, path: str) -> str:
-        kind, _, rest = path.partition("://")
-        if "@" in rest.partition("/")[0] and kind in ("s3", "s3a", "gs"):
-            raise ValueError("credentials do not belong in a URL: put them into the environment")
-        return path
+        return checked(path)
 
 
 class PostgresSettings(BaseModel):

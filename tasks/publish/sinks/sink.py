@@ -29,13 +29,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recmodels.errors import ConfigError
+from recmodels.published.addresses import secret_in
 from tasks.store.files import Json
 
 if TYPE_CHECKING:  # it needs DuckDB, which settings are read without
     from tasks.publish.sinks.source import Published
 
 GROUP = "nightrec.sinks"
-CREDENTIALS = re.compile(r"\w://[^/\s]*:[^/\s]+@")
+URL = re.compile(r"\w+://\S+")
 
 
 class Sink(BaseModel, ABC):
@@ -130,9 +131,9 @@ def _class_of(name: str, place: Any, known: list[str]) -> type[Sink]:
 
 
 def _credentials(content: Any, path: str = "") -> str:
-    """Where a text in the settings is a URL with a password; empty if nowhere."""
+    """Where a text in the settings is a URL with a password or a token; empty if nowhere."""
     if isinstance(content, str):
-        return path if CREDENTIALS.search(content) else ""
+        return path if any(secret_in(url) for url in URL.findall(content)) else ""
     inner: Any = (
         content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flows.settings.site import NightConfig, load
+from flows.settings.site import NightConfig, checked, load
 from recmodels.errors import ConfigError
 from tests.flows.sites import write
 
@@ -112,3 +112,23 @@ def test_none_stands_for_no_value(here: Path) -> None:
     assert config.validation.max_staleness_days is None
     assert config.inputs is not None and config.inputs.interactions.quote is None
     assert config.inputs.interactions.columns == {"user_id": "none"}
+
+
+@pytest.mark.parametrize(
+    ("section", "variable"),
+    [
+        ({"mirror": {"to": "s3://me:hunter2@bucket/x"}}, "AWS_SECRET_ACCESS_KEY"),
+        ({"mirror": {"to": "gs://bucket/x?access_token=hunter2"}}, "GOOGLE_APPLICATION_CREDENTIALS"),
+        ({"sinks": {"delta": {"path": "s3://bucket/x?secret_key=hunter2"}}}, "AWS_SECRET_ACCESS_KEY"),
+        ({"mlflow": {"uri": "https://me:hunter2@host"}}, "MLFLOW_TRACKING_PASSWORD"),
+        ({"notify": {"webhook": "https://host/x?token=hunter2"}}, 'webhook = "env:NAME"'),
+        ({"notify": {"webhook": "https://me:hunter2@host/x"}}, 'webhook = "env:NAME"'),
+        ({"mirror": {"to": ["https://me:hunter2@host/x"]}}, "mirror.to = this list"),
+        ({"demo": {"users": "https://me:hunter2@host/x?token=hunter2"}}, "demo.users = 'https://host/x'"),
+    ],
+)
+def test_a_secret_in_an_address_belongs_into_the_environment(section: dict[str, Any], variable: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        checked(section, "nightrec.toml")
+    assert variable in str(refused.value)
+    assert "hunter2" not in str(refused.value) and len(str(refused.value)) <= 400

@@ -15,7 +15,7 @@ from tasks.store.files import write_json
 from tasks.store.paths import Night, Store
 from tests.tasks.site import RUN_DATE
 
-RULES = MlflowSettings(uri="http://user:secret@host:5000")
+RULES = MlflowSettings(uri="http://host:5000")
 
 
 class Client:

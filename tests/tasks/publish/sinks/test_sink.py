@@ -106,6 +106,10 @@ def test_an_own_sink_that_fails_says_why_and_tells_no_secret(night: Night, shop:
             'sink = "own_shop.sinks:Folder"\nfolder_env = "amqp://me:hunter2@h/x"',
             "files.folder_env holds a password",
         ),
+        (
+            'sink = "own_shop.sinks:Folder"\nfolder_env = "to https://h/x?api_key=hunter2"',
+            "files.folder_env holds a password",
+        ),
         ('sink = "own_shop.sinks:NoSink"', "own_shop.sinks:NoSink is no sink"),
         ('sink = "own_shop.nowhere:Folder"', "cannot be loaded from own_shop.nowhere:Folder"),
         ("folder_env = 'A'", "there is no sink 'files', but delta, postgres, redis"),
