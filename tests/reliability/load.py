@@ -55,7 +55,7 @@ class Size:
     readers: int = 50
     rounds: int = 3
     """Each is a publication, a forgetting, a rollback, and another publication."""
-    pause: float = 1.0
+    pause: float = 5.0
     """Seconds between two turns of a reader."""
     commands: bool = True
     """Whether `nightrec recs` is run all the time, too."""
@@ -75,7 +75,7 @@ class Shop:
     """A store with exports of computed lists."""
 
     def __init__(self, folder: Path, size: Size) -> None:
-        self.store, self.size, self.folder = Store(folder / "store"), size, folder
+        self.store, self.size, self.folder, self.began_by = Store(folder / "store"), size, folder, os.getpid()
         user_ids = pa.array([name_of(user) for user in range(size.users)])
         item_ids = pa.array([f"i{item:06d}" for item in range(ITEMS)])
         for model in MODELS:
@@ -89,6 +89,10 @@ class Shop:
                 scores = np.tile(np.linspace(1, 0.1, k, dtype=np.float32), (len(users), 1))
                 no, none = np.zeros(scores.shape, np.bool_), np.full(scores.shape, -1, np.int32)
                 writer.write(Lists(users, items_of(users, model, k), scores, no, none, no))
+
+    def goes_on(self) -> bool:
+        """Whether readers are to go on: not when it is enough, nor without the process that began it."""
+        return not (self.folder / "enough").exists() and os.getppid() == self.began_by
 
     def publish(self, model: str) -> None:
         """Publish the lists of a model under a new name; what is old enough goes."""
@@ -123,7 +127,7 @@ class Reader:
     def run(self) -> int:
         chance, seen = random.Random(self.seed), ""
         with self.notes.open("w", encoding="utf-8") as notes:
-            while not (self.shop.folder / "enough").exists():
+            while self.shop.goes_on():
                 user = chance.randrange(1, self.shop.size.users, 2)  # who is forgotten is even
                 _note(notes, "recs, library", partial(self._list_is_right, user))
                 version = self._version()
@@ -169,11 +173,12 @@ def run_commands(shop: Shop, notes: Path) -> int:
     """Run `nightrec recs` again and again, as a shell script does."""
     chance = random.Random(-1)
     with notes.open("w", encoding="utf-8") as opened:
-        while not (shop.folder / "enough").exists():
+        while shop.goes_on():
             user = chance.randrange(1, shop.size.users, 2)
             command = [sys.executable, "-m", "flows", "recs", name_of(user), "--json", "--store", str(shop.store.root)]
 
             _note(opened, "recs, command line", partial(_answers, command, shop.size.k))
+            time.sleep(shop.size.pause / 5)
     return 0
 
 
