@@ -32,6 +32,8 @@ class NightResult:
         reason: why it won.
         metrics: the figures of every model, by its name and that of the metric, such as `metrics["als"]["ndcg"]`.
         failed: why models could not be measured, by name.
+        warnings: why the night is no good one although it ended: its champion could not be measured, or most models
+            failed; a sentence each.
         export_id: of the export; None in a dry run.
         store: the site's folder.
         record: all that the night has left in its `night.json`.
@@ -42,6 +44,7 @@ class NightResult:
     reason: str
     metrics: dict[str, dict[str, float]]
     failed: dict[str, str]
+    warnings: list[str]
     export_id: str | None
     store: Path
     record: Json
@@ -136,6 +139,7 @@ def run_night(
             for model, figures in record["models"].items()
         },
         failed=record["failed"],
+        warnings=record["gate"]["warnings"],
         export_id=record.get("export_id"),
         store=folder.root,
         record=record,

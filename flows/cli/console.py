@@ -102,7 +102,8 @@ def nights(records: list[NightRecord], pointer: Pointer | None) -> Table:
             ndcg = record.winner_figures.get(PRIMARY)
             counts = ["" if count is None else f"{count:,}" for count in (record.users, record.rows)]
             cells = [record.winner, verdict, f"{ndcg.value:.4f}" if ndcg else "", *counts]
-        wrong = [*record.warnings, *(f"{name}: {why}" for name, why in record.failed.items())]
+        wrong = [text.rstrip(".") for text in record.warnings]
+        wrong += [f"{name}: {why}" for name, why in record.failed.items()]
         if failed:
             wrong = [record.reason or ""]
         wrong += record.sink_failures

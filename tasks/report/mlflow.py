@@ -71,6 +71,7 @@ def _send(client: Any, night: Night, experiment: str) -> str:
     decision = found["decision"]
     tags = {"nightrec.run_date": found["run_date"], "nightrec.status": found["status"]}
     said = {key: decision.get(key) for key in ("winner", "verdict", "reason", "refused")}
+    said |= {"warnings": " ".join(decision.get("warnings", []))}
     said |= {"export_id": found["record"].get("export_id")}
     tags |= {f"nightrec.{key}": value for key, value in said.items() if value}
     # The tag that says so comes last of all: a night that could not be sent whole is sent again.

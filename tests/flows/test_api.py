@@ -44,7 +44,7 @@ def test_a_night_of_a_data_frame(night: NightResult, frame: pd.DataFrame) -> Non
     assert (night.run_date, night.export_id) == (DAY, str(DAY))
     assert set(night.metrics) >= {"item_knn", "popularity"} and night.winner in night.metrics
     assert 0 < night.metrics["item_knn"]["ndcg"] <= 1
-    assert night.failed == {} and night.reason
+    assert night.failed == {} and night.warnings == [] and night.reason
     lists = night.lists()
     assert set(lists["user_id"]) == set(frame["customer"])
     assert lists.groupby("user_id").size().max() == 5
