@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from flows.operate.doctor.findings import Finding, Site, note
+from tasks.forgetting.request import PREFIX
 from tasks.store import leftovers as left
 from tasks.store.locking import in_use
 from tasks.store.records import Lease, read
@@ -25,6 +26,7 @@ def look(site: Site) -> Iterator[Finding]:
         for path in remains:
             yield Finding("an earlier run was cut short and has left it", str(path), "goes", partial(_remove, path))
         yield from _lease(site)
+        yield from _forgetting(site)
     unknown = [path for path in left.foreign(site.store) if path not in remains]
     if unknown:
         names = ", ".join(str(path.relative_to(site.store.root)) for path in unknown[:SHOWN])
@@ -35,6 +37,12 @@ def look(site: Site) -> Iterator[Finding]:
 def _remove(path: Path) -> str:
     left.remove(path)
     return "is gone"
+
+
+def _forgetting(site: Site) -> Iterator[Finding]:
+    """Forgettings that were cut short, or that failed in some place; only who knows the id can complete them."""
+    for path in sorted(site.store.root.glob(f"{PREFIX}*.jsonl")):
+        yield Finding("a user is not forgotten everywhere yet", str(path), "run `nightrec forget` with that id again")
 
 
 def _lease(site: Site) -> Iterator[Finding]:

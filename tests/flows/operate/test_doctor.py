@@ -117,6 +117,8 @@ FOR_PEOPLE: Mapping[str, tuple[Damage, str, str]] = {
         lambda s: flip(s.night(DAYS[1]).raw / "manifest.json"), "the stage counts as not done", "makes it again"),
     "a byte of a stage's file differs": (
         lambda s: flip(s.night(DAYS[1]).raw / COMPARISON), "its hash differs", "nightrec run --date 2024-01-02"),
+    "a user is not forgotten everywhere": (
+        lambda s: (s.root / ".forgetting-0a.jsonl").write_text("{}"), "not forgotten everywhere yet", "with that id"),
 }  # fmt: skip
 
 
