@@ -13,17 +13,29 @@ def retain_nights(store: Store, settings: RetentionSettings, tonight: date) -> l
     """Remove the working files of all but the newest nights and tonight's, and return the dates of those that had some.
 
     The caller holds the store, and no night is running in it. A night keeps its record, its comparison and the
-    decision; exports, history and reports are not in its folder. Whatever else is in there was put there by somebody,
-    and stays.
+    decision; exports and history are not in its folder, and reports and Data Docs have their own number. Whatever else
+    is in there was put there by somebody, and stays.
     """
-    if settings.nights is None:
-        return []
-    old = store.all_nights()[: -settings.nights]
+    nights = store.all_nights()
+    for night in [] if settings.reports is None else nights[: -settings.reports]:
+        _remove_pages(night)
+    old = [] if settings.nights is None else nights[: -settings.nights]
     dates = [str(night.run_date) for night in old if night.run_date != tonight and _remove(night)]
     if dates:
         text = f"the working files of {len(dates)} old nights were removed: {dates[0]} to {dates[-1]}"
         log_event("nights", "note", text)
     return dates
+
+
+def _remove_pages(night: Night) -> None:
+    """Remove the report about a night, and its Data Docs."""
+    page = night.store.report(night.run_date)
+    with suppress(OSError):
+        for path in (page, page.with_suffix(".json")):
+            path.unlink(missing_ok=True)
+        docs = night.store.quality(night.run_date)
+        if docs.is_dir() and not docs.is_symlink():
+            shutil.rmtree(docs)
 
 
 def _remove(night: Night) -> list[str]:

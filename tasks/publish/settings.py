@@ -15,6 +15,9 @@ class RetentionSettings(BaseModel):
     nights: int | None = Field(
         default=30, ge=1, description="Of how many of the newest nights the working files are kept (nights/<date>)."
     )
+    reports: int | None = Field(
+        default=365, ge=1, description="Of how many of the newest nights the report and the Data Docs are kept."
+    )
     longest_read_hours: float = Field(
         default=24, ge=0, description="An export stays this long after another took its place, for those who read it."
     )

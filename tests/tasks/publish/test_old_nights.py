@@ -34,6 +34,19 @@ def test_the_working_files_of_old_nights_go_and_what_was_found_stays(nights: lis
     assert retain_nights(store, RetentionSettings(nights=2), LAST) == []
 
 
+def test_reports_and_data_docs_are_kept_longer_and_go_as_well(nights: list[Night]) -> None:
+    store = nights[0].store
+    for night in nights:
+        for path in (f"reports/{night.run_date}.html", f"reports/{night.run_date}.json", f"quality/{night.run_date}/x"):
+            write(store.root / path, "x")
+    write(store.root / "reports" / "style.css", "somebody's")
+    retain_nights(store, RetentionSettings(nights=2, reports=3), LAST)
+    kept = ["2024-03-03", "2024-03-04", "2024-03-05"]
+    assert sorted(path.name for path in (store.root / "quality").iterdir()) == kept
+    pages = sorted(path.name for path in (store.root / "reports").iterdir())
+    assert pages == sorted([*(f"{day}.{kind}" for day in kept for kind in ("html", "json")), "style.css"])
+
+
 def test_all_nights_are_kept_where_that_is_asked_for(nights: list[Night]) -> None:
     assert retain_nights(nights[0].store, RetentionSettings(nights=None), LAST) == []
     assert retain_nights(nights[0].store, RetentionSettings(), LAST) == []  # 30 are, by default
