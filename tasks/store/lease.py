@@ -22,7 +22,7 @@ STALE = 120.0  # seconds without one, after which a lease is nobody's: more than
 def touch(path: Path) -> float:
     """Set a file's time to now, by the clock of its file system, and return it; the file is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o660)
     try:
         os.utime(handle)
         return os.fstat(handle).st_mtime

@@ -60,13 +60,12 @@ def held(
             if dead:
                 found_dead(dead)
             if token:
-                with private(store):
-                    sweep(store)
-                    with switching(store):
-                        complete_rewrites(store)
-                    if mended := mend_pointer(store):
-                        log_event("store", "note", mended)
-                    yield token
+                sweep(store)
+                with switching(store):
+                    complete_rewrites(store)
+                if mended := mend_pointer(store):
+                    log_event("store", "note", mended)
+                yield token
                 return
         time.sleep(POLL)
 
@@ -104,6 +103,7 @@ def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
     """
     try:
         private_folder(store.root)
+        holding.enter_context(private(store))
         lock = holding.enter_context((store.root / ".lock").open("a+"))
     except OSError as error:
         raise ConfigError(

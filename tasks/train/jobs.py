@@ -13,7 +13,7 @@ from recmodels.data.layout import Split
 from recmodels.errors import NightrecError
 from recmodels.registry import create
 from tasks.lists.settings import ListSettings
-from tasks.store.manifests import Manifest, finished
+from tasks.store.manifests import Manifest, whole
 from tasks.store.paths import Night, Store
 from tasks.store.versions import code_version
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
@@ -58,7 +58,7 @@ class TrainingJob(BaseModel):
 
     def result(self) -> Manifest | None:
         """What the job is for, if it is there: the candidate's metrics, or the refitted champion."""
-        return finished(self.night.metrics(self.name) if self.split == "train" else self.night.champion)
+        return whole(self.night.metrics(self.name) if self.split == "train" else self.night.champion)
 
     def same_code(self) -> None:
         """Raise NightrecError unless this process runs the night's own code."""

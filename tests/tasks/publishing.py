@@ -73,7 +73,7 @@ def _prepared(names: tuple[str, ...]) -> Night:
     return night
 
 
-def publish(night: Night, k: int = K, fresh: bool = False, **rules: Any) -> Json:
+def publish(night: Night, k: int = K, fresh: bool = False, champion: Json | None = None, **rules: Any) -> Json:
     figures = {"ndcg": {"value": 0.5, "low": 0.4, "high": 0.6}}
     comparison = {"winner": "item_knn", "reason": "best", "metrics": figures, "failed": {}, "k": 10, "users": 5}
     comparison |= {
@@ -87,7 +87,7 @@ def publish(night: Night, k: int = K, fresh: bool = False, **rules: Any) -> Json
         ExportSettings(k=k, **rules),
         FeatureSettings(),
         {"output": "prepared"},
-        {"output": "champion"},
+        {"output": "champion", **(champion or {})},  # type: ignore[typeddict-item]
         {"summary": comparison},
         fresh,
     )

@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from expectations.errors import ExportRefused
+from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
 from tasks.store.exports import next_export_id
 from tasks.store.files import read_json, sha256
 from tasks.store.leftovers import publishing, sweep
+from tasks.store.manifests import describe
 from tasks.store.paths import Night
 from tests.tasks.publishing import LOG, lists, prepare_night, publish
 from tests.tasks.site import RUN_DATE
@@ -123,6 +125,29 @@ def test_a_folder_without_a_manifest_is_swept_and_never_read(night: Night) -> No
     sweep(night.store)
     assert not killed.exists()
     assert night.store.export(str(RUN_DATE)).is_dir()
+
+
+def test_a_damaged_export_is_published_anew_when_its_night_is_run_again(night: Night) -> None:
+    publish(night)
+    part = night.store.export(str(RUN_DATE)) / "topk" / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-1] + b"?")
+    again = publish(night)
+    assert (again["export_id"], again["skipped"]) == (f"{RUN_DATE}.2", False)
+    assert (read_json(night.store.pointer) or {})["export_id"] == f"{RUN_DATE}.2"
+    assert publish(night)["skipped"]
+
+
+def test_no_lists_are_made_of_a_model_with_one_changed_bit(night: Night) -> None:
+    champion = {"files": [describe(path, night.champion) for path in sorted(night.champion.glob("model.*"))]}
+    publish(night, champion=champion)
+    model = night.champion / "model.safetensors"
+    content = bytearray(model.read_bytes())
+    content[-3] ^= 1
+    model.write_bytes(content)
+    with pytest.raises(NightrecError, match=r"model\.safetensors is not what was written .* Run the night again"):
+        publish(night, fresh=True, champion=champion)
+    assert (read_json(night.store.pointer) or {})["export_id"] == str(RUN_DATE)
+    assert not list(night.store.exports.glob(".*"))
 
 
 def test_an_export_that_fails_its_audit_leaves_the_last_one(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

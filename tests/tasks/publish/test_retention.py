@@ -12,6 +12,7 @@ from tasks.publish.retention import pin, pinned, retain, unpin
 from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import next_export_id, rollback, whole_exports, write_export_manifest
 from tasks.store.leftovers import sweep
+from tasks.store.locking import held
 from tasks.store.paths import Store
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
@@ -96,3 +97,31 @@ def test_a_removal_that_was_cut_short_leaves_nothing_to_read(store: Store, monke
     assert whole_exports(store) == IDS[1:]
     sweep(store)
     assert not store.export(IDS[0]).exists()
+
+
+@pytest.mark.parametrize("damaged", ["exports/latest.json", "pins.json"])
+def test_nothing_is_removed_while_it_cannot_be_told_what_is_to_be_kept(store: Store, damaged: str) -> None:
+    pin(store, IDS[0])
+    (store.root / damaged).write_text("{")
+    assert retain(store, RetentionSettings(exports=1), SOON) == []
+    assert whole_exports(store) == IDS
+
+
+def test_a_lost_record_of_switches_takes_no_export_from_its_readers(store: Store) -> None:
+    """What took its place was made just now, so somebody may still be reading it."""
+    for export_id, hours in zip(IDS, (90, 80, 70, 60, 1), strict=True):
+        about = json.loads(store.export_manifest(export_id).read_text())
+        write_export_manifest(store, about | {"created_at": (NOW - timedelta(hours=hours)).isoformat()})
+    (store.root / "published.jsonl").unlink()
+    assert retain(store, RetentionSettings(exports=1), NOW) == IDS[:3]
+
+
+def test_folders_of_people_are_neither_read_nor_removed(store: Store) -> None:
+    for name in (f"{RUN_DATE}.bak", f"{RUN_DATE} copy", "2026-13-01", "0"):
+        (store.exports / name).mkdir()
+    store.export_manifest(f"{RUN_DATE}.old").write_text("{}")
+    with held(store):
+        retain(store, RetentionSettings(exports=1), SOON)
+    assert whole_exports(store) == IDS[4:]
+    assert (store.exports / f"{RUN_DATE}.bak").is_dir() and (store.exports / "0").is_dir()
+    assert next_export_id(store, RUN_DATE) == f"{RUN_DATE}.6"

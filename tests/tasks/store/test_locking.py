@@ -103,3 +103,44 @@ def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         held(Store(tmp_path / "file/store")),
     ):
         pass
+
+
+def test_a_new_store_is_its_users_own(tmp_path: Path) -> None:
+    store, before = Store(tmp_path / "store"), os.umask(0o022)
+    try:
+        with held(store):
+            write_json(store.root / "nights" / "2026-03-31" / "night.json", {})
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o077 for path in (store.root, *store.root.rglob("*"))} == {0}
+
+
+def test_a_store_that_a_group_may_enter_shows_it_the_exports_only(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.root.mkdir()
+    store.root.chmod(0o750)
+    with held(store):
+        write_json(store.export_manifest("2026-03-31"), {})
+        write_json(store.root / "nights" / "2026-03-31" / "night.json", {})
+    assert store.export_manifest("2026-03-31").stat().st_mode & 0o777 == 0o640
+    assert (store.exports / "manifests").stat().st_mode & 0o777 == 0o750
+    assert (store.root / "nights").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"token": 1}'])
+def test_a_damaged_lease_is_somebodys_while_it_is_touched(tmp_path: Path, content: bytes) -> None:
+    store = Store(tmp_path)
+    store.lease.write_bytes(content)
+    with pytest.raises(InUseError), held(store):
+        pass
+    os.utime(store.lease, (time.time() - lease.STALE - 1,) * 2)
+    with held(store) as token:
+        assert is_held(store, token)
+
+
+def test_a_clock_that_was_set_back_leaves_no_store_held(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    of_another_machine(store, age=-3600)
+    with held(store) as token:
+        assert is_held(store, token)
