@@ -65,12 +65,22 @@ def foreign(store: Store) -> list[Path]:
     return sorted(_foreign(store))
 
 
+def without_manifest(store: Store) -> list[Path]:
+    """Exports that have lost their manifest, and are no leftovers: nobody reads or removes them."""
+    cut_short = set(_cut_short(store))
+    folders = (folder for folder in store.export_folders() if not store.export_manifest(folder.name).exists())
+    return [folder for folder in folders if folder not in cut_short]
+
+
 def sweep(store: Store) -> None:
     """Remove leftovers, and name what is left alone; for who holds the store."""
     for path in leftovers(store):
         remove(path)
     for marker in store.exports.glob(f"{PUBLISHING}*"):
         remove(marker)
+    for folder in without_manifest(store):
+        again = f"run the night {folder.name.partition('.')[0]} again, which publishes it anew"
+        log_event("store", "note", f"{folder} has lost its manifest, and is left alone: {again}")
     unknown = [str(path.relative_to(store.root)) for path in foreign(store)]
     if unknown:
         more = f" and {len(unknown) - SHOWN:,} more" if len(unknown) > SHOWN else ""
@@ -105,8 +115,8 @@ def _cut_short(store: Store) -> Iterator[Path]:
 def _foreign(store: Store) -> Iterator[Path]:
     ours = {"latest", "latest.json", "manifests"}
     for path in store.exports.glob("*"):
-        whole = is_export_id(path.name) and path.is_dir() and store.export_manifest(path.name).exists()
-        if not whole and path.name not in ours and not path.name.startswith("."):
+        export = is_export_id(path.name) and path.is_dir()
+        if not export and path.name not in ours and not path.name.startswith("."):
             yield path
     for path in (store.root / "nights").glob("*"):
         if night_of(path.name) is None or not path.is_dir():

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from flows.operate.doctor import environment, exports, leftovers, machine, nights, permissions, server
+from flows.operate.doctor import environment, exports, leftovers, machine, nights, permissions, records, server
 from flows.operate.doctor.findings import Check, Finding, Site
 from recmodels.errors import NightrecError
 from tasks.store.locking import held
@@ -15,6 +15,7 @@ CHECKS = (
     Check("exports", exports.look),
     Check("nights", nights.look),
     Check("history", nights.history),
+    Check("records", records.look),
     Check("leftovers", leftovers.look),
     Check("permissions", permissions.look),
     Check("disk", machine.disk),

@@ -11,6 +11,7 @@ from tasks.publish.restore import restore
 from tasks.store.exports import manifest_of, mend_pointer, pointer_of, relink, whole_exports
 from tasks.store.files import sha256
 from tasks.store.ids import age_order
+from tasks.store.leftovers import without_manifest
 from tasks.store.manifests import damage, lacking
 from tasks.store.records import Pointer
 
@@ -31,7 +32,7 @@ def _pointer(site: Site) -> Iterator[Finding]:
         yield Finding("it is lost or damaged, and readers find no export", where, "is made again", mend)
     elif found is None and store.pointer.exists():
         yield Finding("it is damaged, and there is no export to point to", where, "run a night, which writes it anew")
-    elif found is not None and found["export_id"] not in there:
+    elif found is not None and not store.export(found["export_id"]).is_dir():
         others = [name for name in there if manifest_of(store, name)]
         todo = f"point readers to {others[-1]} with `nightrec rollback --to {others[-1]}`" if others else "run a night"
         yield Finding(f"it points to {found['export_id']}, which is not there", where, f"{todo}, or restore the folder")
@@ -76,17 +77,16 @@ def _relink(site: Site) -> str:
 def _files(site: Site) -> Iterator[Finding]:
     store, pointer = site.store, pointer_of(site.store)
     current = pointer["export_id"] if pointer else None
-    ids = sorted(store.export_ids(), key=lambda export_id: (export_id != current, age_order(export_id)))
+    there = {*store.export_ids(), *(folder.name for folder in without_manifest(store))}
+    ids = sorted(there, key=lambda export_id: (export_id != current, age_order(export_id)))
     for export_id in ids:
         run_date = age_order(export_id)[0]
         again = f"run the night {run_date} again (`nightrec run --date {run_date}`), which publishes it anew"
         manifest = manifest_of(store, export_id)
         folder = store.export(export_id)
         if manifest is None:
-            what, where = (
-                "it is damaged, so nothing tells whether the export is whole",
-                store.export_manifest(export_id),
-            )
+            where = store.export_manifest(export_id)
+            what = f"it is {'damaged' if where.exists() else 'lost'}, so nothing tells whether the export is whole"
         elif not folder.is_dir():
             what, where = "it is gone, though its manifest is there", folder
         elif wrong := (damage if site.deep else lacking)(folder, manifest["files"]):

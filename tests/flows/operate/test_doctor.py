@@ -107,6 +107,9 @@ MENDED: Mapping[str, tuple[Damage, str]] = {
     "litter of clocks": (lambda s: old(s.root / ".clock-0a1b"), "has left it"),
     "an empty lease": (lambda s: old(s.lease, b""), "it is damaged, and looks as if a night were running"),
     "figures are damaged": (lambda s: flip(s.history(DAYS[0])), "later nights go on without its figures"),
+    "the manifest is lost": (lambda s: s.export_manifest(CURRENT).unlink(), "it is lost, so nothing tells whether"),
+    "pins are damaged": (lambda s: s.pins.write_text("[]"), "it is damaged, and no old export is removed"),
+    "the loads of sinks are damaged": (lambda s: (s.root / "sinks.json").write_text('{"a": 1}'), "it is damaged"),
     "nights are open to all": (lambda s: (s.root / "nights").chmod(0o755), "every user of this machine may look"),
     "all may write exports": (lambda s: s.exports.chmod(0o777), "every user of this machine may change it"),
 }

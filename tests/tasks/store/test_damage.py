@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,9 +18,6 @@ from tasks.compare.decision import Incumbent
 from tasks.compare.recent import recent_figures
 from tasks.compare.stage import COMPARISON
 from tasks.export.changed_lists import base_of
-from tasks.publish.examining import examine
-from tasks.publish.findings import Kind
-from tasks.publish.mending import mend
 from tasks.publish.mirror import mirrors
 from tasks.publish.retention import pin, retain
 from tasks.publish.settings import RetentionSettings
@@ -164,27 +162,14 @@ def test_a_damaged_file_of_the_store_stops_no_night_and_nothing_of_a_person_goes
         assert [found.read_text() for found in store.root.rglob("somebody's")] == ["own"]
 
 
-@pytest.mark.parametrize("file", [name for name in FILES if name not in ("switches", "decision")])
-def test_what_is_damaged_is_found_and_mended_or_named(store: Store, file: str) -> None:
-    path = store.root / FILES[file]
-    path.write_bytes(b"\xff" * 70)
-    os.utime(path, (1e9, 1e9))
-    expected = store.root / FILES["history"] if file == "hash of the history" else path
-    found = [finding for finding in examine(store) if finding.kind is Kind.DAMAGED and expected in (finding.path,)]
-    if file == "hash of the history":  # a table that cannot be checked is read as those of earlier releases are
-        assert not found
-        return
-    assert found, examine(store)
-    for one in mend(store, found):
-        assert len(one.says) <= 400 and "\n" not in one.says
-        assert one.done == (file in ("pointer", "pins", "sinks", "lease", "history"))
-    left = [finding for finding in examine(store) if finding.path == path]
-    assert bool(left) == (file not in ("pointer", "pins", "sinks", "lease", "history"))
-
-
-def test_a_sound_store_has_no_findings(store: Store) -> None:
-    store.lease.unlink()
-    assert examine(store) == []
+@pytest.mark.parametrize("damage", ["gone", "not UTF-8"])
+def test_an_export_without_its_manifest_is_named_once_a_night(store: Store, damage: str, caplog: Any) -> None:
+    DAMAGES[damage](store.export_manifest(str(NIGHTS[0])))
+    with held(store):
+        pass
+    assert store.export(str(NIGHTS[0])).is_dir()
+    named = [line for line in caplog.messages if "2026-03-29 has lost its manifest" in line]
+    assert len(named) == (damage == "gone")
 
 
 def test_a_file_that_may_not_be_read_is_made_again_or_named(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
