@@ -101,7 +101,8 @@ def refit(
         found = ComparisonSummary.of_manifest(comparison)
         job = next(job for job in jobs if job.name == found.winner)
         try:
-            return comparison, _refit(executor, job.model_copy(update={"split": "full", "concurrency": 1}))
+            once = found.gate.verdict is Verdict.UNMEASURED  # it has failed twice tonight, maybe by its time limit
+            return comparison, _refit(executor, job.model_copy(update={"split": "full", "concurrency": 1}), once)
         except NightrecError as error:
             if found.gate.verdict in (Verdict.FORCED, Verdict.PINNED):
                 raise
@@ -110,11 +111,13 @@ def refit(
         comparison = judge(unfit=unfit)
 
 
-def _refit(executor: Executor, job: TrainingJob) -> Manifest:
-    """Fit a model on everything; one that fails is tried once more."""
+def _refit(executor: Executor, job: TrainingJob, once: bool) -> Manifest:
+    """Fit a model on everything; one that fails is tried once more, unless it is to be tried only `once`."""
     try:
         return executor.refit(job)
     except NightrecError as error:
+        if once:
+            raise
         log_event(f"refit {job.name}", "note", f"is tried once more: {error}")
         return executor.refit(_again(job))
 

@@ -83,6 +83,8 @@ def without_champion(
         return _decision(best, f"the champion {name} {why}", f"gate.on_missing_champion is stop. {STAYS}")
     if settings.on_missing_champion == "refit_last" and missing.may_be_fitted:
         how = "its recipe is fitted again all the same, and not measured"
+        if missing.usual:
+            how += f"; its NDCG was {missing.usual[0]:.4f} {missing.usual[1]}"
         return _decision(name, f"the champion {name} {why}; {how}", verdict=Verdict.UNMEASURED, broken=broken)
     found, said = _in_its_place(settings, missing, fit, churn)
     return _decision(found or best, f"the champion {name} {why}; {said}", None if found else STAYS, broken=broken)

@@ -149,6 +149,13 @@ def test_a_winner_that_cannot_be_fitted_is_tried_twice_and_then_another_is_named
     assert (comparison["summary"]["winner"], fitted["stage"]) == ("popularity", "popularity")
 
 
+def test_a_champion_that_has_failed_twice_is_fitted_only_once(jobs: list[TrainingJob]) -> None:
+    executor = Recorder(failing="item_knn")
+    comparison, _ = refit(executor, jobs, compared("item_knn", "unmeasured"), lambda unfit: compared("popularity"))
+    assert [job.name for job in executor.refitted] == ["item_knn", "popularity"]
+    assert comparison["summary"]["winner"] == "popularity"
+
+
 def test_nothing_is_fitted_that_the_gate_refuses_and_nothing_instead_of_what_a_person_chose(
     jobs: list[TrainingJob],
 ) -> None:
