@@ -74,6 +74,11 @@ def nightly(options: NightOptions = ORDINARY) -> "Json | State[None]":
             lease=lease,
         )
         retain_nights(Store(config.store.absolute()), config.retention, run_date)
+    return ending(record)
+
+
+def ending(record: Json) -> "Json | State[None]":
+    """What the run of a night ends with: its record, or the state that people are told of."""
     warnings = NightRecord.of(record).warnings
     return Completed(name=DEGRADED, message=" ".join(warnings)) if warnings else record
 
