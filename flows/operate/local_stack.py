@@ -74,6 +74,7 @@ def serve(
             for name, process in started:
                 if process.poll() is not None:
                     raise NightrecError(f"{name} ended by itself (code {process.returncode}).")
+            server.shorten_log()
             if enter_was_pressed(0.5):
                 say(f"{access.url}{links.new()}")
     except StopWorking:

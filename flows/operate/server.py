@@ -25,6 +25,7 @@ from recmodels.errors import ConfigError, NightrecError
 
 PATIENCE = 600  # seconds: far beyond the slowest first start, which makes the database
 RESTARTS = 3  # of the server of a night that is killed
+LONG = 10_000_000  # bytes of its log
 LOOPBACK = "127.0.0.1"
 
 
@@ -104,6 +105,11 @@ class Server:
             return error.code == 403  # by another name
         except OSError:
             return False
+
+    def shorten_log(self) -> None:
+        """Begin it anew when it has become long: nobody reads what was before, and it must not fill the disk."""
+        if os.fstat(self.log.fileno()).st_size > LONG:
+            os.ftruncate(self.log.fileno(), 0)
 
     def last(self) -> None:
         """Start it again when it is killed, from now on."""
@@ -197,11 +203,12 @@ def new_secret() -> str:
 
 
 def quiet_prefect(debug: bool) -> None:
-    """Prefect with its embedded server where no other is configured, without telemetry, its log kept to its UI."""
+    """Prefect without a server of its own making and without telemetry, its log kept to its UI."""
     defaults = {
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # Prefect's own would answer anybody on this machine
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # runs that ended 90 days ago
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "nightrec",
