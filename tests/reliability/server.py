@@ -52,8 +52,8 @@ def after_kill(folder: Path, what: str, words: str, broken: list[str]) -> Row:
     with started(folder, "serve", "--port", str(port), "--gpu", "none") as serve:
         until("nightrec serve is ready", lambda: "Ready: " in log(folder) or serve.poll() is not None)
         assert "Ready: " in log(folder), log(folder)
+        victim = until(f"there is {what}", lambda: find(serve, words))
         family = [psutil.Process(serve.pid), *psutil.Process(serve.pid).children(recursive=True)]
-        victim = next(one for one in family if words in " ".join(one.cmdline()))
         victim.kill()
         begun = time.monotonic()
         code = serve.wait(180)
@@ -65,6 +65,15 @@ def after_kill(folder: Path, what: str, words: str, broken: list[str]) -> Row:
         if victim.pid != serve.pid and (code != 1 or not said.startswith("nightrec: ")):
             broken.append(f"{what} was killed, and serve ended with {code}: {said[:80]}")
     return {"killed": what, "ended with": code, "after s": round(seconds, 1), "left": len(left)}
+
+
+def find(serve: "subprocess.Popen[bytes]", words: str) -> psutil.Process | None:
+    """The process of `nightrec serve` with this in its command line."""
+    for one in [psutil.Process(serve.pid), *psutil.Process(serve.pid).children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            if words in " ".join(one.cmdline()):
+                return one
+    return None
 
 
 def killed_night(folder: Path, kills: int, broken: list[str]) -> Row:
