@@ -5,9 +5,12 @@ that goes wrong here costs the night.
 """
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from recmodels.published.addresses import shown
@@ -19,6 +22,7 @@ from tasks.store.paths import Night
 ONCE = "nightrec.started_at"  # the tag by which a night is known that has been logged
 LONGEST = 500  # characters of a value
 MOST = 100  # values of a request
+LISTS = re.compile(r"<section>\s*<h2>Some lists, before and after</h2>.*?</section>", re.DOTALL)
 PATIENCE = {  # MLflow's own would keep a night waiting for an hour where its server is away
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -84,12 +88,22 @@ def _send(client: Any, night: Night, experiment: str) -> str:
         client.set_terminated(run, "FAILED" if "failed" in row else "FINISHED")
         if row.get("winner"):
             _put(client, parent, _figures_of(row), {"model": row["model"]} | _parameters_of(recipe))
-    for path in (page, night.evaluation / "decision.json", night.evaluation / "comparison.parquet"):
-        if path.exists() and (path == page or decision):
+    if page.exists():
+        _log_page(client, parent, page)
+    for path in (night.evaluation / "decision.json", night.evaluation / "comparison.parquet"):
+        if path.exists() and decision:
             client.log_artifact(parent, str(path))
     client.set_tag(parent, ONCE, started)
     client.set_terminated(parent, "FINISHED" if found["status"] in ("published", "compared") else "FAILED")
     return f"the night and {len(found['models'])} candidates as runs of {experiment}"
+
+
+def _log_page(client: Any, run: str, page: Path) -> None:
+    """Send the page without the users' lists that it shows: nobody could forget them there."""
+    with TemporaryDirectory(prefix="nightrec-page-") as folder:
+        sent = Path(folder) / page.name
+        sent.write_text(LISTS.sub("", page.read_text(encoding="utf-8")), encoding="utf-8")
+        client.log_artifact(run, str(sent))
 
 
 def _figures_of(row: Json) -> dict[str, float]:

@@ -3,13 +3,15 @@
 import json
 import logging
 import sys
+from importlib import resources
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from recmodels.errors import NightrecError
-from tasks.report.mlflow import log_night, mlflow_run
+from tasks.report.mlflow import LISTS, log_night, mlflow_run
 from tasks.report.settings import MlflowSettings
 from tasks.store.files import write_json
 from tasks.store.paths import Night, Store
@@ -51,6 +53,7 @@ class Client:
 
     def log_artifact(self, run: int, path: str) -> None:
         self.runs[run].files.append(path.rpartition("/")[2])
+        self.runs[run].sent = [*getattr(self.runs[run], "sent", []), Path(path).read_text()]
 
     def set_tag(self, run: int, key: str, value: str) -> None:
         self.runs[run].tags[key] = value
@@ -116,6 +119,16 @@ def test_a_night_and_its_candidates_are_runs(night: Night, client: type[Client])
     assert parent.params == {"model": "ease", **ease.params}
     assert [run.tags["mlflow.parentRunId"] for run in (ease, als)] == [0, 0]
     assert (ease.status, als.status, als.metrics) == ("FINISHED", "FAILED", {})
+
+
+def test_the_lists_of_users_are_not_sent(night: Night, client: type[Client]) -> None:
+    template = resources.files("tasks.report").joinpath("template.html.j2").read_text()
+    section = next(LISTS.finditer(template))[0]
+    assert "User {{ one.user_id }}" in section
+    rest = "<section><h2>How the night went</h2></section>"
+    night.store.report(RUN_DATE).write_text(f"<main>{section}{rest}</main>")
+    log_night(night, RULES)
+    assert client.runs[0].sent[0] == f"<main>{rest}</main>"
 
 
 def test_a_night_is_logged_once_and_again_when_it_ran_again(night: Night, client: type[Client]) -> None:
