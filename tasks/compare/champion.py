@@ -14,8 +14,7 @@ from tasks.compare.decision import Incumbent
 from tasks.store.exports import current, manifest_of
 from tasks.store.files import Json, read_json
 from tasks.store.ids import age_order
-from tasks.store.paths import Store
-from tasks.store.records import Pointer
+from tasks.store.paths import Night, Store
 from tasks.train.settings import Candidate
 
 WEEK = 7  # days; the popularity of the last week always competes
@@ -24,7 +23,7 @@ WEEK = 7  # days; the popularity of the last week always competes
 def last_export(store: Store, run_date: date) -> Json | None:
     """The manifest of what readers were given before the night: the current export, or the newest of earlier nights.
 
-    Of a current export whose manifest is gone or damaged, what its night says of it.
+    Where that manifest is gone or damaged, what its night says of it: readers have its lists all the same.
     """
     pointer = current(store)
     shown = pointer if pointer and pointer["run_date"] < str(run_date) else None
@@ -32,15 +31,24 @@ def last_export(store: Store, run_date: date) -> Json | None:
         return manifest
     earlier = [name for name in store.export_ids() if age_order(name)[0] < str(run_date)]
     newest = next((manifest for name in reversed(earlier) if (manifest := manifest_of(store, name))), None)
-    return newest or (_by_its_night(store, shown) if shown else None)
+    night = store.night(date.fromisoformat(shown["run_date"])) if shown else _last_published(store, run_date)
+    if night is None or (newest and not shown and newest["run_date"] >= str(night.run_date)):
+        return newest
+    told = _by_its_night(night, shown["export_id"] if shown else str(night.run_date))
+    return told if told["recipe"] else newest or told
 
 
-def _by_its_night(store: Store, pointer: Pointer) -> Json:
+def _last_published(store: Store, run_date: date) -> Night | None:
+    """The last night before one whose record says that it has published."""
+    nights = (night for night in reversed(store.all_nights()) if night.run_date < run_date)
+    return next((night for night in nights if (read_json(night.summary) or {}).get("status") == "published"), None)
+
+
+def _by_its_night(night: Night, export_id: str) -> Json:
     """What the folder of a night says of the export that it has left."""
-    night = store.night(date.fromisoformat(pointer["run_date"]))
     recipe = (read_json(night.champion / "manifest.json") or {}).get("parameters") or {}
     name = (read_json(night.evaluation / "decision.json") or {}).get("winner") or recipe.get("recommender")
-    return {"export_id": pointer["export_id"], "champion": name or "unknown", "recipe": recipe}
+    return {"export_id": export_id, "champion": name or "unknown", "recipe": recipe}
 
 
 def field(

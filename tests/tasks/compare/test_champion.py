@@ -3,6 +3,8 @@
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from tasks.compare.champion import field
 from tasks.store.files import Json, write_json
 from tasks.store.paths import Store
@@ -56,16 +58,28 @@ def test_a_recipe_that_cannot_be_trained_here_leaves_the_champion_among_nobodys_
     assert list(candidates) == ["als", "popularity_7d"]
 
 
-def test_an_export_without_its_manifest_still_has_a_champion(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    day = "2026-03-30"
-    pointer = {"export_id": day, "run_date": day, "path": day, "manifest": f"manifests/{day}.json"}
-    write_json(store.pointer, pointer | {"manifest_sha256": "lost", "published_at": f"{day}T04:00:00+00:00"})
+@pytest.mark.parametrize("lost", ["its manifest", "all that readers are told"])
+def test_an_export_of_which_nothing_is_said_still_has_a_champion(tmp_path: Path, lost: str) -> None:
+    """Its night knows it, and better than the export before does."""
+    store, day = Store(tmp_path), "2026-03-30"
+    exported(store, "2026-03-29", "older", "als", {})
+    if lost == "its manifest":
+        pointer = {"export_id": day, "run_date": day, "path": day, "manifest": f"manifests/{day}.json"}
+        write_json(store.pointer, pointer | {"manifest_sha256": "lost", "published_at": f"{day}T04:00:00+00:00"})
     night = store.night(date(2026, 3, 30))
     recipe = {"recommender": "ease", "params": {"regularization": 9.0}, "seed": 0}
     write_json(night.champion / "manifest.json", {"parameters": recipe})
     write_json(night.evaluation / "decision.json", {"winner": "mine"})
+    write_json(night.summary, {"status": "published"})
     candidates, incumbent, _ = field({"als": Candidate()}, store, TONIGHT)
     assert incumbent is not None
     assert (incumbent.name, incumbent.export_id) == ("mine", "2026-03-30")
     assert candidates["mine"] == Candidate(recommender="ease", parameters={"regularization": 9.0})
+
+
+def test_a_night_that_failed_has_left_no_champion(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    exported(store, "2026-03-29", "als", "als", {})
+    write_json(store.night(date(2026, 3, 30)).summary, {"status": "failed"})
+    _, incumbent, _ = field({"als": Candidate()}, store, TONIGHT)
+    assert incumbent is not None and incumbent.export_id == "2026-03-29"
