@@ -84,7 +84,7 @@ def _page(site: "Site", found: "Sequence[Examined]", mended: "Sequence[Mended]",
 
 def _lines(subject: str, finding: "Finding") -> list[str]:
     mark = "WRONG" if finding.wrong else "note"
-    how = f"--fix: it {finding.todo}" if finding.fix else finding.todo
+    how = f"--fix {finding.todo}" if finding.fix else finding.todo
     return [f"  {mark:<8} {subject}: {finding.where}: {finding.what}", f"           {how}"]
 
 

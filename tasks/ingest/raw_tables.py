@@ -35,6 +35,7 @@ from tasks.store.duckdb import connect
 from tasks.store.summaries import RawSummary
 
 _BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
+_LARGE, _FIRST = 1 << 24, 2048  # bytes of a file, and rows of one
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 EARLIEST = date(1990, 1, 1)
@@ -116,19 +117,22 @@ def _write(
 
 
 def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
-    """The types of the ids: an id is int64 only if the other tables can write it so too, which are read before."""
+    """The types of the ids: an id is int64 only if the other tables can write it so too, which are read before.
+
+    Of large interactions the first rows are looked at: their pass would have read far ahead when it finds a text.
+    """
     types = {"user_id": ids.INTEGER, "item_id": ids.INTEGER}
     for name, table in tables.items():
-        for source in table.sources if name != "interactions" else []:
+        first = name == "interactions"
+        for source in table.sources[:1] if first else table.sources:
+            if first and source.readable.stat().st_size < _LARGE:
+                continue
             for key in schema.KEYS[name]:
                 value = source.value(table.maps[source.path][key])
-                odd = ids.odd(value, ids.integer(value, strict=False), strict=False)
-                found = run(
-                    shared.db,
-                    f"SELECT odd FROM (SELECT {odd} AS odd FROM {source.relation()}) WHERE odd IS NOT NULL LIMIT 1",
-                    source.path,
-                )
-                if found:
+                odd = ids.odd(value, ids.integer(value, strict=first), strict=first)
+                rows = f"(SELECT * FROM {source.relation()} LIMIT {_FIRST})" if first else source.relation()
+                query = f"SELECT odd FROM (SELECT {odd} AS odd FROM {rows}) WHERE odd IS NOT NULL LIMIT 1"
+                if run(shared.db, query, source.path):
                     types[key] = ids.STRING
     return types
 

@@ -29,7 +29,7 @@ def _pointer(site: Site) -> Iterator[Finding]:
     mend = partial(_mend_pointer, site)
     where = str(store.pointer)
     if found is None and there:
-        yield Finding("it is lost or damaged, and readers find no export", where, "is made again", mend)
+        yield Finding("it is lost or damaged, and readers find no export", where, "makes it again", mend)
     elif found is None and store.pointer.exists():
         yield Finding("it is damaged, and there is no export to point to", where, "run a night, which writes it anew")
     elif found is not None and not store.export(found["export_id"]).is_dir():
@@ -37,7 +37,7 @@ def _pointer(site: Site) -> Iterator[Finding]:
         todo = f"point readers to {others[-1]} with `nightrec rollback --to {others[-1]}`" if others else "run a night"
         yield Finding(f"it points to {found['export_id']}, which is not there", where, f"{todo}, or restore the folder")
     elif found is not None and _other_hash(site, found):
-        yield Finding("it has another hash of the manifest than the manifest has", where, "is corrected", mend)
+        yield Finding("it has another hash of the manifest than the manifest has", where, "corrects it", mend)
 
 
 def _other_hash(site: Site, found: Pointer) -> bool:
@@ -46,7 +46,7 @@ def _other_hash(site: Site, found: Pointer) -> bool:
 
 
 def _mend_pointer(site: Site) -> str:
-    return mend_pointer(site.store) or "is in order"  # whoever took the store has made it again
+    return mend_pointer(site.store) or "is made again"  # whoever took the store has made it again
 
 
 def _link(site: Site) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def _link(site: Site) -> Iterator[Finding]:
         )
     elif link.is_symlink() and str(link.readlink()) != found["export_id"]:
         what = f"it leads to {str(link.readlink())[:40]}, and latest.json to {found['export_id']}"
-        yield Finding(what, str(link), "is set anew", partial(_relink, site))
+        yield Finding(what, str(link), "sets it anew", partial(_relink, site))
 
 
 def _relink(site: Site) -> str:
@@ -97,7 +97,7 @@ def _files(site: Site) -> Iterator[Finding]:
         seen = export_id == current
         told = manifest is not None or seen  # by which hash a copy is the same
         fix = partial(restore, store, export_id, mirror) if mirror and told else None
-        todo = "is restored from the mirror" if fix else again
+        todo = "restores it from the mirror" if fix else again
         by_hand = manifest is not None and not folder.is_dir()  # somebody may have removed it
         what += "; readers see this export" if seen else ""
         yield Finding(what, str(where), todo, fix, wrong=seen or not by_hand)

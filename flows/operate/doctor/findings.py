@@ -38,7 +38,7 @@ class Finding:
     Attributes:
         what: what it is, as the beginning of a sentence.
         where: the path or address.
-        todo: what a person does about it, or what `fix` does.
+        todo: what a person does about it ("move it away"), or what `fix` does ("makes it again").
         fix: puts it right, where that is safe; it deletes nothing that a person may have put there.
         wrong: False for what is only worth knowing.
     """

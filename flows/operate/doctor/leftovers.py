@@ -24,7 +24,9 @@ def look(site: Site) -> Iterator[Finding]:
     else:
         remains = left.leftovers(site.store)
         for path in remains:
-            yield Finding("an earlier run was cut short and has left it", str(path), "goes", partial(_remove, path))
+            yield Finding(
+                "an earlier run was cut short and has left it", str(path), "removes it", partial(_remove, path)
+            )
         yield from _lease(site)
         yield from _forgetting(site)
     unknown = [path for path in left.foreign(site.store) if path not in remains]
@@ -50,4 +52,6 @@ def _lease(site: Site) -> Iterator[Finding]:
         return
     damaged = read(site.store.lease, Lease) is None
     what = "it is damaged, and looks as if a night were running" if damaged else "the night that held the store is dead"
-    yield Finding(what, str(site.store.lease), "goes", lambda: "is gone")  # whoever takes the store, as --fix does
+    yield Finding(
+        what, str(site.store.lease), "removes it", lambda: "is gone"
+    )  # whoever takes the store, as --fix does

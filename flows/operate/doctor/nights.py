@@ -57,7 +57,7 @@ def history(site: Site) -> Iterator[Finding]:
     for run_date, path in site.store.histories().items():
         if is_damaged(path):
             what = "it is damaged, and later nights go on without its figures"
-            todo = "is made again from the night's folder, or put aside under another name"
+            todo = "makes it again from the night's folder, or puts it aside under another name"
             yield Finding(what, str(path), todo, partial(_mended, site.store, run_date, path))
 
 

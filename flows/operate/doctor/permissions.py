@@ -29,6 +29,8 @@ def look(site: Site) -> Iterator[Finding]:
             todo = f"run nights as {whose}, or give it to {mine}: chown -R {mine} {root}"
             yield Finding(f"{mine} may not write it: it belongs to {whose}", str(path), todo)
             return
+    if not root.stat().st_mode & stat.S_IXOTH:
+        return
     for path in (root / name for name in PRIVATE):
         if path.exists() and not path.is_symlink() and path.stat().st_mode & OTHERS:
             yield _open("every user of this machine may look into it", path)
@@ -51,7 +53,7 @@ def prefect(_: Site) -> Iterator[Finding]:
 
 
 def _open(what: str, path: Path, bits: int = OTHERS) -> Finding:
-    return Finding(what, str(path), "these rights are taken from others", partial(_close, path, bits))
+    return Finding(what, str(path), "takes that right from others", partial(_close, path, bits))
 
 
 def _close(path: Path, bits: int) -> str:

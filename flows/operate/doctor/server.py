@@ -80,7 +80,9 @@ def _pools(site: Site, client: Any) -> Iterator[Finding]:
 
     used = {model.pool for model in site.config.enabled_models().values() if model.pool}
     deploy = partial(_deploy, site) if site.file else None
-    todo = "is created by `nightrec deploy`" if deploy else "create it with `nightrec deploy`"
+    todo = (
+        "deploys the site again, as `nightrec deploy` does" if deploy else "bring it up to date with `nightrec deploy`"
+    )
     for pool in (CPU_POOL, SIGNALS_POOL, *sorted(used - {CPU_POOL, SIGNALS_POOL})):
         where = f"the work pool {pool}"
         try:
@@ -91,7 +93,7 @@ def _pools(site: Site, client: Any) -> Iterator[Finding]:
         chosen = found.base_job_template.get("variables", {}).get("properties", {})
         if "command" in chosen:
             what = "a run may choose its command, and so may whoever can start one"
-            yield Finding(what, where, todo.replace("created", "sealed").replace("create", "seal"), deploy)
+            yield Finding(what, where, todo, deploy)
         if found.is_paused:
             yield Finding("it is paused", where, f"let it go on: prefect work-pool resume {pool}")
         elif not alive_workers(client, pool):

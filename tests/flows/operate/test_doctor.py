@@ -38,7 +38,7 @@ CURRENT = "2024-01-02"
 def store(tmp_path: Path) -> Store:
     """A small store of two nights, in which all is well; a copy of its exports is in `mirror`."""
     site = Store(tmp_path / "store")
-    site.root.mkdir(mode=0o700)
+    site.root.mkdir(mode=0o755)
     for day in DAYS:
         night = site.night(day)
         table = pa.table({"night": [str(day)], "user_id": [1]})
@@ -57,6 +57,7 @@ def store(tmp_path: Path) -> Store:
         mirror.fn(site, f"file://{tmp_path}/mirror")
     for name in ("nights", "history"):
         (site.root / name).chmod(0o700)
+    site.exports.chmod(0o755)
     (site.root / "published.jsonl").chmod(0o600)
     return site
 
@@ -337,3 +338,9 @@ def test_a_server_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "prefect.db").write_bytes(b"SQLite format 3\0" + b"x" * 4096)
     (finding,) = server.database(Site(Store(tmp_path)))
     assert finding.what.startswith("it is damaged (") and finding.fix is None
+
+
+def test_a_store_that_nobody_else_may_enter_is_closed_enough(store: Store) -> None:
+    store.root.chmod(0o700)
+    (store.root / "nights").chmod(0o777)
+    assert of_store(site_of(store)) == []

@@ -50,3 +50,21 @@ def test_a_mapped_column_must_be_in_a_file_and_a_required_one_in_each(tmp_path: 
     write(folder / "b.csv", "user_id,item_id\n1,2\n")
     with pytest.raises(DataRefused, match=r"b.csv has no column 'timestamp'"):
         ingest(tmp_path, TableInput(path=str(folder)))
+
+
+def test_a_column_that_is_not_used_in_some_files_only_is_named_with_them(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    write(tmp_path / "log" / "a.csv", "uid,user,item_id,timestamp\n1,9,2,2023-01-01\n")
+    write(tmp_path / "log" / "b.csv", "user,item_id,timestamp,shop\n3,4,2023-01-01,x\n")
+    log = TableInput(path=str(tmp_path / "log"), columns={"user_id": ["uid", "user"]})
+    summary, out = ingest(tmp_path, log)
+    assert column(out, "user_id") == [1, 3]
+    uses = [(use["column"], use["used_as"], use["why"]) for use in summary["accounts"]["interactions"]["columns"]]
+    assert uses == [
+        ("uid", "user_id", ""),
+        ("item_id", "item_id", ""),
+        ("timestamp", "timestamp", ""),
+        ("user", "user_id", ""),
+        ("user", "ignored", "'uid' is taken instead in a.csv"),
+        ("shop", "ignored", "interactions have no use for it; it is in b.csv"),
+    ]
