@@ -6,6 +6,8 @@ folder, or the URL of a copy: `s3://bucket/prefix`, `gs://...`, `abfs://...`, or
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,9 +19,12 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from recmodels.errors import ConfigError
+from recmodels.errors import ConfigError, NightrecError
 from recmodels.published.addresses import shown, without_secret
 from recmodels.published.schema import Json
+
+POINTER = {"export_id": str, "manifest": str, "manifest_sha256": str}
+MANIFEST = {"export_id": str, "run_date": str, "files": list}
 
 
 @dataclass(frozen=True)
@@ -35,37 +40,39 @@ class Export:
     def latest(cls, store: str | Path) -> Self:
         """The export that readers are pointed to. Raises ConfigError where nothing is published yet."""
         files, exports = place(store)
+        export_id = ""
         for _ in range(3):  # a manifest is rewritten when a user is forgotten, and the pointer right after it
-            pointer = read(files, exports / "latest.json")
-            if pointer is None:
+            named = _record(files, exports / "latest.json", POINTER)
+            if named is None:
                 raise ConfigError(
                     f"Nothing is published in the store {shown(store)}: run a night first, or name another --store."
                 )
-            named = json.loads(pointer)
-            about = read(files, exports / named["manifest"])
+            export_id, path = named["export_id"], exports / named["manifest"]
+            about = b"" if _is_folder(files, path) else read(files, path)
             if about is not None and hashlib.sha256(about).hexdigest() == named["manifest_sha256"]:
                 break
-        return cls.named(store, named["export_id"])
+        return cls.named(store, export_id)
 
     @classmethod
     def of_night(cls, store: str | Path, run_date: date) -> Self:
         """A night's newest export. Raises ConfigError where that night published none."""
         files, exports = place(store)
         found = files.get_file_info(pafs.FileSelector(str(exports / "manifests"), allow_not_found=True))
-        ids = [name for info in found if (name := Path(info.path).stem).startswith(str(run_date)) and info.is_file]
+        of_night = re.compile(rf"{run_date}(\.\d+)?")
+        ids = [name for info in found if of_night.fullmatch(name := Path(info.path).stem) and info.is_file]
         if not ids:
             raise ConfigError(f"The night {run_date} has published nothing in the store {shown(store)}.")
         return cls.named(store, max(ids, key=lambda name: int(name.partition(".")[2] or 1)))
 
     @classmethod
     def named(cls, store: str | Path, export_id: str) -> Self:
-        """The export with this id. Raises ConfigError where its manifest is missing."""
+        """The export with this id. Raises ConfigError where it has no manifest, NightrecError where that is damaged."""
         files, exports = place(store)
         path = exports / "manifests" / f"{export_id}.json"
-        about = read(files, path)
+        about = _record(files, path, MANIFEST)
         if about is None:
             raise ConfigError(f"The export {export_id} has no manifest {path}; publish the night again.")
-        return cls(exports, json.loads(about), files)
+        return cls(exports, about, files)
 
     @property
     def folder(self) -> Path:
@@ -75,7 +82,21 @@ class Export:
         """The rows of one table; of the given users only, where they are named.
 
         Files and row groups that cannot hold a wanted user are not read.
+
+        Raises:
+            NightrecError: a file is damaged.
         """
+        try:
+            return self._table(name, users)
+        except FileNotFoundError:  # a reader that polls takes the pointer again
+            raise
+        except (pa.ArrowInvalid, OSError) as error:
+            why = " ".join(str(error).split())[:120]
+            raise NightrecError(
+                f"A file of {name} in {self.folder} cannot be read ({why}): `nightrec verify` says which is damaged."
+            ) from error
+
+    def _table(self, name: str, users: list[Any] | None) -> pa.Table:
         files = [
             str(self.folder / file["path"]) for file in self.manifest["files"] if file["path"].startswith(f"{name}/")
         ]
@@ -117,6 +138,31 @@ def through_fsspec(url: str) -> tuple[pafs.FileSystem, str]:
     except (ImportError, ValueError) as error:
         raise ConfigError(f"The URL {shown(url)} cannot be opened: {error}.") from None
     return pafs.PyFileSystem(pafs.FSSpecHandler(files)), path
+
+
+def _record(files: pafs.FileSystem, path: Path, holds: Mapping[str, type]) -> Json | None:
+    """A JSON object that holds these fields; None where the file is absent.
+
+    Raises:
+        NightrecError: it is damaged.
+    """
+    content = b"" if _is_folder(files, path) else read(files, path)
+    try:
+        found = None if content is None else json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        found = {}
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), kind) for name, kind in holds.items()):
+        raise NightrecError(
+            f"{path} is damaged: the next night, or `nightrec doctor --fix`, makes it again, or says what does."
+        )
+    return found
+
+
+def _is_folder(files: pafs.FileSystem, path: Path) -> bool:
+    """Whether somebody has put a folder where a file belongs; where there are no folders, nobody has."""
+    return isinstance(files, pafs.LocalFileSystem) and path.is_dir()
 
 
 def read(files: pafs.FileSystem, path: Path) -> bytes | None:

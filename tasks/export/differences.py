@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError
 from tasks.export.audit_items import whole_lists
-from tasks.store.exports import named_export
+from tasks.store.exports import intact, named_export
 from tasks.store.files import Json
 from tasks.store.paths import Store
 
@@ -81,8 +81,11 @@ def difference(store: Store, first: str, second: str) -> Json:
 
     Raises:
         ConfigError: one of them does not exist, or their ids are of different types.
+        ExportRefused: one of them is not what was published.
     """
     manifests = [named_export(store, name) for name in (first, second)]
+    for manifest in manifests:
+        intact(store, manifest)
     old, new = (topk_files(store, manifest) for manifest in manifests)
     types = [{name: pq.read_schema(files[0]).field(name).type for name in COLUMNS[::2]} for files in (old, new)]
     if types[0] != types[1]:

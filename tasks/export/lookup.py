@@ -74,11 +74,13 @@ def _with_titles(store: Path, export: Export, rows: pa.Table) -> list[Row]:
     night = Night(Store(store), date.fromisoformat(export.manifest["run_date"]))
     path = night.prepared / layout.ITEMS
     about: dict[Any, Row] = {}
-    if path.exists():
-        named = pa.concat_arrays([rows["item_id"].combine_chunks(), rows["reason_item_id"].combine_chunks()])
+    try:
         columns = [name for name in ("item_id", "item_index", "title") if name in pq.read_schema(path).names]
+        named = pa.concat_arrays([rows["item_id"].combine_chunks(), rows["reason_item_id"].combine_chunks()])
         table = pq.read_table(path, columns=columns, filters=pc.is_in(pc.field("item_id"), named))
         about = {item["item_id"]: item for item in table.to_pylist()}
+    except (OSError, pa.ArrowException):  # the lists are there without the night's working files, too
+        about = {}
     listed = [
         row | {"item": about.get(row["item_id"], {}), "reason": about.get(row["reason_item_id"], {})}
         for row in rows.to_pylist()
@@ -130,6 +132,8 @@ def verified(store: Path, run_date: date | None) -> str:
     from tasks.lists.rules import translate
     from tasks.lists.settings import ListSettings
     from tasks.store.exports import intact, pointer_of
+    from tasks.store.manifests import damage
+    from tasks.store.manifests import manifest_of as stage_manifest
 
     export = _export_of(store, run_date)
     about, folder = export.manifest, Store(store)
@@ -146,7 +150,13 @@ def verified(store: Path, run_date: date | None) -> str:
     rows = f"{about['export_id']}: {len(about['files'])} files and {about['rows']:,} rows are as published"
     if not (night.prepared / layout.USERS).exists():
         return f"{rows}. The night's features are gone, so its lists were not checked against them."
-    data = Dataset.load(night.features, "full")
+    for part in (night.prepared, night.features / "full"):
+        if (described := stage_manifest(part)) and (damaged := damage(part, described["files"])):
+            return f"{rows}. {damaged}, so its lists were not checked against the night's features."
+    try:
+        data = Dataset.load(night.features, "full")
+    except (OSError, pa.ArrowException):
+        return f"{rows}. {night.features} cannot be read, so its lists were not checked against it."
     rules = ListSettings(
         k=about["k"], **{n: v for n, v in about.get("rules", {}).items() if n in ListSettings.model_fields}
     )

@@ -109,9 +109,12 @@ def _changed(lists: pa.Table, before: pa.Table, users: list[Any]) -> tuple[list[
 
 def _titles_of(night: Night) -> pa.Table | None:
     path = night.prepared / layout.ITEMS
-    if not path.exists() or "title" not in pq.read_schema(path).names:
+    try:
+        if "title" not in pq.read_schema(path).names:
+            return None
+        return pq.read_table(path, columns=["item_id", "title"])
+    except (OSError, pa.ArrowException):  # gone with an old night, or damaged
         return None
-    return pq.read_table(path, columns=["item_id", "title"])
 
 
 def _rows_of(lists: pa.Table, user: Any, titles: pa.Table | None) -> list[Json]:
