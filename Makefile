@@ -30,7 +30,7 @@ nightly: $(READY)  ## a night on the demo site, in ./store
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 test: $(READY)  ## all tests, in ten minutes on two cores
-	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in a minute
 	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m 'not (slow or server or browser)'

@@ -1,6 +1,5 @@
 """One night in this process: its store held, and Prefect's server beside it unless one is configured."""
 
-import importlib
 import threading
 from datetime import date
 
@@ -25,13 +24,19 @@ def run_in_process(
         from flows.nightly import night
 
         if fresh or not store.night(run_date).valid.exists():
-            warm_up("great_expectations")
+            warm_up()
         ready()
         record = night(config, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model, lease=lease)
         retain_nights(store, config.retention, run_date)
     return record
 
 
-def warm_up(module: str) -> None:
-    """Import a slow module in the background, while Prefect's server starts."""
-    threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
+def warm_up() -> None:
+    """Import Great Expectations, which takes seconds, in the background, while Prefect's server starts."""
+
+    def importing() -> None:
+        from expectations.runner import great_expectations
+
+        great_expectations()
+
+    threading.Thread(target=importing, daemon=True).start()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,17 @@ LONG = {  # files that take many seconds in all: contracts of costly models, Gre
     "flows/cli/test_exports.py",
     "test_packaging.py",
 }
-FIRST = ["deployments/test_workers.py", "flows/test_night.py", "deployments", "flows", "recmodels/transformer"]
+TOGETHER = {  # files that share something costly, so that one process runs them all
+    "a team's stack": ["deployments/test_topology.py", "deployments/test_workers.py"],
+    "a watchful server": ["deployments/test_automations.py", "deployments/test_nights_in_prefect.py"],
+    "nights in the process of the tests": [
+        *("flows/test_api.py", "flows/test_backfill.py", "flows/test_bad_input.py", "flows/test_ensemble.py"),
+        *("flows/test_list_rules.py", "flows/test_real_data.py", "flows/test_reporting.py", "flows/test_resume.py"),
+        *("flows/test_retries.py", "flows/test_signals.py"),
+    ],
+}
+GROUPS = {file: group for group, files in TOGETHER.items() for file in files}
+FIRST = ["deployments/test_topology.py", "deployments/test_workers.py", "flows", "deployments", "recmodels/transformer"]
 """What takes longest, or waits for other processes: it begins first, so that nothing is left to wait for at the end."""
 
 
@@ -68,6 +79,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("server")
         if getattr(item, "originalname", "") in SLOW or within(item.path) in LONG:
             item.add_marker("slow")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One process runs the tests of a file, and of files that share something costly."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Grouped(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return GROUPS.get(within(config.rootpath / file), file)
+
+    return Grouped(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

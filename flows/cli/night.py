@@ -84,7 +84,7 @@ def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, para
     with progress(console), held(Store(settings.store.absolute())) as lease, embedded_server() as ready:
         from flows.backfill import fill
 
-        warm_up("great_expectations")
+        warm_up()
         ready()
         outcome = fill(settings, options, None, lease)
     for run_date, became in outcome.items():
@@ -105,7 +105,7 @@ def validate(settings: "NightConfig", run_date: date, fresh: bool, as_json: bool
     with progress(console), embedded_server() as ready:
         from flows.validate import NotFit, checking
 
-        warm_up("great_expectations")
+        warm_up()
         ready()
         try:
             record, refusal = checking(settings, run_date, fresh), None

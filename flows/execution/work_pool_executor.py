@@ -106,20 +106,27 @@ class WorkPoolExecutor:
     def poll(self, progress: Progress | None = None) -> None:
         """Follow the runs until all have ended."""
         silent_since: float | None = None
+        left = len(self.runs)
         while self.runs:
-            before = len(self.runs)
             try:
-                with get_client(sync_client=True) as client:
-                    seen = read_runs(client, [run.id for run in self.runs.values()])
-                    for run in list(self.runs.values()):
-                        self.follow(client, run, seen.get(run.id))
-                silent_since = None
+                with get_client(sync_client=True) as client:  # for all looks: opening one costs more than a look
+                    while self.runs:
+                        self.look(client)
+                        silent_since = None
+                        if progress:
+                            progress.more(left - len(self.runs))
+                            left = len(self.runs)
+                        sleep(self.settings.poll_seconds if self.runs else 0)
             except OUTAGE as error:
                 silent_since = silent_since or monotonic()
                 self.check_outage(silent_since, error)
-            if progress:
-                progress.more(before - len(self.runs))
-            sleep(self.settings.poll_seconds if self.runs else 0)
+                sleep(self.settings.poll_seconds)
+
+    def look(self, client: SyncPrefectClient) -> None:
+        """Look at all runs that go on, once."""
+        seen = read_runs(client, [run.id for run in self.runs.values()])
+        for run in list(self.runs.values()):
+            self.follow(client, run, seen.get(run.id))
 
     def check_outage(self, silent_since: float, error: Exception) -> None:
         """Raise NightrecError when Prefect's server has been silent for too long."""

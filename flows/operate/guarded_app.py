@@ -4,6 +4,7 @@
 other users of the machine see the command lines of all programs, and the environments of their own only.
 """
 
+import gc
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ def main() -> None:
     """Serve until SIGTERM, or until the parent lets go of standard input."""
     threading.Thread(target=until_parent_ends, args=(end,), daemon=True).start()
     os.umask(0o077)  # the database, the interface's files, and what Prefect remembers are nobody else's business
+    gc.disable()  # what is imported stays: to look among it for garbage takes a sixth of the start
     import uvicorn
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
@@ -46,6 +48,8 @@ def main() -> None:
         ssl_certfile=told.get(CERTIFICATE),
         ssl_keyfile=told.get(KEY),
     )
+    gc.freeze()
+    gc.enable()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(told[LISTENER]))])
 
 

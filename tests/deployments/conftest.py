@@ -1,9 +1,10 @@
-"""A Prefect server for tests that look at what the server itself does, with its clocks turned up."""
+"""What the tests of deployments share: a Prefect server with its clocks turned up, and the stack of a team."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from tests.deployments import stack
 from tests.deployments.live import Site
 
 QUICK = {
@@ -27,3 +28,15 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
     finally:
         site.stop_all()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The team's stack. One process runs all its tests (`TOGETHER`)."""
+    with stack.running(tmp_path_factory) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def nights(site: Site) -> stack.Nights:
+    return stack.scheduled_and_by_hand(site)

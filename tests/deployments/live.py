@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterParentFlowRunId,
 )
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -43,6 +43,7 @@ class Site:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    of_server: dict[str, str] = field(default_factory=dict)  # what the server's environment has more
     port: int = field(default_factory=free_port)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     clients: ExitStack = field(default_factory=ExitStack)
@@ -63,9 +64,12 @@ class Site:
     def store(self) -> Path:
         return self.folder / "store"
 
-    def start(self, name: str, *command: str) -> "subprocess.Popen[bytes]":
+    def start(self, name: str, *command: str, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]":
         """Start a process by the module it runs; its output goes to ``<name>.log``."""
+        own = self.folder / "tmp"  # where candidates share the machine: a frozen one stops no other site's
+        own.mkdir(exist_ok=True)
         settings = {
+            "TMPDIR": str(own),
             "PREFECT_API_URL": f"{self.url}/api",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
@@ -76,7 +80,7 @@ class Site:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-P", "-m", *command],
                 cwd=self.folder,
-                env=environment(self.folder / "prefect") | settings | self.environment,
+                env=environment(self.folder / "prefect") | settings | self.environment | dict(more),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -84,7 +88,8 @@ class Site:
         return self.processes[name]
 
     def start_server(self) -> None:
-        self.start("server", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port))
+        address = ("--host", "127.0.0.1", "--port", str(self.port))
+        self.start("server", "prefect", "server", "start", *address, more=self.of_server)
         self.wait_for_server()
 
     def wait_for_server(self) -> None:
@@ -130,9 +135,6 @@ class Site:
             id_ = client.read_deployment_by_name(deployment).id
             return client.create_flow_run_from_deployment(id_, parameters=parameters)
 
-    def night(self, **options: Any) -> FlowRun:
-        return self.run("nightly/site", options=options)
-
     def read(self, run: FlowRun) -> FlowRun:
         with self.client() as client:
             return client.read_flow_run(run.id)
@@ -140,11 +142,16 @@ class Site:
     def ended(self, run: FlowRun) -> FlowRun:
         """A run in its final state."""
 
-        def final() -> FlowRun | None:
-            now = self.read(run)
-            return now if now.state is not None and now.state.is_final() else None
+        return self.in_state(run, f"{run.name} ends", lambda state: state.is_final())
 
-        return until(f"{run.name} ends", final, every=1)
+    def in_state(self, run: FlowRun, what: str, wanted: "Callable[[State[Any]], bool]") -> FlowRun:
+        """A run in the state that is waited for, looked at as seldom as will do: each look costs the server."""
+
+        def found() -> FlowRun | None:
+            now = self.read(run)
+            return now if now.state is not None and wanted(now.state) else None
+
+        return until(what, found, every=1)
 
     def children(self, run: FlowRun) -> dict[str, FlowRun]:
         """The runs that a run has started, by name."""
@@ -186,7 +193,7 @@ class Site:
                 process.suspend()
             return process
 
-        return until(f"{name} is trained", caught, every=0.05)
+        return until(f"{name} is trained", caught)
 
     @staticmethod
     def thaw(process: psutil.Process) -> None:

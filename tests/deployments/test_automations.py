@@ -25,6 +25,8 @@ from recmodels.errors import NightrecError
 from tests.deployments.live import Site
 from tests.waiting import until
 
+pytestmark = pytest.mark.server
+
 SITE, POOLS = "shop", ["cpu", "gpu"]
 SHORT = timedelta(seconds=10)  # Prefect refuses less
 

@@ -1,83 +1,24 @@
-"""The team's stack, with processes in place of containers: PostgreSQL, a server with a password, two pools."""
+"""The team's stack, with processes in place of containers: what it lets in, and what it keeps where."""
 
 import base64
 import json
-import re
-import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-import yaml
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import PrefectHTTPStatusError
 
 from flows.operate.deploy import job_template
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
-from tests.deployments.live import ROOT, Site
-from tests.tasks.servers import postgres
+from tests.deployments.live import Site
+from tests.deployments.stack import PASSWORD, Nights
+from tests.tasks.servers import postgres_folder
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.server
-
-CONFIG = """\
-site = "shop"
-
-[demo]
-users = 150
-items = 60
-interactions = 2000
-
-[workers]
-poll_seconds = 0.5
-
-[schedule]
-active = false
-
-[models.popularity]
-required = true
-
-[models.item_knn]
-pool = "gpu"
-"""
-PASSWORD = secrets.token_hex(12)
-
-
-def settings(site: Site) -> dict[str, str]:
-    """What compose.yaml tells its server besides its secrets, with the address of this one."""
-    server = yaml.safe_load((ROOT / "deployments/compose.yaml").read_text())["services"]["server"]
-    here = {"NIGHTREC_URL": site.url, "NIGHTREC_PORT": str(site.port)}
-    return {
-        name: re.sub(r"\$\{(\w+):-[^}]*\}", lambda found: here[found[1]], value)
-        for name, value in server["environment"].items()
-        if not re.search("DATABASE|AUTH", name)
-    }
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("topology"))
-    (site.folder / "nightrec.toml").write_text(CONFIG)
-    auth = f"nightrec:{secrets.token_hex(12)}"
-    with postgres("nightrec", PASSWORD) as address:
-        try:
-            site.environment = {
-                "PREFECT_API_DATABASE_CONNECTION_URL": address.replace("postgresql", "postgresql+asyncpg"),
-                "PREFECT_SERVER_API_AUTH_STRING": auth,
-                "PREFECT_UI_STATIC_DIRECTORY": str(site.folder / "ui"),
-                **settings(site),
-            }
-            site.start_server()
-            site.environment = {"PREFECT_API_AUTH_STRING": auth}  # all that workers are told
-            site.deploy()
-            site.start_worker("cpu")
-            site.start_worker("gpu", "--gpu", "")  # computes on the CPU, wherever this test runs
-            yield site
-        finally:
-            site.stop_all()
 
 
 def asked(site: Site, path: str, auth: str | None = None, body: bytes | None = None, **headers: str) -> tuple[int, str]:
@@ -118,15 +59,15 @@ def test_the_ui_is_served_from_a_folder_of_its_own(site: Site) -> None:
     assert (site.folder / "ui/v1/index.html").exists()
 
 
-def test_a_night_on_two_pools_is_published(site: Site) -> None:
-    run = site.ended(site.run("nightly/shop", options={"run_date": "2026-03-01", "k": 7}))
+def test_a_night_on_two_pools_is_published(site: Site, nights: Nights) -> None:
+    run = nights.scheduled
     assert run.state is not None and run.state.is_completed(), run.state and run.state.message
-    assert run.name == "night-2026-03-01"
+    assert run.name == f"night-{nights.date}"
     workers = {name: child.labels["prefect.worker.name"] for name, child in site.children(run).items()}
-    assert workers["train-item_knn-2026-03-01"] == "gpu"
-    assert workers["train-popularity-2026-03-01"] == "cpu"
+    assert workers[f"train-item_knn-{nights.date}"] == "gpu"
+    assert workers[f"train-popularity-{nights.date}"] == "cpu"
     pointer = json.loads((site.store / "exports/latest.json").read_text())
-    assert pointer["run_date"] == "2026-03-01"
+    assert pointer["run_date"] == str(nights.date)
 
 
 def test_whoever_knows_the_password_chooses_no_command_either(site: Site, tmp_path: Path) -> None:
@@ -161,6 +102,7 @@ def test_the_server_takes_the_pools_of_containers(site: Site, kind: Literal["doc
 
 
 def test_all_of_it_is_in_postgresql_and_no_password_in_a_log(site: Site) -> None:
+    postgres_folder()  # or it is skipped
     assert not list(site.folder.rglob("prefect.db"))
     logs = [site.log(name) for name in site.processes]
     for secret in (PASSWORD, site.environment["PREFECT_API_AUTH_STRING"].partition(":")[2]):

@@ -37,6 +37,7 @@ interactions = 5000
 poll_seconds = 0.5
 [models.popularity]
 required = true
+parameters.days = 7  # which makes it the baseline, too: a run less
 [models.item_knn]
 [models.ease]
 """

@@ -16,7 +16,8 @@ from tests.sharing import made_once, of_this_run
 
 quiet_prefect(debug=False)
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # also the server's program is the one of these sources
-for service in ("TRIGGERS", "EVENT_PERSISTER"):  # a quarter of what a night costs the server; no test looks at events
+for service in ("TRIGGERS", "EVENT_PERSISTER", "TASK_RUN_RECORDER"):  # most of what a night costs the server, to which
+    # no test here looks for events or tasks: those of `deployments` do
     os.environ[f"PREFECT_SERVER_SERVICES_{service}_ENABLED"] = "false"
 
 

@@ -25,11 +25,14 @@ def free_port() -> int:
 
 def postgres_folder() -> Path:
     """The folder of PostgreSQL's programs; skips the test where there are none."""
-    found = [Path(path).parent for name in ("postgres",) if (path := shutil.which(name))]
-    found += sorted(path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    if not found:
+    if not (found := postgres_folders()):
         pytest.skip("PostgreSQL's server is not installed (apt-get install postgresql)")
     return found[-1]
+
+
+def postgres_folders() -> list[Path]:
+    found = [Path(path).parent for name in ("postgres",) if (path := shutil.which(name))]
+    return found + sorted(path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -13,30 +12,42 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
     FlowRunFilterName,
 )
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.client.schemas.objects import TaskRun
+from prefect.events.worker import EventsWorker
 
 from tasks.store.paths import Store
+from tests.deployments.live import Site
 from tests.flows.running import nightrec
 from tests.flows.sites import DAY, log, write
+from tests.waiting import until
+
+pytestmark = pytest.mark.server
 
 STAGES = ["ingest", "validate", "prepare", "features-train", "features-full", "compare", "report"]
 MODELS = ["popularity", "popularity_7d", "item_knn", "content"]  # without an item table, content has nothing to go by
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> dict[str, Any]:
+def run(tmp_path_factory: pytest.TempPathFactory, prefect_server: Site) -> dict[str, Any]:
     """The flow run of a night, its task runs by name, and its artifacts by key."""
     folder = tmp_path_factory.mktemp("prefect")
     write(folder / "log.csv", log())
-    ran = nightrec("run", "--interactions", "log.csv", "--date", str(DAY), "--models", ",".join(MODELS[2:]), cwd=folder)
-    assert ran.code == 0, ran.err
-    name = FlowRunFilterName(any_=[f"night-{DAY}"])
-    with get_client(sync_client=True) as client:
-        flow_run = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(name=name), sort=FlowRunSort.START_TIME_DESC, limit=1
-        )[0]
+    models = ("--models", ",".join(MODELS[2:]))
+    EventsWorker.drain_all()  # an earlier test's would go on sending what tasks tell to that test's server
+    with prefect_server.client() as client:
+        ran = nightrec("run", "--interactions", "log.csv", "--date", str(DAY), *models, cwd=folder)
+        assert ran.code == 0, ran.err
+        name = FlowRunFilterName(any_=[f"night-{DAY}"])
+        [flow_run] = client.read_flow_runs(flow_run_filter=FlowRunFilter(name=name))
         mine = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
-        tasks = {task.name: task for task in client.read_task_runs(flow_run_filter=mine, limit=200)}
+
+        def recorded() -> dict[str, TaskRun] | None:
+            """All tasks, once the server has written down that the last one has ended; it takes its time."""
+            tasks = {task.name: task for task in client.read_task_runs(flow_run_filter=mine, limit=200)}
+            states = [task.state for task in tasks.values()]
+            return tasks if "report" in tasks and all(state and state.is_final() for state in states) else None
+
+        tasks = until("its tasks are recorded", recorded)
         of_run = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]))
         artifacts = {artifact.key: artifact for artifact in client.read_artifacts(artifact_filter=of_run)}
     return {"flow": flow_run, "tasks": tasks, "artifacts": artifacts, "folder": folder}
