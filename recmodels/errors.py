@@ -1,8 +1,16 @@
 """The errors a person is meant to read: one clear sentence."""
 
+from recmodels.messages import sentence
+
 
 class NightrecError(Exception):
-    """It cannot go on. The message says what happened, where, and what to do."""
+    """It cannot go on. The message says what happened, where, and what to do.
+
+    Whatever it was made of, it reads as one line of at most 400 characters that no terminal takes for a command.
+    """
+
+    def __str__(self) -> str:
+        return sentence(super().__str__())
 
 
 class ConfigError(NightrecError):

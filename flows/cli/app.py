@@ -5,7 +5,6 @@ import signal
 import sys
 
 import click
-from rich.console import Console
 
 from flows.cli.copies import mirror, sink
 from flows.cli.doctor import doctor
@@ -18,10 +17,12 @@ from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
 from flows.cli.operate import deploy, serve, worker
 from flows.cli.presets import presets
+from flows.cli.shown import console
 from flows.cli.site import demo, init
 from flows.operate.server import quiet_prefect
 from flows.operate.server_errors import server_error
-from recmodels.errors import NightrecError
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.messages import sentence
 from tasks.store.disk import in_words
 
 PIPE_CLOSED = 141  # as shells say of SIGPIPE
@@ -49,9 +50,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     try:
         with in_words():
-            nightrec.main(standalone_mode=False)
+            check_text(sys.argv[1:])
+            nightrec.main(prog_name="nightrec", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        say(mistake(error))
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(INTERRUPTED)
@@ -74,8 +76,31 @@ def stop(*_: object) -> None:
     raise Stopped
 
 
-def say(sentence: str) -> None:
-    Console(stderr=True).print(f"nightrec: {sentence}", style="red", markup=False, highlight=False, soft_wrap=True)
+def say(text: str) -> None:
+    console(stderr=True).print(
+        sentence(f"nightrec: {text}"), style="red", markup=False, highlight=False, soft_wrap=True, emoji=False
+    )
+
+
+def mistake(error: click.ClickException) -> str:
+    """What is wrong with a command line, and where its help is."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    message = error.format_message()
+    end = "" if message.endswith((".", "?", "!")) else "."
+    return f"{message}{end} See {context.command_path if context else 'nightrec'} --help."
+
+
+def check_text(arguments: list[str]) -> None:
+    """Check that arguments are text, as paths and ids in the store are.
+
+    Raises:
+        ConfigError: one has bytes that are not UTF-8.
+    """
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"The argument '{argument[:40]}' is not UTF-8: write it in UTF-8.") from None
 
 
 for command in (

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from flows.cli.shown import console as visible_console
 from tasks.evaluate.summary import Figure
 from tasks.report.record import NightRecord, NightStatus, best_first
 from tasks.store.accounts import misfits, unused
@@ -22,7 +23,7 @@ from tasks.train.settings import PRIMARY
 MARKS = {"done": "[green]✓[/]", "skipped": "[dim]·[/]", "failed": "[red]✗[/]", "note": "[yellow]![/]"}
 STYLES = {"skipped": "dim", "failed": "red", "note": "yellow"}
 
-console = Console() if sys.stdout.isatty() else Console(width=140)
+console = visible_console() if sys.stdout.isatty() else visible_console(width=140)
 
 
 @contextmanager

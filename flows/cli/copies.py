@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from flows.cli.options import store_option
+from flows.cli.options import of_a_store
+from flows.cli.shown import echo
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.paths import Store
 
@@ -12,7 +13,7 @@ from tasks.store.paths import Store
 @click.command()
 @click.option("--to", metavar="URL", help="Where to [mirror.to of the settings].")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
-@store_option
+@of_a_store
 def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
     """Bring the copy of the exports up to date, after a rollback or when someone was forgotten.
 
@@ -26,13 +27,13 @@ def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
     if not (url := to or settings.mirror.to):
         raise ConfigError("There is no copy to bring up to date: name it with --to, or set mirror.to.")
     done = copy.fn(Store((store or settings.store).absolute()), url)
-    click.echo(f"Copied: {', '.join(done['copied']) or 'nothing'}. Removed: {', '.join(done['removed']) or 'nothing'}.")
+    echo(f"Copied: {', '.join(done['copied']) or 'nothing'}. Removed: {', '.join(done['removed']) or 'nothing'}.")
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]…")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
-@store_option
+@of_a_store
 def sink(names: tuple[str, ...], config: Path | None, store: Path | None) -> None:
     """Load the current export into the sinks: the databases that `[sinks]` configures, or those of them that are named.
 
@@ -57,6 +58,6 @@ def sink(names: tuple[str, ...], config: Path | None, store: Path | None) -> Non
     for name, one in outcome.items():
         if "failed" not in one:
             rows = sum(table["rows"] for table in one["tables"].values())
-            click.echo(f"{name}: {one['export_id']}, {rows:,} rows read back.")
+            echo(f"{name}: {one['export_id']}, {rows:,} rows read back.")
     if wrong := failures({"sinks": outcome}):
         raise NightrecError(" ".join(wrong))

@@ -1,13 +1,13 @@
 """The commands about published exports: looking at them, keeping them, and going back."""
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flows.cli.options import Day, store_option, the_store
+from flows.cli.options import Day, of_a_store, the_store
+from flows.cli.shown import echo, echo_json
 from tasks.store.paths import Store
 
 NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
@@ -15,7 +15,7 @@ NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
 
 @click.command()
 @click.argument("user_id")
-@store_option
+@of_a_store
 @click.option("--date", "run_date", type=Day(), help="The list of that night [the latest].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool) -> None:
@@ -24,7 +24,7 @@ def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool)
 
     rows = list_of(the_store(store), user_id, run_date)
     if as_json:
-        click.echo(json.dumps(rows, default=str, ensure_ascii=False))
+        echo_json(rows)
         return
     from flows.cli.console import console, recommendations
 
@@ -32,7 +32,7 @@ def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool)
 
 
 @click.command()
-@store_option
+@of_a_store
 @click.option("--date", "run_date", type=Day(), help="The export of that night [the latest].")
 def verify(store: Path | None, run_date: date | None) -> None:
     """Check an export against its manifest and its contract.
@@ -42,11 +42,11 @@ def verify(store: Path | None, run_date: date | None) -> None:
     """
     from tasks.export.lookup import verified
 
-    click.echo(verified(the_store(store), run_date))
+    echo(verified(the_store(store), run_date))
 
 
 @click.command()
-@store_option
+@of_a_store
 @click.option("--to", metavar=NAME, help="The night (its newest export) or the export to go to [the one before].")
 def rollback(store: Path | None, to: str | None) -> None:
     """Point readers at an earlier export, whose files are checked first.
@@ -56,15 +56,13 @@ def rollback(store: Path | None, to: str | None) -> None:
     from tasks.store.exports import rollback as go_back
 
     before, now = go_back(Store(the_store(store)), to)
-    click.echo(
-        f"Readers see {now} now; before, it was {before}." if before != now else f"Readers see {now}, as before."
-    )
+    echo(f"Readers see {now} now; before, it was {before}." if before != now else f"Readers see {now}, as before.")
 
 
 @click.command()
 @click.argument("first", metavar="D1")
 @click.argument("second", metavar="D2")
-@store_option
+@of_a_store
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 def diff(first: str, second: str, store: Path | None, as_json: bool) -> None:
     """Show what changed for users and items from the export D1 to D2; each is a night's newest export by its
@@ -73,10 +71,10 @@ def diff(first: str, second: str, store: Path | None, as_json: bool) -> None:
 
     found = difference(Store(the_store(store)), first, second)
     if as_json:
-        click.echo(json.dumps(found, default=str, ensure_ascii=False))
+        echo_json(found)
         return
     for line in in_words(found):
-        click.echo(line)
+        echo(line)
 
 
 def in_words(found: dict[str, Any]) -> list[str]:
@@ -102,19 +100,19 @@ def in_words(found: dict[str, Any]) -> list[str]:
 
 @click.command()
 @click.argument("name", metavar=NAME)
-@store_option
+@of_a_store
 def pin(name: str, store: Path | None) -> None:
     """Keep an export (a night's newest by its date, or its n-th as <date>.n), however old it grows."""
     from tasks.publish.retention import pin as keep
 
-    click.echo(f"{keep(Store(the_store(store)), name)} is pinned.")
+    echo(f"{keep(Store(the_store(store)), name)} is pinned.")
 
 
 @click.command()
 @click.argument("name", metavar=NAME)
-@store_option
+@of_a_store
 def unpin(name: str, store: Path | None) -> None:
     """Let a pinned export grow old like the others."""
     from tasks.publish.retention import unpin as release
 
-    click.echo(f"{', '.join(release(Store(the_store(store)), name))}: no longer pinned.")
+    echo(f"{', '.join(release(Store(the_store(store)), name))}: no longer pinned.")

@@ -1,12 +1,12 @@
 """The command that forgets a user."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from flows.cli.options import store_option
+from flows.cli.options import of_a_store
+from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.paths import Store
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("user_id")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt as JSON, for scripts.")
-@store_option
+@of_a_store
 def forget(user_id: str, config: Path | None, as_json: bool, store: Path | None) -> None:
     """Remove a user from the store, its copy, its databases, and Prefect's.
 
@@ -41,10 +41,10 @@ def forget(user_id: str, config: Path | None, as_json: bool, store: Path | None)
     with held(folder):
         receipt = remove(folder, user_id, _outside(settings, theirs))
     if as_json:
-        click.echo(json.dumps(receipt.json_ready()))
+        echo_json(receipt.json_ready())
     else:
         for place in receipt.places:
-            click.echo(f"{place.name}: {place.sentence}.")
+            echo(f"{place.name}: {place.sentence}.")
     _conclude(receipt, folder, quiet=as_json)
 
 
@@ -78,4 +78,4 @@ def _conclude(receipt: "Receipt", store: Store, quiet: bool) -> None:
             "ends do not matter."
         )
     if not quiet:
-        click.echo(f"The user is forgotten. Reference: {receipt.reference}")
+        echo(f"The user is forgotten. Reference: {receipt.reference}")

@@ -1,6 +1,5 @@
 """`nightrec inspect`: what files hold, and how a night would read them."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,6 +12,7 @@ import click
 from flows.cli.exit_codes import CODES
 from flows.cli.options import Day, Mapping
 from flows.cli.reading import SETTINGS, meant
+from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError, DataRefused
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ def inspect(
     if as_json:
         more = {"fit": found.fit, "command": words if found.date else None, "nightrec.toml": toml}
         inputs = {name: table.model_dump(exclude_unset=True) for name, table in found.inputs.items()}
-        click.echo(json.dumps(asdict(found) | {"inputs": inputs} | more, ensure_ascii=False))
+        echo_json(asdict(found) | {"inputs": inputs} | more)
     else:
         from flows.cli.inspection_page import console, show
 
         show(console(), found, words, toml)
     if target is not None:
         target.write_text(toml, encoding="utf-8")
-        click.echo(f"Wrote {target}.", err=True)
+        echo(f"Wrote {target}.", err=True)
     if not found.fit:
         sys.exit(CODES[DataRefused])
 

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from flows.cli.shown import console as visible_console
 from tasks.ingest.inspection.findings import ColumnFound, FileFound, Inspection, TableFound
 from tasks.ingest.inspection.sampling import ROWS, shown
 
@@ -22,7 +23,7 @@ _DELIMITERS = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "
 def console() -> Console:
     """The terminal, or a width that holds a table where the output is none."""
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(highlight=False) if known else Console(highlight=False, width=120)
+    return visible_console(highlight=False) if known else visible_console(highlight=False, width=120)
 
 
 def show(console: Console, found: Inspection, command: str, settings: str) -> None:

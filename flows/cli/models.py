@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.options import Day, store_option
+from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError
 from tasks.store.paths import Store
 
@@ -46,12 +47,12 @@ def models(name: str | None, config: Path | None, as_json: bool) -> None:
     entries = [entry(one) for one in ([name] if name else [*names(), *configured(config)])]
     if as_json:
         found = [asdict(one) for one in entries]
-        click.echo(json.dumps(found[0] if name else found, default=str, ensure_ascii=False))
+        echo_json(found[0] if name else found)
     elif name:
-        click.echo("\n".join(explained(entries[0])))
+        echo("\n".join(explained(entries[0])))
     else:
-        click.echo("\n\n".join(listed(one) for one in entries))
-        click.echo("\nEach of them explained: nightrec models NAME")
+        echo("\n\n".join(listed(one) for one in entries))
+        echo("\nEach of them explained: nightrec models NAME")
 
 
 def entry(name: str) -> Entry:
@@ -202,10 +203,10 @@ def tune(
         days=days,
         k=settings.evaluation.k,
         seed=settings.training.seed,
-        say=lambda line: click.echo(line, err=True),
+        say=lambda line: echo(line, err=True),
     )
     lines = block(model, recommender, found.params)
-    click.echo(
+    echo(
         f"# NDCG@{settings.evaluation.k} {found.value:.4f} before the holdout, {found.default:.4f} as configured; "
         f"{found.tried} trials, kept in {found.file}"
     )

@@ -1,6 +1,5 @@
 """The commands that run nights, or a part of one: `run`, `backfill` and `validate`."""
 
-import json
 import sys
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import click
 
 from flows.cli.exit_codes import DEGRADED
 from flows.cli.options import Day, date_option, models_option, site_options
+from flows.cli.shown import echo, echo_json
 from tasks.store.paths import Store
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, para
         ready()
         outcome = fill(settings, options, None, lease)
     for run_date, became in outcome.items():
-        click.echo(f"{run_date}  {became}")
+        echo(f"{run_date}  {became}")
 
 
 @click.command()
@@ -112,9 +112,9 @@ def validate(settings: "NightConfig", run_date: date, fresh: bool, as_json: bool
         except NotFit as error:
             record, refusal = error.record, error
     if as_json:
-        click.echo(json.dumps(record | {"fit": refusal is None}, indent=2, ensure_ascii=False))
+        echo_json(record | {"fit": refusal is None}, indent=2)
     else:
         for line in lines(record):
-            click.echo(line)
+            echo(line)
     if refusal is not None:
         raise refusal

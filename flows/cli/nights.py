@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from flows.cli.options import Day, store_option, the_store
+from flows.cli.options import Day, of_a_store, the_store
+from flows.cli.shown import echo
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.paths import Store
 
 
 @click.command()
-@store_option
+@of_a_store
 @click.option("--last", type=click.IntRange(1), default=7, show_default=True, help="How many nights.")
 def status(store: Path | None, last: int) -> None:
     """Show the last nights: winner, metrics, rows, duration, what went wrong."""
@@ -28,7 +29,7 @@ def status(store: Path | None, last: int) -> None:
         try:
             records += [record] if (record := NightRecord.of_night(night)) else []
         except NightrecError as error:  # one damaged record hides none of the others
-            click.echo(f"{error} Run the night again to have its record.", err=True)
+            echo(f"{error} Run the night again to have its record.", err=True)
     if not in_use(folder):  # what still says that it is running was killed
         for record in records:
             if record.status is NightStatus.RUNNING:
@@ -39,7 +40,7 @@ def status(store: Path | None, last: int) -> None:
 
 
 @click.command()
-@store_option
+@of_a_store
 @click.option("--date", "run_date", type=Day(), help="The night to report on [the newest].")
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 def report(store: Path | None, run_date: date | None, show: bool) -> None:
@@ -49,6 +50,6 @@ def report(store: Path | None, run_date: date | None, show: bool) -> None:
     from tasks.report.page import write_report
 
     page = write_report(night)
-    click.echo(page)
+    echo(str(page))
     if show and not webbrowser.open(page.as_uri()):
         raise ConfigError(f"There is no browser to open it with: {page} is a file that any browser can open.")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.reading import reading_options, taken_from
-from recmodels.errors import ConfigError
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.messages import short
 
 if TYPE_CHECKING:
     from flows.settings.site import NightConfig
@@ -51,6 +52,31 @@ def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--store", type=click.Path(path_type=Path), help="The site's folder [default: store, or as in nightrec.toml]."
     )(command)
+
+
+DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
+"""What reading a file raises that is damaged, or not what its name says; the errors of pyarrow are among them."""
+
+
+def of_a_store(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--store DIR` of a command that reads what nights have left there, damaged as it may be."""
+
+    @wraps(command)
+    def reading(store: Path | None, **rest: Any) -> Any:
+        if store is not None and store.is_file():
+            raise ConfigError(f"{store} is a file: name the folder of a store.")
+        try:
+            return command(store=store, **rest)
+        except DAMAGED as error:
+            if isinstance(error, OSError) and error.errno is not None:  # the file system itself; see `in_words`
+                raise
+            where, reason = short(str(the_store(store)), 100), short(f"{type(error).__name__}: {error}", 160)
+            raise NightrecError(
+                f"The store {where} has a damaged file ({reason}): `nightrec verify` checks an export; run a night "
+                "again to make its files again."
+            ) from error
+
+    return store_option(reading)
 
 
 def the_store(store: Path | None) -> Path:

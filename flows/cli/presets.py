@@ -1,6 +1,5 @@
 """`nightrec presets`: the public data sets whose files are known, and what to do with each."""
 
-import json
 import shlex
 from collections.abc import Iterator
 from itertools import groupby
@@ -9,6 +8,7 @@ from typing import Any
 
 import click
 
+from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError
 from tasks.ingest.reading.presets.catalog import PRESETS, preset_of
 from tasks.ingest.reading.presets.layouts import PREPARED, DataFile, Layout, Preset
@@ -31,12 +31,12 @@ def presets(name: str | None, folder: Path | None, as_json: bool) -> None:
     found = [preset_of(name)] if name else list(PRESETS.values())
     if as_json:
         described = [described_as_json(preset) for preset in found]
-        click.echo(json.dumps(described[0] if name else described, ensure_ascii=False))
+        echo_json(described[0] if name else described)
     elif name:
-        click.echo("\n".join(explained(found[0])))
+        echo("\n".join(explained(found[0])))
     else:
-        click.echo("\n\n".join("\n".join(listed(preset)) for preset in found))
-        click.echo("\nWhat to know about each, and the command to copy: nightrec presets NAME")
+        echo("\n\n".join("\n".join(listed(preset)) for preset in found))
+        echo("\nWhat to know about each, and the command to copy: nightrec presets NAME")
 
 
 def _prepare(preset: Preset | None, folder: Path) -> None:
@@ -45,10 +45,10 @@ def _prepare(preset: Preset | None, folder: Path) -> None:
     from tasks.ingest.reading.presets.prepare import prepare
 
     for table, path, number in prepare(preset, folder):
-        click.echo(f"{number:>12,} {table:<12} {path}")
+        echo(f"{number:>12,} {table:<12} {path}")
     dates = {layout.until for layout in usable(preset)}
     date = f" --date {dates.pop()}" if len(dates) == 1 else ""
-    click.echo(f"Now: nightrec run --preset {preset.name} --interactions {shlex.quote(str(folder))}{date}")
+    echo(f"Now: nightrec run --preset {preset.name} --interactions {shlex.quote(str(folder))}{date}")
 
 
 def use(file: DataFile) -> str:

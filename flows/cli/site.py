@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from flows.cli.options import Day
+from flows.cli.shown import echo
 from recmodels.errors import ConfigError
 
 
@@ -54,11 +55,11 @@ def demo(
         format=kind,
     )
     for table, name in written["files"].items():
-        click.echo(f"{written['rows'][table]:>12,} {table:<12} {folder / name}")
+        echo(f"{written['rows'][table]:>12,} {table:<12} {folder / name}")
     if files := written.get("written"):
-        click.echo()
+        echo()
         for file in files:
-            click.echo(f"{f'{file.rows:,}' if file.rows else '':>12} {file.name}: {file.what}")
+            echo(f"{f'{file.rows:,}' if file.rows else '':>12} {file.name}: {file.what}")
 
 
 @click.command()
@@ -74,4 +75,4 @@ def init(path: Path) -> None:
         raise ConfigError(f"{path} exists already; name another file, or remove it first.") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
-    click.echo(f"Wrote {path}: name your tables under [inputs], then `nightrec run`.")
+    echo(f"Wrote {path}: name your tables under [inputs], then `nightrec run`.")

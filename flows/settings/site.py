@@ -16,6 +16,7 @@ from expectations.settings import ValidationSettings
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import ScheduleSettings, WorkerSettings
 from recmodels.errors import ConfigError
+from recmodels.messages import short
 from recmodels.published.addresses import shown
 from recmodels.registry import create
 from tasks.compare.settings import GateSettings
@@ -182,7 +183,7 @@ class NightConfig(BaseModel):
             mistake = error.errors()[0]
             table, *setting = (str(part) for part in mistake["loc"])
             named = (option(table, setting[0]) if setting else None) or f"inputs.{'.'.join([table, *setting])}"
-            value = f" {mistake['input']!r}" if setting else ""
+            value = f" {short(repr(mistake['input']))}" if setting else ""
             raise ConfigError(f"{named}{value}: {_reason(mistake['msg'])}.") from None
 
     def enabled_models(self) -> dict[str, Candidate]:
@@ -269,7 +270,7 @@ def sentence(error: ValidationError) -> str:
     """The first mistake, with its key and what to do; a key that does not exist explains one that is missing."""
     mistake = min(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
     place = [str(part) for part in mistake["loc"]]
-    key = ".".join(place)
+    key = ".".join(short(part) for part in place)
     if mistake["type"] == "extra_forbidden":
         known = known_keys(place[:-1])
         near = get_close_matches(place[-1], known, n=1)
