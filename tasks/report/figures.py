@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from recmodels.errors import NightrecError
+from recmodels.errors import ConfigError, NightrecError
 from tasks.compare.champion import full_parameters
 from tasks.compare.decision import ComparisonSummary, DecisionRecord
 from tasks.report.examples import examples
@@ -30,11 +30,11 @@ def figures(night: Night) -> Json:
     """Everything that the report of a night shows.
 
     Raises:
-        NightrecError: the night has left no record.
+        ConfigError: the night has left no record.
     """
     record = NightRecord.of_night(night)
     if record is None:
-        raise NightrecError(
+        raise ConfigError(
             f"The night {night.run_date} has left nothing in the store {night.store.root}: `nightrec status` shows "
             "the nights that have."
         )

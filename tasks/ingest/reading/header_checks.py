@@ -51,7 +51,7 @@ class Checks:
 
     def refuse_twice(self, first: Line, name: str, places: Sequence[int]) -> None:
         """Raise DataRefused for a column that is used and named several times."""
-        at = " and ".join(map(str, places))
+        at = f"{places[0]} and {places[1]}" if len(places) == 2 else f"{places[0]} and {len(places) - 1:,} others"
         raise self.refusal(
             first, f"names the column '{shortened(name)}' more than once (columns {at}); rename all but one of them."
         )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from tasks.ingest.reading.delimiters import as_written
 
 _PREFIXES = {"interactions": "--", "items": "--item-", "users": "--user-"}
-_SHOWN = 12  # columns
+_SHOWN, _ROOM = 12, 120  # columns, and characters of their names
 
 
 def option(table: str, setting: str) -> str | None:
@@ -45,7 +46,9 @@ def shortened(text: str, limit: int = 40) -> str:
 
 
 def listed(columns: Iterable[str]) -> str:
-    """The names of columns for a message; the first dozen, if there are more."""
-    names = list(columns)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(shortened(name, 30) for name in names[:_SHOWN]) + more
+    """The names of columns for a message; the first dozen, or fewer where they are long, if there are more."""
+    names = [shortened(name, 30) for name in columns]
+    ends = accumulate(len(name) for name in names[:_SHOWN])
+    shown = max(1, sum(end <= _ROOM for end in ends)) if names else 0
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

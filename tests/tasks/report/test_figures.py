@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recmodels.errors import NightrecError
+from recmodels.errors import ConfigError
 from tasks.report.figures import best, figures
 from tasks.report.page import html
 from tasks.store.files import write_json
@@ -46,7 +46,7 @@ def test_learning_curves_have_the_last_line_of_each_epoch(night: Night) -> None:
 
 
 def test_a_night_that_left_nothing_is_refused_in_a_sentence(night: Night) -> None:
-    with pytest.raises(NightrecError, match="The night 2026-03-31 has left nothing"):
+    with pytest.raises(ConfigError, match="The night 2026-03-31 has left nothing"):
         figures(night)
 
 
