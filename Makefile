@@ -12,11 +12,17 @@ help:  ## this list
 
 setup: $(READY)  ## an environment in .venv with everything that development needs
 
-# Every file that is installed has a hash in requirements.lock; then nightrec itself, and what only this platform needs
+# PyTorch first, by the build that pip is told to take. Every file that is installed has a hash in requirements.lock; then nightrec itself, and what only this platform needs
 # (libraries of CUDA, say). Repeated only when those files change, so it works offline afterwards.
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nightrec needs Python 3.11 or newer: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m deployments.lock pins > $(VENV)/pins.txt
+	rm -rf $(VENV)/torch
+	$(BIN)/python -m pip download --quiet --no-deps --constraint $(VENV)/pins.txt --dest $(VENV)/torch torch
+	$(BIN)/python -m deployments.lock check $(VENV)/torch/*.whl
+	$(BIN)/python -m pip install --quiet --no-deps $(VENV)/torch/*.whl
+	rm -rf $(VENV)/torch
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[dev]'
 	$(BIN)/python -m recmodels.precompile

@@ -3,14 +3,17 @@
 The lock pins every package with the hashes of its files, of all platforms. pip takes it whole, with
 `--no-deps --require-hashes`, and so there are:
 
-    pins               the pins alone, as constraints
-    only REPORT.json   the entries of the packages in a report of pip (`pip install --dry-run --report`)
-    merge NEW          the entries of NEW, each with the hashes that the lock has for the same version as well
+    pins                         the pins alone, as constraints
+    only REPORT.json [WITHOUT]   the entries of the packages in a report of pip (`pip install --dry-run --report`)
+    merge NEW                    the entries of NEW, each with the hashes that the lock has for the same version as well
+    check FILE                   fails unless the file's hash is in the lock
 
-PyTorch is published twice under one version, with CUDA and without; the lock has the hashes of both, and `merge` keeps
-the one that NEW was not made with.
+PyTorch is published several times under one version, with CUDA and without. Which one is wanted is said by the index or
+the folder that pip looks into, and pip forgets that where it checks hashes. So PyTorch is fetched by its pin, and then
+checked; `merge` keeps the hash of the build that NEW was not made with.
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -61,18 +64,29 @@ def merge(new: Entries, old: Entries) -> Entries:
     return {key: hashes | old.get(key, set()) for key, hashes in new.items()}
 
 
-def main(command: str, *files: str) -> str:
+def main(command: str, *given: str) -> str:
     """What a command prints."""
     locked = entries(LOCK.read_text(encoding="utf-8"))
-    given = [Path(file).read_text(encoding="utf-8") for file in files]
-    match command:
-        case "pins":
+    match command, *given:
+        case ["pins"]:
             return text_of({key: set() for key in locked})
-        case "only":
-            return text_of(only(locked, *given))
-        case "merge":
-            return text_of(merge(entries(*given), locked))
+        case ["only", report, *without]:
+            found = only(locked, Path(report).read_text(encoding="utf-8"))
+            return text_of({key: hashes for key, hashes in found.items() if key[0] not in without})
+        case ["merge", new]:
+            return text_of(merge(entries(Path(new).read_text(encoding="utf-8")), locked))
+        case ["check", file]:
+            check(Path(file), locked)
+            return ""
     raise SystemExit(f"{__doc__}")
+
+
+def check(file: Path, locked: Entries) -> None:
+    """Exit with a sentence unless a file that was fetched is one of those in the lock."""
+    with file.open("rb") as opened:
+        found = f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+    if not any(found in hashes for hashes in locked.values()):
+        raise SystemExit(f"{file} is none of the files in {LOCK.name}: see which index or folder pip took it from.")
 
 
 if __name__ == "__main__":

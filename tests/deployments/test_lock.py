@@ -1,6 +1,8 @@
 """The lock taken apart: pins, the part that an image needs, hashes of two builds of one version."""
 
+import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,15 @@ def test_a_lock_is_read_and_written_as_it_was() -> None:
 def test_an_image_gets_the_entries_of_what_pip_would_install() -> None:
     report = {"install": [{"metadata": {"name": "Ruamel.YAML"}}, {"metadata": {"name": "nvidia-cublas"}}]}
     assert lock.only(FOUND, json.dumps(report)) == {("ruamel-yaml", "0.19"): {A}}
+
+
+def test_a_file_that_was_fetched_is_checked(tmp_path: Path) -> None:
+    file = tmp_path / "torch.whl"
+    file.write_bytes(b"a wheel")
+    hashed = f"sha256:{hashlib.sha256(b'a wheel').hexdigest()}"
+    lock.check(file, {("torch", "2.13.0"): {A, hashed}})
+    with pytest.raises(SystemExit, match=r"torch\.whl is none of the files in requirements\.lock"):
+        lock.check(file, FOUND)
 
 
 def test_a_new_lock_keeps_the_other_build_of_the_same_version() -> None:
