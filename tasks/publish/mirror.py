@@ -5,6 +5,10 @@ export go first, then its manifest, then the pointer, and readers follow the poi
 nothing that they could pick up, and is taken up again.
 """
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -25,25 +29,33 @@ from tasks.store.stage import stage_task
 OBJECT_STORES = ("s3", "gcs", "abfs")
 CHUNK = 8 * 2**20  # bytes
 MIRRORS = "mirrors.json"
+CLOCKS_DIFFER = timedelta(hours=2)  # at most, between machines that publish to the same place
+UNHARMED = "The export itself is published, and what readers of the copy see is whole."
+AWS = re.compile(r"AWS Error [A-Z_]+|HTTP (?:status )?\d{3}")
+
+
+class CopyFailed(NightrecError, OSError):
+    """A copy could not be brought up to date; it is tried again, as other input and output is."""
 
 
 @stage_task("mirror", reads_and_writes=True)
 def mirror(store: Store, to: str) -> Json:
     """Bring the copy at a URL up to date with the store: current export, pointer, and what was removed or forgotten.
 
-    A pointer that was moved later than this store's, by another process, stays.
+    A pointer that was moved later than this store's, by another process, stays; unless it is of a time to come, which
+    a wrong clock has left.
 
     Raises:
         ConfigError: the URL cannot be opened.
-        NightrecError: what arrived is not what was sent.
+        CopyFailed: the place does not answer, or what arrived is not what was sent.
     """
-    with logged("mirror") as line, switching(store):
+    with logged("mirror") as line, switching(store), _reaching(to, store):
         pointer = pointer_of(store)
         if pointer is None:
             return {"copied": [], "removed": []}
         files, exports = place(to)
         there = fitting(parsed(read(files, exports / "latest.json")), Pointer)
-        if there and there["published_at"] > pointer["published_at"]:
+        if there and pointer["published_at"] < there["published_at"] < _soon():
             line |= {"event": "note", "text": f"{shown(to)} is at {there['export_id']} already, which is newer"}
             return {"copied": [], "removed": []}
         complete = _manifests(files, exports)
@@ -59,6 +71,39 @@ def mirror(store: Store, to: str) -> Json:
         write_json(store.root / MIRRORS, mirrors(store) | {shown(to): now_text()})
         line["text"] = f"{pointer['export_id']} is at {shown(to)}; {len(copied)} copied, {len(removed)} removed"
     return {"copied": copied, "removed": removed}
+
+
+@contextmanager
+def _reaching(to: str, store: Store) -> Iterator[None]:
+    """Tell what an object store or a network refuses in a sentence, without what may hold a secret.
+
+    Raises:
+        CopyFailed: the place failed; what this machine's own disk refuses stays as it is.
+    """
+    try:
+        yield
+    except NightrecError:
+        raise
+    except Exception as error:
+        path = str(getattr(error, "filename", None) or "")
+        if isinstance(error, MemoryError) or path.startswith(str(store.root)):
+            raise
+        raise CopyFailed(
+            f"The copy at {shown(to)} cannot be brought up to date ({_reason(error)}): see that the place answers and "
+            f"lets nightrec write, then run `nightrec mirror`. {UNHARMED}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why a place failed: what the object store or the operating system says, never a whole message."""
+    if found := AWS.search(str(error)):
+        return found.group()
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _soon() -> str:
+    """The latest time that the clock of another machine may show."""
+    return (datetime.now(UTC) + CLOCKS_DIFFER).isoformat(timespec="seconds")
 
 
 def mirrors(store: Store) -> dict[str, str]:
@@ -103,8 +148,8 @@ def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: 
     targets = [str(exports / export_id / file["path"]) for file in manifest["files"]]
     for info, file in zip(files.get_file_info(targets), manifest["files"], strict=True):
         if not info.is_file or info.size != file["bytes"]:
-            raise NightrecError(
-                f"{info.path} has {info.size} bytes of {file['bytes']}: run the night again to copy it."
+            raise CopyFailed(
+                f"{info.path} has {info.size} bytes of {file['bytes']}: `nightrec mirror` sends it again. {UNHARMED}"
             )
     put(files, exports / "manifests" / f"{export_id}.json", store.export_manifest(export_id).read_bytes())
 
@@ -134,7 +179,9 @@ def put(files: pafs.FileSystem, path: Path, content: bytes) -> None:
     if target != path:
         files.move(str(target), str(path))
     if read(files, path) != content:
-        raise NightrecError(f"{path} does not hold what was written: another process writes to the same place.")
+        raise CopyFailed(
+            f"{path} does not hold what was written: see that no other process writes to the same place. {UNHARMED}"
+        )
 
 
 def _remove_others(store: Store, files: pafs.FileSystem, exports: Path, complete: set[str]) -> list[str]:

@@ -123,7 +123,7 @@ def test_an_upload_that_breaks_off_leaves_the_last_copy_and_is_taken_up_again(
     with monkeypatch.context() as patch:
         patch.setattr(module, "send", half)
         patch.setattr(module, "put", nothing)
-        with pytest.raises(OSError, match="the connection is lost"):
+        with pytest.raises(OSError, match="cannot be brought up to date"):
             mirror.fn(night.store, url)
     assert read_latest(url) == before
     mirror.fn(night.store, url)
