@@ -7,6 +7,8 @@ import click
 from flows.cli.options import of_a_store
 from flows.cli.shown import echo
 from recmodels.errors import ConfigError, NightrecError
+from recmodels.messages import short
+from recmodels.published.addresses import shown
 from tasks.store.paths import Store
 
 
@@ -26,7 +28,15 @@ def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
     settings = load(config)
     if not (url := to or settings.mirror.to):
         raise ConfigError("There is no copy to bring up to date: name it with --to, or set mirror.to.")
-    done = copy.fn(Store((store or settings.store).absolute()), url)
+    try:
+        done = copy.fn(Store((store or settings.store).absolute()), url)
+    except OSError as error:
+        if error.errno is not None:  # the file system of the store
+            raise
+        raise NightrecError(
+            f"The copy at {shown(url)} is not reached ({short(str(error), 150)}): see that its service runs and lets "
+            "you write, and run it again: it goes on where it was."
+        ) from error
     echo(f"Copied: {', '.join(done['copied']) or 'nothing'}. Removed: {', '.join(done['removed']) or 'nothing'}.")
 
 

@@ -1,6 +1,5 @@
 """`nightrec doctor`: what is wrong with a site, and what to do."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 
 from flows.cli.exit_codes import FAILED
 from flows.cli.options import store_option
+from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.paths import Store
 
@@ -43,10 +43,10 @@ def doctor(store: Path | None, config: Path | None, fix: bool, deep: bool, as_js
             refused = str(error)
         found = examine(site)
     if as_json:
-        click.echo(json.dumps(_as_json(site, found, mended, refused), ensure_ascii=False))
+        echo_json(_as_json(site, found, mended, refused))
     else:
         for line in _page(site, found, mended, refused):
-            click.echo(line)
+            echo(line)
     if wrong(found) or refused:
         sys.exit(FAILED)
 

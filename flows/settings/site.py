@@ -183,7 +183,7 @@ class NightConfig(BaseModel):
             mistake = error.errors()[0]
             table, *setting = (str(part) for part in mistake["loc"])
             named = (option(table, setting[0]) if setting else None) or f"inputs.{'.'.join([table, *setting])}"
-            value = f" {short(repr(mistake['input']))}" if setting else ""
+            value = f" {_brief(mistake['input'])}" if setting else ""
             raise ConfigError(f"{named}{value}: {_reason(mistake['msg'])}.") from None
 
     def enabled_models(self) -> dict[str, Candidate]:
