@@ -51,7 +51,8 @@ class Server:
         settings: dict[str, str],
         log: IO[bytes] | None = None,
     ) -> None:
-        self.listener, self.lasting = listener, False
+        self.listener, self.lasting, self.up = listener, False, False
+        self.host, self.port = listener.getsockname()[:2]
         self.log = log or tempfile.TemporaryFile()  # noqa: SIM115
         self.environment = {
             "PREFECT_SERVER_API_AUTH_STRING": auth,
@@ -82,20 +83,26 @@ class Server:
             NightrecError: it ended, or takes longer than anybody would wait.
         """
         until = time.monotonic() + PATIENCE
-        while time.monotonic() < until and self.process.poll() is None:
+        while time.monotonic() < until and not self.gone():
             if self.answers():
+                self.up = True
                 return
             time.sleep(0.1)
+        slow = time.monotonic() >= until
         self.process.kill()
         self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 8000))
         said = last_error(self.log.read().decode(errors="replace"))
-        why = f"it said: {said}" if said else f"not within {PATIENCE} s"
+        why = f"not within {PATIENCE} s" if slow else f"it said: {said}" if said else "it was killed"
         raise NightrecError(f"Prefect's server did not start ({why}); try again, or set PREFECT_API_URL.")
+
+    def gone(self) -> bool:
+        """Whether it has ended, and is not started again."""
+        return self.listener.fileno() < 0 if self.lasting else self.process.poll() is not None
 
     def answers(self) -> bool:
         """Whether it answers by now."""
-        host, port = self.listener.getsockname()[:2]
-        address = f"{'https' if CERTIFICATE in self.environment else 'http'}://{in_url(reached(host))}:{port}"
+        scheme = "https" if CERTIFICATE in self.environment else "http"
+        address = f"{scheme}://{in_url(reached(self.host))}:{self.port}"
         anyone = ssl.create_default_context()  # no secret is sent, so any certificate will do
         anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
         try:
@@ -119,9 +126,11 @@ class Server:
 
     def _restart(self) -> None:
         for _ in range(RESTARTS):
-            self.process.wait()
+            if self.process.wait() >= 0 and not self.up:
+                break  # it was not killed: it cannot start
             self.process = self.start()
-        self.process.wait()
+        else:
+            self.process.wait()
         self.listener.close()  # whoever waits for it learns that it is gone
 
 
@@ -150,13 +159,10 @@ def embedded_server() -> Iterator[Callable[[], None]]:
         _own_server.cache_clear()
         address, auth, server = _own_server()
 
-    def ready() -> None:
-        server.wait()
-        server.last()
-
+    server.last()
     settings = {PREFECT_API_URL: f"{address}/api", PREFECT_API_AUTH_STRING: auth}
     with temporary_settings({**settings, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield ready
+        yield server.wait
     # The server is needed until Python exits: Prefect sends its last log lines then.
 
 
