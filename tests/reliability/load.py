@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -157,7 +158,7 @@ class Reader:
 
 def _note(notes: Any, what: str, reading: Callable[[], bool]) -> None:
     """Take a reading, again if need be, and write down how long it took and whether it was good."""
-    began, good, tries, trouble = time.perf_counter(), False, 0, "it was not what was published"
+    began, worked, good, tries, trouble = time.perf_counter(), _cpu(), False, 0, "it was not what was published"
     while not good and tries < TRIES:
         tries += 1
         try:
@@ -165,8 +166,14 @@ def _note(notes: Any, what: str, reading: Callable[[], bool]) -> None:
         except (OSError, ValueError, KeyError, IndexError, ConfigError, pa.ArrowException) as error:
             trouble = f"{type(error).__name__}: {error}"
     seconds = time.perf_counter() - began
-    line = {"what": what, "seconds": seconds, "tries": tries, "bad": "" if good else trouble}
+    line = {"what": what, "seconds": seconds, "cpu": _cpu() - worked, "tries": tries, "bad": "" if good else trouble}
     notes.write(json.dumps(line) + "\n")
+
+
+def _cpu() -> float:
+    """Seconds of a core that this process and those it has waited for have taken."""
+    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + waited_for.ru_utime + waited_for.ru_stime
 
 
 def run_commands(shop: Shop, notes: Path) -> int:
@@ -206,6 +213,7 @@ def load(folder: Path, size: Size) -> Report:
     found = [json.loads(line) for path in _notes(folder) for line in path.read_text(encoding="utf-8").splitlines()]
     for what in ("recs, library", "recs, command line", "all bytes"):
         times[what] = [one["seconds"] for one in found if one["what"] == what]
+        times[f"{what}: CPU"] = [one["cpu"] for one in found if one["what"] == what]
     rows = [_row("recs, library, nobody else", quiet), *(_row(what, one) for what, one in times.items() if one)]
     again = sum(one["tries"] - 1 for one in found)
     rows.append(_row("readings taken again", []) | {"n": again})
