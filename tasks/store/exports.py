@@ -115,6 +115,8 @@ def mend_pointer(store: Store) -> str | None:
         if found is not None and manifest_of(store, found["export_id"]) is not None:
             now = sha256(store.export_manifest(found["export_id"]))
             if now == found["manifest_sha256"]:
+                if not _is_linked(store, found["export_id"]):
+                    relink(store, found["export_id"])
                 return None
             write_json(store.pointer, {**found, "manifest_sha256": now})
             return f"{store.pointer} knows the manifest of {found['export_id']} again"
@@ -187,6 +189,8 @@ def rollback(store: Store, to: str | None = None) -> tuple[str, str]:
         withdrawn = [name for name in ids if age_order(name) > age_order(chosen)]
         if chosen != now["export_id"] or withdrawn != now.get("withdrawn", []) or pointer_of(store) is None:
             _switch(store, chosen, "rollback", withdrawn)
+        elif not _is_linked(store, chosen):  # it was cut short between the pointer and the link
+            relink(store, chosen)
     return now["export_id"], chosen
 
 
@@ -214,6 +218,13 @@ def _show(store: Store, pointer: Pointer) -> None:
     """Write the pointer, and the link beside it."""
     write_json(store.pointer, pointer)
     relink(store, pointer["export_id"])
+
+
+def _is_linked(store: Store, export_id: str) -> bool:
+    """Whether the link leads to an export; what is no link is somebody's, and left alone."""
+    if store.link.is_symlink():
+        return str(store.link.readlink()) == export_id
+    return store.link.exists()
 
 
 def relink(store: Store, export_id: str) -> None:
