@@ -1,5 +1,6 @@
 """Options that several commands share, and the types of their values."""
 
+import errno
 import tomllib
 from collections.abc import Callable
 from datetime import date
@@ -68,6 +69,8 @@ def of_a_store(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(store=store, **rest)
         except DAMAGED as error:
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG and store is not None:
+                raise ConfigError(f"{short(str(store))} is too long for the name of a folder.") from None
             if isinstance(error, OSError) and error.errno is not None:  # the file system itself; see `in_words`
                 raise
             where, reason = short(str(the_store(store)), 100), short(f"{type(error).__name__}: {error}", 160)
