@@ -119,8 +119,9 @@ def test_a_wrong_configuration_is_the_reason_of_the_run(told: Callable[[], str],
 
 
 def published(store: Store, run_date: date) -> None:
-    pointer = {"export_id": str(run_date), "run_date": str(run_date), "published_at": f"{run_date}T04:00:00+00:00"}
-    write_json(store.pointer, pointer)
+    export = {"export_id": str(run_date), "path": str(run_date), "manifest": f"manifests/{run_date}.json"}
+    about = {"manifest_sha256": "0" * 64, "run_date": str(run_date), "published_at": f"{run_date}T04:00:00+00:00"}
+    write_json(store.pointer, export | about)
 
 
 def night(store: Store, status: str, **more: str) -> None:
