@@ -64,9 +64,9 @@ def of_a_store(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def reading(store: Path | None, **rest: Any) -> Any:
-        if store is not None and store.is_file():
-            raise ConfigError(f"{store} is a file: name the folder of a store.")
         try:
+            if store is not None and store.is_file():
+                raise ConfigError(f"{store} is a file: name the folder of a store.")
             return command(store=store, **rest)
         except DAMAGED as error:
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG and store is not None:
