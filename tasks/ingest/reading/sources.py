@@ -105,14 +105,15 @@ class Source:
     def repeats_header(self) -> str | None:
         """SQL: whether a row is the header once more; None where none can be."""
         first = next(iter(self.columns), None)
-        parts = []
-        for column in sorted(self.header, key=lambda column: column == first):  # AND stops at the first that differs
+        found = "true"
+        for column in sorted(self.header, key=lambda column: column != first):
             value, text = self._value(column).sql, self.header[column]
             # A file that was joined to another brings its own mark of byte order and of comments.
             marks = ("", BOM, "#", "# ") if column == first else ("",)
             texts = ", ".join(literal(mark + text) for mark in marks)
-            parts.append(f"{value} IN ({texts})" if text else f"coalesce({value}, '') IN ({texts})")
-        return f"coalesce({' AND '.join(parts)}, false)" if parts else None
+            equal = f"{value} IN ({texts})" if text else f"coalesce({value}, '') IN ({texts})"
+            found = f"CASE WHEN {equal} THEN {found} ELSE false END"  # unlike AND, it stops at the first that differs
+        return found if self.header else None
 
     def relation(self, *, headers: bool = False) -> str:
         """The rows in the order of the file, as something to select from, whose columns are named by their place.

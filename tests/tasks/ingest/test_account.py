@@ -63,7 +63,7 @@ def test_the_account_of_a_folder(tmp_path: Path) -> None:
     assert valid["opted_out"] == 2
     assert unused(valid["balances"]) == (
         "Rows that are not used: interactions 4 of 6 (1 at or after the cutoff, 1 refused, 2 no rows); "
-        "users 2 of 4 (1 refused, 1 no rows)."
+        "users 2 of 4 (1 no rows, 1 superseded)."
     )
     assert "users: 1 lines that are no rows could hold opt-outs, which do not count: correct them" in raw["notes"]
 

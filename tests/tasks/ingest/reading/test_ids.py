@@ -222,7 +222,7 @@ def test_ids_of_parquet_are_exact_whatever_their_type(tmp_path: Path, ids: pa.Ar
     ("ids", "sentence"),
     [
         (pa.array([[1, 2]]), "the ids are lists, such as '[1, 2]'; set explode = true under [inputs.interactions] "
-         "to read each of them as an event of its own."),
+         "(--explode) to read each as an event of its own."),
         (pa.array([[1, 2]], pa.large_list(pa.int64())), "the ids are lists, such as '[1, 2]'; set explode"),
         (pa.array([[1, 2]], pa.list_(pa.int64(), 2)), "the ids are lists, such as '[1, 2]'; set explode"),
         (pa.array([{"name": "a", "sku_id": 7}]), "the ids are objects, such as '{'name': a, 'sku_id': 7}'; "

@@ -101,7 +101,7 @@ def test_a_gzip_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_keys_that_only_later_lines_have_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.ingest.reading.sources._KEYS_FROM", 1)
+    monkeypatch.setattr("tasks.ingest.reading.opening._KEYS_FROM", 1)
     first = {"user_id": 1, "item_id": 1, "timestamp": "2023-01-01"}
     log = write(tmp_path / "log.jsonl", "".join(json.dumps(row) + "\n" for row in (first, first | {"rating": 4})))
     items = write(tmp_path / "items.jsonl", '{"item_id": 1}\n{"item_id": 2, "price": 1.5}\n')
