@@ -19,7 +19,7 @@ from recmodels.published.addresses import shown
 from recmodels.published.reader import place, read
 from tasks.store import records
 from tasks.store.events import log_event, logged
-from tasks.store.exports import intact, manifest_of, pointer_of, switching, whole_exports
+from tasks.store.exports import intact, manifest_of, pointer_of, switches, switching, whole_exports
 from tasks.store.files import Json, now_text, parsed, write_json
 from tasks.store.ids import is_export_id
 from tasks.store.paths import Store
@@ -55,7 +55,7 @@ def mirror(store: Store, to: str) -> Json:
             return {"copied": [], "removed": []}
         files, exports = place(to)
         there = fitting(parsed(read(files, exports / "latest.json")), Pointer)
-        if there and pointer["published_at"] < there["published_at"] < _soon():
+        if there and _is_of_another(store, there) and pointer["published_at"] < there["published_at"] < _soon():
             line |= {"event": "note", "text": f"{shown(to)} is at {there['export_id']} already, which is newer"}
             return {"copied": [], "removed": []}
         complete = _manifests(files, exports)
@@ -99,6 +99,12 @@ def _reason(error: Exception) -> str:
     if found := AWS.search(str(error)):
         return found.group()
     return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _is_of_another(store: Store, there: Pointer) -> bool:
+    """Whether a pointer was not moved by this store, whose own are in their order whatever its clock said."""
+    mine = {(line["export_id"], line["at"]) for line in switches(store)}
+    return (there["export_id"], there["published_at"]) not in mine
 
 
 def _soon() -> str:

@@ -320,6 +320,7 @@ def orphans(patience: float = 10.0) -> int:
 @contextmanager
 def bench_and_poller() -> Iterator[tuple[Bench, Poller]]:
     """A store to work on, in memory where there is room, and a process that reads it all the time."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     place = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(prefix="nightrec-kills-", dir=place) as folder:
