@@ -78,6 +78,8 @@ class Soak:
     left_to: int = -1
     """Changes until the file system refuses one; -1 is never."""
     code: int = 0
+    left: list[str] = field(default_factory=list)
+    """The temporary files after the last night."""
 
     def __post_init__(self) -> None:
         self.home = Path(os.environ["PREFECT_HOME"])
@@ -136,7 +138,9 @@ class Soak:
     def sample(self, cpu: float) -> Sample:
         gc.collect()
         me, store = psutil.Process(), self.root / "store"
-        working = bytes_in(store / "exports") + sum(map(bytes_in, store.glob("nights/*/[!e]*/")))
+        removed = bytes_in(store / "exports" / "manifests" / "removed")
+        working = bytes_in(store / "exports") - removed + sum(map(bytes_in, store.glob("nights/*/[!e]*/")))
+        self.left = sorted(path.name for path in Path(tempfile.gettempdir()).iterdir())
         unfinished = [path for path in store.rglob("*") if path.name.startswith((".tmp-", ".lease-", ".clock-"))]
         with closing(sqlite3.connect(f"file:{self.home / 'prefect.db'}?mode=ro", uri=True)) as database:
             pages, free, size = (
@@ -149,7 +153,7 @@ class Soak:
             memory=me.memory_info().rss,
             handles=me.num_fds(),
             threads=me.num_threads(),
-            temporary=len(unfinished) + len(list(Path(tempfile.gettempdir()).iterdir())),
+            temporary=len(unfinished) + len(self.left),
             working=working,
             records=bytes_in(store) - working,
             database=(pages - free) * size,
@@ -219,7 +223,7 @@ def report(soak: Soak) -> Report:
     rows: list[Row] = []
     broken = list(soak.broken)
     for name, what, unit, limit in (
-        ("cpu", "seconds of a night", 1.0, FLAT),
+        ("cpu", "CPU seconds of a night", 1.0, FLAT),
         ("memory", "memory of the process, MiB", 2**20, 1.15),
         ("handles", "open files", 1, FLAT),
         ("threads", "threads", 1, FLAT),
@@ -232,8 +236,10 @@ def report(soak: Soak) -> Report:
         begin, end = (mean(getattr(sample, name) for sample in some) / unit for some in (first, last))
         middle = mean(getattr(sample, name) for sample in soak.samples[len(soak.samples) // 2 :][:ENDS]) / unit
         rows.append({"what": what, "first 20": begin, "the middle": middle, "last 20": end})
-        if limit and end > begin * limit + (2 if unit == 1 else 0):
-            broken.append(f"{what} grew from {begin:.3g} to {end:.3g}")
+        if limit and end > begin * limit + (2 if name == "temporary" else 0):
+            broken.append(
+                f"{what} grew from {begin:.3g} to {end:.3g}" + (f": {soak.left}" if name == "temporary" else "")
+            )
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows.append({"what": "the most memory, MiB", "first 20": "", "the middle": "", "last 20": most})
     return Report(rows, broken)
