@@ -33,8 +33,9 @@ from tasks.store.paths import Store
 from tests.flows.sites import DAY
 from tests.prefect_homes import new_home
 from tests.reliability import borders
+from tests.reliability.forks import exit_code, forked
 from tests.reliability.harness import Report, Row
-from tests.reliability.nights import before, exit_code, forked, night, site, warm, without_prefect
+from tests.reliability.nights import before, night, site, warm, without_prefect
 from tests.reliability.processes import killed_run
 from tests.reliability.readers import BadReading, Poller, read_whole
 from tests.tasks.servers import free_port

@@ -37,8 +37,8 @@ from tasks.store.exports import next_export_id, point_to, rollback, write_export
 from tasks.store.files import replacing
 from tasks.store.locking import held
 from tasks.store.paths import Store
+from tests.reliability.forks import exit_code, forked
 from tests.reliability.harness import Report, Row
-from tests.reliability.nights import exit_code, forked
 
 NIGHT = date(2026, 3, 31)
 MODELS = ("even", "odd")

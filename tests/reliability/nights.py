@@ -8,9 +8,7 @@ are forks, too. What the store sees is what it sees of `nightrec run`.
 import math
 import os
 import subprocess
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import date, timedelta
@@ -28,6 +26,7 @@ from tasks.store.locking import held
 from tasks.store.paths import Store
 from tests.flows.forked import LIBRARIES, MODELS
 from tests.flows.sites import DAY, log, write
+from tests.reliability.forks import forked
 
 TRIES = 3  # of a stage that reads and writes other places, as Prefect tries them
 NEEDED_LATER = ["great_expectations", "duckdb", "pandas", "tests.flows.warm_compiler", *LIBRARIES]
@@ -176,31 +175,3 @@ class Candidate:
                 self.returncode = os.waitstatus_to_exitcode(status)
                 os.close(self.writing)
         return self.returncode
-
-
-def forked(run: Callable[[], int | None], log: Path | None = None) -> int:
-    """Run something in a fork and return its process id; its exit code is what it returns, 1 for an exception."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        if log is not None:
-            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-        code = run() or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
-
-
-def exit_code(pid: int) -> int:
-    """Wait for a fork to end; minus the signal that killed it, if one did."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

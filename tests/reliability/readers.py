@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError
 from recmodels.published.reader import Export
-from tests.reliability.nights import exit_code, forked
+from tests.reliability.forks import exit_code, forked
 
 
 class BadReading(AssertionError):

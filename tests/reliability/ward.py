@@ -13,8 +13,9 @@ from pathlib import Path
 from flows.cli.exit_codes import exit_code as code_of
 from recmodels.errors import NightrecError
 from tasks.store.disk import in_words
+from tests.reliability.forks import exit_code, forked
 from tests.reliability.harness import Row
-from tests.reliability.nights import before, exit_code, forked, night, site
+from tests.reliability.nights import before, night, site
 from tests.reliability.readers import BadReading, read_whole
 
 LONGEST = 400  # characters of what a person is told
