@@ -104,7 +104,7 @@ class Soak:
                 ran = nightrec("run", "--date", str(day), cwd=self.root)
             self.samples.append(self.sample(time.process_time() - started))
             self.judge(n, day, fault, ran.code, ran.err)
-            a_day_passes(self.home / "prefect.db")
+            a_day_passes(self.home / "prefect.db", self.root / "store")
 
     @contextmanager
     def meeting(self, fault: str | None, day: date, chance: random.Random) -> Iterator[None]:
@@ -140,8 +140,7 @@ class Soak:
         me, store = psutil.Process(), self.root / "store"
         removed = bytes_in(store / "exports" / "manifests" / "removed")
         working = bytes_in(store / "exports") - removed + sum(map(bytes_in, store.glob("nights/*/[!e]*/")))
-        self.left = sorted(path.name for path in Path(tempfile.gettempdir()).iterdir())
-        unfinished = [path for path in store.rglob("*") if path.name.startswith((".tmp-", ".lease-", ".clock-"))]
+        self.left = sorted(path.name for path in [*Path(tempfile.gettempdir()).iterdir(), *unfinished(store)])
         with closing(sqlite3.connect(f"file:{self.home / 'prefect.db'}?mode=ro", uri=True)) as database:
             pages, free, size = (
                 database.execute(f"PRAGMA {name}").fetchone()[0]
@@ -153,7 +152,7 @@ class Soak:
             memory=me.memory_info().rss,
             handles=me.num_fds(),
             threads=me.num_threads(),
-            temporary=len(unfinished) + len(self.left),
+            temporary=len(self.left),
             working=working,
             records=bytes_in(store) - working,
             database=(pages - free) * size,
@@ -172,8 +171,10 @@ def moved_log(day: date) -> str:
     return "\n".join(rows) + "\n"
 
 
-def a_day_passes(database: Path) -> None:
-    """Let what Prefect remembers grow a day older, so that it is pruned as it would be in as many days."""
+def a_day_passes(database: Path, store: Path) -> None:
+    """Let what Prefect remembers grow a day older, and what killed nights have left, so that it goes as it would."""
+    for path in unfinished(store):
+        os.utime(path, (path.lstat().st_mtime - 86_400,) * 2, follow_symlinks=False)
     with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
         for table, columns in TABLES.items():
             for column in columns:
@@ -181,6 +182,11 @@ def a_day_passes(database: Path) -> None:
                     f"UPDATE {table} SET {column} = strftime('%Y-%m-%d %H:%M:%f', {column}, '-1 day') "
                     f"WHERE {column} IS NOT NULL"
                 )
+
+
+def unfinished(store: Path) -> list[Path]:
+    """What nights that were cut short have left in a store."""
+    return [path for path in store.rglob("*") if path.name.startswith((".tmp-", ".lease-", ".clock-"))]
 
 
 def bytes_in(folder: Path) -> int:
