@@ -83,7 +83,9 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     if "error" in result:
         raise NightrecError(f"{name} failed: {result['error']}")
     if code < 0:
-        raise NightrecError(f"{name} was killed by signal {-code}, perhaps as memory ran out; its log is {log_file}.")
+        raise NightrecError(
+            f"{name} was killed by signal {-code}, perhaps as memory ran out: give it more, or see its log {log_file}."
+        )
     said = _last_line(log_file)
     if (refusal := refusal_in(said, job.night.folder)) is not None:
         raise refusal

@@ -109,8 +109,8 @@ def mounts(ward: Ward, points: int) -> Iterator[Case]:
     case, changes = Case("the mount vanishes"), count_changes(ward)
     kept = ward.folder / "mounted-elsewhere"
     kept.mkdir()
-    for point in range(points):
-        number = int(changes * point / points)
+    for point in range(points):  # before the first change, a mount that is away cannot be told from a new store
+        number = 1 + int(changes * point / points)
         with ward.fresh():
             subprocess.run(["mount", "--bind", ward.disk, kept], check=True)
 
