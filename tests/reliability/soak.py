@@ -207,6 +207,9 @@ def main(arguments: list[str]) -> Report:
         os.environ["PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS"] = "15"
         soak = Soak(Path(folder) / "site", faults)
         soak.run(options.nights, chance)
+    seconds = [sample.cpu for sample in soak.samples]
+    by_ends = [f"{mean(seconds[n : n + ENDS]):.2f}" for n in range(0, len(seconds), ENDS)]
+    print(f"CPU seconds of a night, by {ENDS} nights: {', '.join(by_ends)}\n")
     return report(soak)
 
 
