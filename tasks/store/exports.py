@@ -8,6 +8,7 @@ import fcntl
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -127,7 +128,16 @@ def mend_pointer(store: Store) -> str | None:
 
 
 def put_in_place(store: Store, aside: Path) -> None:
-    """Put the files of a rewritten export in place, then its manifest, then the pointer; may be done again."""
+    """Put the files of a rewritten export in place, then its manifest, then the pointer; may be done again.
+
+    Neither Ctrl-C nor SIGTERM, which Python raises in the main thread, comes in between: who compares hashes would find
+    new files beside the old manifest until somebody completed it.
+    """
+    with ThreadPoolExecutor(1) as undisturbed:
+        undisturbed.submit(_put_in_place, store, aside).result()
+
+
+def _put_in_place(store: Store, aside: Path) -> None:
     manifest = read_json(aside / "manifest.json")
     if manifest is None:  # it was cut short while it was written: nothing has changed yet
         shutil.rmtree(aside)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.backfill import fill
+from flows.cli.app import stop
 from flows.settings.options import BackfillOptions
 from flows.settings.site import NightConfig
 from tasks.forgetting.forget import Outside, forget
@@ -111,6 +112,12 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+def as_command(scenario: Scenario, config: NightConfig) -> object:
+    """Run a scenario with SIGTERM as the command line has it."""
+    signal.signal(signal.SIGTERM, stop)
+    return scenario(config)
+
+
 @dataclass
 class Bench:
     """A folder with a store of two nights, and the copy of it that is worked on."""
@@ -160,7 +167,7 @@ class Bench:
                 os.kill(me, by)
 
         borders.watch(self.work, strike)
-        scenario(self.config)
+        as_command(scenario, self.config)
         return 0
 
     def changes(self, scenario: Scenario) -> list[str]:
@@ -224,7 +231,7 @@ def at_random(bench: Bench, scenario: Scenario, most: int, poller: Poller, chanc
         with poller.resting():
             bench.renew()
         by, seconds = SIGNALS[turn % len(SIGNALS)], chance.uniform(0, usual)
-        pid = forked(lambda: scenario(bench.config) and 0, bench.log)
+        pid = forked(lambda: as_command(scenario, bench.config) and 0, bench.log)
         time.sleep(seconds)
         os.kill(pid, by)
         after(bench, scenario, exit_code(pid), f"killed by {by.name} after {seconds:.2f} s", expected, tally)

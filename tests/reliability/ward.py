@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from tests.reliability.harness import Row
 from tests.reliability.nights import before, night, site
 from tests.reliability.readers import BadReading, read_whole
 
+PATIENCE = 300  # seconds, after which a night hangs
 LONGEST = 400  # characters of what a person is told
 ADVICE = re.compile(
     r"\b(free|mount|give|see|run|raise|remove|choose|move|set|start|lower|name|wait|make|look|publish)\b", re.I
@@ -108,6 +110,7 @@ class Ward:
         """Do something in a fork, under a limit, as the command line does it; how it ended, and what it told."""
 
         def tell() -> int:
+            signal.alarm(PATIENCE)
             limit()
             ended = run_as_command(what)
             print(f"TOLD {json.dumps(ended.text)}", flush=True)
