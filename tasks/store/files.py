@@ -89,8 +89,7 @@ def set_folder_aside(path: Path) -> None:
 
 def private_folder(folder: Path) -> None:
     """Make a folder that only its user may enter; one that is there already stays as it is."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def readers_of(folder: Path) -> int:
