@@ -9,6 +9,9 @@ _HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\
 _HIDDEN_IN_LINES = re.compile(_HIDDEN.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
 
 
+_LONG_PATH = re.compile(r"(?:/[^/\s'\",;:()]+){2,}")
+
+
 def visible(text: str, *, lines: bool = False) -> str:
     """The text with what hides or commands escaped, such as `\\x1b`; `lines`: it may have several."""
     return (_HIDDEN_IN_LINES if lines else _HIDDEN).sub(_escaped, text)
@@ -20,8 +23,11 @@ def in_json(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A message on a line, of at most `LONGEST` characters."""
-    return short(visible(" ".join(text.split())), LONGEST)
+    """A message on a line, of at most `LONGEST` characters; in one that is too long, a path is cut before words."""
+    line = visible(" ".join(text.split()))
+    if len(line) > LONGEST:  # the first path says where; a later one may be what to give instead
+        line = _LONG_PATH.sub(lambda path: short(path[0]), line, count=1)
+    return short(line, LONGEST)
 
 
 def short(text: str, limit: int = SHOWN) -> str:

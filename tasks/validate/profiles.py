@@ -113,7 +113,7 @@ def _examples(db: duckdb.DuckDBPyConnection, file: Path, column: str, where: str
         f"""
         WITH seen AS (SELECT {quoted(column)} AS value, source_file, source_row, row_number() OVER () AS n
                       FROM {_scan(file)} WHERE {where} LIMIT 100000)
-        SELECT CASE WHEN value IS NULL THEN 'nothing' ELSE '''' || left(value::VARCHAR, 60) || '''' END,
+        SELECT CASE WHEN value IS NULL THEN 'nothing' ELSE '''' || left(value::VARCHAR, 40) || '''' END,
                arg_min(source_file, n) || ':' || arg_min(source_row, n)
         FROM seen GROUP BY value ORDER BY min(n) LIMIT 3
         """

@@ -26,6 +26,7 @@ from expectations.runner import Finding, Suite, check_schema, write_docs
 from expectations.settings import ValidationSettings
 from expectations.tables import row_rules, table_rules
 from recmodels.errors import ConfigError, DataRefused
+from recmodels.messages import LONGEST
 from tasks.store.accounts import FileAccount, TableAccount, TableBalance, balance, check_table
 from tasks.store.duckdb import connect
 from tasks.store.files import replacing
@@ -302,6 +303,10 @@ def _sentence(stops: Sequence[Finding]) -> str:
             f"{rule.expectation} on {rule.column} could not be evaluated: {first.error}; check the type of the column."
         )
     observed = f"{first.observed:,.4g}" if isinstance(first.observed, float) else f"{first.observed}"
-    sentence = f"{rule.says} ({rule.expectation} on {rule.column}: {rule.checked} is {observed}); {rule.advice}."
+    how = f" ({rule.expectation} on {rule.column}: {rule.checked} is {observed})"
     others = ", ".join(finding.rule.checked for finding in stops[1:])
-    return sentence[0].upper() + sentence[1:] + (f" Broken too: {others}." if others else "")
+    also = f" Broken too: {others}." if others else ""
+    if len(rule.says + how + rule.advice + also) + 3 > LONGEST:
+        how = ""  # what was found and what to do about it are worth more
+    sentence = f"{rule.says}{how}; {rule.advice}.{also}"
+    return sentence[0].upper() + sentence[1:]

@@ -29,6 +29,13 @@ def test_a_sentence_is_on_one_line_and_keeps_its_begin_and_its_end() -> None:
     assert len(said) == LONGEST and said.startswith("what x") and said.endswith("x to do")
 
 
+def test_the_path_of_a_long_sentence_is_cut_before_its_words() -> None:
+    path, words = f"/data{'/folder' * 20}/log.csv", "word " * 60
+    said = sentence(f"{path}, line 7: {words}to do.")
+    assert said.startswith("/data/folder") and f"/log.csv, line 7: {words}to do." in said
+    assert sentence(f"{path} is bad") == f"{path} is bad"
+
+
 def test_a_value_is_shown_short() -> None:
     assert short("x" * 40) == "x" * 40
     assert short("abcdefghij", 5) == "ab…ij" and len(short("a" * 99)) == 40

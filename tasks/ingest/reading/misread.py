@@ -127,8 +127,8 @@ def doubt(table: str, sample: list[str], how: Timestamps) -> Doubt | None:
     then = f"{instants[0]:%Y-%m-%d}" if instants[0] else "in no year that there is"
     unit = reading.unit or "s"
     sentence = (
-        f"'{numbers[0][:_SHOWN]}' would be {then} as {NAMES[unit]} since 1970, and no other value of the file is from "
-        f"1990 to 2099{_seems(numbers[0])}. Write times as 2026-07-20T10:00:00Z; or, if the numbers do mean that, set "
+        f"'{numbers[0][:_SHOWN]}' would be {then} as {NAMES[unit]} since 1970, and none in the file is from 1990 to "
+        f"2099{_seems(numbers[0])}. Write times as 2026-07-20T10:00:00Z; or, if that is right, set "
         f'timestamp_unit = "{unit}"{by_option(table, "timestamp_unit")} and validation.earliest.'
     )
     return Doubt(sentence, Credible(_in_micros(earliest), _in_micros(_LATEST)))

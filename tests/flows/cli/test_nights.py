@@ -38,7 +38,7 @@ def test_the_command_opens_the_page(store: Store) -> None:
 
 def test_a_night_that_is_not_there_is_one_sentence(tmp_path: Path, store: Store) -> None:
     ran = nightrec("report", "--date", "2026-02-01", cwd=tmp_path)
-    assert ran.code == 1
+    assert ran.code == 2
     assert "The night 2026-02-01 has left nothing in the store" in " ".join(ran.err.split())
     ran = nightrec("report", "--store", "nowhere", cwd=tmp_path)
     assert (ran.code, "No night has run" in ran.err) == (2, True)

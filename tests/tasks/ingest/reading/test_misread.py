@@ -88,7 +88,7 @@ def test_numbers_that_do_not_count_from_1970_are_refused(
 ) -> None:
     with pytest.raises(DataRefused) as refused:
         ingest(tmp_path, log_of(tmp_path, [number] * rows))
-    assert f"log.csv, column 'timestamp': '{number}' would be {then} since 1970, and no other" in str(refused.value)
+    assert f"log.csv, column 'timestamp': '{number}' would be {then} since 1970, and none" in str(refused.value)
     assert f"; it looks like {seems}. Write times as" in str(refused.value)
     given_unit = "ns" if "nano" in then else "us" if "micro" in then else "s"
     _, out = ingest(tmp_path, log_of(tmp_path, [number] * rows, timestamp_unit=given_unit))
