@@ -40,7 +40,6 @@ class Place(LocalFileSystem):
     at: tuple[int, ...] = ()
     """The numbers of the operations that fail."""
     fault: Callable[[], Exception | None] = lambda: None
-    cachable = False
 
     def struck(self, name: str) -> bool:
         """Note an operation; whether it is one that fails by half. Raises what others fail by."""

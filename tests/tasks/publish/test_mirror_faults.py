@@ -1,13 +1,16 @@
 """Copies whose place fails, and clocks that were wrong when a copy was made."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from recmodels.published.reader import Export
 from tasks.errors import DiskRefused
 from tasks.publish import mirror as module
 from tasks.publish.mirror import CopyFailed, mirror
+from tasks.store import exports
 from tasks.store.disk import in_words
 from tasks.store.paths import Store
 from tests.tasks.publishing import prepare_night, publish
@@ -64,3 +67,18 @@ def test_a_pointer_that_was_moved_later_stays_unless_it_is_of_a_time_to_come(
     pointer.write_text(json.dumps(later))
     mirror.fn(store, f"file://{tmp_path}")
     assert (pointer.read_text() == json.dumps(later)) is stays
+
+
+def test_a_copy_follows_a_rollback_though_its_export_was_published_by_a_clock_that_ran_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = prepare_night(tmp_path / "store")
+    first = publish(night)["export_id"]
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
+    with monkeypatch.context() as patch:
+        patch.setattr(exports, "now_text", lambda: ahead)
+        publish(night, k=2)
+    mirror.fn(night.store, f"file://{tmp_path / 'copy'}")
+    assert exports.rollback(night.store)[1] == first
+    mirror.fn(night.store, f"file://{tmp_path / 'copy'}")
+    assert Export.latest(tmp_path / "copy").manifest["export_id"] == first
