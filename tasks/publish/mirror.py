@@ -55,7 +55,7 @@ def mirror(store: Store, to: str) -> Json:
             return {"copied": [], "removed": []}
         files, exports = place(to)
         there = fitting(parsed(read(files, exports / "latest.json")), Pointer)
-        if there and _is_of_another(store, there) and pointer["published_at"] < there["published_at"] < _soon():
+        if there and not _precedes(store, there, pointer) and pointer["published_at"] < there["published_at"] < _soon():
             line |= {"event": "note", "text": f"{shown(to)} is at {there['export_id']} already, which is newer"}
             return {"copied": [], "removed": []}
         complete = _manifests(files, exports)
@@ -101,10 +101,11 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _is_of_another(store: Store, there: Pointer) -> bool:
-    """Whether a pointer was not moved by this store, whose own are in their order whatever its clock said."""
-    mine = {(line["export_id"], line["at"]) for line in switches(store)}
-    return (there["export_id"], there["published_at"]) not in mine
+def _precedes(store: Store, there: Pointer, pointer: Pointer) -> bool:
+    """Whether this store has moved its pointer to where the copy is and then to `pointer`, whatever its clock said."""
+    mine = [(line["export_id"], line["at"]) for line in switches(store)]
+    theirs, ours = ((one["export_id"], one["published_at"]) for one in (there, pointer))
+    return theirs in mine and ours in mine[mine.index(theirs) :]
 
 
 def _soon() -> str:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recmodels.errors import DataRefused
+from recmodels.messages import short
 from tasks.ingest.reading.delimiters import DELIMITERS, as_meant, as_written
 from tasks.ingest.reading.headers import distinct
 from tasks.ingest.reading.inputs import Inputs, TableInput
@@ -152,7 +153,8 @@ def test_what_cannot_be_told_is_refused_with_what_tells_it(
     with pytest.raises(DataRefused) as refused:
         ingest(tmp_path, _given(tmp_path / "log.csv", contents, **options))
     rest = str(refused.value)
-    assert rest.startswith(f"interactions: {tmp_path / 'log.csv'}") and rest.isprintable()
+    path = str(tmp_path / "log.csv")
+    assert rest.startswith((f"interactions: {path}", f"interactions: {short(path)}")) and rest.isprintable()
     for part in parts:
         assert part in rest
         rest = rest.partition(part)[2]
