@@ -21,6 +21,8 @@ from recmodels.ranking.rerank import Rules
 from recmodels.testing import COMPLETIST, N_ITEMS, N_USERS
 from tests.recmodels.specifications import specification
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "recmodels.candidate"]
 ROOT = Path(__file__).parents[2]
 

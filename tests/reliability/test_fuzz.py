@@ -9,6 +9,8 @@ from recmodels.errors import DataRefused
 from tests.reliability.fuzz import AREAS, fuzz
 from tests.reliability.fuzz_case import Case, Ended, called, judged, problem, smaller
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 2.0  # an area
 
 
@@ -19,7 +21,6 @@ def test_inputs_are_handled_or_refused_in_a_sentence(area: str) -> None:
     assert int(row["inputs"]) > 5
 
 
-@pytest.mark.slow
 def test_damaged_stores_are_read_or_refused_in_a_sentence() -> None:
     assert not fuzz("stores", 60, seed=20, seconds=2 * SECONDS)[1]
 

@@ -2,7 +2,11 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.flows.running import ROOT
+
+pytestmark = pytest.mark.slow
 
 
 def test_readers_see_whole_exports_and_a_resume_ends_the_same_wherever_a_command_is_killed() -> None:

@@ -15,6 +15,8 @@ from tasks.store.files import write_json
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
+pytestmark = pytest.mark.slow
+
 ID, DAY = f"{RUN_DATE}.2", str(RUN_DATE)
 FILES = [
     "exports/latest.json",

@@ -32,6 +32,8 @@ from tests.tasks.forgetting.everywhere import traces
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2026, 3, 30)
 ODD = """o'neil & "söhne" <1>/?"""
 NAMES = ("u1", "u10", ODD, "xu1")

@@ -23,6 +23,8 @@ from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import TableInput
 from tests.tasks.raw import ingest, read
 
+pytestmark = pytest.mark.slow
+
 CUTOFF, NOW = datetime(2026, 7, 22, tzinfo=UTC), datetime(2026, 7, 23, tzinfo=UTC)
 COLUMNS = ["user_id", "item_id", "timestamp"]
 HEADER = ",".join(COLUMNS) + "\n"

@@ -18,6 +18,8 @@ from tasks.ingest.reading.tables import open_table
 from tasks.store.duckdb import connect
 from tests.tasks.raw import CSV, column, ingest, read, write
 
+pytestmark = pytest.mark.slow
+
 
 def _items(path: Path, prices: list[Any]) -> TableInput:
     rows = [{"item_id": place, "price": price} for place, price in enumerate(prices)]

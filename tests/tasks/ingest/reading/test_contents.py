@@ -14,6 +14,8 @@ from tasks.ingest.reading.inputs import TableInput
 from tests.tasks.packed import parquet
 from tests.tasks.raw import CSV, HEADER, ROWS, column, ingest, read, write
 
+pytestmark = pytest.mark.slow
+
 JSON_LINES = [f'{{"user_id": {user}, "item_id": {item}, "timestamp": "{when}"}}' for user, item, when, _ in ROWS]
 WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
 

@@ -21,6 +21,8 @@ from tasks.ingest.reading.presets.layouts import OURS
 from tasks.ingest.reading.presets.prepare import prepare
 from tests.tasks.raw import ingest, read
 
+pytestmark = pytest.mark.slow
+
 LATE = datetime(2024, 1, 1, tzinfo=UTC)
 
 

@@ -17,6 +17,8 @@ from tasks.ingest.reading import misread
 from tasks.ingest.reading.inputs import TableInput
 from tests.tasks.raw import column, ingest, instants_of, log_of, write
 
+pytestmark = pytest.mark.slow
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
