@@ -7,12 +7,12 @@ from prefect import flow
 
 from flows.no_storage import keep_nothing
 from recmodels.errors import NightrecError
-from tasks.evaluate.stage import evaluate
+from tasks.evaluate.stage import evaluate, measured
 from tasks.store.lease import beating
 from tasks.store.locking import is_held
 from tasks.store.manifests import Manifest, finished
 from tasks.train.jobs import TrainingJob
-from tasks.train.stage import refit, train
+from tasks.train.stage import refit, refitted, train, trained
 
 
 @keep_nothing
@@ -39,6 +39,17 @@ def run_job(job: TrainingJob) -> Manifest:
     if job.split == "full":
         return refit(job, prepared, described)
     return evaluate(job, train(job, prepared, described), prepared)
+
+
+def done_already(job: TrainingJob) -> Manifest | None:
+    """What `run_job` would return at once, as an earlier run of the night did all of it."""
+    if job.fresh:
+        return None
+    prepared, described = features_of(job)
+    if job.split == "full":
+        return refitted(job, prepared, described)
+    lists = trained(job, prepared, described)
+    return measured(job, lists, prepared) if lists else None
 
 
 def features_of(job: TrainingJob) -> tuple[Manifest, Manifest]:

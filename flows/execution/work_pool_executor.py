@@ -20,7 +20,7 @@ from prefect.runtime import flow_run as this_run
 from flows.execution.flow_runs import alive_workers, end_runs, read_runs, reason_of, write_off
 from flows.execution.results import Futures, Results, partition_results
 from flows.settings.schedule import WorkerSettings
-from flows.train_model import run_job
+from flows.train_model import done_already, run_job
 from recmodels.errors import NightrecError
 from tasks.report.artifacts import Progress
 from tasks.store.events import log_event
@@ -76,15 +76,18 @@ class WorkPoolExecutor:
 
     def start(self, jobs: Sequence[TrainingJob]) -> None:
         self.names, self.local, self.results = [job.name for job in jobs], {}, Results()
+        if not (left := [job for job in jobs if not self.is_done(job)]):
+            return
         with get_client(sync_client=True) as client:
-            for job in jobs:
-                in_pool = sum(other.candidate.workplace == job.candidate.workplace for other in jobs)
+            for job in left:
+                in_pool = sum(other.candidate.workplace == job.candidate.workplace for other in left)
                 workers = max(1, self.live_workers(client, job.candidate.workplace))
                 shared = min(job.concurrency, ceil(in_pool / workers))
                 self.send(client, job.model_copy(update={"concurrency": shared}), job.candidate.workplace)
 
     def wait(self) -> Results:
         progress = Progress(len(self.names))
+        progress.more(len(self.results.measured))
         self.poll(progress)
         found = self.results | partition_results(self.local)
         return Results({name: found.measured[name] for name in self.names if name in found.measured}, found.failed)
@@ -136,7 +139,18 @@ class WorkPoolExecutor:
                 "Start it and run the night again; it goes on where it was."
             ) from error
 
-    # One job: sent, followed, and what becomes of it
+    # One job: done already, or sent, followed, and what becomes of it
+
+    def is_done(self, job: TrainingJob) -> bool:
+        """Take the result of a job that an earlier run of the night has done: no worker is asked for it."""
+        result = None
+        with suppress(OSError):  # what cannot be read is for the job to say
+            result = done_already(job)
+        if result is None:
+            return False
+        self.results.measured[job.name] = result
+        log_event(job.label.replace("-", " ", 1), "skipped", result["summary"].get("message", ""))
+        return True
 
     def send(self, client: SyncPrefectClient, job: TrainingJob, pool: str, tries: int = 1) -> None:
         """Ask the workers of a pool to run a job."""

@@ -17,7 +17,7 @@ from tasks.evaluate.slices import SLICED, figures, item_slices, means, recall_of
 from tasks.evaluate.summary import Figure, ModelSummary, SliceFigure, Trained
 from tasks.lists.reader import read_available, read_lists, read_truth
 from tasks.store.files import Json
-from tasks.store.manifests import Manifest, outputs
+from tasks.store.manifests import Manifest, Recipe, outputs, up_to_date
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.versions import code_of
 from tasks.train.jobs import TrainingJob
@@ -34,29 +34,35 @@ def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
 
     def build(out: Path) -> Json:
         described = night.features / "train"
-        measured = write_metrics(night.toplists(name), night.prepared, settings, job.seed, out, described)
+        summary = write_metrics(night.toplists(name), night.prepared, settings, job.seed, out, described)
         made = lists.get("summary", {})  # of the candidate's process
         ratings = {metric: Figure(value=made[metric]) for metric in RATINGS if metric in made}
-        backtests = with_tonight(measured, made["windows"], prepared) if made.get("windows") else None
+        backtests = with_tonight(summary, made["windows"], prepared) if made.get("windows") else None
         by_rules = reranking(night, name, settings.k) if job.rules.rerank else None
         more = {
-            "metrics": measured.metrics | ratings,
+            "metrics": summary.metrics | ratings,
             "backtests": backtests,
             "reranking": by_rules,
             "trained": Trained.of(made),
-            "message": "; ".join([measured.message, *(part.clause for part in (backtests, by_rules) if part)]),
+            "message": "; ".join([summary.message, *(part.clause for part in (backtests, by_rules) if part)]),
         }
-        return measured.model_copy(update=more).json_ready()
+        return summary.model_copy(update=more).json_ready()
 
-    return logged_stage(
-        f"evaluate {name}",
-        night.metrics(name),
-        build,
-        code=code_of(__name__),
-        inputs=outputs(lists=lists, prepared=prepared),
-        parameters=settings.model_dump() | {"seed": job.seed},
-        fresh=job.fresh,
-    )
+    return logged_stage(f"evaluate {name}", night.metrics(name), build, **recipe(job, lists, prepared), fresh=job.fresh)
+
+
+def measured(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest | None:
+    """What `evaluate` would return at once, as it is all there."""
+    return up_to_date(job.night.metrics(job.name), recipe(job, lists, prepared))
+
+
+def recipe(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Recipe:
+    """What a candidate's metrics are made from."""
+    return {
+        "code": code_of(__name__),
+        "inputs": outputs(lists=lists, prepared=prepared),
+        "parameters": job.evaluation.model_dump() | {"seed": job.seed},
+    }
 
 
 def write_metrics(

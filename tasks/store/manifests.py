@@ -41,6 +41,14 @@ class Manifest(TypedDict, Generic[Summary]):
     skipped: NotRequired[bool]
 
 
+class Recipe(TypedDict):
+    """What a stage's folder is made from: what is made from the same is the same."""
+
+    code: str
+    inputs: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+
+
 class _Stored(TypedDict):
     """What of a manifest other stages rely on."""
 
@@ -76,12 +84,9 @@ def run_stage(
         parameters: the settings that matter for them.
         fresh: build them even if they are there.
     """
-    recipe = {"stage": folder.name, "inputs": inputs, "parameters": parameters, "code": code}
-    fingerprint = digest(recipe)
-    if not fresh and (done := manifest_of(folder)) and done["fingerprint"] == fingerprint:
-        if (damaged := damage(folder, done["files"])) is None:
-            return {**done, "skipped": True}
-        log_event(folder.name, "note", f"{damaged}: it is made again")
+    recipe: Recipe = {"code": code, "inputs": inputs, "parameters": parameters}
+    if not fresh and (done := up_to_date(folder, recipe)):
+        return done
     started = time.perf_counter()
     with replacing(folder) as out:
         summary = build(out)
@@ -91,7 +96,7 @@ def run_stage(
             "inputs": dict(inputs),
             "parameters": dict(parameters),
             "code": code,
-            "fingerprint": fingerprint,
+            "fingerprint": fingerprint_of(folder, recipe),
             "output": digest([(file["path"], file["sha256"]) for file in files]),
             "summary": summary,
             "files": files,
@@ -100,6 +105,21 @@ def run_stage(
         }
         manifest["seal"] = write_manifest(out, manifest)["seal"]
     return {**manifest, "skipped": False}
+
+
+def up_to_date(folder: Path, recipe: Recipe) -> Manifest | None:
+    """The manifest of a stage's folder (`skipped`), if it was made by this recipe and is what was written then."""
+    done = manifest_of(folder)
+    if done is None or done["fingerprint"] != fingerprint_of(folder, recipe):
+        return None
+    if damaged := damage(folder, done["files"]):
+        log_event(folder.name, "note", f"{damaged}: it is made again")
+        return None
+    return {**done, "skipped": True}
+
+
+def fingerprint_of(folder: Path, recipe: Recipe) -> str:
+    return digest({"stage": folder.name, **recipe})
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Json:

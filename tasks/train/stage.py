@@ -5,13 +5,14 @@ runs anywhere: `python -m recmodels.candidate SPEC.json`.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 from recmodels.data.layout import USERS, interactions_file, split_end
 from recmodels.parameters import current
 from recmodels.registry import create, is_registered, kind_of
 from tasks.lists.rules import FILE
 from tasks.store.files import Json, read_json
-from tasks.store.manifests import Manifest, finished, manifest_of, outputs, run_stage, whole
+from tasks.store.manifests import Manifest, Recipe, finished, manifest_of, outputs, run_stage, up_to_date, whole
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import PreparedSummary
@@ -31,57 +32,72 @@ def train(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
     """
     night, rules, recipe = job.night, job.rules, recipe_of(job)
     by_rules = {"rules": str(night.list_rules / FILE)} if rules.rerank else {}
-    among = {"unavailable": True} if job.evaluation.candidates == "all" else {}
-    code = code_of_job(job)
-    made_by = _rules_as_input(night.list_rules) if rules.rerank else {}
-    backtests, start = _backtests_of(job, prepared), earlier(job)
-    inputs, members = _with_members(job, outputs(prepared=prepared, features=features) | _as_input(start))
+    backtests = _backtests_of(job, prepared)
+    made = making(job, prepared, features)
+    listed = listing(job, made.recipe, prepared)
 
     def fit_and_list(out: Path) -> Json:
         results: list[Json] = []
 
         def fit(model: Path) -> Json:
-            spec = {"split": "train", "fit": True, "model": model, "lists": lists} | recipe | start | members
+            spec = {"split": "train", "fit": True, "model": model, "lists": lists} | recipe | made.spec
             results.append(run_candidate(job, spec | backtests, prepared))
             return results[0]
 
-        lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules | among
-        model = run_stage(night.model(job.name), fit, code=code, inputs=inputs, parameters=recipe, fresh=job.fresh)
+        lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules | _among(job)
+        model = run_stage(night.model(job.name), fit, **made.recipe, fresh=job.fresh)
         if not results:  # the model is there already, only the lists are new
             known = {"split": "train", "fit": False, "model": night.model(job.name), "lists": lists}
             results.append(run_candidate(job, known | recipe | backtests, prepared) | {"fit": model["summary"]})
         return results[0]
 
-    return logged_stage(
-        f"train {job.name}",
-        night.toplists(job.name),
-        fit_and_list,
-        code=code,
-        inputs=inputs,
-        parameters=recipe | rules.model_dump() | among | backtests | made_by,
-        fresh=job.fresh,
-    )
+    return logged_stage(f"train {job.name}", night.toplists(job.name), fit_and_list, **listed, fresh=job.fresh)
+
+
+def trained(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest | None:
+    """What `train` would return at once, as it is all there."""
+    return up_to_date(job.night.toplists(job.name), listing(job, making(job, prepared, features).recipe, prepared))
 
 
 @stage_task("refit-{job.name}")
 def refit(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
     """Fit the night's winner on everything before the cutoff; the model goes to `champion/`."""
-    recipe, start = recipe_of(job), earlier(job)
-    inputs, members = _with_members(job, outputs(prepared=prepared, features=features) | _as_input(start))
+    made = making(job, prepared, features)
 
     def fit(model: Path) -> Json:
-        spec = {"split": "full", "fit": True, "model": model} | recipe | start | members
+        spec = {"split": "full", "fit": True, "model": model} | recipe_of(job) | made.spec
         return run_candidate(job, spec, prepared)
 
-    return logged_stage(
-        f"refit {job.name}",
-        job.night.champion,
-        fit,
-        code=code_of_job(job),
-        inputs=inputs,
-        parameters=recipe,
-        fresh=job.fresh,
-    )
+    return logged_stage(f"refit {job.name}", job.night.champion, fit, **made.recipe, fresh=job.fresh)
+
+
+def refitted(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest | None:
+    """What `refit` would return at once, as it is all there."""
+    return up_to_date(job.night.champion, making(job, prepared, features).recipe)
+
+
+class Making(NamedTuple):
+    """What a job's model is made from, and what its process is told of it besides."""
+
+    recipe: Recipe
+    spec: Json
+
+
+def making(job: TrainingJob, prepared: Manifest, features: Manifest) -> Making:
+    start = earlier(job)
+    inputs, members = _with_members(job, outputs(prepared=prepared, features=features) | _as_input(start))
+    return Making({"code": code_of_job(job), "inputs": inputs, "parameters": recipe_of(job)}, start | members)
+
+
+def listing(job: TrainingJob, model: Recipe, prepared: Manifest) -> Recipe:
+    """What a candidate's lists are made from: what its model is, and what decides who is listed and how."""
+    made_by = _rules_as_input(job.night.list_rules) if job.rules.rerank else {}
+    more = job.rules.model_dump() | _among(job) | _backtests_of(job, prepared) | made_by
+    return {**model, "parameters": {**model["parameters"], **more}}
+
+
+def _among(job: TrainingJob) -> Json:
+    return {"unavailable": True} if job.evaluation.candidates == "all" else {}
 
 
 def earlier(job: TrainingJob) -> Json:

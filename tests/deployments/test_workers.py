@@ -59,7 +59,8 @@ def test_the_scheduled_night_runs_by_itself_and_one_started_by_hand_waits(site: 
     assert nights.scheduled.name == f"night-{nights.date}"
     assert nights.by_hand.state.is_completed(), nights.by_hand.state.message
     assert nights.by_hand.start_time >= nights.scheduled.end_time
-    assert len(list((site.store / "exports").glob(f"{nights.date}*"))) == 1  # the second had nothing to do
+    assert len(list((site.store / "exports").glob(f"{nights.date}*"))) == 1
+    assert site.children(nights.by_hand) == {}  # the second had nothing to do, and asked no worker for anything
 
 
 def test_when_the_worker_dies_in_training_the_night_goes_on_without_its_model(site: Site) -> None:

@@ -1,5 +1,6 @@
 """What a night does with the runs of its models on workers, decided run by run."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -12,10 +13,13 @@ from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Pa
 from flows.execution import work_pool_executor
 from flows.execution.work_pool_executor import WorkerRun, WorkPoolExecutor
 from flows.settings.schedule import WorkerSettings
+from tasks.evaluate.stage import recipe
 from tasks.lists.settings import ListSettings
 from tasks.store.lease import touch
+from tasks.store.manifests import Recipe, run_stage
 from tasks.train.jobs import TrainingJob
 from tasks.train.settings import Candidate, EvaluationSettings
+from tasks.train.stage import listing, making
 from tests.flows.sites import DAY
 
 CLIENT = cast(SyncPrefectClient, None)
@@ -44,8 +48,8 @@ class Site(WorkPoolExecutor):
         self.sent.append((job.name, pool, tries))
         self.runs[job.name] = WorkerRun(job, pool, uuid4(), self.now, tries=tries)
 
-    def dispatched(self, name: str, **candidate: Any) -> WorkerRun:
-        job = TrainingJob(
+    def job(self, name: str, **candidate: Any) -> TrainingJob:
+        return TrainingJob(
             store=self.folder,
             run_date=DAY,
             name=name,
@@ -53,6 +57,9 @@ class Site(WorkPoolExecutor):
             rules=ListSettings(k=10),
             evaluation=EvaluationSettings(),
         )
+
+    def dispatched(self, name: str, **candidate: Any) -> WorkerRun:
+        job = self.job(name, **candidate)
         self.send(CLIENT, job, job.candidate.workplace)
         return self.runs[name]
 
@@ -185,3 +192,50 @@ def test_a_run_that_ends_well_and_leaves_nothing_sees_another_store(
     site = Site(tmp_path, monkeypatch, {"cpu": 1})
     site.sees(site.dispatched("ease"), Completed())
     assert "is that its worker's store" in site.results.failed["ease"]
+
+
+def has_done(job: TrainingJob) -> Path:
+    """Leave what a finished job leaves; the file of its figures."""
+
+    def build(out: Path) -> dict[str, str]:
+        (out / "figures").write_text("0.25")
+        return {"message": "NDCG@10 0.25"}
+
+    night, plain = job.night, Recipe(code="1", inputs={}, parameters={})
+    prepared = run_stage(night.prepared, build, **plain)
+    described = run_stage(night.features / job.split, build, **plain)
+    model = making(job, prepared, described).recipe
+    if job.split == "full":
+        run_stage(night.champion, build, **model)
+        return night.champion / "figures"
+    lists = run_stage(night.toplists(job.name), build, **listing(job, model, prepared))
+    run_stage(night.metrics(job.name), build, **recipe(job, lists, prepared))
+    return night.metrics(job.name) / "figures"
+
+
+def test_what_an_earlier_run_of_the_night_has_done_is_asked_of_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_pool_executor, "get_client", lambda sync_client: nullcontext())
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    done, other = site.job("item_knn"), site.job("ease")
+    figures = has_done(done)
+    site.start([done, other])
+    assert site.sent == [("ease", "cpu", 1)]
+    assert site.results.measured["item_knn"]["summary"] == {"message": "NDCG@10 0.25"}
+    for again in (done.model_copy(update={"fresh": True}), done.model_copy(update={"seed": 1})):
+        site.start([again])
+        assert site.sent.pop() == ("item_knn", "cpu", 1)
+    figures.write_text("0.52")  # not what was written
+    site.start([done])
+    assert site.sent.pop() == ("item_knn", "cpu", 1)
+
+
+def test_a_winner_that_is_refitted_already_is_asked_of_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path, monkeypatch, {"cpu": 1})
+    winner = site.job("item_knn").model_copy(update={"split": "full"})
+    has_done(winner)
+    assert site.refit(winner)["skipped"]
+    assert site.sent == []
