@@ -15,7 +15,7 @@ from flows.cli.inspect import inspect
 from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
-from flows.cli.operate import deploy, serve, worker
+from flows.cli.operate import deploy, serve, server, worker
 from flows.cli.presets import presets
 from flows.cli.shown import console
 from flows.cli.site import demo, init
@@ -106,7 +106,7 @@ def check_text(arguments: list[str]) -> None:
 for command in (
     run, inspect, validate, backfill, status, report, doctor,
     recs, verify, diff, rollback, pin, unpin, forget, mirror, sink,
-    models, tune, init, presets, demo, serve, deploy, worker,
+    models, tune, init, presets, demo, serve, server, deploy, worker,
 ):  # fmt: skip
     nightrec.add_command(command)
 

@@ -1,4 +1,4 @@
-"""The commands of nights that run by themselves: `serve`, `deploy` and `worker`."""
+"""The commands of nights that run by themselves: `serve`, `server`, `deploy` and `worker`."""
 
 import os
 from pathlib import Path
@@ -15,18 +15,40 @@ def config_option(command: Any) -> Any:
     return click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml].")(command)
 
 
+def access_options(command: Any) -> Any:
+    """How a server is reached, and who knows its password."""
+    for option in (
+        click.option(
+            "--auth-file",
+            type=click.Path(path_type=Path),
+            help="A file with user:password of the server [PREFECT_SERVER_API_AUTH_STRING].",
+        ),
+        click.option("--key", type=click.Path(path_type=Path), help="Of the certificate, as a PEM file."),
+        click.option("--certificate", type=click.Path(path_type=Path), help="Of the server, as a PEM file."),
+        click.option(
+            "--name",
+            "names",
+            multiple=True,
+            envvar="NIGHTREC_SERVER_NAMES",
+            help="A further address, by which a private network names it: http://server:4200 [NIGHTREC_SERVER_NAMES].",
+        ),
+        click.option(
+            "--url",
+            envvar="NIGHTREC_SERVER_URL",
+            help="How others reach it, https://NAME: by a proxy with TLS, or by --certificate [NIGHTREC_SERVER_URL].",
+        ),
+        click.option(
+            "--host", default="127.0.0.1", show_default=True, help="Where it listens; 0.0.0.0 for other machines."
+        ),
+        click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Of the server."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @config_option
-@click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True, help="Of the server.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens; 0.0.0.0 for other machines.")
-@click.option("--url", help="How others reach it, https://NAME: by a proxy with TLS, or by --certificate.")
-@click.option("--certificate", type=click.Path(path_type=Path), help="Of the server, as a PEM file.")
-@click.option("--key", type=click.Path(path_type=Path), help="Of the certificate, as a PEM file.")
-@click.option(
-    "--auth-file",
-    type=click.Path(path_type=Path),
-    help="user:password of the server, in a file [PREFECT_SERVER_API_AUTH_STRING, or a fresh one].",
-)
+@access_options
 @click.option(
     "--gpu",
     type=click.Choice(["auto", "trial", "none"]),
@@ -34,30 +56,34 @@ def config_option(command: Any) -> Any:
     show_default=True,
     help="A worker for each GPU; one in the gpu pool that computes on the CPU, for a trial; or none.",
 )
-def serve(
-    config: Path | None,
-    port: int,
-    host: str,
-    url: str | None,
-    certificate: Path | None,
-    key: Path | None,
-    auth_file: Path | None,
-    gpu: Any,
-) -> None:
+def serve(config: Path | None, gpu: Any, **reached: Any) -> None:
     """Start Prefect's server, its workers and the nightly schedule on this machine; Ctrl-C stops them all.
 
-    It prints a link that lets your browser in. Without nightrec.toml it serves a built-in demo site, whose store is
-    ./store.
+    It prints a link that lets your browser in, and makes a password of its own unless you choose one. Without
+    nightrec.toml it serves a built-in demo site, whose store is ./store.
     """
     from flows.operate.access import Access
     from flows.operate.local_stack import serve as run
     from flows.operate.local_stack import tell_clients
     from flows.settings.site import load
 
-    access = Access.checked(host, port, url, auth_file, certificate, key)
+    access = Access.checked(**reached)
     tell_clients(access)
     file = config or (DEFAULT if DEFAULT.exists() else None)
     run(load(file), file, access, gpu, click.echo)
+
+
+@click.command()
+@access_options
+def server(**reached: Any) -> None:
+    """Run Prefect's server alone, for workers that are started elsewhere, until it is stopped.
+
+    It needs a password, answers only by the addresses that it is told, and turns away the pages of other sites.
+    """
+    from flows.operate.access import Access
+    from flows.operate.lasting_server import serve as run
+
+    run(Access.checked(**reached))
 
 
 @click.command()

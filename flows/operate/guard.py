@@ -4,6 +4,8 @@ Prefect's server itself asks every client for its secret. The guard adds what th
 server of this machine from any page it shows, so a request must name the server's own address (Host, against names
 that are made to point here) and must not come from a page of another address (Origin, Sec-Fetch-Site).
 
+Whether it is alive is told to anybody who may be its watchman: probes name it by whatever address it has today.
+
 The secret is kept in the browser's storage for this very address, and never in a cookie: a browser would send a cookie
 by itself, and also to other programs' ports on the same machine.
 """
@@ -25,6 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LINK = "/nightrec-link"
+PROBES = ("/api/health", "/api/ready")  # which say true or false, and to which Prefect asks for no secret
 LIFE = 3600.0  # seconds in which a link can be used
 HEADERS = {
     "X-Frame-Options": "DENY",
@@ -99,7 +102,8 @@ class Guard:
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        if len(hosts := headers.get("host", [])) != 1 or hosts[0].lower() not in self.hosts:
+        is_probe = (scope["type"], scope.get("method")) == ("http", "GET") and scope["path"] in PROBES
+        if not is_probe and (len(hosts := headers.get("host", [])) != 1 or hosts[0].lower() not in self.hosts):
             return "This server is not known by that name."
         if any(origin.lower() not in self.origins for origin in headers.get("origin", [])):
             return "This server answers no pages of other sites."

@@ -1,7 +1,8 @@
-"""Prefect's server as nightrec runs it: behind the guard, on a socket that was opened for it, until its parent ends.
+"""Prefect's server as nightrec runs it: behind the guard, on a socket that was opened for it.
 
-`flows.operate.server` starts it as a program of its own. What it is told, secrets included, is in its environment:
-other users of the machine see the command lines of all programs, and the environments of their own only.
+`flows.operate.server` starts it as a program of its own, which ends with its parent; `flows.operate.lasting_server` is
+it. What it is told, secrets included, is in its environment: other users of the machine see the command lines of all
+programs, and the environments of their own only.
 """
 
 import gc
@@ -12,9 +13,13 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.operate.guard import Guard, Links
 from flows.operate.parent import until_parent_ends
+
+if TYPE_CHECKING:
+    import uvicorn
 
 LISTENER, ADDRESSES, LINK_KEY = "NIGHTREC_SERVER_LISTENER", "NIGHTREC_SERVER_ADDRESSES", "NIGHTREC_SERVER_LINK_KEY"
 CERTIFICATE, KEY = "NIGHTREC_SERVER_CERTIFICATE", "NIGHTREC_SERVER_KEY"
@@ -24,6 +29,11 @@ GRACE = 5  # seconds for requests that are going when the server is to end
 def main() -> None:
     """Serve until SIGTERM, or until the parent lets go of standard input."""
     threading.Thread(target=until_parent_ends, args=(end,), daemon=True).start()
+    serve()
+
+
+def serve() -> None:
+    """Serve until SIGTERM or SIGINT."""
     os.umask(0o077)  # the database, the interface's files, and what Prefect remembers are nobody else's business
     gc.disable()  # what is imported stays: to look among it for garbage takes a sixth of the start
     import uvicorn
@@ -37,20 +47,31 @@ def main() -> None:
     links = Links(told[LINK_KEY]) if LINK_KEY in told else None
     auth = told["PREFECT_SERVER_API_AUTH_STRING"]
     app = Guard(create_app(final=True), told[ADDRESSES].split(","), auth, links)
-    config = uvicorn.Config(
-        app,
-        log_level=settings.server.logging_level.lower(),
-        access_log=False,
-        lifespan="on",
-        server_header=False,
-        timeout_keep_alive=settings.server.api.keepalive_timeout,
-        timeout_graceful_shutdown=GRACE,
-        ssl_certfile=told.get(CERTIFICATE),
-        ssl_keyfile=told.get(KEY),
-    )
+    server = settings.server
+    alive = server.api.keepalive_timeout
+    config = configured(app, server.logging_level.lower(), alive, told.get(CERTIFICATE), told.get(KEY))
     gc.freeze()
     gc.enable()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(told[LISTENER]))])
+
+
+def configured(
+    app: Guard, log_level: str, keep_alive: int, certificate: str | None, key: str | None
+) -> "uvicorn.Config":
+    """How the application is served: with TLS if there is a certificate, and without a word about itself."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        log_level=log_level,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_keep_alive=keep_alive,
+        timeout_graceful_shutdown=GRACE,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
 
 
 def make_private(home: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 from flows.operate.access import Access
 from flows.operate.guard import Links
 from flows.operate.guarded_app import CERTIFICATE, KEY, LINK_KEY
-from flows.operate.server import PATIENCE, Server, listen, new_secret
+from flows.operate.server import FOR_PEOPLE, PATIENCE, Server, listen, new_secret
 from flows.operate.worker import StopWorking
 from flows.settings.site import CONFIG_VARIABLE, STORE_VARIABLE, NightConfig
 from recmodels.errors import NightrecError
@@ -100,14 +100,7 @@ def start_server(access: Access, links: Links) -> Server:
     """Prefect's server with all its services and its interface."""
     from prefect.settings import PREFECT_HOME
 
-    settings = {
-        LINK_KEY: links.key,
-        "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
-        "PREFECT_UI_API_URL": "/api",  # of whichever address the browser uses
-        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # its pages call a service on the internet
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
-    }
+    settings = {LINK_KEY: links.key, **FOR_PEOPLE}
     if access.certificate is not None:
         settings |= {CERTIFICATE: str(access.certificate), KEY: str(access.key)}
     log = PREFECT_HOME.value() / "nightrec-server.log"

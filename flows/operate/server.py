@@ -27,6 +27,15 @@ PATIENCE = 600  # seconds: far beyond the slowest first start, which makes the d
 RESTARTS = 3  # of the server of a night that is killed
 LONG = 10_000_000  # bytes of its log
 LOOPBACK = "127.0.0.1"
+FOR_PEOPLE = {  # of a server whose interface people use
+    "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+    "PREFECT_UI_API_URL": "/api",  # of whichever address the browser uses
+    "PREFECT_SERVER_UI_V2_ENABLED": "false",  # its pages call a service on the internet
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+}
 
 
 class Server:
@@ -55,11 +64,7 @@ class Server:
         self.host, self.port = listener.getsockname()[:2]
         self.log = log or tempfile.TemporaryFile()  # noqa: SIM115
         self.environment = {
-            "PREFECT_SERVER_API_AUTH_STRING": auth,
-            "PREFECT_API_AUTH_STRING": auth,
-            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(addresses),
-            ADDRESSES: ",".join(addresses),
-            LISTENER: str(listener.fileno()),
+            **told(listener, addresses, auth),
             **settings,
         }
         self.process = self.start()
@@ -132,6 +137,17 @@ class Server:
         else:
             self.process.wait()
         self.listener.close()  # whoever waits for it learns that it is gone
+
+
+def told(listener: socket.socket, addresses: Sequence[str], auth: str) -> dict[str, str]:
+    """What a server finds in its environment: its socket, its names, and its secret."""
+    return {
+        "PREFECT_SERVER_API_AUTH_STRING": auth,
+        "PREFECT_API_AUTH_STRING": auth,  # of its own services, which are clients, too
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(addresses),
+        ADDRESSES: ",".join(addresses),
+        LISTENER: str(listener.fileno()),
+    }
 
 
 @contextmanager

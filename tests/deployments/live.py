@@ -44,6 +44,7 @@ class Site:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     of_server: dict[str, str] = field(default_factory=dict)  # what the server's environment has more
+    server: tuple[str, ...] = ("prefect", "server", "start")
     port: int = field(default_factory=free_port)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     clients: ExitStack = field(default_factory=ExitStack)
@@ -89,7 +90,7 @@ class Site:
 
     def start_server(self) -> None:
         address = ("--host", "127.0.0.1", "--port", str(self.port))
-        self.start("server", "prefect", "server", "start", *address, more=self.of_server)
+        self.start("server", *self.server, *address, more=self.of_server)
         self.wait_for_server()
 
     def wait_for_server(self) -> None:

@@ -69,6 +69,7 @@ def running(factory: pytest.TempPathFactory) -> Iterator[Site]:
         else:
             site, database = Site.new(factory, "stack"), {}
         stack.callback(site.stop_all)
+        site.server = ("flows", "server")
         (site.folder / "nightrec.toml").write_text(CONFIG)
         auth = f"nightrec:{secrets.token_hex(12)}"
         site.environment = {"PREFECT_API_AUTH_STRING": auth}  # all that workers are told

@@ -20,6 +20,7 @@ from prefect.utilities.templating import find_placeholders
 
 from flows.cli.app import nightrec
 from flows.operate.deploy import IN_CONTAINERS, merge, sealed
+from flows.operate.server import FOR_PEOPLE
 from flows.operate.worker import environment
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
@@ -284,11 +285,16 @@ def test_the_server_asks_for_a_password_and_listens_to_this_machine_alone() -> N
     services_by_name = dict(services())
     server = services_by_name["server"]
     assert server["environment"]["PREFECT_SERVER_API_AUTH_STRING"].startswith("${NIGHTREC_AUTH:?")
-    assert server["environment"]["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert server["environment"]["NIGHTREC_SERVER_NAMES"].startswith("http://server:4200 ")
     assert server["ports"] == ["${NIGHTREC_BIND:-127.0.0.1}:${NIGHTREC_PORT:-4200}:4200"]
     assert [name for name, one in services_by_name.items() if "ports" in one] == ["server"]
-    unit = (FOLDER / "systemd/prefect-server.service").read_text()
-    assert "--host 127.0.0.1" in unit
+
+
+def test_no_server_runs_without_the_guard() -> None:
+    commands_of_servers = [words for where, words in commands() if "server" in where and "server" in words[:2]]
+    assert [words[:2] for words in commands_of_servers] == [["nightrec", "server"]] * 3
+    for file in FOLDER.rglob("*"):
+        assert file.suffix == ".pyc" or file.is_dir() or "server start" not in file.read_text(), file
 
 
 def commands() -> list[tuple[str, list[str]]]:
@@ -308,6 +314,7 @@ def commands() -> list[tuple[str, list[str]]]:
         line = re.search(r"^ExecStart=/opt/nightrec/bin/(.*)$", path.read_text(), re.MULTILINE)
         assert line, path
         words = line[1].replace("%i", "cpu").replace("${NIGHTREC_POOL}", "cpu").replace("$NIGHTREC_OPTIONS", "--gpu 0")
+        words = words.replace("$NIGHTREC_SERVER_OPTIONS", "--host 0.0.0.0")
         found.append((path.name, shlex.split(words)))
     image = re.search(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     assert image
@@ -319,14 +326,16 @@ def test_commands_are_real(where: str, words: list[str]) -> None:
     words = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", word) for word in words]
     program, name, *rest = words
     if program == "prefect":
-        options = {"server": {"--host", "--port"}, "worker": {"--pool", "--type", "--name"}}[name]
-        assert rest[0] == "start" and {word for word in rest if word.startswith("--")} <= options
+        assert (name, rest[0]) == ("worker", "start")
+        assert {word for word in rest if word.startswith("--")} <= {"--pool", "--type", "--name"}
         return
     assert program == "nightrec", where
     command = nightrec.commands[name]
     context = command.make_context(name, list(rest))
     if name == "deploy":
         assert context.params["config"] == Path(IN_CONTAINERS)
+    elif name == "server":
+        assert context.params["port"] == 4200
     else:
         assert context.params["pool"] in (CPU_POOL, GPU_POOL, SIGNALS_POOL)
 
@@ -377,8 +386,7 @@ def test_the_image_writes_to_its_home_alone() -> None:
 
 
 def test_the_ui_that_calls_an_analytics_service_is_not_the_default() -> None:
-    assert "PREFECT_SERVER_UI_V2_ENABLED=false" in DOCKERFILE
-    assert "PREFECT_SERVER_UI_V2_ENABLED=false" in (FOLDER / "systemd/prefect-server.service").read_text()
+    assert FOR_PEOPLE["PREFECT_SERVER_UI_V2_ENABLED"] == "false"
 
 
 def test_the_image_gets_the_whole_program() -> None:

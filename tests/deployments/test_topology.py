@@ -44,13 +44,23 @@ def test_another_site_cannot_use_a_browser_that_has_logged_in(site: Site) -> Non
     code, text = asked(site, "/api/flows/filter", right, b"{}")
     assert code == 403 and "CSRF" in text
     preflight = {"Access-Control-Request-Method": "POST"}
-    for origin, allowed in ((site.url, 200), (f"http://localhost:{site.port}", 200), ("http://evil.example", 400)):
+    for origin, allowed in ((site.url, 200), (f"http://localhost:{site.port}", 200), ("http://evil.example", 403)):
         request = urllib.request.Request(f"{site.url}/api/flows/filter", method="OPTIONS", headers=preflight)
         request.add_header("Origin", origin)
         try:
             assert urllib.request.urlopen(request, timeout=PATIENCE).status == allowed
         except urllib.error.HTTPError as error:
             assert error.code == allowed
+
+
+def test_the_server_is_guarded_as_that_of_one_machine_is(site: Site) -> None:
+    """Whoever knows the password, but is a page of another site or a name that was made to point here, gets nothing."""
+    right = site.environment["PREFECT_API_AUTH_STRING"]
+    for stranger in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert asked(site, "/api/admin/version", right, **stranger)[0] == 403, stranger
+    worker = {"Host": "server:4200"}
+    assert asked(site, "/api/admin/version", right, **worker)[0] == 200
+    assert asked(site, "/api/ready", Host="10.1.2.3:4200")[0] == 200  # as Kubernetes asks
 
 
 def test_the_ui_is_served_from_a_folder_of_its_own(site: Site) -> None:

@@ -62,11 +62,32 @@ def test_a_server_for_all_is_reached_from_here_by_the_loopback(monkeypatch: pyte
     assert Access.checked("::", 4200, "https://recs.example").own == "http://[::1]:4200"
 
 
+def test_in_a_private_network_the_server_is_named_as_its_clients_call_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(AUTH, PASSWORD)
+    tunnel = "http://127.0.0.1:4300"
+    access = Access.checked("0.0.0.0", 4200, tunnel, names=["http://Server:4200/api", "http://recs.example:80"])
+    assert access.url == tunnel and access.own == "http://127.0.0.1:4200"
+    assert set(access.addresses) == {
+        tunnel,
+        "http://server:4200",
+        "http://recs.example",
+        "http://127.0.0.1:4200",
+        "http://localhost:4200",
+    }
+    with pytest.raises(ConfigError, match="unencrypted"):
+        Access.checked("0.0.0.0", 4200, tunnel)
+    monkeypatch.delenv(AUTH)
+    with pytest.raises(ConfigError, match="give it a password first"):
+        Access.checked("0.0.0.0", 4200, tunnel, names=["http://server:4200"])
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
         ({"url": "http://recs.example"}, "--url http://recs.example: it must begin with https://"),
         ({"url": "https://"}, "it must begin with https:// and a name"),
+        ({"names": ["server:4200"]}, "--name server:4200: it must be an address, such as http://server:4200"),
+        ({"names": ["http://a:b@server"]}, "it must be an address"),
         ({"certificate": Path("here.pem")}, "--certificate and --key belong together"),
         ({"certificate": Path("a.pem"), "key": Path("b.pem")}, "--certificate a.pem: there is no such file"),
         ({"auth_file": Path("nowhere")}, "--auth-file nowhere cannot be read: No such file"),

@@ -132,6 +132,15 @@ def test_two_hosts_are_none(guarded: Guard, behind: Behind) -> None:
     assert guarded.refusal(scope) is not None
 
 
+@pytest.mark.parametrize("path", guard.PROBES)
+def test_probes_name_the_server_by_whatever_address_it_has(guarded: Guard, path: str) -> None:
+    by_address = {"Host": "10.1.2.3:4200"}
+    assert asked(guarded, path, by_address).text == "prefect"
+    assert asked(guarded, path, by_address, method="POST").status_code == 403
+    assert asked(guarded, f"{path}/", by_address).status_code == 403
+    assert asked(guarded, path, by_address | {"Origin": "https://attacker.example"}).status_code == 403
+
+
 def test_pages_cannot_be_framed_nor_their_answers_read(guarded: Guard) -> None:
     headers = asked(guarded).headers
     assert headers["x-app"] == "prefect"
