@@ -16,12 +16,21 @@ from flows.settings.options import BackfillOptions, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
+from recmodels.messages import counted
 from tasks.ingest.demo import demo_site
 from tasks.publish.old_nights import retain_nights
 from tasks.report.record import NightRecord
 from tasks.store.events import log_event
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night, Store
+
+
+class NightsFailed(NightrecError):
+    """Some nights of a range failed; `outcome` says what became of each."""
+
+    def __init__(self, reason: str, outcome: dict[str, str]) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
 
 
 def backfill_name() -> str:
@@ -64,7 +73,7 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings 
             outcome[str(one.run_date)] = f"{done} before"
         else:
             to_do.append(one.run_date)
-    log_event("backfill", "note", f"{len(to_do)} nights to run, {len(outcome)} are complete")
+    log_event("backfill", "note", f"{counted(len(to_do), 'night')} to run, {len(outcome)} complete")
     if to_do and config.tables() is None:
         demo_site(store.night(options.last), config.demo.model_dump())  # one site for all of them
 
@@ -85,10 +94,11 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings 
             failed[str(run_date)] = str(record)
         outcome[str(run_date)] = "failed" if isinstance(record, Exception) else how_it_ended(record)
     retain_nights(store, config.retention, options.last)
+    outcome = dict(sorted(outcome.items()))
     if failed:
         reasons = "; ".join(f"{run_date}: {reason}" for run_date, reason in sorted(failed.items()))
-        raise NightrecError(f"{len(failed)} of {len(to_do)} nights failed. {reasons}")
-    return dict(sorted(outcome.items()))
+        raise NightsFailed(f"{len(failed)} of {counted(len(to_do), 'night')} failed. {reasons}", outcome)
+    return outcome
 
 
 def how_it_ended(record: Json) -> str:

@@ -38,6 +38,11 @@ def short(text: str, limit: int = SHOWN) -> str:
     return f"{text[: limit - 1 - end]}…{text[-end:]}"
 
 
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun: `1 row`, `2,000 rows`."""
+    return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"
+
+
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     if 0xDC80 <= code <= 0xDCFF:  # a byte of an argument

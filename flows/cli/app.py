@@ -8,6 +8,7 @@ import click
 
 from flows.cli.copies import mirror, sink
 from flows.cli.doctor import doctor
+from flows.cli.encoding import speak_the_terminals_encoding
 from flows.cli.exit_codes import INTERRUPTED, TERMINATED, exit_code
 from flows.cli.exports import diff, pin, recs, rollback, unpin, verify
 from flows.cli.forget import forget
@@ -26,6 +27,7 @@ from recmodels.messages import sentence
 from tasks.store.disk import in_words
 
 PIPE_CLOSED = 141  # as shells say of SIGPIPE
+GO_ON = "What was finished is kept: the same command goes on from there."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -48,6 +50,7 @@ class Stopped(BaseException):
 def main() -> None:
     """Run the command line; an error meant for people becomes one sentence and its exit code."""
     signal.signal(signal.SIGTERM, stop)
+    speak_the_terminals_encoding()
     try:
         with in_words():
             check_text(sys.argv[1:])
@@ -55,11 +58,13 @@ def main() -> None:
     except click.ClickException as error:
         say(mistake(error))
         sys.exit(error.exit_code)
-    except click.Abort:
+    except click.Abort as abort:
+        if isinstance(abort.__cause__, KeyboardInterrupt):
+            say(f"stopped by Ctrl-C. {GO_ON}")
         sys.exit(INTERRUPTED)
     except Stopped:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
-        say("stopped by SIGTERM. What was finished is kept: the same command goes on from there.")
+        say(f"stopped by SIGTERM. {GO_ON}")
         sys.exit(TERMINATED)
     except BrokenPipeError:  # whoever read the output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

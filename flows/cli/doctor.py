@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.exit_codes import FAILED
-from flows.cli.options import store_option
+from flows.cli.options import json_option, store_option
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.paths import Store
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
 @click.option("--fix", is_flag=True, help="Put right what can be, without removing what is yours.")
 @click.option("--deep", is_flag=True, help="Compare every hash, which takes as long as reading all files.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@json_option
 def doctor(store: Path | None, config: Path | None, fix: bool, deep: bool, as_json: bool) -> None:
     """Examine the store, the settings, the server, and this machine, and say what is wrong and what to do.
 

@@ -1,13 +1,15 @@
 """The commands about published exports: looking at them, keeping them, and going back."""
 
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flows.cli.options import Day, of_a_store, the_store
+from flows.cli.options import Day, json_option, of_a_store, the_store
 from flows.cli.shown import echo, echo_json
+from recmodels.messages import counted
 from tasks.store.paths import Store
 
 NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
@@ -17,7 +19,7 @@ NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
 @click.argument("user_id")
 @of_a_store
 @click.option("--date", "run_date", type=Day(), help="The list of that night [the latest].")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@json_option
 def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool) -> None:
     """Show a user's current list, with titles and reasons."""
     from tasks.export.lookup import list_of
@@ -26,15 +28,17 @@ def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool)
     if as_json:
         echo_json(rows)
         return
-    from flows.cli.console import console, recommendations
+    from flows.cli.console import console
+    from flows.cli.tables import recommendations
 
-    console.print(recommendations(user_id, rows))
+    console.print(recommendations(console, user_id, rows))
 
 
 @click.command()
 @of_a_store
 @click.option("--date", "run_date", type=Day(), help="The export of that night [the latest].")
-def verify(store: Path | None, run_date: date | None) -> None:
+@json_option
+def verify(store: Path | None, run_date: date | None, as_json: bool) -> None:
     """Check an export against its manifest and its contract.
 
     Files are compared with their hashes, sizes and rows; while the night's features are there, lists are compared with
@@ -42,13 +46,18 @@ def verify(store: Path | None, run_date: date | None) -> None:
     """
     from tasks.export.lookup import verified
 
-    echo(verified(the_store(store), run_date))
+    found = verified(the_store(store), run_date)
+    if as_json:
+        echo_json(asdict(found))
+    else:
+        echo(found.sentence)
 
 
 @click.command()
 @of_a_store
 @click.option("--to", metavar=NAME, help="The night (its newest export) or the export to go to [the one before].")
-def rollback(store: Path | None, to: str | None) -> None:
+@json_option
+def rollback(store: Path | None, to: str | None, as_json: bool) -> None:
     """Point readers at an earlier export, whose files are checked first.
 
     The exports after it stay, and are withdrawn: only a new one, or `rollback --to` one of them, moves readers on.
@@ -56,6 +65,9 @@ def rollback(store: Path | None, to: str | None) -> None:
     from tasks.store.exports import rollback as go_back
 
     before, now = go_back(Store(the_store(store)), to)
+    if as_json:
+        echo_json({"now": now, "before": before})
+        return
     echo(f"Readers see {now} now; before, it was {before}." if before != now else f"Readers see {now}, as before.")
 
 
@@ -63,7 +75,7 @@ def rollback(store: Path | None, to: str | None) -> None:
 @click.argument("first", metavar="D1")
 @click.argument("second", metavar="D2")
 @of_a_store
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@json_option
 def diff(first: str, second: str, store: Path | None, as_json: bool) -> None:
     """Show what changed for users and items from the export D1 to D2; each is a night's newest export by its
     date, or its n-th as <date>.n."""
@@ -94,7 +106,9 @@ def in_words(found: dict[str, Any]) -> list[str]:
         f"Items: {found['items_entered']:,} came into lists, {found['items_left']:,} left them all.",
     ]
     for name in ("entered", "left", "moved"):
-        lines += [f"  {name} {row['item_id']}: in {row['before']:,} → {row['after']:,} lists" for row in found[name]]
+        lines += [
+            f"  {name} {row['item_id']}: in {row['before']:,} → {counted(row['after'], 'list')}" for row in found[name]
+        ]
     return lines
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli.options import Day, store_option
+from flows.cli.options import Day, json_option, store_option
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError
 from tasks.store.paths import Store
@@ -36,7 +36,7 @@ class Entry:
 @click.command()
 @click.argument("name", required=False)
 @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@json_option
 def models(name: str | None, config: Path | None, as_json: bool) -> None:
     """List the recommenders with their hyper-parameters, defaults and ranges; or explain the one called NAME.
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.exit_codes import DEGRADED
-from flows.cli.options import Day, date_option, models_option, site_options
+from flows.cli.options import Day, date_option, json_option, models_option, site_options
 from flows.cli.shown import echo, echo_json
 from tasks.store.paths import Store
 
 if TYPE_CHECKING:
+    from flows.settings.options import BackfillOptions
     from flows.settings.site import NightConfig
 
 
@@ -69,7 +70,10 @@ def run(
     show_default=True,
     help="Which nights are published; the others are trained and compared.",
 )
-def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, parallel: int, publish: Any) -> None:
+@json_option
+def backfill(
+    settings: "NightConfig", fresh: bool, first: date, last: date, parallel: int, publish: Any, as_json: bool
+) -> None:
     """Run the nights of a range; those that are complete are skipped, so it can be run again at any time."""
     from flows.settings.checks import check_installed
     from flows.settings.options import BackfillOptions
@@ -81,20 +85,40 @@ def backfill(settings: "NightConfig", fresh: bool, first: date, last: date, para
     from flows.operate.server import embedded_server
     from tasks.store.locking import held
 
-    with progress(console), held(Store(settings.store.absolute())) as lease, embedded_server() as ready:
-        from flows.backfill import fill
+    folder = Store(settings.store.absolute())
+    failure = None
+    with progress(console, aside=as_json), held(folder) as lease, embedded_server() as ready:
+        from flows.backfill import NightsFailed, fill
 
         warm_up()
         ready()
-        outcome = fill(settings, options, None, lease)
-    for run_date, became in outcome.items():
-        echo(f"{run_date}  {became}")
+        try:
+            outcome = fill(settings, options, None, lease)
+        except NightsFailed as error:
+            outcome, failure = error.outcome, error
+    if as_json:
+        _print_nights(folder, options)
+    else:
+        for run_date, became in outcome.items():
+            echo(f"{run_date}  {became}")
+    if failure is not None:
+        raise failure
+
+
+def _print_nights(store: Store, options: "BackfillOptions") -> None:
+    """The nights of a range as JSON, in the shape of `status --json`."""
+    from flows.cli.night_json import night_json
+    from flows.cli.nights import records_of
+    from tasks.store.exports import pointer_of
+
+    pointer = pointer_of(store)
+    echo_json({"nights": [night_json(record, pointer) for record in records_of(store, list(options.nights(store)))]})
 
 
 @click.command()
 @site_options
 @date_option
-@click.option("--json", "as_json", is_flag=True, help="Print the account as JSON.")
+@json_option
 def validate(settings: "NightConfig", run_date: date, fresh: bool, as_json: bool) -> None:
     """Read and check the inputs, print what became of their files, columns and rows, and stop there."""
     from flows.cli.account import lines
@@ -102,7 +126,7 @@ def validate(settings: "NightConfig", run_date: date, fresh: bool, as_json: bool
     from flows.in_process import warm_up
     from flows.operate.server import embedded_server
 
-    with progress(console), embedded_server() as ready:
+    with progress(console, aside=as_json), embedded_server() as ready:
         from flows.validate import NotFit, checking
 
         warm_up()

@@ -55,6 +55,11 @@ def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--json`: the command gets `as_json`. docs/commands.md has what each prints."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
+
+
 DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 """What reading a file raises that is damaged, or not what its name says; the errors of pyarrow are among them."""
 

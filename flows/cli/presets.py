@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from flows.cli.options import json_option
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError
 from tasks.ingest.reading.presets.catalog import PRESETS, preset_of
@@ -19,7 +20,7 @@ _WIDTH = 110
 @click.command()
 @click.argument("name", required=False)
 @click.option("--prepare", "folder", type=click.Path(path_type=Path), help="Make the tables that NAME needs there.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@json_option
 def presets(name: str | None, folder: Path | None, as_json: bool) -> None:
     """List the public data sets that are read by name, with their files and where to get them; or explain NAME.
 

@@ -1,12 +1,14 @@
 """Text as a terminal shows it: what would command the terminal, or cannot be printed, is escaped."""
 
 import json
+import sys
 from typing import Any
 
 import click
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
 
+from flows.cli.encoding import unicode
 from recmodels.messages import in_json, visible
 
 
@@ -16,8 +18,8 @@ def echo(text: str = "", *, err: bool = False) -> None:
 
 
 def echo_json(value: Any, indent: int | None = None) -> None:
-    """Print a value as JSON."""
-    text = json.dumps(value, default=str, ensure_ascii=False, indent=indent)
+    """Print a value as JSON; where the output has not all characters, with escapes that mean the same."""
+    text = json.dumps(value, default=str, ensure_ascii=not unicode(sys.stdout.encoding), indent=indent)
     click.echo(in_json(text))
 
 

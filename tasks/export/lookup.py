@@ -1,6 +1,7 @@
 """Looking at what was published: one user's list with titles, and whether an export is still what it was."""
 
 import os
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 from expectations.errors import ExportRefused
 from recmodels.data import layout
 from recmodels.errors import ConfigError
+from recmodels.messages import counted
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.reader import Export
 from tasks.store.files import read_json, sha256
@@ -119,8 +121,26 @@ def _matched_terms(night: Night, rows: list[Row]) -> list[list[str]]:
     return found
 
 
-def verified(store: Path, run_date: date | None) -> str:
-    """Check an export's files against its manifest, and its lists against the contract; a sentence if all is well.
+@dataclass(frozen=True)
+class Verified:
+    """An export whose files are as published; `unchecked` says why its lists were not compared with the features."""
+
+    export_id: str
+    files: int
+    rows: int
+    users: int
+    unchecked: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        there = f"{self.export_id}: {counted(self.files, 'file')} and {counted(self.rows, 'row')} are as published"
+        if self.unchecked:
+            return f"{there}. {self.unchecked}"
+        return f"{there}, and the lists of {counted(self.users, 'user')} keep the contract."
+
+
+def verified(store: Path, run_date: date | None) -> Verified:
+    """Check an export's files against its manifest, and its lists against the contract.
 
     Raises:
         ExportRefused: a file is missing or changed, or a rule of the contract is broken.
@@ -147,16 +167,18 @@ def verified(store: Path, run_date: date | None) -> str:
                 f"{manifest} is not what {folder.pointer} points to: run the night {about['run_date']} again."
             )
     night = folder.night(date.fromisoformat(about["run_date"]))
-    rows = f"{about['export_id']}: {len(about['files'])} files and {about['rows']:,} rows are as published"
+    checked = Verified(about["export_id"], len(about["files"]), about["rows"], about["users"])
     if not (night.prepared / layout.USERS).exists():
-        return f"{rows}. The night's features are gone, so its lists were not checked against them."
+        return replace(checked, unchecked="The night's features are gone, so its lists were not checked against them.")
     for part in (night.prepared, night.features / "full"):
         if (described := stage_manifest(part)) and (damaged := damage(part, described["files"])):
-            return f"{rows}. {damaged}, so its lists were not checked against the night's features."
+            why = f"{damaged}, so its lists were not checked against the night's features."
+            return replace(checked, unchecked=why)
     try:
         data = Dataset.load(night.features, "full")
     except (OSError, pa.ArrowException):
-        return f"{rows}. {night.features} cannot be read, so its lists were not checked against it."
+        why = f"{night.features} cannot be read, so its lists were not checked against it."
+        return replace(checked, unchecked=why)
     rules = ListSettings(
         k=about["k"], **{n: v for n, v in about.get("rules", {}).items() if n in ListSettings.model_fields}
     )
@@ -165,8 +187,9 @@ def verified(store: Path, run_date: date | None) -> str:
     published = None
     if variable := about.get("hash_key_env"):
         if not os.environ.get(variable):
-            return f"{rows}. {variable} is not set, so its lists were not checked against what the users have."
+            why = f"{variable} is not set, so its lists were not checked against what the users have."
+            return replace(checked, unchecked=why)
         users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
         published = hashed_ids(users, key_in(variable))
     audit(export.folder, night.features, data, about["k"], repeats=about["repeats"], rules=plan, published=published)
-    return f"{rows}, and the lists of {about['users']:,} users keep the contract."
+    return checked

@@ -48,6 +48,15 @@ class SinkOutcome(Stored):
     failed: str | None = None
 
 
+class Attempt(Stored):
+    """A run of a night besides the one that its record is about: one before it that failed, or one after it."""
+
+    status: NightStatus
+    started_at: str | None = None
+    seconds: float | None = None
+    reason: str | None = None
+
+
 class NightRecord(Stored):
     """What a night leaves behind. Fields are filled in as it goes; those of a stage it did not reach are None."""
 
@@ -81,6 +90,8 @@ class NightRecord(Stored):
     cold_users: int | None = None
     rows: int | None = None
     sinks: dict[str, SinkOutcome] = Field(default={})
+    attempts: list[Attempt] = Field(default=[])
+    """The runs that came to nothing, oldest first: those before this one, and of a published night those since."""
 
     @classmethod
     def of_night(cls, night: Night) -> Self | None:
@@ -105,6 +116,16 @@ class NightRecord(Stored):
     def warnings(self) -> list[str]:
         """Why the night is no ordinary one, though it may have published: a sentence each."""
         return self.gate.warnings if self.gate else []
+
+    @property
+    def later(self) -> list[Attempt]:
+        """The runs since the one that the record is about."""
+        return [one for one in self.attempts if (one.started_at or "") > (self.started_at or "")]
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a run of the night is going on, or was killed."""
+        return NightStatus.RUNNING in (self.status, *(one.status for one in self.attempts))
 
     @property
     def winner_figures(self) -> Figures:

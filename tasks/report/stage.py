@@ -13,10 +13,10 @@ from recmodels.errors import NightrecError
 from tasks.compare.decision import ComparisonSummary
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
 from tasks.report.page import up_to_date, write_report
-from tasks.report.past import record_of
 from tasks.report.record import NightRecord, NightStatus, StageLine
+from tasks.report.runs import Runs, why_interrupted
 from tasks.store.events import current_night, event_log, log_event
-from tasks.store.files import Json, now_text, read_json, write_json
+from tasks.store.files import Json, now_text, write_json
 from tasks.store.leftovers import sweep_night
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
@@ -28,15 +28,15 @@ from tasks.store.summaries import HoldoutSummary, PreparedSummary, RawSummary, V
 def recorded(night: Night) -> Iterator[Json]:
     """Keep `night.json` true to how a night goes: running, published, compared (a dry run), failed or interrupted.
 
-    The block fills in the fields of `NightRecord`. A night that is run again and has nothing to do, or is only
-    compared, leaves the record of when it was published.
+    The block fills in the fields of `NightRecord`. A published night that is run again, and fails, has nothing to do or
+    is only compared, keeps the record of when it was published, with the failed run beside it.
     """
     with _stages_of(night) as stages:
         sweep_night(night)
-        before, earlier = read_json(night.summary), record_of(night)
+        history = Runs.of(night)
         started = time.perf_counter()
         record: Json = {"run_date": str(night.run_date), "status": NightStatus.RUNNING, "started_at": now_text()}
-        write_json(night.summary, record)
+        write_json(night.summary, history.with_run(NightRecord.of(record)))
         try:
             yield record
             record["status"] = NightStatus.PUBLISHED if "export_id" in record else NightStatus.COMPARED
@@ -47,16 +47,17 @@ def recorded(night: Night) -> Iterator[Json]:
                 "reason": str(error) if known else f"{type(error).__name__}: {error}",
             }
             raise
-        except BaseException:
-            record |= {"status": NightStatus.INTERRUPTED, "reason": "it was cancelled, or its process was stopped"}
+        except BaseException as error:
+            record |= {"status": NightStatus.INTERRUPTED, "reason": why_interrupted(error)}
             raise
         finally:
             record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}
             record["stages"] = [line.json_ready() for line in stages]
             now = NightRecord.of(record)
-            keeps = before is not None and earlier is not None and _nothing_new(earlier, now)
-            _write_record(night, before if before is not None and keeps else now.json_ready(), now.status)
-            if now.status != NightStatus.INTERRUPTED and not (keeps and up_to_date(night)):
+            _write_record(night, history.with_run(now), now.status)
+            stays = history.stands(now)
+            as_it_was = stays and (now.status is NightStatus.FAILED or up_to_date(night))
+            if now.status != NightStatus.INTERRUPTED and not as_it_was:
                 _leave_page(night)
 
 
@@ -137,14 +138,6 @@ def _leave_page(night: Night) -> None:
     if FlowRunContext.get():  # without a run, Prefect would start a server for the artifact alone
         shown(lambda: show_page(night, page))
         shown(lambda: show_decision(night, page))
-
-
-def _nothing_new(before: NightRecord, now: NightRecord) -> bool:
-    """Whether what an earlier run of a night has left says more than what this one did."""
-    if before.status != NightStatus.PUBLISHED or now.status not in (NightStatus.PUBLISHED, NightStatus.COMPARED):
-        return False
-    idle = all(stage.event in ("skipped", "note") for stage in now.stages)
-    return now.status == NightStatus.COMPARED or (idle and before.export_id == now.export_id)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
     found = [path for path in found if path.is_dir() or path.parent.name == "history"]
     found += _cut_short(store)
     for night in store.all_nights():
-        if (read_json(night.summary) or {}).get("status") not in ENDED:
+        if not _has_ended(night):
             found += of_night(night)
     small = [
         *(store.root.glob(f"{name}*") for name in (TEMPORARY, ".clock-", ".lease-")),
@@ -53,6 +53,16 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
     ]
     found += [path for glob in small for path in glob if path not in found and _is_old(path, now)]
     return found
+
+
+def _has_ended(night: Night) -> bool:
+    """Whether the last run of a night was not killed, as far as its record tells."""
+    record = read_json(night.summary) or {}
+    attempts = record.get("attempts")
+    killed = isinstance(attempts, list) and {"running"} & {
+        one.get("status") for one in attempts if isinstance(one, dict)
+    }
+    return record.get("status") in ENDED and not killed
 
 
 def of_night(night: Night) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flows.operate.doctor.findings import Finding, Site, note
 from recmodels.errors import NightrecError
-from tasks.report.record import NightRecord, NightStatus
+from tasks.report.record import NightRecord
 from tasks.store.history import is_damaged, mend
 from tasks.store.locking import in_use
 from tasks.store.manifests import damage, lacking, manifest_of
@@ -49,7 +49,7 @@ def _unreadable(night: Night) -> str:
 
 def _interrupted(night: Night) -> bool:
     record = NightRecord.of_night(night)
-    return record is not None and record.status is NightStatus.RUNNING and not in_use(night.store)
+    return record is not None and record.unfinished and not in_use(night.store)
 
 
 def history(site: Site) -> Iterator[Finding]:

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
+import click
 import pytest
 
 from flows.cli import app
@@ -17,23 +19,27 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_command_that_is_told_to_stop_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sent: signal.Signals, code: int
 ) -> None:
     ended: list[str] = []
 
-    def command(**_: object) -> None:
+    @click.command()
+    def command() -> None:
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), sent)
         except Exception:
             ended.append("swallowed")
         finally:
             ended.append("in order")
 
-    monkeypatch.setattr(app.nightrec, "main", command)
+    monkeypatch.setattr(app.nightrec, "main", command.main)
+    monkeypatch.setattr(sys, "argv", ["nightrec"])
     with pytest.raises(SystemExit) as stopped:
         app.main()
-    assert stopped.value.code == 143
+    assert stopped.value.code == code
     assert ended == ["in order"]
-    said = capsys.readouterr().err
-    assert said == "nightrec: stopped by SIGTERM. What was finished is kept: the same command goes on from there.\n"
+    name = "Ctrl-C" if sent == signal.SIGINT else "SIGTERM"
+    said = capsys.readouterr().err.lstrip("\n")
+    assert said == f"nightrec: stopped by {name}. What was finished is kept: the same command goes on from there.\n"

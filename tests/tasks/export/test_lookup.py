@@ -43,7 +43,7 @@ def test_someone_is_a_user_with_a_personal_list(night: Night) -> None:
 
 
 def test_an_export_is_verified_until_a_file_has_changed(night: Night) -> None:
-    assert verified(night.store.root, None).endswith("keep the contract.")
+    assert verified(night.store.root, None).sentence.endswith("keep the contract.")
     part = night.store.export(str(RUN_DATE)) / "popular" / "part-00000.parquet"
     part.write_bytes(part.read_bytes() + b" ")
     with pytest.raises(ExportRefused, match=r"popular/part-00000\.parquet"):

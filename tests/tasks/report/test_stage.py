@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from recmodels.errors import DataRefused
+from tasks.report.record import NightRecord
 from tasks.report.stage import recorded
 from tasks.store.events import log_event
 from tasks.store.files import Json, read_json, write_json
@@ -55,3 +56,34 @@ def test_a_night_with_nothing_to_do_keeps_its_record(night: Night) -> None:
         log_event("ingest", "done")
         record.update(export_id="x")
     assert summary(night)["seconds"] < 98
+
+
+def test_a_failed_repeat_of_a_published_night_changes_nothing_of_its_record(night: Night) -> None:
+    published = {"status": "published", "export_id": "x", "started_at": "2026-03-31T03:00:00+00:00", "seconds": 98.0}
+    write_json(night.summary, published)
+    with pytest.raises(DataRefused), recorded(night):
+        beside = summary(night)
+        assert (beside["status"], [one["status"] for one in beside["attempts"]]) == ("published", ["running"])
+        raise DataRefused("There is no such model.")
+    write_json(night.summary, summary(night) | {"attempts": [*summary(night)["attempts"], {"status": "running"}]})
+    with pytest.raises(KeyboardInterrupt), recorded(night):
+        raise KeyboardInterrupt
+    found = summary(night)
+    assert {name: found[name] for name in published} == published
+    assert [(one["status"], one["reason"]) for one in found["attempts"]] == [
+        ("failed", "There is no such model."),
+        ("interrupted", "its process was killed, or its machine went down"),
+        ("interrupted", "it was stopped by Ctrl-C"),
+    ]
+    record = NightRecord.of(found)
+    assert [one.reason for one in record.later] == ["There is no such model.", "it was stopped by Ctrl-C"]
+
+
+def test_the_runs_that_a_night_needed_stay_beside_the_one_that_published(night: Night) -> None:
+    with pytest.raises(DataRefused), recorded(night):
+        raise DataRefused("The data are stale.")
+    with recorded(night) as record:
+        record.update(export_id="x")
+    assert summary(night)["status"] == "published"
+    assert [one["reason"] for one in summary(night)["attempts"]] == ["The data are stale."]
+    assert NightRecord.of(summary(night)).later == []

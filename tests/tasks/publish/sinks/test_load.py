@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.console import nights
+from flows.cli.tables import what_went_wrong
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import DeltaSettings, RedisSettings, SinkSettings, failures
 from tasks.report.figures import news
@@ -36,8 +36,7 @@ def test_a_failure_is_in_the_status_and_in_the_report() -> None:
     }
     record |= {"models": {"ease": {"ndcg": {"value": 0.5}}}, "sinks": {"delta": {}, "redis": {"failed": "It rained."}}}
     assert news(NightRecord.of(record), None)[-1] == "It rained."
-    (*_, wrong) = nights([NightRecord.of(record)], None).columns
-    assert list(wrong.cells) == ["It rained."]
+    assert what_went_wrong([NightRecord.of(record)]) == [f"{FIRST}: It rained."]
 
 
 def test_the_command_loads_again_and_writes_it_down(night: Night, tmp_path: Path) -> None:
