@@ -20,6 +20,7 @@ from flows.cli.operate import deploy, serve, server, worker
 from flows.cli.presets import presets
 from flows.cli.shown import console
 from flows.cli.site import demo, init
+from flows.cli.ui import ui
 from flows.operate.server import quiet_prefect
 from flows.operate.server_errors import server_error
 from recmodels.errors import ConfigError, NightrecError
@@ -111,7 +112,7 @@ def check_text(arguments: list[str]) -> None:
 for command in (
     run, inspect, validate, backfill, status, report, doctor,
     recs, verify, diff, rollback, pin, unpin, forget, mirror, sink,
-    models, tune, init, presets, demo, serve, server, deploy, worker,
+    models, tune, init, presets, demo, serve, server, ui, deploy, worker,
 ):  # fmt: skip
     nightrec.add_command(command)
 

@@ -7,7 +7,8 @@ that are made to point here) and must not come from a page of another address (O
 Whether it is alive is told to anybody who may be its watchman: probes name it by whatever address it has today.
 
 The secret is kept in the browser's storage for this very address, and never in a cookie: a browser would send a cookie
-by itself, and also to other programs' ports on the same machine.
+by itself, and also to other programs' ports on the same machine. The pages of `nightrec ui` have no scripts that could
+send it, so for them the browser keeps it as the password of this address (HTTP Basic), which no other port gets.
 """
 
 import base64
@@ -16,10 +17,12 @@ import html
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from flows.ui import PREFIX
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -38,11 +41,22 @@ HEADERS = {
 }
 LOGIN = """\
 <!doctype html><meta charset="utf-8"><title>nightrec</title>
+<noscript>This one page needs JavaScript: it gives the secret to your browser.</noscript>
 <script nonce="{nonce}">
-localStorage.setItem("prefect-password", {password});
-location.replace("/");
+{script}
 </script>
 """
+TO_PREFECT = 'localStorage.setItem("prefect-password", {password});'
+TO_PAGES = """\
+const ask = new XMLHttpRequest();
+ask.onloadend = () => location.replace({start});
+ask.open("GET", {pages}, true, {user}, {word});
+ask.send();"""
+CHALLENGE = 'Basic realm="nightrec", charset="UTF-8"'
+USED_LINK = (
+    "This link has been used, or is older than an hour. Press Enter in the terminal that printed it for another."
+)
+NO_LINK = "Open the link that was printed where this server was started; pressing Enter there prints another."
 REFUSAL = '<!doctype html><meta charset="utf-8"><title>nightrec</title><p>{why}\n'
 
 
@@ -72,30 +86,60 @@ class Links:
 
 
 class Guard:
-    """An ASGI application around Prefect's.
+    """An ASGI application around Prefect's, or the pages of `nightrec ui`, or both.
 
     Args:
-        app: Prefect's.
+        app: Prefect's; None where there are only the pages.
         addresses: at which the server answers, such as `http://127.0.0.1:4200`.
         auth: the server's secret, as `user:password`.
         links: that let a browser in; None where no browser has business.
+        pages: what is below `flows.ui.PREFIX`, for those who know the secret.
+        known: whether a person may know the secret, and browsers are to ask for it.
     """
 
-    def __init__(self, app: App, addresses: Iterable[str], auth: str, links: Links | None = None) -> None:
-        self.app, self.auth, self.links = app, auth, links
+    def __init__(
+        self,
+        app: App | None,
+        addresses: Iterable[str],
+        auth: str,
+        links: Links | None = None,
+        pages: App | None = None,
+        known: bool = False,
+    ) -> None:
+        self.app, self.auth, self.links, self.pages, self.known = app, auth, links, pages, known
         self.origins = set(addresses)
         self.hosts = {urlsplit(address).netloc for address in self.origins}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
+            if self.app is not None:
+                await self.app(scope, receive, send)
             return
         if (why := self.refusal(scope)) is not None:
             await refuse(scope, receive, send, why)
         elif scope["type"] == "http" and self.links is not None and scope["path"] == LINK:
             await self.let_in(scope, send, self.links)
-        else:
+        elif self.pages is not None and (self.app is None or is_page(scope)):
+            await self.show(scope, receive, send, self.pages)
+        elif self.app is not None:
             await self.app(scope, receive, with_headers(send) if scope["type"] == "http" else send)
+
+    async def show(self, scope: Message, receive: Receive, send: Send, pages: App) -> None:
+        """Show a page to who knows the secret.
+
+        A browser asks its user for the secret only where that may be known; a fresh one comes with a link.
+        """
+        if scope["type"] != "http":
+            await refuse(scope, receive, send, NO_LINK)
+            return
+        headers: dict[bytes, bytes] = {name.lower(): value for name, value in scope["headers"]}
+        if hmac.compare_digest(headers.get(b"authorization", b""), b"Basic " + base64.b64encode(self.auth.encode())):
+            await pages(scope, receive, with_headers(send))
+        elif self.known or headers.get(b"sec-fetch-mode") != b"navigate":
+            more = {"WWW-Authenticate": CHALLENGE}
+            await answer(send, 401, REFUSAL.format(why=NO_LINK), "default-src 'none'", more)
+        else:
+            await answer(send, 403, REFUSAL.format(why=NO_LINK), "default-src 'none'")
 
     def refusal(self, scope: Message) -> str | None:
         """Why a request is turned away, if it is."""
@@ -114,13 +158,39 @@ class Guard:
     async def let_in(self, scope: Message, send: Send, links: Links) -> None:
         """Give the secret to the browser that shows an unused link; it goes on to the start page."""
         if scope["method"] != "GET" or not links.redeem(scope["query_string"]):
-            why = "This link has been used, or is older than an hour. In the terminal of nightrec serve, press Enter."
-            await answer(send, 403, REFUSAL.format(why=why), "default-src 'none'")
+            await answer(send, 403, REFUSAL.format(why=USED_LINK), "default-src 'none'")
             return
         nonce = secrets.token_urlsafe(16)
-        password = json.dumps(base64.b64encode(self.auth.encode()).decode())
-        page = LOGIN.format(nonce=nonce, password=password)
-        await answer(send, 200, page, f"default-src 'none'; script-src 'nonce-{nonce}'; frame-ancestors 'none'")
+        page = LOGIN.format(nonce=nonce, script=self.script())
+        policy = f"default-src 'none'; script-src 'nonce-{nonce}'; connect-src 'self'; frame-ancestors 'none'"
+        await answer(send, 200, page, policy)
+
+    def script(self) -> str:
+        """What a browser does that is let in."""
+        user, _, word = self.auth.partition(":")
+        start = "/" if self.app is not None else f"{PREFIX}/"
+        lines = []
+        if self.app is not None:
+            lines.append(TO_PREFECT.format(password=in_script(base64.b64encode(self.auth.encode()).decode())))
+        if self.pages is None:
+            lines.append(f"location.replace({in_script(start)});")
+        else:
+            first = in_script(f"{PREFIX}/")
+            lines.append(
+                TO_PAGES.format(start=in_script(start), pages=first, user=in_script(user), word=in_script(word))
+            )
+        return "\n".join(lines)
+
+
+def in_script(text: str) -> str:
+    """A text as a literal within a script of a page."""
+    return json.dumps(text).replace("<", "\\u003c")
+
+
+def is_page(scope: Message) -> bool:
+    """Whether a request is for the pages of `nightrec ui`."""
+    path = str(scope.get("path", ""))
+    return scope["type"] == "http" and (path == PREFIX or path.startswith(f"{PREFIX}/"))
 
 
 def is_visit(scope: Message, headers: dict[str, list[str]]) -> bool:
@@ -137,7 +207,7 @@ async def refuse(scope: Message, receive: Receive, send: Send, why: str) -> None
     await answer(send, 403, REFUSAL.format(why=html.escape(why)), "default-src 'none'")
 
 
-async def answer(send: Send, status: int, page: str, policy: str) -> None:
+async def answer(send: Send, status: int, page: str, policy: str, more: Mapping[str, str] = {}) -> None:
     body = page.encode()
     headers = {
         **HEADERS,
@@ -146,17 +216,20 @@ async def answer(send: Send, status: int, page: str, policy: str) -> None:
         "Content-Security-Policy": policy,
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-store",
+        **more,
     }
     await send({"type": "http.response.start", "status": status, "headers": encoded(headers)})
     await send({"type": "http.response.body", "body": body})
 
 
 def with_headers(send: Send) -> Send:
-    """The same, with headers in each answer that keep it out of frames and other sites' pages."""
+    """The same, with headers in each answer that keep it out of frames and other sites' pages; its own count more."""
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", []), *encoded(HEADERS)]
+            there = list(message.get("headers", []))
+            names = {name.lower() for name, _ in there}
+            message["headers"] = [*there, *(one for one in encoded(HEADERS) if one[0] not in names)]
         await send(message)
 
     return sent

@@ -5,6 +5,7 @@ it. What it is told, secrets included, is in its environment: other users of the
 programs, and the environments of their own only.
 """
 
+import asyncio
 import gc
 import os
 import signal
@@ -15,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.operate.guard import Guard, Links
+from flows.operate.guard import App, Guard, Links, Message, Receive, Send
 from flows.operate.parent import until_parent_ends
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LISTENER, ADDRESSES, LINK_KEY = "NIGHTREC_SERVER_LISTENER", "NIGHTREC_SERVER_ADDRESSES", "NIGHTREC_SERVER_LINK_KEY"
 CERTIFICATE, KEY = "NIGHTREC_SERVER_CERTIFICATE", "NIGHTREC_SERVER_KEY"
+KNOWN = "NIGHTREC_SERVER_SECRET_IS_KNOWN"
+CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"  # of `flows.settings.site`, which takes long
 GRACE = 5  # seconds for requests that are going when the server is to end
 
 
@@ -46,7 +49,8 @@ def serve() -> None:
     told = os.environ
     links = Links(told[LINK_KEY]) if LINK_KEY in told else None
     auth = told["PREFECT_SERVER_API_AUTH_STRING"]
-    app = Guard(create_app(final=True), told[ADDRESSES].split(","), auth, links)
+    pages = later() if links or {CONFIG_VARIABLE, STORE_VARIABLE} & told.keys() else None
+    app = Guard(create_app(final=True), told[ADDRESSES].split(","), auth, links, pages, known=KNOWN in told)
     server = settings.server
     alive = server.api.keepalive_timeout
     config = configured(app, server.logging_level.lower(), alive, told.get(CERTIFICATE), told.get(KEY))
@@ -72,6 +76,23 @@ def configured(
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
+
+
+def later() -> App:
+    """The pages of the site that the environment names; they are made when somebody asks for the first one."""
+    made: list[App] = []
+
+    def make() -> App:
+        from flows.operate.pages import pages_of, site_here
+
+        return pages_of(site_here())
+
+    async def pages(scope: Message, receive: Receive, send: Send) -> None:
+        if not made:
+            made.append(await asyncio.to_thread(make))
+        await made[0](scope, receive, send)
+
+    return pages
 
 
 def make_private(home: Path) -> None:

@@ -25,6 +25,7 @@ def serve(access: Access) -> None:
     os.environ |= {**FOR_PEOPLE, "PREFECT_UI_URL": access.url, **told(listener, access.addresses, access.auth)}
     if access.certificate is not None:
         os.environ |= {guarded_app.CERTIFICATE: str(access.certificate), guarded_app.KEY: str(access.key)}
+    os.environ[guarded_app.KNOWN] = "1"
     os.environ.pop("PREFECT_API_URL", None)  # of its clients: its own services would ask it by the network
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as soon as the server has shut down
     listener.detach()  # the server takes it by its number

@@ -13,10 +13,11 @@ from typing import Literal
 
 from flows.operate.access import Access
 from flows.operate.guard import Links
-from flows.operate.guarded_app import CERTIFICATE, KEY, LINK_KEY
+from flows.operate.guarded_app import CERTIFICATE, KEY, KNOWN, LINK_KEY
 from flows.operate.server import FOR_PEOPLE, PATIENCE, Server, listen, new_secret
 from flows.operate.worker import StopWorking
 from flows.settings.site import CONFIG_VARIABLE, STORE_VARIABLE, NightConfig
+from flows.ui import PREFIX, URL_VARIABLE
 from recmodels.errors import NightrecError
 from tasks.store.machine import gpu_ids
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
@@ -52,7 +53,7 @@ def serve(
     signal.signal(signal.SIGINT, stop)
     try:
         say("Starting Prefect's server")
-        server = start_server(access, links)
+        server = start_server(access, links, site_variables(config, file))
         started.append((f"Prefect's server (its log is {server.log.name})", server.process))
         server.wait()
         say("Creating the deployments")
@@ -92,15 +93,18 @@ def tell_clients(access: Access) -> None:
         "PREFECT_API_URL": f"{access.own}/api",
         "PREFECT_API_AUTH_STRING": auth,
         "PREFECT_UI_URL": access.url,
+        URL_VARIABLE: f"{access.url}{PREFIX}",
     }
     os.environ.pop("PREFECT_SERVER_API_AUTH_STRING", None)  # for the server alone, which is given it
 
 
-def start_server(access: Access, links: Links) -> Server:
-    """Prefect's server with all its services and its interface."""
+def start_server(access: Access, links: Links, site: dict[str, str]) -> Server:
+    """Prefect's server with all its services and its interface, and the pages of the site that `site` names."""
     from prefect.settings import PREFECT_HOME
 
-    settings = {LINK_KEY: links.key, **FOR_PEOPLE}
+    settings = {**site, LINK_KEY: links.key, **FOR_PEOPLE}
+    if access.auth:
+        settings[KNOWN] = "1"
     if access.certificate is not None:
         settings |= {CERTIFICATE: str(access.certificate), KEY: str(access.key)}
     log = PREFECT_HOME.value() / "nightrec-server.log"
@@ -131,16 +135,20 @@ def workers(gpu: str) -> list[tuple[str, list[str]]]:
 
 
 def start_worker(pool: str, options: list[str], config: NightConfig, file: Path | None) -> "subprocess.Popen[bytes]":
-    """A worker that ends with this process. The demo site has no file, so the environment names its store."""
-    site = {CONFIG_VARIABLE: str(file.absolute())} if file else {STORE_VARIABLE: str(config.store.absolute())}
+    """A worker that ends with this process."""
     name = f"{pool}-{options[1]}" if options and options[1] else pool
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "flows", "worker", pool, "--name", name, "--with-parent", *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        env=os.environ | site,
+        env=os.environ | site_variables(config, file),
         start_new_session=True,
     )
+
+
+def site_variables(config: NightConfig, file: Path | None) -> dict[str, str]:
+    """The site, for the environment of other programs: its file, or the store of the demo site, which has none."""
+    return {CONFIG_VARIABLE: str(file.absolute())} if file else {STORE_VARIABLE: str(config.store.absolute())}
 
 
 def wait_for_workers(pools: list[str], patience: float = PATIENCE) -> None:
