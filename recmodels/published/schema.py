@@ -13,6 +13,7 @@ Json = dict[str, Any]
 PLAIN = {
     "date32": pa.date32(),
     "int16": pa.int16(),
+    "int64": pa.int64(),
     "float32": pa.float32(),
     "string": pa.string(),
     "code": pa.dictionary(pa.int8(), pa.string()),

@@ -21,6 +21,7 @@ from tasks.compare.decision import ComparisonSummary
 from tasks.export.audit import audit
 from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.item_tables import popular_table, similar_tables
+from tasks.export.listed import write_listed
 from tasks.export.settings import ExportSettings
 from tasks.export.writer import Parts, Writer, batches, describe_part
 from tasks.features.settings import FeatureSettings
@@ -142,6 +143,7 @@ def write_export(
                 model, popular, data, users, k, allowed=allowed, repeats=settings.repeats, explain=True, rules=plan
             )
             writer.write(lists)
+    write_listed(out, night.run_date)
     if settings.similar:
         similar = Parts(out / "similar")
         for table in similar_tables(model, name, data, item_ids, allowed, settings.similar, night.run_date):

@@ -4,6 +4,7 @@ The new files and the new manifest of an export are written aside, and put in pl
 manifest, pointer. A run that was cut short between them is taken up by the next.
 """
 
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import check_of, hashed, key_in
+from tasks.export.listed import write_listed
 from tasks.export.writer import describe_part
 from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place
@@ -22,6 +24,7 @@ from tasks.store.paths import Store
 from tasks.store.records import changed
 
 LIMITS = ("min_user", "max_user")
+LISTED = "listed/"
 
 
 def keys_at_hand(store: Store) -> None:
@@ -108,10 +111,24 @@ def _rewrite_export(store: Store, manifest: Json, whose: list[Whose], place: Pla
         entry = {key: value for key, value in file.items() if key not in LIMITS}
         files.append(describe_part(target, aside) if sound else entry)
     if rows:
+        files = _counted_again(store, manifest, files, aside)
         new |= {"files": files, "forgotten": manifest.get("forgotten", 0) + 1}
         write_json(aside / "manifest.json", changed(manifest, new))
         put_in_place(store, aside)
     return rows
+
+
+def _counted_again(store: Store, manifest: Json, files: list[Json], aside: Path) -> list[Json]:
+    """The files of an export, the counts of items made again aside from what is left of the lists."""
+    others = [file for file in files if not file["path"].startswith(LISTED)]
+    if len(others) == len(files):  # an export of an earlier release
+        return files
+    folder = store.export(manifest["export_id"])
+    names = [file["path"] for file in files if file["path"].startswith("topk/")]
+    topk = [aside / name if (aside / name).exists() else folder / name for name in names]
+    write_listed(aside, date.fromisoformat(manifest["run_date"]), topk)
+    new = [describe_part(path, aside) for path in sorted((aside / LISTED).glob("*.parquet"))]
+    return sorted([*others, *new], key=lambda file: str(file["path"]))
 
 
 def _rewritten(path: Path, target: Path, whose: Whose) -> pa.Table:

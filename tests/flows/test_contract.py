@@ -88,6 +88,14 @@ COLUMNS = {
         "source": TEXT_CODE,
         "reason_item_id": pa.int64(),
     },
+    "listed": {
+        "run_date": pa.date32(),
+        "item_id": pa.int64(),
+        "lists": pa.int64(),
+        "mean_rank": pa.float32(),
+        "first_row": pa.int64(),
+        "last_row": pa.int64(),
+    },
     "similar": {
         "run_date": pa.date32(),
         "item_id": pa.int64(),
@@ -283,7 +291,7 @@ def test_one_users_list_is_found_by_pruning(exports: Path) -> None:
 def test_verify_agrees_and_finds_a_changed_file(demo: Demo, exports: Path, tmp_path: Path) -> None:
     agreed = nightrec("verify", cwd=demo.folder)
     assert agreed.code == 0, agreed.err
-    assert f"{DAY}: 3 files and" in agreed.out and "keep the contract" in agreed.out
+    assert f"{DAY}: 4 files and" in agreed.out and "keep the contract" in agreed.out
     copy = tmp_path / "store"
     (copy / "exports" / "manifests").mkdir(parents=True)
     (copy / "exports" / str(DAY) / "topk").mkdir(parents=True)

@@ -89,7 +89,7 @@ def test_status_names_the_champion(movielens: Night) -> None:
 def test_verify_finds_the_export_as_it_was_published(movielens: Night) -> None:
     shown = nightrec("verify", cwd=movielens.folder)
     assert shown.code == 0, shown.err
-    assert "2018-09-25: 3 files and 6,1" in shown.out
+    assert "2018-09-25: 4 files and 6,1" in shown.out
     assert "the lists of 610 users keep the contract" in shown.out
 
 

@@ -33,7 +33,7 @@ def site(tmp_path: Path, published: Path) -> Path:
 def test_going_back_and_looking_at_it(site: Path) -> None:
     assert nightrec("rollback", cwd=site).out == f"Readers see {FIRST} now; before, it was {RUN_DATE}.\n"
     verified = nightrec("verify", cwd=site)
-    assert verified.code == 0 and verified.out.startswith(f"{FIRST}: 3 files and 15 rows are as published, and")
+    assert verified.code == 0 and verified.out.startswith(f"{FIRST}: 4 files and 15 rows are as published, and")
     assert nightrec("rollback", "--to", str(RUN_DATE), cwd=site).code == 0
     nowhere = nightrec("rollback", "--to", "2026-01-01", cwd=site)
     assert nowhere.code == 2 and "There is no export 2026-01-01" in nowhere.err

@@ -48,7 +48,7 @@ def test_similar_items_are_those_of_item_knn_where_the_champion_has_none(night: 
 
 def test_a_site_may_do_without_similar_items(night: Night) -> None:
     manifest = publish(night, similar=0)
-    assert list(manifest["schema"]) == ["topk", "popular"]
+    assert list(manifest["schema"]) == ["topk", "listed", "popular"]
     assert not (night.store.export(manifest["export_id"]) / "similar").exists()
 
 
