@@ -3,10 +3,12 @@
 import shutil
 from contextlib import suppress
 from datetime import date
+from pathlib import Path
 
 from tasks.publish.settings import RetentionSettings
 from tasks.store.events import log_event
-from tasks.store.paths import Night, Store
+from tasks.store.ids import night_of
+from tasks.store.paths import Night, Store, entries
 
 
 def retain_nights(store: Store, settings: RetentionSettings, tonight: date) -> list[str]:
@@ -17,8 +19,8 @@ def retain_nights(store: Store, settings: RetentionSettings, tonight: date) -> l
     is in there was put there by somebody, and stays.
     """
     nights = store.all_nights()
-    for night in [] if settings.reports is None else nights[: -settings.reports]:
-        _remove_pages(night)
+    if settings.reports is not None:
+        _remove_pages(store, {night.run_date for night in nights[: -settings.reports]})
     old = [] if settings.nights is None else nights[: -settings.nights]
     dates = [str(night.run_date) for night in old if night.run_date != tonight and _remove(night)]
     if dates:
@@ -27,22 +29,27 @@ def retain_nights(store: Store, settings: RetentionSettings, tonight: date) -> l
     return dates
 
 
-def _remove_pages(night: Night) -> None:
-    """Remove the report about a night, and its Data Docs."""
-    page = night.store.report(night.run_date)
-    with suppress(OSError):
-        for path in (page, page.with_suffix(".json")):
-            path.unlink(missing_ok=True)
-        docs = night.store.quality(night.run_date)
-        if docs.is_dir() and not docs.is_symlink():
-            shutil.rmtree(docs)
+def _remove_pages(store: Store, nights: set[date]) -> None:
+    """Remove the reports about nights, and their Data Docs."""
+    for entry in entries(store.root / "reports"):
+        path = Path(entry.path)
+        if path.suffix in (".html", ".json") and night_of(path.stem) in nights:
+            with suppress(OSError):
+                path.unlink()
+    for entry in entries(store.root / "quality"):
+        if night_of(entry.name) in nights and entry.is_dir(follow_symlinks=False):
+            with suppress(OSError):
+                shutil.rmtree(entry.path)
 
 
 def _remove(night: Night) -> list[str]:
     """Remove a night's working files: of each folder the manifest first, so that no half of one passes for whole."""
-    gone = []
+    gone: list[str] = []
+    there = {entry.name for entry in entries(night.folder) if entry.is_dir(follow_symlinks=False)}
+    if not there - {night.evaluation.name}:  # of most nights of a store: their turn was long ago
+        return gone
     for folder in night.working_folders:
-        if folder.is_dir() and not folder.is_symlink():
+        if folder.name in there:
             with suppress(OSError):  # what cannot be removed tonight may be tomorrow
                 (folder / "manifest.json").unlink(missing_ok=True)
                 shutil.rmtree(folder)

@@ -1,21 +1,35 @@
 """A night next to the nights before it: who was published, how good, and how much data there was."""
 
 from datetime import date, timedelta
+from typing import Literal, NotRequired
 
+import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import TypedDict
 
 from recmodels.errors import NightrecError
 from tasks.report.record import NightRecord, NightStatus
-from tasks.store.exports import newest_export
+from tasks.store.exports import manifest_of as manifest_of_export
+from tasks.store.exports import whole_exports
 from tasks.store.files import Json
 from tasks.store.history import figures_of
+from tasks.store.ids import age_order
 from tasks.store.manifests import manifest_of
 from tasks.store.paths import Night, Store
+from tasks.store.records import read
 from tasks.train.settings import PRIMARY
 
 NIGHTS = timedelta(days=90)
 RECENT = timedelta(days=30)
 FIGURES = (PRIMARY, "recall", "coverage")
+
+
+class _Ended(TypedDict):
+    """What is shown of a past night's record, of which there are many: the rest is not looked at."""
+
+    status: Literal["running", "published", "compared", "failed", "interrupted"]
+    reason: NotRequired[str | None]
+    seconds: NotRequired[float | None]
 
 
 def nights_before(night: Night) -> list[Json]:
@@ -24,21 +38,21 @@ def nights_before(night: Night) -> list[Json]:
     The figures are those of the history, which outlives the folders of the nights.
     """
     store, found = night.store, []
-    histories = store.histories()
-    for day in sorted({*histories, *(other.run_date for other in store.nights())}):
-        if not timedelta(0) <= night.run_date - day < NIGHTS:
-            continue
-        record = record_of(store.night(day))
-        export = newest_export(store, day) or {}
-        status = record.status if record else NightStatus.PUBLISHED if export else NightStatus.COMPARED
+    first = night.run_date - NIGHTS + timedelta(days=1)
+    histories = {day for day in store.histories() if first <= day <= night.run_date}
+    exports = {age_order(name)[0]: name for name in whole_exports(store)}
+    for day in sorted(histories | {other.run_date for other in store.nights(first) if other.run_date <= night.run_date}):
+        record = read(store.night(day).summary, _Ended)
+        export = (manifest_of_export(store, exports[str(day)]) if str(day) in exports else None) or {}
+        status = NightStatus(record["status"]) if record else NightStatus.PUBLISHED if export else NightStatus.COMPARED
         failed = status in (NightStatus.FAILED, NightStatus.INTERRUPTED)
         found.append(
             {
                 "run_date": str(day),
                 "status": status.value,
                 "champion": export.get("champion"),
-                "seconds": record.seconds if record else None,
-                "reason": record.reason if record and failed else None,
+                "seconds": record.get("seconds") if record else None,
+                "reason": record.get("reason") if record and failed else None,
                 "metrics": _measured(store, day) if day in histories else {},
             }
         )
@@ -55,10 +69,12 @@ def record_of(night: Night) -> NightRecord | None:
 
 def _measured(store: Store, day: date) -> dict[str, dict[str, float]]:
     """The figures over all users of a night's history, by metric and model."""
-    whole = (pc.field("slice") == "all") & pc.field("metric").isin(FIGURES)
-    table = figures_of(store, day, ["model", "metric", "value", "slice"])
     found: dict[str, dict[str, float]] = {}
-    for row in table.filter(whole).to_pylist() if table is not None else ():
+    if (table := figures_of(store, day, ["model", "metric", "value", "slice"])) is None:
+        return found
+    of_all = pc.equal(table["slice"].cast(pa.string()), "all")
+    wanted = pc.is_in(table["metric"].cast(pa.string()), value_set=pa.array(FIGURES))
+    for row in table.filter(pc.and_(of_all, wanted)).to_pylist():
         found.setdefault(row["metric"], {})[row["model"]] = row["value"]
     return found
 
@@ -66,8 +82,8 @@ def _measured(store: Store, day: date) -> dict[str, dict[str, float]]:
 def data_of_nights(night: Night) -> list[Json]:
     """Good and refused rows of the nights of the last 30 days, this one last, and how old the newest row was."""
     found = []
-    nights = [other for other in night.store.nights() if timedelta(0) <= night.run_date - other.run_date < RECENT]
-    for other in nights:
+    nights = night.store.nights(night.run_date - RECENT + timedelta(days=1))
+    for other in [other for other in nights if other.run_date <= night.run_date]:
         manifest = manifest_of(other.valid)
         if manifest and (summary := manifest["summary"]):
             found.append(

@@ -15,7 +15,7 @@ from pathlib import Path
 from tasks.store.events import log_event
 from tasks.store.files import TEMPORARY, read_json
 from tasks.store.ids import is_export_id, night_of
-from tasks.store.paths import Night, Store
+from tasks.store.paths import Night, Store, entries
 
 OLD = 86400.0  # seconds after which nobody is still writing a small file, whatever the clocks of machines say
 PUBLISHING = ".publishing-"
@@ -44,8 +44,8 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
     found = [path for path in found if path.is_dir() or path.parent.name == "history"]
     found += _cut_short(store)
     for night in store.all_nights():
-        if not _has_ended(night):
-            found += of_night(night)
+        if (half := of_night(night)) and not _has_ended(night):
+            found += half
     small = [
         *(store.root.glob(f"{name}*") for name in (TEMPORARY, ".clock-", ".lease-")),
         *((store.root / folder).glob(f"{TEMPORARY}*") for folder in ("exports", "inputs", "reports", "quality")),
@@ -67,7 +67,7 @@ def _has_ended(night: Night) -> bool:
 
 def of_night(night: Night) -> list[Path]:
     """What a night's killed runs have left half-written."""
-    return [path for path in night.folder.rglob(f"{TEMPORARY}*") if not _inside_another(path, night.folder)]
+    return list(_half_written(night.folder))
 
 
 def foreign(store: Store) -> list[Path]:
@@ -141,8 +141,12 @@ def _foreign(store: Store) -> Iterator[Path]:
             yield path
 
 
-def _inside_another(path: Path, folder: Path) -> bool:
-    return any(part.startswith(TEMPORARY) for part in path.relative_to(folder).parts[:-1])
+def _half_written(folder: Path) -> Iterator[Path]:
+    for entry in entries(folder):
+        if entry.name.startswith(TEMPORARY):
+            yield Path(entry.path)
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _half_written(Path(entry.path))
 
 
 def _is_old(path: Path, now: float) -> bool:

@@ -1,5 +1,6 @@
 """Where everything of a site lies: the paths of the store, and of each night in it."""
 
+import os
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -64,9 +65,9 @@ class Store:
     def night(self, run_date: date) -> "Night":
         return Night(self, run_date)
 
-    def nights(self) -> list["Night"]:
-        """The nights that have left a summary, oldest first."""
-        return [night for night in self.all_nights() if night.summary.exists()]
+    def nights(self, since: date = date.min) -> list["Night"]:
+        """The nights since a day that have left a summary, oldest first."""
+        return [night for night in self.all_nights() if night.run_date >= since and night.summary.exists()]
 
     def last_nights(self, count: int = 1) -> list["Night"]:
         """The newest of them, oldest first.
@@ -80,7 +81,7 @@ class Store:
 
     def all_nights(self) -> list["Night"]:
         """The nights that have left anything, oldest first; other folders beside theirs are somebody else's."""
-        found = [night_of(path.name) for path in (self.root / "nights").glob("*") if path.is_dir()]
+        found = [night_of(entry.name) for entry in entries(self.root / "nights") if entry.is_dir()]
         return [Night(self, run_date) for run_date in sorted(filter(None, found))]
 
     def histories(self) -> dict[date, Path]:
@@ -102,6 +103,18 @@ class Store:
     def lease(self) -> Path:
         """Who holds the store, and that they are still at work."""
         return self.root / ".lease.json"
+
+
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, with what listing it tells; nothing where there is no such folder.
+
+    A store has thousands of files of past nights: whoever asks for the path of each takes longer every night.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
 
 
 @dataclass(frozen=True)

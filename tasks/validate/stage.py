@@ -95,7 +95,8 @@ def validate(
 
 def _recent_rows(night: Night) -> list[int]:
     """The numbers of valid interactions in the nights of the last month."""
-    before = [other for other in night.store.nights() if timedelta(0) < night.run_date - other.run_date <= MONTH]
+    nights = night.store.nights(night.run_date - MONTH)
+    before = [other for other in nights if other.run_date < night.run_date]
     manifests = [finished(other.valid) for other in before]
     return [manifest["summary"]["rows"] for manifest in manifests if manifest]
 
