@@ -30,6 +30,8 @@ ZERO = {  # counts that are zero in a sound export: the column they are about, a
     "similar_repeats": ("similar_item_id", "rows of similar with an item twice, or with the item itself"),
     "similar_ranks": ("rank", "rows of similar whose rank or score does not follow the one before"),
 }
+SUITE = "exports-table"
+
 LATER = {"users_unknown", "items_excluded", "over_caps", "reasons_not_seen", "popular_unavailable"} | {
     name for name in ZERO if name.startswith("similar_")
 }  # counted where there is something to count
@@ -80,7 +82,7 @@ def check_export(profile: Mapping[str, Any], docs_out: Path | None = None, run_d
     rules = _table_rules(profile)
     if docs_out is None and all(_holds(rule, profile.get(rule.checked)) for rule in rules):
         return  # Great Expectations takes seconds to load; only a broken rule and the docs need it
-    suite = Suite("exports-table", rules)
+    suite = Suite(SUITE, rules)
     suite.check(pd.DataFrame([dict(profile)]))
     if docs_out is not None:
         write_docs(docs_out, [suite], run_date)

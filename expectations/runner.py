@@ -37,6 +37,9 @@ def _is_text(t: pa.DataType) -> bool:
     return bool(pa.types.is_string(t) or pa.types.is_large_string(t))
 
 
+INDEX = "index.html"  # of a folder of Data Docs
+
+
 KINDS: dict[str, tuple[Any, str]] = {  # types are checked on the Arrow schema: pandas has several for each of them
     "id": (lambda t: _is_text(t) or pa.types.is_integer(t), "an integer or a text"),
     "text": (_is_text, "a text"),
@@ -193,9 +196,9 @@ def write_docs(folder: Path, suites: Iterable[Suite], run_date: str) -> None:
             )
         mark = "failed" if suite.failed("critical") else "warned" if suite.failed("warning") else "passed"
         _write_page(folder / f"{suite.name}.html", f"{run_date}: {suite.name} {mark}", _without_ids(body))
-    pages = [path for path in sorted(folder.glob("*.html")) if path.name != "index.html"]
+    pages = [path for path in sorted(folder.glob("*.html")) if path.name != INDEX]
     links = "".join(f'<li><a href="{path.name}">{html.escape(_title(path))}</a></li>' for path in pages)
-    _write_page(folder / "index.html", f"{run_date}: data quality", f"<ul>{links}</ul>")
+    _write_page(folder / INDEX, f"{run_date}: data quality", f"<ul>{links}</ul>")
 
 
 def suite_result(suite: Suite, run_date: str) -> Any:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from expectations.exports import SUITE
 from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
@@ -65,6 +66,8 @@ def export(
     done = newest_export(night.store, night.run_date)
     if done and done.get("fingerprint") == fingerprint and not fresh:
         if (damaged := damage(night.store.export(done["export_id"]), done["files"])) is None:
+            if not (night.store.quality(night.run_date) / f"{SUITE}.html").exists():
+                _audit_again(night, done, settings, features)
             point_to(night.store, done)
             log_event("export", "skipped", f"{done['export_id']} is published already")
             return done | {"skipped": True}
@@ -112,6 +115,22 @@ def export(
         point_to(night.store, manifest)
         line["text"] = f"{profile['rows']:,} rows for {profile['users_listed']:,} users, as {export_id}"
     return manifest | {"skipped": False}
+
+
+def _audit_again(night: Night, manifest: Json, settings: ExportSettings, features: FeatureSettings) -> None:
+    """Write the page of Data Docs about an export that is there already: the validation that was done again has its
+    own pages alone.
+    """
+    audit(
+        night.store.export(manifest["export_id"]),
+        night.features,
+        Dataset.load(night.features, "full"),
+        settings.k,
+        repeats=settings.repeats,
+        docs=night.store.quality(night.run_date),
+        rules=translate(night, "full", settings, features) if settings.rerank else None,
+        published=_published_ids(night, settings),
+    )
 
 
 def write_export(

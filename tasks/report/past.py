@@ -39,9 +39,10 @@ def nights_before(night: Night) -> list[Json]:
     """
     store, found = night.store, []
     first = night.run_date - NIGHTS + timedelta(days=1)
-    histories = {day for day in store.histories() if first <= day <= night.run_date}
+    histories = store.histories()
     exports = {age_order(name)[0]: name for name in whole_exports(store)}
-    for day in sorted(histories | {other.run_date for other in store.nights(first) if other.run_date <= night.run_date}):
+    days = {*histories, *(other.run_date for other in store.nights(first))}
+    for day in sorted(day for day in days if first <= day <= night.run_date):
         record = read(store.night(day).summary, _Ended)
         export = (manifest_of_export(store, exports[str(day)]) if str(day) in exports else None) or {}
         status = NightStatus(record["status"]) if record else NightStatus.PUBLISHED if export else NightStatus.COMPARED

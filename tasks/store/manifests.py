@@ -69,6 +69,7 @@ def run_stage(
     inputs: Mapping[str, Any],
     parameters: Mapping[str, Any],
     fresh: bool = False,
+    beside: Sequence[Path] = (),
 ) -> Manifest[Summary]:
     """Bring `folder` up to date and return its manifest.
 
@@ -83,9 +84,10 @@ def run_stage(
         inputs: what they are made from, such as the `output` of other stages.
         parameters: the settings that matter for them.
         fresh: build them even if they are there.
+        beside: what the stage leaves elsewhere: where any of it is gone, it is not done.
     """
     recipe: Recipe = {"code": code, "inputs": inputs, "parameters": parameters}
-    if not fresh and (done := up_to_date(folder, recipe)):
+    if not fresh and (done := up_to_date(folder, recipe, beside)):
         return done
     started = time.perf_counter()
     with replacing(folder) as out:
@@ -107,12 +109,15 @@ def run_stage(
     return {**manifest, "skipped": False}
 
 
-def up_to_date(folder: Path, recipe: Recipe) -> Manifest | None:
-    """The manifest of a stage's folder (`skipped`), if it was made by this recipe and is what was written then."""
+def up_to_date(folder: Path, recipe: Recipe, beside: Sequence[Path] = ()) -> Manifest | None:
+    """The manifest of a stage's folder (`skipped`), if it was made by this recipe and is what was written then, and
+    what the stage leaves `beside` it is there.
+    """
     done = manifest_of(folder)
     if done is None or done["fingerprint"] != fingerprint_of(folder, recipe):
         return None
-    if damaged := damage(folder, done["files"]):
+    gone = next((f"{path} is missing" for path in beside if not path.exists()), None)
+    if damaged := gone or damage(folder, done["files"]):
         log_event(folder.name, "note", f"{damaged}: it is made again")
         return None
     return {**done, "skipped": True}

@@ -1,7 +1,7 @@
 """What every stage shares: how it appears in Prefect, and the lines it leaves in the log of the night."""
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -71,10 +71,11 @@ def logged_stage(
     inputs: Mapping[str, Any],
     parameters: Mapping[str, Any],
     fresh: bool = False,
+    beside: Sequence[Path] = (),
 ) -> Manifest[Summary]:
     """`run_stage`, with its beginning and end logged; the text of the end is the summary's `message`, if it has one."""
     with logged(label) as line, naming(folder):
-        manifest = run_stage(folder, build, code=code, inputs=inputs, parameters=parameters, fresh=fresh)
+        manifest = run_stage(folder, build, code=code, inputs=inputs, parameters=parameters, fresh=fresh, beside=beside)
         message = str(manifest["summary"].get("message", ""))
         line |= {"text": message, "event": "skipped" if manifest["skipped"] else "done"}
     return manifest

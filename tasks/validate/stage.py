@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from expectations import interactions, items, users
 from expectations.rules import OCCURRENCE
-from expectations.runner import Finding, Suite, check_schema, write_docs
+from expectations.runner import INDEX, Finding, Suite, check_schema, write_docs
 from expectations.settings import ValidationSettings
 from expectations.tables import row_rules, table_rules
 from recmodels.errors import ConfigError, DataRefused
@@ -90,6 +90,7 @@ def validate(
             inputs=outputs(raw=raw),
             parameters=parameters,
             fresh=fresh,
+            beside=[night.quarantine, night.store.quality(night.run_date) / INDEX],
         )
 
 

@@ -13,14 +13,21 @@ from tasks.store.manifests import Manifest, finished, manifest_of, refuse_damage
 
 
 def stage(
-    folder: Path, *, rows: int = 3, inputs: Json | None = None, code: str = "1", fresh: bool = False, **parameters: int
+    folder: Path,
+    *,
+    rows: int = 3,
+    inputs: Json | None = None,
+    code: str = "1",
+    fresh: bool = False,
+    beside: tuple[Path, ...] = (),
+    **parameters: int,
 ) -> Manifest:
     def build(out: Path) -> Json:
         (out / "part").mkdir()
         pq.write_table(pa.table({"x": list(range(rows))}), out / "part" / "x.parquet")
         return {"rows": rows}
 
-    return run_stage(folder, build, code=code, inputs=inputs or {}, parameters=parameters, fresh=fresh)
+    return run_stage(folder, build, code=code, inputs=inputs or {}, parameters=parameters, fresh=fresh, beside=beside)
 
 
 def test_a_stage_leaves_its_files_and_a_manifest_that_describes_them(tmp_path: Path) -> None:
@@ -55,6 +62,14 @@ def test_a_stage_whose_files_are_damaged_is_done_again(tmp_path: Path) -> None:
     assert not stage(tmp_path / "raw")["skipped"]
     (tmp_path / "raw" / "manifest.json").write_text('{"fingerprint": ')
     assert not stage(tmp_path / "raw")["skipped"]
+
+
+def test_a_stage_is_done_again_where_what_it_leaves_elsewhere_is_gone(tmp_path: Path) -> None:
+    pages = tmp_path / "quality"
+    stage(tmp_path / "valid")
+    assert not stage(tmp_path / "valid", beside=(pages,))["skipped"]
+    pages.mkdir()
+    assert stage(tmp_path / "valid", beside=(pages,))["skipped"]
 
 
 @pytest.mark.parametrize("place", [4, 40, -9])  # in a page, in statistics, at the end
