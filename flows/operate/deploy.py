@@ -18,7 +18,8 @@ from prefect.utilities.templating import apply_values
 
 from deployments import automations
 from flows.operate.process_worker import declared
-from flows.settings.site import CONFIG_VARIABLE, NightConfig
+from flows.settings import CONFIG_VARIABLE
+from flows.settings.site import NightConfig
 from recmodels.errors import ConfigError, NightrecError
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from flows.operate.guard import App, Guard, Links, Message, Receive, Send
 from flows.operate.parent import until_parent_ends
+from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
 
 if TYPE_CHECKING:
     import uvicorn
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 LISTENER, ADDRESSES, LINK_KEY = "NIGHTREC_SERVER_LISTENER", "NIGHTREC_SERVER_ADDRESSES", "NIGHTREC_SERVER_LINK_KEY"
 CERTIFICATE, KEY = "NIGHTREC_SERVER_CERTIFICATE", "NIGHTREC_SERVER_KEY"
 KNOWN = "NIGHTREC_SERVER_SECRET_IS_KNOWN"
-CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"  # of `flows.settings.site`, which takes long
 GRACE = 5  # seconds for requests that are going when the server is to end
 
 

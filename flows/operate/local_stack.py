@@ -16,9 +16,11 @@ from flows.operate.guard import Links
 from flows.operate.guarded_app import CERTIFICATE, KEY, KNOWN, LINK_KEY
 from flows.operate.server import FOR_PEOPLE, PATIENCE, Server, listen, new_secret
 from flows.operate.worker import StopWorking
-from flows.settings.site import CONFIG_VARIABLE, STORE_VARIABLE, NightConfig
-from flows.ui import PREFIX, URL_VARIABLE
+from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
+from flows.settings.site import NightConfig
+from flows.ui import PREFIX
 from recmodels.errors import NightrecError
+from tasks.report import UI_VARIABLE
 from tasks.store.machine import gpu_ids
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
@@ -93,7 +95,7 @@ def tell_clients(access: Access) -> None:
         "PREFECT_API_URL": f"{access.own}/api",
         "PREFECT_API_AUTH_STRING": auth,
         "PREFECT_UI_URL": access.url,
-        URL_VARIABLE: f"{access.url}{PREFIX}",
+        UI_VARIABLE: f"{access.url}{PREFIX}",
     }
     os.environ.pop("PREFECT_SERVER_API_AUTH_STRING", None)  # for the server alone, which is given it
 

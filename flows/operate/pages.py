@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from flows.operate.guard import App
-from flows.settings.site import CONFIG_VARIABLE, STORE_VARIABLE, deployed
+from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
+from flows.settings.site import deployed
 from flows.ui.site import Complaint, Examination, Site
 from tasks.store.paths import Store
 

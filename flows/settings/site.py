@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from expectations.settings import ValidationSettings
+from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import ScheduleSettings, WorkerSettings
 from recmodels.errors import ConfigError
@@ -35,7 +36,6 @@ from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
 LONGEST = 60  # characters of a value that is wrong
-CONFIG_VARIABLE, STORE_VARIABLE = "NIGHTREC_CONFIG", "NIGHTREC_STORE"
 
 
 class TrainingSettings(BaseModel):

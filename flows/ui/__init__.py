@@ -16,6 +16,3 @@ How a page is added:
 
 PREFIX = "/nightrec"
 """Where the pages are, on a server of their own and beside Prefect's."""
-
-URL_VARIABLE = "NIGHTREC_UI_URL"
-"""The address of the pages, with the prefix, for those who link to them; see `tasks.report.artifacts`."""

@@ -1,8 +1,11 @@
 """Numbers, times and sizes as people read them."""
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from tasks.store.room import size_text
 
@@ -55,6 +58,11 @@ def instant(value: str | None) -> str:
     return f"{found:%Y-%m-%d %H:%M}" + (" UTC" if found.utcoffset() is not None and not found.utcoffset() else "")
 
 
+def with_code(text: str) -> Markup:
+    """A text of our own in which backticks stand around what is typed."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "count": count,
@@ -63,4 +71,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "size": size,
     "day": day,
     "instant": instant,
+    "with_code": with_code,
 }

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.settings.site import FILE, NightConfig, load
+from flows.ui.disk import disk_of
+from flows.ui.kept import Kept
 from flows.ui.nights_read import NightsRead
 from recmodels.errors import ConfigError
 from tasks.store.paths import Store
@@ -44,10 +46,12 @@ class Site:
         examine: looks at everything that `nightrec doctor` looks at.
     """
 
-    def __init__(self, store: Store, file: Path | None = None, examine: "Callable[[], Examination]" = Examination):
-        self.store, self.examine = store, examine
+    def __init__(self, store: Store, file: Path | None = None, examine: Callable[[], Examination] = Examination):
+        self.store = store
         self.file = file if file is not None else Path(FILE) if Path(FILE).exists() else None
         self.nights = NightsRead(store)
+        self.examination = Kept(examine)
+        self.disk = Kept(lambda: disk_of(self.nights))
         self._settings = _Settings()
 
     @property

@@ -1,5 +1,6 @@
 """What a night shows in Prefect's UI: tables and texts as artifacts. That one cannot be shown costs no night."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -14,6 +15,7 @@ from prefect.artifacts import (
 
 from tasks.compare.decision import Challenge, Decision
 from tasks.evaluate.summary import Figure, Trained
+from tasks.report import UI_VARIABLE
 from tasks.report.record import NightRecord, best_first
 from tasks.store.accounts import misfits, unused
 from tasks.store.events import log_event
@@ -52,13 +54,21 @@ class Progress:
             shown(lambda: update_progress_artifact(artifact, 100 * self.done / self.total))
 
 
+def address(night: Night) -> str | None:
+    """Where a browser sees the night, if the pages of `nightrec ui` are served somewhere."""
+    base = os.environ.get(UI_VARIABLE, "").rstrip("/")
+    return f"{base}/nights/{night.run_date}" if base.startswith(("http://", "https://")) else None
+
+
 def show_page(night: Night, page: Path) -> None:
-    """Where the report is."""
-    record = NightRecord.of_night(night)
+    """Where the report is: a link for browsers, which refuse links to files, and the path for people."""
+    record, shown_at = NightRecord.of_night(night), address(night)
+    link = f"[Open it]({shown_at}). " if shown_at else ""
     text = (
-        f"# Report of the night {night.run_date}\n\n[{page.name}]({page.absolute().as_uri()}) in `{page.parent}`, "
-        f"with its figures as `{page.with_suffix('.json').name}`.\n\nOn a machine that sees the store: "
-        f"`nightrec report --date {night.run_date} --store {night.store.root} --open`\n"
+        f"# Report of the night {night.run_date}\n\n{link}It is `{page.absolute()}`, with its figures as "
+        f"`{page.with_suffix('.json').name}`.\n\nOn a machine that sees the store: "
+        f"`nightrec report --date {night.run_date} --store {night.store.root} --open`, or `nightrec ui --store "
+        f"{night.store.root}` for all nights.\n"
     )
     about = f"The night was {record.status.value if record else 'not recorded'}"
     create_markdown_artifact(key="report", markdown=text, description=about)
@@ -145,6 +155,7 @@ def markdown(night: Night, record: NightRecord) -> str:
         *([f"**{gate.unbeaten}**", ""] if gate and gate.unbeaten else []),
         f"# Night {night.run_date}",
         f"**{record.winner}** {news}: {record.reason}.",
+        *(["", f"[The night's page]({shown_at})"] if (shown_at := address(night)) else []),
         "",
         "| | |",
         "|---|---|",

@@ -84,7 +84,7 @@ def test_the_comparison_and_the_summary_are_artifacts(run: dict[str, Any]) -> No
     assert f"# Night {DAY}" in run["artifacts"]["night-summary"].data
     page = Store(run["folder"] / "store").report(DAY)
     assert page.exists()
-    assert f"]({page.as_uri()})" in run["artifacts"]["report"].data
+    assert f"`{page}`" in run["artifacts"]["report"].data
     assert f"# The gate, night {DAY}" in run["artifacts"]["decision"].data
 
 
