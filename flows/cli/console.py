@@ -24,7 +24,7 @@ console = visible_console() if sys.stdout.isatty() else visible_console(width=WI
 
 def show_night(store: Path, content: dict[str, Any]) -> None:
     """What a night ends with: who won, the figures, and if it was published where, and one user's list."""
-    from tasks.export.lookup import someone
+    from tasks.lookup.lists import someone
 
     record = NightRecord.of(content)
     assert record.winner is not None  # a night without one has ended with an error

@@ -22,7 +22,7 @@ NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
 @json_option
 def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool) -> None:
     """Show a user's current list, with titles and reasons."""
-    from tasks.export.lookup import list_of
+    from tasks.lookup.lists import list_of
 
     rows = list_of(the_store(store), user_id, run_date)
     if as_json:
@@ -44,7 +44,7 @@ def verify(store: Path | None, run_date: date | None, as_json: bool) -> None:
     Files are compared with their hashes, sizes and rows; while the night's features are there, lists are compared with
     what the users have, and reasons with their histories.
     """
-    from tasks.export.lookup import verified
+    from tasks.export.verification import verified
 
     found = verified(the_store(store), run_date)
     if as_json:

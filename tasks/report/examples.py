@@ -11,8 +11,8 @@ from recmodels.data import layout
 from recmodels.published.reader import Export
 from tasks.compare.champion import last_export
 from tasks.store.files import Json
-from tasks.store.opted_out import are_among, opted_out_ids
-from tasks.store.paths import Night, Store
+from tasks.store.opted_out import are_among, latest_users, opted_out_ids
+from tasks.store.paths import Night
 
 ROWS = 50_000  # at the start of an export, among which the examples are looked for
 SHOWN = 10  # items of a list
@@ -28,7 +28,8 @@ def examples(night: Night, export_id: str | None) -> list[Json]:
         return []
     export = Export.named(store.root, export_id)
     lists = _head_of(export)
-    gone = _opted_out(store)
+    known = latest_users(store)
+    gone = pa.array([]) if known is None else opted_out_ids(known)
     if len(gone):
         lists = lists.filter(pc.invert(are_among(lists["user_id"].cast(pa.string()), gone.cast(pa.string()))))
     previous = last_export(store, night.run_date)
@@ -58,14 +59,6 @@ def _head_of(export: Export) -> pa.Table:
     k = export.manifest["k"]
     batch = next(pq.ParquetFile(export.folder / file["path"]).iter_batches(max(1, ROWS // k) * k))
     return pa.Table.from_batches([batch])
-
-
-def _opted_out(store: Store) -> pa.Array:
-    """The users who have opted out by the newest night that knows of users."""
-    for night in reversed(store.nights()):
-        if (path := night.valid / "users.parquet").exists():
-            return opted_out_ids(path)
-    return pa.array([], pa.int64())
 
 
 def _choose(lists: pa.Table, before: pa.Table | None) -> list[tuple[Any, str]]:

@@ -6,6 +6,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.store.paths import Store
+
+
+def latest_users(store: Store) -> Path | None:
+    """The user table of the newest night that knows of users: who has opted out by it appears nowhere any more."""
+    tables = (night.valid / "users.parquet" for night in reversed(store.all_nights()))
+    return next((path for path in tables if path.exists()), None)
+
 
 def opted_out_ids(users: Path) -> pa.Array:
     """The users of a table who have opted out."""

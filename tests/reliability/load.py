@@ -28,9 +28,9 @@ from recmodels.data.arrays import Ints
 from recmodels.errors import ConfigError
 from recmodels.fallback import Lists
 from recmodels.published.reader import Export
-from tasks.export.lookup import list_of
 from tasks.export.writer import Writer, batches, describe_part
 from tasks.forgetting.forget import forget
+from tasks.lookup.lists import list_of
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import next_export_id, point_to, rollback, write_export_manifest

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from recmodels.published.reader import Export
-from tasks.export.lookup import verified
+from tasks.export.verification import verified
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import whole_exports

@@ -1,12 +1,11 @@
-"""What was published, as it is looked up: a user's list with titles, and whether an export is still what it was."""
+"""A user's list as it is looked up, with titles."""
 
 from pathlib import Path
 
 import pytest
 
-from expectations.errors import ExportRefused
 from recmodels.errors import ConfigError
-from tasks.export.lookup import list_of, someone, verified
+from tasks.lookup.lists import list_of, someone
 from tasks.store.paths import Night
 from tests.tasks.publishing import CATALOGUE, lists, prepare_night, publish
 from tests.tasks.site import RUN_DATE
@@ -40,11 +39,3 @@ def test_someone_is_a_user_with_a_personal_list(night: Night) -> None:
     user, rows = someone(night.store.root, RUN_DATE)
     assert rows[0]["source"] == "personal"
     assert [row["item_id"] for row in rows] == [row["item_id"] for row in lists(night)[user]]
-
-
-def test_an_export_is_verified_until_a_file_has_changed(night: Night) -> None:
-    assert verified(night.store.root, None).sentence.endswith("keep the contract.")
-    part = night.store.export(str(RUN_DATE)) / "popular" / "part-00000.parquet"
-    part.write_bytes(part.read_bytes() + b" ")
-    with pytest.raises(ExportRefused, match=r"popular/part-00000\.parquet"):
-        verified(night.store.root, RUN_DATE)

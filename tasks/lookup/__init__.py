@@ -1,0 +1,1 @@
+"""Looking at what was published: a user's list and an item's places, with what explains them."""
