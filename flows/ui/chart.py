@@ -11,8 +11,8 @@ from math import floor, log10
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 380, 190
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 26, 24
+WIDTH, HEIGHT = 380, 204
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 40, 24
 TICKS, DAYS = 4, 4  # labels of the axes at most
 LETTER = 6.2  # units that a letter takes at most
 
@@ -131,11 +131,11 @@ def _marks(plane: _Plane, changes: Sequence[tuple[date, str]]) -> list[Markup]:
     for (day, name), (x, next_x) in zip(there, pairwise(ends), strict=True):
         found.append(
             Markup('<path class="change" d="M{:.1f} {}V{}"><title>{}: {} from here on</title></path>').format(
-                x, TOP, HEIGHT - BOTTOM, day, name
+                x, TOP - 4, HEIGHT - BOTTOM, day, name
             )
         )
         if LETTER * len(name) + 6 < next_x - x:
-            found.append(Markup('<text class="note" x="{:.1f}" y="{}">{}</text>').format(x + 3, TOP + 10, name))
+            found.append(Markup('<text class="note" x="{:.1f}" y="{}">{}</text>').format(x - 2, TOP - 6, name))
     return found
 
 

@@ -236,6 +236,12 @@ def by_hand(site: Site) -> FlowRun | None:
     return next((run for run in site.runs("nightly/site") if not run.auto_scheduled), None)
 
 
+def test_the_link_lets_the_browser_see_the_pages_of_nightrec_too(site: Site, page: Page) -> None:
+    answer = page.goto(f"{site.url}/nightrec/nights")
+    assert answer and answer.status == 200
+    assert page.get_by_role("heading", name="Nights", exact=True).is_visible()
+
+
 def test_ctrl_c_stops_all_that_was_started(site: Site) -> None:
     started = site.family("serve")
     assert len(started) > 6

@@ -56,6 +56,19 @@ class Behind:
         await send({"type": "http.response.body", "body": b"prefect"})
 
 
+class Pages(Behind):
+    """Pages that say so, with a header of their own."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        self.seen.append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"referrer-policy", b"no-referrer")]})
+        await send({"type": "http.response.body", "body": b"pages"})
+
+
+BASIC = {"Authorization": "Basic " + base64.b64encode(AUTH.encode()).decode()}
+VISIT = {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
 @pytest.fixture
 def behind() -> Behind:
     return Behind()
@@ -101,8 +114,7 @@ def connected(app: Guard, headers: Mapping[str, str]) -> str:
 def test_nothing_of_a_stranger_gets_through(
     guarded: Guard, behind: Behind, headers: dict[str, str], method: str
 ) -> None:
-    basic = {"Authorization": "Basic " + base64.b64encode(AUTH.encode()).decode()}  # even if it knew the secret
-    answer = asked(guarded, headers=headers | basic, method=method)
+    answer = asked(guarded, headers=headers | BASIC, method=method)  # even if it knew the secret
     assert answer.status_code == 403 and "access-control-allow-origin" not in answer.headers
     assert behind.seen == []
 
@@ -181,3 +193,50 @@ def test_a_link_is_good_for_an_hour(links: Links, monkeypatch: pytest.MonkeyPatc
 
 def test_without_links_there_is_no_such_page(behind: Behind) -> None:
     assert asked(Guard(behind, [HERE], AUTH), Links("key").new()).text == "prefect"
+
+
+@pytest.mark.parametrize("path", ["/nightrec", "/nightrec/", "/nightrec/nights/2026-03-01"])
+def test_pages_are_shown_to_who_knows_the_secret(behind: Behind, path: str) -> None:
+    pages = Pages()
+    app = Guard(behind, [HERE], AUTH, Links("key"), pages)
+    assert asked(app, path, BASIC).text == "pages"
+    assert asked(app, path, BASIC | VISIT).headers["referrer-policy"] == "no-referrer"
+    assert asked(app, path, BASIC).headers["x-frame-options"] == "DENY"
+    for wrong in ({}, {"Authorization": "Basic bm9ib2R5"}, {"Authorization": BASIC["Authorization"].lower()}):
+        assert asked(app, path, wrong).headers["www-authenticate"].startswith("Basic ")
+        refused = asked(app, path, wrong | VISIT)  # a browser has nobody to ask for a secret that nobody has seen
+        assert refused.status_code == 403 and "www-authenticate" not in refused.headers
+    assert asked(app, path, BASIC | {"Origin": "https://attacker.example"}).status_code == 403
+    assert asked(app, path, BASIC | {"Host": "attacker.example:4200"}).status_code == 403
+    assert len(pages.seen) == 3
+    assert behind.seen == []
+
+
+def test_a_browser_asks_for_a_secret_that_a_person_has_chosen(behind: Behind) -> None:
+    answer = asked(Guard(behind, [HERE], AUTH, None, Pages(), known=True), "/nightrec/", VISIT)
+    assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Basic ")
+
+
+def test_only_their_own_paths_are_the_pages(behind: Behind) -> None:
+    app = Guard(behind, [HERE], AUTH, Links("key"), Pages())
+    for path in ("/", "/nightrecs", "/api/nightrec/", "/NIGHTREC/"):
+        assert asked(app, path).text == "prefect"
+
+
+def test_pages_alone_are_all_that_there_is() -> None:
+    app = Guard(None, [HERE], AUTH, Links("key"), Pages())
+    assert asked(app, "/", BASIC).text == "pages"
+    assert asked(app, "/", VISIT).status_code == 403
+    assert connected(app, BASIC) == "websocket.close"
+
+
+def test_a_link_has_the_browser_keep_the_secret_for_the_pages(behind: Behind) -> None:
+    secret = 'somebody:</script>:"x'
+    links = Links("key")
+    both = asked(Guard(behind, [HERE], secret, links, Pages()), links.new())
+    alone = asked(Guard(None, [HERE], secret, links, Pages()), links.new())
+    for answer in (both, alone):
+        assert 'ask.open("GET", "/nightrec/", true, "somebody", "\\u003c/script>:\\"x");' in answer.text
+        assert "connect-src 'self'" in answer.headers["content-security-policy"]
+    assert 'location.replace("/")' in both.text and "prefect-password" in both.text
+    assert 'location.replace("/nightrec/")' in alone.text and "prefect-password" not in alone.text

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tasks.evaluate.summary import Figure
+from tasks.report import artifacts
 from tasks.report.artifacts import interval, markdown
 from tasks.report.record import NightRecord
 from tasks.store.paths import Night, Store
@@ -42,3 +43,17 @@ def test_the_summary_names_the_winner_its_interval_and_what_was_left_out(night: 
     ):
         assert part in text
     assert interval(Figure(value=0.5)) == "0.5000"
+
+
+@pytest.mark.parametrize(("base", "link"), [("https://recs.test/nightrec/", True), ("", False), ("file:///x", False)])
+def test_the_report_is_linked_where_a_browser_sees_it(
+    night: Night, monkeypatch: pytest.MonkeyPatch, base: str, link: bool
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda **given: shown.append(given["markdown"]))
+    monkeypatch.setenv("NIGHTREC_UI_URL", base)
+    page = night.store.report(RUN_DATE)
+    artifacts.show_page(night, page)
+    assert ("[Open it](https://recs.test/nightrec/nights/2026-03-31)" in shown[0]) is link
+    assert f"`{page}`" in shown[0]
+    assert "file://" not in shown[0]
