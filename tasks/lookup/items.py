@@ -61,7 +61,8 @@ class ItemSeen:
         similar: the items that are shown next to it.
         similar_by: the model that says so.
         exposure: in the exports of the last nights, the newest first.
-        why: why it is not shown, or not often: a sentence each.
+        why: why it is in no list: a sentence each.
+        hashed: whether the ids of the users are hashes.
     """
 
     item_id: Any
@@ -77,6 +78,7 @@ class ItemSeen:
     similar_by: str | None
     exposure: list[Exposure]
     why: list[str]
+    hashed: bool
 
 
 def search(store: Store, text: str, name: str | None = None, most: int = 20) -> list[Titled]:
@@ -126,6 +128,7 @@ def item_seen(store: Store, item_id: str, name: str | None = None) -> ItemSeen:
         similar_by=similar["model"][0].as_py() if len(similar) else None,
         exposure=_exposure(store, wanted),
         why=why_not_shown(night, about, catalogue, index) if lists == 0 else [],
+        hashed=bool(about.get("hash_key_env")),
     )
 
 

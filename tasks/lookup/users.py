@@ -77,6 +77,16 @@ class UserSeen:
         return all(row["source"] == "cold" for row in self.rows)
 
     @property
+    def moved(self) -> bool:
+        """Whether an item has another rank than before."""
+        return any(row["was"] not in (None, row["rank"]) for row in self.rows)
+
+    @property
+    def rated(self) -> bool:
+        """Whether the history has ratings."""
+        return any(one.rating is not None for one in self.history or ())
+
+    @property
     def changed(self) -> int | None:
         """How many places of the list are new; None where there is no list before."""
         return None if self.before is None else sum(row["was"] is None for row in self.rows)
