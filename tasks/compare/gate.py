@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from recmodels.metrics.ranking import Metric
 from recmodels.metrics.significance import Difference, holm, paired
-from tasks.compare.collapse import Tonight, collapse
+from tasks.compare.collapse import ADVICE, Tonight, collapse
 from tasks.compare.decision import (
     Baseline,
     Challenge,
@@ -13,7 +13,7 @@ from tasks.compare.decision import (
     MeasuredIncumbent,
     Verdict,
 )
-from tasks.compare.guards import broken_guards
+from tasks.compare.guards import broken_bounds, broken_guards
 from tasks.compare.missing import Missing, because, without_champion
 from tasks.compare.recent import NO_RECENT, Recent
 from tasks.compare.settings import GateSettings
@@ -57,10 +57,14 @@ def decide(
         others: the candidates' figures of recent nights, for a night without the champion's.
     """
     k, n = next(iter(summaries.values())).k, len(summaries)
-    best = max((name for name in summaries if name not in unfit), key=lambda name: _primary(summaries[name]))
+    fit = [name for name in summaries if name not in unfit]
+    best = max(fit, key=lambda name: _primary(summaries[name]))
     highest = f"the highest NDCG@{k} of {n} models"  # the first of equals
     if incumbent is None:
-        return Decision(winner=best, reason=highest, verdict=Verdict.FIRST)
+        bounded = [name for name in fit if not any(broken_bounds(settings, summaries[name]))]
+        first = max(bounded, key=lambda name: _primary(summaries[name]), default=best)
+        reason = highest if first == best else f"{highest} that keep the limits of [gate]; {best} does not"
+        return Decision(winner=first, reason=reason, verdict=Verdict.FIRST)
     name = incumbent.name
     if name not in summaries:
         why = f"could not be measured tonight ({because(failed.get(name, 'it is not among the candidates'))})"
@@ -132,6 +136,20 @@ def by_hand(decision: Decision, settings: GateSettings, forced_model: str | None
     if winner != decision.winner:
         changed["warnings"] = []  # they are about what the gate would have published
     return decision.model_copy(update=changed)
+
+
+def within_bounds(decision: Decision, settings: GateSettings, summaries: Mapping[str, ModelSummary]) -> Decision:
+    """The decision, refused where the winner breaks a limit that holds for whatever is published.
+
+    A model that was forced by hand is published all the same.
+    """
+    winner = summaries.get(decision.winner)
+    if decision.refused or winner is None or decision.verdict is Verdict.FORCED:
+        return decision
+    if not (broken := list(broken_bounds(settings, winner))):
+        return decision
+    sentence = f"{decision.winner} would be published, but {'; '.join(broken)}."
+    return decision.model_copy(update={"refused": f"{sentence} {ADVICE}"})
 
 
 def admit(comparison: Manifest) -> None:

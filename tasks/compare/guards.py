@@ -43,6 +43,19 @@ def _slice_losses(settings: GateSettings, challenger: ModelSummary, incumbent: M
             yield f"{loss}, and {limit:.0%} is allowed"
 
 
+def broken_bounds(settings: GateSettings, model: ModelSummary) -> Iterator[str]:
+    """What holds for whatever is published, the champion included: lists that differ, and are not all of the same."""
+    for metric, limit, setting, what in (
+        ("identical_lists", settings.max_identical_lists, "max_identical_lists", "of its lists are another user's too"),
+        ("gini", settings.max_gini, "max_gini", "is the Gini coefficient of its items"),
+        ("average_popularity", settings.max_popularity, "max_popularity", "is the average popularity of its items"),
+    ):
+        found = model.figure("all", metric)
+        if found is not None and limit is not None and found > limit:
+            shown = (f"{found:.3f}", f"{limit:g}") if metric == "gini" else (f"{found:.1%}", f"{limit:.1%}")
+            yield f"{shown[0]} {what}, and {shown[1]} is the most (gate.{setting})"
+
+
 def broken_limits(settings: GateSettings, challenger: ModelSummary, churn: float | None) -> Iterator[str]:
     """What needs no champion: items without a history, changed lists, and the time that its training takes."""
     cold, least, most = challenger.figure("all", "cold_share"), settings.min_cold_share, settings.max_cold_share
@@ -52,6 +65,7 @@ def broken_limits(settings: GateSettings, challenger: ModelSummary, churn: float
         yield f"fills {cold:.1%} of its lists with new items, and {most:.1%} is the most"
     if churn is not None and settings.max_churn is not None and churn > settings.max_churn:
         yield f"changes {churn:.0%} of the lists of the last export, and {settings.max_churn:.0%} is allowed"
+    yield from broken_bounds(settings, challenger)
     minutes = challenger.trained.fit_seconds / 60 if challenger.trained else 0.0
     if settings.max_training_minutes is not None and minutes > settings.max_training_minutes:
         yield f"trains for {minutes:.1f} minutes, and {settings.max_training_minutes:g} are allowed"

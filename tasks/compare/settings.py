@@ -34,6 +34,21 @@ class GateSettings(BaseModel):
     max_churn: float | None = Field(
         default=None, ge=0, le=1, description="Share of its lists that may differ from those of the last export."
     )
+    max_identical_lists: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Largest share of the lists of what is published that may be, place by place, another user's too.",
+    )
+    max_gini: float | None = Field(
+        default=None, ge=0, le=1, description="Largest Gini coefficient of how often what is published shows each item."
+    )
+    max_popularity: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Largest average popularity of what is published: the share of users that know an item of a list.",
+    )
     max_slice_loss: float | None = Field(
         default=0.2, ge=0, le=1, description="Share of the champion's NDCG that it may lose in any slice of users."
     )

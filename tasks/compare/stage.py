@@ -12,11 +12,11 @@ from recmodels.errors import NightrecError
 from recmodels.metrics.ranking import Metric
 from tasks.compare.churn import churn
 from tasks.compare.decision import ComparisonSummary, Decision, DecisionRecord, Incumbent
-from tasks.compare.gate import against_baseline, by_hand, decide
+from tasks.compare.gate import against_baseline, by_hand, decide, within_bounds
 from tasks.compare.recent import Recent, recent_figures, recent_of_all
 from tasks.compare.settings import GateSettings
 from tasks.evaluate.backtests import rows
-from tasks.evaluate.summary import ModelSummary, flaw_of
+from tasks.evaluate.summary import RANKS_NOTHING, ModelSummary, flaw_of
 from tasks.store.files import Json, write_json
 from tasks.store.history import COMPARISON as FILE
 from tasks.store.history import keep
@@ -74,7 +74,7 @@ def compare(
         NightrecError: a required candidate, every candidate, or the forced or pinned one failed.
     """
     measured, failed = with_figures(measured, failed)
-    unfit = {**(unfit or {}), **_unknown(candidates, incumbent)}
+    unfit = {**(unfit or {}), **_unknown(candidates, incumbent), **_constant(failed)}
     _require(candidates, measured, failed, unfit)
     standing = incumbent.name if incumbent and settings.on_missing_champion == "refit_last" else None
     _require_chosen(measured, failed, unfit, forced_model, settings.pinned_model, standing)
@@ -88,7 +88,8 @@ def compare(
     def build(out: Path) -> Json:
         decision = _judge(night, summaries, settings, incumbent, recent, baseline, failed, unfit, others)
         decision = _with_warning(decision, settings, failed, len(candidates))
-        return _write_comparison(night, summaries, failed, by_hand(decision, settings, forced_model), out)
+        decision = within_bounds(by_hand(decision, settings, forced_model), settings, summaries)
+        return _write_comparison(night, summaries, failed, decision, out)
 
     inputs = outputs(**measured)
     parameters = {
@@ -120,6 +121,11 @@ def with_figures(
     """The candidates that have figures to be compared by, and the others with the reason."""
     flaws = {name: flaw for name, manifest in measured.items() if (flaw := flaw_of(manifest["summary"]))}
     return {name: one for name, one in measured.items() if name not in flaws}, {**failed, **flaws}
+
+
+def _constant(failed: Mapping[str, str]) -> dict[str, str]:
+    """The models whose scores are all equal: fitted again on all data, they would rank nothing either."""
+    return {name: why for name, why in failed.items() if why == RANKS_NOTHING}
 
 
 def _unknown(candidates: Mapping[str, Candidate], incumbent: Incumbent | None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tasks.evaluate.backtests import with_tonight
 from tasks.evaluate.reranking import reranking
 from tasks.evaluate.slices import SLICED, figures, item_slices, means, recall_of, user_slices
 from tasks.evaluate.summary import Figure, ModelSummary, SliceFigure, Trained
-from tasks.lists.reader import read_available, read_lists, read_truth
+from tasks.lists.reader import ranks_nothing, read_available, read_lists, read_truth
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, Recipe, outputs, up_to_date
 from tasks.store.stage import logged_stage, stage_task
@@ -44,6 +44,7 @@ def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
             "backtests": backtests,
             "reranking": by_rules,
             "trained": Trained.of(made),
+            "ranks_nothing": ranks_nothing(night.toplists(name)),
             "message": "; ".join([summary.message, *(part.clause for part in (backtests, by_rules) if part)]),
         }
         return summary.model_copy(update=more).json_ready()

@@ -131,8 +131,13 @@ class Trained(Stored):
     fit_seconds: float = 0.0
 
 
+RANKS_NOTHING = "Its scores are all equal: it ranks nothing, and its lists are in the order of the items."
+
+
 def flaw_of(summary: Json) -> str | None:
     """Why a candidate's figures are nothing to compare it by, as a sentence; None where they are."""
+    if summary.get("ranks_nothing"):
+        return RANKS_NOTHING
     metrics = summary.get("metrics", {})
     value = metrics.get(PRIMARY, {}).get("value")
     if value is None or not isfinite(value):
@@ -150,6 +155,8 @@ class ModelSummary(Stored):
     backtests: Backtests | None = Field(default=None, validation_alias=AliasChoices("backtests", "windows"))
     reranking: Reranking | None = None
     trained: Trained | None = None
+    ranks_nothing: bool = False
+    """Whether the scores of each of its lists are all equal."""
     message: str = ""
 
     def figure(self, slice_name: str, metric: str) -> float | None:

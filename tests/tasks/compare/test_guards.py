@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tasks.compare.decision import Decision
-from tasks.compare.gate import decide
+from tasks.compare.gate import by_hand, decide, within_bounds
 from tasks.compare.settings import GateSettings
 from tasks.store.files import Json
 from tests.tasks.compared import CHAMPION, INCUMBENT, summary
@@ -74,3 +74,39 @@ def test_the_next_best_is_promoted_where_the_best_breaks_a_guard() -> None:
         "item_knn": summary(values["item_knn"], coverage=0.4),
     }
     assert decide(GateSettings(), summaries, values, INCUMBENT, {}).winner == "item_knn"
+
+
+BOUNDS = [
+    ("max_identical_lists", "identical_lists", 0.9, "90.0% of its lists are another user's too, and 50.0% is the most"),
+    ("max_gini", "gini", 0.95, "0.950 is the Gini coefficient of its items, and 0.5 is the most"),
+    (
+        "max_popularity",
+        "average_popularity",
+        0.6,
+        "60.0% is the average popularity of its items, and 50.0% is",
+    ),
+]
+
+
+@pytest.mark.parametrize(("setting", "metric", "found", "why"), BOUNDS)
+def test_what_is_published_keeps_the_limits_whoever_it_is(setting: str, metric: str, found: float, why: str) -> None:
+    summaries = {"als": summary(CHAMPION, **{metric: found}), "ease": summary(CHAMPION - 0.01, **{metric: 0.4})}
+    values = {"als": CHAMPION, "ease": CHAMPION - 0.01}
+    rules = GateSettings.model_validate({setting: 0.5})
+
+    def bounded(settings: GateSettings, forced: str | None = None) -> Decision:
+        decision = decide(settings, summaries, values, INCUMBENT, {})
+        return within_bounds(by_hand(decision, settings, forced), settings, summaries)
+
+    refused = bounded(rules).refused
+    assert refused is not None and f"als would be published, but {why} (gate.{setting})." in refused
+    assert "The last export stays" in refused and len(refused) < 400
+    assert bounded(GateSettings()).refused is None
+    assert bounded(rules, "als").refused is None
+    assert bounded(rules.model_copy(update={"pinned_model": "ease"})).refused is None
+    assert bounded(rules.model_copy(update={"pinned_model": "als"})).refused == refused
+    first = decide(rules, summaries, values, None, {})
+    assert (first.winner, first.reason.partition("; ")[2]) == ("ease", "als does not")
+    better = summaries | {"ease": summary(CHAMPION + 0.1, **{metric: found}), "als": summary(CHAMPION)}
+    challenged = decide(rules, better, values | {"ease": CHAMPION + 0.1}, INCUMBENT, {})
+    assert (challenged.winner, [why in one for one in challenged.challengers[0].reasons]) == ("als", [True])

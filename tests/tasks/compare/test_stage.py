@@ -96,6 +96,18 @@ def test_a_pinned_champion_that_may_not_be_fitted_unmeasured_is_missed(tmp_path:
         without_champion(tmp_path, pinned_model="als", on_missing_champion="stop")
 
 
+def test_a_model_of_equal_scores_is_refused_and_never_published_unmeasured(tmp_path: Path) -> None:
+    constant = manifest(0.4)
+    constant["summary"]["ranks_nothing"] = True
+    night = Store(tmp_path).night(RUN_DATE)
+    measured, candidates = {"a": manifest(0.1), "als": constant}, {"a": Candidate(), "als": Candidate()}
+    summary = compare.fn(night, candidates, measured, {})["summary"]
+    assert (summary["winner"], list(summary["failed"])) == ("a", ["als"])
+    assert summary["failed"]["als"].startswith("Its scores are all equal")
+    refused = compare.fn(night, candidates, measured, {}, incumbent=STANDING)["summary"]["gate"]["refused"]
+    assert "als could be neither measured tonight nor fitted again (Its scores are all equal" in refused
+
+
 def test_a_champion_that_this_installation_cannot_train_is_no_reason_for_a_first_night(tmp_path: Path) -> None:
     refused = without_champion(tmp_path, known=False)["gate"]["refused"]
     assert "this installation does not know its recommender als" in refused

@@ -10,6 +10,7 @@ import pytest
 
 from tasks.evaluate.stage import write_metrics
 from tasks.evaluate.summary import ModelSummary
+from tasks.lists.reader import ranks_nothing
 from tasks.train.settings import EvaluationSettings
 
 
@@ -73,3 +74,18 @@ def test_only_the_first_k_places_count(tmp_path: Path) -> None:
 def test_coverage_is_a_share_of_the_items_that_lists_are_made_of(tmp_path: Path, candidates: str, items: int) -> None:
     found = measured(tmp_path, [(3, 1, 1), (3, 2, 0)], [(3, 0)], k=2, among=candidates)
     assert found.metrics["coverage"].value == 2 / items
+
+
+@pytest.mark.parametrize(
+    ("scores", "constant"),
+    [
+        ([0.5, 0.5, 0.3, 0.3, 0.9, 0.1, 7.0], True),  # users 1 and 2; the fallback's items of user 3; a single item
+        ([0.5, 0.5 + 1e-8, 0.3, 0.3, 0.9, 0.1, 7.0], True),
+        ([0.5, 0.4, 0.3, 0.3, 0.9, 0.1, 7.0], False),
+        ([-0.1, -0.2, 0.3, 0.3, 0.9, 0.1, 7.0], False),
+    ],
+)
+def test_a_model_whose_scores_are_all_equal_ranks_nothing(tmp_path: Path, scores: list[float], constant: bool) -> None:
+    users, cold = [1, 1, 2, 2, 3, 3, 4], [False] * 4 + [True] * 2 + [False]
+    pq.write_table(pa.table({"user_index": users, "score": scores, "cold": cold}), tmp_path / "lists.parquet")
+    assert ranks_nothing(tmp_path) is constant
