@@ -24,6 +24,7 @@ from tasks.train.jobs import TrainingJob
 from tasks.train.settings import PRIMARY, EvaluationSettings
 
 RATINGS = ("rmse", "mae")  # of the ratings in the holdout, by models that predict ratings
+BASELINE = "popularity"  # its scores are counts, which may be equal
 VARIED = 50_000  # lists whose diversity is measured, drawn at random where there are more
 
 
@@ -44,7 +45,7 @@ def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
             "backtests": backtests,
             "reranking": by_rules,
             "trained": Trained.of(made),
-            "ranks_nothing": ranks_nothing(night.toplists(name)),
+            "ranks_nothing": job.recommender != BASELINE and ranks_nothing(night.toplists(name)),
             "message": "; ".join([summary.message, *(part.clause for part in (backtests, by_rules) if part)]),
         }
         return summary.model_copy(update=more).json_ready()

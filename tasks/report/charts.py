@@ -30,7 +30,7 @@ STYLE: dict[Any, Any] = {
     "text.color": TEXT, "axes.edgecolor": LINE, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
     "ytick.labelcolor": TEXT, "grid.color": LINE, "grid.linewidth": 0.6, "axes.spines.top": False,
     "axes.spines.right": False, "axes.titlesize": 11, "axes.titlelocation": "left", "axes.titlecolor": MUTED,
-    "axes.titley": 1, "legend.frameon": False, "legend.fontsize": 10,
+    "axes.titley": 1, "legend.frameon": False, "legend.fontsize": 11,
 }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def trade_off(rows: list[Json], label: str) -> str:
             line = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6} if max(abs(dx), abs(dy)) > 12 else None
             axes.annotate(
                 row["model"], (x, y), xytext=(dx, dy), textcoords="offset points", va="center", ha=side, color=TEXT,
-                fontsize=10, arrowprops=line,
+                arrowprops=line,
             )  # fmt: skip
         axes.set_xlabel("coverage: share of the catalogue in the lists")
         axes.set_ylabel(label)
@@ -178,7 +178,7 @@ def waterfall(stages: list[Json]) -> str:
             text = "skipped" if one["event"] == "skipped" else text
             axes.annotate(
                 text, (one["begin"] + one["seconds"], y), xytext=(5, 0), textcoords="offset points", va="center",
-                fontsize=9.5, color=MUTED,
+                color=MUTED,
             )  # fmt: skip
         _names(axes, [one["stage"] for one in reversed(stages)])
         axes.set_xlim(0, 1.4 * end)  # room for the text after the last bars

@@ -10,17 +10,23 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError, NightrecError
+from recmodels.metrics.ranking import METRICS
 from tasks.compare.champion import full_parameters
 from tasks.compare.decision import ComparisonSummary, DecisionRecord
+from tasks.report.answers import answers
 from tasks.report.examples import examples
 from tasks.report.past import data_of_nights, nights_before
 from tasks.report.record import NightRecord, NightStatus, StageLine
+from tasks.report.shown_items import shown_items
 from tasks.store.accounts import misfits, unused
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 from tasks.store.versions import code_version
 from tasks.train.settings import PRIMARY
 
+OVERTAKEN = (
+    "The night's working files are of a later run that came to nothing: curves, data and parameters below are its own."
+)
 EPOCH = re.compile(r"epoch (\d+): loss (\S+), validation NDCG@\d+ ([\d.]+)")
 WHOLE = ("all", "window")  # slices that are no group of users or items: everybody, and backtests
 STAGES = {"validation": "valid", "prepare": "features/prepared", "features": "features/train", "gate": "evaluation"}
@@ -40,12 +46,20 @@ def figures(night: Night) -> Json:
         )
     content = read_json(night.evaluation / "decision.json") if _compared(record) else None
     decision = None if content is None else DecisionRecord.of(content)
-    summary = _comparison(night) if decision else None
+    overtaken = decision is not None and _is_overtaken(record, decision)
+    if overtaken and record.gate:
+        decision = DecisionRecord(**dict(record.gate), metrics=record.winner_figures, failed=record.failed)
+    summary = record if overtaken else _comparison(night) if decision else None
     shown = record.json_ready()
+    measured = _measured_of_record(record) if overtaken else _measured(night)
+    models = _models(night, decision, measured) if decision else []
+    slices = _slices(night) if decision and not overtaken else []
+    items, history = shown_items(night, record.export_id), nights_before(night)
     return {
         "run_date": str(night.run_date),
         "status": record.status.value,
-        "news": news(record, decision),
+        "news": [*news(record, decision), *([OVERTAKEN] if overtaken else [])],
+        "answers": answers(record, decision, models, slices, items, history),
         "record": {
             key: shown.get(key)
             for key in (
@@ -55,14 +69,15 @@ def figures(night: Night) -> Json:
         },
         "decision": decision.json_ready() if decision else {},
         "unbeaten": decision.unbeaten if decision else "",
-        "models": _models(night, decision) if decision else [],
+        "models": models,
         "reranking": {name: one.json_ready() for name, one in summary.reranking.items()} if summary else {},
         "backtests": {name: one.json_ready() for name, one in summary.backtests.items()} if summary else {},
-        "slices": _slices(night) if decision else [],
+        "slices": slices,
         "curves": _curves(night),
         "data": _data(night),
         "stages": _stages(night, record),
-        "history": nights_before(night),
+        "history": history,
+        "shown": items,
         "examples": examples(night, record.export_id),
         "parameters": _parameters(night),
     }  # fmt: skip
@@ -99,16 +114,38 @@ def _comparison(night: Night) -> ComparisonSummary | None:
     return ComparisonSummary.of(manifest["summary"]) if manifest else None
 
 
-def _models(night: Night, decision: DecisionRecord) -> list[Json]:
-    """A row a candidate, best first, then those that failed."""
+def _is_overtaken(record: NightRecord, decision: DecisionRecord) -> bool:
+    """Whether the comparison in the store is that of a later run, after the one that the record is about."""
+    if record.status is not NightStatus.PUBLISHED or record.gate is None:
+        return False
+    theirs, mine = (record.gate.winner, record.gate.reason), (decision.winner, decision.reason)
+    return theirs != mine
+
+
+def _measured(night: Night) -> dict[str, Json]:
+    """The figures of each model over all users, from the night's comparison."""
     path = night.evaluation / "comparison.parquet"
-    if not path.exists():
-        return []
     found: dict[str, Json] = {}
-    for row in pq.read_table(path).to_pylist():
+    for row in pq.read_table(path).to_pylist() if path.exists() else ():
         if row["slice"] == "all":
             figure = {key: row[key] for key in ("value", "low", "high") if row[key] is not None}
             found.setdefault(row["model"], {})[row["metric"]] = figure
+    return found
+
+
+def _measured_of_record(record: NightRecord) -> dict[str, Json]:
+    """The same from the night's record, which outlives the comparison."""
+    return {
+        name: {metric: figure.json_ready() for metric, figure in metrics.items()}
+        for name, metrics in record.models.items()
+    }
+
+
+def _models(night: Night, decision: DecisionRecord, found: dict[str, Json]) -> list[Json]:
+    """A row a candidate, best first, then those that failed."""
+    if not found:
+        return []
+    worth = worthy(found, decision)
     incumbent = decision.incumbent.name if decision.incumbent else None
     challenges = {one.model: one.json_ready() for one in decision.challengers}
     rows: list[Json] = [
@@ -118,7 +155,7 @@ def _models(night: Night, decision: DecisionRecord) -> list[Json]:
             "champion": name == incumbent,
             "metrics": metrics,
             "challenge": challenges.get(name),
-            "best": [metric for metric in metrics if best(metric, name, found)],
+            "best": [metric for metric in metrics if best(metric, name, found, worth)],
         }
         | _cost(night, name)
         for name, metrics in found.items()
@@ -131,12 +168,22 @@ def _models(night: Night, decision: DecisionRecord) -> list[Json]:
 
 LESS_IS_BETTER = {"gini", "identical_lists", "rmse", "mae"}
 NO_BETTER = {"average_popularity", "cold_share"}  # more of it is neither better nor worse
+ACCURACY = {*METRICS, "rmse", "mae"}
 
 
-def best(metric: str, name: str, found: dict[str, Json]) -> bool:
-    """Whether no candidate has a better figure; where all are equal, none is."""
-    values = [metrics[metric]["value"] for metrics in found.values() if metric in metrics]
-    if metric in NO_BETTER or len(set(values)) < 2:
+def worthy(found: dict[str, Json], decision: DecisionRecord) -> set[str]:
+    """The models whose lists are good enough for it to matter how varied or new they are: better than popularity."""
+    return set(found) if decision.baseline is None else set(decision.baseline.beaten_by)
+
+
+def best(metric: str, name: str, found: dict[str, Json], worth: set[str]) -> bool:
+    """Whether no candidate has a better figure, of those that it is a merit of; where all are equal, none is.
+
+    Accuracy is a merit of any; being diverse, say, only of lists that are better than what is popular.
+    """
+    among = set(found) if metric in ACCURACY else worth
+    values = [found[one][metric]["value"] for one in found if one in among and metric in found[one]]
+    if metric in NO_BETTER or name not in among or len(set(values)) < 2:
         return False
     best_value = min(values) if metric in LESS_IS_BETTER else max(values)
     return bool(found[name][metric]["value"] == best_value)

@@ -3,7 +3,7 @@
 AREA = 280, 175  # units that the axes of a chart take, roughly
 
 
-LETTER = 5.6, 12  # the units of a letter's width and of a line's height
+LETTER = 6.2, 13  # the units of a letter's width and of a line's height
 
 
 OFFSETS = [(dx * far, dy * far) for far in (1, 1.6, 2.4, 3.4) for dx, dy in (

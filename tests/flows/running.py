@@ -1,6 +1,7 @@
 """Running nightrec in tests: in this process where many runs are needed, in one of its own where that is the point."""
 
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ class Ran:
     code: int
     out: str
     err: str
+
+    @property
+    def result(self) -> str:
+        """What it wrote to standard output, without a line for each stage."""
+        return re.sub(r"^\d\d:\d\d:\d\d .*\n", "", self.out, flags=re.MULTILINE)
 
 
 @dataclass(frozen=True)

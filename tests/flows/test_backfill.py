@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Path
     write(folder / "nightrec.toml", '[inputs.interactions]\npath = "log.csv"\n[models.popularity]\n[models.item_knn]\n')
     ran = nightrec("backfill", "--from", DAYS[0], "--to", DAYS[2], "--parallel", "3", cwd=folder)
     assert ran.code == 0, ran.err
-    assert [line.split() for line in ran.out.splitlines() if line.startswith("20")] == [
+    assert [line.split() for line in ran.result.splitlines() if line.startswith("20")] == [
         [str(DAYS[0]), "compared"], [str(DAYS[1]), "compared"], [str(DAYS[2]), "published"],
     ]  # fmt: skip
     return folder
@@ -55,7 +55,7 @@ def test_complete_nights_are_skipped_and_the_others_made_up_for(site: Path) -> N
     before = everything(site / "store/exports")
     (site / "store/nights" / str(DAYS[1]) / "night.json").unlink()
     ran = nightrec("backfill", "--from", DAYS[0], "--to", DAYS[2], cwd=site)
-    assert [line.split()[1:] for line in ran.out.splitlines() if line.startswith("20")] == [
+    assert [line.split()[1:] for line in ran.result.splitlines() if line.startswith("20")] == [
         ["compared", "before"], ["compared"], ["published", "before"],
     ]  # fmt: skip
     assert everything(site / "store/exports") == before

@@ -48,7 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Site
 def assert_refused(ran: Ran, code: int, parts: tuple[str, ...]) -> None:
     """The command ended with this code and one line, in which these parts follow one another."""
     assert ran.code == code, ran
-    assert ran.out == ""
+    assert ran.result == ""
     assert ran.err.startswith("nightrec: ") and ran.err.count("\n") == 1, ran.err
     assert "Traceback" not in ran.err
     rest = ran.err

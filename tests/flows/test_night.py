@@ -43,9 +43,10 @@ def test_a_night_ends_with_the_export_the_winner_its_figures_and_a_list(demo: De
     assert all(cells[3] in titles for cells in listed)
 
 
-def test_a_night_without_a_terminal_is_quiet_while_it_runs(demo: Demo) -> None:
+def test_a_night_without_a_terminal_has_a_line_a_stage_and_then_its_page(demo: Demo) -> None:
     assert "\x1b" not in demo.ran.out
-    assert demo.ran.out.startswith("Stages")
+    assert re.match(rf"\d\d:\d\d:\d\d night {DAY}: demo site done", demo.ran.out)
+    assert demo.ran.result.startswith("Stages")
 
 
 def test_all_default_models_compete(demo: Demo) -> None:
@@ -130,7 +131,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> tu
 def test_a_required_model_that_fails_fails_the_night_in_a_sentence(failed: tuple[Path, Ran]) -> None:
     _, ran = failed
     assert ran.code == 1
-    assert ran.out == ""
+    assert ran.result == ""
     assert ran.err.count("\n") == 1, ran.err
     assert "The required model ease failed: ease was stopped after 1e-09 minutes" in ran.err
     assert "The last export stays" in ran.err
@@ -169,7 +170,7 @@ def test_a_champion_that_crashes_is_published_by_its_recipe_and_with_a_warning(
     folder, ran = without_champion
     assert ran.code == 5, ran.err
     warning = "The champion ease could not be measured tonight (ease was killed by signal 11)"
-    assert ran.out.startswith(warning)
+    assert ran.result.startswith(warning)
     assert "Winner: ease, not measured, the champion ease could not be measured" in ran.out
     assert "5 published" in nightrec("--help", cwd=folder).out
     record = json.loads((folder / "store" / "nights" / str(DAY + timedelta(days=2)) / "night.json").read_text())
@@ -276,7 +277,9 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(killed: Killed, tmp_path: Pat
     os.killpg(process.pid, signal.SIGINT)
     try:
         out, err = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, out, err.strip()) == (130, "", "")
+        ended = Ran(process.returncode, out, err)
+        assert (ended.code, ended.result) == (130, "")
+        assert ended.err.strip().startswith("nightrec: stopped by Ctrl-C. What was finished is kept")
         until_ended(children)
         assert len(list(logs.glob("*-train.log"))) < len(NightConfig().models)  # those that waited never began
     finally:

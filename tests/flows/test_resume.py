@@ -225,7 +225,7 @@ def test_nothing_temporary_is_left_in_the_store(life: Life) -> None:
 def test_status_shows_the_nights(life: Life) -> None:
     ran = nightrec("status", cwd=life.folder)
     assert ran.code == 0, ran.err
-    lines = [line for line in ran.out.splitlines() if "2024-" in line]
+    lines = [line for line in ran.result.splitlines() if "2024-" in line]
     assert [str(DAY - timedelta(days=1)) in lines[0], str(DAY) in lines[1]] == [True, True]
     assert "published" in lines[1] and "item_knn" in lines[1] and "latest" in lines[1]
     assert "latest" not in lines[0]

@@ -53,12 +53,27 @@ def test_a_night_that_left_nothing_is_refused_in_a_sentence(night: Night) -> Non
 @pytest.mark.parametrize(
     ("metric", "values", "winner"),
     [
-        ("ndcg", (0.2, 0.1), "a"),
-        ("gini", (0.9, 0.5), "b"),
-        ("cold_share", (0.2, 0.1), None),
-        ("ndcg", (0.1, 0.1), None),
+        ("ndcg", (0.2, 0.1, 0.3), "c"),
+        ("gini", (0.9, 0.5, 0.2), "b"),  # c is worse than what is popular: that its items differ is no merit
+        ("diversity", (0.2, 0.1, 0.9), "a"),
+        ("cold_share", (0.2, 0.1, 0.3), None),
+        ("ndcg", (0.1, 0.1, 0.1), None),
     ],
 )
-def test_the_best_figure_is_marked(metric: str, values: tuple[float, float], winner: str | None) -> None:
-    found: dict[str, Any] = {name: {metric: {"value": value}} for name, value in zip("ab", values, strict=True)}
-    assert [name for name in found if best(metric, name, found)] == ([winner] if winner else [])
+def test_the_best_figure_is_marked(metric: str, values: tuple[float, ...], winner: str | None) -> None:
+    found: dict[str, Any] = {name: {metric: {"value": value}} for name, value in zip("abc", values, strict=True)}
+    assert [name for name in found if best(metric, name, found, {"a", "b"})] == ([winner] if winner else [])
+
+
+def test_a_published_night_keeps_its_comparison_when_a_later_run_of_it_came_to_nothing(night: Night) -> None:
+    published(night, ["ease"])
+    gate = {"winner": "als", "reason": "it was best", "verdict": "promoted"}
+    models = {"als": {"ndcg": {"value": 0.4, "low": 0.3, "high": 0.5}}}
+    record = {"status": "published", "winner": "als", "reason": "it was best", "gate": gate, "models": models}
+    attempts = [{"status": "failed", "started_at": "2026-03-31T09:00:00+00:00", "reason": "no such model"}]
+    write_json(night.summary, {**record, "started_at": "2026-03-31T03:00:00+00:00", "attempts": attempts})
+    found = figures(night)
+    assert [(row["model"], row["metrics"]["ndcg"]["value"]) for row in found["models"]] == [("als", 0.4)]
+    assert found["decision"]["reason"] == "it was best" and found["slices"] == []
+    assert "of a later run that came to nothing" in found["news"][-1]
+    assert found["answers"][-1] == "To look at: the night was run again, and failed: no such model."
