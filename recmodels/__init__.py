@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from recmodels.answering import Answer, Answering
     from recmodels.base import Recommender
     from recmodels.content import Content
     from recmodels.data.dataset import Dataset
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "ALS": "factors.als",
+    "Answer": "answering",
+    "Answering": "answering",
     "BPR": "factors.bpr",
     "Comparison": "evaluation",
     "ConfigError": "errors",
@@ -74,6 +77,8 @@ __all__ = [
     "EASE",
     "MF",
     "NCF",
+    "Answer",
+    "Answering",
     "Comparison",
     "ConfigError",
     "Content",

@@ -52,6 +52,9 @@ class Recommender(ABC):
     item_ids_ = None  # type: list[Any] | None
     """Ids of the items by index, of a model that was fitted on data with ids."""
 
+    folds_in: ClassVar[bool] = False
+    """Whether a list follows from the history that it is asked for, so that new interactions count untrained."""
+
     uses_gpu: ClassVar[bool] = False
     """Whether it computes on a GPU where the process sees one."""
 
@@ -86,6 +89,17 @@ class Recommender(ABC):
         """Which of `users` it can make a list for: those with a history, or everybody if it needs none: bool [n]."""
         known: Bools = np.diff(data.indptr)[users] > 0
         return known if self.needs_history else np.ones_like(known)
+
+    def why_not_folded(self) -> str | None:
+        """Why new interactions do not count until it is trained again, as a clause about it; None: they do."""
+        return None if self.folds_in else "knows users by what it learned of them in training"
+
+    def for_users(self, users: Ints) -> Self:
+        """This model for data whose user i is `users`[i] of those that it was fitted on, or somebody new (-1).
+
+        A model that learns nothing of single users is its own.
+        """
+        return self
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
         """What an item of a history adds to the score of a target, for m pairs of them at weight 1: float32 [m].

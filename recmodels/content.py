@@ -1,7 +1,7 @@
 """Content: items whose text, tags and categories resemble what the user has."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -33,6 +33,8 @@ class Content(Recommender):
         prior_: What popularity adds to each item's score: float32 [n_items].
         general_: g, the direction of all interactions together: float32 [n_terms].
     """
+
+    folds_in: ClassVar[bool] = True
 
     popularity: Annotated[float, Ge(0)] = 0.75
     """How far the most popular item is ahead of one without interactions; 0: content alone."""
@@ -104,7 +106,7 @@ class Content(Recommender):
         indptr = np.concatenate(([0], np.cumsum(lengths)))
         rows = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
         weight = data.weight[rows]
-        if self.half_life_days is not None:
+        if self.half_life_days is not None and len(rows):
             last = np.repeat(data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)], lengths)
             age = (last - data.timestamp[rows]) / MICROSECONDS_PER_DAY
             weight = weight * np.maximum(0.5 ** (age / self.half_life_days), FADED).astype(np.float32)

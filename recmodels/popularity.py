@@ -32,6 +32,7 @@ class Popularity(Recommender):
     half_life_days: Annotated[float, Gt(0), Search(values=(None, 1.0, 3.0, 7.0, 14.0, 30.0, 90.0))] | None = None
     """An interaction counts half after so many days; None: it always counts in full."""
 
+    folds_in: ClassVar[bool] = True
     needs_history: ClassVar[bool] = False
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

@@ -61,6 +61,10 @@ def test_the_loaded_model_gives_the_same_lists(ran: dict[str, Any]) -> None:
     pd.testing.assert_frame_equal(ran["later"].reset_index(drop=True), expected.reset_index(drop=True))
 
 
+def test_an_answer_leaves_out_what_the_session_has(ran: dict[str, Any]) -> None:
+    assert len(ran["answer"].items) == 10 and not {"s3", "s20"} & set(ran["answer"].items)
+
+
 def test_metrics_have_intervals_and_similar_items_their_names(ran: dict[str, Any]) -> None:
     assert (ran["intervals"]["low"] <= ran["intervals"]["high"]).all()
     assert set(ran["similar"]["item"]) == {"s1", "s2"}

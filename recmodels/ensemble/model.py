@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -175,6 +176,17 @@ class Ensemble(Recommender):
             if model.needs_history:
                 known |= model.knows(data, users)
         return known
+
+    def why_not_folded(self) -> str | None:
+        for name, member in self.members_.items():
+            if (why := member.why_not_folded()) is not None:
+                return f"has the member {name}, which {why}"
+        return None
+
+    def for_users(self, users: Ints) -> Self:
+        model = copy(self)
+        model.members_ = {name: member.for_users(users) for name, member in self.members_.items()}
+        return model
 
     def _lists(
         self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None

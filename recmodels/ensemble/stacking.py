@@ -74,7 +74,7 @@ def item_features(data: Dataset) -> Doubles:
 def user_features(data: Dataset, users: Ints) -> Doubles:
     """Length of each user's history, and days since their last interaction: [n, 2]."""
     length = np.diff(data.indptr)[users]
-    last = data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)]
+    last = data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)] if len(data) else 0
     away = np.where(length > 0, data.end - last, 0) / MICROSECONDS_PER_DAY
     return np.column_stack([np.log1p(length), np.log1p(away)])
 

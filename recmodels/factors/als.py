@@ -88,6 +88,7 @@ class ALS(DotProduct):
         "mean_weight_": "mean_user_weight_",
     }
 
+    folds_in: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

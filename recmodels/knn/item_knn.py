@@ -67,6 +67,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
     rating_shrinkage: Annotated[float, Ge(0)] = 0.1
     """Ratings alone: added to the sum of similarities, which pulls predictions towards the baseline."""
 
+    folds_in: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, Renamed]] = {"doubt": "rating_shrinkage"}
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

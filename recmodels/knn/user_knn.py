@@ -133,6 +133,9 @@ class UserKNN(SparseProduct, RatingPredictor):
         deviations = neighbor_deviations(self.similarity_, residuals, users, items, self.rating_shrinkage)
         return self._baseline(data).at(users, items) + deviations
 
+    def why_not_folded(self) -> str:
+        return "knows users by those who were found to be like them in training"
+
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         kept = 8 * n_users * min(self.neighbors, n_users)  # twice: the kernel's tables, then without empty places
         return 3 * 12 * n_interactions + 2 * kept + SCORE_BYTES

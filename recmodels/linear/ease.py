@@ -52,6 +52,7 @@ class EASE(Recommender):
         [[1]]
     """
 
+    folds_in: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
 
     regularization: Annotated[float, Ge(0), Search(10.0, 10_000.0, log=True)] = 500.0

@@ -9,6 +9,7 @@ itself is dense.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,8 @@ def largest_eigenpairs(matrix: Csr, rank: int, seed: int) -> tuple[Floats, Float
 @dataclass
 class ItemFilter(Recommender):
     """Scores x D f(AᵀA) D' for a history x and diagonal D and D'; a model chooses them in `_fit_filter`."""
+
+    folds_in: ClassVar[bool] = True
 
     def _fit_filter(
         self,

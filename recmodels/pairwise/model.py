@@ -2,8 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -108,6 +109,17 @@ class PairModel(PairConfig, Recommender):
         if self.user_term_vectors_ is not None:
             known |= np.diff(data.user_terms.indptr)[users] > 0
         return known
+
+    def why_not_folded(self) -> str | None:
+        return "knows users by vectors of their own alone" if self.history_vectors_ is None else None
+
+    def for_users(self, users: Ints) -> Self:
+        if self.user_vectors_ is None:
+            return self
+        known = (users >= 0) & (users < len(self.user_vectors_))
+        model = copy(self)
+        model.user_vectors_ = self.user_vectors_[np.where(known, users, 0)] * known[:, None]
+        return model
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
         if self.history_vectors_ is None:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from recmodels.answering import Answering
 from recmodels.base import Recommender
 from recmodels.data.arrays import Csr, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.errors import NightrecError
 from recmodels.fallback import serve
 from recmodels.popularity import Popularity
 from recmodels.ranking.topk import TopK
@@ -22,6 +24,7 @@ from recmodels.testing.site import (
     assert_same,
     small_site,
     traced_peak,
+    with_session,
 )
 
 
@@ -168,6 +171,26 @@ class ListClaims(ABC):
             assert_same(TopK(whole.items[[user]], whole.scores[[user]]), alone)
         twice = model.recommend(data, np.array([3, 3]), 10)
         assert_same(TopK(twice.items[:1], twice.scores[:1]), TopK(twice.items[1:], twice.scores[1:]))
+
+    def test_a_session_counts_as_if_it_stood_in_the_data(self, model: Recommender, data: Dataset) -> None:
+        if model.why_not_folded() is not None:
+            with pytest.raises(NightrecError, match="a session cannot change its lists"):
+                Answering(model, data)
+            return
+        answering = Answering(model, data)
+        newest = int(data.item_index[data.indptr[1]])  # user 1's first item, again
+        sessions: tuple[tuple[int, list[int]], ...]
+        sessions = (0, [3, 8]), (1, [newest, 6]), (17, []), (NEWCOMER, [2]), (COMPLETIST, []), (N_USERS, [5, 4, 8])
+        for user, session in sessions:
+            known, own = user < N_USERS, np.array([min(user, N_USERS)])
+            expected = model.recommend(with_session(data, user, session), own, 10)
+            listed = expected.items[0] >= 0
+            answer = answering.answer(user if known else None, session)
+            personal = answer.sources.count("personal")
+            assert answer.known == known and personal == listed.sum()
+            assert answer.items[:personal] == expected.items[0, listed].tolist()
+            np.testing.assert_array_equal(answer.scores[:personal], expected.scores[0, listed])
+            assert not set(answer.items) & set(session)
 
     @pytest.mark.slow
     def test_memory_does_not_grow_with_the_number_of_users(self, model: Recommender, data: Dataset) -> None:

@@ -40,6 +40,21 @@ def small_site(seed: int = 0, n_users: int = N_USERS) -> Dataset:
     )
 
 
+def with_session(data: Dataset, user: int, session: list[int]) -> Dataset:
+    """The same site after the items of a session, of a user who may be a new one."""
+    n, before = len(session), ~((data.user_index == user) & np.isin(data.item_index, session))
+    users, items = data.user_index[before], data.item_index[before]
+    return Dataset.from_arrays(
+        np.append(users, np.full(n, user)),
+        np.append(items, np.array(session, np.int32)),
+        timestamp=np.append(data.timestamp[before], data.end + np.arange(n)),
+        terms=data.terms,
+        n_users=max(data.n_users, user + 1),
+        n_items=data.n_items,
+        end=data.end + n,
+    )
+
+
 @contextmanager
 def threads(n: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Compute on n threads, whichever library does: those of BLAS, numba, torch, and our own."""

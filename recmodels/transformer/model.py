@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
@@ -56,6 +57,7 @@ class Transformer(TransformerConfig, DotProduct):
         [5] Petrov and Macdonald, "gSASRec", RecSys 2023.
     """
 
+    folds_in: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
     needs_torch: ClassVar[bool] = True
     renamed: ClassVar[Mapping[str, Renamed]] = RENAMED
@@ -155,7 +157,18 @@ class Transformer(TransformerConfig, DotProduct):
     def _known(self, users: Ints) -> Ints:
         """The users' rows in the user embedding; those who came later share that of unknown users."""
         embedding = self._user_embedding
-        return users if embedding is None else np.minimum(users, len(embedding) - 1).astype(np.int32)
+        if embedding is None:
+            return users
+        own: Ints | None = vars(self).get("_users")
+        users = users if own is None else np.where(own[users] < 0, len(embedding) - 1, own[users])
+        return np.minimum(users, len(embedding) - 1).astype(np.int32)
+
+    def for_users(self, users: Ints) -> Self:
+        if self._user_embedding is None:
+            return self
+        model = copy(self)  # with the networks, once they are there
+        vars(model)["_users"] = users
+        return model
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
         """As `Recommender.explain` says: the item without which the score would be lowest, if it would be lower.

@@ -1,7 +1,7 @@
 """A model of one's own: what users went on to after the last items of their history."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -23,6 +23,8 @@ class NextItem(Recommender):
     Attributes:
         follows_: How often each item follows another one, as shares [n_items, n_items].
     """
+
+    folds_in: ClassVar[bool] = True
 
     decay: Annotated[float, Gt(0), Le(1)] = 0.5
     """How much an item counts beside the one that came after it in the history."""
