@@ -21,7 +21,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Month:
-    """A month: weeks from Monday, in which days of other months are None."""
+    """A month: its weeks between the first night and the last, from Monday; days of other months are None."""
 
     name: str
     weeks: list[list[Day | None]]
@@ -41,6 +41,7 @@ def months(nights: Sequence[NightSeen]) -> list[Month]:
     found = []
     for year, month in sorted(spans, reverse=True):
         weeks = calendar.Calendar().monthdatescalendar(year, month)
+        weeks = [week for week in weeks if week[0] <= last and week[-1] >= first]
         name = f"{calendar.month_name[month]} {year}"
         found.append(Month(name, [[day(one) if one.month == month else None for one in week] for week in weeks]))
     return found

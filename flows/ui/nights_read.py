@@ -3,12 +3,15 @@
 A night that is running, damaged or half written is shown as far as it can be read, with a sentence about the rest.
 """
 
+import socket
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,11 +20,12 @@ from recmodels.errors import NightrecError
 from tasks.compare.decision import Decision
 from tasks.evaluate.summary import Figure
 from tasks.report.record import NightRecord, NightStatus
-from tasks.store.exports import newest_export, pointer_of
+from tasks.store.exports import manifest_of, pointer_of, whole_exports
 from tasks.store.files import read_json
-from tasks.store.locking import in_use
+from tasks.store.ids import age_order
+from tasks.store.lease import STALE, machine
 from tasks.store.paths import Night, Store
-from tasks.store.records import Pointer
+from tasks.store.records import Lease, Pointer, read
 from tasks.train.settings import PRIMARY
 
 DAMAGED = "damaged"
@@ -79,6 +83,7 @@ class NightsRead:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._read: dict[date, tuple[object, NightSeen]] = {}
+        self._exports: tuple[object, dict[date, str]] = ((), {})
         self._lock = threading.Lock()
 
     def all(self) -> list[NightSeen]:
@@ -89,23 +94,30 @@ class NightsRead:
 
     def of(self, day: date) -> NightSeen | None:
         """A night; None where it has left nothing."""
-        night = self.store.night(day)
-        stamp = tuple(
-            _stamp(path) for path in (night.summary, self.store.history(day), self.store.exports / "manifests")
-        )
+        night, export_id = self.store.night(day), self.newest_exports().get(day, "")
+        stamp = (_stamp(night.summary), _stamp(self.store.history(day)), export_id)
         with self._lock:
             known = self._read.get(day)
         if known is None or known[0] != stamp:
             if stamp[:2] == (None, None):
                 return None
-            known = (stamp, seen(night))
+            known = (stamp, seen(night, export_id))
             with self._lock:
                 self._read[day] = known
         found = known[1]
-        if found.status == NightStatus.RUNNING and not in_use(self.store):  # it was killed
-            return NightSeen(
-                day, NightStatus.INTERRUPTED, "its process was killed", started_at=found.started_at, k=found.k
-            )
+        if found.status == NightStatus.RUNNING and not is_at_work(self.store):
+            return replace(found, status=NightStatus.INTERRUPTED.value, reason="its process was killed")
+        return found
+
+    def newest_exports(self) -> dict[date, str]:
+        """The last export of each night that is still there."""
+        stamp = (_stamp(self.store.exports), _stamp(self.store.exports / "manifests"))
+        with self._lock:
+            if self._exports[0] == stamp:
+                return self._exports[1]
+        found = {date.fromisoformat(age_order(one)[0]): one for one in whole_exports(self.store)}
+        with self._lock:
+            self._exports = (stamp, found)
         return found
 
     def beside(self, day: date) -> tuple[date | None, date | None]:
@@ -119,7 +131,18 @@ class NightsRead:
         return pointer_of(self.store)
 
 
-def seen(night: Night) -> NightSeen:
+def is_at_work(store: Store) -> bool:
+    """Whether a night is running, by the signs that it leaves; unlike `in_use`, this writes nothing."""
+    lease = read(store.lease, Lease)
+    try:
+        silent = time.time() - store.lease.stat().st_mtime
+    except OSError:
+        return False
+    here = lease is not None and lease["machine"] == machine() and lease["host"] == socket.gethostname()
+    return lease is not None and silent < STALE and (not here or psutil.pid_exists(lease["pid"]))
+
+
+def seen(night: Night, export_id: str) -> NightSeen:
     """A night as its record and the history tell of it."""
     trouble = ""
     record = None
@@ -130,7 +153,7 @@ def seen(night: Night) -> NightSeen:
     else:
         if record is None and night.summary.exists():
             trouble = f"{night.summary} is damaged: run the night again to have its record."
-    export = newest_export(night.store, night.run_date) or {}
+    export = (manifest_of(night.store, export_id) if export_id else None) or {}
     if record is None:
         model = str(export.get("champion", ""))
         status = NightStatus.PUBLISHED.value if export else DAMAGED if trouble else NightStatus.COMPARED.value

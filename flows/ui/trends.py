@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import isfinite
 
 from markupsafe import Markup
 
@@ -88,7 +89,7 @@ def champion_changes(nights: Sequence[NightSeen]) -> list[tuple[date, str]]:
 
 def _points(nights: Iterable[NightSeen], of: Callable[[NightSeen], float | None]) -> list[tuple[date, float]]:
     found = [(one.run_date, of(one)) for one in nights]
-    return [(day, value) for day, value in found if value is not None]
+    return [(day, value) for day, value in found if value is not None and isfinite(value)]
 
 
 def _value(night: NightSeen, metric: str) -> float | None:
@@ -103,7 +104,8 @@ def _of_baseline(night: NightSeen, metric: str) -> float | None:
 
 def _band(nights: Iterable[NightSeen]) -> Band:
     found = [(one.run_date, one.figures[PRIMARY]) for one in nights if PRIMARY in one.figures]
-    return [(day, one.low, one.high) for day, one in found if one.low is not None and one.high is not None]
+    ends = [(day, one.low, one.high) for day, one in found if one.low is not None and one.high is not None]
+    return [(day, low, high) for day, low, high in ends if isfinite(low) and isfinite(high)]
 
 
 def _four(value: float) -> str:
