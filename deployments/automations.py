@@ -1,10 +1,10 @@
 """What the server watches for by itself, and whom it notifies: automations as code, one set a site.
 
-Each runs the deployment `notify/<site>`, whose worker (of the pool `signals`) does not wait behind a night. A run
+Each runs the deployment `notify-<site>`, whose worker (of the pool `signals`) does not wait behind a night. A run
 whose process has died is marked as crashed, which notifies people in its turn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,13 +16,15 @@ from prefect.events.filters import AutomationFilter, AutomationFilterTags
 from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
+from deployments import names
+from deployments.names import TAG
+
 LATE = timedelta(minutes=10)  # a night may wait this long for a worker
 SILENCE = timedelta(minutes=3)  # six heartbeats
 
 # Prefect's server evaluates what did not happen a minute after the time is up, so that events that are under way still
 # count; it refuses less than 10 s for `late` and `silence`.
 
-TAG = "nightrec"
 FLOWS = ("nightly", "backfill", "check-export", "notify")
 SIGNALS = {  # events are named after the state, and a run that took too long has a name of its own
     "failed": {"prefect.flow-run.Failed", "prefect.flow-run.TimedOut"},
@@ -30,6 +32,7 @@ SIGNALS = {  # events are named after the state, and a run that took too long ha
     "degraded": {"prefect.flow-run.Degraded"},
 }
 ABOUT = {"degraded": "The champion of a night could not be measured, or most of its candidates failed."}
+TAKEN_UP = [f"prefect.flow-run.{name}" for name in ("Pending", "Submitting", "InfrastructurePending")]
 RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 OF_NIGHTREC = ResourceSpecification({"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"})
 THE_RUN = {
@@ -91,18 +94,29 @@ def automations(
         "late",
         f"No worker has taken up a night {minutes(late)} after its time.",
         # Whatever happens next, somebody has taken it up.
-        missing("prefect.flow-run.*", "prefect.flow-run.Late", late, of_deployments(deployments["nightly"])),
+        missing("prefect.flow-run.*", ["prefect.flow-run.Late"], late, of_deployments(deployments["nightly"])),
         notify("late", flow_run_id=THE_RUN),
     )
     zombies = automation(
         "zombies",
         f"A run that has not been heard of for {minutes(silence)} is marked as crashed.",
-        # Another heartbeat, or any change of state, is a sign of life.
-        missing("prefect.flow-run.*", "prefect.flow-run.heartbeat", silence, OF_NIGHTREC),
+        # Another heartbeat, or any change of state, is a sign of life; a run that never sent one is dead, too.
+        missing("prefect.flow-run.*", ["prefect.flow-run.heartbeat", "prefect.flow-run.Running"], silence, OF_NIGHTREC),
         [
             ChangeFlowRunState(
                 state=StateType.CRASHED,
                 message=f"it has not been heard of for {minutes(silence)}: its process or its machine has died.",
+            )
+        ],
+    )
+    never_begun = automation(
+        "not begun",
+        f"A run that a worker has taken up, and not begun in {minutes(silence)}, is marked as crashed.",
+        missing("prefect.flow-run.*", TAKEN_UP, silence, OF_NIGHTREC),
+        [
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message=f"its worker has not begun it in {minutes(silence)}: it has died, or its container never came.",
             )
         ],
     )
@@ -111,7 +125,7 @@ def automations(
     cancelled_zombies = automation(
         "cancelled zombies",
         f"A run that nobody has stopped {minutes(silence)} after it was cancelled is marked as cancelled.",
-        missing("prefect.flow-run.Cancelled", "prefect.flow-run.Cancelling", silence, OF_NIGHTREC),
+        missing("prefect.flow-run.Cancelled", ["prefect.flow-run.Cancelling"], silence, OF_NIGHTREC),
         [
             ChangeFlowRunState(
                 state=StateType.CANCELLED,
@@ -119,13 +133,13 @@ def automations(
             )
         ],
     )
-    return [*ended_badly, *lost_pools, late_nights, zombies, cancelled_zombies]
+    return [*ended_badly, *lost_pools, late_nights, never_begun, zombies, cancelled_zombies]
 
 
-def missing(event: str, after: str, within: timedelta, of: ResourceSpecification) -> EventTrigger:
-    """Fires for each run that has no such event within a time after another one."""
+def missing(event: str, after: Iterable[str], within: timedelta, of: ResourceSpecification) -> EventTrigger:
+    """Fires for each run that has no such event within a time after one of others."""
     return EventTrigger(
-        after={after},
+        after=set(after),
         expect={event},
         match=RUNS,
         match_related=of,
@@ -162,7 +176,7 @@ def ensure(site: str, pools: list[str], late: timedelta = LATE, silence: timedel
     """
     with get_client(sync_client=True) as client:
         of_pools = {pool: client.read_work_pool(pool).id for pool in pools}
-        of_flows = {flow: client.read_deployment_by_name(f"{flow}/{site}").id for flow in FLOWS}
+        of_flows = {flow: client.read_deployment_by_name(names.deployment(flow, site)).id for flow in FLOWS}
         there = mine(client, site)
         ids = [
             put(client, wanted, next((one for one in there if one.name == wanted.name), None))

@@ -15,6 +15,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_UI_URL
 
+from deployments.names import deployment
 from flows.execution.flow_runs import reason_of
 from flows.execution.run_dates import scheduled_date
 from flows.no_storage import keep_nothing
@@ -116,7 +117,7 @@ def due_night(config: NightConfig) -> date:
 def last_scheduled(client: SyncPrefectClient, site: str) -> FlowRun | None:
     """The newest night that was due by now by its schedule, whatever became of it."""
     try:
-        nightly = client.read_deployment_by_name(f"nightly/{site}").id
+        nightly = client.read_deployment_by_name(deployment("nightly", site)).id
     except ObjectNotFound:
         return None
     past = FlowRunFilter(expected_start_time=Expected(before_=datetime.now(UTC)))

@@ -98,16 +98,27 @@ def server(**reached: Any) -> None:
 )
 @click.option("--image", help="Of the containers [as in deployments/pools.yaml].")
 @click.option("--gpu-image", help="Of those of the pool gpu [as in deployments/pools.yaml].")
-def deploy(config: Path | None, kind: Any, image: str | None, gpu_image: str | None) -> None:
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    help="For a server that is starting.",
+)
+def deploy(config: Path | None, kind: Any, image: str | None, gpu_image: str | None, wait: float) -> None:
     """Create the site's work pools, deployments and automations on the server at PREFECT_API_URL, or update them."""
     from flows.settings.site import load
 
-    if not os.environ.get("PREFECT_API_URL"):
+    if not (api := os.environ.get("PREFECT_API_URL")):
         raise ConfigError("PREFECT_API_URL is not set: it is the address of Prefect's server, ending in /api.")
     file = config or DEFAULT
     if not file.exists():
         raise ConfigError(f"There is no configuration file {file}: write one with `nightrec init`.")
     settings = load(file)
+    from flows.operate.server_ready import wait_for_server
+
+    wait_for_server(api, wait, lambda text: click.echo(text, err=True))
     from flows.operate.deploy import deploy as run
 
     for name in run(settings, file, kind, image, gpu_image):
@@ -119,8 +130,16 @@ def deploy(config: Path | None, kind: Any, image: str | None, gpu_image: str | N
 @click.option("--name", help="Of the worker [chosen by Prefect].")
 @click.option("--limit", type=click.IntRange(1), help="Most runs at a time [no limit: they share the cores].")
 @click.option("--gpu", metavar="N", help="The GPU it is pinned to, as CUDA numbers them; or several: 0,1.")
+@click.option(
+    "--health-port",
+    type=click.IntRange(1, 65535),
+    envvar="NIGHTREC_HEALTH_PORT",
+    help="Where http://127.0.0.1:PORT/health tells whether it still asks for runs [NIGHTREC_HEALTH_PORT, or nowhere].",
+)
 @click.option("--with-parent", is_flag=True, hidden=True)
-def worker(pool: str, name: str | None, limit: int | None, gpu: str | None, with_parent: bool) -> None:
+def worker(
+    pool: str, name: str | None, limit: int | None, gpu: str | None, with_parent: bool, health_port: int | None
+) -> None:
     """Run the flows of the work pool POOL on this machine, until it is stopped.
 
     Start one for each GPU: nightrec worker gpu --gpu 0. A worker with a limit must leave room for the night itself,
@@ -128,4 +147,4 @@ def worker(pool: str, name: str | None, limit: int | None, gpu: str | None, with
     """
     from flows.operate.worker import work
 
-    work(pool, name, limit, gpu, with_parent)
+    work(pool, name, limit, gpu, with_parent, health_port)

@@ -1,4 +1,4 @@
-"""Candidates trained by the workers of their pools, as runs of the deployment `train-model/<pool>`."""
+"""Candidates trained by the workers of their pools, as runs of the deployment `train-model-<pool>`."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,16 +9,19 @@ from typing import cast
 from uuid import UUID
 
 import httpx
-from prefect import State, Task
+from prefect import Task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run as this_run
 
+from deployments.names import deployment
 from flows.execution.flow_runs import alive_workers, end_runs, read_runs, reason_of, write_off
 from flows.execution.results import Futures, Results, partition_results
+from flows.execution.run_states import PHASES, Next, Phase, Sight
+from flows.execution.run_states import step as next_step
 from flows.settings.schedule import WorkerSettings
 from flows.train_model import done_already, run_job
 from recmodels.errors import NightrecError
@@ -31,7 +34,6 @@ from tasks.train.settings import CPU_POOL, GPU_POOL
 
 COUNT_SECONDS = 10.0  # between two counts of a pool's live workers
 OUTAGE = (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError)  # what calls to a server that is away raise
-MAX_TRIES = 2  # starts of a run whose process ends without a result
 GRACE = 600.0  # seconds that runs on workers have beyond their time limits
 
 local_run = Task(run_job, name="train-here", task_run_name="{job.label}-here", cache_policy=NO_CACHE)
@@ -40,30 +42,36 @@ local_run = Task(run_job, name="train-here", task_run_name="{job.label}-here", c
 
 @dataclass
 class WorkerRun:
-    """A job that was sent to the workers of a pool. Times are seconds of the monotonic clock."""
+    """A job that was sent to the workers of a pool. Times are seconds of the monotonic clock.
+
+    Attributes:
+        phase, since: what it is about, and since when.
+        unattended: its pool had no live worker when it was last looked at.
+        tries: starts of it, this one included.
+    """
 
     job: TrainingJob
     pool: str
     id: UUID
     sent_at: float
-    started_at: float | None = None
-    unattended: bool = False  # its pool had no live worker when it was last looked at
+    phase: Phase = Phase.WAITING
+    since: float = 0.0
+    unattended: bool = False
     tries: int = 1
+
+    def __post_init__(self) -> None:
+        self.since = self.since or self.sent_at
+
+    def enter(self, phase: Phase) -> None:
+        if phase is not self.phase:
+            self.phase, self.since = phase, monotonic()
 
 
 class WorkPoolExecutor:
     """Trains candidates on workers.
 
     Runs are sent without waiting and polled every few seconds: Prefect's own waiting neither notices a pool without
-    workers nor ends with the night. What is done about a run follows from its state (`follow`):
-
-    | state of the run | what is done | deadline |
-    |---|---|---|
-    | scheduled, pending, paused | wait for a worker; without a live one, as `without_worker` says | `start_minutes` |
-    | running, cancelling | wait while its worker shows signs of life | `lost_seconds`; the pool's time limits |
-    | completed | take its metrics from the store | |
-    | crashed | start it again, once | |
-    | failed, cancelled, deleted | leave the candidate out, with the reason | |
+    workers nor ends with the night. What is done about a run in each of its states is in `flows.execution.run_states`.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
@@ -73,6 +81,7 @@ class WorkPoolExecutor:
         self.local: Futures = {}
         self.results = Results()
         self.worker_counts: dict[str, tuple[float, int]] = {}  # by pool: when, and how many were alive
+        self.pool_types: dict[str, str] = {}
 
     def start(self, jobs: Sequence[TrainingJob]) -> None:
         self.names, self.local, self.results = [job.name for job in jobs], {}, Results()
@@ -156,7 +165,7 @@ class WorkPoolExecutor:
         """Ask the workers of a pool to run a job."""
         try:
             sent = run_deployment(
-                f"train-model/{pool}",
+                deployment("train-model", pool),
                 parameters={"job": job.model_dump(mode="json")},
                 timeout=0,
                 flow_run_name=f"{job.label}-{job.run_date}",
@@ -166,60 +175,72 @@ class WorkPoolExecutor:
             )
         except ObjectNotFound:
             job.alive.unlink(missing_ok=True)
-            self.run_elsewhere(client, job, pool, f"there is no deployment train-model/{pool}")
+            self.run_elsewhere(client, job, pool, f"there is no deployment train-model-{pool}")
             return
         job.alive.unlink(missing_ok=True)  # of an earlier try
         self.runs[job.name] = WorkerRun(job, pool, cast(FlowRun, sent).id, monotonic(), tries=tries)
 
     def follow(self, client: SyncPrefectClient, run: WorkerRun, seen: FlowRun | None) -> None:
         """Do what the state of a run asks for."""
-        if seen is None or seen.state is None:
-            self.leave_out(run.job.name, "its run was deleted")
-            return
-        match seen.state.type:
-            case StateType.SCHEDULED | StateType.PENDING | StateType.PAUSED:
-                self.follow_waiting(client, run)
-            case StateType.RUNNING | StateType.CANCELLING:
-                self.follow_running(client, run)
-            case StateType.COMPLETED:
+        sight = self.sight(client, run, seen)
+        step = next_step(sight, self.settings)
+        run.unattended = step.next is Next.WAIT_UNATTENDED
+        match step.next:
+            case Next.WAIT_UNATTENDED if not sight.unattended and self.settings.without_worker == "wait":
+                log_event(f"train {run.job.name}", "note", f"waits for a worker of the pool {run.pool}")
+            case Next.COLLECT:
                 self.collect(run)
-            case StateType.CRASHED if run.tries < MAX_TRIES:  # stopped with its worker, or cut off from the server
-                self.start_again(client, run, seen.state)
-            case StateType.CRASHED | StateType.FAILED | StateType.CANCELLED:
-                self.leave_out(run.job.name, reason_of(seen.state))
+            case Next.AGAIN:
+                self.end(client, run, step.why)
+                self.start_again(client, run, step.why)
+            case Next.ELSEWHERE:
+                del self.runs[run.job.name]
+                self.end(client, run, step.why)
+                self.run_elsewhere(client, run.job, run.pool, step.why)
+            case Next.LEAVE_OUT:
+                self.end(client, run, step.why)
+                self.leave_out(run.job.name, step.why)
 
-    def follow_waiting(self, client: SyncPrefectClient, run: WorkerRun) -> None:
-        """No worker has taken it up: for how long, and is there any?"""
-        name, settings = run.job.name, self.settings
-        if monotonic() - run.sent_at > settings.start_minutes * 60:
-            end_runs(client, [run.id])
-            self.leave_out(name, f"no worker of the pool {run.pool} took it up in {settings.start_minutes:g} minutes")
-        elif self.live_workers(client, run.pool):
-            run.unattended = False
-        elif not run.unattended:  # a worker that is started again is missed for a moment
-            run.unattended = True
-            if settings.without_worker == "wait":
-                log_event(f"train {name}", "note", f"waits for a worker of the pool {run.pool}")
-        elif settings.without_worker != "wait":
-            del self.runs[name]
-            end_runs(client, [run.id])
-            self.run_elsewhere(client, run.job, run.pool, f"the pool {run.pool} has no live worker")
+    def sight(self, client: SyncPrefectClient, run: WorkerRun, seen: FlowRun | None) -> Sight:
+        """A run as this look finds it."""
+        state = seen.state if seen else None
+        run.enter(PHASES[state.type] if state else Phase.ENDED)
+        waits = run.phase in (Phase.WAITING, Phase.BEGINNING)
+        lasting, silent = monotonic() - run.since, age(run.job.alive)
+        return Sight(
+            phase=run.phase,
+            pool=run.pool,
+            lasting=lasting,
+            silent=lasting if silent is None else min(lasting, silent),
+            limit=self.time_limit(run.pool),
+            workers=self.live_workers(client, run.pool) if waits else 1,
+            unattended=run.unattended,
+            in_containers=run.phase is Phase.BEGINNING and self.in_containers(client, run.pool),
+            tries=run.tries,
+            reason=reason_of(state) if state else "its run was deleted",
+        )
 
-    def follow_running(self, client: SyncPrefectClient, run: WorkerRun) -> None:
-        """A worker is at it: does it show signs of life, and is there time left?"""
-        now = monotonic()
-        run.started_at = now if run.started_at is None else run.started_at
-        going, silent = now - run.started_at, age(run.job.alive)
-        silence = going if silent is None else min(going, silent)
-        if silence > self.settings.lost_seconds:
-            write_off(client, run.id, f"its worker has not shown a sign of life for {silence:.0f} s")
-            self.leave_out(run.job.name, f"its worker in the pool {run.pool} died")
-        elif going > self.time_limit(run.pool):
-            end_runs(client, [run.id])
-            self.leave_out(run.job.name, "it was still going on long after its time limit")
+    def end(self, client: SyncPrefectClient, run: WorkerRun, why: str) -> None:
+        """See that a run that is given up does not go on, nor show as going on for ever."""
+        lost, silent = self.settings.lost_seconds, age(run.job.alive)
+        dead = silent is None or silent > lost
+        match run.phase:
+            case Phase.WAITING | Phase.PAUSED:
+                end_runs(client, [run.id])
+            case Phase.ENDING:  # nobody has answered: on paper
+                end_runs(client, [run.id], patience=0)
+            case Phase.BEGINNING:
+                write_off(client, run.id, why)
+            case Phase.WORKING if dead:
+                write_off(client, run.id, f"its worker has not shown a sign of life for {lost:g} s")
+            case Phase.WORKING:
+                end_runs(client, [run.id])
+            case _:
+                pass  # it has ended
 
-    def start_again(self, client: SyncPrefectClient, run: WorkerRun, state: "State[None]") -> None:
-        log_event(run.job.label.replace("-", " ", 1), "note", f"starts again: {reason_of(state)}")
+    def start_again(self, client: SyncPrefectClient, run: WorkerRun, why: str) -> None:
+        log_event(run.job.label.replace("-", " ", 1), "note", f"starts again: {why}")
+        del self.runs[run.job.name]
         self.send(client, run.job, run.pool, run.tries + 1)
 
     def run_elsewhere(self, client: SyncPrefectClient, job: TrainingJob, pool: str, why: str) -> None:
@@ -262,6 +283,12 @@ class WorkPoolExecutor:
             count = alive_workers(client, pool)
             self.worker_counts[pool] = (monotonic(), count)
         return count
+
+    def in_containers(self, client: SyncPrefectClient, pool: str) -> bool:
+        """Whether the runs of a pool are containers, which take longer to begin."""
+        if pool not in self.pool_types:
+            self.pool_types[pool] = client.read_work_pool(pool).type
+        return self.pool_types[pool] != "process"
 
     def time_limit(self, pool: str) -> float:
         """Seconds after which a run cannot still be at work: at worst, a pool's candidates came one after another."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any, Literal
 import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.templating import apply_values
 
 from deployments import automations
+from flows.operate.former_deployments import take_over
 from flows.operate.process_worker import declared
 from flows.settings import CONFIG_VARIABLE
 from flows.settings.site import NightConfig
@@ -25,6 +27,8 @@ from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
 Kind = Literal["process", "docker", "kubernetes"]
 
+OF_SITES = ("nightly", "backfill", "report", "notify", "check-export")  # flows that each site deploys
+OF_POOLS = "train-model"  # the one that each pool has
 FOLDER = Path(automations.__file__).parent
 IN_CONTAINERS = "/etc/nightrec/nightrec.toml"
 
@@ -54,15 +58,19 @@ def deploy(
     """
     named = {candidate.pool for candidate in config.models.values() if candidate.pool}
     extra = sorted(named - {CPU_POOL, GPU_POOL})
+    pools = [CPU_POOL, GPU_POOL, *extra]
     with get_client(sync_client=True) as client:
-        for pool in (CPU_POOL, GPU_POOL, SIGNALS_POOL, *extra):
+        for pool in (*pools, SIGNALS_POOL):
             ensure_pool(client, pool, kind, image if pool in (CPU_POOL, SIGNALS_POOL) else gpu_image)
     job_config = IN_CONTAINERS if kind != "process" else str(file.absolute()) if file else ""
-    names = ensure_deployments(values(config, job_config), file, extra, config.schedule.active)
+    deployed = ensure_deployments(values(config, job_config), file, extra, config.schedule.active)
     # A server that was away for a while finds every run silent: they are dead only after longer than that.
     silence = max(automations.SILENCE, timedelta(minutes=config.workers.outage_minutes))
-    automations.ensure(config.site, [CPU_POOL, GPU_POOL, *extra], silence=silence)
-    return names
+    automations.ensure(config.site, pools, silence=silence)
+    with get_client(sync_client=True) as client:  # after the automations, which know them by their ids
+        of_site = [(flow, config.site) for flow in OF_SITES]
+        take_over(client, [*of_site, *((OF_POOLS, pool) for pool in pools)])
+    return deployed
 
 
 def values(config: NightConfig, job_config: str) -> dict[str, str]:
@@ -79,17 +87,20 @@ def values(config: NightConfig, job_config: str) -> dict[str, str]:
 
 def ensure_pool(client: SyncPrefectClient, name: str, kind: Kind, image: str | None) -> None:
     template = job_template(client, name, kind, image)
-    try:
-        there = client.read_work_pool(name)
-    except ObjectNotFound:
-        client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))
-        return
+    with suppress(ObjectAlreadyExists):  # a worker that starts makes a pool of its own where there is none
+        try:
+            client.read_work_pool(name)
+        except ObjectNotFound:
+            client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))
+            return
+    there = client.read_work_pool(name)
     if there.type != kind:
         raise ConfigError(
             f"The work pool {name} is of the type {there.type}, not {kind}: deploy with --type {there.type}, or delete "
             f"it with `prefect work-pool delete {name}` first."
         )
-    client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
+    if there.base_job_template != template:
+        client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
 
 
 def job_template(client: SyncPrefectClient, pool: str, kind: Kind, image: str | None) -> dict[str, Any]:
@@ -135,9 +146,10 @@ def merge(into: dict[str, Any], changes: Mapping[str, Any]) -> None:
 def ensure_deployments(settings: dict[str, str], file: Path | None, extra: list[str], active: bool) -> list[str]:
     """Run `prefect deploy` on `deployments/prefect.yaml`, with a `train-model` more for each further pool."""
     site = deepcopy(declared())
-    on_gpu = next(one for one in site["deployments"] if one["name"] == GPU_POOL)
+    on_gpu = next(one for one in site["deployments"] if one["work_pool"]["name"] == GPU_POOL)
     for pool in extra:
-        site["deployments"].append(on_gpu | {"name": pool, "work_pool": on_gpu["work_pool"] | {"name": pool}})
+        work_pool = on_gpu["work_pool"] | {"name": pool}
+        site["deployments"].append(on_gpu | {"name": f"{OF_POOLS}-{pool}", "work_pool": work_pool})
     if not active:  # otherwise nothing is said: a schedule that was paused in the UI stays paused
         for schedule in (schedule for one in site["deployments"] for schedule in one.get("schedules", [])):
             schedule["active"] = False
@@ -156,12 +168,9 @@ def ensure_deployments(settings: dict[str, str], file: Path | None, extra: list[
         )
     if ran.returncode != 0:
         raise NightrecError(f"Prefect refused the deployments: {last_words(ran.stderr or ran.stdout)}")
-    flows = {"flows.train_model.train_model": "train-model", "flows.signals.check_export": "check-export"}
-    return [
-        f"{flows.get(one['entrypoint'], one['entrypoint'].rpartition('.')[2])}/"
-        f"{one['name'].replace('{{ $NIGHTREC_SITE }}', settings['NIGHTREC_SITE'])}"
-        for one in site["deployments"]
-    ]
+    named = [one["name"].replace("{{ $NIGHTREC_SITE }}", settings["NIGHTREC_SITE"]) for one in site["deployments"]]
+    flows = sorted((*OF_SITES, OF_POOLS), key=len, reverse=True)
+    return [f"{next(flow for flow in flows if name.startswith(f'{flow}-'))}/{name}" for name in named]
 
 
 def last_words(output: str) -> str:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.operate import prefect_changes
 from flows.operate.guard import App, Guard, Links, Message, Receive, Send
 from flows.operate.parent import until_parent_ends
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
@@ -45,7 +46,7 @@ def serve() -> None:
 
     settings = get_current_settings()
     make_private(settings.home)
-    prune_in_ephemeral_servers()
+    prefect_changes.change()
     told = os.environ
     links = Links(told[LINK_KEY]) if LINK_KEY in told else None
     auth = told["PREFECT_SERVER_API_AUTH_STRING"]
@@ -101,16 +102,6 @@ def make_private(home: Path) -> None:
     for file in home.glob("prefect.db*"):
         with suppress(OSError):  # of another user's, who will have reasons
             file.chmod(0o600)
-
-
-def prune_in_ephemeral_servers() -> None:
-    """Let the server of a single night forget old runs too, which Prefect leaves to servers that stay."""
-    from prefect.server.services import db_vacuum
-    from prefect.server.services.perpetual_services import get_perpetual_services
-
-    for service in get_perpetual_services():
-        if service.function is db_vacuum.schedule_vacuum_tasks:
-            service.run_in_ephemeral = True
 
 
 def end() -> None:

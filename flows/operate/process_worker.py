@@ -115,10 +115,12 @@ def variables() -> dict[str, str]:
 
 def main() -> None:
     """Prefect's command line, as `prefect worker start`; flows and worker end when the parent does."""
+    from flows.operate.calm_worker import calm
     from flows.operate.worker import stop_here
 
     threading.Thread(target=until_parent_ends, args=(stop_here,), daemon=True).start()
     ProcessWorker.job_configuration = OwnJob
+    calm(sys.argv[sys.argv.index("--name") + 1] if "--name" in sys.argv else None)
     from prefect.cli import app
 
     sys.argv[0] = "prefect"

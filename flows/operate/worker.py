@@ -26,7 +26,7 @@ class StopWorking(Exception):
     """A signal, or the end of the process that started this one."""
 
 
-def environment(pool: str, gpu: str | None) -> dict[str, str]:
+def environment(pool: str, gpu: str | None, health_port: int | None = None) -> dict[str, str]:
     """What a worker and the flows it runs find in their environment: `python` is the one that runs this.
 
     Only the pool `cpu` hides the machine's GPUs; `gpu` pins one (or several, separated by commas).
@@ -40,6 +40,8 @@ def environment(pool: str, gpu: str | None) -> dict[str, str]:
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
     }
+    if health_port is not None:
+        settings |= {"PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1", "PREFECT_WORKER_WEBSERVER_PORT": str(health_port)}
     if gpu is not None:
         settings["CUDA_VISIBLE_DEVICES"] = gpu
     elif pool == CPU_POOL:
@@ -47,8 +49,12 @@ def environment(pool: str, gpu: str | None) -> dict[str, str]:
     return settings
 
 
-def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_parent: bool) -> None:
+def work(
+    pool: str, name: str | None, limit: int | None, gpu: str | None, with_parent: bool, health_port: int | None = None
+) -> None:
     """Run a worker until SIGTERM or SIGINT (or, `with_parent`, until standard input is closed).
+
+    With a `health_port`, `http://127.0.0.1:PORT/health` tells whether it still asks the server for runs.
 
     Raises:
         ConfigError: no server is configured.
@@ -60,6 +66,7 @@ def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_p
     command += ["--pool", pool, "--type", "process"]
     command += ["--name", name] if name else []
     command += ["--limit", str(limit)] if limit else []
+    command += ["--with-healthcheck"] if health_port else []
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise StopWorking
@@ -67,7 +74,7 @@ def work(pool: str, name: str | None, limit: int | None, gpu: str | None, with_p
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     worker = subprocess.Popen(
-        command, stdin=subprocess.PIPE, env=os.environ | environment(pool, gpu), start_new_session=True
+        command, stdin=subprocess.PIPE, env=os.environ | environment(pool, gpu, health_port), start_new_session=True
     )
     try:
         while (code := worker.poll()) is None:

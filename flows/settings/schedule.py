@@ -41,6 +41,12 @@ class WorkerSettings(BaseModel):
         description="When the pool of a model has no live worker: wait for one, train it elsewhere, or skip the model.",
     )
     start_minutes: float = Field(default=60, gt=0, description="A model that no worker takes up by then is left out.")
+    begin_minutes: float = Field(
+        default=3,
+        gt=0,
+        description="A model that a worker has taken up and not begun by then is started again; containers have five "
+        "times as long.",
+    )
     lost_seconds: float = Field(default=STALE, ge=20, description="A worker silent for this long has died.")
     outage_minutes: float = Field(default=10, gt=0, description="How long a night survives without Prefect's server.")
     poll_seconds: float = Field(default=2, gt=0, description="How often the runs on workers are looked at.")

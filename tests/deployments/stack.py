@@ -45,7 +45,7 @@ parameters.days = 7  # which makes it the baseline, too: a run less
 [models.item_knn]
 pool = "gpu"
 """
-NIGHTLY = "nightly/shop"
+NIGHTLY = "nightly/nightly-shop"
 PASSWORD = secrets.token_hex(12)
 
 

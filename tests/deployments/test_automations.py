@@ -15,10 +15,11 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.events.schemas.automations import Automation
 from prefect.events.schemas.events import Event
-from prefect.states import Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled, StateType
+from prefect.states import Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled, StateType, Submitting
 from prefect.utilities.callables import parameter_schema
 
 from deployments.automations import FLOWS, ensure, mine
+from deployments.names import deployment
 from flows import signals
 from flows.nightly import DEGRADED
 from recmodels.errors import NightrecError
@@ -69,7 +70,9 @@ class Watched:
 
     def messages(self, **parameters: str) -> list[FlowRun]:
         """The runs of the notifier with these parameters."""
-        return [run for run in self.site.runs(f"notify/{SITE}") if parameters.items() <= run.parameters.items()]
+        return [
+            run for run in self.site.runs(deployment("notify", SITE)) if parameters.items() <= run.parameters.items()
+        ]
 
     def message(self, **parameters: str) -> FlowRun:
         found = until(f"a message with {parameters}", lambda: self.messages(**parameters), every=0.5)
@@ -79,7 +82,7 @@ class Watched:
 
 def deploy(client: SyncPrefectClient, flow: str, name: str, pool: str, **options: Any) -> UUID:
     id_ = client.create_flow_from_name(flow)
-    return client.create_deployment(id_, name, work_pool_name=pool, tags=["nightrec", name], **options)
+    return client.create_deployment(id_, f"{flow}-{name}", work_pool_name=pool, tags=["nightrec", name], **options)
 
 
 @contextmanager
@@ -117,18 +120,26 @@ def slow(watched: Watched) -> dict[str, UUID]:
     ago = datetime.now(UTC) - timedelta(seconds=20)
     runs = {
         "dead": watched.start("train-model", Running()),
-        "alive": watched.start("train-model", Running()),
         "done": watched.start("train-model", Running()),
         "skipped": watched.start("train-model", Running()),
         "dead when cancelled": watched.start("train-model", Running(), Cancelling()),
+        "dead before it began": watched.start("train-model", Pending(), Submitting()),
+        "dead as it began": watched.start("train-model", Pending(), Running()),
         "dead night": watched.start("nightly", Running()),
         "late": watched.start("nightly", due=ago),
         "late, then taken up": watched.start("nightly", due=ago),
+        "alive": watched.start("train-model", Running()),  # last: it must be heard of from now on
     }
-    watched.beat(*(runs[name] for name in ("dead", "alive", "done", "skipped", "dead night")))
+    watched.beat(runs["alive"])
+    watched.beat(*(runs[name] for name in ("dead", "done", "skipped", "dead night")))
     watched.client.set_flow_run_state(runs["done"], Completed())
     watched.client.set_flow_run_state(runs["skipped"], Completed(name="Skipped"))
-    until("a run is late", lambda: watched.state(runs["late, then taken up"]).name == "Late", every=0.5)
+
+    def late() -> bool:
+        watched.beat(runs["alive"])
+        return watched.state(runs["late, then taken up"]).name == "Late"
+
+    until("a run is late", late, every=0.5)
     watched.client.set_flow_run_state(runs["late, then taken up"], Pending())
 
     def found_dead() -> bool:
@@ -149,6 +160,7 @@ def test_creating_them_again_changes_nothing(watched: Watched) -> None:
         "late",
         "no workers in cpu",
         "no workers in gpu",
+        "not begun",
         "zombies",
     ]
     before_triggers = triggers(watched)
@@ -196,6 +208,14 @@ def test_a_run_without_heartbeats_becomes_crashed_and_the_others_go_on(watched: 
     assert watched.state(slow["skipped"]).name == "Skipped"
 
 
+def test_a_run_whose_worker_dies_before_its_first_heartbeat_becomes_crashed(
+    watched: Watched, slow: dict[str, UUID]
+) -> None:
+    for name, why in (("dead before it began", "has not begun it"), ("dead as it began", "has not been heard of")):
+        state = watched.state(slow[name])
+        assert state.is_crashed() and why in str(state.message)
+
+
 def test_a_dead_run_that_is_cancelled_does_not_stay_cancelling(watched: Watched, slow: dict[str, UUID]) -> None:
     state = watched.state(slow["dead when cancelled"])
     assert (state.name, state.message) == ("Cancelled", "its worker has not answered within 10 seconds.")
@@ -230,8 +250,8 @@ def test_what_a_site_no_longer_needs_is_deleted_and_other_sites_are_left_alone(w
     ensure("shop-2", POOLS)
     ensure(SITE, ["cpu"], late=SHORT, silence=SHORT)
     assert "nightrec shop: no workers in gpu" not in there(watched)
-    assert len(there(watched)) == 7
-    assert len(mine(watched.client, "shop-2")) == 8
+    assert len(there(watched)) == 8
+    assert len(mine(watched.client, "shop-2")) == 9
 
 
 def test_the_export_that_is_due_is_that_of_the_last_scheduled_night(
@@ -239,7 +259,7 @@ def test_the_export_that_is_due_is_that_of_the_last_scheduled_night(
 ) -> None:
     (watched.site.folder / "nightrec.toml").write_text('site = "often"\ntimezone = "Pacific/Kiritimati"\n')
     monkeypatch.setenv("NIGHTREC_CONFIG", str(watched.site.folder / "nightrec.toml"))
-    nightly = watched.client.read_deployment_by_name("nightly/often").id
+    nightly = watched.client.read_deployment_by_name(deployment("nightly", "often")).id
     watched.client.create_flow_run_from_deployment(nightly)  # by hand: due at no hour
     run = until("a night is due", lambda: signals.last_scheduled(watched.client, "often"), every=0.5)
     assert run.auto_scheduled and run.expected_start_time is not None

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import PrefectHTTPStatusError
 
 from flows.operate.deploy import job_template
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 from tests.deployments.live import Site
-from tests.deployments.stack import PASSWORD, Nights
+from tests.deployments.stack import NIGHTLY, PASSWORD, Nights
 from tests.tasks.servers import postgres_folder
 from tests.waiting import PATIENCE
 
@@ -85,7 +86,7 @@ def test_whoever_knows_the_password_chooses_no_command_either(site: Site, tmp_pa
     here = tmp_path / "was-here"
     command = {"command": f"touch {here}"}
     with site.client() as client:
-        id_ = client.read_deployment_by_name("report/shop").id
+        id_ = client.read_deployment_by_name("report/report-shop").id
         with pytest.raises(PrefectHTTPStatusError, match="422"):
             client.create_flow_run_from_deployment(id_, job_variables=command)
         ours = client.read_work_pool(CPU_POOL).base_job_template
@@ -127,5 +128,14 @@ def test_deploying_again_changes_nothing(site: Site) -> None:
 
     before = things()
     assert len(before) > 8
+    hourly = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 * * * *"), active=False)
+    with site.client() as client:  # of a version that gave all deployments of a site the same name
+        flow = client.read_deployment_by_name(NIGHTLY).flow_id
+        client.create_deployment(flow, "shop", tags=["nightrec", "shop"], schedules=[hourly])
+        client.create_deployment(flow, "nightly", tags=["somebody-else's"])
     site.deploy()
-    assert things() == before
+    with site.client() as client:
+        client.delete_deployment(client.read_deployment_by_name("nightly/nightly").id)
+        assert things() == before
+        adopted = [one for one in client.read_deployment_by_name(NIGHTLY).schedules if one.slug != "night"]
+    assert [(one.schedule.cron, one.active) for one in adopted] == [("0 * * * *", False)]

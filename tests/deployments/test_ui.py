@@ -139,7 +139,7 @@ def stranger(url: str = "") -> Iterator[int]:
 def test_a_page_of_a_stranger_gets_nothing(site: Site, page: Page, name: str) -> None:
     """In the browser that was let in: from another port of the same address, and from another name."""
     with site.client() as client:
-        deployment = str(client.read_deployment_by_name("nightly/site").id)
+        deployment = str(client.read_deployment_by_name("nightly/nightly-site").id)
     foreign = page.context.new_page()
     with stranger(f"{site.url}/") as port:
         foreign.goto(f"http://{name}:{port}/")
@@ -186,7 +186,7 @@ def test_a_night_is_started_from_the_form(site: Site, page: Page) -> None:
     page.get_by_text("check-export").first.wait_for()
     shot("deployments")
     with site.client() as client:
-        deployment = client.read_deployment_by_name("nightly/site").id
+        deployment = client.read_deployment_by_name("nightly/nightly-site").id
     page.goto(f"{site.url}/deployments/deployment/{deployment}/run")
     page.get_by_text("List length (k)").wait_for()
     page.get_by_text("No items selected").click()
@@ -233,7 +233,7 @@ def test_a_night_is_started_from_the_form(site: Site, page: Page) -> None:
 
 
 def by_hand(site: Site) -> FlowRun | None:
-    return next((run for run in site.runs("nightly/site") if not run.auto_scheduled), None)
+    return next((run for run in site.runs("nightly/nightly-site") if not run.auto_scheduled), None)
 
 
 def test_the_link_lets_the_browser_see_the_pages_of_nightrec_too(site: Site, page: Page) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 
+from deployments.names import deployment
 from flows.operate.database import prefect_places
 from flows.operate.doctor.findings import Finding, Site, note
 from tasks.store.room import size_text
@@ -36,7 +37,7 @@ def look(site: Site) -> Iterator[Finding]:
         return
     if answer.status_code == httpx.codes.OK:
         what = "it does what anybody asks who can reach it, running programs among that"
-        yield Finding(what, api, "use `nightrec serve`, or set PREFECT_SERVER_API_AUTH_STRING where it is started")
+        yield Finding(what, api, "run it by `nightrec serve` or `nightrec server`, which ask for a password")
     yield from _asked(site, api)
 
 
@@ -99,9 +100,9 @@ def _pools(site: Site, client: Any) -> Iterator[Finding]:
         elif not alive_workers(client, pool):
             yield Finding("no worker of it is alive", where, f"start one: nightrec worker {pool}")
     try:
-        client.read_deployment_by_name(f"nightly/{site.config.site}")
+        client.read_deployment_by_name(nightly := deployment("nightly", site.config.site))
     except ObjectNotFound:
-        yield Finding("it is not there, so no night runs by itself", f"the deployment nightly/{site.config.site}", todo,
+        yield Finding("it is not there, so no night runs by itself", f"the deployment {nightly}", todo,
                       deploy)  # fmt: skip
 
 

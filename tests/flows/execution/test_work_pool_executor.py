@@ -7,10 +7,28 @@ from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import FlowRun
-from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Paused, Pending, Running, Scheduled, State
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import (
+    AwaitingRetry,
+    Cancelled,
+    Cancelling,
+    Completed,
+    Crashed,
+    Failed,
+    InfrastructurePending,
+    Late,
+    Paused,
+    Pending,
+    Retrying,
+    Running,
+    Scheduled,
+    State,
+    Submitting,
+    Suspended,
+)
 
 from flows.execution import work_pool_executor
+from flows.execution.run_states import PHASES, STEPS, Next, Phase, Sight, step
 from flows.execution.work_pool_executor import WorkerRun, WorkPoolExecutor
 from flows.settings.schedule import WorkerSettings
 from tasks.evaluate.stage import recipe
@@ -35,7 +53,7 @@ class Site(WorkPoolExecutor):
         self.stopped: list[Any] = []
         self.trained_locally: list[str] = []
         monkeypatch.setattr(work_pool_executor, "monotonic", lambda: self.now)
-        monkeypatch.setattr(work_pool_executor, "end_runs", lambda client, ids: self.stopped.extend(ids))
+        monkeypatch.setattr(work_pool_executor, "end_runs", lambda client, ids, patience=45: self.stopped.extend(ids))
         monkeypatch.setattr(work_pool_executor, "write_off", lambda client, id_, why: self.stopped.append(why))
         monkeypatch.setattr(
             work_pool_executor.local_run, "submit", lambda job: self.trained_locally.append(job.candidate.device)
@@ -43,6 +61,9 @@ class Site(WorkPoolExecutor):
 
     def live_workers(self, client: SyncPrefectClient, pool: str) -> int:
         return self.workers.get(pool, 0)
+
+    def in_containers(self, client: SyncPrefectClient, pool: str) -> bool:
+        return False
 
     def send(self, client: SyncPrefectClient, job: TrainingJob, pool: str, tries: int = 1) -> None:
         self.sent.append((job.name, pool, tries))
@@ -136,28 +157,63 @@ def test_a_run_that_goes_on_for_ever_is_stopped(tmp_path: Path, monkeypatch: pyt
     assert list(site.runs.values()) == [other]
 
 
-@pytest.mark.parametrize("state", [Scheduled(), Pending(), Paused(timeout_seconds=60)])
-def test_a_run_that_no_worker_takes_up_has_a_deadline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: "State[Any]"
+@pytest.mark.parametrize(
+    ("state", "minutes", "why"),
+    [
+        (Scheduled(), 5, "no worker of the pool cpu took it up in 5 minutes"),
+        (Late(), 5, "no worker of the pool cpu took it up in 5 minutes"),
+        (AwaitingRetry(), 5, "no worker of the pool cpu took it up in 5 minutes"),
+        (Paused(timeout_seconds=60), 5, "it was paused, and not resumed in 5 minutes"),
+        (Suspended(timeout_seconds=60), 5, "it was paused, and not resumed in 5 minutes"),
+        (Cancelling(), 0.5, "it was cancelled, and its worker did not end it in 30 s"),
+        (Running(), 0.5, "its worker in the pool cpu died"),
+        (Retrying(), 0.5, "its worker in the pool cpu died"),
+    ],
+    ids=lambda value: value.name if isinstance(value, State) else None,
+)
+def test_every_state_that_a_run_can_stay_in_has_a_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: "State[Any]", minutes: float, why: str
 ) -> None:
-    site = Site(tmp_path, monkeypatch, {"cpu": 1}, start_minutes=5)
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, start_minutes=5, lost_seconds=30)
     run = site.dispatched("ease")
     site.sees(run, state)
     assert site.results.failed == {}
-    site.now += 301
+    site.now += minutes * 60 + 1
     site.sees(run, state)
-    assert site.results.failed == {"ease": "no worker of the pool cpu took it up in 5 minutes"}
+    assert site.results.failed == {"ease": why}
+    assert len(site.stopped) == 1 and site.runs == {}
 
 
-def test_a_run_that_is_never_cancelled_to_the_end_has_a_deadline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("state", [Pending(), Submitting(), InfrastructurePending()], ids=lambda state: state.name)
+def test_a_run_whose_worker_died_before_it_began_is_started_again_though_another_worker_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: "State[Any]"
 ) -> None:
-    site = Site(tmp_path, monkeypatch, {"cpu": 1}, lost_seconds=30)
-    run = site.dispatched("ease")
-    site.sees(run, Cancelling())
-    site.now += 31
-    site.sees(run, Cancelling())
-    assert site.results.failed == {"ease": "its worker in the pool cpu died"}
+    site = Site(tmp_path, monkeypatch, {"cpu": 1}, begin_minutes=3)
+    for tries in (1, 2):
+        run = site.runs.get("ease") or site.dispatched("ease")
+        site.now += 1000
+        site.sees(run, Scheduled())  # however long it has waited before
+        site.sees(run, state)
+        site.now += 179
+        site.sees(run, state)
+        assert site.sent[-1] == ("ease", "cpu", tries)
+        site.now += 2
+        site.sees(run, state)
+    assert site.sent == [("ease", "cpu", 1), ("ease", "cpu", 2)]
+    why = "the worker of the pool cpu that took it up did not begin it in 3 minutes"
+    assert site.results.failed == {"ease": why} and site.stopped == [why, why]
+
+
+def test_a_container_may_take_longer_to_begin() -> None:
+    settings = WorkerSettings(begin_minutes=3)
+    for minutes, in_containers, what in ((4, False, Next.AGAIN), (4, True, Next.WAIT), (16, True, Next.AGAIN)):
+        sight = Sight(Phase.BEGINNING, "gpu", lasting=60 * minutes, in_containers=in_containers)
+        assert step(sight, settings).next is what
+
+
+def test_every_state_of_prefect_has_a_step() -> None:
+    assert set(PHASES) == set(StateType)
+    assert set(STEPS) == set(Phase) == set(PHASES.values())
 
 
 def test_a_run_that_was_deleted_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

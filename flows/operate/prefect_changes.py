@@ -1,0 +1,71 @@
+"""What nightrec changes in Prefect's server, before it starts."""
+
+import datetime
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from zoneinfo import ZoneInfo
+
+NAMES = {"nightly": "night"}  # of runs, where they are not those of their flows
+
+
+def change() -> None:
+    """Make the changes; `prefect.server` is imported for them."""
+    prune_in_ephemeral_servers()
+    lock_at_once()
+    name_waiting_runs()
+
+
+def prune_in_ephemeral_servers() -> None:
+    """Let the server of a single night forget old runs too, which Prefect leaves to servers that stay."""
+    from prefect.server.services import db_vacuum
+    from prefect.server.services.perpetual_services import get_perpetual_services
+
+    for service in get_perpetual_services():
+        if service.function is db_vacuum.schedule_vacuum_tasks:
+            service.run_in_ephemeral = True
+
+
+def lock_at_once() -> None:
+    """Have every transaction on SQLite lock the database as it begins.
+
+    Prefect does so where it has met the error before. In its other transactions, what reads first and then writes fails
+    at once with "database is locked" if another one has written meanwhile; asked for at the beginning, the lock is
+    waited for. Without it heartbeats of workers are lost, and the log is full of tracebacks.
+    """
+    from prefect.server.database import configurations
+
+    changed: Any = configurations.AioSqliteConfiguration
+    begin = changed.begin_transaction
+
+    @asynccontextmanager
+    async def begin_transaction(self: Any, session: Any, with_for_update: bool = False) -> AsyncGenerator[Any, None]:
+        async with begin(self, session, with_for_update=True) as transaction:
+            yield transaction
+
+    changed.begin_transaction = begin_transaction
+
+
+def name_waiting_runs() -> None:
+    """Give scheduled runs the names that they will have once they run, in place of Prefect's random ones."""
+    from prefect.server import models
+
+    deployments: Any = models.deployments
+    generate = deployments._generate_scheduled_flow_runs
+
+    async def generate_named(db: Any, *, session: Any, deployment_id: Any, **options: Any) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = await generate(db, session=session, deployment_id=deployment_id, **options)
+        if runs:
+            flow = await session.get(db.Flow, runs[0]["flow_id"])
+            schedules = await deployments.read_deployment_schedules(session=session, deployment_id=deployment_id)
+            zone = next((getattr(one.schedule, "timezone", None) for one in schedules), None)
+            for run in runs:
+                run["name"] = waiting_name(flow.name, run["expected_start_time"], zone)
+        return runs
+
+    deployments._generate_scheduled_flow_runs = generate_named
+
+
+def waiting_name(flow: str, when: datetime.datetime, zone: str | None) -> str:
+    """The name of a run that is scheduled for a time: what it will be about, and the date in the site's time zone."""
+    return f"{NAMES.get(flow, flow)}-{when.astimezone(ZoneInfo(zone or 'UTC')).date()}"
