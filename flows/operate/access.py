@@ -49,7 +49,7 @@ class Access:
         """Access as it was asked for.
 
         Raises:
-            ConfigError: it would let strangers in, or passwords travel where others read them.
+            ConfigError: it would let anybody in, or passwords travel where others read them.
         """
         if (certificate is None) != (key is None):
             raise ConfigError("--certificate and --key belong together: the server's certificate, and its private key.")

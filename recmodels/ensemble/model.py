@@ -235,7 +235,12 @@ class Ensemble(Recommender):
         return reasons
 
     def _score(self, data: Dataset, users: Ints) -> NDArray[np.float32]:
-        raise NotImplementedError  # there is no score of all items, only of those that members list
+        """The scores of what members list; the other items are without evidence."""
+        top = self._lists(data, users, data.n_items, None, True, None)
+        scores = np.full((len(users), data.n_items), -np.inf, np.float32)
+        user, place = np.nonzero(top.items >= 0)
+        scores[user, top.items[user, place]] = top.scores[user, place]
+        return scores
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         """The fitted members together, and the working memory of the one that takes most."""

@@ -57,8 +57,8 @@ def test_another_site_cannot_use_a_browser_that_has_logged_in(site: Site) -> Non
 def test_the_server_is_guarded_as_that_of_one_machine_is(site: Site) -> None:
     """Whoever knows the password, but is a page of another site or a name that was made to point here, gets nothing."""
     right = site.environment["PREFECT_API_AUTH_STRING"]
-    for stranger in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
-        assert asked(site, "/api/admin/version", right, **stranger)[0] == 403, stranger
+    for foreign in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert asked(site, "/api/admin/version", right, **foreign)[0] == 403, foreign
     worker = {"Host": "server:4200"}
     assert asked(site, "/api/admin/version", right, **worker)[0] == 200
     assert asked(site, "/api/ready", Host="10.1.2.3:4200")[0] == 200  # as Kubernetes asks

@@ -1,4 +1,4 @@
-"""``nightrec serve`` in a real browser: strangers get nothing, its link lets a person start a night by a form."""
+"""``nightrec serve`` in a real browser: foreign pages get nothing, its link lets a person start a night by a form."""
 
 import base64
 import json
@@ -43,9 +43,9 @@ parameters.days = 7  # which makes it the baseline, too: a run less
 """
 
 
-# What a page of a stranger tries: each way to read something, or to have a run started with a command of its own.
-ATTACKS = """async ({server, deployment}) => {
-    const run = JSON.stringify({job_variables: {command: "touch /tmp/nightrec-was-here"}});
+# What a foreign page tries: each way to read something, or to have a run started with a command of its own.
+ATTACKS = """async ({server, deployment, mark}) => {
+    const run = JSON.stringify({job_variables: {command: `touch ${mark}`}});
     const create = `${server}/api/deployments/${deployment}/create_flow_run`;
     const tried = async (what, promise) => [what, await promise.catch(() => "refused")];
     const read = (url, options) => fetch(url, options).then(answer => answer.ok ? answer.text() : "refused");
@@ -115,7 +115,7 @@ def page(browser: Browser, site: Site) -> Page:
 
 
 @contextmanager
-def stranger(url: str = "") -> Iterator[int]:
+def foreign_site(url: str = "") -> Iterator[int]:
     """A web server with a page of its own, which may show another in a frame; its port."""
 
     class Page(BaseHTTPRequestHandler):
@@ -123,7 +123,7 @@ def stranger(url: str = "") -> Iterator[int]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(f"<body>A stranger's <iframe src='{url}'></iframe>".encode())
+            self.wfile.write(f"<body>A foreign page <iframe src='{url}'></iframe>".encode())
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -134,16 +134,21 @@ def stranger(url: str = "") -> Iterator[int]:
         server.shutdown()
 
 
+def asked_of(site: Site, server: str, deployment: str) -> dict[str, str]:
+    """What the attacks need to know."""
+    return {"server": server, "deployment": deployment, "mark": str(site.folder / "was-here")}
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ["127.0.0.1", "attacker.localhost"])
-def test_a_page_of_a_stranger_gets_nothing(site: Site, page: Page, name: str) -> None:
+def test_a_foreign_page_gets_nothing(site: Site, page: Page, name: str) -> None:
     """In the browser that was let in: from another port of the same address, and from another name."""
     with site.client() as client:
         deployment = str(client.read_deployment_by_name("nightly/nightly-site").id)
     foreign = page.context.new_page()
-    with stranger(f"{site.url}/") as port:
+    with foreign_site(f"{site.url}/") as port:
         foreign.goto(f"http://{name}:{port}/")
-        tried = dict(foreign.evaluate(ATTACKS, {"server": site.url, "deployment": deployment}))
+        tried = dict(foreign.evaluate(ATTACKS, asked_of(site, site.url, deployment)))
         assert tried == dict.fromkeys(tried, "refused") and len(tried) == 8
         assert all("Dashboard" not in frame.content() for frame in foreign.frames)
         form = f"{site.url}/api/deployments/{deployment}/create_flow_run"
@@ -161,7 +166,7 @@ def test_a_name_that_was_made_to_point_here_gets_nothing(site: Site, page: Page)
     foreign = page.context.new_page()
     answer = foreign.goto(f"http://attacker.localhost:{site.port}/")
     assert answer and answer.status == 403
-    tried = dict(foreign.evaluate(ATTACKS, {"server": f"http://attacker.localhost:{site.port}", "deployment": "x"}))
+    tried = dict(foreign.evaluate(ATTACKS, asked_of(site, f"http://attacker.localhost:{site.port}", "x")))
     assert tried == dict.fromkeys(tried, "refused")
     foreign.close()
 
@@ -230,6 +235,7 @@ def test_a_night_is_started_from_the_form(site: Site, page: Page) -> None:
     assert all(model in text for model in ("popularity", "item_knn", "ease"))
     manifest = json.loads(next((site.store / "exports/manifests").glob("*.json")).read_text())
     assert manifest["k"] == 20
+    assert not (site.folder / "was-here").exists()  # no command of the foreign pages
 
 
 def by_hand(site: Site) -> FlowRun | None:

@@ -15,7 +15,7 @@ from flows.operate.guard import Guard, Links, Message, Receive, Send
 
 HERE = "http://127.0.0.1:4200"
 AUTH = "nightrec:secret"
-STRANGERS = [
+FOREIGN = [
     {"Host": "attacker.example:4200"},  # a name of the attacker's that was made to point here
     {"Host": "127.0.0.1"},
     {"Host": "127.0.0.1:4201"},
@@ -109,7 +109,7 @@ def connected(app: Guard, headers: Mapping[str, str]) -> str:
     return str(sent[0]["type"])
 
 
-@pytest.mark.parametrize("headers", STRANGERS, ids=str)
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_nothing_of_a_stranger_gets_through(
     guarded: Guard, behind: Behind, headers: dict[str, str], method: str
@@ -119,8 +119,8 @@ def test_nothing_of_a_stranger_gets_through(
     assert behind.seen == []
 
 
-@pytest.mark.parametrize("headers", STRANGERS, ids=str)
-def test_no_socket_is_opened_to_a_stranger(guarded: Guard, behind: Behind, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_no_socket_is_opened_to_a_foreign_page(guarded: Guard, behind: Behind, headers: dict[str, str]) -> None:
     assert connected(guarded, headers) == "websocket.close"
     assert behind.seen == []
 

@@ -62,12 +62,12 @@ def test_a_process_as_it_is_deployed_is_started() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"command": "touch /tmp/nightrec-was-here"}, "has a command of its own"),
-        ({"working_dir": "/tmp"}, "has a folder of its own"),
-        ({"env": {"LD_PRELOAD": "/tmp/evil.so"}}, "sets LD_PRELOAD"),
+        ({"command": "touch was-here"}, "has a command of its own"),
+        ({"working_dir": "/srv"}, "has a folder of its own"),
+        ({"env": {"LD_PRELOAD": "/srv/evil.so"}}, "sets LD_PRELOAD"),
         ({"env": {"PYTHONWARNINGS": "all:0:antigravity.x:0:0"}}, "sets PYTHONWARNINGS"),
         ({"env": {"PREFECT_API_URL": "http://attacker.example/api"}}, "sets PREFECT_API_URL"),
-        ({"env": {**variables(), "PATH": "/tmp"}}, "sets PATH"),
+        ({"env": {**variables(), "PATH": "/srv"}}, "sets PATH"),
     ],
 )
 def test_another_process_is_refused(changes: dict[str, Any], sentence: str) -> None:

@@ -45,6 +45,11 @@ def test_a_blend_ranks_by_the_weighted_reciprocal_ranks_of_its_members() -> None
     user, place = np.nonzero(top.items >= 0)
     np.testing.assert_allclose(top.scores[user, place], scores[user, top.items[user, place]], rtol=1e-6)
     np.testing.assert_array_equal((top.items >= 0).sum(axis=1), (scores[:38] > 0).sum(axis=1))
+    of_all = model._score(data, EVERYBODY[:38])  # with what they have seen, and no other item
+    expected = model.recommend(data, EVERYBODY[:38], data.n_items, repeats=True)
+    np.testing.assert_array_equal(np.isfinite(of_all).sum(axis=1), (expected.items >= 0).sum(axis=1))
+    user, place = np.nonzero(expected.items >= 0)
+    np.testing.assert_array_equal(of_all[user, expected.items[user, place]], expected.scores[user, place])
 
 
 def test_the_informative_member_gets_the_weight() -> None:
