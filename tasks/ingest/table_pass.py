@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import ids, misread, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
-from tasks.ingest.reading.queries import OWN, Query, doubtful, query, where
+from tasks.ingest.reading.queries import HEADER, OWN, Query, doubtful, header_told_by, query, where
 from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
 from tasks.ingest.reading.sources import JSON, Source
 from tasks.ingest.reading.tables import Table
@@ -141,7 +141,7 @@ class TablePass:
                 line_of = n_read + places + source.skip + 1
                 n_read += int(places[-1]) + 1 if len(read) else 0
                 self.result.exploded += len(read) - (int(places[-1]) + 1 if len(read) else 0)
-                batch, line_of = self._without_headers(read, line_of)
+                batch, line_of = self._without_headers(source, read, line_of)
                 n_rows = len(batch)
                 batch, line_of, refused = self._objects(source, batch, line_of)
                 not_json += refused
@@ -200,10 +200,15 @@ class TablePass:
         return account
 
     def _without_headers(
-        self, batch: pa.RecordBatch, line_of: NDArray[np.int64]
+        self, source: Source, batch: pa.RecordBatch, line_of: NDArray[np.int64]
     ) -> tuple[pa.RecordBatch, NDArray[np.int64]]:
         """Of a batch the lines that are not the header once more; the others are counted."""
-        if "header?" not in batch.schema.names or not pc.any(again := batch["header?"]).as_py():
+        if key := header_told_by(self.table, source, self.id_types):
+            odd = batch[f"{key}?"]
+            again = pc.equal(odd, HEADER).fill_null(False) if odd.null_count < len(odd) else None
+        else:
+            again = batch["header?"] if "header?" in batch.schema.names else None
+        if again is None or not pc.any(again).as_py():
             return batch, line_of
         rows = pc.invert(again)
         self.result.headers += again.true_count

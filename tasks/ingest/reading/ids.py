@@ -54,10 +54,10 @@ def integer(value: Value, *, strict: bool) -> str:
     return f"TRY_CAST({_written(value, strict)} AS BIGINT)"
 
 
-def odd(value: Value, as_integer: str, *, strict: bool) -> str:
+def odd(value: Value, as_integer: str, *, strict: bool, shown: str | None = None) -> str:
     """The value as text where it is neither missing nor a canonical integer, else NULL.
 
-    `as_integer`: what `integer` gave, or a column that holds it.
+    `as_integer`: what `integer` gave, or a column that holds it; `shown`: what stands for the text of a CSV value.
     """
     if value.type in _WHOLE:
         return "CAST(NULL AS VARCHAR)"
@@ -71,7 +71,7 @@ def odd(value: Value, as_integer: str, *, strict: bool) -> str:
     integer = f"CAST({as_integer} AS VARCHAR)"
     if value.type == JSON:  # most values are told by the cheap first comparison
         return f"CASE WHEN {integer} = {value.sql} THEN NULL WHEN {integer} = {text} THEN NULL ELSE {text} END"
-    return f"CASE WHEN {integer} = {text} THEN NULL ELSE {text} END"
+    return f"CASE WHEN {integer} = {text} THEN NULL ELSE {shown or text} END"
 
 
 def text(value: Value, as_integer: str) -> str:

@@ -18,6 +18,9 @@ OWN = "own:"
 """Before the names of the columns that the site calls what it likes, so that none is taken for another."""
 
 
+HEADER = "\x01the header once more"
+"""What stands for an odd id of a line that is the header once more."""
+
 TIME = quoted("timestamp!")  # the instant that was read
 
 
@@ -35,7 +38,8 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     in `?` check what is taken for granted: `user_id?` has the ids that are no integers, `user_id unfit?` the values
     that are no ids, `timestamp?` (or `timestamp_text`) the texts of no credible time, `available?` those that are
     neither yes nor no, `line?` the lines of a JSON file that are no object; `object?` says whether a line is one, and
-    `begins?` whether a row is the first of one in the file, `header?` whether it is the header once more.
+    `begins?` whether a row is the first of one in the file, `header?` whether it is the header once more (where no id
+    tells it: see `header_told_by`).
     """
     mapped = {ours: source.value(theirs) for ours, theirs in table.maps[source.path].items()}
     parsed: dict[str, str] = {}  # computed first and once; the columns refer to them as "name!"
@@ -43,7 +47,8 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     for key, target in id_types.items():
         parsed[key], integer = ids.integer(mapped[key], strict=table.strict), quoted(f"{key}!")
         found[key] = integer if target == ids.INTEGER else ids.text(mapped[key], integer)
-        found[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict)
+        shown = _header_or(mapped[key].sql, source) if key == header_told_by(table, source, id_types) else None
+        found[f"{key}?"] = ids.odd(mapped[key], integer, strict=table.strict, shown=shown)
         if unfit := ids.unfit(mapped[key], integer):
             found[f"{key} unfit?"] = unfit
     given = _texts_as_given(mapped)
@@ -69,7 +74,7 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         found[OWN + column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
     if as_written := _numbers_as_written(table, source):
         found[NUMBERS_TEXT] = as_written
-    found |= _about_lines(source)
+    found |= _about_lines(source, headers=header_told_by(table, source, id_types) is None)
     inner = ", ".join(["*", *(f"{sql} AS {quoted(f'{name}!')}" for name, sql in parsed.items())])
     bounded = f"* REPLACE ({timestamps.bounded(TIME)} AS {TIME})" if table.times else "*"
     outer = ", ".join(f"{sql} AS out{place}" for place, sql in enumerate(found.values()))
@@ -79,10 +84,24 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     return Query(f"SELECT {outer} FROM ({read})", tuple(found))
 
 
-def _about_lines(source: Source) -> dict[str, str]:
+def header_told_by(table: Table, source: Source, id_types: Mapping[str, str]) -> str | None:
+    """The id whose odd values alone can be the header once more (they are `HEADER` then); None where all rows must be
+    compared with it, as ids are text. So the rows whose ids are integers cost nothing."""
+    for key, kind in id_types.items():
+        title = source.header.get(table.maps[source.path][key], "")
+        if kind == ids.INTEGER and title and not any(map(str.isdigit, title)):
+            return key
+    return None
+
+
+def _header_or(text: str, source: Source) -> str:
+    return f"CASE WHEN {source.repeats_header()} THEN {literal(HEADER)} ELSE {text} END"
+
+
+def _about_lines(source: Source, *, headers: bool) -> dict[str, str]:
     """The columns that say what each line of a file is, where it may be no row of its own."""
     found = {"begins?": "begins"} if source.exploded else {}
-    if again := source.repeats_header():
+    if headers and (again := source.repeats_header()):
         found["header?"] = again
     if source.format == "jsonl":
         found |= {"line?": "CASE WHEN v IS NULL THEN line END", "object?": "v IS NOT NULL"}

@@ -169,7 +169,7 @@ def number(value: Value) -> str:
     comma = rf"regexp_matches({x}, '^\s*[-+]?[0-9]+,([0-9]{{1,2}}|[0-9]{{4,}})\s*$')"
     with_comma = f"CASE WHEN {comma} THEN TRY_CAST(replace({x}, ',', '.') AS DOUBLE) END"
     return (
-        f"CASE WHEN isfinite({read}) THEN CASE WHEN NOT contains({x}, '_') THEN {read} END "
+        f"CASE WHEN isfinite({read}) THEN CASE WHEN strlen({x}) < 3 OR NOT contains({x}, '_') THEN {read} END "
         f"WHEN contains({x}, ',') THEN {with_comma} END"
     )
 

@@ -38,9 +38,16 @@ def count_lines(path: Path) -> Lines:
     carried_return = False  # whether the unfinished line consists of a single \r
     for chunk in chunks(path):
         data = np.frombuffer(chunk, np.uint8)
-        ends = np.flatnonzero(data == 10)
+        is_end = data == 10
         has_returns = b"\r" in chunk or last == b"\r"
+        if not (has_returns or (is_end[0] and not before) or (is_end[1:] & is_end[:-1]).any()):  # no line is blank
+            total += int(np.count_nonzero(is_end))
+            begun = len(chunk) - 1 - chunk.rfind(b"\n")
+            before = begun if begun < len(chunk) else before + begun
+            last, carried_return = bytes(chunk[-1:]), False
+            continue
         all_returns += chunk.count(b"\r") if has_returns else 0
+        ends = np.flatnonzero(is_end)
         if ends.size:
             lengths = np.diff(ends, prepend=-1) - 1  # without the \n
             lengths[0] += before

@@ -9,6 +9,7 @@ that is not UTC or of the kind `Europe/Berlin`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -74,7 +75,11 @@ def micros(value: Value, how: Timestamps, where: str) -> str:
     if reading.form == "compact":
         return f"epoch_us(CAST({_compact(text)} AS TIMESTAMPTZ))"
     if reading.form == "iso" and value.type in (TEXT, JSON, "VARCHAR"):
-        return _iso(text, how.zone)
+        rest = _iso(text, how.zone)
+        if not _WHOLE_SECONDS_Z.fullmatch(reading.example):
+            return rest
+        # Strict, unlike a cast: nothing needs to be looked for in the texts that are like the example.
+        return f"COALESCE(epoch_us(try_strptime({text}, '%Y-%m-%dT%H:%M:%SZ')), {rest})"
     return _epoch(value, text, reading)
 
 
@@ -97,6 +102,7 @@ _PARTS = (
 _OFFSET_FROM = 14  # a date and two digits of an hour come before an offset
 _NO_OFFSET = r"[+-](1[6-9]|[2-9]\d|\d\d:?[6-9]\d)(:?\d\d)?\s*(\[|$)"
 """What would be sixteen hours or more, or has sixty minutes: no place is so far from UTC, but DuckDB takes it."""
+_WHOLE_SECONDS_Z = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _COMPACT_PARTS = r"^(\d{4})(\d{2})(\d{2})[Tt ](\d{2})(\d{2})(\d{2})?"
 
 
