@@ -9,7 +9,7 @@ from prefect.states import Completed
 from flows.execution.executors import executor_for
 from flows.execution.flow_runs import end_children
 from flows.execution.publishing import publish
-from flows.execution.run_dates import holding, newer_run, night_name, scheduled_date
+from flows.execution.run_dates import DEGRADED, holding, newer_run, night_name, scheduled_date
 from flows.execution.training import indispensable, jobs_for, refit, train_all
 from flows.no_storage import keep_nothing
 from flows.settings.options import ORDINARY, NightOptions
@@ -34,8 +34,6 @@ from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.store.room import check_room
 from tasks.validate.stage import validate
-
-DEGRADED = "Degraded"  # the state of a night that ended, though not as it should have; an automation waits for it
 
 
 @keep_nothing

@@ -13,6 +13,7 @@ import click
 from flows.cli.reading import reading_options, taken_from
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import short
+from tasks.store.damage import is_damage
 
 if TYPE_CHECKING:
     from flows.settings.site import NightConfig
@@ -60,10 +61,6 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
 
 
-DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
-"""What reading a file raises that is damaged, or not what its name says; the errors of pyarrow are among them."""
-
-
 def of_a_store(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--store DIR` of a command that reads what nights have left there, damaged as it may be."""
 
@@ -73,7 +70,9 @@ def of_a_store(command: Callable[..., Any]) -> Callable[..., Any]:
             if store is not None and store.is_file():
                 raise ConfigError(f"{store} is a file: name the folder of a store.")
             return command(store=store, **rest)
-        except DAMAGED as error:
+        except Exception as error:
+            if not is_damage(error):
+                raise
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG and store is not None:
                 raise ConfigError(f"{short(str(store))} is too long for the name of a folder.") from None
             if isinstance(error, OSError) and error.errno is not None:  # the file system itself; see `in_words`

@@ -7,20 +7,31 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    DeploymentFilterName,
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+)
 from prefect.client.schemas.filters import FlowRunFilterExpectedStartTime as Expected
 from prefect.client.schemas.filters import FlowRunFilterId as Ids
 from prefect.client.schemas.filters import FlowRunFilterState as States
+from prefect.client.schemas.filters import FlowRunFilterStateName as Names
 from prefect.client.schemas.filters import FlowRunFilterStateType as Types
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.runtime import deployment, flow_run
 
 from flows.execution.flow_runs import write_off
 from flows.settings.site import NightConfig, deployed
-from recmodels.errors import NightrecError
+from recmodels.errors import ConfigError, NightrecError
 from tasks.store.events import log_event
 from tasks.store.locking import held
 from tasks.store.paths import Store
+
+DEGRADED = "Degraded"  # the state of a night that ended, though not as it should have; an automation waits for it
 
 
 def scheduled_date(config: NightConfig) -> date:
@@ -55,6 +66,32 @@ def newer_run() -> datetime | None:
     return max((when for when in due if when > flow_run.scheduled_start_time), default=None)
 
 
+def refuse_lost(store: Store) -> None:
+    """Refuse to begin a new store where nights of this site have ended before: an empty mount point looks like one.
+
+    Prefect's server remembers the nights. A run that is no deployment's has its store from whoever started it.
+
+    Raises:
+        ConfigError: the store is gone.
+    """
+    if deployment.id is None or store.exports.is_dir():
+        return
+    with get_client(sync_client=True) as client:
+        before = client.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=["nightly", "backfill"])),
+            flow_run_filter=FlowRunFilter(state=States(name=Names(any_=["Completed", DEGRADED]))),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment.name])),
+            sort=FlowRunSort.END_TIME_DESC,
+            limit=1,
+        )
+    if before:
+        raise ConfigError(
+            f"The store {store.root} is empty, and nights of this site have ended before (the last at "
+            f"{before[0].end_time:%Y-%m-%d %H:%M}): see that its disk is mounted. To begin a new store there, make the "
+            f"folder {store.exports}."
+        )
+
+
 @contextmanager
 def holding(config: NightConfig) -> Iterator[str]:
     """Hold the site's store for a deployed flow, waiting for another night to end; yields the token of the lease.
@@ -67,6 +104,7 @@ def holding(config: NightConfig) -> Iterator[str]:
         with get_client(sync_client=True) as client:
             write_off(client, UUID(other), "its process died; the next night found its store abandoned")
 
-    patience = config.schedule.patience_minutes * 60
-    with held(Store(config.store.absolute()), patience, flow_run.id or "", found_dead) as token:
+    patience, store = config.schedule.patience_minutes * 60, Store(config.store.absolute())
+    refuse_lost(store)
+    with held(store, patience, flow_run.id or "", found_dead) as token:
         yield token

@@ -185,6 +185,10 @@ def embedded_server() -> Iterator[Callable[[], None]]:
 @cache
 def _own_server() -> tuple[str, str, Server]:
     """Start the server of this process, once: its address, its secret, and the server."""
+    from flows.operate.database import prefect_places, write_off_the_dead
+
+    if database := prefect_places()[1]:
+        write_off_the_dead(database)
     listener, auth = listen(LOOPBACK, 0), new_secret()
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
     settings = {

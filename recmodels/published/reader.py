@@ -51,7 +51,14 @@ class Export:
             about = b"" if _is_folder(files, path) else read(files, path)
             if about is not None and hashlib.sha256(about).hexdigest() == named["manifest_sha256"]:
                 break
-        return cls.named(store, export_id)
+        try:
+            return cls.named(store, export_id)
+        except NightrecError:
+            raise NightrecError(
+                f"The manifest {path} of the current export is gone or damaged: `nightrec doctor --fix` restores it "
+                "from the copy at a URL, `nightrec rollback` goes back to the export before, and the next night "
+                "publishes a new one."
+            ) from None
 
     @classmethod
     def of_night(cls, store: str | Path, run_date: date) -> Self:

@@ -184,6 +184,7 @@ def rollback(store: Store, to: str | None = None) -> tuple[str, str]:
         ExportRefused: its files are not what was published.
     """
     with switching(store):
+        complete_rewrites(store)
         now = current(store)
         if now is None:
             raise ConfigError(f"Nothing is published in the store {store.root}: there is nothing to go back from.")

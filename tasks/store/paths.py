@@ -49,7 +49,7 @@ class Store:
         return self.root / "demo"
 
     def history(self, run_date: date) -> Path:
-        return self.root / "history" / f"{run_date}.parquet"
+        return self.root.joinpath("history", f"{run_date}.parquet")
 
     def report(self, run_date: date) -> Path:
         """The page about a night; its figures are beside it as JSON."""
@@ -126,7 +126,7 @@ class Night:
 
     @property
     def folder(self) -> Path:
-        return self.store.root / "nights" / str(self.run_date)
+        return self.store.root.joinpath("nights", str(self.run_date))
 
     @property
     def raw(self) -> Path:
@@ -177,4 +177,4 @@ class Night:
 
     @property
     def summary(self) -> Path:
-        return self.folder / "night.json"
+        return self.store.root.joinpath("nights", str(self.run_date), "night.json")

@@ -81,7 +81,7 @@ def check_room(night: Night, settings: DiskSettings, inputs: Iterable[int]) -> N
 def _taken_by_nights(store: Store, without: Night | None = None) -> int:
     """The most bytes that one of the last complete nights has, with its export."""
     found: list[int] = []
-    for night in reversed(store.nights()):
+    for night in reversed(store.all_nights()):
         record = read_json(night.summary) or {}
         if record.get("status") not in ("published", "compared") or (without and night.run_date == without.run_date):
             continue

@@ -21,7 +21,7 @@ from prefect.utilities.callables import parameter_schema
 from deployments.automations import FLOWS, ensure, mine
 from deployments.names import deployment
 from flows import signals
-from flows.nightly import DEGRADED
+from flows.execution.run_dates import DEGRADED
 from recmodels.errors import NightrecError
 from tests.deployments.live import Site
 from tests.waiting import until

@@ -1,13 +1,17 @@
 """The date of a night follows from the time it was scheduled for, in the site's zone, also when the clocks change."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
 from flows.execution import run_dates as schedule
 from flows.settings.schedule import ScheduleSettings
 from flows.settings.site import NightConfig
+from recmodels.errors import ConfigError
+from tasks.store.paths import Store
 
 
 def at(monkeypatch: pytest.MonkeyPatch, scheduled: str) -> None:
@@ -43,3 +47,25 @@ def test_the_default_schedule_runs_once_a_day_when_the_clocks_change(start: date
     nights = [when.astimezone(config.cutoff(start.date()).tzinfo) for when in runs]
     assert [(night.hour, night.minute) for night in nights] == [(3, 30)] * 4
     assert [night.date().day - nights[0].date().day for night in nights] == [0, 1, 2, 3]
+
+
+def test_a_deployed_night_begins_a_new_store_only_where_none_was_before(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    client, store = MagicMock(), Store(tmp_path / "mount")
+    nights = client.__enter__.return_value.read_flow_runs
+    monkeypatch.setattr(schedule, "get_client", lambda **_: client)
+    nights.return_value = [SimpleNamespace(end_time=datetime(2026, 3, 30, 4, tzinfo=UTC))]
+    monkeypatch.setattr(schedule, "deployment", SimpleNamespace(id=None, name=None))
+    schedule.refuse_lost(store)  # a run by hand
+    monkeypatch.setattr(schedule, "deployment", SimpleNamespace(id="a", name="shop"))
+    with pytest.raises(
+        ConfigError, match=r"is empty, .* \(the last at 2026-03-30 04:00\): see that its disk is mounted"
+    ):
+        schedule.refuse_lost(store)
+    assert not store.root.exists()
+    store.exports.mkdir(parents=True)
+    schedule.refuse_lost(store)
+    store.exports.rmdir()
+    nights.return_value = []
+    schedule.refuse_lost(store)

@@ -5,14 +5,17 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from expectations.errors import ExportRefused
-from recmodels.errors import ConfigError
+from recmodels.errors import ConfigError, NightrecError
 from recmodels.published.reader import Export
-from tasks.store.exports import rollback, switches, whole_exports
-from tasks.store.files import read_json, sha256
+from tasks.store.exports import REWRITTEN, rollback, switches, whole_exports
+from tasks.store.files import read_json, sha256, write_json
+from tasks.store.manifests import describe
 from tasks.store.paths import Night, Store
+from tasks.store.records import sealed
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
@@ -48,6 +51,29 @@ def test_readers_go_back_to_the_export_before(night: Night) -> None:
     assert current(night) == str(FIRST)
     with pytest.raises(ConfigError, match="no export before"):
         rollback(night.store)
+
+
+def test_a_rewrite_that_was_cut_short_is_completed_before_readers_go_back(night: Night) -> None:
+    manifest = read_json(night.store.export_manifest(str(FIRST))) or {}
+    aside = night.store.exports / f"{REWRITTEN}{FIRST}"
+    part = "topk/part-00000.parquet"
+    (aside / "topk").mkdir(parents=True)
+    old = night.store.export(str(FIRST)) / part
+    pq.write_table(pq.read_table(old).replace_schema_metadata({}), aside / part, compression="none")
+    files = [describe(aside / part, aside) if file["path"] == part else file for file in manifest["files"]]
+    write_json(aside / "manifest.json", sealed(manifest | {"files": files}))
+    (aside / part).replace(old)  # here it was killed: the manifest is still the old one
+    assert rollback(night.store) == (str(RUN_DATE), str(FIRST))
+    assert current(night) == str(FIRST)
+    assert not aside.exists()
+
+
+def test_readers_are_told_that_the_manifest_of_the_current_export_is_lost(night: Night) -> None:
+    night.store.export_manifest(str(RUN_DATE)).unlink()
+    with pytest.raises(NightrecError, match=r"2026-03-31.json of the current export is gone or damaged: `nightrec doc"):
+        Export.latest(night.store.root)
+    assert rollback(night.store) == (str(RUN_DATE), str(FIRST))
+    assert current(night) == str(FIRST)
 
 
 def test_a_second_export_of_a_night_goes_back_to_the_first(night: Night) -> None:
