@@ -23,6 +23,7 @@ from tasks.publish.retention import pin, retain
 from tasks.publish.settings import RetentionSettings
 from tasks.report.past import data_of_nights, nights_before
 from tasks.store import history
+from tasks.store.damage import is_damage
 from tasks.store.exports import manifest_of, next_export_id, point_to, pointer_of, rollback
 from tasks.store.files import Json, write_json
 from tasks.store.locking import held, in_use
@@ -222,3 +223,13 @@ def test_a_manifest_cannot_lead_out_of_its_folder(store: Store) -> None:
     about["files"] = [describe(store.pointer, store.exports) | {"path": "../latest.json"}]
     write_json(path, about)
     assert manifest_of(store, str(NIGHTS[0])) is None
+
+
+def test_errors_of_readers_say_damage_and_faults_of_our_own_do_not(tmp_path: Path) -> None:
+    (tmp_path / "part").write_bytes(b"no Parquet")
+    for read in (lambda: pq.read_table(tmp_path / "part"), lambda: json.loads("{"), (tmp_path / "none").read_bytes):
+        with pytest.raises(Exception) as raised:
+            read()
+        assert is_damage(raised.value), raised.value
+    for fault in (TypeError("x"), AttributeError("x"), KeyError("x"), ValueError("x")):
+        assert not is_damage(fault)
