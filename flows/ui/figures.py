@@ -58,11 +58,6 @@ def instant(value: str | None) -> str:
     return f"{found:%Y-%m-%d %H:%M}" + (" UTC" if found.utcoffset() is not None and not found.utcoffset() else "")
 
 
-def moment(value: datetime) -> str:
-    """A time."""
-    return instant(value.isoformat())
-
-
 def with_code(text: str) -> Markup:
     """A text of our own in which backticks stand around what is typed."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
@@ -76,6 +71,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "size": size,
     "day": day,
     "instant": instant,
-    "moment": moment,
     "with_code": with_code,
 }

@@ -94,7 +94,7 @@ def _matched_terms(night: Night, catalogue: Catalogue, rows: list[Row]) -> list[
     table = pq.read_table(vocabulary, columns=["term", "column"])
     names, of_words = table["term"], pc.not_equal(table["column"], VECTOR).to_numpy()
     for row, terms in zip(place, model.matched_terms(sources, targets, TERMS, of_words), strict=True):
-        found[row] = names.take(terms[terms >= 0]).to_pylist()
+        found[row] = list(dict.fromkeys(names.take(terms[terms >= 0]).to_pylist()))  # of several columns
     return found
 
 

@@ -87,6 +87,11 @@ class UserSeen:
         return any(one.rating is not None for one in self.history or ())
 
     @property
+    def weighed(self) -> bool:
+        """Whether the history's items count differently."""
+        return len({one.weight for one in self.history or ()}) > 1
+
+    @property
     def changed(self) -> int | None:
         """How many places of the list are new; None where there is no list before."""
         return None if self.before is None else sum(row["was"] is None for row in self.rows)

@@ -46,8 +46,8 @@ def test_a_user_has_a_list_with_reasons_what_changed_and_a_history(site: Site) -
     listed, history = page.all("table")
     rows = [[cell.text for cell in row.all("th", "td")] for row in listed.all("tr")[1:]]
     assert [row[0] for row in rows] == ["1", "2", "3"]
-    assert "new" in {row[3] for row in rows}
-    assert any(row[2].startswith("Title") for row in rows)
+    assert "new" in {row[1] for row in rows}
+    assert any(row[3].startswith("Title") for row in rows)
     assert "Title 3 excluded by the site's rules" in page.text
     assert [row.all("a")[0].text for row in history.all("tr")[1:]] == ["Title 5", "Title 1", "Title 0"]
     assert page.all("a")[-1].attributes["href"].startswith("/nightrec/")
