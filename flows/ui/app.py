@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from flows.ui import PREFIX, health, lookup, nights, settings
+from flows.ui import PREFIX, compare, health, lookup, nights, settings
 from flows.ui.pages import NAVIGATION, Page, headers, rendered
 from flows.ui.site import Site
 from recmodels.errors import ConfigError, NightrecError
 
-PAGES: tuple[Page, ...] = (*nights.PAGES, *lookup.PAGES, *health.PAGES, *settings.PAGES)
+PAGES: tuple[Page, ...] = (*nights.PAGES, *lookup.PAGES, *compare.PAGES, *health.PAGES, *settings.PAGES)
 STATIC = {"site.css": "text/css", "icon.svg": "image/svg+xml"}
 DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 """What reading a file raises that is damaged or half written; the errors of pyarrow are among them."""

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.published.schema import arrow_schema
-from tasks.export.differences import Pair, side_by_side, topk_files
+from tasks.export.differences import side_by_side, topk_files
+from tasks.export.tally import Pair
 from tasks.export.writer import Parts, coded, same_date
 from tasks.store.events import log_event
 from tasks.store.exports import current, manifest_of

@@ -4,19 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError
 from tasks.export.audit_items import whole_lists
+from tasks.export.tally import Tally
 from tasks.store.exports import intact, named_export
 from tasks.store.files import Json
 from tasks.store.paths import Store
 
 COLUMNS = ["user_id", "rank", "item_id", "score"]
-SHOWN = 10  # items that entered or left the lists, and items whose lists changed most in number
 
 
 def side_by_side(
@@ -46,33 +45,6 @@ def _cut(table: pa.Table | None, key: str, end: Any) -> tuple[pa.Table | None, p
     return (table.slice(0, n) if n else None), (table.slice(n) if n < len(table) else None)
 
 
-class Pair:
-    """The lists of some users in two exports, users and items numbered in common."""
-
-    def __init__(self, old: pa.Table, new: pa.Table) -> None:
-        self.user_ids, (self.old_user, self.new_user) = _numbered(old["user_id"], new["user_id"])
-        self.item_ids, (self.old_item, self.new_item) = _numbered(old["item_id"], new["item_id"])
-        self.n_users, self.n_items = len(self.user_ids), len(self.item_ids)
-        self.old_size = np.bincount(self.old_user, minlength=self.n_users)
-        self.new_size = np.bincount(self.new_user, minlength=self.n_users)
-        old_key, new_key = (
-            user * self.n_items + item
-            for user, item in ((self.old_user, self.old_item), (self.new_user, self.new_item))
-        )
-        _, self.old_row, self.new_row = np.intersect1d(old_key, new_key, assume_unique=True, return_indices=True)
-        self.shared = np.bincount(self.old_user[self.old_row], minlength=self.n_users)
-        in_place = old["rank"].to_numpy()[self.old_row] == new["rank"].to_numpy()[self.new_row]
-        still = np.bincount(self.old_user[self.old_row[in_place]], minlength=self.n_users)
-        self.same = (still == self.old_size) & (still == self.new_size)  # [n_users]: the same items in the same order
-
-
-def _numbered(old: pa.ChunkedArray, new: pa.ChunkedArray) -> tuple[pa.Array, list[np.ndarray[Any, np.dtype[np.int64]]]]:
-    """The distinct values of two columns in their order, and each column as places among them."""
-    ids = pc.unique(pa.chunked_array([*old.chunks, *new.chunks], old.type))
-    ids = ids.take(pc.array_sort_indices(ids))
-    return ids, [pc.index_in(column, value_set=ids).to_numpy().astype(np.int64) for column in (old, new)]
-
-
 def difference(store: Store, first: str, second: str) -> Json:
     """What changed from one export to another, named by id or date.
 
@@ -90,42 +62,10 @@ def difference(store: Store, first: str, second: str) -> Json:
     types = [{name: pq.read_schema(files[0]).field(name).type for name in COLUMNS[::2]} for files in (old, new)]
     if types[0] != types[1]:
         raise ConfigError(f"The ids of {first} and {second} are of different types ({types[0]}, {types[1]}).")
-    counts = dict.fromkeys(["users_old", "users_new", "users_in_both", "users_unchanged", "users_reordered"], 0)
-    churn, changes, shared, scores = 0.0, 0, 0, np.zeros(3)
-    lists: pa.Table | None = None
-    wholly = 0
+    tally = Tally()
     for a, b in side_by_side(old, new, COLUMNS):
-        pair = Pair(a, b)
-        both = (pair.old_size > 0) & (pair.new_size > 0)
-        share = 1 - pair.shared / np.maximum(np.maximum(pair.old_size, pair.new_size), 1)
-        counts["users_old"] += int((pair.old_size > 0).sum())
-        counts["users_new"] += int((pair.new_size > 0).sum())
-        counts["users_in_both"] += int(both.sum())
-        counts["users_unchanged"] += int((both & pair.same).sum())
-        counts["users_reordered"] += int((both & ~pair.same & (share == 0)).sum())
-        churn += float(share[both].sum())
-        wholly += int((both & (share == 1)).sum())
-        changes += int((np.maximum(pair.old_size, pair.new_size) - pair.shared)[both].sum())
-        before, after = (t["score"].to_numpy().astype(np.float64) for t in (a, b))
-        shift = after[pair.new_row] - before[pair.old_row]
-        scores += [before[pair.old_row].sum(), after[pair.new_row].sum(), np.abs(shift).sum()]
-        shared += len(shift)
-        lists = _with_counts(lists, pair)
-    n = max(counts["users_in_both"], 1)
-    return {
-        "old": _about(manifests[0]),
-        "new": _about(manifests[1]),
-        **counts,
-        "users_wholly_new_lists": wholly,
-        "mean_churn": churn / n,
-        "places_changed": changes,
-        "pairs_in_both": shared,
-        "mean_score_old": float(scores[0]) / max(shared, 1),
-        "mean_score_new": float(scores[1]) / max(shared, 1),
-        "mean_score_shift": float(scores[1] - scores[0]) / max(shared, 1),
-        "mean_score_shift_size": float(scores[2]) / max(shared, 1),
-        **_items_that_moved(lists),
-    }
+        tally.add(a, b)
+    return {"old": _about(manifests[0]), "new": _about(manifests[1]), **tally.json_ready()}
 
 
 def topk_files(store: Store, manifest: Json) -> list[Path]:
@@ -135,39 +75,3 @@ def topk_files(store: Store, manifest: Json) -> list[Path]:
 
 def _about(manifest: Json) -> Json:
     return {name: manifest[name] for name in ("export_id", "champion", "k")}
-
-
-def _with_counts(lists: pa.Table | None, pair: Pair) -> pa.Table:
-    """In how many lists each item is, before and after: the counts so far, and those of some more users."""
-    more = pa.table(
-        {
-            "item_id": pair.item_ids,
-            "before": np.bincount(pair.old_item, minlength=pair.n_items),
-            "after": np.bincount(pair.new_item, minlength=pair.n_items),
-        }
-    )
-    both = more if lists is None else pa.concat_tables([lists, more])
-    summed = both.group_by("item_id").aggregate([("before", "sum"), ("after", "sum")])
-    return summed.rename_columns(["item_id", "before", "after"])
-
-
-def _items_that_moved(lists: pa.Table | None) -> Json:
-    """Items that are in no list any more, or for the first time, and those whose number of lists changed most."""
-    if lists is None:
-        return {"items_entered": 0, "items_left": 0, "entered": [], "left": [], "moved": []}
-    before, after = lists["before"].to_numpy(), lists["after"].to_numpy()
-
-    def top(which: np.ndarray[Any, np.dtype[np.bool_]], size: np.ndarray[Any, np.dtype[np.int64]]) -> list[Json]:
-        rows = np.flatnonzero(which)
-        found: list[Json] = lists.take(rows[np.argsort(-size[rows], kind="stable")][:SHOWN]).to_pylist()
-        return found
-
-    entered, left = (before == 0) & (after > 0), (after == 0) & (before > 0)
-    stayed = (before > 0) & (after > 0) & (before != after)
-    return {
-        "items_entered": int(entered.sum()),
-        "items_left": int(left.sum()),
-        "entered": top(entered, after),
-        "left": top(left, before),
-        "moved": top(stayed, np.abs(after - before)),
-    }

@@ -114,3 +114,31 @@ def test_a_store_without_exports_says_that_nothing_can_be_looked_up(tmp_path: Pa
     site = site_at(tmp_path)
     assert "Nothing is published yet" in checked(asked(site, "/lookup")).text
     assert "Nothing is published in the store" in checked(asked(site, "/lookup/user?id=1"), 404).text
+
+
+def test_the_last_two_nights_are_compared_before_others_are_chosen(site: Site) -> None:
+    page = checked(asked(site, "/compare"))
+    assert page.all("h1")[0].text == f"{FIRST} and {RUN_DATE}"
+    kept, _, fell = page.all("table")
+    parts = [row.all("td") for row in kept.all("tr")[1:]]
+    assert sum(int(cells[0].text) for cells in parts) == 5
+    assert fell.all("tr")[1].all("a")[0].text == "Title 3"
+    assert "alert(1)" in page.text and page.all("script") == []
+    chosen = [one.attributes["value"] for one in page.all("option") if "selected" in one.attributes]
+    assert chosen == [str(FIRST), str(RUN_DATE)]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/compare?first=2020-01-01", "There is no export 2020-01-01"),
+        ("/compare?model=als&other=ease&night=x", "There is no night x"),
+        (f"/compare?model=als&other=ease&night={FIRST}", "has no lists of a model als"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(site: Site, path: str, told: str) -> None:
+    assert told in checked(asked(site, path), 404).text
+
+
+def test_one_night_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    assert "Nothing is published yet" in checked(asked(site_at(tmp_path), "/compare")).text

@@ -54,6 +54,7 @@ def test_users_lists_items_and_scores_are_compared(tmp_path: Path) -> None:
         "users_wholly_new_lists": 1,
     }
     assert found["mean_churn"] == pytest.approx((0 + 0 + 1 / 3 + 1) / 4)
+    assert found["overlap"] == [1, *[0] * 5, 1, *[0] * 3, 2]  # of user 3 two of three places are in both
     assert (found["places_changed"], found["pairs_in_both"]) == (0 + 0 + 1 + 3, 3 + 3 + 2)
     assert found["mean_score_shift"] == pytest.approx(0.5, abs=1e-6)
     assert found["mean_score_shift_size"] == pytest.approx((3 * 0.5 + 0.6 + 0.4 + 0.5 + 2 * 0.5) / 8, abs=1e-6)
@@ -83,7 +84,8 @@ def test_it_does_not_matter_where_files_and_batches_end(
     whole = difference(store, "2026-01-01", "2026-01-02")
     monkeypatch.setattr("tasks.export.audit_items.ROWS_AT_ONCE", rows)
     found = difference(store, "2026-01-01", "2026-01-02")
-    shown = {"entered", "left", "moved", "old", "new"}
+    shown = {"entered", "left", "moved", "old", "new", "overlap"}
+    assert found["overlap"] == whole["overlap"]
     assert {name: found[name] for name in found if name not in shown} == pytest.approx(
         {name: whole[name] for name in whole if name not in shown}
     )
