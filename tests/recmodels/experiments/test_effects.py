@@ -1,0 +1,88 @@
+"""Effects are found as often as planned and imagined as rarely as promised, also by those who look every night."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from recmodels.errors import ConfigError
+from recmodels.experiments.effects import detectable, effect, sequence_quantile, users_needed
+
+USERS, NIGHTS = 400, 30
+
+
+def nightly_outcomes(draw: np.random.Generator, lift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes of the users of two arms by night, `[n_users, n_nights]`; each user has a habit of their own."""
+    habit = draw.gamma(2, 0.5, (2 * USERS, 1))
+    outcome = draw.poisson(habit, (2 * USERS, NIGHTS)).astype(float)
+    outcome[:USERS] += lift
+    return outcome[:USERS], outcome[USERS:]
+
+
+def test_without_an_effect_p_values_are_uniform_and_looking_every_night_finds_few() -> None:
+    draw = np.random.default_rng(4)
+    p_values, ever = [], 0
+    for _ in range(500):
+        arm, others = (outcomes.cumsum(axis=1) for outcomes in nightly_outcomes(draw))
+        last = effect(arm[:, -1] / NIGHTS, others[:, -1] / NIGHTS)
+        p_values.append(last.p_value)
+        looks = [
+            effect(arm[:, night] / (night + 1), others[:, night] / (night + 1), planned_error=last.error)
+            for night in range(0, NIGHTS, 3)
+        ]
+        ever += any(not one.low <= 0 <= one.high for one in looks)
+    assert stats.kstest(p_values, "uniform").pvalue > 0.05
+    assert 0.04 <= np.mean(np.array(p_values) < 0.05) <= 0.06  # 5.2 % of 3,000 others
+    assert ever / 500 <= 0.05
+
+
+def test_an_effect_as_small_as_planned_is_found_as_often_as_planned() -> None:
+    """At the planned error the sequence is tightest, and 80 % of the experiments find the effect at that look."""
+    draw = np.random.default_rng(1)
+    n = users_needed(0.5, 1.0, 0.1)
+    assert detectable(n, 0.5, 1.0) == pytest.approx(0.1, rel=1e-3)
+    found = 0
+    for _ in range(400):
+        one = effect(draw.normal(0.1, 1, n // 2), draw.normal(0, 1, n // 2))
+        found += one.low > 0
+    assert found / 400 == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_single_look_needs_the_users_of_the_textbook() -> None:
+    """Two arms of 1,570 for an effect of .1 standard deviations (Cohen 1988: 1,571 by the t distribution)."""
+    assert users_needed(0.5, 1.0, 0.1, looks=False) == pytest.approx(2 * 1_570, abs=2)
+
+
+def test_what_was_before_narrows_the_interval_and_moves_the_effect_nowhere() -> None:
+    draw = np.random.default_rng(2)
+    values, plain_errors, errors, left = [], [], [], []
+    for _ in range(200):
+        habit = draw.normal(0, 1, 600)
+        outcome = habit * 0.8 + draw.normal(0, 0.6, 600)
+        outcome[:300] += 0.2
+        plain = effect(outcome[:300], outcome[300:])
+        less = effect(outcome[:300], outcome[300:], before=(habit[:300], habit[300:]))
+        values.append(less.value)
+        plain_errors.append(plain.error)
+        errors.append(less.error)
+        left.append(less.variance_left)
+    assert np.mean(values) == pytest.approx(0.2, abs=0.01)
+    assert np.mean(left) == pytest.approx(0.36, abs=0.01)
+    assert np.mean(errors) / np.mean(plain_errors) == pytest.approx(0.6, abs=0.01)
+    assert np.std(values) == pytest.approx(np.mean(errors), rel=0.1)
+
+
+def test_the_sequence_is_tightest_where_it_is_planned_in_the_share_of_the_information() -> None:
+    """Of the widths relative to a single look's: 2.9 standard errors at the plan, more before and after."""
+    at_plan = sequence_quantile(1.0, 1.0)
+    assert at_plan == pytest.approx(2.97, abs=0.1)
+    assert sequence_quantile(4.0, 1.0) > at_plan < sequence_quantile(0.1, 1.0)
+
+
+def test_a_constant_outcome_has_no_effect_and_no_width() -> None:
+    one = effect(np.ones(5), np.ones(5), before=(np.zeros(5), np.zeros(5)))
+    assert (one.value, one.low, one.high, one.p_value, one.relative) == (0, 0, 0, 1, 0)
+
+
+def test_an_arm_of_one_user_is_refused() -> None:
+    with pytest.raises(ConfigError, match="two users in each arm: there are 1 and 5"):
+        effect(np.ones(1), np.ones(5))
