@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.experiments.effects import users_needed
@@ -15,6 +15,7 @@ def padded(items: list[int]) -> np.ndarray:
     return np.array([items + [NOBODY] * (6 - len(items))])
 
 
+@settings(deadline=None)
 @given(LISTS, LISTS, st.integers(0, 5))
 def test_a_draft_is_fair_and_without_repeats(first: list[int], second: list[int], seed: int) -> None:
     items, teams = team_draft(padded(first), padded(second), 6, np.random.default_rng(seed))

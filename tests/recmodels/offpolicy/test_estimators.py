@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.errors import ConfigError
@@ -58,6 +58,7 @@ def test_the_values_are_those_of_the_open_bandit_pipeline() -> None:
     assert dr_os(log, 5.0)[0] == pytest.approx(SHRUNK_BY_5, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.05, 1), st.floats(0, 1)), min_size=2, max_size=30))
 def test_a_constant_reward_is_found_exactly_by_what_is_self_normalized(rows: list[tuple[float, float, float]]) -> None:
     _, propensities, probabilities = (np.array(column) for column in zip(*rows, strict=True))
