@@ -163,6 +163,7 @@ def commands() -> str:
     import click
 
     from flows.cli.app import nightrec
+    from flows.cli.help import about_of, examples
 
     pages = ["# Commands\n", inspect.cleandoc(nightrec.help or "") + "\n"]
     for name, command in sorted(nightrec.commands.items()):
@@ -172,6 +173,9 @@ def commands() -> str:
         rows = [_option(option, context) for option in command.params if not getattr(option, "hidden", False)]
         if options := [row for row in rows if row]:
             pages.append(markdown(["option", "meaning"], options))
+        if about := about_of(name):
+            lines = "\n".join(examples(about))
+            pages.append(f"\n```\n{lines}\n```\n")
     return "\n".join(pages)
 
 

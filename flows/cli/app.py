@@ -6,12 +6,14 @@ import sys
 
 import click
 
+from flows.cli.completing import completion
 from flows.cli.copies import mirror, sink
 from flows.cli.doctor import doctor
 from flows.cli.encoding import speak_the_terminals_encoding
 from flows.cli.exit_codes import INTERRUPTED, TERMINATED, exit_code
 from flows.cli.exports import diff, pin, recs, rollback, unpin, verify
 from flows.cli.forget import forget
+from flows.cli.help import Grouped
 from flows.cli.inspect import inspect
 from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
@@ -31,7 +33,7 @@ PIPE_CLOSED = 141  # as shells say of SIGPIPE
 GO_ON = "What was finished is kept: the same command goes on from there."
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Grouped, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="nightrec")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error, and Prefect's own log.")
 def nightrec(debug: bool) -> None:
@@ -113,6 +115,7 @@ for command in (
     run, inspect, validate, backfill, status, report, doctor,
     recs, verify, diff, rollback, pin, unpin, forget, mirror, sink,
     models, tune, init, presets, demo, serve, server, ui, deploy, worker,
+    completion,
 ):  # fmt: skip
     nightrec.add_command(command)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from flows.cli import completing
 from flows.cli.options import Day, json_option, of_a_store, the_store
 from flows.cli.shown import echo, echo_json
 from recmodels.messages import counted
@@ -16,7 +17,7 @@ NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
 
 
 @click.command()
-@click.argument("user_id")
+@click.argument("user_id", shell_complete=completing.users)
 @of_a_store
 @click.option("--date", "run_date", type=Day(), help="The list of that night [the latest].")
 @json_option
@@ -55,7 +56,12 @@ def verify(store: Path | None, run_date: date | None, as_json: bool) -> None:
 
 @click.command()
 @of_a_store
-@click.option("--to", metavar=NAME, help="The night (its newest export) or the export to go to [the one before].")
+@click.option(
+    "--to",
+    metavar=NAME,
+    help="The night (its newest export) or the export to go to [the one before].",
+    shell_complete=completing.exports,
+)
 @json_option
 def rollback(store: Path | None, to: str | None, as_json: bool) -> None:
     """Point readers at an earlier export, whose files are checked first.
@@ -72,8 +78,8 @@ def rollback(store: Path | None, to: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("first", metavar="D1")
-@click.argument("second", metavar="D2")
+@click.argument("first", metavar="D1", shell_complete=completing.exports)
+@click.argument("second", metavar="D2", shell_complete=completing.exports)
 @of_a_store
 @json_option
 def diff(first: str, second: str, store: Path | None, as_json: bool) -> None:
@@ -113,7 +119,7 @@ def in_words(found: dict[str, Any]) -> list[str]:
 
 
 @click.command()
-@click.argument("name", metavar=NAME)
+@click.argument("name", metavar=NAME, shell_complete=completing.exports)
 @of_a_store
 def pin(name: str, store: Path | None) -> None:
     """Keep an export (a night's newest by its date, or its n-th as <date>.n), however old it grows."""
@@ -123,7 +129,7 @@ def pin(name: str, store: Path | None) -> None:
 
 
 @click.command()
-@click.argument("name", metavar=NAME)
+@click.argument("name", metavar=NAME, shell_complete=completing.exports)
 @of_a_store
 def unpin(name: str, store: Path | None) -> None:
     """Let a pinned export grow old like the others."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.cli import completing
 from flows.cli.options import Day, json_option, store_option
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError
@@ -34,7 +35,7 @@ class Entry:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.models)
 @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
 @json_option
 def models(name: str | None, config: Path | None, as_json: bool) -> None:
@@ -144,7 +145,7 @@ def search_of(parameter: "Parameter") -> str:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=completing.models)
 @store_option
 @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
 @click.option("--date", "run_date", type=Day(), help="The night whose training data are searched on [the newest].")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.cli import completing
 from flows.cli.exit_codes import DEGRADED
 from flows.cli.options import Day, date_option, json_option, models_option, site_options
 from flows.cli.shown import echo, echo_json
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     "--champion",
     "forced_model",
     metavar="NAME",
+    shell_complete=completing.models,
     help="Publish this model, whatever the gate says.",
 )
 @click.option("--dry-run", is_flag=True, help="Train and compare, publish nothing.")

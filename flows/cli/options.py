@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from flows.cli import completing
 from flows.cli.reading import reading_options, taken_from
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import short
@@ -31,6 +33,9 @@ class Day(click.ParamType[date]):
             return date.fromisoformat(value)
         except ValueError:
             raise ConfigError(f"{value!r} is no date: write it as YYYY-MM-DD, for instance 2026-02-28.") from None
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return completing.nights(ctx, param, incomplete)
 
 
 class Mapping(click.ParamType[dict[str, str]]):
@@ -107,7 +112,10 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--user-columns", type=Mapping(), help="The same for --users, as are --user-header and so on.")
     @reading_options
     @click.option(
-        "--preset", metavar="NAME", help="Public data set that the inputs are: `nightrec presets` lists them."
+        "--preset",
+        metavar="NAME",
+        help="Public data set that the inputs are: `nightrec presets` lists them.",
+        shell_complete=completing.presets,
     )
     @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
     @click.option("--fresh", is_flag=True, help="Do everything again, even what is done.")
@@ -158,7 +166,12 @@ def date_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def models_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--models A,B`: the settings with these alone; below `site_options`."""
 
-    @click.option("--models", metavar="A,B,…", help="Only these models compete [all that are configured].")
+    @click.option(
+        "--models",
+        metavar="A,B,…",
+        help="Only these models compete [all that are configured].",
+        shell_complete=completing.models,
+    )
     @wraps(command)
     def with_models(settings: "NightConfig", models: str | None, **rest: Any) -> Any:
         if models:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from flows.cli import completing
 from flows.cli.options import json_option
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError
@@ -18,7 +19,7 @@ _WIDTH = 110
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.presets)
 @click.option("--prepare", "folder", type=click.Path(path_type=Path), help="Make the tables that NAME needs there.")
 @json_option
 def presets(name: str | None, folder: Path | None, as_json: bool) -> None:

@@ -83,7 +83,7 @@ BOUNDS = [
         "max_popularity",
         "average_popularity",
         0.6,
-        "60.0% is the average popularity of its items, and 50.0% is",
+        "60.0% is the average popularity of its items, and 50.0% is the most",
     ),
 ]
 

@@ -1,0 +1,153 @@
+"""What `nightrec --help` says of the commands: their groups, a line about each, and examples to copy."""
+
+from typing import NamedTuple
+
+import click
+
+
+class About(NamedTuple):
+    """A command in the list of all, and examples of it, each with what it does."""
+
+    summary: str
+    examples: tuple[tuple[str, str], ...]
+
+
+GROUPS: dict[str, dict[str, About]] = {
+    "To begin": {
+        "inspect": About(
+            "Look into files, and get the command that runs on them.",
+            (("nightrec inspect data/", "what the files of a folder are, and what would be refused"),),
+        ),
+        "run": About(
+            "Run one night; without inputs on a demo site.",
+            (
+                ("nightrec run", "a night on the demo site, or on what nightrec.toml names"),
+                ("nightrec run --interactions log.csv --items items.csv", "on your own files"),
+                ("nightrec run --date 2026-02-28 --dry-run", "train and compare, and publish nothing"),
+                ("nightrec run --force-model ease", "publish this model, whatever the gate says"),
+            ),
+        ),
+        "init": About("Write nightrec.toml with every setting.", (("nightrec init", "write ./nightrec.toml"),)),
+        "presets": About(
+            "List public data sets that are read by name.",
+            (
+                ("nightrec presets movielens", "its files, and the command to run"),
+                ("nightrec presets mind --prepare MIND", "make the tables that it needs"),
+            ),
+        ),
+        "demo": About(
+            "Write an invented site's tables.",
+            (("nightrec demo data --users 1000 --format csv", "small tables, as CSV"),),
+        ),
+    },
+    "Nights": {
+        "validate": About(
+            "Read and check the inputs, and stop there.",
+            (("nightrec validate --interactions log.csv", "what became of each file, column and row"),),
+        ),
+        "backfill": About(
+            "Run the nights of a range.",
+            (
+                ("nightrec backfill --from 2026-02-01 --to 2026-02-28", "a month; the newest night is published"),
+                ("nightrec backfill --from 2026-02-01 --to 2026-02-28 --parallel 4", "four nights at a time"),
+            ),
+        ),
+        "status": About(
+            "Show the last nights, and what went wrong.",
+            (
+                ("nightrec status --last 30", "the last thirty nights"),
+                ("nightrec status --json | jq .nights[-1].status", "how the newest night ended, for a script"),
+            ),
+        ),
+        "report": About(
+            "Write the report of a night again.",
+            (("nightrec report --date 2026-02-28 --open", "of that night, in the browser"),),
+        ),
+        "models": About("List the recommenders, or explain one.", (("nightrec models als", "all about als"),)),
+        "tune": About(
+            "Search a model's hyper-parameters.",
+            (("nightrec tune ease --minutes 10 --write ease.toml", "for ten minutes, the best into a file"),),
+        ),
+    },
+    "Lists": {
+        "recs": About(
+            "Show a user's list, with titles and reasons.",
+            (
+                ("nightrec recs u000007", "of the demo site"),
+                ("nightrec recs u000007 --date 2026-02-28 --json", "as it was that night, for a script"),
+            ),
+        ),
+        "ui": About("Look at nights, users and items in the browser.", (("nightrec ui", "prints the link to open"),)),
+        "verify": About("Check an export against its contract.", (("nightrec verify", "the current one"),)),
+        "diff": About(
+            "Show what changed between two exports.",
+            (("nightrec diff 2026-02-27 2026-02-28", "users, lists, and the items that moved most"),),
+        ),
+        "rollback": About(
+            "Point readers at an earlier export.",
+            (
+                ("nightrec rollback", "to the one before"),
+                ("nightrec rollback --to 2026-02-27", "to that night's newest export"),
+            ),
+        ),
+        "pin": About("Keep an export, however old it grows.", (("nightrec pin 2026-02-28", "that night's newest"),)),
+        "unpin": About("Let a pinned export grow old.", (("nightrec unpin 2026-02-28", "that night's"),)),
+        "mirror": About("Bring the copy of the exports up to date.", (("nightrec mirror", "to mirror.to"),)),
+        "sink": About("Load the current export into databases.", (("nightrec sink redis", "this one of [sinks]"),)),
+        "forget": About("Remove a user from everywhere.", (("nightrec forget u000007", "of the demo site"),)),
+    },
+    "Every night by itself": {
+        "serve": About("Start a server, workers and the schedule here.", (("nightrec serve", "and open the link"),)),
+        "server": About("Run the server alone, as services do.", (("nightrec server", "in the foreground"),)),
+        "worker": About(
+            "Run the flows of a work pool.",
+            (("nightrec worker gpu --gpu 0", "on the first GPU"),),
+        ),
+        "deploy": About(
+            "Create or update a site's deployments.",
+            (("nightrec deploy --config nightrec.toml", "on the server at PREFECT_API_URL"),),
+        ),
+        "doctor": About(
+            "Say what is wrong with a site, and mend it.",
+            (("nightrec doctor", "only look"), ("nightrec doctor --fix", "put right what can be")),
+        ),
+        "completion": About(
+            "Print what completes commands in your shell.",
+            (('eval "$(nightrec completion bash)"', "for this shell; in ~/.bashrc for all"),),
+        ),
+    },
+}
+OTHERS = "Further commands"
+
+
+class Grouped(click.Group):
+    """A group of commands whose help lists them by what they are for."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        known = [name for group in GROUPS.values() for name in group]
+        others = [name for name in self.commands if name not in known]
+        named = {title: list(group) for title, group in GROUPS.items()}
+        for title, names in [*named.items(), (OTHERS, others)]:
+            rows = [(name, self.commands[name].get_short_help_str(limit=70)) for name in names if name in self.commands]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        if about := about_of(name or cmd.name or ""):
+            cmd.short_help = about.summary
+            cmd.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in examples(about))
+        super().add_command(cmd, name)
+
+
+def about_of(name: str) -> About | None:
+    """What is said of a command; None where nothing is."""
+    return next((group[name] for group in GROUPS.values() if name in group), None)
+
+
+def examples(about: About) -> list[str]:
+    """Lines to copy, each with what it does."""
+    width = max(len(line) for line, _ in about.examples)
+    if width + max(len(what) for _, what in about.examples) > 72:  # one below the other
+        return [text for line, what in about.examples for text in (f"# {what}", line)]
+    return [f"{line:<{width}}  # {what}" for line, what in about.examples]
