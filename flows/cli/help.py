@@ -77,6 +77,10 @@ GROUPS: dict[str, dict[str, About]] = {
                 ("nightrec recs u000007 --date 2026-02-28 --json", "as it was that night, for a script"),
             ),
         ),
+        "answer": About(
+            "Answer for a session, with tonight's model.",
+            (("nightrec answer u000007 --history 1003,2311", "with what was seen since"),),
+        ),
         "ui": About("Look at nights, users and items in the browser.", (("nightrec ui", "prints the link to open"),)),
         "verify": About("Check an export against its contract.", (("nightrec verify", "the current one"),)),
         "diff": About(
@@ -89,6 +93,10 @@ GROUPS: dict[str, dict[str, About]] = {
                 ("nightrec rollback", "to the one before"),
                 ("nightrec rollback --to 2026-02-27", "to that night's newest export"),
             ),
+        ),
+        "refilter": About(
+            "Publish again without what is sold out.",
+            (("nightrec refilter --items now.csv", "with the catalogue as it is now"),),
         ),
         "pin": About("Keep an export, however old it grows.", (("nightrec pin 2026-02-28", "that night's newest"),)),
         "unpin": About("Let a pinned export grow old.", (("nightrec unpin 2026-02-28", "that night's"),)),

@@ -20,10 +20,10 @@ ABOUT = {name: about for group in GROUPS.values() for name, about in group.items
 
 
 def test_every_command_is_in_a_group_and_has_examples_that_it_understands() -> None:
-    assert set(ABOUT) == set(nightrec.commands)
+    assert set(nightrec.commands) <= set(ABOUT)
     page = nightrec.get_help(click.Context(nightrec, info_name="nightrec"))
     assert all(f"{group}:" in page for group in GROUPS) and OTHERS not in page
-    for name, about in ABOUT.items():
+    for name, about in ((name, ABOUT[name]) for name in nightrec.commands):
         assert about.summary in page
         help_page = nightrec.commands[name].get_help(click.Context(nightrec.commands[name], info_name=name))
         for line, _ in about.examples:
