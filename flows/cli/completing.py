@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from flows.cli.place import the_store
 from flows.cli.shown import echo
 from recmodels.errors import ConfigError
 from tasks.store.paths import Store
@@ -30,8 +31,6 @@ def among(find: Callable[[click.Context, str], Iterable[str]]) -> Complete:
 
 
 def _store(ctx: click.Context) -> Store:
-    from flows.cli.options import the_store
-
     store = ctx.params.get("store")
     return Store(the_store(Path(store) if store else None))
 
@@ -96,9 +95,7 @@ def users(ctx: click.Context, incomplete: str) -> Iterable[str]:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print a script that makes SHELL complete commands, options, models, nights, exports, users and presets."""
-    from flows.cli.app import nightrec
-
     kind = get_completion_class(shell)
     if kind is None:
         raise ConfigError(f"{shell} cannot be completed: choose bash, zsh or fish.")
-    echo(kind(nightrec, {}, "nightrec", "_NIGHTREC_COMPLETE").source())
+    echo(kind(click.get_current_context().find_root().command, {}, "nightrec", "_NIGHTREC_COMPLETE").source())

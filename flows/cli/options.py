@@ -1,7 +1,6 @@
 """Options that several commands share, and the types of their values."""
 
 import errno
-import tomllib
 from collections.abc import Callable
 from datetime import date
 from functools import wraps
@@ -12,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from flows.cli import completing
+from flows.cli.place import the_store as the_store
 from flows.cli.reading import reading_options, taken_from
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import short
@@ -89,16 +89,6 @@ def of_a_store(command: Callable[..., Any]) -> Callable[..., Any]:
             ) from error
 
     return store_option(reading)
-
-
-def the_store(store: Path | None) -> Path:
-    """The named store, else that of ./nightrec.toml, else ./store."""
-    if store is not None:
-        return store
-    try:
-        return Path(tomllib.loads(Path("nightrec.toml").read_text(encoding="utf-8")).get("store", "store"))
-    except (OSError, ValueError):
-        return Path("store")
 
 
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,14 @@
+"""Where the store is that a command is about."""
+
+import tomllib
+from pathlib import Path
+
+
+def the_store(store: Path | None) -> Path:
+    """The named store, else that of ./nightrec.toml, else ./store."""
+    if store is not None:
+        return store
+    try:
+        return Path(tomllib.loads(Path("nightrec.toml").read_text(encoding="utf-8")).get("store", "store"))
+    except (OSError, ValueError):
+        return Path("store")
