@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from flows.cli import completing
-from flows.cli.options import Day, json_option, of_a_store, the_store
+from flows.cli.options import Day, json_option, of_a_store
+from flows.cli.place import the_store
 from flows.cli.shown import echo, echo_json
 from recmodels.messages import counted
 from tasks.store.paths import Store

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from flows.cli import completing
-from flows.cli.place import the_store as the_store
+from flows.cli.place import the_store
 from flows.cli.reading import reading_options, taken_from
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import short

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from flows.cli.options import store_option, the_store
+from flows.cli.options import store_option
+from flows.cli.place import the_store
 
 
 @click.command()
