@@ -129,7 +129,7 @@ def night(
         check_room(tonight, config.disk, [file["size"] for file in input_fingerprint(inputs)])
         raw = ingest(tonight, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
-        prepared = prepare(tonight, config.prepare, cutoff, valid, fresh)
+        prepared = prepare(tonight, config.preparation(), cutoff, valid, fresh)
         described = features(tonight, "train", config.features, prepared, valid, fresh)
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)

@@ -207,6 +207,8 @@ def presets() -> str:
             pages.append("\n".join(f"- {_escaped(note)}" for note in preset.notes) + "\n")
         if lines := commands(preset):
             pages.append("```\n" + "\n".join(lines) + "\n```\n")
+        if preset.min_rating is not None:
+            pages.append(f"Ratings below {preset.min_rating:g} are no likes, unless `prepare.min_rating` differs.\n")
         if preset.weights:
             pages.append(f"Suggested weights: `event_weights = {weights(preset)}` under `[prepare]`.\n")
     return "\n".join(pages)

@@ -99,6 +99,8 @@ def explained(preset: Preset) -> Iterator[str]:
         yield from (click.wrap_text(f"- {note}", _WIDTH, "", "  ") for note in preset.notes)
     yield ""
     yield from commands(preset) or ["A night cannot be run on this data set."]
+    if preset.min_rating is not None:
+        yield f"Ratings below {preset.min_rating:g} are no likes: prepare.min_rating decides ('none': all are)."
     if preset.weights:
         yield ""
         yield "In nightrec.toml, as a suggestion:"
@@ -131,6 +133,7 @@ def described_as_json(preset: Preset) -> dict[str, Any]:
         ],
         "notes": list(preset.notes),
         "event_weights": dict(preset.weights),
+        "min_rating": preset.min_rating,
         "prepares": {one.table: list(one.needs) for one in preset.preparations},
         "commands": commands(preset),
     }

@@ -25,6 +25,7 @@ from tasks.export.settings import ExportSettings
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.reading.inputs import Inputs
 from tasks.ingest.reading.presets.apply import apply
+from tasks.ingest.reading.presets.catalog import preset_of
 from tasks.ingest.reading.remedies import option
 from tasks.prepare.settings import PrepareSettings
 from tasks.publish.settings import MirrorSettings, RetentionSettings
@@ -142,6 +143,13 @@ class NightConfig(BaseModel):
         if self.inputs is None:
             raise ConfigError(f"The preset {self.preset} has no files to read: name their folder with --interactions.")
         return apply(self.preset, self.inputs)
+
+    def preparation(self) -> PrepareSettings:
+        """The settings of the stage prepare: the preset says which ratings are likes, unless they say it themselves."""
+        least = preset_of(self.preset).min_rating if self.preset else None
+        if least is None or "min_rating" in self.prepare.model_fields_set:
+            return self.prepare
+        return self.prepare.model_copy(update={"min_rating": least})
 
     def with_inputs(
         self,

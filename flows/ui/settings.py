@@ -116,10 +116,10 @@ def sections_of(site: Site, given: Mapping[str, Any]) -> list[Section]:
 
 
 def in_force(site: Site) -> NightConfig:
-    """The settings, with what a preset adds to the inputs."""
+    """The settings, with what a preset adds to them."""
     config = site.settings
     try:
-        return config.model_copy(update={"inputs": config.tables()})
+        return config.model_copy(update={"inputs": config.tables(), "prepare": config.preparation()})
     except NightrecError:
         return config
 

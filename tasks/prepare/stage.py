@@ -71,8 +71,10 @@ def _summary(
     others = {"days": f"{split.days} days", "random": "items at random", "user-fold": "users at random"}
     held_out = others.get(split.protocol, _last_of_each(settings))
     trained_users, _ = log.positive_counts(split.train)
+    least = settings.min_rating if log.events.rating is not None else None
+    likes = "" if least is None else f"; ratings below {least:g} are no likes (prepare.min_rating)"
     return {
-        "message": f"{log.n_users:,} users, {log.n_items:,} items, {len(full):,} pairs; held out: {held_out}",
+        "message": f"{log.n_users:,} users, {log.n_items:,} items, {len(full):,} pairs; held out: {held_out}{likes}",
         "events": len(log.events),
         "rows": len(full),
         "users": log.n_users,
@@ -121,7 +123,7 @@ def _refuse_too_small(log: Log, full: Rows, split: HoldoutSplit, settings: Prepa
         )
     raise DataRefused(
         "The holdout would be empty: without their last item, no user has a history left to train on. Give more "
-        "interactions, or lower prepare.min_user_interactions or min_item_interactions."
+        "interactions, or lower prepare.min_user_interactions, min_item_interactions or min_rating."
     )
 
 

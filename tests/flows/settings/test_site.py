@@ -67,6 +67,15 @@ def test_a_preset_in_the_file_keeps_its_settings_beside_options(here: Path) -> N
     assert tables is not None and tables.interactions.delimiter == "::"
 
 
+def test_half_a_star_is_no_like_with_a_preset_of_ratings_unless_the_settings_say_so(here: Path) -> None:
+    assert NightConfig().preparation().min_rating is None
+    assert NightConfig(preset="steam").preparation().min_rating is None
+    assert [NightConfig(preset=name).preparation().min_rating for name in ("movielens", "amazon", "yelp")] == [4, 4, 4]
+    for written, meant in ("2.5", 2.5), ('"none"', None):
+        (here / "nightrec.toml").write_text(f'preset = "movielens"\nprepare.min_rating = {written}\n')
+        assert load(None).preparation().min_rating == meant
+
+
 def test_a_column_mapping_needs_its_table(here: Path) -> None:
     tables: dict[str, Any] = {"interactions": ("log.csv", None), "items": (None, {"item_id": "sku"})}
     with pytest.raises(ConfigError, match="items"):

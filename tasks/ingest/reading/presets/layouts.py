@@ -73,7 +73,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Preset:
-    """A public data set. `folder`: where it is in an example; `weights`: of its events, as a suggestion."""
+    """A public data set. `folder`: where it is in an example; `weights`: of its events, as a suggestion.
+
+    `min_rating`: the least rating that says that somebody likes an item, where the settings name none.
+    """
 
     name: str
     title: str
@@ -84,6 +87,7 @@ class Preset:
     notes: tuple[str, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
     preparations: tuple[Preparation, ...] = ()
+    min_rating: float | None = None
 
     def files(self, table: str) -> list[DataFile]:
         """The files that may hold a table, of all layouts."""

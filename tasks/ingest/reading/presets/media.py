@@ -67,6 +67,7 @@ MOVIELENS = Preset(
         "Last days: 100K 1998-04-22, 1M 2003-02-28, 10M 2009-01-05, 20M 2015-03-31, latest-small 2018-09-24, "
         "25M 2019-11-21, 32M 2023-10-13; --date is the day after.",
     ),
+    min_rating=4,
 )
 
 BOOKCROSSING = Preset(

@@ -34,6 +34,7 @@ YELP = Preset(
         "The times name no zone; they are taken as UTC.",
         "The tips and check-ins are not used.",
     ),
+    min_rating=4,
 )
 
 _CHECK_INS = ("user_id", "timestamp", "latitude", "longitude", "item_id")

@@ -100,6 +100,7 @@ AMAZON = Preset(
             literals=True,
         ),
     ),
+    min_rating=4,
 )
 
 RETAILROCKET = Preset(
