@@ -156,7 +156,8 @@ def _check_names(page: Element) -> None:
 def _check_tables(page: Element) -> None:
     regions = {id(table) for one in page.all() if one.attributes.get("role") == "region" for table in one.all("table")}
     for table in page.all("table"):
-        assert table.all("caption") or id(table) in regions, "a table without a name"
+        named = table.all("caption") or table.attributes.get("aria-label") or id(table) in regions
+        assert named, "a table without a name"
         for head in table.all("th"):
             assert head.text, "an empty heading"
             assert head.attributes.get("scope") in ("row", "col", "colgroup"), head.text

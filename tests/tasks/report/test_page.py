@@ -20,6 +20,7 @@ from tasks.report.stage import recorded
 from tasks.store.events import log_event
 from tasks.store.files import write_json
 from tasks.store.paths import Night, Store
+from tests.flows.ui.asking import asked, checked, site_at
 from tests.tasks.reported import EVIL, compared, published
 from tests.tasks.site import RUN_DATE
 
@@ -48,6 +49,8 @@ def test_titles_slices_and_reasons_are_text_and_nothing_is_loaded(night: Night) 
     page = write_report(night).read_text(encoding="utf-8")
     found = Tags(page)
     assert "script" not in found.tags
+    shown = asked(site_at(night.store.root), f"/nights/{night.run_date}")
+    assert "The candidates" in checked(shown, own=False).text  # as a page of `nightrec ui` shows it
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert all(address.startswith("#") for address in found.addresses)
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", page)
