@@ -75,7 +75,12 @@ class Forked:
 
 
 def run(arguments: list[str], log: str, cwd: Path, environment: dict[str, str]) -> None:
-    """What ``python -m recmodels.candidate`` does, in a fork."""
+    """A forked process of a candidate."""
+    sys.exit(candidate(arguments, log, cwd, environment))
+
+
+def candidate(arguments: list[str], log: str, cwd: Path, environment: Mapping[str, str]) -> int:
+    """What ``python -m recmodels.candidate`` does, in a fork; returns its exit code."""
     with Path(log).open("ab") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
@@ -84,7 +89,7 @@ def run(arguments: list[str], log: str, cwd: Path, environment: dict[str, str]) 
     os.environ.update(environment)
     from recmodels.candidate import main
 
-    sys.exit(main(arguments))
+    return main(arguments)
 
 
 @contextmanager

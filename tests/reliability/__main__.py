@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from flows.operate.server import quiet_prefect
-from tests.reliability.harness import Report, harnesses, table
+from tests.reliability.harness import Report, harnesses, own_temporary_folder, table
 
 HERE = Path(__file__).parent
 
@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rest and len(names) != 1:
         print(f"{rest[0]}: name the one harness that this option is for.", file=sys.stderr)
         return 2
-    with TemporaryDirectory(prefix="nightrec-prefect-") as home, patch.dict(os.environ, PREFECT_HOME=home):
+    own = TemporaryDirectory(prefix="nightrec-reliability-")
+    with own as folder, own_temporary_folder(Path(folder)), patch.dict(os.environ, PREFECT_HOME=f"{folder}/prefect"):
         quiet_prefect(debug=False)
         reports = {name: _run(name, known[name], rest) for name in names}
     if options.json:

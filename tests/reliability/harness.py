@@ -5,9 +5,14 @@ docstring describes it. `arguments` are the options of the command line that the
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
+from unittest.mock import patch
 
 Row = Mapping[str, str | int | float]
 
@@ -48,3 +53,20 @@ def _text(value: str | int | float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.3g}" if isinstance(value, float) else value
+
+
+@contextmanager
+def own_temporary_folder(folder: Path) -> Iterator[None]:
+    """Temporary files of all programs go where they can be counted, and nights wait for no others of this machine.
+
+    What forks talk through stays where it is: it is removed when Python exits.
+    """
+    get_temp_dir()
+    place = folder / "tmp"
+    place.mkdir()
+    before, tempfile.tempdir = tempfile.tempdir, str(place)
+    try:
+        with patch.dict(os.environ, TMPDIR=str(place)):
+            yield
+    finally:
+        tempfile.tempdir = before

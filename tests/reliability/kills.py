@@ -44,6 +44,7 @@ from tests.tasks.servers import free_port
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER: orphans become this process's children
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 Scenario = Callable[[NightConfig], object]
+Held = tuple[set[str], dict[str, str]]  # the paths that are there, and the digests of what is published
 
 
 @dataclass
@@ -170,6 +171,13 @@ class Bench:
         as_command(scenario, self.config)
         return 0
 
+    def undisturbed(self, scenario: Scenario, poller: Poller) -> Held:
+        """Begin anew, run a scenario to its end, and return what there is then."""
+        with poller.resting():
+            self.renew()
+        assert self.run(scenario) == 0, self.said()
+        return self.holds(scenario)
+
     def changes(self, scenario: Scenario) -> list[str]:
         """The changes that a scenario makes to files when nothing disturbs it."""
         self.renew()
@@ -182,7 +190,7 @@ class Bench:
         scenario(self.config)
         return 0
 
-    def holds(self, scenario: Scenario) -> tuple[set[str], dict[str, str]]:
+    def holds(self, scenario: Scenario) -> Held:
         """The paths of all that is there, and the content of what is published.
 
         A night that is done again by `--fresh` publishes the same lists as a further export each time: of that only
@@ -222,11 +230,8 @@ def at_each_change(bench: Bench, scenario: Scenario, most: int, poller: Poller) 
 def at_random(bench: Bench, scenario: Scenario, most: int, poller: Poller, chance: random.Random) -> Tally:
     """Kill a scenario after random times."""
     tally, started = Tally(), time.perf_counter()
-    with poller.resting():
-        bench.renew()
-    began = time.perf_counter()
-    assert bench.run(scenario) == 0, bench.said()
-    usual, expected = time.perf_counter() - began, bench.holds(scenario)
+    expected = bench.undisturbed(scenario, poller)
+    usual = time.perf_counter() - started
     for turn in range(most):
         with poller.resting():
             bench.renew()
@@ -243,10 +248,7 @@ def real_runs(bench: Bench, most: int, poller: Poller, chance: random.Random) ->
     """Kill `nightrec run` in a process of its own, with its server and its candidates, after random times."""
     tally, started = Tally(), time.perf_counter()
     home = new_home(bench.root / "prefect")
-    with poller.resting():
-        bench.renew()
-    assert bench.run(a_night) == 0, bench.said()
-    expected, run = bench.holds(a_night), ("run", "--date", str(DAY))
+    expected, run = bench.undisturbed(a_night, poller), ("run", "--date", str(DAY))
     with poller.resting():
         bench.renew()
     began = time.perf_counter()
@@ -268,10 +270,7 @@ def servers(bench: Bench, most: int, poller: Poller, chance: random.Random) -> T
     """Kill `nightrec serve` after random times, while it starts and while its workers work."""
     tally, started = Tally(), time.perf_counter()
     home = new_home(bench.root / "prefect-of-serve")
-    with poller.resting():
-        bench.renew()
-    assert bench.run(a_night) == 0, bench.said()
-    expected = bench.holds(a_night)
+    expected = bench.undisturbed(a_night, poller)
     for turn in range(most):
         by, seconds = SIGNALS[turn % len(SIGNALS)], chance.uniform(1, 30)
         code, left = killed_run(bench.work, home, seconds, by, "serve", "--gpu", "none", "--port", str(free_port()))
@@ -284,9 +283,7 @@ def servers(bench: Bench, most: int, poller: Poller, chance: random.Random) -> T
     return tally
 
 
-def after(
-    bench: Bench, scenario: Scenario, code: int, where: str, expected: tuple[set[str], dict[str, str]], tally: Tally
-) -> None:
+def after(bench: Bench, scenario: Scenario, code: int, where: str, expected: Held, tally: Tally) -> None:
     """After a kill: read, look for orphans, run to the end, and compare."""
     if code == 0:
         tally.too_late += 1

@@ -19,12 +19,11 @@ from unittest.mock import patch
 
 from flows import nightly
 from flows.settings.site import NightConfig, load
-from recmodels.candidate import main as candidate
 from tasks.publish.old_nights import retain_nights
 from tasks.store.files import Json
 from tasks.store.locking import held
 from tasks.store.paths import Store
-from tests.flows.forked import LIBRARIES, MODELS
+from tests.flows.forked import LIBRARIES, MODELS, candidate
 from tests.flows.sites import DAY, log, write
 from tests.reliability.forks import forked
 
@@ -128,7 +127,11 @@ def without_prefect() -> Iterator[None]:
 
 
 class Candidate:
-    """A candidate in a fork, as what starts it sees its process: what is used of `subprocess.Popen`."""
+    """A candidate in a fork, as what starts it sees its process: what is used of `subprocess.Popen`.
+
+    The fork is of this process, with whatever a harness has put in the place of what it runs; those of the tests
+    (`Forked`) are of a server that a fork cannot reach.
+    """
 
     def __init__(
         self,
@@ -141,16 +144,13 @@ class Candidate:
     ) -> None:
         reading, self.writing = os.pipe()
         self.returncode: int | None = None
-        self.pid = forked(lambda: self._run(list(command[3:]), reading, stdout.fileno(), cwd, env))
+        self.pid = forked(lambda: self._run(list(command[3:]), reading, stdout.name, cwd, env))
         os.close(reading)
 
-    def _run(self, arguments: list[str], stdin: int, out: int, cwd: Path, env: Mapping[str, str]) -> int:
+    def _run(self, arguments: list[str], stdin: int, log: str, cwd: Path, env: Mapping[str, str]) -> int:
         os.close(self.writing)
-        for handle, stream in ((stdin, 0), (out, 1), (out, 2)):
-            os.dup2(handle, stream)
-        os.chdir(cwd)
-        os.environ.update(env)
-        return candidate(arguments)
+        os.dup2(stdin, 0)
+        return candidate(arguments, log, cwd, env)
 
     def poll(self) -> int | None:
         return self._ended(os.WNOHANG)

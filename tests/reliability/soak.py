@@ -28,7 +28,7 @@ import psutil
 from tests.flows.running import nightrec
 from tests.flows.sites import DAY, EACH, ITEMS, USERS, write
 from tests.reliability import borders
-from tests.reliability.harness import Report, Row
+from tests.reliability.harness import Report, Row, own_temporary_folder
 from tests.reliability.nights import SETTINGS
 from tests.reliability.processes import killed_run
 from tests.reliability.readers import BadReading, read_whole
@@ -211,19 +211,6 @@ def main(arguments: list[str]) -> Report:
     by_ends = [f"{mean(seconds[n : n + ENDS]):.2f}" for n in range(0, len(seconds), ENDS)]
     print(f"CPU seconds of a night, by {ENDS} nights: {', '.join(by_ends)}\n")
     return report(soak)
-
-
-@contextmanager
-def own_temporary_folder(folder: Path) -> Iterator[None]:
-    """Temporary files of all programs go where they can be counted."""
-    place = folder / "tmp"
-    place.mkdir()
-    before, tempfile.tempdir, os.environ["TMPDIR"] = tempfile.tempdir, str(place), str(place)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-        del os.environ["TMPDIR"]
 
 
 def report(soak: Soak) -> Report:
