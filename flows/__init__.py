@@ -1,17 +1,24 @@
-"""What happens in a night and in which order, the command line, and a night from Python: `run_night`."""
+"""What happens in a night and in which order, the command line, and for Python `run_night` and `Answers`."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flows.api import NightResult, run_night
+    from tasks.lookup.answers import Answered, Answers
 
-__all__ = ["NightResult", "run_night"]
+_MODULES = {
+    "Answered": "tasks.lookup.answers",
+    "Answers": "tasks.lookup.answers",
+    "NightResult": "flows.api",
+    "run_night": "flows.api",
+}
+
+__all__ = ["Answered", "Answers", "NightResult", "run_night"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the API when it is asked for: the flows themselves are imported without it."""
-    if name in __all__:
-        from flows import api
-
-        return getattr(api, name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

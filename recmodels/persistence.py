@@ -5,6 +5,7 @@ The members of an ensemble are folders beside them.
 """
 
 import json
+import mmap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -22,6 +23,9 @@ FORMAT = 1
 """Version of the files that `save` writes."""
 
 CSR = ("data", "indices", "indptr")
+
+TYPES = {"BOOL": "?", "U8": "u1", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
+"""What safetensors calls the types of arrays that models learn, and numpy."""
 
 Model = TypeVar("Model", bound=Recommender)
 
@@ -60,19 +64,21 @@ def save(model: Recommender, folder: Path | str) -> None:
 
 
 @overload
-def load(folder: Path | str) -> Recommender: ...
+def load(folder: Path | str, *, mapped: bool = False) -> Recommender: ...
 
 
 @overload
-def load(folder: Path | str, kind: type[Model]) -> Model: ...
+def load(folder: Path | str, kind: type[Model], *, mapped: bool = False) -> Model: ...
 
 
-def load(folder: Path | str, kind: type[Recommender] = Recommender) -> Recommender:
+def load(folder: Path | str, kind: type[Recommender] = Recommender, *, mapped: bool = False) -> Recommender:
     """Read a saved model, also of an earlier release, whose names of parameters and attributes are translated.
 
     Args:
         folder: What `save` has written.
         kind: The class that the model must be of, or of a subclass.
+        mapped: Leave the arrays on the disk and read what is used of them: at once, and in memory that the processes of
+            a machine share.
 
     Raises:
         NightrecError: there is no such model.
@@ -87,7 +93,7 @@ def load(folder: Path | str, kind: type[Recommender] = Recommender) -> Recommend
     model = _unfitted(about["recommender"], about["parameters"], file, kind)
     if not isinstance(model, kind):
         raise NightrecError(f"{folder} holds the model {about['recommender']}, not a {kind.__name__}.")
-    model._restore(_state(folder, about["fitted"] if "fitted" in about else about["learnt"]))
+    model._restore(_state(folder, about["fitted"] if "fitted" in about else about["learnt"], mapped))
     return model
 
 
@@ -108,10 +114,10 @@ def _unfitted(name: str, params: dict[str, Any], file: Path, wanted: type[Recomm
         raise NightrecError(f"{file}: {error}; train again.") from error
 
 
-def _state(folder: Path, plain: State) -> State:
+def _state(folder: Path, plain: State, mapped: bool) -> State:
     from safetensors.numpy import load_file
 
-    tensors: State = load_file(folder / "model.safetensors")
+    tensors: State = (mapped_arrays if mapped else load_file)(folder / "model.safetensors")
     state: State = {}
     for name, value in plain.items():
         if not isinstance(value, dict):
@@ -122,8 +128,25 @@ def _state(folder: Path, plain: State) -> State:
         elif "arrays" in value:
             state[name] = {part: tensors.pop(f"{name}.{part}") for part in value["arrays"]}
         else:
-            state[name] = {member: load(folder / name / member) for member in value["models"]}
+            state[name] = {member: load(folder / name / member, mapped=mapped) for member in value["models"]}
     return state | tensors
+
+
+def mapped_arrays(path: Path) -> State:
+    """The arrays of a safetensors file by name, on the disk; what is written to one stays in this process.
+
+    (They can be written to, as to numba an array that cannot is of another type, which would be compiled for.)
+    """
+    with path.open("rb") as file:
+        header = file.read(int.from_bytes(file.read(8), "little"))
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    arrays: State = {}
+    for name, about in json.loads(header).items():
+        if name != "__metadata__":
+            start, end = (8 + len(header) + place for place in about["data_offsets"])
+            flat = np.frombuffer(content, np.uint8, end - start, start) if end > start else np.empty(0, np.uint8)
+            arrays[name] = flat.view(TYPES[about["dtype"]]).reshape(about["shape"])
+    return arrays
 
 
 def _as_plain(value: object) -> object:

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from flows.cli.answer import answer
 from flows.cli.completing import completion
 from flows.cli.copies import mirror, sink
 from flows.cli.doctor import doctor
@@ -113,7 +114,7 @@ def check_text(arguments: list[str]) -> None:
 
 for command in (
     run, inspect, validate, backfill, status, report, doctor,
-    recs, verify, diff, rollback, pin, unpin, forget, mirror, sink,
+    recs, answer, verify, diff, rollback, pin, unpin, forget, mirror, sink,
     models, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion,
 ):  # fmt: skip

@@ -1,0 +1,184 @@
+"""Lists between nights, from a store: by the model of its current export, or the lists of the night where it cannot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recmodels.answering import Answer, Answering
+from recmodels.data import layout
+from recmodels.data.dataset import Dataset
+from recmodels.data.lookup import SortedIds
+from recmodels.errors import NightrecError
+from recmodels.persistence import load
+from recmodels.published.reader import Export
+from tasks.features.settings import FeatureSettings
+from tasks.lists.rules import translate
+from tasks.lists.settings import ListSettings
+from tasks.lookup.published import has_opted_out, night_of, published_as
+from tasks.store.manifests import finished
+from tasks.store.paths import Night, Store
+
+GONE = (
+    "The model of the export {} is no longer there: the working files of its night were removed or made again, or "
+    "somebody was forgotten since. The next night makes another."
+)
+COLD = "popularity"  # the model that popular items are of
+
+
+@dataclass(frozen=True)
+class Answered(Answer):
+    """A user's list between nights.
+
+    Attributes:
+        model: whose list it is.
+        folded: whether the session counted; if not, it is the list of the night without the session's items, or that
+            of popular items.
+        note: why it did not; None if it did.
+    """
+
+    model: str
+    folded: bool
+    note: str | None = None
+
+
+class Answers:
+    """Answers for the users of a site, one at a time, by the current export of its store.
+
+    Load it once: an answer then takes milliseconds. The arrays of the model stay on the disk, and the processes of a
+    machine share what is read of them; what users did is in memory, some 40 bytes an interaction. The threads of a
+    server can share one. When `is_current` is false, there is a new export: load it again.
+
+    Attributes:
+        export: the export.
+        why_not: why sessions do not count; None if they do.
+    """
+
+    def __init__(self, store: Store, export: Export, answering: Answering | None, why_not: str | None) -> None:
+        self.store, self.export, self.why_not = store, export, why_not
+        self._answering = answering
+        about = export.manifest
+        self.k, self.repeats, self.champion = int(about["k"]), bool(about["repeats"]), str(about["champion"])
+        popular = export.table("popular")
+        overall = pc.and_(pc.equal(popular["window"].cast(pa.string()), "all"), pc.is_null(popular["category"]))
+        self._popular = popular.filter(overall).sort_by("rank").select(["item_id", "score"]).to_pylist()
+
+    @classmethod
+    def latest(cls, store: str | Path) -> Self:
+        """The answers by the export that readers are pointed to.
+
+        Raises:
+            ConfigError: nothing is published.
+        """
+        folder = Store(Path(store))
+        export = Export.latest(folder.root)
+        try:
+            return cls(folder, export, _answering(night_of(folder, export), export), None)
+        except NightrecError as error:
+            return cls(folder, export, None, str(error))
+
+    @property
+    def is_current(self) -> bool:
+        """Whether readers are still pointed to this export, as it was."""
+        return Export.latest(self.store.root).manifest == self.export.manifest
+
+    def answer(self, user_id: Any = None, history: Sequence[Any] = (), k: int | None = None) -> Answered:
+        """The list of a user with a session.
+
+        Args:
+            user_id: as the site writes it; somebody unknown has the session alone.
+            history: ids of the items of the session, oldest first; each counts as an interaction of weight 1.
+            k: items of the list, as many as in the export without it; no more than those if the session does not count.
+
+        Raises:
+            ConfigError: the id cannot be one, or the key of hashed ids is not in the environment; only if the session
+                does not count.
+        """
+        k = k or self.k
+        if user_id is not None and has_opted_out(self.store, str(user_id)):
+            return self._popular_items(history, k, "The user is not among those of the night: popular items.")
+        if self._answering is not None:
+            answer = self._answering.answer(user_id, history, k)
+            return Answered(**vars(answer), model=self.champion, folded=True)
+        if user_id is not None and (found := self._of_the_night(str(user_id), history, k)) is not None:
+            return found
+        return self._popular_items(history, k, f"{self.why_not} These are popular items, without the session's.")
+
+    def _of_the_night(self, user_id: str, history: Sequence[Any], k: int) -> Answered | None:
+        rows = self.export.table("topk", [published_as(self.export, user_id)]).sort_by("rank").to_pylist()
+        left = [row for row in rows if self.repeats or str(row["item_id"]) not in map(str, history)][:k]
+        if not rows:
+            return None
+        return Answered(
+            items=[row["item_id"] for row in left],
+            scores=[row["score"] for row in left],
+            sources=[row["source"] for row in left],
+            reasons=[row["reason_item_id"] for row in left],
+            counted=[],
+            unknown=[],
+            known=True,
+            model=self.champion,
+            folded=False,
+            note=f"{self.why_not} This is the list of the night, without the session's items.",
+        )
+
+    def _popular_items(self, history: Sequence[Any], k: int, note: str) -> Answered:
+        left = [row for row in self._popular if self.repeats or str(row["item_id"]) not in map(str, history)][:k]
+        return Answered(
+            items=[row["item_id"] for row in left],
+            scores=[row["score"] for row in left],
+            sources=["cold"] * len(left),
+            reasons=[None] * len(left),
+            counted=[],
+            unknown=[],
+            known=False,
+            model=COLD,
+            folded=False,
+            note=note,
+        )
+
+
+def _answering(night: Night, export: Export) -> Answering:
+    """The champion that an export was made of, with the data and the rules of its night.
+
+    Raises:
+        NightrecError: they are not there as they were, or the model cannot count a session.
+    """
+    about = export.manifest
+    _check_same(night, export)
+    model = load(night.champion, mapped=True)
+    if (why := model.why_not_folded()) is not None:
+        raise NightrecError(f"The model {about['champion']} {why}: a session cannot change its lists.")
+    known = about.get("rules", {})
+    rules = ListSettings(k=about["k"], **{name: known[name] for name in known if name in ListSettings.model_fields})
+    rules = rules.model_copy(update={"repeats": about["repeats"], "active_days": None})  # who comes back is active
+    plan = None
+    if rules.rerank:
+        plan = translate(night, "full", rules, FeatureSettings(roles=known.get("roles", {})))
+    items = pq.read_table(night.prepared / layout.ITEMS, columns=["item_id", "available"])
+    users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])
+    return Answering(
+        model,
+        Dataset.load(night.features, "full"),
+        rules.k,
+        allowed=items["available"].to_numpy(),
+        repeats=rules.repeats,
+        rules=plan,
+        users=SortedIds(users["user_id"].combine_chunks()),
+        items=SortedIds(items["item_id"].combine_chunks()),
+    )
+
+
+def _check_same(night: Night, export: Export) -> None:
+    """Raise NightrecError unless the folders of a night hold what an export was made of: indices are theirs alone."""
+    wanted = export.manifest.get("inputs", {})
+    champion, prepared = finished(night.champion), finished(night.prepared)
+    features = finished(night.features / "full")
+    there = {"champion": champion and champion["output"], "prepared": prepared and prepared["output"]}
+    known = champion and champion["inputs"].get("features")
+    if not wanted or there != {name: wanted.get(name) for name in there} or known != (features and features["output"]):
+        raise NightrecError(GONE.format(export.manifest["export_id"]))
