@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli.options import json_option, of_a_store, the_store
+from flows.cli.options import json_option, of_a_store
+from flows.cli.place import the_store
 from flows.cli.shown import echo, echo_json
 
 if TYPE_CHECKING:
