@@ -16,12 +16,13 @@ from recmodels.published.schema import arrow_schema
 from tasks.export.writer import Parts, same_date
 
 ROWS_AT_ONCE = 2_000_000
+ROWS_A_GROUP = 8_000  # items are looked up one by one, in the exports of many nights
 SUMS = {"rank_count": "sum", "rank_sum": "sum", "row_min": "min", "row_max": "max"}
 
 
 def write_listed(export: Path, run_date: date, topk: Sequence[Path] | None = None) -> None:
     """Write `listed/` in an export's folder, from the files of its lists: those in `topk/`, if none are given."""
-    parts = Parts(export / "listed")
+    parts = Parts(export / "listed", ROWS_A_GROUP)
     parts.write(listed_table(topk or sorted((export / "topk").glob("*.parquet")), run_date))
     parts.close()
 

@@ -31,8 +31,8 @@ def batches(n_users: int, k: int) -> Iterator[Ints]:
 class Parts:
     """Streams tables, which come in the order of the contract, into the parts of one table's folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, rows_a_group: int = ROWS_A_GROUP) -> None:
+        self.folder, self.rows_a_group = folder, rows_a_group
         self.part, self.rows = 0, 0
         self.file: pq.ParquetWriter | None = None
         folder.mkdir()
@@ -41,7 +41,7 @@ class Parts:
         if self.file is None:
             self.file = open_part(self.folder / f"part-{self.part:05d}.parquet", table.schema)
         if table.num_rows:
-            self.file.write_table(table, row_group_size=ROWS_A_GROUP)
+            self.file.write_table(table, row_group_size=self.rows_a_group)
         self.rows += table.num_rows
         if self.rows >= ROWS_A_PART:
             self.close()

@@ -1,18 +1,20 @@
 """What is known of an item: who gets it, what is similar to it, how it fared, and why it is not shown."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError
 from recmodels.published.reader import Export
+from tasks.lookup.cached import kept
 from tasks.lookup.catalogue import Catalogue, as_written, catalogue_of
-from tasks.lookup.published import chosen, night_of, without_opted_out
+from tasks.lookup.published import chosen, first_of, night_of, without_opted_out
 from tasks.lookup.reasons import why_not_shown
+from tasks.lookup.rows import rows_with
 from tasks.store.exports import manifest_of, whole_exports
 from tasks.store.paths import Store
 
@@ -151,13 +153,10 @@ def _similar_rows(export: Export, item_id: int | str) -> pa.Table:
     return _rows_of_item(export, "similar", item_id)
 
 
-def _rows_of_item(export: Export, table: str, item_id: int | str) -> pa.Table:
+def _rows_of_item(export: Export, table: str, item_id: int | str, columns: list[str] | None = None) -> pa.Table:
     """The rows of an item in a table that is sorted by items; none where the export has no such table."""
     paths = [export.folder / file["path"] for file in export.manifest["files"] if file["path"].startswith(f"{table}/")]
-    wanted = as_written(item_id, pq.read_schema(paths[0]).field("item_id").type) if paths else None
-    if wanted is None:
-        return pa.table({"item_id": [], "model": []})
-    return ds.dataset(paths, format="parquet").to_table(filter=pc.field("item_id") == wanted)
+    return rows_with(paths, "item_id", item_id, columns) if paths else pa.table({"item_id": [], "model": []})
 
 
 def _titled(row: dict[str, Any], catalogue: Catalogue | None) -> Titled:
@@ -185,7 +184,7 @@ def _users_near(export: Export, item_id: int | str, row: int) -> pa.Table:
             for group in range(parquet.num_row_groups):
                 rows = parquet.metadata.row_group(group).num_rows
                 if row < rows:
-                    table = parquet.read_row_group(group, columns)
+                    table = parquet.read_row_group(group, columns, use_threads=False)
                     return table.filter(pc.field("item_id") == item_id).select(["user_id", "rank"])
                 row -= rows
     return export.table("topk", []).select(["user_id", "rank"])
@@ -195,10 +194,15 @@ def _exposure(store: Store, item_id: int | str) -> list[Exposure]:
     """In how many lists an item was, by export, the newest first; those that did not count are left out."""
     found = []
     for export_id in whole_exports(store)[: -NIGHTS - 1 : -1]:
-        manifest = manifest_of(store, export_id)
+        manifest = _manifest(store.export_manifest(export_id))
         if manifest is None or not _counts_items(manifest):
             continue
-        row = _listed(Export(store.exports, manifest), item_id)
-        lists, rank = (row["lists"], row["mean_rank"]) if row else (0, None)
+        rows = _rows_of_item(Export(store.exports, manifest), "listed", item_id, ["lists", "mean_rank"])
+        lists, rank = first_of(rows, "lists") or 0, first_of(rows, "mean_rank")
         found.append(Exposure(export_id, manifest.get("users", 0), lists, rank))
     return found
+
+
+@kept(2 * NIGHTS)
+def _manifest(path: Path) -> dict[str, Any] | None:
+    return manifest_of(Store(path.parents[2]), path.stem)

@@ -14,7 +14,7 @@ from recmodels.data import layout
 from recmodels.published.reader import Export
 from tasks.lookup.cached import kept
 from tasks.lookup.catalogue import Catalogue, catalogue_of
-from tasks.lookup.published import has_opted_out, night_of, not_found, published_as
+from tasks.lookup.published import has_opted_out, list_in, night_of, not_found, published_as
 from tasks.store.files import read_json
 from tasks.store.paths import Night, Store
 
@@ -40,7 +40,7 @@ def rows_of(store: Store, export: Export, user_id: str) -> pa.Table:
         ConfigError: the user has no list in it, or has opted out.
     """
     published = published_as(export, user_id)
-    rows = export.table("topk", [published]).sort_by("rank")
+    rows = list_in(export, published)
     if not rows.num_rows or has_opted_out(store, user_id):
         raise not_found(export, user_id)
     return rows

@@ -11,6 +11,7 @@ from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.reader import Export
 from tasks.lookup.cached import kept
+from tasks.lookup.rows import rows_with
 from tasks.store.exports import manifest_of, named_export, whole_exports
 from tasks.store.ids import age_order
 from tasks.store.opted_out import are_among, latest_users, opted_out_ids
@@ -58,6 +59,19 @@ def published_as(export: Export, user_id: str) -> int | str:
         return int(pa.scalar(int(user_id), pa.int64()).as_py())
     except (ValueError, OverflowError):
         raise ConfigError(f"User {user_id[:40]} cannot be: this site's user ids are whole numbers.") from None
+
+
+def list_in(export: Export, published: int | str) -> pa.Table:
+    """The rows of a user's list, in order of rank; none where the user has no list.
+
+    Raises:
+        NightrecError: a file is damaged.
+    """
+    paths = [export.folder / file["path"] for file in export.manifest["files"] if file["path"].startswith("topk/")]
+    try:
+        return rows_with(paths, "user_id", published).sort_by("rank")
+    except (pa.ArrowInvalid, OSError):
+        return export.table("topk", [published]).sort_by("rank")  # which says what is wrong
 
 
 def not_found(export: Export, user_id: str) -> ConfigError:

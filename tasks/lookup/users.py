@@ -5,16 +5,15 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
-from tasks.lookup.catalogue import Catalogue, as_written, catalogue_of
+from tasks.lookup.catalogue import Catalogue, catalogue_of
 from tasks.lookup.lists import Row, rows_of, with_titles
-from tasks.lookup.published import before, chosen, first_of, night_of, published_as, user_type
+from tasks.lookup.published import before, chosen, first_of, list_in, night_of, published_as, user_type
 from tasks.lookup.reasons import is_excluded
+from tasks.lookup.rows import rows_with
 from tasks.store.paths import Night, Store
 
 SHOWN = 20  # of a history
@@ -133,7 +132,7 @@ def _list_before(store: Store, export: Export, user_id: str) -> tuple[str | None
     try:
         if past is None or user_type(past) != user_type(export):
             return None, []
-        rows = past.table("topk", [published_as(past, user_id)]).select(["item_id", "rank"]).sort_by("rank").to_pylist()
+        rows = list_in(past, published_as(past, user_id)).select(["item_id", "rank"]).to_pylist()
     except (NightrecError, OSError):  # it is being removed, or was hashed by another key: there is nothing to compare
         return None, []
     return (past.manifest["export_id"] if rows else None), rows
@@ -180,8 +179,5 @@ def _history(night: Night, catalogue: Catalogue | None, user_id: str) -> tuple[l
 
 def _interactions_of(night: Night, user_id: str) -> pa.Table:
     users, path = night.prepared / layout.USERS, night.prepared / layout.interactions_file("full")
-    kind = pq.read_schema(users).field("user_id").type
-    wanted = as_written(user_id, kind)
-    row = pq.read_table(users, columns=["user_index"], filters=pc.field("user_id") == pa.scalar(wanted, kind))
-    index = first_of(row, "user_index")
-    return pq.read_table(path, filters=pc.field("user_index") == (-1 if index is None else index))
+    index = first_of(rows_with([users], "user_id", user_id, ["user_index"]), "user_index")
+    return rows_with([path], "user_index", -1 if index is None else index)

@@ -24,6 +24,7 @@ from tasks.store.summaries import PreparedSummary, SplitCounts
 from tasks.store.versions import code_of
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")
+ROWS_A_GROUP = 128_000  # so that one user is found without reading all
 
 
 @stage_task("prepare")
@@ -142,7 +143,9 @@ def write_rows(path: Path, rows: Rows, split_end: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     whole_numbers = dict.fromkeys(("user_index", "item_index", "timestamp"), "DELTA_BINARY_PACKED")
     whole_numbers |= {layout.FIRST: "DELTA_BINARY_PACKED"} if layout.FIRST in columns else {}
-    pq.write_table(table, path, use_dictionary=["weight", "rating"], column_encoding=whole_numbers)
+    pq.write_table(
+        table, path, use_dictionary=["weight", "rating"], column_encoding=whole_numbers, row_group_size=ROWS_A_GROUP
+    )
 
 
 def write_index(path: Path, kind: str, ids: pa.Array, source: Path) -> None:
@@ -157,4 +160,4 @@ def write_index(path: Path, kind: str, ids: pa.Array, source: Path) -> None:
     if kind == "item":
         available = columns.get("available", pa.nulls(len(ids), pa.bool_()))
         columns["available"] = pc.fill_null(available, True)
-    pq.write_table(pa.table(columns), path)
+    pq.write_table(pa.table(columns), path, row_group_size=ROWS_A_GROUP)
