@@ -146,5 +146,11 @@ def worker(
     which runs in the pool cpu together with its models.
     """
     from flows.operate.worker import work
+    from flows.settings.extras import check_extras, check_variables
+    from flows.settings.site import deployed
 
+    if os.environ.get("NIGHTREC_CONFIG"):
+        config = deployed()
+        check_extras(config, pool)
+        check_variables(config, pool)
     work(pool, name, limit, gpu, with_parent, health_port)

@@ -6,11 +6,12 @@ file to see whether the machine code that it kept is still that of the source.
 """
 
 import os
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
@@ -19,7 +20,14 @@ R = TypeVar("R")
 
 
 def _keep_machine_code() -> None:
-    """Numba keeps machine code beside the sources; where that is read-only, in a folder that only this user has."""
+    """Numba keeps machine code beside the sources; where that is read-only, in a folder that only this user has.
+
+    It must be able to write there. What was compiled ahead may lie where nobody can, as in an image, or where it is
+    hidden by a file system in memory: `NIGHTREC_KERNELS` names the folder, and it is copied.
+    """
+    kept, ahead = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("NIGHTREC_KERNELS")
+    if kept and ahead and kept != ahead and not Path(kept).exists() and Path(ahead).is_dir():
+        _copy(Path(ahead), Path(kept))
     if "NUMBA_CACHE_DIR" in os.environ or os.access(Path(__file__).parent, os.W_OK):
         return
     folder = Path(tempfile.gettempdir()) / f"nightrec-numba-{os.getuid()}"
@@ -27,6 +35,18 @@ def _keep_machine_code() -> None:
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:  # somebody else could put code there
         folder = Path(tempfile.mkdtemp(prefix="nightrec-numba-"))
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
+
+
+def _copy(ahead: Path, kept: Path) -> None:
+    """Copy a folder as a whole: another process may be doing the same at this moment, and is done first."""
+    with suppress(OSError):  # it is compiled again then
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f"{kept.name}-", dir=kept.parent))
+        shutil.copytree(ahead, made, dirs_exist_ok=True)
+        try:
+            made.rename(kept)
+        except OSError:
+            shutil.rmtree(made)
 
 
 def threads() -> int:

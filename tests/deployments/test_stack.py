@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
+from deployments.requirements import requirements
 from flows.cli.app import nightrec
 from flows.operate.deploy import IN_CONTAINERS
 from flows.operate.server import FOR_PEOPLE
+from flows.settings.schedule import WorkerSettings
 from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 from tests.deployments.files import DOCKERFILE, FOLDER, ROOT, USER, pinned, safe
 
 POOLS = yaml.safe_load((FOLDER / "pools.yaml").read_text())
 MANIFESTS = sorted(path for path in (FOLDER / "kubernetes").rglob("*.yaml") if path.name != "kustomization.yaml")
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
+SLICE = FOLDER / "systemd/nightrec.slice"
 COMPOSE = [FOLDER / "compose.yaml", FOLDER / "compose.gpu.yaml"]
 
 
@@ -142,7 +145,7 @@ def commands() -> list[tuple[str, list[str]]]:
         if "command" in one
     ]
     found += [
-        (path.name, [*container.get("command", ["nightrec"]), *container["args"]])
+        (path.name, [*without_env(container.get("command", ["nightrec"])), *container["args"]])
         for path, one in kubernetes()
         for container in one.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
         if "args" in container
@@ -158,13 +161,17 @@ def commands() -> list[tuple[str, list[str]]]:
     return [*found, ("Dockerfile", ["nightrec", *json.loads(image[1])])]
 
 
+def without_env(command: list[str]) -> list[str]:
+    return command[1 + sum("=" in word for word in command) :] if command[0] == "env" else command
+
+
 @pytest.mark.parametrize(("where", "words"), commands())
 def test_commands_are_real(where: str, words: list[str]) -> None:
     words = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", word) for word in words]
     program, name, *rest = words
     if program == "prefect":
         assert (name, rest[0]) == ("worker", "start")
-        assert {word for word in rest if word.startswith("--")} <= {"--pool", "--type", "--name"}
+        assert {word for word in rest if word.startswith("--")} <= {"--pool", "--type", "--name", "--with-healthcheck"}
         return
     assert program == "nightrec", where
     command = nightrec.commands[name]
@@ -181,6 +188,7 @@ def test_the_units_are_understood_by_systemd(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("there is no systemd-analyze (apt-get install systemd)")
     for unit in UNITS:
+        (tmp_path / SLICE.name).write_text(SLICE.read_text())
         (tmp_path / unit.name).write_text(re.sub(r"/opt/nightrec/bin/\w+", "/bin/true", unit.read_text()))
     ran = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *(str(tmp_path / unit.name) for unit in UNITS)],
@@ -201,12 +209,13 @@ def test_the_image_is_not_root_and_fetches_nothing_by_address() -> None:
     instructions = re.sub(r"\\\n", " ", DOCKERFILE)
     users = re.findall(r"^USER (\S+)$", instructions, re.MULTILINE)
     assert users[-1] == "${UID}:${UID}" and f"ARG UID={USER}\n" in instructions
-    assert not re.search(r"^ADD |https?://(?!127\.0\.0\.1)|curl|wget", instructions, re.MULTILINE)
+    assert not re.search(
+        r"^ADD |https?://(?!127\.0\.0\.1|download\.pytorch\.org/whl/cpu;)|curl|wget", instructions, re.MULTILINE
+    )
     for base in re.findall(r"^FROM (\S+)", instructions, re.MULTILINE):
-        assert base == "python:${PYTHON}"
-    assert re.search(r"^ARG PYTHON=3\.\d+-slim-\w+$", instructions, re.MULTILINE)
+        assert base == "${PYTHON_IMAGE}"
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?$", instructions, re.MULTILINE)
     assert re.search(r'^ENTRYPOINT \["nightrec"\]$', instructions, re.MULTILINE)
-    assert re.search(r"^HEALTHCHECK ", instructions, re.MULTILINE)
 
 
 def test_the_image_writes_to_its_home_alone() -> None:
@@ -252,7 +261,8 @@ def test_the_versions_of_the_image_are_this_one() -> None:
 
 
 def test_only_those_who_send_messages_know_the_passwords_for_it() -> None:
-    assert [name for name, service in services() if "env_file" in service] == ["worker-signals"]
+    files = {name: service["env_file"][0]["path"] for name, service in services() if "env_file" in service}
+    assert files == {"worker-cpu": "site.env", "worker-gpu": "site.env", "worker-signals": "notify.env"}
     told = [one["metadata"]["name"] for _, one in kubernetes() if "nightrec-notify" in str(one)]
     assert told == ["worker-signals"]
     assert [pool for pool in POOLS["kubernetes"] if "nightrec-notify" in str(POOLS["kubernetes"][pool])] == [
@@ -260,10 +270,76 @@ def test_only_those_who_send_messages_know_the_passwords_for_it() -> None:
     ]
 
 
-def test_health_is_asked_of_the_server() -> None:
-    check = re.search(r"^HEALTHCHECK .*?CMD (\[.*?\])$", re.sub(r"\\\n", "", DOCKERFILE), re.MULTILINE)
-    assert check
-    python, option, code = json.loads(check[1])
-    assert (python, option) == ("python", "-c")
-    compile(code, "HEALTHCHECK", "exec")
-    assert "PREFECT_API_URL" in code and "/health" in code
+def probes() -> list[tuple[str, list[str]]]:
+    """What is asked whether a container is well, by its name."""
+    found = [(name, one["healthcheck"]["test"][1:]) for name, one in services() if "healthcheck" in one]
+    for path, one in kubernetes():
+        for container in one.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []):
+            asked = [container.get(f"{kind}Probe", {}) for kind in ("startup", "readiness", "liveness")]
+            name = f"{path.name} {container['name']}"
+            found += [(name, probe["exec"]["command"]) for probe in asked if "exec" in probe]
+    return found
+
+
+def test_probes_ask_what_matters_of_the_container_itself() -> None:
+    """The server whether it reaches its database; a worker whether it asks for runs, not whether the server lives."""
+    asked = {name: command for name, command in probes() if command[0] == "python"}
+    assert {name for name in asked if " " not in name} == {"server", "worker-cpu", "worker-gpu", "worker-signals"}
+    for name, (_, option, code) in asked.items():
+        compile(code, name, "exec")
+        wanted = "http://127.0.0.1:4200/api/ready" if name == "server" else r"http://127.0.0.1:808\d/health"
+        assert option == "-c" and re.search(wanted, code), name
+    assert "NIGHTREC_HEALTH_PORT=8080" in DOCKERFILE
+    pods = {
+        one["metadata"]["name"]: str(one) for _, one in kubernetes() if one["kind"] in ("Deployment", "StatefulSet")
+    }
+    assert all("livenessProbe" in text for text in pods.values()), list(pods)
+
+
+def test_a_worker_is_not_restarted_for_a_server_that_is_away_as_long_as_a_night_bears_it() -> None:
+    for path, one in kubernetes():
+        for container in one.get("spec", {}).get("template", {}).get("spec", {}).get("containers", []):
+            if "worker" in path.name:
+                probe = container["livenessProbe"]
+                assert probe["periodSeconds"] * probe["failureThreshold"] > 60 * WorkerSettings().outage_minutes
+
+
+def test_where_memory_runs_out_training_goes_before_the_database() -> None:
+    by_name = dict(services())
+    assert by_name["postgres"]["oom_score_adj"] < 0 and "mem_limit" not in by_name["postgres"]
+    for name in ("worker-cpu", "worker-gpu"):
+        assert by_name[name]["oom_score_adj"] > 0 and by_name[name]["mem_limit"] == "${NIGHTREC_WORKER_MEMORY:-8g}"
+    unit = (FOLDER / "systemd/nightrec-worker@.service").read_text()
+    for line in ("Slice=nightrec.slice", "MemoryMax=75%", "OOMScoreAdjust=500", "OOMPolicy=continue"):
+        assert f"\n{line}\n" in unit
+    assert "MemoryMax=75%" in SLICE.read_text()
+
+
+def test_kernels_that_the_image_brings_are_not_hidden_by_what_is_mounted() -> None:
+    variables = dict(re.findall(r"^(?:ENV|   ) (\w+)=(\S+)", DOCKERFILE, re.MULTILINE))
+    ahead = Path(variables["NIGHTREC_KERNELS"])
+    assert f"RUN NUMBA_CACHE_DIR={ahead} " in DOCKERFILE
+    for name, service in services():
+        for mount in (line.partition(":")[0] for line in service.get("tmpfs", [])):
+            assert not ahead.is_relative_to(mount), name
+    unit = (FOLDER / "systemd/nightrec-worker@.service").read_text()
+    assert f"NIGHTREC_KERNELS={ahead}" in unit and f"NUMBA_CACHE_DIR={variables['NUMBA_CACHE_DIR']}" in unit
+
+
+def test_the_image_has_the_extras_that_it_is_asked_for() -> None:
+    names = re.search(r"^ARG NIGHTREC_EXTRAS=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert names
+    wanted = requirements(names[1], ROOT / "pyproject.toml")
+    assert {"torch>=2.6", "redis>=5", "psycopg[binary]>=3.2", "deltalake>=1"} <= set(wanted)
+    assert "mlflow-skinny>=3" in requirements("all", ROOT / "pyproject.toml")
+    with pytest.raises(SystemExit, match="there is no extra kafka; there are torch"):
+        requirements("torch,kafka", ROOT / "pyproject.toml")
+    for path in COMPOSE:
+        for service in yaml.safe_load(path.read_text())["services"].values():
+            assert "build" not in service or names[1] in service["build"]["args"]["NIGHTREC_EXTRAS"]
+
+
+def test_cuda_is_in_the_image_that_asks_for_it_alone() -> None:
+    assert "\nARG VARIANT=cpu\n" in DOCKERFILE and "--check-cuda" in DOCKERFILE
+    built = {name: one["build"]["args"]["VARIANT"] for name, one in services() if "build" in one}
+    assert built == {"server": "cpu", "worker-gpu": "cuda"}

@@ -1,5 +1,7 @@
 """Work that is divided into parts."""
 
+from pathlib import Path
+
 import pytest
 
 from recmodels.compute import jit
@@ -25,3 +27,15 @@ def test_after_a_failure_no_other_part_is_begun(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(MemoryError, match="part 0"):
         jit.parallel_for(work, range(100))
     assert len(begun) <= n_threads
+
+
+def test_machine_code_that_was_made_ahead_is_copied_to_where_it_can_be_kept(tmp_path: Path) -> None:
+    ahead, kept = tmp_path / "ahead", tmp_path / "home" / "kernels"
+    (ahead / "knn").mkdir(parents=True)
+    (ahead / "knn" / "kernel.nbi").write_text("code")
+    jit._copy(ahead, kept)
+    assert (kept / "knn" / "kernel.nbi").read_text() == "code"
+    (kept / "knn" / "kernel.nbi").write_text("newer")
+    jit._copy(ahead, kept)  # somebody else was done first
+    assert (kept / "knn" / "kernel.nbi").read_text() == "newer"
+    assert [one.name for one in kept.parent.iterdir()] == ["kernels"]
