@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from expectations.rules import Rule
+from recmodels.compute.deferred import deferred
 from recmodels.errors import DataRefused
 
 ONE_AT_A_TIME = threading.Lock()  # the nights of a range share what checks frames and renders pages
@@ -110,13 +111,15 @@ class Suite:
 def great_expectations() -> Any:
     """The library, imported with its analytics off unless the environment turns them on.
 
-    Its import makes a million objects that all stay: to look among them for garbage takes a sixth of its time.
+    Its import makes a million objects that all stay: to look among them for garbage takes a sixth of its time. What
+    it imports for charts and for distributions, of which no rule of ours asks anything, takes another third.
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     collects = gc.isenabled()
     gc.disable()
     try:
-        import great_expectations as gx
+        with deferred("altair", "scipy.stats"):
+            import great_expectations as gx
     finally:
         if collects:
             gc.enable()

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from recmodels.compute.deferred import deferred
 from recmodels.data import layout
 from recmodels.data.arrays import Csr, empty_matrix
 from tasks.features.column_roles import role_of
@@ -91,7 +92,8 @@ def fit_terms(
     """TF-IDF with sub-linear term frequency (1 + ln tf), fitted on the known items, times the column's weight; None
     where no term is left or none counts.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    with deferred("scipy.stats"):
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
     counts = settings.column_weights.get(column, 1.0)
     if counts == 0:
