@@ -35,8 +35,6 @@ def ui(
 
     It prints a link that lets your browser in. The pages only read, beside nights too, and need no internet.
     `nightrec serve` has the same pages.
-
-    Example: nightrec ui --store store
     """
     from flows.operate.access import Access
     from flows.operate.pages import site_of

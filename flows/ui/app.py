@@ -1,6 +1,5 @@
 """The application: which pages there are, and what is answered where there is none or something is wrong."""
 
-import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from importlib.resources import files
@@ -24,7 +23,11 @@ SAYS = {
     404: "There is no such page.",
     405: "These pages are only to be looked at: nothing can be changed here.",
 }
-log = logging.getLogger("nightrec.ui")
+UNREAD = (
+    "Something in the store {} cannot be read ({}), or is being written just now: try again, and if it stays so, "
+    "`nightrec doctor` says what is wrong."
+)
+FAULT = "This page cannot be made ({}): that is a fault of nightrec, please report it. The other pages go on."
 
 
 def application(site: Site) -> Starlette:
@@ -57,14 +60,9 @@ def _answering(page: Page, site: Site) -> Callable[[Request], Response]:
         except NightrecError as error:
             return _told(request, site, 500, str(error))
         except DAMAGED as error:
-            log.warning("a page could not be made: %s", type(error).__name__)
-            return _told(
-                request,
-                site,
-                500,
-                f"Something in the store {site.store.root} cannot be read ({type(error).__name__}), or is being written"
-                " just now: try again, and if it stays so, `nightrec doctor` says what is wrong.",
-            )
+            return _told(request, site, 500, UNREAD.format(site.store.root, type(error).__name__))
+        except Exception as error:  # one page that cannot be made is no reason to show none
+            return _told(request, site, 500, FAULT.format(type(error).__name__))
 
     return answer
 

@@ -117,12 +117,18 @@ def data_of(store: Store, day: date) -> dict[str, Any]:
     notes = found.get("notes") or [text for text in (unused(balances), misfits(balances)) if text]
     folder = store.night(day).quarantine
     return {
-        "tables": found.get("tables") or [],
-        "reasons": found.get("reasons") or [],
-        "notes": notes,
+        "tables": _whole(found.get("tables"), ("table", "rows_in", "rows", "refused", "rejects", "share")),
+        "reasons": _whole(found.get("reasons"), ("table", "reason", "rows")),
+        "notes": [text for text in notes if isinstance(text, str)] if isinstance(notes, list) else [],
         "newest": found.get("newest"),
         "quarantine": folder if folder.is_dir() else None,
     }
+
+
+def _whole(rows: object, names: Sequence[str]) -> list[Any]:
+    """The rows of a report that have all that is shown of them."""
+    there = rows if isinstance(rows, list) else []
+    return [row for row in there if isinstance(row, dict) and set(names) <= row.keys()]
 
 
 PAGES = (Page("/health", health, "Health"),)

@@ -12,7 +12,7 @@ from flows.ui.site import Complaint, Examination, Site
 from tasks.store.files import write_json
 from tasks.store.paths import Store
 from tests.flows.ui.asking import asked, checked, site_at
-from tests.flows.ui.stores import a_store, night
+from tests.flows.ui.stores import a_store, night, report
 
 CSS = (Path(__file__).parents[3] / "flows" / "ui" / "static" / "site.css").read_text(encoding="utf-8")
 EVERY = [
@@ -24,6 +24,8 @@ EVERY = [
     "/health",
     "/settings",
 ]
+
+DAMAGED = ['{"run_date": "2026', '{"models": 3, "gate": [], "data": {"x": 1}, "status": "odd"}']
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +115,34 @@ def test_a_night_that_is_written_again_is_read_again(tmp_path: Path) -> None:
     record = json.loads(site.store.night(day).summary.read_text())
     write_json(site.store.night(day).summary, record | {"winner": "item_knn", "models": {}})
     assert "item_knn" in checked(asked(site, "/nights")).all("table")[-1].text
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_files_cost_no_page(tmp_path: Path, content: str) -> None:
+    store = Store(tmp_path)
+    day = night(store, 0)
+    night(store, 1)
+    report(store, day)
+    store.history(day).parent.mkdir()
+    damaged = [store.night(day).summary, store.report(day), store.report(day).with_suffix(".json"), store.history(day)]
+    for path in (*damaged, store.export_manifest(str(day)), store.pointer):
+        before = path.read_bytes() if path.exists() else b""
+        path.write_text(content)
+        site = site_at(store.root)
+        assert str(day) in checked(asked(site, "/nights")).text
+        checked(asked(site, f"/nights/{day}"), own=False)
+        checked(asked(site, "/health"))
+        path.write_bytes(before)
+
+
+def test_a_page_that_fails_says_so_in_a_sentence(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("u000042")
+
+    monkeypatch.setattr(site.nights, "all", broken)
+    page = checked(asked(site, "/nights"), 500)
+    assert "This page cannot be made (ZeroDivisionError): that is a fault of nightrec" in page.text
+    assert "u000042" not in page.text
 
 
 def test_what_is_not_there_and_what_cannot_be_done(site: Site) -> None:
