@@ -9,7 +9,12 @@ from expectations.rules import Rule, first_of_its_id, has_rows, present, quarant
 from expectations.settings import ValidationSettings
 
 REQUIRED = {"item_id": "id"}
-OPTIONAL = {"title": "text", "available": "truth"}
+OPTIONAL = {
+    "title": "text",
+    "available": "truth",
+    "available_from": "timestamp",
+    "available_until": "timestamp",
+}
 TAG_REQUIRED = {"item_id": "id", "tag": "text"}
 TAG_OPTIONAL = {"timestamp": "timestamp"}
 

@@ -242,8 +242,22 @@ class TablePass:
                 at = pc.index(pc.is_valid(unclear), True).as_py()
                 place = f"{where(self.table, source, flag)}, row {line_of[at]}"
                 raise DataRefused(f"{place}: '{unclear[at]}' is neither yes nor no; write true or false (or 1 or 0).")
+        for ours in schema.SPAN:
+            if (source.path, ours) in self.table.spans and (odd := batch[f"{ours}?"]).null_count < len(batch):
+                self._refuse_span(ours, source, odd, line_of)
         if how := self.table.times.get(source.path):
             self._check_timestamps(how, source, batch[doubtful(self.table.name)], line_of)
+
+    def _refuse_span(self, ours: str, source: Source, odd: pa.Array, line_of: NDArray[np.int64]) -> None:
+        """Raise DataRefused: a time that cannot be read would show an item that is not there."""
+        at = pc.index(pc.is_valid(odd), True).as_py()
+        how, text = self.table.spans[source.path, ours], odd[at].as_py()
+        why = misread.refusal(self.table.name, text, how.reading) if how.format is None else None
+        otherwise = (
+            f"'{text[:40]}' is no time that can be read; write 2026-07-20T10:00:00Z or 2026-07-20, or name it in "
+            f"inputs.{self.table.name}.missing if it means none."
+        )
+        raise DataRefused(f"{where(self.table, source, ours)}, row {line_of[at]}: {why or otherwise}")
 
     def _check_timestamps(
         self, how: timestamps.Timestamps, source: Source, doubtful: pa.Array, line_of: NDArray[np.int64]
@@ -285,6 +299,7 @@ class TablePass:
         }
         file = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(batch), np.int32)), pa.array([str(source.path)]))
         columns |= {"source_file": file, "source_row": pa.array(line_of)}
+        columns |= {ours: columns[ours].cast(_UTC) for ours in schema.SPAN if ours in columns}
         if not self.table.times:
             return pa.table(columns)
         micros = columns["timestamp"]

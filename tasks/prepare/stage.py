@@ -1,5 +1,6 @@
 """Stage 3, prepare: the valid tables become one row a (user, item), dense ids, and a holdout to evaluate on."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -56,7 +57,7 @@ def write_prepared(valid: Path, settings: PrepareSettings, cutoff: datetime, out
     _refuse_too_small(log, full, split, settings)
 
     write_index(out / layout.USERS, "user", log.user_ids, valid / "users.parquet")
-    write_index(out / layout.ITEMS, "item", log.item_ids, valid / "items.parquet")
+    write_index(out / layout.ITEMS, "item", log.item_ids, valid / "items.parquet", cutoff)
     names = (layout.interactions_file("train"), layout.interactions_file("full"), layout.HOLDOUT)
     ends = (split.start, microseconds(cutoff), microseconds(cutoff))
     with ThreadPoolExecutor(2) as threads:
@@ -148,8 +149,11 @@ def write_rows(path: Path, rows: Rows, split_end: int) -> None:
     )
 
 
-def write_index(path: Path, kind: str, ids: pa.Array, source: Path) -> None:
-    """`<kind>_index`, `<kind>_id` and the site's own columns (null for ids that the site's table lacks)."""
+def write_index(path: Path, kind: str, ids: pa.Array, source: Path, day: datetime | None = None) -> None:
+    """`<kind>_index`, `<kind>_id` and the site's own columns (null for ids that the site's table lacks).
+
+    An item is `available` unless its row says otherwise, or it is not yet or no longer at the beginning of the `day`.
+    """
     columns = {f"{kind}_index": pa.array(np.arange(len(ids), dtype=np.int32)), f"{kind}_id": ids}
     if source.exists():
         table = pq.read_table(source)
@@ -159,5 +163,15 @@ def write_index(path: Path, kind: str, ids: pa.Array, source: Path) -> None:
                 columns[name] = table[name].combine_chunks().take(rows)
     if kind == "item":
         available = columns.get("available", pa.nulls(len(ids), pa.bool_()))
-        columns["available"] = pc.fill_null(available, True)
+        columns["available"] = pc.and_(pc.fill_null(available, True), _within_its_time(columns, day))
     pq.write_table(pa.table(columns), path, row_group_size=ROWS_A_GROUP)
+
+
+def _within_its_time(columns: Mapping[str, pa.Array], day: datetime | None) -> pa.Scalar | pa.Array:
+    """Which items have come by an instant and have not gone; those of which nothing is said have."""
+    there: pa.Scalar | pa.Array = pa.scalar(True)
+    for name, is_there in ("available_from", pc.less_equal), ("available_until", pc.greater):
+        if day is not None and name in columns and pa.types.is_timestamp(columns[name].type):
+            at = columns[name].cast(pa.timestamp("us", "UTC"))
+            there = pc.and_(there, pc.fill_null(is_there(at, pa.scalar(day, at.type)), True))
+    return there

@@ -37,9 +37,9 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     Columns that are kept under the site's names begin with `OWN`. Timestamps are microseconds. Columns whose names end
     in `?` check what is taken for granted: `user_id?` has the ids that are no integers, `user_id unfit?` the values
     that are no ids, `timestamp?` (or `timestamp_text`) the texts of no credible time, `available?` those that are
-    neither yes nor no, `line?` the lines of a JSON file that are no object; `object?` says whether a line is one, and
-    `begins?` whether a row is the first of one in the file, `header?` whether it is the header once more (where no id
-    tells it: see `header_told_by`).
+    neither yes nor no, `available_from?` and `available_until?` those that are no time, `line?` the lines of a JSON
+    file that are no object; `object?` says whether a line is one, and `begins?` whether a row is the first of one in
+    the file, `header?` whether it is the header once more (where no id tells it: see `header_told_by`).
     """
     mapped = {ours: source.value(theirs) for ours, theirs in table.maps[source.path].items()}
     parsed: dict[str, str] = {}  # computed first and once; the columns refer to them as "name!"
@@ -63,6 +63,12 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
             parsed[ours] = schema.number(value)
         elif ours in schema.FLAGS:
             parsed[ours] = schema.flag(value)
+        elif ours in schema.SPAN:
+            how = table.spans.get((source.path, ours), _NEVER)
+            parsed[ours] = timestamps.micros(value, how, where(table, source, ours))
+            instant = timestamps.bounded(quoted(f"{ours}!"))
+            found[ours] = timestamps.end_of_day(instant, value, how) if ours == "available_until" else instant
+            found[f"{ours}?"] = schema.unread(value, ours, nulls=True)
         elif ours not in parsed:
             found[ours] = as_text(value)
         if ours not in found:

@@ -21,12 +21,13 @@ KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "users": 
 REQUIRED = KEYS | {"interactions": ("user_id", "item_id", "timestamp"), "tags": ("item_id", "tag")}
 OPTIONAL = {
     "interactions": ("rating", "event"),
-    "items": ("title", "available"),
+    "items": ("title", "available", "available_from", "available_until"),
     "users": ("opted_out",),
     "tags": ("timestamp",),
 }
 OPEN = ("items", "users")  # tables that keep every other column of the site
 FLAGS = ("available", "opted_out")
+SPAN = ("available_from", "available_until")
 ADDED = ("source_file", "source_row")
 RESERVED = (
     *ADDED, NUMBERS_TEXT, "timestamp_text", "rating_text", "reason", "occurrence", "item_in_catalogue",

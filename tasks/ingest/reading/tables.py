@@ -19,6 +19,8 @@ from tasks.ingest.reading.sources import JSON, Source, as_text, run
 
 _OURS = {column for name in schema.REQUIRED for column in (*schema.REQUIRED[name], *schema.OPTIONAL[name])}
 
+_TIMES = ("timestamp", *schema.SPAN)
+
 
 @dataclass
 class Table:
@@ -26,7 +28,8 @@ class Table:
 
     `maps`: file → our columns and the site's names for them; `optional`: those of our optional columns that some
     file has; `others`: the site's own columns → kind; `uses`: what each column of the files becomes; `times`: file →
-    how its timestamps are read, if it has any; `credible`: between which instants they are no cause for doubt;
+    how its timestamps are read, if it has any; `spans`: the same of the columns `schema.SPAN`, by file and column;
+    `credible`: between which instants timestamps are no cause for doubt;
     `skipped`: files that are not read.
     """
 
@@ -38,6 +41,7 @@ class Table:
     others: dict[str, columns.Kind]
     uses: list[columns.ColumnUse]
     times: dict[Path, timestamps.Timestamps]
+    spans: dict[tuple[Path, str], timestamps.Timestamps]
     credible: timestamps.Credible
     notes: list[str]
     skipped: Sequence[Skipped] = ()
@@ -91,7 +95,7 @@ def open_table(
     if name in schema.OPEN:
         notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]
     notes += dict.fromkeys(note for one in sources for note in schema.opt_out_notes(name, maps[one.path], one))
-    of_times = [one.columns[c] for one in sources if (c := maps[one.path].get("timestamp"))]
+    of_times = [one.columns[c] for one in sources for t in _TIMES if (c := maps[one.path].get(t))]
     notes += applicable.notes(name, given, sources, of_times)
     notes += _lacking(name, sources, [*optional, *others], maps)
     times = {
@@ -99,9 +103,15 @@ def open_table(
         for source in sources
         if (theirs := maps[source.path].get("timestamp"))
     }
+    spans = {
+        (source.path, ours): _timestamps(db, name, given, source, maps[source.path][ours])
+        for source in sources
+        for ours in schema.SPAN
+        if ours in optional and ours in maps[source.path]
+    }
     empty = [Skipped(file, "empty") for file, source in opened.items() if source is None]
     skipped = [*files.skipped, *empty]
-    return Table(name, given, sources, maps, optional, others, uses, times, credible, notes, skipped)
+    return Table(name, given, sources, maps, optional, others, uses, times, spans, credible, notes, skipped)
 
 
 def _lacking(

@@ -83,6 +83,19 @@ def micros(value: Value, how: Timestamps, where: str) -> str:
     return _epoch(value, text, reading)
 
 
+def end_of_day(instant: str, value: Value, how: Timestamps) -> str:
+    """SQL: `instant`, which was read from the value; of a day without a time the end of that day, in the local zone."""
+    text = as_text(value)
+    if value.type == "DATE" or (how.format is not None and not re.search("%[HIcfXs]", how.format)):
+        whole_day = "true"
+    elif value.type in (TEXT, JSON, "VARCHAR") and how.format is None and how.reading.form != "epoch":
+        whole_day = rf"regexp_matches({text}, '^\s*(\d{{4}}[-/]\d{{1,2}}[-/]\d{{1,2}}|\d{{8}})\s*$')"
+    else:
+        return instant
+    next_day = f"LEAST(epoch_us(make_timestamptz({instant}) + INTERVAL 1 DAY), {_LATEST})"
+    return f"CASE WHEN {whole_day} THEN {next_day} ELSE {instant} END"
+
+
 def show(micros_since_1970: int) -> str:
     """An instant for a message, such as `2018-09-24 14:27:30 UTC`."""
     return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros_since_1970):%Y-%m-%d %H:%M:%S} UTC"
