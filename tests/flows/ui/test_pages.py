@@ -58,8 +58,8 @@ def test_the_nights_have_their_verdicts_figures_and_champion(site: Site) -> None
     assert list(rows) == [f"2026-03-0{n}" for n in (8, 7, 5, 4, 3, 2, 1)]
     assert rows["2026-03-04"][:4] == [
         "✓ published lateststays",
-        "ease",
         "0.14000.1300 to 0.1500",
+        "ease",
         "0.0500",
     ]
     assert rows["2026-03-03"][4:] == ["500", "61 s", "50.0%", "0.75", "6.00", "25.0%", "1,002"]
