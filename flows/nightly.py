@@ -25,6 +25,7 @@ from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
 from tasks.prepare.stage import prepare
 from tasks.publish.old_nights import retain_nights
+from tasks.report.metrics import metrics_left
 from tasks.report.mlflow import mlflow_run
 from tasks.report.record import NightRecord
 from tasks.report.stage import recorded, report
@@ -120,6 +121,7 @@ def night(
 
     with (
         in_words(tonight.store),
+        metrics_left(tonight.store, config.site, config.metrics.file),
         mlflow_run(tonight, config.mlflow),
         recorded(tonight) as record,
         in_words(tonight.store),

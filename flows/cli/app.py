@@ -11,11 +11,11 @@ from flows.cli.completing import completion
 from flows.cli.copies import mirror, sink
 from flows.cli.doctor import doctor
 from flows.cli.encoding import speak_the_terminals_encoding
-from flows.cli.exit_codes import INTERRUPTED, TERMINATED, exit_code
 from flows.cli.exports import diff, pin, recs, rollback, unpin, verify
 from flows.cli.forget import forget
 from flows.cli.help import Grouped
 from flows.cli.inspect import inspect
+from flows.cli.metrics import metrics
 from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
@@ -28,6 +28,7 @@ from flows.operate.server import quiet_prefect
 from flows.operate.server_errors import server_error
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import sentence
+from tasks.errors import INTERRUPTED, TERMINATED, exit_code
 from tasks.store.disk import in_words
 
 PIPE_CLOSED = 141  # as shells say of SIGPIPE
@@ -116,7 +117,7 @@ for command in (
     run, inspect, validate, backfill, status, report, doctor,
     recs, answer, verify, diff, rollback, pin, unpin, forget, mirror, sink,
     models, tune, init, presets, demo, serve, server, ui, deploy, worker,
-    completion,
+    completion, metrics,
 ):  # fmt: skip
     nightrec.add_command(command)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli.exit_codes import FAILED
 from flows.cli.options import json_option, store_option
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError, NightrecError
+from tasks.errors import FAILED
 from tasks.store.paths import Store
 
 if TYPE_CHECKING:

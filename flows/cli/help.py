@@ -119,6 +119,13 @@ GROUPS: dict[str, dict[str, About]] = {
             "Say what is wrong with a site, and mend it.",
             (("nightrec doctor", "only look"), ("nightrec doctor --fix", "put right what can be")),
         ),
+        "metrics": About(
+            "Print the site's metrics for Prometheus.",
+            (
+                ("nightrec metrics", "as they are now"),
+                ("nightrec metrics --file nightrec.prom", "for the textfile collector"),
+            ),
+        ),
         "completion": About(
             "Print what completes commands in your shell.",
             (('eval "$(nightrec completion bash)"', "for this shell; in ~/.bashrc for all"),),

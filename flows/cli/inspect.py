@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli.exit_codes import CODES
 from flows.cli.options import Day, Mapping
 from flows.cli.reading import SETTINGS, meant
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError, DataRefused
+from tasks.errors import CODES
 
 if TYPE_CHECKING:
     from tasks.ingest.inspection.findings import Inspection

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli import completing
-from flows.cli.exit_codes import DEGRADED
 from flows.cli.options import Day, date_option, json_option, models_option, site_options
 from flows.cli.shown import echo, echo_json
+from tasks.errors import DEGRADED
 from tasks.store.paths import Store
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LINK = "/nightrec-link"
+METRICS = "/metrics"
 PROBES = ("/api/health", "/api/ready")  # which say true or false, and to which Prefect asks for no secret
 LIFE = 3600.0  # seconds in which a link can be used
 HEADERS = {
@@ -95,6 +96,7 @@ class Guard:
         links: that let a browser in; None where no browser has business.
         pages: what is below `flows.ui.PREFIX`, for those who know the secret.
         known: whether a person may know the secret, and browsers are to ask for it.
+        metrics: what is at `METRICS`, which lets scrapers in itself, by whatever name they ask.
     """
 
     def __init__(
@@ -105,8 +107,10 @@ class Guard:
         links: Links | None = None,
         pages: App | None = None,
         known: bool = False,
+        metrics: App | None = None,
     ) -> None:
         self.app, self.auth, self.links, self.pages, self.known = app, auth, links, pages, known
+        self.metrics = metrics
         self.origins = set(addresses)
         self.hosts = {urlsplit(address).netloc for address in self.origins}
 
@@ -119,6 +123,8 @@ class Guard:
             await refuse(scope, receive, send, why)
         elif scope["type"] == "http" and self.links is not None and scope["path"] == LINK:
             await self.let_in(scope, send, self.links)
+        elif scope["type"] == "http" and self.metrics is not None and scope["path"] == METRICS:
+            await self.metrics(scope, receive, with_headers(send))
         elif self.pages is not None and (self.app is None or is_page(scope)):
             await self.show(scope, receive, send, self.pages)
         elif self.app is not None:
@@ -147,7 +153,8 @@ class Guard:
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
         is_probe = (scope["type"], scope.get("method")) == ("http", "GET") and scope["path"] in PROBES
-        if not is_probe and (len(hosts := headers.get("host", [])) != 1 or hosts[0].lower() not in self.hosts):
+        is_open = is_probe or (self.metrics is not None and scope["path"] == METRICS)
+        if not is_open and (len(hosts := headers.get("host", [])) != 1 or hosts[0].lower() not in self.hosts):
             return "This server is not known by that name."
         if any(origin.lower() not in self.origins for origin in headers.get("origin", [])):
             return "This server answers no pages of other sites."

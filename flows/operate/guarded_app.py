@@ -24,6 +24,8 @@ from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
 if TYPE_CHECKING:
     import uvicorn
 
+    from flows.ui.site import Site
+
 LISTENER, ADDRESSES, LINK_KEY = "NIGHTREC_SERVER_LISTENER", "NIGHTREC_SERVER_ADDRESSES", "NIGHTREC_SERVER_LINK_KEY"
 CERTIFICATE, KEY = "NIGHTREC_SERVER_CERTIFICATE", "NIGHTREC_SERVER_KEY"
 KNOWN = "NIGHTREC_SERVER_SECRET_IS_KNOWN"
@@ -51,7 +53,9 @@ def serve() -> None:
     links = Links(told[LINK_KEY]) if LINK_KEY in told else None
     auth = told["PREFECT_SERVER_API_AUTH_STRING"]
     pages = later() if links or {CONFIG_VARIABLE, STORE_VARIABLE} & told.keys() else None
-    app = Guard(create_app(final=True), told[ADDRESSES].split(","), auth, links, pages, known=KNOWN in told)
+    metrics = metrics_here(auth) if pages else None
+    addresses = told[ADDRESSES].split(",")
+    app = Guard(create_app(final=True), addresses, auth, links, pages, known=KNOWN in told, metrics=metrics)
     server = settings.server
     alive = server.api.keepalive_timeout
     config = configured(app, server.logging_level.lower(), alive, told.get(CERTIFICATE), told.get(KEY))
@@ -77,6 +81,18 @@ def configured(
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
+
+
+def metrics_here(auth: str) -> App:
+    """The metrics of the site that the environment names; it is looked at when somebody asks."""
+    from flows.operate.metrics import metrics_of
+
+    def site() -> "Site":
+        from flows.operate.pages import site_here
+
+        return site_here()
+
+    return metrics_of(site, auth)
 
 
 def later() -> App:

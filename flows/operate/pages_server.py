@@ -9,6 +9,7 @@ from collections.abc import Callable
 from flows.operate.access import Access
 from flows.operate.guard import Guard, Links
 from flows.operate.local_stack import enter_was_pressed
+from flows.operate.metrics import metrics_of
 from flows.operate.pages import pages_of
 from flows.operate.server import listen, new_secret
 from flows.ui.site import Site
@@ -23,7 +24,9 @@ def show(site: Site, access: Access, say: Callable[[str], None]) -> None:
     import uvicorn
 
     links = Links(secrets.token_urlsafe(32))
-    app = Guard(None, access.addresses, access.auth or new_secret(), links, pages_of(site), known=bool(access.auth))
+    auth = access.auth or new_secret()
+    scraped = metrics_of(lambda: site, auth)
+    app = Guard(None, access.addresses, auth, links, pages_of(site), known=bool(access.auth), metrics=scraped)
     listener = listen(access.host, access.port)
     for name in (signal.SIGINT, signal.SIGTERM):  # the server ends by them, and raises them again
         signal.signal(name, lambda *_: None)

@@ -30,7 +30,7 @@ from tasks.ingest.reading.remedies import option
 from tasks.prepare.settings import PrepareSettings
 from tasks.publish.settings import MirrorSettings, RetentionSettings
 from tasks.publish.sinks.settings import SinkSettings
-from tasks.report.settings import MlflowSettings, NotifySettings
+from tasks.report.settings import MetricsSettings, MlflowSettings, NotifySettings
 from tasks.store.settings import DiskSettings
 from tasks.train.members import with_members
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
@@ -104,6 +104,7 @@ class NightConfig(BaseModel):
     retention: RetentionSettings = RetentionSettings()
     disk: DiskSettings = DiskSettings()
     mirror: MirrorSettings = MirrorSettings()
+    metrics: MetricsSettings = MetricsSettings()
     mlflow: MlflowSettings = MlflowSettings()
     sinks: SinkSettings = SinkSettings()
     demo: DemoSettings = DemoSettings()
@@ -338,5 +339,8 @@ def relative_to(config: NightConfig, folder: Path) -> NightConfig:
     if sinks.delta and "://" not in sinks.delta.path:
         delta = sinks.delta.model_copy(update={"path": str(folder / sinks.delta.path)})
         sinks = sinks.model_copy(update={"delta": delta})
+    if config.metrics.file is not None:
+        metrics = config.metrics.model_copy(update={"file": folder / config.metrics.file})
+        config = config.model_copy(update={"metrics": metrics})
     places = {"store": folder / config.store, "inputs": inputs, "features": features, "sinks": sinks}
     return config.model_copy(update=places)

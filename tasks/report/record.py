@@ -55,6 +55,7 @@ class Attempt(Stored):
     started_at: str | None = None
     seconds: float | None = None
     reason: str | None = None
+    exit_code: int | None = None
 
 
 class NightRecord(Stored):
@@ -66,6 +67,8 @@ class NightRecord(Stored):
     status: NightStatus = NightStatus.RUNNING
     reason: str | None = None
     """Why the winner won, or why the night failed."""
+    exit_code: int | None = None
+    """What `nightrec run` ended with."""
     started_at: str | None = None
     seconds: float | None = None
     peak_bytes: int | None = None

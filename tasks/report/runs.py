@@ -68,7 +68,13 @@ class Runs:
 
 def attempt_of(record: NightRecord) -> Attempt:
     """What is kept of a run that came to nothing."""
-    return Attempt(status=record.status, started_at=record.started_at, seconds=record.seconds, reason=record.reason)
+    return Attempt(
+        status=record.status,
+        started_at=record.started_at,
+        seconds=record.seconds,
+        reason=record.reason,
+        exit_code=record.exit_code,
+    )
 
 
 def _ended(attempt: Attempt) -> Attempt:

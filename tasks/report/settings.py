@@ -1,5 +1,6 @@
 """Where messages go when a night needs somebody, and where its figures are logged."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -71,3 +72,14 @@ class MlflowSettings(BaseModel):
         default=None, description="Tracking server, e.g. http://host:5000; credentials come from the environment."
     )
     experiment: str = Field(default="nightrec", min_length=1, description="The experiment that nights are runs of.")
+
+
+class MetricsSettings(BaseModel):
+    """Metrics of the nights for Prometheus; `nightrec metrics` prints them, and a server has them at `/metrics`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: Path | None = Field(
+        default=None,
+        description="Written when a night ends, for the textfile collector of node_exporter: a path in .prom.",
+    )

@@ -11,6 +11,7 @@ from prefect.context import FlowRunContext
 from recmodels.compute import memory
 from recmodels.errors import NightrecError
 from tasks.compare.decision import ComparisonSummary
+from tasks.errors import DEGRADED, exit_code
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
 from tasks.report.page import up_to_date, write_report
 from tasks.report.record import NightRecord, NightStatus, StageLine
@@ -40,15 +41,18 @@ def recorded(night: Night) -> Iterator[Json]:
         try:
             yield record
             record["status"] = NightStatus.PUBLISHED if "export_id" in record else NightStatus.COMPARED
+            record["exit_code"] = DEGRADED if NightRecord.of(record).warnings else 0
         except Exception as error:
             known = isinstance(error, NightrecError)
             record |= {
                 "status": NightStatus.FAILED,
+                "exit_code": exit_code(error),
                 "reason": str(error) if known else f"{type(error).__name__}: {error}",
             }
             raise
         except BaseException as error:
             record |= {"status": NightStatus.INTERRUPTED, "reason": why_interrupted(error)}
+            record["exit_code"] = exit_code(error)
             raise
         finally:
             record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}

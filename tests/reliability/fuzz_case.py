@@ -16,9 +16,9 @@ from typing import Protocol
 from unittest.mock import patch
 
 from flows.cli.app import main
-from flows.cli.exit_codes import exit_code
 from recmodels.errors import NightrecError
 from recmodels.messages import LONGEST, visible
+from tasks.errors import exit_code
 
 HANG = 20.0  # s; what takes so long is taken for hung
 RAW = "(`nightrec --debug"  # stands in the message of an error that nobody foresaw

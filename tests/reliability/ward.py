@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.cli.exit_codes import exit_code as code_of
 from recmodels.errors import NightrecError
+from tasks.errors import exit_code as code_of
 from tasks.store.disk import in_words
 from tests.reliability.forks import exit_code, forked
 from tests.reliability.harness import Row

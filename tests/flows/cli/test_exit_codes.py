@@ -1,9 +1,8 @@
 import pytest
 
 from expectations.errors import ExportRefused
-from flows.cli.exit_codes import exit_code
 from recmodels.errors import ConfigError, DataRefused, NightrecError
-from tasks.errors import GateRefused
+from tasks.errors import GateRefused, exit_code
 
 
 @pytest.mark.parametrize(
