@@ -34,6 +34,7 @@ from tasks.store.files import Json
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.store.room import check_room
+from tasks.store.time_limit import limiting
 from tasks.validate.stage import validate
 
 
@@ -125,6 +126,7 @@ def night(
         mlflow_run(tonight, config.mlflow),
         recorded(tonight) as record,
         in_words(tonight.store),
+        limiting(config.schedule.stage_hours),
         executor_for(workers) as executor,
     ):
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())

@@ -31,6 +31,7 @@ from tasks.store.events import log_event
 from tasks.store.locking import held
 from tasks.store.paths import Store
 
+FLOWS = ("nightly", "backfill")  # that run nights for a site; their deployments are `<flow>-<site>`
 DEGRADED = "Degraded"  # the state of a night that ended, though not as it should have; an automation waits for it
 
 
@@ -66,7 +67,7 @@ def newer_run() -> datetime | None:
     return max((when for when in due if when > flow_run.scheduled_start_time), default=None)
 
 
-def refuse_lost(store: Store) -> None:
+def refuse_lost(site: str, store: Store) -> None:
     """Refuse to begin a new store where nights of this site have ended before: an empty mount point looks like one.
 
     Prefect's server remembers the nights. A run that is no deployment's has its store from whoever started it.
@@ -78,9 +79,9 @@ def refuse_lost(store: Store) -> None:
         return
     with get_client(sync_client=True) as client:
         before = client.read_flow_runs(
-            flow_filter=FlowFilter(name=FlowFilterName(any_=["nightly", "backfill"])),
+            flow_filter=FlowFilter(name=FlowFilterName(any_=list(FLOWS))),
             flow_run_filter=FlowRunFilter(state=States(name=Names(any_=["Completed", DEGRADED]))),
-            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment.name])),
+            deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[f"{flow}-{site}" for flow in FLOWS])),
             sort=FlowRunSort.END_TIME_DESC,
             limit=1,
         )
@@ -105,6 +106,6 @@ def holding(config: NightConfig) -> Iterator[str]:
             write_off(client, UUID(other), "its process died; the next night found its store abandoned")
 
     patience, store = config.schedule.patience_minutes * 60, Store(config.store.absolute())
-    refuse_lost(store)
+    refuse_lost(config.site, store)
     with held(store, patience, flow_run.id or "", found_dead) as token:
         yield token

@@ -23,6 +23,13 @@ class ScheduleSettings(BaseModel):
         default=60, ge=0, description="How long a night waits for another one in the same store."
     )
 
+    stage_hours: float = Field(
+        default=24,
+        gt=0,
+        description="A stage that takes longer hangs: it is given up, and the night fails. Trainings have limits of "
+        "their own.",
+    )
+
     @field_validator("cron")
     @classmethod
     def known_cron(cls, cron: str) -> str:

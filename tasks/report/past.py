@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Literal, NotRequired
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from typing_extensions import TypedDict
@@ -42,7 +43,9 @@ def nights_before(night: Night) -> list[Json]:
     histories = store.histories()
     exports = {age_order(name)[0]: name for name in whole_exports(store)}
     days = {*histories, *(other.run_date for other in store.nights(first))}
-    for day in sorted(day for day in days if first <= day <= night.run_date):
+    shown = sorted(day for day in days if first <= day <= night.run_date)
+    measured = _measured(store, [day for day in shown if day in histories])
+    for day in shown:
         record = read(store.night(day).summary, _Ended)
         export = (manifest_of_export(store, exports[str(day)]) if str(day) in exports else None) or {}
         status = NightStatus(record["status"]) if record else NightStatus.PUBLISHED if export else NightStatus.COMPARED
@@ -54,7 +57,7 @@ def nights_before(night: Night) -> list[Json]:
                 "champion": export.get("champion"),
                 "seconds": record.get("seconds") if record else None,
                 "reason": record.get("reason") if record and failed else None,
-                "metrics": _measured(store, day) if day in histories else {},
+                "metrics": measured.get(day, {}),
             }
         )
     return found
@@ -68,15 +71,20 @@ def record_of(night: Night) -> NightRecord | None:
         return None
 
 
-def _measured(store: Store, day: date) -> dict[str, dict[str, float]]:
-    """The figures over all users of a night's history, by metric and model."""
-    found: dict[str, dict[str, float]] = {}
-    if (table := figures_of(store, day, ["model", "metric", "value", "slice"])) is None:
+def _measured(store: Store, days: list[date]) -> dict[date, dict[str, dict[str, float]]]:
+    """The figures over all users of the histories of some nights, by night, metric and model."""
+    read = {day: figures_of(store, day, ["model", "metric", "value", "slice"]) for day in days}
+    tables = {day: table for day, table in read.items() if table is not None}
+    found: dict[date, dict[str, dict[str, float]]] = {day: {} for day in days}
+    if not tables:
         return found
-    of_all = pc.equal(table["slice"].cast(pa.string()), "all")
-    wanted = pc.is_in(table["metric"].cast(pa.string()), value_set=pa.array(FIGURES))
-    for row in table.filter(pc.and_(of_all, wanted)).to_pylist():
-        found.setdefault(row["metric"], {})[row["model"]] = row["value"]
+    night = np.repeat(np.arange(len(tables)), [len(table) for table in tables.values()])
+    all_rows = pa.concat_tables(tables.values(), promote_options="permissive").append_column("night", pa.array(night))
+    of_all = pc.equal(all_rows["slice"].cast(pa.string()), "all")
+    wanted = pc.is_in(all_rows["metric"].cast(pa.string()), value_set=pa.array(FIGURES))
+    there = list(tables)
+    for row in all_rows.filter(pc.and_(of_all, wanted)).to_pylist():
+        found[there[row["night"]]].setdefault(row["metric"], {})[row["model"]] = row["value"]
     return found
 
 

@@ -14,6 +14,7 @@ from prefect.context import TaskRunContext
 from tasks.store.disk import naming
 from tasks.store.events import logged
 from tasks.store.manifests import Manifest, Summary, run_stage
+from tasks.store.time_limit import timed
 
 PAUSES = [5.0, 30.0]  # seconds before the second and the third try
 
@@ -45,7 +46,8 @@ def stage_task(run_name: str, *, reads_and_writes: bool = False) -> Callable[[Ca
             if context := TaskRunContext.get():
                 model = context.task_run.name.removeprefix(stage).removeprefix("-")
                 context.task_run.tags += [tag for tag in (stage, model) if tag]
-            return function(*args, **kwargs)
+            with timed(stage):
+                return function(*args, **kwargs)
 
         return Task(
             tagged,

@@ -56,16 +56,16 @@ def test_a_deployed_night_begins_a_new_store_only_where_none_was_before(
     nights = client.__enter__.return_value.read_flow_runs
     monkeypatch.setattr(schedule, "get_client", lambda **_: client)
     nights.return_value = [SimpleNamespace(end_time=datetime(2026, 3, 30, 4, tzinfo=UTC))]
-    monkeypatch.setattr(schedule, "deployment", SimpleNamespace(id=None, name=None))
-    schedule.refuse_lost(store)  # a run by hand
-    monkeypatch.setattr(schedule, "deployment", SimpleNamespace(id="a", name="shop"))
+    monkeypatch.setattr(schedule, "deployment", SimpleNamespace(id=None))
+    schedule.refuse_lost("shop", store)  # a run by hand
+    monkeypatch.setattr(schedule, "deployment", SimpleNamespace(id="a"))
     with pytest.raises(
         ConfigError, match=r"is empty, .* \(the last at 2026-03-30 04:00\): see that its disk is mounted"
     ):
-        schedule.refuse_lost(store)
+        schedule.refuse_lost("shop", store)
     assert not store.root.exists()
     store.exports.mkdir(parents=True)
-    schedule.refuse_lost(store)
+    schedule.refuse_lost("shop", store)
     store.exports.rmdir()
     nights.return_value = []
-    schedule.refuse_lost(store)
+    schedule.refuse_lost("shop", store)
