@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from recmodels.messages import counted
 from tasks.store.accounts import ColumnAccount, FileAccount, TableAccount, TableBalance, cut
 
 FILES, COLUMNS, REASONS, NOTES = 5, 8, 3, 8
@@ -13,7 +14,8 @@ def lines(record: Mapping[str, Any]) -> Iterator[str]:
     """The account of a validation in lines, the verdict last, unless the tables are refused."""
     for table, account in record["accounts"].items():
         balance: TableBalance = record["balances"][table]
-        yield f"{table}: {balance['lines']:,} lines or rows of {_count(balance['files'], 'file')}"
+        lines_or_rows = counted(balance["lines"], "line or row", "lines or rows")
+        yield f"{table}: {lines_or_rows} of {counted(balance['files'], 'file')}"
         yield from _files(account, record.get("refused_of_files", {}).get(table) or [0] * len(account["files"]))
         yield from _columns(account)
         yield from _rows(balance, record.get("reasons", {}).get(table, {}))
@@ -27,8 +29,8 @@ def lines(record: Mapping[str, Any]) -> Iterator[str]:
     if "interactions" not in record:
         return
     yield (
-        f"{record['interactions']:,} interactions are fit to train on, {record['quarantined']:,} rows were "
-        f"quarantined in {record['quarantine']}."
+        f"Fit to train on: {counted(record['interactions'], 'interaction')}; quarantined: "
+        f"{counted(record['quarantined'], 'row')}, in {record['quarantine']}."
     )
 
 
@@ -36,7 +38,7 @@ def _files(account: TableAccount, refused: list[int]) -> Iterator[str]:
     for file, bad in list(zip(account["files"], refused, strict=True))[:FILES]:
         yield f"  {file['file']}: {_form(file)}, {file['lines']:,}{f', {bad:,} refused' if bad else ''}"
     if (more := len(account["files"]) - FILES) > 0:
-        yield f"  and {_count(more, 'more file')} with {sum(file['lines'] for file in account['files'][FILES:]):,}"
+        yield f"  and {counted(more, 'more file')} with {sum(file['lines'] for file in account['files'][FILES:]):,}"
     if skipped := account["skipped"]:
         shown = [f"{file['file']} ({file['reason']})" for file in skipped]
         yield f"  not read: {cut(shown, FILES)}"
@@ -89,7 +91,3 @@ def _rows(balance: TableBalance, reasons: Mapping[str, int]) -> Iterator[str]:
     ]
     if why:
         yield f"  refused because: {cut(why, REASONS)}"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")

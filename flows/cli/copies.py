@@ -7,7 +7,7 @@ import click
 from flows.cli.options import of_a_store
 from flows.cli.shown import echo
 from recmodels.errors import ConfigError, NightrecError
-from recmodels.messages import short
+from recmodels.messages import counted, short
 from recmodels.published.addresses import shown
 from tasks.store.paths import Store
 
@@ -68,6 +68,6 @@ def sink(names: tuple[str, ...], config: Path | None, store: Path | None) -> Non
     for name, one in outcome.items():
         if "failed" not in one:
             rows = sum(table["rows"] for table in one["tables"].values())
-            echo(f"{name}: {one['export_id']}, {rows:,} rows read back.")
+            echo(f"{name}: {one['export_id']}, {counted(rows, 'row')} read back.")
     if wrong := failures({"sinks": outcome}):
         raise NightrecError(" ".join(wrong))

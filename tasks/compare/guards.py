@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from recmodels.messages import counted
 from tasks.compare.settings import GateSettings
 from tasks.evaluate.summary import ModelSummary
 from tasks.train.settings import PRIMARY
@@ -39,7 +40,7 @@ def _slice_losses(settings: GateSettings, challenger: ModelSummary, incumbent: M
             continue
         now = challenger.figure(row.slice, PRIMARY)
         if now is not None and now < (1 - limit) * row.value:
-            loss = f"loses {1 - now / row.value:.0%} of NDCG for {row.users:,} users ({row.slice})"
+            loss = f"loses {1 - now / row.value:.0%} of NDCG for {counted(row.users, 'user')} ({row.slice})"
             yield f"{loss}, and {limit:.0%} is allowed"
 
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.parquet import arrow_table, read_columns
+from recmodels.messages import counted
 from recmodels.metrics import beyond_accuracy as beyond
 from recmodels.metrics import diversity
 from recmodels.metrics import ranking as metrics
@@ -99,11 +100,11 @@ def write_metrics(
             slices += figures(name, {metric: per_user[metric][mask] for metric in SLICED}, seed, settings.confidence)
     pq.write_table(arrow_table({"user_index": users, **per_user}), out / "per_user.parquet")
     in_slices = {name for name in per_user if name.startswith("recall_")} - set(metrics.METRICS)
-    counted = {name: value for name, value in per_user.items() if name not in in_slices}
-    summary = {name: figure for name, (figure, _) in means(counted, seed, settings.confidence).items()}
+    of_users = {name: value for name, value in per_user.items() if name not in in_slices}
+    summary = {name: figure for name, (figure, _) in means(of_users, seed, settings.confidence).items()}
     summary |= {name: Figure(value=value) for name, value in whole.items() if np.isfinite(value)}
     ndcg = summary[PRIMARY]
-    message = f"NDCG@{settings.k} {ndcg.value:.4f} [{ndcg.low:.4f}, {ndcg.high:.4f}] over {len(users):,} users"
+    message = f"NDCG@{settings.k} {ndcg.value:.4f} [{ndcg.low:.4f}, {ndcg.high:.4f}] over {counted(len(users), 'user')}"
     return ModelSummary(k=settings.k, users=len(users), metrics=summary, slices=slices, message=message)
 
 

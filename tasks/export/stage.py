@@ -13,6 +13,7 @@ from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.fallback import serve
+from recmodels.messages import counted
 from recmodels.persistence import load
 from recmodels.popularity import Popularity
 from recmodels.published.pseudonyms import check_of, hashed, hashed_ids, key_in
@@ -113,7 +114,9 @@ def export(
         )
         manifest = write_export_manifest(night.store, manifest)
         point_to(night.store, manifest)
-        line["text"] = f"{profile['rows']:,} rows for {profile['users_listed']:,} users, as {export_id}"
+        line["text"] = (
+            f"{counted(profile['rows'], 'row')} for {counted(profile['users_listed'], 'user')}, as {export_id}"
+        )
     return manifest | {"skipped": False}
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.data.layout import Split
 from recmodels.data.times import MICROSECONDS_PER_DAY
+from recmodels.messages import counted
 from tasks.features.column_roles import role_of
 from tasks.features.embeddings import embedded
 from tasks.features.settings import FeatureSettings
@@ -68,7 +69,8 @@ def write_features(prepared: Path, valid: Path, split: Split, settings: FeatureS
     _write_sequences(out / layout.SEQUENCES, user, trained_on, users.num_rows)
     n_terms = sum(len(term.names) for term in columns)
     return {
-        "message": f"{n_terms:,} terms and {len(numeric)} scaled columns, fitted on {known.sum():,} items",
+        "message": f"{counted(n_terms, 'term')} and {counted(len(numeric), 'scaled column')}, fitted on "
+        f"{counted(int(known.sum()), 'item')}",
         "terms": {term.column: len(term.names) for term in columns},
         "numeric": sorted(numeric),
         "fitted_on_items": int(known.sum()),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from recmodels.messages import counted
 from tasks.store.files import Json
 
 SHOWN = 3  # reasons of a place that are printed
@@ -45,9 +46,9 @@ class Place:
     @property
     def sentence(self) -> str:
         """What was done there, in words."""
-        did = [f"{self.rows:,} rows"] if self.rows else []
-        did += [f"{self.texts:,} texts"] if self.texts else []
-        did += [f"{self.models:,} models"] if self.models else []
+        did = [counted(self.rows, "row")] if self.rows else []
+        did += [counted(self.texts, "text")] if self.texts else []
+        did += [counted(self.models, "model")] if self.models else []
         names = f" of {len(self.removed):,}" if self.removed else ""
         said = (" and ".join(did) + names + " removed") if did else "removed" if self.removed else ""
         parts = [said or ("" if self.failures or self.note else "not there"), self.note, *self.failures[:SHOWN]]

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 
 from recmodels.errors import DataRefused
+from recmodels.messages import counted
 from tasks.ingest import lookalikes
 from tasks.ingest.reading import ids, rejects, schema, timestamps
 from tasks.ingest.reading.columns import ColumnUse
@@ -172,7 +173,7 @@ def _summary(
         "tables": {name: result.counts() for name, result in results.items()},
         "files": [str(source.path) for table in tables.values() for source in table.sources],
         "notes": list(dict.fromkeys(notes + _id_notes(id_types, results) + [*remarks])),
-        "message": f"{main.rows:,} interactions{left_out}{others}",
+        "message": f"{counted(main.rows, 'interaction')}{left_out}{others}",
     }
 
 

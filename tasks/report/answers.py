@@ -50,8 +50,8 @@ def _changed(record: NightRecord, decision: DecisionRecord, shown: Json) -> str:
     models = "the model is the same"
     if record.winner != before.name:
         models = f"{record.winner} takes the place of {before.published_as}"
-    churn = decision.churn.get(record.winner or "")
-    new = "" if churn is None else f", {churn:.0%} of the places of users' lists are new"
+    share = shown.get("new_places")
+    new = "" if share is None else f", {share:.0%} of the places of users' lists are new"
     rise = ""
     if risers := shown.get("risers"):
         first = risers[0]

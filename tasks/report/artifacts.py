@@ -13,6 +13,7 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+from recmodels.messages import counted
 from tasks.compare.decision import Challenge, Decision
 from tasks.evaluate.summary import Figure, Trained
 from tasks.report import UI_VARIABLE
@@ -137,7 +138,7 @@ def show_summary(night: Night, record: NightRecord) -> None:
         folder = night.store.export(record.export_id)
         text = (
             f"# Export {record.export_id}\n\n"
-            f"{record.rows:,} rows for {record.users:,} users, in `{folder}`.\n\n"
+            f"{counted(record.rows or 0, 'row')} for {counted(record.users or 0, 'user')}, in `{folder}`.\n\n"
             f"Readers find it through `{night.store.pointer}`:\n\n"
             f"``python\nimport pandas as pd\n\nlists = pd.read_parquet({str(folder / 'topk')!r})\n``\n"
         )
@@ -165,7 +166,8 @@ def markdown(night: Night, record: NightRecord) -> str:
     ]
     lines += [f"| data | {text} |" for text in (unused(record.data), misfits(record.data)) if text]
     if export:
-        lists = f"{record.rows:,} rows for {record.users:,} users, {record.cold_users:,} with popular items only"
+        rows, users = counted(record.rows or 0, "row"), counted(record.users or 0, "user")
+        lists = f"{rows} for {users}, {record.cold_users:,} with popular items only"
         lines += [f"| lists | {lists} |", f"| export | `{night.store.export(export)}` |"]
     if backtests := record.backtests.get(record.winner):
         lines.append(f"| NDCG@{record.k} in backtests | {backtests.clause} |")

@@ -72,7 +72,7 @@ def _choose(lists: pa.Table, before: pa.Table | None) -> list[tuple[Any, str]]:
     if before is None or not before.num_rows:
         found = [(user, "a personal list") for user in warm[:3]]
     else:
-        order, share = _changed(lists, before, warm)
+        order, share = changed(lists, before, warm)
         known = [(warm[i], share[i]) for i in order]
         new = sum(part > 0 for _, part in known)
         places = dict.fromkeys([0, max(0, new - 1), len(known) - 1]) if known else {}
@@ -80,7 +80,7 @@ def _choose(lists: pa.Table, before: pa.Table | None) -> list[tuple[Any, str]]:
     return found + [(user, "popular items, as there is no history") for user in cold]
 
 
-def _changed(lists: pa.Table, before: pa.Table, users: list[Any]) -> tuple[list[int], list[float]]:
+def changed(lists: pa.Table, before: pa.Table, users: list[Any]) -> tuple[list[int], list[float]]:
     """The users who had a list before (their places, most changed first), and the share of each one's list that is
     new.
     """

@@ -118,8 +118,8 @@ def _is_overtaken(record: NightRecord, decision: DecisionRecord) -> bool:
     """Whether the comparison in the store is that of a later run, after the one that the record is about."""
     if record.status is not NightStatus.PUBLISHED or record.gate is None:
         return False
-    theirs, mine = (record.gate.winner, record.gate.reason), (decision.winner, decision.reason)
-    return theirs != mine
+    kept, there = ((one.winner, one.reason, one.refused) for one in (record.gate, decision))
+    return kept != there
 
 
 def _measured(night: Night) -> dict[str, Json]:

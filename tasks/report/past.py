@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from recmodels.errors import NightrecError
 from tasks.report.record import NightRecord, NightStatus
 from tasks.store.exports import manifest_of as manifest_of_export
-from tasks.store.exports import whole_exports
+from tasks.store.exports import pointer_of, whole_exports
 from tasks.store.files import Json
 from tasks.store.history import figures_of
 from tasks.store.ids import age_order
@@ -40,7 +40,8 @@ def nights_before(night: Night) -> list[Json]:
     """
     store, found = night.store, []
     first = night.run_date - NIGHTS + timedelta(days=1)
-    histories = store.histories()
+    histories, pointer = store.histories(), pointer_of(store)
+    gone = pointer.get("withdrawn", []) if pointer else []
     exports = {age_order(name)[0]: name for name in whole_exports(store)}
     days = {*histories, *(other.run_date for other in store.nights(first))}
     shown = sorted(day for day in days if first <= day <= night.run_date)
@@ -53,7 +54,7 @@ def nights_before(night: Night) -> list[Json]:
         found.append(
             {
                 "run_date": str(day),
-                "status": status.value,
+                "status": "withdrawn" if export.get("export_id") in gone else status.value,
                 "champion": export.get("champion"),
                 "seconds": record.get("seconds") if record else None,
                 "reason": record.get("reason") if record and failed else None,

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -10,10 +11,12 @@ from recmodels.data import layout
 from recmodels.published.reader import Export
 from tasks.compare.champion import last_export
 from tasks.export.listed import listed_table
+from tasks.report.examples import changed
 from tasks.store.files import Json
 from tasks.store.paths import Night, Store
 
 MOST = 10  # items of each kind
+PARTS, ROWS = 5, 10_000  # of the lists of which it is measured how much of them is new
 
 
 def shown_items(night: Night, export_id: str | None) -> Json:
@@ -45,9 +48,34 @@ def shown_items(night: Night, export_id: str | None) -> Json:
     return {
         "since": previous["export_id"] if previous is not None and before is not None else None,
         "items": len(shares),
+        "new_places": _new_places(store, export_id, previous) if previous is not None and before is not None else None,
         "most": _rows(most, titles),
         "risers": _rows(risers, titles),
     }
+
+
+def _new_places(store: Store, export_id: str, previous: Json) -> float | None:
+    """The share of a list's places whose items it did not have before, over some users who had one: evenly spread."""
+    export, old = Export.named(store.root, export_id), Export(store.exports, previous)
+    files = sorted((export.folder / "topk").glob("*.parquet"))
+    groups = [(path, group) for path in files for group in range(pq.ParquetFile(path).num_row_groups)]
+    parts = [
+        _whole_lists(pq.ParquetFile(path).read_row_group(group, columns=["user_id", "item_id"])[:ROWS])
+        for path, group in groups[:: max(1, len(groups) // PARTS)]
+    ]
+    lists = pa.concat_tables(parts)
+    users = pc.unique(lists["user_id"])
+    before = old.table("topk", users.to_pylist())
+    if before.schema.field("user_id").type != users.type:
+        return None
+    had_a_list, share = changed(lists, before, users.to_pylist())
+    return float(np.mean([share[n] for n in had_a_list])) if had_a_list else None
+
+
+def _whole_lists(rows: pa.Table) -> pa.Table:
+    """Rows without those of the last user, whose list may go on, if there are others."""
+    others = rows.filter(pc.not_equal(rows["user_id"], rows["user_id"][-1]))
+    return others if len(others) else rows
 
 
 def _shares(store: Store, manifest: Json) -> pa.Table:

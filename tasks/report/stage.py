@@ -10,6 +10,7 @@ from prefect.context import FlowRunContext
 
 from recmodels.compute import memory
 from recmodels.errors import NightrecError
+from recmodels.messages import counted
 from tasks.compare.decision import ComparisonSummary
 from tasks.errors import DEGRADED, exit_code
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
@@ -120,14 +121,15 @@ def holdout_text(holdout: HoldoutSummary) -> str:
     items = "last item" if n == 1 else f"last {n} items"
     share = f"{holdout.get('share', 0):.0%}"
     what = {
-        "days": f"the last {holdout['days']} days",
+        "days": "the last day" if holdout["days"] == 1 else f"the last {holdout['days']} days",
         "random": f"{share} of all items, at random",
         "last": f"each user's {items}",
         "user-fold": f"the {items} of {share} of the users, who were held out of training",
     }[holdout["protocol"]]
     others = holdout.get("left_out", 0)
-    left = f"; {others:,} others with a history had nothing held out" if others else ""
-    return f"{what}: {holdout['users']:,} users, {holdout['pairs']:,} interactions{left}"
+    left = f"; {counted(others, 'other')} with a history had nothing held out" if others else ""
+    measured = f"{counted(holdout['users'], 'user')}, {counted(holdout['pairs'], 'interaction')}"
+    return f"{what}: {measured}{left}"
 
 
 def _leave_page(night: Night) -> None:

@@ -12,6 +12,7 @@ from threading import Event
 from time import monotonic, sleep
 
 from recmodels.errors import NightrecError
+from recmodels.messages import counted
 from recmodels.plugins import FOLDER_VARIABLE, folder
 from recmodels.registry import kind_of
 from tasks.store.disk import refusal_in
@@ -126,7 +127,7 @@ def _threads(n: int) -> dict[str, str]:
 def _message(result: Json, device: str) -> str:
     done = f"fitted in {result['fit_seconds']:.1f} s"
     if result["n_users"]:
-        done += f", {result['n_users']:,} users listed in {result['list_seconds']:.1f} s"
+        done += f", {counted(result['n_users'], 'user')} listed in {result['list_seconds']:.1f} s"
     on = "" if device == "cpu" else f", on {device}"
     return f"{done}, {result['peak_bytes'] / 2**20:,.0f} MiB{on}"
 

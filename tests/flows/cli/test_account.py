@@ -50,7 +50,7 @@ def test_the_account_of_a_table() -> None:
         "  refused because: 4 user_id is missing",
         "  of users who opted out, and removed before training: 5 of the used",
         "",
-        "8 interactions are fit to train on, 6 rows were quarantined in store/quarantine.",
+        "Fit to train on: 8 interactions; quarantined: 6 rows, in store/quarantine.",
     ]
 
 

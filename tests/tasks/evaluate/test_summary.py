@@ -20,7 +20,7 @@ STORED = {
 
 def test_a_summary_is_read_and_written_without_loss() -> None:
     summary = ModelSummary.of(STORED)
-    assert summary.json_ready() == STORED | {"backtests": None}
+    assert summary.json_ready() == STORED | {"backtests": None, "ranks_nothing": False}
     assert ModelSummary.of(summary.json_ready()) == summary
 
 

@@ -33,12 +33,12 @@ def said(
         {"model": "popularity_7d", "metrics": {"ndcg": {"value": 0.05}, "hit_rate": {"value": 0.2}}},
     ]
     slices = [{"slice": "items:tail", "metric": "recall", "models": {"ease": {"value": tail}}}]
-    shown = {"risers": [RISE] if risers is None else risers}
+    shown = {"risers": [RISE] if risers is None else risers, "new_places": 0.4}
     return answers(NightRecord.of(about | (record or {})), DecisionRecord.of(decision), rows, slices, shown, history)
 
 
 def test_three_sentences_say_what_changed_that_it_is_healthy_and_that_nothing_is_unusual() -> None:
-    assert said({"champion": CHAMPION, "churn": {"ease": 0.4}}, {}) == [
+    assert said({"champion": CHAMPION}, {}) == [
         "Since 2026-03-30 ease takes the place of als, 40% of the places of users' lists are new, and Dune rose most, "
         "from 5.0% to 20.0% of the lists.",
         "Healthy: NDCG@10 is 0.1000, +100% over the popularity of the last 7 days (0.0500; more than chance): of 100 "

@@ -17,6 +17,7 @@ def test_the_items_of_most_lists_and_the_risers_have_their_titles_and_shares(tmp
     assert shown_items(night, None) == {}
     found = shown_items(night, str(RUN_DATE))
     assert (found["items"], found["since"]) == (3, str(BEFORE))
+    assert found["new_places"] == 0.25  # ann's one of two, bob's none; the last list may go on elsewhere
     assert found["most"] == [
         {"item_id": "b", "lists": 3, "share": 1.0, "before": 1.0, "title": "Béla & Co"},
         {"item_id": "a", "lists": 2, "share": 2 / 3, "before": 1 / 3, "title": EVIL},
