@@ -16,7 +16,7 @@ from recmodels.published.schema import arrow_schema
 from tasks.export.writer import Parts, same_date
 
 ROWS_AT_ONCE = 2_000_000
-ROWS_A_GROUP = 8_000  # items are looked up one by one, in the exports of many nights
+ROWS_A_GROUP = 4_000  # items are looked up one by one, in the exports of many nights
 SUMS = {"rank_count": "sum", "rank_sum": "sum", "row_min": "min", "row_max": "max"}
 
 

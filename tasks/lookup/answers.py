@@ -99,7 +99,7 @@ class Answers:
                 does not count.
         """
         k = k or self.k
-        if user_id is not None and has_opted_out(self.store, str(user_id)):
+        if user_id is not None and has_opted_out(self.store, self.export, str(user_id)):
             return self._popular_items(history, k, "The user is not among those of the night: popular items.")
         if self._answering is not None:
             answer = self._answering.answer(user_id, history, k)

@@ -14,7 +14,7 @@ from tasks.lookup.catalogue import Catalogue
 from tasks.lookup.sides import Place, Side
 from tasks.store.paths import Store
 
-ROWS = 500_000  # of lists that are looked at: of more than that, those of a sample of the users
+ROWS = 200_000  # of lists that are looked at: of more than that, those of a sample of the users
 EXAMPLES = 4
 SHOWN = 10  # items that rose, and that fell
 

@@ -41,7 +41,7 @@ def rows_of(store: Store, export: Export, user_id: str) -> pa.Table:
     """
     published = published_as(export, user_id)
     rows = list_in(export, published)
-    if not rows.num_rows or has_opted_out(store, user_id):
+    if not rows.num_rows or has_opted_out(store, export, user_id):
         raise not_found(export, user_id)
     return rows
 

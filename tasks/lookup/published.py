@@ -11,6 +11,7 @@ from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.reader import Export
 from tasks.lookup.cached import kept
+from tasks.lookup.catalogue import as_written
 from tasks.lookup.rows import rows_with
 from tasks.store.exports import manifest_of, named_export, whole_exports
 from tasks.store.ids import age_order
@@ -55,10 +56,9 @@ def published_as(export: Export, user_id: str) -> int | str:
         return hashed(user_id, key_in(variable))
     if user_type(export) != pa.int64():
         return user_id
-    try:
-        return int(pa.scalar(int(user_id), pa.int64()).as_py())
-    except (ValueError, OverflowError):
-        raise ConfigError(f"User {user_id[:40]} cannot be: this site's user ids are whole numbers.") from None
+    if (number := as_written(user_id, pa.int64())) is None:
+        raise ConfigError(f"User {user_id[:40]} cannot be: this site's user ids are whole numbers.")
+    return number
 
 
 def list_in(export: Export, published: int | str) -> pa.Table:
@@ -82,10 +82,17 @@ def not_found(export: Export, user_id: str) -> ConfigError:
     )
 
 
-def has_opted_out(store: Store, user_id: str) -> bool:
-    """Whether a user has opted out by the newest night that knows of users, whatever earlier nights published."""
-    gone = _opted_out(store)
-    return len(gone) > 0 and bool(are_among(pa.array([user_id]), gone.cast(pa.string()))[0].as_py())
+def has_opted_out(store: Store, export: Export, user_id: str) -> bool:
+    """Whether a user has opted out by the newest night that knows of users, whatever earlier nights published.
+
+    An id that is a number is one however it is written: 007 is 7.
+    """
+    table = latest_users(store)
+    if table is None:
+        return False
+    if export.manifest.get("hash_key_env") is None and user_type(export) == pa.int64():
+        return str(as_written(user_id, pa.int64())) in _texts(table)
+    return user_id.strip() in _texts(table)
 
 
 def without_opted_out(store: Store, export: Export, rows: pa.Table) -> pa.Table:
@@ -105,6 +112,11 @@ def without_opted_out(store: Store, export: Export, rows: pa.Table) -> pa.Table:
 def _opted_out(store: Store) -> pa.Array:
     path = latest_users(store)
     return pa.array([], pa.string()) if path is None else _ids(path)
+
+
+@kept(1)
+def _texts(path: Path) -> frozenset[str]:
+    return frozenset(one.strip() for one in _ids(path).cast(pa.string()).to_pylist())
 
 
 @kept(1)

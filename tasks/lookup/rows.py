@@ -22,22 +22,27 @@ def rows_with(paths: Sequence[Path], column: str, value: int | str, columns: Seq
         value: what is looked for; a number or its text for a column of numbers.
         columns: what is read; all, if not given.
     """
-    schema = pq.read_schema(paths[0])
-    names = schema.names if columns is None else [column, *(name for name in columns if name != column)]
-    kept = pa.schema([schema.field(name) for name in names])
-    wanted = as_written(value, schema.field(column).type)
-    found = [] if wanted is None else [part for path in paths for part in _parts(path, column, wanted, names)]
-    return pa.concat_tables(found) if found else kept.empty_table()
+    found: list[pa.Table] = []
+    nothing: pa.Table | None = None
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names if columns is None else list(dict.fromkeys([column, *columns]))
+            if nothing is None:
+                nothing = pa.schema([file.schema_arrow.field(name) for name in names]).empty_table()
+            found += _parts(file, column, value, names)
+    return pa.concat_tables(found) if found else nothing
 
 
-def _parts(path: Path, column: str, wanted: int | str, names: Sequence[str]) -> Iterator[pa.Table]:
-    with pq.ParquetFile(path) as file:
-        place = file.schema_arrow.names.index(column)
-        for group in range(file.num_row_groups):
-            limits = file.metadata.row_group(group).column(place).statistics
-            if limits is not None and limits.has_min_max and not limits.min <= wanted <= limits.max:
-                continue
-            table = file.read_row_group(group, list(names), use_threads=False)
-            part = table.filter(pc.equal(table[column], pa.scalar(wanted, table[column].type)))
-            if len(part):
-                yield part
+def _parts(file: pq.ParquetFile, column: str, value: int | str, names: Sequence[str]) -> Iterator[pa.Table]:
+    kind = file.schema_arrow.field(column).type
+    place, wanted = file.schema_arrow.names.index(column), as_written(value, kind)
+    if wanted is None:
+        return
+    for group in range(file.num_row_groups):
+        limits = file.metadata.row_group(group).column(place).statistics
+        if limits is not None and limits.has_min_max and not limits.min <= wanted <= limits.max:
+            continue
+        table = file.read_row_group(group, list(names), use_threads=False)
+        part = table.filter(pc.equal(table[column], pa.scalar(wanted, kind)))
+        if len(part):
+            yield part

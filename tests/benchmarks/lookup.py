@@ -127,18 +127,19 @@ def a_store(root: Path, options: argparse.Namespace) -> tuple[Store, list[str], 
     users, items = (
         pa.array([f"{kind}{n:07d}" for n in range(size)]) for kind, size in (("u", options.users), ("i", options.items))
     )
-    prepare(store.night(LAST), users, items, options.history)
-    for n in range(options.nights, 2, -1):  # of older nights the counts alone
-        day = LAST - timedelta(days=n - 1)
-        store.export(str(day)).mkdir(parents=True)
-        if n == options.nights:
-            publish_small(store, day, users, items, options.k)
-        else:
-            first = LAST - timedelta(days=options.nights - 1)
-            shutil.copytree(store.export(str(first)), store.export(str(day)), dirs_exist_ok=True)
-        describe(store, day, options.users, options.k)
-    for n in (1, 0):
-        publish(store, LAST - timedelta(days=n), users, items, options.k)
+    if not store.exports.exists():
+        prepare(store.night(LAST), users, items, options.history)
+        for n in range(options.nights, 2, -1):  # of older nights the counts alone
+            day = LAST - timedelta(days=n - 1)
+            store.export(str(day)).mkdir(parents=True)
+            if n == options.nights:
+                publish_small(store, day, users, items, options.k)
+            else:
+                first = LAST - timedelta(days=options.nights - 1)
+                shutil.copytree(store.export(str(first)), store.export(str(day)), dirs_exist_ok=True)
+            describe(store, day, options.users, options.k)
+        for n in (1, 0):
+            publish(store, LAST - timedelta(days=n), users, items, options.k)
     random = np.random.default_rng(1)
     return store, *([ids[int(n)].as_py() for n in random.integers(0, len(ids), LOOKED_UP)] for ids in (users, items))  # type: ignore[return-value]
 
@@ -209,7 +210,9 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--history", type=int, default=10, help="Items of each user's history.")
     parser.add_argument("--nights", type=int, default=30)
-    parser.add_argument("--store", type=Path, help="Folder to make the store in, and to keep [a temporary one].")
+    parser.add_argument(
+        "--store", type=Path, help="Folder of the store, which is made once and kept [a temporary one]."
+    )
     options = parser.parse_args()
     root = options.store or Path(mkdtemp(prefix="nightrec-lookup-"))
     store, users, items = a_store(root, options)

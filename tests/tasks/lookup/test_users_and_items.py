@@ -98,10 +98,10 @@ def test_lists_are_shown_without_the_working_files_of_the_night(store: Store) ->
 def test_nothing_tells_a_user_who_has_opted_out_from_one_who_never_was(store: Store) -> None:
     opt_out(store, 1)
     said = []
-    for user in ("1", "99", "8"):
+    for user in ("1", "99", "8", "01", " 1"):
         with pytest.raises(ConfigError) as refused:
             user_seen(store, user)
-        said.append(str(refused.value).replace(f"User {user} ", ""))
+        said.append(str(refused.value).replace(f"User {user.strip()} ", ""))
     assert len(set(said)) == 1
     item = next(iter(lists(store, RUN_DATE)[1]))
     assert 1 not in [user for user, _ in item_seen(store, item).sample]
