@@ -175,7 +175,7 @@ def test_a_name_that_was_made_to_point_here_gets_nothing(site: Site, page: Page)
 def test_nothing_secret_is_in_a_command_line_or_a_log(site: Site, page: Page) -> None:
     secret = site.environment["PREFECT_API_AUTH_STRING"].partition(":")[2]
     assert len(secret) > 30
-    lines = [" ".join(process.cmdline()) for process in psutil.process_iter() if process.is_running()]
+    lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     texts = [*lines, site.log("serve"), (site.folder / "prefect/nightrec-server.log").read_text()]
     assert not any(secret in text for text in texts)
 
