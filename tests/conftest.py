@@ -35,12 +35,18 @@ SLOW = {  # of the contract that every model keeps, which is published and carri
     "test_the_batch_does_not_change_a_list",
     "test_the_number_of_threads_does_not_change_a_list",
 }
-LONG = {  # files that take many seconds in all: contracts of costly models, Great Expectations, whole stores, the wheel
+LONG = {  # files that take seconds in all: contracts of costly models, Great Expectations, whole stores, processes
     "flows/cli/test_inspect.py",
     "recmodels/ensemble/test_model.py",
+    "recmodels/test_candidate.py",
     "recmodels/transformer/test_checkpoint.py",
     "recmodels/transformer/test_model.py",
+    "reliability/test_fuzz.py",
+    "reliability/test_kills.py",
+    "reliability/test_load.py",
+    "tasks/forgetting/test_everywhere.py",
     "tasks/forgetting/test_forget.py",
+    "tasks/ingest/test_forty_files.py",
     "tasks/store/test_exports.py",
     "tasks/store/test_versions.py",
     "tasks/validate/test_copies.py",

@@ -8,7 +8,7 @@ Id = int | str
 class Segments(BaseModel):
     """Users whose lists have a length of their own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", validate_default=True)  # as a worker is told it: 28.0, not 28
 
     column: str = Field(description="User column with the segments.")
     k: dict[str, int] = Field(min_length=1, description="Items in the lists of a segment, by the value of the column.")
@@ -24,7 +24,7 @@ class Segments(BaseModel):
 class ListSettings(BaseModel):
     """What a list is, for the candidates and for the export."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", validate_default=True)
 
     k: int = Field(ge=1, le=1000, description="Items in a user's list.")
     repeats: bool = Field(default=False, description="Whether items the user already has may be recommended again.")

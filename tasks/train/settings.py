@@ -16,7 +16,7 @@ CPU_POOL, GPU_POOL, SIGNALS_POOL = "cpu", "gpu", "signals"
 class Candidate(BaseModel):
     """One recommender in tonight's field."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", validate_default=True)  # as a worker is told it: 28.0, not 28
 
     recommender: str = Field(
         default="",
@@ -53,7 +53,7 @@ class Candidate(BaseModel):
 class EvaluationSettings(BaseModel):
     """How candidates are compared."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", validate_default=True)
 
     k: int = Field(default=10, ge=1, le=1000, description="Length of the lists that are measured.")
     backtests: int = Field(

@@ -89,7 +89,7 @@ def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
         assert site.ended(child).state.is_final()
     until_ended([process])
     assert latest(site) == before
-    assert summary(site, DATE)["status"] == "interrupted"
+    assert summary(site, DATE)["attempts"][-1]["status"] == "interrupted"
 
 
 def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
@@ -106,7 +106,7 @@ def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
 
 
 def test_the_night_after_goes_on_from_there_and_survives_a_restart_of_the_server(site: Site) -> None:
-    assert summary(site, DATE)["status"] == "interrupted"
+    assert summary(site, DATE)["attempts"][-1]["status"] == "interrupted"
     run = night(site)
     process = site.frozen("item_knn")
     site.kill("server")

@@ -11,6 +11,7 @@ from flows.settings.site import NightConfig
 from recmodels.errors import NightrecError
 from tasks.compare.decision import Incumbent
 from tasks.errors import GateRefused
+from tasks.store.files import digest
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.train.jobs import TrainingJob
@@ -165,3 +166,11 @@ def test_nothing_is_fitted_that_the_gate_refuses_and_nothing_instead_of_what_a_p
     assert [job.name for job in executor.refitted] == ["item_knn", "item_knn"]
     with pytest.raises(NightrecError, match="no memory"):
         refit(executor, jobs, compared("item_knn", "pinned"), lambda unfit: compared("popularity"))
+
+
+def test_a_job_says_the_same_on_a_worker_as_in_the_night(tmp_path: Path) -> None:
+    """What it makes is known again by what it says: a number that is written differently would be another recipe."""
+    config = NightConfig()
+    for job in jobs_for(Store(tmp_path).night(DAY), config, config.enabled_models(), fresh=False, lease=""):
+        sent = TrainingJob.model_validate(job.model_dump(mode="json"))
+        assert digest(sent.model_dump()) == digest(job.model_dump())
