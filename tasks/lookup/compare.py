@@ -76,8 +76,8 @@ def compared(store: Store, old: Side, new: Side, rows: int = ROWS) -> Compared:
     """
     if old.id_types() != new.id_types():
         raise ConfigError(f"The ids of {old.name} and {new.name} are of different types, and cannot be compared.")
-    users = new.some_users(rows)
-    before, after = old.table(users), new.table(users)
+    ranges = new.some_users(rows)
+    before, after = old.table(ranges), new.table(ranges)
     tally = Tally()
     tally.add(before, after)
     counts = _counts_of_all(old, new)
@@ -89,13 +89,13 @@ def compared(store: Store, old: Side, new: Side, rows: int = ROWS) -> Compared:
         old=old,
         new=new,
         tally=tally,
-        sampled=users is not None,
+        sampled=ranges is not None,
         examples=_examples(store, tally, (old, new), (before, after), catalogues),
         rose=[_moved(row, new, catalogues) for row in most_of(lists, change > 0, change, SHOWN)],
         fell=[_moved(row, new, catalogues) for row in most_of(lists, change < 0, -change, SHOWN)],
         entered=int((pc.equal(lists["before"], 0).to_numpy() & (change > 0)).sum()),
         left=int((pc.equal(lists["after"], 0).to_numpy() & (change < 0)).sum()),
-        exact=counts is not None or users is None,
+        exact=counts is not None or ranges is None,
     )
 
 

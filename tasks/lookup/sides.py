@@ -1,5 +1,6 @@
 """What is compared: the lists of an export, or those of a model of a night for the users it was measured on."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from recmodels.candidate_lists import LISTS
@@ -24,6 +24,8 @@ from tasks.store.paths import Night, Store
 
 RANGES = 20  # of users, of whom a sample is made, evenly over all
 COLUMNS = ("user_id", "rank", "item_id", "score")
+Ranges = Sequence[tuple[Any, Any]]
+"""Users from the first on, and before the second."""
 OF_MODELS = ("user_index", "rank", "item_index", "score")
 
 
@@ -69,25 +71,39 @@ class Side:
         """The types of users and items."""
         return self.schema.field(self.columns[0]).type, self.schema.field(self.columns[2]).type
 
-    def table(self, users: pc.Expression | None) -> pa.Table:
-        """The lists, of some users or of all, with the columns `COLUMNS`."""
-        named = {name: ds.field(column) for name, column in zip(COLUMNS, self.columns, strict=True)}
-        return ds.dataset([str(path) for path in self.files], format="parquet").to_table(columns=named, filter=users)
+    def table(self, ranges: Ranges | None) -> pa.Table:
+        """The lists, of users in some ranges or of all, with the columns `COLUMNS`."""
+        parts = [part for path in self.files for part in self._parts(path, ranges)]
+        nothing = pa.schema([self.schema.field(name) for name in self.columns]).empty_table()
+        return pa.concat_tables([nothing, *parts]).rename_columns(list(COLUMNS))
 
-    def some_users(self, rows: int) -> pc.Expression | None:
+    def _parts(self, path: Path, ranges: Ranges | None) -> Iterator[pa.Table]:
+        user, names = self.columns[0], list(self.columns)
+        with pq.ParquetFile(path) as file:
+            place = file.schema_arrow.names.index(user)
+            for group in range(file.num_row_groups):
+                if ranges is None:
+                    yield file.read_row_group(group, names)
+                    continue
+                limits = file.metadata.row_group(group).column(place).statistics
+                here = [(low, high) for low, high in ranges if low <= limits.max and limits.min < high]
+                if not here:
+                    continue
+                table = file.read_row_group(group, names)
+                for low, high in here:
+                    yield table.filter(pc.and_(pc.greater_equal(table[user], low), pc.less(table[user], high)))
+
+    def some_users(self, rows: int) -> Ranges | None:
         """Ranges of users with about so many rows of lists, evenly over all of them; None: there are no more."""
         if self.rows <= rows:
             return None
         groups = [(path, n) for path in self.files for n in range(pq.read_metadata(path).num_row_groups)]
         picked = np.unique(np.linspace(0, len(groups) - 1, min(RANGES, len(groups))).astype(int))
-        user = self.columns[0]
-        found = pc.scalar(False)
-        for place in picked:
-            path, n = groups[place]
+        found = []
+        for path, n in (groups[place] for place in picked):
             with pq.ParquetFile(path) as file:
-                ids = file.read_row_group(n, [user])[user]
-            low, high = ids[0], ids[min(len(ids) - 1, rows // len(picked))]
-            found = found | ((pc.field(user) >= low) & (pc.field(user) < high))
+                ids = file.read_row_group(n, [self.columns[0]])[self.columns[0]]
+            found.append((ids[0].as_py(), ids[min(len(ids) - 1, rows // len(picked))].as_py()))
         return found
 
     def user_ids(self, found: list[Any], store: Store) -> dict[Any, Any]:
