@@ -46,6 +46,8 @@ def show(site: Site, access: Access, say: Callable[[str], None]) -> None:
         + ("Press Enter for another. " if sys.stdin.isatty() else "")
         + f"(The store is {site.store.root}.) Ctrl-C stops it."
     )
+    # What `nightrec doctor` says takes seconds the first time: it is there when somebody looks.
+    threading.Thread(target=site.examination.get, daemon=True).start()
     if sys.stdin.isatty():
         threading.Thread(target=_more_links, args=(access, links, say), daemon=True).start()
     uvicorn.Server(config).run(sockets=[listener])
