@@ -21,6 +21,7 @@ from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
 from flows.cli.operate import deploy, serve, server, worker
 from flows.cli.presets import presets
+from flows.cli.refilter import refilter
 from flows.cli.shown import console
 from flows.cli.site import demo, init
 from flows.cli.ui import ui
@@ -115,7 +116,7 @@ def check_text(arguments: list[str]) -> None:
 
 for command in (
     run, inspect, validate, backfill, status, report, doctor,
-    recs, answer, verify, diff, rollback, pin, unpin, forget, mirror, sink,
+    recs, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,
 ):  # fmt: skip

@@ -38,6 +38,27 @@ class ScheduleSettings(BaseModel):
         return cron
 
 
+class RefilterSettings(BaseModel):
+    """Between nights: the current export without what has gone since (`nightrec refilter`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cron: str | None = Field(
+        default=None, description="When a deployed site does so by itself, such as 15 * * * *; not at all without it."
+    )
+    max_gone_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Where more of the items that may be listed are gone, the table is taken to be incomplete.",
+    )
+
+    @field_validator("cron")
+    @classmethod
+    def known_cron(cls, cron: str | None) -> str | None:
+        return cron if cron is None else ScheduleSettings.known_cron(cron)
+
+
 class WorkerSettings(BaseModel):
     """How a night deals with the workers that train its candidates."""
 

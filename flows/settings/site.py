@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from expectations.settings import ValidationSettings
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
 from flows.settings.renamed import with_new_names
-from flows.settings.schedule import ScheduleSettings, WorkerSettings
+from flows.settings.schedule import RefilterSettings, ScheduleSettings, WorkerSettings
 from recmodels.errors import ConfigError
 from recmodels.messages import short
 from recmodels.published.addresses import shown
@@ -101,6 +101,7 @@ class NightConfig(BaseModel):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     export: ExportSettings = ExportSettings()
+    refilter: RefilterSettings = RefilterSettings()
     retention: RetentionSettings = RetentionSettings()
     disk: DiskSettings = DiskSettings()
     mirror: MirrorSettings = MirrorSettings()

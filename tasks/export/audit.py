@@ -42,7 +42,7 @@ def audit(
     """
     check_columns(export)
     profile = profile_of(export, features, data, k, repeats=repeats, rules=rules, published=published) | item_tables(
-        export, features
+        export, features, None if rules is None else rules.allowed
     )
     check_export(profile, docs, docs.name if docs else "")
     return profile

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from expectations.errors import ExportRefused
 from recmodels.data import layout
+from recmodels.data.arrays import Bools
 from recmodels.published.schema import contract, differences
 
 ROWS_AT_ONCE = 2_000_000
@@ -24,10 +25,11 @@ def check_columns(export: Path) -> None:
                 raise ExportRefused(f"The export breaks its contract: {'; '.join(found)}.")
 
 
-def item_tables(export: Path, features: Path) -> dict[str, int]:
-    """Counts of what breaks the contract in `similar/` and `popular/`."""
+def item_tables(export: Path, features: Path, allowed: Bools | None = None) -> dict[str, int]:
+    """Counts of what breaks the contract in `similar/` and `popular/`; `allowed` are the items that rules let pass."""
     items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
-    offered = items.filter(items["available"])["item_id"].combine_chunks()
+    available = items["available"].to_numpy()
+    offered = items["item_id"].filter(pa.array(available if allowed is None else available & allowed)).combine_chunks()
     popular = [pq.read_table(file, columns=["item_id"])["item_id"] for file in (export / "popular").glob("*.parquet")]
     counts = {"popular_unavailable": sum(_not_in(column, offered) for column in popular)}
     similar = sorted((export / "similar").glob("*.parquet"))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from recmodels.base import Recommender
-from recmodels.data.arrays import Bools, Floats
+from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.knn.item_knn import ItemKNN
@@ -25,17 +25,25 @@ Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
 def similar_tables(
-    model: Recommender, name: str, data: Dataset, item_ids: pa.Array, allowed: Bools, k: int, run_date: date
+    model: Recommender,
+    name: str,
+    data: Dataset,
+    item_ids: pa.Array,
+    allowed: Bools,
+    k: int,
+    run_date: date,
+    only: Ints | None = None,
 ) -> Iterator[pa.Table]:
     """Tables of `similar`, in the order of the items: from the model, or from an item_knn where it has no similarities.
 
-    Only allowed items are listed; every item has a list, where anything is known of it.
+    Only allowed items are listed; every item, or each of `only`, has a list, where anything is known of it.
     """
     model, name = _similarity_model(model, name, data)
     schema = arrow_schema("similar", pa.string(), item_ids.type)
     step = max(1, PAIRS_AT_ONCE // k)
-    for start in range(0, data.n_items, step):
-        items = np.arange(start, min(data.n_items, start + step), dtype=np.int32)
+    wanted = np.arange(data.n_items, dtype=np.int32) if only is None else only
+    for start in range(0, len(wanted), step):
+        items = wanted[start : start + step]
         top = model.similar_items(items, k, allowed=allowed)
         row, column = np.nonzero(top.items >= 0)
         yield pa.table(

@@ -42,8 +42,11 @@ def verified(store: Path, run_date: date | None) -> Verified:
         ExportRefused: a file is missing or changed, or a rule of the contract is broken.
     """
     from recmodels.data.dataset import Dataset
+    from recmodels.errors import NightrecError
+    from recmodels.ranking.rerank import Rules
     from tasks.export.audit import audit
     from tasks.export.audit_items import check_columns
+    from tasks.export.gone import still_there
     from tasks.features.settings import FeatureSettings
     from tasks.lists.rules import translate
     from tasks.lists.settings import ListSettings
@@ -80,6 +83,14 @@ def verified(store: Path, run_date: date | None) -> Verified:
     )
     roles = FeatureSettings(roles=about.get("rules", {}).get("roles", {}))
     plan = translate(night, "full", rules, roles) if rules.rerank else None
+    if "refilter" in about:
+        items = pq.read_table(night.prepared / layout.ITEMS, columns=["item_id", "available"])
+        allowed = items["available"].to_numpy() if plan is None else plan.allowed
+        try:
+            allowed = allowed & still_there(night, about, items["item_id"].combine_chunks())
+        except NightrecError as error:
+            return replace(checked, unchecked=str(error))
+        plan = Rules(allowed=allowed) if plan is None else replace(plan, allowed=allowed)
     published = None
     if variable := about.get("hash_key_env"):
         if not os.environ.get(variable):

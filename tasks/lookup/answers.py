@@ -16,17 +16,14 @@ from recmodels.data.lookup import SortedIds
 from recmodels.errors import NightrecError
 from recmodels.persistence import load
 from recmodels.published.reader import Export
+from tasks.export.gone import still_there
+from tasks.export.made_from import check_made_from
 from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings
 from tasks.lookup.published import has_opted_out, night_of, published_as
-from tasks.store.manifests import finished
 from tasks.store.paths import Night, Store
 
-GONE = (
-    "The model of the export {} is no longer there: the working files of its night were removed or made again, or "
-    "somebody was forgotten since. The next night makes another."
-)
 COLD = "popularity"  # the model that popular items are of
 
 
@@ -149,7 +146,7 @@ def _answering(night: Night, export: Export) -> Answering:
         NightrecError: they are not there as they were, or the model cannot count a session.
     """
     about = export.manifest
-    _check_same(night, export)
+    check_made_from(night, about)
     model = load(night.champion, mapped=True)
     if (why := model.why_not_folded()) is not None:
         raise NightrecError(f"The model {about['champion']} {why}: a session cannot change its lists.")
@@ -165,20 +162,9 @@ def _answering(night: Night, export: Export) -> Answering:
         model,
         Dataset.load(night.features, "full"),
         rules.k,
-        allowed=items["available"].to_numpy(),
+        allowed=items["available"].to_numpy() & still_there(night, about, items["item_id"].combine_chunks()),
         repeats=rules.repeats,
         rules=plan,
         users=SortedIds(users["user_id"].combine_chunks()),
         items=SortedIds(items["item_id"].combine_chunks()),
     )
-
-
-def _check_same(night: Night, export: Export) -> None:
-    """Raise NightrecError unless the folders of a night hold what an export was made of: indices are theirs alone."""
-    wanted = export.manifest.get("inputs", {})
-    champion, prepared = finished(night.champion), finished(night.prepared)
-    features = finished(night.features / "full")
-    there = {"champion": champion and champion["output"], "prepared": prepared and prepared["output"]}
-    known = champion and champion["inputs"].get("features")
-    if not wanted or there != {name: wanted.get(name) for name in there} or known != (features and features["output"]):
-        raise NightrecError(GONE.format(export.manifest["export_id"]))

@@ -1,13 +1,14 @@
 """Which exports are kept: the newest, the young, the pinned, the current one, and whatever may still be being read."""
 
 import shutil
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 from recmodels.errors import ConfigError, NightrecError
 from tasks.publish.settings import RetentionSettings
 from tasks.store.events import log_event
 from tasks.store.exports import manifest_of, named_export, pointer_of, switches, switching, whole_exports
-from tasks.store.files import TEMPORARY, now_text, sync, write_json
+from tasks.store.files import TEMPORARY, Json, now_text, sync, write_json
 from tasks.store.ids import age_order
 from tasks.store.paths import Store
 from tasks.store.records import SEAL, ExportId, read
@@ -49,7 +50,9 @@ def _expendable(store: Store, settings: RetentionSettings, now: datetime) -> lis
     manifests = {name: manifest for name in whole_exports(store) if (manifest := manifest_of(store, name))}
     ids = list(manifests)  # an export whose manifest is damaged stays for whoever mends it
     created = {name: _instant(manifests[name].get("created_at", now.isoformat())) for name in ids}
-    newest = set(ids if settings.exports is None else ids[-settings.exports :])
+    own = [name for name in ids if "refilter" not in manifests[name]]
+    newest = set(own if settings.exports is None else own[-settings.exports :])
+    newest |= _last_refiltered(manifests, newest)
     shown = pointer_of(store)
     keep = {*pinned(store), *([shown["export_id"]] if shown else [])}
     replaced = {line["instead_of"]: _instant(line["at"]) for line in switches(store)}
@@ -62,6 +65,12 @@ def _expendable(store: Store, settings: RetentionSettings, now: datetime) -> lis
         if name not in keep and not (name in newest and young) and free:
             gone.append(name)
     return gone
+
+
+def _last_refiltered(manifests: Mapping[str, Json], own: Collection[str]) -> set[str]:
+    """The last export that `refilter` has made of each of some; those before it are an hour's, and no night's."""
+    last = {manifest["refilter"]["of"]: name for name, manifest in manifests.items() if "refilter" in manifest}
+    return {name for of, name in last.items() if of in own}
 
 
 def _remove(store: Store, export_id: str) -> None:

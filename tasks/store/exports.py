@@ -160,7 +160,7 @@ def complete_rewrites(store: Store) -> None:
         put_in_place(store, aside)
 
 
-def point_to(store: Store, manifest: Json) -> None:
+def point_to(store: Store, manifest: Json, by: str = "night") -> None:
     """Switch readers to an export, unless a later night's is the current one, or people have gone back behind it."""
     with switching(store):
         now = current(store)
@@ -171,7 +171,7 @@ def point_to(store: Store, manifest: Json) -> None:
             log_event("export", "note", f"{text}; run the night with --fresh to publish it anew")
         elif pointer_of(store) is None or now is None or now["export_id"] != manifest["export_id"]:
             gone = [name for name in (now.get("withdrawn", []) if now else []) if store.export(name).is_dir()]
-            _switch(store, manifest["export_id"], "night", gone)
+            _switch(store, manifest["export_id"], by, gone)
 
 
 def rollback(store: Store, to: str | None = None) -> tuple[str, str]:

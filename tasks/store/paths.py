@@ -170,9 +170,25 @@ class Night:
         return self.folder / "champion"
 
     @property
+    def refilter(self) -> Path:
+        """Which items the night's exports were published without, those that `nightrec refilter` has made."""
+        return self.folder / "refilter"
+
+    @property
     def working_folders(self) -> list[Path]:
         """What a night that is run again makes anew, and nobody needs once it is old."""
-        names = ("raw", "valid", "quarantine", "features", "models", "toplists", "metrics", "champion", "logs")
+        names = (
+            "raw",
+            "valid",
+            "quarantine",
+            "features",
+            "models",
+            "toplists",
+            "metrics",
+            "champion",
+            "logs",
+            "refilter",
+        )
         return [self.folder / name for name in names]
 
     @property

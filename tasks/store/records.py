@@ -73,7 +73,7 @@ class Pointer(TypedDict):
 
 
 class Switch(TypedDict):
-    """A line of `published.jsonl`: readers were pointed to another export, by a night or by a rollback."""
+    """A line of `published.jsonl`: readers were pointed to another export, by a night, a rollback or `refilter`."""
 
     at: Instant
     export_id: ExportId

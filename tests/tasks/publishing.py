@@ -22,6 +22,7 @@ from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tasks.store.files import Json
+from tasks.store.manifests import describe, write_manifest
 from tasks.store.paths import Night, Store
 from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
 
@@ -71,6 +72,17 @@ def _prepared(names: tuple[str, ...]) -> Night:
         write_features(night.prepared, night.valid, split, FeatureSettings(), night.features / split)  # type: ignore[arg-type]
     save(ItemKNN().fit(Dataset.load(night.features, "full")), night.champion)
     return night
+
+
+def with_manifests(night: Night, **outputs: str) -> None:
+    """Describe the folders that `publish` names, as their stages would; `outputs` are other ones than it names."""
+    folders = {"prepared": night.prepared, "features": night.features / "full", "champion": night.champion}
+    for output, folder in folders.items():
+        files = [
+            describe(path, folder) for path in sorted(folder.rglob("*")) if path.suffix != ".json" and path.is_file()
+        ]
+        about: dict[str, Any] = {"inputs": {"features": "features"}, "parameters": {}, "code": "", "fingerprint": ""}
+        write_manifest(folder, about | {"output": outputs.get(output, output), "summary": {}, "files": files})
 
 
 def publish(night: Night, k: int = K, fresh: bool = False, champion: Json | None = None, **rules: Any) -> Json:

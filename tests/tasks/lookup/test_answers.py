@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -12,20 +11,8 @@ from recmodels.data.dataset import Dataset
 from recmodels.factors.mf import MF
 from recmodels.persistence import load, save
 from tasks.lookup.answers import Answers
-from tasks.store.manifests import describe, write_manifest
 from tasks.store.paths import Night
-from tests.tasks.publishing import lists, prepare_night, publish
-
-
-def with_manifests(night: Night, **outputs: str) -> None:
-    """Describe the folders that `publish` names, as their stages would; `outputs` are other ones than it names."""
-    folders = {"prepared": night.prepared, "features": night.features / "full", "champion": night.champion}
-    for output, folder in folders.items():
-        files = [
-            describe(path, folder) for path in sorted(folder.rglob("*")) if path.suffix != ".json" and path.is_file()
-        ]
-        about: dict[str, Any] = {"inputs": {"features": "features"}, "parameters": {}, "code": "", "fingerprint": ""}
-        write_manifest(folder, about | {"output": outputs.get(output, output), "summary": {}, "files": files})
+from tests.tasks.publishing import lists, prepare_night, publish, with_manifests
 
 
 @pytest.fixture

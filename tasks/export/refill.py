@@ -1,0 +1,137 @@
+"""The tables of an export without some items: lists that had one are made anew by the same model, the others stay."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recmodels.base import Recommender
+from recmodels.data.arrays import Bools, Ints
+from recmodels.data.dataset import Dataset
+from recmodels.fallback import serve
+from recmodels.popularity import Popularity
+from recmodels.ranking.rerank import Rules
+from tasks.export.audit_items import whole_lists
+from tasks.export.item_tables import popular_table, similar_tables
+from tasks.export.listed import write_listed
+from tasks.export.settings import ExportSettings
+from tasks.export.writer import Parts, Writer, batches
+from tasks.features.settings import FeatureSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a night's export was made of, and what may be listed now.
+
+    Attributes:
+        run_date: the night.
+        champion: the name of its model.
+        model: that model, fitted.
+        data: all its interactions.
+        items: its items, in the order of the features.
+        user_ids: as they are published, in the order of the features; null for whoever was forgotten.
+        settings: of the export.
+        features: the roles of the columns.
+        allowed: what may be listed: bool [n_items].
+        rules: the rules of the lists, with the same `allowed`; None where there are none.
+    """
+
+    run_date: date
+    champion: str
+    model: Recommender
+    data: Dataset
+    items: pa.Table
+    user_ids: pa.Array
+    settings: ExportSettings
+    features: FeatureSettings
+    allowed: Bools
+    rules: Rules | None
+
+    @property
+    def item_ids(self) -> pa.Array:
+        """The ids of the items, in the order of the features."""
+        return self.items["item_id"].combine_chunks()
+
+
+def write_refilled(source: Source, gone: pa.Array, old: Path, out: Path) -> int:
+    """Write the tables of the export in the folder `old` without the items `gone`; how many lists are new."""
+    popular = Popularity().fit(source.data)
+    lists = _topk(source, popular, gone, _files(old, "topk"), out)
+    write_listed(out, source.run_date)
+    if similar := _files(old, "similar"):
+        _similar(source, gone, similar, out)
+    best, settings = Parts(out / "popular"), source.settings
+    best.write(
+        popular_table(
+            source.run_date,
+            popular,
+            settings.popular_days,
+            source.data,
+            source.items,
+            source.features,
+            source.allowed,
+            settings.k,
+        )
+    )
+    best.close()
+    return lists
+
+
+def _files(export: Path, table: str) -> list[Path]:
+    return sorted((export / table).glob("*.parquet"))
+
+
+def _topk(source: Source, popular: Popularity, gone: pa.Array, files: Sequence[Path], out: Path) -> int:
+    new_lists, k = 0, source.settings.longest
+    with Writer(source.run_date, source.champion, source.user_ids, source.item_ids, out / "topk") as writer:
+        for table in whole_lists(list(files), _columns(files, "user_id")):
+            short = pc.unique(table["user_id"].filter(pc.is_in(table["item_id"], value_set=gone)))
+            users = pc.index_in(short, value_set=source.user_ids).to_numpy().astype(np.int32)
+            new_lists += len(users)
+            tables = [table.filter(pc.invert(pc.is_in(table["user_id"], value_set=short))).select(writer.schema.names)]
+            for batch in batches(len(users), k):
+                lists = serve(
+                    source.model,
+                    popular,
+                    source.data,
+                    users[batch],
+                    k,
+                    allowed=source.allowed,
+                    repeats=source.settings.repeats,
+                    explain=True,
+                    rules=source.rules,
+                )
+                tables.append(writer.table(lists))
+            writer.parts.write(_merged(tables, ["user_id", "rank"]).cast(writer.schema))
+    return new_lists
+
+
+def _similar(source: Source, gone: pa.Array, files: Sequence[Path], out: Path) -> None:
+    parts, k = Parts(out / "similar"), source.settings.similar
+    for table in whole_lists(list(files), _columns(files, "item_id")):
+        schema = pq.read_schema(files[0])
+        short = pc.unique(table["item_id"].filter(pc.is_in(table["similar_item_id"], value_set=gone)))
+        items: Ints = pc.index_in(short, value_set=source.item_ids).to_numpy().astype(np.int32)
+        tables = [table.filter(pc.invert(pc.is_in(table["item_id"], value_set=short))).select(schema.names)]
+        if len(items):
+            model, name = source.model, source.champion
+            tables += similar_tables(
+                model, name, source.data, source.item_ids, source.allowed, k, source.run_date, items
+            )
+        parts.write(_merged(tables, ["item_id", "rank"]).cast(schema))
+    parts.close()
+
+
+def _columns(files: Sequence[Path], first: str) -> list[str]:
+    """All columns of a table, the one that its lists are of before the others."""
+    return [first, *(name for name in pq.read_schema(files[0]).names if name != first)]
+
+
+def _merged(tables: Sequence[pa.Table], order: Sequence[str]) -> pa.Table:
+    rows = pa.concat_tables([table for table in tables if len(table)] or tables[:1]).unify_dictionaries()
+    return rows if len(tables) == 1 else rows.combine_chunks().sort_by([(name, "ascending") for name in order])
