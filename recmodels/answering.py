@@ -85,18 +85,21 @@ class Answering:
         self.users: Lookup = users or (Names(ids.users) if ids else Numbers(data.n_users))
         self.items: Lookup = items or (Names(ids.items) if ids else Numbers(data.n_items))
 
-    def answer(self, user: Any = None, history: Sequence[Any] = (), k: int | None = None) -> Answer:
+    def answer(
+        self, user: Any = None, history: Sequence[Any] = (), k: int | None = None, *, explain: bool = True
+    ) -> Answer:
         """The list of a user with a session.
 
         Args:
             user: an id; somebody unknown has the session alone.
             history: ids of the items of the session, oldest first; each counts as an interaction of weight 1.
             k: items of the list, those of the class without it.
+            explain: find reasons, which takes longer than the list with a `Transformer`.
         """
         index = None if user is None else self.users.index(user)
         places = {item: self.items.index(item) for item in history}
         counted = _last_of_each([place for item in history if (place := places[item]) is not None])
-        lists = self._served(index, np.array(counted, np.int32), k or self.k)
+        lists = self._served(index, np.array(counted, np.int32), k or self.k, explain)
         n = int((lists.items[0] >= 0).sum())
         source = (lists.cold + 2 * lists.pinned)[0, :n]
         return Answer(
@@ -109,7 +112,7 @@ class Answering:
             known=index is not None,
         )
 
-    def _served(self, user: int | None, session: Ints, k: int) -> Lists:
+    def _served(self, user: int | None, session: Ints, k: int, explain: bool) -> Lists:
         rules = self.rules
         if rules is not None and rules.lengths is not None:
             length = k if user is None else rules.lengths[user]
@@ -122,7 +125,7 @@ class Answering:
             k,
             allowed=self.allowed,
             repeats=self.repeats,
-            explain=True,
+            explain=explain,
             rules=rules,
         )
 

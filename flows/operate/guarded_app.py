@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,7 @@ def metrics_here(auth: str) -> App:
     """The metrics of the site that the environment names; it is looked at when somebody asks."""
     from flows.operate.metrics import metrics_of
 
+    @cache
     def site() -> "Site":
         from flows.operate.pages import site_here
 

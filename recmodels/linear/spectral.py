@@ -23,6 +23,7 @@ OVERSAMPLING = 32  # directions beyond those that are wanted, which make them ac
 ITERATIONS = 3  # of subspace iteration
 ROWS_AT_A_TIME = 2**15  # rows of A at a time
 COLUMNS_AT_A_TIME = 2**12  # columns of a product at a time
+FEW = 4  # rows of a product for which a matrix of float64 is not worth making
 NUMBERS_AT_A_TIME = 2**22  # numbers gathered at a time for explanations
 
 
@@ -137,6 +138,13 @@ def _product(left: Floats, vectors: Floats) -> Floats:
     """left vectorsᵀ, summed up in float64: in float32 the last bit depends on how many rows BLAS is given."""
     wide = left.astype(np.float64)
     scores = np.empty((len(left), len(vectors)), np.float32)
+    if len(left) <= FEW:
+        from recmodels.compute.jit import parallel_for
+        from recmodels.scoring import kernels
+
+        step = COLUMNS_AT_A_TIME
+        parallel_for(lambda i: kernels.dense_products(wide, vectors, scores, i, i + step), range(0, len(vectors), step))
+        return scores
     for i in range(0, len(vectors), COLUMNS_AT_A_TIME):
         scores[:, i : i + COLUMNS_AT_A_TIME] = wide @ vectors[i : i + COLUMNS_AT_A_TIME].T.astype(np.float64)
     return scores

@@ -13,35 +13,55 @@ USER_TILE, ITEM_TILE, FIRST_TILE = 1024, 512, 4096
 first tile has more items, so that a list starts from good ones and few of the others reach it."""
 
 
+class SearchedItems:
+    """Items to search among, the longest vector first; they can be searched again and again.
+
+    Args:
+        vectors: [n_items, f].
+        choice: the items that are listed; all of them without it.
+    """
+
+    def __init__(self, vectors: Floats, choice: Ints | None = None) -> None:
+        labels = np.arange(len(vectors), dtype=np.int32) if choice is None else choice
+        norms = _norms(vectors[labels], "An item")
+        order = np.argsort(-norms, kind="stable")
+        self.labels, self.norms = labels[order], norms[order]
+        self.vectors = vectors[self.labels]
+
+
 def top_products(
-    users: Floats, vectors: Floats, k: int, *, choice: Ints | None = None, seen: Csr | None = None
+    users: Floats,
+    vectors: Floats | SearchedItems,
+    k: int,
+    *,
+    choice: Ints | None = None,
+    seen: Csr | None = None,
 ) -> TopK:
     """The k items of the highest products with each user: users [n, f], vectors [n_items, f].
 
     Only the items `choice` (default: all) are listed, and for each user none of those stored in its row of `seen`
-    [n, n_items]. Exact: matrix products and bounds only propose items, whose scores are then summed up in one fixed
-    order. So neither batches nor threads nor the device change a list. Raises ValueError for NaN or infinity.
+    [n, n_items]. Who searches the same items often makes them `SearchedItems` once. Exact: matrix products and bounds
+    only propose items, whose scores are then summed up in one fixed order. So neither batches nor threads nor the
+    device change a list. Raises ValueError for NaN or infinity.
     """
     n = len(users)
     top = TopK(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32))
-    labels = np.arange(len(vectors), dtype=np.int32) if choice is None else choice
-    if n == 0 or len(labels) == 0:
+    items = vectors if isinstance(vectors, SearchedItems) else SearchedItems(vectors, choice)
+    if n == 0 or len(items.labels) == 0:
         return top
-    search = ProductSearch(users, vectors, labels, empty_matrix(n, 1) if seen is None else seen, top)
+    search = ProductSearch(users, items, empty_matrix(n, 1) if seen is None else seen, top)
     left = search.rank_proposals(device.name()) if device.cuda() else np.arange(n, dtype=np.int32)
     search.scan(left)
     return top
 
 
 class ProductSearch:
-    """One call of `top_products`: its items, the longest vector first, and the lists so far as heaps."""
+    """One call of `top_products`: its items, and the lists so far as heaps."""
 
-    def __init__(self, users: Floats, vectors: Floats, labels: Ints, seen: Csr, top: TopK) -> None:
+    def __init__(self, users: Floats, items: SearchedItems, seen: Csr, top: TopK) -> None:
         self.users, self.seen, self.top = np.ascontiguousarray(users), seen, top
-        self.lengths, norms = _norms(self.users, "A user"), _norms(vectors[labels], "An item")
-        order = np.argsort(-norms, kind="stable")
-        self.labels, self.norms = labels[order], norms[order]
-        self.vectors = vectors[self.labels]
+        self.lengths = _norms(self.users, "A user")
+        self.labels, self.norms, self.vectors = items.labels, items.norms, items.vectors
         # Two ways to sum up f products differ by less than this (Higham, Accuracy and Stability, section 3.1):
         rounding = 2 * (users.shape[1] + 1) * np.finfo(np.float32).eps
         self.slacks = (rounding * self.lengths * self.norms[0]).astype(np.float32)

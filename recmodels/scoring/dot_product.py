@@ -9,7 +9,7 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.ranking.product_search import top_products
+from recmodels.ranking.product_search import SearchedItems, top_products
 from recmodels.ranking.topk import TopK
 
 USERS_AT_A_TIME = 2**14  # users whose vectors and histories are copied out at a time
@@ -38,18 +38,27 @@ class DotProduct(Recommender):
         """No score is kept longer than it takes to compare it."""
         items = np.full((len(users), k), -1, np.int32)
         scores = np.full((len(users), k), -np.inf, np.float32)
-        eligible = self.item_vectors.any(axis=1)
-        if allowed is not None:
-            eligible &= allowed
-        choice = np.flatnonzero(eligible).astype(np.int32)
+        searched = self._searched(allowed)
         known = np.flatnonzero(self.knows(data, users))
         step = max(1, min(USERS_AT_A_TIME, batch or USERS_AT_A_TIME))
         for rows in (known[i : i + step] for i in range(0, len(known), step)):
             vectors = self._user_vectors(data, users[rows])
             seen = None if repeats else data.seen[users[rows]]
-            top = top_products(vectors, self.item_vectors, k, choice=choice, seen=seen)
+            top = top_products(vectors, searched, k, seen=seen)
             items[rows], scores[rows] = top.items, top.scores
         return TopK(items, scores)
+
+    def _searched(self, allowed: Bools | None) -> SearchedItems:
+        """The items that can be listed; those of the last call once more, where they are the same."""
+        last: tuple[Floats, Bools | None, SearchedItems] | None = vars(self).get("_last_searched")
+        if last is not None and last[0] is self.item_vectors and _same(last[1], allowed):
+            return last[2]
+        eligible = self.item_vectors.any(axis=1)
+        if allowed is not None:
+            eligible &= allowed
+        searched = SearchedItems(self.item_vectors, np.flatnonzero(eligible).astype(np.int32))
+        vars(self)["_last_searched"] = (self.item_vectors, None if allowed is None else allowed.copy(), searched)
+        return searched
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         scores: Floats = self._user_vectors(data, users) @ self.item_vectors.T
@@ -75,3 +84,9 @@ class DotProduct(Recommender):
     def _similarity_vectors(self) -> Floats:
         """The part of the items' vectors whose cosine is their similarity: float32 [n_items, f]."""
         return self.item_vectors
+
+
+def _same(one: Bools | None, other: Bools | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.compute.jit import jit
-from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.compute.jit import fast_jit, jit
+from recmodels.data.arrays import Csr, Doubles, Floats, Ints
 
 Sparse: TypeAlias = tuple[NDArray[Any], NDArray[Any], Floats]  # indptr and indices, unsigned, and data
 Flags: TypeAlias = NDArray[np.bool_]
@@ -128,6 +128,17 @@ def add_product(matrix: Sparse, other: Sparse, out: Floats, part: int) -> None:
     """Add the product of two sparse matrices to a dense one, in the rows of a part."""
     for row in range(part, len(out), TASKS):
         _accumulate(row, matrix, other, out[row])
+
+
+@fast_jit
+def dense_products(left: Doubles, right: Floats, out: Floats, first: int, last: int) -> None:
+    """The products of a few rows [b, f] with rows `first` to `last` of others [n, f], summed up in float64: [b, n]."""
+    for i in range(first, min(last, len(right))):
+        for row in range(len(left)):
+            total = 0.0
+            for f in range(left.shape[1]):
+                total += left[row, f] * right[i, f]
+            out[row, i] = total
 
 
 @jit

@@ -83,13 +83,16 @@ class Answers:
         """Whether readers are still pointed to this export, as it was."""
         return Export.latest(self.store.root).manifest == self.export.manifest
 
-    def answer(self, user_id: Any = None, history: Sequence[Any] = (), k: int | None = None) -> Answered:
+    def answer(
+        self, user_id: Any = None, history: Sequence[Any] = (), k: int | None = None, *, explain: bool = True
+    ) -> Answered:
         """The list of a user with a session.
 
         Args:
             user_id: as the site writes it; somebody unknown has the session alone.
             history: ids of the items of the session, oldest first; each counts as an interaction of weight 1.
             k: items of the list, as many as in the export without it; no more than those if the session does not count.
+            explain: find reasons, which takes longer than the list with a `Transformer`.
 
         Raises:
             ConfigError: the id cannot be one, or the key of hashed ids is not in the environment; only if the session
@@ -99,7 +102,7 @@ class Answers:
         if user_id is not None and has_opted_out(self.store, self.export, str(user_id)):
             return self._popular_items(history, k, "The user is not among those of the night: popular items.")
         if self._answering is not None:
-            answer = self._answering.answer(user_id, history, k)
+            answer = self._answering.answer(user_id, history, k, explain=explain)
             return Answered(**vars(answer), model=self.champion, folded=True)
         if user_id is not None and (found := self._of_the_night(str(user_id), history, k)) is not None:
             return found
