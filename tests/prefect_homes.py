@@ -1,4 +1,4 @@
-"""Homes of Prefect for the servers of tests, with a database that was made once: making it takes many seconds."""
+"""Homes and databases of Prefect for the servers of tests, made once and copied: making one takes many seconds."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.sharing import KEPT, made_once
+from tests.tasks.servers import postgres, postgres_folder
 
 MAKE = """
 import asyncio
@@ -27,6 +28,26 @@ def new_home(home: Path) -> Path:
 
 def make_database(home: Path) -> None:
     subprocess.run([sys.executable, "-c", MAKE], check=True, env=environment(home), stdout=subprocess.DEVNULL)
+
+
+def fill_postgres(address: str) -> None:
+    """Put Prefect's tables, without any run, flow or deployment, into the PostgreSQL at an address."""
+    made = made_once(KEPT, f"prefect-{version('prefect')}-postgres", make_tables)
+    load = [postgres_folder() / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", made / "tables.sql", address]
+    subprocess.run(load, check=True, stdout=subprocess.DEVNULL)
+
+
+def make_tables(folder: Path) -> None:
+    with postgres("nightrec") as address:
+        database = {"PREFECT_API_DATABASE_CONNECTION_URL": for_prefect(address)}
+        subprocess.run([sys.executable, "-c", MAKE], check=True, env=environment(folder) | database)
+        dump = [postgres_folder() / "pg_dump", "--no-owner", "--file", folder / "tables.sql", address]
+        subprocess.run(dump, check=True)
+
+
+def for_prefect(address: str) -> str:
+    """The address of a PostgreSQL as Prefect's server is told it."""
+    return address.replace("postgresql", "postgresql+asyncpg", 1)
 
 
 def environment(home: Path) -> dict[str, str]:

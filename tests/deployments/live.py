@@ -103,7 +103,14 @@ class Site:
         until("the server answers", answers)
 
     def start_worker(self, pool: str, *options: str) -> None:
+        self.begin_worker(pool, *options)
+        self.wait_for_worker(pool)
+
+    def begin_worker(self, pool: str, *options: str) -> None:
+        """Start a worker without waiting for it, as where another one is started beside it."""
         self.start(f"worker-{pool}", "flows", "worker", pool, "--name", pool, *options)
+
+    def wait_for_worker(self, pool: str) -> None:
         with self.client() as client:
             until(
                 f"a worker in {pool}",

@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
 from tests.deployments.live import ROOT, Site
+from tests.prefect_homes import fill_postgres, for_prefect
 from tests.tasks.servers import postgres, postgres_folders
 from tests.waiting import until
 
@@ -60,12 +61,13 @@ class Nights:
 
 @contextmanager
 def running(factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The stack, deployed and with its workers at work."""
+    """The stack, deployed and with its workers on their way: they come while the first night is scheduled."""
     with ExitStack() as stack:
         if postgres_folders():
             site = Site(factory.mktemp("stack"))
-            address = stack.enter_context(postgres("nightrec", PASSWORD)).replace("postgresql", "postgresql+asyncpg")
-            database = {"PREFECT_API_DATABASE_CONNECTION_URL": address}
+            address = stack.enter_context(postgres("nightrec", PASSWORD))
+            fill_postgres(address)
+            database = {"PREFECT_API_DATABASE_CONNECTION_URL": for_prefect(address)}
         else:
             site, database = Site.new(factory, "stack"), {}
         stack.callback(site.stop_all)
@@ -81,8 +83,8 @@ def running(factory: pytest.TempPathFactory) -> Iterator[Site]:
         }
         site.start_server()
         site.deploy()
-        site.start_worker("cpu")
-        site.start_worker("gpu", "--gpu", "")  # computes on the CPU, wherever this test runs
+        site.begin_worker("cpu")
+        site.begin_worker("gpu", "--gpu", "")  # computes on the CPU, wherever this test runs
         yield site
 
 
@@ -109,6 +111,8 @@ def scheduled_and_by_hand(site: Site) -> Nights:
         return next((run for run in site.runs(NIGHTLY) if run.auto_scheduled and is_near(run, soon)), None)
 
     scheduled = until("it is scheduled", due, every=0.5)
+    for pool in ("cpu", "gpu"):  # a model of a pool without a worker would go elsewhere
+        site.wait_for_worker(pool)
     site.in_state(scheduled, "it runs", lambda state: state.is_running())
     by_hand = site.run(NIGHTLY)
     ended = Nights(soon.date(), site.ended(scheduled), site.ended(by_hand))

@@ -79,7 +79,8 @@ def by_spark(block: str, out: Path) -> pd.DataFrame:
     if not (SPARK / "pyspark").is_dir():
         pytest.skip(f"Spark needs pyspark (pip install --target {SPARK} pyspark)")
     program = f"{block}\nlists.toPandas().to_parquet({str(out)!r})\nspark.stop()\n"
-    environment = os.environ | {"PYTHONPATH": str(SPARK), "JAVA_TOOL_OPTIONS": JAVA}
+    alone = "--conf spark.ui.enabled=false pyspark-shell"  # nobody looks at its pages
+    environment = os.environ | {"PYTHONPATH": str(SPARK), "JAVA_TOOL_OPTIONS": JAVA, "PYSPARK_SUBMIT_ARGS": alone}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     return pd.read_parquet(out)
 
