@@ -146,7 +146,7 @@ def night(
             comparison = compare(
                 tonight, candidates, measured, failed, forced_model, fresh, config.gate, incumbent, baseline, unfit
             )
-            record["gate"] = decision_of(comparison).json_ready()
+            record.gate = decision_of(comparison)
             return comparison
 
         comparison = judge()
@@ -157,5 +157,5 @@ def night(
         else:
             comparison, fitted = refit(executor, jobs, comparison, judge)
             published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh)
-        record.update(report(tonight, raw, valid, prepared, comparison, published))
-    return record
+        record.fill_in(report(tonight, raw, valid, prepared, comparison, published))
+    return record.json_ready()

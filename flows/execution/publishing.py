@@ -8,6 +8,7 @@ from tasks.export.stage import export
 from tasks.publish.mirror import mirror
 from tasks.publish.retention import retain
 from tasks.publish.sinks.load import load as load_sinks
+from tasks.report.record import NightRecord, SinkOutcome
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
@@ -20,7 +21,7 @@ def publish(
     prepared: Manifest,
     comparison: Manifest,
     fitted: Manifest,
-    record: Json,
+    record: NightRecord,
     fresh: bool,
 ) -> Json:
     """Publish the winner's lists, and put what became of the sinks into the night's record.
@@ -31,7 +32,7 @@ def publish(
     winner = ComparisonSummary.of_manifest(comparison).winner
     published = export(night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh)
     retain(night.store, config.retention)
-    record["sinks"] = load_sinks(night.store, config.sinks)
+    record.sinks = {name: SinkOutcome.of(one) for name, one in load_sinks(night.store, config.sinks).items()}
     if config.mirror.to:
         mirror(night.store, config.mirror.to)
     return published

@@ -111,6 +111,11 @@ class NightRecord(Stored):
             where = ".".join(map(str, first["loc"]))
             raise NightrecError(f"{night.summary} cannot be read: {where}: {first['msg']}.") from None
 
+    def fill_in(self, part: "NightRecord") -> None:
+        """Take over the fields that a part of the record has."""
+        for name in part.model_fields_set:
+            setattr(self, name, getattr(part, name))
+
     def json_ready(self) -> Json:
         """As JSON, with the fields that were filled in."""
         return {name: value for name, value in super().json_ready().items() if name in self.model_fields_set}

@@ -27,42 +27,38 @@ from tasks.store.summaries import HoldoutSummary, PreparedSummary, RawSummary, V
 
 
 @contextmanager
-def recorded(night: Night) -> Iterator[Json]:
+def recorded(night: Night) -> Iterator[NightRecord]:
     """Keep `night.json` true to how a night goes: running, published, compared (a dry run), failed or interrupted.
 
-    The block fills in the fields of `NightRecord`. A published night that is run again, and fails, has nothing to do or
+    The block fills in what it finds. A published night that is run again, and fails, has nothing to do or
     is only compared, keeps the record of when it was published, with the failed run beside it.
     """
     with _stages_of(night) as stages:
         sweep_night(night)
         history = Runs.of(night)
         started = time.perf_counter()
-        record: Json = {"run_date": str(night.run_date), "status": NightStatus.RUNNING, "started_at": now_text()}
-        write_json(night.summary, history.with_run(NightRecord.of(record)))
+        record = NightRecord(run_date=str(night.run_date), status=NightStatus.RUNNING, started_at=now_text())
+        write_json(night.summary, history.with_run(record))
         try:
             yield record
-            record["status"] = NightStatus.PUBLISHED if "export_id" in record else NightStatus.COMPARED
-            record["exit_code"] = DEGRADED if NightRecord.of(record).warnings else 0
+            record.status = NightStatus.COMPARED if record.export_id is None else NightStatus.PUBLISHED
+            record.exit_code = DEGRADED if record.warnings else 0
         except Exception as error:
             known = isinstance(error, NightrecError)
-            record |= {
-                "status": NightStatus.FAILED,
-                "exit_code": exit_code(error),
-                "reason": str(error) if known else f"{type(error).__name__}: {error}",
-            }
+            record.status, record.exit_code = NightStatus.FAILED, exit_code(error)
+            record.reason = str(error) if known else f"{type(error).__name__}: {error}"
             raise
         except BaseException as error:
-            record |= {"status": NightStatus.INTERRUPTED, "reason": why_interrupted(error)}
-            record["exit_code"] = exit_code(error)
+            record.status, record.exit_code = NightStatus.INTERRUPTED, exit_code(error)
+            record.reason = why_interrupted(error)
             raise
         finally:
-            record |= {"seconds": round(time.perf_counter() - started, 1), "peak_bytes": memory.peak()}
-            record["stages"] = [line.json_ready() for line in stages]
-            now = NightRecord.of(record)
-            _write_record(night, history.with_run(now), now.status)
-            stays = history.stands(now)
-            as_it_was = stays and (now.status is NightStatus.FAILED or up_to_date(night))
-            if now.status != NightStatus.INTERRUPTED and not as_it_was:
+            record.seconds, record.peak_bytes = round(time.perf_counter() - started, 1), memory.peak()
+            record.stages = list(stages)
+            _write_record(night, history.with_run(record), record.status)
+            stays = history.stands(record)
+            as_it_was = stays and (record.status is NightStatus.FAILED or up_to_date(night))
+            if record.status is not NightStatus.INTERRUPTED and not as_it_was:
                 _leave_page(night)
 
 
@@ -74,7 +70,7 @@ def report(
     prepared: Manifest[PreparedSummary],
     comparison: Manifest,
     export: Json | None,
-) -> Json:
+) -> NightRecord:
     """What happened in the night, as a part of its record; shown in Prefect as tables and a summary.
 
     `export` is None when nothing was to be published.
@@ -102,7 +98,7 @@ def report(
     shown(lambda: show_comparison(night, record))
     shown(lambda: show_quality(night, valid["summary"]))
     shown(lambda: show_summary(night, record))
-    return record.json_ready()
+    return record
 
 
 def _write_record(night: Night, content: Json, status: NightStatus) -> None:

@@ -118,14 +118,14 @@ def test_a_night_that_the_gate_refused_shows_its_comparison(night: Night) -> Non
 def test_a_page_that_cannot_be_written_does_not_cost_the_night(night: Night) -> None:
     night.store.report(RUN_DATE).parent.write_text("in the way")
     with recorded(night) as record:
-        record.update(export_id="x", winner="ease", reason="best")
+        record.export_id, record.winner, record.reason = "x", "ease", "best"
     assert json.loads(night.summary.read_text())["status"] == "published"
 
 
 def test_a_page_is_written_again_when_the_code_has_changed(night: Night) -> None:
     assert not up_to_date(night)
     with recorded(night) as record:
-        record.update(export_id="x", winner="ease", reason="best")
+        record.export_id, record.winner, record.reason = "x", "ease", "best"
     assert up_to_date(night)
     figures_file = night.store.report(RUN_DATE).with_suffix(".json")
     found = json.loads(figures_file.read_text())

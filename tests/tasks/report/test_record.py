@@ -64,6 +64,6 @@ def test_a_record_that_cannot_be_read_is_named_and_costs_no_night(night: Night) 
     with pytest.raises(NightrecError, match=r"night\.json cannot be read: status"):
         NightRecord.of_night(night)
     with recorded(night) as record:
-        record.update(export_id="x", winner="ease", reason="best")
+        record.export_id, record.winner, record.reason = "x", "ease", "best"
     found = NightRecord.of_night(night)
     assert found is not None and found.status is NightStatus.PUBLISHED

@@ -27,7 +27,7 @@ def test_a_night_is_running_and_then_published(night: Night) -> None:
         assert summary(night)["status"] == "running"
         log_event("ingest", "start")
         log_event("ingest", "done", "5 interactions", 1.5)
-        record.update(export_id="x")
+        record.export_id = "x"
     assert summary(night)["status"] == "published"
     (stage,) = summary(night)["stages"]
     told = {"stage": "ingest", "event": "done", "message": "5 interactions", "seconds": 1.5}
@@ -49,12 +49,12 @@ def test_a_night_with_nothing_to_do_keeps_its_record(night: Night) -> None:
     write_json(night.summary, done)
     with recorded(night) as record:
         log_event("ingest", "skipped")
-        record.update(export_id="x")
+        record.export_id = "x"
     assert summary(night) == done
-    assert record["stages"][0]["event"] == "skipped"
+    assert record.stages[0].event == "skipped"
     with recorded(night) as record:
         log_event("ingest", "done")
-        record.update(export_id="x")
+        record.export_id = "x"
     assert summary(night)["seconds"] < 98
 
 
@@ -83,7 +83,7 @@ def test_the_runs_that_a_night_needed_stay_beside_the_one_that_published(night: 
     with pytest.raises(DataRefused), recorded(night):
         raise DataRefused("The data are stale.")
     with recorded(night) as record:
-        record.update(export_id="x")
+        record.export_id = "x"
     assert summary(night)["status"] == "published"
     assert [one["reason"] for one in summary(night)["attempts"]] == ["The data are stale."]
     assert NightRecord.of(summary(night)).later == []
