@@ -19,6 +19,7 @@ from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
 
 PAIRS_AT_ONCE = 2_000_000  # of similar items: rows of a table that is written
+PAIRS_A_GROUP = 32_000  # one item is found without reading many others
 
 
 Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]

@@ -22,7 +22,7 @@ from recmodels.ranking.rerank import Rules
 from tasks.compare.decision import ComparisonSummary
 from tasks.export.audit import audit
 from tasks.export.changed_lists import base_of, write_delta
-from tasks.export.item_tables import popular_table, similar_tables
+from tasks.export.item_tables import PAIRS_A_GROUP, popular_table, similar_tables
 from tasks.export.listed import write_listed
 from tasks.export.settings import ExportSettings
 from tasks.export.writer import Parts, Writer, batches, describe_part
@@ -167,7 +167,7 @@ def write_export(
             writer.write(lists)
     write_listed(out, night.run_date)
     if settings.similar:
-        similar = Parts(out / "similar")
+        similar = Parts(out / "similar", PAIRS_A_GROUP)
         for table in similar_tables(model, name, data, item_ids, allowed, settings.similar, night.run_date):
             similar.write(table)
         similar.close()

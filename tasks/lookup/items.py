@@ -19,7 +19,7 @@ from tasks.store.exports import manifest_of, whole_exports
 from tasks.store.paths import Store
 
 USERS = 10  # that are named of those who get an item
-NIGHTS = 30  # of the exposure
+NIGHTS = 14  # of the exposure
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,10 @@ def _titled(row: dict[str, Any], catalogue: Catalogue | None) -> Titled:
 
 
 def _sample(store: Store, export: Export, item_id: int | str, row: dict[str, Any]) -> list[tuple[Any, int]]:
-    """Users who get an item, with its rank: from the row groups of the first and of the last list that has it."""
-    found = [_users_near(export, item_id, row[name]) for name in ("first_row", "last_row")]
+    """Users who get an item, with its rank: from the row group of the first list that has it, and of the last."""
+    found = [_users_near(export, item_id, row["first_row"])]
+    if len(found[0]) < min(USERS, row["lists"]):
+        found.append(_users_near(export, item_id, row["last_row"]))
     users = without_opted_out(store, export, pa.concat_tables(found).group_by("user_id").aggregate([("rank", "min")]))
     return [(one["user_id"], one["rank_min"]) for one in users.sort_by("user_id")[:USERS].to_pylist()]
 

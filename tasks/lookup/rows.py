@@ -26,23 +26,25 @@ def rows_with(paths: Sequence[Path], column: str, value: int | str, columns: Seq
     nothing: pa.Table | None = None
     for path in paths:
         with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names if columns is None else list(dict.fromkeys([column, *columns]))
+            schema = file.schema_arrow
+            names = schema.names if columns is None else list(dict.fromkeys([column, *columns]))
+            wanted = as_written(value, schema.field(column).type)
             if nothing is None:
-                nothing = pa.schema([file.schema_arrow.field(name) for name in names]).empty_table()
-            found += _parts(file, column, value, names)
-    return pa.concat_tables(found) if found else nothing
+                nothing = pa.schema([schema.field(name) for name in names]).empty_table()
+            if wanted is not None:
+                found += _parts(file, schema.names.index(column), wanted, names)
+    return found[0] if len(found) == 1 else pa.concat_tables(found) if found else nothing
 
 
-def _parts(file: pq.ParquetFile, column: str, value: int | str, names: Sequence[str]) -> Iterator[pa.Table]:
-    kind = file.schema_arrow.field(column).type
-    place, wanted = file.schema_arrow.names.index(column), as_written(value, kind)
-    if wanted is None:
-        return
-    for group in range(file.num_row_groups):
-        limits = file.metadata.row_group(group).column(place).statistics
+def _parts(file: pq.ParquetFile, place: int, wanted: int | str, names: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows where the column at a place of the file has a value."""
+    about = file.metadata
+    for group in range(about.num_row_groups):
+        column = about.row_group(group).column(place)
+        limits = column.statistics
         if limits is not None and limits.has_min_max and not limits.min <= wanted <= limits.max:
             continue
         table = file.read_row_group(group, list(names), use_threads=False)
-        part = table.filter(pc.equal(table[column], pa.scalar(wanted, kind)))
+        part = table.filter(pc.equal(table[column.path_in_schema], wanted))
         if len(part):
             yield part

@@ -21,11 +21,13 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Ints
 from recmodels.fallback import Lists
+from tasks.export.item_tables import PAIRS_A_GROUP
 from tasks.export.listed import write_listed
 from tasks.export.writer import Parts, Writer, coded, describe_part, same_date
 from tasks.lookup.compare import compared
@@ -109,7 +111,7 @@ def publish(store: Store, day: date, users: pa.Array, items: pa.Array, k: int) -
         "score": np.tile(np.linspace(1, 0.1, 20).astype(np.float32), len(items)),
         "model": coded(np.zeros(size, np.int8), ["als"]),
     }
-    parts = Parts(out / "similar")
+    parts = Parts(out / "similar", PAIRS_A_GROUP)
     parts.write(pa.table(columns))
     parts.close()
     describe(store, day, len(users), k)
@@ -158,21 +160,30 @@ def publish_small(store: Store, day: date, users: pa.Array, items: pa.Array, k: 
     write_listed(store.export(str(day)), day)
 
 
-def milliseconds(work: Callable[[str], object], wanted: Sequence[str]) -> dict[str, float]:
-    """Of the first, the median and the most of the others, and the median of the cores' milliseconds."""
-    found, cores = [], []
-    for one in wanted:
-        start = time.perf_counter(), time.process_time()
+def milliseconds(
+    work: Callable[[str], object], wanted: Sequence[str], used: Callable[[], float] = time.process_time
+) -> dict[str, float]:
+    """Of the first, the median and the most of the others, and what these take of the cores on average.
+
+    `used`: seconds of the cores so far.
+    """
+    found, before = [], used()
+    for n, one in enumerate(wanted):
+        before = used() if n == 1 else before
+        start = time.perf_counter()
         work(one)
-        found.append(1000 * (time.perf_counter() - start[0]))
-        cores.append(1000 * (time.process_time() - start[1]))
-    middle = statistics.median
-    return {"first": found[0], "median": middle(found[1:]), "most": max(found[1:]), "cores": middle(cores[1:])}
+        found.append(1000 * (time.perf_counter() - start))
+    cores = 1000 * (used() - before) / (len(wanted) - 1)
+    return {"first": found[0], "median": statistics.median(found[1:]), "most": max(found[1:]), "cores": cores}
 
 
 def by_http(store: Store, users: list[str], items: list[str]) -> dict[str, Any]:
     """The same as pages."""
     server = subprocess.Popen([sys.executable, "-c", SERVER, str(store.root), str(PORT)])
+
+    def used() -> float:
+        return sum(psutil.Process(server.pid).cpu_times()[:2])
+
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{PORT}/nightrec", timeout=60) as client:
             for _ in range(600):
@@ -187,9 +198,9 @@ def by_http(store: Store, users: list[str], items: list[str]) -> dict[str, Any]:
                 assert answer.status_code in (200, 404), answer.status_code  # 404: has opted out
 
             return {
-                "page of a user": milliseconds(lambda one: get(f"/lookup/user?id={one}"), users),
-                "page of an item": milliseconds(lambda one: get(f"/lookup/item?id={one}"), items),
-                "page of a comparison": milliseconds(lambda _: get("/compare"), items[:4]),
+                "page of a user": milliseconds(lambda one: get(f"/lookup/user?id={one}"), users, used),
+                "page of an item": milliseconds(lambda one: get(f"/lookup/item?id={one}"), items, used),
+                "page of a comparison": milliseconds(lambda _: get("/compare"), items[:4], used),
             }
     finally:
         server.terminate()
