@@ -39,6 +39,14 @@ HEADS: dict[str, str] = {
         "produktname|titre|nom|titulo|nombre|titolo|nome|nazwa|название|наименование|标题|名称|商品名|タイトル|제목"
     ),
     "available": "available|instock|isavailable|availability|active|onsale|verfugbar|lieferbar|disponible|disponibile",
+    "available_from": (
+        "availablefrom|availablesince|validfrom|activefrom|livefrom|onsalefrom|salestart|startdate|publishfrom|"
+        "verfugbarab|gultigab|disponibledesde|disponibledal|disponibleapartirde"
+    ),
+    "available_until": (
+        "availableuntil|availabletill|availableto|validuntil|validto|activeuntil|liveuntil|onsaleuntil|saleend|enddate|"
+        "publishuntil|expires|expiresat|expiry|expirydate|verfugbarbis|gultigbis|disponiblehasta|disponiblejusqua"
+    ),
     "opted_out": "optedout|optout|unsubscribed|donottrack|doNotRecommend|optedoutofrecommendations|widerspruch",
 }
 """Our columns, and words for them; those that come first weigh no more than the others."""

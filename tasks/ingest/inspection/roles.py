@@ -156,7 +156,7 @@ def _holds(sample: Sample, ours: str) -> float:
         if sample.nested and ours == "item_id" and all(text.startswith("[") for text in sample.raw):
             return 0.6
         return 0.0 if sample.nested or sample.type in ("date", "time") or sample.type.startswith("timestamp") else 1.0
-    if ours == "timestamp":
+    if ours in ("timestamp", *schema.SPAN):
         if sample.type.startswith(("timestamp", "date")):
             return 1.0
         return 1.0 if max(sample.epoch, sample.iso) > 0.5 else 0.6 if sample.written > 0.5 else 0.0
@@ -170,7 +170,7 @@ def _holds(sample: Sample, ours: str) -> float:
 
 
 def _and_values(sample: Sample, ours: str) -> str:
-    if ours == "timestamp":
+    if ours in ("timestamp", *schema.SPAN):
         return ", and its values are times"
     if ours in ("user_id", "item_id") and sample.repeats > 1.5:
         return f", and an id has {sample.repeats:,.0f} rows" if sample.repeats >= 2 else ""

@@ -13,6 +13,7 @@ from tasks.ingest.inspection.findings import Inspection
 from tasks.ingest.inspection.inspect import inspect
 from tasks.ingest.inspection.opening import encoding_of
 from tasks.ingest.inspection.sampling import shown
+from tasks.ingest.reading import schema
 from tasks.ingest.reading.contents import contents
 from tasks.ingest.reading.inputs import TableInput
 
@@ -41,11 +42,13 @@ def guessed(found: Inspection, table: str = "interactions") -> dict[str, str]:
         ),
         ("rating", "rating Rating score stars overall Bewertung"),
         ("event", "event event_type action behavior behaviorType activity"),
+        ("available_from", "available_from availableFrom valid_from on_sale_from verfügbar_ab"),
+        ("available_until", "available_until validTo expires_at expiryDate verfügbar_bis"),
     ],
 )
 def test_names_of_the_trade_are_known(ours: str, theirs: str) -> None:
     for name in theirs.split():
-        scores = {each: names.fitness(name, each) for each in ("user_id", "item_id", "timestamp", "rating", "event")}
+        scores = {each: names.fitness(name, each) for each in names.HEADS if each not in ("tag", "title")}
         assert scores[ours] > 0.4, name
         assert max(scores, key=lambda each: scores[each]) == ours, (name, scores)
 
@@ -53,6 +56,12 @@ def test_names_of_the_trade_are_known(ours: str, theirs: str) -> None:
 @pytest.mark.parametrize("name", ["price", "quantity_ordered", "country", "helpful", "comment", "x1"])
 def test_other_names_are_nothing(name: str) -> None:
     assert all(names.fitness(name, ours) < 0.5 for ours in ("user_id", "item_id", "timestamp", "event"))
+
+
+def test_every_column_of_ours_has_words_for_it() -> None:
+    assert set(names.HEADS) == {
+        ours for columns in (schema.REQUIRED, schema.OPTIONAL) for of in columns.values() for ours in of
+    }
 
 
 @pytest.mark.parametrize(
