@@ -25,7 +25,7 @@ SILENCE = timedelta(minutes=3)  # six heartbeats
 # Prefect's server evaluates what did not happen a minute after the time is up, so that events that are under way still
 # count; it refuses less than 10 s for `late` and `silence`.
 
-FLOWS = ("nightly", "backfill", "check-export", "notify")
+FLOWS = ("nightly", "backfill", "refilter", "check-export", "notify")
 SIGNALS = {  # events are named after the state, and a run that took too long has a name of its own
     "failed": {"prefect.flow-run.Failed", "prefect.flow-run.TimedOut"},
     "crashed": {"prefect.flow-run.Crashed"},
@@ -66,11 +66,11 @@ def automations(
         given = {"signal": signal} | parameters
         return [RunDeployment(source="selected", deployment_id=deployments["notify"], parameters=given)]
 
-    watched = of_deployments(deployments["nightly"], deployments["backfill"], deployments["check-export"])
+    watched = of_deployments(*(deployments[flow] for flow in FLOWS if flow != "notify"))
     ended_badly = [
         automation(
             signal,
-            ABOUT.get(signal, f"A night, a backfill or the check of the export has {signal}."),
+            ABOUT.get(signal, f"A night, a backfill, a refilter or the check of the export has {signal}."),
             EventTrigger(expect=events, match=RUNS, match_related=watched, posture=Posture.Reactive, threshold=1),
             notify(signal, flow_run_id=THE_RUN),
         )

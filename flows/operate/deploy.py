@@ -17,7 +17,7 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.templating import apply_values
 
-from deployments import automations
+from deployments import automations, names
 from flows.operate.former_deployments import take_over
 from flows.operate.process_worker import declared
 from flows.settings import CONFIG_VARIABLE
@@ -27,7 +27,7 @@ from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
 Kind = Literal["process", "docker", "kubernetes"]
 
-OF_SITES = ("nightly", "backfill", "report", "notify", "check-export")  # flows that each site deploys
+OF_SITES = ("nightly", "backfill", "refilter", "report", "notify", "check-export")  # flows that each site deploys
 OF_POOLS = "train-model"  # the one that each pool has
 FOLDER = Path(automations.__file__).parent
 IN_CONTAINERS = "/etc/nightrec/nightrec.toml"
@@ -70,7 +70,17 @@ def deploy(
     with get_client(sync_client=True) as client:  # after the automations, which know them by their ids
         of_site = [(flow, config.site) for flow in OF_SITES]
         take_over(client, [*of_site, *((OF_POOLS, pool) for pool in pools)])
+        if not config.refilter.cron:
+            unschedule(client, names.deployment("refilter", config.site))
     return deployed
+
+
+def unschedule(client: SyncPrefectClient, deployment: str) -> None:
+    """Remove the schedule that an earlier setting gave a deployment; those that people added in the UI stay."""
+    there = client.read_deployment_by_name(deployment)
+    for schedule in there.schedules:
+        if schedule.slug == deployment.partition("/")[0]:
+            client.delete_deployment_schedule(there.id, schedule.id)
 
 
 def values(config: NightConfig, job_config: str) -> dict[str, str]:
@@ -79,6 +89,7 @@ def values(config: NightConfig, job_config: str) -> dict[str, str]:
     return {
         "NIGHTREC_SITE": config.site,
         "NIGHTREC_CRON": config.schedule.cron,
+        "NIGHTREC_REFILTER_CRON": config.refilter.cron or "",
         "NIGHTREC_DUE_CRON": f"{due.minute} {due.hour} * * *",
         "NIGHTREC_TIMEZONE": config.timezone,
         "NIGHTREC_JOB_CONFIG": job_config,
@@ -150,6 +161,8 @@ def ensure_deployments(settings: dict[str, str], file: Path | None, extra: list[
     for pool in extra:
         work_pool = on_gpu["work_pool"] | {"name": pool}
         site["deployments"].append(on_gpu | {"name": f"{OF_POOLS}-{pool}", "work_pool": work_pool})
+    if not settings["NIGHTREC_REFILTER_CRON"]:
+        next(one for one in site["deployments"] if one["entrypoint"].endswith(".refilter"))["schedules"] = []
     if not active:  # otherwise nothing is said: a schedule that was paused in the UI stays paused
         for schedule in (schedule for one in site["deployments"] for schedule in one.get("schedules", [])):
             schedule["active"] = False
