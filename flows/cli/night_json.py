@@ -17,6 +17,7 @@ def night_json(record: "NightRecord", pointer: "Pointer | None") -> dict[str, An
         "run_date": record.run_date,
         "status": standing(record, pointer),
         "latest": is_latest(record, pointer),
+        "exit_code": record.exit_code,
         "reason": record.reason,
         "winner": record.winner,
         "verdict": gate.verdict.value if gate else None,

@@ -28,8 +28,6 @@ def show(site: Site, access: Access, say: Callable[[str], None]) -> None:
     scraped = metrics_of(lambda: site, auth)
     app = Guard(None, access.addresses, auth, links, pages_of(site), known=bool(access.auth), metrics=scraped)
     listener = listen(access.host, access.port)
-    for name in (signal.SIGINT, signal.SIGTERM):  # the server ends by them, and raises them again
-        signal.signal(name, lambda *_: None)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -40,6 +38,13 @@ def show(site: Site, access: Access, say: Callable[[str], None]) -> None:
         ssl_certfile=access.certificate,
         ssl_keyfile=access.key,
     )
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    for name in (signal.SIGINT, signal.SIGTERM):  # before it serves; then it has handlers of its own, and calls these
+        signal.signal(name, stop)
     say(f"Ready: {access.url}{links.new()}")
     say(
         "Open this link within an hour; it lets one browser in. "
@@ -50,7 +55,7 @@ def show(site: Site, access: Access, say: Callable[[str], None]) -> None:
     threading.Thread(target=site.examination.get, daemon=True).start()
     if sys.stdin.isatty():
         threading.Thread(target=_more_links, args=(access, links, say), daemon=True).start()
-    uvicorn.Server(config).run(sockets=[listener])
+    server.run(sockets=[listener])
 
 
 def _more_links(access: Access, links: Links, say: Callable[[str], None]) -> None:

@@ -22,8 +22,8 @@ from tasks.train.settings import CPU_POOL
 GRACE = 25.0  # seconds that flow processes have to report that they were stopped
 
 
-class StopWorking(Exception):
-    """A signal, or the end of the process that started this one."""
+class StopWorking(BaseException):
+    """A signal, or the end of the process that started this one; no error, so that nothing on the way catches it."""
 
 
 def environment(pool: str, gpu: str | None, health_port: int | None = None) -> dict[str, str]:

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from flows.cli import app
+from flows.operate.worker import StopWorking
 
 
 @pytest.fixture
@@ -43,3 +44,8 @@ def test_a_command_that_is_told_to_stop_says_how_to_go_on(
     name = "Ctrl-C" if sent == signal.SIGINT else "SIGTERM"
     said = capsys.readouterr().err.lstrip("\n")
     assert said == f"nightrec: stopped by {name}. What was finished is kept: the same command goes on from there.\n"
+
+
+@pytest.mark.parametrize("signal_of", [app.Stopped, StopWorking])
+def test_a_signal_is_no_error_that_a_library_may_catch(signal_of: type[BaseException]) -> None:
+    assert not issubclass(signal_of, Exception)
