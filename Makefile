@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup nightly test test-fast coverage bench check format docs graph wheel lock audit clean
+.PHONY: help setup nightly test test-fast coverage bench check format docs graph wheel lock audit check-deployments pin-images clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do printf '  %-12s %s\n' "$$name" "$$does"; done
@@ -83,6 +83,14 @@ audit:  ## known vulnerabilities of what is pinned; skipped where nobody can be 
 	build/audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock --format json -o build/audit.json && exit 0; \
 	test -s build/audit.json || { echo 'skipped: no list of vulnerabilities can be reached'; exit 0; }; \
 	exit 1
+
+check-deployments:  ## the Helm chart and the manifests, by Helm and Kubernetes' schemas; needs kubectl, and the index once
+	test -x build/deployments/bin/python || $(PYTHON) -m venv build/deployments
+	build/deployments/bin/pip install --quiet helm-python-sdk kubernetes-validate pyyaml
+	build/deployments/bin/python -m deployments.check
+
+pin-images:  ## the digests of the images that are built from and run, as the registry says them; needs docker with buildx
+	$(PYTHON) -m deployments.pins
 
 clean:  ## remove what was made here, the store of ./store and .venv's caches included, but not .venv
 	rm -rf store build dist htmlcov .coverage .coverage.* *.egg-info

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -23,6 +24,7 @@ from tests.deployments.files import DOCKERFILE, FOLDER, ROOT, USER, pinned, safe
 POOLS = yaml.safe_load((FOLDER / "pools.yaml").read_text())
 MANIFESTS = sorted(path for path in (FOLDER / "kubernetes").rglob("*.yaml") if path.name != "kustomization.yaml")
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
+CHART = FOLDER / "helm/nightrec"
 SLICE = FOLDER / "systemd/nightrec.slice"
 COMPOSE = [FOLDER / "compose.yaml", FOLDER / "compose.gpu.yaml"]
 
@@ -254,9 +256,11 @@ def test_the_image_gets_the_whole_program() -> None:
 
 def test_the_versions_of_the_image_are_this_one() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    files = [*COMPOSE, *MANIFESTS, FOLDER / "pools.yaml", FOLDER / ".env.example"]
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    files = [*COMPOSE, *MANIFESTS, FOLDER / "pools.yaml", FOLDER / ".env.example", CHART / "values.yaml"]
     named = {tag for path in files for tag in re.findall(r"nightrec:(\d[\w.]*)", path.read_text())}
     named |= set(re.findall(r"NIGHTREC_TAG(?::-|=)([\w.]+)", "".join(path.read_text() for path in files)))
+    named |= {str(about[key]) for key in ("version", "appVersion")}
     assert named == {version}
 
 
@@ -343,3 +347,22 @@ def test_cuda_is_in_the_image_that_asks_for_it_alone() -> None:
     assert "\nARG VARIANT=cpu\n" in DOCKERFILE and "--check-cuda" in DOCKERFILE
     built = {name: one["build"]["args"]["VARIANT"] for name, one in services() if "build" in one}
     assert built == {"server": "cpu", "worker-gpu": "cuda"}
+
+
+def test_the_values_of_the_chart_are_checked_by_its_schema() -> None:
+    """What the chart makes is checked by Helm and Kubernetes' schemas: `make check-deployments`."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    jsonschema.validate(values, schema)
+    assert set(schema["properties"]) - {"global"} == set(values)
+    for wrong in ({"url": "http://recs.example"}, {"image": "nightrec:latest"}, {"imgae": "nightrec:1"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(values | wrong, schema)
+
+
+def test_the_chart_uses_every_value_that_it_has() -> None:
+    used = "".join(path.read_text() for path in (CHART / "templates").iterdir())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    names = {f"{name}.{key}" for name in ("store", "postgres", "server") for key in values[name]} | set(values)
+    assert not [name for name in names if f".Values.{name}" not in used]
+    assert "server start" not in used and "kind: Secret" not in used
