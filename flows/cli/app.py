@@ -15,6 +15,7 @@ from flows.cli.exports import diff, pin, recs, rollback, unpin, verify
 from flows.cli.forget import forget
 from flows.cli.help import Grouped
 from flows.cli.inspect import inspect
+from flows.cli.items import item
 from flows.cli.metrics import metrics
 from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
@@ -116,7 +117,7 @@ def check_text(arguments: list[str]) -> None:
 
 for command in (
     run, inspect, validate, backfill, status, report, doctor,
-    recs, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
+    recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,
 ):  # fmt: skip

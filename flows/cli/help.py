@@ -77,6 +77,13 @@ GROUPS: dict[str, dict[str, About]] = {
                 ("nightrec recs u000007 --date 2026-02-28 --json", "as it was that night, for a script"),
             ),
         ),
+        "item": About(
+            "Show who gets an item, and why it is not shown.",
+            (
+                ("nightrec item 1003", "by its id"),
+                ("nightrec item 'gate for' --json", "by a part of its title, for a script"),
+            ),
+        ),
         "answer": About(
             "Answer for a session, with tonight's model.",
             (("nightrec answer u000007 --history 1003,2311", "with what was seen since"),),

@@ -8,7 +8,9 @@ import pyarrow.parquet as pq
 
 from recmodels.candidate_lists import LISTS
 from recmodels.data import layout
+from recmodels.errors import NightrecError
 from recmodels.messages import counted
+from tasks.export.gone import still_there
 from tasks.lookup.catalogue import Catalogue, as_written
 from tasks.store.paths import Night
 
@@ -32,7 +34,9 @@ def why_not_shown(night: Night, manifest: dict[str, Any], catalogue: Catalogue |
     rules = manifest.get("rules", {})
     found = []
     if not catalogue.available[index].as_py():
-        found.append("It is not available: the column `available` of the items says so.")
+        found.append("It is not available, by `available`, `available_from` or `available_until` of the items.")
+    elif is_withdrawn(night, manifest, catalogue.item_ids[index]):
+        found.append("It has gone since the night: `nightrec refilter` published the lists without it.")
     if is_excluded(manifest, catalogue.item_ids[index].as_py(), catalogue.item_ids.type):
         found.append("It is excluded by the setting export.excluded.")
     if found:
@@ -43,6 +47,14 @@ def why_not_shown(night: Night, manifest: dict[str, Any], catalogue: Catalogue |
         ]
     except (OSError, pa.ArrowException):
         return [GONE]
+
+
+def is_withdrawn(night: Night, manifest: dict[str, Any], item_id: pa.Scalar) -> bool:
+    """Whether an export was published without an item that has gone since its night."""
+    try:
+        return not still_there(night, manifest, pa.array([item_id.as_py()], item_id.type))[0]
+    except NightrecError:  # nobody knows any more
+        return False
 
 
 def is_excluded(manifest: dict[str, Any], item_id: int | str, kind: pa.DataType) -> bool:

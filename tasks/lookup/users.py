@@ -12,7 +12,7 @@ from recmodels.published.reader import Export
 from tasks.lookup.catalogue import Catalogue, catalogue_of
 from tasks.lookup.lists import Row, rows_of, with_titles
 from tasks.lookup.published import before, chosen, first_of, list_in, night_of, published_as, user_type
-from tasks.lookup.reasons import is_excluded
+from tasks.lookup.reasons import is_excluded, is_withdrawn
 from tasks.lookup.rows import rows_with
 from tasks.store.paths import Night, Store
 
@@ -120,7 +120,7 @@ def user_seen(store: Store, user_id: str, name: str | None = None) -> UserSeen:
         arm=first_of(table, "arm"),
         rows=rows,
         before=past,
-        gone=[_gone(row, export, catalogue, had) for row in old if row["item_id"] not in listed],
+        gone=[_gone(row, export, night, catalogue, had) for row in old if row["item_id"] not in listed],
         history=history,
         items=items,
     )
@@ -138,7 +138,7 @@ def _list_before(store: Store, export: Export, user_id: str) -> tuple[str | None
     return (past.manifest["export_id"] if rows else None), rows
 
 
-def _gone(row: Row, export: Export, catalogue: Catalogue | None, had: set[int]) -> Gone:
+def _gone(row: Row, export: Export, night: Night, catalogue: Catalogue | None, had: set[int]) -> Gone:
     item_id, rank = row["item_id"], row["rank"]
     if catalogue is None:
         return Gone(item_id, None, rank, None)
@@ -146,7 +146,7 @@ def _gone(row: Row, export: Export, catalogue: Catalogue | None, had: set[int]) 
     if index is None:
         return Gone(item_id, None, rank, "not in the catalogue any more")
     why = None
-    if not catalogue.available[index].as_py():
+    if not catalogue.available[index].as_py() or is_withdrawn(night, export.manifest, catalogue.item_ids[index]):
         why = "not available any more"
     elif is_excluded(export.manifest, item_id, catalogue.item_ids.type):
         why = "excluded by the site's rules"
