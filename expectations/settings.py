@@ -28,6 +28,16 @@ class ValidationSettings(BaseModel):
     min_known_items_share: float = Field(
         0.5, ge=0, le=1, description="Least share of interactions whose item is in the items table, if there is one."
     )
+    min_known_exposures_share: float = Field(
+        0.5, ge=0, le=1, description="Least share of exposures whose user and item are known; below it there is a note."
+    )
+    max_unpublished_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Largest share of exposures with items that the export they name does not have; above it there is "
+        "a note.",
+    )
     min_users: int = Field(2, ge=1, description="Fewest users the interactions may have.")
     min_items: int = Field(2, ge=1, description="Fewest items the interactions may have.")
     volume_tolerance: float | None = Field(

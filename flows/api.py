@@ -76,6 +76,7 @@ def run_night(
     items: Table | None = None,
     users: Table | None = None,
     *,
+    exposures: Table | None = None,
     store: str | Path | None = None,
     run_date: date | str | None = None,
     models: Sequence[str] | None = None,
@@ -93,6 +94,8 @@ def run_night(
             them, and without inputs in the configuration, the night is that of the built-in demo site.
         items: the catalogue.
         users: the users.
+        exposures: what was shown to whom: `user_id`, `item_id`, `rank`, `timestamp`, and maybe `export_id`, `clicked`
+            and `outcome`.
         store: the site's folder; as configured (`store`), if not given. Tables that are given as such are written to
             its folder `inputs/`.
         run_date: the night's date; it sees the data before 00:00 of that day. Today, if not given.
@@ -114,7 +117,7 @@ def run_night(
     settings = config if isinstance(config, NightConfig) else load(Path(config)) if config else NightConfig()
     settings = settings.model_copy(update={"store": Path(store if store is not None else settings.store).absolute()})
     folder = Store(settings.store)
-    tables = {"interactions": interactions, "items": items, "users": users}
+    tables = {"interactions": interactions, "items": items, "users": users, "exposures": exposures}
     paths = {name: (_path_of(table, name, folder), None) for name, table in tables.items()}
     settings = settings.with_inputs({**paths, "interactions": (paths["interactions"][0], _texts(columns))}, None)
     if models is not None:

@@ -13,7 +13,7 @@ from tasks.ingest.inspection.findings import Inspection
 from tasks.ingest.reading.delimiters import as_written
 from tasks.ingest.reading.inputs import TableInput
 
-_PREFIXES = {"interactions": "", "items": "item-", "users": "user-"}
+_PREFIXES = {"interactions": "", "items": "item-", "users": "user-", "exposures": "exposure-"}
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 

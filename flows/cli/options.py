@@ -97,9 +97,11 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--interactions", metavar="PATH", help="Who did what, when: a file, a folder or a glob.")
     @click.option("--items", metavar="PATH", help="The catalogue.")
     @click.option("--users", metavar="PATH", help="The users.")
+    @click.option("--exposures", metavar="PATH", help="What was shown to whom, and where in the list.")
     @click.option("--columns", type=Mapping(), help="Your names of the columns of --interactions.")
     @click.option("--item-columns", type=Mapping(), help="The same for --items, as are --item-header and so on.")
     @click.option("--user-columns", type=Mapping(), help="The same for --users, as are --user-header and so on.")
+    @click.option("--exposure-columns", type=Mapping(), help="The same for --exposures, as are --exposure-header …")
     @reading_options
     @click.option(
         "--preset",
@@ -115,9 +117,11 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         interactions: str | None,
         items: str | None,
         users: str | None,
+        exposures: str | None,
         columns: dict[str, str] | None,
         item_columns: dict[str, str] | None,
         user_columns: dict[str, str] | None,
+        exposure_columns: dict[str, str] | None,
         preset: str | None,
         config: Path | None,
         store: Path | None,
@@ -131,6 +135,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "interactions": (interactions, columns),
             "items": (items, item_columns),
             "users": (users, user_columns),
+            "exposures": (exposures, exposure_columns),
         }
         settings = settings.with_inputs(tables, preset, taken_from(rest))
         if (found := settings.tables()) is not None:

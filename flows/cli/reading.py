@@ -1,4 +1,4 @@
-"""The options that say how a table is written, one for each setting: for interactions, items and users."""
+"""The options that say how a table is written, one for each setting: for interactions, items, users and exposures."""
 
 import csv
 from collections.abc import Callable
@@ -33,11 +33,11 @@ SETTINGS = (
     Setting("explode", "", "A list of items is one event for each.", flag=True),
 )
 """The settings of `TableInput`, apart from the path and the columns."""
-PREFIXES = {"interactions": "", "items": "item_", "users": "user_"}
+PREFIXES = {"interactions": "", "items": "item_", "users": "user_", "exposures": "exposure_"}
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--header`, `--delimiter` and so on; those of the items and the users are not shown by `--help`."""
+    """`--header`, `--delimiter` and so on; those of the other tables are not shown by `--help`."""
     for table, prefix in reversed(PREFIXES.items()):
         for setting in reversed(SETTINGS):
             command = click.option(

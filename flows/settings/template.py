@@ -28,6 +28,8 @@ INPUTS = """\
 # path = "data/items.parquet"
 # [inputs.users]
 # path = "data/users.parquet"
+# [inputs.exposures]
+# path = "data/shown/*.parquet"       # what was shown to whom, if you log it
 """
 
 UNBROKEN = "\N{NO-BREAK SPACE}"

@@ -124,6 +124,8 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
     """
     types = {"user_id": ids.INTEGER, "item_id": ids.INTEGER}
     for name, table in tables.items():
+        if name in schema.FOLLOWING:
+            continue
         first = name == "interactions"
         for source in table.sources[:1] if first else table.sources:
             if first and source.readable.stat().st_size < _LARGE:

@@ -68,6 +68,46 @@ def of_items(db: duckdb.DuckDBPyConnection, good: Path) -> dict[str, Any]:
     return {"titles": _one(db, f"SELECT count(title) FROM {_scan(good)}")[0]}
 
 
+def of_exposures(db: duckdb.DuckDBPyConnection, good: Path, out: Path, listed: Mapping[str, Path]) -> dict[str, Any]:
+    """How many exposures are of known users and items, and of items that the export they name has in no list.
+
+    `by_user` and `by_item` are there, from `of_interactions`. `listed`: export -> its table of listed items.
+    """
+    known = {name: f"SELECT {name}_id FROM by_{name}" for name in ("user", "item")}
+    for name in known:
+        if (table := out / f"{name}s.parquet").exists():
+            known[name] += f" UNION SELECT {name}_id FROM {_scan(table)}"
+    both = " AND ".join(f"{name}_id IN ({ids})" for name, ids in known.items())
+    rows, unknown = _one(db, f"SELECT count(*), count(*) FILTER (NOT ({both})) FROM {_scan(good)}")
+    profile: dict[str, Any] = {}
+    if rows:
+        profile |= {"unknown_exposures": unknown, "known_exposures_share": 1 - unknown / rows}
+    if not listed or "export_id" not in pq.read_schema(good).names:
+        return profile
+    items = " UNION ALL ".join(
+        f"SELECT {literal(export_id)} AS export_id, CAST(item_id AS VARCHAR) AS item FROM {_scan(path)}"
+        for export_id, path in listed.items()
+    )
+    named, unpublished = _one(
+        db,
+        f"""
+        WITH shown AS (
+            SELECT export_id, CAST(item_id AS VARCHAR) AS item, count(*) AS n FROM {_scan(good)}
+            WHERE export_id IN ({", ".join(map(literal, listed))}) GROUP BY ALL
+        )
+        SELECT coalesce(sum(n), 0), coalesce(sum(n) FILTER (listed.item IS NULL), 0)
+        FROM shown LEFT JOIN ({items}) AS listed USING (export_id, item)
+        """,
+    )
+    if named:
+        profile |= {
+            "of_exports": int(named),
+            "unpublished": int(unpublished),
+            "unpublished_share": int(unpublished) / int(named),
+        }
+    return profile
+
+
 def overview(profile: Mapping[str, Any]) -> InteractionsProfile:
     """The profile of the interactions as the summary of the stage gives it."""
     times = {name: profile[name].isoformat() for name in ("oldest", "newest") if name in profile}

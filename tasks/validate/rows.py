@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import duckdb
@@ -18,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from expectations.exposures import AFTER_PUBLICATION
 from expectations.runner import Suite, to_frame
 from expectations.settings import ValidationSettings
 from tasks.store.accounts import NUMBERS_TEXT
@@ -28,19 +31,21 @@ Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
 Derived = dict[str, NDArray[Any]]
 
 PARTITION = 1_000_000
-RAW_TEXTS = ("timestamp_text", "rating_text", NUMBERS_TEXT)
+SKEW = timedelta(minutes=5)  # by which the clock that logs exposures may be behind the one that publishes
+RAW_TEXTS = ("timestamp_text", "rating_text", "rank_text", "clicked_text", "outcome_text", NUMBERS_TEXT)
 """The columns of a raw table that hold values as they were written, of which good rows need only what they mean."""
 
 
 def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
     """Run a suite of row rules over a Parquet file; `derive` adds columns to a batch that begins at a row."""
     file = pq.ParquetFile(source)
-    columns = sorted({finding.rule.checked for finding in suite.findings} & set(file.schema_arrow.names))
+    checked = sorted({finding.rule.checked for finding in suite.findings} & set(file.schema_arrow.names))
+    columns = [*checked, *(name for name in ("export_id",) if name in file.schema_arrow.names)]  # to derive others from
     codes = np.zeros(file.metadata.num_rows, np.uint32)
 
     def frames() -> Iterator[tuple[int, pd.DataFrame]]:
         for begin, batch in _partitions(file, columns):
-            yield begin, to_frame(batch, derive(batch, begin))
+            yield begin, to_frame(batch.select(checked), derive(batch, begin))
 
     for begin, frame in _ahead(frames()):
         for bit, rows in enumerate(suite.check(frame)):
@@ -74,9 +79,17 @@ def split_rows(source: Path, codes: Codes, reasons: Sequence[str], good: Path, b
 
 
 def derived_columns(
-    db: duckdb.DuckDBPyConnection, name: str, source: Path, out: Path, settings: ValidationSettings
+    db: duckdb.DuckDBPyConnection,
+    name: str,
+    source: Path,
+    out: Path,
+    settings: ValidationSettings,
+    published: Mapping[str, datetime] = MappingProxyType({}),
 ) -> Callable[[pa.RecordBatch, int], Derived]:
-    """The columns that rules check and the table does not have, for a batch that begins at a row."""
+    """The columns that rules check and the table does not have, for a batch that begins at a row.
+
+    `published`: when the exports that exposures may name were published.
+    """
     if name in ("items", "users"):
         later = later_copies(db, source, f"{name[:-1]}_id")
 
@@ -96,6 +109,16 @@ def derived_columns(
             return {"item_in_catalogue": pc.or_(known, pc.is_null(ids)).to_numpy(zero_copy_only=False)}
 
         return in_catalogue
+    if name == "exposures" and "export_id" in pq.read_schema(source).names and published:
+        exports = pa.array(list(published))
+        since = pa.array([instant - SKEW for instant in published.values()], pa.timestamp("us", "UTC"))
+
+        def after_publication(batch: pa.RecordBatch, begin: int) -> Derived:
+            first = since.take(pc.index_in(batch["export_id"], value_set=exports))
+            after = pc.fill_null(pc.greater_equal(batch["timestamp"], first), True)  # others are judged elsewhere
+            return {AFTER_PUBLICATION: after.to_numpy(zero_copy_only=False)}
+
+        return after_publication
     return lambda batch, begin: {}
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import statistics
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import duckdb
@@ -20,11 +21,11 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from expectations import interactions, items, users
+from expectations import exposures, interactions, items, users
 from expectations.rules import OCCURRENCE
 from expectations.runner import INDEX, Finding, Suite, check_schema, write_docs
 from expectations.settings import ValidationSettings
-from expectations.tables import row_rules, table_rules
+from expectations.tables import DISPENSABLE, row_rules, table_rules
 from recmodels.errors import ConfigError, DataRefused
 from recmodels.messages import LONGEST
 from tasks.store.accounts import FileAccount, TableAccount, TableBalance, balance, check_table
@@ -32,6 +33,7 @@ from tasks.store.duckdb import connect
 from tasks.store.files import replacing
 from tasks.store.manifests import Manifest, finished, outputs
 from tasks.store.paths import Night
+from tasks.store.publications import first_published
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import RawSummary, TableCounts, ValidSummary
 from tasks.store.versions import code_of
@@ -47,6 +49,7 @@ TABLES = {  # in the order of their checks: trouble in the catalogue explains tr
     "users": (users.REQUIRED, users.OPTIONAL),
     "interactions": (interactions.REQUIRED, interactions.OPTIONAL),
     "tags": (items.TAG_REQUIRED, items.TAG_OPTIONAL),
+    "exposures": (exposures.REQUIRED, exposures.OPTIONAL),
 }
 
 
@@ -60,6 +63,7 @@ def validate(
         DataRefused: the data failed validation. What was refused is in the quarantine.
     """
     recent = _recent_rows(night)
+    published = first_published(night.store, cutoff) if "exposures" in raw["summary"]["tables"] else {}
 
     def build(out: Path) -> ValidSummary:
         with (
@@ -78,6 +82,8 @@ def validate(
                 docs,
                 after_cutoff=after,
                 accounts=accounts,
+                published=published,
+                listed=_listed(night, published),
             )
 
     parameters = settings.model_dump() | {"cutoff": cutoff.isoformat(), "recent_rows": recent}
@@ -87,7 +93,7 @@ def validate(
             night.valid,
             build,
             code=code_of(__name__),
-            inputs=outputs(raw=raw),
+            inputs=outputs(raw=raw) | ({"published": sorted(published)} if published else {}),
             parameters=parameters,
             fresh=fresh,
             beside=[night.quarantine, night.store.quality(night.run_date) / INDEX],
@@ -102,6 +108,12 @@ def _recent_rows(night: Night) -> list[int]:
     return [manifest["summary"]["rows"] for manifest in manifests if manifest]
 
 
+def _listed(night: Night, published: Iterable[str]) -> dict[str, Path]:
+    """The tables of listed items of the exports that are still there."""
+    parts = {export_id: night.store.export(export_id) / "listed" / "part-00000.parquet" for export_id in published}
+    return {export_id: path for export_id, path in parts.items() if path.exists()}
+
+
 def write_valid(
     raw: Path,
     settings: ValidationSettings,
@@ -114,6 +126,8 @@ def write_valid(
     *,
     after_cutoff: int = 0,
     accounts: Mapping[str, TableAccount] | None = None,
+    published: Mapping[str, datetime] = MappingProxyType({}),
+    listed: Mapping[str, Path] = MappingProxyType({}),
     memory_limit: str = "700MB",
 ) -> ValidSummary:
     """Split the tables of `raw` into good rows (`out`) and refused rows (`quarantine_out`), in their order.
@@ -132,6 +146,8 @@ def write_valid(
         docs_out: where to write Data Docs, if anywhere.
         after_cutoff: how many interactions the ingest left out, to explain an empty table.
         accounts: what became of the lines of the tables' files, to be balanced.
+        published: when the exports that exposures may name were published.
+        listed: of those that are there, the tables of listed items.
         memory_limit: of DuckDB, which spills beyond it.
 
     Returns:
@@ -151,14 +167,21 @@ def write_valid(
             (folder / f"{name}.parquet").unlink(missing_ok=True)
     rejects = _quarantine_rejects(raw, quarantine_out)
     with connect(out, memory_limit) as db:
-        check = _TableCheck(db, raw, out, quarantine_out, settings, cutoff, now, recent_rows, after_cutoff)
+        check = _TableCheck(
+            db, raw, out, quarantine_out, settings, cutoff, now, recent_rows, after_cutoff, published, listed
+        )
         checks = {name: check.run(name, rejects.get(name, 0)) for name in found}
     if docs_out is not None:
         suites = [suite for checked in checks.values() for suite in (checked.rows, checked.table)]
         write_docs(docs_out, suites, f"{cutoff:%Y-%m-%d}")
-    if stops := [finding for checked in checks.values() for finding in checked.failed("critical")]:
+    if stops := [finding for name in found if name not in DISPENSABLE for finding in checks[name].failed("critical")]:
         raise DataRefused(_sentence(stops))
-    return _summary(checks, accounts or {})
+    left_aside = []
+    for name in DISPENSABLE:
+        if name in checks and (broken := checks[name].failed("critical")):
+            (out / f"{name}.parquet").unlink()
+            left_aside.append(f"the night goes on without the table {name}: {_sentence(broken)}")
+    return _summary(checks, accounts or {}, left_aside)
 
 
 @dataclass(frozen=True)
@@ -193,12 +216,18 @@ class _TableCheck:
     now: datetime
     recent_rows: Sequence[int]
     after_cutoff: int
+    published: Mapping[str, datetime]
+    listed: Mapping[str, Path]
 
     def run(self, name: str, rejects: int) -> _Checked:
         """Check a table's rows, part the good from the refused, and check the table that remains."""
         source, good, bad = (folder / f"{name}.parquet" for folder in (self.raw, self.out, self.quarantine))
-        rows = Suite(f"{name}-rows", row_rules(name, pq.read_schema(source).names, self.settings, self.now))
-        codes = find_refused(source, rows, derived_columns(self.db, name, source, self.out, self.settings))
+        columns = pq.read_schema(source).names
+        if name == "exposures" and "export_id" in columns and self.published:
+            columns = [*columns, exposures.AFTER_PUBLICATION]
+        rows = Suite(f"{name}-rows", row_rules(name, columns, self.settings, self.now))
+        derived = derived_columns(self.db, name, source, self.out, self.settings, self.published)
+        codes = find_refused(source, rows, derived)
         flags = prevailing(self.db, name, source)
         split_rows(source, codes, [finding.rule.reason for finding in rows.findings], good, bad, flags)
         counts = _counts(codes, rejects, _superseding(rows))
@@ -223,6 +252,8 @@ class _TableCheck:
                 profile["rows_to_recent"] = counts["rows"] / max(profile["recent_median"], 1)
         elif name == "items":
             profile |= profiles.of_items(self.db, good)
+        elif name == "exposures":
+            profile |= profiles.of_exposures(self.db, good, self.out, self.listed)
         return profile
 
 
@@ -266,7 +297,9 @@ def _balances(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccoun
     return found
 
 
-def _summary(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount]) -> ValidSummary:
+def _summary(
+    checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount], left_aside: Sequence[str]
+) -> ValidSummary:
     main = profiles.overview(checks["interactions"].profile)
     quarantined = sum(c.counts["refused"] + c.counts["superseded"] + c.counts["rejects"] for c in checks.values())
     warnings = [finding for checked in checks.values() for finding in checked.table.failed("warning")]
@@ -280,7 +313,11 @@ def _summary(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount
         "refused_of_files": {name: checks[name].refused_of(account["files"]) for name, account in accounts.items()},
         "opted_out": checks["interactions"].profile.get("opted_out", 0),
         "balances": _balances(checks, accounts),
-        "notes": [f"{finding.rule.says}: {finding.rule.advice}" for finding in warnings] + _superseded(checks),
+        "notes": [
+            *left_aside,
+            *(f"{finding.rule.says}: {finding.rule.advice}" for finding in warnings),
+            *_superseded(checks),
+        ],
         "quarantined": quarantined,
         "message": f"{main['rows']:,} interactions are good, {quarantined:,} rows in quarantine",
     }

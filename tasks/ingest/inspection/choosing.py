@@ -15,7 +15,7 @@ from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.sources import as_text, run
 
 _LINKED = 20_000  # rows of the interactions whose ids are looked for in other tables
-TABLES = ("interactions", "tags", "items", "users")
+TABLES = ("interactions", "tags", "items", "users", "exposures")
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,14 @@ def choose(db: duckdb.DuckDBPyConnection, groups: Sequence[roles.Group], given: 
     left = list(groups)
     chosen: dict[str, Choice] = {}
     tags = {id(group) for group in groups if roles.are_tags(group)}
+    shown = {id(group) for group in groups if roles.are_exposures(group)}
+    logs = {id(group) for group in groups if roles.is_log(roles.mapping(group, "interactions", given))}
+    if not logs - shown - tags:  # what there is but one of are the interactions
+        shown = set()
     for name in TABLES:
         fits = []
         for group in left:
-            if (id(group) in tags) != (name == "tags"):
+            if (id(group) in tags) != (name == "tags") or (id(group) in shown) != (name == "exposures"):
                 continue
             guesses = roles.mapping(group, name, given if name == "interactions" else {})
             if name in ("items", "users") and roles.is_log(roles.mapping(group, "interactions", {})):

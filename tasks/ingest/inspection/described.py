@@ -21,7 +21,7 @@ def tables(
     groups: Sequence[roles.Group], chosen: Mapping[str, Choice], located: Mapping[str, str | None], read: trial.Trial
 ) -> list[TableFound]:
     by_group = {id(choice.group): name for name, choice in chosen.items()}
-    order = {name: place for place, name in enumerate(("interactions", "items", "users", "tags"))}
+    order = {name: place for place, name in enumerate(("interactions", "items", "users", "tags", "exposures"))}
     tables = []
     for group in sorted(groups, key=lambda group: order.get(by_group.get(id(group), ""), 9)):
         name = by_group.get(id(group))

@@ -47,6 +47,10 @@ HEADS: dict[str, str] = {
         "availableuntil|availabletill|availableto|validuntil|validto|activeuntil|liveuntil|onsaleuntil|saleend|enddate|"
         "publishuntil|expires|expiresat|expiry|expirydate|verfugbarbis|gultigbis|disponiblehasta|disponiblejusqua"
     ),
+    "rank": "rank|position|pos|slot|place|rang|platz|posicion|posizione|позиция|位置|順位",
+    "export_id": "export|exportid|listid|recommendationid|recsid",
+    "clicked": "clicked|click|isclicked|wasclicked|geklickt|clique",
+    "outcome": "outcome|reward|revenue|conversion|converted|erfolg",
     "opted_out": "optedout|optout|unsubscribed|donottrack|doNotRecommend|optedoutofrecommendations|widerspruch",
 }
 """Our columns, and words for them; those that come first weigh no more than the others."""
@@ -68,6 +72,7 @@ TABLES: dict[str, str] = {
     "items": "item|product|movie|catalog|catalogue|meta|article|book|game|track|song|katalog|artikel|produkt|"
     "business|sku",
     "users": "user|customer|member|visitor|client|account|kunde|nutzer|benutzer|people|profile",
+    "exposures": "exposure|impression|shown|displayed|served|einblendung",
     "tags": "tag|keyword|label|schlagwort",
 }
 

@@ -97,7 +97,7 @@ def merged(found: Sequence[Group], given: Mapping[str, str]) -> list[Group]:
 
 def _layout(group: Group, given: Mapping[str, str]) -> tuple[object, ...]:
     guesses = mapping(group, "interactions", given)
-    if group.first.headless or are_tags(group) or not is_log(guesses):
+    if group.first.headless or are_tags(group) or are_exposures(group) or not is_log(guesses):
         return (id(group),)
     columns = [guesses[ours].column for ours in schema.REQUIRED["interactions"]]
     settings = {key: value for key, value in group.first.settings.items() if key != "encoding"}
@@ -116,6 +116,16 @@ def are_tags(group: Group) -> bool:
         return False
     key = next(sample for sample in group.first.samples if sample.name == guesses["item_id"].column)
     return key.repeats > 1.3 or ("user_id" in log and log["user_id"].sure >= _LIKELY)
+
+
+def are_exposures(group: Group) -> bool:
+    """Whether files say what was shown: who, what, when and at which rank, by the names of columns and of the files."""
+    if group.first.headless:
+        return False
+    guesses = mapping(group, "exposures", {})
+    if any(ours not in guesses or guesses[ours].sure < _LIKELY for ours in schema.REQUIRED["exposures"]):
+        return False
+    return "exposures" in names.table_of(group.stem) or bool({"export_id", "clicked"} & set(guesses))
 
 
 def mapping(group: Group, table: str, given: Mapping[str, str]) -> dict[str, Guess]:
@@ -160,11 +170,13 @@ def _holds(sample: Sample, ours: str) -> float:
         if sample.type.startswith(("timestamp", "date")):
             return 1.0
         return 1.0 if max(sample.epoch, sample.iso) > 0.5 else 0.6 if sample.written > 0.5 else 0.0
-    if ours == "rating":
+    if ours in ("rating", "outcome"):
         return 1.0 if sample.number > 0.7 else 0.0
+    if ours == "rank":
+        return 1.0 if sample.whole > 0.99 and (sample.low or 0) >= 1 else 0.0
     if ours == "event":
         return 1.0 if sample.distinct <= _MOST_EVENTS and not sample.nested and sample.time < 0.5 else 0.0
-    if ours in schema.FLAGS:
+    if ours in (*schema.FLAGS, "clicked"):
         return 1.0 if sample.type in ("yes or no", "boolean") or sample.distinct <= 2 else 0.0
     return 0.0 if sample.nested else 1.0
 

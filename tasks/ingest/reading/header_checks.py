@@ -19,6 +19,7 @@ _EXAMPLES = {
     "items": ("item_id", "title"),
     "users": ("user_id",),
     "tags": ("item_id", "tag"),
+    "exposures": ("user_id", "item_id", "rank", "timestamp"),
 }
 _IN_TIMES = (" ", ":")
 _RULE = re.compile(r"[\s|+:=-]*--[\s|+:=-]*")

@@ -137,6 +137,10 @@ class Inputs(BaseModel):
     )
     users: TableInput | None = Field(default=None, description="The users: user_id [, opted_out, any others].")
     tags: TableInput | None = Field(default=None, description="Tags given to items: item_id, tag [, timestamp].")
+    exposures: TableInput | None = Field(
+        default=None,
+        description="What was shown to whom: user_id, item_id, rank, timestamp [, export_id, clicked, outcome].",
+    )
 
     def tables(self) -> dict[str, TableInput]:
         """The tables that are given, by name; the interactions first."""

@@ -59,8 +59,8 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         found |= _doubtful_times(table, time)
     for ours in (*schema.REQUIRED[table.name], *table.optional):
         value = mapped.get(ours, _NOTHING)
-        if ours == "rating":
-            parsed[ours] = schema.number(value)
+        if ours in schema.READ:
+            parsed[ours] = schema.READ[ours](value)
         elif ours in schema.FLAGS:
             parsed[ours] = schema.flag(value)
         elif ours in schema.SPAN:

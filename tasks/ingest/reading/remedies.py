@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from tasks.ingest.reading.delimiters import as_written
 
-_PREFIXES = {"interactions": "--", "items": "--item-", "users": "--user-"}
+_PREFIXES = {"interactions": "--", "items": "--item-", "users": "--user-", "exposures": "--exposure-"}
 _SHOWN, _ROOM = 12, 120  # columns, and characters of their names
 
 

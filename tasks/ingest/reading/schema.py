@@ -17,16 +17,28 @@ from tasks.ingest.reading.sources import Source, Value, as_text
 from tasks.store.accounts import NUMBERS_TEXT
 from tasks.store.duckdb import literal, quoted
 
-KEYS = {"interactions": ("user_id", "item_id"), "items": ("item_id",), "users": ("user_id",), "tags": ("item_id",)}
-REQUIRED = KEYS | {"interactions": ("user_id", "item_id", "timestamp"), "tags": ("item_id", "tag")}
+KEYS = {
+    "interactions": ("user_id", "item_id"),
+    "items": ("item_id",),
+    "users": ("user_id",),
+    "tags": ("item_id",),
+    "exposures": ("user_id", "item_id"),
+}
+REQUIRED = KEYS | {
+    "interactions": ("user_id", "item_id", "timestamp"),
+    "tags": ("item_id", "tag"),
+    "exposures": ("user_id", "item_id", "rank", "timestamp"),
+}
 OPTIONAL = {
     "interactions": ("rating", "event"),
     "items": ("title", "available", "available_from", "available_until"),
     "users": ("opted_out",),
     "tags": ("timestamp",),
+    "exposures": ("export_id", "clicked", "outcome"),
 }
 OPEN = ("items", "users")  # tables that keep every other column of the site
-FLAGS = ("available", "opted_out")
+FOLLOWING = ("exposures",)  # tables whose ids are of the types that the others have: a log of theirs changes no export
+FLAGS = ("available", "opted_out")  # what is neither yes nor no stops the night; of READ the row alone is refused
 SPAN = ("available_from", "available_until")
 ADDED = ("source_file", "source_row")
 RESERVED = (
@@ -152,7 +164,7 @@ def other_columns(name: str, mapped: Mapping[str, str], source: Source) -> list[
 
 YES = ("true", "t", "yes", "y", "on", "1", "1.0")
 NO = ("false", "f", "no", "n", "off", "0", "0.0")
-"""What `available` and `opted_out` may say, in any case; anything else but a text for a null is refused."""
+"""What a yes or no may say, in any case; anything else but a text for a null is refused."""
 
 
 def flag(value: Value) -> str:
@@ -173,6 +185,18 @@ def number(value: Value) -> str:
         f"CASE WHEN isfinite({read}) THEN CASE WHEN strlen({x}) < 3 OR NOT contains({x}, '_') THEN {read} END "
         f"WHEN contains({x}, ',') THEN {with_comma} END"
     )
+
+
+def whole(value: Value) -> str:
+    """A whole number as INTEGER, NULL where the value is missing or none."""
+    if value.type in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"):
+        return f"TRY_CAST({value.sql} AS INTEGER)"
+    read = number(value)
+    return f"CASE WHEN {read} = floor({read}) THEN TRY_CAST({read} AS INTEGER) END"
+
+
+READ = {"rating": number, "rank": whole, "clicked": flag, "outcome": number}
+"""Columns whose values mean something else than their text; `<column>_text` has those that could not be read."""
 
 
 def unread(value: Value, ours: str, *, nulls: bool) -> str:

@@ -77,14 +77,19 @@ def test_every_setting_of_a_table_is_an_option_and_stands_in_the_template() -> N
 def test_an_option_is_a_setting_of_its_table(
     log: Path, option: str, value: str | None, setting: str, meant: object
 ) -> None:
-    for table, prefix in (("interactions", "--"), ("items", "--item-"), ("users", "--user-")):
+    for table, prefix in (
+        ("interactions", "--"),
+        ("items", "--item-"),
+        ("users", "--user-"),
+        ("exposures", "--exposure-"),
+    ):
         words = [option.replace("--", prefix), *([] if value is None else [value])]
-        inputs = given("--interactions", log, "--items", log, "--users", log, *words).inputs
+        inputs = given("--interactions", log, "--items", log, "--users", log, "--exposures", log, *words).inputs
         assert inputs is not None
         tables = inputs.tables()
         assert getattr(tables[table], setting) == meant
         others = [getattr(other, setting) for name, other in tables.items() if name != table]
-        assert others == [getattr(TableInput(path=""), setting)] * 2
+        assert others == [getattr(TableInput(path=""), setting)] * 3
 
 
 def test_an_option_goes_before_the_file_and_leaves_its_other_settings(log: Path) -> None:
