@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ def change() -> None:
     prune_in_ephemeral_servers()
     lock_at_once()
     name_waiting_runs()
+    leave_out_second_ui()
 
 
 def prune_in_ephemeral_servers() -> None:
@@ -64,6 +66,13 @@ def name_waiting_runs() -> None:
         return runs
 
     deployments._generate_scheduled_flow_runs = generate_named
+
+
+def leave_out_second_ui() -> None:
+    """Serve the first of Prefect's two UIs alone: the second calls a service on the internet, and is offered there."""
+    import prefect
+
+    setattr(prefect, "__ui_v2_static_path__", Path("nowhere"))  # noqa: B010
 
 
 def waiting_name(flow: str, when: datetime.datetime, zone: str | None) -> str:

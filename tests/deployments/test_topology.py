@@ -68,6 +68,8 @@ def test_the_ui_is_served_from_a_folder_of_its_own(site: Site) -> None:
     code, page = asked(site, "/", Accept="text/html")
     assert code == 200 and "<html" in page
     assert (site.folder / "ui/v1/index.html").exists()
+    _, known = asked(site, "/ui-settings")
+    assert json.loads(known)["available_uis"] == ["v1"]  # it offers no other, which would call an analytics service
 
 
 def test_a_night_on_two_pools_is_published(site: Site, nights: Nights) -> None:
