@@ -1,5 +1,6 @@
 """The help of all commands, and what the shell completes."""
 
+import shlex
 from datetime import date
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def test_every_command_is_in_a_group_and_has_examples_that_it_understands() -> N
         help_page = nightrec.commands[name].get_help(click.Context(nightrec.commands[name], info_name=name))
         for line, _ in about.examples:
             assert line in help_page
-            arguments = line.partition(" | ")[0].removeprefix('eval "$(').removesuffix(')"').split()
+            arguments = shlex.split(line.partition(" | ")[0].removeprefix('eval "$(').removesuffix(')"'))
             assert arguments[:2] == ["nightrec", name]
             parsed = nightrec.commands[name].make_context(name, arguments[2:], resilient_parsing=True)
             assert not parsed.args, line
