@@ -144,8 +144,10 @@ def mapped_arrays(path: Path) -> State:
     for name, about in json.loads(header).items():
         if name != "__metadata__":
             start, end = (8 + len(header) + place for place in about["data_offsets"])
-            flat = np.frombuffer(content, np.uint8, end - start, start) if end > start else np.empty(0, np.uint8)
-            arrays[name] = flat.view(TYPES[about["dtype"]]).reshape(about["shape"])
+            kind = np.dtype(TYPES[about["dtype"]])  # at once: scipy copies what is a small view of a larger array
+            n = (end - start) // kind.itemsize
+            flat = np.frombuffer(content, kind, n, start) if n else np.empty(0, kind)
+            arrays[name] = flat.reshape(about["shape"])
     return arrays
 
 

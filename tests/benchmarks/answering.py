@@ -33,7 +33,7 @@ from recmodels.popularity import Popularity
 from recmodels.transformer.model import Transformer
 
 SIZES = {False: (6_040, 3_706, 1_000_000), True: (50_000, 100_000, 5_000_000)}
-ANSWERS, SESSION = 200, 5
+SESSION = 5
 
 
 def site(n_users: int, n_items: int, n: int) -> Dataset:
@@ -48,7 +48,9 @@ def neighbors(n: int, k: int) -> Csr:
     """k neighbors of each of n items."""
     rng = np.random.default_rng(1)
     indices = np.sort(rng.integers(0, n, (n, k), np.int32), axis=1).ravel()
-    return sparse.csr_array((rng.random(n * k, np.float32), indices, np.arange(0, n * k + 1, k)), shape=(n, n))
+    return sparse.csr_array(
+        (rng.random(n * k, np.float32), indices, np.arange(0, n * k + 1, k, np.int32)), shape=(n, n)
+    )
 
 
 def models(n: int) -> Iterator[tuple[Recommender, dict[str, Any]]]:
@@ -67,8 +69,10 @@ def models(n: int) -> Iterator[tuple[Recommender, dict[str, Any]]]:
     ones = {"before_": np.ones(n, np.float32), "after_": np.ones(n, np.float32), "known_": np.ones(n, bool)}
     spectrum = {"vectors_": rng.standard_normal((n, 512), np.float32), "response_": rng.random(512, np.float32)}
     if has_torch():
-        few = site(60, 300, 3000)
-        network = vars(Transformer(epochs=1).fit(few))["network_"]
+        from recmodels.transformer.network import Network
+
+        parameters = Network(Transformer(), 0).state_dict()
+        network = {f"0.{name}": value.numpy() for name, value in parameters.items()}
         learned = {"item_vectors_": rng.standard_normal((n, Transformer().dim), np.float32), "network_": network}
         yield Transformer(), learned | {"epochs_": []}
     yield GraphFilter(), spectrum | ones | {"near_": neighbors(n, min(1000, n // 4))}
@@ -77,7 +81,9 @@ def models(n: int) -> Iterator[tuple[Recommender, dict[str, Any]]]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--large", action="store_true")
-    data = site(*SIZES[parser.parse_args().large])
+    parser.add_argument("--answers", type=int, default=200)
+    given = parser.parse_args()
+    data = site(*SIZES[given.large])
     fallback = Popularity().fit(data)
     rng = np.random.default_rng(3)
     for model, learned in models(data.n_items):
@@ -88,7 +94,7 @@ def main() -> None:
             answering = Answering(load(folder, mapped=True), data, fallback=fallback)
             began, grown = time.perf_counter() - start, (memory.peak() - before) / 2**20
             seconds, explain = [], not isinstance(model, Transformer)
-            for _ in range(ANSWERS + 20):
+            for _ in range(given.answers + 20):
                 user, session = int(rng.integers(data.n_users)), rng.integers(0, data.n_items, SESSION).tolist()
                 start, cpu = time.perf_counter(), time.process_time()
                 answering.answer(user, session, explain=explain)
