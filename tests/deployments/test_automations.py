@@ -228,7 +228,7 @@ def test_people_hear_of_a_dead_night_but_not_of_each_model(watched: Watched, slo
 
 def test_a_night_that_no_worker_takes_up_is_late(watched: Watched, slow: dict[str, UUID]) -> None:
     assert watched.message(signal="late").parameters["flow_run_id"] == str(slow["late"])
-    assert not watched.messages(flow_run_id=str(slow["late, then taken up"]))
+    assert not watched.messages(signal="late", flow_run_id=str(slow["late, then taken up"]))
 
 
 def test_a_pool_that_loses_its_last_worker_is_told_by_name(watched: Watched, slow: dict[str, UUID]) -> None:
