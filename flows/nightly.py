@@ -18,6 +18,7 @@ from flows.settings.site import NightConfig, deployed
 from tasks.compare.champion import field
 from tasks.compare.decision import decision_of
 from tasks.compare.stage import compare
+from tasks.exposures.stage import exposures_of
 from tasks.features.stage import features
 from tasks.ingest.demo import demo_site
 from tasks.ingest.reading.files import input_fingerprint
@@ -134,6 +135,7 @@ def night(
         raw = ingest(tonight, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
         prepared = prepare(tonight, config.preparation(), cutoff, valid, fresh)
+        exposures_of(tonight, config.feedback, cutoff, prepared, valid, fresh)
         described = features(tonight, "train", config.features, prepared, valid, fresh)
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)

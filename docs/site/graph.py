@@ -22,6 +22,7 @@ NIGHT = {
     "validate": ["ingest"],
     "prepare": ["validate"],
     "features": ["validate", "prepare"],
+    "exposures": ["validate", "prepare"],
     "lists": ["prepare", "features"],
     "train: a process for each model": ["prepare", "features"],
     "train: ensembles": ["train: a process for each model"],

@@ -22,6 +22,7 @@ from recmodels.published.addresses import shown
 from recmodels.registry import create
 from tasks.compare.settings import GateSettings
 from tasks.export.settings import ExportSettings
+from tasks.exposures.settings import FeedbackSettings
 from tasks.features.settings import FeatureSettings
 from tasks.ingest.reading.inputs import Inputs
 from tasks.ingest.reading.presets.apply import apply
@@ -93,6 +94,7 @@ class NightConfig(BaseModel):
     validation: ValidationSettings = ValidationSettings()
     prepare: PrepareSettings = PrepareSettings()
     features: FeatureSettings = FeatureSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     training: TrainingSettings = TrainingSettings()
     workers: WorkerSettings = WorkerSettings()
     schedule: ScheduleSettings = ScheduleSettings()

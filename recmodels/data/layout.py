@@ -30,6 +30,7 @@ USER_VOCABULARY = "user_vocabulary.parquet"
 ITEM_FEATURES = "item_features.parquet"
 USER_FEATURES = "user_features.parquet"
 SEQUENCES = "sequences.parquet"
+EXPOSURES = "exposures.parquet"  # within `exposures/`, where there are any
 
 FIRST = "first"
 """Column of the interactions: when a pair began, `timestamp` being its last time; only where some were repeated."""

@@ -149,6 +149,11 @@ class Night:
         return self.features / "prepared"
 
     @property
+    def exposures(self) -> Path:
+        """What was shown, joined to what was published; there is none where a site neither logs nor assumes it."""
+        return self.features / "exposures"
+
+    @property
     def list_rules(self) -> Path:
         return self.features / "rules"
 

@@ -106,6 +106,24 @@ class PreparedSummary(TypedDict):
     holdout: HoldoutSummary
 
 
+class ExposuresSummary(TypedDict):
+    """What the stage says about the exposures, and what became of them: see `Tally` of the stage.
+
+    `assumed`: the site logs none, and the published lists were taken for shown.
+    """
+
+    message: str
+    assumed: bool
+    exposures: int
+    joined: int
+    unknown: int
+    early: int
+    gone: int
+    moved: int
+    unpublished: int
+    exports: list[str]
+
+
 class FeaturesSummary(TypedDict):
     """What the stage says about the features of a split."""
 

@@ -1,0 +1,218 @@
+"""What was shown, and the published rows that it was shown from, under the indices of a night's users and items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recmodels.data import layout
+from tasks.exposures.published import as_listed, lists_of
+from tasks.store.duckdb import literal, quoted, read_parquet
+from tasks.store.paths import Store
+from tasks.store.publications import Publication
+
+SECOND = 1_000_000  # µs
+DAY = 86_400 * SECOND
+COLUMNS = {
+    "user_index": "INTEGER",
+    "item_index": "INTEGER",
+    "rank": "SMALLINT",
+    "timestamp": "BIGINT",  # µs since 1970 (UTC)
+    "export_id": "VARCHAR",
+    "clicked": "BOOLEAN",
+    "outcome": "DOUBLE",
+    "arm": "VARCHAR",
+    "policy": "VARCHAR",
+    "propensity": "FLOAT",
+    "assumed": "BOOLEAN",
+}
+"""The columns of `exposures.parquet`, and their types in DuckDB; the rows are sorted by them, but for the rank."""
+ROWS_A_GROUP = 122_880
+
+
+@dataclass
+class Tally:
+    """What became of the exposures: they are `joined`, or one of the five others.
+
+    `unknown`: of users or items that the night does not know, or of users who have opted out; `early`: before anything
+    was published; `gone`: of exports that are no longer there or cannot be read; `moved`: the item is in the user's
+    list, at another rank; `unpublished`: it is not. `exports`: the ids of those that were joined to.
+    """
+
+    exposures: int = 0
+    joined: int = 0
+    unknown: int = 0
+    early: int = 0
+    gone: int = 0
+    moved: int = 0
+    unpublished: int = 0
+    exports: list[str] = field(default_factory=list)
+
+
+class Joining:
+    """The tables of a night, and what readers were pointed to until its cutoff."""
+
+    def __init__(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        store: Store,
+        valid: Path,
+        prepared: Path,
+        published: Sequence[Publication],
+    ) -> None:
+        self.db, self.store, self.valid, self.prepared, self.published = db, store, valid, prepared, published
+        self.users = f"(SELECT user_id, user_index FROM {read_parquet(prepared / layout.USERS)})"
+        self.items = f"(SELECT item_id, item_index FROM {read_parquet(prepared / layout.ITEMS)})"
+        self.types = [_type_of(prepared / layout.USERS, "user_id"), _type_of(prepared / layout.ITEMS, "item_id")]
+        self.names = self._number_exports()
+        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items())
+        db.execute(f"CREATE TEMP TABLE joined ({columns}, published_rank SMALLINT)")
+
+    def logged(self) -> Tally:
+        """Join the exposures that a site has logged."""
+        self.db.execute(f"CREATE TEMP TABLE shown AS {self._logged()}")
+        known = "user_index IS NOT NULL AND item_index IS NOT NULL"
+        rows, of_known = self._one(f"SELECT count(*), count(*) FILTER ({known}) FROM shown")
+        tally = Tally(exposures=rows, unknown=rows - of_known)
+        counted = self.db.sql(f"SELECT export, count(*) FROM shown WHERE {known} GROUP BY ALL").fetchall()
+        by_export: dict[int | None, int] = dict(counted)
+        tally.early = by_export.pop(None, 0)
+        for number, name in enumerate(self.names):
+            if not (rows := by_export.get(number, 0)):
+                continue
+            here, moved = self._match(name, f"SELECT * FROM shown WHERE export = {number} AND {known}") or (-1, 0)
+            if here < 0:
+                tally.gone += rows
+                continue
+            tally.exports.append(name)
+            tally.joined += here
+            tally.moved += moved
+            tally.unpublished += rows - here - moved
+        return tally
+
+    def assumed(self, since: int, cutoff: int, places: int) -> Tally:
+        """Take the first places of lists for shown to users on the days, from an instant on, that they were active.
+
+        A list is that of the user's first interaction of the day; days end when the night's does. Instants are µs since
+        1970.
+        """
+        self.db.execute(
+            f"""
+            CREATE TEMP TABLE shown AS
+            SELECT user_id, user_index, timestamp, {self._latest()} AS export FROM (
+                SELECT user_id, min(epoch_us(timestamp)) AS timestamp
+                FROM {read_parquet(self.valid / "interactions.parquet")}
+                WHERE epoch_us(timestamp) >= {since} AND epoch_us(timestamp) < {cutoff}
+                GROUP BY user_id, ({cutoff} - 1 - epoch_us(timestamp)) // {DAY}
+            ) JOIN {self.users} USING (user_id)
+            """
+        )
+        tally = Tally()
+        for number, name in enumerate(self.names):
+            if self._one(f"SELECT count(*) FROM shown WHERE export = {number}")[0] and self._assume(
+                name, f"SELECT * FROM shown WHERE export = {number}", places
+            ):
+                tally.exports.append(name)
+        tally.exposures = tally.joined = self._one("SELECT count(*) FROM joined")[0]
+        return tally
+
+    def write(self, out: Path) -> None:
+        """Write what was joined, by user, time and rank."""
+        columns = ", ".join(map(quoted, COLUMNS))
+        order = ", ".join(map(quoted, ("user_index", "timestamp", "rank", *COLUMNS)))
+        rows = f"SELECT {columns} FROM joined WHERE rank = published_rank ORDER BY {order}"
+        self.db.execute(
+            f"COPY ({rows}) TO {literal(out)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP})"
+        )
+
+    def _number_exports(self) -> list[str]:
+        """The ids of the exports that rows may be of, in the table `exports` with their numbers."""
+        names = dict.fromkeys(one.export_id for one in self.published)
+        path = self.valid / "exposures.parquet"
+        if path.exists() and "export_id" in pq.read_schema(path).names:
+            named = f"SELECT DISTINCT export_id FROM {read_parquet(path)} WHERE export_id IS NOT NULL ORDER BY ALL"
+            names |= dict.fromkeys(name for (name,) in self.db.sql(named).fetchall())
+        table = pa.table(
+            {"export_id": pa.array(list(names), pa.string()), "number": pa.array(range(len(names)), pa.int32())}
+        )
+        self.db.register("exports", table)
+        return list(names)
+
+    def _latest(self) -> str:
+        """SQL: the number of the export that readers were pointed to at `timestamp`, NULL before all."""
+        if not self.published:
+            return "NULL::INTEGER"
+        passed = " + ".join(f"(timestamp >= {int(one.since.timestamp() * SECOND)})::INTEGER" for one in self.published)
+        numbers = ", ".join(str(self.names.index(one.export_id)) for one in self.published)
+        return f"list_extract([{numbers}]::INTEGER[], nullif({passed}, 0))"
+
+    def _logged(self) -> str:
+        """SQL: the exposures under the indices of the night, each with the number of its export."""
+        path = self.valid / "exposures.parquet"
+        there = pq.read_schema(path).names
+        optional = {name: COLUMNS[name] for name in ("export_id", "clicked", "outcome")}
+        columns = [f"CAST({name if name in there else 'NULL'} AS {kind}) AS {name}" for name, kind in optional.items()]
+        return f"""
+            SELECT user_id, item_id, user_index, item_index, rank, timestamp, clicked, outcome,
+                   CASE WHEN shown.export_id IS NULL THEN {self._latest()} ELSE number END AS export
+            FROM (
+                SELECT user_id, item_id, CAST(rank AS SMALLINT) AS rank, epoch_us(timestamp) AS timestamp,
+                       {", ".join(columns)}
+                FROM {read_parquet(path)}
+            ) AS shown
+            LEFT JOIN {self.users} USING (user_id) LEFT JOIN {self.items} USING (item_id)
+            LEFT JOIN exports ON shown.export_id = exports.export_id
+        """
+
+    def _match(self, name: str, rows: str) -> tuple[int, int] | None:
+        """Join rows to their export: how many are as it was published, and at another rank; None if it is not there."""
+        lists = lists_of(self.store, name)
+        if lists is None:
+            return None
+        counts = "SELECT count(*), count(*) FILTER (rank = published_rank) FROM joined"
+        before = self._one(counts)
+        same = "listed_as = published_user AND item_id = published_item"
+        found = f"({as_listed(self.db, lists, rows)}) AS shown JOIN ({lists.sql(*self.types)}) ON {same}"
+        if not self._insert(name, f"SELECT * FROM {found}", assumed=False):
+            return None
+        rows_now, here = (now - then for now, then in zip(self._one(counts), before, strict=True))
+        return here, rows_now - here
+
+    def _assume(self, name: str, rows: str, places: int) -> bool:
+        """Take the first places of the users' lists in an export for shown; false if it is not there."""
+        lists = lists_of(self.store, name)
+        if lists is None:
+            return False
+        listed = f"SELECT * FROM ({lists.sql(*self.types)}) WHERE published_rank <= {places}"
+        found = (
+            f"({as_listed(self.db, lists, rows)}) AS shown JOIN ({listed}) ON listed_as = published_user "
+            f"JOIN {self.items} ON item_id = published_item"
+        )
+        nothing = "NULL AS clicked, NULL AS outcome, published_rank AS rank"
+        return self._insert(name, f"SELECT *, {nothing} FROM {found}", assumed=True)
+
+    def _insert(self, name: str, rows: str, *, assumed: bool) -> bool:
+        """Add rows of an export to `joined`; false, and nothing is added, where its files are damaged."""
+        given = {"export_id": literal(name), "assumed": str(assumed)}
+        columns = ", ".join(f"{given.get(column, quoted(column))} AS {quoted(column)}" for column in COLUMNS)
+        try:
+            self.db.execute(f"INSERT INTO joined SELECT {columns}, published_rank FROM ({rows})")
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            return False
+        return True
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        (row,) = self.db.execute(query).fetchall()
+        found: tuple[Any, ...] = row
+        return found
+
+
+def _type_of(table: Path, column: str) -> str:
+    """The type of ids, as DuckDB calls it."""
+    return "BIGINT" if pa.types.is_integer(pq.read_schema(table).field(column).type) else "VARCHAR"

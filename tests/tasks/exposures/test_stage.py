@@ -1,0 +1,197 @@
+"""Exposures are joined to the published rows that they are of, and what is not is counted."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recmodels.published.pseudonyms import check_of, hashed
+from tasks.exposures.settings import FeedbackSettings
+from tasks.exposures.stage import exposures_of, write_exposures
+from tasks.forgetting.person import Person
+from tasks.forgetting.tables import Whose, count, replaced, rewrite
+from tasks.store.files import append_line, write_json
+from tasks.store.paths import Night, Store
+from tests.tasks.site import CUTOFF, END, RUN_DATE, events
+
+STAMP = pa.timestamp("us", "UTC")
+HOUR = 3_600_000_000  # µs
+FIRST, SECOND = "2026-03-29", "2026-03-30"
+KEY = "a key of sixteen bytes or more"
+LISTS = {  # user -> items of the first export; the second one has them the other way round
+    1: ["a", "b", "c"],
+    2: ["b", "c", "a"],
+}
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    """A night with three users, of whom 3 has opted out, and with two exports: an old one, and one with all columns."""
+    night = Store(tmp_path).night(RUN_DATE)
+    for folder in (night.prepared, night.valid):
+        folder.mkdir(parents=True)
+    pq.write_table(
+        pa.table({"user_index": pa.array([0, 1], pa.int32()), "user_id": [1, 2]}), night.prepared / "users.parquet"
+    )
+    items = {"item_index": pa.array([0, 1, 2], pa.int32()), "item_id": ["a", "b", "c"]}
+    pq.write_table(pa.table(items), night.prepared / "items.parquet")
+    publish(night.store, FIRST, LISTS)
+    more = {"arm": "test", "policy": "explore", "propensity": 0.25}
+    publish(night.store, SECOND, {user: items[::-1] for user, items in LISTS.items()}, more)
+    return night
+
+
+def publish(
+    store: Store, export_id: str, lists: dict[int, list[str]], more: dict[str, Any] | None = None, key: str = ""
+) -> None:
+    """An export by hand, published at five in the morning."""
+    rows = [
+        {
+            "user_id": hashed(user, key.encode()) if key else user,
+            "rank": rank,
+            "item_id": item,
+            "model": "ease",
+            **(more or {}),
+        }
+        for user, items in lists.items()
+        for rank, item in enumerate(items, 1)
+    ]
+    topk = store.export(export_id) / "topk"
+    topk.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist(rows)
+    table = table.set_column(1, "rank", table["rank"].cast(pa.int16()))
+    pq.write_table(table, topk / "part-00000.parquet")
+    day = datetime.fromisoformat(export_id).replace(tzinfo=UTC)
+    about = {"export_id": export_id, "run_date": export_id, "champion": "ease", "files": [], "cutoff": day.isoformat()}
+    about |= {"hash_key_env": "SITE_KEY", "hash_key_check": check_of(key.encode())} if key else {}
+    write_json(store.export_manifest(export_id), about)
+    at = (day + timedelta(hours=5)).isoformat()
+    append_line(store.root / "published.jsonl", {"at": at, "export_id": export_id, "instead_of": None, "by": "night"})
+
+
+def show(night: Night, *rows: tuple[Any, ...], **more: list[Any]) -> None:
+    """Exposures from (user, item, rank, export or None, hours before the cutoff)."""
+    users, items, ranks, exports, hours = zip(*rows, strict=True)
+    times = pa.array([CUTOFF - timedelta(hours=hour) for hour in hours], STAMP)
+    columns = {"user_id": list(users), "item_id": list(items), "rank": pa.array(ranks, pa.int32()), "timestamp": times}
+    if any(exports):
+        columns["export_id"] = pa.array(exports, pa.string())
+    pq.write_table(pa.table({**columns, **more}), night.valid / "exposures.parquet")
+
+
+def joined(night: Night, **settings: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The summary of the stage, and the rows."""
+    night.exposures.mkdir(parents=True, exist_ok=True)
+    summary = write_exposures(night, FeedbackSettings(**settings), CUTOFF, night.exposures)
+    return dict(summary), pq.read_table(night.exposures / "exposures.parquet").to_pylist()
+
+
+def brief(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(row["user_index"], row["item_index"], row["rank"], row["export_id"]) for row in rows]
+
+
+def test_an_exposure_gets_what_its_row_was_published_with_and_an_older_export_the_usual(night: Night) -> None:
+    show(night, (2, "a", 1, SECOND, 3), (1, "a", 1, FIRST, 30), clicked=[True, None], outcome=[1.5, None])
+    summary, rows = joined(night)
+    assert rows == [
+        {
+            "user_index": 0, "item_index": 0, "rank": 1, "timestamp": END - 30 * HOUR,
+            "export_id": FIRST, "clicked": None, "outcome": None, "arm": "main", "policy": "ease", "propensity": 1.0,
+            "assumed": False,
+        },
+        {
+            "user_index": 1, "item_index": 0, "rank": 1, "timestamp": END - 3 * HOUR,
+            "export_id": SECOND, "clicked": True, "outcome": 1.5, "arm": "test", "policy": "explore",
+            "propensity": 0.25, "assumed": False,
+        },
+    ]  # fmt: skip
+    assert (summary["joined"], summary["message"]) == (2, "2 of 2 exposures as published")
+    assert summary["exports"] == [FIRST, SECOND]
+    types = {field.name: field.type for field in pq.read_schema(night.exposures / "exposures.parquet")}
+    assert [types[name] for name in ("user_index", "item_index", "rank", "timestamp", "propensity", "outcome")] == [
+        pa.int32(), pa.int32(), pa.int16(), pa.int64(), pa.float32(), pa.float64()
+    ]  # fmt: skip
+
+
+def test_without_an_export_the_one_of_that_time_was_shown(night: Night) -> None:
+    hours_since_second = 19  # until the cutoff: it was published at five
+    times = [hours_since_second - 1, hours_since_second + 1, 24 + hours_since_second + 1]
+    show(night, (1, "b", 2, None, times[0]), (1, "b", 2, None, times[1]), (1, "b", 2, None, times[2]))
+    summary, rows = joined(night)
+    assert [row["export_id"] for row in rows] == [FIRST, SECOND]
+    assert summary["early"] == 1
+    assert summary["message"] == "2 of 3 exposures as published; 1 before anything was published"
+
+
+def test_what_was_not_published_so_is_counted_by_what_it_is(night: Night) -> None:
+    show(
+        night,
+        (1, "a", 1, FIRST, 30),
+        (1, "a", 3, FIRST, 30),
+        (3, "a", 1, FIRST, 30),
+        (1, "z", 1, FIRST, 30),
+        (1, "a", 1, "2020-01-01", 30),
+        (1, "a", 1, "no export", 30),
+    )
+    pq.write_table(
+        pa.table({"item_index": pa.array(range(4), pa.int32()), "item_id": ["a", "b", "c", "z"]}),
+        night.prepared / "items.parquet",
+    )
+    summary, rows = joined(night)
+    assert brief(rows) == [(0, 0, 1, FIRST)]
+    assert {name: summary[name] for name in ("exposures", "joined", "moved", "unknown", "unpublished", "gone")} == {
+        "exposures": 6, "joined": 1, "moved": 1, "unknown": 1, "unpublished": 1, "gone": 2
+    }  # fmt: skip
+
+
+def test_users_who_are_published_as_hashes_are_found_by_the_key_and_by_no_other(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(night.store, FIRST, LISTS, key=KEY)
+    show(night, (1, "a", 1, FIRST, 30), (2, "b", 1, FIRST, 30), (2, "a", 1, SECOND, 3))
+    monkeypatch.setenv("SITE_KEY", KEY)
+    assert brief(joined(night)[1]) == [(0, 0, 1, FIRST), (1, 1, 1, FIRST), (1, 0, 1, SECOND)]
+    for key in ("another key, of no fewer bytes", ""):
+        monkeypatch.setenv("SITE_KEY", key)
+        summary, rows = joined(night)
+        assert (brief(rows), summary["gone"]) == ([(1, 0, 1, SECOND)], 2)
+
+
+def test_a_damaged_export_costs_its_own_exposures_alone(night: Night) -> None:
+    show(night, (1, "a", 1, FIRST, 30), (2, "a", 1, SECOND, 3))
+    path = night.store.export(FIRST) / "topk" / "part-00000.parquet"
+    path.write_bytes(path.read_bytes()[:-200])
+    summary, rows = joined(night)
+    assert (brief(rows), summary["gone"]) == ([(1, 0, 1, SECOND)], 1)
+
+
+def test_a_site_that_logs_none_may_take_the_lists_of_active_users_for_shown(night: Night) -> None:
+    log = events([(1, "a", 0.5), (1, "b", 0.4), (2, "a", 0.9), (2, "b", 3), (3, "a", 0.5)])
+    pq.write_table(log, night.valid / "interactions.parquet")
+    summary, rows = joined(night, assume_exposures=True, seen_places=2)
+    assert brief(rows) == [(0, 2, 1, SECOND), (0, 1, 2, SECOND), (1, 1, 1, FIRST), (1, 2, 2, FIRST)]
+    assert all(row["assumed"] for row in rows)
+    assert {row["clicked"] for row in rows} == {None}
+    assert (summary["assumed"], summary["message"]) == (True, "4 exposures assumed, as the site logs none")
+
+
+def test_a_site_that_neither_logs_nor_asks_pays_nothing_and_keeps_nothing_of_an_earlier_run(night: Night) -> None:
+    night.exposures.mkdir()
+    assert exposures_of(night, FeedbackSettings(), CUTOFF, {}, {}) is None  # type: ignore[typeddict-item]
+    assert not night.exposures.exists()
+
+
+def test_who_is_forgotten_leaves_the_exposures(night: Night) -> None:
+    show(night, (2, "a", 1, SECOND, 3), (1, "a", 1, FIRST, 30))
+    joined(night)
+
+    for path in (night.exposures / "exposures.parquet", night.valid / "exposures.parquet"):
+        whose = Whose(Person.named("2"), (1,))
+        assert count(path, whose) == 1
+        with replaced(path) as temporary:
+            rewrite(path, whose, temporary)
+        assert count(path, whose) == 0
+        assert pq.read_metadata(path).num_rows == 1
