@@ -71,14 +71,17 @@ def presets(_: click.Context, __: str) -> Iterable[str]:
 
 @among
 def users(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    """Users of the current export; of its files only the row groups that may have them are read."""
+    """Users of the current export who have not opted out since; only the row groups that may have them are read."""
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
     from pyarrow import types
 
     from recmodels.published.reader import Export
+    from tasks.lookup.published import without_opted_out
 
-    lists = ds.dataset(Export.latest(_store(ctx).root).folder / "topk", format="parquet")
+    store = _store(ctx)
+    export = Export.latest(store.root)
+    lists = ds.dataset(export.folder / "topk", format="parquet")
     user = pc.field("user_id")
     if types.is_integer(lists.schema.field("user_id").type):
         begin = int(incomplete or 1)
@@ -88,7 +91,7 @@ def users(ctx: click.Context, incomplete: str) -> Iterable[str]:
     else:
         wanted = (user >= incomplete) & (user < incomplete + "\U0010ffff")
     found = lists.scanner(columns=["user_id"], filter=wanted & (pc.field("rank") == 1)).head(MOST)
-    return [str(one) for one in found["user_id"].to_pylist()]
+    return [str(one) for one in without_opted_out(store, export, found)["user_id"].to_pylist()]
 
 
 @click.command()

@@ -69,6 +69,13 @@ def test_what_is_there_is_completed(
     assert [item.value for item in complete(context, click.Argument(["x"]), begin)] == found
 
 
+def test_who_opted_out_since_is_not_completed(context: click.Context) -> None:
+    valid = Store(context.params["store"]).night(date(2026, 3, 31)).valid
+    valid.mkdir(parents=True)
+    pq.write_table(pa.table({"user_id": ["ann", "bob"], "opted_out": [True, False]}), valid / "users.parquet")
+    assert [item.value for item in completing.users(context, click.Argument(["x"]), "an")] == ["anton"]
+
+
 def test_where_there_is_nothing_to_complete_no_error_is_shown(tmp_path: Path) -> None:
     context = click.Context(click.Command("recs"))
     context.params["store"] = tmp_path / "nowhere"
