@@ -14,20 +14,19 @@ from flows.ui import PREFIX, compare, health, lookup, nights, settings
 from flows.ui.pages import NAVIGATION, Page, headers, rendered
 from flows.ui.site import Site
 from recmodels.errors import ConfigError, NightrecError
+from tasks.store.damage import is_damage
 
 PAGES: tuple[Page, ...] = (*nights.PAGES, *lookup.PAGES, *compare.PAGES, *health.PAGES, *settings.PAGES)
 STATIC = {"site.css": "text/css", "icon.svg": "image/svg+xml"}
-DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
-"""What reading a file raises that is damaged or half written; the errors of pyarrow are among them."""
 SAYS = {
     404: "There is no such page.",
     405: "These pages are only to be looked at: nothing can be changed here.",
 }
 UNREAD = (
-    "Something in the store {} cannot be read ({}), or is being written just now: try again, and if it stays so, "
-    "`nightrec doctor` says what is wrong."
+    "Something in the store {store} cannot be read ({error}), or is being written just now: try again, and if it "
+    "stays so, `nightrec doctor` says what is wrong."
 )
-FAULT = "This page cannot be made ({}): that is a fault of nightrec, please report it. The other pages go on."
+FAULT = "This page cannot be made ({error}): that is a fault of nightrec, please report it. The other pages go on."
 
 
 def application(site: Site) -> Starlette:
@@ -59,10 +58,9 @@ def _answering(page: Page, site: Site) -> Callable[[Request], Response]:
             return _told(request, site, 404, str(error))
         except NightrecError as error:
             return _told(request, site, 500, str(error))
-        except DAMAGED as error:
-            return _told(request, site, 500, UNREAD.format(site.store.root, type(error).__name__))
         except Exception as error:  # one page that cannot be made is no reason to show none
-            return _told(request, site, 500, FAULT.format(type(error).__name__))
+            says = UNREAD if is_damage(error) else FAULT
+            return _told(request, site, 500, says.format(store=site.store.root, error=type(error).__name__))
 
     return answer
 
