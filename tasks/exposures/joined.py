@@ -32,7 +32,7 @@ COLUMNS = {
     "propensity": "FLOAT",
     "assumed": "BOOLEAN",
 }
-"""The columns of `exposures.parquet`, and their types in DuckDB; the rows are sorted by them, but for the rank."""
+"""The columns of `exposures.parquet`, and their types in DuckDB."""
 ROWS_A_GROUP = 122_880
 
 
@@ -71,8 +71,8 @@ class Joining:
         self.items = f"(SELECT item_id, item_index FROM {read_parquet(prepared / layout.ITEMS)})"
         self.types = [_type_of(prepared / layout.USERS, "user_id"), _type_of(prepared / layout.ITEMS, "item_id")]
         self.names = self._number_exports()
-        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items())
-        db.execute(f"CREATE TEMP TABLE joined ({columns}, published_rank SMALLINT)")
+        columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items() if name != "export_id")
+        db.execute(f"CREATE TEMP TABLE joined ({columns}, export INTEGER, published_rank SMALLINT)")
 
     def logged(self) -> Tally:
         """Join the exposures that a site has logged."""
@@ -123,13 +123,30 @@ class Joining:
         return tally
 
     def write(self, out: Path) -> None:
-        """Write what was joined, by user, time and rank."""
-        columns = ", ".join(map(quoted, COLUMNS))
-        order = ", ".join(map(quoted, ("user_index", "timestamp", "rank", *COLUMNS)))
-        rows = f"SELECT {columns} FROM joined WHERE rank = published_rank ORDER BY {order}"
+        """Write what was joined, by user, time and rank. Texts are sorted as what they are called by: few and short."""
+        columns = ", ".join(f"{self._coded(name)} AS {quoted(name)}" for name in COLUMNS)
+        rows = f"SELECT {columns}, export FROM joined WHERE rank = published_rank"
+        order = "user_index, timestamp, rank, item_index, export, clicked, outcome"
         self.db.execute(
-            f"COPY ({rows}) TO {literal(out)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_A_GROUP})"
+            f"COPY (SELECT * EXCLUDE export FROM ({rows}) ORDER BY {order}) TO {literal(out)} "
+            f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS_A_GROUP})"
         )
+
+    def _coded(self, column: str) -> str:
+        """SQL: a column of `joined` as it is written, a text as a member of an enumeration."""
+        if COLUMNS[column] != "VARCHAR":
+            return quoted(column)
+        named = column == "export_id"
+        found = self.names or [""] if named else self._texts(column)
+        kind = quoted(f"every {column}")
+        self.db.execute(f"CREATE TYPE {kind} AS ENUM ({', '.join(map(literal, found))})")
+        if named:
+            return f"list_extract([{', '.join(map(literal, found))}]::{kind}[], export + 1)"
+        return f"CAST({column} AS {kind})"
+
+    def _texts(self, column: str) -> list[str]:
+        found = self.db.execute(f"SELECT DISTINCT {column} FROM joined ORDER BY ALL").fetchall()
+        return [text for (text,) in found] or [""]
 
     def _number_exports(self) -> list[str]:
         """The ids of the exports that rows may be of, in the table `exports` with their numbers."""
@@ -199,10 +216,10 @@ class Joining:
 
     def _insert(self, name: str, rows: str, *, assumed: bool) -> bool:
         """Add rows of an export to `joined`; false, and nothing is added, where its files are damaged."""
-        given = {"export_id": literal(name), "assumed": str(assumed)}
-        columns = ", ".join(f"{given.get(column, quoted(column))} AS {quoted(column)}" for column in COLUMNS)
+        columns = ", ".join(quoted(column) for column in COLUMNS if column not in ("export_id", "assumed"))
+        number = self.names.index(name)
         try:
-            self.db.execute(f"INSERT INTO joined SELECT {columns}, published_rank FROM ({rows})")
+            self.db.execute(f"INSERT INTO joined SELECT {columns}, {assumed}, {number}, published_rank FROM ({rows})")
         except (duckdb.IOException, duckdb.InvalidInputException):
             return False
         return True
