@@ -12,7 +12,7 @@ from recmodels.messages import counted
 from tasks.exposures.joined import SECOND, Joining, Tally
 from tasks.exposures.settings import FeedbackSettings
 from tasks.store.duckdb import connect
-from tasks.store.manifests import Manifest, outputs
+from tasks.store.manifests import Manifest, finished, outputs
 from tasks.store.paths import Night
 from tasks.store.publications import publications
 from tasks.store.stage import logged_stage, stage_task
@@ -83,6 +83,19 @@ def message(tally: Tally, *, assumed: bool) -> str:
     rest = ", ".join(f"{n:,} {why}" for why, n in others.items() if n)
     said = f"{tally.joined:,} of {counted(tally.exposures, 'exposure')} as published"
     return f"{said}; {rest}" if rest else said
+
+
+def exposure_notes(night: Night) -> list[str]:
+    """What people should know of a night's exposures: that they are assumed, or that most are of no published row."""
+    done: Manifest[ExposuresSummary] | None = finished(night.exposures)
+    if done is None:
+        return []
+    found = done["summary"]
+    if found["assumed"]:
+        return [f"exposures: {found['message']} (feedback.assume_exposures): what is made of them is a guess"]
+    if 2 * found["joined"] >= found["exposures"]:
+        return []
+    return [f"exposures: {found['message']}; docs/feedback.md has what each may be"]
 
 
 def _last_night(night: Night, cutoff: datetime) -> datetime:

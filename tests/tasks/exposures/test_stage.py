@@ -1,5 +1,6 @@
 """Exposures are joined to the published rows that they are of, and what is not is counted."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 
 from recmodels.published.pseudonyms import check_of, hashed
 from tasks.exposures.settings import FeedbackSettings
-from tasks.exposures.stage import exposures_of, write_exposures
+from tasks.exposures.stage import exposure_notes, exposures_of, write_exposures
 from tasks.forgetting.person import Person
 from tasks.forgetting.tables import Whose, count, replaced, rewrite
 from tasks.store.files import append_line, write_json
+from tasks.store.manifests import run_stage
 from tasks.store.paths import Night, Store
 from tests.tasks.site import CUTOFF, END, RUN_DATE, events
 
@@ -176,6 +178,35 @@ def test_a_site_that_logs_none_may_take_the_lists_of_active_users_for_shown(nigh
     assert all(row["assumed"] for row in rows)
     assert {row["clicked"] for row in rows} == {None}
     assert (summary["assumed"], summary["message"]) == (True, "4 exposures assumed, as the site logs none")
+
+
+def test_a_first_night_and_an_empty_log_have_nothing_to_join(night: Night) -> None:
+    show(night, (1, "a", 1, None, 3), (1, "a", 1, FIRST, 3))
+    shutil.rmtree(night.store.exports)
+    (night.store.root / "published.jsonl").unlink()
+    summary, rows = joined(night)
+    assert (rows, summary["early"], summary["gone"]) == ([], 1, 1)
+    path = night.valid / "exposures.parquet"
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    assert joined(night)[0]["message"] == "0 of 0 exposures as published"
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"assumed": True, "joined": 4, "exposures": 4}, "a guess"),
+        ({"assumed": False, "joined": 1, "exposures": 4}, "docs/feedback.md"),
+        ({"assumed": False, "joined": 3, "exposures": 4}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_night_notes_exposures_that_are_assumed_or_mostly_of_nothing_published(
+    night: Night, found: dict[str, Any], said: str
+) -> None:
+    if found:
+        run_stage(night.exposures, lambda out: {**found, "message": "…"}, code="", inputs={}, parameters={})
+    notes = exposure_notes(night)
+    assert [said in note for note in notes] == ([True] if said else [])
 
 
 def test_a_site_that_neither_logs_nor_asks_pays_nothing_and_keeps_nothing_of_an_earlier_run(night: Night) -> None:
