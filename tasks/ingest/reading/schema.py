@@ -36,6 +36,8 @@ OPTIONAL = {
     "tags": ("timestamp",),
     "exposures": ("export_id", "clicked", "outcome"),
 }
+COLUMNS = tuple(dict.fromkeys(ours for part in (REQUIRED, OPTIONAL) for columns in part.values() for ours in columns))
+"""All columns of ours, of whatever table."""
 OPEN = ("items", "users")  # tables that keep every other column of the site
 FOLLOWING = ("exposures",)  # tables whose ids are of the types that the others have: a log of theirs changes no export
 FLAGS = ("available", "opted_out")  # what is neither yes nor no stops the night; of READ the row alone is refused

@@ -17,8 +17,6 @@ from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.opening import open_source
 from tasks.ingest.reading.sources import JSON, Source, as_text, run
 
-_OURS = {column for name in schema.REQUIRED for column in (*schema.REQUIRED[name], *schema.OPTIONAL[name])}
-
 _TIMES = ("timestamp", *schema.SPAN)
 
 
@@ -156,7 +154,7 @@ def _own_columns(
     surveys: dict[str, list[columns.Survey]] = defaultdict(list)
     places: dict[str, list[tuple[Source, str]]] = defaultdict(list)
     for source in sources:
-        named = {theirs: ours for ours, theirs in maps[source.path].items() if ours not in _OURS}
+        named = {theirs: ours for ours, theirs in maps[source.path].items() if ours not in schema.COLUMNS}
         own = schema.other_columns(name, maps[source.path], source)
         for theirs, survey in columns.survey(db, source, [*named, *own]).items():
             surveys[named.get(theirs, theirs)].append(survey)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.ingest.reading.schema import COLUMNS
+
 NO_TIME = (
     "has no times, and a night needs them: it learns from the past and is measured on the last days. Without times, "
     "fit and compare models on it from Python: recmodels.Dataset.from_pandas"
 )
-OURS = ("user_id", "item_id", "timestamp", "rating", "event", "title", "available", "opted_out", "tag")
 LITERAL = r"\s*\{\s*u?'"  # how a line begins that is a Python literal and no JSON
 PREPARED = "nightrec-{table}.parquet"
 
@@ -36,7 +37,7 @@ class DataFile:
     @property
     def used(self) -> dict[str, str]:
         """Our columns that the file has, and its names for them."""
-        named = {name: name for name in self.settings.get("header", ()) if name in OURS}
+        named = {name: name for name in self.settings.get("header", ()) if name in COLUMNS}
         return named | {name: theirs if isinstance(theirs, str) else theirs[0] for name, theirs in self.columns.items()}
 
 
