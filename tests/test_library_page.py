@@ -56,6 +56,14 @@ def test_the_comparison_has_a_row_a_model(ran: dict[str, Any]) -> None:
     assert set(frame.index) == {"ease", "knn", "als", "popular"} and frame["ndcg"].is_monotonic_decreasing
 
 
+def test_what_another_list_would_have_earned_is_within_its_interval(ran: dict[str, Any]) -> None:
+    """Half of its items are clicked with a probability of .10, the others with .02."""
+    verdict = ran["verdict"]
+    assert verdict.trust == "trust"
+    assert verdict.estimates["snips"].low <= 0.06 <= verdict.estimates["snips"].high
+    assert verdict.support.effective > 200
+
+
 def test_the_loaded_model_gives_the_same_lists(ran: dict[str, Any]) -> None:
     expected = ran["lists"][ran["lists"]["user"] == "c17"]
     pd.testing.assert_frame_equal(ran["later"].reset_index(drop=True), expected.reset_index(drop=True))

@@ -76,7 +76,7 @@ def miscalibration(profile: Figures, listed: Figures, smoothing: float = SMOOTHI
 def jaccard(items: Ints, pairs: Ints) -> Figures:
     """The items in both lists as a share of those in either, of each pair of users [n_pairs, 2].
 
-    Where the same pairs are compared night after night, a mean that rises is homogenisation (Chaney et al., 2018). NaN
+    Where the same pairs are compared night after night, a mean that rises is homogenization (Chaney et al., 2018). NaN
     for two empty lists.
     """
     one, other = items[pairs[:, 0]], items[pairs[:, 1]]
