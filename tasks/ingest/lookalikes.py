@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.ingest.reading import ids, numbers, schema
+from tasks.ingest.reading import ids, numbers, our_columns
 from tasks.store.duckdb import quoted, read_parquet
 
 _FIRST = 500_000
@@ -22,7 +22,7 @@ def notes(db: duckdb.DuckDBPyConnection, out: Path, tables: Collection[str], id_
     """What is remarkable about the ids that are text, in the first half million rows of each raw table in `out`."""
     found = []
     for key in [key for key, kind in id_types.items() if kind == ids.STRING]:
-        counted = _counted(db, out, [name for name in tables if key in schema.KEYS[name]], key)
+        counted = _counted(db, out, [name for name in tables if key in our_columns.KEYS[name]], key)
         found += _words(key, counted) + _unseen(key, counted) + _alike(key, counted)
     return found
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import DataRefused
 from recmodels.messages import counted
 from tasks.ingest import lookalikes
-from tasks.ingest.reading import ids, rejects, schema, timestamps
+from tasks.ingest.reading import ids, our_columns, rejects, schema, timestamps
 from tasks.ingest.reading.columns import ColumnUse
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.inputs import Inputs, TableInput
@@ -130,7 +130,7 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
         for source in table.sources[:1] if first else table.sources:
             if first and source.readable.stat().st_size < _LARGE:
                 continue
-            for key in schema.KEYS[name]:
+            for key in our_columns.KEYS[name]:
                 value = source.value(table.maps[source.path][key])
                 odd = ids.odd(value, ids.integer(value, strict=first), strict=first)
                 rows = f"(SELECT * FROM {source.relation()} LIMIT {_FIRST})" if first else source.relation()
@@ -143,7 +143,7 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
 def _read(shared: Shared, table: Table, id_types: dict[str, str]) -> TableResult:
     """Write a raw table; `id_types` learns which ids are no integers after all, and the table is read again."""
     while True:
-        one = TablePass(shared, table, {key: id_types[key] for key in schema.KEYS[table.name]})
+        one = TablePass(shared, table, {key: id_types[key] for key in our_columns.KEYS[table.name]})
         text_ids = one.run()
         if not text_ids:
             return one.result

@@ -20,7 +20,7 @@ from recmodels.errors import NightrecError
 from recmodels.messages import LONGEST, visible
 from tasks.errors import exit_code
 
-HANG = 20.0  # s; what takes so long is taken for hung
+HANG = 120.0  # s; what takes so long is taken for hung, also on a machine that is slow and busy
 RAW = "(`nightrec --debug"  # stands in the message of an error that nobody foresaw
 SHORTENED = 60  # tries to make an input smaller
 

@@ -9,7 +9,7 @@ import duckdb
 
 from recmodels.errors import DataRefused
 from tasks.ingest.inspection import names, opening, roles
-from tasks.ingest.reading import schema
+from tasks.ingest.reading import our_columns
 from tasks.ingest.reading.applicable import concerns
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.sources import as_text, run
@@ -69,7 +69,7 @@ def _linked(
     interactions: Choice,
 ) -> dict[str, roles.Guess]:
     """The key of items or users by its values: the column that has most of the ids of the interactions."""
-    key = schema.KEYS[name][0]
+    key = our_columns.KEYS[name][0]
     log, one = interactions.group.first, group.first
     of_log = as_text(log.source.value(interactions.guesses[key].column))
     ids = f"SELECT DISTINCT {of_log} AS id FROM (SELECT * FROM {log.source.relation()} LIMIT {_LINKED})"

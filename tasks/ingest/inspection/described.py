@@ -9,7 +9,7 @@ from tasks.ingest.inspection import opening, roles, trial
 from tasks.ingest.inspection.choosing import Choice
 from tasks.ingest.inspection.findings import ColumnFound, FileFound, Refusal, TableFound
 from tasks.ingest.inspection.sampling import Sample
-from tasks.ingest.reading import schema
+from tasks.ingest.reading import our_columns
 
 
 def files(found: opening.Opening, chosen: Mapping[str, Choice]) -> list[FileFound]:
@@ -45,12 +45,12 @@ def tables(
             )
             continue
         choice = chosen[name]
-        sure = min(choice.guesses[ours].sure for ours in schema.REQUIRED[name])
+        sure = min(choice.guesses[ours].sure for ours in our_columns.REQUIRED[name])
         counts = read.summary["tables"].get(name) if read.summary and name in read.tables else None
         guessed = ", ".join(
             f"{guess.column} is {ours}"
             for ours, guess in choice.guesses.items()
-            if ours in schema.REQUIRED[name] and ours != guess.column
+            if ours in our_columns.REQUIRED[name] and ours != guess.column
         )
         tables.append(
             TableFound(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.inspection.opening import Opened
-from tasks.ingest.reading import schema
+from tasks.ingest.reading import our_columns, schema
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.packing import inner_name
 from tasks.ingest.reading.presets.apply import apply
@@ -50,5 +50,5 @@ def fitting(paths: Sequence[str], opened: Sequence[Opened]) -> Fitting | None:
 def _has_columns(one: Opened, table: TableInput) -> bool:
     if table.header:
         return one.headless and len(one.source.columns) == len(table.header)
-    required = schema.REQUIRED["interactions"]
+    required = our_columns.REQUIRED["interactions"]
     return all(any(name in one.source.columns for name in schema.names(table, ours)) for ours in required)

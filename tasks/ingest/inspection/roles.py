@@ -13,7 +13,7 @@ from tasks.ingest.inspection import names
 from tasks.ingest.inspection.findings import Certainty
 from tasks.ingest.inspection.opening import Opened, Settings
 from tasks.ingest.inspection.sampling import Sample
-from tasks.ingest.reading import schema
+from tasks.ingest.reading import our_columns, schema
 
 _SURE, _LIKELY = 0.9, 0.5
 _MOST_EVENTS = 100
@@ -99,14 +99,14 @@ def _layout(group: Group, given: Mapping[str, str]) -> tuple[object, ...]:
     guesses = mapping(group, "interactions", given)
     if group.first.headless or are_tags(group) or are_exposures(group) or not is_log(guesses):
         return (id(group),)
-    columns = [guesses[ours].column for ours in schema.REQUIRED["interactions"]]
+    columns = [guesses[ours].column for ours in our_columns.REQUIRED["interactions"]]
     settings = {key: value for key, value in group.first.settings.items() if key != "encoding"}
     return (*columns, group.first.given, str(settings))
 
 
 def is_log(guesses: Mapping[str, Guess]) -> bool:
     """Whether the columns that interactions need are there, by what they are called."""
-    return all(ours in guesses and guesses[ours].sure >= _LIKELY for ours in schema.REQUIRED["interactions"])
+    return all(ours in guesses and guesses[ours].sure >= _LIKELY for ours in our_columns.REQUIRED["interactions"])
 
 
 def are_tags(group: Group) -> bool:
@@ -123,7 +123,7 @@ def are_exposures(group: Group) -> bool:
     if group.first.headless:
         return False
     guesses = mapping(group, "exposures", {})
-    if any(ours not in guesses or guesses[ours].sure < _LIKELY for ours in schema.REQUIRED["exposures"]):
+    if any(ours not in guesses or guesses[ours].sure < _LIKELY for ours in our_columns.REQUIRED["exposures"]):
         return False
     return "exposures" in names.table_of(group.stem) or bool({"export_id", "clicked"} & set(guesses))
 
@@ -134,7 +134,7 @@ def mapping(group: Group, table: str, given: Mapping[str, str]) -> dict[str, Gue
     taken: dict[str, Guess] = {
         ours: Guess(theirs, 1.0, "as given") for ours, theirs in given.items() if theirs in one.source.columns
     }
-    wanted = [ours for ours in (*schema.REQUIRED[table], *schema.OPTIONAL[table]) if ours not in taken]
+    wanted = [ours for ours in (*our_columns.REQUIRED[table], *our_columns.OPTIONAL[table]) if ours not in taken]
     scored = [
         (guess.sure, -place, ours, guess)
         for ours in wanted
@@ -146,7 +146,7 @@ def mapping(group: Group, table: str, given: Mapping[str, str]) -> dict[str, Gue
             taken[ours] = guess
     if table == "interactions":
         _by_contents(one.samples, taken)
-    order = (*schema.REQUIRED[table], *schema.OPTIONAL[table], *taken)
+    order = (*our_columns.REQUIRED[table], *our_columns.OPTIONAL[table], *taken)
     return {ours: taken[ours] for ours in order if ours in taken}
 
 
@@ -237,7 +237,7 @@ def _could_be_ids(sample: Sample) -> bool:
 
 def fitness(group: Group, table: str, guesses: Mapping[str, Guess]) -> float:
     """How likely the files are that table: 0 if they lack a column that it needs."""
-    needed = schema.REQUIRED[table]
+    needed = our_columns.REQUIRED[table]
     if any(ours not in guesses for ours in needed):
         return 0.0
     sure = min(guesses[ours].sure for ours in needed)

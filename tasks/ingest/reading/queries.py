@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tasks.ingest.reading import columns, ids, schema, time_forms, timestamps
+from tasks.ingest.reading import columns, ids, our_columns, schema, time_forms, timestamps
 from tasks.ingest.reading.sources import JSON, TEXT, Source, Value, as_text
 from tasks.ingest.reading.tables import Table
 from tasks.store.accounts import NUMBERS_TEXT
@@ -57,7 +57,7 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
         how, time = table.times.get(source.path, _NEVER), mapped.get("timestamp", _NOTHING)
         parsed["timestamp"] = timestamps.micros(time, how, where(table, source))
         found |= _doubtful_times(table, time)
-    for ours in (*schema.REQUIRED[table.name], *table.optional):
+    for ours in (*our_columns.REQUIRED[table.name], *table.optional):
         value = mapped.get(ours, _NOTHING)
         if ours in schema.READ:
             parsed[ours] = schema.READ[ours](value)

@@ -12,32 +12,12 @@ from string import ascii_letters
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading import numbers
 from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.our_columns import OPTIONAL, REQUIRED
 from tasks.ingest.reading.remedies import listed, option, shortened
 from tasks.ingest.reading.sources import Source, Value, as_text
 from tasks.store.accounts import NUMBERS_TEXT
 from tasks.store.duckdb import literal, quoted
 
-KEYS = {
-    "interactions": ("user_id", "item_id"),
-    "items": ("item_id",),
-    "users": ("user_id",),
-    "tags": ("item_id",),
-    "exposures": ("user_id", "item_id"),
-}
-REQUIRED = KEYS | {
-    "interactions": ("user_id", "item_id", "timestamp"),
-    "tags": ("item_id", "tag"),
-    "exposures": ("user_id", "item_id", "rank", "timestamp"),
-}
-OPTIONAL = {
-    "interactions": ("rating", "event"),
-    "items": ("title", "available", "available_from", "available_until"),
-    "users": ("opted_out",),
-    "tags": ("timestamp",),
-    "exposures": ("export_id", "clicked", "outcome"),
-}
-COLUMNS = tuple(dict.fromkeys(ours for part in (REQUIRED, OPTIONAL) for columns in part.values() for ours in columns))
-"""All columns of ours, of whatever table."""
 OPEN = ("items", "users")  # tables that keep every other column of the site
 FOLLOWING = ("exposures",)  # tables whose ids are of the types that the others have: a log of theirs changes no export
 FLAGS = ("available", "opted_out")  # what is neither yes nor no stops the night; of READ the row alone is refused

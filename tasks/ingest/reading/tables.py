@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from recmodels.errors import DataRefused
-from tasks.ingest.reading import applicable, columns, ids, misread, schema, time_forms, timestamps
+from tasks.ingest.reading import applicable, columns, ids, misread, our_columns, schema, time_forms, timestamps
 from tasks.ingest.reading.dialects import Wanted
 from tasks.ingest.reading.files import Skipped, find
 from tasks.ingest.reading.inputs import TableInput
@@ -65,7 +65,7 @@ def open_table(
         DataRefused: files are empty, or columns are missing.
     """
     files = find(name, given)
-    ours = (*schema.REQUIRED[name], *schema.OPTIONAL[name])
+    ours = (*our_columns.REQUIRED[name], *our_columns.OPTIONAL[name])
     wanted = Wanted(name, {site for column in ours for site in schema.names(given, column)})
     opened = {
         file.path: open_source(
@@ -81,12 +81,12 @@ def open_table(
         maps[source.path] |= schema.renamed(name, maps[source.path], source)
     sources = [_as_given(name, given, source, maps[source.path]) for source in sources]
     for source in sources:
-        for key in schema.KEYS[name]:
+        for key in our_columns.KEYS[name]:
             column = maps[source.path][key]
             place = f"{name}: {source.path}, column '{column}'"
             explodes = name == "interactions" and key == "item_id"
             ids.refuse_type(db, source, source.value(column), place, explodes=explodes)
-    optional = [ours for ours in schema.OPTIONAL[name] if any(ours in mapped for mapped in maps.values())]
+    optional = [ours for ours in our_columns.OPTIONAL[name] if any(ours in mapped for mapped in maps.values())]
     notes = files.notes(name) + [f"{name}: {file} is empty" for file, source in opened.items() if source is None]
     notes += [f"{name}: {s.path.name}: {note}" for s in sources if s.dialect for note in s.dialect.notes]
     others, uses = _own_columns(db, name, sources, maps)
@@ -154,7 +154,7 @@ def _own_columns(
     surveys: dict[str, list[columns.Survey]] = defaultdict(list)
     places: dict[str, list[tuple[Source, str]]] = defaultdict(list)
     for source in sources:
-        named = {theirs: ours for ours, theirs in maps[source.path].items() if ours not in schema.COLUMNS}
+        named = {theirs: ours for ours, theirs in maps[source.path].items() if ours not in our_columns.COLUMNS}
         own = schema.other_columns(name, maps[source.path], source)
         for theirs, survey in columns.survey(db, source, [*named, *own]).items():
             surveys[named.get(theirs, theirs)].append(survey)

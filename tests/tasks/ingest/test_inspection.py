@@ -13,7 +13,7 @@ from tasks.ingest.inspection.findings import Inspection
 from tasks.ingest.inspection.inspect import inspect
 from tasks.ingest.inspection.opening import encoding_of
 from tasks.ingest.inspection.sampling import shown
-from tasks.ingest.reading import schema
+from tasks.ingest.reading import our_columns
 from tasks.ingest.reading.contents import contents
 from tasks.ingest.reading.inputs import TableInput
 
@@ -59,7 +59,7 @@ def test_other_names_are_nothing(name: str) -> None:
 
 
 def test_every_column_of_ours_has_words_for_it() -> None:
-    assert set(names.HEADS) == set(schema.COLUMNS)
+    assert set(names.HEADS) == set(our_columns.COLUMNS)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.ingest.reading.our_columns import COLUMNS
+
 NO_TIME = (
     "has no times, and a night needs them: it learns from the past and is measured on the last days. Without times, "
     "fit and compare models on it from Python: recmodels.Dataset.from_pandas"
@@ -35,8 +37,6 @@ class DataFile:
     @property
     def used(self) -> dict[str, str]:
         """Our columns that the file has, and its names for them."""
-        from tasks.ingest.reading.schema import COLUMNS  # which needs DuckDB, as listing the presets does not
-
         named = {name: name for name in self.settings.get("header", ()) if name in COLUMNS}
         return named | {name: theirs if isinstance(theirs, str) else theirs[0] for name, theirs in self.columns.items()}
 

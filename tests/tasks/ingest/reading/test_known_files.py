@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recmodels.errors import ConfigError, DataRefused
-from tasks.ingest.reading import schema
+from tasks.ingest.reading import our_columns
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.presets.apply import apply
 from tasks.ingest.reading.presets.catalog import PRESETS, preset_of
@@ -144,4 +144,7 @@ def test_every_file_says_where_the_columns_are_that_its_table_needs() -> None:
     for preset in PRESETS.values():
         for layout in preset.layouts:
             for file in layout.files:
-                assert file.refused or set(schema.REQUIRED[file.table]) <= file.used.keys(), (preset.name, file.names)
+                assert file.refused or set(our_columns.REQUIRED[file.table]) <= file.used.keys(), (
+                    preset.name,
+                    file.names,
+                )

@@ -1,0 +1,23 @@
+"""The columns that our tables have: their keys, those that they need, and those that they may have."""
+
+KEYS = {
+    "interactions": ("user_id", "item_id"),
+    "items": ("item_id",),
+    "users": ("user_id",),
+    "tags": ("item_id",),
+    "exposures": ("user_id", "item_id"),
+}
+REQUIRED = KEYS | {
+    "interactions": ("user_id", "item_id", "timestamp"),
+    "tags": ("item_id", "tag"),
+    "exposures": ("user_id", "item_id", "rank", "timestamp"),
+}
+OPTIONAL = {
+    "interactions": ("rating", "event"),
+    "items": ("title", "available", "available_from", "available_until"),
+    "users": ("opted_out",),
+    "tags": ("timestamp",),
+    "exposures": ("export_id", "clicked", "outcome"),
+}
+COLUMNS = tuple(dict.fromkeys(ours for part in (REQUIRED, OPTIONAL) for columns in part.values() for ours in columns))
+"""All columns of ours, of whatever table."""
