@@ -38,7 +38,7 @@ def trends(nights: Sequence[NightSeen]) -> list[Trend]:
     kinds: list[tuple[str, str, list[Line], Band, Shown]] = [
         (
             f"Accuracy: {accuracy}",
-            "The night's model with its interval, against what sold most. Nights have other holdouts, so compare the "
+            "The night's model with its interval, against popularity. Each night has its own holdout, so compare the "
             "two lines rather than nights.",
             [of_lists(PRIMARY), baseline],
             _band(nights),
