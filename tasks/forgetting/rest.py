@@ -1,4 +1,4 @@
-"""What else is in a store: reports, Data Docs, history, searches, records, copies of inputs, and people's own files."""
+"""What else is in a store: reports, Data Docs, history, feedback, searches, records, copies, and people's own files."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from tasks.store.ids import is_export_id
 from tasks.store.leftovers import foreign
 from tasks.store.paths import Store
 
-WORDS = ("quality", "history", "tuning")
+WORDS = ("quality", "history", "tuning", "feedback")
 """Folders of ours whose files are texts and tables."""
 COPIES = ("inputs", "demo")
 """Folders of ours that the next night writes anew: a file that has the user goes as a whole."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tasks.store.events import log_event
+from tasks.store.feedback import LEARNED
 from tasks.store.files import TEMPORARY, read_json
 from tasks.store.ids import is_export_id, night_of
 from tasks.store.paths import Night, Store, entries
@@ -42,6 +43,7 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
     now = time.time() if now is None else now
     found = [*store.exports.glob(f"{TEMPORARY}*"), *(store.root / "history").glob(f"{TEMPORARY}*")]
     found = [path for path in found if path.is_dir() or path.parent.name == "history"]
+    found += store.root.glob(f"feedback/*/{TEMPORARY}*")
     found += _cut_short(store)
     for night in store.all_nights():
         if (half := of_night(night)) and not _has_ended(night):
@@ -71,7 +73,7 @@ def of_night(night: Night) -> list[Path]:
 
 
 def foreign(store: Store) -> list[Path]:
-    """What stands among the nights, exports and figures of a store and is none of them."""
+    """What stands among the nights, exports, figures and feedback of a store and is none of them."""
     return sorted(_foreign(store))
 
 
@@ -138,6 +140,12 @@ def _foreign(store: Store) -> Iterator[Path]:
     for path in (store.root / "history").glob("*"):
         known = path.suffix in (".parquet", ".sha256") and night_of(path.stem) is not None
         if not known and not path.name.startswith(TEMPORARY):
+            yield path
+    for path in (store.root / "feedback").glob("*"):
+        if night_of(path.name) is None or not path.is_dir():
+            yield path
+    for path in (store.root / "feedback").glob("*/*"):
+        if path.name not in LEARNED and not path.name.startswith(TEMPORARY) and night_of(path.parent.name) is not None:
             yield path
 
 

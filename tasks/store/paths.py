@@ -51,6 +51,10 @@ class Store:
     def history(self, run_date: date) -> Path:
         return self.root.joinpath("history", f"{run_date}.parquet")
 
+    def feedback(self, run_date: date) -> Path:
+        """What is learned from a night's lists, which takes longer than its working files are kept."""
+        return self.root / "feedback" / str(run_date)
+
     def report(self, run_date: date) -> Path:
         """The page about a night; its figures are beside it as JSON."""
         return self.root / "reports" / f"{run_date}.html"
@@ -87,6 +91,11 @@ class Store:
     def histories(self) -> dict[date, Path]:
         """The figures of nights that were kept, oldest first."""
         found = {night_of(path.stem): path for path in (self.root / "history").glob("*.parquet")}
+        return {day: found[day] for day in sorted(filter(None, found))}
+
+    def feedbacks(self) -> dict[date, Path]:
+        """The folders of nights with what is learned from their lists, oldest first."""
+        found = {night_of(entry.name): Path(entry.path) for entry in entries(self.root / "feedback") if entry.is_dir()}
         return {day: found[day] for day in sorted(filter(None, found))}
 
     def export_ids(self) -> list[str]:

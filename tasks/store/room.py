@@ -79,14 +79,16 @@ def check_room(night: Night, settings: DiskSettings, inputs: Iterable[int]) -> N
 
 
 def _taken_by_nights(store: Store, without: Night | None = None) -> int:
-    """The most bytes that one of the last complete nights has, with its export."""
+    """The most bytes that one of the last complete nights has, with its export and feedback."""
     found: list[int] = []
     for night in reversed(store.all_nights()):
         record = read_json(night.summary) or {}
         if record.get("status") not in ("published", "compared") or (without and night.run_date == without.run_date):
             continue
         export = record.get("export_id")
-        found.append(size_of(night.folder) + (size_of(store.export(export)) if isinstance(export, str) else 0))
+        folders = [night.folder, store.feedback(night.run_date)]
+        folders += [store.export(export)] if isinstance(export, str) else []
+        found.append(sum(map(size_of, folders)))
         if len(found) == LAST:
             break
     return max(found, default=0)

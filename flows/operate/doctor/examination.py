@@ -15,6 +15,7 @@ CHECKS = (
     Check("exports", exports.look),
     Check("nights", nights.look),
     Check("history", nights.history),
+    Check("feedback", nights.feedback),
     Check("records", records.look),
     Check("leftovers", leftovers.look),
     Check("permissions", permissions.look),

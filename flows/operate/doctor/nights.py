@@ -1,4 +1,4 @@
-"""The nights: their records, what their stages wrote, and the figures of the history."""
+"""The nights: their records, what their stages wrote, the figures of the history, and what was learned."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from flows.operate.doctor.findings import Finding, Site, note
 from recmodels.errors import NightrecError
 from tasks.report.record import NightRecord
+from tasks.store import feedback as learning
 from tasks.store.history import is_damaged, mend
 from tasks.store.locking import in_use
 from tasks.store.manifests import damage, lacking, manifest_of
@@ -59,6 +60,20 @@ def history(site: Site) -> Iterator[Finding]:
             what = "it is damaged, and later nights go on without its figures"
             todo = "makes it again from the night's folder, or puts it aside under another name"
             yield Finding(what, str(path), todo, partial(_mended, site.store, run_date, path))
+
+
+def feedback(site: Site) -> Iterator[Finding]:
+    """What was learned from the lists of past nights."""
+    for run_date, folder in site.store.feedbacks().items():
+        for path in (folder / name for name in learning.LEARNED):
+            if path.exists() and learning.is_damaged(path):
+                what = f"it is damaged, and what is made of it goes on without the night {run_date}"
+                yield Finding(what, str(path), "removes it, as nobody can read it", partial(_removed, path))
+
+
+def _removed(path: Path) -> str:
+    path.unlink(missing_ok=True)
+    return "is gone"
 
 
 def _mended(store: Store, run_date: date, path: Path) -> str:

@@ -23,6 +23,7 @@ from flows.settings.site import NightConfig
 from tasks.publish.mirror import mirror
 from tasks.publish.settings import MirrorSettings
 from tasks.store.exports import point_to, pointer_of
+from tasks.store.feedback import SHOWN, learned
 from tasks.store.files import write_json
 from tasks.store.history import COMPARISON, keep
 from tasks.store.manifests import run_stage
@@ -51,11 +52,13 @@ def store(tmp_path: Path) -> Store:
             run_stage(folder, build, code="1", inputs={}, parameters={})
         write_json(night.summary, {"run_date": str(day), "status": "published", "export_id": str(day)})
         keep(night)
+        with learned(site, day, SHOWN) as path:
+            pq.write_table(table, path)
         (site.export(str(day)) / "topk").mkdir(parents=True)
         pq.write_table(table, site.export(str(day)) / "topk" / "part.parquet")
         point_to(site, with_manifest(site, str(day)))
         mirror.fn(site, f"file://{tmp_path}/mirror")
-    for name in ("nights", "history"):
+    for name in ("nights", "history", "feedback"):
         (site.root / name).chmod(0o700)
     site.exports.chmod(0o755)
     (site.root / "published.jsonl").chmod(0o600)
@@ -108,6 +111,8 @@ MENDED: Mapping[str, tuple[Damage, str]] = {
     "litter of clocks": (lambda s: old(s.root / ".clock-0a1b"), "has left it"),
     "an empty lease": (lambda s: old(s.lease, b""), "it is damaged, and looks as if a night were running"),
     "figures are damaged": (lambda s: flip(s.history(DAYS[0])), "later nights go on without its figures"),
+    "what was shown is damaged": (lambda s: cut(s.feedback(DAYS[0]) / SHOWN), "goes on without the night 2024-01-01"),
+    "a leftover of the feedback": (lambda s: old(s.feedback(DAYS[0]) / f".tmp-{SHOWN}"), "has left it"),
     "the manifest is lost": (lambda s: s.export_manifest(CURRENT).unlink(), "it is lost, so nothing tells whether"),
     "pins are damaged": (lambda s: s.pins.write_text("[]"), "it is damaged, and no old export is removed"),
     "the loads of sinks are damaged": (lambda s: (s.root / "sinks.json").write_text('{"a": 1}'), "it is damaged"),

@@ -24,6 +24,7 @@ from tasks.publish.sinks.settings import SinkSettings
 from tasks.publish.sinks.sink import Sink
 from tasks.report.page import write_report
 from tasks.store.exports import intact, rollback, whole_exports
+from tasks.store.feedback import LEARNED, learned
 from tasks.store.files import digest, read_json, sha256, write_json
 from tasks.store.manifests import describe
 from tasks.store.paths import Night, Store
@@ -120,6 +121,10 @@ def _plant(night: Night) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text("".join(json.dumps({"example": user}) + "\n" for user in NAMES))
     pq.write_table(pa.table({"customer": NAMES}), store.root / "inputs" / "interactions.parquet")
+    for name in LEARNED:
+        with learned(store, night.run_date, name) as path:
+            about = pa.table({"user_id": NAMES, "item_id": range(4)}).replace_schema_metadata({"export_id": "x"})
+            pq.write_table(about, path)
     removed = store.export_manifest("x").parent / "removed" / "2026-01-01.json"
     files = [{"path": "topk/part-00000.parquet", "min_user": user, "rows": 3} for user in NAMES]
     write_json(removed, {"files": files})
@@ -138,7 +143,7 @@ def outside(top: Path, **more: Any) -> Outside:
 
 PLACES = (
     "topk/part", "raw/", "quarantine/rejects", ".safetensors", ".log", "night.json", "reports/", "quality/", "tuning/",
-    "inputs/", "mirror/", "sink/", "prefect.db", "storage/",
+    "feedback/", "inputs/", "mirror/", "sink/", "prefect.db", "storage/",
 )  # fmt: skip
 
 
