@@ -40,6 +40,11 @@ class Effect:
         return self.value / self.base if self.base else float("nan")
 
     @property
+    def certain(self) -> bool:
+        """Whether the confidence sequence is on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+    @property
     def p_value(self) -> float:
         """Of a single look that was planned beforehand: two-sided, normal."""
         return erfc(abs(self.value) / self.error / sqrt(2)) if self.error else float(self.value == 0)
@@ -50,7 +55,7 @@ def effect(
     others: Floats,
     *,
     before: tuple[Floats, Floats] | None = None,
-    planned_error: float | None = None,
+    information: float = 1.0,
     alpha: float = 0.05,
 ) -> Effect:
     """The effect on the users of an arm against others.
@@ -60,8 +65,8 @@ def effect(
         others: that of each user of the arm it is compared with, `[n_others]`.
         before: the same users' outcomes before the experiment (or any covariate that it cannot change): what they
             explain is taken off (CUPED, Deng et al. 2013).
-        planned_error: the standard error at which the decision is planned, where the sequence is tightest; by default
-            the error there is now.
+        information: how much is known by now, as a share of what is known when the decision is planned, where the
+            sequence is tightest: (error planned / error now)², or the nights so far / the nights planned.
         alpha: the chance that the sequence ever misses a true effect of the whole experiment.
 
     Raises:
@@ -74,25 +79,30 @@ def effect(
         arm, others, variance_left = _without_what_was_before(arm, others, *before)
     value = float(arm.mean() - others.mean())
     error = sqrt(arm.var(ddof=1) / len(arm) + others.var(ddof=1) / len(others))
-    reach = error * sequence_quantile(error, planned_error or error, alpha)
+    reach = error * sequence_quantile(information, alpha)
     return Effect(value, error, value - reach, value + reach, base, (len(arm), len(others)), variance_left)
 
 
-def sequence_quantile(error: float, planned_error: float, alpha: float = 0.05) -> float:
+def sequence_quantile(information: float = 1.0, alpha: float = 0.05) -> float:
     """How many standard errors the confidence sequence reaches to either side.
 
     The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024, Theorem 2.2), Robbins'
-    normal mixture, in terms of the information 1 / error²: it is tightest at the planned error, and holds at every
-    other, too. A single look would take 1.96 for an alpha of 5 %; this is 2.9 at the planned error.
+    normal mixture, in terms of the `information` 1 / error² as a share of the planned one, above 0: it is tightest
+    there, and holds at every other, too. A single look would take 1.96 for an alpha of 5 %; this is 3.0 as planned.
     """
-    if error <= 0:
-        return 0.0
-    information = (planned_error / error) ** 2 * (-2 * log(alpha) + log(-2 * log(alpha) + 1))
-    return sqrt(2 * (information + 1) / information * log(sqrt(information + 1) / alpha))
+    mixed = information * (-2 * log(alpha) + log(-2 * log(alpha) + 1))
+    return sqrt(2 * (mixed + 1) / mixed * log(sqrt(mixed + 1) / alpha))
 
 
 def users_needed(
-    share: float, deviation: float, smallest: float, *, power: float = 0.8, alpha: float = 0.05, looks: bool = True
+    share: float,
+    deviation: float,
+    smallest: float,
+    *,
+    others: float | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    looks: bool = True,
 ) -> int:
     """The users, all arms together, for an effect of `smallest` to be found with a probability of `power`.
 
@@ -100,23 +110,34 @@ def users_needed(
         share: the arm's share of the users.
         deviation: the standard deviation of the outcome between users, after CUPED where it is used.
         smallest: the smallest effect that matters, in units of the outcome.
+        others: the share of the users that it is compared with; the rest by default.
         power: the probability of finding it.
         alpha: the chance of finding one that is not there.
         looks: whether one looks every night, for which the confidence sequence pays, or once.
     """
-    normal = NormalDist()
-    quantile = sequence_quantile(1.0, 1.0, alpha) if looks else normal.inv_cdf(1 - alpha / 2)
-    needed = (quantile + normal.inv_cdf(power)) ** 2 * (deviation / smallest) ** 2 / (share * (1 - share))
-    return int(np.ceil(needed))
+    reach = _reach(power, alpha, looks)
+    return int(np.ceil((reach * deviation / smallest) ** 2 * (1 / share + 1 / (others or 1 - share))))
 
 
 def detectable(
-    users: int, share: float, deviation: float, *, power: float = 0.8, alpha: float = 0.05, looks: bool = True
+    users: float,
+    share: float,
+    deviation: float,
+    *,
+    others: float | None = None,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    looks: bool = True,
 ) -> float:
     """The smallest effect that so many users show with a probability of `power`; the inverse of `users_needed`."""
+    return _reach(power, alpha, looks) * deviation * sqrt((1 / share + 1 / (others or 1 - share)) / users)
+
+
+def _reach(power: float, alpha: float, looks: bool) -> float:
+    """How many standard errors an effect must be to be found with a probability of `power`."""
     normal = NormalDist()
-    quantile = sequence_quantile(1.0, 1.0, alpha) if looks else normal.inv_cdf(1 - alpha / 2)
-    return (quantile + normal.inv_cdf(power)) * deviation / sqrt(users * share * (1 - share))
+    quantile = sequence_quantile(1.0, alpha) if looks else normal.inv_cdf(1 - alpha / 2)
+    return quantile + normal.inv_cdf(power)
 
 
 def _without_what_was_before(

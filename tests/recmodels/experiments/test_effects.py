@@ -7,31 +7,28 @@ from scipy import stats
 from recmodels.errors import ConfigError
 from recmodels.experiments.effects import detectable, effect, sequence_quantile, users_needed
 
-USERS, NIGHTS = 400, 30
+USERS, LOOKS, NIGHTS_A_LOOK = 100, 10, 3
 
 
-def nightly_outcomes(draw: np.random.Generator, lift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Outcomes of the users of two arms by night, `[n_users, n_nights]`; each user has a habit of their own."""
-    habit = draw.gamma(2, 0.5, (2 * USERS, 1))
-    outcome = draw.poisson(habit, (2 * USERS, NIGHTS)).astype(float)
-    outcome[:USERS] += lift
-    return outcome[:USERS], outcome[USERS:]
+def outcomes_so_far(draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The outcomes of the users of two arms by each look, `[n_users, n_looks]`; each user has a habit of their own."""
+    habit = draw.gamma(2, 0.5 * NIGHTS_A_LOOK, (2 * USERS, 1))
+    outcome = draw.poisson(habit, (2 * USERS, LOOKS)).cumsum(axis=1)
+    so_far = outcome / np.arange(1, LOOKS + 1) / NIGHTS_A_LOOK
+    return so_far[:USERS], so_far[USERS:]
 
 
-def test_without_an_effect_p_values_are_uniform_and_looking_every_night_finds_few() -> None:
-    draw = np.random.default_rng(4)
+def test_without_an_effect_p_values_are_uniform_and_looking_again_and_again_finds_few() -> None:
+    """In full, of a site with a look every night: `tests/benchmarks/experiments.py`."""
+    draw = np.random.default_rng(5)
     p_values, ever = [], 0
     for _ in range(500):
-        arm, others = (outcomes.cumsum(axis=1) for outcomes in nightly_outcomes(draw))
-        last = effect(arm[:, -1] / NIGHTS, others[:, -1] / NIGHTS)
-        p_values.append(last.p_value)
-        looks = [
-            effect(arm[:, night] / (night + 1), others[:, night] / (night + 1), planned_error=last.error)
-            for night in range(0, NIGHTS, 3)
-        ]
-        ever += any(not one.low <= 0 <= one.high for one in looks)
+        arm, others = outcomes_so_far(draw)
+        looks = [effect(arm[:, n], others[:, n], information=(n + 1) / LOOKS) for n in range(LOOKS)]
+        p_values.append(looks[-1].p_value)
+        ever += any(one.certain for one in looks)
     assert stats.kstest(p_values, "uniform").pvalue > 0.05
-    assert 0.04 <= np.mean(np.array(p_values) < 0.05) <= 0.06  # 5.2 % of 3,000 others
+    assert 0.04 <= np.mean(np.array(p_values) < 0.05) <= 0.06
     assert ever / 500 <= 0.05
 
 
@@ -50,6 +47,8 @@ def test_an_effect_as_small_as_planned_is_found_as_often_as_planned() -> None:
 def test_a_single_look_needs_the_users_of_the_textbook() -> None:
     """Two arms of 1,570 for an effect of .1 standard deviations (Cohen 1988: 1,571 by the t distribution)."""
     assert users_needed(0.5, 1.0, 0.1, looks=False) == pytest.approx(2 * 1_570, abs=2)
+    with_a_third = users_needed(1 / 3, 1.0, 0.1, others=1 / 3, looks=False)
+    assert with_a_third == pytest.approx(3 * 1_570, abs=3)  # another arm has the last third
 
 
 def test_what_was_before_narrows_the_interval_and_moves_the_effect_nowhere() -> None:
@@ -73,9 +72,9 @@ def test_what_was_before_narrows_the_interval_and_moves_the_effect_nowhere() -> 
 
 def test_the_sequence_is_tightest_where_it_is_planned_in_the_share_of_the_information() -> None:
     """Of the widths relative to a single look's: 2.9 standard errors at the plan, more before and after."""
-    at_plan = sequence_quantile(1.0, 1.0)
+    at_plan = sequence_quantile()
     assert at_plan == pytest.approx(2.97, abs=0.1)
-    assert sequence_quantile(4.0, 1.0) > at_plan < sequence_quantile(0.1, 1.0)
+    assert sequence_quantile(1 / 16) > at_plan < sequence_quantile(100)
 
 
 def test_a_constant_outcome_has_no_effect_and_no_width() -> None:
