@@ -3,8 +3,6 @@
 Lists `items` [n, k] have -1 in empty places; `distribution` arguments are counts or shares that need not add up to 1.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from recmodels.data.arrays import Csr, Ints
@@ -101,56 +99,43 @@ def entropy(counts: Figures) -> Figures:
     return np.where(counts.sum(axis=1) > 0, bits, np.nan)
 
 
-@dataclass(frozen=True)
-class Slope:
-    """How much a figure changes a night: least squares, with the interval over resampled users."""
+def contributions(value: float, gradient: Figures, shares: Figures, weighted: Figures, totals: Figures) -> Figures:
+    """What each user adds to a figure of how everybody's choices or exposure are shared out: [n].
 
-    value: float
-    low: float
-    high: float
-
-    @property
-    def certain(self) -> bool:
-        """Whether the interval is on one side of 0."""
-        return self.low > 0 or self.high < 0
-
-
-def slope(
-    figures: Figures, nights: Figures | None = None, *, confidence: float = 0.95, draws: int = 1_000, seed: int = 0
-) -> Slope:
-    """The trend over nights of the mean over users of a figure.
-
-    The same users are compared over time: with each drawn sample of users goes all they did, so that differences
-    between users are no noise (paired bootstrap).
+    Their mean over all users is the figure, and their spread says how it varies with who the users are: the figure is
+    linearized (its influence function, Hampel 1974), value + sum over g of gradient_g (n_ug - shares_g n_u) / mean n.
 
     Args:
-        figures: the figure of each user on each night, NaN where there is none, `[n_users, n_nights]`.
-        nights: when they were, in days, `[n_nights]`; one after the other by default.
-        confidence: of the interval.
-        draws: samples of users.
-        seed: of the draws.
+        value: the figure, of the shares that groups or items g have.
+        gradient: its derivative by the share of each, [n_groups]; a constant makes no difference.
+        shares: what each group has of everything, [n_groups].
+        weighted: the sum of the gradient over what is each user's, sum over g of gradient_g n_ug, [n].
+        totals: how much is each user's, n_u [n]; NaN is returned where it is 0.
     """
-    n_users, n_nights = figures.shape
-    days = np.arange(n_nights, dtype=np.float64) if nights is None else nights
-    there = ~np.isnan(figures)
-    known = np.where(there, figures, 0.0)
-    random = np.random.default_rng(seed)
-    counts = random.multinomial(n_users, np.full(n_users, 1 / n_users), size=draws) if n_users else np.zeros((draws, 0))
-    weights = np.vstack([np.ones(n_users), counts]).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (weights @ known) / (weights @ there)  # [1 + draws, n_nights]
-    slopes = np.array([_least_squares(days, one) for one in means])
-    low, high = np.nanquantile(slopes[1:], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Slope(float(slopes[0]), float(low), float(high))
+    there = totals > 0
+    mean = float(totals[there].mean()) if there.any() else 1.0
+    return np.where(there, value + (weighted - float(gradient @ shares) * totals) / mean, np.nan)
 
 
-def _least_squares(days: Figures, means: Figures) -> float:
-    known = ~np.isnan(means)
-    x, y = days[known], means[known]
-    if len(x) < 2:
-        return float("nan")
-    centered = x - x.mean()
-    return float(centered @ y / (centered @ centered))
+def gini_gradient(shares: Figures) -> Figures:
+    """The derivative of `gini` by the share of each item: [n_items]; items that are equal share their ranks."""
+    m = len(shares)
+    _, same, count = np.unique(shares, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    ranks: Figures = (last - (count - 1) / 2)[same]
+    return (2 * ranks - m - 1) / max(m, 1)
+
+
+def divergence_gradient(shares: Figures, target: Figures) -> Figures:
+    """The derivative of `divergence` by each of the shares, both of which add up to 1; 0 where a share is 0."""
+    middle = (shares + target) / 2
+    ratio = np.divide(shares, middle, out=np.ones(len(shares)), where=shares > 0)
+    return np.log2(ratio) / 2
+
+
+def entropy_gradient(shares: Figures) -> Figures:
+    """The derivative of `entropy` by each of the shares, but for a constant; 0 where a share is 0."""
+    return -np.log2(np.where(shares > 0, shares, 1.0))
 
 
 def _relative_entropy(p: Figures, q: Figures) -> float:

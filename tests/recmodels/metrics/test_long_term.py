@@ -1,19 +1,23 @@
-"""Long-term figures by hand, against scipy, and their trends against what was planted."""
+"""Long-term figures by hand, against scipy, and what each user adds to them."""
 
 import numpy as np
 import pytest
 from scipy import sparse, stats
 from scipy.spatial.distance import jensenshannon
 
+from recmodels.metrics.beyond_accuracy import gini
 from recmodels.metrics.long_term import (
+    contributions,
     discounted_exposure,
     divergence,
+    divergence_gradient,
     entropy,
+    entropy_gradient,
+    gini_gradient,
     group_exposure,
     jaccard,
     miscalibration,
     popularity_lift,
-    slope,
     unseen_share,
 )
 
@@ -68,25 +72,35 @@ def test_entropy_is_that_of_scipy() -> None:
     assert found[:2] == pytest.approx([stats.entropy([1, 1, 2], base=2), 0]) and np.isnan(found[2])
 
 
-def test_a_slope_is_that_of_least_squares_and_its_interval_knows_the_users() -> None:
-    """Users differ a hundred times more than a night changes them, and still the change is certain."""
-    draw = np.random.default_rng(0)
-    habit, nights = draw.normal(0, 1, (50, 1)), np.array([0.0, 7, 14, 28])
-    figures = habit + 0.01 * nights + draw.normal(0, 0.01, (50, 4))
-    found = slope(figures, nights)
-    assert found.value == pytest.approx(np.polyfit(nights, figures.mean(axis=0), 1)[0])
-    assert found.certain and 0.0095 < found.low < 0.01 < found.high < 0.0105
+def _added_by_users(counts: np.ndarray) -> dict[str, tuple[float, np.ndarray]]:
+    """Three figures of what all users have together, and what each user adds to them."""
+    shares = counts.sum(axis=0) / counts.sum()
+    target = np.full(counts.shape[1], 1 / counts.shape[1])
+    figures = {
+        "gini": (gini(shares), gini_gradient(shares)),
+        "divergence": (divergence(shares, target), divergence_gradient(shares, target)),
+        "entropy": (entropy(shares[None])[0], entropy_gradient(shares)),
+    }
+    totals = counts.sum(axis=1)
+    return {
+        name: (value, contributions(value, gradient, shares, counts @ gradient, totals))
+        for name, (value, gradient) in figures.items()
+    }
 
 
-def test_without_a_trend_the_interval_holds_zero_as_often_as_it_says() -> None:
-    draw = np.random.default_rng(1)
-    certain = 0
-    for _ in range(300):
-        figures = draw.normal(0, 1, (60, 1)) + draw.normal(0, 1, (60, 10))
-        certain += slope(figures, draws=200).certain
-    assert certain / 300 == pytest.approx(0.05, abs=0.03)
+def test_what_users_add_has_the_figure_as_its_mean() -> None:
+    counts = np.random.default_rng(3).poisson(np.linspace(0.1, 3, 12), (200, 12)).astype(float)
+    counts[0] = 0
+    for value, parts in _added_by_users(counts).values():
+        assert np.isnan(parts[0]) and np.nanmean(parts) == pytest.approx(value)
 
 
-def test_users_who_are_away_on_a_night_are_left_out_of_it() -> None:
-    figures = np.array([[1.0, np.nan, 3], [1, 2, 3], [np.nan, np.nan, np.nan]])
-    assert slope(figures, draws=20).value == pytest.approx(1)
+def test_what_users_add_says_how_a_figure_varies_with_who_they_are() -> None:
+    """By its standard error, against the spread of the figure over drawn samples of users."""
+    draw = np.random.default_rng(4)
+    counts = draw.poisson(np.linspace(0.5, 3, 8) * draw.gamma(3, 1, (400, 8))).astype(float)
+    added = _added_by_users(counts)
+    samples = [_added_by_users(counts[draw.integers(0, 400, 400)]) for _ in range(300)]
+    for name, (_, parts) in added.items():
+        spread = np.std([one[name][0] for one in samples])
+        assert np.nanstd(parts) / 20 == pytest.approx(spread, rel=0.2)

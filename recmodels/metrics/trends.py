@@ -1,0 +1,96 @@
+"""Trends over nights, with intervals over users: each is compared with themselves on other nights."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recmodels.data.arrays import Ints
+from recmodels.metrics.beyond_accuracy import Figures
+
+FEWEST = 10  # users below which there is no interval
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How much a figure changes a day: least squares, with the interval over resampled users."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval is on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+
+def slope(
+    figures: Figures, nights: Figures | None = None, *, confidence: float = 0.95, draws: int = 1_000, seed: int = 0
+) -> Slope:
+    """The trend over nights of a figure of users.
+
+    Args:
+        figures: the figure of each user on each night, NaN where there is none, `[n_users, n_nights]`.
+        nights: when they were, in days, `[n_nights]`; one after the other by default.
+        confidence: of the interval.
+        draws: samples of users.
+        seed: of the draws.
+    """
+    n_users, n_nights = figures.shape
+    days = np.arange(n_nights, dtype=np.float64) if nights is None else np.asarray(nights, np.float64)
+    users = np.repeat(np.arange(n_users), n_nights)
+    (found,) = slopes(
+        users, np.tile(days, n_users), figures.reshape(-1, 1), confidence=confidence, draws=draws, seed=seed
+    )
+    return found
+
+
+def slopes(
+    users: Ints, days: Figures, figures: Figures, *, confidence: float = 0.95, draws: int = 1_000, seed: int = 0
+) -> list[Slope]:
+    """The trends of several figures, from a row a user and night.
+
+    Users are compared with themselves: of each only the differences from their own mean count, so that who comes and
+    who leaves is no trend. Where all are there on all nights, it is the trend of the mean. The interval is that of a
+    paired bootstrap: with each drawn sample of users goes all they did. It says how the trend of these very nights
+    depends on who the users are, and is NaN for fewer than ten.
+
+    Args:
+        users: whose the rows are, from 0, `[n_rows]`.
+        days: when, `[n_rows]`.
+        figures: NaN where there is none, `[n_rows, n_figures]`.
+        confidence: of the intervals.
+        draws: samples of users, the same for all figures.
+        seed: of the draws.
+    """
+    n_users, n_figures = int(users.max(initial=-1)) + 1, figures.shape[1]
+    parts = [_within(users, days, column, n_users) for column in figures.T]
+    covariance, variance = (np.stack(one, axis=1) if parts else np.zeros((n_users, 0)) for one in _unzip(parts))
+    random = np.random.default_rng(seed)
+    rows = np.arange(draws)[:, None] * n_users
+    drawn = (random.integers(0, max(n_users, 1), (draws, n_users)) + rows).ravel()
+    weights = np.bincount(drawn, minlength=draws * n_users).reshape(draws, n_users).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = covariance.sum(axis=0) / variance.sum(axis=0)
+        sampled = (weights @ covariance) / (weights @ variance)  # [draws, n_figures]
+    enough = (variance > 0).sum(axis=0) >= FEWEST
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    found = []
+    for figure in range(n_figures):
+        low, high = np.nanquantile(sampled[:, figure], ends) if enough[figure] else (np.nan, np.nan)
+        found.append(Slope(float(value[figure]), float(low), float(high)))
+    return found
+
+
+def _within(users: Ints, days: Figures, figure: Figures, n_users: int) -> tuple[Figures, Figures]:
+    """For each user the sums of products, of days with the figure and with themselves, around the user's means."""
+    there = ~np.isnan(figure)
+    user, x, y = users[there], days[there], figure[there]
+    x = x - (x.mean() if len(x) else 0.0)  # less is lost in the sums
+    nights = np.maximum(np.bincount(user, minlength=n_users), 1)
+    sums = [np.bincount(user, one, n_users) for one in (x, y, x * y, x * x)]
+    return sums[2] - sums[0] * sums[1] / nights, np.maximum(sums[3] - sums[0] * sums[0] / nights, 0.0)
+
+
+def _unzip(parts: list[tuple[Figures, Figures]]) -> tuple[list[Figures], list[Figures]]:
+    return [one for one, _ in parts], [one for _, one in parts]
