@@ -38,7 +38,7 @@ def slope(
     """
     n_users, n_nights = figures.shape
     days = np.arange(n_nights, dtype=np.float64) if nights is None else np.asarray(nights, np.float64)
-    users = np.repeat(np.arange(n_users), n_nights)
+    users = np.repeat(np.arange(n_users, dtype=np.int32), n_nights)
     (found,) = slopes(
         users, np.tile(days, n_users), figures.reshape(-1, 1), confidence=confidence, draws=draws, seed=seed
     )
