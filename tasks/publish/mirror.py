@@ -31,6 +31,7 @@ CHUNK = 8 * 2**20  # bytes
 MIRRORS = "mirrors.json"
 CLOCKS_DIFFER = timedelta(hours=2)  # at most, between machines that publish to the same place
 UNHARMED = "The export itself is published, and what readers of the copy see is whole."
+UNREADABLE = "The export itself is published, but nobody can read the copy until `nightrec mirror` has mended it."
 AWS = re.compile(r"AWS Error [A-Z_]+|HTTP (?:status )?\d{3}")
 
 
@@ -64,9 +65,10 @@ def mirror(store: Store, to: str) -> Json:
         copied = [name for name in behind if name == current or _is_sound(store, name)]
         copied += [] if current in complete else [current]
         for export_id in copied:
-            _copy_export(store, export_id, files, exports)
+            shown_now = there is not None and there["export_id"] == export_id
+            _copy_export(store, export_id, files, exports, harm=UNREADABLE if shown_now else UNHARMED)
         if there != pointer:
-            put(files, exports / "latest.json", store.pointer.read_bytes())
+            put(files, exports / "latest.json", store.pointer.read_bytes(), harm=UNREADABLE)
         removed = _remove_others(store, files, exports, set(complete) | set(copied))
         write_json(store.root / MIRRORS, mirrors(store) | {shown(to): now_text()})
         line["text"] = f"{pointer['export_id']} is at {shown(to)}; {len(copied)} copied, {len(removed)} removed"
@@ -140,7 +142,7 @@ def _is_sound(store: Store, export_id: str) -> bool:
     return True
 
 
-def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: Path) -> None:
+def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: Path, harm: str) -> None:
     """Send the files of an export, look that they are all there, and then send its manifest.
 
     Raises:
@@ -158,7 +160,8 @@ def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: 
             raise CopyFailed(
                 f"{info.path} has {info.size} bytes of {file['bytes']}: `nightrec mirror` sends it again. {UNHARMED}"
             )
-    put(files, exports / "manifests" / f"{export_id}.json", store.export_manifest(export_id).read_bytes())
+    path = exports / "manifests" / f"{export_id}.json"
+    put(files, path, store.export_manifest(export_id).read_bytes(), harm)
 
 
 def send(files: pafs.FileSystem, source: Path, target: Path) -> None:
@@ -177,8 +180,12 @@ def _written_first(files: pafs.FileSystem, path: Path) -> Path:
     return path.with_name(f".tmp-{path.name}") if isinstance(files, pafs.LocalFileSystem) else path
 
 
-def put(files: pafs.FileSystem, path: Path, content: bytes) -> None:
-    """Write a small object, and read it back. A reader sees the old one or the new one."""
+def put(files: pafs.FileSystem, path: Path, content: bytes, harm: str = UNHARMED) -> None:
+    """Write a small object, and read it back. A reader sees the old one or the new one.
+
+    Raises:
+        CopyFailed: the place holds something else, which does this `harm`.
+    """
     target = _written_first(files, path)
     _folder_for(files, path)
     with files.open_output_stream(str(target)) as sink:
@@ -187,7 +194,7 @@ def put(files: pafs.FileSystem, path: Path, content: bytes) -> None:
         files.move(str(target), str(path))
     if read(files, path) != content:
         raise CopyFailed(
-            f"{path} does not hold what was written: see that no other process writes to the same place. {UNHARMED}"
+            f"{path} does not hold what was written: see that no other process writes to the same place. {harm}"
         )
 
 

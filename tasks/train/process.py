@@ -1,5 +1,6 @@
 """One candidate in a process of its own: started with its share of the machine, timed, and ended with its night."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -19,17 +20,15 @@ from tasks.store.disk import refusal_in
 from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
 from tasks.store.manifests import Manifest
+from tasks.store.room import Room
 from tasks.train.jobs import TrainingJob
 
 night_over: ContextVar[Event | None] = ContextVar("night_over", default=None)
 """Set when the night that these candidates belong to goes no further; tasks inherit it from the flow."""
 
 ROOT = Path(__file__).parents[2]
-
-
 IN_TIME = 0.75  # share of its time after which a training ends with what it has; lists want the rest
-
-
+A_TRACEBACK = 2**16  # bytes
 POLL_SECONDS = 0.2  # between two checks whether the night has ended
 
 
@@ -88,9 +87,11 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
             f"{name} was killed by signal {-code}, perhaps as memory ran out: give it more, or see its log {log_file}."
         )
     said = _last_line(log_file)
+    if not said and _is_full(log_file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log_file))
     if (refusal := refusal_in(said, job.night.folder)) is not None:
         raise refusal
-    raise NightrecError(f"{name} failed: {said} (its log is {log_file})")
+    raise NightrecError(f"{name} failed: {said or 'it left no message'} (its log is {log_file})")
 
 
 def _pause(name: str, seconds: float) -> None:
@@ -134,4 +135,10 @@ def _message(result: Json, device: str) -> str:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it left no message"
+    return lines[-1] if lines else ""
+
+
+def _is_full(log: Path) -> bool:
+    """Whether there is no room for what a process that fails says."""
+    room = Room.of(log)
+    return room is not None and (room.free < A_TRACEBACK or room.no_files_left)

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.errors import ConfigError
+from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
 from tests.reliability.forks import exit_code, forked
 
@@ -43,7 +43,7 @@ def read_whole(store: Path, has_link: bool = True) -> str:
         _check_lists(export)
         link = exports / "latest"
         _expect(not has_link or (link / "topk").is_dir(), "the link leads nowhere")
-    except (OSError, ConfigError, KeyError, ValueError) as error:
+    except (OSError, NightrecError, KeyError, ValueError) as error:
         raise BadReading(f"{type(error).__name__}: {error}") from error
     return str(export.manifest["export_id"])
 

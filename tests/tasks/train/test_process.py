@@ -13,6 +13,7 @@ import pytest
 from recmodels.errors import NightrecError
 from tasks.store.machine import Machine
 from tasks.store.paths import Night
+from tasks.store.room import Room
 from tasks.train import process
 from tests.tasks.publishing import prepare_night
 from tests.tasks.training import job, trained
@@ -67,6 +68,20 @@ def test_a_candidate_that_is_killed_is_said_to_be(night: Night, monkeypatch: pyt
 
     monkeypatch.setattr(process.subprocess, "Popen", kill_at_once)
     with pytest.raises(NightrecError, match=r"item_knn was killed by signal 9, perhaps as memory ran out"):
+        trained(night, "item_knn")
+
+
+@pytest.mark.parametrize(
+    ("free", "error", "told"),
+    [(0, OSError, "No space left on device: '.*logs/item_knn-train.log'"), (10**9, NightrecError, "left no message")],
+)
+def test_a_candidate_that_could_not_say_why_as_the_disk_is_full_is_a_full_disk(
+    night: Night, monkeypatch: pytest.MonkeyPatch, free: int, error: type[Exception], told: str
+) -> None:
+    popen = subprocess.Popen
+    monkeypatch.setattr(process.subprocess, "Popen", lambda command, **given: popen(["false"], **given))
+    monkeypatch.setattr(process.Room, "of", lambda path: Room(free, 10**10, 10**6, 10**6))
+    with pytest.raises(error, match=told):
         trained(night, "item_knn")
 
 
