@@ -37,7 +37,10 @@ GROUPS: dict[str, dict[str, About]] = {
         ),
         "demo": About(
             "Write an invented site's tables.",
-            (("nightrec demo data --users 1000 --format csv", "small tables, as CSV"),),
+            (
+                ("nightrec demo data --users 1000 --format csv", "small tables, as CSV"),
+                ("nightrec demo data --react store", "the day on which its users see the store's lists"),
+            ),
         ),
     },
     "Nights": {

@@ -1,14 +1,17 @@
-"""The commands that set up a site: `init` and `demo`."""
+"""The commands that set up a site: `init`, and `demo`, whose site goes on."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from flows.cli.options import Day
 from flows.cli.shown import echo
 from recmodels.errors import ConfigError
+from recmodels.messages import counted
 
 
 @click.command()
@@ -28,7 +31,16 @@ from recmodels.errors import ConfigError
     help="None; a few faulty rows that validation is to catch; or files as they lie on real disks, of many kinds.",
 )
 @click.option("--clean", is_flag=True, help="The same as --dirty none, for this one release.")
+@click.option(
+    "--react",
+    "store",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="STORE",
+    help="Append a day to the site in FOLDER: what its users do with the lists that STORE has published.",
+)
+@click.pass_context
 def demo(
+    context: click.Context,
     folder: Path,
     users: int,
     items: int,
@@ -39,8 +51,18 @@ def demo(
     kind: Any,
     dirty: Any,
     clean: bool,
+    store: Path | None,
 ) -> None:
-    """Write the tables of an invented site into FOLDER, always the same for the same options."""
+    """Write the tables of an invented site into FOLDER, always the same for the same options.
+
+    With --react its users go on: they see the lists of STORE, click, look around, and change their taste. The day comes
+    as two files of its own, interactions-DATE.parquet and exposures-DATE.parquet, which the next night reads.
+    """
+    if store is not None:
+        if given := [option.opts[-1] for option in context.command.params if _is_given(context, option)]:
+            raise ConfigError(f"With --react the site is the one in {folder}: leave out {given[0]}.")
+        _react(folder, store)
+        return
     from recmodels.demo import write_site
 
     written = write_site(
@@ -60,6 +82,30 @@ def demo(
         echo()
         for file in files:
             echo(f"{f'{file.rows:,}' if file.rows else '':>12} {file.name}: {file.what}")
+
+
+def _is_given(context: click.Context, option: click.Parameter) -> bool:
+    """Whether an option that describes a new site was given."""
+    of_all = option.name in ("folder", "store")
+    return not of_all and context.get_parameter_source(str(option.name)) is not ParameterSource.DEFAULT
+
+
+def _react(folder: Path, store: Path) -> None:
+    """Write the day for which the store's current lists were made, and say how the night after it is run."""
+    from recmodels.demo import write_day
+    from recmodels.published.reader import Export
+
+    export = Export.latest(store)
+    day = date.fromisoformat(export.manifest["run_date"])
+    done = write_day(folder, day, str(export.manifest["export_id"]), export.table("topk"))
+    came, seen = counted(done.visitors, "user"), counted(done.seen, "place")
+    echo(f"{day}: {came} came, saw {seen} of their lists and clicked {done.clicks:,}.")
+    echo(f"{done.rows:>12,} {'interactions':<12} {done.interactions}")
+    echo(f"{done.seen:>12,} {'exposures':<12} {done.exposures}")
+    tables = {"interactions": "interactions*.parquet", "items": "items.parquet", "users": "users.parquet"}
+    tables["exposures"] = "exposures-*.parquet"
+    paths = " ".join(f"--{name} {quote(str(folder / files))}" for name, files in tables.items())
+    echo(f"Next: nightrec run --date {day + timedelta(days=1)} {paths} --store {quote(str(store))}")
 
 
 @click.command()

@@ -12,14 +12,14 @@ from recmodels.demo.catalogue import TASTES, Audience, Calendar, Catalogue, cumu
 
 EVENTS = ("view", "cart", "purchase")
 
-_CART, _PURCHASE_OF_CART = 0.12, 0.45  # the funnel: share of looks, share of carts
+CART, PURCHASE_OF_CART = 0.12, 0.45  # the funnel: share of looks, share of carts
 _LOOKS_A_SESSION, _LONGEST_SESSION = 4.0, 40
-_TASTE_SHARES = (0.4, 0.25, 0.2, 0.15)  # how often a session is about each of the user's tastes
+TASTE_SHARES = (0.4, 0.25, 0.2, 0.15)  # how often a session is about each of the user's tastes
 _BROWSING = 0.1  # sessions about something else altogether
 # Where each look goes: what everybody looks at, the session's cluster, the rest the session's niche …
 _GLOBAL, _CLUSTER = 0.12, 0.28
 _COMPANION = 0.12  # … unless it follows on to the item that goes with the one before.
-_HOUR_WEIGHTS = (4, 2, 1, 1, 1, 1, 2, 4, 6, 7, 7, 8, 9, 8, 7, 7, 8, 10, 13, 17, 20, 19, 14, 8)
+HOUR_WEIGHTS = (4, 2, 1, 1, 1, 1, 2, 4, 6, 7, 7, 8, 9, 8, 7, 7, 8, 10, 13, 17, 20, 19, 14, 8)
 _WEEKDAY_WEIGHTS = (0.9, 0.85, 0.9, 0.95, 1.05, 1.2, 1.25)  # from Monday
 _GROWTH = 0.25  # more traffic on the last day than on the first
 
@@ -78,7 +78,7 @@ def simulate(
 def _funnel_depths(n: int, rng: np.random.Generator) -> Longs:
     """For each look, how many events it leaves: 1 view, 2 and cart, 3 and purchase. They sum to `n`."""
     chance = rng.random(n)
-    depth = 1 + (chance < _CART).astype(np.int64) + (chance < _CART * _PURCHASE_OF_CART)
+    depth = 1 + (chance < CART).astype(np.int64) + (chance < CART * PURCHASE_OF_CART)
     total = np.cumsum(depth)
     depth = depth[: np.searchsorted(total, n) + 1]
     depth[-1] -= total[depth.size - 1] - n
@@ -96,7 +96,7 @@ def _sessions(n_looks: int, calendar: Calendar, audience: Audience, rng: np.rand
     # Traffic by hour; `clock` maps a share of all traffic to the time by which it has come.
     hours = np.arange(calendar.days * 24)
     day = hours // 24
-    traffic = np.array(_HOUR_WEIGHTS, float)[hours % 24]
+    traffic = np.array(HOUR_WEIGHTS, float)[hours % 24]
     traffic *= np.array(_WEEKDAY_WEIGHTS)[(calendar.start.weekday() + day) % 7]
     traffic *= 1 + _GROWTH * day / calendar.days
     come = cumulative(traffic) / traffic.sum()
@@ -130,7 +130,7 @@ def _weekly_appeal(week: int, trend: Doubles, catalogue: Catalogue) -> Doubles:
 
 def _themes(user: Longs, days: Doubles, weights: Doubles, audience: Audience, rng: np.random.Generator) -> Longs:
     """For each session an item of the niche it is about: one of the user's tastes, or anything."""
-    taste = np.searchsorted(np.cumsum(_TASTE_SHARES)[:-1], rng.random(user.size), "right")
+    taste = np.searchsorted(np.cumsum(TASTE_SHARES)[:-1], rng.random(user.size), "right")
     taste = (taste + (days > audience.turns[user])) % TASTES
     anything = sample(weights, np.zeros_like(user), np.full_like(user, weights.size - 1), rng)
     return np.where(rng.random(user.size) < _BROWSING, anything, audience.tastes[user, taste])

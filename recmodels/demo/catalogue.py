@@ -1,7 +1,7 @@
 """What the demo shop sells, and who comes: items in clusters and niches, users with a taste for a few."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,11 @@ class Calendar:
 
     start: date
     days: int
+
+    @property
+    def end(self) -> date:
+        """The day after the last one."""
+        return self.start + timedelta(days=self.days)
 
     @property
     def release_days(self) -> Longs:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,34 @@ _FAULTS = ("null_user", "null_item", "null_timestamp", "future", "unknown_item",
 _ROWS_A_FAULT = 2_000  # one dirty row of each kind for so many good ones
 _FUTURE_DAYS = 36_525  # a century: later than the real now, whatever `end` is
 _TIMESTAMP = pa.timestamp("us", "UTC")
+MADE_FROM = b"nightrec.demo"
+"""In the metadata of `users.parquet`: what the site was made from, by which `recmodels.demo.days` makes it go on."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the tables of a site follow from, besides dirt and format."""
+
+    users: int
+    items: int
+    interactions: int
+    days: int
+    end: str
+    seed: int
+
+    @property
+    def calendar(self) -> Calendar:
+        return Calendar(date.fromisoformat(self.end) - timedelta(days=self.days), self.days)
+
+    @property
+    def metadata(self) -> dict[bytes, bytes]:
+        """Says so in a Parquet file."""
+        return {MADE_FROM: json.dumps(asdict(self)).encode()}
+
+
+def streams_of(seed: int) -> list[np.random.Generator]:
+    """Random numbers for the catalogue, the audience, the log, which rows are spoiled, and how."""
+    return [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
 
 
 def write_site(
@@ -69,16 +97,17 @@ def write_site(
     cannot be written.
     """
     calendar = _check(users, items, interactions, days, end, seed, format, dirty)
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)]
+    streams = streams_of(seed)
     catalogue = make_catalogue(items, calendar, streams[0])
     audience = make_audience(users, calendar, catalogue, streams[1])
     log = simulate(interactions, calendar, catalogue, audience, streams[2])
     is_dirty = dirty != "none"
+    made_from = Site(users, items, interactions, days, str(end), seed).metadata
     spoiled = _spoiled(interactions, is_dirty, streams[3])
     tables = {
         "interactions": _spoil_log(log, spoiled, calendar, catalogue, audience),
         "items": iter([_spoil_table(catalogue.table, "item_id", is_dirty)]),
-        "users": iter([_spoil_table(audience.table, "user_id", is_dirty)]),
+        "users": iter([_spoil_table(audience.table, "user_id", is_dirty).replace_schema_metadata(made_from)]),
     }
     files = {name: folder / (name if dirty == "heavy" else f"{name}.{format}") for name in tables}
     written: list[dirt.File] = []
@@ -90,7 +119,7 @@ def write_site(
             )
             rows = {name: sum(file.rows for file in written if file.table == name) for name in files}
         else:
-            rows = _write(files, tables, format)
+            rows = write_tables(files, tables, format)
     except OSError as error:
         raise ConfigError(f"Cannot write the demo site into {folder}: {error.strerror or error}.") from error
     faults = {
@@ -125,7 +154,7 @@ def _check(
             f"The demo site's days must lie between 1970 and 2150, got {days} days before {end}: "
             "choose another end or fewer days."
         )
-    return Calendar(end - timedelta(days=days), days)
+    return Site(users, items, interactions, days, str(end), seed).calendar
 
 
 def _rows_of_each_fault(good_rows: int, dirty: bool) -> int:
@@ -220,7 +249,7 @@ path = "users"
 """
 
 
-def _write(files: dict[str, Path], tables: dict[str, Iterator[pa.Table]], format_: Format) -> dict[str, int]:
+def write_tables(files: dict[str, Path], tables: dict[str, Iterator[pa.Table]], format_: Format) -> dict[str, int]:
     """Write every table beside its place, then move them all in. Returns the rows of each."""
     partial = {name: path.with_name(f".{path.name}.partial") for name, path in files.items()}
     rows = dict.fromkeys(files, 0)
