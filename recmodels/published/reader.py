@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.published.addresses import shown, without_secret
-from recmodels.published.schema import Json
+from recmodels.published.schema import Json, completed
 
 POINTER = {"export_id": str, "manifest": str, "manifest_sha256": str}
 MANIFEST = {"export_id": str, "run_date": str, "files": list}
@@ -88,7 +88,8 @@ class Export:
     def table(self, name: str = "topk", users: list[Any] | None = None) -> pa.Table:
         """The rows of one table; of the given users only, where they are named.
 
-        Files and row groups that cannot hold a wanted user are not read.
+        Files and row groups that cannot hold a wanted user are not read. Columns that an older export lacks are there,
+        with what holds of it.
 
         Raises:
             NightrecError: a file is damaged.
@@ -111,7 +112,8 @@ class Export:
         if users is not None:
             kind = pq.read_schema(files[0], filesystem=self.files).field("user_id").type
             wanted = pc.is_in(pc.field("user_id"), pa.array(users, kind))
-        return ds.dataset(files, filesystem=self.files, format="parquet").to_table(filter=wanted)
+        rows = ds.dataset(files, filesystem=self.files, format="parquet").to_table(filter=wanted)
+        return completed(rows, name)
 
 
 def read_latest(store: str | Path, users: list[Any] | None = None) -> pa.Table:

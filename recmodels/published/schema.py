@@ -19,6 +19,9 @@ PLAIN = {
     "code": pa.dictionary(pa.int8(), pa.string()),
 }
 
+ADDED = ("arm", "policy", "propensity")
+"""The columns of `topk` and `topk_delta` that exports of nightrec 0.1 lack; see `completed`."""
+
 
 @cache
 def contract() -> Json:
@@ -38,6 +41,12 @@ def arrow_schema(table: str, user_type: pa.DataType, item_type: pa.DataType) -> 
     return pa.schema([pa.field(column["name"], types[column["type"]], column["nullable"]) for column in columns])
 
 
+def is_older(manifest: Json) -> bool:
+    """Whether an export was written before `ADDED` were columns, by what its manifest says of them."""
+    columns = manifest.get("schema", {}).get("topk", {}).get("columns", [])
+    return not {column["name"] for column in columns} >= set(ADDED)
+
+
 def described(export: Path) -> Json:
     """What a manifest says of the tables in a folder: meaning, order, and the Arrow type of each column."""
     found = {}
@@ -50,15 +59,29 @@ def described(export: Path) -> Json:
     return found
 
 
-def differences(path: Path, table: str) -> list[str]:
+def completed(rows: pa.Table, table: str) -> pa.Table:
+    """Rows of a table with the columns that an older export lacks, and what holds of it: one arm, no lots drawn."""
+    if table != "topk" or set(ADDED) <= set(rows.column_names):
+        return rows
+    main = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), len(rows)), ["main"])
+    there = {"arm": main, "policy": rows["model"], "propensity": pa.repeat(pa.scalar(1, pa.float32()), len(rows))}
+    for name in ADDED:
+        rows = rows.append_column(pa.field(name, there[name].type, nullable=False), there[name])
+    return rows
+
+
+def differences(path: Path, table: str, *, older: bool = False) -> list[str]:
     """How the columns of a Parquet file differ from the contract: a sentence each, none where they agree.
 
-    Columns that the contract does not name are no difference: within a version, columns are added.
+    Columns that the contract does not name are no difference: within a version, columns are added. So those that were
+    added are none in an `older` export, where they are missing.
     """
     schema = pq.read_schema(path)
     found = []
     for column in contract()["tables"][table]["columns"]:
         name, wanted = column["name"], column["type"]
+        if name not in schema.names and older and name in ADDED:
+            continue
         if name not in schema.names:
             found.append(f"{path}: the column {name} is missing")
             continue

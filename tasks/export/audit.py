@@ -13,8 +13,10 @@ from expectations.exports import check_export
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Longs
 from recmodels.data.dataset import Dataset
+from recmodels.published.schema import ADDED
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit_items import check_columns, item_tables, whole_lists
+from tasks.export.origins import origin_counts
 
 COLUMNS = ["user_id", "rank", "item_id", "score", "source", "reason_item_id"]
 CELLS = 2**25  # of users by items that are checked at a time
@@ -30,17 +32,19 @@ def audit(
     docs: Path | None = None,
     rules: Rules | None = None,
     published: pa.Array | None = None,
+    older: bool = False,
 ) -> dict[str, Any]:
     """Count what breaks the contract, or the site's `rules`, in `export` and return the counts.
 
     `data` is the full split that the lists were made from; `docs` a folder of Data Docs that gets one more page.
-    `published` are the users' ids in the export, in the order of the features, where they are not their own.
+    `published` are the users' ids in the export, in the order of the features, where they are not their own. An
+    `older` export lacks the columns that were added since.
     Memory is bounded by the interactions and some two million rows of lists.
 
     Raises:
         ExportRefused: a rule of the export suite is broken.
     """
-    check_columns(export)
+    check_columns(export, older=older)
     profile = profile_of(export, features, data, k, repeats=repeats, rules=rules, published=published) | item_tables(
         export, features, None if rules is None else rules.allowed
     )
@@ -84,6 +88,9 @@ def profile_of(
             "items_excluded",
             "over_caps",
             "reasons_not_seen",
+            "origins_unnamed",
+            "arms_mixed",
+            "propensities_wrong",
         ],
         0,
     )
@@ -91,7 +98,9 @@ def profile_of(
     if rules is not None and rules.lengths is not None:
         length = np.minimum(listable.sum() - has, rules.lengths)
     length = np.where(user_ids.is_valid().to_numpy(zero_copy_only=False), length, 0)  # without an id: forgotten
-    for table in whole_lists(sorted((export / "topk").glob("*.parquet")), COLUMNS):
+    files = sorted((export / "topk").glob("*.parquet"))
+    has_origins = bool(files) and set(ADDED) <= set(pq.read_schema(files[0]).names)
+    for table in whole_lists(files, [*COLUMNS, *(ADDED if has_origins else ())]):
         user = pc.fill_null(pc.index_in(table["user_id"], value_set=user_ids), -1).to_numpy().astype(np.int64)
         item = pc.fill_null(pc.index_in(table["item_id"], value_set=item_ids), -1).to_numpy()
         rank, score = table["rank"].to_numpy(), table["score"].to_numpy()
@@ -122,6 +131,8 @@ def profile_of(
             length[ends] = listed.lengths(data.n_users)[ends]
         if not repeats:
             counts["items_seen"] += int(known.sum()) - _not_stored(key[known], seen_keys)
+        for name, count in origin_counts(table, new).items():
+            counts[name] += count
         has_reason = pc.is_valid(table["reason_item_id"]).to_numpy()
         reason = pc.fill_null(pc.index_in(table["reason_item_id"], value_set=item_ids), -1).to_numpy()
         counts["reasons_not_seen"] += _not_stored(

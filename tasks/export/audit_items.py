@@ -17,11 +17,14 @@ ROWS_AT_ONCE = 2_000_000
 SIMILAR = ["item_id", "similar_item_id", "rank", "score"]
 
 
-def check_columns(export: Path) -> None:
-    """Raise ExportRefused where a file lacks a column of the contract, or has it in another type."""
+def check_columns(export: Path, *, older: bool = False) -> None:
+    """Raise ExportRefused where a file lacks a column of the contract, or has it in another type.
+
+    An `older` export may lack those that were added since.
+    """
     for name in contract()["tables"]:
         for file in sorted((export / name).glob("*.parquet")):
-            if found := differences(file, name):
+            if found := differences(file, name, older=older):
                 raise ExportRefused(f"The export breaks its contract: {'; '.join(found)}.")
 
 

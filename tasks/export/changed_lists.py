@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recmodels.published.schema import arrow_schema
+from recmodels.published.schema import ADDED, arrow_schema
 from tasks.export.differences import side_by_side, topk_files
 from tasks.export.tally import Pair
 from tasks.export.writer import Parts, coded, same_date
@@ -18,7 +18,7 @@ from tasks.store.manifests import damage
 from tasks.store.paths import Store
 
 COLUMNS = ["user_id", "rank", "item_id"]
-MORE = ["run_date", "score", "model", "source", "reason_item_id"]
+MORE = ["run_date", "score", "model", "source", "reason_item_id", *ADDED]
 CHANGES = ["new", "changed", "removed"]
 
 

@@ -1,7 +1,7 @@
 """The tables of an export without some items: lists that had one are made anew by the same model, the others stay."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.fallback import serve
 from recmodels.popularity import Popularity
+from recmodels.published.schema import completed
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit_items import whole_lists
 from tasks.export.item_tables import popular_table, similar_tables
 from tasks.export.listed import write_listed
+from tasks.export.origins import Origins
 from tasks.export.settings import ExportSettings
 from tasks.export.writer import Parts, Writer, batches
 from tasks.features.settings import FeatureSettings
@@ -89,8 +91,10 @@ def _files(export: Path, table: str) -> list[Path]:
 def _topk(source: Source, popular: Popularity, gone: pa.Array, files: Sequence[Path], out: Path) -> int:
     new_lists, k = 0, source.settings.longest
     with Writer(source.run_date, source.champion, source.user_ids, source.item_ids, out / "topk") as writer:
-        for table in whole_lists(list(files), _columns(files, "user_id")):
+        for rows in whole_lists(list(files), _columns(files, "user_id")):
+            table = completed(rows, "topk")
             short = pc.unique(table["user_id"].filter(pc.is_in(table["item_id"], value_set=gone)))
+            arms = table["arm"].take(pc.index_in(short, value_set=table["user_id"]))
             users = pc.index_in(short, value_set=source.user_ids).to_numpy().astype(np.int32)
             new_lists += len(users)
             tables = [table.filter(pc.invert(pc.is_in(table["user_id"], value_set=short))).select(writer.schema.names)]
@@ -106,9 +110,16 @@ def _topk(source: Source, popular: Popularity, gone: pa.Array, files: Sequence[P
                     explain=True,
                     rules=source.rules,
                 )
-                tables.append(writer.table(lists))
+                tables.append(writer.table(lists, _origins(source.champion, arms.take(batch), k)))
             writer.parts.write(_merged(tables, ["user_id", "rank"]).cast(writer.schema))
     return new_lists
+
+
+def _origins(champion: str, arms: pa.ChunkedArray, k: int) -> Origins:
+    """Of lists that the champion makes anew: their users stay in their arms."""
+    arm = arms.combine_chunks().dictionary_encode()
+    one = Origins.of_one(champion, len(arm), k)
+    return replace(one, arms=arm.dictionary.to_pylist(), arm=arm.indices.to_numpy().astype(np.int8))
 
 
 def _similar(source: Source, gone: pa.Array, files: Sequence[Path], out: Path) -> None:

@@ -138,6 +138,7 @@ def items_that_moved(lists: pa.Table | None) -> Json:
     """Items that are in no list any more, or for the first time, and those whose number of lists changed most."""
     if lists is None:
         return {"items_entered": 0, "items_left": 0, "entered": [], "left": [], "moved": []}
+    lists = lists.sort_by("item_id")  # so that items that moved as much come in one order
     before, after = lists["before"].to_numpy(), lists["after"].to_numpy()
     entered, left = (before == 0) & (after > 0), (after == 0) & (before > 0)
     stayed = (before > 0) & (after > 0) & (before != after)

@@ -13,6 +13,7 @@ from recmodels.data import layout
 from recmodels.messages import counted
 from recmodels.published.pseudonyms import hashed_ids, key_in
 from recmodels.published.reader import Export
+from recmodels.published.schema import is_older
 from tasks.store.files import sha256
 from tasks.store.paths import Store
 
@@ -57,7 +58,7 @@ def verified(store: Path, run_date: date | None) -> Verified:
     export = Export.of_night(store, run_date) if run_date else Export.latest(store)
     about, folder = export.manifest, Store(store)
     intact(folder, about)
-    check_columns(export.folder)
+    check_columns(export.folder, older=is_older(about))
     pointer = pointer_of(folder)
     if pointer and pointer["export_id"] == about["export_id"]:
         manifest = folder.export_manifest(about["export_id"])
@@ -98,5 +99,14 @@ def verified(store: Path, run_date: date | None) -> Verified:
             return replace(checked, unchecked=why)
         users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
         published = hashed_ids(users, key_in(variable))
-    audit(export.folder, night.features, data, about["k"], repeats=about["repeats"], rules=plan, published=published)
+    audit(
+        export.folder,
+        night.features,
+        data,
+        about["k"],
+        repeats=about["repeats"],
+        rules=plan,
+        published=published,
+        older=is_older(about),
+    )
     return checked

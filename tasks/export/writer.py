@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from recmodels.data.arrays import Ints
 from recmodels.fallback import Lists
 from recmodels.published.schema import arrow_schema, contract
+from tasks.export.origins import Origins
 from tasks.store.files import Json
 from tasks.store.manifests import describe
 
@@ -76,17 +77,19 @@ class Writer:
             self.thread.shutdown()
             self.parts.close()
 
-    def write(self, lists: Lists) -> None:
+    def write(self, lists: Lists, origins: Origins | None = None) -> None:
+        """Write lists, and how their rows came there; without `origins` the model made them for everybody."""
         self.wait()
-        self.pending = self.thread.submit(lambda: self.parts.write(self.table(lists)))
+        self.pending = self.thread.submit(lambda: self.parts.write(self.table(lists, origins)))
 
     def wait(self) -> None:
         """Wait for what is being written. Raises what it raised."""
         if self.pending is not None:
             self.pending.result()
 
-    def table(self, lists: Lists) -> pa.Table:
+    def table(self, lists: Lists, origins: Origins | None = None) -> pa.Table:
         """A row a recommended item, as in the export contract."""
+        origins = origins or Origins.of_one(self.model, *lists.items.shape)
         row, column = np.nonzero(lists.items >= 0)  # by user, then rank
         reason = lists.reasons[row, column]
         return pa.table(
@@ -99,6 +102,9 @@ class Writer:
                 "model": coded(np.zeros(len(row), np.int8), [self.model]),
                 "source": coded((lists.cold + 2 * lists.pinned)[row, column].astype(np.int8), SOURCES),
                 "reason_item_id": self.item_ids.take(pa.array(reason, mask=reason < 0)),
+                "arm": coded(origins.arm[row], origins.arms),
+                "policy": coded(origins.policy[row, column], origins.policies),
+                "propensity": origins.propensity[row, column],
             },
             schema=self.schema,
         )

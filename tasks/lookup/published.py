@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import hashed, hashed_ids, key_in
 from recmodels.published.reader import Export
+from recmodels.published.schema import completed
 from tasks.lookup.cached import kept
 from tasks.lookup.catalogue import as_written
 from tasks.lookup.rows import rows_with
@@ -69,7 +70,7 @@ def list_in(export: Export, published: int | str) -> pa.Table:
     """
     paths = [export.folder / file["path"] for file in export.manifest["files"] if file["path"].startswith("topk/")]
     try:
-        return rows_with(paths, "user_id", published).sort_by("rank")
+        return completed(rows_with(paths, "user_id", published).sort_by("rank"), "topk")
     except (pa.ArrowInvalid, OSError):
         return export.table("topk", [published]).sort_by("rank")  # which says what is wrong
 

@@ -87,6 +87,9 @@ COLUMNS = {
         "model": TEXT_CODE,
         "source": TEXT_CODE,
         "reason_item_id": pa.int64(),
+        "arm": TEXT_CODE,
+        "policy": TEXT_CODE,
+        "propensity": pa.float32(),
     },
     "listed": {
         "run_date": pa.date32(),

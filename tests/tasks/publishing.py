@@ -15,13 +15,16 @@ from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.persistence import save
 from recmodels.published.reader import read_latest
+from recmodels.published.schema import ADDED
 from tasks.export.settings import ExportSettings
 from tasks.export.stage import export, write_export
+from tasks.export.writer import describe_part
 from tasks.features.settings import FeatureSettings
 from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
-from tasks.store.files import Json
+from tasks.store.exports import manifest_of, pointer_of, write_export_manifest
+from tasks.store.files import Json, sha256, write_json
 from tasks.store.manifests import describe, write_manifest
 from tasks.store.paths import Night, Store
 from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
@@ -103,6 +106,23 @@ def publish(night: Night, k: int = K, fresh: bool = False, champion: Json | None
         {"summary": comparison},
         fresh,
     )
+
+
+def as_by_0_1(store: Store, export_id: str) -> None:
+    """Take from an export what nightrec 0.1 did not write: how its rows came there."""
+    about = manifest_of(store, export_id)
+    assert about is not None
+    folder = store.export(export_id)
+    for path in sorted((folder / "topk").glob("*.parquet")):
+        table = pq.read_table(path)
+        pq.write_table(table.drop_columns(list(ADDED)), path)
+    kept = [column for column in about["schema"]["topk"]["columns"] if column["name"] not in ADDED]
+    files = [describe_part(folder / file["path"], folder) for file in about["files"]]
+    schema = about["schema"] | {"topk": about["schema"]["topk"] | {"columns": kept}}
+    current = pointer_of(store)
+    write_export_manifest(store, about | {"files": files, "schema": schema})
+    if current and current["export_id"] == export_id:
+        write_json(store.pointer, {**current, "manifest_sha256": sha256(store.export_manifest(export_id))})
 
 
 def lists(night: Night) -> dict[int, list[dict[str, Any]]]:

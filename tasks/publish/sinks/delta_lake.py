@@ -37,6 +37,7 @@ def _replace(where: str, table: str, settings: DeltaSettings, published: Publish
         mode="overwrite",
         predicate=this_night if before is not None else None,
         partition_by=["run_date"],
+        schema_mode="merge" if before is not None else None,  # a table of an earlier release gets new columns
     )
     written = DeltaTable(where)
     of_night = pc.field("run_date") == published.run_date

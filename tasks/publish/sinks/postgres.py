@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from recmodels.errors import ConfigError, NightrecError
+from recmodels.published.schema import ADDED
 from tasks.publish.sinks.settings import PostgresSettings, address
 from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare
 from tasks.store.files import Json
@@ -45,8 +46,9 @@ def load(settings: PostgresSettings, published: Published) -> Json:
             connection.execute(f"SET lock_timeout = '{WAIT}'")
             proofs = {}
             for table, name in names.items():
+                _make(connection, name, table, published)
                 with connection.transaction():
-                    _prepare(connection, name, table, published)
+                    _stage(connection, name)
                     proofs[table] = _fill(connection, name, table, published)
             with connection.transaction():
                 for name in names.values():
@@ -84,8 +86,11 @@ def _run(connection: Connection[Any], statement: str, **names: str | list[str]) 
     return connection.execute(sql.SQL(statement).format(**quoted))
 
 
-def _prepare(connection: Connection[Any], name: str, table: str, published: Published) -> None:
-    """Make the table with its columns and its index, and an empty staging table."""
+def _make(connection: Connection[Any], name: str, table: str, published: Published) -> None:
+    """Make the table with its columns and its index; one of an earlier release gets the columns that it lacks.
+
+    Nothing is filled meanwhile: readers wait for a moment only.
+    """
     fields = published.schema(table)
     expected = [(field.name, TYPES[str(field.type)]) for field in fields]
     columns = ", ".join(
@@ -99,8 +104,18 @@ def _prepare(connection: Connection[Any], name: str, table: str, published: Publ
     if connection.execute("SELECT to_regclass(%s)", [quoted]).fetchone() == (None,):
         _run(connection, f"CREATE TABLE {{name}} ({columns}) PARTITION BY LIST (run_date)", name=name)
         _run(connection, "CREATE INDEX ON {name} ({keys})", name=name, keys=[*LISTS_BY[table], "rank"])
-    elif connection.execute(find, [quoted]).fetchall() != expected:
-        raise ConfigError(f"{name} is not the table of such lists, or of other columns: drop it, or name another one.")
+    elif (found := connection.execute(find, [quoted]).fetchall()) != expected:
+        more = expected[len(found) :]
+        if not found or found != expected[: len(found)] or not {column for column, _ in more} <= set(ADDED):
+            raise ConfigError(
+                f"{name} is not the table of such lists, or of other columns: drop it, or name another one."
+            )
+        added = ", ".join(f"ADD COLUMN {column} {kind}" for column, kind in more)
+        _run(connection, f"ALTER TABLE {{name}} {added}", name=name)
+
+
+def _stage(connection: Connection[Any], name: str) -> None:
+    """Make an empty staging table."""
     _run(connection, "DROP TABLE IF EXISTS {next}", next=f"{name}_next")
     _run(connection, "CREATE TABLE {next} (LIKE {name})", next=f"{name}_next", name=name)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 KEYS_AT_ONCE = 5_000
-SAME_IN_A_LIST = ("run_date", "model")
+SAME_IN_A_LIST = ("run_date", "model", "arm")
 
 
 def load(settings: RedisSettings, published: Published) -> Json:
@@ -79,11 +79,11 @@ def _fill(client: Redis, settings: RedisSettings, published: Published) -> Json:
 
 def _keys(root: str, table: str, published: Published) -> Iterator[pa.Table]:
     """Keys and their lists as JSON, `{run_date, model, items: [{item_id, score, ...}]}`, some thousand at a time."""
-    by = LISTS_BY[table]
-    rest = [name for name in published.schema(table).names if name not in (*by, *SAME_IN_A_LIST, "rank")]
+    by, names = LISTS_BY[table], published.schema(table).names
+    rest = [name for name in names if name not in (*by, *SAME_IN_A_LIST, "rank")]
     columns = ", ".join(map(quoted, by))
     item = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in rest)
-    same = ", ".join(f"{name} := any_value({name})" for name in SAME_IN_A_LIST)
+    same = ", ".join(f"{name} := any_value({name})" for name in SAME_IN_A_LIST if name in names)
     query = (
         f"SELECT concat_ws(':', $root, {columns}) AS key, "
         f"to_json(struct_pack({same}, items := list(struct_pack({item}) ORDER BY rank)))::VARCHAR AS value "

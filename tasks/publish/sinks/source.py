@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
+from recmodels.published.schema import completed
 from tasks.store.duckdb import quoted
 from tasks.store.files import Json, sha256
 from tasks.store.paths import Store
@@ -49,8 +50,8 @@ class Published:
         return [str(self.export.folder / path) for path in paths if path.startswith(f"{table}/")]
 
     def schema(self, table: str) -> pa.Schema:
-        """The columns of a table, with texts instead of dictionaries."""
-        fields = pq.read_schema(self.files(table)[0])
+        """The columns of a table, with texts instead of dictionaries; of an older export, those of today."""
+        fields = completed(pq.read_schema(self.files(table)[0]).empty_table(), table).schema
         plain = {field.name: field.type.value_type for field in fields if pa.types.is_dictionary(field.type)}
         return pa.schema([pa.field(field.name, plain.get(field.name, field.type), field.nullable) for field in fields])
 
@@ -58,7 +59,7 @@ class Published:
         schema = self.schema(table)
         for file in self.files(table):
             for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE):
-                yield pa.Table.from_batches([batch]).cast(schema)
+                yield completed(pa.Table.from_batches([batch]), table).cast(schema)
 
     def lists(self, table: str) -> Iterator[pa.Table]:
         """The same rows, cut between lists and never within one."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -38,6 +39,12 @@ def checked(night: Night, out: Path) -> dict[str, Any]:
         ("items_seen", lambda f: f.assign(item_id=f["item_id"].where(f.index != 1, "i1"))),
         ("reasons_not_seen", lambda f: f.assign(reason_item_id="i7")),
         ("reasons_not_seen", lambda f: f.assign(reason_item_id="?")),
+        ("origins_unnamed", lambda f: f.assign(policy=f["policy"].where(f.index != 1))),
+        ("origins_unnamed", lambda f: f.assign(arm=f["arm"].cat.rename_categories([""]))),
+        ("arms_mixed", lambda f: f.assign(arm=pd.Categorical(["main", *["b"] * (len(f) - 1)], ["main", "b"]))),
+        ("propensities_wrong", lambda f: f.assign(propensity=f["propensity"].where(f.index != 1, 0))),
+        ("propensities_wrong", lambda f: f.assign(propensity=f["propensity"].where(f.index != 1, 1.01))),
+        ("propensities_wrong", lambda f: f.assign(propensity=f["propensity"].where(f.index != 1))),
     ],
 )
 def test_the_audit_counts_and_refuses_what_breaks_the_contract(night: Night, count: str, change: Any) -> None:

@@ -36,6 +36,9 @@ def written(out: Path, lists: Lists) -> None:
                 "model": coded(np.zeros(n, np.int8), ["als"]),
                 "source": coded(np.zeros(n, np.int8), ["personal", "cold", "pinned"]),
                 "reason_item_id": pa.nulls(n, pa.int64()),
+                "arm": coded(np.zeros(n, np.int8), ["main"]),
+                "policy": coded(np.zeros(n, np.int8), ["als"]),
+                "propensity": pa.array(np.ones(n), pa.float32()),
             }
         )
     )

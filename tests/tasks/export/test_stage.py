@@ -40,6 +40,9 @@ def test_columns_and_types_are_those_of_the_contract(night: Night) -> None:
         "model": coded,
         "source": coded,
         "reason_item_id": pa.string(),
+        "arm": coded,
+        "policy": coded,
+        "propensity": pa.float32(),
     }
 
 

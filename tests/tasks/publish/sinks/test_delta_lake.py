@@ -1,13 +1,15 @@
 """Delta Lake has a partition a night, each once."""
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recmodels.published.schema import ADDED
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import DeltaSettings, SinkSettings, failures
-from tasks.publish.sinks.source import Tally
+from tasks.publish.sinks.source import Published, Tally
 from tasks.store.paths import Night
 from tests.tasks.loading import TABLES, corrupting, ordered, published, succeeds
 from tests.tasks.publishing import publish
@@ -49,3 +51,17 @@ def test_delta_rows_that_read_back_wrongly_are_taken_back(
     assert {table: ordered(delta_rows(tmp_path / "lake", table)) for table in TABLES} == {
         table: ordered(rows) for table, rows in before.items()
     }
+
+
+def test_a_table_of_an_earlier_release_gets_new_columns_and_keeps_its_nights(night: Night, tmp_path: Path) -> None:
+    deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
+    path, settings = tmp_path / "lake", SinkSettings(delta=DeltaSettings(path=str(tmp_path / "lake")))
+    first = published(night.store, "topk")
+    rows = Published.latest(night.store).rows("topk")
+    for part in rows:
+        deltalake.write_deltalake(str(path / "topk"), part.drop_columns(list(ADDED)), partition_by=["run_date"])
+    publish(night)
+    succeeds(night.store, settings)
+    expected = [row | dict.fromkeys(ADDED) for row in first] + published(night.store, "topk")
+    found = sorted(delta_rows(path, "topk"), key=itemgetter("run_date", "user_id", "rank"))
+    assert found == expected

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from recmodels.published.schema import ADDED
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import PostgresSettings, SinkSettings, failures
 from tasks.publish.sinks.source import Tally
@@ -12,7 +13,7 @@ from tasks.store.exports import rollback
 from tasks.store.paths import Night
 from tests.tasks import servers
 from tests.tasks.loading import FIRST, TABLES, corrupting, ordered, published, succeeds
-from tests.tasks.publishing import publish
+from tests.tasks.publishing import as_by_0_1, publish
 from tests.tasks.site import RUN_DATE
 
 
@@ -104,6 +105,24 @@ def test_a_table_of_somebody_else_is_left_alone(night: Night, postgres: Any) -> 
     postgres.execute("CREATE TABLE lists (id int); INSERT INTO lists VALUES (1)")
     assert "lists is not the table of such lists" in failures({"sinks": load(night.store, POSTGRES, task=False)})[0]
     assert postgres_rows(postgres, "lists") == [{"id": 1}]
+
+
+def test_a_table_of_an_earlier_release_gets_new_columns(night: Night, postgres: Any) -> None:
+    as_by_0_1(night.store, str(FIRST))
+    succeeds(night.store, POSTGRES)  # as rows of the earlier release are loaded today
+    for column in ADDED:
+        postgres.execute(f"ALTER TABLE lists DROP COLUMN {column}")
+    postgres.execute("CREATE VIEW best AS SELECT * FROM lists WHERE rank = 1")
+    publish(night)
+    succeeds(night.store, POSTGRES)
+    assert ordered(rounded(postgres_rows(postgres, "lists"))) == ordered(rounded(published(night.store, "topk")))
+    rollback(night.store)
+    succeeds(night.store, POSTGRES)
+    rows = postgres_rows(postgres, "lists")
+    assert {(row["run_date"], row["arm"], row["policy"], row["propensity"]) for row in rows} == {
+        (FIRST, "main", "item_knn", 1.0)
+    }
+    assert {row["run_date"] for row in postgres_rows(postgres, "best")} == {FIRST}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_redis_has_a_key_a_list(night: Night, redis: Any) -> None:
             assert [item["item_id"] for item in value["items"]] == [row["item_id"] for row in mine]
             assert [item["score"] for item in value["items"]] == pytest.approx([row["score"] for row in mine])
             assert value["run_date"] == str(RUN_DATE) and value["model"] == mine[0]["model"]
+            assert value["arm"] == "main" and {item["policy"] for item in value["items"]} == {"item_knn"}
+            assert {item["propensity"] for item in value["items"]} == {1.0}
         overall = json.loads(redis.get(f"shop:{version}:popular:all"))["items"]
         popular = [
             row for row in published(night.store, "popular") if (row["window"], row["category"]) == ("all", None)

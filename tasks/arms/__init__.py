@@ -1,0 +1,1 @@
+"""Arms: users by groups whose lists are made otherwise, so that what the lists do can be compared."""
