@@ -69,7 +69,7 @@ class Joining:
         self.db, self.store, self.valid, self.prepared, self.published = db, store, valid, prepared, published
         self.users = f"(SELECT user_id, user_index FROM {read_parquet(prepared / layout.USERS)})"
         self.items = f"(SELECT item_id, item_index FROM {read_parquet(prepared / layout.ITEMS)})"
-        self.types = [_type_of(prepared / layout.USERS, "user_id"), _type_of(prepared / layout.ITEMS, "item_id")]
+        self.types = [type_of(prepared / layout.USERS, "user_id"), type_of(prepared / layout.ITEMS, "item_id")]
         self.names = self._number_exports()
         columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items() if name != "export_id")
         db.execute(f"CREATE TEMP TABLE joined ({columns}, export INTEGER, published_rank SMALLINT)")
@@ -230,6 +230,6 @@ class Joining:
         return found
 
 
-def _type_of(table: Path, column: str) -> str:
+def type_of(table: Path, column: str) -> str:
     """The type of ids, as DuckDB calls it."""
     return "BIGINT" if pa.types.is_integer(pq.read_schema(table).field(column).type) else "VARCHAR"

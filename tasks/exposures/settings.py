@@ -1,5 +1,7 @@
 """Settings of the stage exposures."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -15,4 +17,12 @@ class FeedbackSettings(BaseModel):
     )
     seen_places: int = Field(
         default=10, ge=1, le=1000, description="How many places of a list are then taken to have been seen."
+    )
+    reward: Literal["auto", "clicked", "outcome", "interaction"] = Field(
+        default="auto",
+        description="What an exposure was worth: clicked or outcome, as logged, or whether the user interacted with "
+        "the item (interaction); auto is the first of them that is logged.",
+    )
+    outcome_hours: float = Field(
+        default=24, gt=0, le=720, description="How long after an exposure what came of it is known."
     )

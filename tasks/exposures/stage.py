@@ -10,6 +10,7 @@ from pathlib import Path
 from recmodels.data import layout
 from recmodels.messages import counted
 from tasks.exposures.joined import SECOND, Joining, Tally
+from tasks.exposures.log import log_files, write_log
 from tasks.exposures.settings import FeedbackSettings
 from tasks.store.duckdb import connect
 from tasks.store.manifests import Manifest, finished, outputs
@@ -51,7 +52,14 @@ def exposures(
     inputs = outputs(prepared=prepared, valid=valid) | {"published": there}
     parameters = settings.model_dump() | {"cutoff": cutoff.isoformat()}
     return logged_stage(
-        "exposures", night.exposures, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh
+        "exposures",
+        night.exposures,
+        build,
+        code=code_of(__name__),
+        inputs=inputs,
+        parameters=parameters,
+        fresh=fresh,
+        beside=log_files(night),
     )
 
 
@@ -66,7 +74,9 @@ def write_exposures(night: Night, settings: FeedbackSettings, cutoff: datetime, 
             since = _last_night(night, cutoff)
             tally = joining.assumed(_micros(since), _micros(cutoff), settings.seen_places)
         joining.write(out / layout.EXPOSURES)
-    return {**asdict(tally), "assumed": not logged, "message": message(tally, assumed=not logged)}  # type: ignore[typeddict-item]
+        db.execute("DROP TABLE joined; DROP TABLE shown")
+        added = write_log(db, night, settings, cutoff, out / layout.EXPOSURES)
+    return {**asdict(tally), "assumed": not logged, "logged": added, "message": message(tally, assumed=not logged)}  # type: ignore[typeddict-item]
 
 
 def message(tally: Tally, *, assumed: bool) -> str:

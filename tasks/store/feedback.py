@@ -19,7 +19,9 @@ PROPOSALS = "proposals.parquet"
 """What each candidate would have put into the place that exploration draws."""
 SHOWN = "shown.parquet"
 """What was shown, as published, and what came of it."""
-LEARNED = (PROPOSALS, SHOWN)
+WAITING = "waiting.parquet"
+"""What was shown too late for the night to know what came of it: the next one does."""
+LEARNED = (PROPOSALS, SHOWN, WAITING)
 
 
 @contextmanager

@@ -109,7 +109,8 @@ class PreparedSummary(TypedDict):
 class ExposuresSummary(TypedDict):
     """What the stage says about the exposures, and what became of them: see `Tally` of the stage.
 
-    `assumed`: the site logs none, and the published lists were taken for shown.
+    `assumed`: the site logs none, and the published lists were taken for shown. `logged`: how many the night has added
+    to the lasting log.
     """
 
     message: str
@@ -122,6 +123,7 @@ class ExposuresSummary(TypedDict):
     moved: int
     unpublished: int
     exports: list[str]
+    logged: int
 
 
 class FeaturesSummary(TypedDict):
