@@ -13,6 +13,7 @@ from recmodels.offpolicy.log import Log
 from recmodels.offpolicy.reward_model import cross_fitted
 
 THEIRS = {"ips": 0.807639, "snips": 0.884835, "dm": 0.670322, "dr": 0.879598, "sndr": 0.899601}
+OF_SLATES = {"joint": 1.872047, "cascade": 1.906956, "own": 1.797282}
 SWITCH_AT_2, SHRUNK_BY_5 = 0.700041, 0.724927  # as sb-obp 0.5.10 computes them
 
 
@@ -56,6 +57,20 @@ def test_the_values_are_those_of_the_open_bandit_pipeline() -> None:
     assert {name: round(ESTIMATORS[name](log)[0], 6) for name in ("ips", "snips", "dm", "dr", "sndr")} == THEIRS
     assert switch_dr(log, 2.0)[0] == pytest.approx(SWITCH_AT_2, abs=1e-6)
     assert dr_os(log, 5.0)[0] == pytest.approx(SHRUNK_BY_5, abs=1e-6)
+
+
+@pytest.mark.parametrize(("weighed_by", "value"), OF_SLATES.items())
+def test_a_log_of_whole_lists_has_the_values_of_the_open_bandit_pipeline(weighed_by: str, value: float) -> None:
+    """A synthetic log of sb-obp 0.5.10: a hundred lists of three of ten items.
+
+    A list is a unit of three events. Its value is the sum of their rewards, as weighed by the probability of the whole
+    list (standard IPS), of its part down to the place (cascade, McInerney et al. 2020) or of the place alone (Li et
+    al. 2018).
+    """
+    table = np.genfromtxt(Path(__file__).with_name("slates.csv"), delimiter=",", names=True)
+    propensity, probability = table[f"{weighed_by}_propensity"], table[f"{weighed_by}_probability"]
+    log = Log.of(3 * table["reward"], propensity, probability, units=table["slate"])
+    assert ESTIMATORS["ips"](log)[0] == pytest.approx(value, abs=1e-6)
 
 
 @settings(deadline=None)
