@@ -124,7 +124,8 @@ def _under_rules(
             own_scores = np.concatenate([top.scores for top in tops], axis=1)
             candidates = np.concatenate([pins[part], *(top.items for top in tops), *others], axis=1)
             n_pins, n_own = pins.shape[1], own_scores.shape[1]
-            chosen = choose(rules, data.terms, candidates, own_scores, n_pins, n_own, lengths[part], k)
+            done = data.matrix[users[part]] if rules.calibration else None
+            chosen = choose(rules, data.terms, candidates, own_scores, n_pins, n_own, lengths[part], k, done)
             place = np.maximum(chosen.places, 0)
             there = chosen.places >= 0
             items[part] = np.where(there, np.take_along_axis(candidates, place, axis=1), -1)

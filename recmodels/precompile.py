@@ -3,6 +3,8 @@
 Numba keeps the machine code, so that this takes half a minute once, and no fit has to wait for it.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from recmodels import registry
@@ -38,7 +40,8 @@ def main() -> None:
     everybody = np.arange(40, dtype=np.int32)
     rules = Rules(allowed=np.ones(30, bool), relevance_weight=0.5)
     popular = Popularity().fit(data)
-    serve(popular, popular, data, everybody, 5, rules=rules)
+    for prices in (None, np.zeros(30, np.float32)):
+        serve(popular, popular, data, everybody, 5, rules=replace(rules, prices=prices))
     topk.top_k(np.zeros((1, topk.COMPILED_FROM), np.float32), 5)
 
 

@@ -6,10 +6,21 @@ A place is given to the candidate of the highest maximal marginal relevance (Car
 
 among those that the rules let pass. Relevance is the model's score, scaled to 0..1 within the user's candidates; the
 cosine is that of the items' content vectors (`Dataset.terms`). Ties go to the candidate that the model ranks higher.
+
+Three rules steer what all lists together show. Damped relevance is relevance - popularity_damping · popularity, where
+popularity is log(1 + interactions) scaled to 0..1 (as the logits of frequent classes are lowered: Menon et al., ICLR
+2021). With calibration (Steck, RecSys 2018), the value of a candidate is
+
+    (1 - calibration) · marginal relevance - calibration · KL(p, q)
+
+p being the user's mix of categories and q that of the list with the candidate, smoothed as in
+`metrics.long_term.miscalibration`: the greedy maximum of a submodular function. And to the value is added the item's
+price, by which shares of the exposure are kept within bounds.
 """
 
 import json
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,15 +28,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from scipy import sparse
 
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.parquet import as_numpy, read_table
 from recmodels.errors import NightrecError
+from recmodels.ranking.calibration import NO_MIXES, category_shares, mixes_of
 
 USERS_PER_TASK = 256  # what a thread works on at a time
 SCALARS = b"rules"
 
 NO_ITEMS: Ints = np.empty(0, np.int32)
+NO_PRICES: Floats = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +56,14 @@ class Rules:
     new: Bools | None = None  # [n_items]
     categories: tuple[NDArray[np.int64], Ints] | None = None  # item i has indices[indptr[i]:indptr[i + 1]]
     caps: Ints = field(default_factory=lambda: NO_ITEMS)  # [n_categories]: the most items of each in a list
+    calibration: float = 0.0  # the lambda of Steck's calibration to the user's mix of `categories`
+    popularity_damping: float = 0.0  # what the most popular item's relevance is lowered by
+    popularity: Floats | None = None  # [n_items], 0..1
     lengths: Ints | None = None  # [n_users]: each user's own k, 0: no list; None: the k that is asked for
+    prices: Floats | None = None  # [n_items]: what is added to the value of each item
 
     def save(self, path: Path) -> None:
-        """Write all but `lengths` to a Parquet file, a row an item."""
+        """Write all but `lengths` and `prices` to a Parquet file, a row an item."""
         scalars = {
             entry.name: value
             for entry in fields(self)
@@ -54,6 +72,8 @@ class Rules:
         columns: dict[str, Any] = {"allowed": self.allowed}
         if self.new is not None:
             columns["new"] = self.new
+        if self.popularity is not None:
+            columns["popularity"] = self.popularity
         if self.categories is not None:
             indptr, indices = self.categories
             columns["categories"] = pa.LargeListArray.from_arrays(indptr, indices)
@@ -68,8 +88,8 @@ class Rules:
         table = read_table(path)
         known = json.loads((table.schema.metadata or {})[SCALARS])
         known["caps"] = np.array(known["caps"], np.int32)
-        if "new" in table.column_names:
-            known["new"] = as_numpy(table["new"])
+        for name in {"new", "popularity"} & set(table.column_names):
+            known[name] = as_numpy(table[name])
         if "categories" in table.column_names:
             lists = table["categories"].combine_chunks()
             known["categories"] = (as_numpy(lists.offsets).astype(np.int64), as_numpy(lists.values))
@@ -79,6 +99,12 @@ class Rules:
         """How many items each of `users` is to get, if there are so many: int32 [n]."""
         length = np.full(len(users), k, np.int32) if self.lengths is None else np.minimum(self.lengths[users], k)
         return np.minimum(length, self.most).astype(np.int32)
+
+    @cached_property
+    def category_shares(self) -> sparse.csr_array:
+        """Each item's distribution over its categories: float64 [n_items, n_categories]."""
+        indptr, indices = self.categories or (np.zeros(len(self.allowed) + 1, np.int64), NO_ITEMS)
+        return category_shares(indptr, indices, len(self.caps))
 
     @property
     def most(self) -> int:
@@ -111,12 +137,21 @@ class Chosen:
 
 
 def choose(
-    rules: Rules, terms: Csr, items: Ints, scores: Floats, pinned: int, own: int, lengths: Ints, k: int
+    rules: Rules,
+    terms: Csr,
+    items: Ints,
+    scores: Floats,
+    pinned: int,
+    own: int,
+    lengths: Ints,
+    k: int,
+    history: Csr | None = None,
 ) -> Chosen:
     """Choose lists of `lengths` [n] (at most k) from candidates `items` [n, m], -1 where there is none.
 
     The first `pinned` candidates are the pinned ones, the next `own` the model's with their `scores` [n, own]; what is
     left is taken in the order given, once nothing of the model's fits. An item may be a candidate more than once.
+    `history` is what the users have done [n, n_items]; only calibration looks at it.
     """
     from recmodels.compute.jit import parallel_for
     from recmodels.ranking import rerank_kernels as kernels
@@ -126,14 +161,20 @@ def choose(
     new = np.zeros(len(rules.allowed), bool) if rules.new is None else rules.new
     indptr, indices = rules.categories or (np.zeros(len(rules.allowed) + 1, np.int64), NO_ITEMS)
     relevance = scaled(scores)
+    if rules.popularity is not None and rules.popularity_damping:
+        relevance -= np.float32(rules.popularity_damping) * rules.popularity[items[:, pinned : pinned + own]]
+    mixes = mixes_of(history, rules.category_shares) if rules.calibration and history is not None else NO_MIXES
+    prices = NO_PRICES if rules.prices is None and mixes is not NO_MIXES else rules.prices
     needed = rules.new_wanted(lengths)
 
     def work(start: int) -> None:
         part = slice(start, start + USERS_PER_TASK)
+        calibrated = mixes.indptr[start : start + USERS_PER_TASK + 1]  # of each user and the next; one if none is
         kernels.choose(
             items[part], relevance[part], pinned, own, rules.pinned_rank - 1, lengths[part], needed[part],
-            rules.relevance_weight, terms.indptr, terms.indices, terms.data, max(1, terms.shape[1]), new, indptr,
-            indices, rules.caps, chosen.places[part], chosen.pinned[part], chosen.count[part], chosen.new[part],
+            float(rules.relevance_weight), terms.indptr, terms.indices, terms.data, max(1, terms.shape[1]), new, indptr,
+            indices, rules.caps, float(rules.calibration), calibrated, mixes.indices, mixes.shares, prices,
+            chosen.places[part], chosen.pinned[part], chosen.count[part], chosen.new[part],
         )  # fmt: skip
 
     parallel_for(work, range(0, n, USERS_PER_TASK))

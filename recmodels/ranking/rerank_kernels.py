@@ -8,7 +8,9 @@ place goes to the candidate of the highest bound once that bound is up to date, 
 import numpy as np
 
 from recmodels.compute.jit import jit
-from recmodels.data.arrays import Bools, Floats, Ints, Longs
+from recmodels.data.arrays import Bools, Doubles, Floats, Ints, Longs
+
+SMOOTHING = 0.01  # of a list's mix of categories, by the user's own: as Steck chose it
 
 
 @jit
@@ -18,6 +20,20 @@ def fits(item: int, indptr: Longs, indices: Ints, caps: Ints, counts: Ints) -> b
     for at in range(indptr[item], indptr[item + 1]):
         room &= counts[indices[at]] < caps[indices[at]]
     return room
+
+
+@jit
+def mixed(user: Doubles, categories: Ints, listed: Doubles, n: int, logs: Doubles) -> float:
+    """The Kullback-Leibler divergence of a user's mix of `categories` from that of a list of n items that have any.
+
+    `user` and `listed` are [n_categories], the user's shares and the list's sums of shares; `logs`, likewise, is filled
+    with the logarithms of the list's smoothed shares.
+    """
+    divergence = 0.0
+    for g in categories:
+        logs[g] = np.log((1 - SMOOTHING) * listed[g] / max(n, 1) + SMOOTHING * user[g])
+        divergence += user[g] * (np.log(user[g]) - logs[g])
+    return divergence
 
 
 @jit
@@ -38,12 +54,20 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
     indptr: Longs,
     indices: Ints,
     caps: Ints,
+    balance: float,
+    mix_indptr: Longs,
+    mix_indices: Ints,
+    mix_shares: Doubles,
+    prices: Floats | None,
     places: Ints,
     pinned: Bools,
     count: Ints,
     count_new: Ints,
 ) -> None:
-    """Fill `places`, `pinned`, `count` and `count_new` for some users; see `recmodels.ranking.rerank.choose`."""
+    """Fill `places`, `pinned`, `count` and `count_new` for some users; see `recmodels.ranking.rerank.choose`.
+
+    Without `prices` nothing steers, and what does is left out of the machine code.
+    """
     m = items.shape[1]
     k = places.shape[1]
     candidate_terms = np.zeros(n_terms, np.float32)  # the terms of the candidate that is looked at
@@ -52,8 +76,19 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
     upto = np.zeros(max(1, n_own), np.int32)  # how many items of the list a candidate was compared with
     near = np.zeros(max(1, n_own), np.float64)  # its greatest cosine to them
     listed = np.zeros(k, np.int32)
+    gain = np.zeros(max(1, n_own), np.float64)  # what steers, of each candidate: its price, and its calibration
+    user_mix = np.zeros(len(caps), np.float64)
+    list_mix = np.zeros(len(caps), np.float64)  # sums over the items of the list
+    logs = np.zeros(len(caps), np.float64)
+    keep = 1 - balance
     for row in range(len(items)):
         counts[:] = 0
+        filed = 0  # items of the list that have a category
+        mix = mix_indices[:0]
+        if prices is not None and len(mix_indptr) > 1:
+            mix = mix_indices[mix_indptr[row] : mix_indptr[row + 1]]
+            user_mix[mix] = mix_shares[mix_indptr[row] : mix_indptr[row + 1]]
+            list_mix[:] = 0
         upto[:] = 0
         near[:] = 0
         for c in range(m):
@@ -75,6 +110,25 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                         best = c
                         break
             is_pin = best >= 0
+            if prices is not None and not is_pin:
+                # what steers does not change while this place is filled
+                as_is = mixed(user_mix, mix, list_mix, filed, logs)  # with a candidate that has no category
+                more = mixed(user_mix, mix, list_mix, filed + 1, logs)
+                for o in range(n_own):
+                    c = n_pinned + o
+                    if open_[c]:
+                        item = items[row, c]
+                        first, last = indptr[item], indptr[item + 1]
+                        divergence = more if last > first else as_is
+                        for at in range(first, last):
+                            g = indices[at]
+                            if user_mix[g] > 0:
+                                share = (list_mix[g] + 1 / (last - first)) / (filed + 1)
+                                log = np.log((1 - SMOOTHING) * share + SMOOTHING * user_mix[g])
+                                divergence -= user_mix[g] * (log - logs[g])
+                        gain[o] = -balance * divergence
+                        if len(prices) > 0:
+                            gain[o] += prices[item]
             while best < 0:
                 # the model's, by marginal relevance
                 top = -np.inf
@@ -82,6 +136,8 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                     c = n_pinned + o
                     if open_[c] and (new[items[row, c]] or not forced):
                         value = weight * relevance[row, o] - (1 - weight) * near[o]
+                        if prices is not None:
+                            value = keep * value + gain[o]
                         if value > top:
                             if fits(items[row, c], indptr, indices, caps, counts):
                                 top = value
@@ -130,8 +186,12 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
             pinned[row, placed] = is_pin
             listed[placed] = item
             placed += 1
-            for at in range(indptr[item], indptr[item + 1]):
+            first, last = indptr[item], indptr[item + 1]
+            for at in range(first, last):
                 counts[indices[at]] += 1
+                if prices is not None:
+                    list_mix[indices[at]] += 1 / (last - first)
+            filed += last > first
             if new[item]:
                 count_new[row] += 1
                 want -= 1
@@ -139,3 +199,5 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                 if items[row, c] == item:
                     open_[c] = False
         count[row] = placed
+        if prices is not None:
+            user_mix[mix] = 0

@@ -21,6 +21,7 @@ from tasks.store.events import log_event
 from tasks.store.paths import Night
 
 FILE = "rules.parquet"
+NO_CAP = 1000  # as many items as a list can have
 
 
 def translate(
@@ -51,6 +52,9 @@ def translate(
         new=~(first_seen > settings.new_days) if settings.new_share else None,
         categories=categories,
         caps=caps,
+        calibration=settings.calibration,
+        popularity_damping=settings.popularity_damping,
+        popularity=_popularity(night, split) if settings.popularity_damping else None,
         lengths=_lengths_of(night, split, settings, note),
     )
 
@@ -99,19 +103,29 @@ def _ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -
     return age, first_seen
 
 
+def _popularity(night: Night, split: Split) -> Floats:
+    """How popular each item is: log(1 + interactions) in proportion to the most popular one's: float32 [n_items]."""
+    path = night.features / split / layout.ITEM_FEATURES
+    logs = np.log1p(pq.read_table(path, columns=["interactions"])["interactions"].to_numpy())
+    popularity: Floats = (logs / (logs.max(initial=0) or 1)).astype(np.float32)
+    return popularity
+
+
 def _caps_of(
     items: pa.Table, settings: ListSettings, features: FeatureSettings
 ) -> tuple[tuple[np.ndarray[Any, np.dtype[np.int64]], Ints] | None, Ints]:
     """Each item's categories, and the cap of each. Raises ConfigError where there are none, or not that one."""
-    if settings.max_per_category is None and not settings.category_caps:
+    by_cap = settings.max_per_category is not None or settings.category_caps
+    if not by_cap and not settings.calibration:
         return None, np.empty(0, np.int32)
     names, pair_item, pair_category = categories_of(items, features)
     if not names:
         raise ConfigError(
-            "export.max_per_category: the items have no column of categories or tags; name one in features.roles, "
+            f"export.{'max_per_category' if by_cap else 'calibration'}: the items have no column of categories or "
+            "tags; name one in features.roles, "
             'e.g. roles = { genre = "category" }.'
         )
-    caps = np.full(len(names), settings.max_per_category or 1000, np.int32)
+    caps = np.full(len(names), settings.max_per_category or NO_CAP, np.int32)
     place = {name: index for index, name in enumerate(names)}
     for name, cap in settings.category_caps.items():
         if name not in place:

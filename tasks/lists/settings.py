@@ -34,6 +34,18 @@ class ListSettings(BaseModel):
         le=1,
         description="Relevance against diversity; 1: the model's order (lambda of MMR).",
     )
+    calibration: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="How much a user's mix of categories counts against relevance; 0: not at all (Steck's lambda).",
+    )
+    popularity_damping: float = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="How much popularity lowers relevance, which is 0 to 1 within a user's candidates; 0: off.",
+    )
     pool: int = Field(default=100, ge=1, le=10_000, description="Items per user that rules choose a list from.")
     max_per_category: int | None = Field(default=None, ge=1, description="The most items of one category in a list.")
     category_caps: dict[str, int] = Field(default={}, description="The same for some categories, e.g. { Horror = 1 }.")

@@ -1,7 +1,7 @@
 """What rules cost a list: ``python -m tests.benchmarks.rerank [--users N] [--pool N] [--k N] [--terms N]``.
 
 Made-up items with terms as of TF-IDF (``--terms`` of each, by a popularity as of Zipf), and made-up candidates. Printed
-are users a second of `rerank.choose` for the model's order, for marginal relevance, and with caps; beside
+are users a second of `rerank.choose` for the model's order, for marginal relevance, with caps, and steered; beside
 them a plain version in numpy that computes all cosines within a pool. Threads by OMP_NUM_THREADS.
 """
 
@@ -69,6 +69,18 @@ def main() -> None:
         "relevance_weight 0.3": replace(order, relevance_weight=0.3),
         "0.7, 5 of a category": replace(order, relevance_weight=0.7, **caps),  # type: ignore[arg-type]
     }
+    popularity = (1 / (np.arange(options.items) + 1)).astype(np.float32)
+    mixed = replace(order, categories=caps["categories"], caps=np.full(20, 1000, np.int32))  # type: ignore[arg-type]
+    ways |= {
+        "popularity_damping 0.3": replace(order, popularity_damping=0.3, popularity=popularity),
+        "prices of exposure": replace(order, prices=popularity),
+        "calibration 0.5": replace(mixed, calibration=0.5),
+        "0.7, calibration 0.5": replace(mixed, calibration=0.5, relevance_weight=0.7),
+    }
+    before = np.random.default_rng(1).integers(0, options.items, (options.users, 50))
+    rows = np.repeat(np.arange(options.users), 50)
+    weights = np.ones(before.size, np.float32)
+    history = sparse.csr_array((weights, (rows, before.ravel())), shape=(options.users, options.items))
     print(
         f"{options.users:,} users, {options.pool} candidates, k {options.k}, {options.terms} terms, {threads()} threads"
     )
@@ -76,7 +88,7 @@ def main() -> None:
         best = np.inf
         for _ in range(options.turns + 1):
             start = time.perf_counter()
-            choose(rules, terms, items, scores, 0, options.pool, lengths, options.k)
+            choose(rules, terms, items, scores, 0, options.pool, lengths, options.k, history)
             best = min(best, time.perf_counter() - start)
         print(f"{name:<24}{options.users / best:>12,.0f} users/s")
     some = min(options.users, 500)

@@ -197,10 +197,13 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rules_come_back_from_their_file(tmp_path: Path) -> None:
     new = np.arange(N_ITEMS) >= 24
     rules = Rules(allowed=~new, pool=9, relevance_weight=0.6, min_score=0.1, new=new, pinned=[4, 2], **BY_FIVE)
+    popularity = np.linspace(0, 1, N_ITEMS, dtype=np.float32)
+    rules = replace(rules, calibration=0.5, popularity_damping=0.25, popularity=popularity)
     rules.save(tmp_path / "rules.parquet")
     again = Rules.load(tmp_path / "rules.parquet")
     assert (again.pool, again.relevance_weight, again.min_score, again.pinned) == (9, 0.6, 0.1, [4, 2])
-    for name in ("allowed", "new", "caps"):
+    assert (again.calibration, again.popularity_damping) == (0.5, 0.25)
+    for name in ("allowed", "new", "caps", "popularity"):
         np.testing.assert_array_equal(getattr(again, name), getattr(rules, name))
     assert again.categories is not None and rules.categories is not None
     for mine, theirs in zip(again.categories, rules.categories, strict=True):

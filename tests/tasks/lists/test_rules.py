@@ -15,13 +15,15 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit, profile_of
-from tasks.features.settings import FeatureSettings
+from tasks.features.settings import FeatureSettings, Role
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings, Segments
 from tasks.store.paths import Night, Store
 from tests.tasks.publishing import lists, prepare_night, publish, rewrite
 
 DATES = {"released": pa.array([date(2026, 3, 30 - n) for n in range(7)] + [None]), "written": ["2026-03-01"] * 8}
+
+NO_CATEGORY: dict[str, Role] = {"genre": "ignore", "written": "ignore"}
 
 
 @pytest.fixture
@@ -66,6 +68,16 @@ def test_new_is_what_was_first_seen_of_late_or_never(night: Night) -> None:
     assert np.flatnonzero(new).tolist() == [3, 4, 6, 7]
 
 
+def test_steering_knows_the_categories_and_how_popular_items_are(night: Night) -> None:
+    rules = translated(night, calibration=0.5, popularity_damping=0.2)
+    assert (rules.calibration, rules.popularity_damping) == (0.5, pytest.approx(0.2))
+    assert rules.category_shares.toarray().tolist() == [[1, 0], [0, 1]] * 3 + [[0, 0], [1, 0]]  # i6 has no genre
+    assert rules.popularity is not None  # i0 and i1, which four users had, and i7, which nobody had
+    assert rules.popularity[[0, 3, 7]].tolist() == pytest.approx([1, np.log(3) / np.log(5), np.log(2) / np.log(5)])
+    plain = translated(night)
+    assert plain.popularity is None and plain.categories is None
+
+
 @pytest.mark.parametrize(
     ("rules", "says"),
     [
@@ -80,6 +92,11 @@ def test_what_does_not_exist_is_an_error_that_names_it(night: Night, rules: dict
     with pytest.raises(ConfigError) as refused:
         translated(night, **rules)
     assert says in str(refused.value)
+
+
+def test_calibration_needs_categories(night: Night) -> None:
+    with pytest.raises(ConfigError, match=r"export\.calibration: the items have no column of categories"):
+        translate(night, "full", ListSettings(k=3, calibration=0.5), FeatureSettings(roles=NO_CATEGORY))
 
 
 def test_the_export_keeps_the_rules_and_marks_what_was_pinned(night: Night) -> None:
