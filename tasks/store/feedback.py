@@ -21,7 +21,9 @@ SHOWN = "shown.parquet"
 """What was shown, as published, and what came of it."""
 WAITING = "waiting.parquet"
 """What was shown too late for the night to know what came of it: the next one does."""
-LEARNED = (PROPOSALS, SHOWN, WAITING)
+USED = "used.parquet"
+"""What users did of what their lists had, where there are arms to compare."""
+LEARNED = (PROPOSALS, SHOWN, WAITING, USED)
 
 
 @contextmanager

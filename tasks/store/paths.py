@@ -163,6 +163,11 @@ class Night:
         return self.features / "exposures"
 
     @property
+    def arms(self) -> Path:
+        """What the arms did since they began; there is none where a site has no arms."""
+        return self.folder / "arms"
+
+    @property
     def list_rules(self) -> Path:
         return self.features / "rules"
 
@@ -199,6 +204,7 @@ class Night:
             "models",
             "toplists",
             "metrics",
+            "arms",
             "champion",
             "logs",
             "refilter",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.store.exports import manifest_of, switches
 from tasks.store.files import read_json
@@ -42,14 +43,19 @@ def first_published(store: Store, before: datetime) -> dict[str, datetime]:
     return found
 
 
-def _cutoff_of(store: Store, export_id: str) -> datetime | None:
-    """The cutoff of an export's night; the manifest of one that was removed still says it."""
+def last_manifest_of(store: Store, export_id: str) -> Mapping[str, Any]:
+    """The manifest of an export, also of one that was removed since; empty where it is lost."""
     manifest = manifest_of(store, export_id)
     if manifest is None:
         path = store.export_manifest(export_id)
         manifest = read_json(path.parent / "removed" / path.name)
+    return manifest or {}
+
+
+def _cutoff_of(store: Store, export_id: str) -> datetime | None:
+    """The cutoff of an export's night."""
     try:
-        cutoff = datetime.fromisoformat(str((manifest or {}).get("cutoff")))
+        cutoff = datetime.fromisoformat(str(last_manifest_of(store, export_id).get("cutoff")))
     except ValueError:
         return None
     return cutoff if cutoff.tzinfo else None

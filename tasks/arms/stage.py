@@ -1,0 +1,149 @@
+"""What the arms did since they began: each against `main`, night after night."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recmodels.data import layout
+from recmodels.experiments.assignment import MAIN, arms_of
+from tasks.arms.compare import Correction, corrected, detectable, measured, median_return, preferred
+from tasks.arms.results import ArmResult, Arms, sentence
+from tasks.arms.settings import ArmsSettings
+from tasks.arms.since import beginnings, salt_digest
+from tasks.arms.used import write_used
+from tasks.arms.users import Bools, Doings, Log
+from tasks.features.settings import FeatureSettings
+from tasks.store.duckdb import connect
+from tasks.store.events import log_event
+from tasks.store.feedback import SHOWN, USED, learned_before
+from tasks.store.files import read_json, write_json
+from tasks.store.manifests import Manifest, finished, outputs
+from tasks.store.paths import Night
+from tasks.store.publications import first_published, last_manifest_of
+from tasks.store.stage import logged_stage, stage_task
+from tasks.store.versions import code_of
+
+MEMORY = "2GB"  # of DuckDB, which spills beyond it
+FIGURES = "arms.json"
+
+
+def arms_compared(
+    night: Night,
+    settings: ArmsSettings,
+    features: FeatureSettings,
+    keep_days: int,
+    cutoff: datetime,
+    prepared: Manifest,
+    valid: Manifest,
+    fresh: bool = False,
+) -> Manifest | None:
+    """The comparison of a night's arms; None where a site has none, which pays nothing, or it could not be made."""
+    if not settings.groups:
+        shutil.rmtree(night.arms, ignore_errors=True)  # of an earlier run, which had some
+        return None
+    return arms(night, settings, features, keep_days, cutoff, prepared, valid, fresh)
+
+
+@stage_task("arms")
+def arms(
+    night: Night,
+    settings: ArmsSettings,
+    features: FeatureSettings,
+    keep_days: int,
+    cutoff: datetime,
+    prepared: Manifest,
+    valid: Manifest,
+    fresh: bool = False,
+) -> Manifest | None:
+    """Bring `arms/` up to date with what was published before the cutoff, and with what users did since."""
+    store, run_date = night.store, night.run_date
+    begins = beginnings(store, settings, cutoff)
+    began = [since for since in begins.values() if since]
+    used = store.feedback(run_date) / USED
+
+    def build(out: Path) -> Mapping[str, Any]:
+        if began:
+            write_used(night, min(began), cutoff, keep_days, MEMORY)
+        found = compared(night, settings, features, keep_days, cutoff, begins, out)
+        write_json(out / FIGURES, found.json_ready())
+        return {"message": " ".join(one.says for one in found.arms)}
+
+    kept = {str(path): path.stat().st_size for path in _kept(night, SHOWN, keep_days).values()}
+    inputs = outputs(prepared=prepared, valid=valid) | {"shown": kept, "begins": begins}
+    groups = {name: arm.model_dump() for name, arm in settings.groups.items()}
+    parameters = {"salt": salt_digest(settings.salt), "groups": groups, "cutoff": cutoff.isoformat()}
+    try:
+        return logged_stage(
+            "arms", night.arms, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh,
+            beside=[used] if began else [],
+        )  # fmt: skip
+    except (duckdb.Error, pa.ArrowException) as error:
+        # Files of past nights may be damaged or of another version, and the lists are due tonight all the same.
+        log_event("arms", "note", f"the arms are not compared: {type(error).__name__}: {str(error)[:200]}")
+        shutil.rmtree(night.arms, ignore_errors=True)
+        return None
+
+
+def arms_of_night(night: Night) -> Arms | None:
+    """What the arms of a night came to, as the stage left it; None where it has none."""
+    content = read_json(night.arms / FIGURES) if finished(night.arms) else None
+    return None if content is None else Arms.of(content)
+
+
+def compared(
+    night: Night,
+    settings: ArmsSettings,
+    features: FeatureSettings,
+    keep_days: int,
+    cutoff: datetime,
+    begins: Mapping[str, datetime | None],
+    folder: Path,
+) -> Arms:
+    """Each arm against `main` since it began. `folder` is a place to work in."""
+    users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"]
+    in_arm = arms_of(users.to_pylist(), settings.shares, settings.salt)
+    oldest = cutoff - timedelta(days=keep_days)  # of what is kept of past nights
+    since = {name: max(begin, oldest) if begin else None for name, begin in begins.items()}
+    champions = {
+        name: str(last_manifest_of(night.store, name).get("champion")) for name in first_published(night.store, cutoff)
+    }
+    used, shown = (list(_kept(night, name, keep_days).values()) for name in (USED, SHOWN))
+    with connect(folder, MEMORY) as db:
+        log = Log(db, night, cutoff, features, used, shown, champions)
+        doings = {begin: log.since(begin) for begin in sorted({one for one in since.values() if one})}
+    results = []
+    for name, arm in settings.groups.items():
+        one = ArmResult(arm=name, policy=arm.policy, share=arm.share)
+        if begin := since[name]:
+            one = _result(one, begin, doings[begin], in_arm == name, in_arm == MAIN, len(settings.groups))
+        results.append(one.model_copy(update={"says": sentence(one)}))
+    return Arms(arms=results, corrected=corrected(len(results)))
+
+
+def _result(one: ArmResult, begin: datetime, found: Doings, ours: Bools, main: Bools, arms: int) -> ArmResult:
+    correction = Correction.of(arms, found.days)
+    metrics = measured(found, ours, main, correction)
+    return one.model_copy(
+        update={
+            "since": begin.isoformat(),
+            "days": found.days,
+            "users": int((ours & found.came).sum()),
+            "metrics": metrics,
+            "median_return": (median_return(found, ours), median_return(found, main)),
+            "detectable": detectable(metrics[0], correction) if metrics else None,
+            "preference": preferred(found, ours, correction) if one.policy == "interleave" else None,
+        }
+    )
+
+
+def _kept(night: Night, name: str, keep_days: int) -> dict[date, Path]:
+    """A file of this night and of those before it, of what is learned of lists."""
+    return learned_before(night.store, night.run_date + timedelta(days=1), name, keep_days + 1)
