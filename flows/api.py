@@ -125,7 +125,7 @@ def run_night(
     settings = settings.with_k(k)
     day = date.fromisoformat(run_date) if isinstance(run_date, str) else run_date or settings.today()
     if (found := settings.tables()) is not None:
-        check_inputs(found)
+        check_inputs(found, exposures=exposures is not None)
     check_installed(settings)
     if forced_model is not None:
         check_forced_model(settings, folder, day, forced_model)

@@ -21,7 +21,7 @@ from tasks.compare.stage import compare
 from tasks.exposures.stage import exposures_of
 from tasks.features.stage import features
 from tasks.ingest.demo import demo_site
-from tasks.ingest.reading.files import input_fingerprint
+from tasks.ingest.reading.files import input_fingerprint, with_what_is_there
 from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
 from tasks.prepare.stage import prepare
@@ -131,7 +131,7 @@ def night(
         executor_for(workers) as executor,
     ):
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())
-        check_room(tonight, config.disk, [file["size"] for file in input_fingerprint(inputs)])
+        check_room(tonight, config.disk, [file["size"] for file in input_fingerprint(with_what_is_there(inputs)[0])])
         raw = ingest(tonight, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
         prepared = prepare(tonight, config.preparation(), cutoff, valid, fresh)

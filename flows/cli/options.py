@@ -139,7 +139,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         }
         settings = settings.with_inputs(tables, preset, taken_from(rest))
         if (found := settings.tables()) is not None:
-            check_inputs(found)
+            check_inputs(found, exposures=exposures is not None)
         if store is not None:
             settings = settings.model_copy(update={"store": store})
         return command(settings=settings, **rest)

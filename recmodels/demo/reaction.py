@@ -74,6 +74,13 @@ class Truth:
         chance: Doubles = self.quality[item] * (_ANYTHING + _LIKED * np.minimum(match, 1.0))
         return chance
 
+    def expected_clicks(self, lists: Longs) -> Doubles:
+        """How often each user may be expected to click their list [n_users, k] today, as `react` draws it. [n_users]"""
+        user, place = np.nonzero(lists != NOTHING)
+        seen = (1 + place) ** -_ATTENTION
+        clicks = np.bincount(user, seen * self.click_chance(user, lists[user, place]), len(lists))
+        return clicks * self.visit_chance()
+
     def learn(self, user: Longs, item: Longs) -> None:
         """Let tastes move to what was consumed. A niche that is new to a user weakens their least taste, and then takes
         its place."""

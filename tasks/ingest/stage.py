@@ -1,12 +1,19 @@
-"""Ingest: the site's files become the raw tables of a night, and what was read is what is recorded."""
+"""Ingest: the site's files become the raw tables of a night, and what was read is what is recorded.
+
+No list is made of the exposures: a night does without them where they are missing or cannot be read, and says so.
+"""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.raw_tables import EARLIEST, write_raw
-from tasks.ingest.reading.files import input_fingerprint, refuse_changed
+from tasks.ingest.reading.files import input_fingerprint, refuse_changed, with_what_is_there
 from tasks.ingest.reading.inputs import Inputs
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
@@ -20,14 +27,39 @@ def ingest(
     night: Night, inputs: Inputs, cutoff: datetime, fresh: bool = False, earliest: date = EARLIEST
 ) -> Manifest[RawSummary]:
     """Bring `raw/` up to date with the site's files. `earliest`: the day before which interactions are refused."""
+    inputs, missing = with_what_is_there(inputs)
+    files = {"files": input_fingerprint(inputs)}
 
     def build(out: Path) -> RawSummary:
-        summary = write_raw(inputs, cutoff, datetime.now(UTC), out, earliest=earliest)
-        refuse_changed(files["files"])
+        summary = _written(inputs, cutoff, earliest, out, files["files"])
+        summary["notes"] += [left_out(reason) for reason in missing]
         return summary
 
-    files = {"files": input_fingerprint(inputs)}
     parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat(), "earliest": earliest.isoformat()}
     return logged_stage(
         "ingest", night.raw, build, code=code_of(__name__), inputs=files, parameters=parameters, fresh=fresh
     )
+
+
+def _written(
+    inputs: Inputs, cutoff: datetime, earliest: date, out: Path, known: Sequence[Mapping[str, Any]]
+) -> RawSummary:
+    """Write the raw tables; without the exposures, where these are what cannot be read. `known`: the files by now."""
+    try:
+        summary = write_raw(inputs, cutoff, datetime.now(UTC), out, earliest=earliest)
+        refuse_changed(known)
+    except (ConfigError, DataRefused) as error:
+        if inputs.exposures is None:
+            raise
+        for path in out.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        others = inputs.model_copy(update={"exposures": None})
+        needed = {one["path"] for one in input_fingerprint(others)}
+        summary = _written(others, cutoff, earliest, out, [one for one in known if one["path"] in needed])
+        summary["notes"].append(left_out(str(error)))
+    return summary
+
+
+def left_out(reason: str) -> str:
+    """What people are told of exposures that are not there."""
+    return f"exposures: the night does without them ({reason.removeprefix('exposures: ').rstrip('.')})"

@@ -24,7 +24,7 @@ def settings(site: Site) -> Iterator[Finding]:
         return
     try:
         if (tables := site.config.tables()) is not None:
-            check_inputs(tables)
+            check_inputs(tables, exposures=True)
     except (ConfigError, DataRefused) as error:
         yield Finding(str(error).rstrip("."), where, "correct the path, or bring the files back")
     try:

@@ -97,14 +97,28 @@ def resolve(name: str, table: TableInput) -> list[Path]:
     return [file.path for file in find(name, table).read]
 
 
-def check_inputs(inputs: Inputs) -> None:
+def check_inputs(inputs: Inputs, *, exposures: bool = False) -> None:
     """Check that every table names files that are there, without reading them.
+
+    Args:
+        inputs: the site's tables.
+        exposures: whether exposures must be there, too; a night does without them.
 
     Raises:
         ConfigError: a path is missing, a folder or a glob has no data files, or a path is no local one.
     """
-    for name, table in inputs.tables().items():
+    for name, table in (inputs if exposures else with_what_is_there(inputs)[0]).tables().items():
         find(name, table)
+
+
+def with_what_is_there(inputs: Inputs) -> tuple[Inputs, list[str]]:
+    """The inputs without exposures that are missing, and why they are: a log may be late, or not have begun."""
+    if inputs.exposures is not None:
+        try:
+            find("exposures", inputs.exposures)
+        except (ConfigError, DataRefused) as error:
+            return inputs.model_copy(update={"exposures": None}), [str(error)]
+    return inputs, []
 
 
 def input_fingerprint(inputs: Inputs) -> list[dict[str, Any]]:

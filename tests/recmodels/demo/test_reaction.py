@@ -45,6 +45,13 @@ def test_clicks_come_as_often_as_the_truth_says(truth: Truth) -> None:
     assert (chance < 1).all()
 
 
+def test_as_many_clicks_are_expected_as_come(truth: Truth) -> None:
+    lists = some_lists(truth)
+    expected = truth.expected_clicks(lists).sum()
+    come = [react(truth, lists, np.random.default_rng(seed)).clicked.sum() for seed in range(10)]
+    assert np.mean(come) == pytest.approx(expected, abs=4 * np.std(come, ddof=1) / np.sqrt(10))
+
+
 def test_the_chance_of_a_click_is_quality_times_taste(truth: Truth) -> None:
     item = np.array([0, 399])  # of the first genre and of the last one
     truth.niches[0] = truth.catalogue.niche[0]  # the niche of item 0, four times

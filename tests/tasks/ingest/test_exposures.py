@@ -1,13 +1,17 @@
 """A log of what was shown is read as the other tables are, and changes nothing about them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
+from recmodels.errors import DataRefused
+from tasks.ingest import stage
 from tasks.ingest.inspection.inspect import inspect
-from tasks.ingest.reading.inputs import Inputs
-from tests.tasks.raw import CSV, column, ingest, read, write
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.store.paths import Store
+from tests.tasks.raw import CSV, CUTOFF, column, ingest, read, write
 
 SHOWN = "user_id,item_id,rank,timestamp,export_id,clicked,outcome\n"
 
@@ -43,6 +47,40 @@ def test_a_log_in_which_nothing_was_shown_yet_stops_no_night(tmp_path: Path) -> 
     shown = write(tmp_path / "shown.csv", SHOWN)
     summary, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), exposures=shown))
     assert (summary["tables"]["exposures"]["rows"], len(read(out, "exposures"))) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("shown-*.csv", None, "no file matches '{path}'; check the pattern"),
+        ("shown.csv", None, "there is no file or folder '{path}'; check the path"),
+        ("shown.csv", "user,item\n1,10\n", "has no column 'user_id'"),
+        ("shown.parquet", "cut short", "is named as a Parquet file and is none"),
+        ("shown.csv", "", "{path} is empty; give a file with rows"),
+    ],
+)
+def test_exposures_that_are_missing_or_cannot_be_read_are_left_out_and_stop_no_night(
+    tmp_path: Path, name: str, content: str | None, why: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        write(path, content)
+    night = Store(tmp_path / "store").night(date(2024, 1, 1))
+    inputs = Inputs(interactions=write(tmp_path / "log.csv", CSV), exposures=TableInput(path=str(path)))
+    done = stage.ingest.fn(night, inputs, CUTOFF)["summary"]
+    assert done["rows"] == 2
+    assert "exposures" not in done["tables"]
+    (note,) = done["notes"]
+    assert note.startswith("exposures: the night does without them (")
+    assert why.format(path=path) in note
+    assert not (night.raw / "exposures.parquet").exists()
+
+
+def test_interactions_that_cannot_be_read_are_refused_for_what_they_are(tmp_path: Path) -> None:
+    night = Store(tmp_path / "store").night(date(2024, 1, 1))
+    log, shown = (write(tmp_path / f"{name}.csv", "a,b\n1,2\n") for name in ("log", "shown"))
+    with pytest.raises(DataRefused, match=r"interactions: .*log.csv has no column 'user_id'"):
+        stage.ingest.fn(night, Inputs(interactions=log, exposures=shown), CUTOFF)
 
 
 def test_an_inspection_tells_what_was_shown_from_what_was_done(tmp_path: Path) -> None:
