@@ -18,7 +18,7 @@ from flows.settings.site import NightConfig, deployed
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
 from tasks.ingest.demo import demo_site
-from tasks.publish.old_nights import retain_nights
+from tasks.publish.old_nights import retain_feedback, retain_nights
 from tasks.report.record import NightRecord
 from tasks.store.events import log_event
 from tasks.store.files import Json, read_json
@@ -94,6 +94,7 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings 
             failed[str(run_date)] = str(record)
         outcome[str(run_date)] = "failed" if isinstance(record, Exception) else how_it_ended(record)
     retain_nights(store, config.retention, options.last)
+    retain_feedback(store, config.feedback.keep_days, options.last)
     outcome = dict(sorted(outcome.items()))
     if failed:
         reasons = "; ".join(f"{run_date}: {reason}" for run_date, reason in sorted(failed.items()))

@@ -5,7 +5,7 @@ from datetime import date
 
 from flows.operate.server import embedded_server
 from flows.settings.site import NightConfig
-from tasks.publish.old_nights import retain_nights
+from tasks.publish.old_nights import retain_feedback, retain_nights
 from tasks.store.files import Json
 from tasks.store.locking import held
 from tasks.store.paths import Store
@@ -28,6 +28,7 @@ def run_in_process(
         ready()
         record = night(config, run_date, fresh=fresh, dry_run=dry_run, forced_model=forced_model, lease=lease)
         retain_nights(store, config.retention, run_date)
+        retain_feedback(store, config.feedback.keep_days, run_date)
     return record
 
 

@@ -25,7 +25,7 @@ from tasks.ingest.reading.files import input_fingerprint, with_what_is_there
 from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
 from tasks.prepare.stage import prepare
-from tasks.publish.old_nights import retain_nights
+from tasks.publish.old_nights import retain_feedback, retain_nights
 from tasks.report.metrics import metrics_left
 from tasks.report.mlflow import mlflow_run
 from tasks.report.record import NightRecord
@@ -75,6 +75,7 @@ def nightly(options: NightOptions = ORDINARY) -> "Json | State[None]":
             lease=lease,
         )
         retain_nights(Store(config.store.absolute()), config.retention, run_date)
+        retain_feedback(Store(config.store.absolute()), config.feedback.keep_days, run_date)
     return ending(record)
 
 

@@ -38,10 +38,10 @@ def status(store: Path | None, last: int, as_json: bool) -> None:
         echo_json({"store": str(folder.root.absolute()), "latest": latest, "nights": nights}, indent=2)
         return
     from flows.cli.console import console
-    from flows.cli.tables import effect_of_rules, nights_table, what_went_wrong
+    from flows.cli.tables import effect_of_rules, explored, nights_table, what_went_wrong
 
     console.print(nights_table(console, records, pointer))
-    for line in what_went_wrong(records):
+    for line in [*what_went_wrong(records), *explored(records)]:
         echo(line)
     if (effect := effect_of_rules(console, records)) is not None:
         console.print(effect)

@@ -137,6 +137,11 @@ def what_went_wrong(records: list[NightRecord]) -> list[str]:
     return lines
 
 
+def explored(records: list[NightRecord]) -> list[str]:
+    """A line for each night that explored."""
+    return [f"{record.run_date}: {record.exploration.sentence}" for record in records if record.exploration]
+
+
 def effect_of_rules(console: Console, records: list[NightRecord]) -> Table | None:
     """What the rules of the lists changed in the winners' figures; None where no night had any."""
     columns = [Column("night"), Column("winner")]

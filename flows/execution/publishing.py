@@ -30,7 +30,19 @@ def publish(
         The export's manifest.
     """
     winner = ComparisonSummary.of_manifest(comparison).winner
-    published = export(night, cutoff, winner, config.export, config.features, prepared, fitted, comparison, fresh)
+    published = export(
+        night,
+        cutoff,
+        winner,
+        config.export,
+        config.features,
+        prepared,
+        fitted,
+        comparison,
+        fresh,
+        config.exploration,
+        config.training.seed,
+    )
     retain(night.store, config.retention)
     record.sinks = {name: SinkOutcome.of(one) for name, one in load_sinks(night.store, config.sinks).items()}
     if config.mirror.to:

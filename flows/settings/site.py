@@ -21,6 +21,7 @@ from recmodels.messages import short
 from recmodels.published.addresses import shown
 from recmodels.registry import create
 from tasks.compare.settings import GateSettings
+from tasks.exploration.settings import ExplorationSettings
 from tasks.export.settings import ExportSettings
 from tasks.exposures.settings import FeedbackSettings
 from tasks.features.settings import FeatureSettings
@@ -103,6 +104,7 @@ class NightConfig(BaseModel):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     export: ExportSettings = ExportSettings()
+    exploration: ExplorationSettings = ExplorationSettings()
     refilter: RefilterSettings = RefilterSettings()
     retention: RetentionSettings = RetentionSettings()
     disk: DiskSettings = DiskSettings()

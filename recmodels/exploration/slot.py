@@ -23,12 +23,15 @@ class Explored:
         explored: whether the place of a user was drawn from the proposals, whatever came of it, bool `[n_users]`.
         propensity: the probability with which each item came to its place, 1 outside the slot, float32 `[n_users, k]`.
         slot: the place of each user that is drawn, from 0; -1 for users without a proposal, int64 `[n_users]`.
+        shares: how probable each proposal is where one is drawn, 0 for those that are none, float64
+            `[n_users, n_proposers]`.
     """
 
     items: NDArray[np.int64]
     explored: NDArray[np.bool_]
     propensity: NDArray[np.float32]
     slot: NDArray[np.int64]
+    shares: NDArray[np.float64]
 
 
 def explore(
@@ -81,7 +84,7 @@ def explore(
     propensity = np.ones((n_users, k), np.float32)
     exact = epsilon * proposed + (1 - epsilon) * (shown == usual)
     propensity[users[drawn_from], place[drawn_from]] = exact[drawn_from]
-    return Explored(items, explored, propensity, np.where(drawn_from, place, NOBODY))
+    return Explored(items, explored, propensity, np.where(drawn_from, place, NOBODY), chances)
 
 
 def _chances(

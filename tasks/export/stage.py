@@ -1,5 +1,6 @@
 """Stage 7, export: lists for every user from the refitted winner, written, audited from the files, then published."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,10 +21,14 @@ from recmodels.published.pseudonyms import check_of, hashed, hashed_ids, key_in
 from recmodels.published.schema import contract, described
 from recmodels.ranking.rerank import Rules
 from tasks.compare.decision import ComparisonSummary
+from tasks.exploration.drawing import Exploration
+from tasks.exploration.settings import NO_EXPLORATION, ExplorationSettings
 from tasks.export.audit import audit
 from tasks.export.changed_lists import base_of, write_delta
+from tasks.export.explored import Plan, draw, explored
 from tasks.export.item_tables import PAIRS_A_GROUP, popular_table, similar_tables
 from tasks.export.listed import write_listed
+from tasks.export.origins import Origins
 from tasks.export.settings import ExportSettings
 from tasks.export.writer import Parts, Writer, batches, describe_part
 from tasks.features.settings import FeatureSettings
@@ -51,6 +56,8 @@ def export(
     champion: Manifest,
     comparison: Manifest,
     fresh: bool = False,
+    exploration: ExplorationSettings = NO_EXPLORATION,
+    seed: int = 0,
 ) -> Json:
     """Publish the lists of the model in `champion/` and return the export's manifest.
 
@@ -63,6 +70,10 @@ def export(
     parameters = {"model": name, "settings": settings.model_dump(), "roles": features.roles}
     if settings.hash_key_env:
         parameters["key"] = hashed("", key_in(settings.hash_key_env))  # in a digest: another key makes another export
+    explores = Plan.of(exploration, seed, ComparisonSummary.of_manifest(comparison), name)
+    if explores is not None:
+        more = explores.made_from(night)
+        inputs, parameters = inputs | more[0], parameters | more[1]
     fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_of(__name__)})
     done = newest_export(night.store, night.run_date)
     if done and done.get("fingerprint") == fingerprint and not fresh:
@@ -74,14 +85,15 @@ def export(
             return done | {"skipped": True}
         log_event("export", "note", f"{damaged}: the night is published anew")
     export_id = next_export_id(night.store, night.run_date)
-    with logged("export") as line, publishing(night.store, export_id):
+    with logged("export") as line, publishing(night.store, export_id), ExitStack() as stack:
         refuse_damaged(night.prepared, prepared)
         refuse_damaged(night.champion, champion)
         data = Dataset.load(night.features, "full")
         plan = translate(night, "full", settings, features) if settings.rerank else None
         with naming(night.store.export(export_id)), replacing(night.store.export(export_id)) as out:
             published = _published_ids(night, settings)
-            write_export(night, data, load(night.champion), name, settings, features, out, plan, published)
+            drawing = stack.enter_context(explored(explores, night, export_id, data, settings, plan))
+            write_export(night, data, load(night.champion), name, settings, features, out, plan, published, drawing)
             base = base_of(night.store, night.run_date) if settings.delta else None
             has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)
@@ -112,6 +124,9 @@ def export(
             | _valid_for(settings.valid_hours)
             | made_from
         )
+        if drawing is not None:
+            drawing.file.keep(night.store, night.run_date)
+            manifest |= {"exploration": drawing.summary().json_ready()}
         manifest = write_export_manifest(night.store, manifest)
         point_to(night.store, manifest)
         line["text"] = (
@@ -146,10 +161,12 @@ def write_export(
     out: Path,
     plan: Rules | None = None,
     published: pa.Array | None = None,
+    exploration: Exploration | None = None,
 ) -> None:
     """Write the folders of the tables into `out`: Parquet and nothing else. `plan` is the translation of rules.
 
     `published` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
+    `exploration` draws a place of some lists.
     """
     items = pq.read_table(night.prepared / layout.ITEMS)
     user_ids = _published_ids(night, settings) if published is None else published
@@ -164,7 +181,11 @@ def write_export(
             lists = serve(
                 model, popular, data, users, k, allowed=allowed, repeats=settings.repeats, explain=True, rules=plan
             )
-            writer.write(lists)
+            origins = None
+            if exploration is not None:
+                origins = Origins.of_one(name, *lists.items.shape)
+                lists, origins = draw(exploration, lists, origins, plan)
+            writer.write(lists, origins)
     write_listed(out, night.run_date)
     if settings.similar:
         similar = Parts(out / "similar", PAIRS_A_GROUP)

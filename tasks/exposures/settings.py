@@ -26,3 +26,8 @@ class FeedbackSettings(BaseModel):
     outcome_hours: float = Field(
         default=24, gt=0, le=720, description="How long after an exposure what came of it is known."
     )
+    keep_days: int = Field(
+        default=90,
+        ge=1,
+        description="For how many days is kept what is learned from the lists (feedback/<date>).",
+    )

@@ -2,11 +2,12 @@
 
 import shutil
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from tasks.publish.settings import RetentionSettings
 from tasks.store.events import log_event
+from tasks.store.feedback import LEARNED
 from tasks.store.ids import night_of
 from tasks.store.paths import Night, Store, entries
 
@@ -27,6 +28,20 @@ def retain_nights(store: Store, settings: RetentionSettings, tonight: date) -> l
         text = f"the working files of {len(dates)} old nights were removed: {dates[0]} to {dates[-1]}"
         log_event("nights", "note", text)
     return dates
+
+
+def retain_feedback(store: Store, keep_days: int, tonight: date) -> list[date]:
+    """Remove what was learned from the lists of nights that are older than some days, and return their dates.
+
+    Files that somebody has put beside it stay.
+    """
+    old = {day: folder for day, folder in store.feedbacks().items() if day < tonight - timedelta(days=keep_days)}
+    for folder in old.values():
+        with suppress(OSError):
+            for name in LEARNED:
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+    return list(old)
 
 
 def _remove_pages(store: Store, nights: set[date]) -> None:

@@ -9,6 +9,7 @@ from pydantic import AliasChoices, ConfigDict, Field, ValidationError
 from recmodels.errors import NightrecError
 from tasks.compare.decision import Decision
 from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
+from tasks.exploration.summary import ExplorationSummary
 from tasks.store.accounts import TableBalance
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
@@ -92,6 +93,8 @@ class NightRecord(Stored):
     users: int | None = None
     cold_users: int | None = None
     rows: int | None = None
+    exploration: ExplorationSummary | None = None
+    """What the export explored; None where nothing was drawn."""
     sinks: dict[str, SinkOutcome] = Field(default={})
     attempts: list[Attempt] = Field(default=[])
     """The runs that came to nothing, oldest first: those before this one, and of a published night those since."""

@@ -13,6 +13,7 @@ from recmodels.errors import NightrecError
 from recmodels.messages import counted
 from tasks.compare.decision import ComparisonSummary
 from tasks.errors import DEGRADED, exit_code
+from tasks.exploration.summary import ExplorationSummary
 from tasks.exposures.stage import exposure_notes
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
 from tasks.report.page import up_to_date, write_report
@@ -96,6 +97,8 @@ def report(
     if export is not None:
         record.export_id, record.new_export = export["export_id"], not export["skipped"]
         record.users, record.cold_users, record.rows = export["users"], export["cold_users"], export["rows"]
+        if "exploration" in export:
+            record.exploration = ExplorationSummary.of(export["exploration"])
     shown(lambda: show_comparison(night, record))
     shown(lambda: show_quality(night, valid["summary"]))
     shown(lambda: show_summary(night, record))

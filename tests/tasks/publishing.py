@@ -3,6 +3,7 @@
 import atexit
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from recmodels.knn.item_knn import ItemKNN
 from recmodels.persistence import save
 from recmodels.published.reader import read_latest
 from recmodels.published.schema import ADDED
+from tasks.exploration.settings import NO_EXPLORATION, ExplorationSettings
 from tasks.export.settings import ExportSettings
 from tasks.export.stage import export, write_export
 from tasks.export.writer import describe_part
@@ -88,11 +90,20 @@ def with_manifests(night: Night, **outputs: str) -> None:
         write_manifest(folder, about | {"output": outputs.get(output, output), "summary": {}, "files": files})
 
 
-def publish(night: Night, k: int = K, fresh: bool = False, champion: Json | None = None, **rules: Any) -> Json:
+def publish(
+    night: Night,
+    k: int = K,
+    fresh: bool = False,
+    champion: Json | None = None,
+    exploration: ExplorationSettings = NO_EXPLORATION,
+    others: Sequence[str] = (),
+    **rules: Any,
+) -> Json:
+    """Publish the lists of a night; `others`: models that were measured beside the winner."""
     figures = {"ndcg": {"value": 0.5, "low": 0.4, "high": 0.6}}
     comparison = {"winner": "item_knn", "reason": "best", "metrics": figures, "failed": {}, "k": 10, "users": 5}
     comparison |= {
-        "models": {"item_knn": figures},
+        "models": dict.fromkeys(["item_knn", *others], figures),
         "gate": {"winner": "item_knn", "reason": "best", "verdict": "first"},
     }
     return export.fn(
@@ -105,6 +116,7 @@ def publish(night: Night, k: int = K, fresh: bool = False, champion: Json | None
         {"output": "champion", **(champion or {})},  # type: ignore[typeddict-item]
         {"summary": comparison},
         fresh,
+        exploration,
     )
 
 

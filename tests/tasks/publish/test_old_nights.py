@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.publish.old_nights import retain_nights
+from tasks.publish.old_nights import retain_feedback, retain_nights
 from tasks.publish.settings import RetentionSettings
+from tasks.store.feedback import LEARNED
 from tasks.store.paths import Night, Store
 from tests.flows.sites import write
 
@@ -57,3 +58,14 @@ def test_a_night_that_was_made_up_for_keeps_its_files_while_it_is_tonights(night
     gone = retain_nights(nights[0].store, RetentionSettings(nights=1), FIRST)
     assert gone == ["2024-03-02", "2024-03-03", "2024-03-04"]
     assert nights[0].raw.exists()
+
+
+def test_what_was_learned_is_kept_for_so_many_days_and_what_is_somebodys_stays(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for day in range(5):
+        for name in LEARNED:
+            write(store.feedback(FIRST + timedelta(days=day)) / name, "x")
+    write(store.feedback(FIRST) / "notes.txt", "somebody's")
+    retain_feedback(store, 2, LAST)
+    assert list(store.feedbacks()) == [FIRST, *(FIRST + timedelta(days=day) for day in (2, 3, 4))]
+    assert [path.name for path in store.feedback(FIRST).iterdir()] == ["notes.txt"]

@@ -1,0 +1,139 @@
+"""A night's draws: which users have a place that may be drawn, what is proposed for it, and what is shown in it.
+
+Both follow from the night and the user alone, so that a night that is run again draws the same.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+
+from recmodels.data.arrays import Bools, Ints
+from recmodels.data.dataset import Dataset
+from recmodels.experiments.assignment import positions
+from recmodels.exploration.permitted import NOBODY, Places
+from recmodels.exploration.slot import Explored, explore
+from recmodels.fallback import Lists
+from recmodels.ranking.rerank import Rules
+from tasks.exploration.proposals import ProposalFile
+from tasks.exploration.proposers import Ranked, rank
+from tasks.exploration.settings import ExplorationSettings
+from tasks.exploration.summary import ExplorationSummary, ExploredCounts
+from tasks.store.files import TEMPORARY
+from tasks.store.paths import Night
+
+SPARE = 20  # items that a model ranks besides a list's, where the rules may refuse some
+
+
+class Exploration:
+    """The draws of a night. `ranked`: what the proposers rank highest, for the users `chosen` [n], ascending."""
+
+    def __init__(
+        self,
+        settings: ExplorationSettings,
+        seed: int,
+        run_date: date,
+        user_ids: pa.Array,
+        ranked: Sequence[Ranked],
+        chosen: Ints,
+        file: ProposalFile,
+    ) -> None:
+        self.settings, self.seed, self.run_date, self.user_ids = settings, seed, run_date, user_ids
+        self.ranked, self.chosen, self.file = ranked, chosen, file
+        self.users, self.drawn = 0, 0
+        self.proposals, self.others = dict.fromkeys(self.proposers, 0), dict.fromkeys(self.proposers, 0)
+
+    @property
+    def proposers(self) -> list[str]:
+        """The models that propose."""
+        return [one.model for one in self.ranked]
+
+    def draw(self, lists: Lists, rules: Rules | None, among: Bools | None = None) -> tuple[Lists, Explored]:
+        """Draw a place of the lists of some users, `among` [n] being those whose lists are explored at all.
+
+        What is drawn carries the score of what it replaces, and no reason. The proposals are written down.
+        """
+        slot = None if self.settings.slot is None else min(self.settings.slot, lists.items.shape[1]) - 1
+        places = Places(lists.items, lists.pinned, lists.users, rules, slot)
+        at = np.searchsorted(self.chosen, lists.users)
+        among_them: Ints = np.minimum(at, max(0, len(self.chosen) - 1)).astype(np.int32)
+        places.open &= np.isin(lists.users, self.chosen)
+        if among is not None:
+            places.open &= among
+        proposals = np.full((len(lists.users), len(self.ranked)), NOBODY, np.int32)
+        if len(self.chosen):
+            for column, one in enumerate(self.ranked):
+                proposals[:, column] = places.best(one.rows(among_them))
+        uniform = positions(self.user_ids.take(pa.array(lists.users)).to_pylist(), self._salt("draw"))
+        epsilon = self.settings.epsilon
+        explored = explore(lists.items, proposals, uniform, epsilon=epsilon, slot=slot)
+        drawn = explored.items != lists.items
+        self._note(lists, places, proposals, explored, drawn)
+        new = replace(
+            lists,
+            items=explored.items.astype(np.int32),
+            cold=lists.cold & ~drawn,
+            reasons=np.where(drawn, NOBODY, lists.reasons),
+        )
+        return new, explored
+
+    def summary(self) -> ExplorationSummary:
+        """What was explored, with the draws so far."""
+        counts = ExploredCounts(users=self.users, drawn=self.drawn, proposals=self.proposals, others=self.others)
+        return ExplorationSummary(**self.settings.model_dump(), seed=self.seed, proposers=self.proposers, counts=counts)
+
+    def _salt(self, purpose: str) -> str:
+        return salt(self.seed, self.run_date, purpose)
+
+    def _note(self, lists: Lists, places: Places, proposals: Ints, explored: Explored, drawn: Bools) -> None:
+        self.file.write(lists.users, proposals, places.usual, explored)
+        self.users += int((explored.slot != NOBODY).sum())
+        self.drawn += int(drawn.any(axis=1).sum())
+        for column, name in enumerate(self.proposers):
+            there = proposals[:, column] != NOBODY
+            self.proposals[name] += int(there.sum())
+            self.others[name] += int((there & (proposals[:, column] != places.usual)).sum())
+
+
+def salt(seed: int, run_date: date, purpose: str) -> str:
+    """By which users are placed in [0, 1) on a night, for one of its draws."""
+    return f"exploration {purpose} {seed} {run_date}"
+
+
+@contextmanager
+def exploring(
+    night: Night,
+    export_id: str,
+    settings: ExplorationSettings,
+    seed: int,
+    models: Sequence[str],
+    data: Dataset,
+    user_ids: pa.Array,
+    item_ids: pa.Array,
+    k: int,
+    allowed: Bools,
+    repeats: bool,
+    rules: Rules | None,
+) -> Iterator[Exploration]:
+    """The exploration of a night's export by some of its `models`, with what it needs on the disk while the block runs.
+
+    `user_ids` and `item_ids` are the site's own, by index; `k` is the length of the longest list.
+    """
+    there = user_ids.is_valid().to_numpy(zero_copy_only=False)  # without an id: forgotten
+    if settings.users < 1:
+        there &= positions(user_ids.to_pylist(), salt(seed, night.run_date, "users")) < settings.users
+    chosen = np.flatnonzero(there).astype(np.int32)
+    with TemporaryDirectory(prefix=f"{TEMPORARY}proposals-", dir=night.folder) as folder:
+        m = k + 1 if rules is None else k + 1 + SPARE
+        among = [allowed]
+        if rules is not None and rules.new is not None and rules.new_share:  # the place may be kept for new items
+            among.append(allowed & rules.new)
+        ranked = rank(night, data, models, chosen, m, Path(folder), among, repeats)
+        names, of = [one.model for one in ranked], (export_id, settings.epsilon)
+        with ProposalFile(Path(folder) / "proposals.parquet", user_ids, item_ids, names, *of) as file:
+            yield Exploration(settings, seed, night.run_date, user_ids, ranked, chosen, file)

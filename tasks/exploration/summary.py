@@ -1,0 +1,45 @@
+"""What a night explored, as the export's manifest and the night's record keep it."""
+
+from pydantic import Field
+
+from recmodels.messages import counted
+from tasks.evaluate.summary import Stored
+
+
+class ExploredCounts(Stored):
+    """What became of a night's exploration.
+
+    `users`: those whose place could be drawn; `drawn`: those who are shown another item by it. By proposer: for how
+    many users it had a proposal, and for how many of them another item than the usual one.
+    """
+
+    users: int = 0
+    drawn: int = 0
+    proposals: dict[str, int] = Field(default={})
+    others: dict[str, int] = Field(default={})
+
+
+class ExplorationSummary(Stored):
+    """How a night explored, and what became of it; `users` is the share of them that could be drawn."""
+
+    epsilon: float
+    slot: int | None
+    users: float
+    seed: int
+    proposers: list[str]
+    counts: ExploredCounts
+
+    @property
+    def sentence(self) -> str:
+        """What was explored, in one sentence."""
+        if not self.proposers:
+            return "Exploration: no other model could propose anything, and nothing was drawn."
+        place = "the last place" if self.slot is None else f"place {self.slot}"
+        drawn, users = self.counts.drawn, counted(self.counts.users, "list")
+        others = ", ".join(
+            f"{name} for {self.counts.others.get(name, 0) / max(1, self.counts.users):.0%}" for name in self.proposers
+        )
+        return (
+            f"Exploration: {drawn:,} of {users} that may be drawn have another model's item in {place} "
+            f"(epsilon {self.epsilon:g}); who proposes another item than the usual one: {others}."
+        )

@@ -1,0 +1,87 @@
+"""Exploration in an export: a place of some lists is drawn, and its rows say by whom and how probably."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from recmodels.data import layout
+from recmodels.data.arrays import Bools
+from recmodels.data.dataset import Dataset
+from recmodels.fallback import Lists
+from recmodels.ranking.rerank import Rules
+from tasks.compare.decision import ComparisonSummary
+from tasks.exploration.drawing import Exploration, exploring
+from tasks.exploration.proposers import fingerprints
+from tasks.exploration.settings import ExplorationSettings
+from tasks.export.origins import Origins
+from tasks.export.settings import ExportSettings
+from tasks.store.files import Json
+from tasks.store.paths import Night
+
+EXPLORE = "explore"
+"""The policy of a row that was drawn."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a night explores.
+
+    Attributes:
+        settings: of exploration.
+        seed: of the night's draws.
+        models: those of tonight that propose: all that were measured but the one whose lists they are.
+    """
+
+    settings: ExplorationSettings
+    seed: int
+    models: list[str]
+
+    @classmethod
+    def of(cls, settings: ExplorationSettings, seed: int, comparison: ComparisonSummary, winner: str) -> "Plan | None":
+        """None where nothing is explored."""
+        models = [name for name in comparison.models if name != winner]
+        return cls(settings, seed, models) if settings.epsilon and models else None
+
+    def made_from(self, night: Night) -> tuple[Json, Json]:
+        """The inputs and the parameters that the lists are made from besides."""
+        parameters = self.settings.model_dump() | {"seed": self.seed}
+        return {"proposers": fingerprints(night, self.models)}, {"exploration": parameters}
+
+
+@contextmanager
+def explored(
+    plan: Plan | None, night: Night, export_id: str, data: Dataset, settings: ExportSettings, rules: Rules | None
+) -> Iterator[Exploration | None]:
+    """The exploration of an export while it is written; None where nothing is explored, which costs nothing."""
+    if plan is None:
+        yield None
+        return
+    user_ids, items = (pq.read_table(night.prepared / name) for name in (layout.USERS, layout.ITEMS))
+    with exploring(
+        night,
+        export_id,
+        plan.settings,
+        plan.seed,
+        plan.models,
+        data,
+        user_ids["user_id"].combine_chunks(),
+        items["item_id"].combine_chunks(),
+        settings.longest,
+        items["available"].to_numpy() if rules is None else rules.allowed,
+        settings.repeats,
+        rules,
+    ) as exploration:
+        yield exploration
+
+
+def draw(
+    exploration: Exploration, lists: Lists, origins: Origins, rules: Rules | None, among: Bools | None = None
+) -> tuple[Lists, Origins]:
+    """Draw a place of the lists of some users, of all or of those `among` [n]: the lists, and how their rows came."""
+    new, drawn = exploration.draw(lists, rules, among)
+    policies = [*origins.policies, EXPLORE]
+    policy = np.where(drawn.items != lists.items, np.int8(len(policies) - 1), origins.policy)
+    return new, replace(origins, policies=policies, policy=policy, propensity=origins.propensity * drawn.propensity)
