@@ -14,6 +14,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.layout import HOLDOUT, ITEMS, PREPARED
 from recmodels.data.parquet import Array, arrow_table, read_columns
 from recmodels.errors import ConfigError
+from recmodels.exposure_prices import with_prices
 from recmodels.fallback import Lists, serve
 from recmodels.ranking.rerank import Rules
 
@@ -37,6 +38,11 @@ def write_lists(
     lists.out.mkdir(parents=True, exist_ok=True)
     step = max(1, LIST_POSITIONS // lists.k)
     rules = Rules.load(lists.rules) if lists.rules else None
+    if rules is not None:
+        rules = with_prices(
+            rules, model, fallback, data, users, lists.k,
+            allowed=allowed, repeats=lists.repeats, min_history=lists.min_history,
+        )  # fmt: skip
 
     def batch(i: int, rules: Rules | None) -> Lists:
         return serve(

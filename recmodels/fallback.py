@@ -109,6 +109,7 @@ def _under_rules(
     items, scores = np.full((len(users), k), -1, np.int32), np.full((len(users), k), -np.inf, np.float32)
     own, pinned = np.zeros((len(users), k), bool), np.zeros((len(users), k), bool)
     rows, eligible = np.flatnonzero(lengths > 0).astype(np.int32), int(allowed.sum())
+    raised = None if rules.raised is None else allowed & rules.raised
     more, m = 0, max(rules.pool, k)
     while len(rows):
         left = []
@@ -121,11 +122,14 @@ def _under_rules(
                 if needed.any():
                     tops.append(own_items(part, more, fresh))
                     others.append(fallback.recommend(data, users[part], more, allowed=fresh, repeats=repeats).items)
+            behind = 0 if raised is None else max(rules.pool, k)
+            if raised is not None:
+                tops.append(own_items(part, behind, raised))
             own_scores = np.concatenate([top.scores for top in tops], axis=1)
             candidates = np.concatenate([pins[part], *(top.items for top in tops), *others], axis=1)
             n_pins, n_own = pins.shape[1], own_scores.shape[1]
             done = data.matrix[users[part]] if rules.calibration else None
-            chosen = choose(rules, data.terms, candidates, own_scores, n_pins, n_own, lengths[part], k, done)
+            chosen = choose(rules, data.terms, candidates, own_scores, n_pins, n_own, lengths[part], k, done, behind)
             place = np.maximum(chosen.places, 0)
             there = chosen.places >= 0
             items[part] = np.where(there, np.take_along_axis(candidates, place, axis=1), -1)

@@ -19,7 +19,7 @@ price, by which shares of the exposure are kept within bounds.
 """
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -30,10 +30,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints
 from recmodels.data.parquet import as_numpy, read_table
 from recmodels.errors import NightrecError
 from recmodels.ranking.calibration import NO_MIXES, category_shares, mixes_of
+from recmodels.ranking.exposure import Bounds
 
 USERS_PER_TASK = 256  # what a thread works on at a time
 SCALARS = b"rules"
@@ -60,7 +61,8 @@ class Rules:
     popularity_damping: float = 0.0  # what the most popular item's relevance is lowered by
     popularity: Floats | None = None  # [n_items], 0..1
     lengths: Ints | None = None  # [n_users]: each user's own k, 0: no list; None: the k that is asked for
-    prices: Floats | None = None  # [n_items]: what is added to the value of each item
+    bounds: Bounds | None = None  # of what groups of items are shown over all lists
+    prices: Floats | None = None  # [n_items]: what is added to the value of each item; it follows from the bounds
 
     def save(self, path: Path) -> None:
         """Write all but `lengths` and `prices` to a Parquet file, a row an item."""
@@ -77,6 +79,9 @@ class Rules:
         if self.categories is not None:
             indptr, indices = self.categories
             columns["categories"] = pa.LargeListArray.from_arrays(indptr, indices)
+        if self.bounds is not None:
+            columns["groups"] = pa.LargeListArray.from_arrays(self.bounds.indptr, self.bounds.indices)
+            scalars["bounds"] = [self.bounds.least.tolist(), self.bounds.most.tolist(), self.bounds.by_place]
         table = pa.table(columns).replace_schema_metadata({SCALARS: json.dumps(scalars)})
         pq.write_table(table, path)
 
@@ -90,15 +95,33 @@ class Rules:
         known["caps"] = np.array(known["caps"], np.int32)
         for name in {"new", "popularity"} & set(table.column_names):
             known[name] = as_numpy(table[name])
-        if "categories" in table.column_names:
-            lists = table["categories"].combine_chunks()
-            known["categories"] = (as_numpy(lists.offsets).astype(np.int64), as_numpy(lists.values))
+        of_items = {name: table[name].combine_chunks() for name in {"categories", "groups"} & set(table.column_names)}
+        pairs = {name: (as_numpy(a.offsets).astype(np.int64), as_numpy(a.values)) for name, a in of_items.items()}
+        if "categories" in pairs:
+            known["categories"] = pairs["categories"]
+        if "groups" in pairs:
+            least, most, by_place = known["bounds"]
+            known["bounds"] = Bounds(*pairs["groups"], np.array(least), np.array(most), by_place)
         return cls(allowed=as_numpy(table["allowed"]), **known)
 
     def wanted(self, users: Ints, k: int) -> Ints:
         """How many items each of `users` is to get, if there are so many: int32 [n]."""
         length = np.full(len(users), k, np.int32) if self.lengths is None else np.minimum(self.lengths[users], k)
         return np.minimum(length, self.most).astype(np.int32)
+
+    def at(self, prices: Doubles) -> Self:
+        """The same rules at these prices of the groups that have bounds [n_groups]; at 0, as without bounds."""
+        assert self.bounds is not None
+        bounds = replace(self.bounds, prices=prices)
+        return replace(self, bounds=bounds, prices=bounds.of_items(prices) if prices.any() else None)
+
+    @property
+    def raised(self) -> Bools | None:
+        """Items that are candidates whatever their rank, since they lack exposure: bool [n_items]."""
+        if self.bounds is None or self.prices is None:
+            return None
+        raised = self.bounds.raised & (self.prices > 0)
+        return raised if raised.any() else None
 
     @cached_property
     def category_shares(self) -> sparse.csr_array:
@@ -146,12 +169,14 @@ def choose(
     lengths: Ints,
     k: int,
     history: Csr | None = None,
+    raised: int = 0,
 ) -> Chosen:
     """Choose lists of `lengths` [n] (at most k) from candidates `items` [n, m], -1 where there is none.
 
     The first `pinned` candidates are the pinned ones, the next `own` the model's with their `scores` [n, own]; what is
     left is taken in the order given, once nothing of the model's fits. An item may be a candidate more than once.
-    `history` is what the users have done [n, n_items]; only calibration looks at it.
+    `history` is what the users have done [n, n_items]; only calibration looks at it. The last `raised` of the model's
+    are behind the others, and do not count in the scale of relevance.
     """
     from recmodels.compute.jit import parallel_for
     from recmodels.ranking import rerank_kernels as kernels
@@ -160,7 +185,7 @@ def choose(
     chosen = Chosen(np.full((n, k), -1, np.int32), np.zeros((n, k), bool), np.zeros(n, np.int32), np.zeros(n, np.int32))
     new = np.zeros(len(rules.allowed), bool) if rules.new is None else rules.new
     indptr, indices = rules.categories or (np.zeros(len(rules.allowed) + 1, np.int64), NO_ITEMS)
-    relevance = scaled(scores)
+    relevance = scaled(scores, own - raised)
     if rules.popularity is not None and rules.popularity_damping:
         relevance -= np.float32(rules.popularity_damping) * rules.popularity[items[:, pinned : pinned + own]]
     mixes = mixes_of(history, rules.category_shares) if rules.calibration and history is not None else NO_MIXES
@@ -181,13 +206,17 @@ def choose(
     return chosen
 
 
-def scaled(scores: Floats) -> Floats:
-    """Each row's finite scores from 0 (its lowest) to 1 (its highest), all 1 where they are equal; -inf stays."""
+def scaled(scores: Floats, first: int | None = None) -> Floats:
+    """Each row's finite scores from 0 (its lowest) to 1 (its highest), all 1 where they are equal; -inf stays.
+
+    Where only the `first` so many are measured by, the others may be below 0.
+    """
     if scores.shape[1] == 0:
         return scores
     there = np.isfinite(scores)
-    high = np.where(there, scores, -np.inf).max(axis=1, keepdims=True)
-    low = np.where(there, scores, np.inf).min(axis=1, keepdims=True)
+    measured = there[:, :first]
+    high = np.where(measured, scores[:, :first], -np.inf).max(axis=1, keepdims=True)
+    low = np.where(measured, scores[:, :first], np.inf).min(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         unit = np.where(high > low, (scores.astype(np.float64) - low) / (high - low), 1)
     result: Floats = np.where(there, unit, -np.inf).astype(np.float32)

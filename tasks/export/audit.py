@@ -15,6 +15,7 @@ from recmodels.data.arrays import Bools, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.published.schema import ADDED
 from recmodels.ranking.rerank import Rules
+from tasks.export.audit_exposure import Exposed
 from tasks.export.audit_items import check_columns, item_tables, whole_lists
 from tasks.export.origins import origin_counts
 
@@ -39,7 +40,8 @@ def audit(
     `data` is the full split that the lists were made from; `docs` a folder of Data Docs that gets one more page.
     `published` are the users' ids in the export, in the order of the features, where they are not their own. An
     `older` export lacks the columns that were added since.
-    Memory is bounded by the interactions and some two million rows of lists.
+    Memory is bounded by the interactions and some two million rows of lists. With bounds of exposure, `exposure` is an
+    `Exposed`, which refuses nothing by itself.
 
     Raises:
         ExportRefused: a rule of the export suite is broken.
@@ -48,7 +50,9 @@ def audit(
     profile = profile_of(export, features, data, k, repeats=repeats, rules=rules, published=published) | item_tables(
         export, features, None if rules is None else rules.allowed
     )
-    check_export(profile, docs, docs.name if docs else "")
+    check_export(
+        {name: count for name, count in profile.items() if name != "exposure"}, docs, docs.name if docs else ""
+    )
     return profile
 
 
@@ -100,6 +104,7 @@ def profile_of(
     length = np.where(user_ids.is_valid().to_numpy(zero_copy_only=False), length, 0)  # without an id: forgotten
     files = sorted((export / "topk").glob("*.parquet"))
     has_origins = bool(files) and set(ADDED) <= set(pq.read_schema(files[0]).names)
+    exposed = None if rules is None or rules.bounds is None else Exposed(rules.bounds)
     for table in whole_lists(files, [*COLUMNS, *(ADDED if has_origins else ())]):
         user = pc.fill_null(pc.index_in(table["user_id"], value_set=user_ids), -1).to_numpy().astype(np.int64)
         item = pc.fill_null(pc.index_in(table["item_id"], value_set=item_ids), -1).to_numpy()
@@ -125,10 +130,9 @@ def profile_of(
         counts["items_unavailable"] += int((~available[item[item >= 0]]).sum())
         counts["items_excluded"] += int((~listable[item[item >= 0]]).sum())
         if rules is not None and rules.categories is not None:
-            listed = _Pairs(user[known], item[known])
-            counts["over_caps"] += listed.over(rules)
-            ends = listed.users[listed.filled(rules, listable, data, repeats, length)]
-            length[ends] = listed.lengths(data.n_users)[ends]
+            counts["over_caps"] += _over_caps(_Pairs(user[known], item[known]), rules, listable, data, repeats, length)
+        if exposed is not None:
+            exposed.add(item, rank, table["source"])
         if not repeats:
             counts["items_seen"] += int(known.sum()) - _not_stored(key[known], seen_keys)
         for name, count in origin_counts(table, new).items():
@@ -139,7 +143,16 @@ def profile_of(
             np.where(reason < 0, -1, user * data.n_items + reason)[has_reason], seen_keys
         )
     expected = {"k": k, "users_expected": int((length > 0).sum()), "rows_expected": int(length.sum())}
-    return counts | expected
+    return counts | expected | ({} if exposed is None else {"exposure": exposed})
+
+
+def _over_caps(
+    listed: "_Pairs", rules: Rules, listable: Bools, data: Dataset, repeats: bool, length: "np.ndarray[Any, Any]"
+) -> int:
+    """How often a list has too many items of a category; `length` becomes shorter where the caps leave no more."""
+    ends = listed.users[listed.filled(rules, listable, data, repeats, length)]
+    length[ends] = listed.lengths(data.n_users)[ends]
+    return listed.over(rules)
 
 
 class _Pairs:

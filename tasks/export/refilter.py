@@ -16,6 +16,7 @@ from recmodels.published.pseudonyms import check_of, hashed_ids, key_in
 from recmodels.published.schema import described
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit
+from tasks.export.audit_exposure import at_the_prices_of, exposure_of
 from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.gone import gone_since, keep, refuse_too_many, still_there
 from tasks.export.made_from import check_made_from
@@ -123,6 +124,7 @@ def _source(night: Night, own: Json, settings: ExportSettings, features: Feature
         refuse_damaged(folder, stage_manifest(folder) or {})
     items = pq.read_table(night.prepared / layout.ITEMS)
     rules = translate(night, "full", settings, features) if settings.rerank else None
+    rules = at_the_prices_of(rules, own.get("exposure"))
     return Source(
         run_date=night.run_date,
         champion=str(own["champion"]),
@@ -186,6 +188,7 @@ def _write(night: Night, own: Json, export_id: str, source: Source, gone: pa.Arr
         rules = source.rules or Rules(allowed=source.allowed)
         k, repeats = source.settings.k, source.settings.repeats
         profile = audit(out, night.features, source.data, k, repeats=repeats, rules=rules, published=source.user_ids)
+        exposure = exposure_of(profile.get("exposure"), rules, source.settings)
         files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
         schema = described(out)
     keep(night, export_id, gone)
@@ -198,6 +201,7 @@ def _write(night: Night, own: Json, export_id: str, source: Source, gone: pa.Arr
         "delta_of": base["export_id"] if base is not None and has_delta else None,
         "files": files,
         "schema": schema,
+        **exposure,
         "created_at": at,  # and valid as long as the night's own: its model is no newer
         "nightrec_version": NIGHTREC_VERSION,
         "code_version": code_version(),

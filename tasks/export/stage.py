@@ -13,6 +13,7 @@ from expectations.exports import SUITE
 from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
+from recmodels.exposure_prices import with_prices
 from recmodels.fallback import serve
 from recmodels.messages import counted
 from recmodels.persistence import load
@@ -24,6 +25,7 @@ from tasks.compare.decision import ComparisonSummary
 from tasks.exploration.drawing import Exploration
 from tasks.exploration.settings import NO_EXPLORATION, ExplorationSettings
 from tasks.export.audit import audit
+from tasks.export.audit_exposure import exposure_of, refuse_missed
 from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.explored import Plan, draw, explored
 from tasks.export.item_tables import PAIRS_A_GROUP, popular_table, similar_tables
@@ -92,8 +94,10 @@ def export(
         plan = translate(night, "full", settings, features) if settings.rerank else None
         with naming(night.store.export(export_id)), replacing(night.store.export(export_id)) as out:
             published = _published_ids(night, settings)
+            model = load(night.champion)
+            plan = plan and _priced(plan, model, data, settings)
             drawing = stack.enter_context(explored(explores, night, export_id, data, settings, plan))
-            write_export(night, data, load(night.champion), name, settings, features, out, plan, published, drawing)
+            write_export(night, data, model, name, settings, features, out, plan, published, drawing)
             base = base_of(night.store, night.run_date) if settings.delta else None
             has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)
@@ -107,6 +111,8 @@ def export(
                 rules=plan,
                 published=published,
             )
+            exposure = exposure_of(profile.get("exposure"), plan, settings)
+            refuse_missed(exposure, settings)
             files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
             schema = described(out)
         made_from = {"inputs": inputs, "fingerprint": fingerprint}
@@ -120,6 +126,7 @@ def export(
             | _lists_of(settings, features)
             | counts
             | {"delta_of": delta_of, "files": files, "schema": schema}
+            | exposure
             | _figures_of(ComparisonSummary.of_manifest(comparison))
             | _valid_for(settings.valid_hours)
             | made_from
@@ -133,6 +140,12 @@ def export(
             f"{counted(profile['rows'], 'row')} for {counted(profile['users_listed'], 'user')}, as {export_id}"
         )
     return manifest | {"skipped": False}
+
+
+def _priced(plan: Rules, model: Recommender, data: Dataset, settings: ExportSettings) -> Rules:
+    """The rules with the prices that keep the bounds of the exposure over the lists of all users."""
+    users, k = np.arange(data.n_users, dtype=np.int32), settings.longest
+    return with_prices(plan, model, Popularity().fit(data), data, users, k, repeats=settings.repeats)
 
 
 def _audit_again(night: Night, manifest: Json, settings: ExportSettings, features: FeatureSettings) -> None:

@@ -13,9 +13,11 @@ from recmodels.data.arrays import Floats, Ints
 from recmodels.data.layout import Split
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import ConfigError
+from recmodels.ranking.exposure import Bounds
 from recmodels.ranking.rerank import Rules
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
+from tasks.lists.exposure import bounds_of
 from tasks.lists.settings import Id, ListSettings
 from tasks.store.events import log_event
 from tasks.store.paths import Night
@@ -55,6 +57,7 @@ def translate(
         calibration=settings.calibration,
         popularity_damping=settings.popularity_damping,
         popularity=_popularity(night, split) if settings.popularity_damping else None,
+        bounds=_bounds(items, settings, features, note),
         lengths=_lengths_of(night, split, settings, note),
     )
 
@@ -101,6 +104,14 @@ def _ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -
     day = (end - pc.cast(at, pa.float64()).to_numpy(zero_copy_only=False)) / MICROSECONDS_PER_DAY
     age: Floats = np.where(np.isnan(day), first_seen, day).astype(np.float32)
     return age, first_seen
+
+
+def _bounds(items: pa.Table, settings: ListSettings, features: FeatureSettings, note: bool) -> Bounds | None:
+    """Raises ConfigError where the items have no such column."""
+    if settings.exposure is None:
+        return None
+    _column_of(items, settings.exposure.column, "exposure.column", "items")
+    return bounds_of(items, settings.exposure, features, note)
 
 
 def _popularity(night: Night, split: Split) -> Floats:

@@ -1,5 +1,7 @@
 """What a list is: the site's rules for the lists of the candidates and of the export."""
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Id = int | str
@@ -19,6 +21,36 @@ class Segments(BaseModel):
         if wrong := [name for name, length in k.items() if not 0 <= length <= 1000]:
             raise ValueError(f"k.{wrong[0]} is {k[wrong[0]]}; a list has 0 to 1000 items")
         return k
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ExposureSettings(BaseModel):
+    """Which share of the exposure of all lists items must have at least, and may have at most."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    column: str = Field(description="Item column that the shares are of: a provider, a brand, a category, tags.")
+    least: dict[str, Share] = Field(default={}, description="Least share of the exposure by value of the column.")
+    most: dict[str, Share] = Field(default={}, description="Largest share of the exposure by value of the column.")
+    measure: Literal["discounted", "places"] = Field(
+        default="discounted", description="discounted: a place counts 1 / log2(rank + 1); places: all count the same."
+    )
+    required: bool = Field(default=False, description="Whether an export that misses a bound is refused.")
+
+    @model_validator(mode="after")
+    def possible(self) -> "ExposureSettings":
+        if not self.values:
+            raise ValueError("neither least nor most names a value of the column")
+        if wrong := [name for name in self.values if self.least.get(name, 0) > self.most.get(name, 1)]:
+            raise ValueError(f"least.{wrong[0]} is above most.{wrong[0]}")
+        return self
+
+    @property
+    def values(self) -> list[str]:
+        """The values that have a bound."""
+        return sorted({*self.least, *self.most})
 
 
 class ListSettings(BaseModel):
@@ -45,6 +77,10 @@ class ListSettings(BaseModel):
         ge=0,
         le=10,
         description="How much popularity lowers relevance, which is 0 to 1 within a user's candidates; 0: off.",
+    )
+    exposure: ExposureSettings | None = Field(
+        default=None,
+        description='Bounds on shares of all lists: { column = "brand", least = { X = 0.02 }, most = { Y = 0.3 } }.',
     )
     pool: int = Field(default=100, ge=1, le=10_000, description="Items per user that rules choose a list from.")
     max_per_category: int | None = Field(default=None, ge=1, description="The most items of one category in a list.")

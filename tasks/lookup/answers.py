@@ -16,6 +16,7 @@ from recmodels.data.lookup import SortedIds
 from recmodels.errors import NightrecError
 from recmodels.persistence import load
 from recmodels.published.reader import Export
+from tasks.export.audit_exposure import at_the_prices_of
 from tasks.export.gone import still_there
 from tasks.export.made_from import check_made_from
 from tasks.features.settings import FeatureSettings
@@ -159,6 +160,7 @@ def _answering(night: Night, export: Export) -> Answering:
     plan = None
     if rules.rerank:
         plan = translate(night, "full", rules, FeatureSettings(roles=known.get("roles", {})))
+        plan = at_the_prices_of(plan, about.get("exposure"))
     items = pq.read_table(night.prepared / layout.ITEMS, columns=["item_id", "available"])
     users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])
     return Answering(
