@@ -31,8 +31,7 @@ NIGHT = {
     "train: refit of the winner": ["compare: the gate", "features"],
     "export": ["train: refit of the winner", "lists"],
     "publish": ["export"],
-    "panel": ["exposures", "export"],
-    "report": ["compare: the gate", "publish", "panel"],
+    "report": ["compare: the gate", "publish"],
 }
 """A night's stages, each with what it reads. What stands before a colon is the stage's package in `tasks/`."""
 
