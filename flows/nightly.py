@@ -24,6 +24,7 @@ from tasks.ingest.demo import demo_site
 from tasks.ingest.reading.files import input_fingerprint, with_what_is_there
 from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
+from tasks.panel.stage import follow
 from tasks.prepare.stage import prepare
 from tasks.publish.old_nights import retain_feedback, retain_nights
 from tasks.report.metrics import metrics_left
@@ -136,7 +137,7 @@ def night(
         raw = ingest(tonight, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
         prepared = prepare(tonight, config.preparation(), cutoff, valid, fresh)
-        exposures_of(tonight, config.feedback, cutoff, prepared, valid, fresh)
+        exposures = exposures_of(tonight, config.feedback, cutoff, prepared, valid, fresh)
         described = features(tonight, "train", config.features, prepared, valid, fresh)
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
@@ -160,5 +161,6 @@ def night(
         else:
             comparison, fitted = refit(executor, jobs, comparison, judge)
             published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh)
+            follow(tonight, config.panel, config.features, cutoff, prepared, exposures, published, fresh)
         record.fill_in(report(tonight, raw, valid, prepared, comparison, published))
     return record.json_ready()

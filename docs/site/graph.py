@@ -31,7 +31,8 @@ NIGHT = {
     "train: refit of the winner": ["compare: the gate", "features"],
     "export": ["train: refit of the winner", "lists"],
     "publish": ["export"],
-    "report": ["compare: the gate", "publish"],
+    "panel": ["exposures", "export"],
+    "report": ["compare: the gate", "publish", "panel"],
 }
 """A night's stages, each with what it reads. What stands before a colon is the stage's package in `tasks/`."""
 

@@ -29,6 +29,7 @@ from tasks.ingest.reading.inputs import Inputs
 from tasks.ingest.reading.presets.apply import apply
 from tasks.ingest.reading.presets.catalog import preset_of
 from tasks.ingest.reading.remedies import option
+from tasks.panel.settings import PanelSettings
 from tasks.prepare.settings import PrepareSettings
 from tasks.publish.settings import MirrorSettings, RetentionSettings
 from tasks.publish.sinks.settings import SinkSettings
@@ -96,6 +97,7 @@ class NightConfig(BaseModel):
     prepare: PrepareSettings = PrepareSettings()
     features: FeatureSettings = FeatureSettings()
     feedback: FeedbackSettings = FeedbackSettings()
+    panel: PanelSettings = PanelSettings()
     training: TrainingSettings = TrainingSettings()
     workers: WorkerSettings = WorkerSettings()
     schedule: ScheduleSettings = ScheduleSettings()

@@ -3,7 +3,10 @@
 Lists `items` [n, k] have -1 in empty places; `distribution` arguments are counts or shares that need not add up to 1.
 """
 
+from typing import Any
+
 import numpy as np
+from scipy import sparse
 
 from recmodels.data.arrays import Csr, Ints
 from recmodels.metrics.beyond_accuracy import Figures, mean_of
@@ -87,16 +90,20 @@ def jaccard(items: Ints, pairs: Ints) -> Figures:
     return shares
 
 
-def entropy(counts: Figures) -> Figures:
+def entropy(counts: Figures | Csr) -> Figures:
     """The Shannon entropy of each row's distribution, in bits: [n], NaN for an empty one.
 
     Of what each user chose it is how varied people are individually; of what all chose together, as one row, it is how
     varied they are collectively.
     """
+    given: Any = counts
+    rows = sparse.csr_array(given).astype(np.float64)
+    total = np.asarray(rows.sum(axis=1))
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = counts / counts.sum(axis=1, keepdims=True)
-        bits = -np.where(p > 0, p * np.log2(p), 0.0).sum(axis=1)
-    return np.where(counts.sum(axis=1) > 0, bits, np.nan)
+        p = rows.data / total[row]
+        rows.data = -np.where(p > 0, p * np.log2(p), 0.0)
+    return np.where(total > 0, np.asarray(rows.sum(axis=1)), np.nan)
 
 
 def contributions(value: float, gradient: Figures, shares: Figures, weighted: Figures, totals: Figures) -> Figures:

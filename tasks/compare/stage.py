@@ -19,7 +19,7 @@ from tasks.evaluate.backtests import rows
 from tasks.evaluate.summary import RANKS_NOTHING, ModelSummary, flaw_of
 from tasks.store.files import Json, write_json
 from tasks.store.history import COMPARISON as FILE
-from tasks.store.history import keep
+from tasks.store.history import ROWS, keep
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
@@ -28,19 +28,7 @@ from tasks.train.settings import PRIMARY, Candidate
 
 DEFAULT = GateSettings()
 MOST_NAMES = 160  # characters of the names of candidates that failed
-COMPARISON = pa.schema(
-    [
-        ("run_date", pa.date32()),
-        ("model", pa.string()),
-        ("metric", pa.string()),
-        ("k", pa.int32()),
-        ("slice", pa.string()),
-        ("users", pa.int64()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-    ]
-)
+COMPARISON = ROWS
 
 
 @stage_task("compare")

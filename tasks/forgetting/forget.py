@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tasks.forgetting.copies import forget_in_mirror, forget_in_sinks
 from tasks.forgetting.exports import forget_in_exports, hashes_of, keys_at_hand
-from tasks.forgetting.nights import forget_in_nights, ways_of_writing
+from tasks.forgetting.nights import forget_in_nights, forget_in_panels, ways_of_writing
 from tasks.forgetting.person import Person
 from tasks.forgetting.prefect_database import forget_in_prefect
 from tasks.forgetting.prefect_server import search_server
@@ -53,6 +53,7 @@ def forget(store: Store, user_id: str, outside: Outside | None = None) -> Receip
     published = [*people, *hashes_of(store, people)]
     receipt.places.append(forget_in_exports(store, people))
     receipt.places.append(forget_in_nights(store, person, request))
+    receipt.places.append(forget_in_panels(store, person, request))
     receipt.places += forget_in_rest(store, person)
     found = receipt.found or request.resumed
     receipt.places += forget_in_mirror(store, outside.mirror, published)

@@ -52,6 +52,23 @@ def forget_in_nights(store: Store, person: Person, request: Request) -> Place:
     return place
 
 
+def forget_in_panels(store: Store, person: Person, request: Request) -> Place:
+    """Remove a user's rows, and the pairs they are in, from what nights have measured of the long run."""
+    place = Place("panel")
+    sweep(store.root / "panel")
+    for run_date, folder in store.panels().items():
+        before = place.rows
+        for path in files_in(folder):
+            try:
+                _forget_in_file(path, Whose(person), request, place)
+            except (OSError, pa.ArrowException, EOFError) as error:
+                place.failures.append(_unreadable(path, error))
+        _describe_again(folder / STAGE, request)
+        if place.rows != before:
+            place.removed.append(str(run_date))
+    return place
+
+
 def _forget_in_night(night: Night, person: Person, request: Request, place: Place) -> None:
     sweep(night.folder)
     index = night.prepared / layout.USERS

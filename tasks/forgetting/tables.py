@@ -16,6 +16,7 @@ from tasks.forgetting.person import Mask, Person
 from tasks.store.files import TEMPORARY, open_to, readers_of, sync
 
 ROWS_AT_ONCE = 1_000_000
+USER, OTHER = "user_id", "other_id"
 REJECTS = "rejects.parquet"  # what was no row, as text
 
 
@@ -31,14 +32,16 @@ class Whose:
         if path.name == REJECTS and "text" in names:
             return ["text"]
         if "user_id" in names:
-            return ["user_id"]
+            return [name for name in (USER, OTHER) if name in names]
         return ["user_index"] if "user_index" in names and self.numbers else []
 
     def rows(self, batch: pa.RecordBatch | pa.Table) -> Mask:
         """Those rows of a batch that has one of these columns."""
         names = batch.schema.names
-        if "user_id" in names:
-            return self.person.rows_of(batch["user_id"])
+        if OTHER in names:  # a pair of users
+            return self.person.rows_of(batch[USER]) | self.person.rows_of(batch[OTHER])
+        if USER in names:
+            return self.person.rows_of(batch[USER])
         if "user_index" in names:
             mine: Mask = pc.is_in(batch["user_index"], value_set=pa.array(self.numbers, batch["user_index"].type))
             return np.asarray(mine)

@@ -15,6 +15,7 @@ from tasks.compare.decision import ComparisonSummary
 from tasks.errors import DEGRADED, exit_code
 from tasks.exploration.summary import ExplorationSummary
 from tasks.exposures.stage import exposure_notes
+from tasks.panel.stage import panel_notes
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
 from tasks.report.page import up_to_date, write_report
 from tasks.report.record import NightRecord, NightStatus, StageLine
@@ -92,7 +93,7 @@ def report(
         interactions=raw["summary"]["rows"],
         quarantined=valid["summary"]["quarantined"],
         data=valid["summary"]["balances"],
-        notes=[*raw["summary"]["notes"], *valid["summary"]["notes"], *exposure_notes(night)],
+        notes=[*raw["summary"]["notes"], *valid["summary"]["notes"], *exposure_notes(night), *panel_notes(night)],
     )
     if export is not None:
         record.export_id, record.new_export = export["export_id"], not export["skipped"]

@@ -17,14 +17,38 @@ from tasks.store.manifests import whole
 from tasks.store.paths import Night, Store
 
 COMPARISON = "comparison.parquet"  # of a night's evaluation
+ROWS = pa.schema(
+    [
+        ("run_date", pa.date32()),
+        ("model", pa.string()),
+        ("metric", pa.string()),
+        ("k", pa.int32()),
+        ("slice", pa.string()),
+        ("users", pa.int64()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+    ]
+)
+PANEL = "history.parquet"  # of a night's panel: its figures as rows of the history
 
 
 def keep(night: Night) -> None:
-    """Copy a night's comparison into the history, and note its hash, as `sha256sum --check` reads it."""
-    path = night.store.history(night.run_date)
+    """Copy a night's comparison into the history, with the figures of its panel where there are any, and note its hash,
+    as `sha256sum --check` reads it.
+    """
+    path, panel = night.store.history(night.run_date), night.store.panel(night.run_date)
     noted = _hash_file(path)
     noted.unlink(missing_ok=True)
-    place_copy(night.evaluation / COMPARISON, path)
+    if not (panel / PANEL).exists() or whole(panel) is None:
+        place_copy(night.evaluation / COMPARISON, path)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        compared = pq.read_table(night.evaluation / COMPARISON)
+        with replaced(path) as temporary:
+            pq.write_table(
+                pa.concat_tables([compared, pq.read_table(panel / PANEL, schema=compared.schema)]), temporary
+            )
     with replaced(noted) as temporary:
         temporary.write_text(f"{sha256(path)}  {path.name}\n", encoding="utf-8")
 

@@ -44,6 +44,7 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
     found = [*store.exports.glob(f"{TEMPORARY}*"), *(store.root / "history").glob(f"{TEMPORARY}*")]
     found = [path for path in found if path.is_dir() or path.parent.name == "history"]
     found += store.root.glob(f"feedback/*/{TEMPORARY}*")
+    found += store.root.glob(f"panel/{TEMPORARY}*")
     found += _cut_short(store)
     for night in store.all_nights():
         if (half := of_night(night)) and not _has_ended(night):
@@ -73,7 +74,7 @@ def of_night(night: Night) -> list[Path]:
 
 
 def foreign(store: Store) -> list[Path]:
-    """What stands among the nights, exports, figures and feedback of a store and is none of them."""
+    """What stands among the nights, exports, figures, feedback and panel of a store and is none of them."""
     return sorted(_foreign(store))
 
 
@@ -141,7 +142,12 @@ def _foreign(store: Store) -> Iterator[Path]:
         known = path.suffix in (".parquet", ".sha256") and night_of(path.stem) is not None
         if not known and not path.name.startswith(TEMPORARY):
             yield path
-    for path in (store.root / "feedback").glob("*"):
+    yield from _foreign_to_days(store)
+
+
+def _foreign_to_days(store: Store) -> Iterator[Path]:
+    """What stands among the folders of days of the feedback and the panel, and in those of the feedback."""
+    for path in (*(store.root / "feedback").glob("*"), *(store.root / "panel").glob("[!.]*")):
         if night_of(path.name) is None or not path.is_dir():
             yield path
     for path in (store.root / "feedback").glob("*/*"):

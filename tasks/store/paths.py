@@ -55,9 +55,22 @@ class Store:
         """What is learned from a night's lists, which takes longer than its working files are kept."""
         return self.root / "feedback" / str(run_date)
 
+    def panel(self, run_date: date) -> Path:
+        """What a night has measured of the long run."""
+        return self.root.joinpath("panel", str(run_date))
+
+    def panels(self) -> dict[date, Path]:
+        """The folders of nights that have, oldest first."""
+        found = {night_of(entry.name): Path(entry.path) for entry in entries(self.root / "panel") if entry.is_dir()}
+        return {day: found[day] for day in sorted(filter(None, found))}
+
     def report(self, run_date: date) -> Path:
         """The page about a night; its figures are beside it as JSON."""
         return self.root / "reports" / f"{run_date}.html"
+
+    def long_term(self, run_date: date) -> Path:
+        """The page about the long run as a night leaves it; its figures are beside it as JSON."""
+        return self.root / "reports" / f"{run_date}-long-term.html"
 
     def tuning(self, recommender: str) -> Path:
         """What searches of a model's hyper-parameters have tried, as lines of JSON."""

@@ -86,7 +86,7 @@ def _taken_by_nights(store: Store, without: Night | None = None) -> int:
         if record.get("status") not in ("published", "compared") or (without and night.run_date == without.run_date):
             continue
         export = record.get("export_id")
-        folders = [night.folder, store.feedback(night.run_date)]
+        folders = [night.folder, store.feedback(night.run_date), store.panel(night.run_date)]
         folders += [store.export(export)] if isinstance(export, str) else []
         found.append(sum(map(size_of, folders)))
         if len(found) == LAST:

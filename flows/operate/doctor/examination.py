@@ -16,6 +16,7 @@ CHECKS = (
     Check("nights", nights.look),
     Check("history", nights.history),
     Check("feedback", nights.feedback),
+    Check("panel", nights.panel),
     Check("records", records.look),
     Check("leftovers", leftovers.look),
     Check("permissions", permissions.look),

@@ -12,8 +12,9 @@ from recmodels.errors import NightrecError
 from tasks.report.record import NightRecord
 from tasks.store import feedback as learning
 from tasks.store.history import is_damaged, mend
+from tasks.store.leftovers import remove
 from tasks.store.locking import in_use
-from tasks.store.manifests import damage, lacking, manifest_of
+from tasks.store.manifests import damage, lacking, manifest_of, whole
 from tasks.store.paths import Night, Store
 
 
@@ -71,8 +72,16 @@ def feedback(site: Site) -> Iterator[Finding]:
                 yield Finding(what, str(path), "removes it, as nobody can read it", partial(_removed, path))
 
 
+def panel(site: Site) -> Iterator[Finding]:
+    """What past nights have measured of the long run."""
+    for run_date, folder in site.store.panels().items():
+        if whole(folder) is None:
+            what = f"it is damaged, and slopes go on without the night {run_date}"
+            yield Finding(what, str(folder), "removes it; its night makes it again", partial(_removed, folder))
+
+
 def _removed(path: Path) -> str:
-    path.unlink(missing_ok=True)
+    remove(path)
     return "is gone"
 
 

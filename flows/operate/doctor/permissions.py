@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.operate.database import prefect_places
 from flows.operate.doctor.findings import Finding, Site
 
-PRIVATE = ("nights", "history", "feedback", "reports", "quality", "tuning", "inputs", "published.jsonl")
+PRIVATE = ("nights", "history", "feedback", "panel", "reports", "quality", "tuning", "inputs", "published.jsonl")
 """What of a store is of no use to readers of the exports, and tells of people."""
 OTHERS = stat.S_IRWXO
 

@@ -54,11 +54,12 @@ def store(tmp_path: Path) -> Store:
         keep(night)
         with learned(site, day, SHOWN) as path:
             pq.write_table(table, path)
+        run_stage(site.panel(day), build, code="1", inputs={}, parameters={})
         (site.export(str(day)) / "topk").mkdir(parents=True)
         pq.write_table(table, site.export(str(day)) / "topk" / "part.parquet")
         point_to(site, with_manifest(site, str(day)))
         mirror.fn(site, f"file://{tmp_path}/mirror")
-    for name in ("nights", "history", "feedback"):
+    for name in ("nights", "history", "feedback", "panel"):
         (site.root / name).chmod(0o700)
     site.exports.chmod(0o755)
     (site.root / "published.jsonl").chmod(0o600)
@@ -112,6 +113,7 @@ MENDED: Mapping[str, tuple[Damage, str]] = {
     "an empty lease": (lambda s: old(s.lease, b""), "it is damaged, and looks as if a night were running"),
     "figures are damaged": (lambda s: flip(s.history(DAYS[0])), "later nights go on without its figures"),
     "what was shown is damaged": (lambda s: cut(s.feedback(DAYS[0]) / SHOWN), "goes on without the night 2024-01-01"),
+    "the panel is damaged": (lambda s: flip(s.panel(DAYS[0]) / COMPARISON), "go on without the night 2024-01-01"),
     "a leftover of the feedback": (lambda s: old(s.feedback(DAYS[0]) / f".tmp-{SHOWN}"), "has left it"),
     "the manifest is lost": (lambda s: s.export_manifest(CURRENT).unlink(), "it is lost, so nothing tells whether"),
     "pins are damaged": (lambda s: s.pins.write_text("[]"), "it is damaged, and no old export is removed"),

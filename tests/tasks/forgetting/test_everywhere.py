@@ -26,7 +26,7 @@ from tasks.report.page import write_report
 from tasks.store.exports import intact, rollback, whole_exports
 from tasks.store.feedback import LEARNED, learned
 from tasks.store.files import digest, read_json, sha256, write_json
-from tasks.store.manifests import describe
+from tasks.store.manifests import describe, run_stage
 from tasks.store.paths import Night, Store
 from tests.flows.running import nightrec, pages_without_charts
 from tests.tasks.forgetting.everywhere import traces
@@ -125,9 +125,17 @@ def _plant(night: Night) -> None:
         with learned(store, night.run_date, name) as path:
             about = pa.table({"user_id": NAMES, "item_id": range(4)}).replace_schema_metadata({"export_id": "x"})
             pq.write_table(about, path)
+    run_stage(store.panel(night.run_date), _write_panel, code="", inputs={}, parameters={})
     removed = store.export_manifest("x").parent / "removed" / "2026-01-01.json"
     files = [{"path": "topk/part-00000.parquet", "min_user": user, "rows": 3} for user in NAMES]
     write_json(removed, {"files": files})
+
+
+def _write_panel(out: Path) -> dict[str, str]:
+    pairs = {"user_id": NAMES, "other_id": [*NAMES[1:], NAMES[0]]}  # everybody is in two
+    pq.write_table(pa.table({"user_id": NAMES, "age": range(4)}), out / "users.parquet")
+    pq.write_table(pa.table(pairs), out / "pairs.parquet")
+    return {}
 
 
 def outside(top: Path, **more: Any) -> Outside:
@@ -143,7 +151,7 @@ def outside(top: Path, **more: Any) -> Outside:
 
 PLACES = (
     "topk/part", "raw/", "quarantine/rejects", ".safetensors", ".log", "night.json", "reports/", "quality/", "tuning/",
-    "feedback/", "inputs/", "mirror/", "sink/", "prefect.db", "storage/",
+    "feedback/", "panel/", "inputs/", "mirror/", "sink/", "prefect.db", "storage/",
 )  # fmt: skip
 
 
@@ -172,7 +180,7 @@ def sound(store: Store) -> None:
         intact(store, read_json(store.export_manifest(name)) or {})
     pointer = read_json(store.pointer) or {}
     assert pointer["manifest_sha256"] == sha256(store.exports / pointer["manifest"])
-    for path in store.root.glob("nights/*/*/manifest.json"):
+    for path in (*store.root.glob("nights/*/*/manifest.json"), *store.root.glob("panel/*/manifest.json")):
         about = read_json(path) or {}
         assert about["files"] == [describe(path.parent / file["path"], path.parent) for file in about["files"]], path
         assert about["output"] == digest([(file["path"], file["sha256"]) for file in about["files"]])
