@@ -1,5 +1,6 @@
 """What the tests of deployments share: a Prefect server with its clocks turned up, and the stack of a team."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -33,7 +34,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The team's stack. One process runs all its tests (`TOGETHER`)."""
-    with stack.running(tmp_path_factory) as site:
+    with stack.running(tmp_path_factory, forked=sys.platform == "linux") as site:
         yield site
 
 

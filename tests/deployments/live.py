@@ -29,6 +29,7 @@ from prefect.settings import (
 )
 from prefect.states import Cancelling
 
+from tests.deployments import forked_engines
 from tests.prefect_homes import environment, new_home
 from tests.tasks.servers import free_port
 from tests.waiting import PATIENCE, until, until_ended
@@ -46,6 +47,7 @@ class Site:
     of_server: dict[str, str] = field(default_factory=dict)  # what the server's environment has more
     server: tuple[str, ...] = ("prefect", "server", "start")
     port: int = field(default_factory=free_port)
+    python: Path = Path(sys.executable)
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     clients: ExitStack = field(default_factory=ExitStack)
     open_client: SyncPrefectClient | None = None
@@ -79,7 +81,7 @@ class Site:
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-P", "-m", *command],
+                [str(self.python), "-P", "-m", *command],
                 cwd=self.folder,
                 env=environment(self.folder / "prefect") | settings | self.environment | dict(more),
                 stdout=log,
@@ -117,6 +119,12 @@ class Site:
                 lambda: any(w.status == "ONLINE" for w in client.read_workers_for_work_pool(pool)),
                 every=0.3,
             )
+
+    def fork_engines(self) -> None:
+        """Have the workers that are started from now on fork their flow processes."""
+        folder = self.folder / "forked"
+        self.python = forked_engines.interpreter(folder)
+        self.start("engines", "tests.deployments.forked_engines", str(folder))
 
     def deploy(self, *options: str) -> list[str]:
         """``nightrec deploy``; the names of the deployments."""
@@ -213,11 +221,10 @@ class Site:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def family(self, name: str) -> list[psutil.Process]:
-        """A process of the site and all below it."""
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(self.processes[name].pid)
-            return [process, *process.children(recursive=True)]
-        return []
+        """A process of the site and all below it, and what it has forked."""
+        found = below(self.processes[name].pid)
+        forks = (forked_engines.fork_of(self.folder / "forked", process.pid) for process in list(found))
+        return [*found, *(process for fork in forks if fork for process in below(fork))]
 
     def kill(self, name: str) -> None:
         """SIGKILL to a process and all below it, as when its machine loses power."""
@@ -232,3 +239,11 @@ class Site:
         self.clients.close()
         for name in self.processes:
             self.kill(name)
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """A process and all below it."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    return []

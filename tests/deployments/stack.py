@@ -60,8 +60,12 @@ class Nights:
 
 
 @contextmanager
-def running(factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The stack, deployed and with its workers on their way: they come while the first night is scheduled."""
+def running(factory: pytest.TempPathFactory, forked: bool = False) -> Iterator[Site]:
+    """The stack, deployed and with its workers on their way: they come while the first night is scheduled.
+
+    Args:
+        forked: whether workers fork flow processes from one that has imported what these need.
+    """
     with ExitStack() as stack:
         if postgres_folders():
             site = Site(factory.mktemp("stack"))
@@ -81,6 +85,8 @@ def running(factory: pytest.TempPathFactory) -> Iterator[Site]:
             "PREFECT_UI_STATIC_DIRECTORY": str(site.folder / "ui"),
             **settings(site),
         }
+        if forked:
+            site.fork_engines()
         site.start_server()
         site.deploy()
         site.begin_worker("cpu")

@@ -11,10 +11,11 @@ import pytest
 from flows.operate.server import embedded_server, quiet_prefect
 from tests.flows.running import Demo, Ran, ended, start
 from tests.flows.sites import DAY, write
-from tests.prefect_homes import new_home
+from tests.prefect_homes import SETTINGS, new_home
 from tests.sharing import made_once, of_this_run
 
 quiet_prefect(debug=False)
+os.environ |= SETTINGS
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # also the server's program is the one of these sources
 for service in ("TRIGGERS", "EVENT_PERSISTER", "TASK_RUN_RECORDER"):  # most of what a night costs the server, to which
     # no test here looks for events or tasks: those of `deployments` do
