@@ -6,6 +6,7 @@ from datetime import date
 from prefect import State, flow
 from prefect.states import Completed
 
+from flows.execution.arms import fit_arms
 from flows.execution.executors import executor_for
 from flows.execution.flow_runs import end_children
 from flows.execution.publishing import publish
@@ -142,7 +143,7 @@ def night(
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
         described_in_full = features.submit(tonight, "full", config.features, prepared, valid, fresh)
-        needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model))
+        needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model, *config.arms.models))
         jobs, results = train_all(executor, jobs, needed)
 
         def judge(unfit: Mapping[str, str] | None = None) -> Manifest:
@@ -160,7 +161,8 @@ def night(
             published = None
         else:
             comparison, fitted = refit(executor, jobs, comparison, judge)
-            published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh)
+            arms = fit_arms(executor, jobs, comparison, config.arms)
+            published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh, arms)
             follow(tonight, config.panel, config.features, cutoff, prepared, exposures, published, fresh)
         record.fill_in(report(tonight, raw, valid, prepared, comparison, published))
     return record.json_ready()

@@ -1,6 +1,7 @@
 """What a user is shown: the model's list, completed by popular items where the model has too few."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,25 @@ from recmodels.ranking.topk import TopK
 
 COMPARED = 2**25  # pairs of items compared at a time while completing lists: a byte each
 CANDIDATES = 2**22  # of lists under rules that are completed at a time: some 100 MB
+
+
+class Ranker(Protocol):
+    """What lists are made by: a model, or several in turns."""
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether users without any are known from nothing else."""
+
+    def knows(self, data: Dataset, users: Ints) -> Bools:
+        """Which users it can rank items for."""
+
+    def recommend(
+        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: bool = False
+    ) -> TopK:
+        """The k best items for each of `users`."""
+
+    def explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
+        """For each recommendation the item of the user's history that contributed most, -1 where none can be named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +47,7 @@ class Lists:
 
 
 def serve(
-    model: Recommender,
+    model: Ranker,
     fallback: Recommender,
     data: Dataset,
     users: Ints,
@@ -54,7 +74,7 @@ def serve(
     if rules is not None:
         return _under_rules(model, fallback, data, users, k, rules, allowed, repeats, min_history, explain)
     top = model.recommend(data, users, k, allowed=allowed, repeats=repeats)
-    top.items[_gets_only_fallback(model, data, users, min_history)] = -1
+    top.items[gets_only_fallback(model, data, users, min_history)] = -1
     items, scores = top.items.copy(), top.scores.copy()
     short = np.flatnonzero(top.items[:, -1] < 0)
     step = max(1, COMPARED // (2 * k * k))
@@ -81,7 +101,7 @@ def _completed(own: Ints, scores: Floats, fill: Ints) -> tuple[Ints, Floats]:
 
 
 def _under_rules(
-    model: Recommender,
+    model: Ranker,
     fallback: Recommender,
     data: Dataset,
     users: Ints,
@@ -98,7 +118,7 @@ def _under_rules(
     fresh = allowed & rules.new if rules.new is not None else np.zeros_like(allowed)
     lengths = rules.wanted(users, k)
     needed = rules.new_wanted(lengths)
-    few = _gets_only_fallback(model, data, users, min_history)
+    few = gets_only_fallback(model, data, users, min_history)
     pins = _pinned(rules, data, users, allowed, repeats)
 
     def own_items(rows: Ints, m: int, among: Bools) -> TopK:
@@ -149,7 +169,7 @@ def _under_rules(
     return Lists(users, items, _falling(scores, own, cold, items >= 0), cold, reasons, pinned)
 
 
-def _gets_only_fallback(model: Recommender, data: Dataset, users: Ints, min_history: int) -> Bools:
+def gets_only_fallback(model: Ranker, data: Dataset, users: Ints, min_history: int) -> Bools:
     """Users with too short a history, whom the model does not know otherwise: bool [n]."""
     history = np.diff(data.indptr)[users]
     if not model.needs_history:

@@ -44,8 +44,8 @@ def nightrec(debug: bool) -> None:
     """Recommendations, computed at night: interactions in, a checked top-k list for every user out.
 
     Exit codes: 0 published (or published already), 1 the night failed, 2 bad arguments or configuration, 3 the data
-    were refused, 4 the result was refused, 5 published, but the champion could not be measured or most models failed,
-    130 Ctrl-C, 143 SIGTERM.
+    were refused, 4 the result was refused, 5 published, but the champion could not be measured, most models failed or
+    an arm has no model, 130 Ctrl-C, 143 SIGTERM.
     """
     quiet_prefect(debug)
 

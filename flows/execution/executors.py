@@ -24,7 +24,7 @@ class Executor(Protocol):
         """Wait for all that were started last."""
 
     def refit(self, job: TrainingJob) -> Manifest:
-        """Fit the winner again on everything."""
+        """Fit the winner, or the model of an arm, on everything."""
 
 
 @contextmanager

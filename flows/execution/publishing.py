@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from flows.settings.site import NightConfig
+from tasks.arms.tonight import ArmsTonight
 from tasks.compare.decision import ComparisonSummary
 from tasks.export.stage import export
 from tasks.publish.mirror import mirror
@@ -23,6 +24,7 @@ def publish(
     fitted: Manifest,
     record: NightRecord,
     fresh: bool,
+    arms: ArmsTonight | None = None,
 ) -> Json:
     """Publish the winner's lists, and put what became of the sinks into the night's record.
 
@@ -42,6 +44,7 @@ def publish(
         fresh,
         config.exploration,
         config.training.seed,
+        arms,
     )
     retain(night.store, config.retention)
     record.sinks = {name: SinkOutcome.of(one) for name, one in load_sinks(night.store, config.sinks).items()}

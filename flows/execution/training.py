@@ -102,7 +102,8 @@ def refit(
         job = next(job for job in jobs if job.name == found.winner)
         try:
             once = found.gate.verdict is Verdict.UNMEASURED  # it has failed twice tonight, maybe by its time limit
-            return comparison, _refit(executor, job.model_copy(update={"split": "full", "concurrency": 1}), once)
+            job = job.model_copy(update={"split": "full", "concurrency": 1})
+            return comparison, executor.refit(job) if once else refit_once_more(executor, job)
         except NightrecError as error:
             if found.gate.verdict in (Verdict.FORCED, Verdict.PINNED):
                 raise
@@ -111,14 +112,12 @@ def refit(
         comparison = judge(unfit=unfit)
 
 
-def _refit(executor: Executor, job: TrainingJob, once: bool) -> Manifest:
-    """Fit a model on everything; one that fails is tried once more, unless it is to be tried only `once`."""
+def refit_once_more(executor: Executor, job: TrainingJob) -> Manifest:
+    """Fit a model on everything; one that fails is tried once more."""
     try:
         return executor.refit(job)
     except NightrecError as error:
-        if once:
-            raise
-        log_event(f"refit {job.name}", "note", f"is tried once more: {error}")
+        log_event(job.label.replace("-", " ", 1), "note", f"is tried once more: {error}")
         return executor.refit(_again(job))
 
 

@@ -106,7 +106,7 @@ class WorkPoolExecutor:
         self.poll()
         found = self.results | partition_results(self.local)
         if found.failed:
-            raise NightrecError(f"{job.name} won and could not be fitted again: {found.failed[job.name]}")
+            raise NightrecError(f"{job.name} could not be fitted again: {found.failed[job.name]}")
         return found.measured[job.name]
 
     def cancel(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from expectations.settings import ValidationSettings
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
@@ -20,6 +20,7 @@ from recmodels.errors import ConfigError
 from recmodels.messages import short
 from recmodels.published.addresses import shown
 from recmodels.registry import create
+from tasks.arms.settings import ArmsSettings
 from tasks.compare.settings import GateSettings
 from tasks.exploration.settings import ExplorationSettings
 from tasks.export.settings import ExportSettings
@@ -103,6 +104,7 @@ class NightConfig(BaseModel):
     schedule: ScheduleSettings = ScheduleSettings()
     notify: NotifySettings = NotifySettings()
     models: dict[str, Candidate] = Field(default_factory=default_models, description="Tonight's candidates, by name.")
+    arms: ArmsSettings = ArmsSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     export: ExportSettings = ExportSettings()
@@ -132,6 +134,16 @@ class NightConfig(BaseModel):
             create(candidate.recommender or name, candidate.parameters)
         with_members(models)
         return models
+
+    @field_validator("arms")
+    @classmethod
+    def models_of_arms_compete(cls, arms: ArmsSettings, info: ValidationInfo) -> ArmsSettings:
+        there = [name for name, one in with_members(info.data.get("models") or {}).items() if one.enabled]
+        for name, arm in arms.groups.items():
+            if there and arm.model is not None and arm.model not in there:
+                what = f"groups.{name}.model is {short(repr(arm.model))}"
+                raise ValueError(f"{what}, which is no enabled candidate of the night: {', '.join(there)}")
+        return arms
 
     def cutoff(self, run_date: date) -> datetime:
         """The instant before which a night may see data: its date, 00:00 in the site's zone."""
@@ -217,7 +229,7 @@ class NightConfig(BaseModel):
             ConfigError: a name is neither configured nor a recommender.
         """
         chosen = {}
-        pinned = [self.gate.pinned_model] if self.gate.pinned_model else []
+        pinned = [name for name in (self.gate.pinned_model, *self.arms.models) if name]
         for name in dict.fromkeys(["popularity", *names, *pinned]):
             if name in self.models:
                 chosen[name] = self.models[name].model_copy(update={"enabled": True})

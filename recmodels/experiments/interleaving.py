@@ -8,7 +8,7 @@ FIRST, SECOND = 0, 1
 
 
 def team_draft(
-    first: NDArray[np.integer], second: NDArray[np.integer], k: int, random: np.random.Generator
+    first: NDArray[np.integer], second: NDArray[np.integer], k: int, lots: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Interleave two lists of each user.
 
@@ -19,25 +19,29 @@ def team_draft(
         first: items, best first, -1 after the last one, `[n_users, n]`.
         second: the other model's, `[n_users, m]`.
         k: the length of the lists.
-        random: for the lots.
+        lots: which team is next where they have as many, 0 or 1 `[n_users, k]`.
 
     Returns:
         The items `[n_users, k]`, and which team's they are, 0 or 1 `[n_users, k]`; -1 in both after the last one.
     """
     users = np.arange(len(first))
-    lists = [_padded(first), _padded(second)]
+    wanted = _padded(first, second)  # [2, n_users, m]
+    elsewhere = np.stack([_places(wanted[0], wanted[1]), _places(wanted[1], wanted[0])])
+    free = wanted != NOBODY  # [2, n_users, m]: what nobody has taken
     items = np.full((len(first), k), NOBODY, np.int64)
     teams = np.full((len(first), k), NOBODY, np.int8)
     picks = np.zeros((2, len(first)), np.int64)
     for place in range(k):
-        lot = random.integers(2, size=len(first))
-        turn = np.where(picks[0] == picks[1], lot, picks[0] > picks[1])
-        best = np.stack([_next(one, items) for one in lists])  # [2, n_users]
-        turn = np.where(best[turn, users] == NOBODY, 1 - turn, turn)
-        items[:, place] = best[turn, users]
-        taken = items[:, place] != NOBODY
-        teams[taken, place] = turn[taken]
-        picks[turn[taken], users[taken]] += 1
+        turn = np.where(picks[0] == picks[1], lots[:, place], picks[0] > picks[1])
+        best = free.argmax(axis=2)  # [2, n_users]: the first that is free, if any is
+        turn = np.where(free[turn, users, best[turn, users]], turn, 1 - turn)
+        at = best[turn, users]
+        taken = np.flatnonzero(free[turn, users, at])
+        team, at = turn[taken], at[taken]
+        items[taken, place], teams[taken, place] = wanted[team, taken, at], team
+        free[team, taken, at] = False
+        free[1 - team, taken, elsewhere[team, taken, at]] = False
+        picks[team, taken] += 1
     return items, teams
 
 
@@ -59,12 +63,22 @@ def preference(credit_first: NDArray[np.float64], credit_second: NDArray[np.floa
     return value, float(np.sqrt((residuals**2).sum() * said / (said - 1)) / total.sum())
 
 
-def _padded(items: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Lists with an empty place at their end, so that there is a next one for everybody."""
-    return np.pad(items.astype(np.int64), ((0, 0), (0, 1)), constant_values=NOBODY)
+def _padded(first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Both lists of each user, as long as the longer one and an empty place more, `[2, n_users, m]`."""
+    m = max(first.shape[1], second.shape[1]) + 1
+    pads = (np.pad(one, ((0, 0), (0, m - one.shape[1])), constant_values=NOBODY) for one in (first, second))
+    return np.stack([one.astype(np.int64) for one in pads])
 
 
-def _next(wanted: NDArray[np.int64], taken: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each user's best item that is not taken; -1 where there is none, `[n_users]`."""
-    free = (wanted != NOBODY) & ~(wanted[:, :, None] == taken[:, None, :]).any(axis=2)
-    return np.where(free.any(axis=1), wanted[np.arange(len(wanted)), free.argmax(axis=1)], NOBODY)
+def _places(items: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each item is in the other list of its user; at the empty place, where it is not, `[n_users, m]`."""
+    n_users, m = items.shape
+    size = int(max(items.max(initial=0), others.max(initial=0))) + 2
+    row = np.arange(n_users)[:, None] * size + 1
+    keys, sought = (others + row).ravel(), (items + row).ravel()
+    order = np.argsort(keys, kind="stable")
+    found = np.minimum(np.searchsorted(keys, sought, sorter=order), len(keys) - 1)
+    at = order[found]
+    there = (keys[at] == sought) & (sought % size != 0)
+    places: NDArray[np.int64] = np.where(there, at % m, m - 1).reshape(n_users, m)
+    return places

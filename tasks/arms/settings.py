@@ -61,6 +61,11 @@ class ArmsSettings(BaseModel):
         return groups
 
     @property
+    def models(self) -> list[str]:
+        """The candidates that arms name."""
+        return [arm.model for arm in self.groups.values() if arm.model is not None]
+
+    @property
     def shares(self) -> dict[str, float]:
         """The share of each arm, in the order of the settings."""
         return {name: arm.share for name, arm in self.groups.items()}

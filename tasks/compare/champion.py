@@ -68,7 +68,7 @@ def field(
         if not recipe.get("recommender") and name in candidates:  # an export of an earlier version
             recipe = {"recommender": candidates[name].recommender or name, "params": candidates[name].parameters}
         recommender, params = recipe.get("recommender") or "", recipe.get("params") or {}
-        known = recommender and _known(recommender, params)
+        known = recommender and is_known(recommender, params)
         incumbent = Incumbent(
             name=named(tonight, name, recommender, params) if known else _free(tonight, name),
             published_as=name,
@@ -110,7 +110,7 @@ def full_parameters(recommender: str, params: dict[str, Any]) -> dict[str, Any]:
     return asdict(create(recommender, params))
 
 
-def _known(recommender: str, params: dict[str, Any]) -> bool:
+def is_known(recommender: str, params: dict[str, Any]) -> bool:
     """Whether this version can still train a recipe: a stored name alone does not import a site's own class."""
     if not is_registered(recommender):
         return False

@@ -1,7 +1,7 @@
-"""The tables of an export without some items: lists that had one are made anew by the same model, the others stay."""
+"""The tables of an export without some items: lists that had one are made anew by the same models, the others stay."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -13,14 +13,14 @@ import pyarrow.parquet as pq
 from recmodels.base import Recommender
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.fallback import serve
 from recmodels.popularity import Popularity
 from recmodels.published.schema import completed
 from recmodels.ranking.rerank import Rules
+from tasks.arms.tonight import ArmTonight
 from tasks.export.audit_items import whole_lists
 from tasks.export.item_tables import popular_table, similar_tables
 from tasks.export.listed import write_listed
-from tasks.export.origins import Origins
+from tasks.export.serving import Lister, Serving, seed_of
 from tasks.export.settings import ExportSettings
 from tasks.export.writer import Parts, Writer, batches
 from tasks.features.settings import FeatureSettings
@@ -41,6 +41,9 @@ class Source:
         features: the roles of the columns.
         allowed: what may be listed: bool [n_items].
         rules: the rules of the lists, with the same `allowed`; None where there are none.
+        arms: those of the export besides `main`, by name; as `main` where their model is not there any more.
+        arm_models: what was fitted for them, by name.
+        own_ids: the users' ids as the site calls them, in the order of the features.
     """
 
     run_date: date
@@ -53,11 +56,20 @@ class Source:
     features: FeatureSettings
     allowed: Bools
     rules: Rules | None
+    arms: Mapping[str, ArmTonight]
+    arm_models: Mapping[str, Recommender]
+    own_ids: pa.Array
 
     @property
     def item_ids(self) -> pa.Array:
         """The ids of the items, in the order of the features."""
         return self.items["item_id"].combine_chunks()
+
+    def serving(self, popular: Popularity) -> Serving:
+        """What makes lists anew; whoever reads the old ones fills in the arms of their users."""
+        main = Lister(self.champion, self.model, popular, self.data, self.settings, self.allowed, self.rules)
+        codes = np.zeros(self.data.n_users, np.int64) if self.arms else None
+        return Serving(main, self.arms, self.arm_models, codes, self.own_ids, seed_of(self.run_date))
 
 
 def write_refilled(source: Source, gone: pa.Array, old: Path, out: Path) -> int:
@@ -89,37 +101,23 @@ def _files(export: Path, table: str) -> list[Path]:
 
 
 def _topk(source: Source, popular: Popularity, gone: pa.Array, files: Sequence[Path], out: Path) -> int:
-    new_lists, k = 0, source.settings.longest
+    new_lists, serving = 0, source.serving(popular)
     with Writer(source.run_date, source.champion, source.user_ids, source.item_ids, out / "topk") as writer:
         for rows in whole_lists(list(files), _columns(files, "user_id")):
             table = completed(rows, "topk")
             short = pc.unique(table["user_id"].filter(pc.is_in(table["item_id"], value_set=gone)))
-            arms = table["arm"].take(pc.index_in(short, value_set=table["user_id"]))
             users = pc.index_in(short, value_set=source.user_ids).to_numpy().astype(np.int32)
             new_lists += len(users)
             tables = [table.filter(pc.invert(pc.is_in(table["user_id"], value_set=short))).select(writer.schema.names)]
-            for batch in batches(len(users), k):
-                lists = serve(
-                    source.model,
-                    popular,
-                    source.data,
-                    users[batch],
-                    k,
-                    allowed=source.allowed,
-                    repeats=source.settings.repeats,
-                    explain=True,
-                    rules=source.rules,
-                )
-                tables.append(writer.table(lists, _origins(source.champion, arms.take(batch), k)))
+            if serving.codes is not None:
+                arms = table["arm"].take(pc.index_in(short, value_set=table["user_id"])).cast(pa.string())
+                found = pc.index_in(arms, value_set=pa.array([*source.arms], pa.string()))
+                serving.codes[users] = pc.fill_null(pc.add(found, 1), 0).to_numpy()
+            for batch in batches(len(users), source.settings.longest):
+                lists, origins = serving.lists(users[batch])
+                tables.append(writer.table(lists, origins))
             writer.parts.write(_merged(tables, ["user_id", "rank"]).cast(writer.schema))
     return new_lists
-
-
-def _origins(champion: str, arms: pa.ChunkedArray, k: int) -> Origins:
-    """Of lists that the champion makes anew: their users stay in their arms."""
-    arm = arms.combine_chunks().dictionary_encode()
-    one = Origins.of_one(champion, len(arm), k)
-    return replace(one, arms=arm.dictionary.to_pylist(), arm=arm.indices.to_numpy().astype(np.int8))
 
 
 def _similar(source: Source, gone: pa.Array, files: Sequence[Path], out: Path) -> None:

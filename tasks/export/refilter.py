@@ -21,6 +21,7 @@ from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.gone import gone_since, keep, refuse_too_many, still_there
 from tasks.export.made_from import check_made_from
 from tasks.export.refill import Source, write_refilled
+from tasks.export.serving import arms_again
 from tasks.export.settings import ExportSettings
 from tasks.export.writer import describe_part
 from tasks.features.settings import FeatureSettings
@@ -125,27 +126,31 @@ def _source(night: Night, own: Json, settings: ExportSettings, features: Feature
     items = pq.read_table(night.prepared / layout.ITEMS)
     rules = translate(night, "full", settings, features) if settings.rerank else None
     rules = at_the_prices_of(rules, own.get("exposure"))
+    arms, arm_models = arms_again(own, night)
+    own_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     return Source(
         run_date=night.run_date,
         champion=str(own["champion"]),
         model=load(night.champion),
         data=Dataset.load(night.features, "full"),
         items=items,
-        user_ids=_user_ids(night, own),
+        user_ids=_user_ids(own, own_ids),
         settings=settings,
         features=features,
         allowed=items["available"].to_numpy() if rules is None else rules.allowed,
         rules=rules,
+        arms=arms,
+        arm_models=arm_models,
+        own_ids=own_ids,
     )
 
 
-def _user_ids(night: Night, own: Json) -> pa.Array:
-    """The ids of the night's users as the export has them.
+def _user_ids(own: Json, ids: pa.Array) -> pa.Array:
+    """The ids of the night's users as its export has them.
 
     Raises:
         ConfigError: the key of its hashes is not in the environment, or it is another one.
     """
-    ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     variable = own.get("hash_key_env")
     if not variable:
         return ids

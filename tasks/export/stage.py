@@ -14,13 +14,13 @@ from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.exposure_prices import with_prices
-from recmodels.fallback import serve
 from recmodels.messages import counted
 from recmodels.persistence import load
 from recmodels.popularity import Popularity
 from recmodels.published.pseudonyms import check_of, hashed, hashed_ids, key_in
 from recmodels.published.schema import contract, described
 from recmodels.ranking.rerank import Rules
+from tasks.arms.tonight import ArmsTonight
 from tasks.compare.decision import ComparisonSummary
 from tasks.exploration.drawing import Exploration
 from tasks.exploration.settings import NO_EXPLORATION, ExplorationSettings
@@ -30,7 +30,7 @@ from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.explored import Plan, draw, explored
 from tasks.export.item_tables import PAIRS_A_GROUP, popular_table, similar_tables
 from tasks.export.listed import write_listed
-from tasks.export.origins import Origins
+from tasks.export.serving import Lister, Serving, output_of, with_arms
 from tasks.export.settings import ExportSettings
 from tasks.export.writer import Parts, Writer, batches, describe_part
 from tasks.features.settings import FeatureSettings
@@ -60,22 +60,21 @@ def export(
     fresh: bool = False,
     exploration: ExplorationSettings = NO_EXPLORATION,
     seed: int = 0,
+    arms: ArmsTonight | None = None,
 ) -> Json:
-    """Publish the lists of the model in `champion/` and return the export's manifest.
+    """Publish the lists of the model in `champion/`, of arms those of their policies, and return the manifest.
 
     An export that the same inputs, parameters and code gave is not written again.
 
     Raises:
         ExportRefused: the files broke a rule of the contract; the last export stays.
     """
-    inputs = outputs(prepared=prepared, champion=champion)
     parameters = {"model": name, "settings": settings.model_dump(), "roles": features.roles}
     if settings.hash_key_env:
         parameters["key"] = hashed("", key_in(settings.hash_key_env))  # in a digest: another key makes another export
     explores = Plan.of(exploration, seed, ComparisonSummary.of_manifest(comparison), name)
-    if explores is not None:
-        more = explores.made_from(night)
-        inputs, parameters = inputs | more[0], parameters | more[1]
+    inputs, more = _made_of(night, explores, arms)
+    inputs, parameters = {**outputs(prepared=prepared, champion=champion), **inputs}, parameters | more
     fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_of(__name__)})
     done = newest_export(night.store, night.run_date)
     if done and done.get("fingerprint") == fingerprint and not fresh:
@@ -97,7 +96,7 @@ def export(
             model = load(night.champion)
             plan = plan and _priced(plan, model, data, settings)
             drawing = stack.enter_context(explored(explores, night, export_id, data, settings, plan))
-            write_export(night, data, model, name, settings, features, out, plan, published, drawing)
+            write_export(night, data, model, name, settings, features, out, plan, published, drawing, arms)
             base = base_of(night.store, night.run_date) if settings.delta else None
             has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)
@@ -124,6 +123,7 @@ def export(
             about
             | {"recipe": {key: champion.get("parameters", {}).get(key) for key in ("recommender", "params")}}
             | _lists_of(settings, features)
+            | ({} if arms is None else {"arms": arms.json_ready()})
             | counts
             | {"delta_of": delta_of, "files": files, "schema": schema}
             | exposure
@@ -140,6 +140,15 @@ def export(
             f"{counted(profile['rows'], 'row')} for {counted(profile['users_listed'], 'user')}, as {export_id}"
         )
     return manifest | {"skipped": False}
+
+
+def _made_of(night: Night, explores: Plan | None, arms: ArmsTonight | None) -> tuple[Json, Json]:
+    """The inputs and the parameters of lists that are not the winner's alone."""
+    inputs, parameters = ({}, {}) if explores is None else explores.made_from(night)
+    if arms is None:
+        return inputs, parameters
+    models = {name: output_of(night.arm_model(name)) for name in arms.models}
+    return inputs | {"arms": models}, parameters | {"arms": arms.model_dump()}
 
 
 def _priced(plan: Rules, model: Recommender, data: Dataset, settings: ExportSettings) -> Rules:
@@ -175,11 +184,12 @@ def write_export(
     plan: Rules | None = None,
     published: pa.Array | None = None,
     exploration: Exploration | None = None,
+    arms: ArmsTonight | None = None,
 ) -> None:
     """Write the folders of the tables into `out`: Parquet and nothing else. `plan` is the translation of rules.
 
     `published` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
-    `exploration` draws a place of some lists.
+    `exploration` draws a place of some lists, and `arms` are those besides `main`.
     """
     items = pq.read_table(night.prepared / layout.ITEMS)
     user_ids = _published_ids(night, settings) if published is None else published
@@ -187,17 +197,15 @@ def write_export(
     item_ids = items["item_id"].combine_chunks()
     allowed = items["available"].to_numpy() if plan is None else plan.allowed
     popular = Popularity().fit(data)
-    k = settings.longest
+    serving = Serving(Lister(name, model, popular, data, settings, allowed, plan))
+    if arms is not None:
+        serving = with_arms(serving, arms, night)
     with Writer(night.run_date, name, user_ids, item_ids, out / "topk") as writer:
-        for batch in batches(data.n_users, k):
+        for batch in batches(data.n_users, settings.longest):
             users = by_id[batch]
-            lists = serve(
-                model, popular, data, users, k, allowed=allowed, repeats=settings.repeats, explain=True, rules=plan
-            )
-            origins = None
+            lists, origins = serving.lists(users)
             if exploration is not None:
-                origins = Origins.of_one(name, *lists.items.shape)
-                lists, origins = draw(exploration, lists, origins, plan)
+                lists, origins = draw(exploration, lists, origins, plan, serving.explored(users))
             writer.write(lists, origins)
     write_listed(out, night.run_date)
     if settings.similar:

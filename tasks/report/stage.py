@@ -11,6 +11,7 @@ from prefect.context import FlowRunContext
 from recmodels.compute import memory
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
+from tasks.arms.tonight import remarks
 from tasks.compare.decision import ComparisonSummary
 from tasks.errors import DEGRADED, exit_code
 from tasks.exploration.summary import ExplorationSummary
@@ -88,12 +89,15 @@ def report(
         failed=found.failed,
         reranking=found.reranking,
         backtests=found.backtests,
-        gate=found.gate,
+        gate=found.gate.model_copy(update={"warnings": [*found.gate.warnings, *remarks(export, faults=True)]}),
         measured_on=holdout_text(prepared["summary"]["holdout"]),
         interactions=raw["summary"]["rows"],
         quarantined=valid["summary"]["quarantined"],
         data=valid["summary"]["balances"],
-        notes=[*raw["summary"]["notes"], *valid["summary"]["notes"], *exposure_notes(night), *panel_notes(night)],
+        notes=[
+            *(*raw["summary"]["notes"], *valid["summary"]["notes"]),
+            *(*exposure_notes(night), *remarks(export, faults=False), *panel_notes(night)),
+        ],
     )
     if export is not None:
         record.export_id, record.new_export = export["export_id"], not export["skipped"]

@@ -201,6 +201,10 @@ class Night:
     def champion(self) -> Path:
         return self.folder / "champion"
 
+    def arm_model(self, name: str) -> Path:
+        """A model that the lists of an arm are made by, fitted as the champion is."""
+        return self.folder / "arm_models" / name
+
     @property
     def refilter(self) -> Path:
         """Which items the night's exports were published without, those that `nightrec refilter` has made."""
@@ -219,6 +223,7 @@ class Night:
             "metrics",
             "arms",
             "champion",
+            "arm_models",
             "logs",
             "refilter",
         )

@@ -30,7 +30,8 @@ class TrainingJob(BaseModel):
     candidate: Candidate
     rules: ListSettings
     evaluation: EvaluationSettings
-    split: Split = Field(default="train", description="train: fit, list and measure; full: refit the winner.")
+    split: Split = Field(default="train", description="train: fit, list and measure; full: refit.")
+    for_arm: bool = Field(default=False, description="Whether it is refitted for an arm, beside the winner.")
     seed: int = Field(default=0, ge=0)
     concurrency: int = Field(default=1, ge=1, description="How many candidates share the machine, this one included.")
     fresh: bool = False
@@ -50,15 +51,24 @@ class TrainingJob(BaseModel):
     @property
     def alive(self) -> Path:
         """Touched while somebody works on this job."""
-        return self.night.folder / "logs" / f"{self.name}-{self.split}.alive"
+        what = "arm" if self.for_arm else self.split
+        return self.night.folder / "logs" / f"{self.name}-{what}.alive"
 
     @property
     def label(self) -> str:
-        return f"train-{self.name}" if self.split == "train" else f"refit-{self.name}"
+        if self.split == "train":
+            return f"train-{self.name}"
+        return f"arm-{self.name}" if self.for_arm else f"refit-{self.name}"
+
+    def fitted(self, night: Night) -> Path:
+        """Where such a job leaves its model in a night."""
+        if self.split == "train":
+            return night.model(self.name)
+        return night.arm_model(self.name) if self.for_arm else night.champion
 
     def result(self) -> Manifest | None:
-        """What the job is for, if it is there: the candidate's metrics, or the refitted champion."""
-        return whole(self.night.metrics(self.name) if self.split == "train" else self.night.champion)
+        """What the job is for, if it is there: the candidate's metrics, or the refitted model."""
+        return whole(self.night.metrics(self.name) if self.split == "train" else self.fitted(self.night))
 
     def same_code(self) -> None:
         """Raise NightrecError unless this process runs the night's own code."""

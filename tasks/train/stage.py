@@ -61,19 +61,20 @@ def trained(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifes
 
 @stage_task("refit-{job.name}")
 def refit(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
-    """Fit the night's winner on everything before the cutoff; the model goes to `champion/`."""
+    """Fit the night's winner on everything before the cutoff, to `champion/`; the model of an arm to `arm_models/`."""
     made = making(job, prepared, features)
 
     def fit(model: Path) -> Json:
         spec = {"split": "full", "fit": True, "model": model} | recipe_of(job) | made.spec
         return run_candidate(job, spec, prepared)
 
-    return logged_stage(f"refit {job.name}", job.night.champion, fit, **made.recipe, fresh=job.fresh)
+    stage = job.label.replace("-", " ", 1)
+    return logged_stage(stage, job.fitted(job.night), fit, **made.recipe, fresh=job.fresh)
 
 
 def refitted(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest | None:
     """What `refit` would return at once, as it is all there."""
-    return up_to_date(job.night.champion, making(job, prepared, features).recipe)
+    return up_to_date(job.fitted(job.night), making(job, prepared, features).recipe)
 
 
 class Making(NamedTuple):
@@ -110,7 +111,7 @@ def earlier(job: TrainingJob) -> Json:
     if warm_start == "no" or (job.split == "train" and warm_start != "always"):
         return {}
     for night in reversed(job.night.store.all_nights()):
-        folder = night.model(job.name) if job.split == "train" else night.champion
+        folder = job.fitted(night)
         if (
             night.run_date < job.run_date
             and (manifest := manifest_of(folder))

@@ -17,6 +17,7 @@ from recmodels.knn.item_knn import ItemKNN
 from recmodels.persistence import save
 from recmodels.published.reader import read_latest
 from recmodels.published.schema import ADDED
+from tasks.arms.tonight import ArmsTonight
 from tasks.exploration.settings import NO_EXPLORATION, ExplorationSettings
 from tasks.export.settings import ExportSettings
 from tasks.export.stage import export, write_export
@@ -95,6 +96,7 @@ def publish(
     k: int = K,
     fresh: bool = False,
     champion: Json | None = None,
+    arms: ArmsTonight | None = None,
     exploration: ExplorationSettings = NO_EXPLORATION,
     others: Sequence[str] = (),
     **rules: Any,
@@ -117,6 +119,8 @@ def publish(
         {"summary": comparison},
         fresh,
         exploration,
+        0,
+        arms,
     )
 
 

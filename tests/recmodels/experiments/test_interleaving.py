@@ -18,7 +18,7 @@ def padded(items: list[int]) -> np.ndarray:
 @settings(deadline=None, max_examples=40)
 @given(LISTS, LISTS, st.integers(0, 5))
 def test_a_draft_is_fair_and_without_repeats(first: list[int], second: list[int], seed: int) -> None:
-    items, teams = team_draft(padded(first), padded(second), 6, np.random.default_rng(seed))
+    items, teams = team_draft(padded(first), padded(second), 6, np.random.default_rng(seed).integers(2, size=(1, 6)))
     drafted = [int(item) for item in items[0] if item != NOBODY]
     assert len(set(drafted)) == len(drafted) == min(6, len(set(first) | set(second)))
     assert ((items == NOBODY) == (teams == NOBODY)).all()
@@ -32,7 +32,7 @@ def test_a_draft_is_fair_and_without_repeats(first: list[int], second: list[int]
 
 def test_equal_lists_are_interleaved_into_themselves_with_half_of_the_credit_each() -> None:
     same = np.tile(np.arange(6), (4_000, 1))
-    items, teams = team_draft(same, same, 6, np.random.default_rng(0))
+    items, teams = team_draft(same, same, 6, np.random.default_rng(0).integers(2, size=same.shape))
     assert (items == same).all()
     assert abs((teams[:, 0] == 0).mean() - 0.5) < 0.03
     credit = [(teams[:, :1] == team).sum(axis=1).astype(float) for team in (0, 1)]
@@ -53,7 +53,7 @@ def test_a_better_model_is_found_with_a_tenth_of_the_users() -> None:
     for _ in range(2):
         user = np.repeat(np.arange(users), visits(users))
         lists = draw.integers(1 << 40, size=(2, len(user), k))
-        items, teams = team_draft(*lists, k, draw)
+        items, teams = team_draft(*lists, k, draw.integers(2, size=(len(user), k)))
         clicks = draw.random(items.shape) < np.where(teams == 1, rate * (1 + lift), rate)
         credit = [np.bincount(user, (clicks & (teams == team)).sum(axis=1)) for team in (0, 1)]
         found.append(preference(*credit))
