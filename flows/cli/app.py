@@ -34,7 +34,7 @@ from tasks.errors import INTERRUPTED, TERMINATED, exit_code
 from tasks.store.disk import in_words
 
 PIPE_CLOSED = 141  # as shells say of SIGPIPE
-GO_ON = "What was finished is kept: the same command goes on from there."
+GO_ON = "What was finished is kept: run the same command to go on from there."
 
 
 @click.group(cls=Grouped, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -138,7 +138,7 @@ def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
         store.lease.unlink(missing_ok=True)
         raise NightrecError(f"The store {store.root} vanished while it was opened: see that its disk is mounted.")
     holding.callback(_let_go, store, token)
-    holding.enter_context(beating(store.lease, lambda: is_held(store, token)))
+    holding.enter_context(beating(store.lease, lambda: is_held(store, token) or _lost(store)))
     return token, before["flow_run"] if before else ""
 
 
@@ -153,6 +153,13 @@ def is_held(store: Store, token: str) -> bool:
     """Whether the night with this token still holds the store, and shows signs of life."""
     lease = read(store.lease, Lease)
     return lease is not None and lease["token"] == token and (age(store.lease) or 0.0) < STALE
+
+
+def _lost(store: Store) -> bool:
+    """Say why a night that no longer holds its store ends; false, as it does not."""
+    why = f"{store.root} has gone away, or another night has taken it over: see that its disk is mounted"
+    log_event("store", "failed", why)
+    return False
 
 
 def write_new(store: Store, lease: Lease) -> None:

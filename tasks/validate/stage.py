@@ -6,6 +6,8 @@ computes. What a rule says is in `expectations/`.
 
 from __future__ import annotations
 
+import errno
+import os
 import statistics
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -158,6 +160,8 @@ def write_valid(
         ConfigError: known items are required, and there is no items table.
     """
     found = [name for name in TABLES if (raw / f"{name}.parquet").exists()]
+    if "interactions" not in found:  # a mount that went away
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(raw / "interactions.parquet"))
     for name in found:
         check_schema(name, pq.read_schema(raw / f"{name}.parquet"), *TABLES[name])
     if settings.require_known_items and "items" not in found:

@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     own = TemporaryDirectory(prefix="nightrec-reliability-")
     with own as folder, own_temporary_folder(Path(folder)), patch.dict(os.environ, PREFECT_HOME=f"{folder}/prefect"):
+        Path(folder).chmod(0o711)  # servers that root starts as another user have their folders here
         quiet_prefect(debug=False)
         reports = {name: _run(name, known[name], rest) for name in names}
     if options.json:

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.cli.app import GO_ON, Stopped, stop
 from recmodels.errors import NightrecError
+from tasks.errors import TERMINATED
 from tasks.errors import exit_code as code_of
 from tasks.store.disk import in_words
 from tests.reliability.forks import exit_code, forked
@@ -59,6 +61,8 @@ def run_as_command(what: Callable[[], object]) -> Ended:
     try:
         with in_words():
             what()
+    except Stopped:
+        return Ended(TERMINATED, GO_ON)
     except Exception as error:
         raw = "" if isinstance(error, NightrecError) else f"RAW {type(error).__name__}: "
         return Ended(code_of(error), f"{raw}{error}")
@@ -111,6 +115,7 @@ class Ward:
 
         def tell() -> int:
             signal.alarm(PATIENCE)
+            signal.signal(signal.SIGTERM, stop)
             limit()
             ended = run_as_command(what)
             print(f"TOLD {json.dumps(ended.text)}", flush=True)
@@ -119,7 +124,7 @@ class Ward:
         code = exit_code(forked(tell, self.log))
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         told = [json.loads(line.removeprefix("TOLD ")) for line in lines if line.startswith("TOLD ")]
-        return Ended(code, told[-1] if told else "")
+        return Ended(code, told[-1] if told else "".join(lines[-1:]) if code < 0 else "")
 
 
 def judge(ward: Ward, case: Case, where: str, ended: Ended, healed: Callable[[], None] = lambda: None) -> None:
@@ -158,7 +163,7 @@ def wrong_with(ended: Ended) -> str | None:
     """What is wrong with what a person was told; None if it is a sentence with a place and advice."""
     text = ended.text
     if ended.code < 0:
-        return f"it was killed by signal {-ended.code}"
+        return f"it was killed by signal {-ended.code}: {text[:300]}"
     if not text:
         return f"it ended with {ended.code} and told nothing"
     if text.startswith("RAW "):

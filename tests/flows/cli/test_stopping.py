@@ -43,7 +43,9 @@ def test_a_command_that_is_told_to_stop_says_how_to_go_on(
     assert ended == ["in order"]
     name = "Ctrl-C" if sent == signal.SIGINT else "SIGTERM"
     said = capsys.readouterr().err.lstrip("\n")
-    assert said == f"nightrec: stopped by {name}. What was finished is kept: the same command goes on from there.\n"
+    assert (
+        said == f"nightrec: stopped by {name}. What was finished is kept: run the same command to go on from there.\n"
+    )
 
 
 @pytest.mark.parametrize("signal_of", [app.Stopped, StopWorking])

@@ -38,6 +38,20 @@ def test_one_night_at_a_time_holds_the_store(tmp_path: Path) -> None:
     assert not store.lease.exists()
 
 
+def test_a_night_whose_store_goes_away_says_so_before_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(lease.os, "kill", lambda pid, number: ended.set())
+    monkeypatch.setattr(locking, "beating", lambda path, wanted: lease.beating(path, wanted, every=0.01))
+    store = Store(tmp_path)
+    with held(store):
+        assert not ended.is_set()
+        store.lease.unlink()
+        assert ended.wait(60)
+    assert f"{tmp_path} has gone away, or another night has taken it over: see that its disk is mounted" in caplog.text
+
+
 def test_a_night_on_another_machine_holds_it_too(tmp_path: Path) -> None:
     store = Store(tmp_path)
     of_another_machine(store, age=30)

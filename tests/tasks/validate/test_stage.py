@@ -44,6 +44,11 @@ def test_a_share_of_refused_rows_at_the_limit_is_allowed(night: Night) -> None:
     assert night.validate(ValidationSettings(max_quarantined_share=0.25))["quarantined"] == 2
 
 
+def test_tables_that_have_gone_away_with_their_disk_are_no_fault_of_the_data(night: Night) -> None:
+    with pytest.raises(FileNotFoundError, match=r"raw/interactions.parquet"):
+        night.validate()
+
+
 @pytest.mark.parametrize("column", ["user_id", "item_id", "timestamp"])
 def test_a_needed_column_that_is_all_null_stops_the_night(night: Night, column: str) -> None:
     night.raw(
