@@ -55,6 +55,9 @@ def naming(path: Path) -> Iterator[None]:
 def in_words(store: Store | None = None) -> Iterator[None]:
     """Turn what the file system or the memory refuses inside the block into a sentence.
 
+    In a `store`, which its night holds, any other error counts as its loss if its lock is gone: a mount that went away
+    leaves files missing and folders empty, and what follows from that is no fault of ours.
+
     Raises:
         DiskRefused: the sentence; the error itself is its cause.
     """
@@ -75,6 +78,8 @@ def told(error: Exception, store: Store | None = None) -> str | None:
         return f"The memory ran out: give nightrec more, or end what else runs here, {AGAIN}."
     if isinstance(meant, OSError) and meant.errno is not None:
         return sentence(meant, store)
+    if store is not None and not store.lock.exists() and not isinstance(error, NightrecError):
+        return f"The store {store.root} has gone away: see that its disk is mounted, {AGAIN}."
     return None
 
 

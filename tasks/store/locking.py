@@ -104,7 +104,7 @@ def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
     try:
         private_folder(store.root)
         holding.enter_context(private(store))
-        lock = holding.enter_context((store.root / ".lock").open("a+"))
+        lock = holding.enter_context(store.lock.open("a+"))
     except OSError as error:
         raise ConfigError(
             f"The store {store.root} cannot be written ({error.strerror}): choose another folder with --store."
@@ -145,7 +145,7 @@ def _take(store: Store, flow_run: str, holding: ExitStack) -> tuple[str, str]:
 def _is_there(store: Store, lock: IO[str]) -> bool:
     """Whether the store is still the one whose lock is open: a mount that went away leaves an empty folder."""
     with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(lock.fileno()), (store.root / ".lock").stat())
+        return os.path.samestat(os.fstat(lock.fileno()), store.lock.stat())
     return False
 
 

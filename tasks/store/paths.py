@@ -36,6 +36,11 @@ class Store:
         return self.exports / "latest"
 
     @property
+    def lock(self) -> Path:
+        """Who holds its lock runs a night; the file stays."""
+        return self.root / ".lock"
+
+    @property
     def pins(self) -> Path:
         """The exports that are kept, with when that was asked for."""
         return self.root / "pins.json"

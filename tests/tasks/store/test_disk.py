@@ -139,3 +139,15 @@ def test_room_is_that_of_the_next_folder_that_is_there(tmp_path: Path) -> None:
     assert here is not None and below is not None and here.total == below.total > 0
     assert [size_text(size) for size in (1, 2_500_000, 3 * 10**12)] == ["0 kB", "2.5 MB", "3.0 TB"]
     assert room.size_of(tmp_path) == 0
+
+
+@pytest.mark.parametrize("error", [KeyError("popularity"), FileNotFoundError("nights/x/items.parquet")])
+def test_whatever_goes_wrong_once_the_store_has_gone_away_is_told_as_that(store: Store, error: Exception) -> None:
+    with (
+        pytest.raises(DiskRefused, match="has gone away: see that its disk is mounted, and run it again"),
+        in_words(store),
+    ):
+        raise error
+    store.lock.touch()
+    with pytest.raises(type(error)), in_words(store):
+        raise error
