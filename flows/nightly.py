@@ -19,6 +19,7 @@ from flows.settings.site import NightConfig, deployed
 from tasks.compare.champion import field
 from tasks.compare.decision import decision_of
 from tasks.compare.stage import compare
+from tasks.exploration.learned import check_segment
 from tasks.exposures.stage import exposures_of
 from tasks.features.stage import features
 from tasks.ingest.demo import demo_site
@@ -138,6 +139,7 @@ def night(
         raw = ingest(tonight, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
         prepared = prepare(tonight, config.preparation(), cutoff, valid, fresh)
+        check_segment(tonight, config.exploration)
         exposures = exposures_of(tonight, config.feedback, cutoff, prepared, valid, fresh)
         described = features(tonight, "train", config.features, prepared, valid, fresh)
         if config.export.rerank:

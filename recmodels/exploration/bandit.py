@@ -49,12 +49,19 @@ class LinearBandit:
         self.precision = np.tile(self.regularization * np.eye(self.n_features), (self.n_arms, 1, 1))
         self.moment = np.zeros((self.n_arms, self.n_features))
 
-    def learn(self, contexts: Floats, arms: NDArray[np.integer], rewards: Floats) -> "LinearBandit":
-        """Take in what came of a night: contexts `[n, n_features]`, the arm pulled `[n]`, the reward `[n]`."""
+    def learn(
+        self, contexts: Floats, arms: NDArray[np.integer], rewards: Floats, weights: Floats | None = None
+    ) -> "LinearBandit":
+        """Take in what came of a night: contexts `[n, n_features]`, the arm pulled `[n]`, the reward `[n]`.
+
+        `weights` `[n]`: how many pulls a row stands for, whose mean reward is given; one by default.
+        """
         for arm in range(self.n_arms):
-            own = contexts[arms == arm]
-            self.precision[arm] += own.T @ own
-            self.moment[arm] += own.T @ rewards[arms == arm]
+            mine = arms == arm
+            own = contexts[mine]
+            weighted = own if weights is None else own * weights[mine, None]
+            self.precision[arm] += own.T @ weighted
+            self.moment[arm] += weighted.T @ rewards[mine]
         return self
 
     def probabilities(self, contexts: Floats, seed: int = 0) -> Floats:

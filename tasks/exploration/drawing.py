@@ -20,6 +20,7 @@ from recmodels.exploration.permitted import NOBODY, Places
 from recmodels.exploration.slot import Explored, explore
 from recmodels.fallback import Lists
 from recmodels.ranking.rerank import Rules
+from tasks.exploration.learned import Shares
 from tasks.exploration.proposals import ProposalFile
 from tasks.exploration.proposers import Ranked, rank
 from tasks.exploration.settings import ExplorationSettings
@@ -42,16 +43,17 @@ class Exploration:
         ranked: Sequence[Ranked],
         chosen: Ints,
         file: ProposalFile,
+        shares: Shares | None = None,
     ) -> None:
         self.settings, self.seed, self.run_date, self.user_ids = settings, seed, run_date, user_ids
-        self.ranked, self.chosen, self.file = ranked, chosen, file
+        self.ranked, self.chosen, self.file, self.shares = ranked, chosen, file, shares
         self.users, self.drawn = 0, 0
         self.proposals, self.others = dict.fromkeys(self.proposers, 0), dict.fromkeys(self.proposers, 0)
 
     @property
     def proposers(self) -> list[str]:
-        """The models that propose."""
-        return [one.model for one in self.ranked]
+        """Who proposes."""
+        return [one.proposer for one in self.ranked]
 
     def draw(self, lists: Lists, rules: Rules | None, among: Bools | None = None) -> tuple[Lists, Explored]:
         """Draw a place of the lists of some users, `among` [n] being those whose lists are explored at all.
@@ -71,7 +73,8 @@ class Exploration:
                 proposals[:, column] = places.best(one.rows(among_them))
         uniform = positions(self.user_ids.take(pa.array(lists.users)).to_pylist(), self._salt("draw"))
         epsilon = self.settings.epsilon
-        explored = explore(lists.items, proposals, uniform, epsilon=epsilon, slot=slot)
+        shares = self.shares.of(lists.users, self.proposers) if self.shares and self.ranked else None
+        explored = explore(lists.items, proposals, uniform, epsilon=epsilon, slot=slot, shares=shares)
         drawn = explored.items != lists.items
         self._note(lists, places, proposals, explored, drawn)
         new = replace(
@@ -85,7 +88,13 @@ class Exploration:
     def summary(self) -> ExplorationSummary:
         """What was explored, with the draws so far."""
         counts = ExploredCounts(users=self.users, drawn=self.drawn, proposals=self.proposals, others=self.others)
-        return ExplorationSummary(**self.settings.model_dump(), seed=self.seed, proposers=self.proposers, counts=counts)
+        return ExplorationSummary(
+            **self.settings.model_dump(),
+            seed=self.seed,
+            proposers=self.proposers,
+            counts=counts,
+            shares=self.shares.json_ready() if self.shares else {},
+        )
 
     def _salt(self, purpose: str) -> str:
         return salt(self.seed, self.run_date, purpose)
@@ -119,10 +128,13 @@ def exploring(
     allowed: Bools,
     repeats: bool,
     rules: Rules | None,
+    shares: Shares | None = None,
+    seldom: Bools | None = None,
 ) -> Iterator[Exploration]:
     """The exploration of a night's export by some of its `models`, with what it needs on the disk while the block runs.
 
-    `user_ids` and `item_ids` are the site's own, by index; `k` is the length of the longest list.
+    `user_ids` and `item_ids` are the site's own, by index; `k` is the length of the longest list. `seldom`:
+    the only items that are proposed, if given.
     """
     there = user_ids.is_valid().to_numpy(zero_copy_only=False)  # without an id: forgotten
     if settings.users < 1:
@@ -130,10 +142,10 @@ def exploring(
     chosen = np.flatnonzero(there).astype(np.int32)
     with TemporaryDirectory(prefix=f"{TEMPORARY}proposals-", dir=night.folder) as folder:
         m = k + 1 if rules is None else k + 1 + SPARE
-        among = [allowed]
+        among = [allowed if seldom is None else allowed & seldom]
         if rules is not None and rules.new is not None and rules.new_share:  # the place may be kept for new items
-            among.append(allowed & rules.new)
-        ranked = rank(night, data, models, chosen, m, Path(folder), among, repeats)
-        names, of = [one.model for one in ranked], (export_id, settings.epsilon)
+            among.append(among[0] & rules.new)
+        ranked = rank(night, data, models, chosen, m, Path(folder), among, repeats, settings.way)
+        names, of = [one.proposer for one in ranked], (export_id, settings.epsilon)
         with ProposalFile(Path(folder) / "proposals.parquet", user_ids, item_ids, names, *of) as file:
-            yield Exploration(settings, seed, night.run_date, user_ids, ranked, chosen, file)
+            yield Exploration(settings, seed, night.run_date, user_ids, ranked, chosen, file, shares)

@@ -23,9 +23,16 @@ ROWS_AT_ONCE = 2_000_000
 
 @dataclass(frozen=True)
 class Ranked:
-    """The items that a model ranks highest for some users, best first and -1 after the last one: a file [n, m]."""
+    """What a proposer ranks highest for some users, best first and -1 after the last one: a file [n, m].
+
+    Attributes:
+        model: the model of the night that ranks.
+        proposer: what it is called as a proposer.
+        path: of the file.
+    """
 
     model: str
+    proposer: str
     path: Path
 
     def rows(self, places: Ints) -> Ints:
@@ -49,6 +56,7 @@ def rank(
     folder: Path,
     among: Sequence[Bools],
     repeats: bool,
+    way: str = "candidates",
 ) -> list[Ranked]:
     """Let each model of the night rank items for `users` [n], in files of `folder`.
 
@@ -58,7 +66,7 @@ def rank(
     asked = as_trained_on(night, data)
     found = []
     for number, name in enumerate(models):
-        ranked = Ranked(name, folder / f"{number}.npy")
+        ranked = Ranked(name, called(name, way), folder / f"{number}.npy")
         try:
             _write(night, ranked, asked, users, min(m, data.n_items), among, repeats)
         except OSError:
@@ -69,6 +77,11 @@ def rank(
             continue
         found.append(ranked)
     return found
+
+
+def called(model: str, way: str) -> str:
+    """What a model is called as a proposer: by its own name only if it proposes what it would show."""
+    return model if way == "candidates" else f"{model}: {way.replace('_', ' ')}"
 
 
 def as_trained_on(night: Night, data: Dataset) -> Dataset:

@@ -1,6 +1,8 @@
 """Settings of exploration."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ExplorationSettings(BaseModel):
@@ -17,6 +19,28 @@ class ExplorationSettings(BaseModel):
     users: float = Field(
         default=1, gt=0, le=1, description="Share of the users whose lists may be drawn on a night: less work on it."
     )
+    way: Literal["candidates", "new_items"] = Field(
+        default="candidates",
+        description="What the models propose: what they rank highest (candidates), or that among the items that were "
+        "seldom shown (new_items).",
+    )
+    enough_exposures: int = Field(
+        default=100, ge=1, description="For new_items: how often an item must have been shown to count as known."
+    )
+    choose: Literal["uniform", "linucb", "thompson"] = Field(
+        default="uniform",
+        description="How probable each proposal is where one is drawn: all alike, or by what came of those of the last "
+        "28 days, by LinUCB or Thompson sampling.",
+    )
+    segment: str | None = Field(
+        default=None, description="For linucb and thompson: a user column, for whose values they learn apart."
+    )
+
+    @model_validator(mode="after")
+    def segment_is_of_use(self) -> Self:
+        if self.segment is not None and self.choose == "uniform":
+            raise ValueError("segment goes with choose = linucb or thompson; uniform treats all users alike")
+        return self
 
 
 NO_EXPLORATION = ExplorationSettings()

@@ -27,6 +27,11 @@ class ExplorationSummary(Stored):
     users: float
     seed: int
     proposers: list[str]
+    way: str = "candidates"
+    choose: str = "uniform"
+    segment: str | None = None
+    shares: dict[str, dict[str, float]] = Field(default={})
+    """By segment of the users how probable each proposer is, where that is learned."""
     counts: ExploredCounts
 
     @property
@@ -39,7 +44,9 @@ class ExplorationSummary(Stored):
         others = ", ".join(
             f"{name} for {self.counts.others.get(name, 0) / max(1, self.counts.users):.0%}" for name in self.proposers
         )
+        by = f" by {self.segment}" if self.segment else ""
+        learned = "" if self.choose == "uniform" else f"; what is drawn is learned ({self.choose}{by})"
         return (
             f"Exploration: {drawn:,} of {users} that may be drawn have another model's item in {place} "
-            f"(epsilon {self.epsilon:g}); who proposes another item than the usual one: {others}."
+            f"(epsilon {self.epsilon:g}); who proposes another item than the usual one: {others}{learned}."
         )

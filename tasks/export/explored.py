@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,7 +15,9 @@ from recmodels.fallback import Lists
 from recmodels.ranking.rerank import Rules
 from tasks.compare.decision import ComparisonSummary
 from tasks.exploration.drawing import Exploration, exploring
-from tasks.exploration.proposers import fingerprints
+from tasks.exploration.learned import Shares, learned_shares
+from tasks.exploration.proposers import called, fingerprints
+from tasks.exploration.seldom import seldom_shown
 from tasks.exploration.settings import ExplorationSettings
 from tasks.export.origins import Origins
 from tasks.export.settings import ExportSettings
@@ -33,22 +36,37 @@ class Plan:
         settings: of exploration.
         seed: of the night's draws.
         models: those of tonight that propose: all that were measured but the one whose lists they are.
+        shares: how probable each proposer is; None: all alike.
+        seldom: the only items that are proposed [n_items]; None: any.
     """
 
     settings: ExplorationSettings
     seed: int
     models: list[str]
+    shares: Shares | None = None
+    seldom: Bools | None = None
 
     @classmethod
-    def of(cls, settings: ExplorationSettings, seed: int, comparison: ComparisonSummary, winner: str) -> "Plan | None":
+    def of(
+        cls, night: Night, settings: ExplorationSettings, seed: int, comparison: ComparisonSummary, winner: str
+    ) -> "Plan | None":
         """None where nothing is explored."""
         models = [name for name in comparison.models if name != winner]
-        return cls(settings, seed, models) if settings.epsilon and models else None
+        if not settings.epsilon or not models:
+            return None
+        shares = learned_shares(night, settings, seed, [called(name, settings.way) for name in models])
+        seldom = seldom_shown(night, settings.enough_exposures) if settings.way == "new_items" else None
+        return cls(settings, seed, models, shares, seldom)
 
     def made_from(self, night: Night) -> tuple[Json, Json]:
         """The inputs and the parameters that the lists are made from besides."""
         parameters = self.settings.model_dump() | {"seed": self.seed}
-        return {"proposers": fingerprints(night, self.models)}, {"exploration": parameters}
+        inputs: Json = {"proposers": fingerprints(night, self.models)}
+        if self.shares is not None:
+            inputs["shares"] = self.shares.json_ready()
+        if self.seldom is not None:
+            inputs["seldom"] = sha256(np.packbits(self.seldom).tobytes()).hexdigest()
+        return inputs, {"exploration": parameters}
 
 
 @contextmanager
@@ -73,6 +91,8 @@ def explored(
         items["available"].to_numpy() if rules is None else rules.allowed,
         settings.repeats,
         rules,
+        plan.shares,
+        plan.seldom,
     ) as exploration:
         yield exploration
 

@@ -72,7 +72,7 @@ def export(
     parameters = {"model": name, "settings": settings.model_dump(), "roles": features.roles}
     if settings.hash_key_env:
         parameters["key"] = hashed("", key_in(settings.hash_key_env))  # in a digest: another key makes another export
-    explores = Plan.of(exploration, seed, ComparisonSummary.of_manifest(comparison), name)
+    explores = Plan.of(night, exploration, seed, ComparisonSummary.of_manifest(comparison), name)
     inputs, more = _made_of(night, explores, arms)
     inputs, parameters = {**outputs(prepared=prepared, champion=champion), **inputs}, parameters | more
     fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_of(__name__)})

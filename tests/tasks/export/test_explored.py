@@ -32,6 +32,7 @@ from tasks.store.feedback import PROPOSALS
 from tasks.store.files import Json, replacing
 from tasks.store.manifests import describe, write_manifest
 from tasks.store.paths import Night
+from tests.tasks.exported import with_manifest
 from tests.tasks.publishing import K as PLACES
 from tests.tasks.publishing import lists, prepare_night, publish
 from tests.tasks.site import RUN_DATE
@@ -87,7 +88,7 @@ def exploration(
     folder: Path, ranked: list[Any], *, user_ids: pa.Array = USERS, **settings: Any
 ) -> Iterator[Exploration]:
     """That of a night whose proposers have ranked items in these arrays."""
-    files = [Ranked(f"model{n}", folder / f"{n}.npy") for n in range(len(ranked))]
+    files = [Ranked(f"model{n}", f"model{n}", folder / f"{n}.npy") for n in range(len(ranked))]
     for one, items in zip(files, ranked, strict=True):
         np.save(one.path, items.astype(np.int32))
     chosen = np.arange(len(user_ids), dtype=np.int32)
@@ -96,7 +97,7 @@ def exploration(
         yield Exploration(ExplorationSettings(**settings), 0, RUN_DATE, user_ids, files, chosen, file)
 
 
-@examples(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rules_of_a_site(), st.booleans(), st.none() | st.integers(1, K + 1), st.integers(0, 99))
 def test_no_rule_of_a_site_is_broken(
     tmp_path: Path, features: Path, data: Dataset, rules: Rules, repeats: bool, slot: int | None, seed: int
@@ -239,3 +240,19 @@ def test_shares_of_redraws_are_the_propensities(tmp_path: Path) -> None:
         assert origins.propensity[shown == item, 2] == pytest.approx(share)
         assert abs((shown == item).mean() - share) < 3 * np.sqrt(share * (1 - share) / n)
     assert (np.array(origins.policies)[origins.policy[shown != 2, 2]] == "explore").all()
+
+
+def test_models_may_propose_seldom_items_alone_and_some_more_often_than_others(night: Night) -> None:
+    """Item i7 was in no list yesterday; without a log of what came of it, all models are alike."""
+    before = night.store.export("2026-03-30") / "listed"
+    before.mkdir(parents=True)
+    pq.write_table(pa.table({"item_id": [f"i{n}" for n in range(7)], "lists": [3] * 7}), before / "part-00000.parquet")
+    with_manifest(night.store, "2026-03-30")
+    manifest = explore(night, way="new_items", enough_exposures=3, choose="thompson")
+    said = manifest["exploration"]
+    assert said["proposers"] == ["popularity: new items", "content: new items"]
+    assert said["shares"]["all"]["content: new items"] == pytest.approx(0.5, abs=0.05)
+    path = night.store.feedback(night.run_date) / PROPOSALS
+    rows = pq.read_table(path).to_pylist()
+    assert rows and {row["item_id"] for row in rows} == {"i7"}
+    assert {row["propensity"] for rows in lists(night).values() for row in rows if row["item_id"] == "i7"} == {1}
