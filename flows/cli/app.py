@@ -23,6 +23,7 @@ from flows.cli.nights import report, status
 from flows.cli.operate import deploy, serve, server, worker
 from flows.cli.presets import presets
 from flows.cli.refilter import refilter
+from flows.cli.rules import rules
 from flows.cli.shown import console
 from flows.cli.site import demo, init
 from flows.cli.ui import ui
@@ -118,7 +119,7 @@ def check_text(arguments: list[str]) -> None:
 for command in (
     run, inspect, validate, backfill, status, report, doctor,
     recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
-    models, tune, init, presets, demo, serve, server, ui, deploy, worker,
+    models, rules, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,
 ):  # fmt: skip
     nightrec.add_command(command)

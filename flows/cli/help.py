@@ -67,6 +67,14 @@ GROUPS: dict[str, dict[str, About]] = {
             (("nightrec report --date 2026-02-28 --open", "of that night, in the browser"),),
         ),
         "models": About("List the recommenders, or explain one.", (("nightrec models als", "all about als"),)),
+        "rules": About(
+            "Show what rules of the lists cost and bring.",
+            (
+                ("nightrec rules", "by the last night's model: calibration, damped popularity, diversity"),
+                ("nightrec rules --try calibration=0.2,0.4 --try max_per_category=2,3", "these rules and values"),
+                ("nightrec rules --try 'exposure.least.Small=0.02,0.05'", "of a column that export.exposure names"),
+            ),
+        ),
         "tune": About(
             "Search a model's hyper-parameters.",
             (("nightrec tune ease --minutes 10 --write ease.toml", "for ten minutes, the best into a file"),),

@@ -144,16 +144,22 @@ def explored(records: list[NightRecord]) -> list[str]:
 
 def effect_of_rules(console: Console, records: list[NightRecord]) -> Table | None:
     """What the rules of the lists changed in the winners' figures; None where no night had any."""
+    found = [
+        (record.run_date, winner, reranking.named())
+        for record in records
+        if (winner := record.winner) is not None and (reranking := record.reranking.get(winner))
+    ]
+    worth = {"NDCG": 5, "diversity": 1, "coverage": 3}
+    further = [label for _, _, figures in found for label in figures if label not in worth]
+    labels = [*worth, *dict.fromkeys(further)]
     columns = [Column("night"), Column("winner")]
-    for keep, figure in ((5, "NDCG"), (1, "diversity"), (3, "coverage")):
-        columns += [Column(f"{figure} without", keep, right=True), Column(f"{figure} with", keep, right=True)]
+    for label in labels:
+        keep = worth.get(label, 0)
+        columns += [Column(f"{label} without", keep, right=True), Column(f"{label} with", keep, right=True)]
     rows = []
-    for record in records:
-        if record.winner is not None and (found := record.reranking.get(record.winner)):
-            before, after = found.without_rules, found.with_rules
-            pairs = [before.ndcg, after.ndcg, before.diversity, after.diversity, before.coverage, after.coverage]
-            figures = ["" if value is None else f"{value:.4f}" for value in pairs]
-            rows.append([record.run_date, escape(record.winner), *figures])
+    for run_date, winner, figures in found:
+        pairs = [value for label in labels for value in figures.get(label, (None, None))]
+        rows.append([run_date, escape(winner), *("" if value is None else f"{value:.4f}" for value in pairs)])
     return fitted(console, "Rules of the lists", columns, rows, [None] * len(rows)) if rows else None
 
 

@@ -12,6 +12,8 @@ from scipy import sparse
 
 from recmodels.data.arrays import Bools, Doubles, Floats, Ints, Longs
 
+SLACK = 0.02  # of a bound: a share that is no farther from it is kept
+
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
@@ -50,6 +52,10 @@ class Bounds:
         shape = (len(items), self.members.shape[0])
         lists = sparse.coo_array((weights, (row, items[row, place])), shape=shape).tocsr()
         return (lists @ self.members).toarray(), np.bincount(row, weights, len(items)).astype(np.float64)
+
+    def missed(self, shares: Doubles) -> Bools:
+        """Which of the groups' shares are not within their bounds, or by more than a little: bool [n_groups]."""
+        return (shares < self.least * (1 - SLACK)) | (shares > self.most * (1 + SLACK))
 
     def shares(self, items: Ints) -> Doubles:
         """The share of all exposure that each group has: [n_groups], 0 where nothing is listed."""

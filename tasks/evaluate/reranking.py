@@ -1,29 +1,28 @@
 """What the rules of the lists cost and gain, against the lists that a model would have given without them."""
 
-import numpy as np
-
 from recmodels.candidate_lists import LISTS, PLAIN
 from recmodels.data import layout
-from recmodels.metrics import diversity
-from recmodels.metrics import ranking as metrics
-from tasks.evaluate.summary import ListFigures, Reranking
+from recmodels.data.dataset import Dataset
+from recmodels.ranking.rerank import Rules
+from tasks.evaluate.summary import Reranking
+from tasks.evaluate.yardstick import Steered, figures_of
 from tasks.lists.reader import read_available, read_lists, read_truth
+from tasks.lists.rules import FILE
+from tasks.lists.settings import ListSettings
 from tasks.store.paths import Night
 
 
-def reranking(night: Night, name: str, k: int) -> Reranking:
-    """NDCG, diversity and coverage of a candidate's lists, without the rules and with them."""
+def reranking(night: Night, name: str, k: int, settings: ListSettings) -> Reranking:
+    """The figures of a candidate's lists, without the rules and with them; those of what is steered only if it is."""
     users, truth = read_truth(night.prepared)
     available = read_available(night.prepared)
     terms = layout.read_terms(night.features / "train" / layout.TERMS, len(available))
-
-    def measured(file: str) -> ListFigures:
-        items = read_lists(night.toplists(name), users, k, file)
-        variety = diversity.intra_list(items, terms)
-        return ListFigures(
-            ndcg=float(metrics.per_user(items, truth)["ndcg"].mean()),
-            diversity=float(np.nanmean(variety)) if np.isfinite(variety).any() else None,
-            coverage=metrics.coverage(items, int(available.sum())),
-        )
-
-    return Reranking(without_rules=measured(PLAIN), with_rules=measured(LISTS))
+    steered = None
+    if settings.steers:
+        rules, data = Rules.load(night.list_rules / FILE), Dataset.load(night.features, "train")
+        steered = Steered.of(night, data, users, rules, settings.exposure.values if settings.exposure else [])
+    plain, ruled = (
+        figures_of(read_lists(night.toplists(name), users, k, file), truth, available, terms, steered)
+        for file in (PLAIN, LISTS)
+    )
+    return Reranking(without_rules=plain, with_rules=ruled)

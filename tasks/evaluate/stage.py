@@ -40,7 +40,7 @@ def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
         made = lists.get("summary", {})  # of the candidate's process
         ratings = {metric: Figure(value=made[metric]) for metric in RATINGS if metric in made}
         backtests = with_tonight(summary, made["windows"], prepared) if made.get("windows") else None
-        by_rules = reranking(night, name, settings.k) if job.rules.rerank else None
+        by_rules = reranking(night, name, settings.k, job.rules) if job.rules.rerank else None
         more = {
             "metrics": summary.metrics | ratings,
             "backtests": backtests,

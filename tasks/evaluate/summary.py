@@ -98,12 +98,38 @@ class Backtests(Stored):
         return f"{self.mean:.4f}{spread} over {self.measured} of {len(self.each)} holdouts"
 
 
+FIGURES = {
+    "ndcg": "NDCG",
+    "diversity": "diversity",
+    "coverage": "coverage",
+    "gini": "Gini",
+    "popularity_lift": "popularity lift",
+    "miscalibration": "miscalibration",
+}
+"""What the figures of lists are called."""
+
+
 class ListFigures(Stored):
-    """What lists are like, with or without the rules."""
+    """What lists are like, with or without the rules; the last four only where rules steer what they are of."""
 
     ndcg: float
     diversity: float | None
     coverage: float
+    gini: float | None = None
+    popularity_lift: float | None = None
+    miscalibration: float | None = None
+    exposure: dict[str, float] | None = None
+    """The shares of the exposure, by value of the column that has bounds."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, dump: SerializerFunctionWrapHandler) -> Json:
+        steered = {"gini", "popularity_lift", "miscalibration", "exposure"}
+        return {name: value for name, value in dump(self).items() if name not in steered or value is not None}
+
+    def named(self) -> dict[str, float]:
+        """The figures that there are, by what they are called."""
+        found = {label: value for name, label in FIGURES.items() if (value := getattr(self, name)) is not None}
+        return found | {f"share of {value}": share for value, share in (self.exposure or {}).items()}
 
 
 class Reranking(Stored):
@@ -112,14 +138,15 @@ class Reranking(Stored):
     without_rules: ListFigures = Field(alias="without")
     with_rules: ListFigures = Field(alias="with")
 
+    def named(self) -> dict[str, tuple[float, float]]:
+        """Each figure without and with the rules, by what it is called."""
+        before, after = self.without_rules.named(), self.with_rules.named()
+        return {label: (before[label], after[label]) for label in before if label in after}
+
     @property
     def clause(self) -> str:
         """What the rules cost and gain, in one clause."""
-        before, after = self.without_rules, self.with_rules
-        figures = [f"NDCG {before.ndcg:.4f} to {after.ndcg:.4f}"]
-        if before.diversity is not None and after.diversity is not None:
-            figures.append(f"diversity {before.diversity:.4f} to {after.diversity:.4f}")
-        figures.append(f"coverage {before.coverage:.4f} to {after.coverage:.4f}")
+        figures = [f"{label} {before:.4f} to {after:.4f}" for label, (before, after) in self.named().items()]
         return f"by the rules: {', '.join(figures)}"
 
 

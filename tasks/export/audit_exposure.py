@@ -15,8 +15,6 @@ from tasks.lists.settings import ExposureSettings, ListSettings
 from tasks.store.events import log_event
 from tasks.store.files import Json
 
-SLACK = 0.02  # of a bound: a share that is no farther from it is kept
-
 
 class Exposed:
     """The exposure of groups of items, counted table by table."""
@@ -45,8 +43,7 @@ class Exposed:
     @property
     def missed(self) -> Bools:
         """Which groups' shares are not within their bounds: bool [n_groups]."""
-        least, most = self.bounds.least, self.bounds.most
-        return (self.shares < least * (1 - SLACK)) | (self.shares > most * (1 + SLACK))
+        return self.bounds.missed(self.shares)
 
     def json_ready(self, settings: ExposureSettings, allowed: Bools, k: int) -> Json:
         """What the manifest says: by value the share, its bounds, the price, and why it is missed."""

@@ -122,6 +122,11 @@ class ListSettings(BaseModel):
         return any(getattr(self, name) != field.default for name, field in fields if name not in plain)
 
     @property
+    def steers(self) -> bool:
+        """Whether a rule steers what all lists together show."""
+        return bool(self.calibration or self.popularity_damping or self.exposure)
+
+    @property
     def longest(self) -> int:
         """Items in the longest list."""
         return max([self.k, *(self.segments.k.values() if self.segments else [])])

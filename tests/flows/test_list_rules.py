@@ -29,6 +29,9 @@ pinned = [1003]
 pinned_rank = 2
 excluded = [1001, "nowhere"]
 min_score = 0.0
+calibration = 0.2
+popularity_damping = 0.05
+exposure = { column = "kind", least = { audiobook = 0.3 } }
 """
 
 
@@ -62,6 +65,7 @@ def test_the_night_says_what_the_rules_cost_and_gain(ruled: Demo) -> None:
         figures = record["reranking"][name]
         assert figures["with"]["ndcg"] == pytest.approx(record["models"][name]["ndcg"]["value"])
         assert figures["with"]["diversity"] > figures["without"]["diversity"]
+        assert figures["with"]["exposure"]["audiobook"] >= 0.29
     assert "by the rules: NDCG" in " ".join(stage["message"] for stage in record["stages"])
     assert "export.excluded: 1 of 2 ids are not in the catalogue: nowhere" in ruled.ran.out
 
@@ -88,10 +92,14 @@ def test_the_page_and_the_status_say_it_too(ruled: Demo) -> None:
     told = nightrec("status", cwd=ruled.folder).out
     assert "Rules of the lists" in told
     for when in ("without", "with"):
+        assert f"{champion[when]['miscalibration']:.4f}" in page
         assert f"{champion[when]['diversity']:.4f}" in page and f"{champion[when]['diversity']:.4f}" in told
 
 
 def test_the_export_is_verified_by_its_own_rules(ruled: Demo) -> None:
+    exposure = json.loads((ruled.store / "exports" / "manifests" / f"{DAY}.json").read_text())["exposure"]
+    audiobook = exposure["shares"]["audiobook"]
+    assert audiobook["missed"] is None and audiobook["share"] >= 0.29
     checked = nightrec("verify", cwd=ruled.folder)
     assert checked.code == 0, checked.err
     assert "keep the contract" in checked.out
