@@ -8,13 +8,13 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from flows.ui.chart import Line, chart
 from flows.ui.figures import share
 from flows.ui.pages import Page, rendered
 from flows.ui.site import Site
 from recmodels.errors import ConfigError
 from tasks.lookup.items import Exposure, item_seen, search
 from tasks.lookup.users import SHOWN, user_seen
+from tasks.report.lines import Line, chart
 from tasks.store.exports import whole_exports
 from tasks.store.ids import age_order
 

@@ -15,6 +15,7 @@ from flows.ui.site import Site
 from flows.ui.trends import trends
 from recmodels.errors import ConfigError
 from tasks.store.ids import night_of
+from tasks.store.paths import LONG_TERM
 
 PERIODS = {"30": 30, "90": 90, "365": 365, "all": None}
 PERIOD = "90"
@@ -76,6 +77,27 @@ def one_night(request: Request, site: Site) -> Response:
     )
 
 
+def long_run(request: Request, site: Site) -> Response:
+    """The long run as a night has left it.
+
+    Raises:
+        HTTPException: it has no such page.
+    """
+    day = the_day(request)
+    path = site.store.long_term(day)
+    if not path.is_file() or (report := report_parts(path)) is None:
+        raise HTTPException(404)
+    return rendered(
+        "long_run.html.j2",
+        request,
+        site,
+        title=f"The long run, {day}",
+        policy=STYLED_BY_THE_REPORT,
+        day=day,
+        report=report,
+    )
+
+
 def the_day(request: Request) -> date:
     """The date in the path of a page.
 
@@ -87,4 +109,8 @@ def the_day(request: Request) -> date:
     return found
 
 
-PAGES = (Page("/nights", overview, "Nights"), Page("/nights/{day}", one_night))
+PAGES = (
+    Page("/nights", overview, "Nights"),
+    Page(f"/nights/{{day}}{LONG_TERM}.html", long_run),
+    Page("/nights/{day}", one_night),
+)

@@ -7,9 +7,9 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from flows.ui.chart import Band, Line, chart
 from flows.ui.figures import count, number, share
 from flows.ui.nights_read import NightSeen
+from tasks.report.lines import Band, Line, chart
 from tasks.train.settings import PRIMARY
 
 

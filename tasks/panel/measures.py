@@ -11,7 +11,7 @@ class Measure:
     Attributes:
         name: in the history, in settings and in files.
         title: on pages.
-        meaning: what more of it means, as a clause.
+        more, less: what it means that it grows, and that it falls, as clauses.
         theme: of what it is a figure: the items that are shown, the lists of people, or what people choose.
         per: what has a value of its own, over which slopes have intervals; None where the night alone has one.
         share: whether it is written in percent.
@@ -21,7 +21,8 @@ class Measure:
 
     name: str
     title: str
-    meaning: str
+    more: str
+    less: str
     theme: Literal["items", "lists", "people"]
     per: Literal["user", "pair"] | None
     share: bool = False
@@ -31,55 +32,120 @@ class Measure:
 
 MEASURES = (
     Measure(
-        "exposure_gini", "inequality of exposure (Gini)", "fewer items get more of the exposure", "items", "user",
-        exposed=True, alike=("gini", 1),
+        "exposure_gini",
+        "Inequality of exposure (Gini)",
+        "exposure is gathering on fewer items",
+        "exposure is spreading over more items",
+        "items",
+        "user",
+        exposed=True,
+        alike=("gini", 1),
     ),
     Measure(
-        "unseen_7_days", "items not shown in 7 days", "more of the catalogue is shown to nobody", "items", None,
-        share=True, exposed=True, alike=("coverage", -1),
+        "unseen_7_days",
+        "Items not shown in 7 days",
+        "more of the catalogue is shown to nobody",
+        "less of the catalogue is shown to nobody",
+        "items",
+        None,
+        share=True,
+        exposed=True,
+        alike=("coverage", -1),
     ),
     Measure(
-        "unseen_28_days", "items not shown in 28 days", "more of the catalogue is shown to nobody", "items", None,
-        share=True, exposed=True, alike=("coverage", -1),
+        "unseen_28_days",
+        "Items not shown in 28 days",
+        "more of the catalogue is shown to nobody",
+        "less of the catalogue is shown to nobody",
+        "items",
+        None,
+        share=True,
+        exposed=True,
+        alike=("coverage", -1),
     ),
     Measure(
-        "provider_divergence", "exposure of providers against its target", "providers are further from their target",
-        "items", "user", exposed=True,
+        "provider_divergence",
+        "Exposure of providers: distance from its target",
+        "providers are moving away from their target",
+        "providers are moving towards their target",
+        "items",
+        "user",
+        exposed=True,
     ),
     Measure(
-        "popularity_lift", "popularity of lists against that of what users chose",
-        "lists are more popular than what users choose themselves", "lists", "user", share=True,
+        "popularity_lift",
+        "Popularity of lists beyond that of users' own choices",
+        "lists lean more and more to popular items",
+        "lists lean less and less to popular items",
+        "lists",
+        "user",
+        share=True,
         alike=("average_popularity", 1),
     ),
     Measure(
-        "miscalibration", "distance of lists from their users' mix of categories",
-        "lists are further from what their users like", "lists", "user",
+        "miscalibration",
+        "Distance of lists from their users' mix of categories",
+        "lists are moving away from what their users like",
+        "lists are moving towards what their users like",
+        "lists",
+        "user",
     ),
     Measure(
-        "random_overlap", "lists of any two users in common", "lists become alike", "lists", "pair", share=True,
+        "random_overlap",
+        "Overlap of any two users' lists",
+        "lists are becoming alike",
+        "lists are becoming different from each other",
+        "lists",
+        "pair",
+        share=True,
         alike=("personalisation", -1),
     ),
     Measure(
-        "nearest_overlap", "lists of similar users in common", "lists of similar users become alike", "lists", "pair",
-        share=True, alike=("personalisation", -1),
+        "nearest_overlap",
+        "Overlap of similar users' lists",
+        "lists of similar users are becoming alike",
+        "lists of similar users are becoming different",
+        "lists",
+        "pair",
+        share=True,
+        alike=("personalisation", -1),
     ),
     Measure(
-        "age", "days since the recommended items first appeared", "lists are of older items", "lists", "user",
+        "age",
+        "Age of what is recommended, in days",
+        "lists are getting older",
+        "lists are getting newer",
+        "lists",
+        "user",
         alike=("cold_share", -1),
     ),
     Measure(
-        "individual_entropy", "variety of what each user chooses (bits)", "each user chooses more various things",
-        "people", "user",
+        "individual_entropy",
+        "Variety of what each user chooses (bits)",
+        "each user chooses more and more various things",
+        "each user chooses less and less various things",
+        "people",
+        "user",
     ),
     Measure(
-        "collective_entropy", "variety of what all choose together (bits)", "all together choose more various things",
-        "people", "user",
+        "collective_entropy",
+        "Variety of what all choose together (bits)",
+        "all together choose more and more various things",
+        "all together choose less and less various things",
+        "people",
+        "user",
     ),
     Measure(
-        "from_lists", "of what was chosen, what was in the list before", "more of what users do comes through lists",
-        "people", None, share=True, exposed=True,
+        "from_lists",
+        "Share of choices that came through lists",
+        "more of what users choose comes through lists",
+        "less of what users choose comes through lists",
+        "people",
+        None,
+        share=True,
+        exposed=True,
     ),
-)  # fmt: skip
+)
 BY_NAME = {one.name: one for one in MEASURES}
 OF_USERS = tuple(one.name for one in MEASURES if one.per == "user")
 OF_PAIRS = tuple(one.name for one in MEASURES if one.per == "pair")

@@ -9,7 +9,7 @@ from tasks.publish.settings import RetentionSettings
 from tasks.store.events import log_event
 from tasks.store.feedback import LEARNED
 from tasks.store.ids import night_of
-from tasks.store.paths import Night, Store, entries
+from tasks.store.paths import LONG_TERM, Night, Store, entries
 
 
 def retain_nights(store: Store, settings: RetentionSettings, tonight: date) -> list[str]:
@@ -48,7 +48,7 @@ def _remove_pages(store: Store, nights: set[date]) -> None:
     """Remove the reports about nights, and their Data Docs."""
     for entry in entries(store.root / "reports"):
         path = Path(entry.path)
-        if path.suffix in (".html", ".json") and night_of(path.stem) in nights:
+        if path.suffix in (".html", ".json") and night_of(path.stem.removesuffix(LONG_TERM)) in nights:
             with suppress(OSError):
                 path.unlink()
     for entry in entries(store.root / "quality"):

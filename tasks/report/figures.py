@@ -15,6 +15,7 @@ from tasks.compare.champion import full_parameters
 from tasks.compare.decision import ComparisonSummary, DecisionRecord
 from tasks.report.answers import answers
 from tasks.report.examples import examples
+from tasks.report.long_term import long_term
 from tasks.report.past import data_of_nights, nights_before
 from tasks.report.record import NightRecord, NightStatus, StageLine
 from tasks.report.shown_items import shown_items
@@ -77,6 +78,7 @@ def figures(night: Night) -> Json:
         "data": _data(night),
         "stages": _stages(night, record),
         "history": history,
+        "long_term": long_term(night),
         "shown": items,
         "examples": examples(night, record.export_id),
         "parameters": _parameters(night),

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from tasks.report import charts
 from tasks.report.figures import figures
+from tasks.report.long_term_page import long_term_html
 from tasks.store.files import Json, read_json, replaced, write_json
 from tasks.store.paths import Night
 from tasks.store.versions import code_version
@@ -38,7 +39,18 @@ def write_report(night: Night) -> Path:
     write_json(path.with_suffix(".json"), found)
     with replaced(path) as temporary:
         temporary.write_text(html(found), encoding="utf-8")
+    _write_long_term(night, found["long_term"])
     return path
+
+
+def _write_long_term(night: Night, found: Json) -> None:
+    """Write the page about the long run; where a night has measured nothing of it there is none."""
+    path = night.store.long_term(night.run_date)
+    if not found:
+        path.unlink(missing_ok=True)
+        return
+    with replaced(path) as temporary:
+        temporary.write_text(long_term_html(str(night.run_date), found), encoding="utf-8")
 
 
 def up_to_date(night: Night) -> bool:

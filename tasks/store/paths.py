@@ -8,6 +8,9 @@ from pathlib import Path
 from recmodels.errors import ConfigError
 from tasks.store.ids import age_order, is_export_id, night_of
 
+LONG_TERM = "-long-term"
+"""What the name of the page about the long run has after the night's."""
+
 
 @dataclass(frozen=True)
 class Store:
@@ -74,8 +77,8 @@ class Store:
         return self.root / "reports" / f"{run_date}.html"
 
     def long_term(self, run_date: date) -> Path:
-        """The page about the long run as a night leaves it; its figures are beside it as JSON."""
-        return self.root / "reports" / f"{run_date}-long-term.html"
+        """The page about the long run as a night leaves it; its figures are in those of the report."""
+        return self.root / "reports" / f"{run_date}{LONG_TERM}.html"
 
     def tuning(self, recommender: str) -> Path:
         """What searches of a model's hyper-parameters have tried, as lines of JSON."""

@@ -1,0 +1,50 @@
+"""The page about the long run: a small chart for each figure, with its slopes; an HTML file that needs nothing else."""
+
+from collections.abc import Callable
+from datetime import date
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup
+
+from tasks.report.lines import Line, chart
+from tasks.report.long_term import MAIN, fitted
+from tasks.store.files import Json
+
+
+def long_term_html(run_date: str, found: Json) -> str:
+    """The page that shows the long run as a night leaves it."""
+    changes = [(date.fromisoformat(day), what) for day, what in found["changes"]]
+    drawn = {one["name"]: _drawn(one, changes) for one in found["measures"]}
+    return _template().render(**found, run_date=run_date, charts=drawn)
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("tasks.report", ""),
+        autoescape=select_autoescape(["j2"], default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("long_term.html.j2")
+
+
+def _drawn(measure: Json, changes: list[tuple[date, str]]) -> Markup:
+    """A figure over the nights, with the line of its slope."""
+    lines = [Line("tonight's figure", [(date.fromisoformat(day), value) for day, value in measure["values"]])]
+    if slope := measure["slopes"][MAIN]:
+        role = "steep" if slope["certain"] else "quiet"
+        lines.append(Line(f"trend of {MAIN} days", fitted(measure["values"], slope, int(MAIN)), role))
+    return chart(measure["title"], lines, changes, _written(measure))
+
+
+def _written(measure: Json) -> Callable[[float], str]:
+    """How the values of an axis are written: with as many digits as tell them apart."""
+    values = [value for _, value in measure["values"]]
+    spread = (max(values) - min(values)) * (100 if measure["share"] else 1)
+    digits = 0 if spread >= 5 or not spread else 1 if spread >= 0.5 else 2 if spread >= 0.05 else 3
+    if measure["share"]:
+        return lambda value: f"{value:.{digits}%}"
+    return lambda value: f"{value:.{digits if abs(value) >= 10 else max(digits, 2)}f}"
