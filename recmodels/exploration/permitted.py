@@ -42,6 +42,7 @@ class Places:
             self.new_needed = np.minimum(rules.new_wanted(own.astype(np.int32)), before) - rest
         self.rules = rules
         self.held = self._held()
+        self.groups = _groups(rules)
 
     def best(self, ranked: Ints) -> Ints:
         """The first of each user's `ranked` items [n, m], best first and -1 after the last, that may take the place.
@@ -63,6 +64,8 @@ class Places:
         if self.rules is None:
             return fit
         fit &= self.rules.allowed[items]
+        if self.groups is not None:
+            fit &= self.groups[items] == self.groups[self.usual[rows]]
         if self.new_needed is not None and self.rules.new is not None:
             fit &= self.rules.new[items] | (self.new_needed[rows] <= 0)
         if self.held is not None:
@@ -82,6 +85,18 @@ class Places:
         listed = sparse.coo_array((ones, (row, self.rest[row, column])), shape=shape).tocsr()
         held: sparse.csr_array = (listed @ _categories(self.rules)).tocsr()
         return held
+
+
+def _groups(rules: Rules | None) -> NDArray[np.int64] | None:
+    """A number for each item, the same for those of the same groups with bounds [n_items]; None without bounds.
+
+    A place goes to its like, so that the shares of the exposure stay as the prices have made them.
+    """
+    if rules is None or rules.bounds is None:
+        return None
+    member = np.packbits(rules.bounds.members.toarray() > 0, axis=1)
+    found: NDArray[np.int64] = np.unique(member, axis=0, return_inverse=True)[1].reshape(-1)
+    return found
 
 
 def _categories(rules: Rules) -> sparse.csr_array:

@@ -71,7 +71,7 @@ def profile_of(
     user_ids = user_ids if published is None else published
     items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
     item_ids, available = items["item_id"].combine_chunks(), items["available"].to_numpy()
-    listable = available if rules is None else available & rules.allowed
+    listable = available & _possible(rules, len(available))
     seen = data.seen
     owner = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(seen.indptr))
     seen_keys = owner * data.n_items + seen.indices  # ascending
@@ -190,6 +190,16 @@ class _Pairs:
                 fits[np.repeat(np.arange(len(rows)), np.diff(seen.indptr)), seen.indices] = False
             done[rows] = ~fits.any(axis=1)
         return done
+
+
+def _possible(rules: Rules | None, n_items: int) -> Bools:
+    """What the rules leave for any list at all: a cap of 0 keeps a category off all of them."""
+    if rules is None:
+        return np.ones(n_items, np.bool_)
+    if rules.categories is None:
+        return rules.allowed
+    possible: Bools = rules.allowed & ~(_categories(rules) @ (rules.caps == 0).astype(np.int32) > 0)
+    return possible
 
 
 def _categories(rules: Rules) -> sp.csr_array:

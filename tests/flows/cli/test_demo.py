@@ -50,12 +50,10 @@ def test_its_users_go_on_with_the_lists_of_a_store(tmp_path: Path) -> None:
     ran = CliRunner()
     assert ran.invoke(nightrec, ["demo", str(site), *SMALL]).exit_code == 0
     users = pq.read_table(site / "users.parquet")["user_id"].unique().drop_null()
-    items = pa.array([1001] * len(users))
-    published(
-        store,
-        "2026-07-22",
-        pa.table({"user_id": users, "item_id": items, "rank": pa.array([1] * len(users), pa.int16())}),
-    )
+    n = len(users)
+    ranks, models = pa.array([1] * n, pa.int16()), ["ease"] * n
+    lists = pa.table({"user_id": users, "item_id": [1001] * n, "rank": ranks, "model": models})
+    published(store, "2026-07-22", lists)
     said = ran.invoke(nightrec, ["demo", str(site), "--react", str(store)])
     assert said.exit_code == 0, said.output
     shown = pq.read_table(site / "exposures-2026-07-22.parquet")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recmodels.exploration.permitted import NOBODY, Places
+from recmodels.ranking.exposure import Bounds
 from recmodels.ranking.rerank import Rules
 
 NOTHING_PINNED = np.zeros((1, 3), np.bool_)
@@ -66,3 +67,10 @@ def test_a_pinned_place_is_closed() -> None:
     for slot, expected in ((0, NOBODY), (1, 5)):
         places = Places(np.array([[0, 1, 2]], np.int32), pinned, USER, Rules(ALL), slot)
         assert places.best(np.array([[5]], np.int32))[0] == expected
+
+
+def test_where_shares_of_the_exposure_are_bounded_a_place_goes_to_its_like() -> None:
+    """Items 2 and 5 are in the first group, 6 in both, 7 in none."""
+    bounds = Bounds(np.array([0, 0, 0, 1, 1, 1, 2, 4, 4]), np.array([0, 0, 0, 1], np.int32), np.zeros(2), np.ones(2))
+    assert best([7, 6, 5], [0, 1, 2], Rules(ALL, bounds=bounds)) == 5
+    assert best([6, 5, 4], [0, 1, 7], Rules(ALL, bounds=bounds)) == 4

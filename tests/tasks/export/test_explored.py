@@ -78,7 +78,7 @@ def rules_of_a_site(draw_: Any) -> Rules:
         pinned=pinned,
         pinned_rank=draw_(st.integers(1, K)),
         categories=(indptr, indices) if capped else None,
-        caps=np.array(draw_(st.lists(st.integers(1, 3), min_size=3, max_size=3)), np.int32),
+        caps=np.array(draw_(st.lists(st.integers(0, 3), min_size=3, max_size=3)), np.int32),
         lengths=None if lengths is None else np.array(lengths, np.int32),
     )
 
