@@ -1,20 +1,21 @@
-"""What happens in a night and in which order, the command line, and for Python `run_night` and `Answers`."""
+"""What happens in a night and in which order, the command line, and for Python `run_night`, `off_policy`, `Answers`."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flows.api import NightResult, run_night
+    from flows.api import NightResult, off_policy, run_night
     from tasks.lookup.answers import Answered, Answers
 
 _MODULES = {
     "Answered": "tasks.lookup.answers",
     "Answers": "tasks.lookup.answers",
     "NightResult": "flows.api",
+    "off_policy": "flows.api",
     "run_night": "flows.api",
 }
 
-__all__ = ["Answered", "Answers", "NightResult", "run_night"]
+__all__ = ["Answered", "Answers", "NightResult", "off_policy", "run_night"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from tasks.offpolicy.values import OffPolicySummary
+
 Table: TypeAlias = Union[str, Path, "pd.DataFrame", "pa.Table"]
 """A file, a folder or a glob; or the table itself."""
 
@@ -147,6 +149,40 @@ def run_night(
         store=folder.root,
         record=record,
     )
+
+
+def off_policy(
+    store: str | Path | None = None,
+    models: Sequence[str] | None = None,
+    *,
+    days: int | None = None,
+    policy: str | Path | None = None,
+    config: str | Path | NightConfig | None = None,
+) -> "OffPolicySummary":
+    """What models would have earned by the places that exploration has drawn, as `nightrec ope` says it.
+
+    Args:
+        store: the site's folder; as configured, if not given.
+        models: the models to judge; all that the log knows, if not given.
+        days: of how many days the exposures are; as configured (`feedback.ope_days`), if not given.
+        policy: a policy of your own: a Parquet file with `user_id`, `item_id` and maybe `probability`.
+        config: settings, or the file they are in.
+
+    Returns:
+        A value for each model and policy (`values`), each with its estimates, its verdict (`trust`, `reasons`), and the
+        gain over the champion.
+
+    Raises:
+        NightrecError: there is nothing to judge by.
+        ConfigError: a model that the log does not know, or a file that is no policy.
+    """
+    from tasks.offpolicy.asked import asked
+
+    settings = config if isinstance(config, NightConfig) else load(Path(config)) if config else NightConfig()
+    folder = Path(store if store is not None else settings.store).absolute()
+    chosen = None if models is None else list(models)
+    own = None if policy is None else Path(policy)
+    return asked(folder, settings.cutoff, chosen, days or settings.feedback.ope_days, own)
 
 
 def _texts(columns: Mapping[str, str] | None) -> dict[str, str] | None:

@@ -26,6 +26,8 @@ from tasks.ingest.demo import demo_site
 from tasks.ingest.reading.files import input_fingerprint, with_what_is_there
 from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
+from tasks.offpolicy.evaluation import Champion
+from tasks.offpolicy.stage import offpolicy_of
 from tasks.panel.stage import follow
 from tasks.prepare.stage import prepare
 from tasks.publish.old_nights import retain_feedback, retain_nights
@@ -141,6 +143,8 @@ def night(
         prepared = prepare(tonight, config.preparation(), cutoff, valid, fresh)
         check_segment(tonight, config.exploration)
         exposures = exposures_of(tonight, config.feedback, cutoff, prepared, valid, fresh)
+        champion = Champion(incumbent.name, incumbent.published_as) if incumbent else None
+        earned = offpolicy_of(tonight, config.feedback, cutoff, list(candidates), champion, fresh)
         described = features(tonight, "train", config.features, prepared, valid, fresh)
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
@@ -151,7 +155,17 @@ def night(
         def judge(unfit: Mapping[str, str] | None = None) -> Manifest:
             measured, failed = results.measured, results.failed
             comparison = compare(
-                tonight, candidates, measured, failed, forced_model, fresh, config.gate, incumbent, baseline, unfit
+                tonight,
+                candidates,
+                measured,
+                failed,
+                forced_model,
+                fresh,
+                config.gate,
+                incumbent,
+                baseline,
+                unfit,
+                earned,
             )
             record.gate = decision_of(comparison)
             return comparison

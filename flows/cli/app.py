@@ -20,6 +20,7 @@ from flows.cli.metrics import metrics
 from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
+from flows.cli.ope import ope
 from flows.cli.operate import deploy, serve, server, worker
 from flows.cli.presets import presets
 from flows.cli.refilter import refilter
@@ -117,7 +118,7 @@ def check_text(arguments: list[str]) -> None:
 
 
 for command in (
-    run, inspect, validate, backfill, status, report, doctor,
+    run, inspect, validate, backfill, status, report, ope, doctor,
     recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, rules, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,

@@ -66,6 +66,14 @@ GROUPS: dict[str, dict[str, About]] = {
             "Write the report of a night again.",
             (("nightrec report --date 2026-02-28 --open", "of that night, in the browser"),),
         ),
+        "ope": About(
+            "Say what models would have earned.",
+            (
+                ("nightrec ope", "all models that the log knows, and a verdict on each"),
+                ("nightrec ope als ease --days 14", "two of them, by the last two weeks"),
+                ("nightrec ope --policy mine.parquet --json", "a policy of your own, for a script"),
+            ),
+        ),
         "models": About("List the recommenders, or explain one.", (("nightrec models als", "all about als"),)),
         "rules": About(
             "Show what rules of the lists cost and bring.",

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from flows.cli.night_json import is_latest, standing
 from tasks.evaluate.summary import Figure
+from tasks.offpolicy.values import HEADINGS, OffPolicySummary
+from tasks.offpolicy.values import table as table_of
 from tasks.report.record import NightRecord, NightStatus, best_first
 from tasks.store.records import Pointer
 from tasks.train.settings import PRIMARY
@@ -58,6 +60,18 @@ def fitted(
     for row, style in zip(texts, styles, strict=True):
         table.add_row(*(row[n] for n in shown), style=style)
     return table
+
+
+def off_policy(console: Console, found: OffPolicySummary) -> Table:
+    """What each policy would have earned, candidates first."""
+    keep = {"interval": 2, "worth": 3, "largest weight": 0, "why": 1}
+    columns = [
+        Column(name, keep.get(name), right=name in ("value", "worth", "largest weight"), folds=name == "why")
+        for name in HEADINGS
+    ]
+    rows = table_of(found)
+    styles = [{"doubt": "yellow", "refuse": "red"}.get(row[HEADINGS.index("verdict")]) for row in rows]
+    return fitted(console, "Off-policy values", columns, [[escape(cell) for cell in row] for row in rows], styles)
 
 
 def _kept(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:

@@ -103,6 +103,19 @@ def estimate(log: Log, names: Iterable[str] = ESTIMATORS, confidence: float = 0.
     return {name: _with_interval(name, *ESTIMATORS[name](log), log, confidence) for name in names}
 
 
+def relative_gain(log: Log, reference: Log, name: str = "dr", confidence: float = 0.95) -> Estimate | None:
+    """By which share a policy's value is above that of another on the same events.
+
+    The interval is that of the ratio: what both have in common cancels out. None where the other's
+    value is not above 0.
+    """
+    (value, influence), (base, its_influence) = (ESTIMATORS[name](one) for one in (log, reference))
+    if base <= 0:
+        return None
+    ratio = value / base
+    return _with_interval(name, ratio - 1, (influence - ratio * its_influence) / base, log, confidence)
+
+
 def standard_error(influence: Floats, log: Log) -> float:
     """Of a mean whose terms vary together within a unit; infinite where there is one unit only."""
     sums = np.bincount(log.units, influence)

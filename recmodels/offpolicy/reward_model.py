@@ -9,51 +9,49 @@ from numpy.typing import NDArray
 from recmodels.offpolicy.log import Floats
 
 FOLDS = 3
-BLOCK = 1 << 16  # events whose choices are predicted at once
+BLOCK = 1 << 18  # items that are predicted at once
 
 Predict: TypeAlias = Callable[[Floats], Floats]
 
 
 def cross_fitted(
     rewards: Floats,
-    shown: Floats,
-    choices: Floats,
-    probabilities: Floats,
-    units: NDArray[np.int64],
+    features: NDArray[np.floating],
+    events: NDArray[np.integer],
+    shown: NDArray[np.integer],
+    units: NDArray[np.integer],
     *,
     folds: int = FOLDS,
     seed: int = 0,
-) -> tuple[Floats, Floats]:
-    """Expected rewards of what was shown and of what the evaluated policy would show (Chernozhukov et al. 2018).
+) -> Floats:
+    """The expected reward of every item that could be shown in an event (Chernozhukov et al. 2018).
 
     A logistic regression for rewards of 0 and 1, else a ridge regression. Users are parted into folds; the model of a
     fold is fitted on the others.
 
     Args:
         rewards: what came of each event, float64 `[n]`.
-        shown: features of the shown item in its context, float64 `[n, d]`.
-        choices: those of the items that the evaluated policy may show, float64 `[n, m, d]`.
-        probabilities: its probability of each, float64 `[n, m]`.
-        units: the user of each event, int64 `[n]`.
+        features: those of each event's items in its context, all known before one was shown, `[m, d]`.
+        events: the event that each item belongs to, from 0 to n - 1, `[m]`.
+        shown: where the item that was shown stands among the items, `[n]`.
+        units: the user of each event, `[n]`.
         folds: the number of parts.
         seed: of the parting.
 
     Returns:
-        The expected reward of the shown item and under the evaluated policy, float64 `[n]` each.
+        Expected rewards, float64 `[m]`.
     """
-    n = len(rewards)
     _, unit = np.unique(units, return_inverse=True)
-    fold = np.random.default_rng(seed).permutation(int(unit.max()) + 1)[unit] % folds
-    of_shown, of_policy = np.zeros(n), np.zeros(n)
+    fold = (np.random.default_rng(seed).permutation(int(unit.max()) + 1)[unit] % folds).astype(np.int8)
+    fold_of_item, expected = fold[events], np.zeros(len(features))
     for part in range(folds):
-        predict = _fitted(shown[fold != part], rewards[fold != part])
-        held_out = np.flatnonzero(fold == part)
-        of_shown[held_out] = predict(shown[held_out])
+        others = fold != part
+        predict = _fitted(features[shown[others]].astype(np.float64), rewards[others])
+        held_out = np.flatnonzero(fold_of_item == part)
         for start in range(0, len(held_out), BLOCK):
             rows = held_out[start : start + BLOCK]
-            expected = predict(choices[rows].reshape(-1, choices.shape[2])).reshape(len(rows), -1)
-            of_policy[rows] = (probabilities[rows] * expected).sum(axis=1)
-    return of_shown, of_policy
+            expected[rows] = predict(features[rows].astype(np.float64))
+    return expected
 
 
 def _fitted(features: Floats, rewards: Floats) -> Predict:

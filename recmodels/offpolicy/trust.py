@@ -12,6 +12,7 @@ LARGEST = 0.1  # the share of all weight that one event may have, so that it doe
 MOST = 0.3
 SUPPORTED = 0.95  # of the policy's probability
 UNSUPPORTED = 0.5
+ROUNDING = 1e-6  # of propensities that were stored as float32
 FAR = 4.0  # standard errors that the mean weight, which is the support if the propensities are true, may be off
 
 
@@ -94,7 +95,7 @@ def _of_the_mean_weight(log: Log, support: Support) -> list[tuple[Trust, str]]:
     expected = 1.0 if support.support is None else support.support
     error = standard_error(log.weights - support.mean_weight, log)
     distance = abs(support.mean_weight - expected)
-    if support.effective < TOO_FEW or distance <= FAR * error:
+    if support.effective < TOO_FEW or distance <= FAR * error + ROUNDING:
         return []
     if support.support is None and support.mean_weight < expected:
         part = f"the log seems to show only {support.mean_weight:.0%} of what this policy shows"

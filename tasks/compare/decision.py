@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field
 
 from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
+from tasks.offpolicy.values import OffPolicySummary
 from tasks.store.manifests import Manifest
 
 
@@ -128,6 +129,8 @@ class ComparisonSummary(Stored):
     trained: dict[str, Trained] = Field(default={})
     reranking: dict[str, Reranking] = Field(default={})
     backtests: dict[str, Backtests] = Field(default={}, validation_alias=AliasChoices("backtests", "windows"))
+    offpolicy: OffPolicySummary | None = None
+    """What the candidates would have earned, where exploration has drawn places of lists."""
     message: str = ""
 
     @classmethod

@@ -13,12 +13,13 @@ from tasks.compare.decision import (
     MeasuredIncumbent,
     Verdict,
 )
-from tasks.compare.guards import broken_bounds, broken_guards
+from tasks.compare.guards import broken_bounds, broken_guards, not_earned
 from tasks.compare.missing import Missing, because, without_champion
 from tasks.compare.recent import NO_RECENT, Recent
 from tasks.compare.settings import GateSettings
 from tasks.errors import GateRefused
 from tasks.evaluate.summary import ModelSummary
+from tasks.offpolicy.values import OffPolicySummary
 from tasks.store.events import log_event
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest
@@ -41,6 +42,7 @@ def decide(
     failed: Mapping[str, str] = NONE,
     unfit: Mapping[str, str] = NONE,
     others: Mapping[str, Recent] = NO_OTHERS,
+    earned: OffPolicySummary | None = None,
 ) -> Decision:
     """Who is published, and why.
 
@@ -55,6 +57,7 @@ def decide(
         failed: the candidates that could not be measured, and why.
         unfit: the models that could not be fitted on all data, and why; none of them is published.
         others: the candidates' figures of recent nights, for a night without the champion's.
+        earned: what the candidates would have earned by the log; None where there is none.
     """
     k, n = next(iter(summaries.values())).k, len(summaries)
     fit = [name for name in summaries if name not in unfit]
@@ -74,7 +77,7 @@ def decide(
         return without_champion(settings, missing, summaries, unfit, churn, others, baseline)
 
     measured = _measured(incumbent, summaries, recent, baseline)
-    challengers = _challenges(settings, name, summaries, values, churn, unfit)
+    challengers = _challenges(settings, name, summaries, values, churn, unfit, earned)
     passed = next((one for one in challengers if one.passed), None)
     if passed is None and name in unfit:
         missing = Missing(
@@ -179,12 +182,21 @@ def _challenges(
     values: Mapping[str, Metric],
     churn: Mapping[str, float],
     unfit: Mapping[str, str],
+    earned: OffPolicySummary | None,
 ) -> list[Challenge]:
     """Every other candidate against the incumbent, best first."""
     names = sorted((one for one in summaries if one != champion), key=lambda one: -_primary(summaries[one]))
     return [
         _challenge(
-            settings, name, summaries[name], summaries[champion], difference, p, churn.get(name), unfit.get(name)
+            settings,
+            name,
+            summaries[name],
+            summaries[champion],
+            difference,
+            p,
+            churn.get(name),
+            unfit.get(name),
+            earned,
         )
         for name, (difference, p) in zip(names, _tested(values, names, champion), strict=True)
     ]
@@ -205,6 +217,7 @@ def _challenge(
     p: float,
     churn: float | None,
     unfit: str | None,
+    earned: OffPolicySummary | None,
 ) -> Challenge:
     base = _primary(incumbent)
     gain = difference.mean / base if base > 0 else None
@@ -216,6 +229,7 @@ def _challenge(
     if p >= settings.significance and difference.mean > 0:
         reasons.append(f"may be better by chance: p = {p:.2g}, and below {settings.significance:g} is asked for")
     reasons += broken_guards(settings, challenger, incumbent, churn)
+    reasons += not_earned(settings, name, earned)
     if unfit is not None:
         reasons.append(f"could not be fitted again: {because(unfit)}")
     return Challenge(

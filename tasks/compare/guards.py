@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from recmodels.messages import counted
 from tasks.compare.settings import GateSettings
 from tasks.evaluate.summary import ModelSummary
+from tasks.offpolicy.values import OffPolicySummary, in_percent
 from tasks.train.settings import PRIMARY
 
 
@@ -42,6 +43,29 @@ def _slice_losses(settings: GateSettings, challenger: ModelSummary, incumbent: M
         if now is not None and now < (1 - limit) * row.value:
             loss = f"loses {1 - now / row.value:.0%} of NDCG for {counted(row.users, 'user')} ({row.slice})"
             yield f"{loss}, and {limit:.0%} is allowed"
+
+
+def not_earned(settings: GateSettings, name: str, earned: OffPolicySummary | None) -> Iterator[str]:
+    """The off-policy gain that is asked for and was not shown: nobody is promoted by a value that is not to be trusted.
+
+    A challenger without a value waits until the log has enough of what it proposes: the champion is as good meanwhile.
+    """
+    least = settings.min_ope_gain
+    if least is None:
+        return
+    asked = f"(gate.min_ope_gain is {least:+.1%})"
+    value, base = (earned.of_model(one) if earned and one else None for one in (name, earned and earned.champion))
+    if value is None:
+        yield f"has no off-policy value yet, as nothing that it proposed is in the log {asked}"
+    elif not value.trusted:
+        yield f"has an off-policy value that is {value.doubt} {asked}"
+    elif base is None or not base.trusted:
+        why = f"is {base.doubt}" if base else "is missing"
+        yield f"cannot be compared, as the champion's off-policy value {why} {asked}"
+    elif value.gain is None or value.gain.low is None:
+        yield f"cannot be compared, as the champion earned nothing where places were drawn {asked}"
+    elif value.gain.low < least:
+        yield f"would have earned {in_percent(value.gain)} more, and all of the interval must be above {asked}"
 
 
 def broken_bounds(settings: GateSettings, model: ModelSummary) -> Iterator[str]:

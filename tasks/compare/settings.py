@@ -19,6 +19,12 @@ class GateSettings(BaseModel):
     significance: float = Field(
         default=0.05, gt=0, le=1, description="The gain's p-value, corrected for all challengers, must be below this."
     )
+    min_ope_gain: float | None = Field(
+        default=None,
+        gt=-1,
+        description="Least off-policy gain over the champion, as a share of it: the lower end of an interval to be "
+        "trusted (docs/evaluation.md); below 0, what a challenger may lose.",
+    )
     max_coverage_loss: float | None = Field(
         default=0.5, ge=0, le=1, description="Share of the champion's coverage that a challenger may lose."
     )

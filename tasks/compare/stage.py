@@ -17,6 +17,7 @@ from tasks.compare.recent import Recent, recent_figures, recent_of_all
 from tasks.compare.settings import GateSettings
 from tasks.evaluate.backtests import rows
 from tasks.evaluate.summary import RANKS_NOTHING, ModelSummary, flaw_of
+from tasks.offpolicy.values import OffPolicySummary, offpolicy_rows
 from tasks.store.files import Json, write_json
 from tasks.store.history import COMPARISON as FILE
 from tasks.store.history import ROWS, keep
@@ -43,6 +44,7 @@ def compare(
     incumbent: Incumbent | None = None,
     baseline: str = "popularity_7d",
     unfit: Mapping[str, str] | None = None,
+    earned: OffPolicySummary | None = None,
 ) -> Manifest:
     """Decide which candidate is published, and write the comparison to `evaluation/` and the history.
 
@@ -57,6 +59,7 @@ def compare(
         incumbent: what is published now; None before the first export.
         baseline: the candidate that is the popularity of the last week.
         unfit: the models that could not be fitted on all data, and why.
+        earned: what the candidates would have earned by the log; None where there is none.
 
     Raises:
         NightrecError: a required candidate, every candidate, or the forced or pinned one failed.
@@ -74,10 +77,10 @@ def compare(
     others = recent_of_all(*about, k, settings.recent_nights, baseline) if alone else {}
 
     def build(out: Path) -> Json:
-        decision = _judge(night, summaries, settings, incumbent, recent, baseline, failed, unfit, others)
+        decision = _judge(night, summaries, settings, incumbent, recent, baseline, failed, unfit, others, earned)
         decision = _with_warning(decision, settings, failed, len(candidates))
         decision = within_bounds(by_hand(decision, settings, forced_model), settings, summaries)
-        return _write_comparison(night, summaries, failed, decision, out)
+        return _write_comparison(night, summaries, failed, decision, earned, out)
 
     inputs = outputs(**measured)
     parameters = {
@@ -88,6 +91,7 @@ def compare(
         "recent": asdict(recent),
         "baseline": baseline,
         "unfit": unfit,
+        "earned": earned and earned.json_ready(),
         "others": {name: asdict(one) for name, one in others.items()},
     }
     manifest = logged_stage(
@@ -175,6 +179,7 @@ def _judge(
     failed: Mapping[str, str],
     unfit: Mapping[str, str],
     others: Mapping[str, Recent],
+    earned: OffPolicySummary | None,
 ) -> Decision:
     """What the gate says of tonight's figures."""
     found = {name: per_user(night.metrics(name)) for name in summaries}
@@ -182,7 +187,17 @@ def _judge(
     k = next(iter(summaries.values())).k
     changed = churn(night, incumbent.export_id, list(values), k) if incumbent and values else {}
     decision = decide(
-        settings, summaries, values, incumbent, changed, recent, baseline, failed=failed, unfit=unfit, others=others
+        settings,
+        summaries,
+        values,
+        incumbent,
+        changed,
+        recent,
+        baseline,
+        failed=failed,
+        unfit=unfit,
+        others=others,
+        earned=earned,
     )
     return decision.model_copy(
         update={"baseline": against_baseline(baseline, values, settings), "churn": changed},
@@ -190,13 +205,18 @@ def _judge(
 
 
 def _write_comparison(
-    night: Night, summaries: Mapping[str, ModelSummary], failed: dict[str, str], decision: Decision, out: Path
+    night: Night,
+    summaries: Mapping[str, ModelSummary],
+    failed: dict[str, str],
+    decision: Decision,
+    earned: OffPolicySummary | None,
+    out: Path,
 ) -> Json:
     """Write `comparison.parquet` (a row a model, metric and slice) and `decision.json`, and return the summary."""
     figures = [
         {"run_date": night.run_date, "model": model, "k": summary.k, "low": None, "high": None, **row}
         for model, summary in summaries.items()
-        for row in _rows(summary)
+        for row in [*_rows(summary), *(offpolicy_rows(earned, model) if earned else [])]
     ]
     pq.write_table(pa.Table.from_pylist(figures, schema=COMPARISON), out / FILE)
     first, best = next(iter(summaries.values())), summaries.get(decision.winner)
@@ -220,6 +240,7 @@ def _write_comparison(
         trained={name: summary.trained for name, summary in summaries.items() if summary.trained},
         reranking={name: summary.reranking for name, summary in summaries.items() if summary.reranking},
         backtests={name: summary.backtests for name, summary in summaries.items() if summary.backtests},
+        offpolicy=earned,
         message=message,
     ).json_ready()
 

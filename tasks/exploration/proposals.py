@@ -14,11 +14,9 @@ import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Ints
 from recmodels.exploration.slot import Explored
-from tasks.store.feedback import PROPOSALS, learned
+from tasks.store.feedback import EPSILON, EXPORT_ID, PROPOSALS, learned
 from tasks.store.paths import Store
 
-EXPORT_ID = b"export_id"
-EPSILON = b"epsilon"
 ROWS_A_GROUP = 1_000_000
 
 

@@ -19,6 +19,7 @@ from recmodels.data import layout
 from tasks.exposures.joined import COLUMNS, ROWS_A_GROUP, SECOND, type_of
 from tasks.exposures.settings import FeedbackSettings
 from tasks.store.duckdb import literal, quoted, read_parquet
+from tasks.store.events import log_event
 from tasks.store.feedback import SHOWN, WAITING, is_damaged, learned
 from tasks.store.paths import Night
 
@@ -36,10 +37,20 @@ def write_log(
 
     A night that is run again keeps what it had logged of times and exports of which it is given nothing now.
     """
-    until = _micros(cutoff - timedelta(hours=settings.outcome_hours))
-    log = _Log(db, night)
+    try:
+        return _write(_Log(db, night), settings, cutoff, joined)
+    except duckdb.Error:
+        if not (unreadable := [path for path in _parts(night) if not _is_readable(db, path)]):
+            raise
+        for path in unreadable:
+            log_event("feedback", "note", f"{path} is damaged, and left out: remove it")
+        return _write(_Log(db, night, unreadable), settings, cutoff, joined)
+
+
+def _write(log: _Log, settings: FeedbackSettings, cutoff: datetime, joined: Path) -> int:
+    until, night = _micros(cutoff - timedelta(hours=settings.outcome_hours)), log.night
     log.gather(joined)
-    log.leave_out_logged(until)
+    log.leave_out_logged(_micros(cutoff - timedelta(days=settings.keep_days)), until)
     reward = log.reward_of(settings)
     with learned(night.store, night.run_date, SHOWN) as path:
         log.write(f"SELECT *, CAST({log.rewarded(reward, settings)} AS FLOAT) AS reward FROM fresh", path, reward)
@@ -61,8 +72,11 @@ def reward_in(path: Path) -> str:
 class _Log:
     """The exposures of a night on their way into the log, in tables of a database."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, night: Night) -> None:
+    def __init__(self, db: duckdb.DuckDBPyConnection, night: Night, without: Sequence[Path] = ()) -> None:
         self.db, self.night = db, night
+        self.parts = [path for path in _parts(night) if path not in without]
+        for table in ("candidates", "more", "given", "fresh", "hours", "logged", "done"):  # of a try that failed
+            db.execute(f"DROP TABLE IF EXISTS {table}")
         tables = ((layout.USERS, "user_id"), (layout.ITEMS, "item_id"))
         self.types = {column: type_of(night.prepared / table, column) for table, column in tables}
 
@@ -80,18 +94,26 @@ class _Log:
             f"JOIN (SELECT item_id, item_index FROM {items}) USING (item_index)"
         )
         first, last = self._span("candidates")
-        if waited := _waiting_before(self.night):
-            self._add(waited, f"timestamp BETWEEN {first} AND {last}")
-        if (own := log_files(self.night)[0]).exists() and not is_damaged(own):
+        tonight = self.night.store.feedback(self.night.run_date)
+        waited = [path for path in self.parts if path.name == WAITING and path.parent.name < tonight.name]
+        for path in waited[-1:]:
+            self._add(path, f"timestamp BETWEEN {first} AND {last}")
+        if (own := tonight / SHOWN) in self.parts:
             self.db.execute("CREATE TEMP TABLE given AS SELECT DISTINCT export_id FROM candidates")
             again = f"timestamp BETWEEN {first} AND {last} AND export_id IN (SELECT export_id FROM given)"
             self._add(own, "true", f"NOT ({again})")
 
-    def leave_out_logged(self, until: int) -> None:
-        """Make the table `fresh`: the candidates before an instant that no other night has logged."""
-        self.db.execute(f"CREATE TEMP TABLE fresh AS SELECT * FROM candidates WHERE timestamp < {until}")
+    def leave_out_logged(self, since: int, until: int) -> None:
+        """Make the table `fresh`: the candidates between two instants that no other night has logged.
+
+        What is older than what is kept was logged by nights that are gone.
+        """
+        between = f"timestamp >= {since} AND timestamp < {until}"
+        self.db.execute(f"CREATE TEMP TABLE fresh AS SELECT * FROM candidates WHERE {between}")
         first, last = self._span("fresh")
-        others = [self._rows(path, f"timestamp BETWEEN {first} AND {last}") for path in _other_logs(self.night)]
+        own = self.night.store.feedback(self.night.run_date)
+        logs = [path for path in self.parts if path.name == SHOWN and path.parent != own]
+        others = [self._rows(path, f"timestamp BETWEEN {first} AND {last}") for path in logs]
         if not others:
             return
         logged = " UNION ALL ".join(others)
@@ -169,17 +191,19 @@ def _without(table: str, others: str) -> str:
     return f"SELECT {table}.* FROM {table} ANTI JOIN {others} AS others USING ({', '.join(KEY)})"
 
 
-def _waiting_before(night: Night) -> Path | None:
-    """What the last night before has left to wait."""
-    before = [folder / WAITING for day, folder in night.store.feedbacks().items() if day < night.run_date]
-    there = [path for path in before if path.exists() and not is_damaged(path)]
-    return there[-1] if there else None
+def _parts(night: Night) -> list[Path]:
+    """The files of the log of all nights, oldest first."""
+    found = [folder / name for folder in night.store.feedbacks().values() for name in (SHOWN, WAITING)]
+    return [path for path in found if path.exists() and not is_damaged(path)]
 
 
-def _other_logs(night: Night) -> list[Path]:
-    """What other nights have logged, those after this one included."""
-    parts = [folder / SHOWN for day, folder in night.store.feedbacks().items() if day != night.run_date]
-    return [path for path in parts if path.exists() and not is_damaged(path)]
+def _is_readable(db: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Whether all of a file can be read."""
+    try:
+        db.execute(f"SELECT max(hash({', '.join(map(quoted, [*KEY[:2], *FACTS]))})) FROM {read_parquet(path)}")
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _micros(instant: datetime) -> int:

@@ -31,3 +31,6 @@ class FeedbackSettings(BaseModel):
         ge=1,
         description="For how many days is kept what is learned from the lists (feedback/<date>).",
     )
+    ope_days: int = Field(
+        default=28, ge=1, description="Of how many days the exposures are that candidates are judged by (nightrec ope)."
+    )

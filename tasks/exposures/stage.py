@@ -50,7 +50,7 @@ def exposures(
 
     there = [(one.export_id, one.since.isoformat(), night.store.export(one.export_id).is_dir()) for one in published]
     inputs = outputs(prepared=prepared, valid=valid) | {"published": there}
-    parameters = settings.model_dump() | {"cutoff": cutoff.isoformat()}
+    parameters = settings.model_dump(exclude={"ope_days", "keep_days"}) | {"cutoff": cutoff.isoformat()}
     return logged_stage(
         "exposures",
         night.exposures,

@@ -13,9 +13,11 @@ from recmodels.errors import ConfigError, NightrecError
 from recmodels.metrics.ranking import METRICS
 from tasks.compare.champion import full_parameters
 from tasks.compare.decision import ComparisonSummary, DecisionRecord
+from tasks.offpolicy.values import SLICE
 from tasks.report.answers import answers
 from tasks.report.examples import examples
 from tasks.report.long_term import long_term
+from tasks.report.offpolicy import offpolicy_figures
 from tasks.report.past import data_of_nights, nights_before
 from tasks.report.record import NightRecord, NightStatus, StageLine
 from tasks.report.shown_items import shown_items
@@ -29,7 +31,7 @@ OVERTAKEN = (
     "The night's working files are of a later run that came to nothing: curves, data and parameters below are its own."
 )
 EPOCH = re.compile(r"epoch (\d+): loss (\S+), validation NDCG@\d+ ([\d.]+)")
-WHOLE = ("all", "window")  # slices that are no group of users or items: everybody, and backtests
+WHOLE = ("all", "window", SLICE)  # slices that are no group of users or items: everybody, backtests, the log
 STAGES = {"validation": "valid", "prepare": "features/prepared", "features": "features/train", "gate": "evaluation"}
 
 
@@ -73,6 +75,7 @@ def figures(night: Night) -> Json:
         "models": models,
         "reranking": {name: one.json_ready() for name, one in summary.reranking.items()} if summary else {},
         "backtests": {name: one.json_ready() for name, one in summary.backtests.items()} if summary else {},
+        "offpolicy": offpolicy_figures(summary.offpolicy) if summary else {},
         "slices": slices,
         "curves": _curves(night),
         "data": _data(night),

@@ -10,6 +10,7 @@ from recmodels.errors import NightrecError
 from tasks.compare.decision import Decision
 from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
 from tasks.exploration.summary import ExplorationSummary
+from tasks.offpolicy.values import OffPolicySummary
 from tasks.store.accounts import TableBalance
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
@@ -82,6 +83,8 @@ class NightRecord(Stored):
     failed: dict[str, str] = Field(default={})
     reranking: dict[str, Reranking] = Field(default={})
     backtests: dict[str, Backtests] = Field(default={}, validation_alias=AliasChoices("backtests", "windows"))
+    offpolicy: OffPolicySummary | None = None
+    """What the candidates would have earned, where exploration has drawn places of lists."""
     gate: Decision | None = None
     interactions: int | None = None
     quarantined: int | None = None

@@ -18,6 +18,7 @@ from tasks.exploration.summary import ExplorationSummary
 from tasks.exposures.stage import exposure_notes
 from tasks.panel.stage import panel_notes
 from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
+from tasks.report.offpolicy import show_offpolicy
 from tasks.report.page import up_to_date, write_report
 from tasks.report.record import NightRecord, NightStatus, StageLine
 from tasks.report.runs import Runs, why_interrupted
@@ -105,6 +106,9 @@ def report(
         if "exploration" in export:
             record.exploration = ExplorationSummary.of(export["exploration"])
     shown(lambda: show_comparison(night, record))
+    if (earned := found.offpolicy) is not None:
+        record.offpolicy = earned
+        shown(lambda: show_offpolicy(night, earned))
     shown(lambda: show_quality(night, valid["summary"]))
     shown(lambda: show_summary(night, record))
     return record

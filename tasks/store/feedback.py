@@ -17,6 +17,8 @@ from tasks.store.paths import Store
 
 PROPOSALS = "proposals.parquet"
 """What each candidate would have put into the place that exploration draws."""
+EXPORT_ID, EPSILON = b"export_id", b"epsilon"
+"""Schema metadata of the proposals: the export that they belong to, and the probability with which a place is drawn."""
 SHOWN = "shown.parquet"
 """What was shown, as published, and what came of it."""
 WAITING = "waiting.parquet"

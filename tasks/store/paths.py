@@ -189,6 +189,11 @@ class Night:
         return self.folder / "arms"
 
     @property
+    def offpolicy(self) -> Path:
+        """What tonight's candidates would have earned; there is none where nothing was drawn."""
+        return self.folder / "offpolicy"
+
+    @property
     def list_rules(self) -> Path:
         return self.features / "rules"
 
@@ -230,6 +235,7 @@ class Night:
             "toplists",
             "metrics",
             "arms",
+            "offpolicy",
             "champion",
             "arm_models",
             "logs",

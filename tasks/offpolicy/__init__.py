@@ -1,0 +1,1 @@
+"""What each candidate's choices would have earned, from the places that exploration drew and what came of them."""
