@@ -1,6 +1,6 @@
 """The gate: whether a challenger may replace the incumbent, and whether the night may publish at all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from recmodels.metrics.ranking import Metric
 from recmodels.metrics.significance import Difference, holm, paired
@@ -17,6 +17,7 @@ from tasks.compare.guards import broken_bounds, broken_guards, not_earned
 from tasks.compare.missing import Missing, because, without_champion
 from tasks.compare.recent import NO_RECENT, Recent
 from tasks.compare.settings import GateSettings
+from tasks.compare.steep import Steep
 from tasks.errors import GateRefused
 from tasks.evaluate.summary import ModelSummary
 from tasks.offpolicy.values import OffPolicySummary
@@ -43,6 +44,7 @@ def decide(
     unfit: Mapping[str, str] = NONE,
     others: Mapping[str, Recent] = NO_OTHERS,
     earned: OffPolicySummary | None = None,
+    slopes: Sequence[Steep] = (),
 ) -> Decision:
     """Who is published, and why.
 
@@ -58,6 +60,7 @@ def decide(
         unfit: the models that could not be fitted on all data, and why; none of them is published.
         others: the candidates' figures of recent nights, for a night without the champion's.
         earned: what the candidates would have earned by the log; None where there is none.
+        slopes: figures of the long run that have changed more than they may.
     """
     k, n = next(iter(summaries.values())).k, len(summaries)
     fit = [name for name in summaries if name not in unfit]
@@ -77,7 +80,7 @@ def decide(
         return without_champion(settings, missing, summaries, unfit, churn, others, baseline)
 
     measured = _measured(incumbent, summaries, recent, baseline)
-    challengers = _challenges(settings, name, summaries, values, churn, unfit, earned)
+    challengers = _challenges(settings, name, summaries, values, churn, unfit, earned, slopes)
     passed = next((one for one in challengers if one.passed), None)
     if passed is None and name in unfit:
         missing = Missing(
@@ -183,6 +186,7 @@ def _challenges(
     churn: Mapping[str, float],
     unfit: Mapping[str, str],
     earned: OffPolicySummary | None,
+    slopes: Sequence[Steep],
 ) -> list[Challenge]:
     """Every other candidate against the incumbent, best first."""
     names = sorted((one for one in summaries if one != champion), key=lambda one: -_primary(summaries[one]))
@@ -197,6 +201,7 @@ def _challenges(
             churn.get(name),
             unfit.get(name),
             earned,
+            slopes,
         )
         for name, (difference, p) in zip(names, _tested(values, names, champion), strict=True)
     ]
@@ -218,6 +223,7 @@ def _challenge(
     churn: float | None,
     unfit: str | None,
     earned: OffPolicySummary | None,
+    slopes: Sequence[Steep],
 ) -> Challenge:
     base = _primary(incumbent)
     gain = difference.mean / base if base > 0 else None
@@ -228,7 +234,7 @@ def _challenge(
         reasons.append(f"gains {gain:+.2%}, and {settings.min_gain:.2%} is asked for (gate.min_gain)")
     if p >= settings.significance and difference.mean > 0:
         reasons.append(f"may be better by chance: p = {p:.2g}, and below {settings.significance:g} is asked for")
-    reasons += broken_guards(settings, challenger, incumbent, churn)
+    reasons += broken_guards(settings, challenger, incumbent, churn, slopes)
     reasons += not_earned(settings, name, earned)
     if unfit is not None:
         reasons.append(f"could not be fitted again: {because(unfit)}")

@@ -1,22 +1,28 @@
 """The guards of the gate: what a challenger must not cost, however much better it is. A broken one is a clause."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from recmodels.messages import counted
 from tasks.compare.settings import GateSettings
+from tasks.compare.steep import Steep, steeper
 from tasks.evaluate.summary import ModelSummary
 from tasks.offpolicy.values import OffPolicySummary, in_percent
 from tasks.train.settings import PRIMARY
 
 
 def broken_guards(
-    settings: GateSettings, challenger: ModelSummary, incumbent: ModelSummary, churn: float | None
+    settings: GateSettings,
+    challenger: ModelSummary,
+    incumbent: ModelSummary,
+    churn: float | None,
+    slopes: Sequence[Steep] = (),
 ) -> list[str]:
     """The guards that a challenger breaks, each as a clause that says what it costs and what is allowed."""
     return [
         *_losses(settings, challenger, incumbent),
         *_slice_losses(settings, challenger, incumbent),
         *broken_limits(settings, challenger, churn),
+        *steeper(slopes, challenger, incumbent),
     ]
 
 

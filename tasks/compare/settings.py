@@ -1,8 +1,26 @@
 """What a challenger must show before its lists replace the champion's."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tasks.panel.measures import BY_NAME
+
+
+class SlopeGuard(BaseModel):
+    """How much a figure of the long run may change a day."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: Literal[7, 28, 90] = Field(default=28, description="The days that its slope is over.")
+    max: float | None = Field(default=None, description="The largest change a day.")
+    min: float | None = Field(default=None, description="The smallest change a day, such as -0.01.")
+
+    @model_validator(mode="after")
+    def guards_something(self) -> Self:
+        if self.max is None and self.min is None:
+            raise ValueError("give max, min, or both")
+        return self
 
 
 class GateSettings(BaseModel):
@@ -60,6 +78,10 @@ class GateSettings(BaseModel):
     )
     slice_users: int = Field(default=200, ge=1, description="Slices of fewer users are not guarded.")
     max_training_minutes: float | None = Field(default=None, gt=0, description="How long its training may take.")
+    slopes: dict[str, SlopeGuard] = Field(
+        default={},
+        description="How much figures of the long run may change a day, by name: [gate.slopes.exposure_gini] with max.",
+    )
     min_quality: float | None = Field(
         default=0.7,
         ge=0,
@@ -91,3 +113,10 @@ class GateSettings(BaseModel):
         description="A night of which more than this share of the candidates failed is degraded: exit code 5, a "
         "message.",
     )
+
+    @field_validator("slopes")
+    @classmethod
+    def known_figures(cls, slopes: dict[str, SlopeGuard]) -> dict[str, SlopeGuard]:
+        if unknown := next((name for name in slopes if name not in BY_NAME), None):
+            raise ValueError(f"{unknown[:40]!r} is no figure of the long run; there are {', '.join(BY_NAME)}")
+        return slopes

@@ -1,6 +1,6 @@
 """Stage 6, compare: all candidates side by side, and which of them is published."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from textwrap import shorten
@@ -15,6 +15,7 @@ from tasks.compare.decision import ComparisonSummary, Decision, DecisionRecord, 
 from tasks.compare.gate import against_baseline, by_hand, decide, within_bounds
 from tasks.compare.recent import Recent, recent_figures, recent_of_all
 from tasks.compare.settings import GateSettings
+from tasks.compare.steep import Steep, steep
 from tasks.evaluate.backtests import rows
 from tasks.evaluate.summary import RANKS_NOTHING, ModelSummary, flaw_of
 from tasks.offpolicy.values import OffPolicySummary, offpolicy_rows
@@ -74,11 +75,14 @@ def compare(
     about = (night.store, night.run_date)
     recent = recent_figures(*about, incumbent, k, settings.recent_nights, baseline)
     alone = incumbent is not None and (incumbent.name not in measured or incumbent.name in unfit)
+    slopes = steep(*about, settings.slopes)
     others = recent_of_all(*about, k, settings.recent_nights, baseline) if alone else {}
 
     def build(out: Path) -> Json:
-        decision = _judge(night, summaries, settings, incumbent, recent, baseline, failed, unfit, others, earned)
-        decision = _with_warning(decision, settings, failed, len(candidates))
+        decision = _judge(
+            night, summaries, settings, incumbent, recent, baseline, failed, unfit, others, earned, slopes
+        )
+        decision = _with_warning(_with_slopes(decision, incumbent, slopes), settings, failed, len(candidates))
         decision = within_bounds(by_hand(decision, settings, forced_model), settings, summaries)
         return _write_comparison(night, summaries, failed, decision, earned, out)
 
@@ -93,6 +97,7 @@ def compare(
         "unfit": unfit,
         "earned": earned and earned.json_ready(),
         "others": {name: asdict(one) for name, one in others.items()},
+        "slopes": [asdict(one) for one in slopes],
     }
     manifest = logged_stage(
         "compare", night.evaluation, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh
@@ -169,6 +174,14 @@ def _with_warning(decision: Decision, settings: GateSettings, failed: Mapping[st
     return decision.model_copy(update={"warnings": [*decision.warnings, warning]})
 
 
+def _with_slopes(decision: Decision, incumbent: Incumbent | None, slopes: Sequence[Steep]) -> Decision:
+    """The decision, with a warning where the champion goes on while figures of the long run change too much."""
+    if not slopes or incumbent is None or decision.winner != incumbent.name:
+        return decision
+    warning = f"The champion {incumbent.name} goes on, while {'; '.join(one.clause for one in slopes)}."
+    return decision.model_copy(update={"warnings": [*decision.warnings, warning]})
+
+
 def _judge(
     night: Night,
     summaries: Mapping[str, ModelSummary],
@@ -180,6 +193,7 @@ def _judge(
     unfit: Mapping[str, str],
     others: Mapping[str, Recent],
     earned: OffPolicySummary | None,
+    slopes: Sequence[Steep],
 ) -> Decision:
     """What the gate says of tonight's figures."""
     found = {name: per_user(night.metrics(name)) for name in summaries}
@@ -198,6 +212,7 @@ def _judge(
         unfit=unfit,
         others=others,
         earned=earned,
+        slopes=slopes,
     )
     return decision.model_copy(
         update={"baseline": against_baseline(baseline, values, settings), "churn": changed},
