@@ -112,6 +112,10 @@ def in_words(found: dict[str, Any]) -> list[str]:
         + ("." if old["champion"] == new["champion"] else "; the models differ, and so do their scales."),
         f"Items: {found['items_entered']:,} came into lists, {found['items_left']:,} left them all.",
     ]
+    lines += [
+        f"Arm {name}: {counted(arm['users_in_both'], 'user')}; {arm['mean_churn']:.1%} of a list is new on average."
+        for name, arm in found["arms"].items()
+    ]
     for name in ("entered", "left", "moved"):
         lines += [
             f"  {name} {row['item_id']}: in {row['before']:,} → {counted(row['after'], 'list')}" for row in found[name]

@@ -193,8 +193,12 @@ def stages(console: Console, record: NightRecord) -> Table:
 
 def recommendations(console: Console, user_id: object, rows: list[dict[str, Any]]) -> Table:
     """One user's list with titles and reasons."""
+    from recmodels.experiments.assignment import MAIN
+    from tasks.export.origins import EXPLORE, made_by
+
     first = rows[0]
-    title = f"For user {escape(str(user_id))}, by {first['model']} ({first['run_date']})"
+    arm = f", arm {first['arm']}" if first.get("arm", MAIN) != MAIN else ""
+    title = f"For user {escape(str(user_id))}, by {made_by(rows)} ({first['run_date']}{arm})"
     columns = [
         Column("", right=True), Column("item", folds=True), Column("title", folds=True),
         Column("score", keep=0, right=True), Column("because of", keep=1, folds=True),
@@ -205,7 +209,7 @@ def recommendations(console: Console, user_id: object, rows: list[dict[str, Any]
             escape(str(row["item_id"])),
             escape(row["title"] or ""),
             f"{row['score']:.4f}",
-            escape(_because(row)),
+            "drawn to explore" if row.get("policy") == EXPLORE else escape(_because(row)),
         ]
         for row in rows
     ]

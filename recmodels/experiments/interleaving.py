@@ -1,5 +1,7 @@
 """Two models in one list, so that each user compares them (team draft; Radlinski, Kurup & Joachims 2008)."""
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,8 +9,23 @@ NOBODY = -1
 FIRST, SECOND = 0, 1
 
 
+class Room(Protocol):
+    """What still fits into the lists, of which less and less does."""
+
+    def fits(self, users: NDArray[np.integer], items: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Which items the lists of these users may take, `[n]`."""
+
+    def take(self, users: NDArray[np.integer], items: NDArray[np.integer]) -> None:
+        """These items are taken."""
+
+
 def team_draft(
-    first: NDArray[np.integer], second: NDArray[np.integer], k: int, lots: NDArray[np.integer]
+    first: NDArray[np.integer],
+    second: NDArray[np.integer],
+    k: int,
+    lots: NDArray[np.integer],
+    room: Room | None = None,
+    within: int = 0,
 ) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Interleave two lists of each user.
 
@@ -20,6 +37,8 @@ def team_draft(
         second: the other model's, `[n_users, m]`.
         k: the length of the lists.
         lots: which team is next where they have as many, 0 or 1 `[n_users, k]`.
+        room: what fits into the first places; a team then takes its best item that does, and loses no turn.
+        within: how many places these are.
 
     Returns:
         The items `[n_users, k]`, and which team's they are, 0 or 1 `[n_users, k]`; -1 in both after the last one.
@@ -28,21 +47,41 @@ def team_draft(
     wanted = _padded(first, second)  # [2, n_users, m]
     elsewhere = np.stack([_places(wanted[0], wanted[1]), _places(wanted[1], wanted[0])])
     free = wanted != NOBODY  # [2, n_users, m]: what nobody has taken
+    fits = free.copy()  # what of it fits into the place
     items = np.full((len(first), k), NOBODY, np.int64)
     teams = np.full((len(first), k), NOBODY, np.int8)
     picks = np.zeros((2, len(first)), np.int64)
     for place in range(k):
+        within_room = room if place < within else None
+        fits = fits & free if within_room else free
+        best = _best(wanted, fits, within_room)  # [2, n_users]: the first that fits, if any does
         turn = np.where(picks[0] == picks[1], lots[:, place], picks[0] > picks[1])
-        best = free.argmax(axis=2)  # [2, n_users]: the first that is free, if any is
-        turn = np.where(free[turn, users, best[turn, users]], turn, 1 - turn)
+        turn = np.where(fits[turn, users, best[turn, users]], turn, 1 - turn)
         at = best[turn, users]
-        taken = np.flatnonzero(free[turn, users, at])
+        taken = np.flatnonzero(fits[turn, users, at])
         team, at = turn[taken], at[taken]
         items[taken, place], teams[taken, place] = wanted[team, taken, at], team
         free[team, taken, at] = False
         free[1 - team, taken, elsewhere[team, taken, at]] = False
         picks[team, taken] += 1
+        if within_room:
+            within_room.take(taken, items[taken, place])
     return items, teams
+
+
+def _best(wanted: NDArray[np.int64], fits: NDArray[np.bool_], room: Room | None) -> NDArray[np.int64]:
+    """The first item of each team that fits, `[2, n_users]`; what does not, never will, and is noted in `fits`."""
+    best: NDArray[np.int64] = fits.argmax(axis=2)
+    team, user = np.nonzero(fits.any(axis=2))
+    while room is not None and len(user):
+        at = best[team, user]
+        out = ~room.fits(user, wanted[team, user, at])
+        team, user = team[out], user[out]
+        fits[team, user, at[out]] = False
+        best[team, user] = fits[team, user].argmax(axis=1)
+        some = fits[team, user].any(axis=1)
+        team, user = team[some], user[some]
+    return best
 
 
 def preference(credit_first: NDArray[np.float64], credit_second: NDArray[np.float64]) -> tuple[float, float]:

@@ -19,6 +19,9 @@ from tasks.store.ids import age_order, is_export_id
 from tasks.store.paths import Night
 from tasks.train.settings import PRIMARY, Candidate
 
+POPULARITY = "popularity"
+"""A policy, and what rows are said to be put there by."""
+
 Recipe = tuple[str, Json]
 
 
@@ -46,6 +49,11 @@ class ArmTonight(BaseModel):
     def own_model(self) -> str | None:
         """The model that is fitted for it."""
         return None if self.as_main else self.model
+
+    @property
+    def apart(self) -> bool:
+        """Whether its lists are not the winner's."""
+        return not self.as_main and (self.model is not None or self.policy == POPULARITY)
 
 
 class ArmsTonight(BaseModel):

@@ -62,8 +62,8 @@ def difference(store: Store, first: str, second: str) -> Json:
     types = [{name: pq.read_schema(files[0]).field(name).type for name in COLUMNS[::2]} for files in (old, new)]
     if types[0] != types[1]:
         raise ConfigError(f"The ids of {first} and {second} are of different types ({types[0]}, {types[1]}).")
-    tally = Tally()
-    for a, b in side_by_side(old, new, COLUMNS):
+    tally, more = Tally(), ["arm"] if "arms" in manifests[1] else []
+    for a, b in side_by_side(old, new, COLUMNS, more):
         tally.add(a, b)
     return {"old": _about(manifests[0]), "new": _about(manifests[1]), **tally.json_ready()}
 

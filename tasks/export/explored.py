@@ -19,13 +19,10 @@ from tasks.exploration.learned import Shares, learned_shares
 from tasks.exploration.proposers import called, fingerprints
 from tasks.exploration.seldom import seldom_shown
 from tasks.exploration.settings import ExplorationSettings
-from tasks.export.origins import Origins
+from tasks.export.origins import EXPLORE, Origins
 from tasks.export.settings import ExportSettings
 from tasks.store.files import Json
 from tasks.store.paths import Night
-
-EXPLORE = "explore"
-"""The policy of a row that was drawn."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """How each row of the lists came there: the arm of its user, the policy that put the item there, and how probably."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,6 +11,9 @@ import pyarrow.compute as pc
 from recmodels.data.arrays import Bools, Floats
 from recmodels.experiments.assignment import MAIN
 from recmodels.published.schema import ADDED
+
+EXPLORE = "explore"
+"""The policy of a row that was drawn."""
 
 Codes = np.ndarray[Any, np.dtype[np.int8]]
 
@@ -36,6 +40,12 @@ class Origins:
     def of_one(cls, policy: str, n: int, k: int, arm: str = MAIN) -> Self:
         """Users of one arm, whose lists one policy made without drawing lots."""
         return cls([arm], np.zeros(n, np.int8), [policy], np.zeros((n, k), np.int8), np.ones((n, k), np.float32))
+
+
+def made_by(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The models or rules that a list comes from, in the order of its places; what was drawn is by none of them."""
+    names = dict.fromkeys(row.get("policy") or row["model"] for row in rows)
+    return " and ".join([name for name in names if name != EXPLORE] or [rows[0]["model"]])
 
 
 def origin_counts(rows: pa.Table, starts: Bools) -> dict[str, int]:

@@ -18,7 +18,7 @@ from recmodels.experiments.assignment import MAIN
 from recmodels.fallback import Lists, Ranker, serve
 from recmodels.persistence import load
 from recmodels.ranking.rerank import Rules
-from tasks.arms.tonight import ArmsTonight, ArmTonight, groups_of
+from tasks.arms.tonight import POPULARITY, ArmsTonight, ArmTonight, groups_of
 from tasks.export.interleaved import Interleaved, numbers_of
 from tasks.export.origins import Codes, Origins
 from tasks.export.settings import ExportSettings
@@ -27,7 +27,6 @@ from tasks.store.files import Json
 from tasks.store.manifests import finished, manifest_of, refuse_damaged, whole
 from tasks.store.paths import Night
 
-POPULARITY = "popularity"
 CELLS = 2**22  # of users by candidates that are interleaved at a time: some 100 MB
 
 
@@ -137,7 +136,7 @@ class Serving:
         main, k = self.main, self.main.settings.longest
         whole, policy = _nothing(users, k), np.zeros((len(users), k), np.int8)
         rules = main.rules and replace(main.rules, min_score=None)  # it is of the models' scores, not of places
-        step = max(1, CELLS // max(k, rules.pool if rules else 0))
+        step = max(1, CELLS // max(k, *((rules.pool, len(rules.caps)) if rules else (0,))))
         for start in range(0, len(users), step):
             part = users[start : start + step]
             both = self._teams(model, part)
@@ -151,14 +150,8 @@ class Serving:
         assert self.user_ids is not None
         known = np.sort(users)
         numbers = numbers_of(self.user_ids.take(pa.array(known)).to_pylist(), self.seed)
-        rules = self.main.rules
-        return Interleaved(
-            (self.main.model, self.models[model]),
-            known,
-            numbers,
-            self.main.data.n_items,
-            None if rules is None else rules.min_score,
-        )
+        main, both = self.main, (self.main.model, self.models[model])
+        return Interleaved(both, known, numbers, main.data.n_items, main.settings.longest, main.rules)
 
 
 class Served(NamedTuple):

@@ -14,6 +14,8 @@ EXAMPLES = 5  # users that are noted of each tenth
 SHOWN = 10  # items that entered or left the lists, and items whose lists changed most in number
 
 Longs = np.ndarray[Any, np.dtype[np.int64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+Shares = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Pair:
@@ -52,6 +54,7 @@ class Tally:
         overlap: users who have both lists, by how many tenths of the longer one are in both, 0 to 10.
         examples: some users of each of these tenths.
         lists: in how many lists each item is, before and after.
+        arms: of the users of each arm who have both, how many, and the sum of their shares of new places.
     """
 
     counts: dict[str, int] = field(
@@ -66,6 +69,7 @@ class Tally:
     churn: float = 0.0
     changes: int = 0
     shared: int = 0
+    arms: dict[str, tuple[int, float]] = field(default_factory=dict)
     scores: np.ndarray[Any, np.dtype[np.float64]] = field(default_factory=lambda: np.zeros(3))
 
     def add(self, old: pa.Table, new: pa.Table) -> None:
@@ -82,12 +86,23 @@ class Tally:
         self.churn += float(share[both].sum())
         self.wholly_new += int((both & (share == 1)).sum())
         self.changes += int((longer - pair.shared)[both].sum())
+        if "arm" in new.column_names:
+            self._add_arms(pair, new, both, share)
         self._add_overlap(pair, np.where(both, TENTHS * pair.shared // np.maximum(longer, 1), -1))
         before, after = (table["score"].to_numpy().astype(np.float64) for table in (old, new))
         shift = after[pair.new_row] - before[pair.old_row]
         self.scores += [before[pair.old_row].sum(), after[pair.new_row].sum(), np.abs(shift).sum()]
         self.shared += len(shift)
         self.lists = _with_counts(self.lists, pair)
+
+    def _add_arms(self, pair: Pair, new: pa.Table, both: Bools, share: Shares) -> None:
+        users, first = np.unique(pair.new_user, return_index=True)
+        arm = new["arm"].take(pa.array(first)).cast(pa.string()).to_numpy()
+        for name in np.unique(arm).tolist():
+            ours = users[arm == name]
+            ours = ours[both[ours]]
+            n, churn = self.arms.get(name, (0, 0.0))
+            self.arms[name] = (n + len(ours), churn + float(share[ours].sum()))
 
     def _add_overlap(self, pair: Pair, tenth: Longs) -> None:
         self.overlap += np.bincount(tenth[tenth >= 0], minlength=TENTHS + 1)
@@ -116,6 +131,10 @@ class Tally:
             "mean_score_new": float(self.scores[1]) / pairs,
             "mean_score_shift": float(self.scores[1] - self.scores[0]) / pairs,
             "mean_score_shift_size": float(self.scores[2]) / pairs,
+            "arms": {
+                name: {"users_in_both": n, "mean_churn": churn / max(n, 1)}
+                for name, (n, churn) in sorted(self.arms.items())
+            },
             **items_that_moved(self.lists),
         }
 

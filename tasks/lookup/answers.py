@@ -13,17 +13,21 @@ from recmodels.answering import Answer, Answering
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.data.lookup import SortedIds
-from recmodels.errors import NightrecError
+from recmodels.errors import ConfigError, NightrecError
 from recmodels.persistence import load
 from recmodels.published.reader import Export
+from tasks.arms.tonight import groups_of
 from tasks.export.audit_exposure import at_the_prices_of
 from tasks.export.gone import still_there
 from tasks.export.made_from import check_made_from
+from tasks.export.origins import made_by
 from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings
-from tasks.lookup.published import has_opted_out, night_of, published_as
+from tasks.lookup.published import has_opted_out, list_in, night_of, published_as
 from tasks.store.paths import Night, Store
+
+Row = dict[str, Any]
 
 COLD = "popularity"  # the model that popular items are of
 
@@ -63,6 +67,7 @@ class Answers:
         self.k, self.repeats, self.champion = int(about["k"]), bool(about["repeats"]), str(about["champion"])
         popular = export.table("popular")
         overall = pc.and_(pc.equal(popular["window"].cast(pa.string()), "all"), pc.is_null(popular["category"]))
+        self._apart = [name for name, arm in groups_of(about).items() if arm.apart]
         self._popular = popular.filter(overall).sort_by("rank").select(["item_id", "score"]).to_pylist()
 
     @classmethod
@@ -97,11 +102,13 @@ class Answers:
 
         Raises:
             ConfigError: the id cannot be one, or the key of hashed ids is not in the environment; only if the session
-                does not count.
+                does not count, or the night has arms.
         """
         k = k or self.k
         if user_id is not None and has_opted_out(self.store, self.export, str(user_id)):
             return self._popular_items(history, k, "The user is not among those of the night: popular items.")
+        if user_id is not None and self._apart and (of_arm := self._of_an_arm(str(user_id), history, k)) is not None:
+            return of_arm
         if self._answering is not None:
             answer = self._answering.answer(user_id, history, k, explain=explain)
             return Answered(**vars(answer), model=self.champion, folded=True)
@@ -109,11 +116,27 @@ class Answers:
             return found
         return self._popular_items(history, k, f"{self.why_not} These are popular items, without the session's.")
 
-    def _of_the_night(self, user_id: str, history: Sequence[Any], k: int) -> Answered | None:
-        rows = self.export.table("topk", [published_as(self.export, user_id)]).sort_by("rank").to_pylist()
-        left = [row for row in rows if self.repeats or str(row["item_id"]) not in map(str, history)][:k]
-        if not rows:
+    def _of_an_arm(self, user_id: str, history: Sequence[Any], k: int) -> Answered | None:
+        """The list of the night of a user whose arm has lists of another model than the champion's; None of others."""
+        try:
+            published = published_as(self.export, user_id)
+        except ConfigError:
+            if self.export.manifest.get("hash_key_env"):
+                raise
+            return None  # it is no id of the site: nobody of whom the night knows
+        rows = list_in(self.export, published).to_pylist()
+        if not rows or rows[0]["arm"] not in self._apart:
             return None
+        return self._listed(
+            rows, history, k, f"The user is in the arm {rows[0]['arm']}, whose lists no session changes."
+        )
+
+    def _of_the_night(self, user_id: str, history: Sequence[Any], k: int) -> Answered | None:
+        rows = list_in(self.export, published_as(self.export, user_id)).to_pylist()
+        return self._listed(rows, history, k, str(self.why_not)) if rows else None
+
+    def _listed(self, rows: Sequence[Row], history: Sequence[Any], k: int, why: str) -> Answered:
+        left = [row for row in rows if self.repeats or str(row["item_id"]) not in map(str, history)][:k]
         return Answered(
             items=[row["item_id"] for row in left],
             scores=[row["score"] for row in left],
@@ -122,9 +145,9 @@ class Answers:
             counted=[],
             unknown=[],
             known=True,
-            model=self.champion,
+            model=made_by(rows),
             folded=False,
-            note=f"{self.why_not} This is the list of the night, without the session's items.",
+            note=f"{why} This is the list of the night, without the session's items.",
         )
 
     def _popular_items(self, history: Sequence[Any], k: int, note: str) -> Answered:

@@ -83,7 +83,9 @@ def _matched_terms(night: Night, catalogue: Catalogue, rows: list[Row]) -> list[
     if (read_json(champion) or {}).get("recommender") != "content" or not vocabulary.exists():
         return found
     pairs = [
-        (n, catalogue.index_of(row["reason_item_id"]), catalogue.index_of(row["item_id"])) for n, row in enumerate(rows)
+        (n, catalogue.index_of(row["reason_item_id"]), catalogue.index_of(row["item_id"]))
+        for n, row in enumerate(rows)
+        if row.get("policy", row["model"]) == row["model"]  # of other models nothing is known here
     ]
     known = [pair for pair in pairs if None not in pair]
     if not known:

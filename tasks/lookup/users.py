@@ -9,6 +9,7 @@ import pyarrow as pa
 from recmodels.data import layout
 from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
+from tasks.export.origins import made_by
 from tasks.lookup.catalogue import Catalogue, catalogue_of
 from tasks.lookup.lists import Row, rows_of, with_titles
 from tasks.lookup.published import before, chosen, first_of, list_in, night_of, published_as, user_type
@@ -49,7 +50,7 @@ class UserSeen:
         export_id: of the export.
         run_date: its night.
         champion: the model that won the night.
-        model: the model that the list is of.
+        model: the models or rules that the list comes from.
         arm: the arm of the user, where the night has arms.
         rows: the list; `was` of a row is its rank in the list before, None where it is new.
         before: the export before, None where there is none, or the user is not in it.
@@ -116,8 +117,8 @@ def user_seen(store: Store, user_id: str, name: str | None = None) -> UserSeen:
         export_id=export.manifest["export_id"],
         run_date=export.manifest["run_date"],
         champion=export.manifest.get("champion", ""),
-        model=first_of(table, "model"),
-        arm=first_of(table, "arm"),
+        model=made_by(rows),
+        arm=first_of(table, "arm") if "arms" in export.manifest else None,
         rows=rows,
         before=past,
         gone=[_gone(row, export, night, catalogue, had) for row in old if row["item_id"] not in listed],

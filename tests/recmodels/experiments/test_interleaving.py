@@ -64,3 +64,25 @@ def test_a_better_model_is_found_with_a_tenth_of_the_users() -> None:
 
 def test_nobody_who_clicked_says_nothing() -> None:
     assert preference(np.zeros(5), np.zeros(5)) == (0.0, float("inf"))
+
+
+class Pairs:
+    """No two items of a parity in a list."""
+
+    def __init__(self) -> None:
+        self.held: set[tuple[int, int]] = set()
+
+    def fits(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return np.array([(int(u), int(i) % 2) not in self.held for u, i in zip(users, items, strict=True)], bool)
+
+    def take(self, users: np.ndarray, items: np.ndarray) -> None:
+        self.held |= {(int(u), int(i) % 2) for u, i in zip(users, items, strict=True)}
+
+
+def test_a_team_whose_item_does_not_fit_takes_its_next_one() -> None:
+    first, second = np.array([[0, 2, 4, 6]]), np.array([[8, 10, 3, 5]])
+    items, teams = team_draft(first, second, 4, np.zeros((1, 4), int), Pairs(), within=2)
+    assert items.tolist() == [[0, 3, 2, 8]]  # 3 is the best of the second's that fits; then everything does
+    assert teams.tolist() == [[0, 1, 0, 1]]
+    items, teams = team_draft(first, first + 8, 4, np.zeros((1, 4), int), Pairs(), within=4)
+    assert items.tolist() == [[0, NOBODY, NOBODY, NOBODY]]

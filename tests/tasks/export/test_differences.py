@@ -84,7 +84,7 @@ def test_it_does_not_matter_where_files_and_batches_end(
     whole = difference(store, "2026-01-01", "2026-01-02")
     monkeypatch.setattr("tasks.export.audit_items.ROWS_AT_ONCE", rows)
     found = difference(store, "2026-01-01", "2026-01-02")
-    shown = {"entered", "left", "moved", "old", "new", "overlap"}
+    shown = {"entered", "left", "moved", "old", "new", "overlap", "arms"}
     assert found["overlap"] == whole["overlap"]
     assert {name: found[name] for name in found if name not in shown} == pytest.approx(
         {name: whole[name] for name in whole if name not in shown}

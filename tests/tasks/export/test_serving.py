@@ -1,5 +1,6 @@
 """Lists by arm: each arm has those of its policy, all keep the rules, and nobody else's change."""
 
+import io
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -10,18 +11,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from flows.cli.exports import in_words
+from flows.cli.tables import recommendations
 from recmodels.data.dataset import Dataset
 from recmodels.linear.ease import EASE
 from recmodels.persistence import load, save
 from recmodels.published.reader import Export
 from recmodels.published.schema import ADDED
 from tasks.arms.tonight import ArmsTonight, ArmTonight
+from tasks.export.differences import difference
 from tasks.export.refilter import refilter
 from tasks.export.settings import ExportSettings
 from tasks.export.stage import write_export
 from tasks.export.verification import verified
 from tasks.features.settings import FeatureSettings
+from tasks.lookup.answers import Answers
+from tasks.lookup.lists import list_of
+from tasks.lookup.users import user_seen
 from tasks.store.manifests import describe, write_manifest
 from tasks.store.paths import Night
 from tests.tasks.publishing import K, lists, prepare_night, publish, with_manifests
@@ -94,7 +102,10 @@ def test_the_manifest_says_who_gets_what(night: Night) -> None:
     assert "keep the contract" in verified(night.store.root, None).sentence
 
 
-@pytest.mark.parametrize("rules", [{}, {"max_per_category": 2, "min_score": 0.0, "new_share": 0.2}, {"repeats": True}])
+@pytest.mark.parametrize(
+    "rules",
+    [{}, {"max_per_category": 2}, {"max_per_category": 2, "min_score": 0.0, "new_share": 0.2}, {"repeats": True}],
+)
 def test_an_interleaved_list_is_a_draft_of_both_and_keeps_the_rules(night: Night, rules: dict[str, Any]) -> None:
     publish(night, arms=everybody("interleave"), **rules)
     assert "keep the contract" in verified(night.store.root, None).sentence
@@ -103,7 +114,7 @@ def test_an_interleaved_list_is_a_draft_of_both_and_keeps_the_rules(night: Night
     teams = defaultdict(list)
     for row in rows:
         teams[row["user_id"]] += [row["policy"]] if row["source"] == "personal" else []
-    if not rules:  # which may leave out any of them
+    if "new_share" not in rules:  # which prefers items whosever they are
         assert all(abs(names.count("ease") - names.count("item_knn")) <= 1 for names in teams.values())
     assert all(row["policy"] == "item_knn" for row in rows if row["source"] != "personal")
 
@@ -155,3 +166,31 @@ def test_between_nights_without_its_model_an_arm_gets_the_lists_of_main(night: N
     assert policies == {"ease", "item_knn"} and {r["arm"] for rows in lists(night).values() for r in rows} == {
         "challenger"
     }
+
+
+def test_whoever_looks_sees_the_arm_and_whose_items_they_are(night: Night) -> None:
+    store = night.store
+    publish(night)
+    assert user_seen(store, "0").arm is None  # nobody is told of arms where there are none
+    publish(night, arms=everybody("interleave"))
+    seen = user_seen(store, "0")
+    assert seen.arm == "interleave" and set(seen.model.split(" and ")) == {"item_knn", "ease"}
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(recommendations(console, "0", list_of(store.root, "0")))
+    assert f"by {seen.model} ({night.run_date}, arm interleave)" in " ".join(console.export_text().split())
+    found = difference(store, f"{night.run_date}.1", f"{night.run_date}.2")
+    assert found["arms"] == {"interleave": {"users_in_both": 5, "mean_churn": found["mean_churn"]}}
+    assert "Arm interleave: 5 users; " in "\n".join(in_words(found))
+    assert difference(store, f"{night.run_date}.2", f"{night.run_date}.1")["arms"] == {}
+
+
+def test_no_session_changes_the_lists_of_an_arm_with_another_model(night: Night) -> None:
+    publish(night, arms=everybody("challenger"))
+    rows = lists(night)[0]
+    answers = Answers.latest(night.store.root)
+    found = answers.answer("0", [rows[0]["item_id"]])
+    assert found.items == [row["item_id"] for row in rows[1:]] and not found.folded and found.model == "ease"
+    assert found.note is not None and found.note.startswith("The user is in the arm challenger, whose lists no session")
+    assert answers.answer("nobody", ["i1"]).folded  # an id that this site cannot have
+    publish(night, arms=everybody("no_exploration"))
+    assert Answers.latest(night.store.root).answer("0", [rows[0]["item_id"]]).folded
