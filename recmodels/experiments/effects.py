@@ -103,6 +103,7 @@ def users_needed(
     power: float = 0.8,
     alpha: float = 0.05,
     looks: bool = True,
+    information: float = 1.0,
 ) -> int:
     """The users, all arms together, for an effect of `smallest` to be found with a probability of `power`.
 
@@ -114,8 +115,9 @@ def users_needed(
         power: the probability of finding it.
         alpha: the chance of finding one that is not there.
         looks: whether one looks every night, for which the confidence sequence pays, or once.
+        information: how much is known by then, as `effect` has it.
     """
-    reach = _reach(power, alpha, looks)
+    reach = _reach(power, alpha, information if looks else None)
     return int(np.ceil((reach * deviation / smallest) ** 2 * (1 / share + 1 / (others or 1 - share))))
 
 
@@ -128,16 +130,25 @@ def detectable(
     power: float = 0.8,
     alpha: float = 0.05,
     looks: bool = True,
+    information: float = 1.0,
 ) -> float:
     """The smallest effect that so many users show with a probability of `power`; the inverse of `users_needed`."""
-    return _reach(power, alpha, looks) * deviation * sqrt((1 / share + 1 / (others or 1 - share)) / users)
+    reach = _reach(power, alpha, information if looks else None)
+    return reach * deviation * sqrt((1 / share + 1 / (others or 1 - share)) / users)
 
 
-def _reach(power: float, alpha: float, looks: bool) -> float:
-    """How many standard errors an effect must be to be found with a probability of `power`."""
+def _reach(power: float, alpha: float, information: float | None) -> float:
+    """How many standard errors an effect must be to be found with a probability of `power`; None: at a single look."""
     normal = NormalDist()
-    quantile = sequence_quantile(1.0, alpha) if looks else normal.inv_cdf(1 - alpha / 2)
+    quantile = normal.inv_cdf(1 - alpha / 2) if information is None else sequence_quantile(information, alpha)
     return quantile + normal.inv_cdf(power)
+
+
+def deviation_left(outcome: Floats, before: Floats) -> tuple[float, float]:
+    """The standard deviation of an outcome between users after CUPED, and the share of the variance that is left."""
+    there = float(outcome.std(ddof=1))
+    correlation = float(np.corrcoef(outcome, before)[0, 1]) if there and before.std() else 0.0
+    return there * sqrt(1 - correlation**2), 1 - correlation**2
 
 
 def _without_what_was_before(

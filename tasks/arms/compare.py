@@ -175,10 +175,10 @@ def detectable(found: Measured, correction: Correction) -> float | None:
 
 def preferred(found: Doings, arm: Bools, correction: Correction) -> Preference | None:
     """Which model's items users of mixed lists reward more."""
-    others, all_of_them = found.rewards_of_others[arm], found.rewards[arm]
-    value, error = preference(others, all_of_them - others)
+    challenger, champion = found.of_challenger[arm], found.of_champion[arm]
+    value, error = preference(challenger, champion)
     if not np.isfinite(error):
         return None
     reach = error * sequence_quantile(correction.information, correction.outcome)
-    users = int(np.count_nonzero(all_of_them))
+    users = int(np.count_nonzero(challenger + champion))
     return Preference(value=value, low=value - reach, high=value + reach, users=users)

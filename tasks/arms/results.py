@@ -136,13 +136,13 @@ def sentence(found: ArmResult) -> str:
             f"{found.arm}: too few users have come in its {counted(ceil(found.days), 'day')} to compare it with main."
         )
     value, low, high = outcome.relative
-    interval = f"{_signed(low)} to {_signed(high)} %"
+    interval = f"{low:+.1%} to {high:+.1%}"
     if outcome.certain:
         more = "more" if value > 0 else "fewer"
         means = FINDINGS[found.policy][0 if value > 0 else 1]
         text = f"{found.arm}: {_percent(abs(value))} {more} {outcome.metric} than main ({interval}), so {means}"
     else:
-        text = f"{found.arm}: no difference from main can be told yet ({_signed(value)} %, {interval})"
+        text = f"{found.arm}: no difference from main can be told yet ({value:+.1%}, {interval})"
         text += _when(found)
     return f"{text}.{_preferred(found.preference)}"
 
@@ -164,7 +164,7 @@ def _when(found: ArmResult) -> str:
 def _preferred(found: Preference | None) -> str:
     if found is None:
         return ""
-    said = f"{_signed(found.value)} %, {_signed(found.low)} to {_signed(found.high)} %"
+    said = f"{found.value:+.1%}, {found.low:+.1%} to {found.high:+.1%}"
     if not found.certain:
         return f" In its mixed lists neither model is preferred so far ({said})."
     which, other = ("challenger", "champion") if found.value > 0 else ("champion", "challenger")
@@ -172,8 +172,4 @@ def _preferred(found: Preference | None) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}"
+    return f"{100 * share:.2g}%" if share < 0.1 else f"{share:.0%}"

@@ -17,7 +17,7 @@ from recmodels.experiments.assignment import MAIN, arms_of
 from tasks.arms.compare import Correction, corrected, detectable, measured, median_return, preferred
 from tasks.arms.results import ArmResult, Arms, sentence
 from tasks.arms.settings import ArmsSettings
-from tasks.arms.since import beginnings, salt_digest
+from tasks.arms.since import beginnings, mixed_in, salt_digest
 from tasks.arms.used import write_used
 from tasks.arms.users import Bools, Doings, Log
 from tasks.features.settings import FeatureSettings
@@ -27,7 +27,6 @@ from tasks.store.feedback import SHOWN, USED, learned_before
 from tasks.store.files import read_json, write_json
 from tasks.store.manifests import Manifest, finished, outputs
 from tasks.store.paths import Night
-from tasks.store.publications import first_published, last_manifest_of
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.versions import code_of
 
@@ -79,7 +78,8 @@ def arms(
     kept = {str(path): path.stat().st_size for path in _kept(night, SHOWN, keep_days).values()}
     inputs = outputs(prepared=prepared, valid=valid) | {"shown": kept, "begins": begins}
     groups = {name: arm.model_dump() for name, arm in settings.groups.items()}
-    parameters = {"salt": salt_digest(settings.salt), "groups": groups, "cutoff": cutoff.isoformat()}
+    more = {"cutoff": cutoff.isoformat(), "keep_days": keep_days, "features": features.model_dump()}
+    parameters = {"salt": salt_digest(settings.salt), "groups": groups, **more}
     try:
         return logged_stage(
             "arms", night.arms, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh,
@@ -112,12 +112,9 @@ def compared(
     in_arm = arms_of(users.to_pylist(), settings.shares, settings.salt)
     oldest = cutoff - timedelta(days=keep_days)  # of what is kept of past nights
     since = {name: max(begin, oldest) if begin else None for name, begin in begins.items()}
-    champions = {
-        name: str(last_manifest_of(night.store, name).get("champion")) for name in first_published(night.store, cutoff)
-    }
     used, shown = (list(_kept(night, name, keep_days).values()) for name in (USED, SHOWN))
     with connect(folder, MEMORY) as db:
-        log = Log(db, night, cutoff, features, used, shown, champions)
+        log = Log(db, night, cutoff, features, used, shown, mixed_in(night.store, cutoff))
         doings = {begin: log.since(begin) for begin in sorted({one for one in since.values() if one})}
     results = []
     for name, arm in settings.groups.items():

@@ -18,7 +18,8 @@ from tasks.arms.used import micros
 from tasks.exposures.joined import DAY, type_of
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
-from tasks.store.duckdb import file_literal, read_parquet
+from tasks.store.duckdb import file_literal, literal, read_parquet
+from tasks.store.feedback import EXPLORE
 from tasks.store.paths import Night
 
 BEFORE = timedelta(days=28)
@@ -49,7 +50,8 @@ class Doings:
         exposed: whether they were shown anything, as a site logs it.
         rewards: what rows of their lists were rewarded with, a week: of what was shown or, where a site logs no
             exposures, one for each item that was used.
-        rewards_of_others: of these what went to rows of other models than the champion; not to drawn ones.
+        of_challenger: of these what went to rows of the challenger in mixed lists, as drawn by lot between teams.
+        of_champion: what went to those of the champion.
     """
 
     days: float
@@ -67,7 +69,8 @@ class Doings:
     variety_before: Floats
     exposed: Bools
     rewards: Floats
-    rewards_of_others: Floats
+    of_challenger: Floats
+    of_champion: Floats
 
 
 class Log:
@@ -77,10 +80,10 @@ class Log:
         db: a database to work in.
         night: the night.
         cutoff: its end. Days are counted back from there.
-        settings: which column of the items has their categories.
+        settings: which column of the items has their categories; without them there is no variety.
         used: the files with what users did of their lists.
         shown: those with what was shown to them.
-        champions: the champion of each export.
+        mixed: the champions of exports in which lists of an arm were mixed, by export and arm.
     """
 
     def __init__(
@@ -88,24 +91,21 @@ class Log:
         db: duckdb.DuckDBPyConnection,
         night: Night,
         cutoff: datetime,
-        settings: FeatureSettings,
+        settings: FeatureSettings | None,
         used: Sequence[Path],
         shown: Sequence[Path],
-        champions: Mapping[str, str],
+        mixed: Mapping[tuple[str, str], str],
     ) -> None:
         self.db, self.night, self.cutoff = db, night, micros(cutoff)
         users = night.prepared / layout.USERS
         self.user_type = type_of(users, "user_id")
         db.execute(f"CREATE TEMP TABLE users AS SELECT user_id, user_index FROM {read_parquet(users)}")
         self.n_users: int = db.sql("SELECT count(*) FROM users").fetchall()[0][0]
-        items = pq.read_table(night.prepared / layout.ITEMS)
-        names, pair_item, pair_category = categories_of(items, settings)
-        of_item = pa.table({"item_id": items["item_id"].take(pa.array(pair_item)), "category": pair_category})
-        db.register("categories", of_item)
-        exports = {"export_id": pa.array(list(champions), pa.string()), "champion": list(champions.values())}
-        db.register("champions", pa.table({**exports, "champion": pa.array(list(champions.values()), pa.string())}))
+        self.has_categories = settings is not None and self._note_categories(settings)
+        columns = {"export_id": [name for name, _ in mixed], "arm": [arm for _, arm in mixed]}
+        columns["champion"] = list(mixed.values())
+        db.register("mixed", pa.table({name: pa.array(texts, pa.string()) for name, texts in columns.items()}))
         self.used, self.shown = used, shown
-        self.has_categories = bool(names)
 
     def since(self, begin: datetime) -> Doings:
         """What each user did since an instant."""
@@ -152,8 +152,23 @@ class Log:
             variety_before=variety["before"],
             exposed=_zero(shown["exposures"]) > 0,
             rewards=_zero(shown["rewards"]) / weeks,
-            rewards_of_others=_zero(shown["rewards_of_others"]) / weeks,
+            of_challenger=_zero(shown["of_challenger"]) / weeks,
+            of_champion=_zero(shown["of_champion"]) / weeks,
         )
+
+    def days_in_log(self) -> float:
+        """How many days there are from the first interaction to the cutoff."""
+        path = self.night.valid / "interactions.parquet"
+        ((first,),) = self.db.sql(f"SELECT min(epoch_us(timestamp)) FROM {read_parquet(path)}").fetchall()
+        return 0.0 if first is None else (self.cutoff - first) / DAY
+
+    def _note_categories(self, settings: FeatureSettings) -> bool:
+        """The categories of the items as a table; whether there are any."""
+        items = pq.read_table(self.night.prepared / layout.ITEMS)
+        names, pair_item, pair_category = categories_of(items, settings)
+        of_item = items["item_id"].take(pa.array(pair_item))
+        self.db.register("categories", pa.table({"item_id": of_item, "category": pair_category}))
+        return bool(names)
 
     def _cut_log(self, oldest: int, start: int) -> None:
         """The interactions that count, each with its day (-1 is the last one) and whether it is since the start."""
@@ -168,7 +183,8 @@ class Log:
         """What they used out of their lists, each day and item once."""
         columns = (
             "count(DISTINCT day) AS hit_days, count(DISTINCT item_id) AS items, count(DISTINCT item_id) AS rewards, "
-            f"count(DISTINCT item_id) FILTER ({OF_OTHERS}) AS rewards_of_others, 0 AS exposures"
+            f"count(DISTINCT item_id) FILTER ({CHALLENGER}) AS of_challenger, "
+            f"count(DISTINCT item_id) FILTER ({CHAMPION}) AS of_champion, 0 AS exposures"
         )
         rows = self._kept(self.used, start, f"item_id, {self._day('timestamp')} AS day, policy, export_id")
         return self._by_user(columns, rows)
@@ -177,13 +193,14 @@ class Log:
         """What was shown to them, as the site logged it, and how it was rewarded; None where it logs nothing."""
         rows = self._kept(self.shown, start, "reward, assumed, policy, export_id")
         found = self._by_user(
-            f"count(*) AS exposures, sum(reward) AS rewards, sum(reward) FILTER ({OF_OTHERS}) AS rewards_of_others",
+            f"count(*) AS exposures, sum(reward) AS rewards, sum(reward) FILTER ({CHALLENGER}) AS of_challenger, "
+            f"sum(reward) FILTER ({CHAMPION}) AS of_champion",
             f"(SELECT * FROM {rows} WHERE NOT assumed)",
         )
         return found if np.nansum(found["exposures"]) else None
 
     def _kept(self, files: Sequence[Path], start: int, columns: str) -> str:
-        """SQL: rows of past nights since the start, each with the champion of its export."""
+        """SQL: rows of past nights since the start, those of mixed lists each with the champion of its export."""
         if not files:
             none = "NULL::INTEGER AS user_index, 0 AS item_id, 0 AS day, 0 AS reward, true AS assumed"
             return f"(SELECT {none}, '' AS policy, '' AS champion WHERE false)"
@@ -191,9 +208,9 @@ class Log:
         return (
             f"(SELECT user_index, {columns}, champion "
             f"FROM (SELECT * REPLACE (TRY_CAST(user_id AS {self.user_type}) AS user_id, "
-            "CAST(policy AS VARCHAR) AS policy, CAST(export_id AS VARCHAR) AS export_id) "
+            "CAST(arm AS VARCHAR) AS arm, CAST(policy AS VARCHAR) AS policy, CAST(export_id AS VARCHAR) AS export_id) "
             f"FROM read_parquet([{paths}], hive_partitioning = false, union_by_name = true)) "
-            f"JOIN users USING (user_id) LEFT JOIN champions USING (export_id) "
+            f"JOIN users USING (user_id) LEFT JOIN mixed USING (export_id, arm) "
             f"WHERE timestamp >= {start} AND timestamp < {self.cutoff})"
         )
 
@@ -222,7 +239,8 @@ class Log:
         return columns_found
 
 
-OF_OTHERS = "policy NOT IN (champion, 'explore')"
+CHAMPION = "policy = champion"
+CHALLENGER = f"policy NOT IN (champion, {literal(EXPLORE)})"  # neither is true where lists were not mixed
 
 
 def _zero(column: Floats) -> Floats:

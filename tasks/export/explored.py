@@ -21,6 +21,7 @@ from tasks.exploration.seldom import seldom_shown
 from tasks.exploration.settings import ExplorationSettings
 from tasks.export.origins import EXPLORE, Origins
 from tasks.export.settings import ExportSettings
+from tasks.store.feedback import EXPLORE
 from tasks.store.files import Json
 from tasks.store.paths import Night
 

@@ -14,9 +14,11 @@ from prefect.artifacts import (
 )
 
 from recmodels.messages import counted
+from tasks.arms.results import Arms
 from tasks.compare.decision import Challenge, Decision
 from tasks.evaluate.summary import Figure, Trained
 from tasks.report import UI_VARIABLE
+from tasks.report.arms import HEADINGS, arms_rows
 from tasks.report.record import NightRecord, best_first
 from tasks.store.accounts import misfits, unused
 from tasks.store.events import log_event
@@ -113,6 +115,13 @@ def show_comparison(night: Night, record: NightRecord) -> None:
     ]
     table += [{"model": name, f"{PRIMARY}@{k}": f"failed: {reason}"} for name, reason in record.failed.items()]
     create_table_artifact(key="model-comparison", table=table, description=f"Models of the night {night.run_date}")
+
+
+def show_arms(night: Night, found: Arms) -> None:
+    """A row a figure of each arm, below what there is to know in a sentence each."""
+    table = [dict(zip(HEADINGS, row, strict=True)) for row in arms_rows(found)]
+    says = " ".join(one.says for one in found.arms)
+    create_table_artifact(key="arms", table=table, description=f"Arms of the night {night.run_date}. {says}")
 
 
 def show_quality(night: Night, summary: ValidSummary) -> None:

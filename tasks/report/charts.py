@@ -212,6 +212,25 @@ def nights(history: list[Json], shown: list[str]) -> str:
     return drawn.svg
 
 
+def arms(past: Mapping[str, list[Json]]) -> str:
+    """How each arm's outcome differs from that of `main`, night after night, with its interval: a panel an arm."""
+    shown = {arm: lines for arm, lines in past.items() if lines}
+    days = sorted({_day_of(one) for lines in shown.values() for one in lines})
+    with _drawing(0.5 + 1.6 * len(shown), panels=len(shown)) as drawn:
+        for axes, (arm, lines) in zip(drawn.axes, shown.items(), strict=True):
+            at = [_day_of(one) for one in lines]
+            low, high = ([one[end] for one in lines] for end in ("low", "high"))
+            axes.vlines(at, low, high, colors=SERIES[0], linewidths=1.6)
+            axes.plot(at, [one["value"] for one in lines], "o", color=SERIES[0], markersize=4)
+            axes.axhline(0, color=MUTED, linewidth=0.8)
+            reach = 2 * max(abs(lines[-1]["low"]), abs(lines[-1]["high"]), 1e-9)  # the first intervals are far wider
+            axes.set_ylim(-reach, reach)
+            axes.set_title(arm)
+            axes.yaxis.set_major_formatter(_percent)
+            _calendar(axes, days)
+    return drawn.svg
+
+
 def volume(recent: list[Json]) -> str:
     """Good rows of the last nights, and how old the newest one was."""
     with _drawing(3.4, 2) as drawn:

@@ -15,6 +15,7 @@ from tasks.compare.champion import full_parameters
 from tasks.compare.decision import ComparisonSummary, DecisionRecord
 from tasks.offpolicy.values import SLICE
 from tasks.report.answers import answers
+from tasks.report.arms import arms_figures
 from tasks.report.examples import examples
 from tasks.report.long_term import long_term
 from tasks.report.offpolicy import offpolicy_figures
@@ -76,6 +77,7 @@ def figures(night: Night) -> Json:
         "reranking": {name: one.json_ready() for name, one in summary.reranking.items()} if summary else {},
         "backtests": {name: one.json_ready() for name, one in summary.backtests.items()} if summary else {},
         "offpolicy": offpolicy_figures(summary.offpolicy) if summary else {},
+        "arms": arms_figures(night, record.arms),
         "slices": slices,
         "curves": _curves(night),
         "data": _data(night),

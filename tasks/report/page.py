@@ -8,7 +8,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
+from tasks.arms.results import Arms
 from tasks.report import charts
+from tasks.report.arms import HEADINGS, arms_rows
 from tasks.report.figures import figures
 from tasks.report.long_term_page import long_term_html
 from tasks.store.files import Json, read_json, replaced, write_json
@@ -64,7 +66,9 @@ def up_to_date(night: Night) -> bool:
 def html(found: Json) -> str:
     """The page that shows the figures of a night."""
     shown = json.loads(json.dumps(found, default=str))  # what the JSON file says, and nothing else
-    return _template().render(**shown, columns=COLUMNS, folds=FOLDS, charts=_drawn(shown))
+    rows = arms_rows(Arms.of(shown["arms"])) if shown["arms"] else []
+    more = {"arms_headings": HEADINGS, "arms_table": rows}
+    return _template().render(**shown, **more, columns=COLUMNS, folds=FOLDS, charts=_drawn(shown))
 
 
 @cache
@@ -108,6 +112,7 @@ def _drawn(found: Json) -> dict[str, Markup]:
         "waterfall": stages and partial(charts.waterfall, stages),
         "nights": any(one["metrics"] for one in history) and partial(charts.nights, history, compared),
         "volume": recent and partial(charts.volume, recent),
+        "arms": any(found["arms"].get("past", {}).values()) and partial(charts.arms, found["arms"]["past"]),
     }
     # What matplotlib writes is escaped: model names and slices are text to it.
     return {name: Markup(charts.unique_ids(draw(), name)) for name, draw in charts_by_name.items() if draw}

@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import AliasChoices, ConfigDict, Field, ValidationError
 
 from recmodels.errors import NightrecError
+from tasks.arms.results import Arms
 from tasks.compare.decision import Decision
 from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
 from tasks.exploration.summary import ExplorationSummary
@@ -86,6 +87,8 @@ class NightRecord(Stored):
     offpolicy: OffPolicySummary | None = None
     """What the candidates would have earned, where exploration has drawn places of lists."""
     gate: Decision | None = None
+    arms: Arms | None = None
+    """Of a site with arms."""
     interactions: int | None = None
     quarantined: int | None = None
     data: dict[str, TableBalance] = Field(default={})

@@ -11,13 +11,22 @@ from prefect.context import FlowRunContext
 from recmodels.compute import memory
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
+from tasks.arms.stage import arms_of_night
 from tasks.arms.tonight import remarks
 from tasks.compare.decision import ComparisonSummary
 from tasks.errors import DEGRADED, exit_code
 from tasks.exploration.summary import ExplorationSummary
 from tasks.exposures.stage import exposure_notes
 from tasks.panel.stage import panel_notes
-from tasks.report.artifacts import show_comparison, show_decision, show_page, show_quality, show_summary, shown
+from tasks.report.artifacts import (
+    show_arms,
+    show_comparison,
+    show_decision,
+    show_page,
+    show_quality,
+    show_summary,
+    shown,
+)
 from tasks.report.offpolicy import show_offpolicy
 from tasks.report.page import up_to_date, write_report
 from tasks.report.record import NightRecord, NightStatus, StageLine
@@ -100,6 +109,9 @@ def report(
             *(*exposure_notes(night), *remarks(export, faults=False), *panel_notes(night)),
         ],
     )
+    if (compared := arms_of_night(night)) is not None:
+        record.arms = compared
+        shown(lambda: show_arms(night, compared))
     if export is not None:
         record.export_id, record.new_export = export["export_id"], not export["skipped"]
         record.users, record.cold_users, record.rows = export["users"], export["cold_users"], export["rows"]

@@ -15,6 +15,8 @@ from tasks.store.events import log_event
 from tasks.store.files import replaced
 from tasks.store.paths import Store
 
+EXPLORE = "explore"
+"""The policy of rows that were drawn by exploration."""
 PROPOSALS = "proposals.parquet"
 """What each candidate would have put into the place that exploration draws."""
 EXPORT_ID, EPSILON = b"export_id", b"epsilon"

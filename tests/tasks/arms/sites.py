@@ -73,16 +73,25 @@ def publish(
     return export_id
 
 
-def show(night: Night, days_ago: int, rows: list[tuple[int, float, str]], assumed: bool = False) -> None:
-    """What was shown on a day, from (user, reward, policy), of an export of whose champion is `ease`."""
+def show(
+    night: Night,
+    days_ago: int,
+    rows: list[tuple[int, float, str]],
+    *,
+    assumed: bool = False,
+    arm: str = "main",
+    days: int | None = None,
+) -> None:
+    """What was shown `days` ago, from (user, reward, policy), as kept by a night."""
     users, rewards, policies = zip(*rows, strict=True)
     more = {"assumed": [assumed] * len(rows), "reward": pa.array(rewards, pa.float32())}
-    _keep(night, SHOWN, days_ago, days_ago, [(user, "a") for user in users], policies, more)
+    more["arm"] = pa.array([arm] * len(rows)).dictionary_encode()
+    _keep(night, SHOWN, days_ago, days or days_ago, [(user, "a") for user in users], policies, more)
 
 
 def use(night: Night, days_ago: int, rows: list[tuple[int, str]], days: int | None = None) -> None:
     """What users did of their lists `days` ago, from (user, item), as kept by a night."""
-    _keep(night, USED, days_ago, days or days_ago, rows, ["ease"] * len(rows), {})
+    _keep(night, USED, days_ago, days or days_ago, rows, ["ease"] * len(rows), {"arm": ["main"] * len(rows)})
 
 
 def _keep(

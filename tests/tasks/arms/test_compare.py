@@ -38,7 +38,8 @@ def doings(seed: int = 0, lift: float = 0.0) -> Doings:
         variety_before=nan,
         exposed=np.zeros(N, np.bool_),
         rewards=np.where(half < 0.5, 2.0, 0.0),
-        rewards_of_others=np.where(half < 0.3, 2.0, 0.0),
+        of_challenger=np.where(half < 0.3, 2.0, 0.0),
+        of_champion=np.where((half >= 0.3) & (half < 0.5), 2.0, 0.0),
     )
 
 
@@ -100,26 +101,26 @@ def of(low: float, high: float, main: float = 2.0, **more: Any) -> ArmResult:
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        (of(-0.1, -0.024), "holdback: 3.1 % fewer rewards than main (-5.0 to -1.2 %), so main's lists help."),
+        (of(-0.1, -0.024), "holdback: 3.1% fewer rewards than main (-5.0% to -1.2%), so main's lists help."),
         (
             of(0.2, 0.4),
-            "holdback: 15 % more rewards than main (+10.0 to +20.0 %), so what is popular does better than main's "
+            "holdback: 15% more rewards than main (+10.0% to +20.0%), so what is popular does better than main's "
             "lists.",
         ),
         (
             of(-0.06, 0.08),
-            "holdback: no difference from main can be told yet (+0.5 %, -3.0 to +4.0 %): with its 1,000 users one of "
-            "2 % would be found in 40 more days.",
+            "holdback: no difference from main can be told yet (+0.5%, -3.0% to +4.0%): with its 1,000 users one of "
+            "2% would be found in 40 more days.",
         ),
-        (of(-0.01, 0.03, policy="challenger"), "one of 2 % would be found in 40 more days."),
+        (of(-0.01, 0.03, policy="challenger"), "one of 2% would be found in 40 more days."),
         (of(0.1, 0.2, policy="no_exploration"), "so exploration has its price."),
         (
             of(-0.2, -0.1, policy="interleave", preference=Preference(value=0.1, low=0.05, high=0.15, users=9)),
-            "In its mixed lists the challenger is preferred to the champion (+10.0 %, +5.0 to +15.0 %).",
+            "In its mixed lists the challenger is preferred to the champion (+10.0%, +5.0% to +15.0%).",
         ),
         (
             of(-0.2, -0.1, policy="interleave", preference=Preference(value=-0.1, low=-0.2, high=0.05, users=9)),
-            "In its mixed lists neither model is preferred so far (-10.0 %, -20.0 to +5.0 %).",
+            "In its mixed lists neither model is preferred so far (-10.0%, -20.0% to +5.0%).",
         ),
         (of(0, 0, main=0.0), "holdback: too few users have come in its 14 days to compare it with main."),
         (of(0, 0, since=None), "holdback: its lists are yet to be published."),

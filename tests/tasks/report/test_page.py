@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from recmodels.errors import NightrecError
+from tasks.arms.results import Arms
 from tasks.compare.decision import Incumbent
 from tasks.compare.gate import decide
 from tasks.compare.recent import Recent
@@ -18,9 +19,10 @@ from tasks.report.artifacts import gate_text
 from tasks.report.page import up_to_date, write_report
 from tasks.report.stage import recorded
 from tasks.store.events import log_event
-from tasks.store.files import write_json
+from tasks.store.files import read_json, write_json
 from tasks.store.paths import Night, Store
 from tests.flows.ui.asking import asked, checked, site_at
+from tests.tasks.report.test_arms import arm
 from tests.tasks.reported import EVIL, compared, published
 from tests.tasks.site import RUN_DATE
 
@@ -46,8 +48,12 @@ def night(tmp_path: Path) -> Night:
 
 def test_titles_slices_and_reasons_are_text_and_nothing_is_loaded(night: Night) -> None:
     published(night, ["ease"])
+    record = read_json(night.summary) or {}
+    write_json(night.summary, record | {"arms": Arms(arms=[arm()], corrected="For all looks.").json_ready()})
     page = write_report(night).read_text(encoding="utf-8")
     found = Tags(page)
+    for text in ("The arms", "holdback: fewer.", "For all looks.", "-15.0% to -5.0%", "Outcome of each arm"):
+        assert text in page
     assert "script" not in found.tags
     shown = asked(site_at(night.store.root), f"/nights/{night.run_date}")
     assert "The candidates" in checked(shown, own=False).text  # as a page of `nightrec ui` shows it
