@@ -23,6 +23,7 @@ NIGHT = {
     "prepare": ["validate"],
     "features": ["validate", "prepare"],
     "exposures": ["validate", "prepare"],
+    "arms": ["prepare", "exposures"],
     "lists": ["prepare", "features"],
     "train: a process for each model": ["prepare", "features"],
     "train: ensembles": ["train: a process for each model"],
@@ -32,7 +33,7 @@ NIGHT = {
     "export": ["train: refit of the winner", "lists"],
     "publish": ["export"],
     "panel": ["exposures", "export"],
-    "report": ["compare: the gate", "publish", "panel"],
+    "report": ["compare: the gate", "publish", "panel", "arms"],
 }
 """A night's stages, each with what it reads. What stands before a colon is the stage's package in `tasks/`."""
 

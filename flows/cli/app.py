@@ -7,6 +7,7 @@ import sys
 import click
 
 from flows.cli.answer import answer
+from flows.cli.arms import arms
 from flows.cli.completing import completion
 from flows.cli.copies import mirror, sink
 from flows.cli.doctor import doctor
@@ -118,7 +119,7 @@ def check_text(arguments: list[str]) -> None:
 
 
 for command in (
-    run, inspect, validate, backfill, status, report, ope, doctor,
+    run, inspect, validate, backfill, status, report, arms, ope, doctor,
     recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, rules, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,

@@ -74,6 +74,15 @@ GROUPS: dict[str, dict[str, About]] = {
                 ("nightrec ope --policy mine.parquet --json", "a policy of your own, for a script"),
             ),
         ),
+        "arms": About(
+            "Compare the arms, or plan one.",
+            (
+                ("nightrec arms", "what the lists of each arm did, against main"),
+                ("nightrec arms plan", "which differences arms of which size would show, and when"),
+                ("nightrec arms plan --effect 0.03", "how long arms take to show 3%"),
+                ("nightrec arms plan --share 0.1 --days 28", "what 10% of the users show in four weeks"),
+            ),
+        ),
         "models": About("List the recommenders, or explain one.", (("nightrec models als", "all about als"),)),
         "rules": About(
             "Show what rules of the lists cost and bring.",

@@ -194,7 +194,8 @@ def stages(console: Console, record: NightRecord) -> Table:
 def recommendations(console: Console, user_id: object, rows: list[dict[str, Any]]) -> Table:
     """One user's list with titles and reasons."""
     from recmodels.experiments.assignment import MAIN
-    from tasks.export.origins import EXPLORE, made_by
+    from tasks.export.origins import made_by
+    from tasks.store.feedback import EXPLORE
 
     first = rows[0]
     arm = f", arm {first['arm']}" if first.get("arm", MAIN) != MAIN else ""

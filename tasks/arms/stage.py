@@ -20,6 +20,7 @@ from tasks.arms.settings import ArmsSettings
 from tasks.arms.since import beginnings, mixed_in, salt_digest
 from tasks.arms.used import write_used
 from tasks.arms.users import Bools, Doings, Log
+from tasks.exposures.settings import FeedbackSettings
 from tasks.features.settings import FeatureSettings
 from tasks.store.duckdb import connect
 from tasks.store.events import log_event
@@ -34,11 +35,11 @@ MEMORY = "2GB"  # of DuckDB, which spills beyond it
 FIGURES = "arms.json"
 
 
-def arms_compared(
+def compare_arms(
     night: Night,
     settings: ArmsSettings,
     features: FeatureSettings,
-    keep_days: int,
+    feedback: FeedbackSettings,
     cutoff: datetime,
     prepared: Manifest,
     valid: Manifest,
@@ -48,7 +49,7 @@ def arms_compared(
     if not settings.groups:
         shutil.rmtree(night.arms, ignore_errors=True)  # of an earlier run, which had some
         return None
-    return arms(night, settings, features, keep_days, cutoff, prepared, valid, fresh)
+    return arms(night, settings, features, feedback, cutoff, prepared, valid, fresh)
 
 
 @stage_task("arms")
@@ -56,14 +57,14 @@ def arms(
     night: Night,
     settings: ArmsSettings,
     features: FeatureSettings,
-    keep_days: int,
+    feedback: FeedbackSettings,
     cutoff: datetime,
     prepared: Manifest,
     valid: Manifest,
     fresh: bool = False,
 ) -> Manifest | None:
     """Bring `arms/` up to date with what was published before the cutoff, and with what users did since."""
-    store, run_date = night.store, night.run_date
+    store, run_date, keep_days = night.store, night.run_date, feedback.keep_days
     begins = beginnings(store, settings, cutoff)
     began = [since for since in begins.values() if since]
     used = store.feedback(run_date) / USED

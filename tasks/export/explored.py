@@ -19,7 +19,7 @@ from tasks.exploration.learned import Shares, learned_shares
 from tasks.exploration.proposers import called, fingerprints
 from tasks.exploration.seldom import seldom_shown
 from tasks.exploration.settings import ExplorationSettings
-from tasks.export.origins import EXPLORE, Origins
+from tasks.export.origins import Origins
 from tasks.export.settings import ExportSettings
 from tasks.store.feedback import EXPLORE
 from tasks.store.files import Json

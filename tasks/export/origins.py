@@ -11,9 +11,7 @@ import pyarrow.compute as pc
 from recmodels.data.arrays import Bools, Floats
 from recmodels.experiments.assignment import MAIN
 from recmodels.published.schema import ADDED
-
-EXPLORE = "explore"
-"""The policy of a row that was drawn."""
+from tasks.store.feedback import EXPLORE
 
 Codes = np.ndarray[Any, np.dtype[np.int8]]
 

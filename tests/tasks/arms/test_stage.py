@@ -8,7 +8,8 @@ import pytest
 
 from recmodels.experiments.assignment import arms_of
 from tasks.arms.settings import ArmsSettings
-from tasks.arms.stage import arms, arms_compared, arms_of_night
+from tasks.arms.stage import arms, arms_of_night, compare_arms
+from tasks.exposures.settings import FeedbackSettings
 from tasks.features.settings import FeatureSettings
 from tasks.store.feedback import USED
 from tasks.store.paths import Night, Store
@@ -41,7 +42,7 @@ def night(tmp_path: Path) -> Night:
 
 
 def run(night: Night, settings: ArmsSettings = SETTINGS, **more: Any) -> Any:
-    given = {"keep_days": 90, "cutoff": CUTOFF, "prepared": FROM, "valid": FROM}
+    given = {"feedback": FeedbackSettings(), "cutoff": CUTOFF, "prepared": FROM, "valid": FROM}
     return arms.fn(night, settings, FeatureSettings(), **{**given, **more})
 
 
@@ -71,7 +72,7 @@ def test_it_is_skipped_until_something_is_new_or_gone(night: Night) -> None:
 
 
 def test_of_what_is_kept_no_longer_nothing_is_said(night: Night) -> None:
-    run(night, keep_days=10)
+    run(night, feedback=FeedbackSettings(keep_days=10))
     found = arms_of_night(night)
     assert found is not None and (found.arms[0].since, found.arms[0].days) == (at(10).isoformat(), 10)
 
@@ -89,5 +90,5 @@ def test_a_damaged_file_of_a_past_night_costs_the_comparison_and_not_the_night(n
 
 def test_a_site_without_arms_pays_nothing_and_keeps_nothing_of_an_earlier_run(night: Night) -> None:
     run(night)
-    assert arms_compared(night, ArmsSettings(), FeatureSettings(), 90, CUTOFF, FROM, FROM) is None
+    assert compare_arms(night, ArmsSettings(), FeatureSettings(), FeedbackSettings(), CUTOFF, FROM, FROM) is None
     assert not night.arms.exists()
