@@ -27,7 +27,7 @@ from tests.tasks.exported import with_manifest
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 IDS = ("2024-02-28", "2024-02-29", "2024-03-01")
 TABLES = {
-    "topk": pa.table({"user_id": [1, 1, 2], "rank": [1, 2, 1], "item_id": [7, 8, 7]}),
+    "topk": pa.table({"user_id": [1, 1, 2], "rank": [1, 2, 1], "item_id": [7, 8, 7], "model": ["popularity"] * 3}),
     "popular": pa.table({"item_id": [7]}),
     "similar": pa.table({"item_id": [7]}),
 }
