@@ -152,8 +152,9 @@ def what_went_wrong(records: list[NightRecord]) -> list[str]:
 
 
 def explored(records: list[NightRecord]) -> list[str]:
-    """A line for each night that explored."""
-    return [f"{record.run_date}: {record.exploration.sentence}" for record in records if record.exploration]
+    """A line for the last night, where it explored."""
+    last = records[-1:]
+    return [f"{record.run_date}: {record.exploration.sentence}" for record in last if record.exploration]
 
 
 def effect_of_rules(console: Console, records: list[NightRecord]) -> Table | None:
