@@ -13,7 +13,7 @@ class Measure:
         title: on pages.
         more, less: what it means that it grows, and that it falls, as clauses.
         theme: of what it is a figure: the items that are shown, the lists of people, or what people choose.
-        per: what has a value of its own, over which slopes have intervals; None where the night alone has one.
+        per: what has a value of its own, over which slopes have intervals; None where nights share what they have.
         share: whether it is written in percent.
         exposed: whether it is of logged exposures where there are any.
         alike: the figure of a candidate's comparison that shows the same, and whether more of it means more of this.
@@ -24,7 +24,7 @@ class Measure:
     more: str
     less: str
     theme: Literal["items", "lists", "people"]
-    per: Literal["user", "pair"] | None
+    per: Literal["user", "pair", "night"] | None
     share: bool = False
     exposed: bool = False
     alike: tuple[str, int] | None = None
@@ -141,7 +141,7 @@ MEASURES = (
         "more of what users choose comes through lists",
         "less of what users choose comes through lists",
         "people",
-        None,
+        "night",
         share=True,
         exposed=True,
     ),

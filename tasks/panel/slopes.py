@@ -10,25 +10,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from scipy.special import stdtrit
 
 from recmodels.data.arrays import Ints
 from recmodels.metrics.beyond_accuracy import Figures
 from recmodels.metrics.trends import Slope, slopes
 from tasks.panel.kept import PAIRS, USERS, WINDOWS, Kept, SlopeFigures
-from tasks.panel.measures import BY_NAME, MEASURES, OF_PAIRS, OF_USERS
+from tasks.panel.measures import BY_NAME, MEASURES, OF_PAIRS, OF_USERS, Measure
 
 FEWEST = 4  # nights of which there is a slope
 
 
 @dataclass(frozen=True)
-class Tonight:
-    """A night's panel before it is kept."""
+class Measured:
+    """The panel of a night: its figures, and those of the users and pairs who are followed."""
 
     run_date: date
     assumed: bool
     figures: Mapping[str, float | None]
     users: pa.Table
     pairs: pa.Table
+
+
+def measured(kept: Kept) -> Measured:
+    """What a night has kept."""
+    users, pairs = (pq.read_table(kept.folder / name) for name in (USERS, PAIRS))
+    return Measured(kept.run_date, kept.summary["assumed"], kept.summary["figures"], users, pairs)
 
 
 @dataclass(frozen=True)
@@ -41,21 +48,17 @@ class _Rows:
     figures: Figures
 
 
-def slopes_of(tonight: Tonight, before: Sequence[Kept]) -> dict[str, dict[str, SlopeFigures]]:
-    """Slopes by figure and window, where at least half of the window's nights have the figure.
+def slopes_of(nights: Sequence[Measured]) -> dict[str, dict[str, SlopeFigures]]:
+    """Slopes up to the last of some nights, by figure and window, where at least half of its nights have the figure.
 
     Figures of logged exposures are compared with those of logged ones, and of assumed ones with assumed ones.
     """
-    nights = [*before]
-    days = np.array([one.run_date.toordinal() for one in nights] + [tonight.run_date.toordinal()], np.float64)
-    same = np.array([one.summary["assumed"] == tonight.assumed for one in nights] + [True])
-    values = {
-        name: np.array([_number(one.summary["figures"].get(name)) for one in nights] + [_number(tonight.figures[name])])
-        for name in BY_NAME
-    }
+    days = np.array([one.run_date.toordinal() for one in nights], np.float64)
+    same = np.array([one.assumed == nights[-1].assumed for one in nights])
+    values = {name: np.array([_number(one.figures.get(name)) for one in nights]) for name in BY_NAME}
     followed = [
-        _rows([*(_read(one, USERS) for one in nights), tonight.users], days, same, OF_USERS),
-        _rows([*(_pairs(_read(one, PAIRS)) for one in nights), _pairs(tonight.pairs)], days, same, OF_PAIRS),
+        _rows([one.users for one in nights], days, same, OF_USERS),
+        _rows([_pairs(one.pairs) for one in nights], days, same, OF_PAIRS),
     ]
     windows = [window for window in WINDOWS if (days > days[-1] - window).sum() >= _fewest(window)]
     steep = {key: one for rows in followed for key, one in _steep(rows, days[-1], windows).items()}
@@ -66,12 +69,19 @@ def slopes_of(tonight: Tonight, before: Sequence[Kept]) -> dict[str, dict[str, S
             count = int(there.sum())
             if count < _fewest(window) or not there[-1]:
                 continue
-            slope = steep.get((one.name, window)) or _line(days[there], values[one.name][there])
+            slope = _slope(one, steep.get((one.name, window)), _line(days[there], values[one.name][there]))
             if np.isfinite(slope.value):
                 found[one.name][str(window)] = SlopeFigures(
                     value=slope.value, low=_finite(slope.low), high=_finite(slope.high), nights=count
                 )
     return found
+
+
+def _slope(measure: Measure, of_users: Slope | None, of_nights: Slope) -> Slope:
+    """The slope of a figure, with the interval that it can have."""
+    if of_users is not None:
+        return _wide_enough(of_users, of_nights)
+    return of_nights if measure.per == "night" else Slope(of_nights.value, float("nan"), float("nan"))
 
 
 def _fewest(window: int) -> float:
@@ -89,20 +99,33 @@ def _steep(rows: _Rows, last: float, windows: Sequence[int]) -> dict[tuple[str, 
 
 
 def _line(days: Figures, values: Figures) -> Slope:
-    """A slope over nights alone: nobody can be resampled."""
+    """The slope over nights alone, with the interval of least squares (Student's t)."""
     centered = days - days.mean()
-    return Slope(float(centered @ values / (centered @ centered)), float("nan"), float("nan"))
+    spread = float(centered @ centered)
+    value = float(centered @ values / spread)
+    left = values - values.mean() - value * centered
+    error = np.sqrt(float(left @ left) / (len(days) - 2) / spread)
+    half = float(stdtrit(len(days) - 2, 0.975) * error)
+    return Slope(value, value - half, value + half)
 
 
-def _rows(tables: Sequence[pa.Table | None], days: Figures, same: np.ndarray, names: Sequence[str]) -> _Rows:
+def _wide_enough(of_users: Slope, of_nights: Slope) -> Slope:
+    """A slope whose interval is at least as wide as the spread of the nights around their line says.
+
+    What a night has in common for all users, such as the chance in a training, is nothing that resampled users show.
+    """
+    half = (of_nights.high - of_nights.low) / 2
+    low, high = min(of_users.low, of_users.value - half), max(of_users.high, of_users.value + half)
+    return Slope(of_users.value, low, high)
+
+
+def _rows(tables: Sequence[pa.Table], days: Figures, same: np.ndarray, names: Sequence[str]) -> _Rows:
     """The rows of all nights together, units numbered as their `unit` says."""
-    there = [n for n, table in enumerate(tables) if table is not None]
-    chosen = [_with(table, names, bool(same[n])) for n, table in enumerate(tables) if table is not None]
-    together = pa.concat_tables(chosen)
+    together = pa.concat_tables([_with(table, names, bool(same[n])) for n, table in enumerate(tables)])
     unit = together["unit"].combine_chunks().dictionary_encode()
     unit = unit.combine_chunks() if isinstance(unit, pa.ChunkedArray) else unit
-    figures = np.stack([together[name].to_numpy() for name in names], axis=1) if names else np.zeros((len(unit), 0))
-    day = np.repeat(days[there], [len(table) for table in chosen])
+    figures = np.stack([together[name].to_numpy() for name in names], axis=1)
+    day = np.repeat(days, [len(table) for table in tables])
     return _Rows(names, unit.indices.to_numpy().astype(np.int32), day, figures.astype(np.float64))
 
 
@@ -119,10 +142,8 @@ def _with(table: pa.Table, names: Sequence[str], same: bool) -> pa.Table:
     return pa.table({"unit": unit, **columns})
 
 
-def _pairs(table: pa.Table | None) -> pa.Table | None:
+def _pairs(table: pa.Table) -> pa.Table:
     """Pairs as units, with a column for each kind."""
-    if table is None:
-        return None
     ids = [table[name].cast(pa.string()) for name in ("user_id", "other_id")]
     kind = pc.if_else(table["nearest"], "nearest", "random")
     nothing = pa.scalar(None, pa.float32())
@@ -133,11 +154,6 @@ def _pairs(table: pa.Table | None) -> pa.Table | None:
             "random_overlap": pc.if_else(table["nearest"], nothing, table["overlap"]),
         }
     )
-
-
-def _read(one: Kept, name: str) -> pa.Table | None:
-    path = one.folder / name
-    return pq.read_table(path) if path.exists() else None
 
 
 def _number(value: float | None) -> float:

@@ -30,7 +30,7 @@ from tasks.panel.measures import MEASURES
 from tasks.panel.pairs import earlier_pairs, nearest_pairs, pairs_table, random_pairs
 from tasks.panel.sample import followed
 from tasks.panel.settings import PanelSettings
-from tasks.panel.slopes import Tonight, slopes_of
+from tasks.panel.slopes import Measured, measured, slopes_of
 from tasks.panel.through import DAY, share_listed, share_shown
 from tasks.store import history
 from tasks.store.events import log_event
@@ -143,7 +143,7 @@ def write_panel(
     figures.variety(found, site.chosen_by(users, recent), of_all, site.categories)
     pairs = _pairs(found, user_ids, lists, site, users, before)
     table = _users_table(user_ids, found)
-    tonight = Tonight(night.run_date, not logged, found.night, table, pairs)
+    tonight = Measured(night.run_date, not logged, found.night, table, pairs)
     shown_items = site.item_ids.take(pa.array(np.flatnonzero(exposed.by_item > 0)))
     for name, one in ((USERS, table), (PAIRS, pairs), (ITEMS, pa.table({"item_id": shown_items}))):
         pq.write_table(one, out / name, compression="zstd")
@@ -159,7 +159,7 @@ def write_panel(
         explored=_explored(export),
         arms=_arms(export),
         figures={one.name: found.night.get(one.name) for one in MEASURES},
-        slopes=slopes_of(tonight, before),
+        slopes=slopes_of([*map(measured, before), tonight]),
     )
     pq.write_table(_history_rows(summary, night.run_date, export["k"]), out / history.PANEL)
     summary["message"] = _message(summary)

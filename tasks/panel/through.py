@@ -29,7 +29,9 @@ def share_shown(known: Known, exposures: Path, since: int, until: int) -> float 
     if not chosen.any():
         return None
     table = read_columns(exposures, ["user_index", "item_index", "timestamp"])
-    recent = table["timestamp"] >= since - DAY
+    theirs = np.zeros(len(known.user_ids), np.bool_)
+    theirs[known.user[chosen]] = True
+    recent = (table["timestamp"] >= since - DAY) & theirs[table["user_index"]]
     shown, at = _keys(table["user_index"][recent], table["item_index"][recent], known), table["timestamp"][recent]
     order = np.lexsort((at, shown))
     pairs, first = np.unique(shown[order], return_index=True)
