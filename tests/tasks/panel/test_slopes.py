@@ -41,19 +41,17 @@ def test_the_slope_of_all_nights_is_that_of_the_figure(still: list[Measured]) ->
 
 
 def test_a_figure_that_no_user_has_a_part_of_has_the_interval_of_its_nights_or_none(still: list[Measured]) -> None:
-    figures = {
-        name: 0.1 + 0.01 * np.arange(20) + 0.002 * (-1.0) ** np.arange(20) for name in ("unseen_7_days", "from_lists")
-    }
+    values = 0.1 + 0.01 * np.arange(20) + 0.002 * (-1.0) ** np.arange(20)
     nights = [
-        replace(one, figures={**one.figures, **{name: float(values[n]) for name, values in figures.items()}})
-        for n, one in enumerate(still)
+        replace(one, figures={**one.figures, "unseen_7_days": value, "from_lists": value})
+        for value, one in zip(values.tolist(), still, strict=True)
     ]
     found = slopes_of(nights)
     line = linregress(np.arange(20), values)
     half = line.stderr * t.ppf(0.975, 18)
-    assert list(found["from_lists"]["28"].values())[:3] == pytest.approx(
-        [line.slope, line.slope - half, line.slope + half]
-    )
+    slope = found["from_lists"]["28"]
+    ends = [line.slope, line.slope - half, line.slope + half]
+    assert [slope["value"], slope["low"], slope["high"]] == pytest.approx(ends)
     assert list(found["unseen_7_days"]["28"].values()) == [pytest.approx(line.slope), None, None, 20]
 
 
