@@ -48,7 +48,7 @@ REWARDS = Metric(
 )  # fmt: skip
 INTERACTIONS = Metric(
     "interactions", "interactions a user and week", "number",
-    lambda found: found.events, lambda found: found.came, lambda found: found.events_before,
+    lambda found: found.events, lambda found: np.ones_like(found.came), lambda found: found.events_before,
 )  # fmt: skip
 
 
@@ -103,6 +103,7 @@ def outcome_of(found: Doings) -> Metric:
     """What arms are judged by: rewards of what was shown, or all interactions where a site logs nothing shown.
 
     How often a list was right would be no fair outcome: lists of what is popular anyway are right without any effect.
+    Nor would be interactions of those alone who have come: a list that goes out by mail may be why they have.
     """
     return REWARDS if found.exposed.any() else INTERACTIONS
 

@@ -149,14 +149,14 @@ def sentence(found: ArmResult) -> str:
 
 def _when(found: ArmResult) -> str:
     """When a difference of which size would be found."""
-    if not found.detectable or not found.days:
+    if not found.detectable or not found.days or not found.outcome:
         return ""
     for size in SIZES:
         days = found.days * (found.detectable / size) ** 2
         if days <= max(SOON, found.days):
             break
     left = ceil(days - found.days)
-    users = counted(found.users, "user")
+    users = counted(found.outcome.users, "user")
     when = f"in {counted(left, 'more day')}" if left > 0 else "by now"
     return f": with its {users} one of {_percent(size)} would be found {when}"
 

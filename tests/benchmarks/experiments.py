@@ -1,7 +1,7 @@
 """Whether arms find what is there, and nothing else: ``python -m tests.benchmarks.experiments aa planted``.
 
 `aa`: 500 sites of 4,000 users, half of them in an arm that is no different, are looked at on each of 56 nights as a
-night does it: users who have come so far, CUPED by the four weeks before, and the interval that holds at all looks.
+night does it: all users, CUPED by the four weeks before, and the interval that holds at all looks.
 `planted`: 300 sites of as many users as the plan asks for a difference of 3 % at day 28, to be found with 80 %.
 `cost FOLDER`: what the stage takes with a million users and ten million interactions, written into the empty folder.
 """
@@ -54,13 +54,11 @@ def looks(before: np.ndarray, nightly: np.ndarray, nights: range) -> Iterator[Ef
     arm = np.arange(len(before)) < SHARE * len(before)
     for night in nights:
         correction = Correction.of(1, night)
-        came = so_far[:, night - 1] > 0
         outcome = so_far[:, night - 1] / night
-        ours, theirs = arm & came, ~arm & came
         yield effect(
-            outcome[ours],
-            outcome[theirs],
-            before=(before[ours], before[theirs]),
+            outcome[arm],
+            outcome[~arm],
+            before=(before[arm], before[~arm]),
             information=correction.information,
             alpha=correction.outcome,
         )
@@ -82,10 +80,8 @@ def planted(sites: int = 300) -> None:
     draw = np.random.default_rng(1)
     before, nightly = site(draw, 200_000, PLANNED_DAYS)
     outcome = nightly.sum(axis=1) / PLANNED_DAYS
-    came = outcome > 0
-    mean, (deviation, left) = outcome[came].mean(), deviation_left(outcome[came], before[came])
-    needed = users_needed(SHARE, deviation, mean * LIFT)
-    users = round(needed / came.mean())
+    deviation, left = deviation_left(outcome, before)
+    users = users_needed(SHARE, deviation, outcome.mean() * LIFT)
     at_the_day, ever, values = 0, 0, []
     for _ in range(sites):
         found = list(looks(*site(draw, users, PLANNED_DAYS, LIFT), range(1, PLANNED_DAYS + 1)))
@@ -93,7 +89,7 @@ def planted(sites: int = 300) -> None:
         ever += any(one.low > 0 for one in found)
         values.append(found[-1].relative)
     print(
-        f"+{LIFT:.0%} planted, {sites} sites of {needed:,} users by the plan (CUPED leaves {left:.0%} of the variance)"
+        f"+{LIFT:.0%} planted, {sites} sites of {users:,} users by the plan (CUPED leaves {left:.0%} of the variance)"
     )
     print(f"  found at day {PLANNED_DAYS}: {at_the_day / sites:.1%} (80 % foreseen), by then: {ever / sites:.1%}")
     print(f"  the effect: {np.mean(values):+.2%} on average")
