@@ -28,6 +28,7 @@ from tasks.exploration.settings import ExplorationSettings
 from tasks.exposures.log import reward_in
 from tasks.store.duckdb import connect, literal, read_parquet
 from tasks.store.events import log_event
+from tasks.store.exports import of_the_same_lists
 from tasks.store.feedback import PROPOSALS, SHOWN, learned_before
 from tasks.store.paths import Night
 
@@ -85,7 +86,7 @@ def learned_shares(night: Night, settings: ExplorationSettings, seed: int, propo
     segments, of_users = _segments(users, settings.segment)
     try:
         found = _pulls(night, users["user_id"], of_users)
-    except (OSError, duckdb.Error, pa.ArrowException) as error:
+    except (OSError, KeyError, ValueError, pa.ArrowException, duckdb.Error) as error:  # damaged, or none of ours
         why = str(error).partition("\n")[0][:200]
         log_event("exploration", "note", f"What was learned cannot be read, and all proposals are alike: {why}")
         found = _nothing()
@@ -129,26 +130,31 @@ def _pulls(night: Night, user_ids: pa.ChunkedArray, of_users: Ints) -> dict[str,
         return _nothing()
     kind = "BIGINT" if pa.types.is_integer(user_ids.type) else "VARCHAR"
     user, item = f"TRY_CAST(user_id AS {kind}) AS user_id", "CAST(item_id AS VARCHAR) AS item_id"
+    said = {path: about(path) for path in proposed.values()}
+    exports = {path: of_the_same_lists(night.store, one["export_id"]) for path, one in said.items()}
     proposals = " UNION ALL ".join(
         f"SELECT {user}, {item}, CAST(model AS VARCHAR) AS model, slot, share, "
-        f"{literal(said['export_id'])} AS export_id, {said['epsilon']!r} AS epsilon FROM {read_parquet(path)}"
-        for path in proposed.values()
-        for said in [about(path)]
+        f"{number} AS lists, {one['epsilon']!r} AS epsilon FROM {read_parquet(path)}"
+        for number, (path, one) in enumerate(said.items())
     )
+    of = ", ".join(f"({literal(name)}, {number})" for number, names in enumerate(exports.values()) for name in names)
+    slots = " UNION ".join(f"SELECT DISTINCT slot FROM {read_parquet(path)}" for path in said)
     seen = " UNION ALL ".join(
-        f"SELECT {user}, {item}, CAST(export_id AS VARCHAR) AS export_id, rank, propensity, reward "
-        f"FROM {read_parquet(path)} WHERE reward IS NOT NULL AND propensity > 0"
+        f"SELECT {user}, {item}, lists, rank, propensity, reward FROM {read_parquet(path)} "
+        f"JOIN (VALUES {of}) AS of_exports(name, lists) ON CAST(export_id AS VARCHAR) = name "
+        "WHERE reward IS NOT NULL AND propensity > 0 AND rank IN (SELECT slot FROM slots)"
         for path in shown
     )
     with connect(night.folder, MEMORY) as db:
         db.register("segments", pa.table({"user_id": user_ids, "segment": of_users}))
+        db.execute(f"CREATE TEMP TABLE slots AS {slots}")
         once = (
-            "SELECT user_id, item_id, export_id, rank AS slot, any_value(propensity) AS propensity, "
-            f"avg(reward) AS reward FROM ({seen}) GROUP BY user_id, item_id, export_id, rank"
+            "SELECT user_id, item_id, lists, rank AS slot, any_value(propensity) AS propensity, "
+            f"avg(reward) AS reward FROM ({seen}) GROUP BY user_id, item_id, lists, rank"
         )
         weighed = (
             "SELECT segment, model, least(1, epsilon * share / propensity) AS weight, reward "
-            f"FROM ({once}) JOIN ({proposals}) USING (user_id, item_id, export_id, slot) JOIN segments USING (user_id)"
+            f"FROM ({once}) JOIN ({proposals}) USING (user_id, item_id, lists, slot) JOIN segments USING (user_id)"
         )
         found = db.execute(
             "SELECT segment, model, sum(weight) AS n, sum(weight * reward) AS reward, "

@@ -18,11 +18,9 @@ from tasks.exposures.log import reward_in
 from tasks.offpolicy.drawn import NOTHING, Drawn
 from tasks.offpolicy.features import Days, features_of
 from tasks.store.duckdb import literal, read_parquet
-from tasks.store.exports import manifest_of
+from tasks.store.exports import last_manifest_of, of_the_same_lists
 from tasks.store.feedback import EPSILON, EXPORT_ID, PROPOSALS, SHOWN, is_damaged
-from tasks.store.files import Json, read_json
-from tasks.store.ids import age_order
-from tasks.store.paths import Night, Store
+from tasks.store.paths import Night
 
 MOST = 1_000_000  # lists that are evaluated; of a larger log a sample of the users
 CLOSE = 1e-3  # between a logged propensity, which is a float32, and the probability of what was drawn
@@ -81,7 +79,11 @@ class _Reading:
         Assumed ones count only where there are no others. Returns whether they do, and the share of the users.
         """
         store = self.night.store
-        names = [(name, number) for number, draw in enumerate(self.draws) for name in _same(store, draw.export_id)]
+        names = [
+            (name, number)
+            for number, draw in enumerate(self.draws)
+            for name in of_the_same_lists(store, draw.export_id)
+        ]
         values = ", ".join(f"({literal(name)}, {number})" for name, number in names)
         slots = " UNION ".join(f"SELECT DISTINCT slot FROM {read_parquet(draw.path)}" for draw in self.draws)
         parts = " UNION ALL ".join(
@@ -149,6 +151,7 @@ class _Reading:
         options = self._arrays("SELECT * FROM options ORDER BY option", "event", "chance", "votes")
         places = "SELECT DISTINCT user_id, export FROM seen JOIN lists USING (user_id, export) WHERE rank = slot"
         seen = self.one(f"SELECT count(*) FROM ({places})")
+        manifests = [last_manifest_of(self.night.store, draw.export_id) or {} for draw in self.draws]
         return Drawn(
             rewards=events["reward"].astype(np.float64),
             users=events["user"].astype(np.int64),
@@ -160,7 +163,7 @@ class _Reading:
             votes=options["votes"].astype(np.int64),
             features=features_of(self.db, self.night, Days([self._cutoff(draw) for draw in self.draws]), self.types),
             proposals=self._proposals(events),
-            champions=[str(_about(self.night.store, draw.export_id).get("champion", "")) for draw in self.draws],
+            champions=[str(one.get("champion", "")) for one in manifests],
             reward=reward,
             assumed=assumed,
             share=share,
@@ -212,16 +215,3 @@ def _parts(night: Night, name: str, days: int) -> list[tuple[date, Path]]:
     first = night.run_date - timedelta(days=days)
     found = {day: folder / name for day, folder in night.store.feedbacks().items() if first <= day <= night.run_date}
     return [(day, path) for day, path in found.items() if path.exists() and not is_damaged(path)]
-
-
-def _same(store: Store, export_id: str) -> list[str]:
-    """An export, and those that `refilter` has made of its lists."""
-    night = age_order(export_id)[0]
-    others = [name for name in store.export_ids() if age_order(name)[0] == night and name != export_id]
-    return [export_id, *(name for name in others if _about(store, name).get("refilter", {}).get("of") == export_id)]
-
-
-def _about(store: Store, export_id: str) -> Json:
-    """The manifest of an export, also of one that was removed."""
-    path = store.export_manifest(export_id)
-    return manifest_of(store, export_id) or read_json(path.parent / "removed" / path.name) or {}

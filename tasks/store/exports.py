@@ -277,6 +277,20 @@ def manifest_of(store: Store, export_id: str) -> Json | None:
     return found if found and found["export_id"] == export_id and is_whole(found) else None
 
 
+def last_manifest_of(store: Store, export_id: str) -> Json | None:
+    """The manifest of an export, also of one that was removed."""
+    path = store.export_manifest(export_id)
+    return manifest_of(store, export_id) or read_json(path.parent / "removed" / path.name)
+
+
+def of_the_same_lists(store: Store, export_id: str) -> list[str]:
+    """An export, and those that `refilter` has made of its lists."""
+    night = age_order(export_id)[0]
+    others = [name for name in store.export_ids() if age_order(name)[0] == night and name != export_id]
+    about = {name: last_manifest_of(store, name) or {} for name in others}
+    return [export_id, *(name for name in others if about[name].get("refilter", {}).get("of") == export_id)]
+
+
 def intact(store: Store, manifest: Json) -> None:
     """Raise ExportRefused where a file of an export is missing, or is not what its manifest says."""
     again = f"run the night {manifest['run_date']} again, which publishes it anew"

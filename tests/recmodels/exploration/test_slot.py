@@ -13,18 +13,22 @@ from recmodels.offpolicy.trust import Trust, evaluate_policy
 
 
 def test_shares_of_a_million_draws_are_the_propensities() -> None:
-    """The list ends with 3; two of four proposers say 7, one says 3 itself, one says 1, which is in the list."""
-    n, epsilon = 1_000_000, 0.3
-    lists, proposals = np.tile([1, 2, 3], (n, 1)), np.tile([7, 7, 3, 1], (n, 1))
-    drawn = explore(lists, proposals, np.random.default_rng(0).random(n), epsilon=epsilon)
+    """The list ends with 3; two of four proposers say 7, one says 3 itself, one says 1, which is in the list.
+
+    What is drawn changes at .2 and .3 alone: it is asked for once in each of 20,000 cells of [0, 1).
+    """
+    n, cells, epsilon = 1_000_000, 20_000, 0.3
+    lists, proposals = np.tile([1, 2, 3], (cells, 1)), np.tile([7, 7, 3, 1], (cells, 1))
+    drawn = explore(lists, proposals, (np.arange(cells) + 0.5) / cells, epsilon=epsilon)
     expected = {7: epsilon * 2 / 3, 3: epsilon / 3 + 1 - epsilon}
-    shown = drawn.items[:, 2]
+    cell = (np.random.default_rng(0).random(n) * cells).astype(np.int64)
+    shown = drawn.items[cell, 2]
     counts = [np.count_nonzero(shown == item) for item in expected]
     assert stats.chisquare(counts, [share * n for share in expected.values()]).pvalue > 0.003
     for item, share in expected.items():
-        assert drawn.propensity[shown == item, 2] == pytest.approx(share)
+        assert drawn.propensity[drawn.items[:, 2] == item, 2] == pytest.approx(share)
     assert (drawn.items[:, :2] == [1, 2]).all() and (drawn.propensity[:, :2] == 1).all()
-    assert abs(drawn.explored.mean() - epsilon) < 3 * np.sqrt(epsilon * (1 - epsilon) / n)
+    assert abs(drawn.explored[cell].mean() - epsilon) < 3 * np.sqrt(epsilon * (1 - epsilon) / n)
 
 
 ITEMS = st.integers(NOBODY, 8)

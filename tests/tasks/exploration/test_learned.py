@@ -13,6 +13,7 @@ from tasks.exploration.learned import Shares, _pulls, check_segment, learned_sha
 from tasks.exploration.settings import ExplorationSettings
 from tasks.store.feedback import PROPOSALS, SHOWN, learned
 from tasks.store.paths import Night, Store
+from tests.tasks.exported import with_manifest
 from tests.tasks.site import RUN_DATE
 
 YESTERDAY = RUN_DATE - timedelta(days=1)
@@ -84,6 +85,16 @@ def test_a_proposer_gains_nothing_by_what_is_shown_anyway(night: Night) -> None:
     mean = {(segment, model): value for segment, model, value in rows}
     assert mean[1, "y"] == pytest.approx(1) and mean[0, "x"] == pytest.approx(1) and mean[0, "y"] == pytest.approx(0)
     assert mean[1, "x"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_lists_that_refilter_has_made_count_for_the_export_they_are_of(night: Night) -> None:
+    before = shares(night).json_ready()
+    again = f"{YESTERDAY}.2"
+    with_manifest(night.store, again, refilter={"of": str(YESTERDAY)})
+    path = night.store.feedback(RUN_DATE) / SHOWN
+    rows = pq.read_table(path)
+    pq.write_table(rows.set_column(2, "export_id", pa.array([again] * N)), path)
+    assert shares(night).json_ready() == before
 
 
 def test_without_a_log_all_are_alike_and_so_they_are_where_it_is_damaged(
