@@ -22,7 +22,7 @@ from tasks.report.arms import HEADINGS, arms_rows
 from tasks.report.record import NightRecord, best_first
 from tasks.store.accounts import misfits, unused
 from tasks.store.events import log_event
-from tasks.store.files import read_json
+from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 from tasks.store.summaries import ValidSummary
 from tasks.train.settings import PRIMARY
@@ -122,6 +122,24 @@ def show_arms(night: Night, found: Arms) -> None:
     table = [dict(zip(HEADINGS, row, strict=True)) for row in arms_rows(found)]
     says = " ".join(one.says for one in found.arms)
     create_table_artifact(key="arms", table=table, description=f"Arms of the night {night.run_date}. {says}")
+
+
+def show_long_term(night: Night, found: Json) -> None:
+    """A row a figure of the long run with its slopes, below three sentences."""
+    windows = {"7": "7 days", "28": "28 days", "90": "90 days"}
+    table = [
+        {"figure": one["title"], "tonight": one["now"]}
+        | {title: _slope(one["slopes"][window]) for window, title in windows.items()}
+        for one in found["measures"]
+    ]
+    says = " ".join(found["sentences"])
+    create_table_artifact(key="long-term", table=table, description=f"The long run, up to {night.run_date}. {says}")
+
+
+def _slope(slope: Json | None) -> str:
+    if slope is None:
+        return ""
+    return f"{slope['text']} ({slope['interval']})" if slope["interval"] else str(slope["text"])
 
 
 def show_quality(night: Night, summary: ValidSummary) -> None:

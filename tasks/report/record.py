@@ -102,6 +102,8 @@ class NightRecord(Stored):
     exploration: ExplorationSummary | None = None
     """What the export explored; None where nothing was drawn."""
     sinks: dict[str, SinkOutcome] = Field(default={})
+    long_term: list[str] = Field(default=[])
+    """Three sentences about the long run up to this night."""
     attempts: list[Attempt] = Field(default=[])
     """The runs that came to nothing, oldest first: those before this one, and of a published night those since."""
 

@@ -22,11 +22,13 @@ from tasks.report.artifacts import (
     show_arms,
     show_comparison,
     show_decision,
+    show_long_term,
     show_page,
     show_quality,
     show_summary,
     shown,
 )
+from tasks.report.long_term import long_term
 from tasks.report.offpolicy import show_offpolicy
 from tasks.report.page import up_to_date, write_report
 from tasks.report.record import NightRecord, NightStatus, StageLine
@@ -109,6 +111,9 @@ def report(
             *(*exposure_notes(night), *remarks(export, faults=False), *panel_notes(night)),
         ],
     )
+    if export is not None and (found_long := long_term(night)):
+        record.long_term = found_long["sentences"]
+        shown(lambda: show_long_term(night, found_long))
     if (compared := arms_of_night(night)) is not None:
         record.arms = compared
         shown(lambda: show_arms(night, compared))

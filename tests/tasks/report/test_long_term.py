@@ -10,6 +10,7 @@ from tasks.panel.kept import PanelSummary
 from tasks.panel.measures import BY_NAME, MEASURES
 from tasks.publish.old_nights import retain_nights
 from tasks.publish.settings import RetentionSettings
+from tasks.report import artifacts
 from tasks.report.long_term import by_day, long_term, shown
 from tasks.report.page import write_report
 from tasks.store.files import write_json
@@ -91,3 +92,15 @@ def test_the_page_is_linked_escaped_and_shown_by_the_ui_and_goes_with_the_report
         (later.folder / "raw").mkdir(parents=True)
     retain_nights(night.store, RetentionSettings(reports=1), START + timedelta(days=16))
     assert not page.exists() and not report.exists()
+
+
+def test_the_artifact_has_a_row_a_figure(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(artifacts, "create_table_artifact", lambda **given: made.append(given))
+    artifacts.show_long_term(night, long_term(night))
+    assert made[0]["description"].startswith("The long run, up to 2026-03-16. What is shown: over the last 28 days")
+    assert made[0]["table"][0] == {
+        "figure": "Inequality of exposure (Gini)", "tonight": "0.650", "7 days": "",
+        "28 days": "+0.012 a day (+0.010 to +0.014)", "90 days": "",
+    }  # fmt: skip
+    assert made[0]["table"][2]["28 days"] == "+0.10 points a day"
