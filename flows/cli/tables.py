@@ -64,12 +64,10 @@ def fitted(
 
 def off_policy(console: Console, found: OffPolicySummary) -> Table:
     """What each policy would have earned, candidates first."""
-    keep = {"interval": 2, "worth": 3, "largest weight": 0, "why": 1}
-    columns = [
-        Column(name, keep.get(name), right=name in ("value", "worth", "largest weight"), folds=name == "why")
-        for name in HEADINGS
-    ]
-    rows = table_of(found)
+    shown = HEADINGS[:-1]  # why is in the sentences below
+    keep = {"interval": 1, "worth": 2, "largest weight": 0}
+    columns = [Column(name, keep.get(name), right=name in ("value", "worth", "largest weight")) for name in shown]
+    rows = [row[: len(shown)] for row in table_of(found)]
     styles = [{"doubt": "yellow", "refuse": "red"}.get(row[HEADINGS.index("verdict")]) for row in rows]
     return fitted(console, "Off-policy values", columns, [[escape(cell) for cell in row] for row in rows], styles)
 

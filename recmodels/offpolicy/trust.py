@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from recmodels.messages import counted
 from recmodels.offpolicy.estimators import Estimate, estimate, standard_error
 from recmodels.offpolicy.log import Log
 
 ENOUGH = 100  # effective events: an interval from fewer is not to be relied on
 TOO_FEW = 30  # effective events, below which the central limit theorem says nothing
+REWARDED = 10  # events with a reward: of fewer, an interval looks surer than it is
 LARGEST = 0.1  # the share of all weight that one event may have, so that it does not decide by itself
 MOST = 0.3
 SUPPORTED = 0.95  # of the policy's probability
@@ -30,6 +32,7 @@ class Support:
 
     Attributes:
         events: the events of the log.
+        rewarded: those of them that the policy shares and that have a reward.
         effective: the effective sample size (Kish), (Σ w)² / Σ w².
         largest_weight: the largest weight of an event.
         largest_share: its share of all weights.
@@ -38,6 +41,7 @@ class Support:
     """
 
     events: int
+    rewarded: int
     effective: float
     largest_weight: float
     largest_share: float
@@ -60,6 +64,7 @@ def support_of(log: Log) -> Support:
     total, largest = float(log.weights.sum()), float(log.weights.max())
     return Support(
         events=log.n,
+        rewarded=int(((log.weights > 0) & (log.rewards != 0)).sum()),
         effective=total**2 / float((log.weights**2).sum()) if total else 0.0,
         largest_weight=largest,
         largest_share=largest / total if total else 1.0,
@@ -81,6 +86,10 @@ def _of_the_weights(support: Support) -> list[tuple[Trust, str]]:
     if support.effective < ENOUGH:
         few = f"the log is worth {support.effective:,.1f} events of this policy, of {support.events:,}"
         found.append((Trust.REFUSE if support.effective < TOO_FEW else Trust.DOUBT, few))
+    if support.rewarded < REWARDED:
+        worth = counted(support.rewarded, "event") if support.rewarded else "none"
+        few = f"{worth} of what this policy shares with the log had a reward"
+        found.append((Trust.DOUBT if support.rewarded else Trust.REFUSE, few))
     if support.largest_share > LARGEST:
         one = f"one event has {support.largest_share:.0%} of all weight"
         found.append((Trust.REFUSE if support.largest_share > MOST else Trust.DOUBT, one))

@@ -42,8 +42,12 @@ def draws_of(night: Night, days: int) -> list[Draw]:
     found = []
     for run_date, path in _parts(night, PROPOSALS, days + LATE):
         about = pq.read_schema(path).metadata or {}
-        if EXPORT_ID in about and EPSILON in about:
-            found.append(Draw(about[EXPORT_ID].decode(), float(about[EPSILON]), run_date, path))
+        if EXPORT_ID not in about or EPSILON not in about:
+            continue
+        draw = Draw(about[EXPORT_ID].decode(), float(about[EPSILON]), run_date, path)
+        way = (last_manifest_of(night.store, draw.export_id) or {}).get("exploration", {}).get("way", "candidates")
+        if way == "candidates":  # else the models proposed what was seldom shown, and not what they would show
+            found.append(draw)
     return found
 
 

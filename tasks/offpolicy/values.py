@@ -40,6 +40,7 @@ class PolicyValue(Stored):
     trust: Trust
     reasons: list[str]
     events: int
+    rewarded: int
     effective: float
     largest_weight: float
     largest_share: float
@@ -88,7 +89,14 @@ class OffPolicySummary(Stored):
     @property
     def sentences(self) -> list[str]:
         """Each value with its verdict, in words, and what is unusual about the log."""
-        return [*(sentence(one, self.reward, self.champion) for one in self.values), *self.notes]
+        return [*(sentence(one, self.reward, self.champion) for one in self.ordered), *self.notes]
+
+    @property
+    def ordered(self) -> list[PolicyValue]:
+        """Candidates first, the best first, and what is refused last."""
+        return sorted(
+            self.values, key=lambda one: (one.role != "candidate", one.trust is Trust.REFUSE, -one.value.value)
+        )
 
     @property
     def about(self) -> str:
@@ -112,6 +120,7 @@ def value_of(name: str, role: str, log: Log, assumed: bool) -> PolicyValue:
         trust=trust,
         reasons=reasons,
         events=support.events,
+        rewarded=support.rewarded,
         effective=support.effective,
         largest_weight=support.largest_weight,
         largest_share=support.largest_share,
@@ -165,10 +174,9 @@ HEADINGS = ("policy", "value", "interval", "over the champion", "verdict", "wort
 
 
 def table(found: OffPolicySummary) -> list[tuple[str, ...]]:
-    """A row a policy under `HEADINGS`: candidates first, the best first, and what is refused without a value."""
-    order = sorted(found.values, key=lambda one: (one.role != "candidate", one.trust is Trust.REFUSE, -one.value.value))
+    """A row a policy under `HEADINGS`; what is refused has no value."""
     rows: list[tuple[str, ...]] = []
-    for one in order:
+    for one in found.ordered:
         refused = one.trust is Trust.REFUSE
         gain = "" if refused or one.gain is None else in_percent(one.gain)
         figures = ("", "") if refused else (shown(one.value), shown(one.value, ends=True))

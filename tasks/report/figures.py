@@ -76,7 +76,7 @@ def figures(night: Night) -> Json:
         "models": models,
         "reranking": {name: one.json_ready() for name, one in summary.reranking.items()} if summary else {},
         "backtests": {name: one.json_ready() for name, one in summary.backtests.items()} if summary else {},
-        "offpolicy": offpolicy_figures(summary.offpolicy) if summary else {},
+        "offpolicy": offpolicy_figures(record.offpolicy or (summary.offpolicy if summary else None)),
         "arms": arms_figures(night, record.arms),
         "slices": slices,
         "curves": _curves(night),

@@ -78,3 +78,12 @@ def test_what_the_log_could_not_show_is_doubted(share: float, trust: Trust, know
 def test_a_policy_that_the_log_never_shows_is_refused() -> None:
     verdict = evaluate_policy(Log.of([1.0, 0.0], [0.5, 0.5], [0.0, 0.0]))
     assert verdict.trust is Trust.REFUSE and verdict.support.effective == 0
+
+
+@pytest.mark.parametrize(("clicks", "trust"), [(0, Trust.REFUSE), (3, Trust.DOUBT), (12, Trust.TRUST)])
+def test_a_value_of_hardly_a_reward_is_doubted_however_sure_its_interval_looks(clicks: int, trust: Trust) -> None:
+    rewards = np.zeros(2_000)
+    rewards[:clicks] = 1
+    verdict = evaluate_policy(Log.of(rewards, np.full(2_000, 0.5), np.full(2_000, 0.5)))
+    assert (verdict.trust, verdict.support.rewarded) == (trust, clicks)
+    assert trust is Trust.TRUST or "of what this policy shares with the log had a reward" in verdict.reasons[0]
