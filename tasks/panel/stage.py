@@ -66,7 +66,7 @@ def follow(
     if done is None:
         shutil.rmtree(folder, ignore_errors=True)  # of an earlier run of the night, which published something else
     retain_panels(night.store, settings.keep_days)
-    with suppress(OSError):
+    with suppress(OSError, pa.ArrowException):  # the comparison is damaged: its night said so
         history.keep(night)
     return done
 

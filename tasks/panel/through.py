@@ -51,10 +51,12 @@ def share_listed(
     What was chosen under an export that is gone or damaged is left out; None where nothing is left.
     """
     starts = [int(one.since.timestamp()) * 1_000_000 for one in published]
+    chosen = np.flatnonzero((known.began >= since) & (known.began < until))
+    at = known.began[chosen]
     all_of_them, listed = 0, 0
     for one, (begin, end) in zip(published, pairwise([*starts, until]), strict=True):
-        under = (known.began >= max(begin, since)) & (known.began < end)
-        if not under.any() or (lists := lists_of(store, one.export_id)) is None:
+        under = chosen[(at >= begin) & (at < end)]
+        if not len(under) or (lists := lists_of(store, one.export_id)) is None:
             continue
         found = _listed(known, lists, known.user[under], known.item[under], places)
         if found is not None:
