@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tasks.lookup.pricing import Prices
 
 EXPORT_ONLY = {"k", "repeats", "segments", "active_days"}  # of no effect on the lists that are measured
-GRID = ("calibration=0.1,0.3,0.5,0.7,0.9", "popularity_damping=0.05,0.1,0.2,0.4", "relevance_weight=0.9,0.7,0.5")
+GRID = ("calibration=0.1,0.3,0.5,0.7,0.9", "popularity_damping=0.1,0.3,0.6,1", "relevance_weight=0.9,0.7,0.5")
 """What is tried where nothing is named."""
 
 WIDEST = 44  # characters of the name of rules in the table

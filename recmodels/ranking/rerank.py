@@ -188,6 +188,9 @@ def choose(
     relevance = scaled(scores, own - raised)
     if rules.popularity is not None and rules.popularity_damping:
         relevance -= np.float32(rules.popularity_damping) * rules.popularity[items[:, pinned : pinned + own]]
+    if raised:  # no rule but a price brings them before the others
+        lowest = np.where(np.isfinite(relevance[:, : own - raised]), relevance[:, : own - raised], np.inf).min(axis=1)
+        relevance[:, own - raised :] = np.minimum(relevance[:, own - raised :], lowest[:, None])
     mixes = mixes_of(history, rules.category_shares) if rules.calibration and history is not None else NO_MIXES
     prices = NO_PRICES if rules.prices is None and mixes is not NO_MIXES else rules.prices
     needed = rules.new_wanted(lengths)

@@ -113,6 +113,15 @@ def test_items_that_no_pool_has_are_raised_to_their_share() -> None:
     assert shares(with_prices(rules, model, POPULAR, DATA, EVERYBODY, K), model)[0] == pytest.approx(0.1, rel=0.1)
 
 
+def test_damping_does_not_fill_lists_with_what_was_raised() -> None:
+    """Items that are nobody's first and unpopular come in by their price alone."""
+    groups = np.where(np.arange(N_ITEMS) < 6, 0, -1).astype(np.int32)
+    model = model_of(np.random.default_rng(0), groups, 2.0)
+    popularity = (groups < 0).astype(np.float32)
+    rules = Rules(EVERYTHING, pool=10, popularity_damping=5, popularity=popularity, bounds=bounded(groups, [0.1], [1]))
+    assert shares(with_prices(rules, model, POPULAR, DATA, EVERYBODY, K), model)[0] == pytest.approx(0.1, rel=0.1)
+
+
 def test_what_cannot_be_reached_is_come_near_to() -> None:
     groups = np.where(np.arange(N_ITEMS) < 1, 0, -1).astype(np.int32)
     model = model_of(np.random.default_rng(0), groups, 0.0)

@@ -90,7 +90,7 @@ def test_what_is_not_tried_stays_as_it_is_configured(ask: Ask) -> None:
 def test_without_a_rule_a_grid_is_tried(night: Night) -> None:
     told = CliRunner().invoke(rules, ["--store", str(night.store.root)])
     assert told.exit_code == 0
-    for text in ("calibration = 0.9", "popularity_damping = 0.05", "relevance_weight = 0.5", "miscal."):
+    for text in ("calibration = 0.9", "popularity_damping = 0.6", "relevance_weight = 0.5", "miscal."):
         assert text in told.output
 
 
