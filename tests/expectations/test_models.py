@@ -1,0 +1,73 @@
+"""Models of pydantic 1 inherit as they do without `quickly_inherited`, and keep what is theirs to themselves."""
+
+from contextlib import nullcontext
+from typing import Any, Literal
+
+import pytest
+from pydantic.v1 import BaseModel, Field, validator
+from pydantic.v1.fields import ModelField
+
+from expectations.models import quickly_inherited
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+class Parent(BaseModel):
+    pets: dict[str, list[int | str]] = Field({}, description="By name.", unit="none")
+    pet: Cat | Dog | None = Field(None, discriminator="kind")
+    n: int = 3
+
+    @validator("n")
+    @classmethod
+    def positive(cls, n: int) -> int:
+        assert n > 0, "too few"
+        return n
+
+
+def child(quick: bool) -> Any:
+    with quickly_inherited() if quick else nullcontext():
+
+        class Child(Parent):
+            class Config:
+                fields = {"n": {"alias": "N", "description": "Of the child."}}  # noqa: RUF012
+
+            @validator("n", check_fields=False, allow_reuse=True)
+            @classmethod
+            def small(cls, n: int) -> int:
+                assert n < 10, "too many"
+                return n
+
+        return Child
+
+
+def test_a_model_that_inherits_quickly_is_the_same() -> None:
+    quick, usual = child(True), child(False)
+    assert quick.schema_json() == usual.schema_json()
+    assert repr(quick.__fields__) == repr(usual.__fields__)
+    given = {"pets": {"a": [1, "x"]}, "pet": {"kind": "dog"}, "N": 4}
+    assert quick(**given).dict() == usual(**given).dict() == {"pets": given["pets"], "pet": given["pet"], "n": 4}
+    for wrong, said in (({"N": 0}, "too few"), ({"N": 10}, "too many"), ({"pet": {"kind": "cow"}}, "discriminator")):
+        with pytest.raises(ValueError, match=said):
+            quick(**wrong)
+
+
+def test_what_a_model_changes_of_a_field_is_not_changed_in_its_parent() -> None:
+    before = Parent.schema_json(), repr(Parent.__fields__)
+    theirs = child(True).__fields__
+    assert (Parent.schema_json(), repr(Parent.__fields__)) == before
+    assert Parent(n=11).n == 11
+    for name, field in Parent.__fields__.items():
+        assert not shared(field, theirs[name])
+
+
+def shared(field: ModelField, other: ModelField) -> bool:
+    """Whether two fields have a part in common that models change."""
+    parts = [(field, other), (field.field_info, other.field_info), (field.class_validators, other.class_validators)]
+    within = zip(field.sub_fields or [], other.sub_fields or [], strict=True)
+    return any(one is two for one, two in parts) or any(shared(one, two) for one, two in within)
