@@ -45,8 +45,8 @@ class ExplorationSummary(Stored):
             f"{name} for {self.counts.others.get(name, 0) / max(1, self.counts.users):.0%}" for name in self.proposers
         )
         by = f" by {self.segment}" if self.segment else ""
-        learned = "" if self.choose == "uniform" else f"; what is drawn is learned ({self.choose}{by})"
+        learned = "" if self.choose == "uniform" else f"; how often each is drawn is learned ({self.choose}{by})"
         return (
-            f"Exploration: {drawn:,} of {users} that may be drawn have another model's item in {place} "
-            f"(epsilon {self.epsilon:g}); who proposes another item than the usual one: {others}{learned}."
+            f"Exploration: {drawn:,} of {users} that may be drawn show another model's item in {place} "
+            f"(epsilon {self.epsilon:g}). Another item than the usual one is proposed by {others}{learned}."
         )

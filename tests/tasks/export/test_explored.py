@@ -24,6 +24,7 @@ from tasks.exploration.drawing import Exploration
 from tasks.exploration.proposals import ProposalFile, about
 from tasks.exploration.proposers import Ranked
 from tasks.exploration.settings import ExplorationSettings
+from tasks.exploration.summary import ExplorationSummary
 from tasks.export.audit import profile_of
 from tasks.export.explored import draw
 from tasks.export.origins import Origins
@@ -181,6 +182,10 @@ def test_what_is_drawn_is_in_the_lists_with_its_probability_and_what_was_propose
     said = manifest["exploration"]
     assert drawn and said["counts"]["drawn"] == drawn and said["counts"]["users"] == len(proposals)
     assert said["proposers"] == list(OTHERS) and (said["epsilon"], said["seed"]) == (1, 0)
+    sentence = ExplorationSummary.of(said).sentence
+    assert sentence.startswith(f"Exploration: {drawn} of {len(proposals)} lists that may be drawn show another model's")
+    content = np.mean([one["content"] != one["usual"] for one in proposals.values() if "content" in one])
+    assert f"is proposed by popularity for 0%, content for {content:.0%}." in sentence
 
 
 def test_a_night_that_is_run_again_draws_the_same_and_another_night_other_users(night: Night) -> None:
