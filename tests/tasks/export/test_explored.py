@@ -184,7 +184,7 @@ def test_what_is_drawn_is_in_the_lists_with_its_probability_and_what_was_propose
     assert said["proposers"] == list(OTHERS) and (said["epsilon"], said["seed"]) == (1, 0)
     sentence = ExplorationSummary.of(said).sentence
     assert sentence.startswith(f"Exploration: {drawn} of {len(proposals)} lists that may be drawn show another model's")
-    content = np.mean([one["content"] != one["usual"] for one in proposals.values() if "content" in one])
+    content = np.mean([one.get("content", one["usual"]) != one["usual"] for one in proposals.values()])
     assert f"is proposed by popularity for 0%, content for {content:.0%}." in sentence
 
 
