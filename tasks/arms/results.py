@@ -94,6 +94,10 @@ class ArmResult(Stored):
     days: float = 0.0
     users: int = 0
     """The users of the arm who have come since."""
+    nights: int = 0
+    """Since then."""
+    nights_of_main: int = 0
+    """Of those, on how many its users had the lists of `main`."""
     metrics: list[Measured] = Field(default=[])
     """The outcome first."""
     preference: Preference | None = None
@@ -144,7 +148,7 @@ def sentence(found: ArmResult) -> str:
     else:
         text = f"{found.arm}: no difference from main can be told yet ({value:+.1%}, {interval})"
         text += _when(found)
-    return f"{text}.{_preferred(found.preference)}"
+    return f"{text}.{_preferred(found.preference)}{_diluted(found)}"
 
 
 def _when(found: ArmResult) -> str:
@@ -169,6 +173,12 @@ def _preferred(found: Preference | None) -> str:
         return f" In its mixed lists neither model is preferred so far ({said})."
     which, other = ("challenger", "champion") if found.value > 0 else ("champion", "challenger")
     return f" In its mixed lists the {which} is preferred to the {other} ({said})."
+
+
+def _diluted(found: ArmResult) -> str:
+    if not found.nights_of_main:
+        return ""
+    return f" In {found.nights_of_main} of its {counted(found.nights, 'night')} its users had the lists of main."
 
 
 def _percent(share: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tasks.arms.settings import ArmsSettings
 from tasks.store.files import digest
+from tasks.store.ids import age_order
 from tasks.store.paths import Store
 from tasks.store.publications import first_published, last_manifest_of
 
@@ -61,6 +62,16 @@ def mixed_in(store: Store, before: datetime) -> dict[tuple[str, str], str]:
             if arm["policy"] == "interleave" and not arm.get("as_main"):
                 found[export_id, name] = str(manifest.get("champion"))
     return found
+
+
+def nights_of_main(store: Store, name: str, since: datetime, before: datetime) -> tuple[int, int]:
+    """The nights of an arm since it began on which its users had the lists of `main`, and how many there are."""
+    exports = sorted((first, one) for one, first in first_published(store, before).items() if first >= since)
+    of_main = {}
+    for _, export_id in exports:
+        arm = arms_in(last_manifest_of(store, export_id)).get("groups", {}).get(name, {})
+        of_main[age_order(export_id)[0]] = bool(arm.get("as_main"))
+    return sum(of_main.values()), len(of_main)
 
 
 def _cut(name: str, arms: Mapping[str, Any]) -> Cut | None:

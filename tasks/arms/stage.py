@@ -17,7 +17,7 @@ from recmodels.experiments.assignment import MAIN, arms_of
 from tasks.arms.compare import Correction, corrected, detectable, measured, median_return, preferred
 from tasks.arms.results import ArmResult, Arms, sentence
 from tasks.arms.settings import ArmsSettings
-from tasks.arms.since import beginnings, mixed_in, salt_digest
+from tasks.arms.since import beginnings, mixed_in, nights_of_main, salt_digest
 from tasks.arms.used import write_used
 from tasks.arms.users import Bools, Doings, Log
 from tasks.exposures.settings import FeedbackSettings
@@ -121,6 +121,8 @@ def compared(
     for name, arm in settings.groups.items():
         one = ArmResult(arm=name, policy=arm.policy, share=arm.share)
         if begin := since[name]:
+            of_main, nights = nights_of_main(night.store, name, begin, cutoff)
+            one = one.model_copy(update={"nights": nights, "nights_of_main": of_main})
             one = _result(one, begin, doings[begin], in_arm == name, in_arm == MAIN, len(settings.groups))
         results.append(one.model_copy(update={"says": sentence(one)}))
     return Arms(arms=results, corrected=corrected(len(results)))

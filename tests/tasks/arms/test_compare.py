@@ -122,6 +122,10 @@ def of(low: float, high: float, main: float = 2.0, **more: Any) -> ArmResult:
             of(-0.2, -0.1, policy="interleave", preference=Preference(value=-0.1, low=-0.2, high=0.05, users=9)),
             "In its mixed lists neither model is preferred so far (-10.0%, -20.0% to +5.0%).",
         ),
+        (
+            of(0.1, 0.2, policy="last_champion", nights=14, nights_of_main=3),
+            "In 3 of its 14 nights its users had the lists of main.",
+        ),
         (of(0, 0, main=0.0), "holdback: too few users have come in its 14 days to compare it with main."),
         (of(0, 0, since=None), "holdback: its lists are yet to be published."),
     ],

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tasks.arms.settings import ArmsSettings
-from tasks.arms.since import beginnings
-from tasks.store.files import append_line
+from tasks.arms.since import beginnings, nights_of_main
+from tasks.store.files import append_line, read_json, write_json
 from tasks.store.paths import Night, Store
 from tests.tasks.arms.sites import at, publish
 from tests.tasks.site import CUTOFF, RUN_DATE
@@ -61,6 +61,17 @@ def test_another_model_of_a_challenger_is_another_arm_and_the_best_of_a_night_is
     best = {"share": 0.1, "policy": "challenger"}
     now = settings(a=als, b=best)
     assert began(night, settings(a=ease, b=als), now) == {"a": at(2), "b": at(3)}
+
+
+def test_exports_in_which_an_arm_had_the_lists_of_main_are_counted_since_it_began(night: Night) -> None:
+    now = settings(a=ARM)
+    for days in (4, 3, 2, 1):
+        path = night.store.exports / "manifests" / "removed" / f"{publish(night, days, settings=now)}.json"
+        if days != 2:
+            manifest = read_json(path) or {}
+            manifest["arms"]["groups"]["a"]["as_main"] = "no other model was published before."
+            write_json(path, manifest)
+    assert nights_of_main(night.store, "a", at(3), CUTOFF) == (2, 3)
 
 
 def test_a_rollback_is_no_beginning_and_what_is_not_published_has_none(night: Night) -> None:
