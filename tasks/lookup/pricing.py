@@ -26,7 +26,7 @@ from tasks.evaluate.yardstick import Steered, figures_of
 from tasks.features.settings import FeatureSettings
 from tasks.lists.reader import read_available, read_truth
 from tasks.lists.rules import translate
-from tasks.lists.settings import ListSettings
+from tasks.lists.settings import ExposureSettings, ListSettings
 from tasks.store.manifests import manifest_of, whole
 from tasks.store.paths import Night, Store
 from tasks.train.settings import EvaluationSettings
@@ -149,14 +149,22 @@ def _measured(store: Store, run_date: date | None) -> tuple[Night, str]:
 
 
 def _steered(night: Night, site: _Site, tries: list[ListSettings], features: FeatureSettings) -> Steered:
-    """What the figures are of: the categories, if there are any, and the values of all bounds."""
-    bounds = next((settings.exposure for settings in reversed(tries) if settings.exposure), None)
+    """What the figures are of: the categories, if there are any, and all values that have bounds."""
+    bounds = _all_values([settings.exposure for settings in tries if settings.exposure])
     about = ListSettings(k=site.k, calibration=1, exposure=bounds)
     try:
         rules = translate(night, "train", about, features)
     except ConfigError:  # no categories
         rules = translate(night, "train", about.model_copy(update={"calibration": 0}), features)
     return Steered.of(night, site.data, site.users, rules, bounds.values if bounds else [])
+
+
+def _all_values(each: list[ExposureSettings]) -> ExposureSettings | None:
+    """The values of several bounds, as far as they are of the column of the last; None where there are none."""
+    if not each:
+        return None
+    values = {value: 0.0 for one in each if one.column == each[-1].column for value in one.values}
+    return ExposureSettings(column=each[-1].column, least=values, measure=each[-1].measure)
 
 
 def _missed(plan: Rules, settings: ListSettings, items: Ints) -> tuple[str, ...]:

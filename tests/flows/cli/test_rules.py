@@ -81,8 +81,10 @@ def test_the_first_lists_are_those_without_what_is_tried(ask: Ask, night: Night)
 
 
 def test_what_is_not_tried_stays_as_it_is_configured(ask: Ask) -> None:
-    found = ask("--try", "exposure.least.x=0.9")
-    assert [one["rules"] for one in found["tried"]] == ["the other rules", "exposure.least.x = 0.9"]
+    found = ask("--try", "exposure.least.x=0.9", "--try", "exposure.most.y=0.9")
+    names = ["the other rules", "exposure.least.x = 0.9", "exposure.most.y = 0.9"]
+    assert [one["rules"] for one in found["tried"]] == names
+    assert all(set(one["exposure"]) == {"x", "y"} for one in found["tried"])
     assert found["tried"][1]["missed"] == ["x"]
     assert found["tried"][1]["exposure"]["x"] > found["tried"][0]["exposure"]["x"]
 
