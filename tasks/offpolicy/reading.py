@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -184,20 +185,21 @@ class _Reading:
     def _proposals(self, events: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.int64]]:
         """By model the option that it proposes, as `Drawn` has it."""
         usual, exports = events["usual_option"], events["export"]
-        took_part = self.db.execute(
-            "SELECT DISTINCT CAST(model AS VARCHAR), export FROM proposed ORDER BY ALL"
-        ).fetchall()
+        pairs = "SELECT DISTINCT CAST(model AS VARCHAR), export FROM proposed ORDER BY ALL"
+        took_part = self.db.execute(pairs).fetchall()
+        names = list(dict.fromkeys(name for name, _ in took_part))
+        self.db.register("models", pa.table({"name": pa.array(names, pa.string()), "number": range(len(names))}))
+        rows = self._arrays(
+            "SELECT * FROM options JOIN (SELECT user_id, export, item_id, number FROM proposed JOIN models "
+            "ON CAST(model AS VARCHAR) = name) USING (user_id, export, item_id)",
+            "event", "option", "number",
+        )  # fmt: skip
         found = {}
-        for model in dict.fromkeys(name for name, _ in took_part):
-            among = np.isin(exports, [export for name, export in took_part if name == model])
-            own = self._arrays(
-                "SELECT event, option FROM options JOIN (SELECT user_id, export, item_id FROM proposed "
-                f"WHERE CAST(model AS VARCHAR) = {literal(model)}) USING (user_id, export, item_id)",
-                "event", "option",
-            )  # fmt: skip
-            option = np.where(among, usual, NOTHING).astype(np.int64)
-            option[own["event"]] = own["option"]
-            found[model] = option
+        for number, name in enumerate(names):
+            among = np.isin(exports, [export for model, export in took_part if model == name])
+            own, option = rows["number"] == number, np.where(among, usual, NOTHING).astype(np.int64)
+            option[rows["event"][own]] = rows["option"][own]
+            found[name] = option
         return found
 
     def _cutoff(self, draw: Draw) -> int:
