@@ -84,10 +84,11 @@ def _valued(
     drawn: Drawn, expected: Expected, name: str, role: str, policy: Policy, reference: Policy | None
 ) -> PolicyValue:
     """The value of a policy, and its gain where it and the champion both have one."""
-    found = value_of(name, role, expected.log(policy), drawn.assumed)
+    found = value_of(name, role, expected.log(policy), drawn.reward, drawn.assumed)
     if reference is None or not (both := policy.among & reference.among).any():
         return found
-    return found.model_copy(update={"gain": gain_of(expected.log(policy, both), expected.log(reference, both))})
+    gain = gain_of(expected.log(policy, both), expected.log(reference, both), drawn.reward)
+    return found.model_copy(update={"gain": gain})
 
 
 def _summary(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from pydantic import Field
 
 from recmodels.messages import counted
@@ -107,8 +108,12 @@ class OffPolicySummary(Stored):
         return f"Expected {what}, by {lists} with a drawn place, seen from {self.first} to {self.last}."
 
 
-def value_of(name: str, role: str, log: Log, assumed: bool) -> PolicyValue:
-    """The value of a policy on a log."""
+def value_of(name: str, role: str, log: Log, reward: str, assumed: bool) -> PolicyValue:
+    """The value of a policy on a log.
+
+    A share is one between 0 and 1, though an estimate of it, or the end of its interval, may be a little beyond.
+    """
+    ends = (-np.inf, np.inf) if reward == "outcome" else (0.0, 1.0)
     found = evaluate_policy(log)
     reasons, trust = list(found.reasons), found.trust
     if assumed and trust is not Trust.REFUSE:
@@ -126,14 +131,14 @@ def value_of(name: str, role: str, log: Log, assumed: bool) -> PolicyValue:
         largest_share=support.largest_share,
         mean_weight=support.mean_weight,
         support=support.support,
-        estimates={estimator: _figure(one) for estimator, one in found.estimates.items()},
+        estimates={estimator: _figure(one, *ends) for estimator, one in found.estimates.items()},
     )
 
 
-def gain_of(log: Log, reference: Log) -> Figure | None:
+def gain_of(log: Log, reference: Log, reward: str) -> Figure | None:
     """By which share a policy is better than the champion, whose log is of the same events."""
     found = relative_gain(log, reference, HEADLINE)
-    return None if found is None else _figure(found)
+    return None if found is None else _figure(found, -np.inf if reward == "outcome" else -1.0)
 
 
 def sentence(one: PolicyValue, reward: str, champion: str | None) -> str:
@@ -191,5 +196,6 @@ def in_percent(figure: Figure) -> str:
     return f"{figure.value:+.1%} ({figure.low:+.1%} to {figure.high:+.1%})"
 
 
-def _figure(one: Estimate) -> Figure:
-    return Figure(value=one.value, low=one.low, high=one.high)
+def _figure(one: Estimate, least: float = -np.inf, most: float = np.inf) -> Figure:
+    value, low, high = (float(np.clip(number, least, most)) for number in (one.value, one.low, one.high))
+    return Figure(value=value, low=low, high=high)

@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import ConfigError
+from recmodels.offpolicy.log import Log
 from recmodels.offpolicy.trust import Trust
 from tasks.offpolicy.evaluation import Champion, evaluate
 from tasks.offpolicy.reading import drawn_of
-from tasks.offpolicy.values import OffPolicySummary, PolicyValue, offpolicy_rows, sentence, table
+from tasks.offpolicy.values import OffPolicySummary, PolicyValue, offpolicy_rows, sentence, table, value_of
 from tasks.store.duckdb import connect
 from tasks.store.feedback import SHOWN
 from tasks.store.files import read_json, write_json
@@ -223,3 +224,11 @@ def test_without_what_was_drawn_or_seen_there_are_no_values(tmp_path: Path) -> N
 
 def test_all_models_that_the_log_knows_are_judged_without_a_choice(site: Night) -> None:
     assert [one.name for one in judged(site).values if one.role == "candidate"] == ["ease", *sorted(MODELS)]
+
+
+@pytest.mark.parametrize(("reward", "least"), [("clicked", 0.0), ("outcome", None)])
+def test_a_share_is_never_below_nothing_and_a_sum_may_be(reward: str, least: float | None) -> None:
+    log = Log.of([0, 0, 1], [0.2, 0.2, 0.5], [0.9, 0, 0.1], predicted_shown=[0.9, 0.5, 0.5], predicted_policy=[0.5] * 3)
+    found = value_of("mine", "policy", log, reward, assumed=False)
+    assert found.value.value == (least if least is not None else pytest.approx(0.5 + (-0.9 * 4.5 + 0.5 * 0.2) / 3))
+    assert found.value.low == 0 if reward == "clicked" else found.value.low < 0
