@@ -76,12 +76,17 @@ def nights_of_main(store: Store, name: str, since: datetime, before: datetime) -
 
 def _cut(name: str, arms: Mapping[str, Any]) -> Cut | None:
     groups = arms.get("groups") or {}
-    if name not in groups:
+    if name not in groups or _has_no_champion_yet(groups[name]):
         return None
     shares = {one: group["share"] for one, group in groups.items()}
     begin = sum(share for one, share in list(shares.items())[: list(shares).index(name)])
     arm = groups[name]
     return Cut(arms["salt"], begin, begin + arm["share"], sum(shares.values()), arm["policy"], arm.get("model"))
+
+
+def _has_no_champion_yet(arm: Mapping[str, Any]) -> bool:
+    """Whether an arm of the last champion had the lists of `main` for want of an earlier one."""
+    return arm["policy"] == "last_champion" and bool(arm.get("as_main")) and not arm.get("fault")
 
 
 def _same(then: Cut | None, now: Cut | None) -> bool:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from recmodels.data.arrays import Longs
 from recmodels.experiments.assignment import MAIN, arms_of
+from recmodels.messages import sentence
 from tasks.arms.settings import ArmsSettings
 from tasks.arms.since import salt_digest
 from tasks.compare.champion import full_parameters, is_known, named
@@ -107,7 +108,9 @@ def groups_of(manifest: Json | None) -> dict[str, ArmTonight]:
 def remarks(manifest: Json | None, *, faults: bool) -> list[str]:
     """Sentences about arms of an export whose users get the lists of main: where that is a fault, or else."""
     found = {name: arm for name, arm in groups_of(manifest).items() if arm.as_main and arm.fault is faults}
-    return [f"The users of the arm {name} got the lists of {MAIN}: {arm.as_main}" for name, arm in found.items()]
+    return [
+        sentence(f"The users of the arm {name} got the lists of {MAIN}: {arm.as_main}") for name, arm in found.items()
+    ]
 
 
 def arms_tonight(

@@ -74,6 +74,16 @@ def test_exports_in_which_an_arm_had_the_lists_of_main_are_counted_since_it_bega
     assert nights_of_main(night.store, "a", at(3), CUTOFF) == (2, 3)
 
 
+def test_an_arm_of_the_last_champion_begins_when_there_is_one(night: Night) -> None:
+    now = settings(a={"share": 0.1, "policy": "last_champion"})
+    for days, as_main in ((3, "no other model was published before."), (2, None), (1, "the winner is it.")):
+        path = night.store.exports / "manifests" / "removed" / f"{publish(night, days, settings=now)}.json"
+        about = read_json(path) or {}
+        about["arms"]["groups"]["a"] |= {"as_main": as_main, "fault": days == 1}
+        write_json(path, about)
+    assert beginnings(night.store, now, CUTOFF) == {"a": at(2)}
+
+
 def test_a_rollback_is_no_beginning_and_what_is_not_published_has_none(night: Night) -> None:
     now = settings(a=ARM)
     assert beginnings(night.store, now, CUTOFF) == {"a": None}
