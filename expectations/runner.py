@@ -133,7 +133,13 @@ def great_expectations() -> Any:
 @cache
 def _frames() -> Any:
     """What makes a batch of a frame: one for all suites, as it takes as long to make as a small frame to check."""
-    context = great_expectations().get_context(mode="ephemeral")
+    gx = great_expectations()
+    from great_expectations.expectations.expectation import Expectation
+
+    from expectations.models import configured_once
+
+    configured_once(Expectation)
+    context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     frames = context.data_sources.add_pandas("pandas").add_dataframe_asset("frames")
     return frames.add_batch_definition_whole_dataframe("frame")

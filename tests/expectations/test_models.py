@@ -1,13 +1,15 @@
-"""Models of pydantic 1 inherit as they do without `quickly_inherited`, and keep what is theirs to themselves."""
+"""Models of pydantic 1 and expectations are as they are without our changes, and keep what is theirs."""
 
 from contextlib import nullcontext
 from typing import Any, Literal
+from unittest.mock import patch
 
 import pytest
 from pydantic.v1 import BaseModel, Field, validator
 from pydantic.v1.fields import ModelField
 
-from expectations.models import quickly_inherited
+from expectations.models import configured_once, quickly_inherited
+from expectations.runner import RESULT_FORMAT, great_expectations
 
 
 class Cat(BaseModel):
@@ -71,3 +73,27 @@ def shared(field: ModelField, other: ModelField) -> bool:
     parts = [(field, other), (field.field_info, other.field_info), (field.class_validators, other.class_validators)]
     within = zip(field.sub_fields or [], other.sub_fields or [], strict=True)
     return any(one is two for one, two in parts) or any(shared(one, two) for one, two in within)
+
+
+def test_an_expectation_is_configured_once_for_all_its_arguments() -> None:
+    gx, formatted = great_expectations(), {"result_format": RESULT_FORMAT}
+    from great_expectations.expectations.expectation import Expectation
+
+    configured_once(Expectation)
+    rule = gx.expectations.ExpectColumnValuesToBeBetween(column="x", min_value=1)
+    quick = rule._get_runtime_kwargs(formatted)
+    with patch.object(type(rule), "configuration", property(rule_configuration)):
+        assert quick == type(rule)._get_runtime_kwargs.__wrapped__(rule, formatted)
+    assert (quick["column"], quick["min_value"], quick["max_value"]) == ("x", 1, None)
+    rule.min_value = 2
+    assert rule._get_runtime_kwargs(formatted)["min_value"] == 2
+    with patch.object(type(rule), "dict", autospec=True, side_effect=type(rule).dict) as asked:
+        rule._get_runtime_kwargs(formatted)
+    assert asked.call_count == 1
+
+
+def rule_configuration(rule: Any) -> Any:
+    """A configuration made as Great Expectations makes it."""
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    return ExpectationConfiguration(type="expect_column_values_to_be_between", kwargs=rule.dict(exclude_defaults=True))
