@@ -21,6 +21,8 @@ backtests = 2
 [models.item_knn]
 [features.roles]
 category = "category"
+[exploration]
+epsilon = 0.5
 [export]
 relevance_weight = 0.6
 max_per_category = 3
@@ -57,6 +59,17 @@ def test_the_published_lists_keep_the_rules(ruled: Demo) -> None:
         assert max(Counter(category[item] for item in rows["item_id"] if item in category).values()) <= 3
         if (pinned := rows.loc[rows["item_id"] == 1003, "rank"]).size:
             assert pinned.tolist() == [2]
+
+
+def test_drawn_places_keep_them_too_and_are_told(ruled: Demo) -> None:
+    lists = pq.read_table(ruled.store / "exports" / "latest" / "topk").to_pandas()
+    proposals = pq.read_table(ruled.store / "feedback" / str(DAY) / "proposals.parquet").to_pandas()
+    drawn = lists[lists["policy"] == "explore"]
+    assert len(drawn) and set(drawn["rank"]) == {10} and (drawn["propensity"] <= 0.5).all()
+    found = drawn.merge(proposals, on=["user_id", "item_id"])
+    assert set(found["user_id"]) == set(drawn["user_id"]) and (found["slot"] == 10).all()
+    record = json.loads((ruled.store / "nights" / str(DAY) / "night.json").read_text())
+    assert record["exploration"]["counts"]["drawn"] == len(drawn)
 
 
 def test_the_night_says_what_the_rules_cost_and_gain(ruled: Demo) -> None:
