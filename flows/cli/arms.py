@@ -1,5 +1,6 @@
 """`nightrec arms`: what the lists of each arm did, and what an arm could show."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 from flows.cli.options import Day, json_option, of_a_store
 from flows.cli.place import the_store
 from flows.cli.shown import echo, echo_json
-from recmodels.errors import ConfigError
+from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import counted
 from tasks.store.paths import Night, Store
 
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from tasks.arms.results import Arms
 
 PART = click.FloatRange(0, 1, min_open=True, max_open=True)
+LOOKED_AT = 7  # nights, for the newest comparison
 HOW = "docs/feedback.md says how to name arms under [arms.groups.NAME]."
 
 
 @click.command()
 @click.argument("what", type=click.Choice(["plan"]), required=False)
 @of_a_store
-@click.option("--date", "run_date", type=Day(), help="Of that night [the newest].")
+@click.option("--date", "run_date", type=Day(), help="Of that night [the newest that compared them].")
 @click.option("--share", type=PART, metavar="SHARE", help="plan: an arm of this share of the users, such as 0.05.")
 @click.option("--effect", type=PART, metavar="SHARE", help="plan: the difference to be found, such as 0.03 for 3 %.")
 @click.option("--days", type=click.IntRange(1, 365), help="plan: how long the arm is to run.")
@@ -59,7 +61,18 @@ def arms(
     given = {"--share": share, "--effect": effect, "--days": days}
     if wrong := next((name for name, value in given.items() if value is not None), None):
         raise ConfigError(f"{wrong} is for a plan: write nightrec arms plan {wrong} {given[wrong]}.")
-    show_arms(night, as_json)
+    show_arms(night if run_date else _compared(folder) or night, as_json)
+
+
+def _compared(store: Store) -> Night | None:
+    """The newest night that has compared its arms: tonight's may still be at work, or have failed."""
+    from tasks.report.record import NightRecord
+
+    for night in reversed(store.last_nights(LOOKED_AT)):
+        with suppress(NightrecError):  # a damaged record
+            if (record := NightRecord.of_night(night)) is not None and record.arms is not None:
+                return night
+    return None
 
 
 def show_arms(night: Night, as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """`nightrec arms` says what the arms did, and what they could show."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_each_arm_is_a_sentence_and_a_table_of_figures(store: Path) -> None:
     assert "-15.0% to -5.0%" in text and text.endswith("For all looks.\n")
     found = json.loads(output(store, "--json"))
     assert (found["run_date"], found["arms"][0]["says"]) == ("2026-03-31", "holdback: fewer.")
+
+
+def test_a_night_that_is_still_at_work_hides_no_comparison(store: Path) -> None:
+    write_json(Store(store).night(RUN_DATE + timedelta(days=1)).summary, {"status": "running"})
+    assert json.loads(output(store, "--json"))["run_date"] == str(RUN_DATE)
+    with pytest.raises(ConfigError, match=f"The night {RUN_DATE + timedelta(days=1)} has no arms that were compared"):
+        output(store, "--date", str(RUN_DATE + timedelta(days=1)))
 
 
 def test_a_night_without_arms_says_how_to_have_some(store: Path) -> None:
