@@ -32,7 +32,7 @@ HOW = "docs/feedback.md says how to name arms under [arms.groups.NAME]."
 @of_a_store
 @click.option("--date", "run_date", type=Day(), help="Of that night [the newest that compared them].")
 @click.option("--share", type=PART, metavar="SHARE", help="plan: an arm of this share of the users, such as 0.05.")
-@click.option("--effect", type=PART, metavar="SHARE", help="plan: the difference to be found, such as 0.03 for 3 %.")
+@click.option("--effect", type=PART, metavar="SHARE", help="plan: the difference to be found, such as 0.03.")
 @click.option("--days", type=click.IntRange(1, 365), help="plan: how long the arm is to run.")
 @click.option("--power", type=PART, default=0.8, show_default=True, help="plan: how surely it is to be found.")
 @json_option
@@ -175,7 +175,7 @@ def plan_table(console: "Console", plan: "Plan", shares: tuple[float, ...], effe
 
 def how_sure(plan: "Plan") -> str:
     """What is promised of the differences in the table."""
-    each = "" if plan.arms == 1 else f" for {plan.arms} arms"
+    each = "" if plan.arms == 1 else f", in any of {plan.arms} arms"
     return (
         f"Found with a probability of {plan.power:.0%}, looking every night, and with one of 5% that a difference is "
         f"ever seen where there is none{each}."
