@@ -84,7 +84,7 @@ def decide(
     passed = next((one for one in challengers if one.passed), None)
     if passed is None and name in unfit:
         missing = Missing(
-            incumbent, f"could not be fitted again ({because(unfit[name])})", False, summaries[name], recent
+            incumbent, f"could not be fitted again ({because(unfit[name])})", False, summaries[name], recent, slopes
         )
         decision = without_champion(settings, missing, summaries, unfit, churn, others, baseline)
         return decision.model_copy(update={"incumbent": measured, "challengers": challengers})

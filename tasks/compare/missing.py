@@ -5,7 +5,7 @@ about as good as the champion was; or none, and the last export stays. What is n
 nobody knows that it is as good.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 
@@ -14,6 +14,7 @@ from tasks.compare.decision import Decision, Incumbent, Verdict
 from tasks.compare.guards import broken_guards, broken_limits
 from tasks.compare.recent import NO_RECENT, Recent
 from tasks.compare.settings import GateSettings
+from tasks.compare.steep import Steep
 from tasks.evaluate.summary import ModelSummary
 from tasks.train.settings import PRIMARY
 
@@ -31,6 +32,7 @@ class Missing:
         may_be_fitted: whether its recipe may still be fitted on all data.
         tonight: its figures, if it was measured.
         recent: how it did in recent nights.
+        slopes: figures of the long run that have changed more than they may.
     """
 
     incumbent: Incumbent
@@ -38,6 +40,7 @@ class Missing:
     may_be_fitted: bool
     tonight: ModelSummary | None = None
     recent: Recent = NO_RECENT
+    slopes: Sequence[Steep] = ()
 
     @property
     def usual(self) -> tuple[float, str] | None:
@@ -123,7 +126,7 @@ def _in_its_place(
 def _broken(settings: GateSettings, missing: Missing, model: ModelSummary, churn: float | None) -> list[str]:
     """The guards that a model breaks, by the champion's figures of tonight, or of recent nights."""
     if missing.tonight:
-        return broken_guards(settings, model, missing.tonight, churn)
+        return broken_guards(settings, model, missing.tonight, churn, missing.slopes)
     usual, now, limit = missing.recent.medians().coverage, model.figure("all", "coverage"), settings.max_coverage_loss
     lost = bool(limit is not None and usual and now is not None and now < (1 - limit) * usual)
     return [*broken_limits(settings, model, churn), *(["loses coverage"] if lost else [])]

@@ -14,9 +14,10 @@ from recmodels.metrics.beyond_accuracy import gini
 from tasks.forgetting.forget import forget
 from tasks.panel import stage
 from tasks.panel.settings import PanelSettings
-from tasks.panel.stage import follow, panel_notes
+from tasks.panel.stage import follow, panel_notes, retain_panels
 from tasks.store import history
 from tasks.store.files import Json
+from tasks.store.leftovers import foreign, sweep
 from tasks.store.manifests import run_stage, whole
 from tasks.store.paths import Night, Store
 from tests.tasks.panel.panels import ITEMS, ROLES, cutoff, measured, prepared, published
@@ -161,3 +162,16 @@ def test_who_is_forgotten_leaves_with_their_pairs_and_the_rest_stays_whole(night
     for name, rows in before.items():
         rest = [row for row in rows if 12 not in (row["user_id"], row.get("other_id"))]
         assert kept(night, name).to_pylist() == rest and len(rest) < len(rows)
+
+
+def test_old_panels_go_leftovers_are_swept_and_what_is_somebodys_stays(night: Night) -> None:
+    days = [DAY - timedelta(days=ago) for ago in (200, 120, 119, 0)]
+    for day in days:
+        night.store.panel(day).mkdir(parents=True)
+    half, notes = night.store.panel(DAY).with_name(".tmp-2026-04-01"), night.store.panel(DAY).with_name("notes")
+    for folder in (half, notes):
+        folder.mkdir()
+    retain_panels(night.store, 120)
+    sweep(night.store)
+    assert list(night.store.panels()) == days[2:] and not half.exists()
+    assert foreign(night.store) == [notes]
