@@ -18,6 +18,7 @@ from recmodels.published.pseudonyms import hashed
 from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit
 from tasks.forgetting.forget import forget
+from tasks.forgetting.nights import _models_of
 from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place, Receipt
 from tasks.forgetting.texts import redact
@@ -299,3 +300,11 @@ def test_users_that_opted_out_are_in_no_table_of_the_export_and_in_no_report(nig
     for folder in (store.exports, night.features):
         for path, table in tables(folder).items():
             assert "user_id" not in table.column_names or 8 not in table["user_id"].to_pylist(), path
+
+
+def test_models_of_arms_were_trained_on_the_user_as_the_champion_was(tmp_path: Path) -> None:
+    night = Store(tmp_path).night(RUN_DATE)
+    folders = [night.model("als"), night.toplists("als"), night.arm_model("ease"), night.champion]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    assert _models_of(night) == folders
