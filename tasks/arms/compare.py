@@ -174,6 +174,30 @@ def detectable(found: Measured, correction: Correction) -> float | None:
     return (quantile + NormalDist().inv_cdf(POWER)) * found.error / found.main
 
 
+def lasting(found: Doings, users: Bools) -> float:
+    """The share of the outcome's variance between users that stays, however long one waits: that of their habits.
+
+    By how alike the two halves of the time are, less what the weeks before explain; from 0 to 1.
+    """
+    outcome = outcome_of(found)
+    having = users & outcome.users(found)
+    whole, before = outcome.values(found)[having], outcome.before(found)[having]
+    late = (found.rewards_late if outcome is REWARDS else found.events_late)[having]
+    both, second = (_unexplained(one, before) for one in (whole, late))
+    variance = float(both @ both)
+    first = 2 * both - second
+    return min(1.0, max(0.0, float(first @ second) / variance)) if variance else 1.0
+
+
+def _unexplained(values: Floats, before: Floats) -> Floats:
+    """What of some values the time before does not explain."""
+    centered, known = values - values.mean(), before - before.mean()
+    spread = float(known @ known)
+    slope = float(known @ centered) / spread if spread else 0.0
+    left: Floats = centered - slope * known
+    return left
+
+
 def preferred(found: Doings, arm: Bools, correction: Correction) -> Preference | None:
     """Which model's items users of mixed lists reward more."""
     challenger, champion = found.of_challenger[arm], found.of_champion[arm]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 from typing import Literal
 
 from pydantic import Field
@@ -105,6 +105,8 @@ class ArmResult(Stored):
     """Days until half of the users of the arm, and of `main`, were back."""
     detectable: float | None = None
     """The smallest difference of the outcome that would have been found by now with 80 % power, as a share."""
+    lasting: float = 0.0
+    """The share of the outcome's variance between users that no waiting makes smaller: that of their habits."""
     says: str = ""
 
     @property
@@ -156,13 +158,24 @@ def _when(found: ArmResult) -> str:
     if not found.detectable or not found.days or not found.outcome:
         return ""
     for size in SIZES:
-        days = found.days * (found.detectable / size) ** 2
+        days = _days_until(size, found.days, found.detectable, found.lasting)
         if days <= max(SOON, found.days):
             break
+    else:
+        return ""
     left = ceil(days - found.days)
     users = counted(found.outcome.users, "user")
     when = f"in {counted(left, 'more day')}" if left > 0 else "by now"
     return f": with its {users} one of {_percent(size)} would be found {when}"
+
+
+def _days_until(size: float, days: float, now: float, lasting: float) -> float:
+    """After how many days a difference of a size is found, if one of `now` would have been by now.
+
+    Of the variance, `lasting` stays, and the rest is as 1 / days.
+    """
+    left = (size / now) ** 2 - lasting
+    return days * (1 - lasting) / left if left > 0 else inf
 
 
 def _preferred(found: Preference | None) -> str:

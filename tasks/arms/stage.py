@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.experiments.assignment import MAIN, arms_of
-from tasks.arms.compare import Correction, corrected, detectable, measured, median_return, preferred
+from tasks.arms.compare import Correction, corrected, detectable, lasting, measured, median_return, preferred
 from tasks.arms.results import ArmResult, Arms, sentence
 from tasks.arms.settings import ArmsSettings
 from tasks.arms.since import beginnings, mixed_in, nights_of_main, salt_digest
@@ -139,6 +139,7 @@ def _result(one: ArmResult, begin: datetime, found: Doings, ours: Bools, main: B
             "metrics": metrics,
             "median_return": (median_return(found, ours), median_return(found, main)),
             "detectable": detectable(metrics[0], correction) if metrics else None,
+            "lasting": lasting(found, main) if metrics else 0.0,
             "preference": preferred(found, ours, correction) if one.policy == "interleave" else None,
         }
     )

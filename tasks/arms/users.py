@@ -37,6 +37,7 @@ class Doings:
         days: how long ago that instant is.
         came: whether they did anything.
         events: interactions a week.
+        events_late: the same in the second half of the time.
         events_before: interactions in the weeks before.
         visits_before: days with any in the weeks before.
         hit_days: the share of their days on which they used an item of their list.
@@ -50,6 +51,7 @@ class Doings:
         exposed: whether they were shown anything, as a site logs it.
         rewards: what rows of their lists were rewarded with, a week: of what was shown or, where a site logs no
             exposures, one for each item that was used.
+        rewards_late: the same in the second half of the time.
         of_challenger: of these what went to rows of the challenger in mixed lists, as drawn by lot between teams.
         of_champion: what went to those of the champion.
     """
@@ -57,6 +59,7 @@ class Doings:
     days: float
     came: Bools
     events: Floats
+    events_late: Floats
     events_before: Floats
     visits_before: Floats
     hit_days: Floats
@@ -69,6 +72,7 @@ class Doings:
     variety_before: Floats
     exposed: Bools
     rewards: Floats
+    rewards_late: Floats
     of_challenger: Floats
     of_champion: Floats
 
@@ -113,7 +117,8 @@ class Log:
         days = (self.cutoff - start) / DAY
         self._cut_log(start - round(BEFORE / timedelta(microseconds=1)), start)
         counts = self._by_user(
-            "count(*) FILTER (since) AS events, count(*) FILTER (NOT since) AS events_before, "
+            "count(*) FILTER (since) AS events, count(*) FILTER (late) AS late, "
+            "count(*) FILTER (NOT since) AS events_before, "
             "count(DISTINCT day) FILTER (NOT since) AS visits_before, "
             "count(DISTINCT item_id) FILTER (since) AS items",
             "log",
@@ -140,6 +145,7 @@ class Log:
             days=days,
             came=came,
             events=_zero(counts["events"]) / weeks,
+            events_late=2 * _zero(counts["late"]) / weeks,
             events_before=_zero(counts["events_before"]),
             visits_before=_zero(counts["visits_before"]),
             hit_days=_zero(used["hit_days"]) / np.where(came & known, visits["visits"], np.nan),
@@ -152,6 +158,7 @@ class Log:
             variety_before=variety["before"],
             exposed=_zero(shown["exposures"]) > 0,
             rewards=_zero(shown["rewards"]) / weeks,
+            rewards_late=2 * _zero(shown["late"]) / weeks,
             of_challenger=_zero(shown["of_challenger"]) / weeks,
             of_champion=_zero(shown["of_champion"]) / weeks,
         )
@@ -174,7 +181,8 @@ class Log:
         """The interactions that count, each with its day (-1 is the last one) and whether it is since the start."""
         self.db.execute(
             f"CREATE OR REPLACE TEMP TABLE log AS SELECT user_index, item_id, {self._day('time')} AS day, "
-            f"time >= {start} AS since FROM (SELECT user_id, item_id, epoch_us(timestamp) AS time "
+            f"time >= {start} AS since, time >= {self._middle(start)} AS late "
+            "FROM (SELECT user_id, item_id, epoch_us(timestamp) AS time "
             f"FROM {read_parquet(self.night.valid / 'interactions.parquet')}) JOIN users USING (user_id) "
             f"WHERE time >= {oldest} AND time < {self.cutoff}"
         )
@@ -183,6 +191,7 @@ class Log:
         """What they used out of their lists, each day and item once."""
         columns = (
             "count(DISTINCT day) AS hit_days, count(DISTINCT item_id) AS items, count(DISTINCT item_id) AS rewards, "
+            "0 AS late, "
             f"count(DISTINCT item_id) FILTER ({CHALLENGER}) AS of_challenger, "
             f"count(DISTINCT item_id) FILTER ({CHAMPION}) AS of_champion, 0 AS exposures"
         )
@@ -191,9 +200,11 @@ class Log:
 
     def _rewards(self, start: int) -> dict[str, Floats] | None:
         """What was shown to them, as the site logged it, and how it was rewarded; None where it logs nothing."""
-        rows = self._kept(self.shown, start, "reward, assumed, policy, export_id")
+        rows = self._kept(self.shown, start, "timestamp, reward, assumed, policy, export_id")
         found = self._by_user(
-            f"count(*) AS exposures, sum(reward) AS rewards, sum(reward) FILTER ({CHALLENGER}) AS of_challenger, "
+            f"count(*) AS exposures, sum(reward) AS rewards, "
+            f"sum(reward) FILTER (timestamp >= {self._middle(start)}) AS late, "
+            f"sum(reward) FILTER ({CHALLENGER}) AS of_challenger, "
             f"sum(reward) FILTER ({CHAMPION}) AS of_champion",
             f"(SELECT * FROM {rows} WHERE NOT assumed)",
         )
@@ -202,7 +213,7 @@ class Log:
     def _kept(self, files: Sequence[Path], start: int, columns: str) -> str:
         """SQL: rows of past nights since the start, those of mixed lists each with the champion of its export."""
         if not files:
-            none = "NULL::INTEGER AS user_index, 0 AS item_id, 0 AS day, 0 AS reward, true AS assumed"
+            none = "NULL::INTEGER AS user_index, 0 AS item_id, 0 AS day, 0 AS timestamp, 0 AS reward, true AS assumed"
             return f"(SELECT {none}, '' AS policy, '' AS champion WHERE false)"
         paths = ", ".join(map(file_literal, files))
         return (
@@ -222,6 +233,10 @@ class Log:
             f"{several.format('since')} AS since, {several.format('NOT since')} AS before",
             "(log JOIN categories USING (item_id))",
         )
+
+    def _middle(self, start: int) -> int:
+        """The instant half-way from the start to the night's end."""
+        return (start + self.cutoff) // 2
 
     def _day(self, time: str) -> str:
         """SQL: the day of an instant, counted back from the night's end; the last one is -1."""

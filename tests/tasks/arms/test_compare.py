@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.arms.compare import Correction, detectable, measured, median_return, preferred
+from tasks.arms.compare import Correction, detectable, lasting, measured, median_return, preferred
 from tasks.arms.results import ArmResult, Measured, Preference, sentence
 from tasks.arms.users import Doings
 
@@ -26,6 +26,7 @@ def doings(seed: int = 0, lift: float = 0.0) -> Doings:
         days=28.0,
         came=np.ones(N, np.bool_),
         events=events,
+        events_late=events,
         events_before=draw.poisson(habit * 4).astype(float),
         visits_before=np.minimum(28, habit),
         hit_days=half,
@@ -38,6 +39,7 @@ def doings(seed: int = 0, lift: float = 0.0) -> Doings:
         variety_before=nan,
         exposed=np.zeros(N, np.bool_),
         rewards=np.where(half < 0.5, 2.0, 0.0),
+        rewards_late=np.where(half < 0.5, 2.0, 0.0),
         of_challenger=np.where(half < 0.3, 2.0, 0.0),
         of_champion=np.where((half >= 0.3) & (half < 0.5), 2.0, 0.0),
     )
@@ -86,6 +88,18 @@ def test_mixed_lists_tell_whose_items_are_rewarded() -> None:
     assert found.low < found.value < found.high
 
 
+def test_what_users_always_do_is_told_from_what_they_happened_to_do() -> None:
+    """Of a habit of variance 1 that no week before tells of, and 1 of chance in each half of the time: 1 of 1.5."""
+    draw, n = np.random.default_rng(3), 20_000
+    habit, first, second = draw.normal(0, 1, (3, n))
+    many = {one: np.zeros(n) for one in ("rewards", "rewards_late", "events_before")}
+    found = replace(doings(), exposed=np.ones(n, np.bool_), **many)
+    found = replace(found, rewards=habit + (first + second) / 2, rewards_late=habit + second)
+    assert lasting(found, np.ones(n, np.bool_)) == pytest.approx(1 / 1.5, abs=0.02)
+    known = replace(found, events_before=habit)
+    assert lasting(known, np.ones(n, np.bool_)) == pytest.approx(0, abs=0.03)
+
+
 def of(low: float, high: float, main: float = 2.0, **more: Any) -> ArmResult:
     """An arm of 1,000 users and 14 days whose outcome has such an interval."""
     value = (low + high) / 2
@@ -112,6 +126,8 @@ def of(low: float, high: float, main: float = 2.0, **more: Any) -> ArmResult:
             "holdback: no difference from main can be told yet (+0.5%, -3.0% to +4.0%): with its 1,000 users one of "
             "2% would be found in 40 more days.",
         ),
+        (of(-0.06, 0.08, lasting=0.5), "one of 3% would be found in 70 more days."),
+        (of(-0.06, 0.08, lasting=0.95), "one of 5% would be found by now."),
         (of(-0.01, 0.03, policy="challenger"), "one of 2% would be found in 40 more days."),
         (of(0.1, 0.2, policy="no_exploration"), "so exploration has its price."),
         (

@@ -45,6 +45,7 @@ def test_visits_and_returns_are_counted_from_the_first_day_under_the_arm(night: 
     assert found.days == 40
     assert list(found.came) == [True, True, True, False]
     assert list(found.events * 40 / 7) == pytest.approx([5, 2, 1, 0])
+    assert list(found.events_late * 20 / 7) == pytest.approx([1, 1, 1, 0])  # of the last 20 days
     assert list(found.events_before) == [3, 0, 0, 1]
     assert list(found.visits_before) == [2, 0, 0, 1]
     # Of user 1's first day 40 days ago, days 7 to 13 have a visit (12 later). User 2 came 20 days ago: not in those.
@@ -78,6 +79,7 @@ def test_logged_exposures_count_as_rewarded_and_assumed_ones_do_not(night: Night
     found = since_40_days(night)
     assert list(found.exposed) == [True, True, False, False]
     assert list(found.rewards * 40 / 7) == pytest.approx([2.5, 0, 0, 0])
+    assert list(found.rewards_late) == [0, 0, 0, 0]  # it was shown 30 days ago
     assert list(found.of_champion) == list(found.of_challenger) == [0, 0, 0, 0]
     show(night, 45, [(1, 1.0, "ease"), (1, 0.5, "als"), (1, 1.0, "explore")], arm="mixed", days=30)
     found = since_40_days(night)
