@@ -35,6 +35,7 @@ class Drawn:
         reward: what the rewards are: clicked, outcome or interaction.
         assumed: whether the exposures are assumed.
         share: the share of the users of the log that the events are of.
+        other_logs: how many nights have logged other rewards, and are left out.
         left_out: how many lists that were seen do not fit to what was drawn.
         first: when the first of them was seen, µs since 1970.
         last: when the last one was.
@@ -54,6 +55,7 @@ class Drawn:
     reward: str
     assumed: bool
     share: float
+    other_logs: int
     left_out: int
     first: int
     last: int

@@ -102,6 +102,9 @@ def _summary(
     notes = []
     if drawn.assumed:
         said += "; the exposures are assumed"
+    if drawn.other_logs:
+        nights = counted(drawn.other_logs, "night")
+        notes.append(f"Left out: {nights} with other rewards than {drawn.reward} (feedback.reward sets them for good).")
     if drawn.left_out:
         notes.append(f"{counted(drawn.left_out, 'list')} of the log do not fit to what was drawn, and are left out.")
     if without:

@@ -59,17 +59,18 @@ def logs_of(night: Night, days: int) -> list[Path]:
 
 def drawn_of(db: duckdb.DuckDBPyConnection, night: Night, cutoff: datetime, days: int) -> Drawn | None:
     """The lists with a drawn place that were seen in the days before a night; None where there is none."""
-    draws, logs = draws_of(night, days), logs_of(night, days)
+    draws, logs = draws_of(night, days), [path for path in logs_of(night, days) if pq.read_metadata(path).num_rows]
     if not draws or not logs:
         return None
     reading = _Reading(db, night, cutoff, draws)
-    reward = reward_in(logs[-1])
+    reward = reward_in(next((path for path in reversed(logs) if not _is_assumed(db, path)), logs[-1]))
+    same = [path for path in logs if reward_in(path) == reward]
     since = cutoff - timedelta(days=days)
-    assumed, share = reading.see([path for path in logs if reward_in(path) == reward], since)
+    assumed, share = reading.see(same, since)
     reading.join(reward)
     if not reading.one("SELECT count(*) FROM events"):
         return None
-    return reading.drawn(reward, assumed, share)
+    return reading.drawn(reward, assumed, share, len(logs) - len(same))
 
 
 class _Reading:
@@ -144,7 +145,7 @@ class _Reading:
             "FROM (SELECT event, user_id, export FROM events) JOIN choices USING (user_id, export)"
         )
 
-    def drawn(self, reward: str, assumed: bool, share: float) -> Drawn:
+    def drawn(self, reward: str, assumed: bool, share: float, other_logs: int) -> Drawn:
         """What was seen, as arrays."""
         events = self._arrays(
             "SELECT *, dense_rank() OVER (ORDER BY user_id) - 1 AS user FROM events "
@@ -172,6 +173,7 @@ class _Reading:
             reward=reward,
             assumed=assumed,
             share=share,
+            other_logs=other_logs,
             left_out=seen - len(events["reward"]),
             first=int(events["first"].min()),
             last=int(events["first"].max()),
@@ -214,6 +216,11 @@ class _Reading:
     def _arrays(self, query: str, *columns: str) -> dict[str, NDArray[Any]]:
         found = self.db.execute(f"SELECT {', '.join(columns)} FROM ({query})").fetchnumpy()
         return {name: np.asarray(found[name]) for name in columns}
+
+
+def _is_assumed(db: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """Whether the exposures of a night's log are assumed, by its first one."""
+    return bool(db.execute(f"SELECT assumed FROM {read_parquet(path)} LIMIT 1").fetchall()[0][0])
 
 
 def _parts(night: Night, name: str, days: int) -> list[tuple[date, Path]]:

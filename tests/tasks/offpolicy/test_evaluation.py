@@ -173,6 +173,19 @@ def test_only_what_fits_to_what_was_drawn_counts(tmp_path: Path) -> None:
     assert judged(night, ["good"]).events == 40 - 2
 
 
+@pytest.mark.parametrize("newest", ["empty", "assumed"])
+def test_a_night_without_exposures_of_its_own_changes_no_reward(tmp_path: Path, newest: str) -> None:
+    """Without a click in sight its rewards are interactions; those of the site are clicks all the same."""
+    night = drawn_site(tmp_path, users=40)
+    path = night.store.feedback(RUN_DATE) / SHOWN
+    rows = pq.read_table(path).replace_schema_metadata({"reward": "interaction"})
+    assumed = rows.set_column(rows.column_names.index("assumed"), "assumed", pa.array([True] * len(rows)))
+    pq.write_table(rows.slice(0, 0) if newest == "empty" else assumed, path)
+    found = judged(night, ["good"])
+    assert (found.reward, found.assumed, found.events) == ("clicked", False, 40)
+    assert ("1 night with other rewards than clicked" in "".join(found.notes)) == (newest == "assumed")
+
+
 def test_lists_that_were_refiltered_are_those_of_their_night(tmp_path: Path) -> None:
     night = drawn_site(tmp_path, users=40)
     day = str(RUN_DATE - timedelta(days=1))
