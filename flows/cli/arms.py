@@ -90,8 +90,9 @@ def show_arms(night: Night, as_json: bool) -> None:
 
     for one in found.arms:
         echo(one.says)
-    console.print(figures(console, found))
-    echo(found.corrected)
+    if any(one.metrics for one in found.arms):
+        console.print(figures(console, found))
+        echo(found.corrected)
 
 
 def figures(console: "Console", found: "Arms") -> "Table":

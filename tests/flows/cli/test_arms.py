@@ -44,6 +44,13 @@ def test_each_arm_is_a_sentence_and_a_table_of_figures(store: Path) -> None:
     assert (found["run_date"], found["arms"][0]["says"]) == ("2026-03-31", "holdback: fewer.")
 
 
+def test_arms_of_which_nothing_is_known_yet_have_no_table(store: Path) -> None:
+    new = arm().model_copy(update={"metrics": [], "median_return": (None, None)})
+    record = {"status": "published", "arms": Arms(arms=[new], corrected="For all looks.").json_ready()}
+    write_json(Store(store).night(RUN_DATE).summary, record)
+    assert output(store) == "holdback: fewer.\n"
+
+
 def test_a_night_that_is_still_at_work_hides_no_comparison(store: Path) -> None:
     write_json(Store(store).night(RUN_DATE + timedelta(days=1)).summary, {"status": "running"})
     assert json.loads(output(store, "--json"))["run_date"] == str(RUN_DATE)
