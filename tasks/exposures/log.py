@@ -138,7 +138,12 @@ class _Log:
         return "clicked" if clicked else "outcome" if worth else "interaction"
 
     def rewarded(self, reward: str, settings: FeedbackSettings) -> str:
-        """SQL: the reward of a row of `fresh`, NULL where it is not known."""
+        """SQL: the reward of a row of `fresh`, NULL where it is not known.
+
+        Where every click that is known is one, the site marks clicks alone, and all else was not clicked.
+        """
+        if reward == "clicked" and not self.one("SELECT count(*) FROM candidates WHERE NOT clicked"):
+            return "coalesce(clicked, false)"
         if reward != "interaction":
             return reward
         window = round(settings.outcome_hours * HOUR)

@@ -113,6 +113,16 @@ def test_without_clicks_an_interaction_within_the_time_is_the_reward(
     assert reward_in(part(night)) == kind
 
 
+@pytest.mark.parametrize(("others", "reward"), [([None, None], [0.0, 0.0]), ([None, False], [None, 0.0])])
+def test_a_site_that_only_marks_clicks_means_that_all_else_was_not_clicked(
+    night: Night, others: list[Any], reward: list[Any]
+) -> None:
+    show(night, OLD, (1, "b", 2, FIRST, 40), (2, "b", 1, FIRST, 40), clicked=[True, *others])
+    run(night)
+    found = {(row["user_id"], row["item_id"]): row["reward"] for row in pq.read_table(part(night)).to_pylist()}
+    assert [found[1, "a"], found[1, "b"], found[2, "b"]] == [1.0, *reward]
+
+
 def test_assumed_exposures_of_the_last_day_are_logged_by_the_next_night(night: Night) -> None:
     pq.write_table(events([(1, "a", 0.5), (2, "b", 0.9)]), night.valid / "interactions.parquet")
     assert run(night, assume_exposures=True, seen_places=1) == 0
