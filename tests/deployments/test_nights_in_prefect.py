@@ -23,7 +23,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.server
 
-STAGES = ["ingest", "validate", "prepare", "features-train", "features-full", "compare", "report"]
+STAGES = ["ingest", "validate", "prepare", "features-train", "features-full", "compare", "panel", "report"]
 MODELS = ["popularity", "popularity_7d", "item_knn", "content"]  # without an item table, content has nothing to go by
 
 

@@ -101,6 +101,6 @@ def test_what_is_wrong_is_said_first(
 
 
 def test_what_the_package_offers_is_named() -> None:
-    assert set(flows.__all__) == {"Answered", "Answers", "NightResult", "run_night"}
+    assert set(flows.__all__) == {"Answered", "Answers", "NightResult", "off_policy", "run_night"}
     with pytest.raises(AttributeError):
         _ = flows.run_day  # type: ignore[attr-defined]
