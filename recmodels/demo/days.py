@@ -141,7 +141,7 @@ def item_index(truth: Truth, ids: pa.ChunkedArray) -> Longs:
 
 
 def _index(ids: pa.ChunkedArray, known: pa.ChunkedArray) -> Longs:
-    if ids.type != known.type and pa.types.is_string(ids.type) != pa.types.is_string(known.type):
+    if pa.types.is_integer(ids.type) != pa.types.is_integer(known.type):
         return np.full(len(ids), NOTHING, np.int64)
     found: Longs = pc.fill_null(pc.index_in(ids.cast(known.type), known), NOTHING).to_numpy().astype(np.int64)
     return found
