@@ -53,12 +53,11 @@ def _panel(title: str, form: str, rows: Sequence[Believed]) -> str:
         '<text class="small" x="12" y="38">dot and line: what the log says, with its 95 % interval · '
         '<tspan class="truth">diamond</tspan>: what is true</text>',
     ]
-    tick = step * -(-low // step)
-    while tick <= high:
+    for number in range(int(-(-low // step)), int(high // step) + 1):
+        tick = number * step
         at = x(tick)
         parts.append(f'<line class="axis" x1="{at}" x2="{at}" y1="{TOP - 6}" y2="{bottom}"/>')
         parts.append(f'<text class="small" x="{at}" y="{bottom + 12}" text-anchor="middle">{tick:{form}}</text>')
-        tick += step
     for place, row in enumerate(rows):
         y, at = TOP + ROW * place + ROW / 2, x(row.truth)
         parts.append(
