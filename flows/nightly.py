@@ -10,6 +10,7 @@ from flows.execution.arms import fit_arms
 from flows.execution.executors import executor_for
 from flows.execution.flow_runs import end_children
 from flows.execution.publishing import publish
+from flows.execution.replicates import fit_replicates
 from flows.execution.run_dates import DEGRADED, holding, newer_run, night_name, scheduled_date
 from flows.execution.training import indispensable, jobs_for, refit, train_all
 from flows.no_storage import keep_nothing
@@ -180,7 +181,8 @@ def night(
         else:
             comparison, fitted = refit(executor, jobs, comparison, judge)
             arms = fit_arms(executor, jobs, comparison, config.arms)
-            published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh, arms)
+            replicates = fit_replicates(executor, jobs, comparison, config.exploration)
+            published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh, arms, replicates)
             follow(tonight, config.panel, config.features, cutoff, prepared, exposures, published, fresh)
         record.fill_in(report(tonight, raw, valid, prepared, comparison, published))
     return record.json_ready()

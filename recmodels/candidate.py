@@ -27,6 +27,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, UNSEEN
 from recmodels.data.parquet import read_columns
 from recmodels.errors import ConfigError, DataRefused, NightrecError
+from recmodels.exploration.bootstrap import replicate_of
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
 
@@ -95,7 +96,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _training_data(spec: Spec, data: Dataset) -> Dataset:
-    """Everything, or without the users that the protocol excludes from training."""
+    """Everything, or without the users that the protocol excludes from training, or that a bootstrap leaves out."""
+    if spec.bootstrap is not None:
+        return replicate_of(data, spec.bootstrap)
     path = spec.features / PREPARED / UNSEEN
     if spec.split == "full" or not path.exists():
         return data

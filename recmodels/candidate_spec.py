@@ -48,6 +48,7 @@ class Spec:
     window_days: float = 7
     models: dict[str, str] = field(default_factory=dict)  # folders of members that an ensemble takes as they are
     without: list[str] = field(default_factory=list)  # members that an ensemble leaves out
+    bootstrap: int | None = None  # seed of the users that it is fitted on, see recmodels.exploration.bootstrap
 
     @classmethod
     def read(cls, path: Path) -> "Spec":

@@ -1,5 +1,6 @@
 """What follows once the winner is fitted: its lists are exported, old exports go, copies are brought up to date."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from flows.settings.site import NightConfig
@@ -25,8 +26,11 @@ def publish(
     record: NightRecord,
     fresh: bool,
     arms: ArmsTonight | None = None,
+    replicates: Sequence[int] = (),
 ) -> Json:
     """Publish the winner's lists, and put what became of the sinks into the night's record.
+
+    `replicates` of the winner were fitted for its exploration.
 
     Returns:
         The export's manifest.
@@ -45,6 +49,7 @@ def publish(
         config.exploration,
         config.training.seed,
         arms,
+        replicates,
     )
     retain(night.store, config.retention)
     record.sinks = {name: SinkOutcome.of(one) for name, one in load_sinks(night.store, config.sinks).items()}

@@ -22,7 +22,7 @@ from recmodels.fallback import Lists
 from recmodels.ranking.rerank import Rules
 from tasks.exploration.learned import Shares
 from tasks.exploration.proposals import ProposalFile
-from tasks.exploration.proposers import Ranked, rank
+from tasks.exploration.proposers import Proposer, Ranked, rank
 from tasks.exploration.settings import ExplorationSettings
 from tasks.exploration.summary import ExplorationSummary, ExploredCounts
 from tasks.store.files import TEMPORARY
@@ -120,7 +120,7 @@ def exploring(
     export_id: str,
     settings: ExplorationSettings,
     seed: int,
-    models: Sequence[str],
+    proposers: Sequence[Proposer],
     data: Dataset,
     user_ids: pa.Array,
     item_ids: pa.Array,
@@ -131,7 +131,7 @@ def exploring(
     shares: Shares | None = None,
     seldom: Bools | None = None,
 ) -> Iterator[Exploration]:
-    """The exploration of a night's export by some of its `models`, with what it needs on the disk while the block runs.
+    """The exploration of a night's export by some `proposers`, with what it needs on the disk while the block runs.
 
     `user_ids` and `item_ids` are the site's own, by index; `k` is the length of the longest list. `seldom`:
     the only items that are proposed, if given.
@@ -145,7 +145,7 @@ def exploring(
         among = [allowed if seldom is None else allowed & seldom]
         if rules is not None and rules.new is not None and rules.new_share:  # the place may be kept for new items
             among.append(among[0] & rules.new)
-        ranked = rank(night, data, models, chosen, m, Path(folder), among, repeats, settings.way)
+        ranked = rank(night, data, proposers, chosen, m, Path(folder), among, repeats)
         names, of = [one.proposer for one in ranked], (export_id, settings.epsilon)
         with ProposalFile(Path(folder) / "proposals.parquet", user_ids, item_ids, names, *of) as file:
             yield Exploration(settings, seed, night.run_date, user_ids, ranked, chosen, file, shares)

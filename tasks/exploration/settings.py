@@ -19,10 +19,13 @@ class ExplorationSettings(BaseModel):
     users: float = Field(
         default=1, gt=0, le=1, description="Share of the users whose lists may be drawn on a night: less work on it."
     )
-    way: Literal["candidates", "new_items"] = Field(
+    way: Literal["candidates", "new_items", "thompson"] = Field(
         default="candidates",
-        description="What the models propose: what they rank highest (candidates), or that among the items that were "
-        "seldom shown (new_items).",
+        description="What is proposed: what the other models rank highest (candidates), or that among the items that "
+        "were seldom shown (new_items), or what the winner would rank highest by a little other data (thompson).",
+    )
+    replicates: int = Field(
+        default=5, ge=2, le=50, description="For way = thompson: how often the winner is fitted, on half of the users."
     )
     enough_exposures: int = Field(
         default=100, ge=1, description="For new_items: how often an item must have been shown to count as known."
@@ -40,6 +43,15 @@ class ExplorationSettings(BaseModel):
     def segment_is_of_use(self) -> Self:
         if self.segment is not None and self.choose == "uniform":
             raise ValueError("segment goes with choose = linucb or thompson; uniform treats all users alike")
+        return self
+
+    @model_validator(mode="after")
+    def replicates_are_alike(self) -> Self:
+        if self.way == "thompson" and self.choose != "uniform":
+            raise ValueError(
+                f"way = thompson goes without choose = {self.choose}: other replicates are drawn each night, and there "
+                "is none to learn about; leave choose out"
+            )
         return self
 
 

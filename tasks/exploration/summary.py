@@ -39,7 +39,9 @@ class ExplorationSummary(Stored):
         """What was explored, in one sentence."""
         if not self.proposers:
             return "Exploration: no other model could propose anything, and nothing was drawn."
-        place = "the last place" if self.slot is None else f"place {self.slot}"
+        if self.way == "thompson":
+            return self._of_replicates()
+        place = self._place
         drawn, users = self.counts.drawn, counted(self.counts.users, "list")
         others = ", ".join(
             f"{name} for {self.counts.others.get(name, 0) / max(1, self.counts.users):.0%}" for name in self.proposers
@@ -49,4 +51,18 @@ class ExplorationSummary(Stored):
         return (
             f"Exploration: {drawn:,} of {users} that may be drawn show another model's item in {place} "
             f"(epsilon {self.epsilon:g}). Another item than the usual one is proposed by {others}{learned}."
+        )
+
+    @property
+    def _place(self) -> str:
+        return "the last place" if self.slot is None else f"place {self.slot}"
+
+    def _of_replicates(self) -> str:
+        drawn, users = self.counts.drawn, counted(self.counts.users, "list")
+        shares = [self.counts.others.get(name, 0) / max(1, self.counts.users) for name in self.proposers]
+        low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+        return (
+            f"Exploration: {drawn:,} of {users} that may be drawn show in {self._place} what the model would rank "
+            f"highest by a little other data (epsilon {self.epsilon:g}). Another item than the usual one is proposed "
+            f"by {counted(len(shares), 'replicate')} for {low if low == high else f'{low} to {high}'}."
         )

@@ -1,6 +1,6 @@
 """Exploration in an export: a place of some lists is drawn, and its rows say by whom and how probably."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -16,7 +16,7 @@ from recmodels.ranking.rerank import Rules
 from tasks.compare.decision import ComparisonSummary
 from tasks.exploration.drawing import Exploration, exploring
 from tasks.exploration.learned import Shares, learned_shares
-from tasks.exploration.proposers import called, fingerprints
+from tasks.exploration.proposers import Proposer, candidates, fingerprints, replicates
 from tasks.exploration.seldom import seldom_shown
 from tasks.exploration.settings import ExplorationSettings
 from tasks.export.origins import Origins
@@ -33,33 +33,42 @@ class Plan:
     Attributes:
         settings: of exploration.
         seed: of the night's draws.
-        models: those of tonight that propose: all that were measured but the one whose lists they are.
+        proposers: all models that were measured but the one whose lists they are, or replicates of that one.
         shares: how probable each proposer is; None: all alike.
         seldom: the only items that are proposed [n_items]; None: any.
     """
 
     settings: ExplorationSettings
     seed: int
-    models: list[str]
+    proposers: list[Proposer]
     shares: Shares | None = None
     seldom: Bools | None = None
 
     @classmethod
     def of(
-        cls, night: Night, settings: ExplorationSettings, seed: int, comparison: ComparisonSummary, winner: str
+        cls,
+        night: Night,
+        settings: ExplorationSettings,
+        seed: int,
+        comparison: ComparisonSummary,
+        winner: str,
+        fitted: Sequence[int] = (),
     ) -> "Plan | None":
-        """None where nothing is explored."""
-        models = [name for name in comparison.models if name != winner]
-        if not settings.epsilon or not models:
+        """None where nothing is explored; `fitted` are the numbers of the winner's replicates that are there."""
+        if settings.way == "thompson":
+            proposers = replicates(night, winner, fitted, seed)
+        else:
+            proposers = candidates(night, [name for name in comparison.models if name != winner], settings.way)
+        if not settings.epsilon or not proposers:
             return None
-        shares = learned_shares(night, settings, seed, [called(name, settings.way) for name in models])
+        shares = learned_shares(night, settings, seed, [one.name for one in proposers])
         seldom = seldom_shown(night, settings.enough_exposures) if settings.way == "new_items" else None
-        return cls(settings, seed, models, shares, seldom)
+        return cls(settings, seed, proposers, shares, seldom)
 
-    def made_from(self, night: Night) -> tuple[Json, Json]:
+    def made_from(self) -> tuple[Json, Json]:
         """The inputs and the parameters that the lists are made from besides."""
         parameters = self.settings.model_dump() | {"seed": self.seed}
-        inputs: Json = {"proposers": fingerprints(night, self.models)}
+        inputs: Json = {"proposers": fingerprints(self.proposers)}
         if self.shares is not None:
             inputs["shares"] = self.shares.json_ready()
         if self.seldom is not None:
@@ -81,7 +90,7 @@ def explored(
         export_id,
         plan.settings,
         plan.seed,
-        plan.models,
+        plan.proposers,
         data,
         user_ids["user_id"].combine_chunks(),
         items["item_id"].combine_chunks(),

@@ -1,5 +1,6 @@
 """Stage 7, export: lists for every user from the refitted winner, written, audited from the files, then published."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,8 +62,11 @@ def export(
     exploration: ExplorationSettings = NO_EXPLORATION,
     seed: int = 0,
     arms: ArmsTonight | None = None,
+    replicates: Sequence[int] = (),
 ) -> Json:
     """Publish the lists of the model in `champion/`, of arms those of their policies, and return the manifest.
+
+    `replicates` are the numbers of those that propose where the settings of exploration want them to.
 
     An export that the same inputs, parameters and code gave is not written again.
 
@@ -72,7 +76,8 @@ def export(
     parameters = {"model": name, "settings": settings.model_dump(), "roles": features.roles}
     if settings.hash_key_env:
         parameters["key"] = hashed("", key_in(settings.hash_key_env))  # in a digest: another key makes another export
-    explores = Plan.of(night, exploration, seed, ComparisonSummary.of_manifest(comparison), name)
+    compared = ComparisonSummary.of_manifest(comparison)
+    explores = Plan.of(night, exploration, seed, compared, name, replicates)
     inputs, more = _made_of(night, explores, arms)
     inputs, parameters = {**outputs(prepared=prepared, champion=champion), **inputs}, parameters | more
     fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_of(__name__)})
@@ -127,7 +132,7 @@ def export(
             | counts
             | {"delta_of": delta_of, "files": files, "schema": schema}
             | exposure
-            | _figures_of(ComparisonSummary.of_manifest(comparison))
+            | _figures_of(compared)
             | _valid_for(settings.valid_hours)
             | made_from
         )
@@ -144,7 +149,7 @@ def export(
 
 def _made_of(night: Night, explores: Plan | None, arms: ArmsTonight | None) -> tuple[Json, Json]:
     """The inputs and the parameters of lists that are not the winner's alone."""
-    inputs, parameters = ({}, {}) if explores is None else explores.made_from(night)
+    inputs, parameters = ({}, {}) if explores is None else explores.made_from()
     if arms is None:
         return inputs, parameters
     models = {name: output_of(night.arm_model(name)) for name in arms.models}

@@ -24,7 +24,7 @@ from tasks.store.manifests import describe
 from tasks.store.paths import Night, Store
 from tasks.store.records import changed
 
-TRAINED = ("models", "toplists", "arm_models")
+TRAINED = ("models", "toplists", "arm_models", "replicates")
 """Folders of a night with what was trained on the user, by model; and the champion."""
 
 

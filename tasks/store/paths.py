@@ -218,6 +218,10 @@ class Night:
         """A model that the lists of an arm are made by, fitted as the champion is."""
         return self.folder / "arm_models" / name
 
+    def replicate(self, number: int) -> Path:
+        """The champion's recipe, fitted on half of the users."""
+        return self.folder / "replicates" / str(number)
+
     @property
     def refilter(self) -> Path:
         """Which items the night's exports were published without, those that `nightrec refilter` has made."""
@@ -238,6 +242,7 @@ class Night:
             "offpolicy",
             "champion",
             "arm_models",
+            "replicates",
             "logs",
             "refilter",
         )

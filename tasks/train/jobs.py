@@ -32,6 +32,9 @@ class TrainingJob(BaseModel):
     evaluation: EvaluationSettings
     split: Split = Field(default="train", description="train: fit, list and measure; full: refit.")
     for_arm: bool = Field(default=False, description="Whether it is refitted for an arm, beside the winner.")
+    replicate: int | None = Field(
+        default=None, ge=1, description="The number of a replicate: the refitted winner's recipe on half of the users."
+    )
     seed: int = Field(default=0, ge=0)
     concurrency: int = Field(default=1, ge=1, description="How many candidates share the machine, this one included.")
     fresh: bool = False
@@ -51,19 +54,28 @@ class TrainingJob(BaseModel):
     @property
     def alive(self) -> Path:
         """Touched while somebody works on this job."""
-        what = "arm" if self.for_arm else self.split
-        return self.night.folder / "logs" / f"{self.name}-{what}.alive"
+        name = f"{self.name}-arm" if self.for_arm else self.stem
+        return self.night.folder / "logs" / f"{name}.alive"
+
+    @property
+    def stem(self) -> str:
+        """What its files in `logs/` are called."""
+        return f"{self.name}-{self.split}" if self.replicate is None else f"{self.name}-replicate-{self.replicate}"
 
     @property
     def label(self) -> str:
         if self.split == "train":
             return f"train-{self.name}"
+        if self.replicate is not None:
+            return f"replicate-{self.name}-{self.replicate}"
         return f"arm-{self.name}" if self.for_arm else f"refit-{self.name}"
 
     def fitted(self, night: Night) -> Path:
         """Where such a job leaves its model in a night."""
         if self.split == "train":
             return night.model(self.name)
+        if self.replicate is not None:
+            return night.replicate(self.replicate)
         return night.arm_model(self.name) if self.for_arm else night.champion
 
     def result(self) -> Manifest | None:

@@ -66,7 +66,7 @@ def without_failed(ensembles: Sequence[TrainingJob], failed: dict[str, str]) -> 
 
 def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:
     """The members of an ensemble that tonight's candidates have trained on the same inputs, by name."""
-    if job.recommender != ENSEMBLE:
+    if job.recommender != ENSEMBLE or job.replicate is not None:
         return {}
     ensemble = _made_of(job.candidate.parameters)
     found = {}

@@ -35,7 +35,7 @@ POLL_SECONDS = 0.2  # between two checks whether the night has ended
 def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     """Run one `recmodels.candidate` process to its end, on its share of this machine, and return its result.
 
-    Its output is kept in `logs/<name>-<split>.log` of the night.
+    Its output is kept in `logs/<name>-<split>.log` of the night, or `<name>-replicate-<number>.log`.
 
     Args:
         job: what is trained.
@@ -47,7 +47,7 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
         OSError, MemoryError: its file system or its memory refused something.
     """
     name, limit, work = job.name, job.candidate.timeout_minutes, job.night.folder / "logs"
-    spec_file, result_file, log_file = (work / f"{name}-{job.split}.{kind}" for kind in ("spec.json", "json", "log"))
+    spec_file, result_file, log_file = (work / f"{job.stem}.{kind}" for kind in ("spec.json", "json", "log"))
     minutes = IN_TIME * limit / spec.get("windows", 1)
     given = {"features": str(job.night.features), "result": str(result_file), "minutes": minutes}
     write_json(spec_file, {"lists": None} | spec | given)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from recmodels.data.layout import USERS, interactions_file, split_end
+from recmodels.exploration.bootstrap import seed_of
 from recmodels.parameters import current
 from recmodels.registry import create, is_registered, kind_of
 from tasks.lists.rules import FILE
@@ -61,7 +62,10 @@ def trained(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifes
 
 @stage_task("refit-{job.name}")
 def refit(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
-    """Fit the night's winner on everything before the cutoff, to `champion/`; the model of an arm to `arm_models/`."""
+    """Fit the night's winner on everything before the cutoff, to `champion/`; the model of an arm to `arm_models/`.
+
+    A replicate is fitted on half of the users, to `replicates/`.
+    """
     made = making(job, prepared, features)
 
     def fit(model: Path) -> Json:
@@ -105,8 +109,10 @@ def earlier(job: TrainingJob) -> Json:
     """The newest model of an earlier night that a candidate with a warm start goes on from, if there is one.
 
     It must be of the same recipe. For the comparison both nights hold out their last days, and the earlier one was
-    trained on nothing that tonight's measures.
+    trained on nothing that tonight's measures. A replicate starts from nothing that has seen the other users.
     """
+    if job.replicate is not None:
+        return {}
     warm_start = getattr(create(job.recommender, job.candidate.parameters), "warm_start", "no")
     if warm_start == "no" or (job.split == "train" and warm_start != "always"):
         return {}
@@ -175,4 +181,7 @@ def _backtests_of(job: TrainingJob, prepared: Manifest[PreparedSummary]) -> Json
 
 def recipe_of(job: TrainingJob) -> Json:
     """What a model is made from, apart from the data."""
-    return {"recommender": job.recommender, "params": job.candidate.parameters, "seed": job.seed}
+    recipe: Json = {"recommender": job.recommender, "params": job.candidate.parameters, "seed": job.seed}
+    if job.replicate is not None:
+        recipe["bootstrap"] = seed_of(job.seed, str(job.run_date), job.replicate)
+    return recipe

@@ -16,7 +16,10 @@ from recmodels import candidate
 from recmodels.candidate_lists import LISTS
 from recmodels.candidate_spec import Spec
 from recmodels.data.dataset import Dataset
+from recmodels.exploration.bootstrap import replicate_of
 from recmodels.linear.ease import EASE
+from recmodels.persistence import load
+from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
 from recmodels.testing import COMPLETIST, N_ITEMS, N_USERS
 from tests.recmodels.specifications import specification
@@ -131,3 +134,12 @@ def test_the_module_imports_light() -> None:
     heavy = {"torch", "sklearn", "pandas", "prefect", "great_expectations", "duckdb"}
     code = f"import sys, recmodels.candidate; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_replicate_is_fitted_on_the_users_that_its_seed_draws(features: Path) -> None:
+    spec = Spec.read(specification(features, lists=None, recommender="popularity", params={}, bootstrap=5))
+    candidate.run(spec)
+    data = Dataset.load(features, "train")
+    scores = load(spec.model).scores_  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(scores, Popularity().fit(replicate_of(data, 5)).scores_)
+    assert (scores != Popularity().fit(data).scores_).any()

@@ -99,9 +99,10 @@ def publish(
     arms: ArmsTonight | None = None,
     exploration: ExplorationSettings = NO_EXPLORATION,
     others: Sequence[str] = (),
+    replicates: Sequence[int] = (),
     **rules: Any,
 ) -> Json:
-    """Publish the lists of a night; `others`: models that were measured beside the winner."""
+    """Publish the lists of a night; `others`: models that were measured beside the winner; `replicates` of that one."""
     figures = {"ndcg": {"value": 0.5, "low": 0.4, "high": 0.6}}
     comparison = {"winner": "item_knn", "reason": "best", "metrics": figures, "failed": {}, "k": 10, "users": 5}
     comparison |= {
@@ -121,6 +122,7 @@ def publish(
         exploration,
         0,
         arms,
+        replicates,
     )
 
 

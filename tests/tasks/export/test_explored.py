@@ -14,15 +14,18 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from scipy import stats
 
+from recmodels.base import Recommender
 from recmodels.content import Content
 from recmodels.data.dataset import Dataset
+from recmodels.exploration.bootstrap import left_out, replicate_of, seed_of
+from recmodels.factors.mf import MF
 from recmodels.fallback import Lists, serve
 from recmodels.persistence import save
 from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
 from tasks.exploration.drawing import Exploration
 from tasks.exploration.proposals import ProposalFile, about
-from tasks.exploration.proposers import Ranked
+from tasks.exploration.proposers import Ranked, rank, replicates
 from tasks.exploration.settings import ExplorationSettings
 from tasks.exploration.summary import ExplorationSummary
 from tasks.export.audit import profile_of
@@ -129,11 +132,14 @@ def with_candidates(night: Night) -> None:
     """Two more models of the comparison, as their stages leave them."""
     data = Dataset.load(night.features, "train")
     for name, model in (("popularity", Popularity()), ("content", Content())):
-        folder = night.model(name)
-        save(model.fit(data), folder)
-        files = [describe(path, folder) for path in sorted(folder.iterdir())]
-        made: Any = {"inputs": {}, "parameters": {}, "code": "", "fingerprint": "", "output": name, "summary": {}}
-        write_manifest(folder, made | {"files": files})
+        stored(night.model(name), model.fit(data), name)
+
+
+def stored(folder: Path, model: Recommender, output: str) -> None:
+    save(model, folder)
+    files = [describe(path, folder) for path in sorted(folder.iterdir())]
+    made: Any = {"inputs": {}, "parameters": {}, "code": "", "fingerprint": "", "output": output, "summary": {}}
+    write_manifest(folder, made | {"files": files})
 
 
 @pytest.fixture
@@ -245,6 +251,49 @@ def test_shares_of_redraws_are_the_propensities(tmp_path: Path) -> None:
         assert origins.propensity[shown == item, 2] == pytest.approx(share)
         assert abs((shown == item).mean() - share) < 3 * np.sqrt(share * (1 - share) / n)
     assert (np.array(origins.policies)[origins.policy[shown != 2, 2]] == "explore").all()
+
+
+def with_replicates(night: Night, *models: Recommender) -> None:
+    """The winner's recipe on halves of the users, as their stages leave it."""
+    data = Dataset.load(night.features, "full")
+    for number, model in enumerate(models, 1):
+        half = replicate_of(data, seed_of(0, str(night.run_date), number))
+        stored(night.replicate(number), model.fit(half), f"replicate {number}")
+
+
+def test_replicates_of_the_winner_propose(night: Night) -> None:
+    with_replicates(night, Popularity(), Popularity(), Popularity())
+    thompson = ExplorationSettings(epsilon=1, way="thompson", replicates=3)
+    manifest = publish(night, exploration=thompson, others=OTHERS, replicates=[1, 3])
+    said, names = manifest["exploration"], ["item_knn: replicate 1", "item_knn: replicate 3"]
+    assert said["proposers"] == names and said["way"] == "thompson"
+    assert manifest["inputs"]["proposers"] == dict(zip(names, ["replicate 1", "replicate 3"], strict=True))
+    proposals, after = proposed(night), lists(night)
+    assert proposals and set().union(*proposals.values()) == {"usual", "slot", *names}
+    for user, one in proposals.items():
+        those = [one[name] for name in names if name in one]
+        assert after[user][-1]["propensity"] == pytest.approx(those.count(after[user][-1]["item_id"]) / len(those))
+    sentence = ExplorationSummary.of(said).sentence
+    assert "what the model would rank highest by a little other data" in sentence and "by 2 replicates for" in sentence
+    assert publish(night, exploration=thompson, others=OTHERS, replicates=[1, 3])["skipped"]
+    assert "exploration" not in publish(night, exploration=thompson, others=OTHERS)
+
+
+def test_a_replicate_has_nothing_to_propose_to_users_that_it_has_not_learned(night: Night, tmp_path: Path) -> None:
+    """A model that knows users by what it learned of them in training was fitted on other users than these."""
+    with_replicates(night, Popularity(), MF(factors=2, epochs=1))
+    data = Dataset.load(night.features, "full")
+    users, allowed = np.arange(data.n_users, dtype=np.int32), [np.ones(data.n_items, np.bool_)]
+    both = rank(night, data, replicates(night, "mf", [1, 2], 0), users, 2, tmp_path, allowed, repeats=True)
+    proposes = [one.rows(users)[:, 0] >= 0 for one in both]
+    assert proposes[0].all()
+    missing = left_out(data.n_users, seed_of(0, str(night.run_date), 2))
+    assert 0 < len(missing) < data.n_users and np.flatnonzero(~proposes[1]).tolist() == missing.tolist()
+
+
+def test_replicates_are_alike_to_a_bandit() -> None:
+    with pytest.raises(ValueError, match="way = thompson goes without choose = linucb"):
+        ExplorationSettings(epsilon=1, way="thompson", choose="linucb")
 
 
 def test_models_may_propose_seldom_items_alone_and_some_more_often_than_others(night: Night) -> None:

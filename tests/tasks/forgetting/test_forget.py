@@ -304,7 +304,7 @@ def test_users_that_opted_out_are_in_no_table_of_the_export_and_in_no_report(nig
 
 def test_models_of_arms_were_trained_on_the_user_as_the_champion_was(tmp_path: Path) -> None:
     night = Store(tmp_path).night(RUN_DATE)
-    folders = [night.model("als"), night.toplists("als"), night.arm_model("ease"), night.champion]
+    folders = [night.model("als"), night.toplists("als"), night.arm_model("ease"), night.replicate(2), night.champion]
     for folder in folders:
         folder.mkdir(parents=True)
     assert _models_of(night) == folders

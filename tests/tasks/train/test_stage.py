@@ -87,6 +87,17 @@ def test_the_winner_is_fitted_on_the_full_split(night: Night) -> None:
     assert (night.champion / "model.safetensors").exists()
 
 
+def test_replicates_are_made_of_other_users_each_night_and_each_from_nothing(night: Night) -> None:
+    one = hybrid(night, "full", "refit").model_copy(update={"replicate": 1})
+    later = one.model_copy(update={"run_date": night.run_date + timedelta(days=1)})
+    jobs = [one, one.model_copy(update={"replicate": 2}), one.model_copy(update={"seed": 1}), later]
+    assert len({recipe_of(each)["bootstrap"] for each in jobs}) == 4
+    assert recipe_of(one) == recipe_of(hybrid(night, "full", "refit")) | {"bootstrap": recipe_of(one)["bootstrap"]}
+    night_after = prepare_night(night.store.root, later.run_date)
+    has_trained(hybrid(night, "full", "refit"))
+    assert earlier(hybrid(night_after, "full", "refit")) and earlier(later) == {}
+
+
 def test_a_recipe_of_an_earlier_release_is_the_same_under_the_names_of_today() -> None:
     stored = {"recommender": "als", "params": {"unobserved": 5.0, "factors": 8}, "seed": 0}
     assert _by_current_names(stored) == {"recommender": "als", "params": {"alpha": 5.0, "factors": 8}, "seed": 0}
