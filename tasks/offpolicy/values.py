@@ -41,7 +41,7 @@ class PolicyValue(Stored):
     trust: Trust
     reasons: list[str]
     events: int
-    rewarded: int
+    rewarded: int = 0
     effective: float
     largest_weight: float
     largest_share: float
