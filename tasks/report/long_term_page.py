@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import date
 from functools import cache
+from math import ceil, log10
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
-from tasks.report.lines import Line, chart
+from tasks.report.lines import TICKS, Line, chart
 from tasks.report.long_term import MAIN, fitted
 from tasks.store.files import Json
 
@@ -44,7 +45,7 @@ def _written(measure: Json) -> Callable[[float], str]:
     """How the values of an axis are written: with as many digits as tell them apart."""
     values = [value for _, value in measure["values"]]
     spread = (max(values) - min(values)) * (100 if measure["share"] else 1)
-    digits = 0 if spread >= 5 or not spread else 1 if spread >= 0.5 else 2 if spread >= 0.05 else 3
+    digits = min(6, max(0, ceil(-log10(spread / (TICKS - 1))))) if spread else 0
     if measure["share"]:
         return lambda value: f"{value:.{digits}%}"
     return lambda value: f"{value:.{digits if abs(value) >= 10 else max(digits, 2)}f}"

@@ -1,5 +1,6 @@
 """The page about the long run says what the panels say: every figure, what changed when, and what is no chance."""
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from tasks.panel.measures import BY_NAME, MEASURES
 from tasks.publish.old_nights import retain_nights
 from tasks.publish.settings import RetentionSettings
 from tasks.report import artifacts
-from tasks.report.long_term import by_day, long_term, shown
+from tasks.report.long_term import MAIN, by_day, long_term, shown
+from tasks.report.long_term_page import _drawn
 from tasks.report.page import write_report
 from tasks.store.files import write_json
 from tasks.store.manifests import run_stage
@@ -75,6 +77,15 @@ def test_figures_are_written_as_people_read_them() -> None:
     assert [by_day(overlap, -0.0012), by_day(gini, 0.000041), by_day(gini, 0)] == [
         "-0.12 points a day", "+0.000041 a day", "+0 a day"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("spread", [0.0004, 0.0015, 0.03, 0.4, 7.0])
+def test_the_values_of_an_axis_are_told_apart(spread: float) -> None:
+    low = 2.9453
+    values = [("2026-03-01", low), ("2026-03-02", low + spread)]
+    drawn = _drawn({"title": "t", "share": False, "values": values, "slopes": {MAIN: None}}, [])
+    labels = re.findall(r">(\d+\.?\d*)</text>", drawn)
+    assert len(labels) >= 3 and len(set(labels)) == len(labels)
 
 
 def test_the_page_is_linked_escaped_and_shown_by_the_ui_and_goes_with_the_report(night: Night) -> None:
