@@ -141,7 +141,7 @@ DATA_STAGES = {"ingest", "validate", "prepare", "features train", "features full
 DATA_STAGES |= {"train popularity_7d", "evaluate popularity_7d"}  # competes though it is not configured
 KNN_STAGES = {"train item_knn", "evaluate item_knn"}
 BASELINE_STAGES = {"train popularity", "evaluate popularity"}
-CHOICE_STAGES = {"compare", "refit item_knn", "export"}
+CHOICE_STAGES = {"compare", "refit item_knn", "export", "panel"}
 
 
 def test_all_nights_publish(life: Life) -> None:
@@ -172,7 +172,7 @@ def test_a_second_run_skips_every_stage_and_publishes_nothing_new(life: Life) ->
 
 def test_a_changed_parameter_redoes_that_model_and_the_comparison(life: Life) -> None:
     assert life.loser.stages("done") == BASELINE_STAGES | {"compare"}
-    assert life.loser.stages("skipped") == DATA_STAGES | KNN_STAGES | {"refit item_knn", "export"}
+    assert life.loser.stages("skipped") == DATA_STAGES | KNN_STAGES | {"refit item_knn", "export", "panel"}
     assert life.loser.exports == life.first.exports
 
 
