@@ -34,7 +34,12 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plugins, "_imported", {})
     monkeypatch.setattr(sys, "path", list(sys.path))
+    _forget_shop()  # the documentation's examples have one, too
     yield tmp_path
+    _forget_shop()
+
+
+def _forget_shop() -> None:
     for module in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
         del sys.modules[module]
 
