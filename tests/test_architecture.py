@@ -40,6 +40,7 @@ def loaded_by(*modules: str) -> set[str]:
     return set(ran.stdout.split())
 
 
+@pytest.mark.slow
 def test_imports_only_go_down(trees: dict[Path, ast.Module]) -> None:
     """The order of the floors; import-linter checks it too, and that of the packages within them (`make check`)."""
     for path, tree in trees.items():

@@ -180,6 +180,7 @@ def test_the_picture_of_a_night_has_every_stage() -> None:
     assert picture == graph.drawing([graph.night()], downward=True)
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_imports_has_every_package() -> None:
     picture = (DOCS / "images" / "imports.svg").read_text(encoding="utf-8")
     for drawn in graph.imports():
