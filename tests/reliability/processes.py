@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,8 @@ from tests.waiting import is_alive
 def kill(process: "subprocess.Popen[str]", by: signal.Signals) -> int:
     """Send a signal: Ctrl-C to all processes of the terminal, others to the one that was started. How it ended."""
     if by is signal.SIGINT:
-        os.killpg(process.pid, by)
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            os.killpg(process.pid, by)
     else:
         process.send_signal(by)
     process.communicate(timeout=120)
