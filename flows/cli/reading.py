@@ -66,7 +66,10 @@ def meant(setting: Setting, value: str | bool) -> Any:
     if isinstance(value, bool):
         return value
     if setting.many:
-        texts = [text.strip() for text in next(csv.reader([value], skipinitialspace=True), [])]
+        try:
+            texts = [text.strip() for text in next(csv.reader([value], skipinitialspace=True), [])]
+        except csv.Error:  # a line break within a name
+            raise ConfigError(f"--{setting.name} {value!r} is no list: write names with commas between them.") from None
         if not any(texts):
             raise ConfigError(f"--{setting.name} {value!r} names nothing: write names with commas between them.")
         return texts

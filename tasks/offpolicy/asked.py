@@ -50,7 +50,7 @@ def asked(
 
     Raises:
         NightrecError: there is nothing to judge by, with what to switch on.
-        ConfigError: a model that the log does not know, or a file that is no policy.
+        ConfigError: no night to ask, a model that the log does not know, or a file that is no policy.
     """
     night = _newest(Store(store))
     if not draws_of(night, days):
@@ -78,4 +78,4 @@ def _newest(store: Store) -> Night:
     for night in reversed(store.all_nights()):
         if (night.prepared / layout.USERS).exists():
             return night
-    raise NightrecError(NO_NIGHT.format(store=store.root))
+    raise ConfigError(NO_NIGHT.format(store=store.root))

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
+from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
 from tasks.compare.champion import last_export
 from tasks.store.files import Json
@@ -56,7 +57,11 @@ def examples(night: Night, export_id: str | None) -> list[Json]:
 def _head_of(export: Export) -> pa.Table:
     """The first rows of an export, those of whole lists."""
     file = next(file for file in export.manifest["files"] if file["path"].startswith("topk/"))
-    k = export.manifest["k"]
+    k = export.manifest.get("k")
+    if not isinstance(k, int) or k < 1:
+        raise NightrecError(
+            f"The manifest of the export {export.manifest['export_id']} is damaged: run the night again."
+        )
     batch = next(pq.ParquetFile(export.folder / file["path"]).iter_batches(max(1, ROWS // k) * k))
     return pa.Table.from_batches([batch])
 

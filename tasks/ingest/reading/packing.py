@@ -90,7 +90,9 @@ def beside_the_data(parts: Sequence[str]) -> bool:
 
 
 PACKINGS = (
-    Packing("gzip", b"\x1f\x8b", (".gz", ".gzip"), lambda file, _: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
+    Packing(  # with a mode: that of a packed file that is packed again is a number
+        "gzip", b"\x1f\x8b", (".gz", ".gzip"), lambda file, _: cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb"))
+    ),
     Packing("bzip2", b"BZh", (".bz2",), lambda file, _: bz2.BZ2File(file)),
     Packing("xz", b"\xfd7zXZ\x00", (".xz",), lambda file, _: lzma.LZMAFile(file)),  # noqa: SIM115  whoever opens it closes it
     Packing("zstd", b"\x28\xb5\x2f\xfd", (".zst", ".zstd"), _arrow("zstd")),

@@ -99,7 +99,7 @@ def open_table(
     times = {
         source.path: _timestamps(db, name, given, source, theirs)
         for source in sources
-        if (theirs := maps[source.path].get("timestamp"))
+        if "timestamp" in ours and (theirs := maps[source.path].get("timestamp"))
     }
     spans = {
         (source.path, ours): _timestamps(db, name, given, source, maps[source.path][ours])
@@ -151,10 +151,11 @@ def _own_columns(
         why = {path[0]: f"but for {column}" for source in sources for column, path in source.nested.items()}
         unused = f"{name} have no use for it"
         return {}, [*uses.values(), *beside, *(columns.ColumnUse(c, "ignored", why.get(c, unused)) for c in rest)]
+    of_ours = (*our_columns.REQUIRED[name], *our_columns.OPTIONAL[name])
     surveys: dict[str, list[columns.Survey]] = defaultdict(list)
     places: dict[str, list[tuple[Source, str]]] = defaultdict(list)
     for source in sources:
-        named = {theirs: ours for ours, theirs in maps[source.path].items() if ours not in our_columns.COLUMNS}
+        named = {theirs: ours for ours, theirs in maps[source.path].items() if ours not in of_ours}
         own = schema.other_columns(name, maps[source.path], source)
         for theirs, survey in columns.survey(db, source, [*named, *own]).items():
             surveys[named.get(theirs, theirs)].append(survey)

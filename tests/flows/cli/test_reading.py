@@ -109,6 +109,7 @@ def test_an_option_goes_before_the_file_and_leaves_its_other_settings(log: Path)
         (["--delimiter", "€€"], "--delimiter '€€': a delimiter has up to four bytes"),
         (["--timestamp-unit", "min"], "--timestamp-unit 'min': input should be "),
         (["--header", ","], "--header ',' names nothing"),
+        (["--header", "a\rb"], r"--header 'a\rb' is no list"),
         (["--item-header", "a,b"], "--item-header is given, but no such table: name it with --items."),
     ],
 )

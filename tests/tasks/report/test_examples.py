@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from recmodels.errors import NightrecError
+from recmodels.published.reader import Export
+from tasks.report.examples import _head_of
 from tasks.report.figures import figures
 from tasks.report.page import write_report
 from tasks.store.paths import Night, Store
@@ -14,6 +17,12 @@ from tests.tasks.site import RUN_DATE
 @pytest.fixture
 def night(tmp_path: Path) -> Night:
     return Store(tmp_path).night(RUN_DATE)
+
+
+def test_a_manifest_without_the_length_of_lists_is_damaged(tmp_path: Path) -> None:
+    manifest = {"export_id": "2024-03-01", "files": [{"path": "topk/part-00000.parquet"}]}
+    with pytest.raises(NightrecError, match="The manifest of the export 2024-03-01 is damaged: run the night again"):
+        _head_of(Export(tmp_path, manifest))
 
 
 def test_lists_before_and_after_have_titles_reasons_and_nobody_who_opted_out(night: Night) -> None:

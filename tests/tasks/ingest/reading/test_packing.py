@@ -53,6 +53,7 @@ def test_packed_files_have_the_same_rows(tmp_path: Path, name: str, ending: str)
         ("of a member a byte", b"".join(gzip.compress(bytes([byte])) for byte in CSV.encode()) + gzip.compress(b"")),
         ("with zeros at its end.gz", gzip.compress(CSV.encode()) + bytes(50)),
         ("twice.csv.bz2.gz", gzip.compress(bz2.compress(CSV.encode()))),
+        ("twice.csv.gz.gz", gzip.compress(gzip.compress(CSV.encode()))),
         ("frames.zst", arrow("zstd", CSV[:30].encode()) + arrow("zstd", CSV[30:].encode())),
         ("streams.bz2", bz2.compress(CSV[:30].encode()) + bz2.compress(CSV[30:].encode())),
         ("log.parquet.gz", gzip.compress(parquet())),

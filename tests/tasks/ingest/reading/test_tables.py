@@ -17,6 +17,14 @@ def test_a_flag_that_is_neither_yes_nor_no_is_refused(tmp_path: Path) -> None:
         ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
 
 
+@pytest.mark.parametrize("of", ["timestamp", ["at", "timestamp"]])
+def test_a_name_that_is_ours_in_another_table_is_the_users_own(tmp_path: Path, of: str | list[str]) -> None:
+    write(tmp_path / "users.csv", "user_id,timestamp,age\n1,2020-01-01,7\n")
+    users = TableInput(path=str(tmp_path / "users.csv"), columns={"timestamp": of})
+    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), users=users))
+    assert read(out, "users").select(["timestamp", "age"]).to_pylist() == [{"timestamp": "2020-01-01", "age": 7}]
+
+
 def test_a_column_that_a_file_lacks_is_missing_in_its_rows(tmp_path: Path) -> None:
     folder = tmp_path / "log"
     folder.mkdir()
