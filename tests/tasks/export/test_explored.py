@@ -22,7 +22,9 @@ from recmodels.factors.mf import MF
 from recmodels.fallback import Lists, serve
 from recmodels.persistence import save
 from recmodels.popularity import Popularity
+from recmodels.published.reader import Export
 from recmodels.ranking.rerank import Rules
+from tasks.arms.tonight import ArmsTonight, ArmTonight
 from tasks.exploration.drawing import Exploration
 from tasks.exploration.proposals import ProposalFile, about
 from tasks.exploration.proposers import Ranked, rank, replicates
@@ -232,6 +234,15 @@ def test_only_a_share_of_the_users_may_be_drawn(night: Night) -> None:
     explore(night, users=0.5)
     some = proposed(night)
     assert 0 < len(some) < len(everybody) and all(everybody[user] == one for user, one in some.items())
+
+
+def test_users_of_an_arm_without_exploration_keep_their_lists(night: Night) -> None:
+    arms = ArmsTonight(salt="1", groups={"plain": ArmTonight(share=0.5, policy="no_exploration", model=None)})
+    publish(night, arms=arms, exploration=ExplorationSettings(epsilon=1), others=OTHERS, fresh=True)
+    rows = Export.latest(night.store.root).table("topk").to_pylist()
+    assert {row["arm"] for row in rows} == {"plain", "main"}
+    assert all(row["propensity"] == 1 and row["policy"] != "explore" for row in rows if row["arm"] == "plain")
+    assert any(row["propensity"] < 1 for row in rows if row["arm"] == "main")
 
 
 def test_shares_of_redraws_are_the_propensities(tmp_path: Path) -> None:
