@@ -113,7 +113,7 @@ def make_catalogue(n: int, calendar: Calendar, rng: np.random.Generator) -> Cata
     table = pa.table(
         {
             "item_id": item_id,
-            **_texts(niche, cluster, kind, rng),
+            **texts_of(niche, cluster, kind, rng),
             "kind": pa.array(words.KINDS).take(kind),
             "price": price,
             "released": _dates(calendar.start, released),
@@ -162,8 +162,14 @@ def _dates(start: date, days: Longs) -> pa.Array:
     return pa.array(np.datetime64(start, "D") + days)
 
 
-def _texts(niche: Longs, cluster: Longs, kind: Longs, rng: np.random.Generator) -> dict[str, pa.Array]:
-    """Title, description, category and tags. A niche has an author, a place, a mood, three nouns, two tags."""
+def texts_of(niche: Longs, cluster: Longs, kind: Longs, rng: np.random.Generator) -> dict[str, pa.Array]:
+    """Title, description, category and tags. A niche has an author, a place, a mood, three nouns, two tags.
+
+    Args:
+        niche: of each item, ascending.
+        cluster: of each item, one of `GENRES`, the same for all items of a niche.
+        kind: of each item, one of `words.KINDS`.
+    """
     n, n_niches = niche.size, int(niche[-1]) + 1
 
     def of_niche(size: int) -> Longs:

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from recmodels.data.arrays import Bools, Doubles, Ints
+from recmodels.data.arrays import Bools, Doubles, Floats, Ints
 
 NOTHING = -1
 """An empty place of a list."""
@@ -88,6 +88,7 @@ class Day:
         seen_user, seen_item, seen_rank: the places of lists that were looked at, in order of time, int32 `[n_seen]`.
         clicked: whether what was seen was chosen, bool `[n_seen]`.
         choices: what was chosen, from lists (all that was clicked) and otherwise.
+        worth: the `utility` of each of them to its user, as they found it when they chose, float64 `[len(choices)]`.
     """
 
     visitors: Bools
@@ -96,6 +97,7 @@ class Day:
     seen_rank: Ints
     clicked: Bools
     choices: Choices
+    worth: Doubles
 
 
 class Behavior(ABC):
@@ -115,8 +117,19 @@ class Behavior(ABC):
     def utility(self, users: Ints, items: Ints) -> Doubles:
         """What it is worth to each of `users` to consume the item beside it now, as they find it when they do: [n].
 
-        The truth that lists are measured by. Only a policy that is meant to know everything may ask.
+        The truth that lists are measured by. Only a policy that is meant to know everything may ask. `react` changes
+        it; what the choices of a day were worth on that day is in `Day.worth`.
         """
+
+    def utilities(self, users: Ints) -> Floats:
+        """`utility` of all items to each of `users`, float32 [n, n_items]; write one's own where that is faster."""
+        n_items = self.world.n_items
+        items = np.tile(np.arange(n_items, dtype=np.int32), len(users))
+        return self.utility(np.repeat(users, n_items), items).reshape(len(users), n_items).astype(np.float32)
+
+    def texts(self) -> list[str]:
+        """What can be read of each item, for models that read: [n_items]. Its category, unless written otherwise."""
+        return [f"category {number}" for number in self.world.category.tolist()]
 
     @abstractmethod
     def react(self, lists: Ints, night: int, rng: np.random.Generator) -> Day:
