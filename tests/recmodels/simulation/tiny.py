@@ -51,9 +51,10 @@ class Tiny(Behavior):
             np.full(len(chosen) + len(finders), night, np.int32),
             np.concatenate([place[chosen] + 1, others]).astype(np.int32),
         )
+        worth = self.utility(choices.user, choices.item)
         np.add.at(self.bored, (choices.user, choices.item), 1)
         ranks = (place + 1).astype(np.int32)
-        return Day(self.here(night), user.astype(np.int32), item, ranks, clicked, choices)
+        return Day(self.here(night), user.astype(np.int32), item, ranks, clicked, choices, worth)
 
     def here(self, night: int) -> Bools:
         return self.world.arrives <= night
