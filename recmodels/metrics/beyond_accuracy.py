@@ -20,7 +20,7 @@ def exposure(items: Ints, n_items: int) -> Counts:
     return np.bincount(items[items >= 0], minlength=n_items)
 
 
-def gini(shown: Counts) -> float:
+def gini(shown: Counts | Figures) -> float:
     """Gini coefficient of the exposure of the items that could be shown [m]: 0 if equal, near 1 if one item has it all.
 
     sum over i of (2 i - m - 1) x_i / (m sum of x), x ascending (Fleder and Hosanagar, 2009); 0 where nothing is shown.

@@ -1,0 +1,181 @@
+"""What is measured of a simulated night: the names of the figures, what they mean, and which way is better."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a night.
+
+    Attributes:
+        name: in files and in code.
+        title: on pages.
+        means: what it is, in a sentence.
+        unit: `share` of one, or what is counted; empty for a number of its own kind.
+        better: whether more or less of it is better; `neither` where that depends on what a site wants.
+        by_user: whether each user has one of their own, so that two policies are compared user by user.
+        total: whether it is the sum over users and not their mean.
+    """
+
+    name: str
+    title: str
+    means: str
+    unit: Literal["", "share", "bits", "users", "items", "nights", "seconds", "times", "clicks"]
+    better: Literal["more", "less", "neither"]
+    by_user: bool = False
+    total: bool = False
+
+
+FIGURES = (
+    Figure(
+        "total_utility",
+        "Utility of all users together",
+        "What the day's choices are truly worth to all users; who stayed away or has left gets nothing.",
+        "",
+        "more",
+        by_user=True,
+        total=True,
+    ),
+    Figure(
+        "utility",
+        "Utility of a user",
+        "What the day's choices are truly worth to a user who is still here, on average.",
+        "",
+        "more",
+        by_user=True,
+    ),
+    Figure(
+        "regret",
+        "Regret of a place",
+        "How much more a place of the best possible list would be worth to its user; places count as in NDCG.",
+        "",
+        "less",
+        by_user=True,
+    ),
+    Figure(
+        "retention",
+        "Chance to come tomorrow",
+        "How likely a user who ever came is to come on the next day, on average; 0 for who has left for good.",
+        "share",
+        "more",
+        by_user=True,
+    ),
+    Figure("visitors", "Visitors", "How many users came on that day.", "users", "more", by_user=True, total=True),
+    Figure(
+        "clicks",
+        "Clicks of a visitor",
+        "How often a visitor chose from the list, on average: what the site itself can count.",
+        "clicks",
+        "more",
+        by_user=True,
+    ),
+    Figure(
+        "accuracy",
+        "Accuracy (NDCG)",
+        "NDCG of the night's lists against what users chose by themselves on that day: the offline metric.",
+        "",
+        "more",
+        by_user=True,
+    ),
+    Figure(
+        "recall",
+        "Recall",
+        "The share of what users chose by themselves on that day that was in their lists.",
+        "share",
+        "more",
+        by_user=True,
+    ),
+    Figure(
+        "individual_diversity",
+        "Variety of what a user chooses",
+        "The entropy of the categories that a user chose from in 28 days, on average.",
+        "bits",
+        "more",
+        by_user=True,
+    ),
+    Figure(
+        "collective_diversity",
+        "Variety of what all choose",
+        "The entropy of the categories that all users together chose from in 28 days.",
+        "bits",
+        "more",
+    ),
+    Figure(
+        "overlap",
+        "Overlap of two users' lists",
+        "The items that two users' lists have in common, as a share of those in either, in fixed pairs of users.",
+        "share",
+        "less",
+        by_user=True,
+    ),
+    Figure(
+        "homogenization",
+        "Homogenization",
+        "How much larger that overlap is than it was between the same users on the first night.",
+        "share",
+        "less",
+        by_user=True,
+    ),
+    Figure(
+        "exposure_gini",
+        "Inequality of exposure (Gini)",
+        "How unequally the lists show the items that are out: 0 if all alike, near 1 if one has it all.",
+        "",
+        "less",
+    ),
+    Figure(
+        "alive_items",
+        "Items alive",
+        "How many items were in at least one list in the last 7 nights.",
+        "items",
+        "more",
+    ),
+    Figure(
+        "dead_items",
+        "Dead items",
+        "The share of the items that have been out for 7 nights and were in no list for as long.",
+        "share",
+        "less",
+    ),
+    Figure(
+        "new_item_nights",
+        "Nights until a good new item is found",
+        "Until it is in as many lists as the average item, 14 at most, of those that came out 14 to 28 nights ago and "
+        "are among the best quarter.",
+        "nights",
+        "less",
+    ),
+    Figure(
+        "miscalibration",
+        "Distance of lists from users' own mix",
+        "How far a list's categories are from those that its user chose in 28 days (Kullback-Leibler, nats).",
+        "",
+        "less",
+        by_user=True,
+    ),
+    Figure(
+        "popularity_lift",
+        "Popularity of lists beyond that of choices",
+        "How much more popular lists are than what their users chose in 28 days.",
+        "share",
+        "less",
+        by_user=True,
+    ),
+    Figure(
+        "list_popularity",
+        "Popularity of lists",
+        "How many times as often as the average item the items of a list were chosen in 28 days, by all.",
+        "times",
+        "neither",
+        by_user=True,
+    ),
+    Figure(
+        "cpu_seconds",
+        "CPU time of a night",
+        "Seconds that the policy took to learn and to make everybody's lists.",
+        "seconds",
+        "less",
+    ),
+)
+BY_NAME = {one.name: one for one in FIGURES}
