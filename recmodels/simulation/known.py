@@ -80,6 +80,8 @@ class Known:
         out: the items that may be shown, bool `[n_items]`.
         here: the users who have come and not left, for whom lists are made, bool `[n_users]`.
         category: of each item, int32 `[n_items]`.
+        born: the night on which each item came out, 0 or less for those that were there before, int32 `[n_items]`.
+        group: of each user, int32 `[n_users]`.
         terms: of the items, as models read them, float32 `[n_items, n_terms]`.
         repeats: whether a list may hold what its user chose before.
         pairs: the choices as pairs of user and item.
@@ -91,6 +93,8 @@ class Known:
     out: Bools
     here: Bools
     category: Ints
+    born: Ints
+    group: Ints
     terms: Csr
     repeats: bool
     pairs: Pairs
@@ -122,6 +126,12 @@ class Known:
             seen = self.data.seen[users]
             masked[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -np.inf
         return masked
+
+    def popularity(self) -> Floats:
+        """How many chose each item, as a logarithm in proportion to the highest: float32 [n_items]."""
+        logs = np.log1p(np.bincount(self.pairs.item, minlength=len(self.out)))
+        popularity: Floats = (logs / (logs.max(initial=0) or 1)).astype(np.float32)
+        return popularity
 
     def plus(self, written: Pairs) -> "Known":
         """The same, with what a generator has written for models to learn from."""
@@ -170,10 +180,28 @@ class Log:
 
     def known(self, night: int, here: Bools) -> Known:
         """What is known on a night, with the users who are there."""
-        world = self.world
         return Known(
-            night, self.choices, world.out(night), here, world.category, self.terms, self.repeats, self.pairs
-        )  # fmt: skip
+            night=night,
+            choices=self.choices,
+            out=self.world.out(night),
+            here=here,
+            category=self.world.category,
+            born=self.world.born,
+            group=self.world.group,
+            terms=self.terms,
+            repeats=self.repeats,
+            pairs=self.pairs,
+        )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All choices so far."""
+        return {"choices": self._columns[:, : self._size].copy()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Have the choices of a `state`, and no others."""
+        self._columns, self._size = np.empty((4, 1024), np.int32), 0
+        self.pairs = Pairs.none()
+        self.append(Choices(*state["choices"].astype(np.int32)))
 
 
 def categories_as_terms(category: Ints) -> Csr:

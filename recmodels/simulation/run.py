@@ -4,12 +4,14 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from recmodels.data.arrays import Csr, Floats
 from recmodels.errors import ConfigError
 from recmodels.simulation.behavior import Behavior, Day
+from recmodels.simulation.checkpoint import Checkpoint, Nothing, Stateful
 from recmodels.simulation.known import Known, Log
 from recmodels.simulation.policies.base import Lists, Policy
 
@@ -66,8 +68,14 @@ def simulate(
     terms: Csr | None = None,
     ahead: Callable[[Night], object] | None = None,
     observe: Callable[[NightSeen], None] | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 10,
 ) -> None:
     """Let nights go by, each with its day.
+
+    With a `checkpoint`, a simulation that was killed is called again with the same arguments, and goes on to what it
+    would have come to: the nights since the last checkpoint are simulated again, and those before it are not observed
+    again. One that has ended goes on to more `nights`.
 
     What happens by chance on a day follows from the seed and the night alone, and a policy's own chances from those
     and its name: so policies that are compared under one seed meet the same chances.
@@ -83,16 +91,29 @@ def simulate(
         repeats: whether a list may hold what its user chose before.
         terms: of the items, for content models: float32 `[n_items, n_terms]`; their categories by default.
         ahead: asked for each night when lists are made, before the day.
-        observe: told of each night after its day; what it does not keep is gone.
+        observe: told of each night after its day; what it does not keep is gone. Where it has `state` and `restore`, as
+            a `Policy` has, what it keeps is part of the checkpoint.
+        checkpoint: a folder for the state of the simulation; None: it cannot be resumed.
+        checkpoint_every: nights after which the state is written, and after the last.
 
     Raises:
-        ConfigError: a number is out of range.
+        ConfigError: a number is out of range, or the checkpoint is of another simulation.
     """
-    _check(nights, k, retrain_every, warm_up)
+    _check(nights, k, retrain_every, warm_up, checkpoint_every)
     log = Log(behavior.world, terms, repeats)
-    log.append(behavior.history())
     before, first = warm_up or (policy, 0)
-    for night in range(nights):
+    parts: dict[str, Stateful] = {"log": log, "behavior": behavior, "policy": policy}
+    parts |= {"warm_up": before} if first else {}
+    parts["observe"] = Nothing.unless_stateful(observe)
+    about: dict[str, object] = {
+        "policy": policy.about, "warm_up": [before.about, first] if first else None, "k": k, "seed": seed,
+        "retrain_every": retrain_every, "repeats": repeats, "users": log.world.n_users, "items": log.world.n_items,
+    }  # fmt: skip
+    saved = Checkpoint(checkpoint, about) if checkpoint else None
+    start = saved.restore(parts) if saved else 0
+    if start == 0:
+        log.append(behavior.history())
+    for night in range(start, nights):
         known = log.known(night, behavior.here(night))
         acting = before if night < first else policy
         clock = _Clock()
@@ -109,6 +130,8 @@ def simulate(
         log.append(day.choices)
         if observe:
             observe(NightSeen(night, lists, known, behavior, day, said, clock.seconds))
+        if saved and (night + 1 == nights or (night + 1) % checkpoint_every == 0):
+            saved.write(night + 1, parts)
 
 
 def _learns(nights: int, every: int | None) -> bool:
@@ -133,8 +156,9 @@ class _Clock:
         self._last = now
 
 
-def _check(nights: int, k: int, every: int | None, warm_up: tuple[Policy, int] | None) -> None:
-    for name, value in {"nights": nights, "k": k, "retrain_every": every}.items():
+def _check(nights: int, k: int, every: int | None, warm_up: tuple[Policy, int] | None, checkpoint_every: int) -> None:
+    counts = {"nights": nights, "k": k, "retrain_every": every, "checkpoint_every": checkpoint_every}
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; give 1 or more.")
     if warm_up is not None and warm_up[1] < 0:

@@ -62,6 +62,11 @@ class Policy(ABC):
 
     name: str
 
+    @property
+    def about(self) -> str:
+        """What it is, in a line: a simulation goes on only with the policy that it was of."""
+        return f"{type(self).__name__} {self.name}"
+
     def learn(self, night: int, known: Known, rng: np.random.Generator) -> None:  # noqa: B027  # some know all already
         """Learn from what is known on a night; called on those nights only on which it is to."""
 

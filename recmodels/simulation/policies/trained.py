@@ -11,6 +11,7 @@ from recmodels import registry
 from recmodels.base import Recommender
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.exposure_prices import with_prices
 from recmodels.fallback import serve
 from recmodels.options import FitOptions, WarmStart
 from recmodels.persistence import load, save
@@ -19,6 +20,7 @@ from recmodels.simulation.behavior import NOTHING
 from recmodels.simulation.known import Known
 from recmodels.simulation.policies.base import Lists, Policy
 from recmodels.simulation.policies.plain import Random
+from recmodels.simulation.policies.reranking import Reranking
 
 MODEL, FALLBACK = "model/", "fallback/"
 
@@ -37,6 +39,7 @@ class Trained(Policy):
         *,
         name: str | None = None,
         warm: bool = True,
+        rules: Reranking | None = None,
     ) -> None:
         """A policy that has not learned yet.
 
@@ -45,12 +48,13 @@ class Trained(Policy):
             parameters: its hyper-parameters.
             name: of the policy, the recommender's by default.
             warm: whether a training starts from the last one, where the recommender can.
+            rules: that its lists are chosen by; None: what it ranks highest.
 
         Raises:
             ConfigError: there is no such recommender or parameter, or a value is not legal.
         """
         self.name = name or recommender
-        self.recommender, self.parameters = recommender, dict(parameters or {})
+        self.recommender, self.parameters, self.rules = recommender, dict(parameters or {}), rules
         fields = registry.kind_of(recommender).__dataclass_fields__
         self.warm = warm and "warm_start" in fields
         if self.warm:
@@ -59,6 +63,11 @@ class Trained(Policy):
         self.model: Recommender | None = None
         self.fallback: Recommender | None = None
         self.trained_on: Bools = np.empty(0, np.bool_)  # [n_users]: who had a history then
+
+    @property
+    def about(self) -> str:
+        """What it is, in a line."""
+        return f"{self.recommender} {dict(sorted(self.parameters.items()))} {self.rules or ''}".rstrip()
 
     def learn(self, night: int, known: Known, rng: np.random.Generator) -> None:
         data = self.data(known)
@@ -79,9 +88,12 @@ class Trained(Policy):
     def lists(self, night: int, known: Known, k: int, rng: np.random.Generator) -> Lists:
         if self.model is None or self.fallback is None:
             return Random().lists(night, known, k, rng)
+        model, data = _AsTrained(self.model, self.trained_on), self.data(known)
+        rules = None if self.rules is None else self.rules.rules(known)
+        if rules is not None:
+            rules = with_prices(rules, self.model, self.fallback, data, known.users, k, repeats=known.repeats)
         served = serve(
-            _AsTrained(self.model, self.trained_on), self.fallback, self.data(known), known.users, k,
-            allowed=known.out, repeats=known.repeats,
+            model, self.fallback, data, known.users, k, allowed=known.out, repeats=known.repeats, rules=rules
         )  # fmt: skip
         items: Ints = np.full((len(known.here), k), NOTHING, np.int32)
         items[known.users] = served.items
