@@ -18,7 +18,7 @@ from recmodels.simulation.discovery import Discovery
 from recmodels.simulation.figures import BY_NAME
 from recmodels.simulation.recent import Recent, counts
 from recmodels.simulation.run import Night, NightSeen
-from recmodels.simulation.truths import Best, against_the_best, as_of, drawn
+from recmodels.simulation.truths import Best, against_the_best, drawn
 
 DAYS = 28  # over which variety and popularity are measured
 OF_THE_POLICY = ("learn", "lists")  # the work that a site would have, too
@@ -26,14 +26,8 @@ OF_THE_POLICY = ("learn", "lists")  # the work that a site would have, too
 
 @dataclass(frozen=True, eq=False)
 class Ahead:
-    """What was asked of a night before its day.
+    """What was asked of a night before its day: how its lists compare with the best possible ones."""
 
-    Attributes:
-        state: the behavior model's.
-        best: how the lists compare with the best possible ones.
-    """
-
-    state: dict[str, np.ndarray]
     best: Best
 
 
@@ -68,8 +62,7 @@ class Meter:
         """What must be asked before the day, for `simulate`'s `ahead`: after it, users find items as others."""
         out, here, lists = night.known.out, night.known.here, night.lists.items
         users = drawn(here, out, self._seed, night.night)
-        state = {name: value.copy() for name, value in self._behavior.state().items()}
-        return Ahead(state, against_the_best(self._behavior, lists, night.known, users))
+        return Ahead(against_the_best(self._behavior, lists, night.known, users))
 
     def measure(self, seen: NightSeen) -> Measured:
         """The figures of a night, once it was looked at `ahead`."""
@@ -77,10 +70,8 @@ class Meter:
         if not isinstance(ahead, Ahead):
             raise TypeError("A meter measures a night that it has looked at: give its `ahead` to `simulate`.")
         out, here = seen.known.out, seen.known.here
-        with as_of(self._behavior, ahead.state):
-            worth = self._behavior.utility(day.choices.user, day.choices.item)
         by_user = {"regret": ahead.best.regret, **self._of_the_lists(lists, night)}
-        by_user |= self._of_the_day(night, here, day, worth) | _accuracy(lists, day.choices, here, len(out))
+        by_user |= self._of_the_day(night, here, day) | _accuracy(lists, day.choices, here, len(out))
         self._recent.add(day.choices, night)
         chosen = self._recent.categories()
         by_user["individual_diversity"] = entropy(chosen)
@@ -109,11 +100,11 @@ class Meter:
             "miscalibration": miscalibration(profile, mix),
         }
 
-    def _of_the_day(self, night: int, here: Bools, day: Day, worth: Doubles) -> dict[str, Doubles]:
+    def _of_the_day(self, night: int, here: Bools, day: Day) -> dict[str, Doubles]:
         """What users did, and whether they come again."""
         n_users, choices = self._world.n_users, day.choices
         came = self._world.arrives <= night
-        gained = np.bincount(choices.user, worth, n_users)
+        gained = np.bincount(choices.user, day.worth, n_users)
         clicked = np.bincount(choices.user[choices.rank != BY_THEMSELVES], minlength=n_users)
         return {
             "total_utility": np.where(came, gained, np.nan),

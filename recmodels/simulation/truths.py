@@ -1,7 +1,5 @@
-"""What only the behavior model knows: how good lists are beside the best possible ones, and what choices are worth."""
+"""What only the behavior model knows: how good lists are beside the best possible ones."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,19 +8,8 @@ from recmodels.data.arrays import Bools, Doubles, Ints
 from recmodels.simulation.behavior import NOTHING, Behavior
 from recmodels.simulation.known import Known
 
-PAIRS = 100_000
-"""So many pairs of a user and an item are asked for a night: the users that regret is measured of are drawn."""
-
-
-@contextmanager
-def as_of(behavior: Behavior, state: dict[str, np.ndarray]) -> Iterator[Behavior]:
-    """The behavior model as it was when `state` was taken; afterwards it is again as it is now."""
-    now = {name: value.copy() for name, value in behavior.state().items()}
-    behavior.restore(state)
-    try:
-        yield behavior
-    finally:
-        behavior.restore(now)
+PAIRS = 1_000_000
+"""So many pairs of a user and an item are looked at a night: the users that regret is measured of are drawn."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +41,9 @@ def against_the_best(behavior: Behavior, lists: Ints, known: Known, users: Ints)
         users: of whom.
     """
     n_items = len(known.out)
-    items = np.flatnonzero(known.out).astype(np.int32)
-    values = behavior.utility(np.repeat(users, len(items)), np.tile(items, len(users)))
-    utility = np.full((len(users), n_items), np.nan)
-    utility[:, items] = values.reshape(len(users), len(items))
-    worth = np.full(n_items, np.nan)
-    worth[items] = utility[:, items].mean(axis=0) if len(users) else np.nan
+    utility = behavior.utilities(users)
+    nobody = np.full(n_items, np.nan)
+    worth = np.where(known.out, utility.mean(axis=0, dtype=np.float64), np.nan) if len(users) else nobody
 
     k = min(lists.shape[1], n_items)
     allowed = known.listed(utility, users)

@@ -53,9 +53,10 @@ class Fans(Behavior):
         rank = np.concatenate([place[clicked] + 1, np.full(len(own), BY_THEMSELVES)]).astype(np.int32)
         choices = Choices(chooser, chosen, np.full(len(chosen), night, np.int32), rank)
         self.pleased[chooser] = True
+        worth = self.utility(chooser, chosen)
         self.table[chooser, chosen] = 0.0
         seen = (one.astype(np.int32) for one in (user, item, place + 1))
-        return Day(visitors, *seen, clicked, choices)
+        return Day(visitors, *seen, clicked, choices, worth)
 
     def here(self, night: int) -> Bools:
         return (self.world.arrives <= night) & ((np.arange(self.world.n_users) % 5 > 0) | (night < 10))

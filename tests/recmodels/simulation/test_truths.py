@@ -6,7 +6,7 @@ import pytest
 from recmodels.simulation import truths
 from recmodels.simulation.behavior import Choices
 from recmodels.simulation.known import Known, Log
-from recmodels.simulation.truths import against_the_best, as_of, drawn
+from recmodels.simulation.truths import against_the_best, drawn
 from tests.recmodels.simulation.fans import Fans
 
 LISTS = np.array([[0, 1, -1], [2, 3, 4], [-1, -1, -1]], np.int32)
@@ -62,12 +62,3 @@ def test_users_are_drawn_among_those_who_are_here_and_the_same_for_all_policies(
     again = drawn(without, out, seed=1, night=5)
     assert set(users[1:]) < set(again) and len(again) == 4
     assert len(drawn(~here, out, seed=1, night=5)) == 0
-
-
-def test_the_behavior_is_asked_as_it_was_and_left_as_it_is() -> None:
-    behavior = Fans.drawn(2, 4)
-    morning = {name: value.copy() for name, value in behavior.state().items()}
-    behavior.table[0, 0] = -5
-    with as_of(behavior, morning):
-        assert behavior.table[0, 0] == morning["table"][0, 0]
-    assert behavior.table[0, 0] == -5
