@@ -219,6 +219,17 @@ class Market(Behavior):
 
     # What it does to them
 
+    def _feel(self, day: Day, night: int, chances: Chances) -> None:
+        """Moods, and who leaves for good, after a day."""
+        settings, state = self.settings, self._state
+        n_users = self.world.n_users
+        n = np.bincount(day.choices.user, minlength=n_users)
+        satisfied = np.bincount(day.choices.user, day.worth, n_users) / np.maximum(n, 1)
+        state.mood += np.where(n > 0, settings.patience * (satisfied - state.mood), 0.0)
+        hazard = settings.leaving * np.exp(settings.disappointment * (self._usual - state.mood))
+        leaves = chances.uniform(Of.LEAVING, np.arange(n_users)) < hazard
+        state.gone |= leaves & (self.world.arrives <= night)
+
     def _live(self, day: Day, night: int) -> None:
         """Tastes, what users have had, and what is popular, after a day."""
         settings, state = self.settings, self._state
@@ -234,18 +245,6 @@ class Market(Behavior):
         state.popularity *= 0.5 ** (1 / settings.popularity_half_life)
         state.popularity += np.bincount(item, minlength=self.world.n_items)
         state.last_visit[day.visitors] = night
-
-    def _feel(self, day: Day, night: int, chances: Chances) -> None:
-        """Moods, and who leaves for good, after a day."""
-        settings, state = self.settings, self._state
-        user = day.choices.user
-        n_users = self.world.n_users
-        n = np.bincount(user, minlength=n_users)
-        satisfied = np.bincount(user, day.worth, n_users) / np.maximum(n, 1)
-        state.mood += np.where(n > 0, settings.patience * (satisfied - state.mood), 0.0)
-        hazard = settings.leaving * np.exp(settings.disappointment * (self._usual - state.mood))
-        leaves = chances.uniform(Of.LEAVING, np.arange(n_users)) < hazard
-        state.gone |= leaves & (self.world.arrives <= night)
 
     # Before the first night
 

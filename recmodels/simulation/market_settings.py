@@ -41,8 +41,8 @@ class MarketSettings:
     """Users of group 1, whose tastes lie in the smaller categories."""
 
     # What satisfies
-    base: Annotated[float, About("points", GUESS)] = -2.5
-    """Satisfaction with an item of mean quality that does not match: 8 % at -2.5."""
+    base: Annotated[float, About("points", GUESS)] = -3.0
+    """Satisfaction with an item of mean quality that does not match: 5 % at -3."""
     match: Annotated[float, Ge(0), About("points", GUESS)] = 4.0
     """What a perfect match of taste and item adds."""
     quality: Annotated[float, Ge(0), About("points", GUESS)] = 0.8
@@ -65,9 +65,9 @@ class MarketSettings:
     """Place r of a list is looked at in a share r^-attention of the times that somebody turns to it."""
     adoption: Annotated[float, Ge(0), Le(1), About("share of choices", "a guess; arXiv 2602.16315 varies it")] = 0.5
     """For which users turn to their list first."""
-    outside: Annotated[float, About("points, or none: they take what there is", GUESS)] | None = -1.5
+    outside: Annotated[float, About("points, or none: they take what there is", GUESS)] | None = -0.5
     """What the list must offer; where nothing seen is better, users find something by themselves."""
-    considered: Annotated[int, Ge(1), About("items", GUESS)] = 20
+    considered: Annotated[int, Ge(1), About("items", GUESS)] = 10
     """How many items users compare when they find something by themselves."""
     by_popularity: Annotated[float, Ge(0), Le(1), About("share of these items", DEMO)] = 0.2
     """That come to mind because everybody has them."""

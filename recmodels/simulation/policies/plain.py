@@ -1,9 +1,7 @@
 """Policies that learn nothing: one that knows nothing, and one that knows everything."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recmodels.data.arrays import Ints
 from recmodels.simulation.behavior import Behavior
 from recmodels.simulation.known import Known
 from recmodels.simulation.policies.base import Lists, Policy, ranked
@@ -27,9 +25,4 @@ class Oracle(Policy):
         self.name, self.behavior = name, behavior
 
     def lists(self, night: int, known: Known, k: int, rng: np.random.Generator) -> Lists:
-        return ranked(known, k, self._utility)
-
-    def _utility(self, users: Ints) -> NDArray[np.floating]:
-        n_items = self.behavior.world.n_items
-        every = np.tile(np.arange(n_items, dtype=np.int32), len(users))
-        return self.behavior.utility(np.repeat(users, n_items), every).reshape(len(users), n_items)
+        return ranked(known, k, self.behavior.utilities)

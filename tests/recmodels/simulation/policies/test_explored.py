@@ -75,7 +75,7 @@ def clicked_if(policy: Explored, known, liked: int) -> None:
     users = known.users
     seen = lists.items[users, 9]
     rank = np.full(len(users), 10, np.int32)
-    policy.happened(known.night, lists, Day(known.here, users, seen, rank, seen == liked, Choices.none()))
+    policy.happened(known.night, lists, Day(known.here, users, seen, rank, seen == liked, Choices.none(), np.empty(0)))
 
 
 @pytest.mark.parametrize("choose", ["thompson", "linucb"])
