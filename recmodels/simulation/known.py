@@ -1,5 +1,6 @@
 """What a site knows on a night of a simulation: the choices so far, and the dataset that models are trained on."""
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -9,6 +10,7 @@ from scipy import sparse
 
 from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
+from recmodels.data.layout import no_terms
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.simulation.behavior import Choices, World
 
@@ -154,9 +156,9 @@ class Log:
     """The choices as they come, in arrays that grow; what was known on a night stays what it was."""
 
     def __init__(self, world: World, terms: Csr | None = None, repeats: bool = False) -> None:
-        """With the terms of the items [n_items, n_terms], their categories by default."""
+        """With the terms of the items [n_items, n_terms], where there are any."""
         self.world, self.repeats = world, repeats
-        self.terms = categories_as_terms(world.category) if terms is None else terms
+        self.terms = no_terms(world.n_items) if terms is None else terms
         self.pairs = Pairs.none()
         self._columns = np.empty((4, 1024), np.int32)
         self._size = 0
@@ -204,11 +206,25 @@ class Log:
         self.append(Choices(*state["choices"].astype(np.int32)))
 
 
-def categories_as_terms(category: Ints) -> Csr:
-    """One term an item, its category: float32 [n_items, n_categories]."""
-    n = len(category)
-    shape = (n, int(category.max(initial=-1)) + 1)
-    terms: Csr = sparse.csr_array((np.ones(n, np.float32), category, np.arange(n + 1)), shape=shape)
+def terms_of(texts: list[str]) -> Csr:
+    """TF-IDF of the words of each item, rows of length one, words in alphabetical order: float32 [n_items, n_words].
+
+    The frequency of a word is logarithmic, 1 + log((1 + n) / (1 + texts that have it)), times how often a text has it.
+    """
+    words = [re.findall(r"\w+", text.lower()) for text in texts]
+    lengths = np.array([len(own) for own in words], np.int64)
+    if not lengths.sum():
+        return no_terms(len(texts))
+    vocabulary, word = np.unique(np.concatenate([own for own in words if own]), return_inverse=True)
+    ones = (np.ones(len(word)), (np.repeat(np.arange(len(texts)), lengths), word))
+    counts = sparse.coo_array(ones, shape=(len(texts), len(vocabulary))).tocsr()
+    rarity = 1 + np.log((1 + len(texts)) / (1 + np.bincount(counts.indices, minlength=len(vocabulary))))
+    weights = counts.data * rarity[counts.indices]
+    row = np.repeat(np.arange(len(texts)), np.diff(counts.indptr))
+    norm = np.sqrt(np.bincount(row, weights**2, len(texts)))
+    terms: Csr = sparse.csr_array(
+        ((weights / norm[row]).astype(np.float32), counts.indices.astype(np.int32), counts.indptr), shape=counts.shape
+    )
     return terms
 
 

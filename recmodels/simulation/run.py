@@ -12,7 +12,7 @@ from recmodels.data.arrays import Csr, Floats
 from recmodels.errors import ConfigError
 from recmodels.simulation.behavior import Behavior, Day
 from recmodels.simulation.checkpoint import Checkpoint, Nothing, Stateful
-from recmodels.simulation.known import Known, Log
+from recmodels.simulation.known import Known, Log, terms_of
 from recmodels.simulation.policies.base import Lists, Policy
 
 DAY, OWN = 0, 1  # streams of chances: of a day, and of a policy
@@ -89,7 +89,7 @@ def simulate(
         warm_up: another policy, which learns every night, for so many nights at first; these count.
         seed: from 0.
         repeats: whether a list may hold what its user chose before.
-        terms: of the items, for content models: float32 `[n_items, n_terms]`; their categories by default.
+        terms: of the items, for content models: float32 `[n_items, n_terms]`; the words of their texts by default.
         ahead: asked for each night when lists are made, before the day.
         observe: told of each night after its day; what it does not keep is gone. Where it has `state` and `restore`, as
             a `Policy` has, what it keeps is part of the checkpoint.
@@ -100,7 +100,7 @@ def simulate(
         ConfigError: a number is out of range, or the checkpoint is of another simulation.
     """
     _check(nights, k, retrain_every, warm_up, checkpoint_every)
-    log = Log(behavior.world, terms, repeats)
+    log = Log(behavior.world, terms_of(behavior.texts()) if terms is None else terms, repeats)
     before, first = warm_up or (policy, 0)
     parts: dict[str, Stateful] = {"log": log, "behavior": behavior, "policy": policy}
     parts |= {"warm_up": before} if first else {}

@@ -1,11 +1,12 @@
 """What a site knows on a night of a simulation."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recmodels.simulation.behavior import Choices
-from recmodels.simulation.known import EPOCH, Known, Log, Pairs
+from recmodels.simulation.known import EPOCH, Known, Log, Pairs, terms_of
 from tests.recmodels.simulation.tiny import Tiny
 
 DAY = 86_400_000_000
@@ -42,6 +43,15 @@ class TestPairs:
         assert rows_of(merged) == expected
 
 
+def test_terms_are_the_words_of_the_texts_by_how_seldom_they_are():
+    """Of two items, both red: what only one of them has weighs more (idf 1 + log(3 / 2) against 1)."""
+    terms = terms_of(["red 5", "red"]).toarray()
+    rare = 1 + np.log(3 / 2)
+    assert sorted(terms[0]) == pytest.approx(np.array([1, rare]) / np.hypot(1, rare))
+    assert sorted(terms[1]) == [0, 1]
+    assert terms_of(["", " "]).shape == (2, 0)
+
+
 class TestKnown:
     def test_the_dataset_has_each_pair_once_with_the_date_of_its_last_night(self):
         data = known_after(choices_of((1, 5, -2), (0, 3, -1)), choices_of((1, 6, 0), (1, 5, 1))).data
@@ -50,11 +60,6 @@ class TestKnown:
         assert ((data.end - data.timestamp) / DAY).tolist() == [9.5, 8.5, 7.5]
         assert data.end == (EPOCH + 9) * DAY
         assert (data.n_users, data.n_items) == (40, 60)
-
-    def test_items_are_described_by_their_category(self):
-        terms = known_after().terms.toarray()
-        assert (terms.argmax(axis=1) == np.arange(60) % 4).all()
-        assert (terms.sum(axis=1) == 1).all()
 
     def test_what_is_not_out_and_what_was_chosen_is_scored_no_more(self):
         known = known_after(choices_of((1, 5, -2)), night=3)

@@ -7,7 +7,7 @@ from recmodels import registry
 from recmodels.errors import ConfigError
 from recmodels.fallback import serve
 from recmodels.simulation.behavior import NOTHING
-from recmodels.simulation.known import Known, Log
+from recmodels.simulation.known import Known, Log, terms_of
 from recmodels.simulation.policies import MostPopular, Policy, Trained
 from tests.recmodels.simulation.tiny import Tiny
 
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 
 def known_on(night: int, tiny: Tiny | None = None) -> Known:
     tiny = tiny or Tiny()
-    log = Log(tiny.world)
+    log = Log(tiny.world, terms_of(tiny.texts()))
     log.append(tiny.history())
     return log.known(night, tiny.here(night))
 
