@@ -1,17 +1,14 @@
 """One candidate in a process of its own: `python -m recmodels.candidate SPEC.json` trains a model and lists items.
 
-The only program of this library. It takes a JSON file (`Spec`), writes the model, the lists and a JSON file with
-the result, and shares nothing else with who started it: so it can run on any machine that sees the folders, and one
-that dies takes nothing along. Give it its share of the cores through OMP_NUM_THREADS.
+It takes a JSON file (`Spec`), writes the model, the lists and a JSON file with the result, and shares nothing else with
+who started it: so it can run on any machine that sees the folders, and one that dies takes nothing along. Give it its
+share of the cores through OMP_NUM_THREADS.
 
 Exit codes: 0 done, 1 failed, 2 a wrong specification or setting, 3 the data were refused.
 """
 
-import json
 import logging
-import os
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +27,7 @@ from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.exploration.bootstrap import replicate_of
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
+from recmodels.supervised import WATCH, watch_stdin, write_result
 
 FAILED = 1
 CODES: dict[type[NightrecError], int] = {ConfigError: 2, DataRefused: 3}
@@ -73,9 +71,9 @@ def main(arguments: list[str]) -> int:
     """Run the specification named in the arguments; the exit code says how it ended."""
     logging.basicConfig(format="%(asctime)s %(message)s")  # to standard error
     logging.getLogger("recmodels").setLevel(logging.INFO)
-    if "--watch-stdin" in arguments:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    paths = [Path(argument) for argument in arguments if argument != "--watch-stdin"]
+    if WATCH in arguments:
+        watch_stdin(FAILED)
+    paths = [Path(argument) for argument in arguments if argument != WATCH]
     if len(paths) != 1:
         print("usage: python -m recmodels.candidate SPEC.json [--watch-stdin]", file=sys.stderr)
         return CODES[ConfigError]
@@ -85,12 +83,12 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return CODES[ConfigError]
     try:
-        _write_json(spec.result, run(spec))
+        write_result(spec.result, run(spec))
     except NightrecError as error:
-        _write_json(spec.result, {"error": str(error)})
+        write_result(spec.result, {"error": str(error)})
         return next((code for kind, code in CODES.items() if isinstance(error, kind)), FAILED)
     except MemoryError:
-        _write_json(spec.result, {"error": f"{spec.recommender} ran out of memory; leave it out or give it more."})
+        write_result(spec.result, {"error": f"{spec.recommender} ran out of memory; leave it out or give it more."})
         return FAILED
     return 0
 
@@ -103,19 +101,6 @@ def _training_data(spec: Spec, data: Dataset) -> Dataset:
     if spec.split == "full" or not path.exists():
         return data
     return data.without(read_columns(path, ["user_index"])["user_index"])
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(json.dumps(content, indent=2) + "\n")
-    unfinished.replace(path)
-
-
-def _end_with_parent() -> None:
-    """Whoever started this process holds the other end of its standard input: when they die, so does this."""
-    while os.read(0, 4096):
-        pass
-    os._exit(FAILED)
 
 
 if __name__ == "__main__":

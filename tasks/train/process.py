@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -55,46 +56,85 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()
     n_threads, gpus = max(1, machine.n_cores // job.concurrency), _gpus_for(job, machine)
-    share = machine.share(n_threads, job.memory_needed(prepared), gpus, wait=partial(_pause, job.name))
-    with share as mine, log_file.open("wb") as log:
-        environment = os.environ | _threads(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
-        environment[FOLDER_VARIABLE] = folder()  # a site's own models are imported from here, not from ROOT
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment)
-        deadline = monotonic() + limit * 60
-        try:
-            while process.poll() is None:
-                if monotonic() > deadline:
-                    raise NightrecError(
-                        f"{name} was stopped after {limit:g} minutes: give it more with "
-                        f"models.{name}.timeout_minutes, or cheaper parameters."
-                    )
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(POLL_SECONDS)
-                _pause(name, 0)
-            code = process.returncode
-        finally:
-            process.kill()
-            process.wait()
+    share = machine.share(n_threads, job.memory_needed(prepared), gpus, wait=partial(pause, job.name))
+    with share as mine:
+        environment = threads_of(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
+        late = f"give it more with models.{name}.timeout_minutes, or cheaper parameters"
+        code, pid = supervised(name, command, log_file, environment, limit, late)
     result = read_json(result_file) or {}
     if code == 0 and "error" not in result:
         device = f"gpu {', '.join(mine)}" if mine else "cpu"
-        where = {"host": socket.gethostname(), "pid": process.pid, "device": device}
+        where = {"host": socket.gethostname(), "pid": pid, "device": device}
         return result | where | {"message": _message(result, device)}
+    raise failure(name, code, result, log_file, job.night.folder)
+
+
+def supervised(
+    name: str,
+    command: Sequence[str],
+    log_file: Path,
+    environment: Mapping[str, str],
+    minutes: float,
+    late: str,
+    look: Callable[[], object] = lambda: None,
+) -> tuple[int, int]:
+    """Run a program to its end, which is at the latest that of the night; its exit code and its process id.
+
+    Args:
+        name: what it is, for messages.
+        command: it is told to watch its standard input, whose end is ours.
+        log_file: of what it prints.
+        environment: beside our own.
+        minutes: after which it is stopped.
+        late: what to do if it is.
+        look: called now and then while it runs.
+
+    Raises:
+        NightrecError: it ran out of time, or its night has ended.
+    """
+    environment = os.environ | dict(environment) | {FOLDER_VARIABLE: folder()}  # a site's own classes are not in ROOT
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment)
+        deadline = monotonic() + minutes * 60
+        try:
+            while process.poll() is None:
+                if monotonic() > deadline:
+                    raise NightrecError(f"{name} was stopped after {minutes:g} minutes: {late}.")
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_SECONDS)
+                look()
+                pause(name, 0)
+            return process.returncode, process.pid
+        finally:
+            process.kill()
+            process.wait()
+
+
+def failure(name: str, code: int, result: Json, log_file: Path, folder: Path) -> Exception:
+    """Why a program failed, as an error to be raised.
+
+    Args:
+        name: what it is.
+        code: its exit code.
+        result: what it has left, with an `error` where it could say one.
+        log_file: of what it printed.
+        folder: where it wrote.
+    """
     if "error" in result:
-        raise NightrecError(f"{name} failed: {result['error']}")
+        return NightrecError(f"{name} failed: {result['error']}")
     if code < 0:
-        raise NightrecError(
+        return NightrecError(
             f"{name} was killed by signal {-code}, perhaps as memory ran out: give it more, or see its log {log_file}."
         )
     said = _last_line(log_file)
     if not said and _is_full(log_file):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log_file))
-    if (refusal := refusal_in(said, job.night.folder)) is not None:
-        raise refusal
-    raise NightrecError(f"{name} failed: {said or 'it left no message'} (its log is {log_file})")
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log_file))
+    if (refusal := refusal_in(said, folder)) is not None:
+        return refusal
+    return NightrecError(f"{name} failed: {said or 'it left no message'} (its log is {log_file})")
 
 
-def _pause(name: str, seconds: float) -> None:
+def pause(name: str, seconds: float) -> None:
     """Let some time pass. Raises NightrecError as soon as the night of a candidate has ended."""
     over = night_over.get()
     if over is None:
@@ -119,7 +159,7 @@ def _gpus_for(job: TrainingJob, machine: Machine) -> int:
     return job.candidate.gpus if uses_gpu else 0
 
 
-def _threads(n: int) -> dict[str, str]:
+def threads_of(n: int) -> dict[str, str]:
     """The environment that keeps every numeric library to `n` threads."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     return dict.fromkeys(names, str(n))

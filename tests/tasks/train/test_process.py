@@ -111,8 +111,8 @@ def test_a_process_sees_the_gpu_it_was_given_and_no_other(night: Night, tmp_path
 
 
 def test_each_process_keeps_to_its_threads() -> None:
-    assert set(process._threads(3).values()) == {"3"}
-    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= set(process._threads(3))
+    assert set(process.threads_of(3).values()) == {"3"}
+    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= set(process.threads_of(3))
 
 
 def children() -> list[psutil.Process]:

@@ -1,0 +1,31 @@
+"""What programs of this library have in common: they end with whoever started them, and leave their result whole."""
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+WATCH = "--watch-stdin"
+"""The argument that says that the standard input is held by who started the program."""
+
+
+def watch_stdin(failed: int) -> None:
+    """End this process, with an exit code, as soon as the other end of its standard input is closed: when whoever
+    started it dies, so does this.
+    """
+    threading.Thread(target=_end_with_parent, args=(failed,), daemon=True).start()
+
+
+def _end_with_parent(failed: int) -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(failed)
+
+
+def write_result(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file so that a reader sees all of it or nothing."""
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_text(json.dumps(content, indent=2) + "\n")
+    unfinished.replace(path)

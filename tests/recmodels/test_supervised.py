@@ -1,0 +1,32 @@
+"""A program ends with who started it, and leaves its result whole."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from recmodels.supervised import write_result
+
+WATCHING = """
+import time
+from recmodels.supervised import watch_stdin
+watch_stdin(7)
+print(1, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_program_ends_when_nobody_holds_its_input_any_more() -> None:
+    program = subprocess.Popen([sys.executable, "-c", WATCHING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert program.stdin is not None and program.stdout is not None
+    assert program.stdout.readline() == b"1\n"
+    assert program.poll() is None
+    program.stdin.close()
+    assert program.wait(30) == 7
+
+
+def test_a_result_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    for seconds in (1, 2):
+        write_result(tmp_path / "result.json", {"seconds": seconds})
+    assert json.loads((tmp_path / "result.json").read_text()) == {"seconds": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
