@@ -16,6 +16,7 @@ class Figure:
         better: whether more or less of it is better; `neither` where that depends on what a site wants.
         by_user: whether each user has one of their own, so that two policies are compared user by user.
         total: whether it is the sum over users and not their mean.
+        relative: whether policies are compared by shares of it; else by how much it differs.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Figure:
     better: Literal["more", "less", "neither"]
     by_user: bool = False
     total: bool = False
+    relative: bool = True
 
 
 FIGURES = (
@@ -93,6 +95,7 @@ FIGURES = (
         "bits",
         "more",
         by_user=True,
+        relative=False,
     ),
     Figure(
         "collective_diversity",
@@ -100,6 +103,7 @@ FIGURES = (
         "The entropy of the categories that all users together chose from in 28 days.",
         "bits",
         "more",
+        relative=False,
     ),
     Figure(
         "overlap",
@@ -108,6 +112,7 @@ FIGURES = (
         "share",
         "less",
         by_user=True,
+        relative=False,
     ),
     Figure(
         "homogenization",
@@ -116,6 +121,7 @@ FIGURES = (
         "share",
         "less",
         by_user=True,
+        relative=False,
     ),
     Figure(
         "exposure_gini",
@@ -123,6 +129,7 @@ FIGURES = (
         "How unequally the lists show the items that are out: 0 if all alike, near 1 if one has it all.",
         "",
         "less",
+        relative=False,
     ),
     Figure(
         "alive_items",
@@ -137,6 +144,7 @@ FIGURES = (
         "The share of the items that have been out for 7 nights and were in no list for as long.",
         "share",
         "less",
+        relative=False,
     ),
     Figure(
         "new_item_nights",
@@ -145,6 +153,7 @@ FIGURES = (
         "are among the best quarter.",
         "nights",
         "less",
+        relative=False,
     ),
     Figure(
         "miscalibration",
@@ -161,6 +170,7 @@ FIGURES = (
         "share",
         "less",
         by_user=True,
+        relative=False,
     ),
     Figure(
         "list_popularity",
