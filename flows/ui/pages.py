@@ -7,15 +7,14 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from flows.ui import PREFIX
 from flows.ui.figures import FILTERS
 from flows.ui.site import Site
-from recmodels.messages import visible
+from tasks.report.templates import templates
 
 View = Callable[[Request, Site], Response]
 
@@ -88,15 +87,8 @@ def to(*parts: object, **query: object) -> str:
 
 @cache
 def environment() -> Environment:
-    """The templates. Everything they write is escaped, and what would hide or command is made visible."""
-    made = Environment(
-        loader=PackageLoader("flows.ui", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_visible,
-    )
+    """The templates of these pages, with what they all use."""
+    made = templates("flows.ui", "templates")
     made.filters |= FILTERS
     made.globals |= {"to": to, "version": version("nightrec"), "navigation": NAVIGATION}
     return made
@@ -104,7 +96,3 @@ def environment() -> Environment:
 
 NAVIGATION: list[tuple[str, str]] = []
 """The address and the name of each page that the navigation leads to; `app.py` fills it."""
-
-
-def _visible(value: object) -> object:
-    return visible(value, lines=True) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from datetime import date
-from functools import cache
 from math import ceil, log10
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from tasks.report.lines import TICKS, Line, chart
 from tasks.report.long_term import MAIN, fitted
+from tasks.report.templates import templates
 from tasks.store.files import Json
 
 
@@ -17,19 +16,7 @@ def long_term_html(run_date: str, found: Json) -> str:
     """The page that shows the long run as a night leaves it."""
     changes = [(date.fromisoformat(day), what) for day, what in found["changes"]]
     drawn = {one["name"]: _drawn(one, changes) for one in found["measures"]}
-    return _template().render(**found, run_date=run_date, charts=drawn)
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("tasks.report", ""),
-        autoescape=select_autoescape(["j2"], default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("long_term.html.j2")
+    return templates("tasks.report").get_template("long_term.html.j2").render(**found, run_date=run_date, charts=drawn)
 
 
 def _drawn(measure: Json, changes: list[tuple[date, str]]) -> Markup:

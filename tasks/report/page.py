@@ -5,7 +5,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from jinja2 import Template
 from markupsafe import Markup
 
 from tasks.arms.results import Arms
@@ -13,6 +13,7 @@ from tasks.report import charts
 from tasks.report.arms import HEADINGS, arms_rows
 from tasks.report.figures import figures
 from tasks.report.long_term_page import long_term_html
+from tasks.report.templates import templates
 from tasks.store.files import Json, read_json, replaced, write_json
 from tasks.store.paths import Night
 from tasks.store.versions import code_version
@@ -73,13 +74,7 @@ def html(found: Json) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("tasks.report", ""),
-        autoescape=select_autoescape(["j2"], default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("tasks.report")
     environment.filters |= {
         "figure": _figure,
         "fold": _fold,
