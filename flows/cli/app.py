@@ -17,6 +17,7 @@ from flows.cli.forget import forget
 from flows.cli.help import Grouped
 from flows.cli.inspect import inspect
 from flows.cli.items import item
+from flows.cli.longterm import longterm
 from flows.cli.metrics import metrics
 from flows.cli.models import models, tune
 from flows.cli.night import backfill, run, validate
@@ -119,7 +120,7 @@ def check_text(arguments: list[str]) -> None:
 
 
 for command in (
-    run, inspect, validate, backfill, status, report, arms, ope, doctor,
+    run, inspect, validate, backfill, status, report, arms, ope, longterm, doctor,
     recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, rules, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,

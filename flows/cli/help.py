@@ -83,6 +83,17 @@ GROUPS: dict[str, dict[str, About]] = {
                 ("nightrec arms plan --share 0.1 --days 28", "what 10% of the users show in four weeks"),
             ),
         ),
+        "longterm": About(
+            "Foretell who stays, and the effect of arms.",
+            (
+                (
+                    "nightrec longterm",
+                    "which early signals tell who is active in a month, and what arms will have done",
+                ),
+                ("nightrec longterm --outcome visits14 --arm holdback", "days active in two weeks, of one arm"),
+                ("nightrec longterm --surrogates diversity,return_3", "by these early signals alone"),
+            ),
+        ),
         "models": About("List the recommenders, or explain one.", (("nightrec models als", "all about als"),)),
         "rules": About(
             "Show what rules of the lists cost and bring.",

@@ -16,6 +16,8 @@ import numpy as np
 from recmodels.data.arrays import Doubles
 from recmodels.experiments.surrogates import GROUPS, Foretold
 
+ONE_LOOK = 1.96
+"""The standard errors that an interval of 95 % reaches to either side."""
 NEAR = 0.2
 """So far from 1 a slope may be: effects are foretold that well."""
 
@@ -54,7 +56,7 @@ class Surrogacy:
         return abs(self.slope - 1) <= NEAR and self.low <= 1 <= self.high and self.low > 0
 
 
-def of_these(effects: Sequence[Foretold], quantile: float = 1.96) -> Surrogacy:
+def of_these(effects: Sequence[Foretold], quantile: float = ONE_LOOK) -> Surrogacy:
     """The slope of these very effects, such as those of a site's arms.
 
     The interval has the chance in the users and in the fitting of the index. What another arm would do is not in it.

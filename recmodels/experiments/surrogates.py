@@ -76,6 +76,8 @@ class Foretold:
             which arm and that in the fitting of the index.
         error_of_index: the standard error that the fitting of the index alone would make.
         outside: the share of the arm's users with an early signal that hardly anybody in the history has.
+        through: the part of the predicted effect that comes by way of each early signal, `[n_early]`; what was known
+            before has none.
     """
 
     predicted: float
@@ -85,6 +87,7 @@ class Foretold:
     noise: Doubles
     error_of_index: float
     outside: float
+    through: Doubles
 
     @property
     def error(self) -> float:
@@ -162,9 +165,13 @@ class SurrogateIndex:
         if min(n_arm, n_others) < 2:
             raise ConfigError(f"An effect needs two users in each arm: there are {n_arm} and {n_others}.")
         design, group = self._columns.of(_signals(cohort)), self._group(cohort.users)
-        known = design[:, self._columns.source < self._n_before]  # the constant is among them
-        contrast, adjust = _contrast(arm, known)
-        predicted = _by_fold(design, self._weights, self._fold(cohort.users))
+        early = self._columns.source >= self._n_before
+        contrast, adjust = _contrast(arm, design[:, ~early])  # the constant is among what was known before
+        weights = self._weights[self._fold(cohort.users)]
+        parts = contrast @ (design * weights)  # of the predicted effect, by column
+        predicted = (design * weights).sum(axis=1)
+        signal = self._columns.source[early] - self._n_before
+        through = np.bincount(signal, parts[early], cohort.early.shape[1]).astype(np.float64)
         noise = np.zeros((2, GROUPS))
         noise[0] = np.bincount(group, contrast * adjust(predicted), GROUPS)
         weight = self._design @ (self._inverse @ (contrast @ design))
@@ -179,6 +186,7 @@ class SurrogateIndex:
             users=(n_arm, n_others),
             noise=noise,
             error_of_index=float(np.sqrt((of_index**2).sum())),
+            through=through,
             outside=float(self._columns.outside(_signals(cohort), self._n_before)[arm].mean()),
         )
 
@@ -192,10 +200,10 @@ class SurrogateIndex:
             raise ConfigError(f"All users have the same outcome, {self._history.outcome[0]:g}: nothing foretells it.")
 
     def _fold(self, users: NDArray[np.integer]) -> NDArray[np.integer]:
-        return _by_lot(users, self.seed) % FOLDS
+        return by_lot(users, self.seed) % FOLDS
 
     def _group(self, users: NDArray[np.integer]) -> NDArray[np.integer]:
-        return _by_lot(users, self.seed) % GROUPS
+        return by_lot(users, self.seed) % GROUPS
 
 
 class _Columns:
@@ -238,9 +246,9 @@ def _signals(cohort: Cohort) -> Doubles:
     return np.hstack([cohort.before, cohort.early])
 
 
-def _by_lot(users: NDArray[np.integer], seed: int) -> NDArray[np.integer]:
-    """A number of each user by lot, the same wherever they are. [n]"""
-    mixed = (users.astype(np.uint64) + np.uint64(seed * 0x9E3779B9 + 1)) * np.uint64(0x9E3779B97F4A7C15)
+def by_lot(users: NDArray[np.integer], seed: int) -> NDArray[np.integer]:
+    """A number of each user by lot, the same in every cohort. [n]"""
+    mixed = (users.astype(np.uint64) + np.uint64((seed * 0x9E3779B9 + 1) % 2**64)) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
     return ((mixed ^ (mixed >> np.uint64(27))) >> np.uint64(20)).astype(np.int64)
 

@@ -60,7 +60,7 @@ def test_it_is_what_other_users_of_the_same_experiment_would_say() -> None:
     noise = draw.normal(0, 0.05, (2, 200))
     noise -= noise.mean(axis=1, keepdims=True)
     predicted, true = 0.8, 0.5  # each group's own estimate is this, and 200 times what it adds by chance
-    one = Foretold(predicted, true, 1.0, (100, 100), noise, 0.0, 0.0)
+    one = Foretold(predicted, true, 1.0, (100, 100), noise, 0.0, 0.0, np.zeros(0))
     split = []
     for _ in range(300):
         half = draw.permutation(200) < 100

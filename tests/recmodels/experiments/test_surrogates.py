@@ -78,6 +78,8 @@ def test_a_true_effect_is_told_once_it_is_known_and_unknown_before() -> None:
     assert found.true == pytest.approx(EFFECT, abs=3 * found.error_of_true)
     assert found.error_of_true == pytest.approx(np.sqrt(2.25 / (4_000 * 0.4 * 0.6)), rel=0.1)  # what x leaves of Y
     assert found.users == (int(arm.sum()), int((~arm).sum()))
+    assert found.through == pytest.approx(EARLY * BY_SIGNAL, abs=0.1)
+    assert found.through.sum() == pytest.approx(found.predicted, abs=0.005)
     new = index.foretell(replace(cohort, outcome=np.full(4_000, np.nan)), arm)
     assert new.predicted == found.predicted
     assert np.isnan([new.true, new.error_of_true]).all()

@@ -106,6 +106,7 @@ def _keep(
     columns = {
         "user_id": [user for user, _ in rows],
         "item_id": [item for _, item in rows],
+        "rank": pa.array([1] * len(rows), pa.int16()),
         "timestamp": pa.array([END - round((days - 0.5) * DAY)] * len(rows), pa.int64()),
         "export_id": pa.array(["2026-03-01"] * len(rows)).dictionary_encode(),
         "policy": pa.array(policies).dictionary_encode(),
