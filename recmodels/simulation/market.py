@@ -6,7 +6,7 @@ With x_u the taste of a user and z_i the vector of an item, both of length 1, q_
 
 t_uc counts what was consumed lately of the category, and s_u how soon the user wants something else. What users expect
 before they consume is known · v + (1 - known) · what they imagine. They choose by logit; see `choosing`. What follows
-from their choices is the body of `_live`.
+from their choices is in `market_state`.
 
 Users touch each other only through popularity, and that only from the next day on: with social = 0 nobody's days depend
 on anybody else's lists.
@@ -18,13 +18,17 @@ import numpy as np
 from scipy.special import expit
 
 from recmodels.data.arrays import Bools, Doubles, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.simulation.behavior import BY_THEMSELVES, NOTHING, Behavior, Choices, Day
 from recmodels.simulation.chances import Chances, Of
 from recmodels.simulation.choosing import Shelves, from_lists, intents, own_choices
+from recmodels.simulation.fit_check import Fit
+from recmodels.simulation.fitting import Lived, fitted
 from recmodels.simulation.market_settings import MarketSettings
 from recmodels.simulation.market_state import MarketState
 from recmodels.simulation.population import Items, Users, generate_items, generate_users, world_of
 
+_TINY = np.finfo(np.float64).tiny
 _AT_A_TIME = 4096  # visitors, whose choices are in memory together
 _PAIRS = 10_000  # of which the spread of values is measured, for what users imagine
 _LOGISTIC = np.sqrt(3) / np.pi  # the scale of a logistic distribution of standard deviation 1
@@ -41,7 +45,12 @@ class Market(Behavior):
         items: what there is.
         key: of what is decided once: what users imagine of items, and the days before the first night.
         past: what was chosen before the first night; None: what these users do without lists in `history_days`.
+
+    Attributes:
+        fit: how like a site it is; None where it is made up.
     """
+
+    fit: Fit | None = None
 
     def __init__(
         self, settings: MarketSettings, users: Users, items: Items, key: int, past: Choices | None = None
@@ -51,9 +60,9 @@ class Market(Behavior):
         self._imagination = Chances(key)
         self._middles = _middles(items)  # [n_categories, dimensions]
         self._usual = np.zeros(self.world.n_users)  # mood, of each user
-        self._state = self._at_first()
+        self._state = MarketState.at_first(settings, users, items)
         self._imagined = self._spread(np.random.default_rng(key))
-        self._past = self._lived(key) if past is None else past
+        self._past = self._lived(key) if past is None else self._remembered(past, key)
 
     @classmethod
     def generated(cls, settings: MarketSettings, n_users: int, n_items: int, seed: int, nights: int = 100) -> Self:
@@ -71,6 +80,46 @@ class Market(Behavior):
         items = generate_items(settings, n_items, nights, of_items)
         users = generate_users(settings, items, n_users, nights, of_users)
         return cls(settings, users, items, int(of_days.integers(2**63)))
+
+    @classmethod
+    def fitted(
+        cls,
+        data: Dataset,
+        settings: MarketSettings,
+        seed: int,
+        nights: int = 100,
+        *,
+        texts: list[str] | None = None,
+        category: Ints | None = None,
+    ) -> Self:
+        """A market of a site's own users and items, in the order of `data`; `fit` says how like the site it is.
+
+        The settings `visits`, `choices`, `new_users`, `new_items`, `match`, `quality` and `base` are measured, where
+        they have their defaults. Those who are new in the nights to come are users and items of the site, drawn by lot,
+        whose past is left out.
+
+        Args:
+            data: the site's interactions, of some thousand users at most: it takes seconds a thousand.
+            settings: what is not measured.
+            seed: of everything that is drawn.
+            nights: for how many nights there are new users and new items.
+            texts: what can be read of each item.
+            category: of each item, from 0; the rarer ones become one. By default, clusters of items that are chosen by
+                the same users.
+
+        Raises:
+            DataRefused: the interactions are of less than two days, or have no times.
+        """
+        key = int(np.random.default_rng(seed).integers(2**63))
+
+        def live(tried: MarketSettings, users: Users, items: Items, past: Choices | None) -> Lived:
+            market = cls(tried, users, items, key, past)
+            return market._past, float(market._usual.mean())
+
+        found = fitted(data, settings, seed, nights, texts, category, live)
+        market = cls(found.settings, found.users, found.items, key, found.past)
+        market.fit = found.fit
+        return market
 
     def history(self) -> Choices:
         return self._past
@@ -108,7 +157,7 @@ class Market(Behavior):
         chances = Chances.drawn(rng)
         day = self._day(lists, night, chances)
         if self.settings.feedback:
-            self._live(day, night)
+            self._state.live(self.settings, self.items, day, night)
             self._feel(day, night, chances)
         return day
 
@@ -147,9 +196,10 @@ class Market(Behavior):
         """How often users look for something in each category, as running shares [n, n_categories]."""
         fit = np.einsum("ud,cd->uc", self._state.taste[users], self._middles)
         tired = self.settings.satiation * self.users.restless[users, None] * self._state.satiation[users]
-        weight = np.exp(self.settings.match * fit - tired) * there
+        liking = self.settings.match * fit - tired
+        weight = np.exp(liking - liking.max(axis=1, keepdims=True)) * there
         upto: Doubles = np.cumsum(weight, axis=1, dtype=np.float64)
-        return upto / upto[:, -1:]
+        return upto / np.maximum(upto[:, -1:], _TINY)
 
     # A day
 
@@ -185,7 +235,7 @@ class Market(Behavior):
         expected = self._expected(visitors[:, None], np.maximum(shown, 0))
         found = from_lists(settings, visitors, shown, expected, intent.at_list, chances)
 
-        left = intent.choices - found.taken.sum(axis=1)
+        left = intent.choices - found.taken.sum(axis=1) if len(shelves.items) else np.zeros(len(visitors), np.int64)
         row = np.repeat(np.arange(len(visitors)), left)
         slot = np.arange(len(row)) - np.repeat(np.cumsum(left) - left, left)
         own_user = visitors[row]
@@ -230,37 +280,7 @@ class Market(Behavior):
         leaves = chances.uniform(Of.LEAVING, np.arange(n_users)) < hazard
         state.gone |= leaves & (self.world.arrives <= night)
 
-    def _live(self, day: Day, night: int) -> None:
-        """Tastes, what users have had, and what is popular, after a day."""
-        settings, state = self.settings, self._state
-        user, item = day.choices.user, day.choices.item
-        moved = np.unique(user)
-        towards = settings.drift * (self.items.factors[item] - state.taste[user])
-        np.add.at(state.taste, user, towards.astype(np.float32))
-        state.taste[moved] /= np.linalg.norm(state.taste[moved], axis=1, keepdims=True)
-
-        state.satiation *= np.float32(0.5 ** (1 / settings.satiation_half_life))
-        np.add.at(state.satiation, (user, self.items.category[item]), np.float32(1))
-        state.consume(user, item)
-        state.popularity *= 0.5 ** (1 / settings.popularity_half_life)
-        state.popularity += np.bincount(item, minlength=self.world.n_items)
-        state.last_visit[day.visitors] = night
-
     # Before the first night
-
-    def _at_first(self) -> MarketState:
-        settings, n_users, n_items = self.settings, self.world.n_users, self.world.n_items
-        there = self.world.arrives < 0
-        a_day = settings.visits * settings.choices * float(self.users.activity[there].sum())
-        return MarketState(
-            taste=self.users.taste.copy(),
-            satiation=np.zeros((n_users, len(self._middles)), np.float32),
-            consumed=np.zeros((n_users, (n_items + 7) // 8), np.uint8),
-            mood=np.zeros(n_users),
-            gone=np.zeros(n_users, np.bool_),
-            last_visit=np.maximum(self.world.arrives, -settings.history_days - 1),
-            popularity=self.items.fame * a_day / (1 - 0.5 ** (1 / settings.popularity_half_life)),
-        )
 
     def _spread(self, rng: np.random.Generator) -> tuple[float, float]:
         """Mean and standard deviation of what items are worth to users, over some pairs."""
@@ -279,7 +299,7 @@ class Market(Behavior):
             chances = Chances.drawn(np.random.default_rng([key, self.settings.history_days + night]))
             day = self._day(nobody, night, chances)
             if self.settings.feedback:
-                self._live(day, night)
+                self._state.live(self.settings, self.items, day, night)
             days.append(day)
         past = Choices.joined([day.choices for day in days])
         worth = np.concatenate([day.worth for day in days])
@@ -287,6 +307,14 @@ class Market(Behavior):
         total = np.bincount(past.user, worth, self.world.n_users) + _PRIOR_VISITS * mean
         self._usual = total / (np.bincount(past.user, minlength=self.world.n_users) + _PRIOR_VISITS)
         self._state.mood = self._usual.copy()
+        return past
+
+    def _remembered(self, past: Choices, key: int) -> Choices:
+        """What users and items are after a past. What they would find by themselves is their usual satisfaction."""
+        self._state.remember(self.settings, self.items, past)
+        remembered = self._state.arrays()
+        self._lived(key)
+        self._state = MarketState.of_arrays(remembered | {"mood": self._usual})
         return past
 
 

@@ -325,3 +325,14 @@ def test_a_minority_likes_what_there_is_less_of() -> None:
     liked = size[behavior.world.category[past.item]]
     group = behavior.world.group[past.user]
     assert liked[group == 1].mean() < 0.9 * liked[group == 0].mean()
+
+
+@pytest.mark.parametrize(("n_users", "n_items"), [(1, 1), (2, 3), (5, 9)])
+def test_the_smallest_markets_go_on_when_there_is_nothing_left(n_users: int, n_items: int) -> None:
+    behavior = Market.generated(
+        MarketSettings(visits=5.0, history_days=2, new_items=0.5), n_users, n_items, 0, nights=8
+    )
+    assert sum(len(day.choices) for day in live(behavior, range(8))) <= n_users * n_items
+    empty = replace(behavior.items, born=np.full(n_items, 4, np.int32))
+    late = Market(behavior.settings, behavior.users, empty, key=0)
+    assert [len(day.choices) > 0 for day in live(late, range(6))][:5] == [False] * 4 + [True]
