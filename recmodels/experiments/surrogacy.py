@@ -87,7 +87,10 @@ def over_experiments(effects: Sequence[Foretold]) -> Surrogacy:
     n = len(effects)
     each = np.array(
         [
-            (one.true * one.predicted - float(one.noise[0] @ one.noise[1]), one.predicted**2 - one.error**2)
+            (
+                one.true * one.predicted - float(one.noise[0] @ one.noise[1]),
+                one.predicted**2 - float(one.noise[0] @ one.noise[0]),
+            )
             for one in effects
         ]
     )

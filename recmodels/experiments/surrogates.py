@@ -78,6 +78,7 @@ class Foretold:
         outside: the share of the arm's users with an early signal that hardly anybody in the history has.
         through: the part of the predicted effect that comes by way of each early signal, `[n_early]`; what was known
             before has none.
+        of_others: a standard error that comes from other users, of whom no group is.
     """
 
     predicted: float
@@ -88,11 +89,12 @@ class Foretold:
     error_of_index: float
     outside: float
     through: Doubles
+    of_others: float = 0.0
 
     @property
     def error(self) -> float:
         """The standard error of the predicted effect."""
-        return float(np.sqrt((self.noise[0] ** 2).sum()))
+        return float(np.sqrt((self.noise[0] ** 2).sum() + self.of_others**2))
 
     @property
     def error_of_true(self) -> float:
@@ -166,21 +168,21 @@ class SurrogateIndex:
             raise ConfigError(f"An effect needs two users in each arm: there are {n_arm} and {n_others}.")
         design, group = self._columns.of(_signals(cohort)), self._group(cohort.users)
         early = self._columns.source >= self._n_before
-        contrast, adjust = _contrast(arm, design[:, ~early])  # the constant is among what was known before
+        weight, left_of = contrast(arm, design[:, ~early])  # the constant is among what was known before
         weights = self._weights[self._fold(cohort.users)]
-        parts = contrast @ (design * weights)  # of the predicted effect, by column
+        parts = weight @ (design * weights)  # of the predicted effect, by column
         predicted = (design * weights).sum(axis=1)
         signal = self._columns.source[early] - self._n_before
         through = np.bincount(signal, parts[early], cohort.early.shape[1]).astype(np.float64)
         noise = np.zeros((2, GROUPS))
-        noise[0] = np.bincount(group, contrast * adjust(predicted), GROUPS)
-        weight = self._design @ (self._inverse @ (contrast @ design))
-        of_index = np.bincount(self._group(self._history.users), weight * self._residuals, GROUPS)
+        noise[0] = np.bincount(group, weight * left_of(predicted), GROUPS)
+        of_row = self._design @ (self._inverse @ (weight @ design))
+        of_index = np.bincount(self._group(self._history.users), of_row * self._residuals, GROUPS)
         noise[0] += of_index
-        true = float(contrast @ cohort.outcome)
-        noise[1] = np.bincount(group, contrast * adjust(cohort.outcome), GROUPS) if np.isfinite(true) else np.nan
+        true = float(weight @ cohort.outcome)
+        noise[1] = np.bincount(group, weight * left_of(cohort.outcome), GROUPS) if np.isfinite(true) else np.nan
         return Foretold(
-            predicted=float(contrast @ predicted),
+            predicted=float(weight @ predicted),
             true=true,
             base=float(predicted[~arm].mean()),
             users=(n_arm, n_others),
@@ -270,16 +272,17 @@ def _by_fold(design: Doubles, weights: Doubles, fold: NDArray[np.integer]) -> Do
     return found
 
 
-def _contrast(arm: Bools, known: Doubles) -> tuple[Doubles, "_Rest"]:
-    """What each user counts in the effect, as a regression on the arm and on what was known before has it (CUPED).
+def contrast(arm: Bools, known: Doubles) -> tuple[Doubles, "Rest"]:
+    """What each user counts in an effect, as a regression on the arm and on what was known before has it (CUPED).
 
-    Users of the arm count 1 together, the others -1, and what was known before is the same on both sides.
+    Users of the arm count 1 together, the others -1, and what was known before, a constant among it, is the same on
+    both sides. With it comes what of the users' values is left to chance.
     """
-    rest = _Rest(np.column_stack([arm, known]))
+    rest = Rest(np.column_stack([arm, known]))
     return rest.inverse[0] @ rest.columns.T, rest
 
 
-class _Rest:
+class Rest:
     """What of values a regression on some columns does not explain."""
 
     def __init__(self, columns: Doubles) -> None:
