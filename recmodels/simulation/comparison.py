@@ -45,6 +45,7 @@ class Standing:
     Attributes:
         policy: its name.
         says: what it is.
+        able: whether a site can have it; an oracle it cannot.
         tonight: the effects on figures on the first nights; empty for the reference itself.
         later: those on the last ones.
         levels: each figure on the last nights, where it has one.
@@ -54,6 +55,7 @@ class Standing:
 
     policy: str
     says: str
+    able: bool
     tonight: dict[str, Effect]
     later: dict[str, Effect]
     levels: dict[str, float]
@@ -155,6 +157,7 @@ def compare(
         Standing(
             name,
             (says or {}).get(name, name),
+            name not in unattainable,
             {} if name == reference else _effects(runs[name], runs[reference], first, redrawn),
             {} if name == reference else _effects(runs[name], runs[reference], last, redrawn),
             _levels(runs[name], last),
@@ -163,7 +166,7 @@ def compare(
         )
         for name in ordered
     ]
-    able = [name for name in ordered if name not in unattainable]
+    able = [one.policy for one in standings if one.able]
     return Comparison(
         nights=nights,
         runs=len(runs[reference]),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Theme = Literal["people", "lists", "variety", "items", "cost"]
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -13,6 +15,7 @@ class Figure:
         title: on pages.
         means: what it is, in a sentence.
         unit: `share` of one, or what is counted; empty for a number of its own kind.
+        theme: what it is a figure of.
         better: whether more or less of it is better; `neither` where that depends on what a site wants.
         by_user: whether each user has one of their own, so that two policies are compared user by user.
         total: whether it is the sum over users and not their mean.
@@ -23,6 +26,7 @@ class Figure:
     title: str
     means: str
     unit: Literal["", "share", "bits", "users", "items", "nights", "seconds", "times", "clicks"]
+    theme: Theme
     better: Literal["more", "less", "neither"]
     by_user: bool = False
     total: bool = False
@@ -35,6 +39,7 @@ FIGURES = (
         "Utility of all users together",
         "What the day's choices are truly worth to all users; who stayed away or has left gets nothing.",
         "",
+        "people",
         "more",
         by_user=True,
         total=True,
@@ -44,6 +49,7 @@ FIGURES = (
         "Utility of a user",
         "What the day's choices are truly worth to a user who is still here, on average.",
         "",
+        "people",
         "more",
         by_user=True,
     ),
@@ -52,6 +58,7 @@ FIGURES = (
         "Regret of a place",
         "How much more a place of the best possible list would be worth to its user; places count as in NDCG.",
         "",
+        "lists",
         "less",
         by_user=True,
     ),
@@ -60,15 +67,19 @@ FIGURES = (
         "Chance to come tomorrow",
         "How likely a user who ever came is to come on the next day, on average; 0 for who has left for good.",
         "share",
+        "people",
         "more",
         by_user=True,
     ),
-    Figure("visitors", "Visitors", "How many users came on that day.", "users", "more", by_user=True, total=True),
+    Figure(
+        "visitors", "Visitors", "How many users came on that day.", "users", "people", "more", by_user=True, total=True
+    ),
     Figure(
         "clicks",
         "Clicks of a visitor",
         "How often a visitor chose from the list, on average: what the site itself can count.",
         "clicks",
+        "people",
         "more",
         by_user=True,
     ),
@@ -77,6 +88,7 @@ FIGURES = (
         "Accuracy (NDCG)",
         "NDCG of the night's lists against what users chose by themselves on that day: the offline metric.",
         "",
+        "lists",
         "more",
         by_user=True,
     ),
@@ -85,6 +97,7 @@ FIGURES = (
         "Recall",
         "The share of what users chose by themselves on that day that was in their lists.",
         "share",
+        "lists",
         "more",
         by_user=True,
     ),
@@ -93,6 +106,7 @@ FIGURES = (
         "Variety of what a user chooses",
         "The entropy of the categories that a user chose from in 28 days, on average.",
         "bits",
+        "variety",
         "more",
         by_user=True,
         relative=False,
@@ -102,6 +116,7 @@ FIGURES = (
         "Variety of what all choose",
         "The entropy of the categories that all users together chose from in 28 days.",
         "bits",
+        "variety",
         "more",
         relative=False,
     ),
@@ -110,6 +125,7 @@ FIGURES = (
         "Overlap of two users' lists",
         "The items that two users' lists have in common, as a share of those in either, in fixed pairs of users.",
         "share",
+        "variety",
         "less",
         by_user=True,
         relative=False,
@@ -119,6 +135,7 @@ FIGURES = (
         "Homogenization",
         "How much larger that overlap is than it was between the same users on the first night.",
         "share",
+        "variety",
         "less",
         by_user=True,
         relative=False,
@@ -128,6 +145,7 @@ FIGURES = (
         "Inequality of exposure (Gini)",
         "How unequally the lists show the items that are out: 0 if all alike, near 1 if one has it all.",
         "",
+        "items",
         "less",
         relative=False,
     ),
@@ -136,6 +154,7 @@ FIGURES = (
         "Items alive",
         "How many items were in at least one list in the last 7 nights.",
         "items",
+        "items",
         "more",
     ),
     Figure(
@@ -143,6 +162,7 @@ FIGURES = (
         "Dead items",
         "The share of the items that have been out for 7 nights and were in no list for as long.",
         "share",
+        "items",
         "less",
         relative=False,
     ),
@@ -152,6 +172,7 @@ FIGURES = (
         "Until it is in as many lists as the average item, 14 at most, of those that came out 14 to 28 nights ago and "
         "are among the best quarter.",
         "nights",
+        "items",
         "less",
         relative=False,
     ),
@@ -160,6 +181,7 @@ FIGURES = (
         "Distance of lists from users' own mix",
         "How far a list's categories are from those that its user chose in 28 days (Kullback-Leibler, nats).",
         "",
+        "lists",
         "less",
         by_user=True,
     ),
@@ -168,6 +190,7 @@ FIGURES = (
         "Popularity of lists beyond that of choices",
         "How much more popular lists are than what their users chose in 28 days.",
         "share",
+        "lists",
         "less",
         by_user=True,
         relative=False,
@@ -177,6 +200,7 @@ FIGURES = (
         "Popularity of lists",
         "How many times as often as the average item the items of a list were chosen in 28 days, by all.",
         "times",
+        "lists",
         "neither",
         by_user=True,
     ),
@@ -185,6 +209,7 @@ FIGURES = (
         "CPU time of a night",
         "Seconds that the policy took to learn and to make everybody's lists.",
         "seconds",
+        "cost",
         "less",
     ),
 )

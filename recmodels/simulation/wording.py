@@ -31,12 +31,34 @@ def label(standing: Standing) -> str:
 def sentence(standing: Standing, comparison: Comparison) -> str:
     """One about a policy: what it does tonight, and after all nights, beside the reference."""
     if standing.policy == comparison.reference:
-        return "What the others are compared with."
+        return _levels(standing, comparison)
     tonight = _clause(standing.tonight.get(TONIGHT), TONIGHT, comparison)
     later = _clause(standing.later.get(LATER), LATER, comparison)
     alive = standing.later.get(ALIVE)
     said = f"Tonight {tonight}; after {comparison.nights} nights {later}"
     return f"{said}, and {_clause(alive, ALIVE, comparison)}." if alive else f"{said}."
+
+
+def headline(comparison: Comparison) -> str:
+    """What a person is to take from all of it: which policy that a site can have is of most use in the long run."""
+    known = [one for one in comparison.standings if one.able and LATER in one.later and TONIGHT in one.tonight]
+    if not known:
+        return ""
+    after = f"After {comparison.nights} nights"
+    useful = [one for one in known if one.words[1] == "better"]
+    if not useful:
+        return f"{after} no policy is of more use than {comparison.reference}, as far as this can show."
+    best = max(useful, key=lambda one: one.later[LATER].difference.value)
+    most = max(known, key=lambda one: one.later[LATER].difference.value)
+    what = "most use" if best is most else f"more use than {comparison.reference}"
+    said = f"{after} {best.policy} is of {what}: {_clause(best.later[LATER], LATER, comparison)}."
+    accurate = max(known, key=lambda one: one.tonight[TONIGHT].difference.value)
+    ahead, its = accurate.tonight[TONIGHT].difference, best.tonight[TONIGHT].difference
+    if ahead.value <= 0:
+        return f"{said} The most accurate tonight is {comparison.reference}."
+    if its.high is not None and its.high >= ahead.value:
+        return f"{said} None is surely more accurate tonight."
+    return f"{said} The most accurate tonight is {accurate.policy}."
 
 
 def foresight(found: Foresight) -> str:
@@ -54,7 +76,7 @@ def foresight(found: Foresight) -> str:
 
 def change(one: Effect) -> str:
     """By how much a policy differs, as people read it: as a share of the other, or where that makes no sense, as is."""
-    return _amount(one.difference.value, one) if one.relative is None else share(one.relative.value)
+    return amount(one.difference.value, one.figure) if one.relative is None else share(one.relative.value)
 
 
 def between(one: Effect) -> str:
@@ -63,7 +85,7 @@ def between(one: Effect) -> str:
     if interval.low is None or interval.high is None:
         return ""
     if one.relative is None:
-        return f"{_amount(interval.low, one)} to {_amount(interval.high, one)}"
+        return f"{amount(interval.low, one.figure)} to {amount(interval.high, one.figure)}"
     if interval.value >= MUCH:
         return f"{1 + interval.low:.1f} to {1 + interval.high:.1f} times"
     return f"{_percent(interval.low)} to {_percent(interval.high)}"
@@ -81,6 +103,14 @@ def number(value: float, name: str) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
+def amount(value: float, name: str) -> str:
+    """By how much a figure differs: with a sign, and two digits that count; shares in hundredths."""
+    if BY_NAME[name].unit == "share":
+        return f"{100 * value:+.1f} points"
+    digits = min(6, max(0, 1 - floor(log10(abs(value))))) if value else 0
+    return f"{value:+.{digits}f}"
 
 
 def _clause(one: Effect | None, name: str, comparison: Comparison) -> str:
@@ -105,12 +135,15 @@ def _percent(value: float) -> str:
     return f"{value:+.{0 if abs(value) >= 0.095 or value == 0 else 1}%}"
 
 
+def _levels(standing: Standing, comparison: Comparison) -> str:
+    """What the others are compared with, as it is."""
+    others = (one.tonight[TONIGHT].reference for one in comparison.standings if TONIGHT in one.tonight)
+    tonight, levels = next(others, None), standing.levels
+    parts = [f"{number(levels[name], name)} {NAMES[name]}" for name in (LATER, ALIVE) if name in levels]
+    said = [f"tonight {number(tonight, TONIGHT)} {NAMES[TONIGHT]}"] if tonight is not None else []
+    said += [f"after {comparison.nights} nights {' and '.join(parts)}"] if parts else []
+    return f"The others are compared with it: {'; '.join(said) or 'it has no figures'}."
+
+
 def _more(one: Effect) -> str:
     return "more" if one.difference.value > 0 else "fewer"
-
-
-def _amount(value: float, one: Effect) -> str:
-    if BY_NAME[one.figure].unit == "share":
-        return f"{100 * value:+.1f} points"
-    digits = min(6, max(0, 1 - floor(log10(abs(value))))) if value else 0
-    return f"{value:+.{digits}f}"

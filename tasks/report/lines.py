@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
-from math import floor, log10
 
 from markupsafe import Markup
 
+from tasks.report.scale import Scale
+
 WIDTH, HEIGHT = 380, 204
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 40, 24
-TICKS, DAYS = 4, 4  # labels of the axes at most
+DAYS = 4  # labels below at most
 LETTER = 6.2  # units that a letter takes at most
 
 Band = Sequence[tuple[date, float, float]]
@@ -74,23 +75,13 @@ class _Plane:
 
     first: int
     last: int
-    low: float
-    high: float
-    step: float
+    scale: Scale
 
     @classmethod
     def around(cls, lines: Sequence[Line], band: Band) -> "_Plane":
         days = [day.toordinal() for line in lines for day, _ in line.points]
         values = [value for line in lines for _, value in line.points] + [one for _, *ends in band for one in ends]
-        low, high = min(values), max(values)
-        if low > 0 and low < 0.75 * high:
-            low = 0.0  # what is near nothing is seen from nothing
-        if low == high:
-            low, high = (low - 0.1 * abs(low), high + 0.1 * abs(high)) if low else (0.0, 1.0)
-        raw = (high - low) / (TICKS - 1)
-        power = 10 ** floor(log10(raw))
-        step = next(power * n for n in (1, 2, 2.5, 5, 10) if power * n >= raw * 0.999)
-        return cls(min(days), max(days), floor(low / step + 1e-9) * step, -floor(-high / step + 1e-9) * step, step)
+        return cls(min(days), max(days), Scale.around(values))
 
     def x(self, day: date) -> float:
         wide = WIDTH - LEFT - RIGHT
@@ -99,13 +90,12 @@ class _Plane:
         return LEFT + wide * (day.toordinal() - self.first) / (self.last - self.first)
 
     def y(self, value: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (self.high - value) / (self.high - self.low)
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - self.scale.share(value))
 
 
 def _axes(plane: _Plane, shown: Callable[[float], str]) -> list[Markup]:
     found = []
-    for n in range(round((plane.high - plane.low) / plane.step) + 1):
-        value = plane.low + n * plane.step
+    for value in plane.scale.ticks:
         y = plane.y(value)
         found.append(
             Markup('<path class="rule" d="M{} {:.1f}H{}"/><text class="left" x="{}" y="{:.1f}">{}</text>').format(

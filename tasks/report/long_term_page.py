@@ -6,8 +6,9 @@ from math import ceil, log10
 
 from markupsafe import Markup
 
-from tasks.report.lines import TICKS, Line, chart
+from tasks.report.lines import Line, chart
 from tasks.report.long_term import MAIN, fitted
+from tasks.report.scale import TICKS
 from tasks.report.templates import templates
 from tasks.store.files import Json
 

@@ -24,8 +24,6 @@ COLUMNS = {  # of the comparison: what a person decides by; all the others are o
     "diversity": "diversity",
 }  # fmt: skip
 ABBREVIATIONS = {"ndcg", "map", "mrr", "rmse", "mae"}
-FOLDS = {"few": "24rem", "some": "40rem", "many": "62rem", "most": "82rem"}
-"""The widths below which the rows of a table become cards, by how many columns it has."""
 LINES = 5  # models that a chart can show side by side
 SLICES = 16  # that one chart can show
 
@@ -69,7 +67,7 @@ def html(found: Json) -> str:
     shown = json.loads(json.dumps(found, default=str))  # what the JSON file says, and nothing else
     rows = arms_rows(Arms.of(shown["arms"])) if shown["arms"] else []
     more = {"arms_headings": HEADINGS, "arms_table": rows}
-    return _template().render(**shown, **more, columns=COLUMNS, folds=FOLDS, charts=_drawn(shown))
+    return _template().render(**shown, **more, columns=COLUMNS, charts=_drawn(shown))
 
 
 @cache
@@ -77,7 +75,6 @@ def _template() -> Template:
     environment = templates("tasks.report")
     environment.filters |= {
         "figure": _figure,
-        "fold": _fold,
         "number": _number,
         "seconds": charts.seconds,
         "size": charts.size,
@@ -120,11 +117,6 @@ def _important(found: Json, ranked: list[str]) -> list[str]:
     first += [(decision.get("baseline") or {}).get("name")]
     past = [one["champion"] for one in reversed(found["history"])] if not ranked else []
     return list(dict.fromkeys(name for name in (*first, *ranked, *past) if name))[:LINES]
-
-
-def _fold(columns: int) -> str:
-    """The class of a table with so many columns, which says how wide it must be to be one."""
-    return "few" if columns <= 4 else "some" if columns <= 7 else "many" if columns <= 12 else "most"
 
 
 def _figure(value: Json | None) -> str:

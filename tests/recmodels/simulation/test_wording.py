@@ -38,9 +38,31 @@ def test_what_may_be_chance_is_told_as_such() -> None:
     assert wording.label(found.standings[1]) == "no different, as far as this can show"
 
 
-def test_the_reference_is_named_as_such() -> None:
+def test_the_reference_is_told_as_it_is() -> None:
     found = comparison(other={})
-    assert wording.sentence(found.standings[0], found) == "What the others are compared with."
+    assert wording.sentence(found.standings[0], found) == (
+        "The others are compared with it: tonight 0.303 accuracy; after 28 nights 39.9 utility and 100 items alive."
+    )
+
+
+def test_the_headline_names_what_is_of_most_use_and_whether_accuracy_does() -> None:
+    more = {"accuracy": 0.35, "total_utility": 44.0}
+    assert wording.headline(comparison(a=more, b={"total_utility": 42.0})) == (
+        "After 28 nights a is of most use: +10% utility (+10% to +10%). None is surely more accurate tonight."
+    )
+    greedy = {"accuracy": 0.5, "total_utility": 30.0}
+    assert wording.headline(comparison(a=more, greedy=greedy)).endswith(" The most accurate tonight is greedy.")
+    shy = {"accuracy": 0.2, "total_utility": 44.0}
+    assert wording.headline(comparison(shy=shy)).endswith(" The most accurate tonight is base.")
+    assert wording.headline(comparison(greedy=greedy)) == (
+        "After 28 nights no policy is of more use than base, as far as this can show."
+    )
+    assert wording.headline(comparison()) == ""
+
+
+def test_a_headline_names_no_policy_that_no_site_can_have() -> None:
+    runs = {"base": [run(accuracy=1, total_utility=1)], "oracle": [run(accuracy=2, total_utility=2)]}
+    assert wording.headline(compare(runs, "base", unattainable=["oracle"])) == ""
 
 
 def test_it_is_said_whether_accuracy_foretells_utility() -> None:
