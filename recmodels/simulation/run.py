@@ -1,5 +1,6 @@
 """The nights of one policy: it learns, makes lists, users react, and what they choose is what it learns from next."""
 
+import os
 import time
 import zlib
 from collections.abc import Callable
@@ -100,6 +101,7 @@ def simulate(
         ConfigError: a number is out of range, or the checkpoint is of another simulation.
     """
     _check(nights, k, retrain_every, warm_up, checkpoint_every)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or threads of PyTorch and Numba wait for each other's cores
     log = Log(behavior.world, terms_of(behavior.texts()) if terms is None else terms, repeats)
     before, first = warm_up or (policy, 0)
     parts: dict[str, Stateful] = {"log": log, "behavior": behavior, "policy": policy}

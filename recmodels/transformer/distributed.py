@@ -17,27 +17,38 @@ from recmodels.options import FitOptions
 from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.training import Trained
 from recmodels.transformer.training import train as train_on_one
+from recmodels.transformer.warm_start import Start
 
 TIMEOUT = timedelta(minutes=30)  # after which a device takes the others for lost
 PARAMETERS, EPOCHS, FAILURE = "parameters.safetensors", "epochs.json", "failure.txt"
-ITEM_VECTORS = "item_vectors"
+ITEM_VECTORS, TABLE = "item_vectors", "table."
 
 
-def train(config: TransformerConfig, data: Dataset, options: FitOptions, devices: list[str]) -> Trained:
+def train(
+    config: TransformerConfig, data: Dataset, options: FitOptions, devices: list[str], start: Start | None = None
+) -> Trained:
     """As `training.train`, on all `devices`. Raises NightrecError with the message of the first that failed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            spawn(_train, (config, data, options, devices, folder), nprocs=len(devices))  # type: ignore[no-untyped-call]
+            spawn(_train, (config, data, options, devices, start, folder), nprocs=len(devices))  # type: ignore[no-untyped-call]
         except ProcessRaisedException as error:
             message = folder / FAILURE
             raise NightrecError(message.read_text() if message.exists() else str(error)) from error
         parameters = load_file(folder / PARAMETERS)
-        return Trained(parameters, parameters.pop(ITEM_VECTORS), json.loads((folder / EPOCHS).read_text()))
+        tables = {name: parameters.pop(name) for name in list(parameters) if name.startswith(TABLE)}
+        vectors, epochs = parameters.pop(ITEM_VECTORS), json.loads((folder / EPOCHS).read_text())
+        return Trained(parameters, vectors, epochs, {name.removeprefix(TABLE): one for name, one in tables.items()})
 
 
 def _train(
-    rank: int, config: TransformerConfig, data: Dataset, options: FitOptions, devices: list[str], folder: Path
+    rank: int,
+    config: TransformerConfig,
+    data: Dataset,
+    options: FitOptions,
+    devices: list[str],
+    start: Start | None,
+    folder: Path,
 ) -> None:
     if rank == 0:
         logging.basicConfig(format="%(asctime)s %(message)s")
@@ -50,9 +61,10 @@ def _train(
     rendezvous = f"file://{folder / 'rendezvous'}"
     distributed.init_process_group(backend, init_method=rendezvous, rank=rank, world_size=len(devices), timeout=TIMEOUT)
     try:
-        trained = train_on_one(config, data, options, devices[rank])
+        trained = train_on_one(config, data, options, devices[rank], start)
         if rank == 0:
-            save_file(trained.parameters | {ITEM_VECTORS: trained.item_vectors}, folder / PARAMETERS)
+            tables = {TABLE + name: table for name, table in trained.tables.items()}
+            save_file(trained.parameters | tables | {ITEM_VECTORS: trained.item_vectors}, folder / PARAMETERS)
             (folder / EPOCHS).write_text(json.dumps(trained.epochs))
     except NightrecError as error:
         (folder / FAILURE).write_text(str(error))

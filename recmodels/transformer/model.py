@@ -24,6 +24,7 @@ from recmodels.transformer.sequences import concatenated_ranges
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.transformer.network import Network
+    from recmodels.transformer.warm_start import Start
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class Transformer(TransformerConfig, DotProduct):
         item_vectors_: The items' embeddings, those of each seed side by side; zeros for items without interactions
             and terms: float32 [n_items, seeds * dim].
         network_: Parameters of the networks by name, "0." before those of the first seed, and so on: float32.
+        tables_: What a warm start needs besides, by name, likewise: the items' embeddings and the projection of their
+            terms; empty with `warm_start = "no"`.
         epochs_: A record of each epoch: `loss`, `ndcg` of the validation, `seconds`, and `padding`, a share.
 
     References:
@@ -74,17 +77,20 @@ class Transformer(TransformerConfig, DotProduct):
         devices = device.names()
         tables: list[Floats] = []
         self.network_: dict[str, Floats] = {}
+        self.tables_: dict[str, Floats] = {}
         self.epochs_: list[dict[str, float]] = []
         for i in range(self.seeds):
             if self.seeds > 1:
                 log.info("Network %d of %d:", i + 1, self.seeds)
             config, own = replace(self, seed=self.seed + i), self._options(options, i)
+            start = self._start(options, i)
             if len(devices) == 1:
-                trained = training.train(config, data, own, *devices)
+                trained = training.train(config, data, own, devices[0], start)
             else:
-                trained = distributed.train(config, data, own, devices)
+                trained = distributed.train(config, data, own, devices, start)
             tables.append(trained.item_vectors)
             self.network_ |= {f"{i}.{name}": array for name, array in trained.parameters.items()}
+            self.tables_ |= {f"{i}.{name}": array for name, array in trained.tables.items()}
             self.epochs_ += trained.epochs
         self.item_vectors_ = np.concatenate(tables, axis=1)
         for i in range(self.seeds):
@@ -95,7 +101,18 @@ class Transformer(TransformerConfig, DotProduct):
         """Of one of the seeds: its own checkpoint and share of the time."""
         minutes = None if options.minutes is None else options.minutes / self.seeds
         checkpoint = Path(f"{options.checkpoint}-{i}") if options.checkpoint and i else options.checkpoint
-        return replace(options, minutes=minutes, checkpoint=checkpoint)
+        return replace(options, minutes=minutes, checkpoint=checkpoint, warm_start=None)
+
+    def _start(self, options: FitOptions, i: int) -> "Start | None":
+        """What one of the seeds starts from, if an earlier model is given whose network is the same."""
+        from recmodels.transformer.warm_start import Start, same_network
+
+        if options.warm_start is None or not isinstance(earlier := options.warm_start.model, Transformer):
+            return None
+        tables = within(earlier.tables_, i)
+        if not tables or not same_network(self, earlier):
+            return None
+        return Start(within(earlier.network_, i), tables, options.warm_start.rows)
 
     def _check(self) -> None:
         if self.dim % self.heads:
@@ -117,12 +134,7 @@ class Transformer(TransformerConfig, DotProduct):
 
         from recmodels.transformer.network import Network
 
-        prefix = f"{i}."
-        parameters = {
-            name.removeprefix(prefix): torch.from_numpy(array)
-            for name, array in self.network_.items()
-            if name.startswith(prefix)
-        }
+        parameters = {name: torch.from_numpy(array) for name, array in within(self.network_, i).items()}
         network = Network(self, 0 if self._user_embedding is None else len(self._user_embedding) - 1)
         network.load_state_dict(parameters)
         return network
@@ -138,6 +150,7 @@ class Transformer(TransformerConfig, DotProduct):
             from recmodels.transformer.saved import current_name
 
             state["network_"] = {current_name(name.removeprefix("network.")[:-1]): state.pop(name) for name in old}
+        state.setdefault("tables_", {})
         super()._restore(state)
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
@@ -206,6 +219,13 @@ class Transformer(TransformerConfig, DotProduct):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         weights = self.dim * n_items + self.layers * 16 * self.dim**2
         weights += self.user_dim * n_users * self.user_embedding
-        copies = 8 + 2 * self.seeds  # of weights: gradient, two moments, average, best, and what steps make of them
+        kept = 2 if self.warm_start == "no" else 3
+        copies = 8 + kept * self.seeds  # of weights: gradient, two moments, average, best, and what steps make of them
         inputs = 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.dim
         return copies * 4 * weights + inputs + SCORE_BYTES
+
+
+def within(arrays: Mapping[str, Floats], i: int) -> dict[str, Floats]:
+    """The arrays of one of the seeds, by their own names."""
+    prefix = f"{i}."
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

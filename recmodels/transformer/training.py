@@ -7,6 +7,7 @@ last checkpoint to the same weights as one that was not.
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import NamedTuple, TypeAlias
 
@@ -29,6 +30,7 @@ from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.negatives import NegativeSampler
 from recmodels.transformer.network import ItemEmbedding, Network, last_states
 from recmodels.transformer.sequences import VALIDATION_K, TrainingSequences, padded_rows
+from recmodels.transformer.warm_start import Start, tables_of, take_over
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +46,14 @@ class Trained(NamedTuple):
     """float32 [n_items, d]."""
     epochs: list[dict[str, float]]
     """A record of each epoch: its loss, validation NDCG, seconds and share of padding."""
+    tables: dict[str, Floats]
+    """What a warm start needs besides the parameters; empty where there is to be none."""
 
 
-def train(config: TransformerConfig, data: Dataset, options: FitOptions, device: str) -> Trained:
-    """Train on one device.
+def train(
+    config: TransformerConfig, data: Dataset, options: FitOptions, device: str, start: Start | None = None
+) -> Trained:
+    """Train on one device, from a `start` if there is one.
 
     Items without interactions take no part. Afterwards their vectors are those of their terms, or zeros.
     """
@@ -60,13 +66,17 @@ def train(config: TransformerConfig, data: Dataset, options: FitOptions, device:
     with torch.random.fork_rng():  # torch's global generator is left as it was
         torch.manual_seed(config.seed)
         network, items = Network(config, data.n_users).to(device), ItemEmbedding(used, config).to(device)
+        if start is not None:
+            take_over(start, network, items, known)
+            config = replace(config, epochs=config.warm_epochs)
         epochs = Trainer(config, network, items, used, options).run()
         catalogue = ItemEmbedding(data, config).to(device)
     with torch.no_grad():
         catalogue.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
         catalogue.term_projection = items.term_projection
         parameters = {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
-        return Trained(parameters, catalogue().cpu().numpy(), epochs)
+        tables = {} if config.warm_start == "no" else tables_of(catalogue)
+        return Trained(parameters, catalogue().cpu().numpy(), epochs, tables)
 
 
 class Trainer:

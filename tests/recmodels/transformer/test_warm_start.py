@@ -1,0 +1,72 @@
+"""Starting from a network that was trained before."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from recmodels.options import FitOptions, WarmStart
+from recmodels.pairwise.hybrid import Hybrid
+from recmodels.persistence import load, save
+from recmodels.testing import small_site
+from recmodels.transformer.model import Transformer
+from tests.recmodels.pairwise.test_warm_start import same_rows, shuffled
+
+torch.set_num_threads(1)
+
+KIND = {"dim": 8, "layers": 1, "heads": 1, "max_length": 10, "batch": 256, "epochs": 2, "warm_start": "always"}
+MODELS = [
+    Transformer(**KIND),
+    Transformer(**KIND, content=True, seeds=2),
+    Transformer(**KIND, user_embedding=True, user_dim=4, block="sasrec", temperature=0.0),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_warm_start_without_a_step_scores_as_before_whatever_the_order(model: Transformer) -> None:
+    data = small_site()
+    before = replace(model).fit(data)
+    other, rows = shuffled(data)
+    after = replace(model, warm_epochs=0).fit(other, FitOptions(warm_start=WarmStart(before, rows)))
+    users, items = np.flatnonzero(rows["users"] >= 0), np.flatnonzero(rows["items"] >= 0)
+    users = users[np.diff(data.indptr)[rows["users"][users]] > 0]
+    expected = before._score(data, rows["users"][users])[:, rows["items"][items]]
+    scores = after._score(other, users.astype(np.int32))[:, items]
+    known = np.isfinite(expected)
+    np.testing.assert_allclose(scores[known], expected[known], atol=1e-4)
+
+
+def test_it_goes_on_where_the_earlier_one_was_for_so_many_epochs_at_most() -> None:
+    data = small_site()
+    before = Transformer(**KIND | {"epochs": 10}).fit(data)
+    warm = Transformer(**KIND, warm_epochs=1)
+    warm.fit(data, FitOptions(warm_start=WarmStart(before, same_rows(data))))
+    assert len(warm.epochs_) == 1
+    assert warm.epochs_[0]["loss"] < min(epoch["loss"] for epoch in before.epochs_[:5])
+
+
+def test_a_model_of_another_kind_or_without_tables_is_no_start() -> None:
+    data = small_site()
+    cold = Transformer(**KIND).fit(data)
+    others = [
+        Transformer(**KIND | {"layers": 2}),
+        Transformer(**KIND | {"warm_start": "no"}),
+        Hybrid(factors=8, epochs=1, warm_start="always"),
+    ]
+    for other in others:
+        model = Transformer(**KIND)
+        model.fit(data, FitOptions(warm_start=WarmStart(other.fit(data), same_rows(data))))
+        assert (model.item_vectors_ == cold.item_vectors_).all()
+
+
+def test_a_saved_model_is_the_same_start(tmp_path) -> None:
+    data = small_site()
+    before = Transformer(**KIND).fit(data)
+    save(before, tmp_path)
+    vectors = [
+        Transformer(**KIND).fit(data, FitOptions(warm_start=WarmStart(model, same_rows(data)))).item_vectors_
+        for model in (before, load(tmp_path))
+    ]
+    assert (vectors[0] == vectors[1]).all()
+    assert not Transformer(**KIND | {"warm_start": "no"}).fit(data).tables_
