@@ -23,6 +23,7 @@ from flows.settings.site import NightConfig, load
 from recmodels import registry
 from recmodels.data.dataset import Dataset
 from recmodels.published.schema import contract
+from recmodels.simulation.market_settings import MarketSettings
 from tasks.ingest.reading.presets.catalog import PRESETS
 
 ROOT = Path(__file__).parents[1]
@@ -86,6 +87,12 @@ def test_the_reference_has_every_parameter_of_a_model() -> None:
         ]
         assert missing == [], name
     assert "a whole number of at least 1" in section(page, "`als`")
+
+
+def test_the_reference_has_every_parameter_of_the_behavior_model_and_where_it_comes_from() -> None:
+    page = reference.behavior()
+    assert [field.name for field in fields(MarketSettings) if f"| `{field.name}` |" not in page] == []
+    assert "| `attention` | a number of at least 0 | `0.8` | exponent | Chaney et al. 2018" in page
 
 
 def test_the_reference_has_every_file_of_a_preset() -> None:
@@ -209,6 +216,33 @@ def test_the_worked_example_recommends_what_came_next(monkeypatch: pytest.Monkey
     top = model.recommend(data, np.arange(4), 2)
     np.testing.assert_array_equal(top.items, [[-1, -1], [2, -1], [-1, -1], [1, -1]])  # 2 follows 1, and 1 follows 0
     np.testing.assert_array_equal(model.explain(data, np.arange(4), top)[:, 0], [-1, 1, -1, 0])
+
+
+def test_the_examples_of_simulated_users_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS / "examples"))
+    page = (DOCS / "simulation-behavior.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(example, names)  # as it stands
+    assert names["market"].world.n_users == 1000
+    visitors, behavior = names["visitors"], names["behavior"]
+    assert len(visitors) == 30 and visitors[-1] < visitors[0]  # random lists disappoint
+
+    first = behavior.history()
+    users, items = np.arange(200, dtype=np.int32), np.arange(100, dtype=np.int32)
+    assert (behavior.utility(first.user, first.item) == 0).all()  # what they have
+    worth = behavior.utilities(users)
+    liked = behavior.world.category[items] == behavior.collects[:, None]
+    assert np.array_equal(worth, np.where(behavior.owned, 0, np.where(liked, np.float32(0.8), np.float32(0.1))))
+
+    from shop.people import Collectors
+
+    resumed = Collectors(users=200, items=100, nights=30, seed=0)
+    resumed.restore(behavior.state())
+    lists = np.tile(items[:5], (200, 1))
+    days = [one.react(lists, 30, np.random.default_rng(0)) for one in (behavior, resumed)]
+    assert len(days[0].choices) and np.array_equal(days[0].choices.item, days[1].choices.item)
+    assert np.allclose(days[0].worth, worth[days[0].choices.user, days[0].choices.item])
 
 
 @pytest.mark.slow

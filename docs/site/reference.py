@@ -112,6 +112,27 @@ def models() -> str:
     return "\n".join(pages)
 
 
+def behavior() -> str:
+    """Every parameter of the behavior model of simulations, with its unit and where its default comes from."""
+    from recmodels.parameters import parameters_of
+    from recmodels.simulation.market_settings import MarketSettings, units
+
+    rows = []
+    for one in parameters_of(MarketSettings):
+        about = units().get(one.name)
+        unit, source = (about.unit, about.source) if about else ("", "")
+        rows.append([f"`{one.name}`", one.legal, _written(one.default), unit, source, one.doc])
+    return "\n".join(
+        [
+            "# Behavior model\n",
+            "What [the behavior model of simulations](../simulation-behavior.md) assumes. A *point* is one of log-odds "
+            "of being satisfied: one more than even odds is 73 %. The demo is the shop of `nightrec demo`, whose users "
+            "react to lists, too.\n",
+            markdown(["parameter", "value", "default", "unit", "default comes from", "meaning"], rows),
+        ]
+    )
+
+
 def _needs(kind: Any) -> str:
     """What a model needs beyond a plain installation."""
     torch = "Needs PyTorch: `pip install 'nightrec[torch]'`. " if kind.needs_torch else ""
@@ -242,6 +263,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/settings.md": settings,
     "reference/inputs.md": inputs,
     "reference/models.md": models,
+    "reference/behavior.md": behavior,
     "reference/commands.md": commands,
     "reference/presets.md": presets,
     "reference/export.md": export,

@@ -37,7 +37,7 @@ class MarketSettings:
     """How many categories a generated market has."""
     niche_items: Annotated[int, Ge(1), About("items", DEMO)] = 16
     """Items in a niche of a category: they are alike, and read alike."""
-    minority: Annotated[float, Ge(0), Le(1), About("share of users", "the women of MovieLens 1M")] = 0.28
+    minority: Annotated[float, Ge(0), Le(1), About("share", "the women of MovieLens 1M")] = 0.28
     """Users of group 1, whose tastes lie in the smaller categories."""
 
     # What satisfies
@@ -50,7 +50,7 @@ class MarketSettings:
     satiation: Annotated[float, Ge(0), About("points", GUESS)] = 0.15
     """What each item of the same category takes away that was consumed lately."""
     satiation_half_life: Annotated[float, Gt(0), About("days", GUESS)] = 3.0
-    """In which half of the satiation is gone."""
+    """The days in which half of the satiation is gone."""
     novelty_spread: Annotated[float, Ge(0), About("standard deviation of the logarithm", GUESS)] = 0.5
     """How much users differ in how soon they want something else: satiation is multiplied by it."""
     boredom: Annotated[float, Ge(0), About("points", "a guess; 0 in the demo")] | None = None
@@ -63,24 +63,24 @@ class MarketSettings:
     """Scale of the chance in choices (Gumbel): 1 chooses in proportion to the odds of being satisfied."""
     attention: Annotated[float, Ge(0), About("exponent", "Chaney et al. 2018: .8; the demo's too")] = 0.8
     """Place r of a list is looked at in a share r^-attention of the times that somebody turns to it."""
-    adoption: Annotated[float, Ge(0), Le(1), About("share of choices", "a guess; arXiv 2602.16315 varies it")] = 0.5
-    """For which users turn to their list first."""
+    adoption: Annotated[float, Ge(0), Le(1), About("share", "a guess; arXiv 2602.16315 varies it")] = 0.5
+    """The choices for which users turn to their list first."""
     outside: Annotated[float, About("points, or none: they take what there is", GUESS)] | None = -0.5
     """What the list must offer; where nothing seen is better, users find something by themselves."""
     considered: Annotated[int, Ge(1), About("items", GUESS)] = 10
     """How many items users compare when they find something by themselves."""
-    by_popularity: Annotated[float, Ge(0), Le(1), About("share of these items", DEMO)] = 0.2
-    """That come to mind because everybody has them."""
-    by_taste: Annotated[float, Ge(0), Le(1), About("share of these items", "a guess; .8 in the demo")] = 0.6
-    """That come to mind because they are of a category that is liked; the rest is any item."""
+    by_popularity: Annotated[float, Ge(0), Le(1), About("share", DEMO)] = 0.2
+    """The items among these that come to mind because many have them."""
+    by_taste: Annotated[float, Ge(0), Le(1), About("share", "a guess; .8 in the demo")] = 0.6
+    """The items among these that come to mind because their category is liked; the rest is any item."""
     social: Annotated[float, Ge(0), About("exponent", "a guess; Salganik et al. 2006 for the effect")] = 1.0
     """Items come to mind in proportion to popularity to this power, among any of a kind; 0 leaves users uncoupled."""
     popularity_half_life: Annotated[float, Gt(0), About("days", GUESS)] = 28.0
-    """In which half of an item's popularity is gone, unless it is chosen."""
+    """The days in which half of an item's popularity is gone, unless it is chosen."""
 
     # How people change
-    drift: Annotated[float, Ge(0), Le(1), About("share of a taste", "a guess; .02 in the demo")] = 0.01
-    """By which a taste moves to each item that is consumed."""
+    drift: Annotated[float, Ge(0), Le(1), About("share", "a guess; .02 in the demo")] = 0.01
+    """How much of a taste moves to each item that is consumed."""
 
     # Who comes, and what is new
     visits: Annotated[float, Gt(0), About("a day", "a guess; .5 in the demo")] = 0.3
