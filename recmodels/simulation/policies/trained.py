@@ -1,16 +1,19 @@
 """A recommender as a policy: trained on the choices so far, and listing as the nightly run does."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from recmodels import registry
 from recmodels.base import Recommender
-from recmodels.data.arrays import Bools, Ints
+from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.errors import ConfigError
 from recmodels.exposure_prices import with_prices
 from recmodels.fallback import serve
 from recmodels.options import FitOptions, WarmStart
@@ -23,6 +26,7 @@ from recmodels.simulation.policies.plain import Random
 from recmodels.simulation.policies.reranking import Reranking
 
 MODEL, FALLBACK = "model/", "fallback/"
+VECTOR_CONTENT = "recmodels.simulation.vectors:VectorContent"
 
 
 class Trained(Policy):
@@ -40,6 +44,7 @@ class Trained(Policy):
         name: str | None = None,
         warm: bool = True,
         rules: Reranking | None = None,
+        vectors: Floats | None = None,
     ) -> None:
         """A policy that has not learned yet.
 
@@ -49,11 +54,17 @@ class Trained(Policy):
             name: of the policy, the recommender's by default.
             warm: whether a training starts from the last one, where the recommender can.
             rules: that its lists are chosen by; None: what it ranks highest.
+            vectors: of the items, as an encoder of their texts or pictures gives them, in place of the words of their
+                texts: float32 `[n_items, d]`. For `hybrid`, `transformer` with `content`, and `content`, which then
+                is `VectorContent`.
 
         Raises:
             ConfigError: there is no such recommender or parameter, or a value is not legal.
         """
         self.name = name or recommender
+        self.vectors = None if vectors is None else sparse.csr_array(np.asarray(vectors, np.float32))
+        if vectors is not None and recommender == "content":
+            recommender = VECTOR_CONTENT
         self.recommender, self.parameters, self.rules = recommender, dict(parameters or {}), rules
         fields = registry.kind_of(recommender).__dataclass_fields__
         self.warm = warm and "warm_start" in fields
@@ -67,7 +78,8 @@ class Trained(Policy):
     @property
     def about(self) -> str:
         """What it is, in a line."""
-        return f"{self.recommender} {dict(sorted(self.parameters.items()))} {self.rules or ''}".rstrip()
+        of_vectors = "" if self.vectors is None else f" of {self.vectors.shape[1]} numbers an item"
+        return f"{self.recommender} {dict(sorted(self.parameters.items()))} {self.rules or ''}".rstrip() + of_vectors
 
     def learn(self, night: int, known: Known, rng: np.random.Generator) -> None:
         data = self.data(known)
@@ -82,8 +94,19 @@ class Trained(Policy):
         self.trained_on = np.diff(data.indptr) > 0
 
     def data(self, known: Known) -> Dataset:
-        """What it is trained on, and makes lists for."""
-        return known.data
+        """What it is trained on, and makes lists for.
+
+        Raises:
+            ConfigError: the vectors are of more or fewer items.
+        """
+        if self.vectors is None:
+            return known.data
+        if self.vectors.shape[0] != len(known.out):
+            raise ConfigError(
+                f"{self.name}: there are vectors of {self.vectors.shape[0]} items, and {len(known.out)} items; "
+                "give a row for each, in the order of their numbers."
+            )
+        return replace(known.data, terms=self.vectors)
 
     def lists(self, night: int, known: Known, k: int, rng: np.random.Generator) -> Lists:
         if self.model is None or self.fallback is None:
