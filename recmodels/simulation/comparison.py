@@ -12,6 +12,7 @@ from recmodels.data.arrays import Doubles
 from recmodels.errors import ConfigError
 from recmodels.simulation.effects import Effect, effect
 from recmodels.simulation.figures import FIGURES
+from recmodels.simulation.offpolicy import Valued, valued
 from recmodels.simulation.redrawn import Redrawn
 from recmodels.simulation.runs import Run
 from recmodels.simulation.trajectories import Trajectory, trajectories
@@ -99,6 +100,7 @@ class Comparison:
         standings: the policies, the reference first.
         frontiers: by figure, its trade-off with accuracy.
         foresight: None for fewer than three policies.
+        offpolicy: what the logs of policies that explore say of their proposers, beside what is true.
     """
 
     nights: int
@@ -109,6 +111,7 @@ class Comparison:
     standings: list[Standing]
     frontiers: dict[str, list[Point]]
     foresight: Foresight | None
+    offpolicy: list[Valued]
 
     def json(self) -> dict[str, Any]:
         """The same in terms of JSON; what is not known is null."""
@@ -176,7 +179,14 @@ def compare(
         standings=standings,
         frontiers={name: points for name in FRONTIER if (points := _frontier(runs, able, name, first, last))},
         foresight=_foresight(runs, able, first, last, redrawn) if len(able) >= FEW else None,
+        offpolicy=[one for name in ordered for one in valued(name, _all_nights(runs[name]))],
     )
+
+
+def _all_nights(runs: list[Run]) -> dict[str, Doubles]:
+    """The figures of all runs, one after the other."""
+    names = set.intersection(*(set(run.figures) for run in runs))
+    return {name: np.concatenate([run.figures[name] for run in runs]) for name in sorted(names)}
 
 
 def _effects(runs: list[Run], reference: list[Run], nights: slice, redrawn: Redrawn) -> dict[str, Effect]:

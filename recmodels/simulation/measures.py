@@ -16,6 +16,7 @@ from recmodels.simulation.alike import Alike
 from recmodels.simulation.behavior import BY_THEMSELVES, NOTHING, Behavior, Choices, Day
 from recmodels.simulation.discovery import Discovery
 from recmodels.simulation.figures import BY_NAME
+from recmodels.simulation.offpolicy import log_sums, true_values
 from recmodels.simulation.recent import Recent, counts
 from recmodels.simulation.run import Night, NightSeen
 from recmodels.simulation.truths import Best, against_the_best, drawn
@@ -26,9 +27,15 @@ OF_THE_POLICY = ("learn", "lists")  # the work that a site would have, too
 
 @dataclass(frozen=True, eq=False)
 class Ahead:
-    """What was asked of a night before its day: how its lists compare with the best possible ones."""
+    """What was asked of a night before its day.
+
+    Attributes:
+        best: how its lists compare with the best possible ones.
+        true: the true values of those that propose what is explored, on nights on which they are found.
+    """
 
     best: Best
+    true: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +43,8 @@ class Measured:
     """A night's figures.
 
     Attributes:
-        figures: by name, NaN where there is none.
+        figures: by name, NaN where there is none; those of `FIGURES`, and for policies that explore what their log and
+            the truth say of each proposer (`recmodels.simulation.offpolicy`).
         by_user: of each user, for the figures that have such; NaN where a user has none, float64 `[n_users]`.
     """
 
@@ -49,7 +57,7 @@ class Meter:
 
     Args:
         behavior: as it is before the first night.
-        seed: of the users that are drawn; the same for all policies that are compared.
+        seed: of the simulation.
     """
 
     def __init__(self, behavior: Behavior, seed: int = 0) -> None:
@@ -62,7 +70,8 @@ class Meter:
         """What must be asked before the day, for `simulate`'s `ahead`: after it, users find items as others."""
         out, here, lists = night.known.out, night.known.here, night.lists.items
         users = drawn(here, out, self._seed, night.night)
-        return Ahead(against_the_best(self._behavior, lists, night.known, users))
+        best = against_the_best(self._behavior, lists, night.known, users)
+        return Ahead(best, true_values(night, self._behavior, self._seed))
 
     def measure(self, seen: NightSeen) -> Measured:
         """The figures of a night, once it was looked at `ahead`."""
@@ -80,7 +89,8 @@ class Meter:
         figures["collective_diversity"] = float(entropy(chosen.sum(axis=0, keepdims=True))[0])
         figures["exposure_gini"] = gini(discounted_exposure(lists, len(out))[out])
         figures["cpu_seconds"] = sum(seen.seconds.get(part, 0.0) for part in OF_THE_POLICY)
-        return Measured({name: figures[name] for name in BY_NAME}, by_user)
+        named = {name: figures[name] for name in BY_NAME}
+        return Measured({**named, **log_sums(seen), **ahead.true}, by_user)
 
     def _of_the_lists(self, lists: Ints, night: int) -> dict[str, Doubles]:
         """What can be said of lists by what was known when they were made."""

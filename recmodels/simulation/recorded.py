@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Bools, Longs
 from recmodels.simulation.figures import BY_NAME
+from recmodels.simulation.offpolicy import PREFIX
 from recmodels.simulation.runs import Run
 
 NIGHTS, USERS = "nights.parquet", "users.parquet"
@@ -28,8 +29,8 @@ def runs_of(folder: Path, n_users: int, seed: int = 0) -> list[Run]:
     number, night = table[RUN].to_numpy(), table[NIGHT].to_numpy()
     n_runs, n_nights = int(number.max()) + 1, int(night.max()) + 1
     figures = {}
-    for name in BY_NAME:
-        if name in table.column_names:
+    for name in table.column_names:
+        if name in BY_NAME or name.startswith(f"{PREFIX}:"):
             figures[name] = np.full((n_runs, n_nights), np.nan)
             figures[name][number, night] = table[name].to_numpy()
     by_user = _of_users(folder / USERS, (n_runs, n_nights), _drawn(n_users, seed))

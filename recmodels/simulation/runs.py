@@ -26,9 +26,9 @@ class Run:
     @classmethod
     def of(cls, nights: list[Measured]) -> "Run":
         """Nights one after the other."""
-        names, users = list(nights[0].figures), list(nights[0].by_user)
+        names, users = dict.fromkeys(name for one in nights for name in one.figures), list(nights[0].by_user)
         return cls(
-            {name: np.array([one.figures[name] for one in nights]) for name in names},
+            {name: np.array([one.figures.get(name, np.nan) for one in nights]) for name in names},
             {name: np.stack([one.by_user[name] for one in nights]).astype(np.float32) for name in users},
         )
 

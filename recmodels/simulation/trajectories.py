@@ -48,7 +48,7 @@ def trajectories(runs: list[Run], redrawn: Redrawn) -> list[Trajectory]:
     ends = [part.stop for part in parts]
     trends = _trends(runs[0], parts) if len(runs) == 1 else {}
     found = []
-    for name in runs[0].figures:
+    for name in (name for name in BY_NAME if name in runs[0].figures):
         levels = np.array([[run.level(name, part) for part in parts] for run in runs])  # [n_runs, n_points]
         values = [mean(column) for column in levels.T]
         low, high = _over_runs(levels) if len(runs) > 1 else _over_users(name, runs[0], parts, values, redrawn)
@@ -78,7 +78,7 @@ def _over_users(
 
 def _trends(run: Run, parts: list[slice]) -> dict[str, Slope]:
     """The slopes of the figures of users, from their means over the points' nights."""
-    names = [name for name in run.figures if name in run.by_user and not BY_NAME[name].total]
+    names = [name for name in run.by_user if not BY_NAME[name].total]
     if len(parts) < 3 or not names:
         return {}
     columns = {name: _points(run, name, parts) for name in names}

@@ -1,10 +1,14 @@
 """What a comparison of policies comes to, in sentences that a person can act upon."""
 
+from collections.abc import Sequence
+from itertools import combinations
 from math import floor, log10
 
+from recmodels.messages import counted
 from recmodels.simulation.comparison import LATER, TONIGHT, Comparison, Foresight, Standing
 from recmodels.simulation.effects import Effect
 from recmodels.simulation.figures import BY_NAME
+from recmodels.simulation.offpolicy import Valued
 
 ALIVE = "alive_items"
 PAIRS = 3  # that are named
@@ -72,6 +76,21 @@ def foresight(found: Foresight) -> str:
     named = [f"{one} is more accurate tonight, and {other} of more use later" for one, other in found.surely[:PAIRS]]
     more = [f"and so with {len(found.surely) - PAIRS} more pairs"] if len(found.surely) > PAIRS else []
     return f"{said}. It misleads where it is no chance: {'; '.join([*named, *more])}."
+
+
+def offpolicy(found: Sequence[Valued]) -> str:
+    """How far the values that a log gives are to be believed; empty without any."""
+    told = [one for one in found if one.holds is not None]
+    if not told:
+        return ""
+    held = sum(bool(one.holds) for one in told)
+    both = [(one, other) for one, other in combinations(found, 2) if one.policy == other.policy]
+    pairs = [(one, other) for one, other in both if one.true != other.true]
+    right = sum((one.value - other.value) * (one.true - other.true) > 0 for one, other in pairs)
+    said = f"Intervals from the logs hold the true value for {held} of {counted(len(told), 'proposer')}"
+    if not pairs:
+        return f"{said}."
+    return f"{said}, and the logs put {right} of {counted(len(pairs), 'pair')} of them into the true order."
 
 
 def change(one: Effect) -> str:

@@ -117,6 +117,11 @@ class View:
         return wording.foresight(self.comparison.foresight) if self.comparison.foresight else ""
 
     @property
+    def offpolicy(self) -> str:
+        """Empty where no policy explores."""
+        return wording.offpolicy(self.comparison.offpolicy)
+
+    @property
     def legend(self) -> list[tuple[Markup, str]]:
         return [(sample(self._role(one.policy), self.letters[one.policy]), one.policy) for one in self.drawn]
 

@@ -16,7 +16,7 @@ def test_points_are_stretches_of_nights_that_leave_none_out(nights: int) -> None
 
 def test_a_trajectory_has_the_mean_of_its_nights_a_band_and_a_slope() -> None:
     one = run(regret=(1.0, 2.0), total_utility=(40.0, 20.0), dead_items=0.5)
-    regret, total, dead = trajectories([one], Redrawn(USERS))
+    total, regret, dead = trajectories([one], Redrawn(USERS))
     assert regret.nights == list(range(2, NIGHTS + 1, 2))
     assert regret.values == pytest.approx(one.figures["regret"].reshape(-1, 2).mean(axis=1))
     for figure in (regret, total):

@@ -3,6 +3,7 @@ import numpy as np
 from recmodels.simulation import wording
 from recmodels.simulation.comparison import Comparison, compare
 from recmodels.simulation.effects import Effect, Interval
+from recmodels.simulation.offpolicy import Valued
 from tests.recmodels.simulation.made_up import run
 
 
@@ -74,6 +75,17 @@ def test_it_is_said_whether_accuracy_foretells_utility() -> None:
     )
     right = comparison(a={"accuracy": 0.4, "total_utility": 50.0}, b={"accuracy": 0.2, "total_utility": 35.0})
     assert wording.foresight(right.foresight).endswith("No pair is surely the other way around.")
+
+
+def test_it_is_said_how_far_logs_are_to_be_believed() -> None:
+    als, popular = Valued("a", "als", 0.5, 0.4, 0.6, 0.55), Valued("a", "popular", 0.6, 0.5, 0.7, 0.4)
+    other = Valued("b", "als", 1, 0, 2, 1)
+    assert wording.offpolicy([als, popular, other]) == (
+        "Intervals from the logs hold the true value for 2 of 3 proposers, and the logs put 0 of 1 pair of them into "
+        "the true order."
+    )
+    assert wording.offpolicy([als]) == "Intervals from the logs hold the true value for 1 of 1 proposer."
+    assert wording.offpolicy([]) == ""
 
 
 def test_shares_are_told_in_points_and_bits_with_two_digits_that_count() -> None:

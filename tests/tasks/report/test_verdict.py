@@ -6,6 +6,7 @@ import pytest
 
 from recmodels.simulation.comparison import Comparison, compare
 from recmodels.simulation.figures import FIGURES
+from recmodels.simulation.offpolicy import Valued
 from tasks.report.verdict import About, Likeness, verdict_html
 from tests.recmodels.simulation.made_up import run
 
@@ -53,6 +54,14 @@ def test_what_was_fitted_to_a_site_is_compared_with_it(comparison: Comparison) -
         r"choices of a user</td><td data-label=\"site\">5.25</td><td data-label=\"simulated\">5</td>", page
     )
     assert "How people react to lists cannot be told" in page
+
+
+def test_what_logs_tell_is_shown_beside_the_truth(comparison: Comparison) -> None:
+    assert "What the logs would have told" not in verdict_html(ABOUT, comparison)
+    values = [Valued("explored", EVIL, 0.5, 0.4, 0.6, 0.7), Valued("explored", "als", 0.25, None, None, 0.3)]
+    page = verdict_html(ABOUT, replace(comparison, offpolicy=values))
+    assert "Intervals from the logs hold the true value for 0 of 1 proposer" in page
+    assert '0.4000 to 0.6000</td><td data-label="truth">0.7000</td><td data-label="interval holds it">no</td>' in page
 
 
 def test_several_runs_are_told_as_such() -> None:
