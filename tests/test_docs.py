@@ -23,6 +23,7 @@ from flows.settings.site import NightConfig, load
 from recmodels import registry
 from recmodels.data.dataset import Dataset
 from recmodels.published.schema import contract
+from recmodels.simulation.figures import FIGURES
 from recmodels.simulation.market_settings import MarketSettings
 from tasks.ingest.reading.presets.catalog import PRESETS
 
@@ -93,6 +94,12 @@ def test_the_reference_has_every_parameter_of_the_behavior_model_and_where_it_co
     page = reference.behavior()
     assert [field.name for field in fields(MarketSettings) if f"| `{field.name}` |" not in page] == []
     assert "| `attention` | a number of at least 0 | `0.8` | exponent | Chaney et al. 2018" in page
+
+
+def test_the_reference_has_every_figure_of_a_simulated_night() -> None:
+    page = reference.simulation()
+    for one in FIGURES:
+        assert f"| `{one.name}` | {one.title} |" in page and one.means in page
 
 
 def test_the_reference_has_every_file_of_a_preset() -> None:

@@ -133,6 +133,25 @@ def behavior() -> str:
     )
 
 
+def simulation() -> str:
+    """Every figure of a simulated night, with what it means and which way is better."""
+    from recmodels.simulation.figures import FIGURES
+
+    rows = [
+        [f"`{one.name}`", one.title, one.unit, one.better, "yes" if one.by_user else "", one.means] for one in FIGURES
+    ]
+    return "\n".join(
+        [
+            "# Figures of a simulation\n",
+            "What is measured of every simulated night. Policies are compared user by user "
+            "where users have a figure of their own. Of policies that explore, the sums of the log are kept from which "
+            "each proposer's clicks are estimated (`offpolicy:PROPOSER:weight` and `:clicks`), and on every seventh "
+            "night what is true of it (`:true`).\n",
+            markdown(["figure", "title", "unit", "better", "of users", "meaning"], rows),
+        ]
+    )
+
+
 def _needs(kind: Any) -> str:
     """What a model needs beyond a plain installation."""
     torch = "Needs PyTorch: `pip install 'nightrec[torch]'`. " if kind.needs_torch else ""
@@ -264,6 +283,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/inputs.md": inputs,
     "reference/models.md": models,
     "reference/behavior.md": behavior,
+    "reference/simulation.md": simulation,
     "reference/commands.md": commands,
     "reference/presets.md": presets,
     "reference/export.md": export,

@@ -56,7 +56,8 @@ FIGURES = (
     Figure(
         "regret",
         "Regret of a place",
-        "How much more a place of the best possible list would be worth to its user; places count as in NDCG.",
+        "How much more a place of the best possible list would be worth, for some users drawn each night; as in NDCG, "
+        "first places count more.",
         "",
         "lists",
         "less",

@@ -12,6 +12,7 @@ from recmodels.simulation.redrawn import Redrawn
 from recmodels.simulation.runs import Run, mean
 
 POINTS = 25  # of a trajectory: each is the mean of some nights
+FEWEST_NIGHTS = 3  # of which there is a slope
 DRAWS = 200  # of the intervals of slopes
 
 
@@ -24,7 +25,8 @@ class Trajectory:
         nights: the last night of each point's, from 1.
         values: None where there is none.
         low, high: of the band, None where it is not known.
-        slope: how much it changes a night, each user compared with themselves; None for figures of no user.
+        slope: how much it changes a night: with one run, each user compared with themselves, and None for figures of
+            no user; with several, over the runs.
     """
 
     figure: str
@@ -46,7 +48,7 @@ def trajectories(runs: list[Run], redrawn: Redrawn) -> list[Trajectory]:
     """Each figure of a policy over the nights. With several runs, bands are over the runs, else over the users."""
     parts = stretches(runs[0].nights)
     ends = [part.stop for part in parts]
-    trends = _trends(runs[0], parts) if len(runs) == 1 else {}
+    trends = _trends(runs[0], parts) if len(runs) == 1 else _trends_over(runs)
     found = []
     for name in (name for name in BY_NAME if name in runs[0].figures):
         levels = np.array([[run.level(name, part) for part in parts] for run in runs])  # [n_runs, n_points]
@@ -79,7 +81,7 @@ def _over_users(
 def _trends(run: Run, parts: list[slice]) -> dict[str, Slope]:
     """The slopes of the figures of users, from their means over the points' nights."""
     names = [name for name in run.by_user if not BY_NAME[name].total]
-    if len(parts) < 3 or not names:
+    if len(parts) < FEWEST_NIGHTS or not names:
         return {}
     columns = {name: _points(run, name, parts) for name in names}
     n_users, n_points = columns[names[0]].shape
@@ -88,6 +90,21 @@ def _trends(run: Run, parts: list[slice]) -> dict[str, Slope]:
     figures = np.stack([columns[name].ravel() for name in names], axis=1)
     found = slopes(users, days, figures, draws=DRAWS)
     return {name: one for name, one in zip(names, found, strict=True) if np.isfinite(one.value)}
+
+
+def _trends_over(runs: list[Run]) -> dict[str, Slope]:
+    """The slopes of all figures: least squares over the nights of each run, with Student's interval."""
+    found = {}
+    for name in (name for name in BY_NAME if all(name in run.figures for run in runs)):
+        known = [~np.isnan(run.figures[name]) for run in runs]
+        if min(there.sum() for there in known) < FEWEST_NIGHTS:
+            continue
+        days = np.arange(runs[0].nights, dtype=np.float64)
+        each = [np.polyfit(days[there], run.figures[name][there], 1)[0] for run, there in zip(runs, known, strict=True)]
+        over = over_runs(np.array(each))
+        if over.low is not None and over.high is not None:
+            found[name] = Slope(over.value, over.low, over.high)
+    return found
 
 
 def _points(run: Run, name: str, parts: list[slice]) -> Doubles:

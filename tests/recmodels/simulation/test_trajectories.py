@@ -34,6 +34,14 @@ def test_bands_of_several_runs_are_over_the_runs() -> None:
     assert (found.low[0], found.values[0], found.high[0]) == pytest.approx((0.2 - reach, 0.2, 0.2 + reach), rel=1e-5)
 
 
+def test_slopes_of_several_runs_are_over_the_runs_and_of_all_figures() -> None:
+    ends = (1.27, 1.54, 1.81)  # from 1, in 27 nights: slopes of .01, .02 and .03
+    (found,) = trajectories([run(dead_items=(1.0, end)) for end in ends], Redrawn(0))
+    reach = 4.30265 * 0.01 / np.sqrt(3)
+    assert found.slope.value == pytest.approx(0.02)
+    assert (found.slope.low, found.slope.high) == pytest.approx((0.02 - reach, 0.02 + reach), rel=1e-5)
+
+
 def test_nights_without_a_figure_have_no_point() -> None:
     one = run(dead_items=0.5)
     one.figures["dead_items"][:4] = np.nan
