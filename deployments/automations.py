@@ -25,7 +25,7 @@ SILENCE = timedelta(minutes=3)  # six heartbeats
 # Prefect's server evaluates what did not happen a minute after the time is up, so that events that are under way still
 # count; it refuses less than 10 s for `late` and `silence`.
 
-FLOWS = ("nightly", "backfill", "refilter", "check-export", "notify")
+FLOWS = ("nightly", "backfill", "refilter", "simulate", "check-export", "notify")
 SIGNALS = {  # events are named after the state, and a run that took too long has a name of its own
     "failed": {"prefect.flow-run.Failed", "prefect.flow-run.TimedOut"},
     "crashed": {"prefect.flow-run.Crashed"},
@@ -70,7 +70,7 @@ def automations(
     ended_badly = [
         automation(
             signal,
-            ABOUT.get(signal, f"A night, a backfill, a refilter or the check of the export has {signal}."),
+            ABOUT.get(signal, f"A night, a backfill, a refilter, a simulation or the check of the export {signal}."),
             EventTrigger(expect=events, match=RUNS, match_related=watched, posture=Posture.Reactive, threshold=1),
             notify(signal, flow_run_id=THE_RUN),
         )

@@ -29,9 +29,9 @@ _imported: dict[str, type[Recommender]] = {}
 
 
 @cache
-def registered() -> dict[str, str]:
-    """The paths of the recommenders that installed packages register, by name."""
-    return {point.name: point.value for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+def registered(group: str = GROUP) -> dict[str, str]:
+    """The paths of the recommenders that installed packages register, by name; or of what else is in a group."""
+    return {point.name: point.value for point in sorted(entry_points(group=group), key=lambda point: point.name)}
 
 
 def imported(path: str) -> bool:
@@ -54,11 +54,16 @@ def class_at(path: str) -> type[Recommender]:
         ConfigError: there is no such class, it cannot be imported, or it is no recommender.
     """
     if path not in _imported:
-        _imported[path] = _checked(_imported_from(path), path)
+        _imported[path] = _checked(object_at(path), path)
     return _imported[path]
 
 
-def _imported_from(path: str) -> object:
+def object_at(path: str) -> object:
+    """What is at `module:name`, imported.
+
+    Raises:
+        ConfigError: there is no such thing, or it cannot be imported.
+    """
     module, _, name = path.partition(":")
     if folder() not in sys.path:
         sys.path.append(folder())  # at the end: no file of a site hides a module of Python's

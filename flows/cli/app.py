@@ -28,6 +28,7 @@ from flows.cli.presets import presets
 from flows.cli.refilter import refilter
 from flows.cli.rules import rules
 from flows.cli.shown import console
+from flows.cli.simulate import simulate
 from flows.cli.site import demo, init
 from flows.cli.ui import ui
 from flows.operate.server import quiet_prefect
@@ -120,7 +121,7 @@ def check_text(arguments: list[str]) -> None:
 
 
 for command in (
-    run, inspect, validate, backfill, status, report, arms, ope, longterm, doctor,
+    run, inspect, validate, backfill, status, report, arms, ope, longterm, simulate, doctor,
     recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, rules, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,

@@ -62,6 +62,30 @@ def models(ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 
 @among
+def policies(ctx: click.Context, incomplete: str) -> Iterable[str]:
+    """What a simulation can compare: policies of nightrec.toml, models, and those that only a simulation has."""
+    import tomllib
+
+    from recmodels.registry import names
+
+    path = Path(ctx.params.get("config") or "nightrec.toml")
+    content = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    own, configured = content.get("simulate", {}).get("policies", {}), content.get("models", {})
+    before, comma, _ = incomplete.rpartition(",")
+    taken = before.split(",")
+    found = dict.fromkeys([*own, *configured, *names(), "champion", "random", "oracle"])
+    return [f"{before}{comma}{name}" for name in found if name not in taken]
+
+
+@among
+def simulations(ctx: click.Context, _: str) -> Iterable[str]:
+    """The simulations that the store has, newest first."""
+    from tasks.store.simulations import simulations as of
+
+    return [one.name for one in reversed(of(_store(ctx)))]
+
+
+@among
 def presets(_: click.Context, __: str) -> Iterable[str]:
     """The public data sets that are read by name."""
     from tasks.ingest.reading.presets.catalog import PRESETS

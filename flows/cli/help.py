@@ -94,6 +94,15 @@ GROUPS: dict[str, dict[str, About]] = {
                 ("nightrec longterm --surrogates diversity,return_3", "by these early signals alone"),
             ),
         ),
+        "simulate": About(
+            "Say what a switch would do over many nights.",
+            (
+                ("nightrec simulate --from-store", "the site's own users and candidates, a hundred nights"),
+                ("nightrec simulate --from-store --nights 30 --policies als", "als against what is published"),
+                ("nightrec simulate --policies als,ease,random", "on an invented market"),
+                ("nightrec simulate --from-store --name trial --fresh", "once more from the beginning"),
+            ),
+        ),
         "models": About("List the recommenders, or explain one.", (("nightrec models als", "all about als"),)),
         "rules": About(
             "Show what rules of the lists cost and bring.",

@@ -15,6 +15,7 @@ from tasks.evaluate.summary import Figure
 from tasks.offpolicy.values import HEADINGS, OffPolicySummary
 from tasks.offpolicy.values import table as table_of
 from tasks.report.record import NightRecord, NightStatus, best_first
+from tasks.store.files import Json
 from tasks.store.records import Pointer
 from tasks.train.settings import PRIMARY
 
@@ -70,6 +71,19 @@ def off_policy(console: Console, found: OffPolicySummary) -> Table:
     rows = [row[: len(shown)] for row in table_of(found)]
     styles = [{"doubt": "yellow", "refuse": "red"}.get(row[HEADINGS.index("verdict")]) for row in rows]
     return fitted(console, "Off-policy values", columns, [[escape(cell) for cell in row] for row in rows], styles)
+
+
+def simulated_policies(console: Console, verdict: Json) -> Table:
+    """What policies come to: the figures of that which the others are compared with, and by how much theirs differ."""
+    from tasks.simulate.table import HEADINGS, rows
+
+    keep = {"variety": 1, "items alive": 2, "CPU s a night": 0, "chance to come": 3}
+    words = (HEADINGS[0], HEADINGS[-1])
+    columns = [Column(name, keep.get(name), right=name not in words, folds=name == words[1]) for name in HEADINGS]
+    cells = [[escape(cell) for cell in row] for row in rows(verdict)]
+    styles = ["bold" if row[0] == verdict["reference"] else "red" if row[-1] == "failed" else None for row in cells]
+    title = f"{verdict['nights']:,} nights, beside {verdict['reference']}"
+    return fitted(console, title, columns, cells, styles)
 
 
 def _kept(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:

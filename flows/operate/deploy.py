@@ -27,7 +27,15 @@ from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 
 Kind = Literal["process", "docker", "kubernetes"]
 
-OF_SITES = ("nightly", "backfill", "refilter", "report", "notify", "check-export")  # flows that each site deploys
+OF_SITES = (
+    "nightly",
+    "backfill",
+    "refilter",
+    "report",
+    "simulate",
+    "notify",
+    "check-export",
+)  # flows that each site deploys
 OF_POOLS = "train-model"  # the one that each pool has
 FOLDER = Path(automations.__file__).parent
 IN_CONTAINERS = "/etc/nightrec/nightrec.toml"

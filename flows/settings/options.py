@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from flows.settings.renamed import with_new_names
 from flows.settings.site import NightConfig, model_names
 from recmodels.errors import ConfigError
+from tasks.simulate.settings import SimulateSettings
 from tasks.store.paths import Night, Store
 
 RENAMED = {"champion": "forced_model"}
@@ -145,3 +146,70 @@ class BackfillOptions(BaseModel):
 
     def publishes(self, run_date: date) -> bool:
         return self.publish == "all" or (self.publish == "newest" and run_date == self.last)
+
+
+class SimulateOptions(BaseModel):
+    """Which simulation is run; leave everything empty for what the site's configuration says of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_store: bool = Field(
+        default=True,
+        title="From the store",
+        description="Users and items like the site's own, as of the last night; an invented market otherwise.",
+        json_schema_extra={"position": 0},
+    )
+    nights: int | SkipJsonSchema[None] = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        title="Nights",
+        description="How many go by; as configured, if left empty.",
+        json_schema_extra=may_be_empty(1, minimum=1, maximum=10_000),
+    )
+    policies: list[str] = Field(
+        default=[],
+        title="Policies",
+        description="Only these are compared; with the champion all candidates, and the champion with exploration and "
+        "with re-ranked lists, or those that are configured, if left empty.",
+        json_schema_extra={"position": 2},
+    )
+    name: str | SkipJsonSchema[None] = Field(
+        default=None,
+        title="Name",
+        description="One that was cut short goes on under its name. The date of the night, if left empty.",
+        json_schema_extra=may_be_empty(3),
+    )
+    users: int | SkipJsonSchema[None] = Field(
+        default=None,
+        ge=20,
+        le=1_000_000,
+        title="Users",
+        description="How many take part at most; as configured, if left empty.",
+        json_schema_extra=may_be_empty(4, minimum=20, maximum=1_000_000),
+    )
+    repetitions: int | SkipJsonSchema[None] = Field(
+        default=None,
+        ge=1,
+        le=100,
+        title="Repetitions",
+        description="With other chances each time; as configured, if left empty.",
+        json_schema_extra=may_be_empty(5, minimum=1, maximum=100),
+    )
+    fresh: bool = Field(
+        default=False,
+        title="Start afresh",
+        description="Replace what there is under this name.",
+        json_schema_extra={"position": 6},
+    )
+
+    @model_serializer(mode="wrap")
+    def without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was left empty stays empty in the form of the next run, too."""
+        return {name: value for name, value in dump(self).items() if value is not None}
+
+    def applied_to(self, config: NightConfig) -> SimulateSettings:
+        """The site's settings of simulations with what was chosen."""
+        chosen = {name: getattr(self, name) for name in ("nights", "users", "repetitions")}
+        update = {name: value for name, value in chosen.items() if value is not None}
+        return config.simulate.model_copy(update=update)

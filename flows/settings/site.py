@@ -35,6 +35,7 @@ from tasks.prepare.settings import PrepareSettings
 from tasks.publish.settings import MirrorSettings, RetentionSettings
 from tasks.publish.sinks.settings import SinkSettings
 from tasks.report.settings import MetricsSettings, MlflowSettings, NotifySettings
+from tasks.simulate.settings import CHAMPION, ORACLE, RANDOM, SimulateSettings
 from tasks.store.settings import DiskSettings
 from tasks.train.members import with_members
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
@@ -116,6 +117,7 @@ class NightConfig(BaseModel):
     metrics: MetricsSettings = MetricsSettings()
     mlflow: MlflowSettings = MlflowSettings()
     sinks: SinkSettings = SinkSettings()
+    simulate: SimulateSettings = SimulateSettings()
     demo: DemoSettings = DemoSettings()
 
     @field_validator("timezone")
@@ -144,6 +146,20 @@ class NightConfig(BaseModel):
                 what = f"groups.{name}.model is {short(repr(arm.model))}"
                 raise ValueError(f"{what}, which is no enabled candidate of the night: {', '.join(there)}")
         return arms
+
+    @field_validator("simulate")
+    @classmethod
+    def models_of_policies_exist(cls, simulate: SimulateSettings, info: ValidationInfo) -> SimulateSettings:
+        there = with_members(info.data.get("models") or {})
+        for name, policy in simulate.policies.items():
+            model = policy.model or name
+            candidate = there.get(model, Candidate())
+            if model in there or model not in (CHAMPION, RANDOM, ORACLE):
+                try:
+                    create(candidate.recommender or model, candidate.parameters | policy.parameters)
+                except ConfigError as error:
+                    raise ValueError(f"policies.{name}: {str(error).rstrip('.')}") from None
+        return simulate
 
     def cutoff(self, run_date: date) -> datetime:
         """The instant before which a night may see data: its date, 00:00 in the site's zone."""

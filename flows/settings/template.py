@@ -51,8 +51,13 @@ def template() -> str:
 
 
 def section(name: str, kind: type[BaseModel]) -> str:
+    """A table, and after it those within it."""
     about = (kind.__doc__ or "").strip().splitlines()[0]
-    return "\n".join([f"# {about}", f"# [{name}]", *(setting(*field) for field in kind.model_fields.items()), ""])
+    fields = kind.model_fields
+    within = {field: type(found.default) for field, found in fields.items() if isinstance(found.default, BaseModel)}
+    plain = [setting(field, found) for field, found in fields.items() if field not in within]
+    tables = [section(f"{name}.{field}", table) for field, table in within.items()]
+    return "\n".join([f"# {about}", f"# [{name}]", *plain, "", *tables])
 
 
 def setting(name: str, field: FieldInfo) -> str:

@@ -10,13 +10,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from flows.ui import PREFIX, compare, health, lookup, nights, settings
+from flows.ui import PREFIX, compare, health, lookup, nights, settings, simulations
 from flows.ui.pages import NAVIGATION, Page, headers, rendered
 from flows.ui.site import Site
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.damage import is_damage
 
-PAGES: tuple[Page, ...] = (*nights.PAGES, *lookup.PAGES, *compare.PAGES, *health.PAGES, *settings.PAGES)
+PAGES: tuple[Page, ...] = (
+    *nights.PAGES, *lookup.PAGES, *compare.PAGES, *simulations.PAGES, *health.PAGES, *settings.PAGES,
+)  # fmt: skip
 STATIC = {"site.css": "text/css", "icon.svg": "image/svg+xml"}
 SAYS = {
     404: "There is no such page.",

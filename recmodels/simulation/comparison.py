@@ -115,7 +115,7 @@ class Comparison:
 
     def json(self) -> dict[str, Any]:
         """The same in terms of JSON; what is not known is null."""
-        found: dict[str, Any] = _finite(asdict(self))
+        found: dict[str, Any] = finite(asdict(self))
         return found
 
 
@@ -256,10 +256,10 @@ def _word(one: Effect | None) -> Word:
     return "alike" if one is None or one.good is None else "better" if one.good else "worse"
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same without numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: finite(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [finite(one) for one in value]
     return None if isinstance(value, float) and not isfinite(value) else value

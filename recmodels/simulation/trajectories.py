@@ -89,7 +89,8 @@ def _trends(run: Run, parts: list[slice]) -> dict[str, Slope]:
     days = np.tile(np.array([(part.start + part.stop - 1) / 2 for part in parts]), n_users)
     figures = np.stack([columns[name].ravel() for name in names], axis=1)
     found = slopes(users, days, figures, draws=DRAWS)
-    return {name: one for name, one in zip(names, found, strict=True) if np.isfinite(one.value)}
+    known = zip(names, found, strict=True)
+    return {name: one for name, one in known if np.isfinite([one.value, one.low, one.high]).all()}
 
 
 def _trends_over(runs: list[Run]) -> dict[str, Slope]:

@@ -18,6 +18,7 @@ from tasks.forgetting.prefect_server import search_server
 from tasks.forgetting.receipt import Receipt
 from tasks.forgetting.request import begin
 from tasks.forgetting.rest import forget_in_rest
+from tasks.forgetting.simulations import forget_in_simulations
 from tasks.publish.sinks.settings import SinkSettings
 from tasks.store.paths import Store
 
@@ -56,6 +57,8 @@ def forget(store: Store, user_id: str, outside: Outside | None = None) -> Receip
     receipt.places.append(forget_in_panels(store, person, request))
     receipt.places += forget_in_rest(store, person)
     found = receipt.found or request.resumed
+    if found:
+        receipt.places.append(forget_in_simulations(store))
     receipt.places += forget_in_mirror(store, outside.mirror, published)
     receipt.places += forget_in_sinks(store, outside.sinks, published, found)
     if outside.prefect_home is not None:

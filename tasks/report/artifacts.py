@@ -40,15 +40,13 @@ def shown(show: Callable[[], R]) -> R | None:
 
 
 class Progress:
-    """How many of tonight's models are done, as an artifact that moves."""
+    """How many of tonight's models are done, or how much of something else, as an artifact that moves."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, key: str = "training-progress", what: str = "Models trained and measured") -> None:
         self.total, self.done = max(1, total), 0
-        text = f"Models trained and measured, of {total}"
+        text = f"{what}, of {total:,}"
         # In a flow that is not asynchronous, Prefect's functions return what they promise.
-        self.artifact = cast(
-            "UUID | None", shown(lambda: create_progress_artifact(0.0, key="training-progress", description=text))
-        )
+        self.artifact = cast("UUID | None", shown(lambda: create_progress_artifact(0.0, key=key, description=text)))
 
     def more(self, n: int = 1) -> None:
         self.done += n

@@ -6,6 +6,7 @@ files go only when they are old. An export that has lost its manifest is no left
 whose removal, was cut short is.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from tasks.store.events import log_event
 from tasks.store.feedback import LEARNED
 from tasks.store.files import TEMPORARY, read_json
 from tasks.store.ids import is_export_id, night_of
-from tasks.store.paths import Night, Store, entries
+from tasks.store.paths import SIMULATION, Night, Store, entries
 
 OLD = 86400.0  # seconds after which nobody is still writing a small file, whatever the clocks of machines say
 PUBLISHING = ".publishing-"
@@ -74,7 +75,7 @@ def of_night(night: Night) -> list[Path]:
 
 
 def foreign(store: Store) -> list[Path]:
-    """What stands among the nights, exports, figures, feedback and panel of a store and is none of them."""
+    """What stands among the nights, exports, figures, feedback, panel and simulations, and is none of them."""
     return sorted(_foreign(store))
 
 
@@ -149,6 +150,9 @@ def _foreign_to_days(store: Store) -> Iterator[Path]:
     """What stands among the folders of days of the feedback and the panel, and in those of the feedback."""
     for path in (*(store.root / "feedback").glob("*"), *(store.root / "panel").glob("[!.]*")):
         if night_of(path.name) is None or not path.is_dir():
+            yield path
+    for path in store.simulations.glob("*"):
+        if not re.match(SIMULATION, path.name) or not path.is_dir():
             yield path
     for path in (store.root / "feedback").glob("*/*"):
         if path.name not in LEARNED and not path.name.startswith(TEMPORARY) and night_of(path.parent.name) is not None:

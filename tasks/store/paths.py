@@ -10,6 +10,8 @@ from tasks.store.ids import age_order, is_export_id, night_of
 
 LONG_TERM = "-long-term"
 """What the name of the page about the long run has after the night's."""
+SIMULATION = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+"""The name of a simulation: it names a folder, and is part of addresses."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class Store:
 
     def quality(self, run_date: date) -> Path:
         return self.root / "quality" / str(run_date)
+
+    @property
+    def simulations(self) -> Path:
+        """A folder for each, by name; see `tasks.store.simulations`."""
+        return self.root / "simulations"
 
     def night(self, run_date: date) -> "Night":
         return Night(self, run_date)

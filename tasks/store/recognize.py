@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 PARTS = frozenset(
-    ("demo", "exports", "feedback", "history", "inputs", "nights", "panel", "pins.json", "quality", "reports", "tuning")
+    (
+        "demo", "exports", "feedback", "history", "inputs", "nights", "panel", "pins.json", "quality", "reports",
+        "simulations", "tuning",
+    )
 )  # fmt: skip
 """What a store has in its folder, by name."""
 _NIGHT = "nights/[12][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]"

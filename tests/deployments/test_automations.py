@@ -183,7 +183,7 @@ def test_one_run_that_fails_is_one_message(watched: Watched) -> None:
     assert message.state is not None and message.state.type == StateType.SCHEDULED
 
 
-@pytest.mark.parametrize("flow", ["backfill", "refilter", "check-export"])
+@pytest.mark.parametrize("flow", ["backfill", "refilter", "simulate", "check-export"])
 def test_the_other_runs_that_people_wait_for_are_watched_too(watched: Watched, flow: str) -> None:
     run = watched.start(flow, Running(), Crashed(message="Killed."))
     assert watched.message(flow_run_id=str(run)).parameters["signal"] == "crashed"

@@ -6,7 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from flows.operate.doctor import environment, exports, leftovers, machine, nights, permissions, records, server
+from flows.operate.doctor import (
+    environment,
+    exports,
+    leftovers,
+    machine,
+    nights,
+    permissions,
+    records,
+    server,
+    simulations,
+)
 from flows.operate.doctor.findings import Check, Finding, Site
 from recmodels.errors import NightrecError
 from tasks.store.locking import held
@@ -17,6 +27,7 @@ CHECKS = (
     Check("history", nights.history),
     Check("feedback", nights.feedback),
     Check("panel", nights.panel),
+    Check("simulations", simulations.look),
     Check("records", records.look),
     Check("leftovers", leftovers.look),
     Check("permissions", permissions.look),

@@ -52,7 +52,14 @@ def test_the_template_shows_the_true_defaults() -> None:
 
 
 def fields(kind: type[BaseModel], section: str) -> list[tuple[str, str, str]]:
-    return [(section, name, field.description or "") for name, field in kind.model_fields.items()]
+    """The settings of a table, and of those within it."""
+    found = []
+    for name, field in kind.model_fields.items():
+        table = isinstance(field.default, BaseModel)
+        found += (
+            fields(type(field.default), f"{section}.{name}") if table else [(section, name, field.description or "")]
+        )
+    return found
 
 
 SETTINGS = [
