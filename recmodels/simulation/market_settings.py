@@ -35,10 +35,10 @@ class MarketSettings:
     """Length of the vectors of users' tastes and of items."""
     categories: Annotated[int, Ge(1), Le(len(GENRES)), About("categories", DEMO)] = len(GENRES)
     """How many categories a generated market has."""
-    niche_items: Annotated[int, Ge(1), About("items", DEMO)] = 16
+    niche_items: Annotated[int, Ge(1), About("items", "a guess; 16 in the demo")] = 40
     """Items in a niche of a category: they are alike, and read alike."""
     minority: Annotated[float, Ge(0), Le(1), About("share", "the women of MovieLens 1M")] = 0.28
-    """Users of group 1, whose tastes lie in the smaller categories."""
+    """Users of group 1: they like the smaller categories, or in a fitted market chose what is least popular."""
 
     # What satisfies
     base: Annotated[float, About("points", GUESS)] = -3.0
@@ -99,7 +99,7 @@ class MarketSettings:
     """How much faster those leave whose mood is worse."""
     new_users: Annotated[float, Ge(0), About("a day, of the users at first", "as many as leave")] = 0.002
     """Users who come for the first time."""
-    new_items: Annotated[float, Ge(0), About("a day, of the items at first", "a guess; .001 in the demo")] = 0.002
+    new_items: Annotated[float, Ge(0), About("a day, of the items at first", "a guess; .001 in the demo")] = 0.005
     """Items that appear; their quality is drawn as that of the others, and nobody knows it."""
     history_days: Annotated[int, Ge(1), About("days", GUESS)] = 28
     """What is known before the first night: choices that users made without lists."""
