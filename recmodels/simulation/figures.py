@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+DAYS = 28  # over which variety, popularity and users' own mix are measured
+
 Theme = Literal["people", "lists", "variety", "items", "cost"]
 
 
@@ -19,6 +21,7 @@ class Figure:
         better: whether more or less of it is better; `neither` where that depends on what a site wants.
         by_user: whether each user has one of their own, so that two policies are compared user by user.
         total: whether it is the sum over users and not their mean.
+        days: how far back it looks; before so many nights, days without lists are among them, and there is no slope.
         relative: whether policies are compared by shares of it; else by how much it differs.
     """
 
@@ -30,6 +33,7 @@ class Figure:
     better: Literal["more", "less", "neither"]
     by_user: bool = False
     total: bool = False
+    days: int = 1
     relative: bool = True
 
 
@@ -52,6 +56,15 @@ FIGURES = (
         "people",
         "more",
         by_user=True,
+    ),
+    Figure(
+        "group_gap",
+        "Worst-off group of users",
+        "By how much the utility of a user in the worst-off group is below that of a user on average.",
+        "share",
+        "people",
+        "less",
+        relative=False,
     ),
     Figure(
         "regret",
@@ -111,6 +124,7 @@ FIGURES = (
         "more",
         by_user=True,
         relative=False,
+        days=DAYS,
     ),
     Figure(
         "collective_diversity",
@@ -120,6 +134,7 @@ FIGURES = (
         "variety",
         "more",
         relative=False,
+        days=DAYS,
     ),
     Figure(
         "overlap",
@@ -185,6 +200,7 @@ FIGURES = (
         "lists",
         "less",
         by_user=True,
+        days=DAYS,
     ),
     Figure(
         "popularity_lift",
@@ -195,6 +211,7 @@ FIGURES = (
         "less",
         by_user=True,
         relative=False,
+        days=DAYS,
     ),
     Figure(
         "list_popularity",
@@ -204,6 +221,7 @@ FIGURES = (
         "lists",
         "neither",
         by_user=True,
+        days=DAYS,
     ),
     Figure(
         "cpu_seconds",

@@ -15,13 +15,12 @@ from recmodels.metrics.ranking import per_user
 from recmodels.simulation.alike import Alike
 from recmodels.simulation.behavior import BY_THEMSELVES, NOTHING, Behavior, Choices, Day
 from recmodels.simulation.discovery import Discovery
-from recmodels.simulation.figures import BY_NAME
+from recmodels.simulation.figures import BY_NAME, DAYS
 from recmodels.simulation.offpolicy import log_sums, true_values
 from recmodels.simulation.recent import Recent, counts
 from recmodels.simulation.run import Night, NightSeen
 from recmodels.simulation.truths import Best, against_the_best, drawn
 
-DAYS = 28  # over which variety and popularity are measured
 OF_THE_POLICY = ("learn", "lists")  # the work that a site would have, too
 
 
@@ -88,6 +87,7 @@ class Meter:
         figures |= self._discovery.add(lists, ahead.best.worth, night)
         figures["collective_diversity"] = float(entropy(chosen.sum(axis=0, keepdims=True))[0])
         figures["exposure_gini"] = gini(discounted_exposure(lists, len(out))[out])
+        figures["group_gap"] = _gap(by_user["utility"], self._world.group)
         figures["cpu_seconds"] = sum(seen.seconds.get(part, 0.0) for part in OF_THE_POLICY)
         named = {name: figures[name] for name in BY_NAME}
         return Measured({**named, **log_sums(seen), **ahead.true}, by_user)
@@ -151,6 +151,15 @@ def _accuracy(lists: Ints, choices: Choices, here: Bools, n_items: int) -> dict[
         scattered[name] = np.full(len(lists), np.nan)
         scattered[name][user] = found[metric]
     return scattered
+
+
+def _gap(values: Doubles, group: Ints) -> float:
+    """By which share the mean of the worst-off group is below that of all; NaN with a single group."""
+    there = ~np.isnan(values)
+    many = np.bincount(group[there])
+    means = (np.bincount(group[there], values[there]) / np.maximum(many, 1))[many > 0]
+    overall = float(values[there].mean()) if there.any() else 0.0
+    return 1 - float(means.min()) / overall if len(means) > 1 and overall > 0 else float("nan")
 
 
 def _over_users(name: str, values: Doubles) -> float:

@@ -83,7 +83,10 @@ def _trends(run: Run, parts: list[slice]) -> dict[str, Slope]:
     names = [name for name in run.by_user if not BY_NAME[name].total]
     if len(parts) < FEWEST_NIGHTS or not names:
         return {}
-    columns = {name: _points(run, name, parts) for name in names}
+    begun = np.array(
+        [[part.start >= BY_NAME[name].days - 1 for name in names] for part in parts]
+    )  # [n_points, n_names]
+    columns = {name: np.where(begun[:, n], _points(run, name, parts), np.nan) for n, name in enumerate(names)}
     n_users, n_points = columns[names[0]].shape
     users = np.repeat(np.arange(n_users, dtype=np.int32), n_points)
     days = np.tile(np.array([(part.start + part.stop - 1) / 2 for part in parts]), n_users)
@@ -97,7 +100,8 @@ def _trends_over(runs: list[Run]) -> dict[str, Slope]:
     """The slopes of all figures: least squares over the nights of each run, with Student's interval."""
     found = {}
     for name in (name for name in BY_NAME if all(name in run.figures for run in runs)):
-        known = [~np.isnan(run.figures[name]) for run in runs]
+        begun = np.arange(runs[0].nights) >= BY_NAME[name].days - 1
+        known = [~np.isnan(run.figures[name]) & begun for run in runs]
         if min(there.sum() for there in known) < FEWEST_NIGHTS:
             continue
         days = np.arange(runs[0].nights, dtype=np.float64)

@@ -24,7 +24,7 @@ class Fans(Behavior):
             arrives=rng.integers(-20, 5, n_users).astype(np.int32),
             born=np.where(np.arange(n_items) < n_items // 2, -1, rng.integers(-1, 25, n_items)).astype(np.int32),
             category=rng.integers(0, 4, n_items).astype(np.int32),
-            group=np.zeros(n_users, np.int32),
+            group=(np.arange(n_users) % 3).astype(np.int32),
         )
         n = 3 * n_users
         history = Choices(

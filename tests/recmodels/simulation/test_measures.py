@@ -1,15 +1,15 @@
 """Each figure of simulated nights against an independent computation, user by user and item by item."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, log2
 
 import numpy as np
 import pytest
 
 from recmodels.simulation.behavior import BY_THEMSELVES, NOTHING
-from recmodels.simulation.figures import BY_NAME
-from recmodels.simulation.measures import DAYS, Measured, Meter
+from recmodels.simulation.figures import BY_NAME, DAYS
+from recmodels.simulation.measures import Measured, Meter
 from recmodels.simulation.policies.base import Lists, Policy
 from recmodels.simulation.run import Night, NightSeen, simulate
 from tests.recmodels.simulation.fans import Fans
@@ -83,6 +83,8 @@ def test_what_users_gained_is_what_items_were_worth_to_them_before_the_day(kept:
         figures = night.measured.figures
         assert figures["total_utility"] == pytest.approx(sum(gained.values()))
         assert figures["utility"] == pytest.approx(sum(gained.values()) / len(here))
+        by_group = [np.mean([gained[user] for user in here if user % 3 == group]) for group in range(3)]
+        assert figures["group_gap"] == pytest.approx(1 - min(by_group) / (sum(gained.values()) / len(here)))
         assert figures["retention"] == pytest.approx(np.mean(night.chance[came]))
         assert figures["visitors"] == night.seen.day.visitors.sum()
         assert figures["clicks"] == pytest.approx(night.seen.day.clicked.sum() / night.seen.day.visitors.sum())
@@ -191,6 +193,18 @@ def test_a_meter_that_goes_on_measures_what_one_without_a_break_does(kept: list[
     for one, night in zip(found, kept, strict=True):
         expected = night.measured.figures | {"cpu_seconds": one.figures["cpu_seconds"]}
         assert one.figures == pytest.approx(expected, nan_ok=True)
+
+
+def test_users_of_one_group_have_no_gap() -> None:
+    behavior, found = Fans.drawn(5, 12), []
+    behavior.world = replace(behavior.world, group=np.zeros(5, np.int32))
+    meter = Meter(behavior)
+
+    def observe(seen: NightSeen) -> None:
+        found.append(meter.measure(seen).figures["group_gap"])
+
+    simulate(behavior, Shuffled(), 1, k=K, ahead=meter.ahead, observe=observe)
+    assert np.isnan(found[0])
 
 
 def test_a_night_must_have_been_looked_at_before_its_day() -> None:

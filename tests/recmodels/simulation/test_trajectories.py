@@ -42,6 +42,14 @@ def test_slopes_of_several_runs_are_over_the_runs_and_of_all_figures() -> None:
     assert (found.slope.low, found.slope.high) == pytest.approx((0.02 - reach, 0.02 + reach), rel=1e-5)
 
 
+def test_a_figure_that_looks_back_has_no_slope_until_it_looks_back_at_lists_only() -> None:
+    """These 28 nights are hardly more than the window: what changes in them is what was before them."""
+    (single,) = trajectories([run(individual_diversity=(1.0, 2.0))], Redrawn(USERS))
+    (several,) = trajectories([run(individual_diversity=(1.0, 2.0))] * 2, Redrawn(0))
+    assert single.slope is None and several.slope is None
+    assert single.values[0] is not None
+
+
 def test_nights_without_a_figure_have_no_point() -> None:
     one = run(dead_items=0.5)
     one.figures["dead_items"][:4] = np.nan
