@@ -1,5 +1,6 @@
 """What a switch would do over many nights: policies side by side on the same simulated users, and a verdict on each."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
@@ -74,6 +75,8 @@ def simulated(config: NightConfig, options: SimulateOptions) -> Simulation:
             failed = side_by_side(simulation, plan, settings.limit_hours)
         judge(simulation, plan, failed)
         shown(lambda: show_verdict(simulation))
+        if not failed:
+            shutil.rmtree(simulation.people, ignore_errors=True)
         retain_simulations(store, settings.keep)
     return simulation
 

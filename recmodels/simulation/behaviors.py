@@ -13,11 +13,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from recmodels import plugins
 from recmodels.errors import ConfigError
 from recmodels.messages import short
+from recmodels.simulation import market_file
 from recmodels.simulation.behavior import Behavior
 from recmodels.simulation.market import Market
 from recmodels.simulation.market_settings import MarketSettings
@@ -28,7 +30,15 @@ OWN = "nightrec"
 
 
 def create(
-    model: str, parameters: Mapping[str, Any], *, users: int, items: int, nights: int, seed: int, people: People | None
+    model: str,
+    parameters: Mapping[str, Any],
+    *,
+    users: int,
+    items: int,
+    nights: int,
+    seed: int,
+    people: People | None = None,
+    kept: Path | None = None,
 ) -> Behavior:
     """A behavior model, as it is before the first night.
 
@@ -39,6 +49,7 @@ def create(
         nights: for how many nights there are new ones.
         seed: of all that is drawn.
         people: those of a site, to be fitted to.
+        kept: the file for what is fitted, for others who begin with the same.
 
     Raises:
         ConfigError: there is no such model or parameter, a value is not legal, or it cannot be fitted.
@@ -47,7 +58,12 @@ def create(
         settings = MarketSettings(**_known(parameters))
         if people is None:
             return Market.generated(settings, users, items, seed, nights)
-        return Market.fitted(people.data, settings, seed, nights, texts=people.texts, category=people.category)
+        if kept is not None and kept.is_file():
+            return market_file.load(kept)
+        market = Market.fitted(people.data, settings, seed, nights, texts=people.texts, category=people.category)
+        if kept is not None:
+            market_file.save(market, kept)
+        return market
     kind = class_of(model)
     try:
         if people is None:

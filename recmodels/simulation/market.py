@@ -55,7 +55,7 @@ class Market(Behavior):
     def __init__(
         self, settings: MarketSettings, users: Users, items: Items, key: int, past: Choices | None = None
     ) -> None:
-        self.settings, self.users, self.items = settings, users, items
+        self.settings, self.users, self.items, self.key = settings, users, items, key
         self.world = world_of(users, items)
         self._imagination = Chances(key)
         self._middles = _middles(items)  # [n_categories, dimensions]

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy import sparse
@@ -97,7 +98,7 @@ class People:
                 json.loads(found["texts"].tobytes()),
                 found["category"],
             )  # fmt: skip
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise NightrecError(
                 f"{path} is gone or damaged ({type(error).__name__}): start again with --fresh."
             ) from error

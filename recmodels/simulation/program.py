@@ -69,7 +69,14 @@ def one_run(spec: Spec, record: Record, people: People | None) -> None:
     """The nights of a run, from its last checkpoint on."""
     seed = spec.seed + record.run
     behavior = behaviors.create(
-        spec.behavior, spec.parameters, users=spec.users, items=spec.items, nights=spec.nights, seed=seed, people=people
+        spec.behavior,
+        spec.parameters,
+        users=spec.users,
+        items=spec.items,
+        nights=spec.nights,
+        seed=seed,
+        people=people,
+        kept=spec.people and spec.people.with_name(f"market-{seed}.npz"),
     )
     if isinstance(behavior, Market) and behavior.fit is not None:
         write_result(spec.folder / FIT, finite(asdict(behavior.fit)))

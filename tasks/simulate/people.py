@@ -51,14 +51,15 @@ def people(simulation: Simulation, plan: Plan, night: Night, features: FeatureSe
         NightrecError: what the night has prepared cannot be read.
     """
     label = "people"
-    if simulation.people.is_file():
+    if simulation.log.is_file():
         log_event(label, "skipped")
         return
     with logged(label) as line:
-        for policy in plan.policies:  # those of others, if one of these was forgotten since
-            shutil.rmtree(simulation.policy(policy), ignore_errors=True)
+        # Where others were drawn before, and one of them was forgotten since, what they did is not that of these.
+        for folder in (simulation.people, *map(simulation.policy, plan.policies)):
+            shutil.rmtree(folder, ignore_errors=True)
         found = _read(night, plan, features)
-        found.save(simulation.people)
+        found.save(simulation.log)
         numbers = (counted(found.data.n_users, "user"), counted(found.data.n_items, "item"))
         line["text"] = f"{numbers[0]}, {numbers[1]}, {counted(len(found.data), 'interaction')} of {night.run_date}"
 

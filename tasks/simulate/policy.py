@@ -72,7 +72,7 @@ def spec_of(simulation: Simulation, plan: Plan, policy: str) -> Json:
     return {
         "folder": str(simulation.policy(policy)),
         "checkpoint": str(simulation.checkpoint(policy)),
-        "people": str(simulation.people) if plan.from_store else None,
+        "people": str(simulation.log) if plan.from_store else None,
         "behavior": plan.behavior.model,
         "parameters": plan.behavior.parameters,
         "users": plan.users,
@@ -105,7 +105,7 @@ class Seen:
         Raises:
             NightrecError: the users of the simulation are gone, as one of them was forgotten.
         """
-        if self.plan.from_store and not self.simulation.people.exists():
+        if self.plan.from_store and not self.simulation.log.exists():
             raise NightrecError(
                 f"A user of the site was forgotten, and the simulation {self.simulation.name} may have been fitted to "
                 "them: begin it again with --fresh."

@@ -53,8 +53,13 @@ class Simulation:
 
     @property
     def people(self) -> Path:
-        """Its users and items, as they are at first; gone once it is complete."""
-        return self.folder / "people.npz"
+        """The folder with what is of the site's own users; gone once it is complete."""
+        return self.folder / ".people"
+
+    @property
+    def log(self) -> Path:
+        """What they have chosen, in a file of it."""
+        return self.people / "log.npz"
 
     def policy(self, name: str) -> Path:
         """What a policy has come to."""

@@ -13,10 +13,12 @@ from flows.cli.simulate import simulate as command
 from flows.simulate import simulate
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.simulation.program import main
+from tasks.forgetting.simulations import forget_in_simulations
 from tasks.simulate import policy as running
 from tasks.store.files import read_json
 from tasks.store.paths import Store
 from tasks.store.simulations import Simulation
+from tests.tasks.publishing import prepare_night, with_manifests
 
 SETTINGS = """
 [simulate]
@@ -119,6 +121,35 @@ def test_the_deployed_flow_does_so_by_the_form(store: Store) -> None:
     page = simulate({"from_store": False, "policies": ["popularity", "random"], "name": "by-form", "nights": 2})  # type: ignore[arg-type]
     assert page == str(Simulation(store, "by-form").page)
     assert Simulation(store, "by-form").complete
+
+
+def test_a_simulation_of_the_site_itself_keeps_none_of_its_choices(store: Store, here: list[str]) -> None:
+    night = prepare_night(store.root)
+    with_manifests(night)
+    said = run("--from-store", "--policies", "item_knn", "--nights", "2")
+    assert said.exit_code == 0
+    simulation = Simulation(store, str(night.run_date))
+    verdict = read_json(simulation.verdict) or {}
+    assert verdict["night"] == str(night.run_date) and verdict["users"] == 5 and verdict["fit"]["items"] == 8
+    assert not simulation.people.exists()
+    assert "Tastes are taken from what users chose" in simulation.page.read_text()
+    assert here == ["item_knn"]
+
+
+def test_a_user_who_is_forgotten_ends_a_simulation_that_may_know_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_manifests(prepare_night(store.root))
+
+    def forgets(*given: Any) -> tuple[int, int]:
+        forget_in_simulations(store)
+        given[-1]()  # looks
+        raise AssertionError("it went on")
+
+    monkeypatch.setattr(running, "supervised", forgets)
+    with pytest.raises(NightrecError, match="A user of the site was forgotten, and the simulation 2026-03-31 may have"):
+        run("--from-store", "--policies", "item_knn", "--nights", "2")
+    assert not Simulation(store, "2026-03-31").people.exists()
 
 
 def test_a_store_without_a_night_cannot_be_simulated() -> None:

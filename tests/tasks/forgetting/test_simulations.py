@@ -9,7 +9,7 @@ from tasks.store.files import write_json
 from tasks.store.paths import Store
 from tasks.store.simulations import Simulation
 
-FILES = ("people.npz", "als/users.parquet", "als/nights.parquet", "als/checkpoint/run-0/night-00000.json")
+FILES = (".people/log.npz", "als/users.parquet", "als/nights.parquet", "als/checkpoint/run-0/night-00000.json")
 
 
 def simulation(store: Store, name: str, *, from_store: bool | None) -> Simulation:
