@@ -15,6 +15,7 @@ from flows.cli.help import GROUPS, OTHERS
 from tasks.store.exports import point_to
 from tasks.store.files import write_json
 from tasks.store.paths import Store
+from tasks.store.simulations import Simulation
 from tests.tasks.exported import with_manifest
 
 ABOUT = {name: about for group in GROUPS.values() for name, about in group.items()}
@@ -41,6 +42,7 @@ def context(tmp_path: Path) -> click.Context:
     store = Store(tmp_path)
     for day in (date(2026, 3, 30), date(2026, 3, 31)):
         write_json(store.night(day).summary, {"status": "published"})
+    write_json(Simulation(store, "trial").settings, {})
     topk = store.export("2026-03-31") / "topk"
     topk.mkdir(parents=True)
     users = ["ann", "anton", "bob", "bob"]
@@ -60,6 +62,8 @@ def context(tmp_path: Path) -> click.Context:
         (completing.users, "b", ["bob"]),
         (completing.models, "als,eas", ["als,ease"]),
         (completing.presets, "movie", ["movielens"]),
+        (completing.policies, "als,ora", ["als,oracle"]),
+        (completing.simulations, "tr", ["trial"]),
     ],
 )
 def test_what_is_there_is_completed(

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from flows.cli.doctor import doctor
-from flows.operate.doctor import environment, examination, machine, server
+from flows.operate.doctor import environment, examination, machine, server, simulations
 from flows.operate.doctor.examination import CHECKS, examine, mend, wrong
 from flows.operate.doctor.findings import Finding, Site
 from flows.settings.site import NightConfig
@@ -28,6 +28,7 @@ from tasks.store.files import write_json
 from tasks.store.history import COMPARISON, keep
 from tasks.store.manifests import run_stage
 from tasks.store.paths import Store
+from tasks.store.simulations import Simulation, working_in
 from tests.tasks.exported import with_manifest
 
 OF_STORE = [check for check in CHECKS if check.in_store]
@@ -351,3 +352,19 @@ def test_a_store_that_nobody_else_may_enter_is_closed_enough(store: Store) -> No
     store.root.chmod(0o700)
     (store.root / "nights").chmod(0o777)
     assert of_store(site_of(store)) == []
+
+
+def test_simulations_that_are_cut_short_or_damaged_are_worth_knowing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name in ("complete", "damaged", "going", "short"):
+        write_json(Simulation(store, name).settings, {"started_at": "2024-01-01T00:00:00+00:00"})
+    write_json(Simulation(store, "complete").verdict, {"failed": {}})
+    Simulation(store, "damaged").settings.write_text("{")
+    Simulation(store, "short").people.mkdir()
+    with working_in(Simulation(store, "going")):
+        found = list(simulations.look(Site(store)))
+    assert [(finding.what, finding.wrong) for finding in found] == [
+        ("it is damaged, and nobody knows what the simulation was", False),
+        ("the simulation short was cut short; it keeps choices of the site's users as long", False),
+    ]
+    assert "`nightrec simulate --name damaged --fresh`" in found[0].todo
