@@ -26,6 +26,7 @@ from flows.cli.ope import ope
 from flows.cli.operate import deploy, serve, server, worker
 from flows.cli.presets import presets
 from flows.cli.refilter import refilter
+from flows.cli.replay import replay
 from flows.cli.rules import rules
 from flows.cli.shown import console
 from flows.cli.simulate import simulate
@@ -121,7 +122,7 @@ def check_text(arguments: list[str]) -> None:
 
 
 for command in (
-    run, inspect, validate, backfill, status, report, arms, ope, longterm, simulate, doctor,
+    run, inspect, validate, backfill, replay, status, report, arms, ope, longterm, simulate, doctor,
     recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, rules, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,

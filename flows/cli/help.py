@@ -55,6 +55,13 @@ GROUPS: dict[str, dict[str, About]] = {
                 ("nightrec backfill --from 2026-02-01 --to 2026-02-28 --parallel 4", "four nights at a time"),
             ),
         ),
+        "replay": About(
+            "Hold models against a site's past.",
+            (
+                ("nightrec replay --from 2026-01-01 --to 2026-03-01 --every 7", "a night a week, all models"),
+                ("nightrec replay --from 2026-01-01 --to 2026-03-01 --models als,ease --horizon 14", "two weeks ahead"),
+            ),
+        ),
         "status": About(
             "Show the last nights, and what went wrong.",
             (

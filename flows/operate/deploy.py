@@ -30,6 +30,7 @@ Kind = Literal["process", "docker", "kubernetes"]
 OF_SITES = (
     "nightly",
     "backfill",
+    "replay",
     "refilter",
     "report",
     "simulate",

@@ -10,10 +10,13 @@ from pydantic.json_schema import SkipJsonSchema
 from flows.settings.renamed import with_new_names
 from flows.settings.site import NightConfig, model_names
 from recmodels.errors import ConfigError
+from tasks.replay.settings import FOLLOWED, ReplaySpec
 from tasks.simulate.settings import SimulateSettings
+from tasks.store.machine import core_count
 from tasks.store.paths import Night, Store
 
 RENAMED = {"champion": "forced_model"}
+NAME_OF_A_REPLAY = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
 
 
 def several_models(position: int) -> dict[str, Any]:
@@ -213,3 +216,92 @@ class SimulateOptions(BaseModel):
         chosen = {name: getattr(self, name) for name in ("nights", "users", "repetitions")}
         update = {name: value for name, value in chosen.items() if value is not None}
         return config.simulate.model_copy(update=update)
+
+
+class ReplayOptions(BaseModel):
+    """Which nights of the past are replayed, and how far ahead their lists are held against what people did."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: date = Field(title="From", description="The first night.", json_schema_extra={"position": 0})
+    last: date = Field(title="To", description="The last night.", json_schema_extra={"position": 1})
+    every: int = Field(
+        default=1,
+        ge=1,
+        le=366,
+        title="Days between nights",
+        description="1 replays every night, 7 one a week.",
+        json_schema_extra={"position": 2},
+    )
+    horizon: int | SkipJsonSchema[None] = Field(
+        default=None,
+        ge=1,
+        le=366,
+        title="Days that follow",
+        description="Lists are held against what people did in so many days after the night; until the next night, if "
+        "left empty.",
+        json_schema_extra=may_be_empty(3, minimum=1, maximum=366),
+    )
+    models: list[str] = Field(
+        default=[],
+        title="Models",
+        description="Only these are replayed, with the popularity baseline; all that are configured, if left empty.",
+        json_schema_extra=several_models(4),
+    )
+    parallel: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        title="Nights at a time",
+        description="One a core, if 0.",
+        json_schema_extra={"position": 5},
+    )
+    name: str | SkipJsonSchema[None] = Field(
+        default=None,
+        pattern=NAME_OF_A_REPLAY,
+        title="Name",
+        description="Of its folder in replays/; by its range, if left empty. What is there already is not done again.",
+        json_schema_extra=may_be_empty(6, pattern=NAME_OF_A_REPLAY),
+    )
+    fresh: bool = Field(
+        default=False,
+        title="Start afresh",
+        description="Do everything again, even nights that are measured.",
+        json_schema_extra={"position": 7},
+    )
+
+    @model_validator(mode="after")
+    def a_range(self) -> "ReplayOptions":
+        if self.last < self.first:
+            raise ConfigError(f"The range ends on {self.last}, before it begins on {self.first}: swap the two dates.")
+        return self
+
+    @model_serializer(mode="wrap")
+    def without_empty(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What was left empty stays empty in the form of the next run, too."""
+        return {name: value for name, value in dump(self).items() if value is not None}
+
+    def spec(self, config: NightConfig) -> ReplaySpec:
+        """The replay that is meant, by the settings of a site."""
+        name = self.name or f"{self.first}-{self.last}-{self.every}d"
+        candidates = config.enabled_models()
+        chained = ReplaySpec.starts_from_earlier(candidates)
+        return ReplaySpec(
+            name=name,
+            root=Store(config.store.absolute()).replay(name).root,
+            first=self.first,
+            last=self.last,
+            every=self.every,
+            horizon=self.horizon or self.every,
+            timezone=config.timezone,
+            validation=config.validation,
+            prepare=config.preparation(),
+            features=config.features,
+            evaluation=config.evaluation,
+            export=config.export,
+            candidates=candidates,
+            seed=config.training.seed,
+            followed=FOLLOWED,
+            parallel=1 if chained else self.parallel or core_count(),
+            fresh=self.fresh,
+        )

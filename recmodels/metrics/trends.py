@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recmodels.data.arrays import Ints
+from recmodels.data.arrays import Bools, Ints
 from recmodels.metrics.beyond_accuracy import Figures
 
 FEWEST = 10  # users below which there is no interval
 
 
 @dataclass(frozen=True)
-class Slope:
-    """How much a figure changes a day: least squares, with the interval over resampled users."""
+class Estimate:
+    """A number with its interval over resampled users."""
 
     value: float
     low: float
@@ -22,6 +22,35 @@ class Slope:
     def certain(self) -> bool:
         """Whether the interval is on one side of 0."""
         return self.low > 0 or self.high < 0
+
+
+class Level(Estimate):
+    """The mean of a figure over users and nights."""
+
+
+class Slope(Estimate):
+    """How much a figure changes a day, by least squares."""
+
+
+def levels(
+    users: Ints, figures: Figures, *, confidence: float = 0.95, draws: int = 1_000, seed: int = 0
+) -> list[Level]:
+    """The means of several figures, from a row a user and night, every row counting once.
+
+    The interval is that of a bootstrap over users: with each drawn sample of users go all their rows. It is NaN for
+    fewer than ten users.
+
+    Args:
+        users: whose the rows are, from 0, `[n_rows]`.
+        figures: NaN where there is none, `[n_rows, n_figures]`.
+        confidence: of the intervals.
+        draws: samples of users, the same for all figures.
+        seed: of the draws.
+    """
+    n_users = int(users.max(initial=-1)) + 1
+    there = ~np.isnan(figures)
+    total, count = _by_user(users, np.where(there, figures, 0.0), n_users), _by_user(users, there, n_users)
+    return [Level(*one) for one in _ratios(total, count, confidence, draws, seed)]
 
 
 def slope(
@@ -63,23 +92,39 @@ def slopes(
         draws: samples of users, the same for all figures.
         seed: of the draws.
     """
-    n_users, n_figures = int(users.max(initial=-1)) + 1, figures.shape[1]
+    n_users = int(users.max(initial=-1)) + 1
     parts = [_within(users, days, column, n_users) for column in figures.T]
     covariance, variance = (np.stack(one, axis=1) if parts else np.zeros((n_users, 0)) for one in _unzip(parts))
+    return [Slope(*one) for one in _ratios(covariance, variance, confidence, draws, seed)]
+
+
+def _ratios(
+    above: Figures, below: Figures, confidence: float, draws: int, seed: int
+) -> list[tuple[float, float, float]]:
+    """For each column the ratio of the sums over users [n_users, n], and its interval over resampled users."""
+    n_users = len(above)
     random = np.random.default_rng(seed)
     rows = np.arange(draws)[:, None] * n_users
     drawn = (random.integers(0, max(n_users, 1), (draws, n_users)) + rows).ravel()
     weights = np.bincount(drawn, minlength=draws * n_users).reshape(draws, n_users).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = covariance.sum(axis=0) / variance.sum(axis=0)
-        sampled = (weights @ covariance) / (weights @ variance)  # [draws, n_figures]
-    enough = (variance > 0).sum(axis=0) >= FEWEST
+        value = above.sum(axis=0) / below.sum(axis=0)
+        sampled = (weights @ above) / (weights @ below)  # [draws, n]
+    enough = (below > 0).sum(axis=0) >= FEWEST
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     found = []
-    for figure in range(n_figures):
-        low, high = np.nanquantile(sampled[:, figure], ends) if enough[figure] else (np.nan, np.nan)
-        found.append(Slope(float(value[figure]), float(low), float(high)))
+    for n in range(above.shape[1]):
+        low, high = np.nanquantile(sampled[:, n], ends) if enough[n] else (np.nan, np.nan)
+        found.append((float(value[n]), float(low), float(high)))
     return found
+
+
+def _by_user(users: Ints, columns: Figures | Bools, n_users: int) -> Figures:
+    """The sums of each user's rows: [n_users, n_columns]."""
+    sums = np.zeros((n_users, columns.shape[1]))
+    for n, column in enumerate(columns.T):
+        sums[:, n] = np.bincount(users, column, n_users)
+    return sums
 
 
 def _within(users: Ints, days: Figures, figure: Figures, n_users: int) -> tuple[Figures, Figures]:

@@ -17,6 +17,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.experiments.assignment import MAIN
 from recmodels.fallback import Lists, Ranker, serve
 from recmodels.persistence import load
+from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
 from tasks.arms.tonight import POPULARITY, ArmsTonight, ArmTonight, groups_of
 from tasks.export.interleaved import Interleaved, numbers_of
@@ -42,15 +43,17 @@ class Lister:
         settings: of the export.
         allowed: what may be listed: bool [n_items].
         rules: the rules of the lists, if there are any.
+        explained: whether each item has its reason.
     """
 
     name: str
     model: Recommender
-    popular: Recommender
+    popular: Popularity
     data: Dataset
     settings: ExportSettings
     allowed: Bools
     rules: Rules | None
+    explained: bool = True
 
     def lists(self, users: Ints, model: Ranker | None = None, rules: Rules | None = None) -> Lists:
         """The lists of some users; by another `model`, or other `rules`, where they are given."""
@@ -62,9 +65,27 @@ class Lister:
             self.settings.longest,
             allowed=self.allowed,
             repeats=self.settings.repeats,
-            explain=True,
+            explain=self.explained,
             rules=rules or self.rules,
         )
+
+    @classmethod
+    def of(
+        cls,
+        night: Night,
+        data: Dataset,
+        model: Recommender,
+        name: str,
+        settings: ExportSettings,
+        plan: Rules | None,
+        explained: bool = True,
+    ) -> "Lister":
+        """Makes a night's lists of the available items, or those that the translation of its rules (`plan`) allows."""
+        if plan is None:
+            allowed = pq.read_table(night.prepared / layout.ITEMS, columns=["available"])["available"].to_numpy()
+        else:
+            allowed = plan.allowed
+        return cls(name, model, Popularity().fit(data), data, settings, allowed, plan, explained)
 
 
 @dataclass(frozen=True, eq=False)

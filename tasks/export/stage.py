@@ -99,7 +99,7 @@ def export(
         with naming(night.store.export(export_id)), replacing(night.store.export(export_id)) as out:
             published = _published_ids(night, settings)
             model = load(night.champion)
-            plan = plan and _priced(plan, model, data, settings)
+            plan = plan and priced(plan, model, data, settings)
             drawing = stack.enter_context(explored(explores, night, export_id, data, settings, plan))
             write_export(night, data, model, name, settings, features, out, plan, published, drawing, arms)
             base = base_of(night.store, night.run_date) if settings.delta else None
@@ -156,7 +156,7 @@ def _made_of(night: Night, explores: Plan | None, arms: ArmsTonight | None) -> t
     return inputs | {"arms": models}, parameters | {"arms": arms.model_dump()}
 
 
-def _priced(plan: Rules, model: Recommender, data: Dataset, settings: ExportSettings) -> Rules:
+def priced(plan: Rules, model: Recommender, data: Dataset, settings: ExportSettings) -> Rules:
     """The rules with the prices that keep the bounds of the exposure over the lists of all users."""
     users, k = np.arange(data.n_users, dtype=np.int32), settings.longest
     return with_prices(plan, model, Popularity().fit(data), data, users, k, repeats=settings.repeats)
@@ -200,9 +200,9 @@ def write_export(
     user_ids = _published_ids(night, settings) if published is None else published
     by_id = pc.array_sort_indices(user_ids).to_numpy().astype(np.int32)
     item_ids = items["item_id"].combine_chunks()
-    allowed = items["available"].to_numpy() if plan is None else plan.allowed
-    popular = Popularity().fit(data)
-    serving = Serving(Lister(name, model, popular, data, settings, allowed, plan))
+    main = Lister.of(night, data, model, name, settings, plan)
+    allowed, popular = main.allowed, main.popular
+    serving = Serving(main)
     if arms is not None:
         serving = with_arms(serving, arms, night)
     with Writer(night.run_date, name, user_ids, item_ids, out / "topk") as writer:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tasks.forgetting.copies import forget_in_mirror, forget_in_sinks
 from tasks.forgetting.exports import forget_in_exports, hashes_of, keys_at_hand
-from tasks.forgetting.nights import forget_in_nights, forget_in_panels, ways_of_writing
+from tasks.forgetting.nights import forget_in_nights, forget_in_panels, forget_in_replays, ways_of_writing
 from tasks.forgetting.person import Person
 from tasks.forgetting.prefect_database import forget_in_prefect
 from tasks.forgetting.prefect_server import search_server
@@ -55,6 +55,7 @@ def forget(store: Store, user_id: str, outside: Outside | None = None) -> Receip
     receipt.places.append(forget_in_exports(store, people))
     receipt.places.append(forget_in_nights(store, person, request))
     receipt.places.append(forget_in_panels(store, person, request))
+    receipt.places.append(forget_in_replays(store, person, request))
     receipt.places += forget_in_rest(store, person)
     found = receipt.found or request.resumed
     if found:

@@ -19,6 +19,7 @@ from tasks.forgetting.request import Request
 from tasks.forgetting.search import files_in, holds
 from tasks.forgetting.tables import Whose, count, replaced, rewrite
 from tasks.forgetting.texts import STAGE, is_text, redact
+from tasks.replay.run import is_running
 from tasks.store.files import TEMPORARY, digest, read_json, sha256, write_json
 from tasks.store.manifests import describe
 from tasks.store.paths import Night, Store
@@ -66,6 +67,27 @@ def forget_in_panels(store: Store, person: Person, request: Request) -> Place:
         _describe_again(folder / STAGE, request)
         if place.rows != before:
             place.removed.append(str(run_date))
+    return place
+
+
+def forget_in_replays(store: Store, person: Person, request: Request) -> Place:
+    """Remove a user's rows from what replays keep of users, and from what one that was cut short has of the site."""
+    place = Place("replays")
+    for name, replay in store.replays().items():
+        before = (place.rows, place.texts)
+        if is_running(replay):
+            place.failures.append(f"the replay {name} is running: forget the user again when it has ended")
+        sweep(replay.root)
+        data = Store(replay.root / "data")
+        for night in (*replay.all_nights(), *data.all_nights()):
+            _forget_in_night(night, person, request, place)
+        for path in (*files_in(data.root / "quality"), *(one for one in replay.root.glob("*.*") if one.is_file())):
+            try:
+                _forget_in_file(path, Whose(person), request, place)
+            except (OSError, pa.ArrowException, EOFError) as error:
+                place.failures.append(_unreadable(path, error))
+        if (place.rows, place.texts) != before:
+            place.removed.append(name)
     return place
 
 

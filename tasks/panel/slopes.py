@@ -69,7 +69,7 @@ def slopes_of(nights: Sequence[Measured]) -> dict[str, dict[str, SlopeFigures]]:
             count = int(there.sum())
             if count < _fewest(window) or not there[-1]:
                 continue
-            slope = _slope(one, steep.get((one.name, window)), _line(days[there], values[one.name][there]))
+            slope = _slope(one, steep.get((one.name, window)), line(days[there], values[one.name][there]))
             if np.isfinite(slope.value):
                 found[one.name][str(window)] = SlopeFigures(
                     value=slope.value, low=_finite(slope.low), high=_finite(slope.high), nights=count
@@ -80,7 +80,7 @@ def slopes_of(nights: Sequence[Measured]) -> dict[str, dict[str, SlopeFigures]]:
 def _slope(measure: Measure, of_users: Slope | None, of_nights: Slope) -> Slope:
     """The slope of a figure, with the interval that it can have."""
     if of_users is not None:
-        return _wide_enough(of_users, of_nights)
+        return wide_enough(of_users, of_nights)
     return of_nights if measure.per == "night" else Slope(of_nights.value, float("nan"), float("nan"))
 
 
@@ -98,7 +98,7 @@ def _steep(rows: _Rows, last: float, windows: Sequence[int]) -> dict[tuple[str, 
     return dict(zip(keys, slopes(rows.unit, rows.day, np.concatenate(late, axis=1)), strict=True))
 
 
-def _line(days: Figures, values: Figures) -> Slope:
+def line(days: Figures, values: Figures) -> Slope:
     """The slope over nights alone, with the interval of least squares (Student's t)."""
     centered = days - days.mean()
     spread = float(centered @ centered)
@@ -109,7 +109,7 @@ def _line(days: Figures, values: Figures) -> Slope:
     return Slope(value, value - half, value + half)
 
 
-def _wide_enough(of_users: Slope, of_nights: Slope) -> Slope:
+def wide_enough(of_users: Slope, of_nights: Slope) -> Slope:
     """A slope whose interval is at least as wide as the spread of the nights around their line says.
 
     What a night has in common for all users, such as the chance in a training, is nothing that resampled users show.

@@ -48,8 +48,12 @@ def _last_days(log: Log, pairs: Rows, cutoff: datetime, settings: PrepareSetting
     """Train on what came before the last days; hold out what is new to a user in them."""
     start = microseconds(cutoff - timedelta(days=days))  # local days: 23 or 25 hours where the clocks change
     train = merge(log, log.events.take(log.events.timestamp < start), settings.duplicates)
-    new = (pairs.first >= start) & (pairs.weight > 0)
-    return _measured(log, HoldoutSplit("days", start, core(log, train, settings), pairs.take(new), days, 0))
+    return _measured(log, HoldoutSplit("days", start, core(log, train, settings), new_since(pairs, start), days, 0))
+
+
+def new_since(pairs: Rows, start: int) -> Rows:
+    """The pairs of positive weight that are new to their user from an instant (µs) on."""
+    return pairs.take((pairs.first >= start) & (pairs.weight > 0))
 
 
 def _last_items(log: Log, pairs: Rows, cutoff: datetime, settings: PrepareSettings) -> HoldoutSplit:

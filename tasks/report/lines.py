@@ -35,6 +35,7 @@ def chart(
     changes: Sequence[tuple[date, str]],
     shown: Callable[[float], str],
     band: Band = (),
+    named: bool = True,
 ) -> Markup:
     """A chart.
 
@@ -44,6 +45,7 @@ def chart(
         changes: days that are marked, and with what.
         shown: how values are written.
         band: between two values of a day, behind the lines.
+        named: whether lines are named in it, and have a dot for each value; else the page names them.
     """
     plane = _Plane.around(lines, band)
     parts = [Markup("<title>{}</title><desc>{}</desc>").format(title, _said(lines, shown))]
@@ -56,17 +58,22 @@ def chart(
     for line in lines:
         at = " ".join(f"{plane.x(day):.1f},{plane.y(value):.1f}" for day, value in line.points)
         parts.append(Markup('<polyline class="line {}" points="{}"/>').format(line.role, at))
-        few = len(line.points) <= 60
-        parts += [
-            Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}: {} {}</title></circle>').format(
-                line.role, plane.x(day), plane.y(value), 3 if few else 1.5, day, line.name, shown(value)
-            )
-            for day, value in line.points
-        ]
-    parts += _legend(lines)
+        parts += _dots(plane, line, shown) if named else []
+    parts += _legend(lines) if named else []
     return Markup('<svg class="chart" role="img" viewBox="0 0 {} {}">{}</svg>').format(
         WIDTH, HEIGHT, Markup("").join(parts)
     )
+
+
+def _dots(plane: "_Plane", line: Line, shown: Callable[[float], str]) -> list[Markup]:
+    """A dot for each value, which says what it is."""
+    few = len(line.points) <= 60
+    return [
+        Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}: {} {}</title></circle>').format(
+            line.role, plane.x(day), plane.y(value), 3 if few else 1.5, day, line.name, shown(value)
+        )
+        for day, value in line.points
+    ]
 
 
 @dataclass(frozen=True)

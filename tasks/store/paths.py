@@ -86,6 +86,14 @@ class Store:
         """What searches of a model's hyper-parameters have tried, as lines of JSON."""
         return self.root / "tuning" / f"{recommender}.jsonl"
 
+    def replay(self, name: str) -> "Store":
+        """A replay's own folder, in which its nights lie as they do in a store, and nothing is published."""
+        return Store(self.root / "replays" / name)
+
+    def replays(self) -> dict[str, "Store"]:
+        """The replays that there are, by name."""
+        return {one.name: Store(Path(one.path)) for one in entries(self.root / "replays") if one.is_dir()}
+
     def quality(self, run_date: date) -> Path:
         return self.root / "quality" / str(run_date)
 

@@ -47,10 +47,13 @@ def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidat
     return complete
 
 
+def is_ensemble(job: TrainingJob) -> bool:
+    return job.recommender == ENSEMBLE
+
+
 def in_turn(jobs: Sequence[TrainingJob]) -> tuple[list[TrainingJob], list[TrainingJob]]:
     """The jobs that need no other, and the ensembles, which come after them."""
-    ensembles = [job for job in jobs if job.recommender == ENSEMBLE]
-    return [job for job in jobs if job.recommender != ENSEMBLE], ensembles
+    return [job for job in jobs if not is_ensemble(job)], [job for job in jobs if is_ensemble(job)]
 
 
 def without_failed(ensembles: Sequence[TrainingJob], failed: dict[str, str]) -> list[TrainingJob]:

@@ -27,6 +27,10 @@ from tasks.train.jobs import TrainingJob
 night_over: ContextVar[Event | None] = ContextVar("night_over", default=None)
 """Set when the night that these candidates belong to goes no further; tasks inherit it from the flow."""
 
+in_this_process: ContextVar[bool] = ContextVar("in_this_process", default=False)
+"""Whether candidates that need no GPU are run by this process, which can neither stop nor survive them: for who runs
+so many that starting a process for each would take most of the time."""
+
 ROOT = Path(__file__).parents[2]
 IN_TIME = 0.75  # share of its time after which a training ends with what it has; lists want the rest
 A_TRACEBACK = 2**16  # bytes
@@ -36,7 +40,8 @@ POLL_SECONDS = 0.2  # between two checks whether the night has ended
 def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     """Run one `recmodels.candidate` process to its end, on its share of this machine, and return its result.
 
-    Its output is kept in `logs/<name>-<split>.log` of the night, or `<name>-replicate-<number>.log`.
+    Its output is kept in `logs/<name>-<split>.log` of the night, or `<name>-replicate-<number>.log`. With
+    `in_this_process` that program is run here, as it is.
 
     Args:
         job: what is trained.
@@ -60,13 +65,23 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     with share as mine:
         environment = threads_of(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
         late = f"give it more with models.{name}.timeout_minutes, or cheaper parameters"
-        code, pid = supervised(name, command, log_file, environment, limit, late)
+        if in_this_process.get() and not mine:
+            code, pid = _run_here(spec_file)
+        else:
+            code, pid = supervised(name, command, log_file, environment, limit, late)
     result = read_json(result_file) or {}
     if code == 0 and "error" not in result:
         device = f"gpu {', '.join(mine)}" if mine else "cpu"
         where = {"host": socket.gethostname(), "pid": pid, "device": device}
         return result | where | {"message": _message(result, device)}
     raise failure(name, code, result, log_file, job.night.folder)
+
+
+def _run_here(spec_file: Path) -> tuple[int, int]:
+    """Run the program in this process; returns what `supervised` does."""
+    from recmodels.candidate import main
+
+    return main([str(spec_file)]), os.getpid()
 
 
 def supervised(

@@ -57,11 +57,11 @@ def judged(
         profile = {"table": name, "rows": total - bad, "quarantined_share": share} | dict(events)
         profile["refusals"] = _refusals(name, total - superseded, n_rejects, share, _refusing(rules, reasons))
         rows += [f"{name}: {_rows(n)} because {reason.split(': ', 1)[1]}" for reason, n in reasons.items()]
-        broken = [_sentence(rule) for rule in table_rules(name, profile, settings, cutoff) if _broken(rule, profile)]
+        stops = [said(rule) for rule in table_rules(name, profile, settings, cutoff) if broken(rule, profile)]
         if name in DISPENSABLE:
-            rows += [f"the night would go on without the table {name}: {sentence}" for sentence in broken]
+            rows += [f"the night would go on without the table {name}: {sentence}" for sentence in stops]
         else:
-            found += broken
+            found += stops
     return found, rows
 
 
@@ -117,7 +117,8 @@ def _value(value: Any) -> str:
     return f"{literal(value.isoformat())}::TIMESTAMPTZ" if isinstance(value, datetime) else str(value)
 
 
-def _broken(rule: Rule, profile: Row) -> bool:
+def broken(rule: Rule, profile: Row) -> bool:
+    """Whether a profile breaks a rule of its table that stops a night."""
     value = profile.get(rule.checked)
     if value is None or rule.severity != "critical":
         return False
@@ -134,7 +135,8 @@ def _refusals(name: str, total: int, rejects: int, share: float, refused: Mappin
     )
 
 
-def _sentence(rule: Rule) -> str:
+def said(rule: Rule) -> str:
+    """What is said of a rule that is broken."""
     return f"{rule.says[0].upper()}{rule.says[1:]}; {rule.advice}."
 
 

@@ -27,6 +27,7 @@ CHECKS = (
     Check("history", nights.history),
     Check("feedback", nights.feedback),
     Check("panel", nights.panel),
+    Check("replays", nights.replays),
     Check("simulations", simulations.look),
     Check("records", records.look),
     Check("leftovers", leftovers.look),

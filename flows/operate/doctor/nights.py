@@ -9,13 +9,14 @@ from pathlib import Path
 
 from flows.operate.doctor.findings import Finding, Site, note
 from recmodels.errors import NightrecError
+from tasks.replay.run import is_running
 from tasks.report.record import NightRecord
 from tasks.store import feedback as learning
 from tasks.store.history import is_damaged, mend
 from tasks.store.leftovers import remove
 from tasks.store.locking import in_use
 from tasks.store.manifests import damage, lacking, manifest_of, whole
-from tasks.store.paths import Night, Store
+from tasks.store.paths import Night, Store, entries
 
 
 def look(site: Site) -> Iterator[Finding]:
@@ -78,6 +79,20 @@ def panel(site: Site) -> Iterator[Finding]:
         if whole(folder) is None:
             what = f"it is damaged, and slopes go on without the night {run_date}"
             yield Finding(what, str(folder), "removes it; its night makes it again", partial(_removed, folder))
+
+
+def replays(site: Site) -> Iterator[Finding]:
+    """What replays keep of their nights."""
+    for name, store in site.store.replays().items():
+        running = is_running(store)
+        for night in () if running else store.all_nights():
+            for entry in entries(night.folder / "measured"):
+                if not entry.name.startswith(".") and whole(Path(entry.path)) is None:
+                    what = f"it is damaged, and the replay {name} would measure it again"
+                    yield Finding(what, entry.path, "removes it", partial(_removed, Path(entry.path)))
+        if not running and (store.root / "data").exists():
+            todo = "the same `nightrec replay` goes on where it was; or remove the folder"
+            yield note(f"the replay {name} was cut short, and holds a copy of the site's tables", store.root, todo)
 
 
 def _removed(path: Path) -> str:

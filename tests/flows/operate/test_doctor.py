@@ -22,6 +22,7 @@ from flows.operate.doctor.findings import Finding, Site
 from flows.settings.site import NightConfig
 from tasks.publish.mirror import mirror
 from tasks.publish.settings import MirrorSettings
+from tasks.replay.kept import folder_of
 from tasks.store.exports import point_to, pointer_of
 from tasks.store.feedback import SHOWN, learned
 from tasks.store.files import write_json
@@ -56,11 +57,12 @@ def store(tmp_path: Path) -> Store:
         with learned(site, day, SHOWN) as path:
             pq.write_table(table, path)
         run_stage(site.panel(day), build, code="1", inputs={}, parameters={})
+        run_stage(folder_of(site.replay("spring").night(day), "als"), build, code="1", inputs={}, parameters={})
         (site.export(str(day)) / "topk").mkdir(parents=True)
         pq.write_table(table, site.export(str(day)) / "topk" / "part.parquet")
         point_to(site, with_manifest(site, str(day)))
         mirror.fn(site, f"file://{tmp_path}/mirror")
-    for name in ("nights", "history", "feedback", "panel"):
+    for name in ("nights", "history", "feedback", "panel", "replays"):
         (site.root / name).chmod(0o700)
     site.exports.chmod(0o755)
     (site.root / "published.jsonl").chmod(0o600)
@@ -115,6 +117,10 @@ MENDED: Mapping[str, tuple[Damage, str]] = {
     "figures are damaged": (lambda s: flip(s.history(DAYS[0])), "later nights go on without its figures"),
     "what was shown is damaged": (lambda s: cut(s.feedback(DAYS[0]) / SHOWN), "goes on without the night 2024-01-01"),
     "the panel is damaged": (lambda s: flip(s.panel(DAYS[0]) / COMPARISON), "go on without the night 2024-01-01"),
+    "what a replay kept is damaged": (
+        lambda s: flip(folder_of(s.replay("spring").night(DAYS[0]), "als") / COMPARISON),
+        "the replay spring would measure it again",
+    ),
     "a leftover of the feedback": (lambda s: old(s.feedback(DAYS[0]) / f".tmp-{SHOWN}"), "has left it"),
     "the manifest is lost": (lambda s: s.export_manifest(CURRENT).unlink(), "it is lost, so nothing tells whether"),
     "pins are damaged": (lambda s: s.pins.write_text("[]"), "it is damaged, and no old export is removed"),

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from flows.backfill import backfill
 from flows.nightly import nightly
-from flows.settings.options import BackfillOptions, NightOptions
+from flows.replay import replay
+from flows.settings.options import BackfillOptions, NightOptions, ReplayOptions
 from flows.settings.site import NightConfig
 from recmodels.errors import ConfigError
 
@@ -62,3 +63,28 @@ def test_a_backfill_publishes_only_the_newest_night_by_default() -> None:
     assert {"first", "last"} <= set(parameter_schema(backfill).definitions["BackfillOptions"]["required"])
     with pytest.raises(ConfigError, match="swap the two dates"):
         BackfillOptions(first=last, last=first)
+
+
+def test_the_form_of_a_replay_asks_for_a_range_and_leaves_the_rest_to_the_site() -> None:
+    schema = parameter_schema(replay).definitions["ReplayOptions"]
+    fields = schema["properties"].values()
+    assert schema["required"] == ["first", "last"]
+    assert all(field["description"] and field["title"] and "anyOf" not in field for field in fields)
+    first, last = date(2026, 1, 5), date(2026, 2, 1)
+    spec = ReplayOptions(first=first, last=last, every=7).spec(NightConfig())
+    assert spec.dates == [date(2026, 1, 5), date(2026, 1, 12), date(2026, 1, 19), date(2026, 1, 26)]
+    assert (spec.horizon, spec.end, spec.name) == (7, date(2026, 2, 8), "2026-01-05-2026-02-01-7d")
+    assert spec.root == NightConfig().store.absolute() / "replays" / spec.name
+    assert "horizon" not in ReplayOptions(first=first, last=last).model_dump()  # what is left empty stays empty
+    with pytest.raises(ConfigError, match="swap the two dates"):
+        ReplayOptions(first=last, last=first)
+    with pytest.raises(ValidationError):
+        ReplayOptions(first=first, last=last, name="../elsewhere")
+
+
+def test_nights_that_start_from_earlier_models_are_replayed_one_after_another() -> None:
+    first = date(2026, 1, 5)
+    config = NightConfig.model_validate({"models": {"hybrid": {"parameters": {"warm_start": "always"}}}})
+    spec = ReplayOptions(first=first, last=first, parallel=4).spec(config)
+    assert spec.chained and spec.parallel == 1
+    assert ReplayOptions(first=first, last=first, parallel=4).spec(NightConfig()).parallel == 4

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recmodels.metrics.trends import slope, slopes
+from recmodels.metrics.trends import levels, slope, slopes
 
 
 def test_a_slope_is_that_of_least_squares_and_its_interval_knows_the_users() -> None:
@@ -40,3 +40,16 @@ def test_who_comes_and_who_leaves_is_no_trend() -> None:
     still, rising = slopes(users, days, figures, draws=50)
     assert (still.value, still.certain) == (pytest.approx(0, abs=1e-12), False)
     assert (rising.value, rising.low, rising.high) == (pytest.approx(0.5),) * 3
+
+
+def test_a_level_counts_every_row_once_and_its_interval_knows_that_rows_of_a_user_go_together() -> None:
+    draw = np.random.default_rng(2)
+    users = np.repeat(np.arange(80), 10)
+    figures = draw.normal(0, 1, 80)[users]  # ten rows of a user are no more than one
+    apart = draw.normal(0, 1, 800)
+    together, each = levels(users.astype(np.int32), np.stack([figures, apart], axis=1))
+    assert together.value == pytest.approx(figures.mean())
+    assert together.high - together.low == pytest.approx(2 * 1.96 / np.sqrt(80), rel=0.25)
+    assert each.high - each.low == pytest.approx(2 * 1.96 / np.sqrt(800), rel=0.25)
+    (gap,) = levels(users.astype(np.int32), np.where(users % 2, 3.0, np.nan)[:, None])
+    assert (gap.value, gap.low, gap.high) == (3, 3, 3)

@@ -22,6 +22,7 @@ from tasks.forgetting.forget import Outside, forget
 from tasks.publish.mirror import mirror
 from tasks.publish.sinks.settings import SinkSettings
 from tasks.publish.sinks.sink import Sink
+from tasks.replay.kept import folder_of
 from tasks.report.page import write_report
 from tasks.store.exports import intact, rollback, whole_exports
 from tasks.store.feedback import LEARNED, learned
@@ -126,6 +127,8 @@ def _plant(night: Night) -> None:
             about = pa.table({"user_id": NAMES, "item_id": range(4)}).replace_schema_metadata({"export_id": "x"})
             pq.write_table(about, path)
     run_stage(store.panel(night.run_date), _write_panel, code="", inputs={}, parameters={})
+    kept = folder_of(store.replay("spring").night(night.run_date), "als")
+    run_stage(kept, _write_panel, code="", inputs={}, parameters={})
     removed = store.export_manifest("x").parent / "removed" / "2026-01-01.json"
     files = [{"path": "topk/part-00000.parquet", "min_user": user, "rows": 3} for user in NAMES]
     write_json(removed, {"files": files})
@@ -151,7 +154,7 @@ def outside(top: Path, **more: Any) -> Outside:
 
 PLACES = (
     "topk/part", "raw/", "quarantine/rejects", ".safetensors", ".log", "night.json", "reports/", "quality/", "tuning/",
-    "feedback/", "panel/", "inputs/", "mirror/", "sink/", "prefect.db", "storage/",
+    "feedback/", "panel/", "replays/", "inputs/", "mirror/", "sink/", "prefect.db", "storage/",
 )  # fmt: skip
 
 
@@ -180,7 +183,8 @@ def sound(store: Store) -> None:
         intact(store, read_json(store.export_manifest(name)) or {})
     pointer = read_json(store.pointer) or {}
     assert pointer["manifest_sha256"] == sha256(store.exports / pointer["manifest"])
-    for path in (*store.root.glob("nights/*/*/manifest.json"), *store.root.glob("panel/*/manifest.json")):
+    of_replays = store.root.glob("replays/*/nights/*/measured/*/manifest.json")
+    for path in (*store.root.glob("nights/*/*/manifest.json"), *store.root.glob("panel/*/manifest.json"), *of_replays):
         about = read_json(path) or {}
         assert about["files"] == [describe(path.parent / file["path"], path.parent) for file in about["files"]], path
         assert about["output"] == digest([(file["path"], file["sha256"]) for file in about["files"]])

@@ -1,0 +1,60 @@
+"""The tables of a range, cut to a night: byte for byte what the night prepares, and what came after it."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from expectations.settings import ValidationSettings
+from recmodels.errors import DataRefused
+from tasks.features.settings import FeatureSettings
+from tasks.features.stage import write_features
+from tasks.prepare.settings import PrepareSettings
+from tasks.prepare.stage import write_prepared
+from tasks.replay.cut import TRUTH, refuse_unfit, write_cut, write_truth
+from tasks.store.paths import Store
+from tests.tasks.replay.replays import START, log, valid_tables
+
+CUTOFF = datetime(2026, 2, 10, tzinfo=UTC)  # 40 days after the start
+
+
+def test_what_is_prepared_of_a_cut_is_what_a_night_at_that_date_prepares(tmp_path: Path) -> None:
+    range_, by_hand = (Store(tmp_path / name).night(date(2026, 3, 1)) for name in ("range", "hand"))
+    valid_tables(range_, log())
+    valid_tables(by_hand, log(), until=CUTOFF)
+    (tmp_path / "cut").mkdir()
+    assert write_cut(range_.valid, CUTOFF, tmp_path / "cut") == sum(day < 40 for _, _, day in log())
+    made = []
+    for valid, features in ((tmp_path / "cut", tmp_path / "of-cut"), (by_hand.valid, tmp_path / "of-hand")):
+        for folder in ("prepared", "train", "full"):
+            (features / folder).mkdir(parents=True)
+        write_prepared(valid, PrepareSettings(), CUTOFF, features / "prepared")
+        write_features(features / "prepared", valid, "train", FeatureSettings(), features / "train")
+        write_features(features / "prepared", valid, "full", FeatureSettings(), features / "full")
+        files = sorted(path for path in features.rglob("*") if path.is_file())
+        made.append({str(path.relative_to(features)): path.read_bytes() for path in files})
+    assert made[0] == made[1] and len(made[0]) > 8
+
+
+def test_what_came_next_is_what_was_new_to_a_user_until_the_horizon(tmp_path: Path) -> None:
+    night = Store(tmp_path).night(date(2026, 3, 1))
+    events = [(1, "a", 1.0), (1, "b", 2.0), (2, "a", 3.0)]  # before
+    events += [(1, "a", 40.0), (1, "c", 40.5), (2, "b", 44.9), (3, "z", 41.0)]  # after; `a` is nothing new to 1
+    events += [(2, "c", 45.0)]  # after the horizon
+    valid_tables(night, events)
+    (tmp_path / "next").mkdir()
+    pairs = write_truth(night.valid, PrepareSettings(), CUTOFF, CUTOFF + timedelta(days=5), tmp_path / "next")
+    found = pq.read_table(tmp_path / "next" / TRUTH).to_pylist()
+    assert pairs == 3
+    assert [(one["user_id"], one["item_id"]) for one in found] == [(1, "c"), (2, "b"), (3, "z")]
+
+
+def test_a_night_that_would_have_stopped_at_its_data_is_refused(tmp_path: Path) -> None:
+    night = Store(tmp_path).night(date(2026, 3, 1))
+    valid_tables(night, [(1, "a", 1.0), (2, "b", 2.0)])
+    refuse_unfit(night.valid, ValidationSettings(), START + timedelta(days=8))
+    with pytest.raises(DataRefused, match=r"newest interaction is of 2026-01-03, 8 days before the cutoff"):
+        refuse_unfit(night.valid, ValidationSettings(), START + timedelta(days=10.5))
+    with pytest.raises(DataRefused, match=r"2 different user_id where at least 3"):
+        refuse_unfit(night.valid, ValidationSettings(min_users=3), START + timedelta(days=8))
