@@ -120,10 +120,39 @@ class Shelves:
         return np.where(way < settings.by_popularity, popular, np.where(way < by_taste, liked, anything))
 
 
-def own_choices(expected: Doubles, settings: MarketSettings, users: Ints, slot: Longs, chances: Chances) -> Longs:
-    """Which of the items that they compare [n, considered] each of `users` takes, -1 where none is wanted: [n]."""
-    names = (users[:, None], slot[:, None], np.arange(expected.shape[1]))
+def own_choices(
+    settings: MarketSettings,
+    users: Ints,
+    row: Longs,
+    slot: Longs,
+    items: Ints,
+    expected: Doubles,
+    taken: Ints,
+    chances: Chances,
+) -> Longs:
+    """Which of the items that they compare users take, no item twice on a day: its place, -1 where none is wanted: [n].
+
+    Args:
+        settings: of the behavior.
+        users: who chooses [n].
+        row: which visitor that is [n].
+        slot: which of their own choices it is, from 0 [n].
+        items: what they compare [n, considered].
+        expected: what they expect of it, -inf of what they do not want [n, considered].
+        taken: what each visitor has taken from the list, `NOTHING` in other places [n_visitors, k].
+        chances: of this day.
+    """
+    names = (users[:, None], slot[:, None], np.arange(items.shape[1]))
     appeal = expected / settings.noise + chances.gumbel(Of.OWN_CHOICE, *names)
-    best = appeal.argmax(axis=1)
-    wanted = np.isfinite(appeal[np.arange(len(best)), best])
-    return np.where(wanted, best, -1)
+    slots, k = int(slot.max(initial=-1)) + 1, taken.shape[1]
+    had = np.pad(taken, ((0, 0), (0, slots)), constant_values=NOTHING)
+    found = np.full(len(users), -1, np.int64)
+    for number in range(slots):
+        now = np.flatnonzero(slot == number)
+        again = (items[now, :, None] == had[row[now], None, :]).any(axis=2)
+        offer = np.where(again, -np.inf, appeal[now])
+        best = offer.argmax(axis=1)
+        wanted = np.isfinite(offer[np.arange(len(now)), best])
+        found[now] = np.where(wanted, best, -1)
+        had[row[now], k + number] = np.where(wanted, items[now, best], NOTHING)
+    return found

@@ -241,15 +241,16 @@ class Market(Behavior):
         own_user = visitors[row]
         liking = self._liking(visitors, np.diff(shelves.first) > 0)
         items = shelves.considered(settings, liking[row], own_user, slot, chances).astype(np.int32)
-        best = own_choices(self._expected(own_user[:, None], items), settings, own_user, slot, chances)
-        own = best >= 0
+        expected = self._expected(own_user[:, None], items)
+        taken = np.where(found.taken, shown, NOTHING)
+        best = own_choices(settings, own_user, row, slot, items, expected, taken, chances)
+        own = np.flatnonzero(best >= 0)
 
         taken_row, place = np.nonzero(found.taken)
         rows = np.concatenate([taken_row, row[own]])
-        item = np.concatenate([shown[taken_row, place], items[np.flatnonzero(own), best[own]]])
-        rank = np.concatenate([place + 1, np.full(int(own.sum()), BY_THEMSELVES)])
-        once = np.unique(rows * np.int64(self.world.n_items) + item, return_index=True)[1]  # an item once a day
-        in_time = np.sort(once)[np.argsort(rows[np.sort(once)], kind="stable")]
+        item = np.concatenate([shown[taken_row, place], items[own, best[own]]])
+        rank = np.concatenate([place + 1, np.full(len(own), BY_THEMSELVES)])
+        in_time = np.argsort(rows, kind="stable")
 
         seen_row, seen_place = np.nonzero(found.seen)
         return Day(

@@ -11,19 +11,19 @@ from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.simulation.market import Market
 from recmodels.simulation.market_settings import MarketSettings
 
-TRUE = MarketSettings(history_days=20, visits=0.5, choices=2.5, activity_spread=0.5, new_users=0.01, drift=0.0)
+TRUE = MarketSettings(history_days=12, visits=0.7, choices=2.5, activity_spread=0.5, new_users=0.01, drift=0.0)
 
 
 @pytest.fixture(scope="module")
 def original() -> Market:
-    return Market.generated(TRUE, 300, 120, seed=1, nights=1)
+    return Market.generated(TRUE, 200, 100, seed=1, nights=1)
 
 
 @pytest.fixture(scope="module")
 def log(original: Market) -> Dataset:
     past = original.history()
     times = (past.night.astype(np.int64) + 20_000) * MICROSECONDS_PER_DAY + np.arange(len(past))
-    return Dataset.from_arrays(past.user, past.item, timestamp=times, n_users=300, n_items=120)
+    return Dataset.from_arrays(past.user, past.item, timestamp=times, n_users=200, n_items=100)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def fitted(original: Market, log: Dataset) -> Market:
 
 def test_what_users_do_without_lists_is_like_the_log(fitted: Market) -> None:
     fit = fitted.fit
-    assert fit is not None and (fit.days, fit.users, fit.items) == (20, 300, 120)
+    assert fit is not None and (fit.days, fit.users, fit.items) == (12, 200, 100)
     assert fit.simulated["popularity_gini"] == pytest.approx(fit.site["popularity_gini"], abs=0.06)
     assert fit.simulated["taste_entropy"] == pytest.approx(fit.site["taste_entropy"], abs=0.15)
     assert fit.simulated["choices_a_user"] == pytest.approx(fit.site["choices_a_user"], rel=0.15)
@@ -44,7 +44,7 @@ def test_what_users_do_without_lists_is_like_the_log(fitted: Market) -> None:
 
 def test_who_likes_what_is_found_again(original: Market, fitted: Market) -> None:
     rng = np.random.default_rng(0)
-    users, items = (rng.integers(n, size=4000).astype(np.int32) for n in (300, 120))
+    users, items = (rng.integers(n, size=4000).astype(np.int32) for n in (200, 100))
     fresh = (original.utility(users, items) > 0) & (fitted.utility(users, items) > 0)  # what nobody has had
     liked, found = (market.utility(users[fresh], items[fresh]) for market in (original, fitted))
     assert spearmanr(liked, found).statistic > 0.5

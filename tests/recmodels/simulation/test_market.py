@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from recmodels.data.arrays import Ints
 from recmodels.simulation.behavior import NOTHING, Day
+from recmodels.simulation.known import terms_of
 from recmodels.simulation.market import Market
 from recmodels.simulation.market_settings import MarketSettings
 
@@ -127,7 +128,7 @@ def test_popularity_couples_users_from_the_next_day_on_only() -> None:
     assert all(rows(days[0], user) == rows(days[1], user) for user in range(25, 50))
 
 
-@examples(max_examples=8, deadline=None)
+@examples(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 2**32), stop=st.integers(0, 5), feedback=st.booleans())
 def test_a_resumed_market_goes_on_as_if_it_had_not_stopped(seed: int, stop: int, feedback: bool) -> None:
     settings = replace(SMALL, feedback=feedback, known=0.8, boredom=2.0)
@@ -188,6 +189,16 @@ def test_a_share_of_the_choices_is_made_from_the_list_where_nothing_is_better_ou
     day = behavior.react(lists_of(behavior, 0, k=20), 0, np.random.default_rng(0))
     assert within((day.choices.rank > 0).sum(), len(day.choices), adoption)
     assert within(len(day.choices) - 1500, 1500 * 10, 0.1)  # 1 + Poisson(1), of which a binomial is the like
+
+
+def test_nobody_chooses_an_item_twice_on_a_day_and_so_everybody_finds_another() -> None:
+    behavior = crowd(choices=4.0, by_popularity=1.0, by_taste=0.0, social=3.0, boredom=0.0)  # all think of the same
+    day = behavior.react(lists_of(behavior, 0), 0, np.random.default_rng(0))
+    pairs = np.stack([day.choices.user, day.choices.item])
+    assert np.unique(pairs, axis=1).shape == pairs.shape
+    others = market(replace(behavior.settings, social=0.0), n_users=1500, n_items=400)
+    freely = others.react(lists_of(others, 0), 0, np.random.default_rng(0))
+    assert len(day.choices) > 0.9 * len(freely.choices)
 
 
 def test_what_is_better_is_chosen_in_proportion_to_its_odds() -> None:
@@ -305,10 +316,8 @@ def test_new_users_and_items_come_at_their_rates_and_nobody_knows_them() -> None
 
 
 def test_the_words_of_an_item_tell_its_category_and_its_niche() -> None:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
     behavior = Market.generated(replace(SMALL, history_days=1), 20, 300, 0)
-    terms = TfidfVectorizer().fit_transform(behavior.texts())
+    terms = terms_of(behavior.texts())
     alike = (terms @ terms.T).toarray()
     category, factors = behavior.world.category, behavior.items.factors
     apart = ~np.eye(300, dtype=bool)
