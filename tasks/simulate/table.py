@@ -56,10 +56,11 @@ def effect_of(raw: Json) -> Effect:
 
 
 def sentences(verdict: Json) -> list[str]:
-    """What is to be said of each policy, of those that failed, and of the first nights as a sign."""
-    said = [
+    """What is to be said of all, of each policy, of those that failed, and of what could be known before."""
+    said = [verdict["headline"]] if verdict["headline"] else []
+    said += [
         f"{_named(row['policy'], row['says'])}: {verdict['sentences'][row['policy']]['sentence']}"
         for row in verdict["standings"]
     ]
     said += [f"{name} failed: {why}" for name, why in verdict["failed"].items()]
-    return said + ([verdict["foresight_says"]] if verdict["foresight_says"] else [])
+    return said + [verdict[name] for name in ("foresight_says", "offpolicy_says") if verdict[name]]

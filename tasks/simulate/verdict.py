@@ -8,7 +8,7 @@ from recmodels.simulation.comparison import Comparison, compare
 from recmodels.simulation.fit_check import FIGURES
 from recmodels.simulation.record import FIT, n_users_of
 from recmodels.simulation.recorded import runs_of
-from recmodels.simulation.wording import foresight, label, sentence
+from recmodels.simulation.wording import foresight, headline, label, offpolicy, sentence
 from tasks.report.verdict import About, Likeness, verdict_html
 from tasks.simulate.plan import Plan
 from tasks.simulate.settings import ORACLE
@@ -99,6 +99,8 @@ def verdict_json(simulation: Simulation, about: About, fit: Json | None, found: 
         **{name: value for name, value in asdict(about).items() if name != "likeness"},
         "fit": fit,
         "sentences": sentences,
+        "headline": headline(found) or None,
         "foresight_says": foresight(found.foresight) if found.foresight else None,
+        "offpolicy_says": offpolicy(found.offpolicy) or None,
         **found.json(),
     }
