@@ -28,6 +28,7 @@ from tasks.ingest.demo import demo_site
 from tasks.ingest.reading.files import input_fingerprint, with_what_is_there
 from tasks.ingest.stage import ingest
 from tasks.lists.stage import list_rules
+from tasks.longterm.stage import foretell_arms
 from tasks.offpolicy.evaluation import Champion
 from tasks.offpolicy.stage import offpolicy_of
 from tasks.panel.stage import follow
@@ -148,6 +149,7 @@ def night(
         champion = Champion(incumbent.name, incumbent.published_as) if incumbent else None
         earned = offpolicy_of(tonight, config.feedback, cutoff, list(candidates), champion, fresh)
         compare_arms(tonight, config.arms, config.features, config.feedback, cutoff, prepared, valid, fresh)
+        foretell_arms(tonight, config.arms, config.features, config.feedback, cutoff, prepared, valid, fresh)
         described = features(tonight, "train", config.features, prepared, valid, fresh)
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)

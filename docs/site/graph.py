@@ -25,6 +25,7 @@ NIGHT = {
     "exposures": ["validate", "prepare"],
     "offpolicy": ["prepare", "exposures"],
     "arms": ["prepare", "exposures"],
+    "longterm": ["prepare", "exposures"],
     "lists": ["prepare", "features"],
     "train: a process for each model": ["prepare", "features"],
     "train: ensembles": ["train: a process for each model"],
@@ -35,7 +36,7 @@ NIGHT = {
     "export": ["train: refit of the winner", "lists", "exploration"],
     "publish": ["export"],
     "panel": ["exposures", "export"],
-    "report": ["compare: the gate", "publish", "panel", "arms"],
+    "report": ["compare: the gate", "publish", "panel", "arms", "longterm"],
 }
 """A night's stages, each with what it reads. What stands before a colon is the stage's package in `tasks/`."""
 
@@ -155,7 +156,7 @@ def rows_of(graph: Graph, floor: dict[str, int]) -> list[list[str]]:
     """The boxes of each floor from left to right: each near those it is connected with."""
     rows = [sorted(node for node in graph.nodes if floor[node] == i) for i in range(max(floor.values()) + 1)]
     near: dict[str, list[str]] = defaultdict(list)
-    for source, target in graph.edges:
+    for source, target in sorted(graph.edges):  # sums of floats depend on their order
         near[source].append(target)
         near[target].append(source)
     for _ in range(8):

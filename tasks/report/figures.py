@@ -17,6 +17,7 @@ from tasks.offpolicy.values import SLICE
 from tasks.report.answers import answers
 from tasks.report.arms import arms_figures
 from tasks.report.examples import examples
+from tasks.report.foretold import foretold_figures
 from tasks.report.long_term import long_term
 from tasks.report.offpolicy import offpolicy_figures
 from tasks.report.past import data_of_nights, nights_before
@@ -78,6 +79,7 @@ def figures(night: Night) -> Json:
         "backtests": {name: one.json_ready() for name, one in summary.backtests.items()} if summary else {},
         "offpolicy": offpolicy_figures(record.offpolicy or (summary.offpolicy if summary else None)),
         "arms": arms_figures(night, record.arms),
+        "foretold": foretold_figures(record.foretold),
         "slices": slices,
         "curves": _curves(night),
         "data": _data(night),

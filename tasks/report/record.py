@@ -11,6 +11,7 @@ from tasks.arms.results import Arms
 from tasks.compare.decision import Decision
 from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
 from tasks.exploration.summary import ExplorationSummary
+from tasks.longterm.results import LongTerm
 from tasks.offpolicy.values import OffPolicySummary
 from tasks.store.accounts import TableBalance
 from tasks.store.files import Json, read_json
@@ -89,6 +90,8 @@ class NightRecord(Stored):
     gate: Decision | None = None
     arms: Arms | None = None
     """Of a site with arms."""
+    foretold: LongTerm | None = None
+    """What its arms will have done."""
     interactions: int | None = None
     quarantined: int | None = None
     data: dict[str, TableBalance] = Field(default={})

@@ -17,6 +17,7 @@ from tasks.compare.decision import ComparisonSummary
 from tasks.errors import DEGRADED, exit_code
 from tasks.exploration.summary import ExplorationSummary
 from tasks.exposures.stage import exposure_notes
+from tasks.longterm.stage import foretold_of_night
 from tasks.panel.stage import panel_notes
 from tasks.report.artifacts import (
     show_arms,
@@ -117,6 +118,8 @@ def report(
     if (compared := arms_of_night(night)) is not None:
         record.arms = compared
         shown(lambda: show_arms(night, compared))
+    if (ahead := foretold_of_night(night)) is not None:
+        record.foretold = ahead
     if export is not None:
         record.export_id, record.new_export = export["export_id"], not export["skipped"]
         record.users, record.cold_users, record.rows = export["users"], export["cold_users"], export["rows"]

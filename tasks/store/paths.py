@@ -204,6 +204,11 @@ class Night:
         return self.folder / "arms"
 
     @property
+    def longterm(self) -> Path:
+        """What the arms will have done; there is none where a site has no arms."""
+        return self.folder / "longterm"
+
+    @property
     def offpolicy(self) -> Path:
         """What tonight's candidates would have earned; there is none where nothing was drawn."""
         return self.folder / "offpolicy"
@@ -254,6 +259,7 @@ class Night:
             "toplists",
             "metrics",
             "arms",
+            "longterm",
             "offpolicy",
             "champion",
             "arm_models",

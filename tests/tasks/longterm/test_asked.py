@@ -19,13 +19,6 @@ from tests.tasks.site import RUN_DATE
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    night = Store(tmp_path_factory.mktemp("site")).night(RUN_DATE)
-    write_site(night)
-    return night
-
-
-@pytest.fixture(scope="module")
 def found(site: Night) -> LongTerm:
     return asked(site)
 

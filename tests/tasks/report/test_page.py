@@ -22,6 +22,7 @@ from tasks.store.events import log_event
 from tasks.store.files import read_json, write_json
 from tasks.store.paths import Night, Store
 from tests.flows.ui.asking import asked, checked, site_at
+from tests.tasks.longterm.found import FOUND
 from tests.tasks.report.test_arms import arm
 from tests.tasks.reported import EVIL, compared, published
 from tests.tasks.site import RUN_DATE
@@ -49,10 +50,18 @@ def night(tmp_path: Path) -> Night:
 def test_titles_slices_and_reasons_are_text_and_nothing_is_loaded(night: Night) -> None:
     published(night, ["ease"])
     record = read_json(night.summary) or {}
-    write_json(night.summary, record | {"arms": Arms(arms=[arm()], corrected="For all looks.").json_ready()})
+    arms = Arms(arms=[arm()], corrected="For all looks.").json_ready()
+    write_json(night.summary, record | {"arms": arms, "foretold": FOUND.json_ready()})
     page = write_report(night).read_text(encoding="utf-8")
     found = Tags(page)
-    for text in ("The arms", "holdback: fewer.", "For all looks.", "-15.0% to -5.0%", "Outcome of each arm"):
+    for text in (
+        "The arms",
+        "holdback: fewer.",
+        "For all looks.",
+        "-15.0% to -5.0%",
+        "Outcome of each arm",
+        "holdback: fewer. Doubt it: why.",
+    ):
         assert text in page
     assert "script" not in found.tags
     shown = asked(site_at(night.store.root), f"/nights/{night.run_date}")
