@@ -252,6 +252,18 @@ def test_the_examples_of_simulated_users_run(monkeypatch: pytest.MonkeyPatch) ->
     assert np.allclose(days[0].worth, worth[days[0].choices.user, days[0].choices.item])
 
 
+def test_the_examples_of_simulations_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    names: dict[str, Any] = {}
+    page = (DOCS / "simulation-library.md").read_text(encoding="utf-8")
+    for example in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(example, names)  # as it stands
+    utility = names["table"].loc["total_utility"]
+    assert list(utility.index) == ["most popular", "als", "oracle"]
+    assert utility["oracle"] > utility["most popular"]
+    assert "oracle" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_the_worked_example_keeps_the_contract_of_recommenders() -> None:
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", ".", "-c", os.devnull]
