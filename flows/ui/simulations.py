@@ -12,7 +12,7 @@ from flows.ui.nights import STYLED_BY_THE_REPORT
 from flows.ui.pages import Page, rendered
 from flows.ui.report_page import report_parts
 from flows.ui.site import Site
-from tasks.store.files import Json
+from tasks.store.files import Json, read_json
 from tasks.store.paths import SIMULATION, Store, entries
 from tasks.store.simulations import Simulation, simulations
 
@@ -54,6 +54,7 @@ def listed(one: Simulation) -> Listed:
     plan = about["plan"] if isinstance(about.get("plan"), dict) else {}
     night, policies, started_at = about.get("night"), plan.get("policies"), about.get("started_at")
     numbers = {name: plan.get(name) for name in ("nights", "users", "repetitions")}
+    numbers["users"] = (read_json(one.verdict) or {}).get("users", numbers["users"])  # may be fewer than asked for
     nights, users, runs = (value if isinstance(value, int) else None for value in numbers.values())
     return Listed(
         name=one.name,

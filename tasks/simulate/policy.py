@@ -21,6 +21,7 @@ from tasks.store.simulations import Simulation
 from tasks.store.stage import stage_task
 from tasks.train.process import failure, pause, supervised, threads_of
 
+WHOLE = "simulation"
 EVERY = 30.0  # seconds between two lines about one policy
 
 
@@ -57,8 +58,8 @@ def nights_of(simulation: Simulation, plan: Plan, policy: str, limit_hours: floa
         seen = Seen(simulation, plan, policy, more)
         environment = threads_of(mine) | {"CUDA_VISIBLE_DEVICES": ""}
         late = "give it more with simulate.limit_hours, or simulate fewer nights or users"
-        with machine.share(mine, wait=partial(pause, policy)):
-            code, _ = supervised(policy, command, log_file, environment, limit_hours * 60, late, seen.look)
+        with machine.share(mine, wait=partial(pause, policy, whole=WHOLE)):
+            code, _ = supervised(policy, command, log_file, environment, limit_hours * 60, late, seen.look, WHOLE)
         result = read_json(result_file) or {}
         if code != 0 or "error" in result:
             raise failure(policy, code, result, log_file, simulation.folder)

@@ -92,6 +92,7 @@ def supervised(
     minutes: float,
     late: str,
     look: Callable[[], object] = lambda: None,
+    whole: str = "night",
 ) -> tuple[int, int]:
     """Run a program to its end, which is at the latest that of the night; its exit code and its process id.
 
@@ -103,6 +104,7 @@ def supervised(
         minutes: after which it is stopped.
         late: what to do if it is.
         look: called now and then while it runs.
+        whole: what it is part of, and ends with.
 
     Raises:
         NightrecError: it ran out of time, or its night has ended.
@@ -118,7 +120,7 @@ def supervised(
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(POLL_SECONDS)
                 look()
-                pause(name, 0)
+                pause(name, 0, whole)
             return process.returncode, process.pid
         finally:
             process.kill()
@@ -149,13 +151,13 @@ def failure(name: str, code: int, result: Json, log_file: Path, folder: Path) ->
     return NightrecError(f"{name} failed: {said or 'it left no message'} (its log is {log_file})")
 
 
-def pause(name: str, seconds: float) -> None:
-    """Let some time pass. Raises NightrecError as soon as the night of a candidate has ended."""
+def pause(name: str, seconds: float, whole: str = "night") -> None:
+    """Let some time pass. Raises NightrecError as soon as the night of a candidate has ended, or what it is part of."""
     over = night_over.get()
     if over is None:
         sleep(seconds)
     elif over.wait(seconds):
-        raise NightrecError(f"{name} was stopped with its night.")
+        raise NightrecError(f"{name} was stopped with its {whole}.")
 
 
 def _gpus_for(job: TrainingJob, machine: Machine) -> int:

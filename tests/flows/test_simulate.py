@@ -143,7 +143,7 @@ def test_a_user_who_is_forgotten_ends_a_simulation_that_may_know_them(
 
     def forgets(*given: Any) -> tuple[int, int]:
         forget_in_simulations(store)
-        given[-1]()  # looks
+        given[-2]()  # looks
         raise AssertionError("it went on")
 
     monkeypatch.setattr(running, "supervised", forgets)

@@ -25,7 +25,7 @@ def site(tmp_path: Path) -> Site:
     Simulation(store, "damaged").settings.write_text("{")
     write_json(Simulation(store, "odd").settings, {"started_at": 3, "plan": [], "night": None})
     complete = Simulation(store, "complete")
-    write_json(complete.verdict, {"failed": {}})
+    write_json(complete.verdict, {"failed": {}, "users": 943})
     complete.page.write_text(PAGE.format("What became of them"))
     replay = store.root / "replays" / "spring" / "replay.html"
     replay.parent.mkdir(parents=True)
@@ -41,6 +41,7 @@ def test_all_simulations_and_replays_are_listed_the_newest_first(site: Site) -> 
         "odd": "… running", "short": "✗ cut short", "complete": "✓ complete", "damaged": "✗ cut short",
     }  # fmt: skip
     assert rows["short"][1:5] == ["the site as of 2026-03-01", "100", "5,000", "1"]
+    assert rows["complete"][3] == "943"
     links = [one.attributes["href"] for one in page.all("a")]
     assert "/nightrec/simulations/complete" in links and "/nightrec/replays/spring" in links
     assert "/nightrec/simulations/short" not in links
