@@ -23,6 +23,7 @@ from tasks.train.process import failure, pause, supervised, threads_of
 
 WHOLE = "simulation"
 EVERY = 30.0  # seconds between two lines about one policy
+LOOK = 3.0  # seconds between two looks at how far it is
 
 
 @stage_task("simulate-{policy}")
@@ -111,10 +112,10 @@ class Seen:
                 f"A user of the site was forgotten, and the simulation {self.simulation.name} may have been fitted to "
                 "them: begin it again with --fresh."
             )
-        if monotonic() - self.at < 1:
+        if monotonic() - self.at < LOOK:
             return
         self.at = monotonic()
-        nights = self._nights()
+        nights = max(self._nights(), self.done)  # what is collected is gone from where they are counted
         self.more(nights - self.done)
         self.done = nights
         total = self.plan.nights * self.plan.repetitions
