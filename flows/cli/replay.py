@@ -53,7 +53,7 @@ def replay(
         asked = {"first": first, "last": last, "every": every, "fresh": fresh}
         options = ReplayOptions.model_validate(asked | {key: one for key, one in given.items() if one is not None})
     except ValidationError:
-        raise ConfigError(f"--name {name!r:.40} is no name of a folder: use letters, digits, - and _.") from None
+        raise ConfigError(f"--name {name!r:.40} is no name of a folder: use small letters, digits, - and _.") from None
     from flows.cli.console import console, progress
     from flows.replay import NightsNotReplayed, replaying
     from tasks.replay.result import PAGE, told

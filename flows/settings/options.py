@@ -13,10 +13,9 @@ from recmodels.errors import ConfigError
 from tasks.replay.settings import FOLLOWED, ReplaySpec
 from tasks.simulate.settings import SimulateSettings
 from tasks.store.machine import core_count
-from tasks.store.paths import Night, Store
+from tasks.store.paths import SIMULATION, Night, Store
 
 RENAMED = {"champion": "forced_model"}
-NAME_OF_A_REPLAY = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$"
 
 
 def several_models(position: int) -> dict[str, Any]:
@@ -258,10 +257,10 @@ class ReplayOptions(BaseModel):
     )
     name: str | SkipJsonSchema[None] = Field(
         default=None,
-        pattern=NAME_OF_A_REPLAY,
+        pattern=SIMULATION,
         title="Name",
         description="Of its folder in replays/; by its range, if left empty. What is there already is not done again.",
-        json_schema_extra=may_be_empty(6, pattern=NAME_OF_A_REPLAY),
+        json_schema_extra=may_be_empty(6, pattern=SIMULATION),
     )
     fresh: bool = Field(
         default=False,
@@ -299,6 +298,7 @@ class ReplayOptions(BaseModel):
             features=config.features,
             evaluation=config.evaluation,
             export=config.export,
+            gate=config.gate,
             candidates=candidates,
             seed=config.training.seed,
             followed=FOLLOWED,

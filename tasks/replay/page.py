@@ -9,6 +9,7 @@ from math import ceil, log10
 from markupsafe import Markup
 
 from tasks.replay.found import Number, better, certain
+from tasks.replay.gated import GATE
 from tasks.replay.measures import BY_NAME, MEASURES, Measure, shown
 from tasks.replay.sentences import PRIMARY, by_day, difference, ranked, written
 from tasks.report.lines import Line, chart
@@ -28,7 +29,8 @@ MEANS = {1: "better", -1: "worse", 0: ""}
 
 def html(result: Json) -> str:
     """The page of what a replay has found."""
-    reference = next(iter(ranked(result["of_models"], PRIMARY)), (result["models"][0], 0.0))[0]
+    order = [model for model, _ in ranked(result["of_models"], PRIMARY) if model != GATE]
+    reference = order[0] if order else result["models"][0]
     there = [one for one in MEASURES if any(_values(result, one.name, model) for model in result["models"])]
     return (
         templates("tasks.replay")

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import DataRefused, NightrecError
 from recmodels.messages import counted
 from tasks.replay.found import found_of
+from tasks.replay.gated import GATE, Published, by_the_gate
 from tasks.replay.kept import Kept, kept
 from tasks.replay.measures import MEASURES
 from tasks.replay.panel import Panel, panel_of
@@ -46,6 +47,11 @@ def write_result(spec: ReplaySpec, nights: Sequence[Json]) -> Json:
         kind = DataRefused if first["status"] == "refused" else NightrecError
         raise kind(f"No night of the replay could be measured. {first['run_date']}: {why}")
     models = [name for name in spec.candidates if any(one.model == name for one in mine)]
+    mine.sort(key=lambda one: (one.run_date, models.index(one.model)))
+    published: list[Published] = []
+    if len(models) > 1:
+        chosen, published = by_the_gate(mine, spec.gate)
+        mine, models = [*mine, *chosen], [*models, GATE]
     panel = panel_of(mine, models)
     of_models, of_pairs = found_of(panel)
     summaries = {(one.run_date, one.model): one.summary for one in mine}
@@ -59,12 +65,14 @@ def write_result(spec: ReplaySpec, nights: Sequence[Json]) -> Json:
         "models": models,
         "measures": [{"name": one.name, "title": one.title, "better": one.better, "per": one.per} for one in MEASURES],
         "nights": [_night(night, mine) for night in nights],
+        "published": [{"run_date": str(one.run_date), "model": one.model, "reason": one.reason} for one in published],
         "figures": _figures(panel),
         "of_models": of_models,
         "pairs": of_pairs,
         "seconds": {
             name: round(sum(one["seconds"] for (_, model), one in summaries.items() if model == name), 1)
             for name in models
+            if name != GATE
         },
     }
     result["sentences"] = sentences(result)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import pairwise
 from math import floor, log10
 
 from recmodels.messages import counted
 from tasks.replay.found import Number, OfModel, OfPair, certain
+from tasks.replay.gated import GATE
 from tasks.replay.measures import BY_NAME, Measure, shown
 from tasks.store.files import Json
 
@@ -26,13 +29,15 @@ def sentences(result: Json) -> list[str]:
     """Who was right most often; what the night's own comparison was worth; the catalogue; and what changes."""
     of_models: list[OfModel] = result["of_models"]
     pairs: list[OfPair] = result["pairs"]
+    alone = [one for one in of_models if one["model"] != GATE]
     days = date.fromisoformat(result["last"]) - date.fromisoformat(result["first"])
     found = [
-        _right(result, of_models, pairs),
+        _right(result, alone, pairs),
         _with_history(of_models),
         _chosen(result),
-        _catalogue(of_models),
-        *_drifts(of_models, days.days),
+        _gated(result, of_models, pairs),
+        _catalogue(alone),
+        *_drifts(alone, days.days),
     ]
     return [one for one in found if one]
 
@@ -89,20 +94,50 @@ def _with_history(of_models: Sequence[OfModel]) -> str:
 def _chosen(result: Json) -> str:
     """How well the night's own comparison foretells who is right."""
     tonight, later = result["figures"]["holdout_ndcg"], result["figures"][PRIMARY]
-    models, nights = result["models"], range(len(result["figures"]["run_date"]))
+    models, nights = _candidates(result), range(len(result["figures"]["run_date"]))
     there = [n for n in nights if all(tonight[m][n] is not None and later[m][n] is not None for m in models)]
     if len(models) < 2 or not there:
         return ""
     chosen = [max(models, key=lambda m: tonight[m][n]) for n in there]
     right = sum(later[m][n] >= max(later[o][n] for o in models) for m, n in zip(chosen, there, strict=True))
-    got = sum(later[m][n] for m, n in zip(chosen, there, strict=True)) / len(there)
-    steady = {m: sum(later[m][n] for n in there) / len(there) for m in models}
-    best = max(models, key=lambda m: steady[m])
     return (
         f"On {right} of {counted(len(there), 'night')} the model that was best on the night's own holdout was best "
-        f"afterwards, too. Publishing it each night gives an NDCG of {got:.4f} a night, and {best} alone "
-        f"{steady[best]:.4f}."
+        "afterwards, too."
     )
+
+
+def _gated(result: Json, of_models: Sequence[OfModel], pairs: Sequence[OfPair]) -> str:
+    """What the gate would have published, and what came of that."""
+    winners = [one["model"] for one in result["published"] if one["model"]]
+    if not winners:
+        return ""
+    nights = joined(f"{model} on {count}" for model, count in Counter(winners).most_common())
+    changes = sum(one != other for one, other in pairwise(winners))
+    said = f"The gate would have published {nights} of {counted(len(result['published']), 'night')}"
+    said += f", with {counted(changes, 'change')}"
+    order = ranked(of_models, PRIMARY)
+    best, top = next((one for one in order if one[0] != GATE), ("", 0.0))
+    value = dict(order).get(GATE)
+    apart = difference(pairs, GATE, best, PRIMARY)
+    if value is None or apart is None or not top:
+        return f"{said}."
+    if not apart["value"] and not apart["low"] and not apart["high"]:
+        return f"{said}, which is {best} alone."
+    if apart["low"] is None or apart["high"] is None:
+        return f"{said}: NDCG {value:.4f}."
+    ends = f"{apart['low'] / top:+.1%} to {apart['high'] / top:+.1%}"
+    doubt = "" if certain(apart) else ", which may be chance"
+    return f"{said}: NDCG {value:.4f}, {apart['value'] / top:+.1%} against {best} alone ({ends}){doubt}."
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Parts of a sentence, with commas and an and."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _candidates(result: Json) -> list[str]:
+    return [model for model in result["models"] if model != GATE]
 
 
 def _catalogue(of_models: Sequence[OfModel]) -> str:

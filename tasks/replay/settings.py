@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from expectations.settings import ValidationSettings
 from recmodels.registry import create
+from tasks.compare.settings import GateSettings
 from tasks.export.settings import ExportSettings
 from tasks.features.settings import FeatureSettings
 from tasks.prepare.settings import PrepareSettings
@@ -36,6 +37,7 @@ class ReplaySpec(BaseModel):
     features: FeatureSettings
     evaluation: EvaluationSettings
     export: ExportSettings
+    gate: GateSettings
     candidates: dict[str, Candidate]
     seed: int = Field(ge=0)
     followed: int = Field(ge=1)

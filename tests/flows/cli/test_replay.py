@@ -70,4 +70,5 @@ def test_nights_before_there_was_anything_are_told_and_the_others_measured(site:
 def test_a_range_or_a_name_that_cannot_be_is_a_mistake(site: Path) -> None:
     assert replay(site, DAY + timedelta(days=1)).code == 2
     ran = replay(site, DAY, "--name", "a/b")
-    assert (ran.code, ran.err) == (2, "nightrec: --name 'a/b' is no name of a folder: use letters, digits, - and _.\n")
+    says = "nightrec: --name 'a/b' is no name of a folder: use small letters, digits, - and _.\n"
+    assert (ran.code, ran.err) == (2, says)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expectations.settings import ValidationSettings
+from tasks.compare.settings import GateSettings
 from tasks.export.settings import ExportSettings
 from tasks.features.settings import FeatureSettings
 from tasks.prepare.settings import PrepareSettings
@@ -68,6 +69,7 @@ def spec_of(root: Path, **given: Any) -> ReplaySpec:
         "features": FeatureSettings(),
         "evaluation": EvaluationSettings(k=3),
         "export": ExportSettings(k=3),
+        "gate": GateSettings(),
         "candidates": {"popularity": Candidate(), "item_knn": Candidate()},
         "seed": 0,
         "followed": 1000,

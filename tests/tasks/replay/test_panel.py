@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.replay.kept import LISTS, USERS, folder_of, kept
+from tasks.evaluate.summary import Figure, ModelSummary
+from tasks.replay.kept import HOLDOUT, LISTS, USERS, folder_of, kept
 from tasks.replay.measures import MEASURES, OF_USERS
 from tasks.replay.panel import churn_between, panel_of
 from tasks.store.manifests import run_stage
@@ -30,8 +31,20 @@ def keep(store: Store, run_date: date, model: str, ndcg: dict[str, float], shown
         columns = dict.fromkeys(OF_USERS, nothing) | {"ndcg": pa.array(ndcg.values(), pa.float32())}
         pq.write_table(pa.table({"user_id": list(ndcg), **columns}), out / USERS)
         pq.write_table(lists(shown), out / LISTS)
+        pq.write_table(pa.table({"user_id": list(ndcg), "ndcg": list(ndcg.values())}), out / HOLDOUT)
+        mean = Figure(value=sum(ndcg.values()) / len(ndcg))
+        holdout = ModelSummary(k=2, users=len(ndcg), metrics={"ndcg": mean}, slices=[], message="").json_ready()
         figures = dict.fromkeys([one.name for one in MEASURES]) | {"ndcg": 0.5, "coverage": 0.25}
-        return {"figures": figures, "k": 2, "users": 3, "judged": 2, "warm": 2, "beyond": 0, "seconds": 1.0}
+        return {
+            "figures": figures,
+            "holdout": holdout,
+            "k": 2,
+            "users": 3,
+            "judged": 2,
+            "warm": 2,
+            "beyond": 0,
+            "seconds": 1.0,
+        }
 
     run_stage(folder_of(store.night(run_date), model), build, code="", inputs={}, parameters={})
 

@@ -41,11 +41,14 @@ def result(tmp_path: Path) -> Any:
 def test_the_table_and_the_json_have_every_figure_of_every_night(result: Any) -> None:
     spec, found = result
     rows = pq.read_table(spec.root / FIGURES).to_pylist()
-    assert len(rows) == (5 + 4) * 13
+    assert len(rows) == (5 + 4 + 5) * 13  # of two models, and of the one that the gate publishes
     one = next(row for row in rows if (row["model"], row["figure"]) == ("als", "coverage"))
     assert one == {"run_date": FIRST, "model": "als", "figure": "coverage", "value": 0.25, "users": 3, "judged": 2}
     assert json.loads((spec.root / RESULT).read_text()) == json.loads(json.dumps(found))
-    assert found["figures"]["ndcg"] == {"als": [0.5] * 5, "<b>": [None, 0.5, 0.5, 0.5, 0.5]}
+    assert found["figures"]["ndcg"] == {"als": [0.5] * 5, "<b>": [None, 0.5, 0.5, 0.5, 0.5], "(gate)": [0.5] * 5}
+    assert [one["model"] for one in found["published"]] == ["als"] * 5
+    gate = "The gate would have published als on 5 of 5 nights, with 0 changes, which is als alone."
+    assert gate in found["sentences"]
     assert told(found) == "5 nights measured, 1 refused"
 
 
