@@ -4,7 +4,9 @@ The surrogate index learns from users, and is wrong where an arm goes on doing w
 chance is over next week, and what an arm pleases them by is not. Past arms went on, too. So with enough of them, late
 effects are regressed on early ones, with the chance that both share taken off: the total covariance estimator of
 Bibaut, Chou, Ejdemyr & Kallus (KDD 2024), weights = (Σ s s' - Ω_ss)⁻¹ (Σ s y - Ω_sy) over experiments with early
-effects s, late ones y, and the covariance Ω of their errors, which is known from the users of each.
+effects s, late ones y, and the covariance Ω of their errors, which is known from the users of each. Signals that say
+nearly the same are many and experiments few, so only those mixtures of signals count in which arms differ by more than
+chance.
 """
 
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from recmodels.data.arrays import Bools, Doubles
 from recmodels.errors import ConfigError
 from recmodels.experiments.surrogates import GROUPS, Cohort, Foretold, by_lot, contrast
 
-RIDGE = 0.01  # of the mean square of early effects, each in units of its own
+LEAST = 1e-9  # of the mean square of early effects, so that there is some chance in all of them
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,7 @@ class Proxy:
         squares = early[:, :, None] * early[:, None, :] - errors[:, :-1, :-1]
         products = early * late[:, None] - errors[:, :-1, -1]
         squares, products = squares / np.outer(unit, unit), products / unit
-        values, vectors = np.linalg.eigh(squares.sum(axis=0))
-        if values[-1] <= 0:
-            raise ConfigError(
-                "The early effects of all experiments are no more than chance: nothing foretells by them."
-            )
-        inverse = (vectors / (np.maximum(values, 0) + RIDGE * n)) @ vectors.T
+        inverse = _inverse(early / unit, errors[:, :-1, :-1].sum(axis=0) / np.outer(unit, unit))
         weights = inverse @ products.sum(axis=0)
         each = inverse @ (products - squares @ weights).T  # [n_early, n]
         self.weights = weights / unit
@@ -132,3 +129,20 @@ def _measured(values: Doubles, known: Doubles, arm: Bools, users: np.ndarray) ->
     weight, left_of = contrast(arm[there], known[there])
     noise = np.bincount(by_lot(users[there], 0) % GROUPS, weight * left_of(values[there]), GROUPS)
     return float(weight @ values[there]), noise.astype(np.float64)
+
+
+def _inverse(early: Doubles, errors: Doubles) -> Doubles:
+    """The inverse of early effects' squares without their errors, over the mixtures in which there is more than chance.
+
+    In units of their errors, squares of chance alone have eigenvalues up to (1 + sqrt(n_early / n))² (Marchenko and
+    Pastur 1967). What is beyond has eigenvalues less 1 without its errors.
+    """
+    n, n_early = early.shape
+    root = np.linalg.inv(np.linalg.cholesky(errors + LEAST * n * np.eye(n_early)))
+    values, vectors = np.linalg.eigh(root @ early.T @ early @ root.T)
+    beyond = values > (1 + np.sqrt(n_early / n)) ** 2
+    if not beyond.any():
+        raise ConfigError("The early effects of all experiments are no more than chance: nothing is learned by them.")
+    ways = root.T @ vectors[:, beyond] / np.sqrt(values[beyond] - 1)
+    inverse: Doubles = ways @ ways.T
+    return inverse

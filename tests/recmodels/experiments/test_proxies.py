@@ -27,7 +27,7 @@ def test_what_arms_go_on_to_do_is_learned_from_arms() -> None:
     proxy = Proxy(past)
     assert proxy.weights == pytest.approx(2 * BY_SIGNAL, abs=0.35)
     found = over_experiments([proxy.foretell(one) for one in later])
-    assert found.near and found.slope == pytest.approx(1, abs=0.15)
+    assert found.slope == pytest.approx(1, abs=0.15) and found.correlation == pytest.approx(1, abs=0.1)
     draw, early = np.random.default_rng(2), np.array([0.4, 0.2, 0.0])
     index = SurrogateIndex(users(draw, 5_000)[0])
     cohort, arm = users(draw, 4_000, early, float(early @ BY_SIGNAL), first=5_000)
@@ -77,6 +77,19 @@ def test_a_signal_that_many_lack_is_compared_among_those_who_have_it() -> None:
     assert found.early[0] == pytest.approx(0.5, abs=0.15)
     error = np.sqrt((found.noise[:2] ** 2).sum(axis=1))
     assert error[0] == pytest.approx(np.sqrt(2) * error[1], rel=0.2)
+
+
+def test_signals_that_say_the_same_do_not_make_each_other_wild() -> None:
+    """The first signal three more times, each with next to nothing added, and few experiments."""
+    draw, found = np.random.default_rng(6), []
+    for one in experiments(16, size=0.4, direct=0, n_users=1_000):
+        more = draw.normal(0, 1e-4, (3, 200))
+        early = np.append(one.early, one.early[:1].repeat(3) + more.sum(axis=1))
+        noise = np.vstack([one.noise[:3], one.noise[:1].repeat(3, axis=0) + more, one.noise[3:]])
+        found.append(Effects(early, one.late, one.base, one.users, noise))
+    proxy = Proxy(found[:-1])
+    assert proxy.weights[[0, 3, 4, 5]].sum() == pytest.approx(1, abs=0.3)
+    assert proxy.foretell(found[-1]).predicted == pytest.approx(float(found[-1].early[:3] @ BY_SIGNAL), abs=0.2)
 
 
 def test_too_few_experiments_and_none_with_an_effect_teach_nothing() -> None:
