@@ -13,6 +13,7 @@ from recmodels.data.arrays import Csr, Floats
 from recmodels.errors import ConfigError
 from recmodels.simulation.behavior import Behavior, Day
 from recmodels.simulation.checkpoint import Checkpoint, Nothing, Stateful
+from recmodels.simulation.checks import check_day, check_lists
 from recmodels.simulation.known import Known, Log, terms_of
 from recmodels.simulation.policies.base import Lists, Policy
 
@@ -99,6 +100,7 @@ def simulate(
 
     Raises:
         ConfigError: a number is out of range, or the checkpoint is of another simulation.
+        NightrecError: a policy made lists that cannot be shown, or a behavior model gave a day that cannot have been.
     """
     _check(nights, k, retrain_every, warm_up, checkpoint_every)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or threads of PyTorch and Numba wait for each other's cores
@@ -124,10 +126,12 @@ def simulate(
         clock.lap("learn")
         lists = acting.lists(night, known, k, _chances(seed, night, acting, 1))
         clock.lap("lists")
+        check_lists(acting, lists, known, k)
         said = ahead(Night(night, lists, known, behavior)) if ahead else None
         clock.lap("ahead")
         day = behavior.react(lists.items, night, np.random.default_rng([seed, DAY, night]))
         clock.lap("react")
+        check_day(behavior, day, night)
         acting.happened(night, lists, day)
         log.append(day.choices)
         if observe:
