@@ -25,8 +25,8 @@ MEASURED = ("visits", "choices", "new_users", "new_items", "match", "quality", "
 """Settings that a site's log gives, unless they are given."""
 
 _DAYS = 90  # that are compared, at most
-_SEARCHED_USERS = 500
-_ROUNDS, _STEPS = 2, 5  # the range of each setting is halved so often, twice
+_SEARCHED_USERS = 5_000
+_ROUNDS, _STEPS = 2, 5  # the range of each setting is halved so often, and once more near what was found
 _LOGARITHM_OF_MATCH, _QUALITY = (-1.5, 3.0), (0.0, 3.0)  # where they are searched
 _HELD_BACK = 1 / 3  # of the users, and of the items, at most
 
@@ -136,23 +136,30 @@ def _searched(
     def more_unequal(quality: float) -> float:
         return differences(found["match"], quality)[1]
 
+    ranges = {"match": _LOGARITHM_OF_MATCH, "quality": _QUALITY}
     for _ in range(_ROUNDS):
         if "match" in names:
-            found["match"] = float(np.exp(_root(more_alike, *_LOGARITHM_OF_MATCH)))
+            log_match, ranges["match"] = _root(more_alike, *ranges["match"])
+            found["match"] = float(np.exp(log_match))
         if "quality" in names:
-            found["quality"] = _root(more_unequal, *_QUALITY)
+            found["quality"], ranges["quality"] = _root(more_unequal, *ranges["quality"])
     return replace(settings, match=found["match"], quality=found["quality"])
 
 
-def _root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that rises, but for chance, passes 0; the middle at first where it cannot be measured."""
+def _root(rising: Callable[[float], float], low: float, high: float) -> tuple[float, tuple[float, float]]:
+    """Where a function that rises, but for chance, passes 0, and where to look for it the next time.
+
+    That is the middle of the range where it cannot be measured.
+    """
+    least, span = low, high - low
     for _ in range(_STEPS):
         middle = (low + high) / 2
         value = rising(middle)
         if np.isnan(value):
             break
         low, high = (low, middle) if value > 0 else (middle, high)
-    return (low + high) / 2
+    found = (low + high) / 2
+    return found, (max(least, found - span / 8), found + span / 8)
 
 
 def _some(users: Users, choices: Choices) -> tuple[Users, Choices]:

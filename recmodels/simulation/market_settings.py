@@ -73,7 +73,7 @@ class MarketSettings:
     """The items among these that come to mind because many have them."""
     by_taste: Annotated[float, Ge(0), Le(1), About("share", "a guess; .8 in the demo")] = 0.6
     """The items among these that come to mind because their category is liked; the rest is any item."""
-    social: Annotated[float, Ge(0), About("exponent", "a guess; Salganik et al. 2006 for the effect")] = 1.0
+    social: Annotated[float, Ge(0), About("exponent", "a guess; Salganik et al. 2006 for the effect")] = 0.5
     """Items come to mind in proportion to popularity to this power, among any of a kind; 0 leaves users uncoupled."""
     popularity_half_life: Annotated[float, Gt(0), About("days", GUESS)] = 28.0
     """The days in which half of an item's popularity is gone, unless it is chosen."""
