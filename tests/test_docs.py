@@ -23,6 +23,7 @@ from flows.settings.site import NightConfig, load
 from recmodels import registry
 from recmodels.data.dataset import Dataset
 from recmodels.published.schema import contract
+from recmodels.simulation import behaviors
 from recmodels.simulation.figures import FIGURES
 from recmodels.simulation.market_settings import MarketSettings
 from tasks.ingest.reading.presets.catalog import PRESETS
@@ -242,9 +243,8 @@ def test_the_examples_of_simulated_users_run(monkeypatch: pytest.MonkeyPatch) ->
     liked = behavior.world.category[items] == behavior.collects[:, None]
     assert np.array_equal(worth, np.where(behavior.owned, 0, np.where(liked, np.float32(0.8), np.float32(0.1))))
 
-    from shop.people import Collectors
-
-    resumed = Collectors(users=200, items=100, nights=30, seed=0)
+    plan = {"users": 200, "items": 100, "nights": 30, "seed": 0}
+    resumed = behaviors.create("shop.people:Collectors", {"visits": 0.5}, **plan, people=None)
     resumed.restore(behavior.state())
     lists = np.tile(items[:5], (200, 1))
     days = [one.react(lists, 30, np.random.default_rng(0)) for one in (behavior, resumed)]

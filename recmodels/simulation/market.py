@@ -99,7 +99,7 @@ class Market(Behavior):
         whose past is left out.
 
         Args:
-            data: the site's interactions, of some thousand users at most: it takes seconds a thousand.
+            data: the site's interactions, of some thousand users at most: it takes some four seconds a thousand.
             settings: what is not measured.
             seed: of everything that is drawn.
             nights: for how many nights there are new users and new items.
