@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recmodels.simulation.behavior import Behavior, Choices, Day, World
+    from recmodels.simulation.comparison import Comparison, compare
     from recmodels.simulation.known import Known
     from recmodels.simulation.market import Market
     from recmodels.simulation.market_settings import MarketSettings
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from recmodels.simulation.policies.switched import Switched
     from recmodels.simulation.policies.trained import MostPopular, Trained
     from recmodels.simulation.run import Night, NightSeen, simulate
+    from recmodels.simulation.runs import Run
+    from recmodels.simulation.wording import headline, sentence
 
 _MODULES = {
     "Augmented": "policies.augmented",
     "Behavior": "behavior",
     "Choices": "behavior",
+    "Comparison": "comparison",
     "Day": "behavior",
     "Explored": "policies.explored",
     "Known": "known",
@@ -48,9 +52,13 @@ _MODULES = {
     "Policy": "policies.base",
     "Random": "policies.plain",
     "Reranking": "policies.reranking",
+    "Run": "runs",
     "Switched": "policies.switched",
     "Trained": "policies.trained",
     "World": "behavior",
+    "compare": "comparison",
+    "headline": "wording",
+    "sentence": "wording",
     "simulate": "run",
 }
 
@@ -58,6 +66,7 @@ __all__ = [
     "Augmented",
     "Behavior",
     "Choices",
+    "Comparison",
     "Day",
     "Explored",
     "Known",
@@ -74,9 +83,13 @@ __all__ = [
     "Policy",
     "Random",
     "Reranking",
+    "Run",
     "Switched",
     "Trained",
     "World",
+    "compare",
+    "headline",
+    "sentence",
     "simulate",
 ]
 
