@@ -12,7 +12,10 @@ from pathlib import Path
 from flows.operate.database import prefect_places
 from flows.operate.doctor.findings import Finding, Site
 
-PRIVATE = ("nights", "history", "feedback", "panel", "reports", "quality", "tuning", "inputs", "published.jsonl")
+PRIVATE = (
+    "nights", "history", "feedback", "panel", "reports", "quality", "tuning", "inputs", "simulations",
+    "published.jsonl",
+)  # fmt: skip
 """What of a store is of no use to readers of the exports, and tells of people."""
 OTHERS = stat.S_IRWXO
 
