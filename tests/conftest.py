@@ -108,8 +108,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_finish() -> None:
-    """Leave alone what is there by now, and collect the garbage of the tests."""
+    """Leave alone what is there by now, and collect the garbage of the tests, though seldom."""
     gc.freeze()
+    gc.set_threshold(20_000)
     gc.enable()
 
 

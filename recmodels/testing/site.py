@@ -89,7 +89,7 @@ def _torch_threads(n: int) -> Iterator[None]:
 def traced_peak(model: Recommender, data: Dataset, users: np.ndarray) -> int:
     """The most bytes that Python and numpy held at once while lists of one item were made."""
     tracemalloc.start()
-    model.recommend(data, users, 1, batch=64)
+    model.recommend(data, users, 1, batch=256)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak

@@ -29,7 +29,7 @@ from prefect.settings import (
 )
 from prefect.states import Cancelling
 
-from tests.deployments import forked_engines
+from tests.deployments import forked_python
 from tests.prefect_homes import environment, new_home
 from tests.tasks.servers import free_port
 from tests.waiting import PATIENCE, until, until_ended
@@ -120,11 +120,11 @@ class Site:
                 every=0.3,
             )
 
-    def fork_engines(self) -> None:
-        """Have the workers that are started from now on fork their flow processes."""
+    def fork_processes(self, as_it_is: tuple[str, ...] = ()) -> None:
+        """Have what is started from now on forked, but for the first process of the kinds that are `as_it_is`."""
         folder = self.folder / "forked"
-        self.python = forked_engines.interpreter(folder)
-        self.start("engines", "tests.deployments.forked_engines", str(folder))
+        self.python = forked_python.interpreter(folder, as_it_is)
+        self.start("forks", "tests.deployments.forked_python", str(folder))
 
     def deploy(self, *options: str) -> list[str]:
         """``nightrec deploy``; the names of the deployments."""
@@ -192,13 +192,19 @@ class Site:
         for process in psutil.process_iter():
             if time.time() - process.create_time() > NEW:  # costs next to nothing after the first look
                 continue
-            try:
-                command = process.cmdline()
-            except psutil.Error:
-                continue
-            if any(word.endswith(spec) and word.startswith(str(self.store)) for word in command):
-                return process
+            with suppress(psutil.Error):
+                if any(word.endswith(spec) and word.startswith(str(self.store)) for word in process.cmdline()):
+                    return self.itself(process)
         return None
+
+    def itself(self, process: psutil.Process) -> psutil.Process | None:
+        """A process, or the fork that it stands for; None while that is yet to come."""
+        if fork := self.fork_of(process):
+            return psutil.Process(fork)
+        return None if forked_python.is_client(process.cmdline()) else process
+
+    def fork_of(self, process: psutil.Process) -> int | None:
+        return forked_python.fork_of(self.folder / "forked", process.pid)
 
     def frozen(self, name: str) -> psutil.Process:
         """The same process, stopped in its tracks as soon as it appears: it would train for ever."""
@@ -223,8 +229,10 @@ class Site:
     def family(self, name: str) -> list[psutil.Process]:
         """A process of the site and all below it, and what it has forked."""
         found = below(self.processes[name].pid)
-        forks = (forked_engines.fork_of(self.folder / "forked", process.pid) for process in list(found))
-        return [*found, *(process for fork in forks if fork for process in below(fork))]
+        for process in found:  # which grows meanwhile
+            if fork := self.fork_of(process):
+                found += below(fork)
+        return found
 
     def kill(self, name: str) -> None:
         """SIGKILL to a process and all below it, as when its machine loses power."""

@@ -64,7 +64,7 @@ def running(factory: pytest.TempPathFactory, forked: bool = False) -> Iterator[S
     """The stack, deployed and with its workers on their way: they come while the first night is scheduled.
 
     Args:
-        forked: whether workers fork flow processes from one that has imported what these need.
+        forked: whether processes are forked from one that has imported what they need.
     """
     with ExitStack() as stack:
         if postgres_folders():
@@ -86,7 +86,7 @@ def running(factory: pytest.TempPathFactory, forked: bool = False) -> Iterator[S
             **settings(site),
         }
         if forked:
-            site.fork_engines()
+            site.fork_processes()
         site.start_server()
         site.deploy()
         site.begin_worker("cpu")

@@ -13,7 +13,6 @@ from typing import Any
 import prefect
 import pytest
 import yaml
-from prefect.utilities.schema_tools import ValidationError, validate
 from prefect.utilities.templating import find_placeholders
 
 from flows.operate.deploy import IN_CONTAINERS, merge, sealed
@@ -131,6 +130,8 @@ def test_containers_of_runs_find_the_store_and_the_settings(kind: str, pool: str
 )
 def test_a_run_cannot_choose_what_its_job_is(kind: str, pool: str, chosen: dict[str, Any]) -> None:
     """By the rules by which Prefect's server judges the job variables of runs and deployments."""
+    from prefect.utilities.schema_tools import ValidationError, validate  # which load SQLAlchemy
+
     template = pool_template(kind, pool)
     assert find_all_placeholders(template["job_configuration"]) == {"env"}
     own = dict.fromkeys(("NIGHTREC_CONFIG",), IN_CONTAINERS) | {"DO_NOT_TRACK": "1"}

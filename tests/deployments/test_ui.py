@@ -6,21 +6,25 @@ import os
 import re
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 
+from tests.deployments.forked_python import ENGINE
 from tests.deployments.live import Site
 from tests.waiting import PATIENCE, until, until_ended
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.server
 
@@ -79,6 +83,8 @@ ATTACKS = """async ({server, deployment, mark}) => {
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site.new(tmp_path_factory, "serve")
     (site.folder / "nightrec.toml").write_text(CONFIG)
+    if sys.platform == "linux":
+        site.fork_processes(as_it_is=(ENGINE,))
     try:
         site.start("serve", "flows", "serve", "--port", str(site.port), "--gpu", "trial")
         until("nightrec serve is ready", lambda: "Ready: " in site.log("serve") or site.processes["serve"].poll())
@@ -89,9 +95,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> "Iterator[Browser]":
     if CHROMIUM is None:
         pytest.skip("there is no Chromium or Chrome (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -99,7 +107,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, site: Site) -> Page:
+def page(browser: "Browser", site: Site) -> "Page":
     """A page that the printed link has let in; what it was given lets the tests ask the server, too."""
     page = browser.new_context(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce").new_page()
     page.set_default_timeout(PATIENCE * 1000)
@@ -141,7 +149,7 @@ def asked_of(site: Site, server: str, deployment: str) -> dict[str, str]:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ["127.0.0.1", "attacker.localhost"])
-def test_a_foreign_page_gets_nothing(site: Site, page: Page, name: str) -> None:
+def test_a_foreign_page_gets_nothing(site: Site, page: "Page", name: str) -> None:
     """In the browser that was let in: from another port of the same address, and from another name."""
     with site.client() as client:
         deployment = str(client.read_deployment_by_name("nightly/nightly-site").id)
@@ -161,7 +169,7 @@ def test_a_foreign_page_gets_nothing(site: Site, page: Page, name: str) -> None:
 
 
 @pytest.mark.browser
-def test_a_name_that_was_made_to_point_here_gets_nothing(site: Site, page: Page) -> None:
+def test_a_name_that_was_made_to_point_here_gets_nothing(site: Site, page: "Page") -> None:
     """Which is how a page gets around the rules for pages of other sites: the browser takes the server for its own."""
     foreign = page.context.new_page()
     answer = foreign.goto(f"http://attacker.localhost:{site.port}/")
@@ -172,7 +180,7 @@ def test_a_name_that_was_made_to_point_here_gets_nothing(site: Site, page: Page)
 
 
 @pytest.mark.browser
-def test_nothing_secret_is_in_a_command_line_or_a_log(site: Site, page: Page) -> None:
+def test_nothing_secret_is_in_a_command_line_or_a_log(site: Site, page: "Page") -> None:
     secret = site.environment["PREFECT_API_AUTH_STRING"].partition(":")[2]
     assert len(secret) > 30
     lines = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
@@ -181,7 +189,7 @@ def test_nothing_secret_is_in_a_command_line_or_a_log(site: Site, page: Page) ->
 
 
 @pytest.mark.browser
-def test_a_night_is_started_from_the_form(site: Site, page: Page) -> None:
+def test_a_night_is_started_from_the_form(site: Site, page: "Page") -> None:
     def shot(name: str) -> None:
         if SHOTS:
             page.wait_for_timeout(1500)
@@ -242,7 +250,7 @@ def by_hand(site: Site) -> FlowRun | None:
     return next((run for run in site.runs("nightly/nightly-site") if not run.auto_scheduled), None)
 
 
-def test_the_link_lets_the_browser_see_the_pages_of_nightrec_too(site: Site, page: Page) -> None:
+def test_the_link_lets_the_browser_see_the_pages_of_nightrec_too(site: Site, page: "Page") -> None:
     answer = page.goto(f"{site.url}/nightrec/nights")
     assert answer and answer.status == 200
     assert page.get_by_role("heading", name="Nights", exact=True).is_visible()

@@ -29,9 +29,8 @@ MODELS = [
 ]
 ROOT = Path(__file__).parents[2]
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    [__name__, *LIBRARIES, *(f"recmodels.{module}" for module in MODELS), "tests.flows.warm_compiler"]
-)
+PRELOADED = [*LIBRARIES, *(f"recmodels.{module}" for module in MODELS), "tests.flows.warm_compiler"]
+SERVER.set_forkserver_preload([__name__, *PRELOADED])
 
 
 class Forked:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from expectations.runner import great_expectations
 from recmodels.published.reader import Export
 from tasks.export.verification import verified
 from tasks.publish.retention import retain
@@ -34,7 +33,6 @@ def publishers(root: Path, asked: Connection) -> None:
     For each number received the id of a publisher is sent, and when it has ended its exit code. Nothing is published
     here: threads of pyarrow that had begun could hold a lock at the fork, which nobody frees in the publisher.
     """
-    great_expectations()
     importlib.import_module("recmodels.scoring.kernels")
     for most in iter(asked.recv, None):
         publisher = os.fork()
