@@ -15,7 +15,7 @@ from tests.benchmarks.findings.effects import Effect
 
 TITLE = "No feedback, no trend"
 SEEDS = 200
-NIGHTS, USERS, ITEMS = 30, 150, 60
+NIGHTS, USERS, ITEMS = 30, 100, 60
 ENOUGH = 0.94
 SHARED = {
     "list_popularity",

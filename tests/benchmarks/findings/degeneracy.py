@@ -10,7 +10,7 @@ from recmodels.simulation.policies import Oracle, Policy, Random
 from recmodels.simulation.published.bandits import Mixed, Thompson, UpperBound
 from recmodels.simulation.published.interests import Reinforced
 from recmodels.simulation.run import NightSeen, simulate
-from tests.benchmarks.findings.effects import Effect
+from tests.benchmarks.findings.effects import Effect, over
 
 TITLE = "Jiang et al. 2019: degenerate feedback loops"
 SEEDS = 20
@@ -57,15 +57,15 @@ def measured(seed: int, nights: int = NIGHTS) -> dict[str, float]:
 
 
 def effects(runs: list[dict[str, float]]) -> list[Effect]:
-    def over(name: str) -> Doubles:
-        return np.array([one[name] for one in runs])
+    def one(name: str) -> Doubles:
+        return over(runs, name)[0]
 
-    found = [Effect.over(f"{arm}: distance of interests from those at first", over(arm), "+") for arm in ARMS]
+    found = [Effect.over(f"{arm}: distance of interests from those at first", one(arm), "+") for arm in ARMS]
     found += [
-        Effect.over(f"{arm}: doublings of the distance as the nights double", over(f"{arm}: growth"), "+")
+        Effect.over(f"{arm}: doublings of the distance as the nights double", one(f"{arm}: growth"), "+")
         for arm in ARMS
     ]
     for fast, slow in (*FASTER, *ALSO):
         claimed = "+" if (fast, slow) in FASTER else None
-        found.append(Effect.over(f"{fast} against {slow}: ln of the ratio", np.log(over(fast) / over(slow)), claimed))
+        found.append(Effect.over(f"{fast} against {slow}: ln of the ratio", np.log(one(fast) / one(slow)), claimed))
     return found

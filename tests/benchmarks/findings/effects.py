@@ -1,11 +1,11 @@
 """The size of an effect over seeds, with its interval, and whether it is what was claimed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Sign = Literal["+", "-", "not +", "not -"]
@@ -65,6 +65,12 @@ class Effect:
         verdict = {None: "", True: "yes", False: "**no**"}[self.reproduced]
         numbers = f"{_text(self.mean)} ({_text(self.low)} to {_text(self.high)})"
         return f"| {self.what} | {self.claimed or ''} | {numbers} | {self.n} | {verdict} |"
+
+
+def over(runs: Sequence[Mapping[str, Any]], *names: str) -> "list[NDArray[np.float64]]":
+    """The values of one or more names, in the runs that have all of them: costly ones are in fewer."""
+    having = [one for one in runs if all(name in one for name in names)]
+    return [np.array([one[name] for one in having], np.float64) for name in names]
 
 
 HEADER = "| effect | claimed | mean (95 % interval) | n | reproduced |\n|---|---|---|---|---|"

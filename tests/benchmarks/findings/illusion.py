@@ -9,7 +9,7 @@ from recmodels.metrics.beyond_accuracy import gini
 from recmodels.simulation.behavior import Choices
 from recmodels.simulation.published.adopting import Adopting, Scored, individual_diversity
 from recmodels.simulation.run import NightSeen, simulate
-from tests.benchmarks.findings.effects import Effect, slope
+from tests.benchmarks.findings.effects import Effect, Sign, over, slope
 
 TITLE = "Barlacchi et al. 2026: the diversity paradox"
 SEEDS = 20
@@ -19,7 +19,6 @@ MODELS: dict[str, dict[str, Any]] = {
     "popularity": {},
     "item_knn": {},
     "user_knn": {},
-    "als": {"factors": 16},
     "bpr": {"factors": 16, "epochs": 20},
 }
 
@@ -60,33 +59,28 @@ def measured(
 
 
 def effects(runs: list[dict[str, float]]) -> list[Effect]:
-    def over(name: str) -> Doubles:
-        return np.array([one[name] for one in runs])
+    def one(name: str) -> Doubles:
+        return over(runs, name)[0]
 
     models = [name.removesuffix(": gini, over adoption") for name in runs[0] if name.endswith(": gini, over adoption")]
     found = []
     for model in models:
-        static = over(f"{model}: so far, over adoption")
+        static = one(f"{model}: so far, over adoption")
         found.append(Effect.over(f"{model}: individual diversity, slope over η at the end", static, "+"))
     for model in models:
         for rate in ADOPTION[1:-1]:
             name = f"{model}: individual diversity, slope over nights at η = {rate:g}"
-            found.append(Effect.over(name, over(f"{model}: so far, over nights at {rate:g}"), "-"))
-    found += [
-        Effect.over(f"{model}: the same at η = 1", over(f"{model}: so far, over nights at 1")) for model in models
-    ]
-    found.append(Effect.over("nobody adopts: the same at η = 0", over(f"{models[0]}: so far, over nights at 0")))
+            found.append(Effect.over(name, one(f"{model}: so far, over nights at {rate:g}"), "-"))
+    found += [Effect.over(f"{model}: the same at η = 1", one(f"{model}: so far, over nights at 1")) for model in models]
+    found.append(Effect.over("nobody adopts: the same at η = 0", one(f"{models[0]}: so far, over nights at 0")))
     found.append(
-        Effect.over("nobody adopts: of the last three nights only", over(f"{models[0]}: of late, over nights at 0"))
+        Effect.over("nobody adopts: of the last three nights only", one(f"{models[0]}: of late, over nights at 0"))
     )
     for model in models:
-        late = over(f"{model}: of late, over nights at 0.5")
+        late = one(f"{model}: of late, over nights at 0.5")
         found.append(Effect.over(f"{model}: of the last three nights only, at η = .5", late))
-    signs: dict[str, Any] = {"item_knn": "+", "bpr": "-"}
+    signs: dict[str, Sign] = {"item_knn": "+", "bpr": "-"}
     for model in models:
-        found.append(
-            Effect.over(
-                f"{model}: Gini of purchases, slope over η", over(f"{model}: gini, over adoption"), signs.get(model)
-            )
-        )
+        more = one(f"{model}: gini, over adoption")
+        found.append(Effect.over(f"{model}: Gini of purchases, slope over η", more, signs.get(model)))
     return found
