@@ -14,6 +14,7 @@ from tests.benchmarks.findings.effects import Effect, Sign, over, slope
 TITLE = "Barlacchi et al. 2026: the diversity paradox"
 SEEDS = 20
 NIGHTS, WINDOW, LEFT_OUT = 24, 3, 5  # a night stands for a month; lists hold all items but five, as in the program
+SHORT = 20  # places of a short list
 ADOPTION = (0.0, 0.2, 0.5, 0.8, 1.0)
 MODELS: dict[str, dict[str, Any]] = {
     "popularity": {},
@@ -23,7 +24,9 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-def run(seed: int, model: str, adoption: float, nights: int = NIGHTS, users: int = 100) -> dict[str, Doubles]:
+def run(
+    seed: int, model: str, adoption: float, nights: int = NIGHTS, users: int = 100, places: int | None = None
+) -> dict[str, Doubles]:
     """Individual diversity of all purchases so far and of the last nights', and the Gini coefficient of the latter."""
     behavior = Adopting.generated(seed, adoption, n_users=users)
     shape = behavior.bought.shape
@@ -40,7 +43,8 @@ def run(seed: int, model: str, adoption: float, nights: int = NIGHTS, users: int
             found["gini"].append(gini(np.bincount(late.item, minlength=shape[1])))
 
     policy = Scored(behavior, model, MODELS[model])
-    simulate(behavior, policy, nights, k=shape[1] - LEFT_OUT, repeats=True, seed=seed, observe=observe)
+    k = places or shape[1] - LEFT_OUT
+    simulate(behavior, policy, nights, k=k, repeats=True, seed=seed, observe=observe)
     return {name: np.array(values) for name, values in found.items()}
 
 
@@ -51,6 +55,8 @@ def measured(
     nobody = run(seed, "popularity", 0.0, nights, users)  # without adoption all models are one
     for model in models:
         curves = {rate: run(seed, model, rate, nights, users) if rate else nobody for rate in ADOPTION}
+        short = run(seed, model, 1.0, nights, users, SHORT)["so far"]
+        values[f"{model}: short lists"] = short[-1] - nobody["so far"][-1]
         for name in ("so far", "of late", "gini"):
             values[f"{model}: {name}, over adoption"] = slope([curve[name][-1] for curve in curves.values()], ADOPTION)
             for rate, curve in curves.items():
@@ -67,6 +73,8 @@ def effects(runs: list[dict[str, float]]) -> list[Effect]:
     for model in models:
         static = one(f"{model}: so far, over adoption")
         found.append(Effect.over(f"{model}: individual diversity, slope over η at the end", static, "+"))
+        short = one(f"{model}: short lists")
+        found.append(Effect.over(f"{model}: the same between η = 1 and 0, lists of {SHORT}", short))
     for model in models:
         for rate in ADOPTION[1:-1]:
             name = f"{model}: individual diversity, slope over nights at η = {rate:g}"
