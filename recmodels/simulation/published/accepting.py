@@ -88,7 +88,7 @@ class Accepting(AllPresent):
         return self.day(lists, choices, self.utility(user, item))
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"consumed": self.consumed}
+        return {"consumed": self.consumed.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.consumed = state["consumed"].copy()

@@ -129,7 +129,7 @@ class Adopting(AllPresent):
         return aware
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"bought": self.bought}
+        return {"bought": self.bought.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.bought = state["bought"].copy()

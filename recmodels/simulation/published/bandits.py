@@ -39,7 +39,7 @@ class Bandit(Policy):
         np.add.at(self.clicked, (day.seen_user[day.clicked], day.seen_item[day.clicked]), 1)
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"shown": self.shown, "clicked": self.clicked}
+        return {"shown": self.shown.copy(), "clicked": self.clicked.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.shown, self.clicked = state["shown"].copy(), state["clicked"].copy()

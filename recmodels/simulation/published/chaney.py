@@ -86,7 +86,7 @@ class Confounded(AllPresent):
         return self.day(lists, choices, self.worth[user, item])
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"consumed": self.consumed}
+        return {"consumed": self.consumed.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.consumed = state["consumed"].copy()

@@ -64,7 +64,7 @@ class Reinforced(AllPresent):
         return self.day(lists, choices, worth[clicked])
 
     def state(self) -> dict[str, np.ndarray]:
-        return {"interest": self.interest}
+        return {"interest": self.interest.copy()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         self.interest = state["interest"].copy()

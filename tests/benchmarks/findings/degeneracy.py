@@ -26,7 +26,7 @@ ARMS: dict[str, tuple[Callable[[Reinforced], Policy], int]] = {  # with new item
     "ucb, 1 new a night": (lambda _: UpperBound(), 1),
     "random, 1 new a night": (lambda _: Random(), 1),
 }
-FASTER = (  # what is certain of the paper: who knows more is faster, who explores and grows is slower
+FASTER = (  # who knows more is faster, who explores, or whose candidates become more, is slower
     ("oracle", "thompson"), ("oracle", "ucb"), ("oracle", "oracle, .2 at random"),
     ("oracle, .2 at random", "oracle, .5 at random"), ("oracle, .5 at random", "random"), ("thompson", "random"),
     ("ucb", "random"), ("ucb", "ucb, 1 new a night"), ("random", "random, 1 new a night"),
