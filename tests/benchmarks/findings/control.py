@@ -14,7 +14,7 @@ from recmodels.simulation.run import NightSeen, simulate
 from tests.benchmarks.findings.effects import Effect
 
 TITLE = "No feedback, no trend"
-SEEDS = 200
+SEEDS = 100
 NIGHTS, USERS, ITEMS = 30, 100, 60
 ENOUGH = 0.94
 SHARED = {

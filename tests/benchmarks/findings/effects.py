@@ -21,6 +21,7 @@ class Effect:
     Attributes:
         what: it is of, in words.
         claimed: its sign as published, None where nothing is claimed and it is only shown.
+        differs: whether it is known to be otherwise here; `docs/findings.md` says why.
     """
 
     what: str
@@ -29,14 +30,15 @@ class Effect:
     high: float
     n: int
     claimed: Sign | None = None
+    differs: bool = False
 
     @classmethod
-    def over(cls, what: str, values: ArrayLike, claimed: Sign | None = None) -> Self:
+    def over(cls, what: str, values: ArrayLike, claimed: Sign | None = None, *, differs: bool = False) -> Self:
         """Of a value a run: Student's t interval of the mean."""
         given = np.asarray(values, np.float64)
         mean, n = float(given.mean()), len(given)
         half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * given.std(ddof=1) / np.sqrt(n)) if n > 1 else np.inf
-        return cls(what, mean, mean - half, mean + half, n, claimed)
+        return cls(what, mean, mean - half, mean + half, n, claimed, differs)
 
     @classmethod
     def between(cls, what: str, one: ArrayLike, other: ArrayLike, claimed: Sign | None = None) -> Self:
@@ -59,6 +61,11 @@ class Effect:
             case "not -":
                 return self.high >= 0
         return None
+
+    @property
+    def surprising(self) -> bool:
+        """Whether it is not as claimed, or once more as claimed where it is known not to be."""
+        return self.reproduced is self.differs if self.claimed else False
 
     def row(self) -> str:
         """A row of a table in Markdown."""

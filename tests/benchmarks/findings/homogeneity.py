@@ -23,7 +23,7 @@ from recmodels.simulation.run import NightSeen, simulate
 from tests.benchmarks.findings.effects import Effect, over
 
 TITLE = "Chaney, Stewart & Engelhardt 2018: homogeneity without utility"
-SEEDS, COSTLY = 50, 10  # of all, and of factorization, which takes longer than all others together
+SEEDS, COSTLY = 20, 10  # of all, and of factorization, which takes longer than all others together
 EARLY, WHOLE_LATE = 20, 50  # nights after the first training, and from which both ways of training are compared
 
 FALLS_APART, FIRST_APART = "falls, starts drawn apart", "first night, starts drawn apart"

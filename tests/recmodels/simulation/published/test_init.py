@@ -79,5 +79,8 @@ def test_an_effect_is_reproduced_where_its_interval_is_on_the_claimed_side() -> 
     assert effect.reproduced
     assert not Effect.over("x", values, "-").reproduced and not Effect.over("x", values, "not +").reproduced
     assert Effect.over("x", [-1.0, 1.0, 0.5], "not +").reproduced and Effect.over("x", values).reproduced is None
+    assert not effect.surprising and Effect.over("x", values, "-").surprising
+    assert not Effect.over("x", values, "-", differs=True).surprising
+    assert Effect.over("x", values, "+", differs=True).surprising
     between = Effect.between("x", values, [0.0, 1.0, 0.0, 1.0], "+")
     assert between.mean == 2.0 and between.low < 2 < between.high
