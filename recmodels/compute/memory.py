@@ -1,5 +1,8 @@
-"""How much memory there is, and a refusal in time for what would not fit."""
+"""How much memory there is, a refusal in time for what would not fit, and giving back what is free."""
 
+import ctypes
+import gc
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -53,3 +56,10 @@ def require(needed: int, name: str, n_items: int) -> None:
             f"{name} needs about {needed / 2**30:.1f} GiB of memory for {n_items} items, {there / 2**30:.1f} GiB are "
             "available; leave it out, keep fewer items (a higher minimum count), or use a larger machine."
         )
+
+
+def give_back() -> None:
+    """Give free memory back to the system, as GNU's C library does not by itself: trainings leave it in pieces."""
+    gc.collect()  # a trained network refers to itself
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from recmodels import registry
 from recmodels.base import Recommender
+from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
@@ -90,6 +91,8 @@ class Trained(Policy):
         if self.warm and self.model is not None:
             options = FitOptions(warm_start=WarmStart(self.model, _the_same(data)))
         self.model = model.fit(data, options)
+        if model.needs_torch:
+            memory.give_back()  # night after night it would add up
         self.fallback = registry.create("popularity").fit(data)
         self.trained_on = np.diff(data.indptr) > 0
 

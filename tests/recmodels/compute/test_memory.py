@@ -1,4 +1,7 @@
+import platform
+
 import numpy as np
+import psutil
 import pytest
 
 from recmodels.compute import memory
@@ -21,3 +24,15 @@ def test_more_than_there_is_is_refused_with_both_figures(monkeypatch: pytest.Mon
 
 def test_some_memory_is_available() -> None:
     assert 0 < memory.available() < 2**50
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back by themselves")
+def test_what_is_free_is_given_back() -> None:
+    """Pieces that are too small for a mapping of their own, below one that is still held."""
+    pieces = [bytearray(60_000) for _ in range(1_000)]
+    held = pieces.pop()
+    pieces.clear()
+    before = psutil.Process().memory_info().rss
+    memory.give_back()
+    assert before - psutil.Process().memory_info().rss > 30_000_000
+    assert len(held) == 60_000

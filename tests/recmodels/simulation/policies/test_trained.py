@@ -62,7 +62,15 @@ def test_as_long_as_nobody_has_chosen_anything_lists_are_random():
     assert len(np.unique(lists[known.users])) > 40
 
 
-@pytest.mark.parametrize("policy", [MostPopular(), Trained("als", {"factors": 4}), Trained("bpr", {"epochs": 1})])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        MostPopular(),
+        Trained("als", {"factors": 4}),
+        Trained("bpr", {"epochs": 1}),
+        Trained("ensemble", {"members": ["popularity", "item_knn"]}),
+    ],
+)
 def test_restored_it_makes_the_same_lists(policy):
     known = known_on(2)
     policy.learn(2, known, np.random.default_rng(3))
