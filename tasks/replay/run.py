@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -16,7 +17,7 @@ from tasks.replay.pool import outcomes
 from tasks.replay.result import write_result
 from tasks.replay.settings import ReplaySpec
 from tasks.store.events import log_event
-from tasks.store.files import Json, write_json
+from tasks.store.files import Json, private_folder, write_json
 from tasks.store.leftovers import of_night, remove
 from tasks.store.paths import Store
 from tasks.validate.stage import validate
@@ -96,13 +97,22 @@ def is_running(store: Store) -> bool:
 
 @contextmanager
 def _alone(spec: ReplaySpec) -> Iterator[None]:
-    """Keep other processes of this machine off the replay's folder."""
-    spec.root.mkdir(parents=True, exist_ok=True)
-    with (spec.root / LOCK).open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NightrecError(
-                f"Another process is at the replay {spec.name}: wait for it, or give this one a --name of its own."
-            ) from None
-        yield
+    """Keep other processes of this machine off the replay's folder, and other users from reading it.
+
+    What is written is for the store's user alone, or for its group where the group may write into the store.
+    """
+    site = spec.root.parents[1]
+    private_folder(site)
+    before = os.umask(0o007 if site.stat().st_mode & 0o020 else 0o077)
+    try:
+        spec.root.mkdir(parents=True, exist_ok=True)
+        with (spec.root / LOCK).open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise NightrecError(
+                    f"Another process is at the replay {spec.name}: wait for it, or give this one a --name of its own."
+                ) from None
+            yield
+    finally:
+        os.umask(before)

@@ -18,6 +18,7 @@ from tests.reliability.fuzz_case import Case, Ended, command_line
 STARTED = {  # what begins once all that was given is right: a server, a night, a search, a site of any size
     "run": "flows.in_process.run_in_process",
     "backfill": "tasks.store.locking.held",
+    "replay": "flows.replay.replaying",
     "validate": "flows.operate.server.embedded_server",
     "serve": "flows.operate.local_stack.serve",
     "server": "flows.operate.lasting_server.serve",

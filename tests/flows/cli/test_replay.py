@@ -51,6 +51,7 @@ def test_a_replay_says_what_it_found_and_leaves_the_site_as_it_is(site: Path) ->
     assert everything(site / "store" / "exports") == before
     assert [path.name for path in (site / "store").iterdir() if path.name != "exports"] == ["replays"]
     folder = site / "store" / "replays" / result["name"]
+    assert {path.stat().st_mode & 0o077 for path in (folder.parent, folder, folder / "replay.html")} == {0}  # of people
     names = ["figures.parquet", "nights", "replay.html", "replay.json", "settings.json"]
     assert sorted(path.name for path in folder.iterdir() if path.name != ".lock") == names
 
