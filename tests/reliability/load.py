@@ -7,6 +7,7 @@ it must find. A reader asks for a user's list at each turn, and reads all bytes 
 import argparse
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -37,8 +38,8 @@ from tasks.store.exports import next_export_id, point_to, rollback, write_export
 from tasks.store.files import replacing
 from tasks.store.locking import held
 from tasks.store.paths import Store
-from tests.reliability.forks import exit_code, forked
 from tests.reliability.harness import Report, Row
+from tests.waiting import until
 
 NIGHT = date(2026, 3, 31)
 MODELS = ("even", "odd")
@@ -127,7 +128,7 @@ class Reader:
 
     def run(self) -> int:
         chance, seen = random.Random(self.seed), ""
-        with self.notes.open("w", encoding="utf-8") as notes:
+        with self.notes.open("w", encoding="utf-8", buffering=1) as notes:
             while self.shop.goes_on():
                 user = chance.randrange(1, self.shop.size.users, 2)  # who is forgotten is even
                 _note(notes, "recs, library", partial(self._list_is_right, user))
@@ -179,7 +180,7 @@ def _cpu() -> float:
 def run_commands(shop: Shop, notes: Path) -> int:
     """Run `nightrec recs` again and again, as a shell script does."""
     chance = random.Random(-1)
-    with notes.open("w", encoding="utf-8") as opened:
+    with notes.open("w", encoding="utf-8", buffering=1) as opened:
         while shop.goes_on():
             user = chance.randrange(1, shop.size.users, 2)
             command = [sys.executable, "-m", "flows", "recs", name_of(user), "--json", "--store", str(shop.store.root)]
@@ -203,13 +204,20 @@ def load(folder: Path, size: Size) -> Report:
         alone._list_is_right(1)  # files are in memory then, as they are when others read them
     quiet = [_timed(partial(alone._list_is_right, user)) for user in range(1, min(400, size.users), 2)]
     workers = [Reader(shop, seed, folder / f"reader-{seed}").run for seed in range(1, size.readers + 1)]
-    workers += [lambda: run_commands(shop, folder / "commands")] if size.commands else []
-    pids = [forked(work, folder / f"log-{n}") for n, work in enumerate(workers)]
+    workers += [partial(run_commands, shop, folder / "commands")] if size.commands else []
+    # No forks of this process, whose threads of pyarrow may hold a lock just then.
+    start = multiprocessing.get_context("spawn")
+    processes = [start.Process(target=_logged, args=(work, folder / f"log-{n}")) for n, work in enumerate(workers)]
+    for process in processes:
+        process.start()
     try:
+        until("everybody reads", lambda: sum(path.stat().st_size > 0 for path in _notes(folder)) == len(workers))
         times = _changes(shop)
     finally:
         (folder / "enough").touch()
-    ended = [exit_code(pid) for pid in pids]
+    for process in processes:
+        process.join()
+    ended = [process.exitcode for process in processes]
     found = [json.loads(line) for path in _notes(folder) for line in path.read_text(encoding="utf-8").splitlines()]
     for what in ("recs, library", "recs, command line", "all bytes"):
         times[what] = [one["seconds"] for one in found if one["what"] == what]
@@ -222,6 +230,14 @@ def load(folder: Path, size: Size) -> Report:
     broken = [f"{len(bad)} bad readings, such as {bad[0]}"] if bad else []
     broken += [f"{sum(map(bool, ended))} readers ended with an error"] if any(ended) else []
     return Report(rows, broken)
+
+
+def _logged(work: Callable[[], int], log: Path) -> None:
+    """Do some work in this process, which ends with it and writes to a file."""
+    with log.open("wb") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+    sys.exit(work())
 
 
 def _changes(shop: Shop) -> dict[str, list[float]]:
