@@ -21,7 +21,7 @@ def run(**changes: Any) -> FlowRun:
 
 
 def test_the_flows_of_every_deployment_are_run() -> None:
-    assert len(entrypoints()) == 7
+    assert len(entrypoints()) == 9
     for entrypoint in entrypoints():
         check_source(run(), deployment(entrypoint=entrypoint))
         check_source(run(job_variables={}), deployment(entrypoint=entrypoint, pull_steps=[]))
