@@ -15,7 +15,7 @@ import json
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -272,33 +272,36 @@ def compare_all(plan: Plan) -> None:
 
 
 def table(runs: Mapping[str, list[Run]], first: slice, last: slice) -> str:
-    """Each policy beside the reference in the same run, a value a run."""
-    everything = slice(None)
+    """Each policy beside the reference in the same run: means over the runs, with the least and the most of two."""
     rows = [
-        "| policy | accuracy tonight | utility in the end | utility of all nights | items alive | popularity lift | "
-        "nights to find a new item | CPU s a night |",
-        "|---" * 8 + "|",
+        "| policy | tonight, % | in the end, % | items alive | popularity lift | nights to find | CPU s |",
+        "|---" * 7 + "|",
     ]
     for name, of in runs.items():
         pairs = list(zip(of, runs[REFERENCE], strict=False))
         cells = [
-            *(listed(percent(one, other, figure, nights) for one, other in pairs) for figure, nights in
-              ((TONIGHT, first), (LATER, last), (LATER, everything))),
-            listed(f"{one.level('alive_items', last):.0f}" for one in of),
-            listed(f"{one.level('popularity_lift', last):+.2f}" for one in of),
-            listed(f"{one.level('new_item_nights', last):.1f}" for one in of),
-            f"{np.mean([one.level('cpu_seconds', everything) for one in of]):.2f}",
-        ]  # fmt: skip
+            spread([percent(one, other, TONIGHT, first) for one, other in pairs], 0),
+            spread([percent(one, other, LATER, last) for one, other in pairs], 1),
+            f"{average(of, 'alive_items', last):.0f}",
+            f"{average(of, 'popularity_lift', last):+.2f}",
+            f"{average(of, 'new_item_nights', last):.0f}",
+            f"{average(of, 'cpu_seconds', slice(None)):.2f}",
+        ]
         rows.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def percent(one: Run, other: Run, figure: str, nights: slice) -> str:
-    return f"{100 * (one.level(figure, nights) / other.level(figure, nights) - 1):+.1f}"
+def percent(one: Run, other: Run, figure: str, nights: slice) -> float:
+    return 100 * (one.level(figure, nights) / other.level(figure, nights) - 1)
 
 
-def listed(values: Iterable[str]) -> str:
-    return ", ".join(values)
+def average(runs: list[Run], figure: str, nights: slice) -> float:
+    return float(np.mean([one.level(figure, nights) for one in runs]))
+
+
+def spread(values: list[float], digits: int) -> str:
+    written = f"{np.mean(values):+.{digits}f}"
+    return written if len(values) == 1 else f"{written} ({min(values):+.{digits}f} to {max(values):+.{digits}f})"
 
 
 def kept_of(plan: Plan, name: str) -> list[Run]:
