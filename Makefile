@@ -38,7 +38,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE
 test: $(READY)  ## all tests, in seven to nine minutes on two cores
 	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder
 
-test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in a minute
+test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in a minute and a half
 	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m 'not (slow or server or browser)'
 
 coverage: $(READY)  ## all tests, and which lines they run: in the terminal, and as pages in htmlcov/
