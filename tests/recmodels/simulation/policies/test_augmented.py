@@ -30,7 +30,7 @@ class TestPlausibleWriter:
         means = [
             popularity[written(known, popularity=strength, taste=0.0).item].mean() for strength in (0.0, 0.5, 1.0, 3.0)
         ]
-        assert means == sorted(means)
+        assert means == sorted(set(means))  # each more than the one before
         assert means[0] == pytest.approx(popularity[known.out].mean(), rel=0.15)
 
     def test_it_knows_tastes_as_well_as_it_is_told(self):
@@ -44,7 +44,7 @@ class TestPlausibleWriter:
             own = liked[pairs.user]
             shares.append(float((known.category[pairs.item] == own)[own >= 0].mean()))
         assert shares[0] == pytest.approx(0.25, abs=0.05)
-        assert shares == sorted(shares)
+        assert shares == sorted(set(shares))
         assert shares[-1] > 0.9
 
     @pytest.mark.parametrize(

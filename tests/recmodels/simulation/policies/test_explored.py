@@ -90,6 +90,18 @@ def test_a_bandit_comes_to_propose_what_pleases(choose):
     assert (lists.items[:, 9] == 30).mean() > 0.9
 
 
+def test_what_is_shown_counts_for_its_proposers_by_the_chance_that_it_was_their_draw():
+    """Of 9, which is shown to .6 + .4 · 1/4 of the users, a draw brought .4 · 1/4; b and c share those of 20."""
+    policy, known = explored(choose="thompson", epsilon=0.4), known_on(3, Tiny(400))
+    shown = policy.lists(3, known, 10, np.random.default_rng(3)).items[known.users, 9]
+    clicked_if(policy, known, 30)
+    nines, twenties, thirties = ((shown == item).sum() for item in (9, 20, 30))
+    n, reward, square = np.moveaxis(policy.pulls.sum(axis=(0, 1)), -1, 0)
+    assert n == pytest.approx([nines / 7, twenties / 2, twenties / 2, thirties], rel=0.05)  # shares are simulated
+    assert reward == pytest.approx([0, 0, 0, thirties], abs=1e-9)
+    assert square == pytest.approx(reward)
+
+
 def test_alike_they_stay_without_a_bandit():
     policy, known = explored(epsilon=1.0), known_on(3, Tiny(400))
     clicked_if(policy, known, 30)
