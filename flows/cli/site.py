@@ -30,6 +30,7 @@ from recmodels.messages import counted
     show_default=True,
     help="None; a few faulty rows that validation is to catch; or files as they lie on real disks, of many kinds.",
 )
+@click.option("--files", type=click.IntRange(1), default=1, show_default=True, help="Of the interactions, by time.")
 @click.option("--clean", is_flag=True, help="The same as --dirty none, for this one release.")
 @click.option(
     "--react",
@@ -50,6 +51,7 @@ def demo(
     seed: int,
     kind: Any,
     dirty: Any,
+    files: int,
     clean: bool,
     store: Path | None,
 ) -> None:
@@ -75,12 +77,13 @@ def demo(
         seed=seed,
         dirty="none" if clean else dirty,
         format=kind,
+        files=files,
     )
     for table, name in written["files"].items():
         echo(f"{written['rows'][table]:>12,} {table:<12} {folder / name}")
-    if files := written.get("written"):
+    if odd := written.get("written"):
         echo()
-        for file in files:
+        for file in odd:
             echo(f"{f'{file.rows:,}' if file.rows else '':>12} {file.name}: {file.what}")
 
 

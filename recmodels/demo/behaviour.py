@@ -22,6 +22,7 @@ _COMPANION = 0.12  # … unless it follows on to the item that goes with the one
 HOUR_WEIGHTS = (4, 2, 1, 1, 1, 1, 2, 4, 6, 7, 7, 8, 9, 8, 7, 7, 8, 10, 13, 17, 20, 19, 14, 8)
 _WEEKDAY_WEIGHTS = (0.9, 0.85, 0.9, 0.95, 1.05, 1.2, 1.25)  # from Monday
 _GROWTH = 0.25  # more traffic on the last day than on the first
+_BLOCK = 2**22  # looks whose random numbers are in memory at once
 
 
 @dataclass(frozen=True)
@@ -69,20 +70,26 @@ def simulate(
 
         look = np.repeat(np.arange(depths.size), depths)  # of each event
         seconds = _clock(sessions.start[those], session[look], int(week_starts[week + 1]), rng)
-        event = (np.arange(look.size) - (np.cumsum(depths) - depths)[look]).astype(np.int8)
+        event = (np.arange(look.size) - (np.cumsum(depths, dtype=np.int64) - depths)[look]).astype(np.int8)
         order = np.argsort(seconds, kind="stable")
         look = look[order]
         yield Events(sessions.user[those][session[look]], item[look], seconds[order], event[order])
 
 
-def _funnel_depths(n: int, rng: np.random.Generator) -> Longs:
+def _funnel_depths(n: int, rng: np.random.Generator) -> NDArray[np.int8]:
     """For each look, how many events it leaves: 1 view, 2 and cart, 3 and purchase. They sum to `n`."""
-    chance = rng.random(n)
-    depth = 1 + (chance < CART).astype(np.int64) + (chance < CART * PURCHASE_OF_CART)
-    total = np.cumsum(depth)
-    depth = depth[: np.searchsorted(total, n) + 1]
-    depth[-1] -= total[depth.size - 1] - n
-    return depth
+    parts = []
+    missing = n
+    for start in range(0, n, _BLOCK):  # of a long log there is one byte a look at a time
+        chance = rng.random(min(_BLOCK, n - start))
+        depth = 1 + (chance < CART).astype(np.int8) + (chance < CART * PURCHASE_OF_CART)
+        total = np.cumsum(depth, dtype=np.int64)
+        if missing > 0:
+            depth = depth[: np.searchsorted(total, missing) + 1]
+            missing -= int(total[depth.size - 1])
+            parts.append(depth)
+    parts[-1][-1] += missing  # at most 0
+    return np.concatenate(parts)
 
 
 def _sessions(n_looks: int, calendar: Calendar, audience: Audience, rng: np.random.Generator) -> _Sessions:

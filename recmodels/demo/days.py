@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 from recmodels.data.arrays import Longs
 from recmodels.demo.behaviour import CART, EVENTS, PURCHASE_OF_CART
 from recmodels.demo.catalogue import make_audience, make_catalogue
+from recmodels.demo.files import write_tables
 from recmodels.demo.reaction import NOTHING, Reaction, Truth, react
-from recmodels.demo.site import MADE_FROM, Site, streams_of, write_tables
+from recmodels.demo.site import MADE_FROM, Site, streams_of
 from recmodels.errors import ConfigError
 
 _TIMESTAMP = pa.timestamp("us", "UTC")

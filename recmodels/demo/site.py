@@ -1,7 +1,6 @@
 """Write the demo site: a media shop with three months of history, generated, the same for the same seed."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -11,18 +10,15 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Longs
 from recmodels.data.times import SECONDS_PER_DAY
 from recmodels.demo import dirt, refused
 from recmodels.demo.behaviour import EVENTS, Events, simulate
 from recmodels.demo.catalogue import Audience, Calendar, Catalogue, make_audience, make_catalogue
+from recmodels.demo.files import Format, cut, parts_of, remove_other_parts, write_tables
 from recmodels.errors import ConfigError
 
-Format = Literal["parquet", "csv"]
 Dirty = Literal["none", "light", "heavy"]
 
 _FAULTS = ("null_user", "null_item", "null_timestamp", "future", "unknown_item", "duplicate")
@@ -70,6 +66,7 @@ def write_site(
     seed: int = 0,
     dirty: Dirty = "light",
     format: Format = "parquet",  # noqa: A002 (the word a reader looks for)
+    files: int = 1,
 ) -> dict[str, Any]:
     """Write `interactions`, `items` and `users` (`.parquet` or `.csv`) into `folder`, made if missing.
 
@@ -83,20 +80,23 @@ def write_site(
     among them and change nothing else: null ids and timestamps, times a century ahead, unknown items, repeated
     rows. In CSV, tags are joined by "|" and an unreadable timestamp says "yesterday".
 
+    With `files` above 1 the interactions are `interactions-001` and so on: the same rows, nearly equally many a file.
+    Those of an earlier site in `folder`, in more or fewer files, are removed.
+
     "heavy" writes the same rows as files lie on real disks, into a folder for each table: of many formats, encodings
     and forms, with lines that are no rows; some users opt out in a second row, a few ids have blanks or capitals, and
     those of some items have leading zeros. `format` then says nothing. Beside them are `nightrec.toml`, which names
     the tables, `refused/` with small logs that must be refused, and `dirt.json`, which says of every file what a
     reader must find in it (the fields of `dirt.File`).
 
-    Returns {"files": {table: file or folder}, "rows": {table: rows, dirty ones included},
+    Returns {"files": {table: file, folder or pattern of files}, "rows": {table: rows, dirty ones included},
     "dirty": {table: {fault: rows}}, "dirty_rows": their sum}, and "written": a list of `dirt.File` if "heavy". The
     same arguments give the same bytes; each file is replaced whole, and none before all are written.
 
     Raises ConfigError for a number that is too small, dates out of range, an unknown format or a folder that
     cannot be written.
     """
-    calendar = _check(users, items, interactions, days, end, seed, format, dirty)
+    calendar = _check(users, items, interactions, days, end, seed, format, dirty, files)
     streams = streams_of(seed)
     catalogue = make_catalogue(items, calendar, streams[0])
     audience = make_audience(users, calendar, catalogue, streams[1])
@@ -109,17 +109,20 @@ def write_site(
         "items": iter([_spoil_table(catalogue.table, "item_id", is_dirty)]),
         "users": iter([_spoil_table(audience.table, "user_id", is_dirty).replace_schema_metadata(made_from)]),
     }
-    files = {name: folder / (name if dirty == "heavy" else f"{name}.{format}") for name in tables}
+    names = {name: name if dirty == "heavy" else f"{name}.{format}" for name in tables}
     written: list[dirt.File] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if dirty == "heavy":
             written = _write_heavy(
-                folder, {name: pa.concat_tables(parts) for name, parts in tables.items()}, streams[4]
+                folder, {name: pa.concat_tables(batches) for name, batches in tables.items()}, streams[4]
             )
-            rows = {name: sum(file.rows for file in written if file.table == name) for name in files}
+            rows = {name: sum(file.rows for file in written if file.table == name) for name in tables}
         else:
-            rows = write_tables(files, tables, format)
+            n_rows = interactions + len(_FAULTS) * _rows_of_each_fault(interactions, is_dirty)
+            rows = _write_plain(folder, tables, parts_of("interactions", n_rows, files), format)
+            if files > 1:
+                names["interactions"] = f"interactions-*.{format}"
     except OSError as error:
         raise ConfigError(f"Cannot write the demo site into {folder}: {error.strerror or error}.") from error
     faults = {
@@ -128,7 +131,7 @@ def write_site(
         "users": dict.fromkeys(("null_user", "duplicate"), _rows_of_each_fault(users, is_dirty)),
     }
     return {
-        "files": {name: path.name for name, path in files.items()},
+        "files": names,
         "rows": rows,
         "dirty": faults,
         "dirty_rows": sum(sum(of_table.values()) for of_table in faults.values()),
@@ -137,11 +140,19 @@ def write_site(
 
 
 def _check(
-    users: int, items: int, interactions: int, days: int, end: date, seed: int, format_: str, dirty: str
+    users: int,
+    items: int,
+    interactions: int,
+    days: int,
+    end: date,
+    seed: int,
+    format_: str,
+    dirty: str,
+    files: int,
 ) -> Calendar:
     """Refuse what cannot be a site."""
     at_least = {"users": (users, 1), "items": (items, 1), "interactions": (interactions, 1)}
-    at_least |= {"days": (days, 1), "seed": (seed, 0)}
+    at_least |= {"days": (days, 1), "seed": (seed, 0), "files": (files, 1)}
     for name, (value, minimum) in at_least.items():
         if value < minimum:
             raise ConfigError(f"The demo site needs {name} of at least {minimum}, got {value}.")
@@ -149,6 +160,9 @@ def _check(
         raise ConfigError(f"The demo site is written as parquet or csv, not as {format_!r}.")
     if dirty not in get_args(Dirty):
         raise ConfigError(f"The demo site is dirty to the degree of none, light or heavy, not {dirty!r}.")
+    if files > (1 if dirty == "heavy" else interactions):
+        limit = "heavy dirt has files of its own" if dirty == "heavy" else f"there are {interactions} interactions"
+        raise ConfigError(f"The demo site's interactions cannot be {files} files: {limit}.")
     if not date(1971, 1, 1) <= end <= date(2150, 1, 1) or days > (end - date(1970, 1, 1)).days:
         raise ConfigError(
             f"The demo site's days must lie between 1970 and 2150, got {days} days before {end}: "
@@ -209,6 +223,16 @@ def _spoil_table(table: pa.Table, key: str, dirty: bool) -> pa.Table:
     return pa.concat_tables([table, keyless, again])
 
 
+def _write_plain(
+    folder: Path, tables: dict[str, Iterator[pa.Table]], parts: dict[str, int], format_: Format
+) -> dict[str, int]:
+    """Write a file for each table, and for each part of the interactions. Returns the rows of each table."""
+    batches = cut(tables.pop("interactions"), parts) | tables
+    rows = write_tables({name: folder / f"{name}.{format_}" for name in batches}, batches, format_)
+    remove_other_parts(folder, "interactions", parts, format_)
+    return {"interactions": sum(parts.values())} | {name: rows[name] for name in tables}
+
+
 def _write_heavy(folder: Path, tables: dict[str, pa.Table], rng: np.random.Generator) -> list[dirt.File]:
     """Write the files of heavy dirt beside their places, then move them all in. Returns what they hold."""
     written: list[dirt.File] = []
@@ -247,41 +271,3 @@ path = "items"
 [inputs.users]
 path = "users"
 """
-
-
-def write_tables(files: dict[str, Path], tables: dict[str, Iterator[pa.Table]], format_: Format) -> dict[str, int]:
-    """Write every table beside its place, then move them all in. Returns the rows of each."""
-    partial = {name: path.with_name(f".{path.name}.partial") for name, path in files.items()}
-    rows = dict.fromkeys(files, 0)
-    try:
-        for name, batches in tables.items():
-            with partial[name].open("wb") as sink:
-                writer: Any = None
-                for batch in batches:
-                    table = _as_text(batch) if format_ == "csv" else batch
-                    if format_ == "csv":
-                        writer = writer or pyarrow.csv.CSVWriter(sink, table.schema)
-                    else:
-                        writer = writer or pq.ParquetWriter(sink, table.schema, compression="zstd")
-                    writer.write_table(table)
-                    rows[name] += table.num_rows
-                writer.close()
-                os.fsync(sink.fileno())
-        for name, path in files.items():
-            partial[name].replace(path)
-    finally:
-        for path in partial.values():
-            path.unlink(missing_ok=True)
-    return rows
-
-
-def _as_text(table: pa.Table) -> pa.Table:
-    """Lists joined by "|", times to the second, and a word where a time should be."""
-    for i, field in enumerate(table.schema):
-        column = table[i]
-        if pa.types.is_list(field.type):
-            table = table.set_column(i, field.name, pc.binary_join(column, "|"))
-        elif pa.types.is_timestamp(field.type):
-            text = column.cast(pa.timestamp("s", "UTC")).cast(pa.string())
-            table = table.set_column(i, field.name, text.fill_null("yesterday"))
-    return table

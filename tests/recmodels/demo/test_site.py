@@ -52,6 +52,29 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others(tm
         assert one != three
 
 
+def test_the_interactions_in_several_files_are_those_of_one_in_order(tmp_path: Path) -> None:
+    sizes: dict[str, Any] = {"users": 300, "items": 120, "interactions": 8_000, "end": END}
+    write_site(tmp_path / "one", **sizes)
+    write_site(tmp_path / "more", **sizes)
+    write_site(tmp_path / "more", **sizes, files=9)
+    summary = write_site(tmp_path / "more", **sizes, files=7)
+    files = sorted((tmp_path / "more").glob("interactions*"))
+    assert [file.stem for file in files] == [f"interactions-00{i}" for i in range(1, 8)]  # no other ones stay
+    parts = [pq.read_table(file) for file in files]
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert pa.concat_tables(parts).equals(pq.read_table(tmp_path / "one" / "interactions.parquet"))
+    assert summary["files"]["interactions"] == "interactions-*.parquet"
+    assert summary["rows"]["interactions"] == 8_000 + 6 * 4
+
+
+@pytest.mark.parametrize(
+    ("more", "says"), [({"files": 9}, "8 interactions"), ({"files": 2, "dirty": "heavy"}, "heavy")]
+)
+def test_more_files_than_there_can_be_are_refused(more: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=says):
+        write_site(tmp_path, users=3, items=3, interactions=8, end=END, **more)
+
+
 def test_the_schemas_are_those_that_the_docstring_names(clean: dict[str, pa.Table]) -> None:
     def types(table: pa.Table) -> dict[str, str]:
         return {field.name: str(field.type) for field in table.schema}
