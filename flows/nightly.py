@@ -17,6 +17,7 @@ from flows.no_storage import keep_nothing
 from flows.settings.options import ORDINARY, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
+from tasks.arms.inputs import ArmsInputs
 from tasks.arms.stage import compare_arms
 from tasks.compare.champion import field
 from tasks.compare.decision import decision_of
@@ -148,8 +149,9 @@ def night(
         exposures = exposures_of(tonight, config.feedback, cutoff, prepared, valid, fresh)
         champion = Champion(incumbent.name, incumbent.published_as) if incumbent else None
         earned = offpolicy_of(tonight, config.feedback, cutoff, list(candidates), champion, fresh)
-        compare_arms(tonight, config.arms, config.features, config.feedback, cutoff, prepared, valid, fresh)
-        foretell_arms(tonight, config.arms, config.features, config.feedback, cutoff, prepared, valid, fresh)
+        arms_now = ArmsInputs(tonight, config.arms, config.features, config.feedback, cutoff, prepared, valid)
+        compare_arms(arms_now, fresh)
+        foretell_arms(arms_now, fresh)
         described = features(tonight, "train", config.features, prepared, valid, fresh)
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)

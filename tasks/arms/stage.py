@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,16 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.experiments.assignment import MAIN, arms_of
 from tasks.arms.compare import Correction, corrected, detectable, lasting, measured, median_return, preferred
+from tasks.arms.inputs import ArmsInputs
 from tasks.arms.results import ArmResult, Arms, sentence
-from tasks.arms.settings import ArmsSettings
-from tasks.arms.since import beginnings, mixed_in, nights_of_main, salt_digest
+from tasks.arms.since import mixed_in, nights_of_main
 from tasks.arms.used import write_used
 from tasks.arms.users import Bools, Doings, Log
-from tasks.exposures.settings import FeedbackSettings
-from tasks.features.settings import FeatureSettings
 from tasks.store.duckdb import connect
 from tasks.store.events import log_event
-from tasks.store.feedback import SHOWN, USED, learned_before
+from tasks.store.feedback import SHOWN, USED
 from tasks.store.files import read_json, write_json
-from tasks.store.manifests import Manifest, finished, outputs
+from tasks.store.manifests import Manifest, finished
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.versions import code_of
@@ -35,56 +33,32 @@ MEMORY = "2GB"  # of DuckDB, which spills beyond it
 FIGURES = "arms.json"
 
 
-def compare_arms(
-    night: Night,
-    settings: ArmsSettings,
-    features: FeatureSettings,
-    feedback: FeedbackSettings,
-    cutoff: datetime,
-    prepared: Manifest,
-    valid: Manifest,
-    fresh: bool = False,
-) -> Manifest | None:
+def compare_arms(given: ArmsInputs, fresh: bool = False) -> Manifest | None:
     """The comparison of a night's arms; None where a site has none, which pays nothing, or it could not be made."""
-    if not settings.groups:
-        shutil.rmtree(night.arms, ignore_errors=True)  # of an earlier run, which had some
+    if not given.settings.groups:
+        shutil.rmtree(given.night.arms, ignore_errors=True)  # of an earlier run, which had some
         return None
-    return arms(night, settings, features, feedback, cutoff, prepared, valid, fresh)
+    return arms(given, fresh)
 
 
 @stage_task("arms")
-def arms(
-    night: Night,
-    settings: ArmsSettings,
-    features: FeatureSettings,
-    feedback: FeedbackSettings,
-    cutoff: datetime,
-    prepared: Manifest,
-    valid: Manifest,
-    fresh: bool = False,
-) -> Manifest | None:
+def arms(given: ArmsInputs, fresh: bool = False) -> Manifest | None:
     """Bring `arms/` up to date with what was published before the cutoff, and with what users did since."""
-    store, run_date, keep_days = night.store, night.run_date, feedback.keep_days
-    begins = beginnings(store, settings, cutoff)
+    night, begins = given.night, given.begins()
     began = [since for since in begins.values() if since]
-    used = store.feedback(run_date) / USED
+    used = night.store.feedback(night.run_date) / USED
 
     def build(out: Path) -> Mapping[str, Any]:
         if began:
-            write_used(night, min(began), cutoff, keep_days, MEMORY)
-        found = compared(night, settings, features, keep_days, cutoff, begins, out)
+            write_used(night, min(began), given.cutoff, given.keep_days, MEMORY)
+        found = compared(given, begins, out)
         write_json(out / FIGURES, found.json_ready())
         return {"message": " ".join(one.says for one in found.arms)}
 
-    kept = {str(path): path.stat().st_size for path in _kept(night, SHOWN, keep_days).values()}
-    inputs = outputs(prepared=prepared, valid=valid) | {"shown": kept, "begins": begins}
-    groups = {name: arm.model_dump() for name, arm in settings.groups.items()}
-    more = {"cutoff": cutoff.isoformat(), "keep_days": keep_days, "features": features.model_dump()}
-    parameters = {"salt": salt_digest(settings.salt), "groups": groups, **more}
     try:
         return logged_stage(
-            "arms", night.arms, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh,
-            beside=[used] if began else [],
+            "arms", night.arms, build, code=code_of(__name__), inputs=given.fingerprints(),
+            parameters=given.parameters(), fresh=fresh, beside=[used] if began else [],
         )  # fmt: skip
     except (duckdb.Error, pa.ArrowException) as error:
         # Files of past nights may be damaged or of another version, and the lists are due tonight all the same.
@@ -99,23 +73,16 @@ def arms_of_night(night: Night) -> Arms | None:
     return None if content is None else Arms.of(content)
 
 
-def compared(
-    night: Night,
-    settings: ArmsSettings,
-    features: FeatureSettings,
-    keep_days: int,
-    cutoff: datetime,
-    begins: Mapping[str, datetime | None],
-    folder: Path,
-) -> Arms:
+def compared(given: ArmsInputs, begins: Mapping[str, datetime | None], folder: Path) -> Arms:
     """Each arm against `main` since it began. `folder` is a place to work in."""
+    night, settings, cutoff = given.night, given.settings, given.cutoff
     users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"]
     in_arm = arms_of(users.to_pylist(), settings.shares, settings.salt)
-    oldest = cutoff - timedelta(days=keep_days)  # of what is kept of past nights
+    oldest = cutoff - timedelta(days=given.keep_days)  # of what is kept of past nights
     since = {name: max(begin, oldest) if begin else None for name, begin in begins.items()}
-    used, shown = (list(_kept(night, name, keep_days).values()) for name in (USED, SHOWN))
+    used, shown = given.learned(USED), given.learned(SHOWN)
     with connect(folder, MEMORY) as db:
-        log = Log(db, night, cutoff, features, used, shown, mixed_in(night.store, cutoff))
+        log = Log(db, night, cutoff, given.features, used, shown, mixed_in(night.store, cutoff))
         doings = {begin: log.since(begin) for begin in sorted({one for one in since.values() if one})}
     results = []
     for name, arm in settings.groups.items():
@@ -143,8 +110,3 @@ def _result(one: ArmResult, begin: datetime, found: Doings, ours: Bools, main: B
             "preference": preferred(found, ours, correction) if one.policy == "interleave" else None,
         }
     )
-
-
-def _kept(night: Night, name: str, keep_days: int) -> dict[date, Path]:
-    """A file of this night and of those before it, of what is learned of lists."""
-    return learned_before(night.store, night.run_date + timedelta(days=1), name, keep_days + 1)

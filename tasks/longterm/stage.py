@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,13 @@ import duckdb
 import pyarrow as pa
 
 from recmodels.errors import ConfigError
-from tasks.arms.settings import ArmsSettings
-from tasks.arms.since import beginnings, salt_digest
-from tasks.exposures.settings import FeedbackSettings
-from tasks.features.settings import FeatureSettings
+from tasks.arms.inputs import ArmsInputs
 from tasks.longterm.asked import long_term
 from tasks.longterm.outcome import DEFAULT, Outcome
 from tasks.longterm.results import LongTerm
 from tasks.store.events import log_event
-from tasks.store.feedback import SHOWN, learned_before
 from tasks.store.files import read_json, write_json
-from tasks.store.manifests import Manifest, finished, outputs
+from tasks.store.manifests import Manifest, finished
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.versions import code_of
@@ -30,54 +25,28 @@ from tasks.store.versions import code_of
 FIGURES = "longterm.json"
 
 
-def foretell_arms(
-    night: Night,
-    settings: ArmsSettings,
-    features: FeatureSettings,
-    feedback: FeedbackSettings,
-    cutoff: datetime,
-    prepared: Manifest,
-    valid: Manifest,
-    fresh: bool = False,
-) -> Manifest | None:
+def foretell_arms(given: ArmsInputs, fresh: bool = False) -> Manifest | None:
     """What is foretold of a night's arms; None where a site has none, which pays nothing, or it could not be made."""
-    if not settings.groups:
-        shutil.rmtree(night.longterm, ignore_errors=True)  # of an earlier run, which had some
+    if not given.settings.groups:
+        shutil.rmtree(given.night.longterm, ignore_errors=True)  # of an earlier run, which had some
         return None
-    return longterm(night, settings, features, feedback, cutoff, prepared, valid, fresh)
+    return longterm(given, fresh)
 
 
 @stage_task("longterm")
-def longterm(
-    night: Night,
-    settings: ArmsSettings,
-    features: FeatureSettings,
-    feedback: FeedbackSettings,
-    cutoff: datetime,
-    prepared: Manifest,
-    valid: Manifest,
-    fresh: bool = False,
-) -> Manifest | None:
+def longterm(given: ArmsInputs, fresh: bool = False) -> Manifest | None:
     """Bring `longterm/` up to date with what users did before the cutoff."""
-    keep_days = feedback.keep_days
+    night = given.night
 
     def build(out: Path) -> Mapping[str, Any]:
         try:
-            found = long_term(night, settings, features, keep_days, Outcome.of(DEFAULT))
+            found = long_term(night, given.settings, given.features, given.keep_days, Outcome.of(DEFAULT))
         except ConfigError as error:  # the site is young, or small
             return {"message": f"nothing is foretold of the arms yet: {error}"}
         write_json(out / FIGURES, found.json_ready())
         return {"message": " ".join(one.says for one in found.arms)}
 
-    kept = learned_before(night.store, night.run_date + timedelta(days=1), SHOWN, keep_days + 1)
-    shown = {str(path): path.stat().st_size for path in kept.values()}
-    inputs = outputs(prepared=prepared, valid=valid) | {
-        "shown": shown,
-        "begins": beginnings(night.store, settings, cutoff),
-    }
-    groups = {name: arm.model_dump() for name, arm in settings.groups.items()}
-    more = {"cutoff": cutoff.isoformat(), "keep_days": keep_days, "features": features.model_dump()}
-    parameters = {"salt": salt_digest(settings.salt), "groups": groups, "outcome": DEFAULT, **more}
+    inputs, parameters = given.fingerprints(), given.parameters() | {"outcome": DEFAULT}
     try:
         return logged_stage(
             "longterm", night.longterm, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh

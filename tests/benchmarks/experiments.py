@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +21,12 @@ from scipy import stats
 
 from recmodels.experiments.effects import Effect, deviation_left, effect, users_needed
 from tasks.arms.compare import Correction
+from tasks.arms.inputs import ArmsInputs
 from tasks.arms.results import PLANNED_DAYS
 from tasks.arms.settings import ArmsSettings
-from tasks.arms.since import beginnings
 from tasks.arms.stage import compared
 from tasks.arms.used import write_used
+from tasks.exposures.settings import FeedbackSettings
 from tasks.features.settings import FeatureSettings
 from tasks.store.paths import Store
 from tests.tasks.arms.sites import publish
@@ -123,9 +125,9 @@ def cost(folder: Path, users: int = 1_000_000, items: int = 20_000, interactions
     del rows, log, times
     started = time.perf_counter(), sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     write_used(night, CUTOFF - timedelta(days=1), CUTOFF, 90, "2GB")
-    found = compared(
-        night, settings, FeatureSettings(), 90, CUTOFF, beginnings(night.store, settings, CUTOFF), night.arms
-    )
+    made_from: Any = {"output": ""}
+    arms = ArmsInputs(night, settings, FeatureSettings(), FeedbackSettings(keep_days=90), CUTOFF, made_from, made_from)
+    found = compared(arms, arms.begins(), night.arms)
     wall, cores = time.perf_counter() - started[0], sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) - started[1]
     print(f"{users:,} users, {interactions:,} interactions, 30 days: {wall:.0f} s ({cores:.0f} s of cores)")
     print(f"  peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB; {found.arms[0].says}")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from recmodels.experiments.assignment import arms_of
+from tasks.arms.inputs import ArmsInputs
 from tasks.arms.settings import ArmsSettings
 from tasks.arms.stage import arms, arms_of_night, compare_arms
 from tasks.exposures.settings import FeedbackSettings
@@ -42,8 +43,12 @@ def night(tmp_path: Path) -> Night:
 
 
 def run(night: Night, settings: ArmsSettings = SETTINGS, **more: Any) -> Any:
+    return arms.fn(inputs(night, settings, **more))
+
+
+def inputs(night: Night, settings: ArmsSettings, **more: Any) -> ArmsInputs:
     given = {"feedback": FeedbackSettings(), "cutoff": CUTOFF, "prepared": FROM, "valid": FROM}
-    return arms.fn(night, settings, FeatureSettings(), **{**given, **more})
+    return ArmsInputs(night, settings, FeatureSettings(), **{**given, **more})
 
 
 def test_a_night_says_what_its_arms_did(night: Night) -> None:
@@ -90,5 +95,5 @@ def test_a_damaged_file_of_a_past_night_costs_the_comparison_and_not_the_night(n
 
 def test_a_site_without_arms_pays_nothing_and_keeps_nothing_of_an_earlier_run(night: Night) -> None:
     run(night)
-    assert compare_arms(night, ArmsSettings(), FeatureSettings(), FeedbackSettings(), CUTOFF, FROM, FROM) is None
+    assert compare_arms(inputs(night, ArmsSettings())) is None
     assert not night.arms.exists()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tasks.arms.inputs import ArmsInputs
 from tasks.arms.settings import ArmsSettings
 from tasks.exposures.settings import FeedbackSettings
 from tasks.features.settings import FeatureSettings
@@ -18,7 +19,11 @@ FROM: Any = {"output": "made from"}
 
 
 def run(night: Night, settings: ArmsSettings = SETTINGS) -> Any:
-    return longterm.fn(night, settings, FeatureSettings(), FeedbackSettings(), CUTOFF, FROM, FROM)
+    return longterm.fn(inputs(night, settings))
+
+
+def inputs(night: Night, settings: ArmsSettings) -> ArmsInputs:
+    return ArmsInputs(night, settings, FeatureSettings(), FeedbackSettings(), CUTOFF, FROM, FROM)
 
 
 def test_a_night_says_what_its_arms_will_have_done_and_is_skipped_when_nothing_is_new(site: Night) -> None:
@@ -28,7 +33,7 @@ def test_a_night_says_what_its_arms_will_have_done_and_is_skipped_when_nothing_i
     assert [one.arm for one in found.arms] == ["holdback", "newer"]
     assert manifests[0]["summary"]["message"] == " ".join(one.says for one in found.arms)
     assert [one["skipped"] for one in manifests] == [False, True]
-    assert foretell_arms(site, ArmsSettings(), FeatureSettings(), FeedbackSettings(), CUTOFF, FROM, FROM) is None
+    assert foretell_arms(inputs(site, ArmsSettings())) is None
     assert foretold_of_night(site) is None and not site.longterm.exists()
 
 
