@@ -124,7 +124,7 @@ _FORMATS = {
     "csv": "CSV, and any text with a delimiter between columns",
     "jsonl": "JSON: an object a line, an array of objects, or objects over several lines",
     "parquet": "Parquet",
-    "arrow": "Arrow, Feather and ORC files",
+    "arrow": "Arrow, Feather and ORC files; Avro with `pip install 'nightrec[avro]'`",
 }
 
 

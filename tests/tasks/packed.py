@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
+from datetime import datetime
+from typing import Any
 
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import feather, orc
@@ -45,4 +48,23 @@ def orc_file(table: pa.Table = TABLE) -> bytes:
 def arrow_file(version: int, table: pa.Table = TABLE) -> bytes:
     out = io.BytesIO()
     feather.write_feather(table, out, version=version)
+    return out.getvalue()
+
+
+AVRO: dict[str, Any] = {
+    "type": "record",
+    "name": "event",
+    "fields": [
+        {"name": "user_id", "type": "long"},
+        {"name": "item_id", "type": ["null", "long"]},
+        {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        {"name": "rating", "type": ["null", "double"], "default": None},
+    ],
+}
+
+
+def avro_file(rows: list[dict[str, Any]] | None = None, schema: dict[str, Any] = AVRO, codec: str = "null") -> bytes:
+    out = io.BytesIO()
+    mine = [row | {"timestamp": datetime.fromisoformat(row["timestamp"])} for row in TABLE.to_pylist()]
+    fastavro.writer(out, fastavro.parse_schema(schema), mine if rows is None else rows, codec=codec)
     return out.getvalue()

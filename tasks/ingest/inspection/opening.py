@@ -14,7 +14,7 @@ from recmodels.errors import DataRefused
 from tasks.ingest.inspection import headless, names
 from tasks.ingest.inspection.findings import FileFound
 from tasks.ingest.inspection.sampling import Sample, sample
-from tasks.ingest.reading.contents import Contents, contents
+from tasks.ingest.reading.contents import BINARY, Contents, contents
 from tasks.ingest.reading.dialects import Wanted
 from tasks.ingest.reading.files import File, find
 from tasks.ingest.reading.inputs import TableInput
@@ -148,9 +148,9 @@ def _decodes(text: bytes, encoding: str) -> bool:
 def found_file(one: Opened, table: str | None) -> FileFound:
     """What is to be said of an opened file."""
     how = one.source.dialect if one.source.format == "csv" else None
-    text = one.contents.stored not in ("parquet", "arrow", "orc")
+    text = one.contents.stored not in BINARY
     formats = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}
-    stored = {"array": "JSON array", "objects": "JSON objects", "arrow": "Arrow", "orc": "ORC"}
+    stored = {"array": "JSON array", "objects": "JSON objects", "arrow": "Arrow", "orc": "ORC", "avro": "Avro"}
     return FileFound(
         str(one.path),
         _size(one.path),

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.errors import DataRefused
+from tasks.ingest.reading import avro
 from tasks.ingest.reading.contents import Stored
 from tasks.ingest.reading.packing import chunks
 
@@ -27,7 +28,7 @@ def write_parquet(path: Path, stored: Stored, packed: bool, copy: Path) -> None:
     if stored == "parquet":
         return
     try:
-        _convert(plain if packed else path, stored, copy)
+        _convert(plain if packed else path, path, stored, copy)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataRefused(f"{path} cannot be read ({_one_line(error)}); copy or write it again.") from None
     finally:
@@ -35,15 +36,18 @@ def write_parquet(path: Path, stored: Stored, packed: bool, copy: Path) -> None:
             plain.unlink()
 
 
-def _convert(path: Path, stored: Stored, copy: Path) -> None:
+def _convert(path: Path, named: Path, stored: Stored, copy: Path) -> None:
+    """`path` has the contents of the site's file, which is `named`."""
     with ExitStack() as stack:
-        schema, batches = _batches(path, stored, stack)
+        schema, batches = _batches(path, named, stored, stack)
         writer = stack.enter_context(pq.ParquetWriter(copy, schema))
         for batch in batches:
             writer.write_batch(batch)
 
 
-def _batches(path: Path, stored: Stored, stack: ExitStack) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+def _batches(path: Path, named: Path, stored: Stored, stack: ExitStack) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    if stored == "avro":
+        return avro.batches(named, stack.enter_context(path.open("rb")))
     file = stack.enter_context(pa.memory_map(str(path)))
     if stored == "orc":
         from pyarrow import orc

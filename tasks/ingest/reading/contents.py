@@ -13,7 +13,7 @@ from tasks.ingest.reading.inputs import Format, TableInput
 from tasks.ingest.reading.packing import NoTable, extension, look
 
 SAMPLE = 1 << 16
-Stored = Literal["text", "array", "objects", "parquet", "arrow", "orc"]
+Stored = Literal["text", "array", "objects", "parquet", "arrow", "orc", "avro"]
 """How rows are stored: lines of text, a JSON array, JSON objects over several lines, or a binary table."""
 
 
@@ -34,7 +34,12 @@ _EXPORT = "export the table as CSV or Parquet and give that file"
 _CONVERT = "write it as Parquet or CSV and give that file"
 _UNPACK = "unpack it and give the folder or the file"
 _NO_DATA = "give the file of data"
-BINARY: dict[Stored, tuple[bytes, ...]] = {"parquet": (b"PAR1",), "arrow": (b"ARROW1", b"FEA1"), "orc": (b"ORC",)}
+BINARY: dict[Stored, tuple[bytes, ...]] = {
+    "parquet": (b"PAR1",),
+    "arrow": (b"ARROW1", b"FEA1"),
+    "orc": (b"ORC",),
+    "avro": (b"Obj\x01",),
+}
 """Binary tables that are read, and how their files begin."""
 UNREAD = (
     Kind("a PDF document", b"%PDF-", "save its table as CSV and give that file"),
@@ -42,7 +47,6 @@ UNREAD = (
     Kind("an empty zip archive", b"PK\x05\x06", _UNPACK),
     Kind("a SQLite database", b"SQLite format 3\0", _EXPORT),
     Kind("a DuckDB database", b"DUCK", _EXPORT, 8),
-    Kind("an Avro file", b"Obj\x01", _CONVERT),
     Kind("an encrypted Parquet file", b"PARE", "decrypt it and give that file"),
     Kind("an HDF5 file", b"\x89HDF\r\n\x1a\n", _CONVERT),
     Kind("a NumPy array", b"\x93NUMPY", _CONVERT),
@@ -77,7 +81,7 @@ _BINARY = Kind(
     'give CSV, JSON lines or Parquet, or name the encoding if it is text (encoding = "utf-16-le", for example)',
 )
 _NAMED_PARQUET = Kind("named as a Parquet file and is none", b"", "copy or write it again, or set format to what it is")
-_CALLED = {"parquet": "a Parquet file", "arrow": "an Arrow file", "orc": "an ORC file"}
+_CALLED = {"parquet": "a Parquet file", "arrow": "an Arrow file", "orc": "an ORC file", "avro": "an Avro file"}
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",

@@ -10,7 +10,7 @@ import duckdb
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.binaries import write_parquet
-from tasks.ingest.reading.contents import Contents
+from tasks.ingest.reading.contents import BINARY, Contents
 from tasks.ingest.reading.textfiles import needs_copy, write_copy
 from tasks.store.duckdb import file_literal, literal
 
@@ -22,7 +22,7 @@ def readable(db: duckdb.DuckDBPyConnection, path: Path, found: Contents, copies:
         DataRefused: the file cannot be copied.
     """
     try:
-        if found.stored in ("arrow", "orc", "parquet"):
+        if found.stored in BINARY:
             if found.stored == "parquet" and not found.packed:
                 return _plainly_named(path.absolute(), copies)
             write_parquet(path, found.stored, bool(found.packed), copy := _new(copies))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recmodels.errors import DataRefused, NightrecError
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.packing import PACKINGS, chunks, extension, look
-from tests.tasks.packed import arrow, arrow_file, orc_file, parquet, zipped
+from tests.tasks.packed import arrow, arrow_file, avro_file, orc_file, parquet, zipped
 from tests.tasks.raw import CSV, column, ingest, read, write
 
 LONG = "user_id,item_id,timestamp\n" + "".join(f"{i},{i % 7},2023-01-01\n" for i in range(500))
@@ -62,6 +62,8 @@ def test_packed_files_have_the_same_rows(tmp_path: Path, name: str, ending: str)
         ("log.orc", orc_file()),
         ("log.feather", arrow_file(2)),
         ("log.arrow.zst", arrow("zstd", arrow_file(2))),
+        ("log.avro", avro_file(codec="deflate")),
+        ("part-0.gz", gzip.compress(avro_file())),
         ("log.orc.bz2", bz2.compress(orc_file())),
     ],
 )
@@ -123,6 +125,7 @@ DAMAGED = {
     "parquet": ("log.parquet", parquet(MANY)),
     "orc": ("log.orc", orc_file(MANY)),
     "arrow": ("log.arrow", arrow_file(2, MANY)),
+    "avro": ("log.avro", avro_file(codec="deflate")),
 }
 CHECKED = ("gzip", "bzip2", "xz", "zip")  # with sums that find every change
 
