@@ -13,8 +13,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from recmodels import registry
 from recmodels.candidate_lists import allowed_items, users_of, write_lists
 from recmodels.candidate_measures import backtests, rating_errors
@@ -39,7 +37,7 @@ def run(spec: Spec) -> dict[str, Any]:
     model = registry.create(spec.recommender, spec.params, seed=spec.seed)
     users = users_of(spec.features, spec.lists, data)
     training = _training_data(spec, data)
-    n_items = len(np.unique(data.item_index))
+    n_items = len(data.known_items)
     needed = model.memory_needed(data.n_users, n_items, len(data))
     start = time.perf_counter()
     if spec.fit:

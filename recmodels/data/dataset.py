@@ -32,6 +32,8 @@ from recmodels.errors import DataRefused
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS_AT_A_TIME = 2**20
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -251,6 +253,14 @@ class Dataset:
     def indptr(self) -> Longs:
         """User u's interactions are the rows indptr[u] to indptr[u + 1]: int64 [n_users + 1]."""
         return _starts(self.user_index, self.n_users)
+
+    @cached_property
+    def known_items(self) -> Ints:
+        """The items that have interactions, ascending: int32 [m]."""
+        occurs = np.zeros(self.n_items, np.bool_)
+        for start in range(0, len(self), ROWS_AT_A_TIME):  # an index that is not int64 is copied into one that is
+            occurs[self.item_index[start : start + ROWS_AT_A_TIME]] = True
+        return np.flatnonzero(occurs).astype(np.int32)
 
     @cached_property
     def matrix(self) -> Csr:

@@ -133,7 +133,7 @@ class Ensemble(Recommender):
 
     def _trained(self, name: str, data: Dataset, options: FitOptions) -> Recommender:
         model = self._made(name)
-        n_items = len(np.unique(data.item_index))
+        n_items = len(data.known_items)
         memory.require(model.memory_needed(data.n_users, n_items, len(data)), name, n_items)
         recipe = self.recipes.get(name, {})
         return model.fit(data, registry.fit_options(recipe.get("recommender", name), recipe.get("params", {}), options))

@@ -67,7 +67,7 @@ class BPR(DotProduct):
 
         rng = np.random.default_rng(self.seed)
         blocks = sgd.blocks_for(data.n_users, data.n_items)
-        known = np.unique(data.item_index)
+        known = data.known_items
         probabilities = sampling_probabilities(data, self.negative_exponent)
         weights = np.empty(0, np.float32)  # empty: all count the same
         if self.weighted or self.popularity_exponent:

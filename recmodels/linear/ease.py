@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
 from annotated_types import Ge
 
 from recmodels.base import SCORE_BYTES, Recommender
@@ -63,7 +62,7 @@ class EASE(Recommender):
     """Approximation alone: how many other items each item is regressed on."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        n_items = len(np.unique(data.item_index))
+        n_items = len(data.known_items)
         memory.require(self.memory_needed(data.n_users, n_items, len(data)), "ease", n_items)
         self.method_: Literal["exact", "approximate"] = "exact" if self._exact(n_items, len(data)) else "approximate"
         if self.method_ == "exact":

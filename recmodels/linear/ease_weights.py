@@ -24,7 +24,7 @@ class DenseWeights:
     @classmethod
     def fit(cls, data: Dataset, regularization: float) -> "DenseWeights":
         """B_ij = -P_ij / P_jj off the diagonal, P being the inverse of XᵀX + regularization I."""
-        items: Ints = np.unique(data.item_index)
+        items: Ints = data.known_items
         weights = inverse_of_gram(data.matrix[:, items], regularization)
         weights /= -weights.diagonal()
         np.fill_diagonal(weights, 0)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Ints, Longs
+from recmodels.data.arrays import Bools, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import DataRefused
@@ -15,6 +15,7 @@ from recmodels.transformer.config import TrainingConfig
 
 VALIDATION_K = 10  # length of the lists that validate
 MASKED_ITEMS = 1_000  # items of a history that are no negatives with `mask_history`: the latest, at most
+ROWS_AT_A_TIME = 2**20  # rows whose targets are drawn at a time
 VALIDATION_USERS = 25_000  # users whose lists are measured after each epoch, at most
 
 
@@ -31,7 +32,7 @@ class TrainingSequences:
             raise DataRefused(f"All interactions lie in the last {config.validation_days} days, which only validate.")
         self.users, self.items = data.user_index[~later], data.item_index[~later]
         self.user_starts = np.searchsorted(self.users, np.arange(data.n_users + 1)).astype(np.int64)
-        self._define_targets(config, data.timestamp[~later])
+        self._define_targets(config, data, later)
         inputs = np.maximum(np.diff(self.user_starts) - 1, 0)  # nothing comes after the last item of a history
         n_sequences = -(-inputs // length)
         user, back = concatenated_ranges(np.zeros_like(n_sequences), n_sequences)  # counted from the end
@@ -39,47 +40,73 @@ class TrainingSequences:
         self.starts = np.maximum(self.ends - length, self.user_starts[user])
         self._hold_out(data, later, config.seed)
 
-    def _define_targets(self, config: TrainingConfig, times: Longs) -> None:
-        """A row's target is an item of rows [first_target, target_end), and counts in the loss by the row's weight."""
-        self.first_target = np.arange(1, len(self.items) + 1)
-        self.target_end = np.minimum(self.first_target + 1, self.user_starts[self.users + 1])
-        self.weights = np.ones(len(self.items), np.float32)
+    def _define_targets(self, config: TrainingConfig, data: Dataset, later: Bools) -> None:
+        """A row's target is an item of rows [first_target, target_end), and counts in the loss by the row's weight.
+
+        Of the next item, all three follow from the row: they are None.
+        """
+        self.first_target: Longs | None = None
+        self.target_end: Longs | None = None
+        self.weights: Floats | None = None
         if config.objective == "horizon":
-            self.first_target, self.target_end = (
+            times = data.timestamp[~later]
+            first, end = (
                 _rows_within(self.users, times, round(days * MICROSECONDS_PER_DAY))
                 for days in (config.gap_days, config.horizon_days)
             )
-            n = np.maximum(self.target_end - self.first_target, 0)
+            n = np.maximum(end - first, 0)
             # One of n items is drawn, and a hit adds less to NDCG the more there are, by the ideal of n hits. All users
             # weigh the same, as they do in the metric, however often they came.
             ideal = np.concatenate(([1.0], np.cumsum(1 / np.log2(np.arange(2, VALIDATION_K + 2)))))
             states = np.bincount(self.users[n > 0], minlength=len(self.user_starts) - 1)
             gain = n / ideal[np.minimum(n, VALIDATION_K)] / np.maximum(states[self.users], 1)
             self.weights = (gain / max(1e-9, gain[n > 0].mean() if n.any() else 1.0)).astype(np.float32)
+            self.first_target, self.target_end = first, end
 
-    def _hold_out(self, data: Dataset, later: NDArray[np.bool_], seed: int) -> None:
+    def _hold_out(self, data: Dataset, later: Bools, seed: int) -> None:
         """The users who validate, what they did later, and what they had seen by then, which no list repeats."""
-        users = np.intersect1d(data.user_index[later], self.users)
+        later_users, later_items = data.user_index[later], data.item_index[later]
+        users = np.unique(later_users)
+        users = users[self.user_starts[users + 1] > self.user_starts[users]]
         if len(users) > VALIDATION_USERS:
             users = np.sort(np.random.default_rng(seed).choice(users, VALIDATION_USERS, replace=False))
         self.validation_users: Ints = users.astype(np.int32)
-        shape = data.n_users, data.n_items
-        truth = (np.ones(int(later.sum()), np.float32), (data.user_index[later], data.item_index[later]))
-        self.truth = sparse.csr_array(truth, shape=shape)[self.validation_users]
-        seen = (np.ones(len(self.items), np.float32), (self.users, self.items))
-        self.seen = sparse.csr_array(seen, shape=shape)[self.validation_users]
+        shape = len(users), data.n_items
+        place = np.full(data.n_users, -1, np.int32)
+        place[users] = np.arange(len(users))
+        chosen = place[later_users] >= 0
+        truth = place[later_users[chosen]], later_items[chosen]
+        self.truth = sparse.csr_array((np.ones(len(truth[0]), np.float32), truth), shape=shape)
+        starts = self.user_starts[users]
+        owner, rows = concatenated_ranges(starts, self.user_starts[users + 1] - starts)
+        self.seen = sparse.csr_array((np.ones(len(rows), np.float32), (owner, self.items[rows])), shape=shape)
 
-    def draw_targets(self, rng: np.random.Generator) -> Longs:
-        """One of its target items for each row; -1 where there is none: int64 [n_rows]."""
-        choices = np.maximum(self.target_end - self.first_target, 0)
-        drawn = self.first_target + (rng.random(len(choices)) * choices).astype(np.int64)
-        return np.where(choices > 0, self.items[np.minimum(drawn, len(self.items) - 1)], -1).astype(np.int64)
+    def draw_targets(self, rng: np.random.Generator) -> Ints:
+        """One of its target items for each row; -1 where there is none: int32 [n_rows]."""
+        targets = np.empty(len(self.items), np.int32)
+        for start in range(0, len(targets), ROWS_AT_A_TIME):
+            rows = np.arange(start, min(start + ROWS_AT_A_TIME, len(targets)))
+            first, end = self.targets_of(rows)
+            choices = np.maximum(end - first, 0)
+            drawn = first + (rng.random(len(rows)) * choices).astype(np.int64)
+            targets[rows] = np.where(choices > 0, self.items[np.minimum(drawn, len(targets) - 1)], -1)
+        return targets
 
-    def padded_targets(self, sequences: Longs, targets: Longs) -> tuple[Longs, Longs, Longs]:
+    def targets_of(self, rows: Longs) -> tuple[Longs, Longs]:
+        """The first of the rows whose items may be the target of each of `rows`, and the one after the last."""
+        if self.first_target is None or self.target_end is None:
+            return rows + 1, np.minimum(rows + 2, self.user_starts[self.users[rows].astype(np.int64) + 1])
+        return self.first_target[rows], self.target_end[rows]
+
+    def weights_of(self, rows: Longs) -> Floats:
+        """How much the targets of `rows` count in the loss."""
+        return np.ones(len(rows), np.float32) if self.weights is None else self.weights[rows]
+
+    def padded_targets(self, sequences: Longs, targets: Ints) -> tuple[Longs, Longs, Longs]:
         """First rows [n] and lengths [n] of some sequences, and the targets of their rows, -1 for none: [n, t]."""
         start = self.starts[sequences]
         length = self.ends[sequences] - start
-        return start, length, padded_rows(targets + 1, start, length, int(length.max(initial=0))) - 1
+        return start, length, padded_rows(targets, start, length, int(length.max(initial=0)), padding=-1)
 
     def history_until(self, rows: Longs) -> tuple[Longs, Longs]:
         """The users' items up to each of `rows`, itself included: positions in `rows`, ascending, and the items.
@@ -121,16 +148,16 @@ def padded_histories(
             yield chosen, padded, lengths[chosen]
 
 
-def padded_rows(values: NDArray[np.integer[Any]], starts: Longs, lengths: Longs, width: int) -> Longs:
-    """The ranges values[starts_i : starts_i + lengths_i] as rows, padded with zeros at the end: int64 [n, width]."""
+def padded_rows(values: NDArray[np.integer[Any]], starts: Longs, lengths: Longs, width: int, padding: int = 0) -> Longs:
+    """The ranges values[starts_i : starts_i + lengths_i] as rows, padded at the end: int64 [n, width]."""
     position = np.arange(width)
     inside = position < lengths[:, None]
-    rows = np.zeros(inside.shape, np.int64)
+    rows = np.full(inside.shape, padding, np.int64)
     rows[inside] = values[(starts[:, None] + position)[inside]]
     return rows
 
 
-def _validation_rows(data: Dataset, days: float | None) -> NDArray[np.bool_]:
+def _validation_rows(data: Dataset, days: float | None) -> Bools:
     """Which interactions validate: those of the last days, or the last one of each user who has at least three."""
     if days is not None:
         return data.timestamp >= data.end - round(days * MICROSECONDS_PER_DAY)

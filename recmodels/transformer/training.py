@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from recmodels.compute.device import load_numba_first
-from recmodels.data.arrays import Floats, Longs
+from recmodels.data.arrays import Floats, Ints, Longs, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.metrics.ranking import per_user
@@ -58,10 +58,12 @@ def train(
     Items without interactions take no part. Afterwards their vectors are those of their terms, or zeros.
     """
     load_numba_first()
-    known = np.unique(data.item_index)
-    used = Dataset.from_arrays(
-        data.user_index, np.searchsorted(known, data.item_index), timestamp=data.timestamp, terms=data.terms[known],
-        n_users=data.n_users, n_items=len(known), end=data.end,
+    known = data.known_items
+    place = np.zeros(data.n_items, np.int32)
+    place[known] = np.arange(len(known))
+    used = replace(
+        data, item_index=place[data.item_index], terms=data.terms[known], n_items=len(known),
+        seen=empty_matrix(data.n_users, len(known)), rating=None, rated=None,
     )  # fmt: skip
     with torch.random.fork_rng():  # torch's global generator is left as it was
         torch.manual_seed(config.seed)
@@ -160,7 +162,7 @@ class Trainer:
         if self.checkpoint is not None and self.rank == 0:
             self.checkpoint.save(self.state)
 
-    def _step(self, batch: Longs, targets: Longs) -> None:
+    def _step(self, batch: Longs, targets: Ints) -> None:
         progress = self.state.progress
         rng = np.random.default_rng((self.config.seed, progress.epoch, progress.step))
         seed, negatives = int(rng.integers(2**62)), self.sampler.draw(rng)
@@ -205,7 +207,7 @@ class Trainer:
         decay = min(self.config.ema_decay, (1 + int(steps)) / (10 + int(steps)))
         torch._foreach_lerp_(averages, weights, 1 - decay)
 
-    def _backward(self, parts: list[Longs], targets: Longs, negatives: Tensor | None, count: int) -> float:
+    def _backward(self, parts: list[Longs], targets: Ints, negatives: Tensor | None, count: int) -> float:
         """Gradients of the mean loss over `count` targets, of all devices; returns the share of this one's parts."""
         self.optimizer.zero_grad()
         total = 0.0
@@ -220,7 +222,7 @@ class Trainer:
                 distributed.all_reduce(parameter.grad)
         return total
 
-    def _loss(self, part: Longs, targets: Longs, negatives: Tensor | None) -> Tensor | None:
+    def _loss(self, part: Longs, targets: Ints, negatives: Tensor | None) -> Tensor | None:
         """The sum of the losses of some sequences; None where none of their rows has a target."""
         sequences, progress = self.sequences, self.state.progress
         start, length, target = sequences.padded_targets(part, targets)
@@ -236,8 +238,8 @@ class Trainer:
             states = self.compiled(functional.embedding(inputs, table), users)
         states = states.flatten(0, 1).float().index_select(0, torch.from_numpy(asked).to(self.device))
         rows = (start[:, None] + np.arange(target.shape[1])).ravel()[asked]
-        positives = torch.from_numpy(targets[rows]).to(self.device)
-        weights = torch.from_numpy(sequences.weights[rows]).to(self.device)
+        positives = torch.from_numpy(targets[rows].astype(np.int64)).to(self.device)
+        weights = torch.from_numpy(sequences.weights_of(rows)).to(self.device)
         masked = self.sampler.masked(rows, negatives)
         if negatives is None:
             return losses.cross_entropy(states, table, positives, weights, masked)
