@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,16 @@ EXECUTING = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "ma
 
 
 @pytest.fixture(scope="module")
-def trees() -> dict[Path, ast.Module]:
-    """The syntax trees of all our modules."""
-    return {path: ast.parse(path.read_text(encoding="utf-8"), path) for path in SOURCES}
+def statements() -> dict[Path, list[ast.AST]]:
+    """The imports and calls of all our modules."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Call)
+    trees = {path: ast.parse(path.read_text(encoding="utf-8"), path) for path in SOURCES}
+    return {path: [node for node in ast.walk(tree) if isinstance(node, kinds)] for path, tree in trees.items()}
 
 
-def imported(tree: ast.Module) -> Iterator[str]:
+def imported(statements: list[ast.AST]) -> Iterator[str]:
     """The modules that a file imports, at its top or inside a function."""
-    for node in ast.walk(tree):
+    for node in statements:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -33,52 +35,62 @@ def imported(tree: ast.Module) -> Iterator[str]:
             yield node.module or ""
 
 
-def loaded_by(*modules: str) -> set[str]:
-    """The packages that are loaded in a new process once these modules are."""
-    code = f"import sys, {', '.join(modules)}; print(' '.join({{m.partition('.')[0] for m in sys.modules}}))"
+def name_of(function: ast.expr) -> str:
+    """What is called, as it is written; nothing where that is no dotted name."""
+    if isinstance(function, ast.Attribute):
+        return f"{name_of(function.value)}.{function.attr}"
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def loaded_by(*steps: Sequence[str]) -> list[set[str]]:
+    """The packages that are loaded in a new process once the modules of a step are, and those of the steps before."""
+    code = "; ".join(
+        f"import sys, {', '.join(modules)}; print(' '.join({{m.partition('.')[0] for m in sys.modules}}))"
+        for modules in steps
+    )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    return set(ran.stdout.split())
+    return [set(line.split()) for line in ran.stdout.splitlines()]
 
 
 @pytest.mark.slow
-def test_imports_only_go_down(trees: dict[Path, ast.Module]) -> None:
+def test_imports_only_go_down(statements: dict[Path, list[ast.AST]]) -> None:
     """The order of the floors; import-linter checks it too, and that of the packages within them (`make check`)."""
-    for path, tree in trees.items():
+    for path, found in statements.items():
         floor = FLOORS.index(path.relative_to(ROOT).parts[0])
-        for module in imported(tree):
+        for module in imported(found):
             top = module.partition(".")[0]
             assert top not in FLOORS[:floor], f"{path} imports {module}, which is above it"
             assert top != "tests"
 
 
 @pytest.mark.slow
-def test_the_command_line_is_light() -> None:
-    assert (
-        loaded_by("flows.cli.app") & {"torch", "great_expectations", "prefect", "pandas", "sklearn", "duckdb"} == set()
+def test_what_must_be_light_is_light() -> None:
+    """A candidate's process, the command line, the flows that look at exports, and those that run some stages."""
+    candidate, commands, signals, nights = loaded_by(
+        ["recmodels.candidate", "recmodels.registry"],
+        ["flows.cli.app"],
+        ["flows.signals"],
+        ["flows.nightly", "flows.validate"],
     )
-
-
-@pytest.mark.slow
-def test_the_flows_do_not_load_what_only_some_stages_need() -> None:
-    assert loaded_by("flows.nightly", "flows.validate") & {"torch", "great_expectations", "sklearn"} == set()
+    assert candidate & {"torch", "pandas", "sklearn"} == set()
+    assert commands & {"torch", "great_expectations", "prefect", "pandas", "sklearn", "duckdb"} == set()
+    assert signals & {"torch", "great_expectations", "sklearn"} == set()
+    assert nights & {"torch", "great_expectations", "sklearn"} == set()
 
 
 @pytest.mark.slow
 def test_recmodels_is_a_library_of_its_own() -> None:
     modules = [module for module in MODULES if module.startswith("recmodels") and not module.endswith("__main__")]
-    assert loaded_by(*modules) & {"prefect", "great_expectations", "flows", "tasks", "expectations"} == set()
+    (loaded,) = loaded_by(modules)
+    assert loaded & {"prefect", "great_expectations", "flows", "tasks", "expectations"} == set()
 
 
-def test_recmodels_base_loads_no_frames_and_no_torch() -> None:
-    assert loaded_by("recmodels.candidate", "recmodels.registry") & {"torch", "pandas", "sklearn"} == set()
-
-
-def test_nothing_is_loaded_that_could_run_code(trees: dict[Path, ast.Module]) -> None:
-    for path, tree in trees.items():
-        assert {module.partition(".")[0] for module in imported(tree)} & EXECUTING == set(), path
-        for node in ast.walk(tree):
+def test_nothing_is_loaded_that_could_run_code(statements: dict[Path, list[ast.AST]]) -> None:
+    for path, found in statements.items():
+        assert {module.partition(".")[0] for module in imported(found)} & EXECUTING == set(), path
+        for node in found:
             if isinstance(node, ast.Call):
-                called = ast.unparse(node.func)
+                called = name_of(node.func)
                 assert called not in ("eval", "exec", "torch.load", "pd.read_pickle"), f"{path}:{node.lineno}"
                 pickles = [keyword for keyword in node.keywords if keyword.arg == "allow_pickle"]
                 assert all(ast.unparse(keyword.value) == "False" for keyword in pickles), f"{path}:{node.lineno}"

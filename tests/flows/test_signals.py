@@ -1,7 +1,6 @@
 """What people are told when a night needs them: one sentence with the reason, and where to look."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -185,10 +184,3 @@ def test_a_store_elsewhere_is_looked_at_there(store: Store, tmp_path: Path, monk
     monkeypatch.setenv("NIGHTREC_STORE", str(tmp_path / "mounted"))
     published(Store(tmp_path / "mounted"), DAY)
     assert check_export(run_date=DAY)
-
-
-@pytest.mark.slow
-def test_importing_the_signals_is_light() -> None:
-    heavy = "import sys, flows.signals; print(sorted({'torch', 'great_expectations', 'sklearn'} & set(sys.modules)))"
-    ran = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"

@@ -1,5 +1,6 @@
 """What a fuzzed input is, how it is judged, and how it is made smaller."""
 
+import os
 import re
 import shutil
 import signal
@@ -79,7 +80,7 @@ def problem(area: Area, case: Case, folder: Path) -> str:
         for name, data in case.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
-        with chdir(folder), _limited():
+        with chdir(folder), patch.dict(os.environ, HOME=str(folder.parent)), _limited():  # "~" is a path as well
             ended = area.run(case, folder)
     except Hung:
         return f"it takes more than {HANG:.0f} s"

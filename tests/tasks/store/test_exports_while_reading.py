@@ -12,6 +12,7 @@ from itertools import cycle
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numba
 import pytest
 
 from recmodels.published.reader import Export
@@ -34,6 +35,8 @@ def publishers(root: Path, asked: Connection) -> None:
     here: threads of pyarrow that had begun could hold a lock at the fork, which nobody frees in the publisher.
     """
     importlib.import_module("recmodels.scoring.kernels")
+    importlib.import_module("safetensors.numpy")
+    numba.njit(lambda: 0)()  # the first kernel that is loaded or compiled imports half of Numba and SciPy
     for most in iter(asked.recv, None):
         publisher = os.fork()
         if not publisher:
