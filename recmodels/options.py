@@ -1,10 +1,14 @@
 """What is given to one run of `fit`, and is no property of the model: its time, its files, where it starts from."""
 
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from recmodels.data.arrays import Ints
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,8 @@ class FitOptions:
     They are not saved with the model: two models of the same hyper-parameters are the same recommender.
 
     Attributes:
-        minutes: A training in epochs ends after so many minutes, with the best weights so far; None: no limit.
+        minutes: A training in epochs or iterations ends after so many minutes, with the best weights so far; None: no
+            limit.
         checkpoint: File that the state of a training in epochs is written to, and that one which was killed resumes
             from. It is removed at the end.
         checkpoint_minutes: How often that file is written.
@@ -43,6 +48,31 @@ class FitOptions:
     members: Mapping[str, Path] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     warm_start: WarmStart | None = None
+
+    def rounds(self, n: int) -> Iterator[tuple[int, float]]:
+        """The rounds of a training from 0 to n - 1, while there is time for another one as long as the last.
+
+        There is always a first one. With each comes the share of the training that is behind it, i / n. Where the time
+        will not suffice for all n, it is the share of the time that is over, if that is more: what falls with the share
+        has fallen nearly as far by the end.
+        """
+        began = then = time.monotonic()
+        for i in range(n):
+            now = time.monotonic()
+            spent, last, then = now - began, now - then, now
+            share = i / n
+            if self.minutes is not None and i > 0:
+                given = 60 * self.minutes
+                if spent + last > given:
+                    log.info("The %g minutes have no room for more than %d rounds of %d.", self.minutes, i, n)
+                    return
+                if spent + last * (n - i) > given:
+                    share = max(share, spent / given)
+            yield i, share
+
+    def over(self, began: float) -> bool:
+        """Whether a training that began at that monotonic time has had its minutes."""
+        return self.minutes is not None and time.monotonic() - began > 60 * self.minutes
 
 
 DEFAULTS = FitOptions()

@@ -108,7 +108,7 @@ class ALS(DotProduct):
         unobserved_weight_of_item = self.unobserved_weight_ * n_users
         penalty_users = self._penalty(by_user, self.unobserved_weight_of_user_, self.mean_user_weight_)
         penalty_items = self._penalty(by_item, unobserved_weight_of_item, self.mean_user_weight_ * n_users / n_items)
-        for _ in range(self.iterations):
+        for _ in options.rounds(self.iterations):
             self._improve(users, items, by_user, penalty_users)
             self._improve(items, users, by_item, penalty_items)
         self.item_vectors_: Floats = items

@@ -78,7 +78,7 @@ class BPR(DotProduct):
             for n in (data.n_users, data.n_items)
         )
         bias = np.zeros(data.n_items, np.float32)
-        for epoch in range(self.epochs):
+        for _, done in options.rounds(self.epochs):
             user_block, item_block = (rng.integers(0, blocks, n).astype(np.int8) for n in (data.n_users, data.n_items))
             members = known[np.argsort(item_block[known], kind="stable")]
             member_starts = np.searchsorted(item_block[members], np.arange(blocks + 1))
@@ -86,7 +86,7 @@ class BPR(DotProduct):
             by_user, by_item, source, starts = sgd.cells(
                 data.user_index, data.item_index, user_block, item_block, blocks
             )
-            rate = np.float32(self.learning_rate * (1 - epoch / self.epochs))
+            rate = np.float32(self.learning_rate * (1 - done))
             given = (
                 by_user, by_item, weights[source] if len(weights) else weights, starts, members, member_starts, ends,
                 matrix.indptr, matrix.indices, users, items, bias, rate, np.float32(self.regularization),

@@ -73,10 +73,10 @@ class MF(DotProduct, RatingPredictor):
             for n in (data.n_users, data.n_items)
         )
         user_bias, item_bias = np.zeros(data.n_users, np.float32), np.zeros(data.n_items, np.float32)
-        for epoch in range(self.epochs):
+        for _, done in options.rounds(self.epochs):
             user_block, item_block = (rng.integers(0, blocks, n).astype(np.int8) for n in (data.n_users, data.n_items))
             by_user, by_item, source, starts = sgd.cells(rated[0], rated[1], user_block, item_block, blocks)
-            rate = np.float32(self.learning_rate * (1 - epoch / self.epochs))
+            rate = np.float32(self.learning_rate * (1 - done))
             given = (
                 by_user, by_item, rated[2][source], starts, mean, users, items, user_bias, item_bias,
                 rate, np.float32(self.regularization), np.float32(self.bias_regularization),

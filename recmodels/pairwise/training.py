@@ -15,6 +15,7 @@ from torch import Tensor
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
+from recmodels.options import DEFAULTS, FitOptions
 from recmodels.pairwise import losses
 from recmodels.pairwise.batches import TABLE_SIZE, Batch, Batches
 from recmodels.pairwise.config import PairConfig
@@ -101,20 +102,20 @@ class PairTrainer:
             log.info("%s: %d of %d rows are of the earlier model.", name, len(now), len(then))
         return True
 
-    def run(self, epochs: int, minutes: float | None = None) -> None:
-        """Train to the end, or for so many minutes. Raises NightrecError where the loss is no longer finite."""
+    def run(self, epochs: int, options: FitOptions = DEFAULTS) -> None:
+        """Train to the end, or for as long as there is time. Raises NightrecError where the loss is not finite."""
         config, began = self.config, time.monotonic()
-        for epoch in range(epochs):
+        for epoch, done in options.rounds(epochs):
             started, total, n = time.monotonic(), 0.0, 0
             for batch in self.batches:
-                total += self.step(batch, config.learning_rate * (1 - epoch / epochs))
+                total += self.step(batch, config.learning_rate * (1 - done))
                 n += len(batch.rows)
                 if not np.isfinite(total):
                     raise NightrecError(f"The training diverged in epoch {epoch + 1}; give a smaller learning_rate.")
+                if options.over(began):
+                    log.info("The %g minutes are over in epoch %d.", options.minutes, epoch + 1)
+                    return
             log.info("Epoch %d: loss %.4f, %.1f s.", epoch + 1, total / n, time.monotonic() - started)
-            if minutes is not None and time.monotonic() - began > 60 * minutes:
-                log.info("The %g minutes are over after epoch %d.", minutes, epoch + 1)
-                return
 
     def step(self, batch: Batch, rate: float) -> float:
         """Follow the gradient of one batch; returns its loss, from before."""
