@@ -1,6 +1,8 @@
 """The valid interactions as one log of events, its users and items under dense indices."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,40 +12,83 @@ import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Floats, Ints
 from recmodels.errors import DataRefused
-from tasks.prepare.interactions import Log, Rows, grouped, picked
+from tasks.prepare.interactions import Log, Rows, in_order, picked
 from tasks.prepare.settings import PrepareSettings
 from tasks.store.opted_out import are_among, opted_out_ids
+from tasks.store.parts import parts
+
+
+@dataclass(frozen=True)
+class Source:
+    """The valid tables that a log is read from."""
+
+    valid: Path
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """The interactions, in order."""
+        return parts(self.valid, "interactions") or [self.valid / "interactions.parquet"]  # which says what is missing
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return pa.unify_schemas([pq.read_schema(file) for file in self.files])
+
+    @property
+    def columns(self) -> list[str]:
+        there = self.schema.names
+        return ["user_id", "item_id", "timestamp", *(name for name in ("rating", "event") if name in there)]
+
+    def columns_of(self, schema: pa.Schema) -> list[str]:
+        """Those that a part has: columns may begin with a later one."""
+        return [name for name in self.columns if name in schema.names]
+
+    def read(self) -> pa.Table:
+        """All rows at once."""
+        tables = (pq.read_table(file, columns=self.columns_of(pq.read_schema(file))) for file in self.files)
+        return pa.concat_tables(tables, promote_options="default")
+
+    def known(self, kind: str) -> pa.Array:
+        """The ids of the table of users (or items)."""
+        path = self.valid / f"{kind}s.parquet"
+        name = f"{kind}_id"
+        return pq.read_table(path, columns=[name])[name].combine_chunks() if path.exists() else pa.array([])
+
+    def opted_out(self) -> pa.Array:
+        return opted_out_ids(self.valid / "users.parquet")
 
 
 def read_log(valid: Path, settings: PrepareSettings) -> Log:
     """The events of users that have not opted out, under dense indices for every known user and item."""
-    interactions, users = valid / "interactions.parquet", valid / "users.parquet"
-    names = pq.read_schema(interactions).names
-    columns = ["user_id", "item_id", "timestamp", *(name for name in ("rating", "event") if name in names)]
-    table = pq.read_table(interactions, columns=columns)
-    known_users, known_items = _known_ids(users, "user_id"), _known_ids(valid / "items.parquet", "item_id")
-    if len(gone := opted_out_ids(users)):
+    source = Source(valid)
+    table = source.read()
+    known_users, known_items = source.known("user"), source.known("item")
+    if len(gone := source.opted_out()):
         table = table.filter(pc.invert(are_among(table["user_id"], gone)))
         known_users = known_users.filter(pc.invert(are_among(known_users, gone)))
-    if not table.num_rows:
-        raise DataRefused("No interactions remain: every user of the interactions has opted out (users.opted_out).")
+    refuse_empty(table.num_rows)
     with ThreadPoolExecutor(2) as threads:
         encoded = threads.map(_dense, (table["user_id"], table["item_id"]), (known_users, known_items))
         (user, user_ids), (item, item_ids) = encoded
+    table = table.drop_columns(["user_id", "item_id"])
+    events = as_events(user, item, table, settings)
+    del table, user, item
+    return Log(in_order(events, len(user_ids)), user_ids, item_ids)
+
+
+def refuse_empty(n_rows: int) -> None:
+    """Raise DataRefused where nobody's interactions remain."""
+    if not n_rows:
+        raise DataRefused("No interactions remain: every user of the interactions has opted out (users.opted_out).")
+
+
+def as_events(user: Ints, item: Ints, table: pa.Table, settings: PrepareSettings) -> Rows:
+    """The events of a table whose ids are encoded, weighted, in its order."""
     timestamp = table["timestamp"].cast(pa.int64()).to_numpy()
-    rating = table["rating"].cast(pa.float32()).to_numpy() if "rating" in names else None
+    rating = table["rating"].cast(pa.float32()).to_numpy() if "rating" in table.column_names else None
     weight = _event_weights(table, settings)
     if rating is not None and settings.min_rating is not None:
         weight = np.where(rating < settings.min_rating, np.float32(0), weight)
-    del table
-    events = Rows(user, item, timestamp, timestamp, weight, rating)
-    if (timestamp[1:] < timestamp[:-1]).any():
-        events = events.take(np.argsort(timestamp, kind="stable"))
-    return Log(events.take(grouped(events.user, len(user_ids))), user_ids, item_ids)
-
-
-def _known_ids(path: Path, column: str) -> pa.Array:
-    return pq.read_table(path, columns=[column])[column].combine_chunks() if path.exists() else pa.array([])
+    return Rows(user, item, timestamp, timestamp, weight, rating)
 
 
 def _dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
@@ -63,10 +108,15 @@ def _dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
     if isinstance(encoded, pa.ChunkedArray):  # strings beyond 2 GiB stay chunked
         encoded = encoded.unify_dictionaries().combine_chunks()
     found = encoded.dictionary
-    ids = pc.unique(pa.concat_arrays([found, more.cast(found.type)]))
-    ids = ids.take(pc.array_sort_indices(ids))
+    ids = sorted_distinct(found, more)
     rank = pc.index_in(found, value_set=ids).to_numpy()
     return picked(rank.astype(np.int32), encoded.indices.to_numpy()), ids
+
+
+def sorted_distinct(ids: pa.Array, more: pa.Array) -> pa.Array:
+    """All ids of both, each once, in order."""
+    distinct = pc.unique(pa.concat_arrays([ids, more.cast(ids.type)]))
+    return distinct.take(pc.array_sort_indices(distinct))
 
 
 def _event_weights(table: pa.Table, settings: PrepareSettings) -> Floats:

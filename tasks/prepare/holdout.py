@@ -1,54 +1,98 @@
 """The holdout: which interactions are kept out of training, to evaluate the candidates on."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from tasks.prepare.interactions import Log, Places, Rows, core, merge
+from recmodels.data.arrays import Bools
+from tasks.prepare.interactions import Places, Rows
+from tasks.prepare.ranges import EVENTS, HOLDOUT, PAIRS, TRAIN, Core, Ranges, k_core
 from tasks.prepare.settings import PrepareSettings
 
 
 @dataclass(frozen=True)
-class HoldoutSplit:
-    """What models are trained on, and what they are evaluated on."""
+class Protocol:
+    """How a range's pairs are parted into training and holdout."""
 
-    protocol: str
+    name: str
     start: int  # µs; every training row is earlier (under "days")
-    train: Rows
-    holdout: Rows
-    days: int | None
-    warm_users: int  # of the holdout, who also have training rows of positive weight
+    days: int | None = None
     unseen: Places | None = None  # users held out of training; their lists are made from their history
+
+
+@dataclass(frozen=True)
+class HoldoutSplit:
+    """What models are trained on, and what they are evaluated on: the rows `train` and `holdout` on the shelf."""
+
+    protocol: Protocol
+    train: Core
+    users: int  # of the holdout
+    warm_users: int  # of these, who also have training rows of positive weight
 
 
 def microseconds(moment: datetime) -> int:
     return int(moment.timestamp()) * 1_000_000
 
 
-def hold_out(log: Log, pairs: Rows, cutoff: datetime, settings: PrepareSettings) -> HoldoutSplit:
+def hold_out(ranges: Ranges, cutoff: datetime, settings: PrepareSettings) -> HoldoutSplit:
     """The holdout by the configured protocol; `auto` takes the shortest one with enough warm users."""
-    if settings.holdout == "days":
-        return _last_days(log, pairs, cutoff, settings, settings.holdout_days)
+    for protocol in _protocols(ranges, cutoff, settings):
+        split = _split(ranges, protocol, settings)
+        if settings.holdout != "auto" or protocol.days is None or split.warm_users >= _enough(ranges, settings):
+            break
+    ranges.drop(EVENTS)
+    return split
+
+
+def _protocols(ranges: Ranges, cutoff: datetime, settings: PrepareSettings) -> Iterator[Protocol]:
+    """The protocols to try, one after the other."""
+    if settings.holdout in ("auto", "days"):
+        for width in (1, 2, 4) if settings.holdout == "auto" else (1,):
+            days = width * settings.holdout_days
+            start = microseconds(cutoff - timedelta(days=days))  # local days: 23 or 25 hours where the clocks change
+            yield Protocol("days", start, days)
     if settings.holdout == "auto":
-        users, _ = log.positive_counts(pairs)
-        enough = min(settings.holdout_min_users, max(1, int((users > 0).sum()) // 2))
-        for width in (1, 2, 4):
-            split = _last_days(log, pairs, cutoff, settings, width * settings.holdout_days)
-            if split.warm_users >= enough:
-                return split
-    if settings.holdout == "random":
-        return _at_random(log, pairs, cutoff, settings)
-    if settings.holdout == "user-fold":
-        return _user_fold(log, pairs, cutoff, settings)
-    return _last_items(log, pairs, cutoff, settings)
+        yield Protocol("last", microseconds(cutoff))
+    elif settings.holdout == "user-fold":
+        yield Protocol("user-fold", microseconds(cutoff), unseen=_fold(ranges, settings))
+    elif settings.holdout != "days":
+        yield Protocol(settings.holdout, microseconds(cutoff))
 
 
-def _last_days(log: Log, pairs: Rows, cutoff: datetime, settings: PrepareSettings, days: int) -> HoldoutSplit:
+def _enough(ranges: Ranges, settings: PrepareSettings) -> int:
+    """For how many warm users `auto` takes the last days."""
+    active = np.zeros(ranges.n_users, np.bool_)
+    for place in range(ranges.n):
+        active[ranges.shelf.positives(PAIRS, place)[0]] = True
+    return min(settings.holdout_min_users, max(1, int(active.sum()) // 2))
+
+
+def _split(ranges: Ranges, protocol: Protocol, settings: PrepareSettings) -> HoldoutSplit:
+    """Part every range's pairs, and count what models are left with."""
+    evaluated = np.zeros(ranges.n_users, np.bool_)
+    random = np.random.default_rng(settings.holdout_seed)  # draws one range after the other
+    for place in range(ranges.n):
+        if protocol.days is None:
+            train, holdout = _parted(ranges.pairs(place), protocol, settings, random, ranges.n_users)
+        else:
+            train, holdout = _last_days(ranges, place, protocol.start)
+        holdout = holdout.take(np.lexsort((holdout.item, holdout.user)))
+        evaluated[holdout.user] = True
+        ranges.shelf.put(TRAIN, place, train)
+        ranges.shelf.put(HOLDOUT, place, holdout)
+        del train, holdout
+    core = k_core(ranges, TRAIN, settings)
+    warm = int(((core.user_counts > 0) & evaluated).sum())
+    return HoldoutSplit(protocol, core, int(evaluated.sum()), warm)
+
+
+def _last_days(ranges: Ranges, place: int, start: int) -> tuple[Rows, Rows]:
     """Train on what came before the last days; hold out what is new to a user in them."""
-    start = microseconds(cutoff - timedelta(days=days))  # local days: 23 or 25 hours where the clocks change
-    train = merge(log, log.events.take(log.events.timestamp < start), settings.duplicates)
-    return _measured(log, HoldoutSplit("days", start, core(log, train, settings), new_since(pairs, start), days, 0))
+    events = ranges.events(place)
+    holdout = new_since(ranges.pairs(place, events), start)
+    return ranges.merged(events.take(events.timestamp < start)), holdout
 
 
 def new_since(pairs: Rows, start: int) -> Rows:
@@ -56,57 +100,52 @@ def new_since(pairs: Rows, start: int) -> Rows:
     return pairs.take((pairs.first >= start) & (pairs.weight > 0))
 
 
-def _last_items(log: Log, pairs: Rows, cutoff: datetime, settings: PrepareSettings) -> HoldoutSplit:
-    """Hold out each user's last items of positive weight, of users that have more than those."""
-    return _without(log, pairs, _lasts(log, pairs, settings), "last", cutoff, settings)
+def _parted(
+    pairs: Rows, protocol: Protocol, settings: PrepareSettings, random: np.random.Generator, n_users: int
+) -> tuple[Rows, Rows]:
+    """Train on all pairs but those that the protocol holds out."""
+    if protocol.name == "random":
+        rows = _at_random(pairs, settings, random, n_users)
+    else:
+        rows = _lasts(pairs, settings, n_users)
+        if protocol.unseen is not None:
+            rows = rows[np.isin(pairs.user[rows], protocol.unseen)]
+    held: Bools = np.zeros(len(pairs), np.bool_)
+    held[rows] = True
+    return pairs.take(~held), pairs.take(held)
 
 
-def _user_fold(log: Log, pairs: Rows, cutoff: datetime, settings: PrepareSettings) -> HoldoutSplit:
-    """The same for a random share of these users, who are held out of training (strong generalization)."""
-    held = _lasts(log, pairs, settings)
-    users = np.unique(pairs.user[held])
+def _fold(ranges: Ranges, settings: PrepareSettings) -> Places:
+    """A random share of the users with more than their last items: held out of training (strong generalization)."""
+    having = np.zeros(ranges.n_users, np.bool_)
+    for place in range(ranges.n):
+        pairs = ranges.pairs(place)
+        having[pairs.user[_lasts(pairs, settings, ranges.n_users)]] = True
+    users = np.flatnonzero(having).astype(np.int32)
     n = max(1, round(settings.holdout_share * len(users)))
-    unseen = np.sort(np.random.default_rng(settings.holdout_seed).permutation(users)[:n])
-    held = held[np.isin(pairs.user[held], unseen)]
-    return replace(_without(log, pairs, held, "user-fold", cutoff, settings), unseen=unseen)
+    unseen: Places = np.sort(np.random.default_rng(settings.holdout_seed).permutation(users)[:n])
+    return unseen
 
 
-def _lasts(log: Log, pairs: Rows, settings: PrepareSettings) -> Places:
+def _lasts(pairs: Rows, settings: PrepareSettings, n_users: int) -> Places:
     """The rows of each user's last items of positive weight, of users that have more than those."""
     positive = np.flatnonzero(pairs.weight > 0)
     user = pairs.user[positive]
-    count = np.bincount(user, minlength=log.n_users)
+    count = np.bincount(user, minlength=n_users)
     place = np.arange(len(user)) - (np.cumsum(count) - count)[user]  # 0 for a user's first item
     left = count[user] - settings.holdout_items
     rows: Places = positive[(left > 0) & (place >= left)]
     return rows
 
 
-def _at_random(log: Log, pairs: Rows, cutoff: datetime, settings: PrepareSettings) -> HoldoutSplit:
-    """Hold out a random share of all items of positive weight, at whatever time; a user's only item is never taken."""
+def _at_random(pairs: Rows, settings: PrepareSettings, random: np.random.Generator, n_users: int) -> Places:
+    """A random share of all items of positive weight, at whatever time; a user's only item is never taken."""
     positive = np.flatnonzero(pairs.weight > 0)
     user = pairs.user[positive]
-    drawn = np.random.default_rng(settings.holdout_seed).random(len(user))
+    drawn = random.random(len(user))
     taken = drawn < settings.holdout_share
-    largest = np.zeros(log.n_users)
+    largest = np.zeros(n_users)
     np.maximum.at(largest, user, drawn)
     taken &= drawn < largest[user]  # a user who would lose everything keeps one
-    return _without(log, pairs, positive[taken], "random", cutoff, settings)
-
-
-def _without(
-    log: Log, pairs: Rows, held_rows: Places, protocol: str, cutoff: datetime, settings: PrepareSettings
-) -> HoldoutSplit:
-    """Train on all pairs but those held out."""
-    held = np.zeros(len(pairs), np.bool_)
-    held[held_rows] = True
-    train = core(log, pairs.take(~held), settings)
-    return _measured(log, HoldoutSplit(protocol, microseconds(cutoff), train, pairs.take(held), None, 0))
-
-
-def _measured(log: Log, split: HoldoutSplit) -> HoldoutSplit:
-    """The split with its holdout by user and item, and its warm users counted."""
-    holdout = split.holdout.take(np.lexsort((split.holdout.item, split.holdout.user)))
-    history, _ = log.positive_counts(split.train)
-    warm = (history > 0) & (np.bincount(holdout.user, minlength=log.n_users) > 0)
-    return replace(split, holdout=holdout, warm_users=int(warm.sum()))
+    rows: Places = positive[taken]
+    return rows

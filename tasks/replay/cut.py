@@ -90,7 +90,7 @@ def write_truth(valid: Path, settings: PrepareSettings, start: datetime, until: 
     with TemporaryDirectory(prefix=".tmp-until-", dir=out) as folder:
         write_cut(valid, until, Path(folder))
         log = read_log(Path(folder), settings)
-    new = new_since(merge(log, log.events, settings.duplicates), microseconds(start))
+    new = new_since(merge(log.events, len(log.item_ids), settings.duplicates), microseconds(start))
     order = np.lexsort((new.item, new.user))
     table = pa.table(
         {

@@ -35,7 +35,7 @@ from tasks.lookup.items import item_seen, search
 from tasks.lookup.sides import of_export
 from tasks.lookup.users import user_seen
 from tasks.prepare.interactions import Rows
-from tasks.prepare.stage import write_index, write_rows
+from tasks.prepare.tables import write_index, write_rows
 from tasks.store.exports import point_to, write_export_manifest
 from tasks.store.paths import Night, Store
 
@@ -85,7 +85,9 @@ def prepare(night: Night, users: pa.Array, items: pa.Array, history: int) -> Non
     user = np.repeat(np.arange(len(users), dtype=np.int32), history)
     at = np.sort(random.integers(1, 10**15, (len(users), history)), axis=1).ravel()
     weight = np.ones(len(user), np.float32)
-    write_rows(night.prepared / "full" / "interactions.parquet", Rows(user, item, at, at, weight, None), 10**15)
+    write_rows(
+        night.prepared / "full" / "interactions.parquet", [Rows(user, item, at, at, weight, None)], 10**15, began=False
+    )
 
 
 def publish(store: Store, day: date, users: pa.Array, items: pa.Array, k: int) -> None:

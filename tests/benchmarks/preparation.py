@@ -44,8 +44,7 @@ def write(path: Path, n: int = ROWS) -> None:
 def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
     from tasks.ingest.raw_tables import write_raw
     from tasks.ingest.reading.inputs import Inputs, TableInput
-    from tasks.prepare import events
-    from tasks.prepare import interactions as pairs
+    from tasks.prepare import ranges, reading, tables
     from tasks.prepare import stage as prepare
     from tasks.prepare.holdout import microseconds
     from tasks.prepare.settings import PrepareSettings
@@ -57,11 +56,12 @@ def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
     if holdout == "none":
 
         def one_window(folder: Path) -> dict[str, int]:
-            log = events.read_log(out / "raw", rules)
-            rows = pairs.core(log, pairs.merge(log, log.events, rules.duplicates), rules)
-            prepare.write_index(folder / "users.parquet", "user", log.user_ids, out / "none")
-            prepare.write_index(folder / "items.parquet", "item", log.item_ids, out / "none")
-            prepare.write_rows(folder / "interactions.parquet", rows, microseconds(CUTOFF))
+            log = reading.read_ranges(out / "raw", rules, memory.total(), folder)
+            rows = log.pairs(0)
+            rows = ranges.k_core(log, ranges.PAIRS, rules).of(rows)
+            tables.write_index(folder / "users.parquet", "user", log.user_ids, out / "none")
+            tables.write_index(folder / "items.parquet", "item", log.item_ids, out / "none")
+            tables.write_rows(folder / "interactions.parquet", [rows], microseconds(CUTOFF), began=False)
             return {"rows": len(rows)}
 
         run_stage(out / "prepared", one_window, code="", inputs={}, parameters={})

@@ -9,7 +9,7 @@ import pytest
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import Inputs
-from tasks.prepare.stage import write_index
+from tasks.prepare.tables import write_index
 from tests.tasks.raw import CSV, column, ingest, write
 
 HEADER = "item_id,available_from,available_until\n"

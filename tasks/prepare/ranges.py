@@ -1,0 +1,108 @@
+"""The log of events by contiguous ranges of users: one at a time is merged, split and cut to the k-core.
+
+Users are sorted by id and nothing of a pair depends on other users but through counts, so that the tables are the
+same, to the byte, whatever the number of ranges.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from recmodels.data.arrays import Bools, Longs
+from tasks.prepare.interactions import Rows, in_order, merge
+from tasks.prepare.settings import PrepareSettings
+from tasks.prepare.shelf import Shelf
+
+EVENTS, PAIRS, TRAIN, HOLDOUT = "events", "pairs", "train", "holdout"
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The events on a shelf, and the ids that their indices stand for."""
+
+    user_ids: pa.Array
+    item_ids: pa.Array
+    n: int
+    n_events: int
+    rated: bool
+    shelf: Shelf
+    duplicates: str
+
+    @property
+    def n_users(self) -> int:
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.item_ids)
+
+    def events(self, place: int) -> Rows:
+        """The events of a range by user, then time, then input order."""
+        return (
+            self.shelf.rows(EVENTS, place)
+            if self.shelf.in_memory
+            else in_order(self.shelf.rows(EVENTS, place), self.n_users)
+        )
+
+    def merged(self, events: Rows) -> Rows:
+        return merge(events, self.n_items, self.duplicates)
+
+    def pairs(self, place: int, events: Rows | None = None) -> Rows:
+        """The merged events of a range; `events` saves reading them where they are at hand."""
+        if not self.shelf.there(PAIRS, place):
+            self.shelf.put(PAIRS, place, self.merged(self.events(place) if events is None else events))
+        return self.shelf.rows(PAIRS, place)
+
+    def drop(self, *kinds: str) -> None:
+        for kind in kinds:
+            for place in range(self.n):
+                self.shelf.drop(kind, place)
+
+
+@dataclass(frozen=True)
+class Core:
+    """The largest part of some pairs in which every count reaches its minimum.
+
+    `users` and `items` are in it, all of them where these are None; the counts are of pairs of positive weight.
+    """
+
+    users: Bools | None
+    items: Bools | None
+    user_counts: Longs
+    item_counts: Longs
+
+    def of(self, rows: Rows) -> Rows:
+        """Weight 0 for everything outside."""
+        if self.users is None or self.items is None:
+            return rows
+        outside = ~(self.users[rows.user] & self.items[rows.item]) & (rows.weight > 0)
+        return replace(rows, weight=np.where(outside, np.float32(0), rows.weight))
+
+    @property
+    def positives(self) -> int:
+        return int(self.user_counts.sum())
+
+
+def k_core(ranges: Ranges, kind: str, settings: PrepareSettings) -> Core:
+    """The k-core of a kind of pairs: users and items with too few others go, round after round."""
+    users = items = None
+    while True:
+        user_counts, item_counts = np.zeros(ranges.n_users, np.int64), np.zeros(ranges.n_items, np.int64)
+        for place in range(ranges.n):
+            user, item = ranges.shelf.positives(kind, place)
+            if users is not None and items is not None:
+                left = users[user] & items[item]
+                user, item = user[left], item[left]
+            user_counts += np.bincount(user, minlength=ranges.n_users)
+            item_counts += np.bincount(item, minlength=ranges.n_items)
+        core = Core(users, items, user_counts, item_counts)
+        stay = user_counts >= settings.min_user_interactions, item_counts >= settings.min_item_interactions
+        if _all_stay(zip(stay, (user_counts, item_counts), strict=True)):
+            return core
+        users, items = stay
+
+
+def _all_stay(sides: Iterable[tuple[Bools, Longs]]) -> bool:
+    return all(bool((stay | (counts == 0)).all()) for stay, counts in sides)

@@ -1,0 +1,45 @@
+"""How many ranges of users a log is worked on in, by its rows and the memory there is."""
+
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.prepare.events import Source, read_log
+from tasks.prepare.ranges import EVENTS, Ranges
+from tasks.prepare.settings import PrepareSettings
+from tasks.prepare.shelf import Shelf
+from tasks.prepare.spilling import spilled
+
+SHARE = 0.5  # of the memory is for this stage: the rest is for other processes, and for cached files
+RESERVED = 300_000_000  # bytes of it that do not depend on the rows
+A_ROW = 200  # bytes, at the peak of a range
+TEXT = 60  # more bytes for an id that is a text, where all rows are read at once
+
+
+def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Path, n_ranges: int = 0) -> Ranges:
+    """The log in as many ranges as it takes for one of them to fit, or in `n_ranges`.
+
+    One range stays in `memory` (bytes, of which this stage takes a share); more are files of the `folder`.
+    """
+    source = Source(valid)
+    budget = max(int(memory * SHARE) - RESERVED, memory // 10)
+    n_rows = sum(pq.read_metadata(file).num_rows for file in source.files)
+    texts = sum(not pa.types.is_integer(source.schema.field(name).type) for name in ("user_id", "item_id"))
+    if not n_ranges and n_rows * (A_ROW + texts * TEXT) > budget:
+        n_ranges = max(2, math.ceil(n_rows * A_ROW / budget))
+    if n_ranges > 1:
+        return spilled(source, settings, n_ranges, budget, folder)
+    log = read_log(valid, settings)
+    shelf = Shelf(None)
+    shelf.put(EVENTS, 0, log.events)
+    return Ranges(
+        user_ids=log.user_ids,
+        item_ids=log.item_ids,
+        n=1,
+        n_events=len(log.events),
+        rated=log.events.rating is not None,
+        shelf=shelf,
+        duplicates=settings.duplicates,
+    )
