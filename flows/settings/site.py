@@ -26,6 +26,7 @@ from tasks.exploration.settings import ExplorationSettings
 from tasks.export.settings import ExportSettings
 from tasks.exposures.settings import FeedbackSettings
 from tasks.features.settings import FeatureSettings
+from tasks.ingest.reading.addresses import beside
 from tasks.ingest.reading.inputs import Inputs
 from tasks.ingest.reading.presets.apply import apply
 from tasks.ingest.reading.presets.catalog import preset_of
@@ -362,7 +363,9 @@ def relative_to(config: NightConfig, folder: Path) -> NightConfig:
     inputs = config.inputs
     if inputs is not None:
         tables = {
-            name: table.model_copy(update={"path": str(folder / table.path)}) if "://" not in table.path else table
+            name: table.model_copy(
+                update={"path": beside(table.path, folder) if "://" in table.path else str(folder / table.path)}
+            )
             for name in type(inputs).model_fields
             if (table := getattr(inputs, name)) is not None
         }

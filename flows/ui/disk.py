@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flows.ui.nights_read import NightsRead
 from tasks.store.room import LAST, Room, size_of
 
-PARTS = ("exports", "nights", "history", "panel", "reports", "quality", "simulations", "replays")
+PARTS = ("exports", "nights", "history", "panel", "reports", "quality", "landed", "simulations", "replays")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tasks.store.paths import Store
 
 WORDS = ("quality", "history", "tuning", "feedback")
 """Folders of ours whose files are texts and tables."""
-COPIES = ("inputs", "demo")
+COPIES = ("inputs", "demo", "landed")
 """Folders of ours that the next night writes anew: a file that has the user goes as a whole."""
 USERS_LISTS = re.compile(r'<details class="user"[^>]*>\s*<summary>User \[forgotten\].*?</details>', re.DOTALL)
 

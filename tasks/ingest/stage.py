@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from recmodels.errors import ConfigError, DataRefused
+from tasks.ingest.landing.land import land
 from tasks.ingest.raw_tables import EARLIEST, write_raw
 from tasks.ingest.reading.files import input_fingerprint, refuse_changed, with_what_is_there
 from tasks.ingest.reading.inputs import Inputs
-from tasks.store.manifests import Manifest
+from tasks.store.manifests import Manifest, manifest_of
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import RawSummary
@@ -26,13 +27,18 @@ from tasks.store.versions import code_of
 def ingest(
     night: Night, inputs: Inputs, cutoff: datetime, fresh: bool = False, earliest: date = EARLIEST
 ) -> Manifest[RawSummary]:
-    """Bring `raw/` up to date with the site's files. `earliest`: the day before which interactions are refused."""
+    """Bring `raw/` up to date with the site's files. `earliest`: the day before which interactions are refused.
+
+    What is in a database is read into files first, unless that was done for this night and the files were found valid.
+    """
     inputs, missing = with_what_is_there(inputs)
+    settled = manifest_of(night.valid) is not None
+    inputs, read = land(inputs, night.store.landed, cutoff, fresh=fresh, settled=settled, unread=missing.append)
     files = {"files": input_fingerprint(inputs)}
 
     def build(out: Path) -> RawSummary:
         summary = _written(inputs, cutoff, earliest, out, files["files"])
-        summary["notes"] += [left_out(reason) for reason in missing]
+        summary["notes"] += [*read, *(left_out(reason) for reason in missing)]
         return summary
 
     parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat(), "earliest": earliest.isoformat()}

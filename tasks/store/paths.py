@@ -55,6 +55,11 @@ class Store:
         return self.root / "inputs" / f"{table}.parquet"
 
     @property
+    def landed(self) -> Path:
+        """What was read from databases, by table; what a night reads of it stays for the next."""
+        return self.root / "landed"
+
+    @property
     def demo(self) -> Path:
         return self.root / "demo"
 

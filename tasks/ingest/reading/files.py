@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from recmodels.errors import ConfigError, DataRefused
+from tasks.ingest.reading.addresses import is_database, without_user
 from tasks.ingest.reading.contents import ENDINGS
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.left_out import HIDDEN, KINDS, by_contents, by_name, refuse_undecodable
@@ -93,8 +94,8 @@ def find(name: str, table: TableInput) -> Files:
 
 
 def resolve(name: str, table: TableInput) -> list[Path]:
-    """The paths of the files that `find` finds."""
-    return [file.path for file in find(name, table).read]
+    """The paths of the files that `find` finds; none of a table that is elsewhere."""
+    return [] if is_database(table.path) else [file.path for file in find(name, table).read]
 
 
 def check_inputs(inputs: Inputs, *, exposures: bool = False) -> None:
@@ -108,12 +109,13 @@ def check_inputs(inputs: Inputs, *, exposures: bool = False) -> None:
         ConfigError: a path is missing, a folder or a glob has no data files, or a path is no local one.
     """
     for name, table in (inputs if exposures else with_what_is_there(inputs)[0]).tables().items():
-        find(name, table)
+        if not is_database(table.path):
+            find(name, table)
 
 
 def with_what_is_there(inputs: Inputs) -> tuple[Inputs, list[str]]:
     """The inputs without exposures that are missing, and why they are: a log may be late, or not have begun."""
-    if inputs.exposures is not None:
+    if inputs.exposures is not None and not is_database(inputs.exposures.path):
         try:
             find("exposures", inputs.exposures)
         except (ConfigError, DataRefused) as error:
@@ -166,7 +168,9 @@ def _local_path(name: str, text: str) -> Path:
             if rest.startswith("/"):
                 return Path(unquote(rest))
         if "://" in text:
-            raise ConfigError(f"{name}: '{text}' is not on this machine; copy it here and give the local path.")
+            raise ConfigError(
+                f"{name}: '{without_user(text)}' is not on this machine; copy it here and give the local path."
+            )
         return Path(text).expanduser()
     except RuntimeError:  # the home of a user that is unknown
         raise ConfigError(f"{name}: there is no file or folder '{text}'; check the path.") from None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tasks.ingest.reading import headers, time_formats, zones
+from tasks.ingest.reading import addresses, headers, time_formats, zones
 from tasks.ingest.reading.delimiters import as_meant
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -20,7 +20,16 @@ class TableInput(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str = Field(description="A file, a folder of data files, or a glob such as 'log/2024-*.csv.gz'.")
+    path: str = Field(
+        description="A file, a folder of data files, a glob such as 'log/2024-*.csv.gz', or the address of a database, "
+        "such as 'postgresql://host/shop'."
+    )
+    table: str | None = Field(
+        default=None, min_length=1, description="Of a database: the table, such as 'events' or 'shop.events'."
+    )
+    query: str | None = Field(
+        default=None, min_length=1, description="Of a database, in place of a table: the SELECT whose rows are read."
+    )
     format: Literal["auto", "csv", "jsonl", "parquet"] = Field(
         default="auto",
         description="How the files are written; 'auto' goes by their first bytes and their names.",
@@ -63,6 +72,28 @@ class TableInput(BaseModel):
         description="How timestamps are written where it is not ISO 8601: '%d.%m.%Y %H:%M', with strptime's letters.",
     )
     timezone: str = Field(default="UTC", description="Time zone of timestamps that name none, such as 'Europe/Paris'.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_the_address(cls, given: Any) -> Any:
+        """What the address of a database says of its table becomes settings."""
+        path = given.get("path") if isinstance(given, dict) else None
+        if not isinstance(path, str) or not addresses.is_database(path):
+            return given
+        addresses.refuse_secret(path)
+        place, said = addresses.split(path)
+        if twice := next((key for key in said if given.get(key) not in (None, said[key])), None):
+            raise ValueError(f"'{twice}' is in the address and beside it; leave one of them out")
+        return given | said | {"path": place}
+
+    @model_validator(mode="after")
+    def _of_a_database(self) -> Self:
+        if addresses.is_database(self.path):
+            if (self.table is None) == (self.query is None):
+                raise ValueError("a database needs a table or a query: add ?table=NAME to its address, or set one")
+        elif given := next((name for name in addresses.OWN if getattr(self, name) is not None), None):
+            raise ValueError(f"'{given}' is for databases, and the path is none, such as postgresql://host/shop")
+        return self
 
     @field_validator("delimiter", "quote", "escape", mode="before")
     @classmethod

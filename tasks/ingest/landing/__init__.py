@@ -1,0 +1,1 @@
+"""Tables that are no files of this machine are read into files of the store, and then go the way of all files."""

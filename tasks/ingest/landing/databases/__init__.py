@@ -1,0 +1,1 @@
+"""Databases as streams of Arrow batches: a module for each kind."""

@@ -1,0 +1,114 @@
+"""Reading tables of databases into files, before a night reads these as it reads any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from recmodels.errors import ConfigError, DataRefused
+from recmodels.messages import counted
+from tasks.ingest.landing import landed as store
+from tasks.ingest.landing.databases.database import Opener, Refused, in_words
+from tasks.ingest.landing.landed import Landed
+from tasks.ingest.landing.parts import remove_others, write
+from tasks.ingest.landing.statement import statement
+from tasks.ingest.reading.addresses import OWN, filled, is_database, scheme, without_user
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.store.events import logged
+
+
+def land(
+    inputs: Inputs,
+    root: Path,
+    cutoff: datetime | None,
+    *,
+    fresh: bool = False,
+    settled: bool = False,
+    unread: Callable[[str], None] | None = None,
+) -> tuple[Inputs, list[str]]:
+    """Read the tables that are in databases: the inputs with folders of files in their place, and a note for each.
+
+    Args:
+        inputs: the site's tables.
+        root: the folder of what was read, with a folder for each table.
+        cutoff: aware. Interactions and tags at or after it are not asked for, where their times are times there.
+        fresh: read again what was read.
+        settled: what was read for this cutoff is what the night uses; it is not read again.
+        unread: is told why exposures cannot be read, which are then left out; without it they are refused.
+
+    Raises:
+        ConfigError: a driver, a database, a table or a right is missing.
+        DataRefused: the rows cannot be read.
+        ConnectionError: the database cannot be reached.
+    """
+    notes: list[str] = []
+    for name, table in inputs.tables().items():
+        if not is_database(table.path):
+            continue
+        try:
+            files, note = land_table(name, table, root, cutoff, fresh=fresh, settled=settled)
+        except (ConfigError, DataRefused, OSError) as error:
+            if name != "exposures" or unread is None:
+                raise
+            unread(str(error))
+            inputs = inputs.model_copy(update={name: None})
+            continue
+        inputs = inputs.model_copy(update={name: files})
+        notes.append(note)
+    return inputs, notes
+
+
+def land_table(
+    name: str,
+    table: TableInput,
+    root: Path,
+    cutoff: datetime | None = None,
+    *,
+    fresh: bool = False,
+    settled: bool = False,
+) -> tuple[TableInput, str]:
+    """The same for one table: its files, and a note."""
+    folder = store.folder_of(root, name, table)
+    found = _read(name, table, folder, cutoff, fresh, settled)
+    files = table.model_copy(update={"path": str(folder), **dict.fromkeys(OWN)})
+    return files, f"{name}: {counted(found.rows, 'row')} of {found.source} were read into {folder}"
+
+
+def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None, fresh: bool, settled: bool) -> Landed:
+    """Bring a table's folder up to date."""
+    until, before = str(cutoff), store.known(folder)
+    if before is not None and settled and not fresh and before.cutoff == until:
+        return before
+    source = store.source_of(table)
+    with logged(f"read {name}") as line:
+        try:
+            with _opener(table)(filled(table.path)) as database:
+                folder.mkdir(parents=True, exist_ok=True)
+                schema, batches = database.stream(statement(database, name, table, cutoff).sql)
+                parts = write(folder, schema, batches)
+        except Refused as refused:
+            place, which = without_user(table.path), table.table or "the query"
+            raise in_words(refused, f"{name}: {place}", which) from None
+        except pa.ArrowException as error:
+            reason = str(error).partition("\n")[0][:120]
+            raise DataRefused(f"{name}: {source} has a type that is not read ({reason}); cast it in a query.") from None
+        result = Landed(source, until, parts.rows, parts.files)
+        store.keep(folder, result)
+        remove_others(folder, result.files)
+        line["text"] = f"{counted(result.rows, 'row')} of {source}"
+    return result
+
+
+def _opener(table: TableInput) -> Opener:
+    """What opens a database; its driver is imported only where it is asked for."""
+    match scheme(table.path):
+        case "sqlite":
+            from tasks.ingest.landing.databases.sqlite import opened
+        case "duckdb":
+            from tasks.ingest.landing.databases.duckdb_file import opened
+        case _:
+            from tasks.ingest.landing.databases.postgresql import opened
+    return opened

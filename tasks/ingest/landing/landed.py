@@ -1,0 +1,53 @@
+"""What was read of a table, and where its files are: a folder of the store that stays from one night to the next."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from tasks.ingest.reading.addresses import scheme, without_user
+from tasks.ingest.reading.inputs import TableInput
+from tasks.store.files import digest, read_json, write_json
+
+_STATE = "_landed.json"  # begins as what is no data
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A reading of a table. `source`: where it was read, without users; `cutoff`: of the night that it was read for."""
+
+    source: str
+    cutoff: str
+    rows: int
+    files: list[str]
+
+
+def source_of(table: TableInput) -> str:
+    """Where a table is and what it is, for people."""
+    return f"{table.table or 'a query'} in {without_user(table.path)}"
+
+
+def folder_of(root: Path, name: str, table: TableInput) -> Path:
+    """The folder for a table; another table, query or mapping of columns has another one."""
+    readable = re.sub(r"[^\w.-]+", "_", table.table or "query")[:40]
+    told = digest([table.path, table.table, table.query, table.columns, table.timezone])
+    return root / name / f"{scheme(table.path)}-{readable}-{told[:12]}"
+
+
+def known(folder: Path) -> Landed | None:
+    """What was read into a folder; None where it was not read to its end, or a file of it is gone."""
+    state = read_json(folder / _STATE)
+    if state is None or set(state) != {field.name for field in fields(Landed)}:
+        return None
+    found = Landed(**state)
+    return found if all((folder / file).is_file() for file in found.files) else None
+
+
+def keep(folder: Path, landed: Landed) -> None:
+    """Record a reading that is complete, and remove the folders of what the table was read from before."""
+    write_json(folder / _STATE, asdict(landed))
+    for other in folder.parent.iterdir():
+        if other != folder and other.is_dir():
+            shutil.rmtree(other, ignore_errors=True)

@@ -1,0 +1,84 @@
+"""The one query that a table of a database is read by: the columns that are needed, and the rows before the cutoff."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from tasks.ingest.landing.databases.database import Database
+from tasks.ingest.reading import schema
+from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.our_columns import OPTIONAL, REQUIRED
+
+CUT = ("interactions", "tags")
+"""Tables of which a night reads what is before its cutoff alone."""
+_SLACK = timedelta(days=1)  # for what a time without a zone may mean; the ingest cuts to the microsecond
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is read of a table: its columns, and the conditions that its rows meet, as SQL."""
+
+    relation: str
+    columns: Sequence[str]
+    conditions: Sequence[str] = ()
+
+    @property
+    def sql(self) -> str:
+        """The query."""
+        where = f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+        return f"SELECT {', '.join(self.columns)} FROM {self.relation}{where}"
+
+
+def relation(db: Database, table: TableInput) -> str:
+    """The table or the query as something to select from."""
+    if table.query is not None:
+        return f"({table.query.strip().rstrip(';')}\n) AS source"
+    assert table.table is not None
+    return ".".join(map(db.quoted, table.table.split(".")))
+
+
+def statement(db: Database, name: str, table: TableInput, cutoff: datetime | None) -> Statement:
+    """The query for a table. `cutoff`: aware; of which table rows at or after it are not asked for, `CUT` says."""
+    source = relation(db, table)
+    fields = db.schema(source)
+    wanted = [field for field in fields if name in schema.OPEN or field.name in _needed(name, table, fields.names)]
+    # A table that lacks what is needed is read as it is: the reader says which of its columns there are.
+    columns = [db.value(field) for field in (wanted or fields)]
+    conditions = []
+    if cutoff is not None and name in CUT and (time := _time_of(table, fields)) is not None:
+        column = db.quoted(time.name)
+        conditions = [f"({column} < {db.instant(_as_there(cutoff, time.type, table), time.type)} OR {column} IS NULL)"]
+    return Statement(source, columns, conditions)
+
+
+def _needed(name: str, table: TableInput, there: Sequence[str]) -> set[str]:
+    """The site's columns that the table is read for; all, if one that is required is missing."""
+    found: set[str] = set()
+    for ours in dict.fromkeys((*REQUIRED[name], *OPTIONAL[name], *table.columns)):
+        names = schema.names(table, ours)
+        column = next((part for one in names for part in (one, one.split(".")[0]) if part in there), None)
+        if column is not None:
+            found |= {part for one in names for part in (one, one.split(".")[0]) if part in there}
+        elif ours in REQUIRED[name]:
+            return set(there)
+    return found
+
+
+def _time_of(table: TableInput, fields: pa.Schema) -> pa.Field | None:
+    """The column of the timestamps, if it is one of times: numbers and texts are read by the ingest alone."""
+    there = next((one for one in schema.names(table, "timestamp") if one in fields.names), None)
+    field = None if there is None else fields.field(there)
+    is_time = field is not None and (pa.types.is_timestamp(field.type) or pa.types.is_date(field.type))
+    return field if is_time else None
+
+
+def _as_there(when: datetime, kind: pa.DataType, table: TableInput) -> datetime:
+    """An instant as a column of that type is compared with it, or a day later where a zone has to be assumed."""
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return when.astimezone(UTC)
+    return (when.astimezone(ZoneInfo(table.timezone)) + _SLACK).replace(tzinfo=None)
