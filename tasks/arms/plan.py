@@ -17,6 +17,7 @@ from tasks.arms.users import BEFORE, Log
 from tasks.store.duckdb import connect
 from tasks.store.feedback import SHOWN, learned_before
 from tasks.store.manifests import finished
+from tasks.store.parts import parts
 from tasks.store.paths import Night
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -102,7 +103,7 @@ def plan_of(night: Night, *, arms: int = 1, power: float = 0.8, keep_days: int =
         ConfigError: the night's data are gone, or too short for a plan.
     """
     prepared = finished(night.prepared)
-    if prepared is None or not (night.valid / "interactions.parquet").exists():
+    if prepared is None or not parts(night.valid, "interactions"):
         raise ConfigError(
             f"The data of the night {night.run_date} are not in the store any more: run a night, and plan by that one."
         )

@@ -10,7 +10,7 @@ import duckdb
 from recmodels.data import layout
 from tasks.exposures.joined import SECOND, type_of
 from tasks.exposures.published import as_listed, lists_of
-from tasks.store.duckdb import connect, literal, read_parquet
+from tasks.store.duckdb import connect, literal, read_parquet, read_parts
 from tasks.store.feedback import USED, learned, learned_before
 from tasks.store.paths import Night
 from tasks.store.publications import Publication, publications
@@ -57,7 +57,7 @@ def _add(db: duckdb.DuckDBPyConnection, night: Night, one: Publication, since: d
     types = [type_of(night.prepared / layout.USERS, "user_id"), type_of(night.prepared / layout.ITEMS, "item_id")]
     done = (
         f"SELECT user_id, user_index, item_id, epoch_us(timestamp) AS timestamp "
-        f"FROM {read_parquet(night.valid / 'interactions.parquet')} AS log "
+        f"FROM {read_parts(night.valid, 'interactions')} AS log "
         f"JOIN {read_parquet(night.prepared / layout.USERS)} AS users USING (user_id) "
         f"WHERE epoch_us(timestamp) >= {micros(since)} AND epoch_us(timestamp) < {micros(until)}"
     )

@@ -18,7 +18,7 @@ from tasks.arms.used import micros
 from tasks.exposures.joined import DAY, type_of
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
-from tasks.store.duckdb import file_literal, literal, read_parquet
+from tasks.store.duckdb import file_literal, literal, read_parquet, read_parts
 from tasks.store.feedback import EXPLORE
 from tasks.store.paths import Night
 
@@ -165,8 +165,8 @@ class Log:
 
     def days_in_log(self) -> float:
         """How many days there are from the first interaction to the cutoff."""
-        path = self.night.valid / "interactions.parquet"
-        ((first,),) = self.db.sql(f"SELECT min(epoch_us(timestamp)) FROM {read_parquet(path)}").fetchall()
+        log = read_parts(self.night.valid, "interactions")
+        ((first,),) = self.db.sql(f"SELECT min(epoch_us(timestamp)) FROM {log}").fetchall()
         return 0.0 if first is None else (self.cutoff - first) / DAY
 
     def _note_categories(self, settings: FeatureSettings) -> bool:
@@ -183,7 +183,7 @@ class Log:
             f"CREATE OR REPLACE TEMP TABLE log AS SELECT user_index, item_id, {self._day('time')} AS day, "
             f"time >= {start} AS since, time >= {self._middle(start)} AS late "
             "FROM (SELECT user_id, item_id, epoch_us(timestamp) AS time "
-            f"FROM {read_parquet(self.night.valid / 'interactions.parquet')}) JOIN users USING (user_id) "
+            f"FROM {read_parts(self.night.valid, 'interactions')}) JOIN users USING (user_id) "
             f"WHERE time >= {oldest} AND time < {self.cutoff}"
         )
 

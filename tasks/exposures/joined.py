@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from tasks.exposures.published import as_listed, lists_of
-from tasks.store.duckdb import literal, quoted, read_parquet
+from tasks.store.duckdb import literal, quoted, read_parquet, read_parts
 from tasks.store.paths import Store
 from tasks.store.publications import Publication
 
@@ -107,7 +107,7 @@ class Joining:
             CREATE TEMP TABLE shown AS
             SELECT user_id, user_index, timestamp, {self._latest()} AS export FROM (
                 SELECT user_id, min(epoch_us(timestamp)) AS timestamp
-                FROM {read_parquet(self.valid / "interactions.parquet")}
+                FROM {read_parts(self.valid, "interactions")}
                 WHERE epoch_us(timestamp) >= {since} AND epoch_us(timestamp) < {cutoff}
                 GROUP BY user_id, ({cutoff} - 1 - epoch_us(timestamp)) // {DAY}
             ) JOIN {self.users} USING (user_id)

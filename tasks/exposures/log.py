@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from tasks.exposures.joined import COLUMNS, ROWS_A_GROUP, SECOND, type_of
 from tasks.exposures.settings import FeedbackSettings
-from tasks.store.duckdb import literal, quoted, read_parquet
+from tasks.store.duckdb import literal, quoted, read_parquet, read_parts
 from tasks.store.events import log_event
 from tasks.store.feedback import SHOWN, WAITING, is_damaged, learned
 from tasks.store.paths import Night
@@ -151,7 +151,7 @@ class _Log:
         user, item = (f"TRY_CAST({name} AS {kind}) AS {name}" for name, kind in self.types.items())
         self.db.execute(
             f"CREATE TEMP TABLE done AS SELECT {user}, {item}, epoch_us(timestamp) AS done_at "
-            f"FROM {read_parquet(self.night.valid / 'interactions.parquet')} "
+            f"FROM {read_parts(self.night.valid, 'interactions')} "
             f"WHERE epoch_us(timestamp) BETWEEN {first} AND {last + window}"
         )
         return (

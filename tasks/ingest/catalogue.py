@@ -18,7 +18,8 @@ from tasks.ingest.reading import ids, timestamps
 from tasks.ingest.reading.addresses import is_database
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.tables import open_table
-from tasks.ingest.table_pass import Shared, TablePass
+from tasks.ingest.table_parts import TableParts
+from tasks.ingest.table_pass import Shared
 from tasks.store.duckdb import connect
 
 
@@ -56,7 +57,7 @@ def _read(given: TableInput, folder: Path, whole_numbers: bool, max_refused: flo
     with connect(folder, None, None) as db, ThreadPoolExecutor(1) as counting:
         shared = Shared(db, counting, folder, np.iinfo(np.int64).max, timestamps.CREDIBLE)
         for kind in kinds:
-            one = TablePass(shared, open_table(db, "items", given, folder, ()), {"item_id": kind})
+            one = TableParts(shared, open_table(db, "items", given, folder, ()), {"item_id": kind})
             if not one.run():
                 break
         lost, read = len(one.result.rejects), one.result.rows
@@ -66,5 +67,6 @@ def _read(given: TableInput, folder: Path, whole_numbers: bool, max_refused: flo
                 "for gone: `nightrec inspect` shows what is wrong with them."
             )
         wanted = ("item_id", "available", "available_from", "available_until")
-        there = [name for name in pq.read_schema(one.path).names if name in wanted]
-        return pq.read_table(one.path, columns=there)
+        path = folder / "items.parquet"
+        there = [name for name in pq.read_schema(path).names if name in wanted]
+        return pq.read_table(path, columns=there)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.ingest.reading import ids, numbers, our_columns
-from tasks.store.duckdb import quoted, read_parquet
+from tasks.store.duckdb import quoted, read_parts
 
 _FIRST = 500_000
 """The rows of each table that are looked at: of larger ones all would cost more than a twentieth of reading them."""
@@ -30,7 +30,7 @@ def notes(db: duckdb.DuckDBPyConnection, out: Path, tables: Collection[str], id_
 def _counted(db: duckdb.DuckDBPyConnection, out: Path, names: list[str], key: str) -> pa.Table:
     """The ids of a key in all tables, and how many rows have each (`id`, `rows`)."""
     rows = " UNION ALL ".join(
-        f"(SELECT {quoted(key)} AS id FROM {read_parquet(out / f'{name}.parquet')} LIMIT {_FIRST})" for name in names
+        f"(SELECT {quoted(key)} AS id FROM {read_parts(out, name)} LIMIT {_FIRST})" for name in names
     )
     return db.sql(f"SELECT id, count(*) AS rows FROM ({rows}) WHERE id IS NOT NULL GROUP BY id").to_arrow_table()
 

@@ -30,7 +30,9 @@ from tasks.ingest.reading.packing import look
 from tasks.ingest.reading.sources import Source, run
 from tasks.ingest.reading.tables import Table, open_table
 from tasks.ingest.reading.textfiles import count_lines
-from tasks.ingest.table_pass import Shared, TablePass, TableResult
+from tasks.ingest.table_parts import TableParts
+from tasks.ingest.table_pass import Shared
+from tasks.ingest.table_result import TableResult
 from tasks.store.accounts import TableAccount
 from tasks.store.duckdb import connect
 from tasks.store.summaries import RawSummary
@@ -52,7 +54,7 @@ def write_raw(
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> RawSummary:
-    """Write `interactions.parquet`, the other tables that are given, and `rejects.parquet` if there are any.
+    """Write the interactions, the other tables that are given, and `rejects.parquet` if there are any.
 
     `source_row` is the physical line (from 1, the header counts) of text files and the row of Parquet files. In CSV
     files with values that run over several lines it is the line as if each record had one.
@@ -143,7 +145,7 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
 def _read(shared: Shared, table: Table, id_types: dict[str, str]) -> TableResult:
     """Write a raw table; `id_types` learns which ids are no integers after all, and the table is read again."""
     while True:
-        one = TablePass(shared, table, {key: id_types[key] for key in our_columns.KEYS[table.name]})
+        one = TableParts(shared, table, {key: id_types[key] for key in our_columns.KEYS[table.name]})
         text_ids = one.run()
         if not text_ids:
             return one.result

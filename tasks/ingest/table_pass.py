@@ -1,11 +1,11 @@
-"""One pass over the files of a table: its rows become a raw table, and every other line is accounted for."""
+"""One pass over files of a table: their rows become a raw table, and every other line is accounted for."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
 from tasks.ingest.reading.sources import JSON, Source
 from tasks.ingest.reading.tables import Table
 from tasks.ingest.reading.textfiles import Lines, count_lines
+from tasks.ingest.table_result import TableResult
 from tasks.store.accounts import FileAccount, check_file
 from tasks.store.duckdb import literal
 
@@ -42,92 +43,36 @@ class Shared:
     credible: timestamps.Credible
 
 
-@dataclass
-class Span:
-    """The first and the last of some instants, in µs since 1970; None where there are none."""
-
-    first: int | None = None
-    last: int | None = None
-
-    def widen(self, instants: NDArray[np.int64]) -> None:
-        """Take in more instants."""
-        if instants.size:
-            first, last = int(instants.min()), int(instants.max())
-            self.first = first if self.first is None else min(self.first, first)
-            self.last = last if self.last is None else max(self.last, last)
-
-
-@dataclass
-class TableResult:
-    """What became of the lines of a table."""
-
-    rows: int = 0
-    after_cutoff: int = 0
-    before_cutoff: int = 0  # rows with a timestamp that can be read
-    blank_lines: int = 0
-    headers: int = 0  # lines below the first row that are the header once more
-    inside: int = 0  # lines within values that run over several
-    exploded: int = 0  # rows beyond the first that are made of one of a file
-    unreadable_timestamps: int = 0
-    without_event: int = 0
-    kept: Span = field(default_factory=Span)
-    left_out: Span = field(default_factory=Span)
-    rejects: list[rejects.Reject] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    integer_ids: set[str] = field(default_factory=set)  # id columns of which some values are plain integers
-    text_ids: dict[str, str] = field(default_factory=dict)  # id columns of which some are not -> an example
-    holes: dict[Path, tuple[int, NDArray[np.int64]]] = field(default_factory=dict)
-    """File -> how many lines come before its first possible row, and which of the others are no rows."""
-    files: list[FileAccount] = field(default_factory=list)
-
-    def counts(self) -> dict[str, int]:
-        """The numbers that the summary of the stage gives of every table."""
-        return {
-            "rows": self.rows,
-            "after_cutoff": self.after_cutoff,
-            "rejects": len(self.rejects),
-            "blank_lines": self.blank_lines,
-        }
-
-
 class TablePass:
-    """One pass over a table's files, its ids read as `id_types` says (id column -> DuckDB type)."""
+    """One pass over files of a table, its ids read as `id_types` says (id column -> DuckDB type)."""
 
-    def __init__(self, shared: Shared, table: Table, id_types: Mapping[str, str]) -> None:
-        self.shared, self.table, self.id_types = shared, table, id_types
-        self.path = shared.out / f"{table.name}.parquet"
+    def __init__(self, shared: Shared, table: Table, id_types: Mapping[str, str], path: Path) -> None:
+        self.shared, self.table, self.id_types, self.path = shared, table, id_types, path
         self.result = TableResult()
         self.lines = 0  # of the file just read
+        self.holes: dict[Path, tuple[int, NDArray[np.int64]]] = {}
+        """File -> how many lines come before its first possible row, and which of the others are no rows."""
 
-    def run(self) -> set[str]:
-        """Write the table, and return no ids; or stop, and return the ids that are no integers after all.
+    def run(self, sources: deque[Source], full: int | None = None) -> set[str]:
+        """Write the rows of the first of some files, and return no ids; or stop, and return those that are no integers.
+
+        Args:
+            sources: the files; those that are read are taken out.
+            full: how many rows are enough; all files are read, if not given.
 
         Raises:
             DataRefused: a file cannot be used.
         """
         self.shared.db.execute(f"SET TimeZone = {literal(self.table.given.timezone)}")  # of timestamps that name none
         with Sink(self.path) as sink:
-            for source in self.table.sources:
-                before = self._so_far()
+            while sources and (full is None or sink.rows < full):
+                before, source = self.result.so_far(), sources.popleft()
                 if text_ids := self._read_file(source, sink):
                     return text_ids
                 self.result.rows = sink.rows
                 self.result.files.append(self._file_account(source, before))
-        if without := self.result.without_event:
-            rows = "1 row names no event, and weighs" if without == 1 else f"{without:,} rows name no event, and weigh"
-            self.result.notes.append(f"{self.table.name}: {rows} 1, the default")
-        if more := self.result.exploded:
-            rows = "1 row" if more == 1 else f"{more:,} rows"
-            self.result.notes.append(
-                f"{self.table.name}: events that name several items make {rows} more than the files have"
-            )
-        if self.result.holes and self.result.rows:
-            renumber(self.path, self.result.holes)
-        empty = not (self.result.rows or self.result.after_cutoff or self.result.rejects)
-        if empty and self.table.name not in schema.FOLLOWING:  # nothing may have been shown yet
-            source = self.table.sources[0]
-            there = "a header but no rows" if source.format == "csv" else "no rows"
-            raise DataRefused(f"{self.table.name}: {source.path} has {there}; give a file with rows.")
+        if self.holes and self.result.rows:
+            renumber(self.path, self.holes)
         return set()
 
     def _read_file(self, source: Source, sink: Sink) -> set[str]:
@@ -160,25 +105,13 @@ class TablePass:
             self.lines = pq.ParquetFile(source.readable).metadata.num_rows
         return set()
 
-    def _so_far(self) -> Counter[str]:
-        found = self.result
-        return Counter(
-            rows=found.rows,
-            more=found.exploded,
-            after_cutoff=found.after_cutoff,
-            rejects=len(found.rejects),
-            blank=found.blank_lines,
-            inside=found.inside,
-            headers=found.headers,
-        )
-
     def _file_account(self, source: Source, before: Counter[str]) -> FileAccount:
         """What became of the lines of the file just read, given the counts before it.
 
         Raises:
             NightrecError: not each of them became one thing.
         """
-        found = self._so_far()
+        found = self.result.so_far()
         found.subtract(before)
         account: FileAccount = {
             "file": str(source.path),
@@ -314,6 +247,7 @@ class TablePass:
         self.result.before_cutoff += int(before.sum()) - micros.null_count
         readable = before if not micros.null_count else before & pc.is_valid(micros).to_numpy(zero_copy_only=False)
         self.result.kept.widen(when[readable])
+        self.result.ahead += int((when > self.shared.credible.last).sum())
         if "event" in columns:
             self.result.without_event += columns["event"].filter(pa.array(keep)).null_count
         rows = pa.table(columns)
@@ -328,7 +262,7 @@ class TablePass:
         ragged, blanks = self._other_lines(source, n_read, lines)
         holes = np.union1d(np.array([reject.line for reject in ragged], np.int64), blanks)
         if holes.size:  # only now is it known which lines were not rows
-            self.result.holes[source.path] = (source.skip, holes)
+            self.holes[source.path] = (source.skip, holes)
             actual = rejects.actual_lines(np.array([reject.line for reject in not_json], np.int64), source.skip, holes)
             not_json = [replace(reject, line=line) for reject, line in zip(not_json, actual.tolist(), strict=True)]
         refused = sorted(ragged + not_json, key=lambda reject: reject.line)

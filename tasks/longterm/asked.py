@@ -29,6 +29,7 @@ from tasks.store.duckdb import connect
 from tasks.store.feedback import SHOWN, learned_before
 from tasks.store.files import TEMPORARY
 from tasks.store.manifests import finished
+from tasks.store.parts import parts
 from tasks.store.paths import Night, Store
 
 MEMORY = "2GB"  # of DuckDB, which spills beyond it
@@ -42,7 +43,7 @@ def newest(store: Store) -> Night:
         ConfigError: there is none.
     """
     for night in reversed(store.all_nights()):
-        if finished(night.prepared) and (night.valid / "interactions.parquet").exists():
+        if finished(night.prepared) and parts(night.valid, "interactions"):
             return night
     raise ConfigError(f"No night of the store {store.root} has its tables any more: run one with `nightrec run`.")
 
@@ -78,7 +79,7 @@ def long_term(
         known = f"there are {short(', '.join(settings.groups))}" if settings.groups else "the settings have no arms"
         raise ConfigError(f"--arm {short(unknown[0])} is unknown: {known}.")
     prepared = finished(night.prepared)
-    if prepared is None or not (night.valid / "interactions.parquet").exists():
+    if prepared is None or not parts(night.valid, "interactions"):
         raise ConfigError(f"The data of the night {night.run_date} are not in the store any more: take a later night.")
     cutoff = datetime.fromisoformat(prepared["parameters"]["cutoff"])
     begins = beginnings(night.store, settings, cutoff)

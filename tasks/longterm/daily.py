@@ -17,7 +17,7 @@ from recmodels.data.arrays import Bools, Doubles, Longs
 from tasks.exposures.joined import DAY, SECOND, type_of
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
-from tasks.store.duckdb import file_literal, read_parquet
+from tasks.store.duckdb import file_literal, read_parquet, read_parts
 from tasks.store.paths import Night
 
 DEEPEST = 730  # days that are looked at
@@ -98,10 +98,10 @@ class Daily:
         )
 
     def _note_log(self) -> None:
-        path = self._night.valid / "interactions.parquet"
+        log = read_parts(self._night.valid, "interactions")
         self.db.execute(
             f"CREATE TEMP TABLE log AS SELECT row, item_id, {self._day('epoch_us(timestamp)')} AS day "
-            f"FROM {read_parquet(path)} JOIN chosen USING (user_id) WHERE epoch_us(timestamp) < {self._cutoff}"
+            f"FROM {log} JOIN chosen USING (user_id) WHERE epoch_us(timestamp) < {self._cutoff}"
         )
 
     def _note_categories(self, features: FeatureSettings) -> bool:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from recmodels.data import layout
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
-from tasks.store.duckdb import read_parquet
+from tasks.store.duckdb import read_parts
+from tasks.store.parts import parts
 from tasks.store.paths import Night
 
 DAY = 86_400_000_000  # µs
@@ -42,13 +43,12 @@ def features_of(
     How active the user had been, how popular and how old the item was, the place, and which share of the user's
     history was of the item's category, where items have one.
     """
-    path = night.valid / "interactions.parquet"
-    if not path.exists():  # an old night's working files are gone: the model of the reward is a mean
+    if not parts(night.valid, "interactions"):  # the working files are gone: the model of the reward is a mean
         return np.zeros((db.execute("SELECT count(*) FROM options").fetchall()[0][0], 1), np.float32)
     user, item = (f"TRY_CAST({name} AS {kind}) AS {name}" for name, kind in types.items())
     db.execute(
         f"CREATE TEMP VIEW happened AS SELECT {user}, {item}, epoch_us(timestamp) AS time, "
-        f"{days.sql('epoch_us(timestamp)')} AS known FROM {read_parquet(path)}"
+        f"{days.sql('epoch_us(timestamp)')} AS known FROM {read_parts(night.valid, 'interactions')}"
     )
     db.register("categories", _categories(night))
     db.execute(

@@ -20,13 +20,14 @@ from tasks.prepare.interactions import merge
 from tasks.prepare.settings import PrepareSettings
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, outputs, run_stage
+from tasks.store.parts import parts
 from tasks.store.paths import Night
 from tasks.store.versions import code_of
 from tasks.validate.preview import age_in_days, broken, said
 from tasks.validate.rows import link
 
 ROWS_AT_ONCE = 1_000_000
-DATED = ("interactions.parquet", "tags.parquet")
+DATED = ("interactions", "tags")
 """Tables of which the ingest leaves out what is at or after the cutoff."""
 TRUTH = "truth.parquet"
 NEEDED = ("user_id", "item_id", "timestamp", "rating", "event", "tag")
@@ -47,23 +48,27 @@ def write_cut(valid: Path, cutoff: datetime, out: Path) -> int:
     """Write the rows of the valid tables before an instant, in their order; how many interactions there are."""
     rows = 0
     for path in sorted(valid.glob("*.parquet")):
-        if path.name not in DATED:
+        if path.stem not in DATED:
             link(path, out / path.name)
+    for table in DATED:
+        files = parts(valid, table)
+        if not files:
             continue
-        with pq.ParquetFile(path) as file:
-            names = [name for name in file.schema_arrow.names if name in NEEDED]
-            schema = pa.schema([file.schema_arrow.field(name) for name in names])
-            with pq.ParquetWriter(out / path.name, schema) as writer:
-                for batch in _before(file, names, cutoff):
-                    writer.write_batch(batch)
-                    rows += len(batch) if path.name == DATED[0] else 0
+        schema = pq.read_schema(files[0])
+        schema = pa.schema([field for field in schema if field.name in NEEDED])
+        with pq.ParquetWriter(out / f"{table}.parquet", schema) as writer:
+            for batch in _before(files, schema.names, cutoff):
+                writer.write_batch(batch)
+                rows += len(batch) if table == DATED[0] else 0
     return rows
 
 
-def _before(file: pq.ParquetFile, names: list[str], cutoff: datetime) -> Iterator[pa.RecordBatch]:
+def _before(files: list[Path], names: list[str], cutoff: datetime) -> Iterator[pa.RecordBatch]:
     end = microseconds(cutoff)
-    for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
-        yield batch.filter(pc.less(batch["timestamp"].cast(pa.int64()), end))
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=names):
+                yield batch.filter(pc.less(batch["timestamp"].cast(pa.int64()), end))
 
 
 def refuse_unfit(valid: Path, settings: ValidationSettings, cutoff: datetime) -> None:
@@ -71,7 +76,7 @@ def refuse_unfit(valid: Path, settings: ValidationSettings, cutoff: datetime) ->
 
     How many rows recent nights had is not asked: a replay has no such nights.
     """
-    columns = pq.read_table(valid / DATED[0], columns=["user_id", "item_id", "timestamp"])
+    columns = pq.read_table(parts(valid, DATED[0]), columns=["user_id", "item_id", "timestamp"])
     profile: dict[str, Any] = {"table": "interactions", "rows": len(columns), "quarantined_share": 0.0, "refusals": ""}
     if len(columns):
         profile |= {f"{name}s": len(pc.unique(columns[f"{name}_id"])) for name in ("user", "item")}

@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from tasks.store.parts import parts
+
 
 @contextmanager
 def connect(
@@ -53,3 +55,15 @@ def file_literal(path: Path) -> str:
 def read_parquet(path: Path, options: str = "") -> str:
     """The rows of one Parquet file, as something to select from, without columns that its folders' names would add."""
     return f"read_parquet({file_literal(path)}, hive_partitioning = false{options and f', {options}'})"
+
+
+def read_parts(folder: Path, table: str) -> str:
+    """The rows of a table that is one Parquet file or several, in their order, as something to select from.
+
+    Columns that some of the files lack are missing in their rows.
+    """
+    files = parts(folder, table)
+    if len(files) < 2:
+        return read_parquet(files[0] if files else folder / f"{table}.parquet")
+    listed = ", ".join(map(file_literal, files))
+    return f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"

@@ -1,5 +1,6 @@
 """Tables of a night that are one Parquet file, or a folder of parts."""
 
+import shutil
 from pathlib import Path
 
 
@@ -12,3 +13,31 @@ def parts(folder: Path, table: str) -> list[Path]:
     """
     whole = folder / f"{table}.parquet"
     return [whole] if whole.exists() else sorted((folder / table).glob("part-*.parquet"))
+
+
+def part(folder: Path, table: str, number: int) -> Path:
+    """Where a part of a table is written; `as_one_file` has the last word."""
+    path = folder / table / f"part-{number:05}.parquet"
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def as_one_file(folder: Path, table: str) -> None:
+    """Make one file of a table that has one part, as small tables have."""
+    files = parts(folder, table)
+    if len(files) == 1 and files[0].parent != folder:
+        files[0].rename(folder / f"{table}.parquet")
+        (folder / table).rmdir()
+
+
+def alike(path: Path, folder: Path, other: Path) -> Path:
+    """Where a table's file in `folder` has its like in another folder of tables, in which it may be written."""
+    found = other / path.relative_to(folder)
+    found.parent.mkdir(exist_ok=True)
+    return found
+
+
+def remove(folder: Path, table: str) -> None:
+    """Remove what there is of a table."""
+    (folder / f"{table}.parquet").unlink(missing_ok=True)
+    shutil.rmtree(folder / table, ignore_errors=True)

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expectations.rules import OCCURRENCE, Rule
 from expectations.settings import ValidationSettings
 from expectations.tables import DISPENSABLE, row_rules, table_rules
-from tasks.store.duckdb import literal, quoted, read_parquet
+from tasks.store.duckdb import literal, quoted, read_parquet, read_parts
+from tasks.store.parts import parts
 
 Row = Mapping[str, Any]
 
@@ -43,12 +45,11 @@ def judged(
     """
     found, rows = [], []
     for name in ("items", "users", "interactions", "tags", "exposures"):
-        file = raw / f"{name}.parquet"
-        if not file.exists():
+        if not (files := parts(raw, name)):
             continue
-        columns = pq.read_schema(file).names
-        rules = row_rules(name, columns, settings, now)
-        total, refused = _refused(db, file, name, rules, raw, cutoff)
+        columns = pq.read_schema(files[0])
+        rules = row_rules(name, columns.names, settings, now)
+        total, refused = _refused(db, columns, name, rules, raw, cutoff)
         bad = sum(refused.values())
         superseded = sum(refused[rule.reason] for rule in rules if rule.checked == OCCURRENCE)
         n_rejects = rejects.get(name, 0)
@@ -76,10 +77,10 @@ def _rows(count: int) -> str:
 
 
 def _refused(
-    db: duckdb.DuckDBPyConnection, file: Path, name: str, rules: Sequence[Rule], raw: Path, cutoff: datetime
+    db: duckdb.DuckDBPyConnection, columns: pa.Schema, name: str, rules: Sequence[Rule], raw: Path, cutoff: datetime
 ) -> tuple[int, dict[str, int]]:
     """The rows of a table before the cutoff, and how many each rule is the first to refuse."""
-    table, columns = read_parquet(file), pq.read_schema(file)
+    table = read_parts(raw, name)
     texts = {field.name for field in columns if str(field.type) in ("string", "large_string")}
     if name in ("items", "users"):
         key = quoted(f"{name[:-1]}_id")

@@ -15,24 +15,26 @@ import pyarrow.parquet as pq
 from expectations.rules import OCCURRENCE
 from expectations.runner import Suite
 from expectations.settings import ValidationSettings
-from tasks.store.duckdb import literal, quoted, read_parquet
+from tasks.store.duckdb import literal, quoted, read_parquet, read_parts
 from tasks.store.opted_out import are_among, opted_out_ids
+from tasks.store.parts import parts
 from tasks.store.summaries import InteractionsProfile
 
 
 def of_interactions(
-    db: duckdb.DuckDBPyConnection, good: Path, catalogue: Path, settings: ValidationSettings, cutoff: datetime
+    db: duckdb.DuckDBPyConnection, valid: Path, settings: ValidationSettings, cutoff: datetime
 ) -> dict[str, Any]:
-    """The numbers of the interactions that table rules judge."""
+    """The numbers of the interactions in a folder of valid tables that table rules judge."""
+    good, catalogue = read_parts(valid, "interactions"), valid / "items.parquet"
     db.execute(
         f"""
         CREATE TEMP TABLE by_item AS
         SELECT item_id, count(*) AS n, epoch_us(min(timestamp)) AS oldest, epoch_us(max(timestamp)) AS newest
-        FROM {_scan(good)} GROUP BY item_id
+        FROM {good} GROUP BY item_id
         """
     )
     n_items, oldest, newest = _one(db, "SELECT count(*), min(oldest), max(newest) FROM by_item")
-    db.execute(f"CREATE TEMP TABLE by_user AS SELECT user_id, count(*) AS n FROM {_scan(good)} GROUP BY user_id")
+    db.execute(f"CREATE TEMP TABLE by_user AS SELECT user_id, count(*) AS n FROM {good} GROUP BY user_id")
     n_users = _one(db, "SELECT count(*) FROM by_user")[0]
     profile: dict[str, Any] = {"users": n_users, "items": n_items}
     if newest is not None:
@@ -40,8 +42,8 @@ def of_interactions(
             datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us) for us in (oldest, newest)
         )
         profile["newest_age_days"] = (cutoff - profile["newest"]) / timedelta(days=1)
-    if "rating" in pq.read_schema(good).names:
-        profile["ratings"] = _one(db, f"SELECT count(rating) FROM {_scan(good)}")[0]
+    if "rating" in pq.read_schema(parts(valid, "interactions")[0]).names:
+        profile["ratings"] = _one(db, f"SELECT count(rating) FROM {good}")[0]
     if catalogue.exists() and n_items:
         unknown = f"item_id NOT IN (SELECT item_id FROM {_scan(catalogue)})"
         rows, missing = _one(db, f"SELECT sum(n), coalesce(sum(n) FILTER ({unknown}), 0) FROM by_item")
@@ -127,7 +129,7 @@ def refusals(
             finding.refused,
             f"{finding.refused:,} because {finding.rule.column} {finding.rule.says} "
             f"({finding.rule.expectation} on {finding.rule.column}; for example "
-            + _examples(db, bad, finding.rule.shown, f"contains(reason, {literal(finding.rule.reason)})")
+            + _examples(db, _scan(bad), finding.rule.shown, f"contains(reason, {literal(finding.rule.reason)})")
             + ")",
         )
         for finding in suite.findings
@@ -135,7 +137,7 @@ def refusals(
     ]
     if counts["rejects"]:
         rejects = quarantine / "rejects.parquet"
-        examples = _examples(db, rejects, "text", f'"table" = {literal(name)}')
+        examples = _examples(db, _scan(rejects), "text", f'"table" = {literal(name)}')
         why = _one(db, f'SELECT reason FROM {_scan(rejects)} WHERE "table" = {literal(name)} LIMIT 1')[0]
         reasons.append(
             (counts["rejects"], f"{counts['rejects']:,} because the line is no row ({why}; for example {examples})")
@@ -147,12 +149,12 @@ def refusals(
     )
 
 
-def _examples(db: duckdb.DuckDBPyConnection, file: Path, column: str, where: str) -> str:
+def _examples(db: duckdb.DuckDBPyConnection, rows: str, column: str, where: str) -> str:
     """Up to three different values of a column, the first with where it stands in the input."""
     found = db.execute(
         f"""
         WITH seen AS (SELECT {quoted(column)} AS value, source_file, source_row, row_number() OVER () AS n
-                      FROM {_scan(file)} WHERE {where} LIMIT 100000)
+                      FROM {rows} WHERE {where} LIMIT 100000)
         SELECT CASE WHEN value IS NULL THEN 'nothing' ELSE '''' || left(value::VARCHAR, 40) || '''' END,
                arg_min(source_file, n) || ':' || arg_min(source_row, n)
         FROM seen GROUP BY value ORDER BY min(n) LIMIT 3

@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -36,15 +35,15 @@ RAW_TEXTS = ("timestamp_text", "rating_text", "rank_text", "clicked_text", "outc
 """The columns of a raw table that hold values as they were written, of which good rows need only what they mean."""
 
 
-def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
-    """Run a suite of row rules over a Parquet file; `derive` adds columns to a batch that begins at a row."""
-    file = pq.ParquetFile(source)
-    checked = sorted({finding.rule.checked for finding in suite.findings} & set(file.schema_arrow.names))
-    columns = [*checked, *(name for name in ("export_id",) if name in file.schema_arrow.names)]  # to derive others from
-    codes = np.zeros(file.metadata.num_rows, np.uint32)
+def find_refused(sources: Sequence[Path], suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
+    """Run a suite of row rules over the parts of a table; `derive` adds columns to a batch that begins at a row."""
+    names = pq.read_schema(sources[0]).names
+    checked = sorted({finding.rule.checked for finding in suite.findings} & set(names))
+    columns = [*checked, *(name for name in ("export_id",) if name in names)]  # to derive others from
+    codes = np.zeros(sum(pq.read_metadata(source).num_rows for source in sources), np.uint32)
 
     def frames() -> Iterator[tuple[int, pd.DataFrame]]:
-        for begin, batch in _partitions(file, columns):
+        for begin, batch in _partitions(sources, columns, PARTITION):
             yield begin, to_frame(batch.select(checked), derive(batch, begin))
 
     for begin, frame in _ahead(frames()):
@@ -53,29 +52,53 @@ def find_refused(source: Path, suite: Suite, derive: Callable[[pa.RecordBatch, i
     return codes
 
 
-def split_rows(source: Path, codes: Codes, reasons: Sequence[str], good: Path, bad: Path, flags: Flags) -> None:
-    """Write the rows with code 0 to `good`, with what prevails in `flags`, and the others to `bad` with a `reason`."""
-    file = pq.ParquetFile(source)
-    raw = file.schema_arrow
-    if not codes.any() and NUMBERS_TEXT not in raw.names:  # the others hold nothing then
-        link(source, good)
-        return
-    kept = pa.schema([field for field in raw if field.name not in RAW_TEXTS])
-    distinct = np.unique(codes)
-    texts = pa.array(["; ".join(text for bit, text in enumerate(reasons) if code >> bit & 1) for code in distinct])
-    with ExitStack() as open_files:
-        good_file = open_files.enter_context(pq.ParquetWriter(good, kept))
-        if codes.any():
-            bad_file = open_files.enter_context(pq.ParquetWriter(bad, raw.append(pa.field("reason", pa.string()))))
-        for begin, batch in _ahead(_partitions(file, raw.names, PARTITION // 2)):
-            part = codes[begin : begin + len(batch)]
-            refused = part != 0
-            if refused.any():
-                why = texts.take(pa.array(np.searchsorted(distinct, part[refused])))
-                bad_file.write_batch(batch.filter(pa.array(refused)).append_column("reason", why))
-            if not refused.all():
-                kept_rows = with_prevailing(batch, begin, source.stem, flags)
-                good_file.write_batch(kept_rows.filter(pa.array(~refused)).select(kept.names))
+class Split:
+    """A table being parted into good rows and refused ones.
+
+    Attributes:
+        name: of the table.
+        reasons: why each rule refuses a row.
+        bad: where the refused rows go; there is no such file where there are none.
+        flags: what prevails in the good rows.
+    """
+
+    def __init__(self, name: str, reasons: Sequence[str], bad: Path, flags: Flags) -> None:
+        self.name, self.reasons, self.bad, self.flags = name, reasons, bad, flags
+        self._bad_file: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Split:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bad_file:
+            self._bad_file.close()
+
+    def part(self, source: Path, codes: Codes, good: Path) -> None:
+        """Write the rows of a part with code 0 to `good`, and the others with their `reason` to the refused ones."""
+        raw = pq.read_schema(source)
+        if not codes.any() and NUMBERS_TEXT not in raw.names:  # the others hold nothing then
+            link(source, good)
+            return
+        kept = pa.schema([field for field in raw if field.name not in RAW_TEXTS])
+        distinct = np.unique(codes)
+        found = [[text for bit, text in enumerate(self.reasons) if code >> bit & 1] for code in distinct]
+        texts = pa.array(map("; ".join, found))
+        with pq.ParquetWriter(good, kept) as good_file:
+            for begin, batch in _ahead(_partitions([source], raw.names, max(PARTITION // 2, 1))):
+                of_batch = codes[begin : begin + len(batch)]
+                refused = of_batch != 0
+                if refused.any():
+                    why = texts.take(pa.array(np.searchsorted(distinct, of_batch[refused])))
+                    self.refuse(pa.Table.from_batches([batch.filter(pa.array(refused)).append_column("reason", why)]))
+                if not refused.all():
+                    kept_rows = with_prevailing(batch, begin, self.name, self.flags)
+                    good_file.write_batch(kept_rows.filter(pa.array(~refused)).select(kept.names))
+
+    def refuse(self, rows: pa.Table) -> None:
+        """Add refused rows, with their `reason`."""
+        if self._bad_file is None:
+            self._bad_file = pq.ParquetWriter(self.bad, rows.schema)
+        self._bad_file.write_table(rows)
 
 
 def derived_columns(
@@ -122,12 +145,17 @@ def derived_columns(
     return lambda batch, begin: {}
 
 
-def _partitions(file: pq.ParquetFile, columns: list[str], size: int = 0) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of a Parquet file in order, a bounded number at a time, each with the number of its first row."""
-    begin = 0
-    for batch in file.iter_batches(size or PARTITION, columns=columns):
-        yield begin, batch
-        begin += len(batch)
+def _partitions(sources: Sequence[Path], columns: list[str], size: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows of Parquet files in order, a bounded number at a time, each with the number of its first row."""
+    begin, held = 0, list[pa.RecordBatch]()
+    for source in sources:
+        for batch in pq.ParquetFile(source).iter_batches(size, columns=columns):
+            if sum(map(len, held)) + len(batch) > size:
+                yield begin, pa.concat_batches(held)
+                begin, held = begin + sum(map(len, held)), []
+            held.append(batch)
+    if held:
+        yield begin, pa.concat_batches(held)
 
 
 def _ahead(things: Iterator[T]) -> Iterator[T]:

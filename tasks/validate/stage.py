@@ -34,6 +34,7 @@ from tasks.store.accounts import FileAccount, TableAccount, TableBalance, balanc
 from tasks.store.duckdb import connect
 from tasks.store.files import replacing
 from tasks.store.manifests import Manifest, finished, outputs
+from tasks.store.parts import alike, parts, remove
 from tasks.store.paths import Night
 from tasks.store.publications import first_published
 from tasks.store.stage import logged_stage, stage_task
@@ -41,7 +42,7 @@ from tasks.store.summaries import RawSummary, TableCounts, ValidSummary
 from tasks.store.versions import code_of
 from tasks.validate import profiles
 from tasks.validate.copies import prevailing
-from tasks.validate.rows import Codes, derived_columns, find_refused, link, split_rows
+from tasks.validate.rows import Codes, Split, derived_columns, find_refused, link
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 
@@ -159,16 +160,16 @@ def write_valid(
         DataRefused: an expectation of a table is broken; quarantine and Data Docs are written by then.
         ConfigError: known items are required, and there is no items table.
     """
-    found = [name for name in TABLES if (raw / f"{name}.parquet").exists()]
+    found = [name for name in TABLES if parts(raw, name)]
     if "interactions" not in found:  # a mount that went away
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(raw / "interactions.parquet"))
     for name in found:
-        check_schema(name, pq.read_schema(raw / f"{name}.parquet"), *TABLES[name])
+        check_schema(name, pq.read_schema(parts(raw, name)[0]), *TABLES[name])
     if settings.require_known_items and "items" not in found:
         raise ConfigError("validation.require_known_items is on, but there is no items table: give one with --items.")
     for folder in (out, quarantine_out):
         for name in (*TABLES, "rejects"):  # an earlier try may have left links to raw files: never write through them
-            (folder / f"{name}.parquet").unlink(missing_ok=True)
+            remove(folder, name)
     rejects = _quarantine_rejects(raw, quarantine_out)
     with connect(out, memory_limit) as db:
         check = _TableCheck(
@@ -183,7 +184,7 @@ def write_valid(
     left_aside = []
     for name in DISPENSABLE:
         if name in checks and (broken := checks[name].failed("critical")):
-            (out / f"{name}.parquet").unlink()
+            remove(out, name)
             left_aside.append(f"the night goes on without the table {name}: {_sentence(broken)}")
     return _summary(checks, accounts or {}, left_aside)
 
@@ -225,15 +226,19 @@ class _TableCheck:
 
     def run(self, name: str, rejects: int) -> _Checked:
         """Check a table's rows, part the good from the refused, and check the table that remains."""
-        source, good, bad = (folder / f"{name}.parquet" for folder in (self.raw, self.out, self.quarantine))
-        columns = pq.read_schema(source).names
+        sources, bad = parts(self.raw, name), self.quarantine / f"{name}.parquet"
+        columns = pq.read_schema(sources[0]).names
         if name == "exposures" and "export_id" in columns and self.published:
             columns = [*columns, exposures.AFTER_PUBLICATION]
         rows = Suite(f"{name}-rows", row_rules(name, columns, self.settings, self.now))
-        derived = derived_columns(self.db, name, source, self.out, self.settings, self.published)
-        codes = find_refused(source, rows, derived)
-        flags = prevailing(self.db, name, source)
-        split_rows(source, codes, [finding.rule.reason for finding in rows.findings], good, bad, flags)
+        derived = derived_columns(self.db, name, sources[0], self.out, self.settings, self.published)
+        codes = find_refused(sources, rows, derived)
+        flags = prevailing(self.db, name, sources[0])
+        with Split(name, [finding.rule.reason for finding in rows.findings], bad, flags) as split:
+            end = 0
+            for source in sources:
+                begin, end = end, end + pq.read_metadata(source).num_rows
+                split.part(source, codes[begin:end], alike(source, self.raw, self.out))
         counts = _counts(codes, rejects, _superseding(rows))
         profile = self._profile(name, rows, counts)
         table = Suite(f"{name}-table", table_rules(name, profile, self.settings, self.cutoff))
@@ -247,8 +252,7 @@ class _TableCheck:
         allowed = counts["share"] <= self.settings.max_quarantined_share
         profile["refusals"] = "" if allowed else profiles.refusals(self.db, name, rows, counts, bad, self.quarantine)
         if name == "interactions":
-            catalogue = self.out / "items.parquet"
-            profile |= profiles.of_interactions(self.db, good, catalogue, self.settings, self.cutoff)
+            profile |= profiles.of_interactions(self.db, self.out, self.settings, self.cutoff)
             profile["opted_out"] = profiles.of_opted_out(self.db, self.out / "users.parquet")
             profile["after_cutoff"] = self.after_cutoff
             if self.recent_rows:

@@ -16,7 +16,8 @@ from recmodels.errors import DataRefused
 from tasks.ingest.inspection.findings import Events, Kind, Refusal, Times
 from tasks.ingest.raw_tables import write_raw
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tasks.store.duckdb import literal, read_parquet
+from tasks.store.duckdb import literal, read_parquet, read_parts
+from tasks.store.parts import parts
 from tasks.store.summaries import RawSummary
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -86,7 +87,7 @@ def _reads(table: TableInput, out: Path, now: datetime) -> bool:
 
 def newest(db: duckdb.DuckDBPyConnection, raw: Path, now: datetime) -> datetime | None:
     """The time of the newest interaction that is not in the future; of the newest of all if there is none."""
-    rows = read_parquet(raw / "interactions.parquet")
+    rows = read_parts(raw, "interactions")
     latest = literal((now + timedelta(days=1)).isoformat())
     micros = _one(
         db,
@@ -98,9 +99,8 @@ def newest(db: duckdb.DuckDBPyConnection, raw: Path, now: datetime) -> datetime 
 
 def events(db: duckdb.DuckDBPyConnection, raw: Path, cutoff: datetime, written: str, zone: str) -> Events:
     """What the interactions before the cutoff hold."""
-    file = raw / "interactions.parquet"
-    columns = pq.read_schema(file).names
-    before = f"(FROM {read_parquet(file)} WHERE timestamp < {literal(cutoff.isoformat())}::TIMESTAMPTZ)"
+    columns = pq.read_schema(parts(raw, "interactions")[0]).names
+    before = f"(FROM {read_parts(raw, 'interactions')} WHERE timestamp < {literal(cutoff.isoformat())}::TIMESTAMPTZ)"
     rows, users, items, oldest, last, distinct = _one(
         db,
         "SELECT count(*), count(DISTINCT user_id), count(DISTINCT item_id), min(epoch_us(timestamp)), "

@@ -62,8 +62,7 @@ def test_a_preview_says_what_validation_says(tmp_path: Path, case: str) -> None:
     except DataRefused as error:
         stop = str(error)
     with connect(tmp_path) as db:
-        catalogue = raw / "items.parquet"
-        events = profiles.of_interactions(db, raw / "interactions.parquet", catalogue, settings, CUTOFF)
+        events = profiles.of_interactions(db, raw, settings, CUTOFF)
         stops, rows = preview.judged(db, raw, settings, CUTOFF, NOW, events, {})
     assert bool(stops) == bool(stop), (stops, stop)
     if stop:

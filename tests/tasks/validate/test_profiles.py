@@ -20,13 +20,7 @@ def test_interactions_are_counted_dated_and_looked_up_in_the_catalogue(tmp_path:
     pq.write_table(pa.table(table | rows), tmp_path / "interactions.parquet")
     pq.write_table(pa.table({"item_id": [7, 10]}), tmp_path / "items.parquet")
     with connect(tmp_path) as db:
-        profile = profiles.of_interactions(
-            db,
-            tmp_path / "interactions.parquet",
-            tmp_path / "items.parquet",
-            ValidationSettings(min_known_items_share=0.6),
-            CUTOFF,
-        )
+        profile = profiles.of_interactions(db, tmp_path, ValidationSettings(min_known_items_share=0.6), CUTOFF)
     assert profile == {
         "users": 3,
         "items": 3,
@@ -44,9 +38,7 @@ def test_without_rows_or_catalogue_there_is_nothing_to_date_or_look_up(tmp_path:
     empty = pa.schema({"user_id": pa.int64(), "item_id": pa.int64(), "timestamp": pa.timestamp("us", "UTC")})
     pq.write_table(empty.empty_table(), tmp_path / "interactions.parquet")
     with connect(tmp_path) as db:
-        profile = profiles.of_interactions(
-            db, tmp_path / "interactions.parquet", tmp_path / "items.parquet", ValidationSettings(), CUTOFF
-        )
+        profile = profiles.of_interactions(db, tmp_path, ValidationSettings(), CUTOFF)
     assert profile == {"users": 0, "items": 0}
 
 

@@ -1,12 +1,15 @@
 """Rows that break a rule are quarantined with the reason; the others stay, in their order."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from expectations.settings import ValidationSettings
+from tasks.store.parts import part, parts
 from tasks.validate import rows as row_checks
 from tests.tasks.validated import CATALOGUE, KNOWN, LENIENT, NOW, RATED, STAMP, YESTERDAY, Night, interactions
 
@@ -102,6 +105,30 @@ def test_partition_borders_change_nothing_and_rows_keep_their_order(
     night.validate()
     assert night.read("valid/interactions")["user_id"].to_pylist() == [r for r in range(rows) if r not in bad]
     assert night.read("quarantine/interactions")["item_id"].to_pylist() == [-row for row in sorted(bad)]
+
+
+@pytest.mark.parametrize("partition", [3, 100])
+def test_rows_in_parts_are_judged_as_those_of_one_file(
+    night: Night, monkeypatch: pytest.MonkeyPatch, partition: int
+) -> None:
+    night.raw("interactions", interactions(user_id=[None, 2, 3, None]) | {"n": pa.array(range(8))})
+    monkeypatch.setattr(row_checks, "PARTITION", partition)
+    whole, refused = night.validate(), night.read("quarantine/interactions")
+    table = night.read("raw/interactions")
+    (night.root / "raw/interactions.parquet").unlink()
+    cuts = [0, 2, 5, 8]  # a refused row in each of the first two parts, none in the last
+    for number, (begin, end) in enumerate(pairwise(cuts)):
+        path = part(night.root / "raw", "interactions", number)
+        pq.write_table(table.slice(begin, end - begin), path)
+    assert night.validate() == whole
+    assert night.read("quarantine/interactions") == refused
+    good = parts(night.root / "valid", "interactions")
+    assert [pq.read_table(path)["n"].to_pylist() for path in good] == [[1], [2, 4], [5, 6, 7]]
+    assert [path.samefile(raw) for path, raw in zip(good, parts(night.root / "raw", "interactions"), strict=True)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("partition", [1, 2, 100])
