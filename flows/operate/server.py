@@ -106,12 +106,10 @@ class Server:
 
     def answers(self) -> bool:
         """Whether it answers by now."""
-        scheme = "https" if CERTIFICATE in self.environment else "http"
-        address = f"{scheme}://{in_url(reached(self.host))}:{self.port}"
-        anyone = ssl.create_default_context()  # no secret is sent, so any certificate will do
-        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+        encrypted = CERTIFICATE in self.environment
+        address = f"{'https' if encrypted else 'http'}://{in_url(reached(self.host))}:{self.port}"
         try:
-            with urllib.request.urlopen(f"{address}/api/health", timeout=2, context=anyone):
+            with urllib.request.urlopen(f"{address}/api/health", timeout=2, context=anyone() if encrypted else None):
                 return True
         except urllib.error.HTTPError as error:
             return error.code == 403  # by another name
@@ -148,6 +146,14 @@ def told(listener: socket.socket, addresses: Sequence[str], auth: str) -> dict[s
         ADDRESSES: ",".join(addresses),
         LISTENER: str(listener.fileno()),
     }
+
+
+@cache
+def anyone() -> ssl.SSLContext:
+    """Takes any certificate, for questions that carry no secret; made once, as it reads all that are trusted."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 @contextmanager
