@@ -68,7 +68,8 @@ TOGETHER = {  # files that share something costly, so that one process runs them
     "nights in the process of the tests": [
         *("flows/test_api.py", "flows/test_backfill.py", "flows/test_bad_input.py", "flows/test_ensemble.py"),
         *("flows/test_list_rules.py", "flows/test_night.py", "flows/test_real_data.py", "flows/test_reporting.py"),
-        *("flows/test_resume.py", "flows/test_retries.py", "flows/test_signals.py"),
+        *("flows/test_reacting.py", "flows/test_resume.py", "flows/test_retries.py", "flows/test_signals.py"),
+        *("flows/test_simulate.py", "flows/operate/test_server.py"),
     ],
 }
 GROUPS = {file: group for group, files in TOGETHER.items() for file in files}

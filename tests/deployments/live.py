@@ -48,6 +48,7 @@ class Site:
     server: tuple[str, ...] = ("prefect", "server", "start")
     port: int = field(default_factory=free_port)
     python: Path = Path(sys.executable)
+    forks: Path | None = None
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     clients: ExitStack = field(default_factory=ExitStack)
     open_client: SyncPrefectClient | None = None
@@ -120,11 +121,10 @@ class Site:
                 every=0.3,
             )
 
-    def fork_processes(self, as_it_is: tuple[str, ...] = ()) -> None:
+    def fork_processes(self, forks: Path, as_it_is: tuple[str, ...] = ()) -> None:
         """Have what is started from now on forked, but for the first process of the kinds that are `as_it_is`."""
-        folder = self.folder / "forked"
-        self.python = forked_python.interpreter(folder, as_it_is)
-        self.start("forks", "tests.deployments.forked_python", str(folder))
+        self.forks = forks
+        self.python = forked_python.interpreter(self.folder / "forked", forks, as_it_is)
 
     def deploy(self, *options: str) -> list[str]:
         """``nightrec deploy``; the names of the deployments."""
@@ -204,7 +204,7 @@ class Site:
         return None if forked_python.is_client(process.cmdline()) else process
 
     def fork_of(self, process: psutil.Process) -> int | None:
-        return forked_python.fork_of(self.folder / "forked", process.pid)
+        return forked_python.fork_of(self.forks, process.pid) if self.forks else None
 
     def frozen(self, name: str) -> psutil.Process:
         """The same process, stopped in its tracks as soon as it appears: it would train for ever."""

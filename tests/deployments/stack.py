@@ -16,6 +16,7 @@ import yaml
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import IntervalSchedule
 
+from tests.deployments import forked_python
 from tests.deployments.live import ROOT, Site
 from tests.prefect_homes import fill_postgres, for_prefect
 from tests.tasks.servers import postgres, postgres_folders
@@ -86,7 +87,7 @@ def running(factory: pytest.TempPathFactory, forked: bool = False) -> Iterator[S
             **settings(site),
         }
         if forked:
-            site.fork_processes()
+            site.fork_processes(forked_python.shared(factory))
         site.start_server()
         site.deploy()
         site.begin_worker("cpu")

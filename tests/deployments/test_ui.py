@@ -19,7 +19,7 @@ import pytest
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
 
-from tests.deployments.forked_python import ENGINE
+from tests.deployments.forked_python import ENGINE, WORKER, shared
 from tests.deployments.live import Site
 from tests.waiting import PATIENCE, until, until_ended
 
@@ -84,7 +84,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site.new(tmp_path_factory, "serve")
     (site.folder / "nightrec.toml").write_text(CONFIG)
     if sys.platform == "linux":
-        site.fork_processes(as_it_is=(ENGINE,))
+        site.fork_processes(shared(tmp_path_factory), as_it_is=(ENGINE, WORKER))
     try:
         site.start("serve", "flows", "serve", "--port", str(site.port), "--gpu", "trial")
         until("nightrec serve is ready", lambda: "Ready: " in site.log("serve") or site.processes["serve"].poll())

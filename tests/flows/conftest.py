@@ -2,13 +2,18 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
 from flows.operate.server import embedded_server, quiet_prefect
+from tests.deployments import forked_python
 from tests.flows.running import Demo, Ran, ended, start
 from tests.flows.sites import DAY, write
 from tests.prefect_homes import SETTINGS, new_home
@@ -29,16 +34,24 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """One server for all nights that run in this process, instead of one a night."""
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One server for all nights that run in this process, instead of one a night; that of `demo` is not forked."""
     from prefect.events.worker import EventsWorker
 
     EventsWorker.drain_all()  # an earlier test's would go on sending what tasks tell to that test's server
     new_home(Path(os.environ["PREFECT_HOME"]))
-    with embedded_server() as ready:
+    with forked(tmp_path_factory) if sys.platform == "linux" else nullcontext(), embedded_server() as ready:
         ready()
         yield
         EventsWorker.drain_all()
+
+
+@contextmanager
+def forked(factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers of this process are forked from one that has imported what they need."""
+    python = forked_python.interpreter(factory.mktemp("forked"), forked_python.shared(factory))
+    with patch("flows.operate.server.sys", SimpleNamespace(executable=str(python))):
+        yield
 
 
 @pytest.fixture(scope="session")
