@@ -98,8 +98,10 @@ def watched_by(server: Site) -> Iterator[Watched]:
             for flow in (*FLOWS, "train-model")
         }
         ensure(SITE, POOLS, late=SHORT, silence=SHORT)
-        schedule = DeploymentScheduleCreate(schedule=IntervalSchedule(interval=timedelta(seconds=15)), active=True)
-        deploy(client, "nightly", "often", "cpu", schedules=[schedule])
+        soon = datetime.now(UTC) + timedelta(seconds=20)
+        often = IntervalSchedule(interval=timedelta(minutes=5), anchor_date=soon)  # Prefect makes runs for an hour
+        schedules = [DeploymentScheduleCreate(schedule=often, active=True)]
+        deploy(client, "nightly", "often", "cpu", schedules=schedules)
         yield Watched(server, client, deployments)
 
 
