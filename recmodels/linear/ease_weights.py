@@ -73,14 +73,14 @@ class SparseWeights:
         from recmodels.compute.jit import parallel_for
         from recmodels.linear import ease_kernels as kernels
         from recmodels.scoring.kernels import parts
-        from recmodels.scoring.similarity import Measure, nearest
+        from recmodels.scoring.similarity import Measure, nearest, row_sums
 
         if regularization <= 0:
             raise NightrecError(f"EASE cannot regress with regularization {regularization}; give a larger one.")
         rows = data.matrix.T.tocsr()  # [n_items, n_users]
         near = nearest(rows, Measure("dot"), neighbors)
-        sizes = np.diff(rows.indptr)
-        entries = sizes + np.bincount(near.nonzero()[0], sizes[near.indices], len(sizes)).astype(np.int64)
+        sizes = np.diff(rows.indptr).astype(np.int64)
+        entries = sizes + row_sums(near, lambda part: sizes[near.indices[part]])
         order = np.argsort(-entries, kind="stable").astype(np.int32)  # the most expensive first
         width, ridge = int(np.diff(near.indptr).max()) + 1, np.float32(regularization)
         given = order, parts(rows), parts(near), ridge, rows.shape[1], width, int(entries.max())

@@ -66,8 +66,9 @@ class GraphFilter(ItemFilter):
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         of_user = _powers(np.asarray(data.matrix.sum(axis=1)), -self.user_exponent)
         sums: Floats = np.asarray(data.matrix.sum(axis=0))
-        left, right = sparse.diags_array(of_user), sparse.diags_array(_powers(sums, -self.item_exponent))
-        matrix: Csr = (left @ data.matrix @ right).tocsr().astype(np.float32)
+        values = data.matrix.data * np.repeat(of_user, np.diff(data.matrix.indptr))
+        values *= _powers(sums, -self.item_exponent)[data.matrix.indices]
+        matrix: Csr = sparse.csr_array((values, data.matrix.indices, data.matrix.indptr), shape=data.matrix.shape)
 
         def response(values: Floats) -> Floats:
             risen: Floats = values / (values + np.float32(self.saturation) * values[0])

@@ -6,7 +6,7 @@ sparse matrix (the largest entries of each row of G) and the eigenvectors V: mem
 itself is dense.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.base import SCORE_BYTES, Recommender
+from recmodels.base import SCORE_BYTES, Recommender, chunks
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 
@@ -67,16 +67,17 @@ class ItemFilter(Recommender):
 
         `slope` gives, from the eigenvalues, how steep f is taken to be beyond them.
         """
-        from recmodels.scoring.similarity import Measure, nearest
+        from recmodels.scoring.similarity import Measure, nearest, row_sums
 
         values, vectors = largest_eigenpairs(matrix, rank, seed)
         steepness = np.float32(slope(values))
         self.vectors_: Floats = vectors  # [n_items, r]
         self.response_: Floats = (response(values) - steepness * values).astype(np.float32)  # [r]
         rows: Csr = matrix.T.tocsr()
-        diagonal = np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float32) * steepness
-        near = nearest(rows, Measure("dot", powers=(0, 0)), neighbors) * steepness
-        self.near_: Csr = (near + sparse.diags_array(diagonal)).tocsr().astype(np.float32)
+        diagonal = row_sums(rows, lambda part: rows.data[part] ** 2).astype(np.float32) * steepness
+        near = nearest(rows, Measure("dot", powers=(0, 0)), neighbors, columns=matrix)
+        near.data *= steepness
+        self.near_: Csr = _with_diagonal(near, diagonal)
         self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items with interactions
         self.before_: Floats = np.ones(matrix.shape[1], np.float32)
         self.after_: Floats = np.ones(matrix.shape[1], np.float32)
@@ -134,6 +135,26 @@ def filter_memory(n_users: int, n_items: int, n_interactions: int, rank: int, ne
     return 48 * n_interactions + max(subspace, vectors + 3 * kept, vectors + kept + 5 * SCORE_BYTES)
 
 
+def _with_diagonal(matrix: Csr, diagonal: Floats) -> Csr:
+    """A matrix [n, n] that stores nothing on its diagonal, and the diagonal; what is 0 is not stored."""
+    n, sizes = len(diagonal), np.diff(matrix.indptr)
+    place = matrix.indptr[:-1].astype(np.int64)
+    for start, stop in chunks(sizes, NUMBERS_AT_A_TIME):
+        row = np.repeat(np.arange(start, stop), sizes[start:stop])
+        below = matrix.indices[matrix.indptr[start] : matrix.indptr[stop]] < row
+        place[start:stop] += np.bincount(row[below] - start, minlength=stop - start)
+    whole: Csr = sparse.csr_array(
+        (
+            np.insert(matrix.data, place, diagonal),
+            np.insert(matrix.indices, place, np.arange(n, dtype=matrix.indices.dtype)),
+            matrix.indptr + np.arange(n + 1, dtype=matrix.indptr.dtype),
+        ),
+        shape=(n, n),
+    )
+    whole.eliminate_zeros()
+    return whole
+
+
 def _product(left: Floats, vectors: Floats) -> Floats:
     """left vectorsᵀ, summed up in float64: in float32 the last bit depends on how many rows BLAS is given."""
     wide = left.astype(np.float64)
@@ -158,5 +179,5 @@ def _applied(matrix: Csr, basis: Floats) -> Floats:
     return total
 
 
-def _parts(matrix: Csr) -> list[Csr]:
-    return [matrix[i : i + ROWS_AT_A_TIME] for i in range(0, matrix.shape[0], ROWS_AT_A_TIME)]
+def _parts(matrix: Csr) -> Iterator[Csr]:
+    return (matrix[i : i + ROWS_AT_A_TIME] for i in range(0, matrix.shape[0], ROWS_AT_A_TIME))

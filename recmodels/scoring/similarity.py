@@ -12,14 +12,19 @@ Definitions, for rows x and y of n columns; n_x entries are stored in x, and C a
 Each is divided by how popular the two rows are, to powers of choice, or shrunk where few columns support it.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
+from recmodels.base import chunks
 from recmodels.data.arrays import Csr, Floats, Ints
+
+ENTRIES_AT_A_TIME = 2**22  # entries of a matrix that are looked at in numpy at a time
 
 Weighting: TypeAlias = Literal["cosine", "jaccard", "tfidf", "bm25"]
 
@@ -38,43 +43,50 @@ def weighted_rows(rows: Csr, weighting: str, k1: float = 1.2, b: float = 0.75) -
     """The values of which the weightings above take the cosine, or the product: a new matrix of the same entries."""
     if weighting in ("cosine", "jaccard"):
         return rows
-    stored = np.maximum(np.bincount(rows.indices, minlength=rows.shape[1]), 1)
-    idf = np.log1p(rows.shape[0] / stored).astype(np.float32)  # above 0: on a small site, all items are common
+    stored = np.zeros(rows.shape[1], np.int64)
+    for part in _parts(len(rows.indices)):
+        stored += np.bincount(rows.indices[part], minlength=rows.shape[1])
+    idf = np.log1p(rows.shape[0] / np.maximum(stored, 1)).astype(np.float32)  # above 0: small sites' items are common
+    values = np.empty_like(rows.data)
     if weighting == "tfidf":
-        values = np.sqrt(rows.data) * idf[rows.indices]
+        for part in _parts(len(values)):
+            values[part] = np.sqrt(rows.data[part]) * idf[rows.indices[part]]
     else:
         sums = np.asarray(rows.sum(axis=1), dtype=np.float32)
         length = k1 * (1 - b + b * sums / max(float(sums.mean()), 1e-9))
         values = rows.data * (k1 + 1) / (rows.data + np.repeat(length, np.diff(rows.indptr))) * idf[rows.indices]
-    return sparse.csr_array((values.astype(np.float32), rows.indices, rows.indptr), shape=rows.shape)
+    return sparse.csr_array((values, rows.indices, rows.indptr), shape=rows.shape)
 
 
-def nearest(rows: Csr, measure: Measure, k: int) -> Csr:
+def nearest(rows: Csr, measure: Measure, k: int, columns: Csr | None = None) -> Csr:
     """Row j of the result [n, n] holds j's k most similar rows: similarities above 0, columns ascending, never j.
 
-    Ties at the k-th place go to the smaller index. Memory: two transposes of `rows`, and k entries a row.
+    Ties at the k-th place go to the smaller index. `columns` [l, n] is the transpose of `rows`, where there is one.
+    Memory: the transpose, and k entries a row.
     """
     from recmodels.compute.jit import parallel_for
     from recmodels.scoring import kernels
 
     n = rows.shape[0]
     k = max(1, min(k, n - 1))
-    columns: Csr = rows.T.tocsr()  # [l, n]
+    columns = rows.T.tocsr() if columns is None else columns
     entries = np.diff(columns.indptr).astype(np.int64)
-    cost = np.add.reduceat(np.append(entries[rows.indices], 0), rows.indptr[:-1]) * (np.diff(rows.indptr) > 0)
+    cost = row_sums(rows, lambda part: entries[rows.indices[part]])
     order = np.argsort(-cost, kind="stable")  # rows by falling number of products
     left, right = _denominators(rows, measure)
     kind = {"dot": kernels.DOT, "jaccard": kernels.JACCARD, "pearson": kernels.PEARSON}[measure.kind]
     both = order, kernels.parts(rows), kernels.parts(columns)
     shrinkage = np.float32(measure.shrinkage)
-    out = np.empty((n, k), np.int32), np.empty((n, k), np.float32), np.zeros(n, np.int32)
+    items, scores, filled = np.empty(n * k, np.int32), np.empty(n * k, np.float32), np.zeros(n, np.int32)
+    out = items.reshape(n, k), scores.reshape(n, k), filled
     if measure.kind == "pearson" or measure.min_support > 1:
         support = measure.min_support
         work = partial(kernels.supported_rows, *both, left, right, shrinkage, kind, support, *out)
     else:
         work = partial(kernels.similar_rows, *both, left, right, shrinkage, kind, *out)
     parallel_for(work, range(kernels.TASKS))
-    return _packed(*out)
+    del work, out
+    return _packed(items, scores, filled, k)
 
 
 def _denominators(rows: Csr, measure: Measure) -> tuple[Floats, Floats]:
@@ -82,22 +94,45 @@ def _denominators(rows: Csr, measure: Measure) -> tuple[Floats, Floats]:
     if measure.kind == "jaccard":
         sizes = np.diff(rows.indptr).astype(np.float32)
         return sizes, sizes
-    squares = np.add.reduceat(np.append(rows.data.astype(np.float64) ** 2, 0), rows.indptr[:-1])
-    squares[(np.diff(rows.indptr) == 0) | (squares == 0)] = 1  # no product will ever be divided by it
+    squares = row_sums(rows, lambda part: rows.data[part].astype(np.float64) ** 2)
+    squares[squares == 0] = 1  # no product will ever be divided by it
     left, right = (squares**power for power in measure.powers)
     return left.astype(np.float32), right.astype(np.float32)
 
 
-def _packed(items: Ints, scores: Floats, filled: Ints) -> Csr:
-    """Rows of the kernel's tables without their empty places."""
-    n, k = items.shape
+def row_sums(rows: Csr, values: Callable[[slice], NDArray[Any]]) -> NDArray[Any]:
+    """The sums over each row of what `values` says of a range of its entries: [n]; some rows at a time."""
+    sizes = np.diff(rows.indptr)
+    sums = np.zeros(len(sizes), values(slice(0, 0)).dtype)
+    for start, stop in chunks(sizes, ENTRIES_AT_A_TIME):
+        first, last = rows.indptr[start], rows.indptr[stop]
+        some = start + np.flatnonzero(sizes[start:stop])
+        if len(some):
+            sums[some] = np.add.reduceat(values(slice(first, last)), rows.indptr[some] - first)
+    return sums
+
+
+def _parts(n: int) -> Iterator[slice]:
+    return (slice(start, start + ENTRIES_AT_A_TIME) for start in range(0, n, ENTRIES_AT_A_TIME))
+
+
+def _packed(items: Ints, scores: Floats, filled: Ints, k: int) -> Csr:
+    """Rows of the kernel's tables, which are given as one row after the other, without their empty places: in place."""
+    n = len(filled)
     indptr = np.concatenate(([0], np.cumsum(filled, dtype=np.int64)))
-    if indptr[-1] < 2**31:
+    total = int(indptr[-1])
+    if total < n * k:
+        step = max(1, ENTRIES_AT_A_TIME // k)
+        for start in range(0, n, step):
+            there = (np.arange(k) < filled[start : start + step, None]).ravel()
+            for table in (items, scores):
+                kept = table[start * k : start * k + len(there)][there]
+                table[indptr[start] : indptr[start] + len(kept)] = kept
+        items.resize(total, refcheck=False)
+        scores.resize(total, refcheck=False)
+    if total < 2**31:
         indptr = indptr.astype(np.int32)
-    if indptr[-1] == n * k:  # nothing to leave out: no copy
-        return sparse.csr_array((scores.ravel(), items.ravel(), indptr), shape=(n, n))
-    there = np.arange(k) < filled[:, None]
-    return sparse.csr_array((scores[there], items[there], indptr), shape=(n, n))
+    return sparse.csr_array((scores, items, indptr), shape=(n, n))
 
 
 def centered(rows: Csr) -> Csr:
