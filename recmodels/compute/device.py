@@ -4,8 +4,12 @@ import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recmodels.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg")  # Linux; Linux within Windows
 
@@ -45,6 +49,18 @@ def cuda() -> bool:
 def name() -> str:
     """The device as torch calls it."""
     return "cuda" if cuda() else "cpu"
+
+
+def seed_torch(seed: int, device: "torch.device") -> None:
+    """Seed the random numbers of one device.
+
+    `torch.manual_seed` seeds all kinds of devices, and keeps every seed for those that are not loaded.
+    """
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)
 
 
 def names() -> list[str]:

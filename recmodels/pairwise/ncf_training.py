@@ -1,10 +1,12 @@
 """The training of neural collaborative filtering: that of the vectors, and of a network whose score is added."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
+from recmodels.compute.adam import AdamW
 from recmodels.data.arrays import Ints
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise import losses
@@ -31,6 +33,28 @@ class Perceptron(nn.Module):
         return score.squeeze(-1)
 
 
+class Recomputed(torch.autograd.Function):
+    """A perceptron's scores, whose layers are computed again for the gradients instead of kept until then.
+
+    PyTorch's own `checkpoint` loads its compiler first.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, network: Perceptron, users: Tensor, items: Tensor, *parameters: Tensor) -> Tensor:
+        """The scores; `parameters` are those of the network, named so that they have gradients."""
+        ctx.network, ctx.parameters = network, parameters
+        ctx.save_for_backward(users, items)
+        return network(users, items)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the users' and items' halves, and of the parameters."""
+        halves = [half.detach().requires_grad_() for half in ctx.saved_tensors]
+        with torch.enable_grad():
+            scores = (ctx.network(*halves) * gradients[0]).sum()
+        return None, *torch.autograd.grad(scores, [*halves, *ctx.parameters])
+
+
 class NCFTrainer(PairTrainer):
     """Trains vectors of factors, the bias, and the half of the network's first layer; and the network."""
 
@@ -40,7 +64,7 @@ class NCFTrainer(PairTrainer):
         with torch.random.fork_rng():  # torch's global generator is left as it was
             torch.manual_seed(config.seed)
             self.network = Perceptron(hidden).to(device)
-        self.optimizer = torch.optim.Adam(self.network.parameters())
+        self.optimizer = AdamW(self.network.parameters())
 
     @property
     def width(self) -> int:
@@ -53,7 +77,7 @@ class NCFTrainer(PairTrainer):
         return True
 
     def step(self, batch: Batch, rate: float) -> float:
-        self.optimizer.param_groups[0]["lr"] = NETWORK_RATE * rate / self.config.learning_rate
+        self.optimizer.learning_rate = NETWORK_RATE * rate / self.config.learning_rate
         self.optimizer.zero_grad()
         loss = super().step(batch, rate)
         self.optimizer.step()
@@ -68,8 +92,9 @@ class NCFTrainer(PairTrainer):
         user_half, item_half = users[:, f:], items[:, f:]
         pairs = pairs + self.network(user_half[batch.rows], item_half[batch.positives])
         others = item_half[batch.negatives][None]
+        network = tuple(self.network.parameters())
         parts = [
-            checkpoint(self.network, part[:, None], others, use_reentrant=False)
+            Recomputed.apply(self.network, part[:, None], others, *network)  # type: ignore[no-untyped-call]
             for part in torch.split(user_half, USERS)
         ]
         return pairs, negatives + torch.cat(parts)

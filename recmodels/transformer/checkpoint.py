@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from recmodels.compute.adam import AdamW
 from recmodels.data.dataset import Dataset
 from recmodels.transformer.config import TransformerConfig
 
@@ -46,7 +47,7 @@ class TrainingState:
 
     model: nn.Module
     averaged: AveragedModel
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     best: dict[str, Tensor]
     progress: Progress = field(default_factory=Progress)
 
@@ -62,7 +63,7 @@ class Checkpoint:
         tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
         tensors |= {f"averaged.{name}": tensor for name, tensor in state.averaged.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
-        for parameter, moments in state.optimizer.state_dict()["state"].items():
+        for parameter, moments in state.optimizer.state.items():
             tensors |= {f"optimizer.{parameter}.{name}": tensor for name, tensor in moments.items()}
         metadata = {"fingerprint": self.fingerprint, "progress": json.dumps(asdict(state.progress))}
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ class Checkpoint:
         for name, tensor in parts.get("optimizer", {}).items():
             parameter, _, moment = name.partition(".")
             moments.setdefault(int(parameter), {})[moment] = tensor
-        state.optimizer.load_state_dict(state.optimizer.state_dict() | {"state": moments})
+        state.optimizer.state = moments
         state.best, state.progress = parts["best"], Progress(**json.loads(metadata["progress"]))
         log.info("Resumed from %s: epoch %d, step %d.", self.file, state.progress.epoch + 1, state.progress.step)
 

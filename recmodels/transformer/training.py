@@ -17,7 +17,8 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from recmodels.compute.device import load_numba_first
+from recmodels.compute.adam import AdamW
+from recmodels.compute.device import load_numba_first, seed_torch
 from recmodels.data.arrays import Floats, Ints, Longs, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
@@ -101,9 +102,7 @@ class Trainer:
         if distributed.is_initialized():
             self.rank, self.world = distributed.get_rank(), distributed.get_world_size()
         model = nn.ModuleList((network, items))
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimizer = AdamW(model.parameters(), config.learning_rate, config.weight_decay, fused=True)
         self.averaged = AveragedModel(model, multi_avg_fn=self._update_average)
         self.state = TrainingState(model, self.averaged, self.optimizer, _copied(model.state_dict()))
         self.checkpoint = Checkpoint(options.checkpoint, config, data) if options.checkpoint else None
@@ -171,7 +170,7 @@ class Trainer:
             return
         own = batch[self.rank :: self.world]
         while True:
-            torch.manual_seed(seed + self.rank)
+            seed_torch(seed + self.rank, self.device)
             try:
                 loss = self._backward(np.array_split(own, self.micro_batches), targets, negatives, count)
                 break
@@ -182,7 +181,7 @@ class Trainer:
                 torch.cuda.empty_cache()
                 log.warning("The device is out of memory: steps are now taken in %d parts.", self.micro_batches)
         (loss,) = self._summed(loss)
-        norm = nn.utils.clip_grad_norm_(self.state.model.parameters(), self.config.max_grad_norm)
+        norm = nn.utils.clip_grad_norm_(self.optimizer.parameters, self.config.max_grad_norm)
         if not (np.isfinite(loss) and bool(torch.isfinite(norm))):
             raise NightrecError(
                 f"The transformer diverged in epoch {progress.epoch + 1}, step {progress.step + 1} (loss {loss}); give "
@@ -217,7 +216,7 @@ class Trainer:
                 torch.autograd.backward(loss / count)
                 total += float(loss.detach()) / count
         if self.world > 1:
-            for parameter in self.state.model.parameters():
+            for parameter in self.optimizer.parameters:
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 distributed.all_reduce(parameter.grad)
         return total
