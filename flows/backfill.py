@@ -15,6 +15,7 @@ from flows.no_storage import keep_nothing
 from flows.settings.options import BackfillOptions, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
+from recmodels.compute.memory import at_most
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
 from tasks.ingest.demo import demo_site
@@ -89,10 +90,11 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings 
             )
 
     failed = {}
-    for run_date, record in side_by_side(run, to_do, options.parallel):
-        if isinstance(record, Exception):
-            failed[str(run_date)] = str(record)
-        outcome[str(run_date)] = "failed" if isinstance(record, Exception) else how_it_ended(record)
+    with at_most(config.memory):  # of all of them together
+        for run_date, record in side_by_side(run, to_do, options.parallel):
+            if isinstance(record, Exception):
+                failed[str(run_date)] = str(record)
+            outcome[str(run_date)] = "failed" if isinstance(record, Exception) else how_it_ended(record)
     retain_nights(store, config.retention, options.last)
     retain_feedback(store, config.feedback.keep_days, options.last)
     outcome = dict(sorted(outcome.items()))

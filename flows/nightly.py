@@ -17,6 +17,7 @@ from flows.no_storage import keep_nothing
 from flows.settings.options import ORDINARY, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
+from recmodels.compute.memory import at_most
 from tasks.arms.inputs import ArmsInputs
 from tasks.arms.stage import compare_arms
 from tasks.compare.champion import field
@@ -133,6 +134,7 @@ def night(
 
     with (
         in_words(tonight.store),
+        at_most(config.memory),
         metrics_left(tonight.store, config.site, config.metrics.file),
         mlflow_run(tonight, config.mlflow),
         recorded(tonight) as record,

@@ -9,6 +9,7 @@ from prefect.states import Completed
 
 from flows.no_storage import keep_nothing
 from flows.settings.site import NightConfig, deployed
+from recmodels.compute.memory import at_most
 from recmodels.errors import ConfigError, NightrecError
 from tasks.export.refilter import Refiltered
 from tasks.export.refilter import refilter as publish_again
@@ -56,7 +57,9 @@ def bring_up_to_date(config: NightConfig, items: str | None = None, *, complete:
         NightrecError: the lists cannot be made, or a sink failed.
     """
     store, given = Store(config.store.absolute()), _table(config, items)
-    now = items_now(given, datetime.now(UTC), whole_numbers=True, max_refused=config.validation.max_quarantined_share)
+    refused = config.validation.max_quarantined_share
+    with at_most(config.memory):
+        now = items_now(given, datetime.now(UTC), whole_numbers=True, max_refused=refused)
     share = config.refilter.max_gone_share
     found = publish_again(store, now, config.export, complete=complete, max_gone_share=share, name=given.path)
     if found.published:

@@ -9,6 +9,7 @@ from prefect.runtime import flow_run as this_run
 from flows.no_storage import keep_nothing
 from flows.settings.options import NightOptions, ReplayOptions
 from flows.settings.site import NightConfig, deployed
+from recmodels.compute.memory import at_most
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
 from tasks.ingest.demo import demo_site
@@ -61,7 +62,7 @@ def replaying(config: NightConfig, options: ReplayOptions, ended: Callable[[Json
         NightsNotReplayed: some nights failed.
     """
     spec, site = options.spec(config), Store(config.store.absolute())
-    with in_words(spec.store):
+    with in_words(spec.store), at_most(config.memory):
         inputs = config.tables() or demo_site(site.night(options.last), config.demo.model_dump())
         check_room(spec.data, config.disk, [file["size"] for file in input_fingerprint(with_what_is_there(inputs)[0])])
         result = run_replay(spec, inputs, ended)

@@ -12,6 +12,7 @@ from prefect.runtime import flow_run as this_run
 from flows.no_storage import keep_nothing
 from flows.settings.options import SimulateOptions
 from flows.settings.site import NightConfig, deployed
+from recmodels.compute.memory import at_most
 from recmodels.errors import NightrecError
 from recmodels.simulation.behaviors import check as check_behavior
 from tasks.report.artifacts import Progress, shown
@@ -63,7 +64,7 @@ def simulated(config: NightConfig, options: SimulateOptions) -> Simulation:
     models = config.enabled_models()
     plan = planned(settings, models, config.export, config.exploration, night, options.policies or None)
     simulation = named(store, plan, night, options.name)
-    with in_words(), working_in(simulation):
+    with in_words(), working_in(simulation), at_most(config.memory):
         begin(simulation, plan, night, options.fresh)
         if simulation.complete and not options.fresh:
             log_event("simulate", "skipped")

@@ -6,6 +6,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.no_storage import keep_nothing
+from recmodels.compute.memory import at_most
 from recmodels.errors import NightrecError
 from tasks.evaluate.stage import evaluate, measured
 from tasks.store.lease import beating
@@ -29,7 +30,7 @@ def train_model(job: TrainingJob) -> None:
             f"No night in the store {job.store} asks for {job.label}: it has ended, or this worker sees another "
             "store (set NIGHTREC_STORE to where it is here)."
         )
-    with beating(job.alive, lambda: is_held(job.night.store, job.lease)):
+    with at_most(job.memory), beating(job.alive, lambda: is_held(job.night.store, job.lease)):
         run_job(job)
 
 

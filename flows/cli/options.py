@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from flows.cli import completing
 from flows.cli.place import the_store
 from flows.cli.reading import reading_options, taken_from
+from recmodels.compute.memory import size_of
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import short
 from tasks.store.damage import is_damage
@@ -52,6 +53,18 @@ class Mapping(click.ParamType[dict[str, str]]):
                 f"{value!r} is no column mapping: write ours=theirs, for instance user_id=customer,item_id=sku."
             )
         return {ours.strip(): theirs.strip() for ours, theirs in pairs}
+
+
+class Memory(click.ParamType[int]):
+    """An amount of memory, in bytes."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return size_of(value)
+        except ValueError as error:
+            raise ConfigError(f"--memory {short(str(value))}: {error}.") from None
 
 
 def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,6 +123,11 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         shell_complete=completing.presets,
     )
     @click.option("--config", type=click.Path(path_type=Path), help="Settings [nightrec.toml, if there is one].")
+    @click.option(
+        "--memory",
+        type=Memory(),
+        help="The most memory to plan with, such as 8GiB [all that the machine or its container has].",
+    )
     @click.option("--fresh", is_flag=True, help="Do everything again, even what is done.")
     @store_option
     @wraps(command)
@@ -125,6 +143,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         preset: str | None,
         config: Path | None,
         store: Path | None,
+        memory: int | None,
         **rest: Any,
     ) -> Any:
         from flows.settings.site import load
@@ -140,8 +159,8 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         settings = settings.with_inputs(tables, preset, taken_from(rest))
         if (found := settings.tables()) is not None:
             check_inputs(found, exposures=exposures is not None)
-        if store is not None:
-            settings = settings.model_copy(update={"store": store})
+        given = {"store": store, "memory": memory}
+        settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
         return command(settings=settings, **rest)
 
     return with_config

@@ -32,6 +32,7 @@ def jobs_for(
             evaluation=config.evaluation,
             seed=config.training.seed,
             concurrency=config.training.concurrency(len(candidates), core_count()),
+            memory=config.memory,
             fresh=fresh,
             lease=lease,
         )

@@ -16,6 +16,7 @@ from expectations.settings import ValidationSettings
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import RefilterSettings, ScheduleSettings, WorkerSettings
+from recmodels.compute.memory import size_of
 from recmodels.errors import ConfigError
 from recmodels.messages import short
 from recmodels.published.addresses import shown
@@ -92,6 +93,11 @@ class NightConfig(BaseModel):
     )
     store: Path = Field(default=Path("store"), description="The site's folder: nights, exports, history.")
     timezone: str = Field(default="UTC", description="The zone in which a night's date begins at 00:00.")
+    memory: int | None = Field(
+        default=None,
+        description='The most memory that stages and trainings plan with, such as "8GiB"; all that the machine or its '
+        "container has, if not given.",
+    )
     preset: str | None = Field(
         default=None, description="Public data set that the inputs are; `nightrec presets` lists them."
     )
@@ -127,6 +133,11 @@ class NightConfig(BaseModel):
         if zone not in available_timezones():
             raise ValueError(f"there is no time zone {zone!r}; use a name such as Europe/Berlin")
         return zone
+
+    @field_validator("memory", mode="before")
+    @classmethod
+    def amount_of_memory(cls, memory: Any) -> int | None:
+        return None if memory is None else size_of(memory)
 
     @field_validator("models")
     @classmethod

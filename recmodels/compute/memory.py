@@ -2,26 +2,87 @@
 
 import ctypes
 import gc
-from contextlib import suppress
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
-from recmodels.errors import NightrecError
+from recmodels.errors import ConfigError, NightrecError
+
+VARIABLE = "NIGHTREC_MEMORY"
+"""Environment variable: the most memory that is planned with, which processes that are started inherit."""
+
+LEAST = 2**29  # bytes with which a night can be planned at all
+UNITS = {"": 1, "b": 1} | {
+    f"{letter}{ending}": base**power
+    for power, letter in enumerate("kmgt", 1)
+    for base, endings in ((1000, ("b",)), (1024, ("i", "ib")))
+    for ending in endings
+}
+
+
+def size_of(text: str | int, least: int = LEAST) -> int:
+    """The bytes that are meant by `"8GiB"`, `"8 GB"`, `"8Gi"` or a number of bytes.
+
+    Raises:
+        ValueError: it is none, or fewer than the `least`.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", str(text).strip().lower(), re.ASCII)
+    if found is None or found[2] not in UNITS:
+        raise ValueError("it is no amount of memory; write it like 8GiB, 8GB or a number of bytes")
+    n_bytes = int(float(found[1]) * UNITS[found[2]])
+    if n_bytes < least:
+        raise ValueError("it is too little for a night; give at least 512MiB")
+    return n_bytes
+
+
+@contextmanager
+def at_most(limit: int | None) -> Iterator[None]:
+    """Plan with this many bytes at most in the block, here and in processes that it starts; None changes nothing."""
+    if limit is None:
+        yield
+        return
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(min(limit, _limit() or limit))
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = before
+
+
+def _limit() -> int | None:
+    """What the environment allows."""
+    if not (text := os.environ.get(VARIABLE)):
+        return None
+    try:
+        return size_of(text)
+    except ValueError as error:
+        raise ConfigError(f"The environment variable {VARIABLE} is {text[:40]!r}: {error}.") from None
 
 
 def total() -> int:
-    """Bytes that this machine, or this process's control group (v2), has at all."""
-    all_of_it: int = psutil.virtual_memory().total
-    try:
-        return min(all_of_it, int((_group() / "memory.max").read_text()))
-    except (OSError, ValueError):
-        return all_of_it
+    """Bytes to plan with: those of this machine or of this process's control group (v2), or fewer by `at_most`."""
+    there = [int(psutil.virtual_memory().total)]
+    with suppress(OSError, ValueError):
+        there.append(int((_group() / "memory.max").read_text()))
+    if limit := _limit():
+        there.append(limit)
+    return min(there)
 
 
 def available() -> int:
-    """Bytes that can still be allocated: what the machine has free, within this process's control group (v2)."""
+    """Bytes that can still be allocated: what the machine has free, within this process's control group (v2) and what
+    `at_most` leaves to a process.
+    """
     free: int = psutil.virtual_memory().available
+    if limit := _limit():
+        free = min(free, max(limit - psutil.Process().memory_info().rss, 0))
     folder = _group()
     try:
         limit = int((folder / "memory.max").read_text())  # "max" where there is no limit

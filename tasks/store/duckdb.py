@@ -9,7 +9,10 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from recmodels.compute.memory import size_of, total
 from tasks.store.parts import parts
+
+SHARE = 0.6  # of the memory: the rest is for what is read and written beside the database
 
 
 @contextmanager
@@ -19,7 +22,8 @@ def connect(
     """An in-memory database that spills into a temporary folder inside `folder`.
 
     Rows keep their input order through every query, since ties between events are broken by it.
-    `memory_limit` is a DuckDB size such as `"2GB"`; without one DuckDB takes up to 80 % of the machine.
+    `memory_limit`: a size such as `"2GB"`, of which it takes no more than three fifths of the memory that there is;
+    without one it takes these.
     """
     with TemporaryDirectory(prefix=".tmp-duckdb-", dir=folder) as spill:
         connection = _database(spill, memory_limit, threads)
@@ -33,8 +37,10 @@ def connect(
 
 
 def _database(spill: str, memory_limit: str | None, threads: int | None) -> duckdb.DuckDBPyConnection:
-    given = {"threads": threads, "memory_limit": memory_limit}
-    return duckdb.connect(config={"temp_directory": spill, **{name: value for name, value in given.items() if value}})
+    most = int(SHARE * total())
+    n_bytes = min(most, size_of(memory_limit, least=0)) if memory_limit else most
+    given = {"threads": threads} if threads else {}
+    return duckdb.connect(config={"temp_directory": spill, "memory_limit": f"{n_bytes}B", **given})
 
 
 def quoted(name: str) -> str:

@@ -37,6 +37,7 @@ class TrainingJob(BaseModel):
     )
     seed: int = Field(default=0, ge=0)
     concurrency: int = Field(default=1, ge=1, description="How many candidates share the machine, this one included.")
+    memory: int | None = Field(default=None, description="Bytes that its machine may plan with, if it has more.")
     fresh: bool = False
     attempt: int = Field(default=1, ge=1, description="How often the night has asked for it, this time included.")
     without: list[str] = Field(default=[], description="Members that an ensemble is to leave out, as they failed.")

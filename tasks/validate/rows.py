@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from expectations.exposures import AFTER_PUBLICATION
 from expectations.runner import Suite, to_frame
 from expectations.settings import ValidationSettings
+from recmodels.compute.memory import total
 from tasks.store.accounts import NUMBERS_TEXT
 from tasks.validate.copies import Flags, later_copies, with_prevailing
 
@@ -30,6 +31,7 @@ Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
 Derived = dict[str, NDArray[Any]]
 
 PARTITION = 1_000_000
+A_ROW = 4_000  # bytes of the memory for each row that is looked at with others
 SKEW = timedelta(minutes=5)  # by which the clock that logs exposures may be behind the one that publishes
 RAW_TEXTS = ("timestamp_text", "rating_text", "rank_text", "clicked_text", "outcome_text", NUMBERS_TEXT)
 """The columns of a raw table that hold values as they were written, of which good rows need only what they mean."""
@@ -43,7 +45,7 @@ def find_refused(sources: Sequence[Path], suite: Suite, derive: Callable[[pa.Rec
     codes = np.zeros(sum(pq.read_metadata(source).num_rows for source in sources), np.uint32)
 
     def frames() -> Iterator[tuple[int, pd.DataFrame]]:
-        for begin, batch in _partitions(sources, columns, PARTITION):
+        for begin, batch in _partitions(sources, columns, rows_at_once()):
             yield begin, to_frame(batch.select(checked), derive(batch, begin))
 
     for begin, frame in _ahead(frames()):
@@ -84,7 +86,7 @@ class Split:
         found = [[text for bit, text in enumerate(self.reasons) if code >> bit & 1] for code in distinct]
         texts = pa.array(map("; ".join, found))
         with pq.ParquetWriter(good, kept) as good_file:
-            for begin, batch in _ahead(_partitions([source], raw.names, max(PARTITION // 2, 1))):
+            for begin, batch in _ahead(_partitions([source], raw.names, max(rows_at_once() // 2, 1))):
                 of_batch = codes[begin : begin + len(batch)]
                 refused = of_batch != 0
                 if refused.any():
@@ -156,6 +158,11 @@ def _partitions(sources: Sequence[Path], columns: list[str], size: int) -> Itera
             held.append(batch)
     if held:
         yield begin, pa.concat_batches(held)
+
+
+def rows_at_once() -> int:
+    """How many rows are looked at together: two times as many are in memory, as frames of some columns."""
+    return min(PARTITION, total() // A_ROW)
 
 
 def _ahead(things: Iterator[T]) -> Iterator[T]:

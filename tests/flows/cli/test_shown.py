@@ -38,6 +38,10 @@ def test_tables_keep_their_styles_and_escape_their_text(terminal: bool) -> None:
             ("run", "--k", "0"),
             "nightrec: Invalid value for '--k': 0 is not in the range 1<=x<=1000. See nightrec run --help.\n",
         ),
+        (
+            ("run", "--memory", "lots"),
+            "nightrec: --memory lots: it is no amount of memory; write it like 8GiB, 8GB or a number of bytes.\n",
+        ),
         (("verify", "--store", "a.csv"), "nightrec: a.csv is a file: name the folder of a store.\n"),
     ],
 )

@@ -71,7 +71,9 @@ def compared(winner: str, verdict: str = "stays", refused: str | None = None) ->
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> list[TrainingJob]:
-    config = NightConfig.model_validate({"training": {"seed": 7, "parallel": 2}, "evaluation": {"k": 20}})
+    config = NightConfig.model_validate(
+        {"memory": "1GiB", "training": {"seed": 7, "parallel": 2}, "evaluation": {"k": 20}}
+    )
     return jobs_for(Store(tmp_path).night(DAY), config, CANDIDATES, fresh=True, lease="mine")
 
 
@@ -81,7 +83,7 @@ def test_each_candidate_has_a_job_with_the_settings_of_the_site(jobs: list[Train
         assert (job.store, job.run_date, job.seed, job.rules.k, job.lease, job.fresh) == (
             tmp_path, DAY, 7, 20, "mine", True,
         )  # fmt: skip
-        assert job.concurrency <= 2
+        assert job.concurrency <= 2 and job.memory == 2**30
 
 
 def test_ensembles_come_last_and_go_without_what_failed(jobs: list[TrainingJob]) -> None:

@@ -30,6 +30,20 @@ def test_the_file_in_the_working_directory_is_found(here: Path) -> None:
     assert config.models["ease"].parameters == {"regularization": 9}
 
 
+@pytest.mark.parametrize(("text", "n_bytes"), [('"8GiB"', 2**33), ("8000000000", 8 * 10**9), ('"none"', None)])
+def test_memory_is_an_amount_in_bytes(here: Path, text: str, n_bytes: int | None) -> None:
+    write(here / "nightrec.toml", f"memory = {text}\n")
+    config = load(None)
+    assert config.memory == n_bytes
+    assert NightConfig.model_validate_json(config.model_dump_json()) == config  # as flows are given it
+
+
+def test_what_is_no_memory_is_refused_with_its_key(here: Path) -> None:
+    write(here / "nightrec.toml", 'memory = "8 gigs"\n')
+    with pytest.raises(ConfigError, match="memory = '8 gigs': it is no amount of memory; write it like 8GiB"):
+        load(None)
+
+
 def test_relative_paths_count_from_the_file(here: Path) -> None:
     settings = (
         'store = "nights"\n[inputs]\ninteractions = { path = "log/*.csv" }\nitems = { path = "/data/items.csv" }\n'

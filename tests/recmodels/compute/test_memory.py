@@ -5,7 +5,7 @@ import psutil
 import pytest
 
 from recmodels.compute import memory
-from recmodels.errors import NightrecError
+from recmodels.errors import ConfigError, NightrecError
 
 
 def test_the_peak_covers_what_has_been_held() -> None:
@@ -20,6 +20,57 @@ def test_more_than_there_is_is_refused_with_both_figures(monkeypatch: pytest.Mon
         NightrecError, match=r"ease needs about 4\.0 GiB of memory for 10 items, 3\.0 GiB are available"
     ):
         memory.require(4 * 2**30, "ease", 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [
+        ("8GiB", 8 * 2**30),
+        ("8 GB", 8 * 10**9),
+        ("8gi", 8 * 2**30),
+        ("1.5GiB", 3 * 2**29),
+        ("600000KB", 600_000_000),
+        ("512MiB", 2**29),
+        (2**30, 2**30),
+        ("1073741824", 2**30),
+        ("2TB", 2 * 10**12),
+    ],
+)
+def test_amounts_of_memory_are_read(text: str | int, n_bytes: int) -> None:
+    assert memory.size_of(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "much", "8G", "-8GiB", "8 GiBs", "50%", "1e9", "inf", "nan", True, None])
+def test_what_is_no_amount_of_memory_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no amount of memory; write it like 8GiB"):
+        memory.size_of(text)
+
+
+def test_too_little_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="too little for a night; give at least 512MiB"):
+        memory.size_of("511MiB")
+
+
+def test_plans_keep_to_the_least_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(memory.VARIABLE, raising=False)
+    there = memory.total()
+    with memory.at_most(2**30):
+        assert memory.total() == 2**30
+        assert memory.available() <= 2**30 - psutil.Process().memory_info().rss // 2
+        with memory.at_most(2**40):
+            assert memory.total() == 2**30
+        with memory.at_most(None), memory.at_most(2**29):
+            assert memory.total() == 2**29
+        assert memory.total() == 2**30
+    assert memory.total() == there
+    with memory.at_most(2**50):
+        assert memory.total() == there
+
+
+def test_an_environment_that_says_nonsense_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(memory.VARIABLE, "lots")
+    with pytest.raises(ConfigError, match="NIGHTREC_MEMORY is 'lots': it is no amount"):
+        memory.total()
 
 
 def test_some_memory_is_available() -> None:

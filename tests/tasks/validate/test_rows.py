@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from expectations.settings import ValidationSettings
+from recmodels.compute.memory import at_most
 from tasks.store.parts import part, parts
 from tasks.validate import rows as row_checks
 from tests.tasks.validated import CATALOGUE, KNOWN, LENIENT, NOW, RATED, STAMP, YESTERDAY, Night, interactions
@@ -129,6 +130,12 @@ def test_rows_in_parts_are_judged_as_those_of_one_file(
         False,
         True,
     ]
+
+
+def test_fewer_rows_are_looked_at_together_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_checks, "PARTITION", 10**9)
+    with at_most(2**30):
+        assert row_checks.rows_at_once() == 2**30 // row_checks.A_ROW
 
 
 @pytest.mark.parametrize("partition", [1, 2, 100])
