@@ -34,14 +34,17 @@ SECOND = f"{RUN_DATE}.2"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """An S3 server on this machine: its host and port."""
-    moto = pytest.importorskip("moto.server", reason="moto with its server is not installed")
+    """An S3 server on this machine: its host and port. Moto's own asks of each request which service it is for."""
+    moto = pytest.importorskip("moto.moto_server.werkzeug_app", reason="moto with its server is not installed")
+    serving = pytest.importorskip("werkzeug.serving")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"{host}:{port}"
-    running.stop()
+    app = moto.create_backend_app("s3")
+    running = serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=moto.MotoRequestHandler)
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{running.port}"
+    running.shutdown()
+    thread.join()
 
 
 @pytest.fixture
