@@ -51,7 +51,11 @@ def actual_lines(numbered: NDArray[np.int64], skip: int, holes: NDArray[np.int64
 
 def of_scan(db: duckdb.DuckDBPyConnection, table: str, source: Source) -> list[Reject]:
     """The rejects of the scan that has just been read to its end, one for each physical line, in order."""
-    if not db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall():
+    try:
+        any_found = db.execute("SELECT 1 FROM reject_errors LIMIT 1").fetchall()
+    except duckdb.CatalogException:  # nothing was read
+        return []
+    if not any_found:
         return []
     found = db.execute(
         "SELECT line, first(CAST(error_type AS VARCHAR)), first(error_message), first(csv_line) "

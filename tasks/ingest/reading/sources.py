@@ -17,7 +17,7 @@ from tasks.ingest.reading.packing import head
 from tasks.store.duckdb import file_literal, literal, read_parquet
 
 TEXT, JSON = "TEXT", "JSON"  # types of values besides DuckDB's own: CSV text, which has none, and JSON as written
-BOM = "\ufeff"
+BOM = 0xFEFF  # as a number: in statements that are not all ASCII DuckDB's client looks at each character
 
 
 class Value(NamedTuple):
@@ -109,8 +109,9 @@ class Source:
         for column in sorted(self.header, key=lambda column: column != first):
             value, text = self._value(column).sql, self.header[column]
             # A file that was joined to another brings its own mark of byte order and of comments.
-            marks = ("", BOM, "#", "# ") if column == first else ("",)
+            marks = ("", "#", "# ") if column == first else ("",)
             texts = ", ".join(literal(mark + text) for mark in marks)
+            texts += f", chr({BOM}) || {literal(text)}" if column == first else ""
             equal = f"{value} IN ({texts})" if text else f"coalesce({value}, '') IN ({texts})"
             found = f"CASE WHEN {equal} THEN {found} ELSE false END"  # unlike AND, it stops at the first that differs
         return found if self.header else None
