@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import DataRefused
 from tasks.ingest.landing.land import land_table
 from tasks.ingest.reading import ids, timestamps
-from tasks.ingest.reading.addresses import is_database
+from tasks.ingest.reading.files import is_elsewhere
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.tables import open_table
 from tasks.ingest.table_parts import TableParts
@@ -37,7 +37,7 @@ def items_now(given: TableInput, now: datetime, *, whole_numbers: bool, max_refu
         DataRefused: they cannot be used, or too many lines are no rows: their items would be taken for gone.
     """
     with TemporaryDirectory(prefix="nightrec-items-") as folder:
-        here = land_table("items", given, Path(folder) / "landed")[0] if is_database(given.path) else given
+        here = land_table("items", given, Path(folder) / "landed")[0] if is_elsewhere("items", given) else given
         table = _read(here, Path(folder), whole_numbers, max_refused)
     there = np.ones(len(table), np.bool_)
     at = pa.scalar(now, pa.timestamp("us", "UTC"))

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from recmodels.errors import ConfigError, DataRefused
 from recmodels.messages import counted
+from tasks.ingest.landing import delta_table
 from tasks.ingest.landing import landed as store
 from tasks.ingest.landing.databases.database import Opener, Refused, in_words
 from tasks.ingest.landing.landed import Landed
-from tasks.ingest.landing.parts import remove_others, write
 from tasks.ingest.landing.statement import statement
+from tasks.ingest.reading import delta
 from tasks.ingest.reading.addresses import OWN, filled, is_database, scheme, without_user
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.store.events import logged
@@ -31,6 +32,8 @@ def land(
 ) -> tuple[Inputs, list[str]]:
     """Read the tables that are in databases: the inputs with folders of files in their place, and a note for each.
 
+    Of a Delta table the version is settled, so that all of the night sees the same.
+
     Args:
         inputs: the site's tables.
         root: the folder of what was read, with a folder for each table.
@@ -46,7 +49,7 @@ def land(
     """
     notes: list[str] = []
     for name, table in inputs.tables().items():
-        if not is_database(table.path):
+        if not is_database(table.path) and not delta.is_table(table.path):
             continue
         try:
             files, note = land_table(name, table, root, cutoff, fresh=fresh, settled=settled)
@@ -71,33 +74,30 @@ def land_table(
     settled: bool = False,
 ) -> tuple[TableInput, str]:
     """The same for one table: its files, and a note."""
-    folder = store.folder_of(root, name, table)
-    found = _read(name, table, folder, cutoff, fresh, settled)
+    folder, until = store.folder_of(root, name, table), str(cutoff)
+    before = None if fresh else store.known(folder)
+    done = before if before is not None and settled and before.cutoff == until else None
+    if not is_database(table.path):
+        return delta_table.land(name, table, folder, until, before, done)
+    found = done or _read(name, table, folder, cutoff)
     files = table.model_copy(update={"path": str(folder), **dict.fromkeys(OWN)})
     return files, f"{name}: {counted(found.rows, 'row')} of {found.source} were read into {folder}"
 
 
-def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None, fresh: bool, settled: bool) -> Landed:
-    """Bring a table's folder up to date."""
-    until, before = str(cutoff), store.known(folder)
-    if before is not None and settled and not fresh and before.cutoff == until:
-        return before
+def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None) -> Landed:
+    """Read a table of a database into a folder."""
     source = store.source_of(table)
     with logged(f"read {name}") as line:
         try:
             with _opener(table)(filled(table.path)) as database:
-                folder.mkdir(parents=True, exist_ok=True)
                 schema, batches = database.stream(statement(database, name, table, cutoff).sql)
-                parts = write(folder, schema, batches)
+                result = store.written(folder, schema, batches, source, str(cutoff))
         except Refused as refused:
             place, which = without_user(table.path), table.table or "the query"
             raise in_words(refused, f"{name}: {place}", which) from None
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0][:120]
             raise DataRefused(f"{name}: {source} has a type that is not read ({reason}); cast it in a query.") from None
-        result = Landed(source, until, parts.rows, parts.files)
-        store.keep(folder, result)
-        remove_others(folder, result.files)
         line["text"] = f"{counted(result.rows, 'row')} of {source}"
     return result
 

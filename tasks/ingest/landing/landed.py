@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from tasks.ingest.reading.addresses import scheme, without_user
+import pyarrow as pa
+
+from tasks.ingest.landing.parts import remove_others, write
+from tasks.ingest.reading.addresses import is_database, scheme, without_user
 from tasks.ingest.reading.inputs import TableInput
 from tasks.store.files import digest, read_json, write_json
 
@@ -16,24 +20,30 @@ _STATE = "_landed.json"  # begins as what is no data
 
 @dataclass(frozen=True)
 class Landed:
-    """A reading of a table. `source`: where it was read, without users; `cutoff`: of the night that it was read for."""
+    """A reading of a table.
+
+    `source`: where it was read, without users; `cutoff`: of the night that it was read for; `version`: of a table that
+    has versions.
+    """
 
     source: str
     cutoff: str
     rows: int
     files: list[str]
+    version: int | None = None
 
 
 def source_of(table: TableInput) -> str:
     """Where a table is and what it is, for people."""
-    return f"{table.table or 'a query'} in {without_user(table.path)}"
+    return f"{table.table or 'a query'} in {without_user(table.path)}" if is_database(table.path) else table.path
 
 
 def folder_of(root: Path, name: str, table: TableInput) -> Path:
     """The folder for a table; another table, query or mapping of columns has another one."""
-    readable = re.sub(r"[^\w.-]+", "_", table.table or "query")[:40]
+    called = (table.table or "query") if is_database(table.path) else Path(table.path).name
+    readable = re.sub(r"[^\w.-]+", "_", called)[:40]
     told = digest([table.path, table.table, table.query, table.columns, table.timezone])
-    return root / name / f"{scheme(table.path)}-{readable}-{told[:12]}"
+    return root / name / f"{scheme(table.path) or 'delta'}-{readable}-{told[:12]}"
 
 
 def known(folder: Path) -> Landed | None:
@@ -43,6 +53,23 @@ def known(folder: Path) -> Landed | None:
         return None
     found = Landed(**state)
     return found if all((folder / file).is_file() for file in found.files) else None
+
+
+def written(
+    folder: Path,
+    schema: pa.Schema,
+    batches: Iterator[pa.RecordBatch],
+    source: str,
+    cutoff: str,
+    version: int | None = None,
+) -> Landed:
+    """Read rows into a folder, in place of what is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = write(folder, schema, batches)
+    result = Landed(source, cutoff, parts.rows, parts.files, version)
+    keep(folder, result)
+    remove_others(folder, result.files)
+    return result
 
 
 def keep(folder: Path, landed: Landed) -> None:

@@ -46,9 +46,7 @@ def statement(db: Database, name: str, table: TableInput, cutoff: datetime | Non
     """The query for a table. `cutoff`: aware; of which table rows at or after it are not asked for, `CUT` says."""
     source = relation(db, table)
     fields = db.schema(source)
-    wanted = [field for field in fields if name in schema.OPEN or field.name in _needed(name, table, fields.names)]
-    # A table that lacks what is needed is read as it is: the reader says which of its columns there are.
-    columns = [db.value(field) for field in (wanted or fields)]
+    columns = [db.value(fields.field(column)) for column in needed(name, table, fields.names)]
     conditions = []
     if cutoff is not None and name in CUT and (time := _time_of(table, fields)) is not None:
         column = db.quoted(time.name)
@@ -56,17 +54,20 @@ def statement(db: Database, name: str, table: TableInput, cutoff: datetime | Non
     return Statement(source, columns, conditions)
 
 
-def _needed(name: str, table: TableInput, there: Sequence[str]) -> set[str]:
-    """The site's columns that the table is read for; all, if one that is required is missing."""
+def needed(name: str, table: TableInput, there: Sequence[str]) -> list[str]:
+    """Which of a table's columns are read: those of ours, or all where any may be of use.
+
+    A table that lacks one that is required is read as it is: the reader says which there are.
+    """
+    if name in schema.OPEN:
+        return list(there)
     found: set[str] = set()
     for ours in dict.fromkeys((*REQUIRED[name], *OPTIONAL[name], *table.columns)):
-        names = schema.names(table, ours)
-        column = next((part for one in names for part in (one, one.split(".")[0]) if part in there), None)
-        if column is not None:
-            found |= {part for one in names for part in (one, one.split(".")[0]) if part in there}
-        elif ours in REQUIRED[name]:
-            return set(there)
-    return found
+        parts = {part for one in schema.names(table, ours) for part in (one, one.split(".")[0])}
+        found |= parts & set(there)
+        if ours in REQUIRED[name] and not parts & set(there):
+            return list(there)
+    return [column for column in there if column in found]
 
 
 def _time_of(table: TableInput, fields: pa.Schema) -> pa.Field | None:

@@ -11,19 +11,23 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from recmodels.errors import ConfigError, DataRefused
+from tasks.ingest.reading import delta
 from tasks.ingest.reading.addresses import is_database, without_user
 from tasks.ingest.reading.contents import ENDINGS
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.left_out import HIDDEN, KINDS, by_contents, by_name, refuse_undecodable
 from tasks.store.recognize import PARTS, is_store
 
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
 STORE = "a store of nightrec: its exports, nights and so on are no inputs"
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-_VERSIONS = {"_delta_log": "Delta", ".hoodie": "Hudi"}  # folders that tell which files of a table are valid
+_VERSIONS = {delta.LOG: "Delta", ".hoodie": "Hudi"}  # folders that tell which files of a table are valid
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,10 @@ def find(name: str, table: TableInput) -> Files:
         raise ConfigError(f"{name}: '{table.path}' {why}; check the path.") from None
     if mode is None:
         return _matches(name, table, path)
+    if stat.S_ISDIR(mode) and delta.is_table(path):
+        return Files([File(*each) for each in delta.files(path, _plain(name, table))])
+    if table.as_of is not None:
+        raise ConfigError(f"{name}: as_of is for Delta tables, and '{table.path}' is none; leave it out.")
     if stat.S_ISDIR(mode):
         found = _sorted(name, table, path, _walk(name, path, set()))
         if not found.read:
@@ -93,9 +101,27 @@ def find(name: str, table: TableInput) -> Files:
     return Files([File(path)])
 
 
+def _plain(name: str, table: TableInput) -> DeltaTable:
+    """A Delta table whose rows are those of its files."""
+    found = delta.opened(table.path, table.as_of, name)
+    if not delta.is_plain(found):
+        raise ConfigError(
+            f"{name}: '{table.path}' is a Delta table with deleted rows or renamed columns that its files do not show; "
+            "a night reads it, and `nightrec validate` says what is there."
+        )
+    return found
+
+
+def is_elsewhere(name: str, table: TableInput) -> bool:
+    """Whether a table is no files of this machine yet, and has to be read into some first."""
+    if is_database(table.path):
+        return True
+    return delta.is_table(table.path) and not delta.is_plain(delta.opened(table.path, table.as_of, name))
+
+
 def resolve(name: str, table: TableInput) -> list[Path]:
     """The paths of the files that `find` finds; none of a table that is elsewhere."""
-    return [] if is_database(table.path) else [file.path for file in find(name, table).read]
+    return [] if is_elsewhere(name, table) else [file.path for file in find(name, table).read]
 
 
 def check_inputs(inputs: Inputs, *, exposures: bool = False) -> None:
@@ -109,15 +135,16 @@ def check_inputs(inputs: Inputs, *, exposures: bool = False) -> None:
         ConfigError: a path is missing, a folder or a glob has no data files, or a path is no local one.
     """
     for name, table in (inputs if exposures else with_what_is_there(inputs)[0]).tables().items():
-        if not is_database(table.path):
+        if not is_elsewhere(name, table):
             find(name, table)
 
 
 def with_what_is_there(inputs: Inputs) -> tuple[Inputs, list[str]]:
     """The inputs without exposures that are missing, and why they are: a log may be late, or not have begun."""
-    if inputs.exposures is not None and not is_database(inputs.exposures.path):
+    if inputs.exposures is not None:
         try:
-            find("exposures", inputs.exposures)
+            if not is_elsewhere("exposures", inputs.exposures):
+                find("exposures", inputs.exposures)
         except (ConfigError, DataRefused) as error:
             return inputs.model_copy(update={"exposures": None}), [str(error)]
     return inputs, []
@@ -236,13 +263,10 @@ def _walk(name: str, folder: Path, seen: set[str]) -> Iterator[Path]:
 
 def _refuse_stale(name: str, folder: Path, log: str) -> None:
     """Raise ConfigError where a folder keeps files of earlier versions of its table, whose rows are no longer valid."""
-    changes = sorted((folder / log).glob("*.json"))
-    checkpoints = any((folder / log).glob("*.checkpoint*"))
-    if log == "_delta_log" and not checkpoints and not any(b'"remove"' in file.read_bytes() for file in changes):
-        return
+    how = "give the path of that folder itself" if log == delta.LOG else "write its rows as Parquet and give these"
     raise ConfigError(
         f"{name}: '{folder}' is a {_VERSIONS[log]} table, and its folder may also hold rows that were deleted "
-        "or replaced; write its current rows as Parquet and give that folder."
+        f"or replaced; {how}."
     )
 
 

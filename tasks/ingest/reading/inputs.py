@@ -30,6 +30,9 @@ class TableInput(BaseModel):
     query: str | None = Field(
         default=None, min_length=1, description="Of a database, in place of a table: the SELECT whose rows are read."
     )
+    as_of: int | None = Field(
+        default=None, ge=0, description="Of a Delta table: the version that is read, in place of the newest."
+    )
     format: Literal["auto", "csv", "jsonl", "parquet"] = Field(
         default="auto",
         description="How the files are written; 'auto' goes by their first bytes and their names.",

@@ -1,0 +1,55 @@
+"""Delta Lake tables: the version that a night reads, and its rows where they are not simply those of its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from tasks.ingest.landing import landed as store
+from tasks.ingest.landing.landed import Landed
+from tasks.ingest.landing.statement import needed
+from tasks.ingest.reading import delta
+from tasks.ingest.reading.inputs import TableInput
+from tasks.store.events import logged
+
+
+def land(
+    name: str, table: TableInput, folder: Path, until: str, before: Landed | None, done: Landed | None
+) -> tuple[TableInput, str]:
+    """Settle which version of a table is read: the files of that version are read where they lie.
+
+    Where rows were deleted by marks beside the files, or columns renamed, the rows are read into a folder.
+
+    Args:
+        name: of the table.
+        table: where it is.
+        folder: for what is read.
+        until: the night's cutoff.
+        before: what was read into the folder, if it is there.
+        done: that, if the night goes on with it.
+
+    Returns:
+        The table with its version, or with the folder that has its rows; and a note.
+
+    Raises:
+        ConfigError: there is no such table or version.
+    """
+    as_of = table.as_of if table.as_of is not None or done is None else done.version
+    opened = delta.opened(table.path, as_of, name)
+    version = opened.version()
+    note = f"{name}: version {version} of the Delta table '{table.path}'"
+    if delta.is_plain(opened):
+        folder.mkdir(parents=True, exist_ok=True)
+        store.keep(folder, Landed(store.source_of(table), until, 0, [], version))
+        return table.model_copy(update={"as_of": version}), note
+    if before is None or before.version != version or not before.files:
+        with logged(f"read {name}") as line:
+            there = [field.name for field in opened.schema().fields]
+            reader = pa.RecordBatchReader.from_stream(opened.scan(columns=needed(name, table, there)))
+            store.written(folder, reader.schema, iter(reader), store.source_of(table), until, version)
+            line["text"] = note.removeprefix(f"{name}: ")
+    else:
+        store.keep(folder, Landed(before.source, until, before.rows, before.files, version))
+    files = table.model_copy(update={"path": str(folder), "as_of": None})
+    return files, f"{note}, whose rows were read into {folder}"

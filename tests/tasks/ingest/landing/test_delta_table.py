@@ -1,0 +1,74 @@
+"""A night of a Delta table sees one version of it, which it names."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.ingest.landing.land import land
+from tasks.ingest.reading import delta
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.stage import ingest
+from tasks.store.manifests import manifest_of, write_manifest
+from tasks.store.paths import Store
+from tests.tasks.site import RUN_DATE
+
+deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
+CUTOFF = datetime(2026, 1, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    commit(tmp_path / "log", 1, 2)
+    return tmp_path / "log"
+
+
+def commit(log: Path, *users: int) -> None:
+    rows = {"user_id": users, "item_id": users, "timestamp": ["2026-01-01"] * len(users), "unneeded": users}
+    deltalake.write_deltalake(str(log), pa.table(rows), mode="append")
+
+
+def landed(log: Path, root: Path, **options: Any) -> tuple[TableInput, str]:
+    inputs, notes = land(Inputs(interactions=TableInput(path=str(log))), root, CUTOFF, **options)
+    return inputs.interactions, notes[0]
+
+
+def test_a_night_keeps_to_its_version_and_names_it(tmp_path: Path, log: Path) -> None:
+    night = Store(tmp_path / "store").night(RUN_DATE)
+    inputs = Inputs(interactions=TableInput(path=str(log)))
+
+    def rows(**options: bool) -> int:
+        summary = ingest.fn(night, inputs, CUTOFF, **options)["summary"]
+        version = len(list((log / "_delta_log").glob("*.json"))) - 1 if options or not night.valid.exists() else 1
+        assert f"interactions: version {version} of the Delta table '{log}'" in summary["notes"]
+        return int(summary["rows"])
+
+    assert rows() == 2
+    commit(log, 3)
+    assert rows() == 3
+    write_manifest(night.valid, manifest_of(night.raw) or {})
+    commit(log, 4)
+    assert rows() == 3
+    assert rows(fresh=True) == 4
+
+
+def test_rows_that_are_not_those_of_the_files_are_read_once_for_a_version(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta, "is_plain", lambda _: False)
+    table, note = landed(log, tmp_path / "landed")
+    assert note == f"interactions: version 0 of the Delta table '{log}', whose rows were read into {table.path}"
+    found = pq.read_table(table.path)
+    assert found.schema.names == ["user_id", "item_id", "timestamp"]
+    assert sorted(found["user_id"].to_pylist()) == [1, 2]
+    (before,) = Path(table.path).glob("*.parquet")
+    inode = before.stat().st_ino
+    assert landed(log, tmp_path / "landed")[0] == table
+    assert before.stat().st_ino == inode
+    commit(log, 3)
+    landed(log, tmp_path / "landed")
+    assert pq.read_table(table.path).num_rows == 3
+    assert len(list(Path(table.path).glob("*.parquet"))) == 1
