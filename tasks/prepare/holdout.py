@@ -1,7 +1,7 @@
 """The holdout: which interactions are kept out of training, to evaluate the candidates on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -28,8 +28,18 @@ class HoldoutSplit:
 
     protocol: Protocol
     train: Core
-    users: int  # of the holdout
-    warm_users: int  # of these, who also have training rows of positive weight
+    having: Bools  # [n_users], who has something held out
+    measured: Bools  # [n_users], whose rows there are in the holdout: all of these, or some drawn at random
+
+    @property
+    def warm_users(self) -> int:
+        """Of those measured, who also have training rows of positive weight."""
+        return int(((self.train.user_counts > 0) & self.measured).sum())
+
+    @property
+    def left_out(self) -> int:
+        """Users with training rows who have nothing held out."""
+        return int(((self.train.user_counts > 0) & ~self.having).sum())
 
 
 def microseconds(moment: datetime) -> int:
@@ -43,7 +53,21 @@ def hold_out(ranges: Ranges, cutoff: datetime, settings: PrepareSettings) -> Hol
         if settings.holdout != "auto" or protocol.days is None or split.warm_users >= _enough(ranges, settings):
             break
     ranges.drop(EVENTS)
-    return split
+    return _drawn(ranges, split, settings)
+
+
+def _drawn(ranges: Ranges, split: HoldoutSplit, settings: PrepareSettings) -> HoldoutSplit:
+    """The holdout of so many users at most as are to be measured."""
+    users = np.flatnonzero(split.having)
+    if len(users) <= settings.holdout_max_users:
+        return split
+    measured = np.zeros(ranges.n_users, np.bool_)
+    random = np.random.default_rng((settings.holdout_seed, settings.holdout_max_users))
+    measured[random.permutation(users)[: settings.holdout_max_users]] = True
+    for place in range(ranges.n):
+        rows = ranges.shelf.rows(HOLDOUT, place)
+        ranges.shelf.put(HOLDOUT, place, rows.take(measured[rows.user]))
+    return replace(split, measured=measured)
 
 
 def _protocols(ranges: Ranges, cutoff: datetime, settings: PrepareSettings) -> Iterator[Protocol]:
@@ -83,9 +107,7 @@ def _split(ranges: Ranges, protocol: Protocol, settings: PrepareSettings) -> Hol
         ranges.shelf.put(TRAIN, place, train)
         ranges.shelf.put(HOLDOUT, place, holdout)
         del train, holdout
-    core = k_core(ranges, TRAIN, settings)
-    warm = int(((core.user_counts > 0) & evaluated).sum())
-    return HoldoutSplit(protocol, core, int(evaluated.sum()), warm)
+    return HoldoutSplit(protocol, k_core(ranges, TRAIN, settings), evaluated, evaluated)
 
 
 def _last_days(ranges: Ranges, place: int, start: int) -> tuple[Rows, Rows]:

@@ -41,3 +41,8 @@ class PrepareSettings(BaseModel):
     holdout_min_users: int = Field(
         default=200, ge=1, description="Fewest users with a history and a holdout for which auto takes the last days."
     )
+    holdout_max_users: int = Field(
+        default=100_000,
+        ge=1,
+        description="Most users who are measured, drawn by holdout_seed where more have something held out.",
+    )

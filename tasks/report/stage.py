@@ -157,7 +157,10 @@ def holdout_text(holdout: HoldoutSummary) -> str:
     }[holdout["protocol"]]
     others = holdout.get("left_out", 0)
     left = f"; {counted(others, 'other')} with a history had nothing held out" if others else ""
-    measured = f"{counted(holdout['users'], 'user')}, {counted(holdout['pairs'], 'interaction')}"
+    users, of_all = counted(holdout["users"], "user"), holdout.get("drawn_from", holdout["users"])
+    if of_all > holdout["users"]:
+        users += f" drawn at random from {of_all:,}"
+    measured = f"{users}, {counted(holdout['pairs'], 'interaction')}"
     return f"{what}: {measured}{left}"
 
 

@@ -85,6 +85,7 @@ class HoldoutSummary(TypedDict):
     days: int | None
     start: str
     users: int
+    drawn_from: int  # users who have something held out: all, or so many of them are measured
     warm_users: int
     left_out: int
     pairs: int

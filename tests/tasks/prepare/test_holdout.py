@@ -94,6 +94,25 @@ def test_user_fold_holds_out_users_with_their_last_items_and_names_them(tmp_path
     assert text.endswith(f"; {41 - len(unseen)} others with a history had nothing held out")
 
 
+def test_of_many_users_some_are_drawn_who_are_measured_and_training_stays_as_it_is(tmp_path: Path) -> None:
+    log = events([(user, item, day) for user in range(40) for day, item in enumerate("abc", start=1)])
+    valid = write_valid_tables(tmp_path / "valid", interactions=log)
+    summaries, held, trained = {}, {}, {}
+    for name, most, n_ranges in [("all", 40, 1), ("some", 10, 1), ("again", 10, 3)]:
+        out = tmp_path / name
+        out.mkdir()
+        rules = LOOSE.model_copy(update={"holdout_max_users": most})
+        summaries[name] = write_prepared(valid, rules, CUTOFF, out, n_ranges=n_ranges)["holdout"]
+        held[name], trained[name] = holdout(out), pairs(out, "train")
+    assert len(held["all"]) == 40 and len(held["some"]) == 10 and set(held["some"]) < set(held["all"])
+    assert held["again"] == held["some"] != held["all"][:10]
+    assert trained["all"] == trained["some"] == trained["again"]
+    some = summaries["some"]
+    assert (some["users"], some["drawn_from"], some["pairs"], some["left_out"]) == (10, 40, 10, 0)
+    assert holdout_text(some) == "each user's last item: 10 users drawn at random from 40, 10 interactions"
+    assert holdout_text(summaries["all"]) == "each user's last item: 40 users, 40 interactions"
+
+
 def test_a_site_younger_than_the_holdout_is_evaluated_on_last_items(tmp_path: Path) -> None:
     log = events([(user, item, day) for user in range(4) for day, item in enumerate("abc", start=1)])
     out = prepared(tmp_path, PrepareSettings(), interactions=log)
