@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 pytest.register_assert_rewrite("recmodels.testing")
@@ -25,6 +26,13 @@ os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="nightrec-prefect-")
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
 os.environ.pop("PREFECT_API_URL", None)
 atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
+
+# Each client of a Prefect server reads all certificates that it would trust, though no server here has one: one is read
+# in no time.
+END = "-----END CERTIFICATE-----\n"
+SINGLE = Path(os.environ["PREFECT_HOME"], "certificate.pem")
+SINGLE.write_text(Path(certifi.where()).read_text(encoding="utf-8").partition(END)[0] + END, encoding="utf-8")
+os.environ["PREFECT_API_SSL_CERT_FILE"] = str(SINGLE)
 
 REAL_DATA = Path(os.environ.get("NIGHTREC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 STRICT = "NIGHTREC_TEST_STRICT"

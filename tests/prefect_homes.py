@@ -59,4 +59,5 @@ def for_prefect(address: str) -> str:
 def environment(home: Path) -> dict[str, str]:
     """The environment of a process with this home: nothing of our own settings, nor of Prefect's."""
     others = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "NIGHTREC_"))}
-    return others | SETTINGS | {"PREFECT_HOME": str(home)}
+    read = {name: os.environ[name] for name in ("PREFECT_API_SSL_CERT_FILE",) if name in os.environ}
+    return others | SETTINGS | read | {"PREFECT_HOME": str(home)}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deployments import stack
+from tests.deployments import forked_python, stack
 from tests.deployments.live import Site
 
 QUICK = {
@@ -24,6 +24,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     Its address is ``url``, its ``PREFECT_HOME`` is ``folder / "prefect"``. Tests share it, so they name their sites.
     """
     site = Site.new(tmp_path_factory, "server", QUICK)
+    if sys.platform == "linux":
+        site.fork_processes(forked_python.shared(tmp_path_factory))
     try:
         site.start_server()
         yield site
