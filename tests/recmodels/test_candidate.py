@@ -5,8 +5,9 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -28,14 +29,31 @@ pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "recmodels.candidate"]
 ROOT = Path(__file__).parents[2]
+Outcome: TypeAlias = tuple[int, dict[str, Any], str]
 
 
-def run(spec: Path, **environment: str) -> tuple[int, dict[str, Any], str]:
+def result_of(spec: Path) -> dict[str, Any]:
+    result = spec.parent / "result.json"
+    return json.loads(result.read_text()) if result.exists() else {}
+
+
+def run(spec: Path, **environment: str) -> Outcome:
     """Exit code, result and standard error."""
     env = os.environ | environment
     done = subprocess.run([*COMMAND, str(spec)], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    result = spec.parent / "result.json"
-    return done.returncode, json.loads(result.read_text()) if result.exists() else {}, done.stderr
+    return done.returncode, result_of(spec), done.stderr
+
+
+@pytest.fixture
+def ran(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[Path], Outcome]:
+    """As `run`, in this process: for what needs none of its own."""
+
+    def run_here(spec: Path) -> Outcome:
+        with caplog.at_level(logging.INFO, "recmodels"):  # which `main` sets for good
+            code = candidate.main([str(spec)])
+        return code, result_of(spec), capsys.readouterr().err
+
+    return run_here
 
 
 def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) -> None:
@@ -76,16 +94,16 @@ def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path, caplog:
 
 
 @pytest.mark.slow
-def test_a_saved_candidate_lists_without_training(features: Path) -> None:
+def test_a_saved_candidate_lists_without_training(features: Path, ran: Callable[[Path], Outcome]) -> None:
     candidate.run(Spec.read(specification(features, lists=None)))
     assert not (features.parent / "lists").exists()
     lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5, "min_history": 1, "repeats": False}
-    code, result, _ = run(specification(features, fit=False, lists=lists))
+    code, result, _ = ran(specification(features, fit=False, lists=lists))
     assert (code, result["n_users"]) == (0, 2)
     assert pq.read_table(features.parent / "lists" / "lists.parquet")["user_index"].unique().to_pylist() == [3, 5]
 
 
-def test_candidates_import_no_pandas(features: Path) -> None:
+def test_the_module_imports_light_and_candidates_no_pandas(features: Path) -> None:
     rules = features.parent / "rules.parquet"
     categories = np.arange(N_ITEMS + 1), np.zeros(N_ITEMS, np.int32)
     Rules(np.ones(N_ITEMS, bool), pinned=[3], categories=categories, caps=np.array([4], np.int32)).save(rules)
@@ -94,29 +112,32 @@ def test_candidates_import_no_pandas(features: Path) -> None:
         lists = {"out": str(features.parent / name), "users": "holdout", "k": 5, "rules": str(rules)}
         spec = specification(features, recommender=name, params={}, lists=lists)
         specs.append(str(spec.rename(features.parent / f"{name}.json")))
-    program = "import sys; from recmodels.candidate import main; [main([spec]) for spec in sys.argv[1:]]"
-    program += "; print('pandas' in sys.modules)"
+    heavy = {"torch", "sklearn", "pandas", "prefect", "great_expectations", "duckdb"}
+    program = f"import sys; from recmodels.candidate import main; assert not {heavy} & set(sys.modules)"
+    program += "; [main([spec]) for spec in sys.argv[1:]]; print('pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program, *specs], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
     assert all((features.parent / name / LISTS).exists() for name in ("popularity", "item_knn", "als"))
 
 
-def test_a_refusal_is_written_as_one_sentence_with_its_exit_code(features: Path) -> None:
-    code, result, stderr = run(specification(features, recommender="content", params={}))
+def test_a_refusal_is_written_as_one_sentence_with_its_exit_code(
+    features: Path, ran: Callable[[Path], Outcome]
+) -> None:
+    code, result, stderr = ran(specification(features, recommender="content", params={}))
     assert (code, list(result), stderr) == (3, ["error"], "")
     assert "no terms" in result["error"]
 
 
-def test_an_unknown_parameter_is_a_matter_of_configuration(features: Path) -> None:
-    code, result, _ = run(specification(features, params={"regularisation": 20}))
+def test_an_unknown_parameter_is_a_matter_of_configuration(features: Path, ran: Callable[[Path], Outcome]) -> None:
+    code, result, _ = ran(specification(features, params={"regularisation": 20}))
     assert code == 2
     assert "did you mean 'regularization'" in result["error"]
 
 
-def test_a_broken_specification_is_named(features: Path) -> None:
+def test_a_broken_specification_is_named(features: Path, ran: Callable[[Path], Outcome]) -> None:
     spec = features.parent / "spec.json"
     spec.write_text('{"features": 1}')
-    code, result, stderr = run(spec)
+    code, result, stderr = ran(spec)
     assert (code, result) == (2, {})
     assert "spec.json is no specification" in stderr and "Traceback" not in stderr
 
@@ -131,12 +152,6 @@ def test_the_process_ends_when_its_parent_lets_go_of_its_standard_input(features
         child.wait(2)
     child.stdin.close()
     assert child.wait(10) == 1
-
-
-def test_the_module_imports_light() -> None:
-    heavy = {"torch", "sklearn", "pandas", "prefect", "great_expectations", "duckdb"}
-    code = f"import sys, recmodels.candidate; assert not {heavy} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_a_replicate_is_fitted_on_the_users_that_its_seed_draws(features: Path) -> None:

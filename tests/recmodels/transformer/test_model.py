@@ -13,26 +13,28 @@ from recmodels.testing import N_ITEMS, RecommenderContract, small_site
 from recmodels.transformer.model import Transformer
 from tests.recmodels.sequences import TINY, successions
 
+BRIEF = TINY | {"batch": 256}  # a few steps an epoch: what every model promises does not depend on their number
+
 
 class TestTransformer(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Transformer:
-        return Transformer(**TINY)
+        return Transformer(**BRIEF)
 
 
 class TestGatedWithSampledSoftmaxOverAHorizon(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Transformer:
-        return Transformer(**TINY, block="ligr", loss="sampled", negatives=16, objective="horizon", temperature=0.0)
+        return Transformer(**BRIEF, block="ligr", loss="sampled", negatives=16, objective="horizon", temperature=0.0)
 
 
 class TestTwoSeedsWithMaskedHistory(RecommenderContract):
     rounding = 1e-3
 
     def make(self) -> Transformer:
-        return Transformer(**TINY | {"epochs": 1}, seeds=2, mask_history=True)
+        return Transformer(**BRIEF | {"epochs": 1}, seeds=2, mask_history=True)
 
 
 class TestFusedWithUsersAndContent(RecommenderContract):
@@ -41,7 +43,7 @@ class TestFusedWithUsersAndContent(RecommenderContract):
 
     def make(self) -> Transformer:
         return Transformer(
-            **TINY, block="sasrec", loss="gbce", negatives=8, user_embedding=True, cross=True, content=True
+            **BRIEF, block="sasrec", loss="gbce", negatives=8, user_embedding=True, cross=True, content=True
         )
 
 
