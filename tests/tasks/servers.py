@@ -1,4 +1,4 @@
-"""Private servers for tests, each in a folder of its own and gone afterwards: PostgreSQL and Redis."""
+"""Private servers for tests, each in a folder of its own and gone afterwards: PostgreSQL, MariaDB and Redis."""
 
 import os
 import pwd
@@ -67,6 +67,38 @@ def postgres(user: str = "shop", password: str = "a secret") -> Iterator[str]:
             ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
             answers(server, lambda: subprocess.run(ready, check=False).returncode == 0)
             yield f"postgresql://{user}:{quote(password)}@127.0.0.1:{port}/postgres"
+        finally:
+            server.terminate()
+            server.wait(PATIENCE)
+
+
+@contextmanager
+def mariadb(password: str = "a secret") -> Iterator[str]:
+    """The address of a new MariaDB server, whose database `shop` belongs to the user `shop`."""
+    import pymysql
+
+    program = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        pytest.skip("MariaDB's server is not installed (apt-get install mariadb-server-core)")
+    share = Path(program).parents[1] / "share" / "mysql"
+    tables = [(share / f"mysql_system_tables{part}.sql").read_text() for part in ("", "_data")]
+    with tempfile.TemporaryDirectory(prefix="nightrec-mariadb-") as folder:
+        user = ["--user=root"] if os.geteuid() == 0 else []
+        common = [program, "--no-defaults", f"--datadir={folder}", *user, f"--lc-messages-dir={share}"]
+        common += [f"--character-sets-dir={share}/charsets", "--innodb-log-file-size=4M"]
+        statements = ["create database mysql;", "use mysql;", "SET @auth_root_socket=NULL;", *tables]
+        made = "\n".join(statements)
+        subprocess.run([*common, "--bootstrap"], input=made, text=True, check=True, capture_output=True)
+        port, socket_file = free_port(), f"{folder}/socket"
+        command = [*common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={socket_file}", "--skip-log-bin"]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            answers(server, lambda: Path(socket_file).exists() and listens(port))
+            with pymysql.connect(unix_socket=socket_file, user="root") as connection, connection.cursor() as cursor:
+                cursor.execute("CREATE DATABASE shop CHARACTER SET utf8mb4")
+                cursor.execute("CREATE USER shop@'127.0.0.1' IDENTIFIED BY %s", [password])
+                cursor.execute("GRANT ALL ON *.* TO shop@'127.0.0.1' WITH GRANT OPTION")
+            yield f"mysql://shop:{quote(password)}@127.0.0.1:{port}/shop"
         finally:
             server.terminate()
             server.wait(PATIENCE)

@@ -109,6 +109,8 @@ def _opener(table: TableInput) -> Opener:
             from tasks.ingest.landing.databases.sqlite import opened
         case "duckdb":
             from tasks.ingest.landing.databases.duckdb_file import opened
+        case "mysql" | "mariadb":
+            from tasks.ingest.landing.databases.mysql import opened
         case _:
             from tasks.ingest.landing.databases.postgresql import opened
     return opened

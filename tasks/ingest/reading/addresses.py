@@ -18,6 +18,8 @@ from recmodels.published.addresses import SECRET_KEY, WITH_PASSWORD
 DATABASES = {
     "postgresql": "PGPASSWORD",
     "postgres": "PGPASSWORD",
+    "mysql": "MYSQL_PWD",
+    "mariadb": "MYSQL_PWD",
     "sqlite": "",
     "duckdb": "",
 }
