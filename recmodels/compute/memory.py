@@ -6,7 +6,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import psutil
 
@@ -101,6 +103,51 @@ def _group() -> Path:
 
 def peak() -> int:
     """The most bytes this process has held; not getrusage, whose figure starts from the parent's."""
+    with _measuring:
+        return max(_highest[0], _high_water())
+
+
+@dataclass
+class Peak:
+    """The most bytes this process has held during a block."""
+
+    n_bytes: int = 0
+
+
+_measuring = Lock()
+_running: list[Peak] = []
+_highest = [0]  # that has been seen before the system's own mark was set back
+
+
+@contextmanager
+def peak_within() -> Iterator[Peak]:
+    """Measure what this process holds at most during the block, whatever else it does then.
+
+    Where the system's mark cannot be set back, as on macOS, that is the most it has held up to the end of the block.
+    """
+    mine = Peak()
+    with _measuring:
+        _note()
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # the high-water mark is what is held now
+        _running.append(mine)
+    try:
+        yield mine
+    finally:
+        with _measuring:
+            _note()
+            _running[:] = [one for one in _running if one is not mine]
+
+
+def _note() -> None:
+    """Take over the system's high-water mark, for all that is measured."""
+    reached = _high_water()
+    _highest[0] = max(_highest[0], reached)
+    for one in _running:
+        one.n_bytes = max(one.n_bytes, reached)
+
+
+def _high_water() -> int:
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))

@@ -60,6 +60,7 @@ def figures(night: Night) -> Json:
     models = _models(night, decision, measured) if decision else []
     slices = _slices(night) if decision and not overtaken else []
     items, history = shown_items(night, record.export_id), nights_before(night)
+    stages = _stages(night, record)
     return {
         "run_date": str(night.run_date),
         "status": record.status.value,
@@ -83,7 +84,8 @@ def figures(night: Night) -> Json:
         "slices": slices,
         "curves": _curves(night),
         "data": _data(night),
-        "stages": _stages(night, record),
+        "stages": stages,
+        "most_memory": _most_memory(record, stages),
         "history": history,
         "long_term": long_term(night),
         "shown": items,
@@ -267,7 +269,7 @@ def _data(night: Night) -> Json:
 def _stages(night: Night, record: NightRecord) -> list[Json]:
     """What the night did, in its order: when each stage began and how long it took (seconds), and its memory.
 
-    The memory of a training is that of its own process, the others share that of the night, which can only grow.
+    The memory of a training is that of its `own` process, that of others what the night's process held meanwhile.
     """
     found = []
     for line in record.stages:
@@ -275,9 +277,20 @@ def _stages(night: Night, record: NightRecord) -> list[Json]:
             continue
         name = line.stage.removeprefix("train ")
         own = _cost(night, name).get("peak_bytes") if line.stage.startswith("train ") else None
+        if line.stage.startswith("refit "):
+            own = (read_json(night.champion / "manifest.json") or {}).get("summary", {}).get("peak_bytes")
         about = {"stage": line.stage, "event": line.event, "message": line.message, "seconds": line.seconds}
         found.append(about | {"begin": _begin(line), "peak_bytes": own or line.peak_bytes, "own": own is not None})
     return sorted(found, key=lambda line: line["begin"] or 0)
+
+
+def _most_memory(record: NightRecord, stages: list[Json]) -> Json | None:
+    """The stage that took the most memory, and what the night planned with; None of a night without stages."""
+    ran = [line for line in stages if line["event"] != "skipped" and line["peak_bytes"]]
+    if not ran:
+        return None
+    most = max(ran, key=lambda line: line["peak_bytes"])
+    return {"stage": most["stage"], "bytes": most["peak_bytes"], "memory_bytes": record.memory_bytes}
 
 
 def _begin(line: StageLine) -> float | None:

@@ -40,7 +40,7 @@ class StageLine(Stored):
     ended: float | None = None
     """Seconds since the night began."""
     peak_bytes: int | None = None
-    """The most memory that the night's process had taken by then."""
+    """The most memory that the night's process held meanwhile; by then, in records of version 0.1."""
 
 
 class SinkOutcome(Stored):
@@ -76,6 +76,8 @@ class NightRecord(Stored):
     started_at: str | None = None
     seconds: float | None = None
     peak_bytes: int | None = None
+    memory_bytes: int | None = None
+    """What it planned with."""
     stages: list[StageLine] = Field(default=[])
     winner: str | None = None
     k: int | None = None

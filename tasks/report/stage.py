@@ -54,7 +54,12 @@ def recorded(night: Night) -> Iterator[NightRecord]:
         sweep_night(night)
         history = Runs.of(night)
         started = time.perf_counter()
-        record = NightRecord(run_date=str(night.run_date), status=NightStatus.RUNNING, started_at=now_text())
+        record = NightRecord(
+            run_date=str(night.run_date),
+            status=NightStatus.RUNNING,
+            started_at=now_text(),
+            memory_bytes=memory.total(),
+        )
         write_json(night.summary, history.with_run(record))
         try:
             yield record
@@ -180,7 +185,7 @@ def _leave_page(night: Night) -> None:
 
 @contextmanager
 def _stages_of(night: Night) -> Iterator[list[StageLine]]:
-    """The stages as they end: the lines of the event log, with when each ended and the memory taken by then."""
+    """The stages as they end: the lines of the event log, with when each ended and the memory held meanwhile."""
     stages: list[StageLine] = []
     started = time.perf_counter()
     before = current_night.set(str(night.folder))
@@ -196,7 +201,7 @@ def _stages_of(night: Night) -> Iterator[list[StageLine]]:
                         message=event.text,
                         seconds=event.seconds,
                         ended=round(time.perf_counter() - started, 3),
-                        peak_bytes=memory.peak(),
+                        peak_bytes=event.peak_bytes or memory.peak(),
                     )
                 )
 

@@ -3,8 +3,10 @@
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+
+from recmodels.compute.memory import peak_within
 
 event_log = logging.getLogger("nightrec.events")
 event_log.setLevel(logging.INFO)  # the night's record is made of these lines, whatever a program logs otherwise
@@ -13,10 +15,11 @@ current_night: ContextVar[str] = ContextVar("night", default="")
 """Which night the lines are about, where several run at the same time."""
 
 
-def log_event(label: str, event: str, text: str = "", seconds: float = 0.0) -> None:
-    """Log one line; `event` is start, done, skipped, failed or note."""
+def log_event(label: str, event: str, text: str = "", seconds: float = 0.0, peak_bytes: int | None = None) -> None:
+    """Log one line; `event` is start, done, skipped, failed or note; `peak_bytes` the memory held meanwhile."""
     level = logging.WARNING if event == "failed" else logging.INFO
-    extra = {"label": label, "event": event, "text": text, "seconds": seconds, "night": current_night.get()}
+    extra = {"label": label, "event": event, "text": text, "seconds": seconds, "peak_bytes": peak_bytes}
+    extra |= {"night": current_night.get()}
     event_log.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
 
 
@@ -26,10 +29,13 @@ def logged(label: str) -> Iterator[dict[str, str]]:
     line = {"event": "done", "text": ""}
     log_event(label, "start")
     started = time.perf_counter()
-    try:
-        yield line
-    except Exception as error:
-        line |= {"event": "failed", "text": str(error).partition("\n")[0] or type(error).__name__}
-        raise
-    finally:
-        log_event(label, line["event"], line["text"], time.perf_counter() - started)
+    with ExitStack() as measured:
+        held = measured.enter_context(peak_within())
+        try:
+            yield line
+        except Exception as error:
+            line |= {"event": "failed", "text": str(error).partition("\n")[0] or type(error).__name__}
+            raise
+        finally:
+            measured.close()
+            log_event(label, line["event"], line["text"], time.perf_counter() - started, held.n_bytes)

@@ -13,6 +13,7 @@ from typing import Any, Generic, NotRequired
 
 from typing_extensions import TypedDict, TypeVar
 
+from recmodels.compute.memory import peak_within
 from recmodels.errors import NightrecError
 from tasks.store.events import log_event
 from tasks.store.files import Json, digest, now_text, replacing, sha256, write_json
@@ -25,7 +26,10 @@ HASHING = 4  # files at a time
 
 
 class Manifest(TypedDict, Generic[Summary]):
-    """What a stage's folder holds and was made from. `skipped` says whether it was there already; it is not stored."""
+    """What a stage's folder holds and was made from. `skipped` says whether it was there already; it is not stored.
+
+    `peak_bytes` is the most memory that the process which made it held meanwhile.
+    """
 
     stage: str
     inputs: dict[str, Any]
@@ -36,6 +40,7 @@ class Manifest(TypedDict, Generic[Summary]):
     summary: Summary
     files: list[FileEntry]
     seconds: float
+    peak_bytes: NotRequired[int]
     created_at: str
     seal: NotRequired[str]
     skipped: NotRequired[bool]
@@ -91,7 +96,8 @@ def run_stage(
         return done
     started = time.perf_counter()
     with replacing(folder) as out:
-        summary = build(out)
+        with peak_within() as held:
+            summary = build(out)
         files = [describe(path, out) for path in sorted(out.rglob("*")) if path.is_file()]
         manifest: Manifest[Summary] = {
             "stage": folder.name,
@@ -103,6 +109,7 @@ def run_stage(
             "summary": summary,
             "files": files,
             "seconds": round(time.perf_counter() - started, 3),
+            "peak_bytes": held.n_bytes,
             "created_at": now_text(),
         }
         manifest["seal"] = write_manifest(out, manifest)["seal"]

@@ -13,6 +13,20 @@ def test_the_peak_covers_what_has_been_held() -> None:
     assert memory.peak() > held.nbytes
 
 
+def test_the_peak_of_a_block_is_its_own() -> None:
+    """Three blocks: with much memory, with little after it, and one around both."""
+    with memory.peak_within() as both:
+        with memory.peak_within() as much:
+            held = np.ones(2**25)  # 256 MiB
+        size = held.nbytes
+        del held
+        with memory.peak_within() as little:
+            pass
+    if platform.system() == "Linux":
+        assert little.n_bytes < much.n_bytes - size // 2
+    assert memory.peak() >= both.n_bytes >= much.n_bytes > size
+
+
 def test_more_than_there_is_is_refused_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: 3 * 2**30)
     memory.require(3 * 2**30, "ease", 10)

@@ -75,6 +75,19 @@ def test_titles_slices_and_reasons_are_text_and_nothing_is_loaded(night: Night) 
     assert not re.findall(r"#[0-9a-f]{6}", re.sub(r"<style>.*?</style>", "", page, count=1, flags=re.DOTALL))
 
 
+def test_the_stage_that_took_the_most_memory_is_named(night: Night) -> None:
+    published(night, ["ease"])
+    took = {"ingest": ("done", 3), "prepare": ("done", 5), "features train": ("skipped", 9)}
+    stages = [
+        {"stage": stage, "event": event, "ended": 1.0, "peak_bytes": size * 2**30}
+        for stage, (event, size) in took.items()
+    ]
+    record = read_json(night.summary) or {}
+    write_json(night.summary, record | {"stages": stages, "memory_bytes": 2**34})
+    page = write_report(night).read_text(encoding="utf-8")
+    assert "<b>prepare</b> held the most memory at a time: 5.0 GiB of the 16.0 GiB that the night planned with." in page
+
+
 def test_the_champion_so_far_is_shown_with_its_last_nights_and_its_challengers(night: Night) -> None:
     values = {"ease": np.full(300, 0.25), "popularity_7d": np.full(300, 0.1)}
     published(night, ["ease"])
