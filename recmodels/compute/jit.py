@@ -12,8 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
+from functools import cache
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -113,6 +117,12 @@ def parallel_for(work: Callable[[int], object], parts: Iterable[int]) -> None:
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """Within it a matrix product of numpy's uses one thread: we share out the work, and sums do not depend on it."""
-    from threadpoolctl import threadpool_limits
+    return cast("AbstractContextManager[object]", _blas().limit(limits=1))
 
-    return cast("AbstractContextManager[object]", threadpool_limits(1, user_api="blas"))
+
+@cache
+def _blas() -> "ThreadpoolController":
+    """The BLAS libraries of this process; numpy's is among them. Looking for them takes longer than a small product."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from recmodels.compute import jit
 
@@ -27,6 +28,17 @@ def test_after_a_failure_no_other_part_is_begun(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(MemoryError, match="part 0"):
         jit.parallel_for(work, range(100))
     assert len(begun) <= n_threads
+
+
+def test_products_use_one_thread_within_and_as_many_as_before_afterwards() -> None:
+    def of_blas() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    for n_threads in (2, 1, 2):
+        with threadpool_limits(n_threads):
+            with jit.one_blas_thread():
+                assert of_blas() == {1}
+            assert of_blas() == {n_threads}
 
 
 def test_machine_code_that_was_made_ahead_is_copied_to_where_it_can_be_kept(tmp_path: Path) -> None:
