@@ -255,12 +255,17 @@ class Dataset:
         return _starts(self.user_index, self.n_users)
 
     @cached_property
+    def item_counts(self) -> Longs:
+        """How many interactions each item has: int64 [n_items]."""
+        counts = np.zeros(self.n_items, np.int64)
+        for start in range(0, len(self), ROWS_AT_A_TIME):  # numpy copies an index that is not int64 into one that is
+            counts += np.bincount(self.item_index[start : start + ROWS_AT_A_TIME], minlength=self.n_items)
+        return counts
+
+    @cached_property
     def known_items(self) -> Ints:
         """The items that have interactions, ascending: int32 [m]."""
-        occurs = np.zeros(self.n_items, np.bool_)
-        for start in range(0, len(self), ROWS_AT_A_TIME):  # an index that is not int64 is copied into one that is
-            occurs[self.item_index[start : start + ROWS_AT_A_TIME]] = True
-        return np.flatnonzero(occurs).astype(np.int32)
+        return np.flatnonzero(self.item_counts).astype(np.int32)
 
     @cached_property
     def matrix(self) -> Csr:
@@ -313,7 +318,8 @@ def _rated(where: str, user_index: Ints, item_index: Ints, rating: Floats) -> tu
 
 
 def _starts(user_index: Ints, n_users: int) -> Longs:
-    return np.searchsorted(user_index, np.arange(n_users + 1)).astype(np.int64)
+    users = np.arange(n_users + 1, dtype=user_index.dtype)  # of another type, it would copy the index
+    return np.searchsorted(user_index, users).astype(np.int64)
 
 
 def _sparse(user_index: Ints, item_index: Ints, weight: Floats, shape: tuple[int, int]) -> Csr:

@@ -13,7 +13,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
 from recmodels.parameters import Search, Seed
-from recmodels.sampling import propensity_weights, sampling_probabilities
+from recmodels.sampling import normal_rows, propensity_weights, sampling_probabilities
 from recmodels.scoring.dot_product import DotProduct
 
 
@@ -74,8 +74,7 @@ class BPR(DotProduct):
             weights = propensity_weights(data, self.popularity_exponent, weighted=self.weighted)
         matrix = data.matrix
         users, items = (
-            rng.normal(0, 0.1 / np.sqrt(self.factors), (n, self.factors)).astype(np.float32)
-            for n in (data.n_users, data.n_items)
+            normal_rows(rng, 0.1 / np.sqrt(self.factors), n, self.factors) for n in (data.n_users, data.n_items)
         )
         bias = np.zeros(data.n_items, np.float32)
         for _, done in options.rounds(self.epochs):

@@ -13,6 +13,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
 from recmodels.parameters import Search, Seed
+from recmodels.sampling import normal_rows
 from recmodels.scoring.dot_product import DotProduct
 from recmodels.scoring.ratings import Baseline, RatingPredictor
 
@@ -69,8 +70,7 @@ class MF(DotProduct, RatingPredictor):
         rated = data.rated or (data.user_index, data.item_index, data.weight)
         mean, blocks = np.float32(rated[2].mean(dtype=np.float64)), sgd.blocks_for(data.n_users, data.n_items)
         users, items = (
-            rng.normal(0, 0.2 / np.sqrt(self.factors), (n, self.factors)).astype(np.float32)
-            for n in (data.n_users, data.n_items)
+            normal_rows(rng, 0.2 / np.sqrt(self.factors), n, self.factors) for n in (data.n_users, data.n_items)
         )
         user_bias, item_bias = np.zeros(data.n_users, np.float32), np.zeros(data.n_items, np.float32)
         for _, done in options.rounds(self.epochs):

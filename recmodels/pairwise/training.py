@@ -21,6 +21,7 @@ from recmodels.pairwise.batches import TABLE_SIZE, Batch, Batches
 from recmodels.pairwise.config import PairConfig
 from recmodels.pairwise.sparse_products import pair_products
 from recmodels.pairwise.vectors import TrainingTables, Vectors
+from recmodels.sampling import normal_rows
 
 log = logging.getLogger(__name__)
 Tensors: TypeAlias = dict[str, Tensor]
@@ -72,7 +73,7 @@ class PairTrainer:
             n_rows["users_terms"] = data.user_terms.shape[1]
         std = INITIAL_STD / np.sqrt(config.factors)
         self.tables = {
-            name: EmbeddingTable(self.batches.rng.normal(0, std, (n, self.width)).astype(np.float32), device)
+            name: EmbeddingTable(normal_rows(self.batches.rng, std, n, self.width), device)
             for name, n in n_rows.items()
         }
 

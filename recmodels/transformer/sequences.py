@@ -31,7 +31,8 @@ class TrainingSequences:
         if later.all():
             raise DataRefused(f"All interactions lie in the last {config.validation_days} days, which only validate.")
         self.users, self.items = data.user_index[~later], data.item_index[~later]
-        self.user_starts = np.searchsorted(self.users, np.arange(data.n_users + 1)).astype(np.int64)
+        users = np.arange(data.n_users + 1, dtype=self.users.dtype)  # of another type, it would copy the rows' users
+        self.user_starts = np.searchsorted(self.users, users).astype(np.int64)
         self._define_targets(config, data, later)
         inputs = np.maximum(np.diff(self.user_starts) - 1, 0)  # nothing comes after the last item of a history
         n_sequences = -(-inputs // length)

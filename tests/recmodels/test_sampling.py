@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recmodels.data.dataset import Dataset
-from recmodels.sampling import propensity_weights, sampling_probabilities
+from recmodels.sampling import normal_rows, propensity_weights, sampling_probabilities
 
 
 def head_and_tail() -> Dataset:
@@ -33,3 +33,17 @@ def test_weights_count_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize(("exponent", "expected"), [(0, [1 / 2, 1 / 2, 0]), (1, [4 / 5, 1 / 5, 0])])
 def test_negatives_are_drawn_by_popularity_to_the_exponent(exponent: float, expected: list[float]) -> None:
     np.testing.assert_allclose(sampling_probabilities(three_items(), exponent), expected)
+
+
+def test_what_is_done_in_parts_is_as_if_it_were_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    data = Dataset.from_arrays(*np.nonzero(random.random((30, 9)) < 0.4), weight=None)
+    whole = propensity_weights(data, 0.5, weighted=True), normal_rows(np.random.default_rng(1), 0.3, 50, 7)
+    monkeypatch.setattr("recmodels.sampling.ROWS_AT_A_TIME", 11)
+    monkeypatch.setattr("recmodels.data.dataset.ROWS_AT_A_TIME", 11)
+    again = Dataset.from_arrays(data.user_index, data.item_index)
+    np.testing.assert_allclose(propensity_weights(again, 0.5, weighted=True), whole[0], rtol=1e-6)
+    np.testing.assert_array_equal(normal_rows(np.random.default_rng(1), 0.3, 50, 7), whole[1])
+    np.testing.assert_array_equal(whole[1], np.random.default_rng(1).normal(0, 0.3, (50, 7)).astype(np.float32))
+    np.testing.assert_array_equal(again.item_counts, np.bincount(data.item_index))
+    np.testing.assert_array_equal(again.known_items, np.unique(data.item_index))
