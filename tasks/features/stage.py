@@ -5,7 +5,6 @@ the training split knows nothing of the holdout; every item of the catalogue is 
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,8 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.data.layout import Split
-from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.messages import counted
+from tasks.features.activity import Activity, Sequences, positives
 from tasks.features.column_roles import role_of
 from tasks.features.embeddings import embedded
 from tasks.features.settings import FeatureSettings
@@ -50,23 +49,25 @@ def write_features(prepared: Path, valid: Path, split: Split, settings: FeatureS
     items = pq.read_table(prepared / layout.ITEMS)
     users = pq.read_table(prepared / layout.USERS)
     path = prepared / layout.interactions_file(split)
-    trained_on = pq.read_table(path, filters=pc.field("weight") > 0)
     end = layout.split_end(path)
-    user = trained_on["user_index"].to_numpy()
-    item = trained_on["item_index"].to_numpy()
-    time = trained_on["timestamp"].cast(pa.int64()).to_numpy()
-    known = np.bincount(item, minlength=items.num_rows) > 0
+    of_items, of_users = Activity(items.num_rows), Activity(users.num_rows)
+    with Sequences(out / layout.SEQUENCES, users.num_rows) as sequences:
+        for rows in positives(path):
+            time = rows["timestamp"].cast(pa.int64()).to_numpy()
+            of_items.add(rows["item_index"].to_numpy(), time)
+            of_users.add(rows["user_index"].to_numpy(), time)
+            sequences.add(rows)
+    known = of_items.known
 
     documents = item_documents(items, settings, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)
     columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known, settings))]
     if vectors := embedded(items, columns, settings):
         columns.append(vectors)
     write_terms(out, columns, items.num_rows)
-    write_user_features(users, np.bincount(user, minlength=users.num_rows) > 0, settings, out)
+    write_user_features(users, of_users.known, settings, out)
     numeric = _scaled_numbers(items, settings, known)
-    pq.write_table(_activity("item_index", item, items.num_rows, time, end, numeric), out / layout.ITEM_FEATURES)
-    pq.write_table(_activity("user_index", user, users.num_rows, time, end, {}), out / layout.USER_FEATURES)
-    _write_sequences(out / layout.SEQUENCES, user, trained_on, users.num_rows)
+    pq.write_table(of_items.table("item_index", end, numeric), out / layout.ITEM_FEATURES)
+    pq.write_table(of_users.table("user_index", end, {}), out / layout.USER_FEATURES)
     n_terms = sum(len(term.names) for term in columns)
     return {
         "message": f"{counted(n_terms, 'term')} and {counted(len(numeric), 'scaled column')}, fitted on "
@@ -92,37 +93,3 @@ def _scaled_numbers(
                 standard = (value - seen.mean()) / deviation
                 scaled[name] = np.where(np.isfinite(value), standard, 0).astype(np.float32)
     return scaled
-
-
-def _activity(
-    index: str, row: npt.NDArray[np.int32], n: int, time: npt.NDArray[np.int64], end: int, more: dict[str, Any]
-) -> pa.Table:
-    """Counts, recency and age of the interactions of each item (or user); null where there are none."""
-    count = np.bincount(row, minlength=n)
-    last, first = np.full(n, np.iinfo(np.int64).min), np.full(n, np.iinfo(np.int64).max)
-    np.maximum.at(last, row, time)
-    np.minimum.at(first, row, time)
-    never = count == 0
-    days = {
-        "recency_days": np.where(never, 0, end - last) / MICROSECONDS_PER_DAY,
-        "age_days": np.where(never, 0, end - first) / MICROSECONDS_PER_DAY,
-    }
-    return pa.table(
-        {
-            index: np.arange(n, dtype=np.int32),
-            "interactions": count.astype(np.int32),
-            "popularity": (count / max(1, count.sum())).astype(np.float32),
-            **{name: pa.array(value.astype(np.float32), mask=never) for name, value in days.items()},
-            **more,
-        }
-    )
-
-
-def _write_sequences(path: Path, user: npt.NDArray[np.int32], trained_on: pa.Table, n_users: int) -> None:
-    """Each user's items in order of time (an item at its last time), a row a user."""
-    offsets = pa.array(np.concatenate([[0], np.cumsum(np.bincount(user, minlength=n_users))]).astype(np.int32))
-    lists = {
-        name: pa.ListArray.from_arrays(offsets, trained_on[name].combine_chunks())
-        for name in ("item_index", "timestamp")
-    }
-    pq.write_table(pa.table({"user_index": pa.array(np.arange(n_users, dtype=np.int32)), **lists}), path)

@@ -27,7 +27,7 @@ from tasks.store.accounts import NUMBERS_TEXT
 from tasks.validate.copies import Flags, later_copies, with_prevailing
 
 T = TypeVar("T")
-Codes = NDArray[np.uint32]  # one a row: bit r is set where rule r refuses it
+Codes = NDArray[np.unsignedinteger[Any]]  # one a row: bit r is set where rule r refuses it
 Derived = dict[str, NDArray[Any]]
 
 PARTITION = 1_000_000
@@ -42,7 +42,8 @@ def find_refused(sources: Sequence[Path], suite: Suite, derive: Callable[[pa.Rec
     names = pq.read_schema(sources[0]).names
     checked = sorted({finding.rule.checked for finding in suite.findings} & set(names))
     columns = [*checked, *(name for name in ("export_id",) if name in names)]  # to derive others from
-    codes = np.zeros(sum(pq.read_metadata(source).num_rows for source in sources), np.uint32)
+    n_rows = sum(pq.read_metadata(source).num_rows for source in sources)
+    codes = np.zeros(n_rows, np.min_scalar_type((1 << len(suite.findings)) - 1))  # a byte a row, of few rules
 
     def frames() -> Iterator[tuple[int, pd.DataFrame]]:
         for begin, batch in _partitions(sources, columns, rows_at_once()):
@@ -50,7 +51,7 @@ def find_refused(sources: Sequence[Path], suite: Suite, derive: Callable[[pa.Rec
 
     for begin, frame in _ahead(frames()):
         for bit, rows in enumerate(suite.check(frame)):
-            codes[begin + rows] |= np.uint32(1 << bit)
+            codes[begin + rows] |= codes.dtype.type(1 << bit)
     return codes
 
 

@@ -1,0 +1,105 @@
+"""What the interactions of a split say of items and users: how many there were and when, and each user's in order.
+
+They are read a batch at a time: only counts and times of items and users are in memory throughout.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recmodels.data.arrays import Bools, Ints, Longs
+from recmodels.data.times import MICROSECONDS_PER_DAY
+
+ROWS = 1_024_000  # whole row groups of the prepared tables
+
+
+def positives(interactions: Path) -> Iterator[pa.Table]:
+    """`user_index`, `item_index` and `timestamp` of the rows of positive weight, by user and time."""
+    with pq.ParquetFile(interactions) as file:
+        for batch in file.iter_batches(ROWS, columns=["user_index", "item_index", "timestamp", "weight"]):
+            rows = pa.Table.from_batches([batch])
+            yield rows.filter(pc.greater(rows["weight"], 0)).drop_columns(["weight"])
+
+
+class Activity:
+    """Counts, recency and age of the interactions of n items (or users)."""
+
+    def __init__(self, n: int) -> None:
+        self._count: Longs = np.zeros(n, np.int64)
+        self._last, self._first = np.full(n, np.iinfo(np.int64).min), np.full(n, np.iinfo(np.int64).max)
+
+    def add(self, row: Ints, time: Longs) -> None:
+        """Interactions at some times (µs), each of one item (or user)."""
+        self._count += np.bincount(row, minlength=len(self._count))
+        np.maximum.at(self._last, row, time)
+        np.minimum.at(self._first, row, time)
+
+    @property
+    def known(self) -> Bools:
+        """Those with interactions."""
+        return self._count > 0
+
+    def table(self, index: str, end: int, more: dict[str, Any]) -> pa.Table:
+        """A row for each; without times where there are no interactions. `end`: of the split, µs."""
+        count, never = self._count, ~self.known
+        days = {
+            "recency_days": np.where(never, 0, end - self._last) / MICROSECONDS_PER_DAY,
+            "age_days": np.where(never, 0, end - self._first) / MICROSECONDS_PER_DAY,
+        }
+        return pa.table(
+            {
+                index: np.arange(len(count), dtype=np.int32),
+                "interactions": count.astype(np.int32),
+                "popularity": (count / max(1, count.sum())).astype(np.float32),
+                **{name: pa.array(value.astype(np.float32), mask=never) for name, value in days.items()},
+                **more,
+            }
+        )
+
+
+class Sequences:
+    """A file of each user's items in order of time (an item at its last time), a row a user."""
+
+    def __init__(self, path: Path, n_users: int) -> None:
+        self._path, self._n_users = path, n_users
+        self._next = 0  # the first user who is not written yet
+        self._held: list[pa.Table] = []
+        self._file: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> "Sequences":
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if failed is None:
+            self._write(pa.concat_tables(self._held), self._n_users)
+        if self._file:
+            self._file.close()
+
+    def add(self, rows: pa.Table) -> None:
+        """Rows of these users and of later ones."""
+        self._held.append(rows)
+        if sum(len(held) for held in self._held) < ROWS:
+            return
+        table = pa.concat_tables(self._held)
+        user = table["user_index"].to_numpy()
+        last = int(user[-1])  # may go on
+        complete = int(np.searchsorted(user, last))
+        self._write(table.slice(0, complete), last)
+        self._held = [table.slice(complete)]
+
+    def _write(self, rows: pa.Table, until: int) -> None:
+        """The rows of all users up to one."""
+        begin, self._next = self._next, until
+        count = np.bincount(rows["user_index"].to_numpy() - begin, minlength=until - begin)
+        offsets = pa.array(np.concatenate([[0], np.cumsum(count)]).astype(np.int32))
+        lists = {
+            name: pa.ListArray.from_arrays(offsets, rows[name].combine_chunks()) for name in ("item_index", "timestamp")
+        }
+        table = pa.table({"user_index": pa.array(np.arange(begin, until, dtype=np.int32)), **lists})
+        self._file = self._file or pq.ParquetWriter(self._path, table.schema)
+        self._file.write_table(table)
