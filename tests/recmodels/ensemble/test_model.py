@@ -23,13 +23,14 @@ from recmodels.registry import create
 from recmodels.testing import N_USERS, NEWCOMER, RecommenderContract, assert_same, small_site
 
 EVERYBODY = np.arange(N_USERS)
+FEW = 8  # trees: where their number is not what is tested
 
 
 class TestEnsemble(RecommenderContract):
     recommends_unseen_items = True
 
     def make(self) -> Ensemble:
-        return Ensemble(members=["item_knn", "content"], method="stack", trees=20)
+        return Ensemble(members=["item_knn", "content"], method="stack", trees=FEW)
 
 
 def test_a_blend_ranks_by_the_weighted_reciprocal_ranks_of_its_members() -> None:
@@ -63,8 +64,8 @@ def test_the_informative_member_gets_the_weight() -> None:
 
 def test_trees_are_taken_only_where_they_rank_better() -> None:
     data = small_site()
-    by_itself = Ensemble(members=["item_knn", "popularity"], trees=20).fit(data)
-    forced = Ensemble(members=["item_knn", "popularity"], trees=20, method="stack").fit(data)
+    by_itself = Ensemble(members=["item_knn", "popularity"], trees=FEW).fit(data)
+    forced = Ensemble(members=["item_knn", "popularity"], trees=FEW, method="stack").fit(data)
     assert len(forced.tree_roots_) > 1
     assert len(by_itself.tree_roots_) in (0, len(forced.tree_roots_))
 
@@ -79,7 +80,7 @@ def test_what_the_fusion_is_fitted_on_is_hidden_from_the_members(monkeypatch: py
         return fit(self, data, options)
 
     monkeypatch.setattr(Recommender, "fit", watched)
-    Ensemble(members=["item_knn", "popularity"], validation_days=3).fit(data)
+    Ensemble(members=["item_knn", "popularity"], validation_days=3, trees=FEW).fit(data)
     assert [seen is data for seen in trained_on] == [True, True, False, True, False]  # itself, then each member twice
     start = data.end - 3 * 86_400_000_000
     assert all(seen.timestamp.max() < start and seen.end == start for seen in trained_on[2::2])
@@ -87,7 +88,7 @@ def test_what_the_fusion_is_fitted_on_is_hidden_from_the_members(monkeypatch: py
 
 def test_with_too_few_users_to_fit_on_all_members_have_the_same_weight() -> None:
     data = Dataset.from_arrays(np.arange(10), np.arange(10) % 3)  # nobody has two items
-    model = Ensemble(members=["item_knn", "popularity", "als"]).fit(data)
+    model = Ensemble(members=["item_knn", "popularity", "als"], trees=FEW).fit(data)
     assert model.weights_.tolist() == [1 / 3] * 3 and not len(model.tree_roots_)
 
 
@@ -95,7 +96,7 @@ def test_members_that_are_there_already_are_taken_as_they_are(tmp_path: Path) ->
     data = small_site()
     recipes = {"small": {"recommender": "als", "params": {"factors": 4}}}
     save(ALS(factors=4).fit(data), tmp_path / "small")
-    plain = Ensemble(members=["item_knn", "small"], recipes=recipes).fit(data)
+    plain = Ensemble(members=["item_knn", "small"], recipes=recipes, trees=FEW).fit(data)
     taken = replace(plain).fit(data, FitOptions(members={"small": tmp_path / "small"}))
     assert_same(taken.recommend(data, EVERYBODY, 10), plain.recommend(data, EVERYBODY, 10))
     save(ALS(factors=8).fit(data), tmp_path / "other")
@@ -106,19 +107,21 @@ def test_members_that_are_there_already_are_taken_as_they_are(tmp_path: Path) ->
 def test_a_member_that_cannot_be_fitted_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     data = replace(small_site(), terms=small_site().terms[:, :0])
     with caplog.at_level(logging.WARNING):
-        model = Ensemble(members=["item_knn", "content", "popularity"]).fit(data)
+        model = Ensemble(members=["item_knn", "content", "popularity"], trees=FEW).fit(data)
     assert list(model.members_) == ["item_knn", "popularity"] and len(model.weights_) == 2
     assert "content is left out: The items have no terms to compare" in caplog.text
     with pytest.raises(NightrecError, match=r"\(item_knn, content\), only item_knn is left; it takes two"):
-        Ensemble(members=["item_knn", "content"]).fit(data)
+        Ensemble(members=["item_knn", "content"], trees=FEW).fit(data)
 
 
 def test_members_can_be_left_out_by_name() -> None:
     data = small_site()
-    model = Ensemble(members=["item_knn", "content", "popularity"]).fit(data, FitOptions(without=("content",)))
+    model = Ensemble(members=["item_knn", "content", "popularity"], trees=FEW).fit(
+        data, FitOptions(without=("content",))
+    )
     assert list(model.members_) == ["item_knn", "popularity"]
     with pytest.raises(NightrecError, match=r"Of the members of the ensemble \(none\), none is left"):
-        Ensemble(members=["item_knn", "als"]).fit(data, FitOptions(without=("item_knn", "als")))
+        Ensemble(members=["item_knn", "als"], trees=FEW).fit(data, FitOptions(without=("item_knn", "als")))
 
 
 def test_impossible_members_are_refused() -> None:
@@ -150,9 +153,9 @@ def test_a_user_is_known_if_a_member_knows_them_from_the_user_table() -> None:
     data = replace(small_site(), user_terms=sparse.csr_array(group))
     newcomer = np.array([NEWCOMER])
     hybrid = {"hybrid": {"recommender": "hybrid", "params": {"epochs": 1}}}
-    without = Ensemble(members=["item_knn", "popularity"]).fit(data)
+    without = Ensemble(members=["item_knn", "popularity"], trees=FEW).fit(data)
     assert not without.knows(data, newcomer)[0] and (without.recommend(data, newcomer, 5).items == -1).all()
-    model = Ensemble(members=["item_knn", "popularity", "hybrid"], recipes=hybrid).fit(data)
+    model = Ensemble(members=["item_knn", "popularity", "hybrid"], recipes=hybrid, trees=FEW).fit(data)
     assert model.knows(data, newcomer)[0] and (model.recommend(data, newcomer, 5).items >= 0).all()
 
 
