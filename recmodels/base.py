@@ -14,9 +14,10 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from recmodels.compute import memory
 from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, data_memory
 from recmodels.data.ids import indices_of
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
@@ -81,6 +82,12 @@ class Recommender(ABC):
 
         `n_items` counts the items that occur in the interactions.
         """
+
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        """Bytes of a process that loads such data, fits and recommends: itself, the data, and `memory_needed`."""
+        itself = memory.PROCESS + (memory.TORCH if self.needs_torch else 0)
+        data = data_memory(n_users, n_items, n_interactions)
+        return itself + data + self.memory_needed(n_users, n_items, n_interactions)
 
     def _check(self) -> None:  # noqa: B027  # most models have nothing to say
         """Raise ConfigError where hyper-parameters do not go together; each by itself is checked already."""

@@ -129,4 +129,4 @@ class Content(Recommender):
         return signed
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return 6 * SCORE_BYTES + 16 * n_interactions
+        return max(6 * SCORE_BYTES, 16 * n_interactions) + 64 * n_items

@@ -53,4 +53,4 @@ class Popularity(Recommender):
         return np.tile(self.scores_, (len(users), 1))
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return 2 * SCORE_BYTES + 64 * min(n_interactions, ROWS) + 64 * n_items
+        return max(2 * SCORE_BYTES, 96 * min(n_interactions, ROWS)) + 64 * n_items

@@ -68,6 +68,10 @@ def _limit() -> int | None:
         raise ConfigError(f"The environment variable {VARIABLE} is {text[:40]!r}: {error}.") from None
 
 
+PROCESS, TORCH = 170 * 2**20, 190 * 2**20
+"""What a process takes that computes with NumPy, SciPy, Arrow and Numba, and PyTorch on top."""
+
+
 def total() -> int:
     """Bytes to plan with: those of this machine or of this process's control group (v2), or fewer by `at_most`."""
     there = [int(psutil.virtual_memory().total)]

@@ -168,7 +168,7 @@ class ALS(DotProduct):
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         vectors = 4 * self.factors * (n_users + n_items)
-        return vectors + 4 * self.factors * 4 * USERS_AT_A_TIME + 12 * n_interactions + SCORE_BYTES
+        return vectors + 4 * self.factors * USERS_AT_A_TIME + 8 * n_interactions + SCORE_BYTES
 
 
 def _gram(vectors: Floats) -> Doubles:

@@ -107,4 +107,4 @@ class BPR(DotProduct):
         return self.item_vectors_[:, :-1]  # without the bias, which is popularity
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 24 * n_interactions + 2 * SCORE_BYTES
+        return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 24 * n_interactions + SCORE_BYTES

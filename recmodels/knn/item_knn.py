@@ -97,5 +97,5 @@ class ItemKNN(SparseProduct, RatingPredictor):
         return self._baseline(data).at(users, items) + deviations
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        kept = 8 * n_items * min(self.neighbors, n_items)  # twice: the kernel's tables, then without empty places
-        return 3 * 12 * n_interactions + 2 * kept + SCORE_BYTES
+        entry = 16 if self.weighting in get_args(Weighting) else 44  # by item and by user; deviations in float64
+        return entry * n_interactions + 8 * n_items * min(self.neighbors, n_items) + SCORE_BYTES

@@ -103,6 +103,6 @@ class EASE(Recommender):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         if self._exact(n_items, n_interactions):
             return gram_inverse.memory_needed(n_items, n_interactions)
-        copies = 3 * 12 * n_interactions  # X by item, by user, and what is compared, at 12 bytes an entry
-        weights = 8 * n_items * min(self.neighbors, n_items)  # thrice: the kernel's tables, without gaps, transposed
-        return copies + 3 * weights + SCORE_BYTES
+        copies = 16 * n_interactions  # X by item, and by user, or the entries of the items that one is regressed on
+        weights = 8 * n_items * min(self.neighbors, n_items)  # twice: transposed at the end
+        return copies + 2 * weights + SCORE_BYTES

@@ -140,7 +140,8 @@ def filter_memory(n_users: int, n_items: int, n_interactions: int, rank: int, ne
     subspace = 4 * width * (4 * n_items + min(ROWS_AT_A_TIME, n_users)) + 24 * width**2
     kept = 8 * n_items * min(neighbors, n_items)
     vectors = 4 * rank * n_items
-    return 48 * n_interactions + max(subspace, vectors + 3 * kept, vectors + kept + 5 * SCORE_BYTES)
+    near = 12 * n_interactions + vectors + 2 * kept  # by item, and weighted by user; with the diagonal and without
+    return max(4 * n_interactions + subspace, near, vectors + kept + 5 * SCORE_BYTES)
 
 
 def _with_diagonal(matrix: Csr, diagonal: Floats) -> Csr:

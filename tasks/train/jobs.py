@@ -98,5 +98,4 @@ class TrainingJob(BaseModel):
             return 0
         rows = counts[self.split]["rows"]
         model = create(self.recommender, self.candidate.parameters)
-        loaded: int = 24 * rows
-        return loaded + model.memory_needed(counts["users"], counts["items"], rows)
+        return model.process_memory(counts["users"], counts["items"], rows)

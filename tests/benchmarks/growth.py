@@ -2,9 +2,9 @@
 
 FOLDER is what ``nightrec demo FOLDER --interactions N --files M`` wrote; its features are prepared once, in ``--work``.
 Each model is fitted in a fresh process on each site, and makes lists of 100 for the first 2,048 users. Printed are the
-seconds and the CPU seconds of the fit, the seconds of the lists, the most memory of the process beyond what it had
-when the data were loaded, beside what `memory_needed` says of it, and how each grows with the pairs: the exponent e of
-pairs^e between a site and the one before. ``--out`` keeps it all as JSON, a list of objects; rows that are there
+seconds and the CPU seconds of the fit, the seconds of the lists, the most memory that the process takes, and what
+`process_memory` says of it beforehand; and how both grow with the pairs: the exponent e of pairs^e between a site and
+the one before. ``--out`` keeps it all as JSON, a list of objects; rows that are there
 already are kept, so that a size may be added later. ``--minutes`` is the time of trainings in epochs.
 """
 
@@ -67,6 +67,7 @@ def here(features: Path, model: str, minutes: float | None) -> dict[str, Any]:
         "bytes": memory.peak() - loaded,
         "peak": max(load_peak, memory.peak()),
         "needed": recommender.memory_needed(data.n_users, n_items, len(data)),
+        "process": recommender.process_memory(data.n_users, n_items, len(data)),
     }
 
 
@@ -104,8 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     from tests.benchmarks.demo_features import write_features
 
     rows: list[dict[str, Any]] = json.loads(options.out.read_text()) if options.out and options.out.exists() else []
-    print("| model | pairs | load s | fit s | CPU s | e | lists s | memory MB | e | needed MB | needed / measured |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    print("| model | pairs | load s | fit s | CPU s | e | lists s | peak MB | e | expected / peak |")
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for model in options.models or MODELS:
         before = None
         for site in options.sites:
@@ -127,8 +128,7 @@ def _line(row: dict[str, Any], before: dict[str, Any] | None) -> str:
     return (
         f"| {row['model']} | {row['pairs']:,} | {row['load_seconds']:.1f} | {row['fit_seconds']:.1f} "
         f"| {row['fit_cpu']:.1f} | {exponent(row, before, 'fit_cpu')} | {row['list_seconds']:.1f} "
-        f"| {row['bytes'] / 1e6:.0f} | {exponent(row, before, 'bytes')} | {row['needed'] / 1e6:.0f} "
-        f"| {row['needed'] / max(row['bytes'], 1):.2f} |"
+        f"| {row['peak'] / 1e6:,.0f} | {exponent(row, before, 'peak')} | {row['process'] / row['peak']:.2f} |"
     )
 
 
