@@ -1,14 +1,18 @@
 """Models of pydantic 1 and expectations are as they are without our changes, and keep what is theirs."""
 
+import json
+import math
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Any, Literal
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from pydantic.v1 import BaseModel, Field, validator
 from pydantic.v1.fields import ModelField
 
-from expectations.models import configured_once, quickly_inherited
+from expectations.models import configured_once, plainly_identified, quickly_inherited
 from expectations.runner import RESULT_FORMAT, great_expectations
 
 
@@ -97,3 +101,25 @@ def rule_configuration(rule: Any) -> Any:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     return ExpectationConfiguration(type="expect_column_values_to_be_between", kwargs=rule.dict(exclude_defaults=True))
+
+
+def test_what_is_told_apart_plainly_is_told_apart_as_before() -> None:
+    great_expectations()
+    from great_expectations.core import id_dict
+    from great_expectations.core.id_dict import IDDict
+    from great_expectations.util import convert_to_json_serializable
+
+    plainly_identified(id_dict)
+    given: list[dict[str, Any]] = [
+        {"column": "x", "row_condition": None, "min_value": 1, "strict": True},
+        {"column": "x", "mostly": 0.5, "nothing": math.nan},
+        {"column": "x", "at": datetime(2026, 1, 2), "of": (1, 2), "n": np.int64(3)},
+        {"column": "x", "result_format": RESULT_FORMAT},
+    ]
+    with patch.object(id_dict, "convert_to_json_serializable", convert_to_json_serializable):
+        usual = [IDDict(each).to_id() for each in given]
+    assert [IDDict(each).to_id() for each in given] == usual and len(set(usual)) == len(given)
+    with patch.object(id_dict, "json") as asked:
+        asked.dumps.side_effect = json.dumps
+        IDDict(given[0]).to_id()
+    assert asked.dumps.call_args.args[0] == given[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import duckdb
@@ -9,21 +10,19 @@ import pytest
 
 import tasks.store.duckdb
 
-_started: list[duckdb.DuckDBPyConnection] = []
-_real = tasks.store.duckdb._database
+_started: dict[int, duckdb.DuckDBPyConnection] = {}  # by process: a fork has none of the threads of its parent's
 
 
 def _database(spill: str, memory_limit: str | None, threads: int | None) -> duckdb.DuckDBPyConnection:
     """A connection to the database of this process, with temporary tables and a time zone of its own.
 
-    A limit of memory would stay: who asks for one gets a database. Nothing here is large enough to spill.
+    Nothing here is large enough to spill.
     """
-    if memory_limit:
-        return _real(spill, memory_limit, threads)
-    if not _started:
-        _started.append(duckdb.connect(config={"temp_directory": ""}))
-    connection = _started[0].cursor()
+    if os.getpid() not in _started:
+        _started[os.getpid()] = duckdb.connect(config={"temp_directory": ""})
+    connection = _started[os.getpid()].cursor()
     connection.execute(f"SET threads = {threads}" if threads else "RESET threads")
+    connection.execute(f"SET memory_limit = '{memory_limit}'" if memory_limit else "RESET memory_limit")
     return connection
 
 
