@@ -46,7 +46,7 @@ class Shelf:
         """Append events to a range's files."""
         for name in _own_columns(rows):
             with self._file(kind, place, name).open("ab") as file:
-                np.ascontiguousarray(getattr(rows, name), TYPES[name]).tofile(file)
+                file.write(np.ascontiguousarray(getattr(rows, name), TYPES[name]).data)
 
     def n_rows(self, kind: str) -> int:
         """The rows that were put, those included that have left the shelf since."""

@@ -1,5 +1,6 @@
 """Rows come back from files as they were put there."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,14 @@ def test_rows_come_back_as_they_were_put(tmp_path: Path, *, in_memory: bool, beg
     shelf.drop("pairs", 0)
     assert shelf.there("pairs", 0) and not shelf.there("train", 0)  # known, though gone
     assert not list(tmp_path.glob("pairs-0-*"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file on a full disk")
+def test_a_full_disk_is_known_by_its_number(tmp_path: Path) -> None:
+    (tmp_path / "events-0-user").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as full:
+        Shelf(tmp_path).add("events", 0, rows([1, 2]))
+    assert full.value.errno == errno.ENOSPC  # by which a night says what to do
 
 
 def test_batches_of_a_range_follow_each_other(tmp_path: Path) -> None:
