@@ -79,26 +79,31 @@ def land_table(
     done = before if before is not None and settled and before.cutoff == until else None
     if not is_database(table.path):
         return delta_table.land(name, table, folder, until, before, done)
-    found = done or _read(name, table, folder, cutoff)
+    found = done or _read(name, table, folder, cutoff, before)
     files = table.model_copy(update={"path": str(folder), **dict.fromkeys(OWN)})
     return files, f"{name}: {counted(found.rows, 'row')} of {found.source} were read into {folder}"
 
 
-def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None) -> Landed:
-    """Read a table of a database into a folder."""
+def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None, before: Landed | None) -> Landed:
+    """Read a table of a database into a folder; by a watermark what is new since `before`."""
     source = store.source_of(table)
     with logged(f"read {name}") as line:
         try:
             with _opener(table)(filled(table.path)) as database:
-                schema, batches = database.stream(statement(database, name, table, cutoff).sql)
-                result = store.written(folder, schema, batches, source, str(cutoff))
+                query = statement(database, name, table, cutoff, before.mark if before else None)
+                schema, batches = database.stream(query.sql)
+                if query.watermark is None:
+                    result = store.written(folder, schema, batches, source, str(cutoff))
+                else:
+                    result = store.added(folder, schema, batches, before, query.watermark, source, str(cutoff))
         except Refused as refused:
             place, which = without_user(table.path), table.table or "the query"
             raise in_words(refused, f"{name}: {place}", which) from None
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0][:120]
             raise DataRefused(f"{name}: {source} has a type that is not read ({reason}); cast it in a query.") from None
-        line["text"] = f"{counted(result.rows, 'row')} of {source}"
+        since = f", {result.new:,} of them since the last mark" if before and before.mark and table.watermark else ""
+        line["text"] = f"{counted(result.rows, 'row')} of {source}{since}"
     return result
 
 

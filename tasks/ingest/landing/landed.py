@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from tasks.ingest.landing.parts import remove_others, write
+from tasks.ingest.landing.parts import RECENT, Parts
+from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.reading.addresses import is_database, scheme, without_user
 from tasks.ingest.reading.inputs import TableInput
 from tasks.store.files import digest, read_json, write_json
-
-_STATE = "_landed.json"  # begins as what is no data
+from tasks.store.leftovers import remove
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Landed:
     """A reading of a table.
 
     `source`: where it was read, without users; `cutoff`: of the night that it was read for; `version`: of a table that
-    has versions.
+    has versions. Of a table with a watermark the first `for_good` files hold the rows before the `mark`, and `new` is
+    how many rows the last reading got.
     """
 
     source: str
@@ -31,6 +32,9 @@ class Landed:
     rows: int
     files: list[str]
     version: int | None = None
+    mark: str | None = None
+    for_good: int = 0
+    new: int = 0
 
 
 def source_of(table: TableInput) -> str:
@@ -42,13 +46,13 @@ def folder_of(root: Path, name: str, table: TableInput) -> Path:
     """The folder for a table; another table, query or mapping of columns has another one."""
     called = (table.table or "query") if is_database(table.path) else Path(table.path).name
     readable = re.sub(r"[^\w.-]+", "_", called)[:40]
-    told = digest([table.path, table.table, table.query, table.columns, table.timezone])
+    told = digest([table.path, table.table, table.query, table.watermark, table.columns, table.timezone])
     return root / name / f"{scheme(table.path) or 'delta'}-{readable}-{told[:12]}"
 
 
 def known(folder: Path) -> Landed | None:
     """What was read into a folder; None where it was not read to its end, or a file of it is gone."""
-    state = read_json(folder / _STATE)
+    state = read_json(_record(folder))
     if state is None or set(state) != {field.name for field in fields(Landed)}:
         return None
     found = Landed(**state)
@@ -64,17 +68,50 @@ def written(
     version: int | None = None,
 ) -> Landed:
     """Read rows into a folder, in place of what is there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = write(folder, schema, batches)
-    result = Landed(source, cutoff, parts.rows, parts.files, version)
-    keep(folder, result)
-    remove_others(folder, result.files)
-    return result
+    with Parts(folder, schema) as parts:
+        for batch in batches:
+            parts.add(batch)
+    return keep(folder, Landed(source, cutoff, parts.rows, parts.files, version))
 
 
-def keep(folder: Path, landed: Landed) -> None:
-    """Record a reading that is complete, and remove the folders of what the table was read from before."""
-    write_json(folder / _STATE, asdict(landed))
+def added(
+    folder: Path,
+    schema: pa.Schema,
+    batches: Iterator[pa.RecordBatch],
+    before: Landed | None,
+    watermark: Watermark,
+    source: str,
+    cutoff: str,
+) -> Landed:
+    """Read rows from the last mark on into a folder, in place of those that were read from there on."""
+    files = before.files[: before.for_good] if before else []
+    rows = sum(pq.read_metadata(folder / file).num_rows for file in files)
+    with (
+        Parts(folder, schema, first=len(files), empty=False) as settled,
+        Parts(folder, schema, RECENT, empty=not files) as recent,
+    ):
+        for batch in batches:
+            for_good, others = watermark.split(batch)
+            settled.add(for_good)
+            recent.add(others)
+    mark = None if watermark.mark is None else watermark.mark.isoformat()
+    every = [*files, *settled.files, *recent.files]
+    new = settled.rows + recent.rows
+    return keep(folder, Landed(source, cutoff, rows + new, every, None, mark, len(files) + len(settled.files), new))
+
+
+def keep(folder: Path, landed: Landed) -> Landed:
+    """Record a reading that is complete, and remove what was read before, here and in the folders of other sources."""
+    write_json(_record(folder), asdict(landed))
+    for file in folder.glob("*.parquet"):
+        if file.name not in landed.files:
+            file.unlink()
     for other in folder.parent.iterdir():
-        if other != folder and other.is_dir():
-            shutil.rmtree(other, ignore_errors=True)
+        if other not in (folder, _record(folder)):
+            remove(other)
+    return landed
+
+
+def _record(folder: Path) -> Path:
+    """The file beside a folder that says what was read into it."""
+    return folder.with_name(f"{folder.name}.json")

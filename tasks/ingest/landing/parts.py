@@ -5,8 +5,8 @@ A part that holds what one of the same place held before has the same name, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,14 +14,26 @@ import pyarrow.parquet as pq
 from tasks.store.files import TEMPORARY, replaced, sha256
 
 ROW_GROUP, PART = 1 << 17, 1 << 22  # rows
+RECENT = "recent"
 _STORAGE = pa.BaseExtensionType
 
 
 class Parts:
-    """Files that are being written; `files` has those that are complete, by name."""
+    """Files of a folder that are written in a `with` block; `files` has those that are complete, by name.
 
-    def __init__(self, folder: Path, schema: pa.Schema, first: int = 0) -> None:
-        self.folder, self.next = folder, first
+    Args:
+        folder: where they are written.
+        schema: of the rows.
+        kind: what their names begin with; those of `RECENT` come after others.
+        first: the number of the first.
+        empty: whether there is a file even if there are no rows.
+    """
+
+    def __init__(
+        self, folder: Path, schema: pa.Schema, kind: str = "part", first: int = 0, *, empty: bool = True
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.kind, self.next, self.empty = folder, kind, first, empty
         self.schema = pa.schema([pa.field(field.name, _plain(field.type)) for field in schema])
         self.files: list[str] = []
         self.rows = 0
@@ -31,7 +43,7 @@ class Parts:
 
     @property
     def _temporary(self) -> Path:
-        return self.folder / f"{TEMPORARY}part-{self.next:05}"
+        return self.folder / f"{TEMPORARY}{self.kind}-{self.next:05}"
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Write some rows, or keep them until there are enough for a row group."""
@@ -43,11 +55,18 @@ class Parts:
         if sum(one.num_rows for one in self._waiting) >= ROW_GROUP:
             self._write()
 
-    def close(self) -> None:
-        """Write what is left; a file is there even if there are no rows."""
-        if self._waiting or (not self.files and self._writer is None):
-            self._write()
-        self._end_part()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        """Write what is left; where something has failed, nothing half-written stays."""
+        if error is None:
+            if self._waiting or (self.empty and not self.files and self._writer is None):
+                self._write()
+            self._end_part()
+        elif self._writer is not None:
+            self._writer.close()
+            self._temporary.unlink(missing_ok=True)
 
     def _write(self) -> None:
         if self._writer is None:
@@ -64,7 +83,7 @@ class Parts:
             return
         self._writer.close()
         self._writer, self._in_part = None, 0
-        path = self.folder / f"part-{self.next:05}-{sha256(self._temporary)[:12]}.parquet"
+        path = self.folder / f"{self.kind}-{self.next:05}-{sha256(self._temporary)[:12]}.parquet"
         if path.exists():
             self._temporary.unlink()
         else:
@@ -72,32 +91,6 @@ class Parts:
                 self._temporary.rename(out)
         self.files.append(path.name)
         self.next += 1
-
-    def abandon(self) -> None:
-        """Close and remove the file that is not complete."""
-        if self._writer is not None:
-            self._writer.close()
-        self._temporary.unlink(missing_ok=True)
-
-
-def write(folder: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch], first: int = 0) -> Parts:
-    """Write all rows; nothing half-written stays where that fails."""
-    parts = Parts(folder, schema, first)
-    try:
-        for batch in batches:
-            parts.add(batch)
-        parts.close()
-    except BaseException:
-        parts.abandon()
-        raise
-    return parts
-
-
-def remove_others(folder: Path, files: Sequence[str]) -> None:
-    """Remove the parts that are none of these: older ones, and those of a reading that was cut short."""
-    for path in folder.glob("*part-*"):
-        if path.name not in files:
-            path.unlink()
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from tasks.ingest.landing.databases.database import Database
+from tasks.ingest.landing.watermark import Watermark, watermark
 from tasks.ingest.reading import schema
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.our_columns import OPTIONAL, REQUIRED
@@ -21,11 +22,12 @@ _SLACK = timedelta(days=1)  # for what a time without a zone may mean; the inges
 
 @dataclass(frozen=True)
 class Statement:
-    """What is read of a table: its columns, and the conditions that its rows meet, as SQL."""
+    """What is read of a table: its columns, and the conditions that its rows meet, as SQL; its watermark, if any."""
 
     relation: str
     columns: Sequence[str]
     conditions: Sequence[str] = ()
+    watermark: Watermark | None = None
 
     @property
     def sql(self) -> str:
@@ -42,16 +44,34 @@ def relation(db: Database, table: TableInput) -> str:
     return ".".join(map(db.quoted, table.table.split(".")))
 
 
-def statement(db: Database, name: str, table: TableInput, cutoff: datetime | None) -> Statement:
-    """The query for a table. `cutoff`: aware; of which table rows at or after it are not asked for, `CUT` says."""
+def statement(
+    db: Database, name: str, table: TableInput, cutoff: datetime | None, since: str | None = None
+) -> Statement:
+    """The query for a table.
+
+    Args:
+        db: the database.
+        name: of the table.
+        table: where it is.
+        cutoff: aware. Of the tables in `CUT` rows at or after it are not asked for, if their timestamps are times; by a
+            watermark that is another column they are: others that belong to the night may have been written after them.
+        since: the mark that the last reading of a table with a watermark has left.
+    """
     source = relation(db, table)
     fields = db.schema(source)
-    columns = [db.value(fields.field(column)) for column in needed(name, table, fields.names)]
+    time = _time_of(table, fields) if cutoff is not None and name in CUT else None
     conditions = []
-    if cutoff is not None and name in CUT and (time := _time_of(table, fields)) is not None:
+    if time is not None and cutoff is not None and table.watermark in (None, time.name):
         column = db.quoted(time.name)
-        conditions = [f"({column} < {db.instant(_as_there(cutoff, time.type, table), time.type)} OR {column} IS NULL)"]
-    return Statement(source, columns, conditions)
+        conditions.append(
+            f"({column} < {db.instant(_as_there(cutoff, time.type, table), time.type)} OR {column} IS NULL)"
+        )
+    columns, mark = needed(name, table, fields.names), None
+    if table.watermark is not None:
+        mark = watermark(db, source, fields, name, table, since, cutoff if conditions else None)
+        columns = [column for column in fields.names if column in {*columns, table.watermark}]
+        conditions += [condition for condition in [mark.condition(db)] if condition]
+    return Statement(source, [db.value(fields.field(column)) for column in columns], conditions, mark)
 
 
 def needed(name: str, table: TableInput, there: Sequence[str]) -> list[str]:

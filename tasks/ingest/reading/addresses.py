@@ -26,7 +26,7 @@ DATABASES = {
 """Databases by the schemes of their addresses, and the variable of their password; none have those that are files."""
 FILES = ("sqlite", "duckdb")
 """Databases that are files."""
-OWN = ("table", "query")
+OWN = ("table", "query", "watermark")
 """What an address may say of a table besides where it is: settings of `TableInput`."""
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -51,7 +51,7 @@ def split(address: str) -> tuple[str, dict[str, Any]]:
     pairs = parse_qsl(query, keep_blank_values=True)
     own = {key: value for key, value in pairs if key in OWN}
     if len(own) < sum(key in OWN for key, _ in pairs):
-        raise ValueError("the address names a table or a query twice")
+        raise ValueError(f"the address says {' or '.join(OWN)} twice")
     rest = [(key, value) for key, value in pairs if key not in OWN]
     # What is left is as the driver wants it, and ${NAME} stays readable.
     return place + (mark + urlencode(rest, safe="${}/:,", quote_via=quote) if rest else ""), own

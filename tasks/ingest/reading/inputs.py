@@ -30,6 +30,15 @@ class TableInput(BaseModel):
     query: str | None = Field(
         default=None, min_length=1, description="Of a database, in place of a table: the SELECT whose rows are read."
     )
+    watermark: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Of a table that grows in a database: its column with the time at which a row was written; only "
+        "rows since the last night are read.",
+    )
+    overlap_hours: float = Field(
+        default=1.0, ge=0, description="How far before the newest watermark of the last night rows are read once more."
+    )
     as_of: int | None = Field(
         default=None, ge=0, description="Of a Delta table: the version that is read, in place of the newest."
     )
@@ -175,6 +184,13 @@ class Inputs(BaseModel):
         default=None,
         description="What was shown to whom: user_id, item_id, rank, timestamp [, export_id, clicked, outcome].",
     )
+
+    @model_validator(mode="after")
+    def _that_grow(self) -> Self:
+        for name in ("items", "users"):
+            if (table := getattr(self, name)) is not None and table.watermark is not None:
+                raise ValueError(f"a watermark is for tables that grow; leave that of {name} out, they are read whole")
+        return self
 
     def tables(self) -> dict[str, TableInput]:
         """The tables that are given, by name; the interactions first."""

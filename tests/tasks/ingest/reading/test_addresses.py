@@ -51,7 +51,7 @@ def test_variables_are_looked_up_when_the_table_is_read(monkeypatch: pytest.Monk
         ({"path": "postgresql://host/shop"}, "needs a table or a query"),
         ({"path": "postgresql://host/shop?table=a", "query": "SELECT 1"}, "needs a table or a query"),
         ({"path": "postgresql://host/shop?table=a", "table": "b"}, "'table' is in the address and beside it"),
-        ({"path": "postgresql://host/shop?table=a&table=b"}, "names a table or a query twice"),
+        ({"path": "postgresql://host/shop?table=a&table=b"}, "says table or query or watermark twice"),
         ({"path": "log.csv", "table": "b"}, "'table' is for databases"),
     ],
 )
