@@ -73,6 +73,9 @@ LONG = {  # files that take seconds in all: contracts of costly models, Great Ex
 TOGETHER = {  # files that share something costly, so that one process runs them all
     "a team's stack": ["deployments/test_topology.py", "deployments/test_workers.py"],
     "a watchful server": ["deployments/test_automations.py", "deployments/test_nights_in_prefect.py"],
+    "what all sources import and call": [
+        *("test_architecture.py", "test_docs.py", "test_nothing_executable.py", "test_packaging.py"),
+    ],
     "nights in the process of the tests": [
         *("flows/test_api.py", "flows/test_backfill.py", "flows/test_bad_input.py", "flows/test_ensemble.py"),
         *("flows/test_list_rules.py", "flows/test_night.py", "flows/test_real_data.py", "flows/test_reporting.py"),

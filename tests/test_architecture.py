@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import sources
+
 ROOT = Path(__file__).parents[1]
 FLOORS = ("flows", "tasks", "expectations", "recmodels")
 BESIDE = ("deployments",)  # configuration, and the little code that goes with it
@@ -20,9 +22,8 @@ EXECUTING = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "ma
 @pytest.fixture(scope="module")
 def statements() -> dict[Path, list[ast.AST]]:
     """The imports and calls of all our modules."""
-    kinds = (ast.Import, ast.ImportFrom, ast.Call)
-    trees = {path: ast.parse(path.read_text(encoding="utf-8"), path) for path in SOURCES}
-    return {path: [node for node in ast.walk(tree) if isinstance(node, kinds)] for path, tree in trees.items()}
+    found = {path: sources.statements(path.read_text(encoding="utf-8")) for path in SOURCES}
+    return {path: [*there.imports, *there.calls] for path, there in found.items()}
 
 
 def imported(statements: list[ast.AST]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from recmodels.simulation import behaviors
 from recmodels.simulation.figures import FIGURES
 from recmodels.simulation.market_settings import MarketSettings
 from tasks.ingest.reading.presets.catalog import PRESETS
+from tests.sources import module_of_imports
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -198,7 +199,7 @@ def test_the_picture_of_a_night_has_every_stage() -> None:
 @pytest.mark.slow
 def test_the_picture_of_the_imports_has_every_package() -> None:
     picture = (DOCS / "images" / "imports.svg").read_text(encoding="utf-8")
-    for drawn in graph.imports():
+    for drawn in graph.imports(parse=module_of_imports):
         assert {node for node in drawn.nodes if f">{node}</text>" not in picture} == set(), "make graph"
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import sources
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("flows", "tasks", "expectations", "recmodels", "deployments")
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
@@ -16,12 +18,12 @@ ENDINGS = (".read_pickle", ".to_pickle", ".unsafe_load", ".full_load")
 
 def dangers(source: str) -> Iterator[str]:
     """What a module does that may run something that it reads."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [name.name for name in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-            yield from (f"import {name}" for name in names if name.partition(".")[0] in MODULES)
-        if not isinstance(node, ast.Call):
-            continue
+    there = sources.statements(source)
+    for statement in there.imports:
+        names = [name.name for name in statement.names]
+        names = [statement.module or ""] if isinstance(statement, ast.ImportFrom) else names
+        yield from (f"import {name}" for name in names if name.partition(".")[0] in MODULES)
+    for node in there.calls:
         called = ast.unparse(node.func)
         given = {one.arg: ast.unparse(one.value) for one in node.keywords}
         if called in BUILTINS or called in METHODS or called.endswith(ENDINGS):

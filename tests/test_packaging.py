@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deployments import lock
+from tests import sources
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -51,14 +52,14 @@ def imports(*folders: str) -> list[tuple[str, str, bool]]:
     distributions = packages_distributions()
     found = []
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
+        there = sources.statements(path.read_text(encoding="utf-8"))
+        for node in there.imports:
             names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in {name.partition(".")[0] for name in names}:
                 if name not in sys.stdlib_module_names and name not in (*PACKAGES, "tests"):
                     distribution = (distributions.get(name) or [NOT_INSTALLED.get(name, name)])[0]
-                    found.append((str(path.relative_to(ROOT)), canonicalize_name(distribution), node in tree.body))
+                    found.append((str(path.relative_to(ROOT)), canonicalize_name(distribution), node in there.at_top))
     return found
 
 
@@ -114,8 +115,8 @@ def test_the_version_stands_in_one_place() -> None:
     assert len(tags) > 10
     assert {tag for _, tag in tags} == {version}, tags
     literal = re.compile(rf"""["']{re.escape(version)}["']""")
-    sources = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
-    assert [str(path) for path in sources if literal.search(path.read_text(encoding="utf-8"))] == []
+    modules = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert [str(path) for path in modules if literal.search(path.read_text(encoding="utf-8"))] == []
 
 
 @pytest.fixture(scope="module")

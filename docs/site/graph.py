@@ -8,7 +8,7 @@ import argparse
 import ast
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -85,10 +85,10 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def imports(revision: str | None = None) -> list[Graph]:
+def imports(revision: str | None = None, parse: Callable[[str], ast.Module] = ast.parse) -> list[Graph]:
     """For each floor its packages and modules, and which of them import which."""
     modules = {
-        name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): ast.parse(text)
+        name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): parse(text)
         for name, text in sources(revision)
     }
     edges: dict[str, set[Edge]] = defaultdict(set)
