@@ -8,11 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from recmodels import registry
+from recmodels.data.arrays import empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.fallback import serve
 from recmodels.popularity import Popularity
 from recmodels.ranking import topk
+from recmodels.ranking.cells import make_cells, top_in_cells
+from recmodels.ranking.product_search import SearchedItems
 from recmodels.ranking.rerank import Rules
 from recmodels.scoring.ratings import RatingPredictor
 
@@ -42,6 +45,8 @@ def main() -> None:
     popular = Popularity().fit(data)
     for prices in (None, np.zeros(30, np.float32)):
         serve(popular, popular, data, everybody, 5, rules=replace(rules, prices=prices))
+    vectors = rng.random((30, 4), dtype=np.float32)
+    top_in_cells(vectors, make_cells(SearchedItems(vectors), vectors, 0), 1.0, 5, empty_matrix(30, 30))
     topk.top_k(np.zeros((1, topk.COMPILED_FROM), np.float32), 5)
 
 

@@ -29,6 +29,7 @@ def night_json(record: "NightRecord", pointer: "Pointer | None") -> dict[str, An
         "cold_users": record.cold_users,
         "rows": record.rows,
         "exploration": record.exploration.json_ready() if record.exploration else None,
+        "approximate": record.approximate.json_ready() if record.approximate else None,
         "interactions": record.interactions,
         "quarantined": record.quarantined,
         "started_at": record.started_at,

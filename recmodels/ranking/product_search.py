@@ -12,6 +12,8 @@ USER_TILE, ITEM_TILE, FIRST_TILE = 1024, 512, 4096
 """The scores of so many users and items are computed at a time, 2 MB: they are compared while a cache holds them. The
 first tile has more items, so that a list starts from good ones and few of the others reach it."""
 
+NORMS_AT_A_TIME = 2**12
+
 
 class SearchedItems:
     """Items to search among, the longest vector first; they can be searched again and again.
@@ -36,21 +38,24 @@ def top_products(
     *,
     choice: Ints | None = None,
     seen: Csr | None = None,
+    cut: float = 1,
 ) -> TopK:
     """The k items of the highest products with each user: users [n, f], vectors [n_items, f].
 
     Only the items `choice` (default: all) are listed, and for each user none of those stored in its row of `seen`
     [n, n_items]. Who searches the same items often makes them `SearchedItems` once. Exact: matrix products and bounds
     only propose items, whose scores are then summed up in one fixed order. So neither batches nor threads nor the
-    device change a list. Raises ValueError for NaN or infinity.
+    device change a list. With a `cut` below 1 an item may be missed, namely where its score would have to exceed that
+    share of the product of the lengths; neither batches nor threads change that. Raises ValueError for NaN or infinity.
     """
     n = len(users)
     top = TopK(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32))
     items = vectors if isinstance(vectors, SearchedItems) else SearchedItems(vectors, choice)
     if n == 0 or len(items.labels) == 0:
         return top
-    search = ProductSearch(users, items, empty_matrix(n, 1) if seen is None else seen, top)
-    left = search.rank_proposals(device.name()) if device.cuda() else np.arange(n, dtype=np.int32)
+    search = ProductSearch(users, items, empty_matrix(n, 1) if seen is None else seen, top, cut)
+    proposes = device.cuda() and cut == 1
+    left = search.rank_proposals(device.name()) if proposes else np.arange(n, dtype=np.int32)
     search.scan(left)
     return top
 
@@ -58,8 +63,8 @@ def top_products(
 class ProductSearch:
     """One call of `top_products`: its items, and the lists so far as heaps."""
 
-    def __init__(self, users: Floats, items: SearchedItems, seen: Csr, top: TopK) -> None:
-        self.users, self.seen, self.top = np.ascontiguousarray(users), seen, top
+    def __init__(self, users: Floats, items: SearchedItems, seen: Csr, top: TopK, cut: float = 1) -> None:
+        self.cut, self.users, self.seen, self.top = cut, np.ascontiguousarray(users), seen, top
         self.lengths = _norms(self.users, "A user")
         self.labels, self.norms, self.vectors = items.labels, items.norms, items.vectors
         # Two ways to sum up f products differ by less than this (Higham, Accuracy and Stability, section 3.1):
@@ -89,7 +94,7 @@ class ProductSearch:
         scores = np.empty(len(active) * min(FIRST_TILE, m), np.float32)
         for first in (0, *range(FIRST_TILE, m, ITEM_TILE)):
             # |u||v| bounds a score, and no vector from here on is longer
-            bound = self.lengths[active] * self.norms[first] + self.slacks[active]
+            bound = self.lengths[active] * (self.cut * self.norms[first]) + self.slacks[active]
             active = active[(self.filled[active] < k) | (bound >= self.top.scores[active, 0])]
             if len(active) == 0:
                 return
@@ -134,7 +139,11 @@ class ProductSearch:
 
 
 def _norms(vectors: Floats, whose: str) -> Doubles:
-    norms: Doubles = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    """The length of each vector, summed up in the same order whichever others there are."""
+    norms = np.empty(len(vectors), np.float64)
+    for start in range(0, len(vectors), NORMS_AT_A_TIME):
+        part = slice(start, start + NORMS_AT_A_TIME)
+        norms[part] = np.sqrt(np.square(vectors[part], dtype=np.float64).sum(axis=1))
     if not np.isfinite(norms).all():
         raise ValueError(f"{whose} vector holds NaN or infinity: the model has diverged; look at its parameters.")
     return norms

@@ -9,12 +9,13 @@ from typing import TypeAlias
 import numpy as np
 
 from recmodels.compute.jit import inlined_fast_jit, jit
-from recmodels.data.arrays import Floats, Ints
+from recmodels.data.arrays import Floats, Ints, Longs
 
 Score: TypeAlias = float | np.float32
 
 GROUP, PIECE = 64, 16  # scores compared with the worst of the best at once, before any of them is looked at
 MAX_LANES, HALVINGS = 1024, 12
+FIRST_CELLS = 8
 LOWEST = np.float32(np.finfo(np.float32).min)
 
 
@@ -235,6 +236,69 @@ def rank_proposed(
                 return int(row)
             if count < len(listed) or worse(highest[0], listed[0], score, labels[at]):
                 count = push(listed, highest, count, labels[at], score)
+        rank(listed, highest, count)
+    return -1
+
+
+@jit
+def bounds_of(user: Floats, turn: Floats, centers: Floats, radii: Floats, slack: Score, bounds: Floats) -> None:
+    """What a user's products with the items of each cell rarely exceed, into bounds [c]; see `ranking.cells`."""
+    inside = np.zeros(len(user), np.float32)
+    for at in range(len(user)):
+        for to in range(len(user)):
+            inside[to] += user[at] * turn[at, to]
+    length = np.sqrt(dot(inside, inside.reshape(1, -1), 0))
+    for cell in range(len(centers)):
+        bounds[cell] = dot(inside, centers, cell) + length * (radii[cell] + slack)
+
+
+@jit
+def visit(
+    users: Floats,
+    first: int,
+    last: int,
+    turn: Floats,
+    centers: Floats,
+    radii: Floats,
+    slack: Score,
+    starts: Longs,
+    labels: Ints,
+    vectors: Floats,
+    indptr: Ints,
+    seen: Ints,
+    items: Ints,
+    best: Floats,
+) -> int:
+    """Make the lists of users `first` to before `last` from the cells whose bounds reach them.
+
+    The FIRST_CELLS with the highest bounds come first, so that few of the others have to be looked at, in their order.
+    Returns a row whose scores hold NaN or infinity, -1 where there is none.
+    """
+    k, n_cells = items.shape[1], len(centers)
+    bounds = np.empty(n_cells, np.float32)
+    done = np.empty(n_cells, np.bool_)
+    for row in range(first, last):
+        user, listed, highest, count = users[row], items[row], best[row], 0
+        bounds_of(user, turn, centers, radii, slack, bounds)
+        done[:] = False
+        for turn_ in range(FIRST_CELLS + n_cells):
+            cell = turn_ - FIRST_CELLS
+            if cell < 0:
+                cell, most = 0, np.float32(-np.inf)
+                for at in range(n_cells):
+                    if bounds[at] > most and not done[at]:
+                        cell, most = at, bounds[at]
+            if done[cell] or (count == k and bounds[cell] < highest[0]):
+                continue
+            done[cell] = True
+            for at in range(starts[cell], starts[cell + 1]):
+                score = dot(user, vectors, at)
+                if not abs(score) < np.inf:
+                    return row
+                if count == k and not worse(highest[0], listed[0], score, labels[at]):
+                    continue
+                if not holds(seen, indptr[row], indptr[row + 1], labels[at]):
+                    count = push(listed, highest, count, labels[at], score)
         rank(listed, highest, count)
     return -1
 

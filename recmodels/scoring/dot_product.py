@@ -2,13 +2,24 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
 from recmodels.base import Recommender
-from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.compute import device
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
+from recmodels.ranking.approximation import (
+    LEAST_PRODUCTS,
+    MEASURED_ON,
+    TUNED_ON,
+    Approximation,
+    Sample,
+    Search,
+    approximate,
+)
 from recmodels.ranking.product_search import SearchedItems, top_products
 from recmodels.ranking.topk import TopK
 
@@ -38,15 +49,54 @@ class DotProduct(Recommender):
         """No score is kept longer than it takes to compare it."""
         items = np.full((len(users), k), -1, np.int32)
         scores = np.full((len(users), k), -np.inf, np.float32)
-        searched = self._searched(allowed)
+        search = self._approximate_search(k, allowed, repeats) or partial(self._exact, items=self._searched(allowed))
         known = np.flatnonzero(self.knows(data, users))
         step = max(1, min(USERS_AT_A_TIME, batch or USERS_AT_A_TIME))
         for rows in (known[i : i + step] for i in range(0, len(known), step)):
             vectors = self._user_vectors(data, users[rows])
-            seen = None if repeats else data.seen[users[rows]]
-            top = top_products(vectors, searched, k, seen=seen)
+            top = search(vectors, k=k, seen=self._hidden(data, users[rows], repeats))
             items[rows], scores[rows] = top.items, top.scores
         return TopK(items, scores)
+
+    def approximate(
+        self,
+        data: Dataset,
+        k: int,
+        *,
+        allowed: Bools | None = None,
+        repeats: bool = False,
+        recall: float = 0.99,
+        seed: int = 0,
+    ) -> Approximation:
+        """As `Recommender.approximate` says: by bounds that few scores exceed, tuned on a sample of the users."""
+        vars(self)["_last_approximated"] = None
+        self._check_list(data.n_items, k, allowed)
+        users = np.arange(data.n_users, dtype=np.int32)
+        users = users[self.knows(data, users)]
+        items = self._searched(allowed)
+        if len(users) * float(items.vectors.size) < LEAST_PRODUCTS:
+            return Approximation(exact="there are so few that exact ones take no time")
+        if device.cuda():
+            return Approximation(exact="a GPU makes them")
+        chosen = np.random.default_rng(seed).permutation(users)[: TUNED_ON + MEASURED_ON]
+        sample = Sample(self._user_vectors(data, chosen), self._hidden(data, chosen, repeats))
+        search, found = approximate(items, sample, k, recall, seed)
+        vars(self)["_last_approximated"] = (self.item_vectors, allowed, k, repeats, search)
+        return found
+
+    def _approximate_search(self, k: int, allowed: Bools | None, repeats: bool) -> Search | None:
+        """The search that `approximate` found for such lists; None where they are exact."""
+        last: tuple[Floats, Bools | None, int, bool, Search | None] | None = vars(self).get("_last_approximated")
+        if last is None or last[0] is not self.item_vectors or (k, repeats) != last[2:4] or not _same(last[1], allowed):
+            return None
+        return last[4]
+
+    def _exact(self, users: Floats, *, k: int, seen: Csr, items: SearchedItems) -> TopK:
+        return top_products(users, items, k, seen=seen)
+
+    def _hidden(self, data: Dataset, users: Ints, repeats: bool) -> Csr:
+        """What is not listed for some users."""
+        return empty_matrix(len(users), data.n_items) if repeats else data.seen[users]
 
     def _searched(self, allowed: Bools | None) -> SearchedItems:
         """The items that can be listed; those of the last call once more, where they are the same."""

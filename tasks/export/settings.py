@@ -17,6 +17,16 @@ class ExportSettings(ListSettings):
     popular_days: list[Annotated[int, Field(ge=1)]] = Field(
         default=[7, 1], description="Windows of the popular items in days, beside all time."
     )
+    approximate: bool = Field(
+        default=False,
+        description="Whether lists may miss items that exact ones have, where that makes them much faster.",
+    )
+    recall: float = Field(
+        default=0.99,
+        ge=0.9,
+        le=0.999,
+        description="Share of the exact lists that approximate ones must have; it is measured every night.",
+    )
     delta: bool = Field(default=True, description="Whether the lists that changed are published apart as well.")
     hash_key_env: str | None = Field(
         default=None,

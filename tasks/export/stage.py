@@ -25,12 +25,14 @@ from tasks.arms.tonight import ArmsTonight
 from tasks.compare.decision import ComparisonSummary
 from tasks.exploration.drawing import Exploration
 from tasks.exploration.settings import NO_EXPLORATION, ExplorationSettings
+from tasks.export.approximate import approximate
 from tasks.export.audit import audit
 from tasks.export.audit_exposure import exposure_of, refuse_missed
 from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.explored import Plan, draw, explored
 from tasks.export.item_tables import PAIRS_A_GROUP, popular_table, similar_tables
 from tasks.export.listed import write_listed
+from tasks.export.nearly import ApproximateSummary
 from tasks.export.serving import Lister, Serving, output_of, with_arms
 from tasks.export.settings import ExportSettings
 from tasks.export.writer import Parts, Writer, batches, describe_part
@@ -101,7 +103,9 @@ def export(
             model = load(night.champion)
             plan = plan and priced(plan, model, data, settings)
             drawing = stack.enter_context(explored(explores, night, export_id, data, settings, plan))
-            write_export(night, data, model, name, settings, features, out, plan, published, drawing, arms)
+            nearly = write_export(
+                night, data, model, name, settings, features, out, plan, published, drawing, arms, seed
+            )
             base = base_of(night.store, night.run_date) if settings.delta else None
             has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
             docs = night.store.quality(night.run_date)
@@ -132,6 +136,7 @@ def export(
             | counts
             | {"delta_of": delta_of, "files": files, "schema": schema}
             | exposure
+            | ({} if nearly is None else {"approximate": nearly.json_ready()})
             | _figures_of(compared)
             | _valid_for(settings.valid_hours)
             | made_from
@@ -190,11 +195,15 @@ def write_export(
     published: pa.Array | None = None,
     exploration: Exploration | None = None,
     arms: ArmsTonight | None = None,
-) -> None:
+    seed: int = 0,
+) -> ApproximateSummary | None:
     """Write the folders of the tables into `out`: Parquet and nothing else. `plan` is the translation of rules.
 
+    Returns how nearly the lists are the exact ones; None where nothing else is wanted.
+
     `published` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
-    `exploration` draws a place of some lists, and `arms` are those besides `main`.
+    `exploration` draws a place of some lists, and `arms` are those besides `main`. `seed` draws the users on whom it is
+    measured what approximate lists miss.
     """
     items = pq.read_table(night.prepared / layout.ITEMS)
     user_ids = _published_ids(night, settings) if published is None else published
@@ -202,6 +211,7 @@ def write_export(
     item_ids = items["item_id"].combine_chunks()
     main = Lister.of(night, data, model, name, settings, plan)
     allowed, popular = main.allowed, main.popular
+    nearly = approximate(main, seed)
     serving = Serving(main)
     if arms is not None:
         serving = with_arms(serving, arms, night)
@@ -222,6 +232,7 @@ def write_export(
     days, k = settings.popular_days, settings.k
     best.write(popular_table(night.run_date, popular, days, data, items, features, allowed, k))
     best.close()
+    return nearly
 
 
 def _published_ids(night: Night, settings: ExportSettings) -> pa.Array:

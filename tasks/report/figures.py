@@ -102,6 +102,7 @@ def news(record: NightRecord, decision: DecisionRecord | None) -> list[str]:
         case NightStatus.PUBLISHED:
             lines.append(f"{record.winner or 'A model'} was published as {record.export_id}: {record.reason}.")
             lines += [record.exploration.sentence] if record.exploration else []
+            lines += [record.approximate.sentence] if record.approximate else []
             lines += record.sink_failures
         case NightStatus.COMPARED:
             lines.append(f"Nothing was published, as this was a dry run. It would have been {comparison}")

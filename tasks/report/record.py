@@ -11,6 +11,7 @@ from tasks.arms.results import Arms
 from tasks.compare.decision import Decision
 from tasks.evaluate.summary import Backtests, Figures, Reranking, Stored, Trained
 from tasks.exploration.summary import ExplorationSummary
+from tasks.export.nearly import ApproximateSummary
 from tasks.longterm.results import LongTerm
 from tasks.offpolicy.values import OffPolicySummary
 from tasks.store.accounts import TableBalance
@@ -106,6 +107,8 @@ class NightRecord(Stored):
     rows: int | None = None
     exploration: ExplorationSummary | None = None
     """What the export explored; None where nothing was drawn."""
+    approximate: ApproximateSummary | None = None
+    """How nearly the export's lists are the exact ones; None where they are exact, as it is by default."""
     sinks: dict[str, SinkOutcome] = Field(default={})
     long_term: list[str] = Field(default=[])
     """Three sentences about the long run up to this night."""

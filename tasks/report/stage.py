@@ -16,6 +16,7 @@ from tasks.arms.tonight import remarks
 from tasks.compare.decision import ComparisonSummary
 from tasks.errors import DEGRADED, exit_code
 from tasks.exploration.summary import ExplorationSummary
+from tasks.export.nearly import ApproximateSummary
 from tasks.exposures.stage import exposure_notes
 from tasks.longterm.stage import foretold_of_night
 from tasks.panel.stage import panel_notes
@@ -130,6 +131,8 @@ def report(
         record.users, record.cold_users, record.rows = export["users"], export["cold_users"], export["rows"]
         if "exploration" in export:
             record.exploration = ExplorationSummary.of(export["exploration"])
+        if "approximate" in export:
+            record.approximate = ApproximateSummary.of(export["approximate"])
     shown(lambda: show_comparison(night, record))
     if (earned := found.offpolicy) is not None:
         record.offpolicy = earned

@@ -1,11 +1,13 @@
 """Lists for everyone, against the bare matrix product: ``python -m tests.benchmarks.topk [--users N] [--items N] ...``.
 
 In one run, one after the other and several times over: the float32 product alone by numpy and by torch, the engine
-(`top_products`, each user's seen items removed), the dense selection after numpy's product, and implicit
-where --peers names a Python that has it. Printed are the best seconds of each, users a second, and ratios to the faster
-product; the same for the seconds that all cores worked, which other programs on the machine change less. Vectors are
-either normally distributed, all of about one length, so that no bound saves anything (the worst case), or those that
-ALS learns on made-up interactions with clusters of taste (``--als``).
+(`top_products`, each user's seen items removed), the dense selection after numpy's product, approximate lists with the
+recall of --recall, unless none are worth it, and implicit where --peers names a Python that has it. Printed are the
+best seconds of each, users a second, and ratios to the faster product; the same for the seconds that all cores worked,
+which other programs on the machine change less. Vectors are normally distributed, all of about one length, so that no
+bound saves anything (the worst case); of one length and in clusters, as those of a Transformer are (``--clusters``); or
+those that ALS learns on made-up interactions with clusters of taste (``--als``). A few thousand users are enough: each
+takes as long whatever the others. ``--quick`` leaves out the products alone and the dense selection.
 """
 
 import argparse
@@ -24,7 +26,8 @@ from recmodels.compute import matmul, memory
 from recmodels.data.arrays import Csr, Floats
 from recmodels.data.dataset import Dataset
 from recmodels.ranking import topk
-from recmodels.ranking.product_search import top_products
+from recmodels.ranking.approximation import MEASURED_ON, TUNED_ON, Sample, approximate
+from recmodels.ranking.product_search import SearchedItems, top_products
 
 BATCH = 1024  # users of a bare product
 
@@ -65,6 +68,18 @@ def normal_vectors(options: argparse.Namespace, each: int = 50) -> tuple[Floats,
         (np.ones(chosen.size, np.float32), (np.repeat(np.arange(options.users), each), chosen.ravel())),
         shape=(options.users, options.items),
     )
+    return users, items, seen
+
+
+def clustered_vectors(options: argparse.Namespace) -> tuple[Floats, Floats, Csr]:
+    """Directions around those of clusters of 200 items, and users near one of their items."""
+    users, items, seen = normal_vectors(options)
+    rng = np.random.default_rng(1)
+    clusters = rng.standard_normal((max(1, options.items // 200), options.factors), dtype=np.float32)
+    items = clusters[rng.integers(0, len(clusters), options.items)] + np.float32(0.7) * items
+    items /= np.linalg.norm(items, axis=1, keepdims=True)
+    users *= np.float32(0.7 / options.factors**0.5)
+    users += items[rng.integers(0, options.items, options.users)]
     return users, items, seen
 
 
@@ -118,16 +133,28 @@ def implicit(python: Path, users: Floats, items: Floats, seen: Csr, k: int, turn
 def main() -> None:
     """Print a row for each way."""
     options = _options()
-    users, items, seen = (als_vectors if options.als else normal_vectors)(options)
+    kind = "als" if options.als else "clusters" if options.clusters else "normal"
+    vectors = {"als": als_vectors, "clusters": clustered_vectors, "normal": normal_vectors}
+    users, items, seen = vectors[kind](options)
     ways: dict[str, Callable[[], None]] = {
         "product alone, numpy": lambda: bare(matmul.numpy_product, users, items),
         "product alone, torch": lambda: bare(matmul.torch_product, users, items),
         "lists, engine": lambda: void(top_products(users, items, options.k, seen=seen)),
         "lists, dense": lambda: dense(users, items, seen, options.k),
     }
+    if options.quick:
+        ways = {"lists, engine": ways["lists, engine"]}
+    searched = SearchedItems(items)
+    start = time.process_time()
+    chosen = np.random.default_rng(0).permutation(len(users))[: TUNED_ON + MEASURED_ON]
+    search, about = approximate(searched, Sample(users[chosen], seen[chosen]), options.k, options.recall)
+    tuned = time.process_time() - start
+    if search is not None:
+        ways["lists, approximate"] = lambda: void(search(users, k=options.k, seen=seen))
     few = users[:BATCH]
     top_products(few, items, options.k, seen=seen[:BATCH])  # compiles
-    dense(few, items, seen[:BATCH], options.k)
+    if not options.quick:
+        dense(few, items, seen[:BATCH], options.k)
     seconds = dict.fromkeys(ways, (np.inf, np.inf))
     for _ in range(options.turns):
         for name, way in ways.items():
@@ -137,13 +164,15 @@ def main() -> None:
             seconds[name] = min(seconds[name][0], took[0]), min(seconds[name][1], took[1])
     if options.peers:
         seconds["lists, implicit"] = implicit(options.peers, users, items, seen, options.k, options.turns)
-    product, of_cores = (min(seconds[f"product alone, {by}"][i] for by in ("numpy", "torch")) for i in (0, 1))
+    products = [took for way, took in seconds.items() if way.startswith("product")] or list(seconds.values())[:1]
+    product, of_cores = (min(took[i] for took in products) for i in (0, 1))
     print(f"{options.users:,} users, {options.items:,} items, f = {options.factors}, k = {options.k}, ", end="")
-    print("ALS's vectors" if options.als else "normal vectors")
+    print(f"{kind} vectors")
     print("| way | s | users/s | of the product | s of all cores | of the product's |\n|---|---|---|---|---|---|")
     for name, (best, cores) in seconds.items():
         print(f"| {name} | {best:.2f} | {options.users / best:,.0f} | {best / product:.2f}", end=" | ")
         print(f"{cores:.2f} | {cores / of_cores:.2f} |")
+    print(f"approximate: {about}, found in {tuned:.1f} s of all cores")
     print(f"peak memory {memory.peak() / 1e6:,.0f} MB")
 
 
@@ -155,7 +184,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.topk", description=__doc__)
     for name, default in (("users", 20_000), ("items", 50_000), ("factors", 128), ("k", 50), ("turns", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--recall", type=float, default=0.99, help="of approximate lists")
     parser.add_argument("--als", action="store_true", help="vectors that ALS has learnt")
+    parser.add_argument("--clusters", action="store_true", help="vectors of one length in clusters")
+    parser.add_argument("--quick", action="store_true", help="lists alone; ratios are to the engine's")
     parser.add_argument("--peers", type=Path, help="a Python that has implicit")
     return parser.parse_args()
 

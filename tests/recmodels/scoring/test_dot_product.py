@@ -3,12 +3,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from recmodels.data.arrays import Bools, Floats, Ints
+from recmodels.compute import device
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
 from recmodels.popularity import Popularity
+from recmodels.ranking.approximation import Approximation, Sample, Search
+from recmodels.ranking.product_search import SearchedItems
 from recmodels.ranking.topk import TopK
+from recmodels.scoring import dot_product
 from recmodels.scoring.dot_product import DotProduct
 from recmodels.testing import N_ITEMS, N_USERS, assert_same, small_site
 
@@ -73,3 +77,43 @@ def test_similar_items_are_by_the_cosine_of_their_vectors() -> None:
 def test_a_model_without_an_answer_says_so() -> None:
     with pytest.raises(NightrecError, match="Popularity has no similarity of items"):
         Popularity().fit(small_site()).similar_items(np.array([0]), 3)
+
+
+def test_only_what_was_approximated_is_searched_for_approximately(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small_site()
+    model = Given().fit(data)
+    exact, allowed = model.recommend(data, k=4), np.arange(N_ITEMS) % 5 != 0
+    assert model.approximate(data, 4).exact == "there are so few that exact ones take no time"
+    asked = []
+
+    def found(items: SearchedItems, sample: Sample, k: int, recall: float, seed: int) -> tuple[Search, Approximation]:
+        assert len(sample.users) == len(np.flatnonzero(np.diff(data.indptr))) == sample.seen.shape[0]
+        asked.append((len(items.labels), k, recall, seed))
+        return nobody, Approximation(0.95, 10, 0.5)
+
+    def nobody(users: Floats, *, k: int, seen: Csr) -> TopK:
+        return TopK(np.full((len(users), k), -1, np.int32), np.full((len(users), k), -np.inf, np.float32))
+
+    monkeypatch.setattr(dot_product, "LEAST_PRODUCTS", 0)
+    monkeypatch.setattr(dot_product, "approximate", found)
+    assert model.approximate(data, 4, allowed=allowed, recall=0.9, seed=7) == Approximation(0.95, 10, 0.5)
+    assert asked == [(int((model.item_vectors.any(axis=1) & allowed).sum()), 4, 0.9, 7)]
+    assert (model.recommend(data, k=4, allowed=allowed).items == -1).all()
+    assert_same(model.recommend(data, k=4), exact)
+    assert (model.recommend(data, k=3, allowed=allowed).items >= 0).any()
+    assert (model.recommend(data, k=4, allowed=allowed, repeats=True).items >= 0).any()
+    model.fit(data)
+    assert (model.recommend(data, k=4, allowed=allowed).items >= 0).any()
+
+
+def test_a_gpu_makes_exact_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small_site()
+    model = Given().fit(data)
+    monkeypatch.setattr(dot_product, "LEAST_PRODUCTS", 0)
+    monkeypatch.setattr(device, "cuda", lambda: True)
+    assert model.approximate(data, 4).exact == "a GPU makes them"
+
+
+def test_a_model_without_vectors_has_no_approximate_lists() -> None:
+    data = small_site()
+    assert Popularity().fit(data).approximate(data, 3).exact == "its scores are no products of vectors"

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from recmodels.errors import ConfigError
+from tasks.export.nearly import ApproximateSummary
 from tasks.report.figures import best, figures
 from tasks.report.page import html
+from tasks.report.record import NightRecord
 from tasks.store.files import write_json
 from tasks.store.paths import Night, Store
 from tests.tasks.reported import published
@@ -19,6 +21,15 @@ from tests.tasks.site import RUN_DATE
 @pytest.fixture
 def night(tmp_path: Path) -> Night:
     return Store(tmp_path).night(RUN_DATE)
+
+
+def test_the_news_say_how_nearly_lists_are_the_exact_ones(night: Night) -> None:
+    published(night, ["ease"])
+    record = NightRecord.of_night(night)
+    assert record is not None
+    record.approximate = ApproximateSummary(wanted=0.99, recall=0.995, users=3072, products=0.02, exact=None)
+    write_json(night.summary, record.json_ready())
+    assert figures(night)["news"] == ["ease was published as 2026-03-31: best.", record.approximate.sentence]
 
 
 def test_the_first_line_is_what_was_published_unless_nothing_beats_last_week(night: Night) -> None:
