@@ -46,6 +46,10 @@ SLOW = {  # of the contract that every model keeps, which is published and carri
 LONG = {  # files that take seconds in all: contracts of costly models, Great Expectations, whole stores, processes
     "flows/cli/test_damaged_store.py",
     "flows/cli/test_inspect.py",
+    "flows/test_list_rules.py",
+    "flows/test_reacting.py",
+    "flows/test_real_data.py",
+    "flows/test_resume.py",
     "recmodels/ensemble/test_model.py",
     "recmodels/factors/test_als.py",
     "recmodels/pairwise/test_hybrid.py",

@@ -14,6 +14,7 @@ import pytest
 
 from flows.operate.server import embedded_server, quiet_prefect
 from tests.deployments import forked_python
+from tests.flows.plain import without_prefect
 from tests.flows.running import Demo, Ran, ended, start
 from tests.flows.sites import DAY, write
 from tests.prefect_homes import SETTINGS, new_home
@@ -51,6 +52,13 @@ def forked(factory: pytest.TempPathFactory) -> Iterator[None]:
     """Servers of this process are forked from one that has imported what they need."""
     python = forked_python.interpreter(factory.mktemp("forked"), forked_python.shared(factory))
     with patch("flows.operate.server.sys", SimpleNamespace(executable=str(python))):
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_prefect() -> Iterator[None]:
+    """The nights of a module run without Prefect, which is nothing that its tests look at."""
+    with without_prefect():
         yield
 
 

@@ -38,7 +38,7 @@ exposure = { column = "kind", least = { audiobook = 0.3 } }
 
 
 @pytest.fixture(scope="module")
-def ruled(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Demo:
+def ruled(tmp_path_factory: pytest.TempPathFactory, no_prefect: None) -> Demo:
     folder = tmp_path_factory.mktemp("ruled")
     write(folder / "nightrec.toml", SETTINGS)
     night = Demo(folder, nightrec("run", "--date", DAY.isoformat(), cwd=folder))

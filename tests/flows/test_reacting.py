@@ -6,7 +6,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pytest
 
 from tests.flows.reacting import nights
 
@@ -22,9 +21,8 @@ slot = 1
 """
 
 
-@pytest.mark.server
 def test_nights_log_each_place_that_was_seen_once_with_its_propensity_and_click(
-    tmp_path: Path, prefect_server: None
+    tmp_path: Path, no_prefect: None
 ) -> None:
     size = ("--users", "150", "--items", "60", "--interactions", "3000", "--dirty", "none")
     for day, ran in nights(tmp_path, FIRST, 3, SETTINGS, *size):

@@ -31,7 +31,7 @@ class Night:
 
 
 @pytest.fixture(scope="module")
-def movielens(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Night:
+def movielens(tmp_path_factory: pytest.TempPathFactory, no_prefect: None) -> Night:
     source = real_data("movielens-small")
     folder = tmp_path_factory.mktemp("movielens")
     arguments = ("--preset", "movielens", "--interactions", source, "--date", "2018-09-25")
@@ -114,7 +114,7 @@ def ratings(users: int = 30, movies: int = 15, each: int = 6) -> str:
     )
 
 
-def test_a_folder_of_latin_1_dat_files_is_read_by_the_preset(tmp_path: Path, prefect_server: None) -> None:
+def test_a_folder_of_latin_1_dat_files_is_read_by_the_preset(tmp_path: Path, no_prefect: None) -> None:
     titles = [f'Léon {n}: l\'été, "déjà" (1994)' for n in range(1, 16)]
     movies = "".join(f"{n}::{title}::Drame|Comédie\n" for n, title in enumerate(titles, 1))
     write(tmp_path / "ml" / "movies.dat", movies.encode("latin-1"))
@@ -127,7 +127,7 @@ def test_a_folder_of_latin_1_dat_files_is_read_by_the_preset(tmp_path: Path, pre
     assert set(popular["category"].to_pylist()) == {None, "Drame", "Comédie"}
 
 
-def test_interactions_as_parquet_go_with_items_as_dat(tmp_path: Path, prefect_server: None) -> None:
+def test_interactions_as_parquet_go_with_items_as_dat(tmp_path: Path, no_prefect: None) -> None:
     """A column mapping for the one, a preset for the other; every tenth user, to be quick."""
     source = real_data("ml-1m")
     positives = pq.read_table(source / "positives.parquet")

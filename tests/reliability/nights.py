@@ -9,12 +9,12 @@ import math
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any
+from typing import IO
 from unittest.mock import patch
 
 from flows import nightly
@@ -24,10 +24,10 @@ from tasks.store.files import Json
 from tasks.store.locking import held
 from tasks.store.paths import Store
 from tests.flows.forked import LIBRARIES, MODELS, candidate
+from tests.flows.plain import tasks_as_functions
 from tests.flows.sites import DAY, log, write
 from tests.reliability.forks import forked
 
-TRIES = 3  # of a stage that reads and writes other places, as Prefect tries them
 NEEDED_LATER = ["great_expectations", "duckdb", "pandas", "tests.flows.warm_compiler", *LIBRARIES]
 SETTINGS = """\
 [inputs.interactions]
@@ -69,60 +69,12 @@ def before(n: int) -> date:
     return DAY - timedelta(days=n)
 
 
-class Finished:
-    """A task's result that is there at once, as its future shows it."""
-
-    def __init__(self, call: Callable[[], Any], number: int) -> None:
-        self.task_run_id = number
-        self.value: Any = None
-        self.error: Exception | None = None
-        try:
-            self.value = call()
-        except Exception as error:
-            self.error = error
-        self.state = SimpleNamespace(is_completed=lambda: self.error is None)
-
-    def wait(self) -> None:
-        """It has ended."""
-
-    def result(self, raise_on_failure: bool = True) -> Any:
-        if self.error is not None and raise_on_failure:
-            raise self.error
-        return self.error or self.value
-
-
 @contextmanager
 def without_prefect() -> Iterator[None]:
-    """Tasks are called as functions, one after another, and nothing is shown in a UI."""
-    from prefect import Task
-
-    numbers = iter(range(10**6))
-
-    def call(task: Any, *args: Any, **options: Any) -> Any:
-        for left in reversed(range(TRIES if task.retries else 1)):
-            try:
-                return task.fn(*args, **options)
-            except Exception as error:
-                state = SimpleNamespace(result=lambda raise_on_failure, error=error: error)
-                if not left or not task.retry_condition_fn(task, None, state):
-                    raise
-        raise AssertionError
-
-    def submit(task: Any, *args: Any, **options: Any) -> Finished:
-        return Finished(lambda: call(task, *args, **options), next(numbers))
-
+    """Tasks are called as functions, candidates are forks of this process, and no charts are drawn."""
     candidates = SimpleNamespace(Popen=Candidate, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
-    with ExitStack() as patches:
-        for target, instead in (
-            ("flows.execution.local_executor.as_completed", list),
-            ("tasks.report.artifacts.shown", lambda show: None),
-            ("tasks.report.stage.shown", lambda show: None),
-            ("tasks.report.page._drawn", lambda *args: {}),
-            ("tasks.train.process.subprocess", candidates),
-        ):
-            patches.enter_context(patch(target, instead))
-        patches.enter_context(patch.object(Task, "__call__", call))
-        patches.enter_context(patch.object(Task, "submit", submit))
+    no_charts = patch("tasks.report.page._drawn", return_value={})
+    with tasks_as_functions(), patch("tasks.train.process.subprocess", candidates), no_charts:
         yield
 
 
