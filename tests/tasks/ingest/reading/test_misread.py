@@ -7,6 +7,7 @@ import json
 import re
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ import pytest
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import misread
 from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.time_forms import Reading
 from tests.tasks.raw import column, ingest, instants_of, log_of, write
 
 pytestmark = pytest.mark.slow
@@ -22,21 +24,39 @@ pytestmark = pytest.mark.slow
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    "zone",
-    ["BST", "AST", "SST", "CST", "PST", "IST", "EST", "EDT", "PDT", "CEST", "MSK", "AEST", "MST", "HST", "EST5EDT",
-     "GMT+5", "UTC+02:00", "gmt-3", "Zulu", "Japan", "bst", "ACT", "A"],
-)  # fmt: skip
-@pytest.mark.parametrize("text", ["2023-07-20 10:00:00 {}", "2023-07-20T10:00:00.5 {}", "2023-7-2 1:02 {}", "2023-07-20 10:00:00{}"])  # fmt: skip  # noqa: E501
-@pytest.mark.parametrize("where", [0, 1])
-def test_an_abbreviated_zone_is_refused_and_never_guessed(tmp_path: Path, zone: str, text: str, where: int) -> None:
-    texts = ["2023-07-20 10:00:00", text.format(zone)][1 - where :]
+ZONES = [
+    *("BST", "AST", "SST", "CST", "PST", "IST", "EST", "EDT", "PDT", "CEST", "MSK", "AEST", "MST", "HST", "EST5EDT"),
+    *("GMT+5", "UTC+02:00", "gmt-3", "Zulu", "Japan", "bst", "ACT", "A"),
+]
+ZONED = ["2023-07-20 10:00:00 {}", "2023-07-20T10:00:00.5 {}", "2023-7-2 1:02 {}", "2023-07-20 10:00:00{}"]
+BY_OFFSET = "write offsets such as +01:00, or leave the zone out and set timezone = "
+
+
+@pytest.mark.parametrize("before", [[], ["2023-07-20 10:00:00"]])
+def test_an_abbreviated_zone_is_never_guessed(tmp_path: Path, before: list[str]) -> None:
+    """All texts stand in one file, of which none stops the night, so that what would be said of each is heard."""
+    zones = {text.format(zone): zone for zone in ZONES for text in ZONED}
+    refusal, said = misread.refusal, dict[str, str]()
+
+    def heard(table: str, text: str, how: Reading) -> None:
+        said[text] = refusal(table, text, how) or ""
+
+    with patch.object(misread, "refusal", heard):
+        _, out = ingest(tmp_path, log_of(tmp_path, [*before, *zones]))
+    assert column(out, "timestamp")[len(before) :] == [None] * len(zones)
+    assert said.keys() == zones.keys()
+    for text, zone in zones.items():
+        assert said[text].startswith(f"'{text}' names the time zone '{zone}',") and BY_OFFSET in said[text]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_an_abbreviated_zone_is_refused_where_it_stands(tmp_path: Path, zone: str) -> None:
+    place = ZONES.index(zone)
+    before, text = place // len(ZONED) % 2, ZONED[place % len(ZONED)].format(zone)
     with pytest.raises(DataRefused) as refused:
-        ingest(tmp_path, log_of(tmp_path, texts))
-    assert f"log.csv, column 'timestamp', line {2 + where}: '{text.format(zone)}' names the time zone '{zone}'," in str(
-        refused.value
-    )
-    assert "write offsets such as +01:00, or leave the zone out and set timezone = " in str(refused.value)
+        ingest(tmp_path, log_of(tmp_path, [*["2023-07-20 10:00:00"] * before, text]))
+    stands = f"log.csv, column 'timestamp', line {2 + before}: '{text}' names the time zone '{zone}',"
+    assert stands in str(refused.value) and BY_OFFSET in str(refused.value)
 
 
 def test_a_place_that_is_no_zone_is_refused(tmp_path: Path) -> None:
@@ -117,7 +137,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.permutations(FORMS, 2))
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(FORMS, 2)))
 @pytest.mark.parametrize("far", [0, 130_000])
 def test_a_file_that_mixes_forms_is_refused_with_both(tmp_path: Path, first: str, second: str, far: int) -> None:
     sentence = f"mix forms: '{first}' looks like {FORMS[first]}, and '{second}' like {FORMS[second]}; write all of a"
