@@ -99,6 +99,13 @@ class Suite:
             finding.refused += len(rows[number])
         return rows
 
+    def add(self, rows: int, refused: Sequence[int]) -> None:
+        """Take in rows that were checked before, of which each rule refuses some; for rules of rows alone."""
+        for finding, count in zip(self.findings, refused, strict=True):
+            finding.rows += rows
+            finding.refused += count
+            finding.passed &= not count
+
     def failed(self, severity: Literal["critical", "warning"]) -> list[Finding]:
         """The rules of a severity that were broken. One that could not be evaluated is critical whatever it says."""
         return [

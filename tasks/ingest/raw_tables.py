@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import DataRefused
 from recmodels.messages import counted
 from tasks.ingest import lookalikes
+from tasks.ingest.ledger import Ledger
 from tasks.ingest.reading import ids, our_columns, rejects, schema, timestamps
 from tasks.ingest.reading.columns import ColumnUse
 from tasks.ingest.reading.copies import Unreadable
@@ -53,6 +54,7 @@ def write_raw(
     earliest: date = EARLIEST,
     memory_limit: str | None = None,
     threads: int | None = None,
+    ledger: Ledger | None = None,
 ) -> RawSummary:
     """Write the interactions, the other tables that are given, and `rejects.parquet` if there are any.
 
@@ -67,6 +69,7 @@ def write_raw(
         earliest: the day (UTC) before which interactions will be refused: the texts of their timestamps are kept.
         memory_limit: of DuckDB, which spills beyond it.
         threads: of DuckDB.
+        ledger: what earlier nights have read, which learns what this one has.
 
     Returns:
         The counts of the interactions and of each table, the ids' types (`int64` or `string`), `oldest` and `newest`
@@ -79,7 +82,7 @@ def write_raw(
     uneven: set[Path] = set()
     while True:
         try:
-            return _write(inputs, cutoff, now, earliest, out, uneven, memory_limit, threads)
+            return _write(inputs, cutoff, now, earliest, out, uneven, memory_limit, threads, ledger or Ledger())
         except Unreadable as error:  # of lines that end now in \n, now in \r\n, or oddly packed
             path = error.path
             if path in uneven or not (count_lines(path).mixed or look(path, 1)[1]):
@@ -96,6 +99,7 @@ def _write(
     uneven: Collection[Path],
     memory_limit: str | None,
     threads: int | None,
+    ledger: Ledger,
 ) -> RawSummary:
     """`write_raw`, with the files whose line ends are `uneven` read by way of a copy."""
     with (
@@ -104,7 +108,8 @@ def _write(
         ThreadPoolExecutor(1) as counting,
     ):
         db.execute(f"SET streaming_buffer_size = '{_BUFFER}'")
-        shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now))
+        ledger.made.clear()
+        shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now), ledger)
         tables = {
             name: open_table(db, name, table, Path(copies), uneven, shared.credible)
             for name, table in inputs.tables().items()
@@ -128,6 +133,7 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
     for name, table in tables.items():
         if name in schema.FOLLOWING:
             continue
+        types |= dict.fromkeys(shared.ledger.text_ids(table), ids.STRING)
         first = name == "interactions"
         for source in table.sources[:1] if first else table.sources:
             if first and source.readable.stat().st_size < _LARGE:
@@ -163,6 +169,7 @@ def _summary(
     if "users" in tables and "opted_out" in tables["users"].optional and (lost := len(results["users"].rejects)):
         notes.append(f"users: {lost:,} lines that are no rows could hold opt-outs, which do not count: correct them")
     others = "".join(f", {result.rows:,} {name}" for name, result in results.items() if name != "interactions")
+    known = f"; {n:,} of {len(main.files):,} files were known" if (n := main.known) else ""
     left_out = f" ({main.after_cutoff:,} at or after the cutoff)" if main.after_cutoff else ""
     return {
         "rows": main.rows,
@@ -177,7 +184,7 @@ def _summary(
         "tables": {name: result.counts() for name, result in results.items()},
         "files": [str(source.path) for table in tables.values() for source in table.sources],
         "notes": list(dict.fromkeys(notes + _id_notes(id_types, results) + [*remarks])),
-        "message": f"{counted(main.rows, 'interaction')}{left_out}{others}",
+        "message": f"{counted(main.rows, 'interaction')}{left_out}{others}{known}",
     }
 
 
@@ -185,6 +192,7 @@ def _account(table: Table, result: TableResult) -> TableAccount:
     """What became of a table's lines, files and columns."""
     return {
         "files": result.files,
+        "known": result.known,
         "skipped": [{"file": str(skipped.path), "reason": skipped.reason} for skipped in table.skipped],
         "columns": [
             {

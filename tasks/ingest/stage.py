@@ -13,6 +13,7 @@ from typing import Any
 
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.landing.land import land
+from tasks.ingest.ledger import Ledger
 from tasks.ingest.raw_tables import EARLIEST, write_raw
 from tasks.ingest.reading.files import input_fingerprint, refuse_changed, with_what_is_there
 from tasks.ingest.reading.inputs import Inputs
@@ -29,6 +30,8 @@ def ingest(
 ) -> Manifest[RawSummary]:
     """Bring `raw/` up to date with the site's files. `earliest`: the day before which interactions are refused.
 
+    Files that an earlier night has read are not read again (see `Ledger`), unless the night is `fresh`.
+
     What is in a database is read into files first, unless that was done for this night and the files were found valid.
     """
     inputs, missing = with_what_is_there(inputs)
@@ -37,22 +40,25 @@ def ingest(
     files = {"files": input_fingerprint(inputs)}
 
     def build(out: Path) -> RawSummary:
-        summary = _written(inputs, cutoff, earliest, out, files["files"])
+        summary = _written(inputs, cutoff, earliest, out, files["files"], ledger)
         summary["notes"] += [*read, *(left_out(reason) for reason in missing)]
         return summary
 
+    code = code_of(__name__)
+    ledger = Ledger(code) if fresh else Ledger.of(night, code)
     parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat(), "earliest": earliest.isoformat()}
-    return logged_stage(
-        "ingest", night.raw, build, code=code_of(__name__), inputs=files, parameters=parameters, fresh=fresh
-    )
+    raw = logged_stage("ingest", night.raw, build, code=code, inputs=files, parameters=parameters, fresh=fresh)
+    if not raw["skipped"]:
+        ledger.save(night, raw)
+    return raw
 
 
 def _written(
-    inputs: Inputs, cutoff: datetime, earliest: date, out: Path, known: Sequence[Mapping[str, Any]]
+    inputs: Inputs, cutoff: datetime, earliest: date, out: Path, known: Sequence[Mapping[str, Any]], ledger: Ledger
 ) -> RawSummary:
     """Write the raw tables; without the exposures, where these are what cannot be read. `known`: the files by now."""
     try:
-        summary = write_raw(inputs, cutoff, datetime.now(UTC), out, earliest=earliest)
+        summary = write_raw(inputs, cutoff, datetime.now(UTC), out, earliest=earliest, ledger=ledger)
         refuse_changed(known)
     except (ConfigError, DataRefused) as error:
         if inputs.exposures is None:
@@ -61,7 +67,7 @@ def _written(
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         others = inputs.model_copy(update={"exposures": None})
         needed = {one["path"] for one in input_fingerprint(others)}
-        summary = _written(others, cutoff, earliest, out, [one for one in known if one["path"] in needed])
+        summary = _written(others, cutoff, earliest, out, [one for one in known if one["path"] in needed], ledger)
         summary["notes"].append(left_out(str(error)))
     return summary
 

@@ -2,20 +2,26 @@
 
 Files are read until a part has a quarter of a million rows, and then the next part begins: ten thousand small files
 are a few parts, and a file that is added later changes none of those before it. A table of one part is one file.
+
+Parts of an earlier night that would come out the same are taken from there. So that a file a night does not become a
+part a night, a part that is not full is read again with what follows it, once that is as large: of a file a night each
+is read a few times (the logarithm of how many make a part), and the parts that are not full are as few.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from recmodels.errors import DataRefused
+from tasks.ingest.ledger import Part
 from tasks.ingest.reading import schema
 from tasks.ingest.reading.sources import Source
 from tasks.ingest.reading.tables import Table
 from tasks.ingest.table_pass import Shared, TablePass
 from tasks.ingest.table_result import TableResult
-from tasks.store.parts import as_one_file, part, remove
+from tasks.store.parts import as_one_file, link, part_path, remove
 
 FULL = 1 << 18
 """Rows with which a part is complete."""
@@ -37,25 +43,44 @@ class TableParts:
         Raises:
             DataRefused: a file cannot be used, or none has rows.
         """
-        out, name = self.shared.out, self.table.name
+        out, name, ledger = self.shared.out, self.table.name, self.shared.ledger
         remove(out, name)
-        if text_ids := self._read(self.table.sources):
-            return text_ids
+        ledger.made.pop(name, None)
+        found = ledger.fitting(self.table, self.id_types, self.shared.cutoff, self.shared.credible.last)
+        for step in steps(self.table.sources, found, in_parts=name in IN_PARTS):
+            if isinstance(step, Part):
+                self._take(step)
+            elif text_ids := self._read(step):
+                return text_ids
         as_one_file(out, name)
         self._note_all()
         return set()
 
-    def _read(self, sources: list[Source]) -> set[str]:
+    def _take(self, known: Part) -> None:
+        """The part of an earlier night."""
+        link(self.shared.ledger.raw / known.path, self._path())
+        self._add(known)
+        self.result.known += len(known.files)
+
+    def _read(self, sources: Sequence[Source]) -> set[str]:
         """Write the parts of some files; returns what `run` does."""
         left = deque(sources)
         while left:
-            path = part(self.shared.out, self.table.name, self._written)
-            one = TablePass(self.shared, self.table, self.id_types, path)
+            ahead = list(left)
+            one = TablePass(self.shared, self.table, self.id_types, self._path())
             if text_ids := one.run(left, FULL if self.table.name in IN_PARTS else None):
                 return text_ids
-            self.result.add(one.result)
-            self._written += 1
+            read = ahead[: len(ahead) - len(left)]
+            self._add(self.shared.ledger.new(self.table, read, self.id_types, one.result))
         return set()
+
+    def _path(self) -> Path:
+        return part_path(self.shared.out, self.table.name, self._written)
+
+    def _add(self, part: Part) -> None:
+        self.shared.ledger.note(self.table, part)
+        self.result.add(part.result)
+        self._written += 1
 
     def _note_all(self) -> None:
         """Say what is to be said of the table as a whole."""
@@ -71,3 +96,44 @@ class TableParts:
             source = self.table.sources[0]
             there = "a header but no rows" if source.format == "csv" else "no rows"
             raise DataRefused(f"{name}: {source.path} has {there}; give a file with rows.")
+
+
+def steps(sources: Sequence[Source], known: Mapping[str, Part], *, in_parts: bool) -> list[Part | list[Source]]:
+    """The known parts of a table and the files between them that must be read, in the order of the files.
+
+    Args:
+        sources: the files.
+        known: parts that can be taken, by the first of their files.
+        in_parts: whether the table may have several parts.
+    """
+    found: list[Part | list[Source]] = []
+    place = 0
+    while place < len(sources):
+        if part := known.get(str(sources[place].path)):
+            found.append(part)
+            place += len(part.files)
+            continue
+        if not found or isinstance(found[-1], Part):
+            found.append([])
+        found[-1].append(sources[place])  # type: ignore[union-attr]
+        place += 1
+    if not in_parts:
+        return found if len(found) == 1 else [[*sources]]
+    return _joined(sources, found)
+
+
+def _joined(sources: Sequence[Source], found: Sequence[Part | list[Source]]) -> list[Part | list[Source]]:
+    """Steps in which parts that are not full are read again with files that follow and are as large."""
+    of_path = {str(source.path): source for source in sources}
+    joined: list[Part | list[Source]] = []
+    for step in reversed(found):
+        after = joined[0] if joined else None
+        if not isinstance(after, list):
+            joined.insert(0, step)
+        elif isinstance(step, list):
+            joined[0] = [*step, *after]
+        elif step.result.rows < FULL and step.size <= sum(source.path.stat().st_size for source in after):
+            joined[0] = [*(of_path[path] for path in step.paths), *after]
+        else:
+            joined.insert(0, step)
+    return joined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recmodels.errors import DataRefused
+from tasks.ingest.ledger import Ledger
 from tasks.ingest.reading import ids, misread, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.queries import HEADER, OWN, Query, doubtful, header_told_by, query, where
@@ -41,6 +42,7 @@ class Shared:
     out: Path
     cutoff: int  # µs since 1970, as is the next
     credible: timestamps.Credible
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 class TablePass:

@@ -44,6 +44,7 @@ class TableResult:
     inside: int = 0  # lines within values that run over several
     exploded: int = 0  # rows beyond the first that are made of one of a file
     unreadable_timestamps: int = 0
+    known: int = 0  # files whose rows were taken from an earlier night
     ahead: int = 0  # rows later than any credible time
     without_event: int = 0
     kept: Span = field(default_factory=Span)

@@ -20,11 +20,10 @@ from tasks.prepare.interactions import merge
 from tasks.prepare.settings import PrepareSettings
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, outputs, run_stage
-from tasks.store.parts import parts
+from tasks.store.parts import link, parts
 from tasks.store.paths import Night
 from tasks.store.versions import code_of
 from tasks.validate.preview import age_in_days, broken, said
-from tasks.validate.rows import link
 
 ROWS_AT_ONCE = 1_000_000
 DATED = ("interactions", "tags")

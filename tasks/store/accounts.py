@@ -66,9 +66,10 @@ class ColumnAccount(TypedDict):
 
 
 class TableAccount(TypedDict):
-    """The files and the columns of a table."""
+    """The files and the columns of a table. `known`: how many of the files were read by an earlier night alone."""
 
     files: list[FileAccount]
+    known: NotRequired[int]  # older manifests have none
     skipped: list[SkippedFile]
     columns: list[ColumnAccount]
 
@@ -76,7 +77,8 @@ class TableAccount(TypedDict):
 class TableBalance(TypedDict):
     """A table's account in a few numbers, as the record of a night keeps it; `lines` is the sum of the others.
 
-    But for `more`, rows beyond the lines; `misfits`, values that count as missing by column; and the numbers of files.
+    But for `more`, rows beyond the lines; `misfits`, values that count as missing by column; and the numbers of files,
+    of which those `known` were read by an earlier night alone.
     `superseded` rows are not among the refused: good ones but for another of the same id.
     """
 
@@ -93,7 +95,8 @@ class TableBalance(TypedDict):
     header: int
     more: int
     misfits: dict[str, int]
-    superseded: NotRequired[int]  # older records have none
+    superseded: NotRequired[int]  # older records have none of these two
+    known: NotRequired[int]
 
 
 def check_file(table: str, account: FileAccount) -> None:
@@ -128,6 +131,7 @@ def balance(account: TableAccount, rows: int, refused: int, superseded: int = 0)
         "header": sum(file["header"] for file in files),
         "more": sum(file["more"] for file in files),
         "superseded": superseded,
+        "known": account.get("known", 0),
         "misfits": {column["column"]: column["misfits"] for column in account["columns"] if column["misfits"]},
     }
 

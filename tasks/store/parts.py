@@ -1,5 +1,6 @@
 """Tables of a night that are one Parquet file, or a folder of parts."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def parts(folder: Path, table: str) -> list[Path]:
     return [whole] if whole.exists() else sorted((folder / table).glob("part-*.parquet"))
 
 
-def part(folder: Path, table: str, number: int) -> Path:
+def part_path(folder: Path, table: str, number: int) -> Path:
     """Where a part of a table is written; `as_one_file` has the last word."""
     path = folder / table / f"part-{number:05}.parquet"
     path.parent.mkdir(exist_ok=True)
@@ -41,3 +42,11 @@ def remove(folder: Path, table: str) -> None:
     """Remove what there is of a table."""
     (folder / f"{table}.parquet").unlink(missing_ok=True)
     shutil.rmtree(folder / table, ignore_errors=True)
+
+
+def link(source: Path, target: Path) -> None:
+    """The same file under another name: a hard link, or a copy where there are none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

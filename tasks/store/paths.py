@@ -187,6 +187,19 @@ class Night:
         return self.folder / "valid"
 
     @property
+    def known(self) -> Path:
+        """What later nights need not read and check again."""
+        return self.folder / "known"
+
+    @property
+    def known_files(self) -> Path:
+        return self.known / "files.json"
+
+    @property
+    def known_rows(self) -> Path:
+        return self.known / "rows"
+
+    @property
     def quarantine(self) -> Path:
         return self.folder / "quarantine"
 
@@ -259,6 +272,7 @@ class Night:
             "raw",
             "valid",
             "quarantine",
+            "known",
             "features",
             "models",
             "toplists",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from expectations.runner import Suite, to_frame
 from expectations.settings import ValidationSettings
 from recmodels.compute.memory import total
 from tasks.store.accounts import NUMBERS_TEXT
+from tasks.store.parts import link
 from tasks.validate.copies import Flags, later_copies, with_prevailing
 
 T = TypeVar("T")
@@ -37,8 +37,34 @@ RAW_TEXTS = ("timestamp_text", "rating_text", "rank_text", "clicked_text", "outc
 """The columns of a raw table that hold values as they were written, of which good rows need only what they mean."""
 
 
-def find_refused(sources: Sequence[Path], suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
-    """Run a suite of row rules over the parts of a table; `derive` adds columns to a batch that begins at a row."""
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a part: the codes of its rows; the good ones and the refused, if these can be taken over."""
+
+    codes: Codes
+    good: Path | None = None
+    bad: pa.Table | None = None
+
+
+def find_refused(
+    sources: Sequence[Path],
+    known: Sequence[Verdict | None],
+    suite: Suite,
+    derive: Callable[[pa.RecordBatch, int], Derived],
+) -> list[Codes]:
+    """The codes of each part of a table, by a suite of row rules, where they are not known.
+
+    `derive` adds columns to a batch that begins at a row of the parts that are checked.
+    """
+    for verdict in filter(None, known):
+        suite.add(len(verdict.codes), [int((verdict.codes >> bit & 1).sum()) for bit in range(len(suite.findings))])
+    unknown = [source for source, verdict in zip(sources, known, strict=True) if verdict is None]
+    ends = np.cumsum([pq.read_metadata(source).num_rows for source in unknown])
+    checked = iter(np.split(_checked(unknown, suite, derive), ends[:-1]) if unknown else ())
+    return [next(checked) if verdict is None else verdict.codes for verdict in known]
+
+
+def _checked(sources: Sequence[Path], suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
     names = pq.read_schema(sources[0]).names
     checked = sorted({finding.rule.checked for finding in suite.findings} & set(names))
     columns = [*checked, *(name for name in ("export_id",) if name in names)]  # to derive others from
@@ -76,8 +102,15 @@ class Split:
         if self._bad_file:
             self._bad_file.close()
 
-    def part(self, source: Path, codes: Codes, good: Path) -> None:
-        """Write the rows of a part with code 0 to `good`, and the others with their `reason` to the refused ones."""
+    def part(self, source: Path, codes: Codes, good: Path, known: Verdict | None) -> None:
+        """Write the rows of a part with code 0 to `good`, and the others with their `reason` to the refused ones.
+
+        What is `known` is taken over.
+        """
+        if known and known.good and known.bad is not None:
+            link(known.good, good)
+            self.refuse(known.bad)
+            return
         raw = pq.read_schema(source)
         if not codes.any() and NUMBERS_TEXT not in raw.names:  # the others hold nothing then
             link(source, good)
@@ -173,11 +206,3 @@ def _ahead(things: Iterator[T]) -> Iterator[T]:
         while (thing := coming.result()) is not None:
             coming = thread.submit(next, things, None)
             yield thing
-
-
-def link(source: Path, target: Path) -> None:
-    """The same file under another name: a hard link, or a copy where there are none."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -34,7 +34,7 @@ from tasks.store.accounts import FileAccount, TableAccount, TableBalance, balanc
 from tasks.store.duckdb import connect
 from tasks.store.files import replacing
 from tasks.store.manifests import Manifest, finished, outputs
-from tasks.store.parts import alike, parts, remove
+from tasks.store.parts import alike, link, parts, remove
 from tasks.store.paths import Night
 from tasks.store.publications import first_published
 from tasks.store.stage import logged_stage, stage_task
@@ -42,7 +42,8 @@ from tasks.store.summaries import RawSummary, TableCounts, ValidSummary
 from tasks.store.versions import code_of
 from tasks.validate import profiles
 from tasks.validate.copies import prevailing
-from tasks.validate.rows import Codes, Split, derived_columns, find_refused, link
+from tasks.validate.known import KNOWN, Verdicts
+from tasks.validate.rows import Codes, Split, Verdict, derived_columns, find_refused
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 
@@ -65,7 +66,8 @@ def validate(
     Raises:
         DataRefused: the data failed validation. What was refused is in the quarantine.
     """
-    recent = _recent_rows(night)
+    recent, code = _recent_rows(night), code_of(__name__)
+    verdicts = Verdicts.of(night, code, raw, fresh=fresh)
     published = first_published(night.store, cutoff) if "exposures" in raw["summary"]["tables"] else {}
 
     def build(out: Path) -> ValidSummary:
@@ -87,20 +89,24 @@ def validate(
                 accounts=accounts,
                 published=published,
                 listed=_listed(night, published),
+                verdicts=verdicts,
             )
 
     parameters = settings.model_dump() | {"cutoff": cutoff.isoformat(), "recent_rows": recent}
     with one_at_a_time:
-        return logged_stage(
+        valid = logged_stage(
             "validate",
             night.valid,
             build,
-            code=code_of(__name__),
+            code=code,
             inputs=outputs(raw=raw) | ({"published": sorted(published)} if published else {}),
             parameters=parameters,
             fresh=fresh,
             beside=[night.quarantine, night.store.quality(night.run_date) / INDEX],
         )
+        if not valid["skipped"]:
+            verdicts.save(night, valid)
+        return valid
 
 
 def _recent_rows(night: Night) -> list[int]:
@@ -131,6 +137,7 @@ def write_valid(
     accounts: Mapping[str, TableAccount] | None = None,
     published: Mapping[str, datetime] = MappingProxyType({}),
     listed: Mapping[str, Path] = MappingProxyType({}),
+    verdicts: Verdicts | None = None,
     memory_limit: str = "700MB",
 ) -> ValidSummary:
     """Split the tables of `raw` into good rows (`out`) and refused rows (`quarantine_out`), in their order.
@@ -151,6 +158,7 @@ def write_valid(
         accounts: what became of the lines of the tables' files, to be balanced.
         published: when the exports that exposures may name were published.
         listed: of those that are there, the tables of listed items.
+        verdicts: what earlier nights have found of parts, which learn what this one has.
         memory_limit: of DuckDB, which spills beyond it.
 
     Returns:
@@ -173,7 +181,18 @@ def write_valid(
     rejects = _quarantine_rejects(raw, quarantine_out)
     with connect(out, memory_limit) as db:
         check = _TableCheck(
-            db, raw, out, quarantine_out, settings, cutoff, now, recent_rows, after_cutoff, published, listed
+            db,
+            raw,
+            out,
+            quarantine_out,
+            settings,
+            cutoff,
+            now,
+            recent_rows,
+            after_cutoff,
+            published,
+            listed,
+            verdicts or Verdicts(),
         )
         checks = {name: check.run(name, rejects.get(name, 0)) for name in found}
     if docs_out is not None:
@@ -223,6 +242,7 @@ class _TableCheck:
     after_cutoff: int
     published: Mapping[str, datetime]
     listed: Mapping[str, Path]
+    verdicts: Verdicts
 
     def run(self, name: str, rejects: int) -> _Checked:
         """Check a table's rows, part the good from the refused, and check the table that remains."""
@@ -231,19 +251,27 @@ class _TableCheck:
         if name == "exposures" and "export_id" in columns and self.published:
             columns = [*columns, exposures.AFTER_PUBLICATION]
         rows = Suite(f"{name}-rows", row_rules(name, columns, self.settings, self.now))
+        known = self._known(name, sources)
         derived = derived_columns(self.db, name, sources[0], self.out, self.settings, self.published)
-        codes = find_refused(sources, rows, derived)
+        of_parts = find_refused(sources, known, rows, derived)
         flags = prevailing(self.db, name, sources[0])
         with Split(name, [finding.rule.reason for finding in rows.findings], bad, flags) as split:
-            end = 0
-            for source in sources:
-                begin, end = end, end + pq.read_metadata(source).num_rows
-                split.part(source, codes[begin:end], alike(source, self.raw, self.out))
+            for source, verdict, found in zip(sources, known, of_parts, strict=True):
+                split.part(source, found, alike(source, self.raw, self.out), verdict)
+        if name == KNOWN:
+            self.verdicts.made = of_parts
+        codes = np.concatenate(of_parts)
         counts = _counts(codes, rejects, _superseding(rows))
         profile = self._profile(name, rows, counts)
         table = Suite(f"{name}-table", table_rules(name, profile, self.settings, self.cutoff))
         table.check(pd.DataFrame([profile]))
         return _Checked(rows, table, counts, profile, codes)
+
+    def _known(self, name: str, sources: Sequence[Path]) -> list[Verdict | None]:
+        """What is known of each part of a table by an earlier night."""
+        if name != KNOWN:
+            return [None] * len(sources)
+        return self.verdicts.fitting(self.db, sources, self.raw, self.out, self.settings, self.now)
 
     def _profile(self, name: str, rows: Suite, counts: TableCounts) -> dict[str, Any]:
         """The row of numbers that the rules of a table judge."""

@@ -10,7 +10,7 @@ import pytest
 
 from expectations.settings import ValidationSettings
 from recmodels.compute.memory import at_most
-from tasks.store.parts import part, parts
+from tasks.store.parts import part_path, parts
 from tasks.validate import rows as row_checks
 from tests.tasks.validated import CATALOGUE, KNOWN, LENIENT, NOW, RATED, STAMP, YESTERDAY, Night, interactions
 
@@ -119,7 +119,7 @@ def test_rows_in_parts_are_judged_as_those_of_one_file(
     (night.root / "raw/interactions.parquet").unlink()
     cuts = [0, 2, 5, 8]  # a refused row in each of the first two parts, none in the last
     for number, (begin, end) in enumerate(pairwise(cuts)):
-        path = part(night.root / "raw", "interactions", number)
+        path = part_path(night.root / "raw", "interactions", number)
         pq.write_table(table.slice(begin, end - begin), path)
     assert night.validate() == whole
     assert night.read("quarantine/interactions") == refused

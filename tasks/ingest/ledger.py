@@ -1,0 +1,206 @@
+"""What a night has read of which files, so that the nights after it need not read these again.
+
+A part of a raw table is taken from an earlier night if it would come out the same tonight: its files follow one another
+as they did and are what they were, the query that reads each of them is the same (it has the columns, the ids' types
+and how values are read), and so are the table's settings and the code; no row of it moves to the other side of the
+cutoff, or of what is in the future; and the part itself is what was written, so that rows which were forgotten since
+are read again where the site's files still have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
+
+from tasks.ingest.known_files import FilePrint, print_of, unchanged
+from tasks.ingest.reading.queries import query
+from tasks.ingest.reading.rejects import Reject
+from tasks.ingest.reading.sources import Source
+from tasks.ingest.reading.tables import Table
+from tasks.ingest.reading.timestamps import Credible
+from tasks.ingest.table_result import TableResult
+from tasks.store.files import digest, read_json, sha256, write_json
+from tasks.store.manifests import Manifest
+from tasks.store.parts import parts
+from tasks.store.paths import Night
+from tasks.store.records import SEAL, is_whole, sealed
+
+REJECTS = "rejects.parquet"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a raw table: what it was made from, and what became of the lines of its files.
+
+    Attributes:
+        files: as they were when they were read.
+        settings: a digest of the table's settings and of the code.
+        recipe: a digest of how each file is read.
+        result: without the rejects, which have a table of their own.
+        path: within `raw/`.
+        sha256: of the part.
+    """
+
+    files: tuple[FilePrint, ...]
+    settings: str
+    recipe: str
+    result: TableResult
+    path: str = ""
+    sha256: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(file.path for file in self.files)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(file.size for file in self.files)
+
+    def stands(self, cutoff: int, last: int) -> bool:
+        """Whether no row is on another side of the cutoff, or of the last credible instant, than it was."""
+        kept, left_out = self.result.kept, self.result.left_out
+        newest = max((instant for instant in (kept.last, left_out.last) if instant is not None), default=last)
+        before = kept.last is None or kept.last < cutoff
+        after = left_out.first is None or left_out.first >= cutoff
+        return not self.result.ahead and newest <= last and before and after
+
+
+_PARTS = TypeAdapter(dict[str, list[Part]])
+
+
+@dataclass
+class Ledger:
+    """The parts of an earlier night, which are `known`, and those that this one has written or taken.
+
+    Attributes:
+        code: of the stage.
+        known: table -> its parts.
+        raw: the folder that they are in.
+        night: the night that has them; empty where none does.
+    """
+
+    code: str = ""
+    known: Mapping[str, Sequence[Part]] = field(default_factory=dict)
+    raw: Path = Path()
+    night: str = ""
+    made: dict[str, list[Part]] = field(default_factory=dict)
+    _files: dict[FilePrint, FilePrint | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, night: Night, code: str) -> Ledger:
+        """What is known to a night: by what it has read itself, or else by the night before it that has left it."""
+        earlier = [other for other in night.store.all_nights() if other.run_date < night.run_date]
+        for one in [night, *reversed(earlier)]:
+            content = read_json(one.known_files)
+            if content is None or SEAL not in content or not is_whole(content):
+                continue
+            try:
+                known = _PARTS.validate_python(content["parts"])
+            except (ValidationError, KeyError):
+                continue
+            return cls(code, known, one.raw, str(one.run_date))
+        return cls(code)
+
+    def save(self, night: Night, raw: Manifest) -> None:
+        """Keep what was read for the nights to come."""
+        digests = {file["path"]: file["sha256"] for file in raw["files"]}
+        found = {}
+        for table, made in self.made.items():
+            paths = [str(path.relative_to(night.raw)) for path in parts(night.raw, table)]
+            found[table] = [
+                replace(part, path=path, sha256=digests[path]) for part, path in zip(made, paths, strict=True)
+            ]
+        write_json(night.known_files, sealed({"parts": _PARTS.dump_python(found, mode="json")}))
+
+    def settings(self, table: Table) -> str:
+        """A digest of what must be the same for all parts of a table."""
+        given: dict[str, Any] = table.given.model_dump(exclude={"path"})
+        return digest([self.code, duckdb.__version__, given])
+
+    def text_ids(self, table: Table) -> set[str]:
+        """The ids that are known to be text, by files that are still what they were."""
+        there, settings = {str(source.path) for source in table.sources}, self.settings(table)
+        return {
+            key
+            for part in self.known.get(table.name, ())
+            if part.settings == settings and part.result.text_ids and there.issuperset(part.paths)
+            if all(self._unchanged(file) for file in part.files)
+            for key in part.result.text_ids
+        }
+
+    def fitting(self, table: Table, id_types: Mapping[str, str], cutoff: int, last: int) -> dict[str, Part]:
+        """The parts that tonight's would be the same as, by the first of their files; their rejects are in them.
+
+        Args:
+            table: the table, opened.
+            id_types: id column -> DuckDB type.
+            cutoff: µs since 1970, as is the next.
+            last: the last credible instant.
+        """
+        places = {str(source.path): place for place, source in enumerate(table.sources)}
+        settings, found = self.settings(table), {}
+        for part in self.known.get(table.name, ()):
+            place = places.get(part.paths[0], 0)
+            sources = table.sources[place : place + len(part.files)]
+            if (
+                part.settings == settings
+                and part.paths == tuple(str(source.path) for source in sources)
+                and part.stands(cutoff, last)
+                and part.recipe == recipe(table, sources, id_types)
+                and all(files := [self._unchanged(file) for file in part.files])
+                and (rejects := self._rejects_of(table.name, part)) is not None
+                and _sha256(self.raw / part.path) == part.sha256
+            ):
+                whole = replace(part.result, rejects=rejects)
+                found[part.paths[0]] = replace(part, files=tuple(filter(None, files)), result=whole)
+        return found
+
+    def note(self, table: Table, part: Part) -> None:
+        """Note a part of a table, which follows those that were noted before."""
+        self.made.setdefault(table.name, []).append(replace(part, result=replace(part.result, rejects=[])))
+
+    def new(self, table: Table, sources: Sequence[Source], id_types: Mapping[str, str], result: TableResult) -> Part:
+        """A part that was just written of some files."""
+        files = tuple(print_of(source.path) for source in sources)
+        return Part(files, self.settings(table), recipe(table, sources, id_types), result)
+
+    def _unchanged(self, file: FilePrint) -> FilePrint | None:
+        if file not in self._files:
+            self._files[file] = unchanged(file)
+        return self._files[file]
+
+    def _rejects_of(self, table: str, part: Part) -> list[Reject] | None:
+        """The lines of a part's files that are no rows; None where some are gone."""
+        files = set(part.paths)
+        found = [one for one in self._rejects if one.table == table and str(one.file) in files]
+        return found if len(found) == sum(file["rejects"] for file in part.result.files) else None
+
+    @cached_property
+    def _rejects(self) -> list[Reject]:
+        path = self.raw / REJECTS
+        rows = pq.read_table(path).to_pylist() if path.exists() else []
+        return [
+            Reject(row["table"], Path(row["source_file"]), row["source_row"], row["reason"], row["text"])
+            for row in rows
+        ]
+
+
+def recipe(table: Table, sources: Sequence[Source], id_types: Mapping[str, str]) -> str:
+    """A digest of the queries that read some files, whatever the day and wherever a copy lies that is read instead."""
+    timeless = replace(table, credible=Credible(table.credible.first, 0))
+    return digest([query(timeless, replace(source, readable=source.path), id_types) for source in sources])
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return sha256(path)
+    except OSError:
+        return None

@@ -1,0 +1,204 @@
+"""What validation has found of the parts of the interactions, so that later nights need not check these again.
+
+Whether a row is refused depends on the row, the rules and the code; on how far it is ahead of the clock; and, where
+items must be known, on the catalogue. A part of which none of that has changed keeps its verdict. What depends on all
+rows, as the counts, the profile and the rules of the table, is found out anew every night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from typing_extensions import TypedDict
+
+from expectations.interactions import AHEAD
+from expectations.settings import ValidationSettings
+from tasks.store.duckdb import file_literal, read_parquet
+from tasks.store.files import digest, replacing, sha256, write_json
+from tasks.store.manifests import Manifest
+from tasks.store.parts import parts
+from tasks.store.paths import Night
+from tasks.store.records import SEAL, is_whole, read, sealed
+from tasks.validate.rows import Codes, Verdict
+
+KNOWN = "interactions"
+"""The table of which verdicts are kept."""
+_RECORD, _CODES, _ITEMS = "verdicts.json", "codes.parquet", "items.parquet"
+
+
+class _Part(TypedDict):
+    """A part that was checked: a digest of the raw one, its rows and those refused; the valid one and its digest."""
+
+    raw: str
+    rows: int
+    refused: int
+    good: str
+    good_sha256: str
+
+
+class _Record(TypedDict):
+    """What a night keeps. `now`: when its rows were checked; the others are digests, of files but for the recipe."""
+
+    recipe: str
+    now: str
+    catalogue: str
+    quarantine: str
+    codes: str
+    parts: list[_Part]
+
+
+@dataclass
+class Verdicts:
+    """Those of an earlier night, and tonight's.
+
+    Attributes:
+        code: of the stage.
+        raw: tonight's raw tables: file -> digest.
+        night: the night whose verdicts are known.
+        record: of that night.
+        made: the codes of tonight's parts, in order.
+        now: when tonight's rows are checked.
+        recipe: tonight's.
+    """
+
+    code: str = ""
+    raw: Mapping[str, str] = field(default_factory=dict)
+    night: Night | None = None
+    record: _Record | None = None
+    made: list[Codes] = field(default_factory=list)
+    now: str = ""
+    recipe: str = ""
+
+    @classmethod
+    def of(cls, night: Night, code: str, raw: Manifest, *, fresh: bool) -> Verdicts:
+        """What a night knows, by its own validation or by that of the night before it that has left something."""
+        digests = {file["path"]: file["sha256"] for file in raw["files"]}
+        earlier = [] if fresh else [one for one in night.store.all_nights() if one.run_date < night.run_date]
+        for one in [] if fresh else [night, *reversed(earlier)]:
+            record: Any = read(one.known_rows / _RECORD, _Record)
+            if record is not None and SEAL in record and is_whole(record):
+                return cls(code, digests, one, record)
+        return cls(code, digests)
+
+    def fitting(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        sources: Sequence[Path],
+        raw: Path,
+        valid: Path,
+        settings: ValidationSettings,
+        now: datetime,
+    ) -> list[Verdict | None]:
+        """What is known of each of some parts; None of those that must be checked.
+
+        Args:
+            db: to look items up.
+            sources: the parts, in order.
+            raw: their folder.
+            valid: the folder with the valid items.
+            settings: the rules.
+            now: rows that are later by a day are refused.
+        """
+        self.recipe = digest([self.code, settings.model_dump(), str(pq.read_schema(sources[0]))])
+        self.now = now.isoformat()
+        if self.record is None or self.record["recipe"] != self.recipe:
+            return [None] * len(sources)
+        clock = min(now, datetime.fromisoformat(self.record["now"]))
+        known = {
+            source: self._known[found]
+            for source in sources
+            if (found := self.raw.get(str(source.relative_to(raw)))) in self._known and not _is_ahead(source, clock)
+        }
+        if settings.require_known_items and known:
+            for source in self._doubtful(db, list(known), valid):
+                del known[source]
+        return [known.get(source) for source in sources]
+
+    def save(self, night: Night, valid: Manifest) -> None:
+        """Keep what was found for the nights to come."""
+        sources = parts(night.raw, KNOWN)
+        goods = {file["path"]: file["sha256"] for file in valid["files"]}
+        checked: list[_Part] = []
+        for source, codes in zip(sources, self.made, strict=True):
+            path = str(source.relative_to(night.raw))
+            refused = int(np.count_nonzero(codes))
+            part = _Part(raw=self.raw[path], rows=len(codes), refused=refused, good=path, good_sha256=goods[path])
+            checked.append(part)
+        with replacing(night.known_rows) as out:
+            pq.write_table(_sparse(self.made), out / _CODES)
+            record: _Record = {
+                "recipe": self.recipe,
+                "now": self.now,
+                "catalogue": goods.get(_ITEMS, ""),
+                "quarantine": _digest_of(night.quarantine / f"{KNOWN}.parquet"),
+                "codes": sha256(out / _CODES),
+                "parts": checked,
+            }
+            write_json(out / _RECORD, sealed(record))
+
+    @cached_property
+    def _known(self) -> dict[str, Verdict]:
+        """Digest of a raw part -> what was found of it."""
+        night, record = self.night, self.record
+        if night is None or record is None or _digest_of(night.known_rows / _CODES) != record["codes"]:
+            return {}
+        codes = pq.read_table(night.known_rows / _CODES)
+        number, row, code = (codes[name].to_numpy() for name in ("part", "row", "code"))
+        quarantine = night.quarantine / f"{KNOWN}.parquet"
+        whole = bool(record["quarantine"]) and _digest_of(quarantine) == record["quarantine"]
+        bad = pq.read_table(quarantine) if whole else None
+        known, begin = {}, 0
+        for place, part in enumerate(record["parts"]):
+            low, high = np.searchsorted(number, [place, place + 1])
+            of_part = np.zeros(part["rows"], np.uint32)
+            of_part[row[low:high]] = code[low:high]
+            known[part["raw"]] = Verdict(of_part)
+            if part["refused"] and bad is not None and _digest_of(night.valid / part["good"]) == part["good_sha256"]:
+                known[part["raw"]] = Verdict(of_part, night.valid / part["good"], bad.slice(begin, part["refused"]))
+            begin += part["refused"]
+        return known
+
+    def _doubtful(self, db: duckdb.DuckDBPyConnection, sources: Sequence[Path], valid: Path) -> set[Path]:
+        """The parts with items that have come to the catalogue or left it; all, where the old one is gone."""
+        assert self.night is not None and self.record is not None
+        new, old = valid / _ITEMS, self.night.valid / _ITEMS
+        if (digest := _digest_of(new)) == self.record["catalogue"]:
+            return set()
+        if not digest or _digest_of(old) != self.record["catalogue"]:
+            return {*sources}
+        ids = [f"SELECT CAST(item_id AS VARCHAR) AS item FROM {read_parquet(path)}" for path in (old, new)]
+        changed = f"(({ids[0]}) EXCEPT ({ids[1]})) UNION ALL (({ids[1]}) EXCEPT ({ids[0]}))"
+        listed = ", ".join(map(file_literal, sources))
+        rows = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true, filename = 'part_file')"
+        query = f"SELECT DISTINCT part_file FROM {rows} WHERE CAST(item_id AS VARCHAR) IN ({changed})"
+        return {Path(path) for (path,) in db.execute(query).fetchall()}
+
+
+def _sparse(codes: Sequence[Codes]) -> pa.Table:
+    """The codes of the rows that are refused: the part's number, the row in it, the code."""
+    rows = [np.flatnonzero(of_part) for of_part in codes]
+    number = np.repeat(np.arange(len(codes)), [len(found) for found in rows])
+    code = [of_part[found] for of_part, found in zip(codes, rows, strict=True)]
+    return pa.table({"part": number, "row": np.concatenate(rows), "code": np.concatenate(code)})
+
+
+def _is_ahead(source: Path, clock: datetime) -> bool:
+    """Whether a part has rows that are later than the clock by more than is allowed."""
+    about = pq.read_metadata(source)
+    place = about.schema.names.index("timestamp")
+    found = [about.row_group(group).column(place).statistics for group in range(about.num_row_groups)]
+    return any(one is None or (one.has_min_max and one.max > clock + AHEAD) for one in found)
+
+
+def _digest_of(path: Path) -> str:
+    """The SHA-256 of a file; empty where there is none."""
+    return sha256(path) if path.exists() else ""
