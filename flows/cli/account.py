@@ -15,7 +15,8 @@ def lines(record: Mapping[str, Any]) -> Iterator[str]:
     for table, account in record["accounts"].items():
         balance: TableBalance = record["balances"][table]
         lines_or_rows = counted(balance["lines"], "line or row", "lines or rows")
-        yield f"{table}: {lines_or_rows} of {counted(balance['files'], 'file')}"
+        known = f", {n:,} of them known" if (n := balance.get("known")) else ""
+        yield f"{table}: {lines_or_rows} of {counted(balance['files'], 'file')}{known}"
         yield from _files(account, record.get("refused_of_files", {}).get(table) or [0] * len(account["files"]))
         yield from _columns(account)
         yield from _rows(balance, record.get("reasons", {}).get(table, {}))

@@ -23,7 +23,7 @@ from tasks.report.offpolicy import offpolicy_figures
 from tasks.report.past import data_of_nights, nights_before
 from tasks.report.record import NightRecord, NightStatus, StageLine
 from tasks.report.shown_items import shown_items
-from tasks.store.accounts import misfits, unused
+from tasks.store.accounts import known, misfits, unused
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
 from tasks.store.versions import code_version
@@ -259,7 +259,7 @@ def _data(night: Night) -> Json:
         "tables": [{"table": name, **counts} for name, counts in summary.get("tables", {}).items()],
         "reasons": sorted(reasons + rejects, key=lambda row: -row["rows"]),
         "notes": [
-            *(text for text in (unused(summary.get("balances", {})), misfits(summary.get("balances", {}))) if text),
+            *(text for say in (unused, misfits, known) if (text := say(summary.get("balances", {})))),
             *raw.get("notes", []),
             *summary.get("notes", []),
         ],

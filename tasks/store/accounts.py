@@ -171,6 +171,12 @@ def unused(balances: Mapping[str, TableBalance]) -> str:
     return f"Rows that are not used: {'; '.join(found)}." if found else ""
 
 
+def known(balances: Mapping[str, TableBalance]) -> str:
+    """The files that were not read again, by table, in a sentence; empty where there are none."""
+    found = [f"{table} {n:,} of {one['files']:,}" for table, one in balances.items() if (n := one.get("known", 0))]
+    return f"Files that an earlier night had read: {', '.join(found)}." if found else ""
+
+
 def misfits(balances: Mapping[str, TableBalance], shown: int = 5) -> str:
     """The columns with values that count as missing, in a sentence; empty where there are none."""
     found = [f"{table}.{column} {n:,}" for table, one in balances.items() for column, n in one["misfits"].items()]

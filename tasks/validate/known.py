@@ -159,7 +159,7 @@ class Verdicts:
         known, begin = {}, 0
         for place, part in enumerate(record["parts"]):
             low, high = np.searchsorted(number, [place, place + 1])
-            of_part = np.zeros(part["rows"], np.uint32)
+            of_part = np.zeros(part["rows"], code.dtype)
             of_part[row[low:high]] = code[low:high]
             known[part["raw"]] = Verdict(of_part)
             if part["refused"] and bad is not None and _digest_of(night.valid / part["good"]) == part["good_sha256"]:
