@@ -107,7 +107,11 @@ def of_a_store(command: Callable[..., Any]) -> Callable[..., Any]:
 def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What a site's nights read and where they leave their work; the command gets `settings`."""
 
-    @click.option("--interactions", metavar="PATH", help="Who did what, when: a file, a folder, a glob or a database.")
+    @click.option(
+        "--interactions",
+        metavar="PATH",
+        help="Who did what, when: a file, a folder, a glob, a database.",
+    )
     @click.option("--items", metavar="PATH", help="The catalogue.")
     @click.option("--users", metavar="PATH", help="The users.")
     @click.option("--exposures", metavar="PATH", help="What was shown to whom, and where in the list.")

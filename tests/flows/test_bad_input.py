@@ -231,8 +231,8 @@ ARGUMENTS: dict[str, tuple[Arguments, tuple[str, ...]]] = {
         ("interactions: no file matches '", "*.csv'; check the pattern."),
     ),
     "object store": (
-        lambda here: ("--interactions", "s3://bucket/log.parquet"),
-        ("'s3://bucket/log.parquet' is not on this machine; copy it here",),
+        lambda here: ("--interactions", "https://host/log.parquet"),
+        ("'https://host/log.parquet' is not on this machine; copy it here",),
     ),
     "store below a file": (
         lambda here: ("--interactions", "good.csv", "--store", write(here / "file", "") / "store"),

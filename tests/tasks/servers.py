@@ -1,11 +1,13 @@
-"""Private servers for tests, each in a folder of its own and gone afterwards: PostgreSQL, MariaDB and Redis."""
+"""Private servers for tests, each in a folder of its own and gone afterwards: PostgreSQL, MariaDB, Redis and S3."""
 
+import logging
 import os
 import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,6 +122,21 @@ def redis() -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(PATIENCE)
+
+
+@contextmanager
+def s3() -> Iterator[str]:
+    """The host and port of an S3 server in this process. Moto's own asks of each request which service it is for."""
+    moto = pytest.importorskip("moto.moto_server.werkzeug_app", reason="moto with its server is not installed")
+    serving = pytest.importorskip("werkzeug.serving")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    app = moto.create_backend_app("s3")
+    running = serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=moto.MotoRequestHandler)
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{running.port}"
+    running.shutdown()
+    thread.join()
 
 
 def answers(server: "subprocess.Popen[bytes]", asked: Callable[[], bool]) -> None:

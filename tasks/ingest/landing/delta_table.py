@@ -10,6 +10,7 @@ from tasks.ingest.landing import landed as store
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.landing.statement import needed
 from tasks.ingest.reading import delta
+from tasks.ingest.reading.addresses import without_user
 from tasks.ingest.reading.inputs import TableInput
 from tasks.store.events import logged
 
@@ -19,7 +20,8 @@ def land(
 ) -> tuple[TableInput, str]:
     """Settle which version of a table is read: the files of that version are read where they lie.
 
-    Where rows were deleted by marks beside the files, or columns renamed, the rows are read into a folder.
+    Where rows were deleted by marks beside the files, or columns renamed, and where the table is on an object store,
+    the rows are read into a folder.
 
     Args:
         name: of the table.
@@ -35,11 +37,12 @@ def land(
     Raises:
         ConfigError: there is no such table or version.
     """
+    remote = "://" in table.path
     as_of = table.as_of if table.as_of is not None or done is None else done.version
-    opened = delta.opened(table.path, as_of, name)
+    opened = delta.opened(table.path.partition("?")[0] if remote else table.path, as_of, name)
     version = opened.version()
-    note = f"{name}: version {version} of the Delta table '{table.path}'"
-    if delta.is_plain(opened):
+    note = f"{name}: version {version} of the Delta table '{without_user(table.path)}'"
+    if not remote and delta.is_plain(opened):
         folder.mkdir(parents=True, exist_ok=True)
         store.keep(folder, Landed(store.source_of(table), until, 0, [], version))
         return table.model_copy(update={"as_of": version}), note

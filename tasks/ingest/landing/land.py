@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from recmodels.errors import ConfigError, DataRefused
 from recmodels.messages import counted
-from tasks.ingest.landing import delta_table
+from tasks.ingest.landing import delta_table, objects
 from tasks.ingest.landing import landed as store
 from tasks.ingest.landing.databases.database import Opener, Refused, in_words
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.landing.statement import statement
 from tasks.ingest.reading import delta
-from tasks.ingest.reading.addresses import OWN, filled, is_database, scheme, without_user
+from tasks.ingest.reading.addresses import OBJECTS, OWN, filled, is_database, is_remote, scheme, without_user
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.store.events import logged
 
@@ -49,7 +49,7 @@ def land(
     """
     notes: list[str] = []
     for name, table in inputs.tables().items():
-        if not is_database(table.path) and not delta.is_table(table.path):
+        if not is_remote(table.path) and not delta.is_table(table.path):
             continue
         try:
             files, note = land_table(name, table, root, cutoff, fresh=fresh, settled=settled)
@@ -77,11 +77,37 @@ def land_table(
     folder, until = store.folder_of(root, name, table), str(cutoff)
     before = None if fresh else store.known(folder)
     done = before if before is not None and settled and before.cutoff == until else None
+    if scheme(table.path) in OBJECTS:
+        return _mirrored(name, table, folder, until, before, done)
     if not is_database(table.path):
         return delta_table.land(name, table, folder, until, before, done)
     found = done or _read(name, table, folder, cutoff, before)
     files = table.model_copy(update={"path": str(folder), **dict.fromkeys(OWN)})
     return files, f"{name}: {counted(found.rows, 'row')} of {found.source} were read into {folder}"
+
+
+def _mirrored(
+    name: str, table: TableInput, folder: Path, until: str, before: Landed | None, done: Landed | None
+) -> tuple[TableInput, str]:
+    """The files of an object store, copied; of a Delta table there the rows of a version."""
+    shown = without_user(table.path)
+    with logged(f"read {name}") as line:
+        try:
+            there = objects.place(table.path)
+            if there.is_delta():
+                return delta_table.land(name, table, folder, until, before, done)
+            if table.as_of is not None:
+                raise ConfigError(f"{name}: as_of is for Delta tables, and '{shown}' is none; leave it out.")
+            if done is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                files = objects.mirror(name, table.path, there, folder)
+                done = store.keep(folder, Landed(shown, until, 0, files))
+        except OSError as error:
+            if isinstance(error, PermissionError | FileNotFoundError) or "ACCESS_DENIED" in str(error):
+                raise objects.refused(name, table.path, error) from None
+            raise ConnectionError(f"{name}: '{shown}' cannot be read ({type(error).__name__}); is it there?") from None
+        line["text"] = f"{counted(len(done.files), 'file')} of {shown}"
+    return table.model_copy(update={"path": str(folder)}), f"{name}: {line['text']} copied into {folder}"
 
 
 def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None, before: Landed | None) -> Landed:

@@ -39,12 +39,13 @@ class Landed:
 
 def source_of(table: TableInput) -> str:
     """Where a table is and what it is, for people."""
-    return f"{table.table or 'a query'} in {without_user(table.path)}" if is_database(table.path) else table.path
+    place = without_user(table.path)
+    return f"{table.table or 'a query'} in {place}" if is_database(table.path) else place
 
 
 def folder_of(root: Path, name: str, table: TableInput) -> Path:
     """The folder for a table; another table, query or mapping of columns has another one."""
-    called = (table.table or "query") if is_database(table.path) else Path(table.path).name
+    called = (table.table or "query") if is_database(table.path) else Path(without_user(table.path)).name
     readable = re.sub(r"[^\w.-]+", "_", called)[:40]
     told = digest([table.path, table.table, table.query, table.watermark, table.columns, table.timezone])
     return root / name / f"{scheme(table.path) or 'delta'}-{readable}-{told[:12]}"

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from recmodels.errors import ConfigError
-from recmodels.published.addresses import SECRET_KEY, WITH_PASSWORD
+from recmodels.published.addresses import SECRET_KEY, WITH_PASSWORD, checked
 
 DATABASES = {
     "postgresql": "PGPASSWORD",
@@ -24,6 +24,8 @@ DATABASES = {
     "duckdb": "",
 }
 """Databases by the schemes of their addresses, and the variable of their password; none have those that are files."""
+OBJECTS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss")
+"""Object stores."""
 FILES = ("sqlite", "duckdb")
 """Databases that are files."""
 OWN = ("table", "query", "watermark")
@@ -39,6 +41,11 @@ def scheme(address: str) -> str:
 def is_database(address: str) -> bool:
     """Whether an address is that of a database."""
     return scheme(address) in DATABASES
+
+
+def is_remote(address: str) -> bool:
+    """Whether what is at an address has to be read into files of this machine first."""
+    return scheme(address) in (*DATABASES, *OBJECTS)
 
 
 def split(address: str) -> tuple[str, dict[str, Any]]:
@@ -60,6 +67,9 @@ def split(address: str) -> tuple[str, dict[str, Any]]:
 def refuse_secret(address: str) -> None:
     """Raise ValueError where an address holds a password or a key, other than as the name of a variable."""
     kind = scheme(address)
+    if kind in OBJECTS:
+        checked(address)
+        return
     place, _, query = address.partition("://")[2].partition("?")
     written = (key for key, value in parse_qsl(query) if not _VARIABLE.fullmatch(value))
     named = next((key for key in written if SECRET_KEY.search(re.sub(r"[^a-z]+", "_", key.lower()))), None)

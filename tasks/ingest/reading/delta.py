@@ -35,8 +35,9 @@ def opened(path: str | Path, as_of: int | None = None, what: str = "") -> DeltaT
         from deltalake import DeltaTable
     except ImportError:
         raise ConfigError(f"{what}: '{path}' is a Delta table, which needs pip install 'nightrec[delta]'.") from None
+    where = str(path) if "://" in str(path) else str(Path(path).expanduser())
     with _in_words(path, as_of, what):
-        return DeltaTable(str(Path(path).expanduser()), version=as_of)
+        return DeltaTable(where, version=as_of)
 
 
 def is_plain(table: DeltaTable) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading import delta
-from tasks.ingest.reading.addresses import is_database, without_user
+from tasks.ingest.reading.addresses import is_remote, without_user
 from tasks.ingest.reading.contents import ENDINGS
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.left_out import HIDDEN, KINDS, by_contents, by_name, refuse_undecodable
@@ -114,7 +114,7 @@ def _plain(name: str, table: TableInput) -> DeltaTable:
 
 def is_elsewhere(name: str, table: TableInput) -> bool:
     """Whether a table is no files of this machine yet, and has to be read into some first."""
-    if is_database(table.path):
+    if is_remote(table.path):
         return True
     return delta.is_table(table.path) and not delta.is_plain(delta.opened(table.path, table.as_of, name))
 

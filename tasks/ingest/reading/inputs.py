@@ -21,8 +21,8 @@ class TableInput(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = Field(
-        description="A file, a folder of data files, a glob such as 'log/2024-*.csv.gz', or the address of a database, "
-        "such as 'postgresql://host/shop'."
+        description="A file, a folder of data files, a glob such as 'log/2024-*.csv.gz', the same on an object store "
+        "('s3://bucket/log/'), or the address of a database, such as 'postgresql://host/shop'."
     )
     table: str | None = Field(
         default=None, min_length=1, description="Of a database: the table, such as 'events' or 'shop.events'."
@@ -90,9 +90,11 @@ class TableInput(BaseModel):
     def _from_the_address(cls, given: Any) -> Any:
         """What the address of a database says of its table becomes settings."""
         path = given.get("path") if isinstance(given, dict) else None
-        if not isinstance(path, str) or not addresses.is_database(path):
+        if not isinstance(path, str) or not addresses.is_remote(path):
             return given
         addresses.refuse_secret(path)
+        if not addresses.is_database(path):
+            return given
         place, said = addresses.split(path)
         if twice := next((key for key in said if given.get(key) not in (None, said[key])), None):
             raise ValueError(f"'{twice}' is in the address and beside it; leave one of them out")

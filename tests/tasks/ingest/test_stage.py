@@ -23,8 +23,8 @@ from tests.tasks.raw import CSV, CUTOFF, HEADER, ingest, write
     [
         ("missing.csv", None, ConfigError, "interactions: there is no file or folder '{path}'; check the path."),
         ("no*.csv", None, ConfigError, "interactions: no file matches '{path}'; check the pattern."),
-        ("s3://bucket/log.csv", None, ConfigError,
-         "interactions: 's3://bucket/log.csv' is not on this machine; copy it here and give the local path."),
+        ("https://host/log.csv", None, ConfigError,
+         "interactions: 'https://host/log.csv' is not on this machine; copy it here and give the local path."),
         ("empty.csv", b"", DataRefused, "interactions: {path} is empty; give a file with rows."),
         ("blank.csv", b"\n\n", DataRefused, "interactions: {path} is empty; give a file with rows."),
         ("empty.csv.gz", gzip.compress(b"", mtime=0), DataRefused,

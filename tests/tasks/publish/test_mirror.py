@@ -1,7 +1,6 @@
 """Copies of the exports on an object store, over HTTP: whole or not there, in order, and readable by the URL."""
 
 import json
-import logging
 import shutil
 import threading
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from tasks.store.exports import rollback
 from tasks.store.files import read_json
 from tasks.store.paths import Night, Store
 from tests.flows.running import nightrec
+from tests.tasks import servers
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
@@ -34,17 +34,8 @@ SECOND = f"{RUN_DATE}.2"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """An S3 server on this machine: its host and port. Moto's own asks of each request which service it is for."""
-    moto = pytest.importorskip("moto.moto_server.werkzeug_app", reason="moto with its server is not installed")
-    serving = pytest.importorskip("werkzeug.serving")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app = moto.create_backend_app("s3")
-    running = serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=moto.MotoRequestHandler)
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    yield f"127.0.0.1:{running.port}"
-    running.shutdown()
-    thread.join()
+    with servers.s3() as place:
+        yield place
 
 
 @pytest.fixture

@@ -61,8 +61,8 @@ def test_a_folder_without_data_files_is_refused_by_name(tmp_path: Path) -> None:
         ("{folder}/missing.csv", "items: there is no file or folder '{folder}/missing.csv'; check the path."),
         ("{folder}/no*.csv", "items: no file matches '{folder}/no*.csv'; check the pattern."),
         (
-            "s3://bucket/items.csv",
-            "items: 's3://bucket/items.csv' is not on this machine; copy it here and give the local path.",
+            "https://host/items.csv",
+            "items: 'https://host/items.csv' is not on this machine; copy it here and give the local path.",
         ),
     ],
 )

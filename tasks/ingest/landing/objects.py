@@ -1,0 +1,127 @@
+"""Files on an object store: each is copied once, and again when it is another one there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from recmodels.errors import ConfigError
+from recmodels.published.addresses import WHERE
+from recmodels.published.reader import through_fsspec
+from tasks.ingest.reading.addresses import filled, scheme, without_user
+from tasks.ingest.reading.packing import beside_the_data
+from tasks.store.files import replaced
+
+_AT_A_TIME = 8
+_BLOCK = 1 << 22  # bytes
+_MAGIC = frozenset("*[")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A path on an object store: its file system, the folder (or the file), and what names below it must match."""
+
+    files: pafs.FileSystem
+    root: str
+    pattern: PurePosixPath | None = None
+
+    def is_delta(self) -> bool:
+        """Whether there is a Delta table."""
+        log = f"{self.root}/_delta_log"
+        return self.pattern is None and self.files.get_file_info(log).type == pafs.FileType.Directory
+
+    def found(self) -> dict[str, pafs.FileInfo]:
+        """The files of data, by their names below the folder; the file itself by its own name."""
+        there = self.files.get_file_info(self.root)
+        if there.is_file:
+            return {PurePosixPath(self.root).name: there}
+        selector = pafs.FileSelector(self.root, recursive=True, allow_not_found=True)
+        every = {info.path.removeprefix(f"{self.root}/"): info for info in self.files.get_file_info(selector)}
+        return {
+            name: info
+            for name, info in sorted(every.items())
+            if info.is_file and not beside_the_data(name.split("/")) and self._matches(PurePosixPath(name))
+        }
+
+    def _matches(self, name: PurePosixPath) -> bool:
+        """Whether a file, or a folder that it is in, has a name that was asked for."""
+        return self.pattern is None or any(
+            _fits(one.parts, self.pattern.parts) for one in (name, *name.parents) if one.parts
+        )
+
+
+def _fits(name: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
+    """Whether the parts of a name are those of a pattern, of which `**` is any number of folders."""
+    if not pattern:
+        return not name
+    if pattern[0] == "**":
+        return any(_fits(name[n:], pattern[1:]) for n in range(len(name) + 1))
+    return bool(name) and fnmatchcase(name[0], pattern[0]) and _fits(name[1:], pattern[1:])
+
+
+def place(address: str) -> Place:
+    """What an address names.
+
+    Raises:
+        ConfigError: the address is of no known kind.
+    """
+    url, mark, query = filled(address).partition("?")
+    head, _, path = url.partition("://")
+    parts = path.rstrip("/").split("/")
+    wild = next((n for n, part in enumerate(parts) if _MAGIC & set(part)), len(parts))
+    base = f"{head}://{'/'.join(parts[:wild])}{mark}{query}"
+    try:
+        files, root = pafs.FileSystem.from_uri(base)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        files, root = through_fsspec(base)
+    return Place(files, root.rstrip("/"), PurePosixPath(*parts[wild:]) if wild < len(parts) else None)
+
+
+def mirror(name: str, address: str, where: Place, folder: Path) -> list[str]:
+    """Bring a folder to what is at the address of a table: the names of its files. What has not changed is not copied.
+
+    Raises:
+        ConfigError: there is nothing, or it may not be read.
+        OSError: the store does not answer.
+    """
+    shown = without_user(address)
+    try:
+        found = where.found()
+    except (PermissionError, FileNotFoundError) as error:
+        raise refused(name, address, error) from None
+    if not found:
+        raise ConfigError(f"{name}: '{shown}' has no files of data; check the path and the variables of the store.")
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        list(pool.map(lambda file: _copy(where.files, found[file], folder / file), found))
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        if str(path.relative_to(folder)) not in found:
+            path.unlink()
+    return list(found)
+
+
+def refused(name: str, address: str, error: Exception) -> ConfigError:
+    """Why nothing can be read at an address."""
+    variables = WHERE.get(scheme(address), "the variables of the store")
+    why = "is not there" if isinstance(error, FileNotFoundError) else "may not be read"
+    return ConfigError(f"{name}: '{without_user(address)}' {why}; check the path, and that {variables} are set.")
+
+
+def _copy(files: pafs.FileSystem, info: pafs.FileInfo, path: Path) -> None:
+    """Copy a file unless it is there, as long and as old: the copy is as old as what it is one of."""
+    if path.is_file():
+        now = path.stat()
+        if (now.st_size, now.st_mtime_ns) == (info.size, info.mtime_ns):
+            return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(path) as out, files.open_input_stream(info.path, compression=None) as there, out.open("wb") as copy:
+        shutil.copyfileobj(there, copy, _BLOCK)
+        if info.mtime_ns is not None:
+            copy.flush()
+            os.utime(out, ns=(info.mtime_ns, info.mtime_ns))

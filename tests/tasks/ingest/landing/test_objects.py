@@ -1,0 +1,130 @@
+"""Object stores, over HTTP: files are copied once, by folder, name or pattern, and Delta tables at a version."""
+
+import gzip
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+import pytest
+from pydantic import ValidationError
+
+from recmodels.errors import ConfigError
+from tasks.ingest.landing.land import land_table
+from tasks.ingest.landing.objects import _fits
+from tasks.ingest.reading.files import find
+from tasks.ingest.reading.inputs import TableInput
+from tests.tasks import servers
+
+CUTOFF = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with servers.s3() as place:
+        yield place
+
+
+class Bucket:
+    """A bucket on a server, and what of it is landed."""
+
+    def __init__(self, server: str, folder: Path) -> None:
+        self.where = f"endpoint_override={server}&scheme=http&region=us-east-1"
+        self.files = pafs.FileSystem.from_uri(f"s3://lake?{self.where}&allow_bucket_creation=true")[0]
+        self.files.create_dir("lake")
+        self.folder = folder
+
+    def put(self, name: str, contents: bytes) -> None:
+        with self.files.open_output_stream(f"lake/{name}", compression=None) as out:
+            out.write(contents)
+
+    def land(self, name: str, **settings: Any) -> tuple[TableInput, str]:
+        given = TableInput(path=f"s3://lake/{name}?{self.where}", **settings)
+        return land_table("interactions", given, self.folder / "landed", CUTOFF)
+
+    def found(self, name: str) -> dict[str, dict[str, str | None]]:
+        """The names of the files that are read, and the columns of their folders."""
+        table, _ = self.land(name)
+        return {f.path.relative_to(table.path).as_posix(): dict(f.partition) for f in find("interactions", table).read}
+
+
+@pytest.fixture
+def bucket(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    for name, value in {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "a secret"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{server}")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    return Bucket(server, tmp_path)
+
+
+@pytest.mark.server
+def test_files_are_copied_once_and_again_when_they_change(bucket: Bucket) -> None:
+    bucket.put("log/dt=2026-01-01/a.csv.gz", gzip.compress(b"user_id\n1\n"))
+    bucket.put("log/dt=2026-01-02/b.csv", b"user_id\n2\n")
+    for name in ("_SUCCESS", ".part.crc", "README.md", "_tmp/c.csv"):
+        bucket.put(f"log/{name}", b"x")
+    every = {"dt=2026-01-01/a.csv.gz": {"dt": "2026-01-01"}, "dt=2026-01-02/b.csv": {"dt": "2026-01-02"}}
+    assert bucket.found("log") == bucket.found("log/") == every
+    table, note = bucket.land("log")
+    assert note == f"interactions: 2 files of s3://lake/log copied into {table.path}"
+    before = {path.name: path.stat() for path in Path(table.path).rglob("*.*")}
+    bucket.put("log/dt=2026-01-02/b.csv", b"user_id\n2\n3\n")
+    bucket.land("log")
+    after = {path.name: path.stat() for path in Path(table.path).rglob("*.*")}
+    assert before["a.csv.gz"].st_ino == after["a.csv.gz"].st_ino
+    assert (before["b.csv"].st_size, after["b.csv"].st_size) == (10, 12)
+    bucket.files.delete_file("lake/log/dt=2026-01-01/a.csv.gz")
+    assert list(bucket.found("log")) == ["dt=2026-01-02/b.csv"]
+    assert list(bucket.found("log/dt=2026-01-02/b.csv")) == ["b.csv"]
+    assert list(bucket.found("log/**/b*")) == ["dt=2026-01-02/b.csv"]
+
+
+@pytest.mark.server
+def test_a_delta_table_is_read_at_a_version(bucket: Bucket) -> None:
+    deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
+    for user in (1, 2):
+        rows = pa.table({"user_id": [user], "item_id": [1], "timestamp": ["2026-01-01"], "unneeded": [0]})
+        deltalake.write_deltalake("s3://lake/events", rows, mode="append")
+    table, note = bucket.land("events")
+    assert "version 1 of the Delta table 's3://lake/events'" in note
+    found = pq.read_table(table.path)
+    assert (found.schema.names, sorted(found["user_id"].to_pylist())) == (["user_id", "item_id", "timestamp"], [1, 2])
+    assert pq.read_table(bucket.land("events", as_of=0)[0].path).num_rows == 1
+
+
+@pytest.mark.server
+def test_what_is_not_there_is_said(bucket: Bucket) -> None:
+    with pytest.raises(ConfigError, match="interactions: 's3://lake/nothing' has no files of data"):
+        bucket.land("nothing")
+    bucket.put("log/a.csv", b"user_id\n1\n")
+    with pytest.raises(ConfigError, match="as_of is for Delta tables"):
+        bucket.land("log", as_of=1)
+    bucket.where = "endpoint_override=127.0.0.1:1&scheme=http&region=us-east-1&connect_timeout=1"
+    with pytest.raises((ConnectionError, ConfigError)):
+        bucket.land("log")
+
+
+def test_a_key_in_an_address_is_refused_and_not_repeated() -> None:
+    for address in ("s3://somebody:geheim@lake/log", "s3://lake/log?secret_key=geheim"):
+        with pytest.raises(ValidationError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") as refused:
+            TableInput(path=address)
+        assert "geheim" not in refused.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "fits"),
+    [
+        ("a/b.csv", "*/b.csv", True),
+        ("a/b.csv", "*.csv", False),
+        ("a/b.csv", "**/*.csv", True),
+        ("b.csv", "**/*.csv", True),
+        ("a/b/c.csv", "a/**", True),
+        ("a/b/c.csv", "a/*", False),
+    ],
+)
+def test_a_pattern_is_matched_folder_by_folder(name: str, pattern: str, fits: bool) -> None:
+    assert _fits(tuple(name.split("/")), tuple(pattern.split("/"))) == fits
