@@ -13,18 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.ingest.known_files import FilePrint, print_of, unchanged
+from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.queries import query
 from tasks.ingest.reading.rejects import Reject
 from tasks.ingest.reading.sources import Source
 from tasks.ingest.reading.tables import Table
-from tasks.ingest.reading.timestamps import Credible
+from tasks.ingest.reading.timestamps import Credible, Timestamps
 from tasks.ingest.table_result import TableResult
 from tasks.store.files import digest, read_json, sha256, write_json
 from tasks.store.manifests import Manifest
@@ -44,6 +44,7 @@ class Part:
         settings: a digest of the table's settings and of the code.
         recipe: a digest of how each file is read.
         result: without the rejects, which have a table of their own.
+        times: how the timestamps of each file are read, if it has any.
         path: within `raw/`.
         sha256: of the part.
     """
@@ -52,6 +53,7 @@ class Part:
     settings: str
     recipe: str
     result: TableResult
+    times: tuple[Timestamps | None, ...] = ()
     path: str = ""
     sha256: str = ""
 
@@ -120,14 +122,24 @@ class Ledger:
             ]
         write_json(night.known_files, sealed({"parts": _PARTS.dump_python(found, mode="json")}))
 
-    def settings(self, table: Table) -> str:
+    def settings(self, given: TableInput) -> str:
         """A digest of what must be the same for all parts of a table."""
-        given: dict[str, Any] = table.given.model_dump(exclude={"path"})
-        return digest([self.code, duckdb.__version__, given])
+        return digest([self.code, duckdb.__version__, given.model_dump(exclude={"path"})])
+
+    def times(self, name: str, given: TableInput) -> dict[Path, Timestamps]:
+        """How the timestamps of a table's files are read, by those that are still what they were."""
+        settings = self.settings(given)
+        return {
+            Path(file.path): how
+            for part in self.known.get(name, ())
+            if part.settings == settings
+            for file, how in zip(part.files, part.times, strict=True)
+            if how and self._unchanged(file)
+        }
 
     def text_ids(self, table: Table) -> set[str]:
         """The ids that are known to be text, by files that are still what they were."""
-        there, settings = {str(source.path) for source in table.sources}, self.settings(table)
+        there, settings = {str(source.path) for source in table.sources}, self.settings(table.given)
         return {
             key
             for part in self.known.get(table.name, ())
@@ -146,7 +158,7 @@ class Ledger:
             last: the last credible instant.
         """
         places = {str(source.path): place for place, source in enumerate(table.sources)}
-        settings, found = self.settings(table), {}
+        settings, found = self.settings(table.given), {}
         for part in self.known.get(table.name, ()):
             place = places.get(part.paths[0], 0)
             sources = table.sources[place : place + len(part.files)]
@@ -170,7 +182,8 @@ class Ledger:
     def new(self, table: Table, sources: Sequence[Source], id_types: Mapping[str, str], result: TableResult) -> Part:
         """A part that was just written of some files."""
         files = tuple(print_of(source.path) for source in sources)
-        return Part(files, self.settings(table), recipe(table, sources, id_types), result)
+        times = tuple(table.times.get(source.path) for source in sources)
+        return Part(files, self.settings(table.given), recipe(table, sources, id_types), result, times)
 
     def _unchanged(self, file: FilePrint) -> FilePrint | None:
         if file not in self._files:

@@ -111,7 +111,7 @@ def _write(
         ledger.made.clear()
         shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now), ledger)
         tables = {
-            name: open_table(db, name, table, Path(copies), uneven, shared.credible)
+            name: open_table(db, name, table, Path(copies), uneven, shared.credible, ledger.times(name, table))
             for name, table in inputs.tables().items()
         }
         id_types = _id_types(shared, tables)

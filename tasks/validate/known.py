@@ -1,4 +1,4 @@
-"""What validation has found of the parts of the interactions, so that later nights need not check these again.
+"""What validation has found of the parts of tables, so that later nights need not check these again.
 
 Whether a row is refused depends on the row, the rules and the code; on how far it is ahead of the clock; and, where
 items must be known, on the catalogue. A part of which none of that has changed keeps its verdict. What depends on all
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,9 @@ from tasks.store.paths import Night
 from tasks.store.records import SEAL, is_whole, read, sealed
 from tasks.validate.rows import Codes, Verdict
 
-KNOWN = "interactions"
-"""The table of which verdicts are kept."""
-_RECORD, _CODES, _ITEMS = "verdicts.json", "codes.parquet", "items.parquet"
+KNOWN = ("items", "users", "interactions", "tags")
+"""Tables of which verdicts are kept: those of exposures change with what is published, too."""
+_RECORD, _ITEMS = "verdicts.json", "items.parquet"
 
 
 class _Part(TypedDict):
@@ -45,15 +44,21 @@ class _Part(TypedDict):
     good_sha256: str
 
 
-class _Record(TypedDict):
-    """What a night keeps. `now`: when its rows were checked; the others are digests, of files but for the recipe."""
+class _Table(TypedDict):
+    """The parts of a table, digests of the recipe that they were checked by, of the refused rows, and of the codes."""
 
     recipe: str
-    now: str
-    catalogue: str
     quarantine: str
     codes: str
     parts: list[_Part]
+
+
+class _Record(TypedDict):
+    """What a night keeps. `now`: when its rows were checked; `catalogue`: a digest of the valid items."""
+
+    now: str
+    catalogue: str
+    tables: dict[str, _Table]
 
 
 @dataclass
@@ -65,18 +70,16 @@ class Verdicts:
         raw: tonight's raw tables: file -> digest.
         night: the night whose verdicts are known.
         record: of that night.
-        made: the codes of tonight's parts, in order.
+        made: table -> the recipe, and the codes of its parts, in order, of tonight.
         now: when tonight's rows are checked.
-        recipe: tonight's.
     """
 
     code: str = ""
     raw: Mapping[str, str] = field(default_factory=dict)
     night: Night | None = None
     record: _Record | None = None
-    made: list[Codes] = field(default_factory=list)
+    made: dict[str, tuple[str, list[Codes]]] = field(default_factory=dict)
     now: str = ""
-    recipe: str = ""
 
     @classmethod
     def of(cls, night: Night, code: str, raw: Manifest, *, fresh: bool) -> Verdicts:
@@ -92,71 +95,82 @@ class Verdicts:
     def fitting(
         self,
         db: duckdb.DuckDBPyConnection,
-        sources: Sequence[Path],
+        table: str,
         raw: Path,
         valid: Path,
         settings: ValidationSettings,
         now: datetime,
     ) -> list[Verdict | None]:
-        """What is known of each of some parts; None of those that must be checked.
+        """What is known of each part of a table; None of those that must be checked.
 
         Args:
             db: to look items up.
-            sources: the parts, in order.
-            raw: their folder.
+            table: its name.
+            raw: the folder of the raw tables.
             valid: the folder with the valid items.
             settings: the rules.
             now: rows that are later by a day are refused.
         """
-        self.recipe = digest([self.code, settings.model_dump(), str(pq.read_schema(sources[0]))])
-        self.now = now.isoformat()
-        if self.record is None or self.record["recipe"] != self.recipe:
+        self.now, sources = now.isoformat(), parts(raw, table)
+        if table not in KNOWN or self.record is None or table not in self.record["tables"]:
             return [None] * len(sources)
-        clock = min(now, datetime.fromisoformat(self.record["now"]))
+        if self.record["tables"][table]["recipe"] != self._recipe(sources, settings):
+            return [None] * len(sources)
+        clock, digests = min(now, datetime.fromisoformat(self.record["now"])), self._known(table)
         known = {
-            source: self._known[found]
+            source: digests[found]
             for source in sources
-            if (found := self.raw.get(str(source.relative_to(raw)))) in self._known and not _is_ahead(source, clock)
+            if (found := self.raw.get(str(source.relative_to(raw)))) in digests
+            if table != "interactions" or not _is_ahead(source, clock)
         }
-        if settings.require_known_items and known:
+        if table == "interactions" and settings.require_known_items and known:
             for source in self._doubtful(db, list(known), valid):
                 del known[source]
         return [known.get(source) for source in sources]
 
+    def note(self, table: str, raw: Path, settings: ValidationSettings, codes: list[Codes]) -> None:
+        """Note the codes of a table's parts, in order."""
+        if table in KNOWN:
+            self.made[table] = self._recipe(parts(raw, table), settings), codes
+
     def save(self, night: Night, valid: Manifest) -> None:
         """Keep what was found for the nights to come."""
-        sources = parts(night.raw, KNOWN)
         goods = {file["path"]: file["sha256"] for file in valid["files"]}
-        checked: list[_Part] = []
-        for source, codes in zip(sources, self.made, strict=True):
-            path = str(source.relative_to(night.raw))
-            refused = int(np.count_nonzero(codes))
-            part = _Part(raw=self.raw[path], rows=len(codes), refused=refused, good=path, good_sha256=goods[path])
-            checked.append(part)
         with replacing(night.known_rows) as out:
-            pq.write_table(_sparse(self.made), out / _CODES)
-            record: _Record = {
-                "recipe": self.recipe,
-                "now": self.now,
-                "catalogue": goods.get(_ITEMS, ""),
-                "quarantine": _digest_of(night.quarantine / f"{KNOWN}.parquet"),
-                "codes": sha256(out / _CODES),
-                "parts": checked,
-            }
+            tables = {table: self._saved(night, table, goods, out) for table in self.made}
+            record: _Record = {"now": self.now, "catalogue": goods.get(_ITEMS, ""), "tables": tables}
             write_json(out / _RECORD, sealed(record))
 
-    @cached_property
-    def _known(self) -> dict[str, Verdict]:
-        """Digest of a raw part -> what was found of it."""
-        night, record = self.night, self.record
-        if night is None or record is None or _digest_of(night.known_rows / _CODES) != record["codes"]:
+    def _saved(self, night: Night, table: str, goods: Mapping[str, str], out: Path) -> _Table:
+        """What is kept of a table, whose codes are written into a folder; `goods`: valid file -> its digest."""
+        recipe, made = self.made[table]
+        checked = list[_Part]()
+        for source, codes in zip(parts(night.raw, table), made, strict=True):
+            path = str(source.relative_to(night.raw))
+            rows, refused = len(codes), int(np.count_nonzero(codes))
+            part = _Part(raw=self.raw[path], rows=rows, refused=refused, good=path, good_sha256=goods[path])
+            checked.append(part)
+        codes_of_all = out / f"{table}.parquet"
+        pq.write_table(_sparse(made), codes_of_all)
+        quarantine = _digest_of(night.quarantine / f"{table}.parquet")
+        return _Table(recipe=recipe, quarantine=quarantine, codes=sha256(codes_of_all), parts=checked)
+
+    def _recipe(self, sources: Sequence[Path], settings: ValidationSettings) -> str:
+        """A digest of what a verdict on a row of some parts depends on, but for the clock and the catalogue."""
+        return digest([self.code, settings.model_dump(), str(pq.read_schema(sources[0]))])
+
+    def _known(self, table: str) -> dict[str, Verdict]:
+        """Digest of a raw part of a table -> what was found of it."""
+        assert self.night is not None and self.record is not None
+        night, record = self.night, self.record["tables"][table]
+        if _digest_of(night.known_rows / f"{table}.parquet") != record["codes"]:
             return {}
-        codes = pq.read_table(night.known_rows / _CODES)
+        codes = pq.read_table(night.known_rows / f"{table}.parquet")
         number, row, code = (codes[name].to_numpy() for name in ("part", "row", "code"))
-        quarantine = night.quarantine / f"{KNOWN}.parquet"
+        quarantine = night.quarantine / f"{table}.parquet"
         whole = bool(record["quarantine"]) and _digest_of(quarantine) == record["quarantine"]
         bad = pq.read_table(quarantine) if whole else None
-        known, begin = {}, 0
+        known, begin = dict[str, Verdict](), 0
         for place, part in enumerate(record["parts"]):
             low, high = np.searchsorted(number, [place, place + 1])
             of_part = np.zeros(part["rows"], code.dtype)

@@ -42,8 +42,8 @@ from tasks.store.summaries import RawSummary, TableCounts, ValidSummary
 from tasks.store.versions import code_of
 from tasks.validate import profiles
 from tasks.validate.copies import prevailing
-from tasks.validate.known import KNOWN, Verdicts
-from tasks.validate.rows import Codes, Split, Verdict, derived_columns, find_refused
+from tasks.validate.known import Verdicts
+from tasks.validate.rows import Codes, Split, derived_columns, find_refused
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 
@@ -251,27 +251,20 @@ class _TableCheck:
         if name == "exposures" and "export_id" in columns and self.published:
             columns = [*columns, exposures.AFTER_PUBLICATION]
         rows = Suite(f"{name}-rows", row_rules(name, columns, self.settings, self.now))
-        known = self._known(name, sources)
+        known = self.verdicts.fitting(self.db, name, self.raw, self.out, self.settings, self.now)
         derived = derived_columns(self.db, name, sources[0], self.out, self.settings, self.published)
         of_parts = find_refused(sources, known, rows, derived)
         flags = prevailing(self.db, name, sources[0])
         with Split(name, [finding.rule.reason for finding in rows.findings], bad, flags) as split:
             for source, verdict, found in zip(sources, known, of_parts, strict=True):
                 split.part(source, found, alike(source, self.raw, self.out), verdict)
-        if name == KNOWN:
-            self.verdicts.made = of_parts
+        self.verdicts.note(name, self.raw, self.settings, of_parts)
         codes = np.concatenate(of_parts)
         counts = _counts(codes, rejects, _superseding(rows))
         profile = self._profile(name, rows, counts)
         table = Suite(f"{name}-table", table_rules(name, profile, self.settings, self.cutoff))
         table.check(pd.DataFrame([profile]))
         return _Checked(rows, table, counts, profile, codes)
-
-    def _known(self, name: str, sources: Sequence[Path]) -> list[Verdict | None]:
-        """What is known of each part of a table by an earlier night."""
-        if name != KNOWN:
-            return [None] * len(sources)
-        return self.verdicts.fitting(self.db, sources, self.raw, self.out, self.settings, self.now)
 
     def _profile(self, name: str, rows: Suite, counts: TableCounts) -> dict[str, Any]:
         """The row of numbers that the rules of a table judge."""

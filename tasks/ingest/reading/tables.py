@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
@@ -57,8 +58,11 @@ def open_table(
     copies: Path,
     uneven: Collection[Path],
     credible: timestamps.Credible = timestamps.CREDIBLE,
+    known_times: Mapping[Path, timestamps.Timestamps] = MappingProxyType({}),
 ) -> Table:
-    """Finds a table's files, columns and types. `uneven`: files that are read by way of a copy in `copies`.
+    """Finds a table's files, columns and types.
+
+    `uneven`: files that are read by way of a copy in `copies`; `known_times`: file → how its timestamps are read.
 
     Raises:
         ConfigError: files are missing.
@@ -97,7 +101,7 @@ def open_table(
     notes += applicable.notes(name, given, sources, of_times)
     notes += _lacking(name, sources, [*optional, *others], maps)
     times = {
-        source.path: _timestamps(db, name, given, source, theirs)
+        source.path: known_times.get(source.path) or _timestamps(db, name, given, source, theirs)
         for source in sources
         if "timestamp" in ours and (theirs := maps[source.path].get("timestamp"))
     }
