@@ -24,7 +24,7 @@ SETTINGS = (
     Setting("query", "SQL", "Of a database, in place of a table: the SELECT whose rows are read."),
     Setting("watermark", "COLUMN", "Of a database: when a row was written; only rows since the last night are read."),
     Setting("overlap_hours", "HOURS", "How far before the last night's newest watermark rows are read again [1]."),
-    Setting("as_of", "VERSION", "Of a Delta table: the version that is read, in place of the newest."),
+    Setting("as_of", "VERSION", "Of a Delta or an Iceberg table: the version or snapshot that is read [newest]."),
     Setting("format", "NAME", "How the files are written: csv, jsonl or parquet [told by their contents]."),
     Setting("header", "A,B,…", "Column names of CSV files that have no header line.", many=True),
     Setting("delimiter", "TEXT", r"Text between two CSV columns: ';', tab, '\x01', … [found]."),

@@ -12,7 +12,6 @@ from tasks.ingest.landing.statement import needed
 from tasks.ingest.reading import delta
 from tasks.ingest.reading.addresses import without_user
 from tasks.ingest.reading.inputs import TableInput
-from tasks.store.events import logged
 
 
 def land(
@@ -46,13 +45,12 @@ def land(
         folder.mkdir(parents=True, exist_ok=True)
         store.keep(folder, Landed(store.source_of(table), until, 0, [], version))
         return table.model_copy(update={"as_of": version}), note
-    if before is None or before.version != version or not before.files:
-        with logged(f"read {name}") as line:
-            there = [field.name for field in opened.schema().fields]
-            reader = pa.RecordBatchReader.from_stream(opened.scan(columns=needed(name, table, there)))
-            store.written(folder, reader.schema, iter(reader), store.source_of(table), until, version)
-            line["text"] = note.removeprefix(f"{name}: ")
-    else:
-        store.keep(folder, Landed(before.source, until, before.rows, before.files, version))
+
+    def read() -> store.Rows:
+        there = [field.name for field in opened.schema().fields]
+        reader = pa.RecordBatchReader.from_stream(opened.scan(columns=needed(name, table, there)))
+        return reader.schema, iter(reader)
+
+    store.once(name, folder, store.source_of(table), until, version, before, read)
     files = table.model_copy(update={"path": str(folder), "as_of": None})
     return files, f"{note}, whose rows were read into {folder}"

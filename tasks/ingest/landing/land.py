@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from recmodels.errors import ConfigError, DataRefused
 from recmodels.messages import counted
-from tasks.ingest.landing import delta_table, objects
+from tasks.ingest.landing import delta_table, iceberg_table, objects
 from tasks.ingest.landing import landed as store
 from tasks.ingest.landing.databases.database import Opener, Refused, in_words
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.landing.statement import statement
-from tasks.ingest.reading import delta
+from tasks.ingest.reading import delta, iceberg
 from tasks.ingest.reading.addresses import OBJECTS, OWN, filled, is_database, is_remote, scheme, without_user
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.store.events import logged
@@ -32,7 +32,7 @@ def land(
 ) -> tuple[Inputs, list[str]]:
     """Read the tables that are in databases: the inputs with folders of files in their place, and a note for each.
 
-    Of a Delta table the version is settled, so that all of the night sees the same.
+    Of a Delta or an Iceberg table the version is settled, so that all of the night sees the same.
 
     Args:
         inputs: the site's tables.
@@ -49,7 +49,7 @@ def land(
     """
     notes: list[str] = []
     for name, table in inputs.tables().items():
-        if not is_remote(table.path) and not delta.is_table(table.path):
+        if not (is_remote(table.path) or delta.is_table(table.path) or iceberg.is_table(table.path)):
             continue
         try:
             files, note = land_table(name, table, root, cutoff, fresh=fresh, settled=settled)
@@ -79,6 +79,8 @@ def land_table(
     done = before if before is not None and settled and before.cutoff == until else None
     if scheme(table.path) in OBJECTS:
         return _mirrored(name, table, folder, until, before, done)
+    if iceberg.is_table(table.path):
+        return iceberg_table.land(name, table, folder, until, before, done)
     if not is_database(table.path):
         return delta_table.land(name, table, folder, until, before, done)
     found = done or _read(name, table, folder, cutoff, before)
@@ -97,7 +99,7 @@ def _mirrored(
             if there.is_delta():
                 return delta_table.land(name, table, folder, until, before, done)
             if table.as_of is not None:
-                raise ConfigError(f"{name}: as_of is for Delta tables, and '{shown}' is none; leave it out.")
+                raise ConfigError(f"{name}: as_of is for Delta and Iceberg tables; '{shown}' is none: leave it out.")
             if done is None:
                 folder.mkdir(parents=True, exist_ok=True)
                 files = objects.mirror(name, table.path, there, folder)

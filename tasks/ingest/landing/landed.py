@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recmodels.messages import counted
 from tasks.ingest.landing.parts import RECENT, Parts
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.reading.addresses import is_database, scheme, without_user
 from tasks.ingest.reading.inputs import TableInput
+from tasks.store.events import logged
 from tasks.store.files import digest, read_json, write_json
 from tasks.store.leftovers import remove
 
@@ -48,7 +50,7 @@ def folder_of(root: Path, name: str, table: TableInput) -> Path:
     called = (table.table or "query") if is_database(table.path) else Path(without_user(table.path)).name
     readable = re.sub(r"[^\w.-]+", "_", called)[:40]
     told = digest([table.path, table.table, table.query, table.watermark, table.columns, table.timezone])
-    return root / name / f"{scheme(table.path) or 'delta'}-{readable}-{told[:12]}"
+    return root / name / f"{scheme(table.path) or 'lake'}-{readable}-{told[:12]}"
 
 
 def known(folder: Path) -> Landed | None:
@@ -73,6 +75,28 @@ def written(
         for batch in batches:
             parts.add(batch)
     return keep(folder, Landed(source, cutoff, parts.rows, parts.files, version))
+
+
+Rows = tuple[pa.Schema, Iterator[pa.RecordBatch]]
+"""The columns and the rows of a table, as a stream."""
+
+
+def once(
+    name: str,
+    folder: Path,
+    source: str,
+    until: str,
+    version: int | None,
+    before: Landed | None,
+    read: Callable[[], Rows],
+) -> Landed:
+    """The rows of a version of a table in a folder, read unless they are there. `until`: the night's cutoff."""
+    if before is not None and before.version == version and before.files:
+        return keep(folder, replace(before, cutoff=until))
+    with logged(f"read {name}") as line:
+        result = written(folder, *read(), source, until, version)
+        line["text"] = f"{counted(result.rows, 'row')} of version {version} of {source}"
+    return result
 
 
 def added(

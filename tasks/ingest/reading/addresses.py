@@ -45,7 +45,7 @@ def is_database(address: str) -> bool:
 
 def is_remote(address: str) -> bool:
     """Whether what is at an address has to be read into files of this machine first."""
-    return scheme(address) in (*DATABASES, *OBJECTS)
+    return scheme(address) in (*DATABASES, *OBJECTS, "iceberg")
 
 
 def split(address: str) -> tuple[str, dict[str, Any]]:
@@ -67,7 +67,7 @@ def split(address: str) -> tuple[str, dict[str, Any]]:
 def refuse_secret(address: str) -> None:
     """Raise ValueError where an address holds a password or a key, other than as the name of a variable."""
     kind = scheme(address)
-    if kind in OBJECTS:
+    if kind not in DATABASES:
         checked(address)
         return
     place, _, query = address.partition("://")[2].partition("?")

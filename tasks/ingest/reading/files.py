@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from recmodels.errors import ConfigError, DataRefused
-from tasks.ingest.reading import delta
+from tasks.ingest.reading import delta, iceberg
 from tasks.ingest.reading.addresses import is_remote, without_user
 from tasks.ingest.reading.contents import ENDINGS
 from tasks.ingest.reading.inputs import Inputs, TableInput
@@ -80,10 +80,12 @@ def find(name: str, table: TableInput) -> Files:
         raise ConfigError(f"{name}: '{table.path}' {why}; check the path.") from None
     if mode is None:
         return _matches(name, table, path)
+    if stat.S_ISDIR(mode) and iceberg.is_table(table.path):
+        raise ConfigError(f"{name}: '{table.path}' is an Iceberg table, which nights and `nightrec validate` read.")
     if stat.S_ISDIR(mode) and delta.is_table(path):
         return Files([File(*each) for each in delta.files(path, _plain(name, table))])
     if table.as_of is not None:
-        raise ConfigError(f"{name}: as_of is for Delta tables, and '{table.path}' is none; leave it out.")
+        raise ConfigError(f"{name}: as_of is for Delta and Iceberg tables, and '{table.path}' is none; leave it out.")
     if stat.S_ISDIR(mode):
         found = _sorted(name, table, path, _walk(name, path, set()))
         if not found.read:
@@ -114,7 +116,7 @@ def _plain(name: str, table: TableInput) -> DeltaTable:
 
 def is_elsewhere(name: str, table: TableInput) -> bool:
     """Whether a table is no files of this machine yet, and has to be read into some first."""
-    if is_remote(table.path):
+    if is_remote(table.path) or iceberg.is_table(table.path):
         return True
     return delta.is_table(table.path) and not delta.is_plain(delta.opened(table.path, table.as_of, name))
 

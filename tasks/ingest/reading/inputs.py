@@ -40,7 +40,9 @@ class TableInput(BaseModel):
         default=1.0, ge=0, description="How far before the newest watermark of the last night rows are read once more."
     )
     as_of: int | None = Field(
-        default=None, ge=0, description="Of a Delta table: the version that is read, in place of the newest."
+        default=None,
+        ge=0,
+        description="Of a Delta table the version, of an Iceberg table the snapshot to read; else the newest.",
     )
     format: Literal["auto", "csv", "jsonl", "parquet"] = Field(
         default="auto",

@@ -101,7 +101,7 @@ def test_what_is_not_there_is_said(bucket: Bucket) -> None:
     with pytest.raises(ConfigError, match="interactions: 's3://lake/nothing' has no files of data"):
         bucket.land("nothing")
     bucket.put("log/a.csv", b"user_id\n1\n")
-    with pytest.raises(ConfigError, match="as_of is for Delta tables"):
+    with pytest.raises(ConfigError, match="as_of is for Delta and Iceberg tables; "):
         bucket.land("log", as_of=1)
     bucket.where = "endpoint_override=127.0.0.1:1&scheme=http&region=us-east-1&connect_timeout=1"
     with pytest.raises((ConnectionError, ConfigError)):

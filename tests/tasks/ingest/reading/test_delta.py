@@ -57,7 +57,7 @@ def test_an_earlier_version_is_read_where_it_is_asked_for(tmp_path: Path, log: P
     with pytest.raises(ConfigError, match=r"interactions: version 77 of the Delta table '.*a log' cannot be read"):
         find("interactions", TableInput(path=str(log), as_of=77))
     (log / "part.csv").write_text("user_id,item_id,timestamp\n")
-    with pytest.raises(ConfigError, match="as_of is for Delta tables"):
+    with pytest.raises(ConfigError, match="as_of is for Delta and Iceberg tables"):
         find("interactions", TableInput(path=str(log / "part.csv"), as_of=1))
 
 

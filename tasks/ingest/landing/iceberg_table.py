@@ -1,0 +1,89 @@
+"""Iceberg tables: the rows of a snapshot, read into files once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recmodels.errors import ConfigError, NightrecError
+from tasks.ingest.landing import landed as store
+from tasks.ingest.landing.landed import Landed
+from tasks.ingest.landing.statement import needed
+from tasks.ingest.reading import iceberg
+from tasks.ingest.reading.inputs import TableInput
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+
+def land(
+    name: str, table: TableInput, folder: Path, until: str, before: Landed | None, done: Landed | None
+) -> tuple[TableInput, str]:
+    """Read the rows of a snapshot into a folder: that which is asked for, which the night goes on with, or the newest.
+
+    Args:
+        name: of the table.
+        table: where it is.
+        folder: for what is read.
+        until: the night's cutoff.
+        before: what was read into the folder, if it is there.
+        done: that, if the night goes on with it.
+
+    Returns:
+        The table with the folder that has its rows, and a note.
+
+    Raises:
+        ConfigError: there is no such catalog, table or snapshot.
+        ConnectionError: the catalog or the files cannot be reached.
+    """
+    with _in_words(name, table):
+        opened = _opened(name, table)
+        current = opened.current_snapshot()
+        snapshot = table.as_of or (done.version if done else None) or (current.snapshot_id if current else None)
+
+        def read() -> store.Rows:
+            columns = needed(name, table, opened.schema().column_names)
+            reader = opened.scan(selected_fields=tuple(columns), snapshot_id=snapshot).to_arrow_batch_reader()
+            return reader.schema, iter(reader)
+
+        store.once(name, folder, table.path, until, snapshot, before, read)
+    note = f"{name}: snapshot {snapshot} of the Iceberg table '{table.path}', whose rows were read into {folder}"
+    return table.model_copy(update={"path": str(folder), "as_of": None}), note
+
+
+def _opened(name: str, table: TableInput) -> Table:
+    try:
+        from pyiceberg.catalog import load_catalog
+        from pyiceberg.table import StaticTable
+    except ImportError:
+        raise ConfigError(f"{name}: an Iceberg table needs another package: pip install 'nightrec[iceberg]'.") from None
+    if "://" not in table.path:
+        return StaticTable.from_metadata(str(iceberg.newest(table.path)))
+    catalog, _, which = table.path.partition("://")[2].partition("/")
+    if not catalog or "." not in which:
+        raise ConfigError(f"{name}: '{table.path}' names no table; write iceberg://CATALOG/NAMESPACE.TABLE.")
+    return load_catalog(catalog).load_table(which)
+
+
+@contextmanager
+def _in_words(name: str, table: TableInput) -> Iterator[None]:
+    """What the library raises, as a sentence: its own words may hold an address with a key."""
+    try:
+        yield
+    except NightrecError:
+        raise
+    except OSError as error:
+        kind = type(error).__name__
+        raise ConnectionError(f"{name}: '{table.path}' cannot be read ({kind}); is it reached from here?") from None
+    except Exception as error:
+        kind = type(error).__name__
+        why = {
+            "NoSuchTableError": "there is no such table",
+            "NoSuchNamespaceError": "there is no such namespace",
+            "ValueError": "there is no such catalog in ~/.pyiceberg.yaml or the environment, or no such snapshot",
+            "UnauthorizedError": "the catalog does not let this user in",
+            "ForbiddenError": "this user may not read it",
+        }.get(kind, kind)
+        raise ConfigError(f"{name}: the Iceberg table '{table.path}' cannot be read ({why}); check its name.") from None
