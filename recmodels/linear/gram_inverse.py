@@ -1,7 +1,7 @@
 """The inverse of a Gram matrix, XᵀX + λI, in place: by LAPACK on the processor, by torch beyond what that can do."""
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import cholesky, lapack, solve_triangular
 
 from recmodels.base import SCORE_BYTES
 from recmodels.compute.device import require_torch
@@ -12,6 +12,12 @@ BLOCK = 512  # rows of the Gram matrix at a time
 
 LAPACK_ITEMS = 25_000
 """SciPy's OpenBLAS crashes in the Cholesky decomposition of matrices somewhat larger than this; torch's does not."""
+
+FEWER = 8
+"""Users are few where there are so many times as many items."""
+
+LARGEST_NORM = 100_000
+"""Their way is taken where no item's column has a squared norm above so many times λ: float32 would lose the rest."""
 
 
 def memory_needed(n_items: int, n_interactions: int) -> int:
@@ -37,6 +43,10 @@ def device_for(n_items: int) -> str:
 def inverse_of_gram(matrix: Csr, regularization: float) -> Floats:
     """(XᵀX + λI)⁻¹: float32 [m, m]."""
     m = matrix.shape[1]
+    known: Csr = matrix[np.diff(matrix.indptr) > 0]
+    norms: Floats = known.multiply(known).sum(axis=0)
+    if FEWER * known.shape[0] <= m and norms.max(initial=0) <= LARGEST_NORM * regularization:
+        return _by_rows(known, regularization)
     columns: Csr = matrix.T.tocsr()
     gram = np.empty((m, m), np.float32)
     for i in range(0, m, BLOCK):
@@ -47,6 +57,19 @@ def inverse_of_gram(matrix: Csr, regularization: float) -> Floats:
     if not (invert(gram) if by_lapack else invert_by_torch(gram, where)):
         raise NightrecError(f"EASE cannot invert its matrix with regularization {regularization}; give a larger one.")
     return gram
+
+
+def _by_rows(matrix: Csr, regularization: float) -> Floats:
+    """The same for n rows that are few: (I - Xᵀ(XXᵀ + λI)⁻¹X) / λ, by Woodbury's identity, inverts [n, n] alone."""
+    gram = (matrix @ matrix.T).toarray().astype(np.float64)
+    gram[np.diag_indices(len(gram))] += regularization
+    factor = cholesky(gram, lower=True).astype(np.float32)
+    dense = matrix.toarray().astype(np.float32)
+    half: Floats = np.asarray(solve_triangular(factor, dense, lower=True, overwrite_b=True), np.float32)  # [n, m]
+    inverse: Floats = half.T @ half
+    inverse *= np.float32(-1 / regularization)
+    inverse[np.diag_indices(len(inverse))] += np.float32(1 / regularization)
+    return inverse
 
 
 def invert(gram: Floats) -> bool:
