@@ -221,7 +221,8 @@ class Transformer(TransformerConfig, DotProduct):
         weights += self.user_dim * n_users * self.user_embedding
         kept = 2 if self.warm_start == "no" else 3
         copies = 8 + kept * self.seeds  # of weights: gradient, two moments, average, best, and what steps make of them
-        inputs = 160 * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.dim
+        entry = 20 if self.objective == "next" else 100  # of a sequence: item, user and target; ranges of targets
+        inputs = entry * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.dim
         return copies * 4 * weights + inputs + SCORE_BYTES
 
 
