@@ -142,6 +142,10 @@ def _opener(table: TableInput) -> Opener:
             from tasks.ingest.landing.databases.sqlite import opened
         case "duckdb":
             from tasks.ingest.landing.databases.duckdb_file import opened
+        case "snowflake":
+            from tasks.ingest.landing.databases.warehouses import snowflake as opened
+        case "bigquery":
+            from tasks.ingest.landing.databases.warehouses import bigquery as opened
         case "mysql" | "mariadb":
             from tasks.ingest.landing.databases.mysql import opened
         case _:

@@ -20,6 +20,8 @@ DATABASES = {
     "postgres": "PGPASSWORD",
     "mysql": "MYSQL_PWD",
     "mariadb": "MYSQL_PWD",
+    "snowflake": "SNOWFLAKE_PASSWORD",
+    "bigquery": "",
     "sqlite": "",
     "duckdb": "",
 }
