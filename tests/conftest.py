@@ -62,7 +62,10 @@ LONG = {  # files that take seconds in all: contracts of costly models, Great Ex
     "reliability/test_load.py",
     "tasks/forgetting/test_everywhere.py",
     "tasks/forgetting/test_forget.py",
-    "tasks/ingest/reading/test_known_data.py",
+    *(
+        f"tasks/ingest/reading/test_{of}.py"
+        for of in ("dialects", "files", "ids", "known_data", "schema", "timestamps")
+    ),
     "tasks/ingest/test_forty_files.py",
     "tasks/store/test_damage.py",
     "tasks/store/test_exports.py",
