@@ -2,8 +2,9 @@
 
 Read, drop duplicates, 5-core, dense ids, sort by user and time, write; validation aside. Cases: ``nightrec`` (ingest
 and prepare, with quarantine and manifests, one window), ``both`` (the same, and the training window too, as a night
-does), ``duckdb``, ``polars`` and ``pandas`` (the same work in a few lines of each). Each runs in a fresh process, three
-times in turn; the table shows the median seconds, imports excluded, and the peak memory.
+does), ``2GiB`` (the same with ``memory = "2GiB"``, by ranges of users), ``duckdb``, ``polars`` and ``pandas`` (the same
+work in a few lines of each). Each runs in a fresh process, three times in turn; the table shows the median seconds,
+imports excluded, and the peak memory.
 """
 
 import importlib
@@ -77,6 +78,11 @@ def nightrec(source: Path, out: Path, holdout: str = "none") -> None:
 
 def both(source: Path, out: Path) -> None:
     nightrec(source, out, "days")
+
+
+def both_in_2_gib(source: Path, out: Path) -> None:
+    with memory.at_most(2**31):
+        nightrec(source, out, "days")
 
 
 def duckdb(source: Path, out: Path) -> None:
@@ -154,6 +160,7 @@ def pandas(source: Path, out: Path) -> None:
 CASES: dict[str, Callable[[Path, Path], None]] = {
     "nightrec": nightrec,
     "both": both,
+    "2GiB": both_in_2_gib,
     "duckdb": duckdb,
     "polars": polars,
     "pandas": pandas,
