@@ -5,9 +5,10 @@ In one run, one after the other and several times over: the float32 product alon
 recall of --recall, unless none are worth it, and implicit where --peers names a Python that has it. Printed are the
 best seconds of each, users a second, and ratios to the faster product; the same for the seconds that all cores worked,
 which other programs on the machine change less. Vectors are normally distributed, all of about one length, so that no
-bound saves anything (the worst case); of one length and in clusters, as those of a Transformer are (``--clusters``); or
-those that ALS learns on made-up interactions with clusters of taste (``--als``). A few thousand users are enough: each
-takes as long whatever the others. ``--quick`` leaves out the products alone and the dense selection.
+bound saves anything (the worst case); of one length and in clusters (``--clusters``); those that ALS learns on made-up
+interactions with clusters of taste (``--als``); or those that a model learns of a demo site (``--model``). A few
+thousand users are enough: each takes as long whatever the others. ``--quick`` leaves out the products alone and the
+dense selection.
 """
 
 import argparse
@@ -16,18 +17,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow.parquet as pq
 from scipy import sparse
 
+from recmodels import registry
 from recmodels.compute import matmul, memory
 from recmodels.data.arrays import Csr, Floats
 from recmodels.data.dataset import Dataset
+from recmodels.demo import write_site
+from recmodels.options import FitOptions
 from recmodels.ranking import topk
 from recmodels.ranking.approximation import MEASURED_ON, TUNED_ON, Sample, approximate
 from recmodels.ranking.product_search import SearchedItems, top_products
+from recmodels.scoring.dot_product import DotProduct
 
 BATCH = 1024  # users of a bare product
 
@@ -72,13 +79,13 @@ def normal_vectors(options: argparse.Namespace, each: int = 50) -> tuple[Floats,
 
 
 def clustered_vectors(options: argparse.Namespace) -> tuple[Floats, Floats, Csr]:
-    """Directions around those of clusters of 200 items, and users near one of their items."""
+    """Directions around those of clusters of 1,000 items, and users around an item."""
     users, items, seen = normal_vectors(options)
     rng = np.random.default_rng(1)
-    clusters = rng.standard_normal((max(1, options.items // 200), options.factors), dtype=np.float32)
-    items = clusters[rng.integers(0, len(clusters), options.items)] + np.float32(0.7) * items
+    clusters = rng.standard_normal((max(1, options.items // 1000), options.factors), dtype=np.float32)
+    items = clusters[rng.integers(0, len(clusters), options.items)] + np.float32(0.5) * items
     items /= np.linalg.norm(items, axis=1, keepdims=True)
-    users *= np.float32(0.7 / options.factors**0.5)
+    users *= np.float32(0.5 / options.factors**0.5)
     users += items[rng.integers(0, options.items, options.users)]
     return users, items, seen
 
@@ -98,6 +105,27 @@ def als_vectors(options: argparse.Namespace) -> tuple[Floats, Floats, Csr]:
     data = Dataset.from_arrays(users, items, n_users=options.users, n_items=options.items)
     model = ALS(factors=options.factors, iterations=3).fit(data)
     return model._user_vectors(data, np.arange(options.users, dtype=np.int32)), model.item_vectors_, data.seen
+
+
+def demo_vectors(options: argparse.Namespace) -> tuple[Floats, Floats, Csr]:
+    """What a model learns in some minutes of a demo site with 40 interactions a user; of those users, some."""
+    names = {"transformer": "dim", "hybrid": "dim", "als": "factors", "bpr": "factors", "mf": "factors"}
+    with TemporaryDirectory() as folder:
+        of_site = {"users": options.interactions // 40, "items": options.items, "interactions": options.interactions}
+        write_site(Path(folder), **of_site, end=date(2026, 11, 1), dirty="none")
+        log = pq.read_table(Path(folder) / "interactions.parquet", columns=["user_id", "item_id"])
+    users, items = (np.asarray(log[name].combine_chunks().dictionary_encode().indices) for name in log.column_names)
+    pairs = np.unique(users.astype(np.int64) * options.items + items)
+    users, items = np.divmod(pairs, options.items)
+    data = Dataset.from_arrays(users, items, n_users=of_site["users"], n_items=options.items)
+    params = {names[options.model]: options.factors} | ({"loss": "sampled"} if options.model == "transformer" else {})
+    model = registry.create(options.model, params, seed=0)
+    assert isinstance(model, DotProduct)
+    model.fit(data, FitOptions(minutes=options.minutes))
+    active = np.flatnonzero(model.knows(data, np.arange(data.n_users, dtype=np.int32)))
+    chosen = np.sort(np.random.default_rng(0).permutation(active)[: options.users]).astype(np.int32)
+    there = np.flatnonzero(model.item_vectors.any(axis=1))  # an item without any numbers is on no list
+    return model._user_vectors(data, chosen), model.item_vectors[there], data.seen[chosen][:, there]
 
 
 def bare(multiply: Callable[[Floats, Floats, Floats], None], users: Floats, items: Floats) -> None:
@@ -133,9 +161,9 @@ def implicit(python: Path, users: Floats, items: Floats, seen: Csr, k: int, turn
 def main() -> None:
     """Print a row for each way."""
     options = _options()
-    kind = "als" if options.als else "clusters" if options.clusters else "normal"
+    kind = options.model or ("als" if options.als else "clusters" if options.clusters else "normal")
     vectors = {"als": als_vectors, "clusters": clustered_vectors, "normal": normal_vectors}
-    users, items, seen = vectors[kind](options)
+    users, items, seen = demo_vectors(options) if options.model else vectors[kind](options)
     ways: dict[str, Callable[[], None]] = {
         "product alone, numpy": lambda: bare(matmul.numpy_product, users, items),
         "product alone, torch": lambda: bare(matmul.torch_product, users, items),
@@ -166,11 +194,11 @@ def main() -> None:
         seconds["lists, implicit"] = implicit(options.peers, users, items, seen, options.k, options.turns)
     products = [took for way, took in seconds.items() if way.startswith("product")] or list(seconds.values())[:1]
     product, of_cores = (min(took[i] for took in products) for i in (0, 1))
-    print(f"{options.users:,} users, {options.items:,} items, f = {options.factors}, k = {options.k}, ", end="")
+    print(f"{len(users):,} users, {len(items):,} items, f = {options.factors}, k = {options.k}, ", end="")
     print(f"{kind} vectors")
     print("| way | s | users/s | of the product | s of all cores | of the product's |\n|---|---|---|---|---|---|")
     for name, (best, cores) in seconds.items():
-        print(f"| {name} | {best:.2f} | {options.users / best:,.0f} | {best / product:.2f}", end=" | ")
+        print(f"| {name} | {best:.2f} | {len(users) / best:,.0f} | {best / product:.2f}", end=" | ")
         print(f"{cores:.2f} | {cores / of_cores:.2f} |")
     print(f"approximate: {about}, found in {tuned:.1f} s of all cores")
     print(f"peak memory {memory.peak() / 1e6:,.0f} MB")
@@ -187,6 +215,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--recall", type=float, default=0.99, help="of approximate lists")
     parser.add_argument("--als", action="store_true", help="vectors that ALS has learnt")
     parser.add_argument("--clusters", action="store_true", help="vectors of one length in clusters")
+    parser.add_argument("--model", help="vectors that this model learns of the demo site, e.g. als or transformer")
+    parser.add_argument("--interactions", type=int, default=4_000_000, help="of the demo site")
+    parser.add_argument("--minutes", type=float, default=2, help="of training")
     parser.add_argument("--quick", action="store_true", help="lists alone; ratios are to the engine's")
     parser.add_argument("--peers", type=Path, help="a Python that has implicit")
     return parser.parse_args()
