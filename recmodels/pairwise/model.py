@@ -133,5 +133,5 @@ class PairModel(PairConfig, Recommender):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         rows = n_users * self.user_ids + n_items * (1 + self.history)
         step = 3 * 4 * min(self.n_negatives(n_users), n_items) * min(n_users, self.batch or 2048 + n_users // 60)
-        copies = 4 if self.warm_start == "no" else 6
-        return copies * 4 * (self.factors + 1) * rows + 16 * n_interactions + step + SCORE_BYTES
+        copies = 3 if self.warm_start == "no" else 5
+        return copies * 4 * (self.factors + 1) * rows + 8 * n_interactions + step + SCORE_BYTES
