@@ -43,6 +43,7 @@ def measure(data: str, model: str, *, validation: bool, seed: int) -> dict[str, 
     fitted = time.perf_counter()
     items = recommender.recommend(split.train, split.users, split.k).items
     listed = time.perf_counter()
+    measured = split.measured(items)
     return {
         "data": data,
         "model": model,
@@ -50,7 +51,7 @@ def measure(data: str, model: str, *, validation: bool, seed: int) -> dict[str, 
         "users": len(split.users),
         "pairs": split.truth.nnz,
         "validation": validation,
-        **{column: split.measured(items)[column] for column in COLUMNS},
+        **{column: measured[column] for column in COLUMNS},
         "fit_seconds": fitted - start,
         "recommend_seconds": listed - fitted,
         "peak_mb": memory.peak() / 1e6,
