@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from recmodels.compute import memory
 from recmodels.ensemble.model import Ensemble
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.factors.als import ALS
@@ -43,3 +44,9 @@ def test_a_model_without_reasons_or_similarity_says_so() -> None:
     assert (model.explain(data, everybody, model.recommend(data, everybody, 5)) == -1).all()
     with pytest.raises(NightrecError, match="Popularity has no similarity of items"):
         model.similar_items(np.array([0]), 5)
+
+
+def test_a_process_takes_itself_the_data_and_what_the_model_needs() -> None:
+    for model, itself in (ALS(), memory.PROCESS), (Transformer(), memory.PROCESS + memory.TORCH):
+        needed = model.memory_needed(1000, 100, 10_000)
+        assert model.process_memory(1000, 100, 10_000) == itself + 28 * 10_000 + 48 * 1000 + 160 * 100 + needed
