@@ -46,6 +46,7 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
     found = [path for path in found if path.is_dir() or path.parent.name == "history"]
     found += store.root.glob(f"feedback/*/{TEMPORARY}*")
     found += store.root.glob(f"panel/{TEMPORARY}*")
+    found += store.landed.glob(f"**/{TEMPORARY}*")
     found += _cut_short(store)
     for night in store.all_nights():
         if (half := of_night(night)) and not _has_ended(night):

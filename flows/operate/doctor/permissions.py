@@ -13,7 +13,8 @@ from flows.operate.database import prefect_places
 from flows.operate.doctor.findings import Finding, Site
 
 PRIVATE = (
-    "nights", "history", "feedback", "panel", "reports", "quality", "tuning", "inputs", "replays", "simulations",
+    "nights", "history", "feedback", "panel", "reports", "quality", "tuning", "inputs", "landed", "replays",
+    "simulations",
     "published.jsonl",
 )  # fmt: skip
 """What of a store is of no use to readers of the exports, and tells of people."""

@@ -17,6 +17,7 @@ from tasks.ingest.landing import landed
 from tasks.ingest.landing.land import land
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.stage import ingest
+from tasks.store.leftovers import leftovers
 from tasks.store.manifests import manifest_of, write_manifest
 from tasks.store.paths import Night, Store
 from tests.tasks.site import RUN_DATE
@@ -118,3 +119,11 @@ def test_the_catalogue_between_nights_is_read_from_its_table(tmp_path: Path, sql
     given = TableInput(path=f"sqlite:///{tmp_path}/shop.db?table=items")
     found = items_now(given, CUTOFF, whole_numbers=False, max_refused=0)
     assert dict(zip(*found.sort_by("item_id").to_pydict().values(), strict=True)) == {"a": True, "b": False}
+
+
+def test_what_a_killed_reading_has_left_is_swept(tmp_path: Path, sql: Sql, night: Night) -> None:
+    land(inputs(tmp_path), night.store.landed, CUTOFF)
+    (folder,) = filter(Path.is_dir, (night.store.landed / "interactions").iterdir())
+    half = folder / ".tmp-part-00007"
+    half.write_bytes(b"PAR1")
+    assert leftovers(night.store) == [half]

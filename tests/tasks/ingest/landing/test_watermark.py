@@ -28,19 +28,25 @@ class Shop:
         self.table = TableInput(
             path=f"duckdb:///{folder}/shop.duckdb", table="events", **({"watermark": "written"} | settings)
         )
-        self.run(f"CREATE TABLE events (user_id BIGINT, item_id BIGINT, timestamp TIMESTAMP, written {kind})")
+        self.waiting: list[str] = [
+            f"CREATE TABLE events (user_id BIGINT, item_id BIGINT, timestamp TIMESTAMP, written {kind})"
+        ]
 
-    def run(self, sql: str, *values: Any) -> None:
-        with duckdb.connect(str(self.folder / "shop.duckdb")) as connection:
-            connection.execute(sql, values or None)
+    def run(self) -> None:
+        """Carry out what is waiting: opening the file is what takes long."""
+        with duckdb.connect(str(self.folder / "shop.duckdb"), config={"threads": 1}) as connection:
+            connection.execute(";".join(self.waiting))
+        self.waiting = []
 
     def add(self, user: int, hours: float, at: float | None = None) -> None:
         """An event that was written some hours after the beginning of the year, and happened then or at `at`."""
         happened = START + timedelta(hours=hours if at is None else at)
-        self.run("INSERT INTO events VALUES (?, 1, ?, ?)", user, happened, START + timedelta(hours=hours))
+        written = START + timedelta(hours=hours)
+        self.waiting.append(f"INSERT INTO events VALUES ({user}, 1, '{happened}', '{written}')")
 
     def land(self, cutoff: datetime = CUTOFF, **options: Any) -> list[int]:
         """The users of the rows that are there once a night has read the table."""
+        self.run()
         files, _ = land_table("interactions", self.table, self.folder / "landed", cutoff, **options)
         assert all(path.name in self.state.files for path in Path(files.path).glob("*.parquet"))
         return sorted(pq.read_table(files.path)["user_id"].to_pylist())
@@ -126,11 +132,9 @@ def test_days_and_instants_are_watermarks_too(tmp_path: Path, kind: str) -> None
 def test_any_nights_have_read_each_row_once(tmp_path_factory: pytest.TempPathFactory, nights: list[list[int]]) -> None:
     shop, hour, users = Shop(tmp_path_factory.mktemp("shop"), overlap_hours=3), 10, 0
     for late in nights:
-        hours = [f"TIMESTAMP '2026-01-01' + {hour - before} * INTERVAL 1 HOUR" for before in late]
-        rows = [f"({users + n}, 1, TIMESTAMP '2026-01-01', {written})" for n, written in enumerate(hours)]
-        users += len(late)
-        if rows:
-            shop.run(f"INSERT INTO events VALUES {', '.join(rows)}")
+        for hours in late:
+            shop.add(users, hour - hours)
+            users += 1
         assert shop.land() == list(range(users))
         hour += 1 if late else 0
 
@@ -142,7 +146,7 @@ def test_a_watermark_that_cannot_serve_is_refused(tmp_path: Path) -> None:
         shop.table = shop.table.model_copy(update={"watermark": column})
         with pytest.raises(ConfigError, match=sentence):
             shop.land()
-    shop.run("INSERT INTO events VALUES (2, 1, '2026-01-01', NULL)")
+    shop.waiting.append("INSERT INTO events VALUES (2, 1, '2026-01-01', NULL)")
     shop.table = shop.table.model_copy(update={"watermark": "written"})
     with pytest.raises(DataRefused, match="the watermark 'written' is missing in some rows"):
         shop.land()
