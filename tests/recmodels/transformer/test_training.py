@@ -59,7 +59,7 @@ def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkey
 @pytest.mark.slow
 def test_what_follows_an_item_is_learned(block: str, loss: str) -> None:
     data = successions()
-    settings = TINY | {"dim": 16, "epochs": 20, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
+    settings = TINY | {"dim": 16, "epochs": 14, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
     model = Transformer(**settings, loss=loss, block=block, negatives=20).fit(data)
     users = np.arange(data.n_users)
     last = data.item_index[data.indptr[1:] - 1]
