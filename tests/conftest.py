@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import certifi
+import hypothesis
 import pytest
 
 pytest.register_assert_rewrite("recmodels.testing")
@@ -19,6 +20,10 @@ pytest.register_assert_rewrite("recmodels.testing")
 # Importing the libraries and collecting thousands of tests makes millions of objects that stay: looking through them
 # for garbage again and again would take a third of the time. See `pytest_collection_finish`.
 gc.disable()
+
+# No example fails for its time: a busy machine takes as long as it takes.
+hypothesis.settings.register_profile("nightrec", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("nightrec")
 
 # Each process that runs tests has a home of its own and uses no server that is configured. Prefect reads its
 # environment once, when it is imported.

@@ -70,7 +70,7 @@ def test_exposure_worked_by_hand() -> None:
     np.testing.assert_allclose(replace(bounds, by_place=True).shares(items), [3 / 5, 1 / 5])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     rng=st.integers(0, 2**32 - 1).map(np.random.default_rng),
     least=st.floats(0.02, 0.3),

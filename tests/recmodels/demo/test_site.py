@@ -218,7 +218,7 @@ def test_csv_says_the_same_as_parquet(tmp_path: Path, site: tuple[dict[str, pa.T
     assert items["tags"][0].as_py() == "|".join(site[0]["items"]["tags"][0].as_py())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     users=st.integers(1, 12),
     items=st.integers(1, 12),

@@ -15,7 +15,7 @@ def padded(items: list[int]) -> np.ndarray:
     return np.array([items + [NOBODY] * (6 - len(items))])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(LISTS, LISTS, st.integers(0, 5))
 def test_a_draft_is_fair_and_without_repeats(first: list[int], second: list[int], seed: int) -> None:
     items, teams = team_draft(padded(first), padded(second), 6, np.random.default_rng(seed).integers(2, size=(1, 6)))

@@ -18,7 +18,7 @@ def test_users_who_may_yet_come_count_while_they_are_watched() -> None:
     assert curve.median is None
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=40))
 def test_the_curve_is_that_of_scipy(users: list[tuple[int, bool]]) -> None:
     waited, came = (np.array(column) for column in zip(*users, strict=True))

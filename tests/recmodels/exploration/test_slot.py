@@ -34,7 +34,7 @@ def test_shares_of_a_million_draws_are_the_propensities() -> None:
 ITEMS = st.integers(NOBODY, 8)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 8), min_size=0, max_size=4, unique=True),
     st.lists(ITEMS, min_size=1, max_size=5),

@@ -48,7 +48,7 @@ def recall_by_hand(found: TopK, scores: Floats, seen: Bools, k: int) -> float:
     return hits / max(places, 1)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.sampled_from(KINDS), st.integers(0, 99), st.sampled_from([1, 10, 500]), st.sampled_from([0.9, 0.99]))
 def test_recall_is_as_measured_and_as_wanted(kind: str, seed: int, k: int, recall: float) -> None:
     rng = np.random.default_rng(seed)

@@ -40,7 +40,7 @@ def some_seen(rng: np.random.Generator, n: int, m: int) -> Csr:
     return sparse.csr_array(seen.astype(np.float32))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from(KINDS), st.integers(0, 99), st.integers(1, 12), st.sampled_from([1, 5, 300]))
 def test_with_whole_radii_lists_are_exact(kind: str, seed: int, f: int, k: int) -> None:
     rng = np.random.default_rng(seed)

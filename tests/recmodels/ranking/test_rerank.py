@@ -63,7 +63,7 @@ def test_marginal_relevance_worked_by_hand() -> None:
     assert one_list(replace(half, relevance_weight=0.62), terms, [3, 2, 1], 3) == [0, 1, 2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), m=st.integers(1, 25), weight=st.floats(0, 1))
 def test_the_lazy_choice_is_that_of_the_plain_rule(seed: int, m: int, weight: float) -> None:
     rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def test_without_any_rule_the_lists_are_the_models(k: int, options: dict[str, An
         np.testing.assert_array_equal(getattr(ruled, name), getattr(plain, name), err_msg=name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_list_keeps_the_rules(data: st.DataObject) -> None:
     draw = data.draw

@@ -63,7 +63,7 @@ def site(rng: np.random.Generator, m: int, most: int = 2) -> tuple[list[list[int
     return of_item, rules, relevance.astype(np.float32).tolist(), mix if mix.any() else np.eye(4)[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rng=sites, m=st.integers(1, 12), balance=st.sampled_from([0.1, 0.5, 0.9, 1.0]))
 def test_calibration_is_stecks_greedy(rng: np.random.Generator, m: int, balance: float) -> None:
     of_item, rules, relevance, mix = site(rng, m)
@@ -78,7 +78,7 @@ def test_calibration_is_stecks_greedy(rng: np.random.Generator, m: int, balance:
         assert value[taken] >= max(value.values()) - 1e-5
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rng=sites, m=st.integers(2, 8), k=st.integers(1, 4))
 def test_with_calibration_alone_no_list_is_nearer_to_the_mix(rng: np.random.Generator, m: int, k: int) -> None:
     """Brute force over all lists. With one category an item the greedy list is the best up to the steps of the shares;

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -41,7 +41,6 @@ def test_top_k_equals_sorting_everything(scores: Floats, k: int) -> None:
     assert_lists(top_k(scores, k), scores, k)
 
 
-@settings(deadline=None)  # the first example compiles
 @given(MATRICES, st.integers(1, 60))
 def test_the_compiled_top_k_equals_sorting_everything(scores: Floats, k: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -128,7 +128,7 @@ def test_popularity_couples_users_from_the_next_day_on_only() -> None:
     assert all(rows(days[0], user) == rows(days[1], user) for user in range(25, 50))
 
 
-@examples(max_examples=4, deadline=None)
+@examples(max_examples=4)
 @given(seed=st.integers(0, 2**32), stop=st.integers(0, 5), feedback=st.booleans())
 def test_a_resumed_market_goes_on_as_if_it_had_not_stopped(seed: int, stop: int, feedback: bool) -> None:
     settings = replace(SMALL, feedback=feedback, known=0.8, boredom=2.0)

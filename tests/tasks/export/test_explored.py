@@ -103,7 +103,7 @@ def exploration(
         yield Exploration(ExplorationSettings(**settings), 0, RUN_DATE, user_ids, files, chosen, file)
 
 
-@examples(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rules_of_a_site(), st.booleans(), st.none() | st.integers(1, K + 1), st.integers(0, 99))
 def test_no_rule_of_a_site_is_broken(
     tmp_path: Path, features: Path, data: Dataset, rules: Rules, repeats: bool, slot: int | None, seed: int

@@ -132,7 +132,7 @@ def write_file(path: Path, kinds: list[tuple[int, str]]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(files=st.lists(_FILE, min_size=1, max_size=3))
 def test_each_row_of_any_input_is_found_exactly_once(files: list[tuple[str, list[str]]]) -> None:
     with TemporaryDirectory() as name:

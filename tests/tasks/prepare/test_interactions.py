@@ -86,7 +86,7 @@ def test_when_a_pair_began_is_kept_where_any_was_repeated(tmp_path: Path) -> Non
     assert layout.FIRST not in pq.read_schema(once / layout.interactions_file("full")).names
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     log=st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from("abcde"), st.integers(0, 20), st.sampled_from([None, 1.0, 4.0])),

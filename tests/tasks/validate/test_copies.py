@@ -81,7 +81,7 @@ _ROWS = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(files=st.lists(_ROWS, min_size=1, max_size=3), ids=st.sampled_from([["u1", "u2", "u3", "x"], ["4", "5", "6"]]))
 def test_no_user_of_whom_any_row_opts_out_is_in_the_log(files: list[list[tuple[str, str]]], ids: list[str]) -> None:
     with TemporaryDirectory() as name:

@@ -49,7 +49,7 @@ def test_users_choose_alone_among_what_they_are_aware_of() -> None:
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_concentration_is_the_gini_coefficient_of_what_a_user_had(counts: list[int]) -> None:
     had = np.array([count for count in counts if count])
     expected = gini(had) if len(had) else 0.0

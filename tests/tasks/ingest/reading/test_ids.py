@@ -49,7 +49,7 @@ def _parquet(path: Path, ids: pa.Array) -> TableInput:
     return TableInput(path=str(path))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.lists(INT64, min_size=20, max_size=60))  # a file of many rather than many files: each takes as long
 @pytest.mark.slow
 def test_int64_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[int]) -> None:
@@ -64,7 +64,7 @@ def test_int64_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[int])
         assert column(out, "user_id") == ids
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(STRINGS, min_size=1, max_size=3) | st.lists(STRINGS, min_size=20, max_size=60))
 @pytest.mark.slow
 def test_strings_survive(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:

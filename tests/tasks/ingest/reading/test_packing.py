@@ -132,7 +132,7 @@ CHECKED = ("gzip", "bzip2", "xz", "zip")  # with sums that find every change
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGED)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_damaged_file_is_refused_or_read_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject

@@ -121,7 +121,7 @@ def _own_name(column: str, columns: list[str]) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.lists(NAMES, min_size=4, max_size=12, unique=True), st.sampled_from(["csv", "jsonl", "parquet"]), st.data())
 def test_no_name_of_a_column_is_taken_for_another(
     tmp_path_factory: pytest.TempPathFactory, names: list[str], suffix: str, data: st.DataObject

@@ -14,7 +14,7 @@ from tasks.ingest.reading.textfiles import contained, count_lines
 from tests.tasks.raw import CSV, HEADER, column, ingest, read, write
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(["", "a", "\r", "ab\r", "\r\r", "x" * 9]), max_size=40), st.booleans())
 def test_lines_are_counted_as_they_are(tmp_path_factory: pytest.TempPathFactory, lines: list[str], ended: bool) -> None:
     path = tmp_path_factory.mktemp("lines") / "text"

@@ -26,7 +26,7 @@ CREDIBLE = st.datetimes(datetime(2001, 1, 1), datetime(2023, 12, 31), timezones=
 MANY = st.lists(CREDIBLE, min_size=20, max_size=40)  # a file of many rather than many files: each takes as long
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.lists(st.tuples(INSTANTS, st.integers(-14 * 60, 14 * 60)), min_size=20, max_size=40))
 @pytest.mark.slow
 def test_iso_texts_survive(tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[datetime, int]]) -> None:
@@ -44,7 +44,7 @@ def test_iso_texts_survive(tmp_path_factory: pytest.TempPathFactory, drawn: list
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(instants=MANY)
 @pytest.mark.slow
 def test_epochs_survive(tmp_path_factory: pytest.TempPathFactory, instants: list[datetime], unit: str) -> None:
@@ -68,7 +68,7 @@ def test_epochs_survive(tmp_path_factory: pytest.TempPathFactory, instants: list
         assert instants_of(folder, table.model_copy(update={"timestamp_unit": unit})) == expected
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(MANY)
 def test_decimals_of_seconds_survive(tmp_path_factory: pytest.TempPathFactory, instants: list[datetime]) -> None:
     folder = tmp_path_factory.mktemp("time")
@@ -101,7 +101,7 @@ ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Ho
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.datetimes(datetime(1971, 1, 1), datetime(2023, 12, 30)), min_size=1, max_size=20),
     st.sampled_from(ZONES),
