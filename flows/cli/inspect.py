@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli.options import Day, Mapping
-from flows.cli.reading import SETTINGS, meant
+from flows.cli.reading import OF_FILES, meant
 from flows.cli.shown import echo, echo_json
 from recmodels.errors import ConfigError, DataRefused
 from tasks.errors import CODES
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a table that say how its files are written, as `nightrec run` has them for the interactions."""
-    for one in reversed(SETTINGS):
+    for one in reversed(OF_FILES):
         option, kind = f"--{one.name.replace('_', '-')}", None if one.flag else one.metavar
         command = click.option(option, one.name, metavar=kind, is_flag=one.flag, default=None, help=one.help)(command)
     return command
@@ -72,14 +72,15 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
 
     from tasks.ingest.reading.inputs import TableInput
 
-    found = {one.name: meant(one, given[one.name]) for one in SETTINGS if given[one.name] is not None}
+    found = {one.name: meant(one, given[one.name]) for one in OF_FILES if given[one.name] is not None}
     if given["columns"] is not None:
         found["columns"] = given["columns"]
     try:
         TableInput(path="", **found)
     except ValidationError as error:
         mistake = error.errors()[0]
-        raise ConfigError(f"--{mistake['loc'][0]}: {mistake['msg'].removeprefix('Value error, ')}.") from None
+        option = "".join(f"--{name}: ".replace("_", "-") for name in mistake["loc"][:1])  # none where two do not agree
+        raise ConfigError(f"{option}{mistake['msg'].removeprefix('Value error, ')}.") from None
     return found
 
 

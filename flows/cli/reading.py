@@ -19,11 +19,14 @@ class Setting(NamedTuple):
     flag: bool = False
 
 
-SETTINGS = (
+OF_DATABASES = (
     Setting("table", "NAME", "Of a database: the table, such as shop.events."),
     Setting("query", "SQL", "Of a database, in place of a table: the SELECT whose rows are read."),
     Setting("watermark", "COLUMN", "Of a database: when a row was written; only rows since the last night are read."),
     Setting("overlap_hours", "HOURS", "How far before the last night's newest watermark rows are read again [1]."),
+)
+"""The settings of `TableInput` that only databases have."""
+OF_FILES = (
     Setting("as_of", "VERSION", "Of a Delta or an Iceberg table: the version or snapshot that is read [newest]."),
     Setting("format", "NAME", "How the files are written: csv, jsonl or parquet [told by their contents]."),
     Setting("header", "A,B,…", "Column names of CSV files that have no header line.", many=True),
@@ -37,7 +40,8 @@ SETTINGS = (
     Setting("missing", "A,B,…", "Texts that stand for a missing value, such as NULL.", many=True),
     Setting("explode", "", "A list of items is one event for each.", flag=True),
 )
-"""The settings of `TableInput`, apart from the path and the columns."""
+"""Those of files and folders, apart from the path and the columns."""
+SETTINGS = (*OF_DATABASES, *OF_FILES)
 PREFIXES = {"interactions": "", "items": "item_", "users": "user_", "exposures": "exposure_"}
 
 

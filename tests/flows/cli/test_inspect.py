@@ -227,6 +227,20 @@ def test_a_wrong_path_is_a_mistake(tmp_path: Path) -> None:
     assert "there is no file or folder 'nope.csv'" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "refusal"),
+    [
+        ("--delimiter", '"', "the delimiter and the quote are both"),
+        ("--encoding", "utf-9", "--encoding: unknown encoding 'utf-9'"),
+        ("--timestamp-unit", "h", "--timestamp-unit: "),
+        ("--table", "events", "No such option '--table'"),  # of databases, which a night reads and this does not
+    ],
+)
+def test_a_setting_that_cannot_be_is_a_mistake(tmp_path: Path, option: str, value: str, refusal: str) -> None:
+    ran = nightrec("inspect", ".", option, value, cwd=tmp_path)
+    assert (ran.code, refusal in ran.err) == (2, True), ran.err
+
+
 def test_the_settings_are_written_where_that_is_asked(tmp_path: Path) -> None:
     german(tmp_path / "german.csv")
     assert nightrec("inspect", "german.csv", "--write", "nightrec.toml", cwd=tmp_path).code == 0
