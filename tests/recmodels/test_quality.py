@@ -48,8 +48,8 @@ def test_ease_on_movielens_small_is_as_good_as_measured_elsewhere(exact: float) 
 
 
 def test_approximate_ease_on_movielens_small_is_as_good_as_the_exact_one(small: Split, exact: float) -> None:
-    """With fewer neighbors than by default, which is harder, and six times as fast."""
-    near = small.measure(EASE(regularization=500, method="approximate", neighbors=200).fit(small.train))
+    """With fewer neighbors than by default, which is harder, and a fraction of the work."""
+    near = small.measure(EASE(regularization=500, method="approximate", neighbors=100).fit(small.train))
     assert near["ndcg"] == pytest.approx(exact, abs=0.002)
 
 
@@ -59,7 +59,8 @@ def test_popularity_on_movielens_small_is_as_good_as_measured_elsewhere(small: S
 
 
 def test_graph_filter_on_movielens_small_is_far_better_than_popularity(small: Split) -> None:
-    assert small.measure(GraphFilter().fit(small.train))["ndcg"] > 0.11
+    """With fewer eigenvectors than by default, which takes half the time; these data have 610 in all."""
+    assert small.measure(GraphFilter(rank=128).fit(small.train))["ndcg"] > 0.11
 
 
 def test_content_on_movielens_small_is_three_times_as_good_as_plain_tf_idf_elsewhere(small: Split) -> None:
