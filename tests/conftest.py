@@ -52,6 +52,7 @@ LONG = {  # files that take seconds in all: contracts of costly models, Great Ex
     "flows/cli/test_damaged_store.py",
     "flows/cli/test_inspect.py",
     "flows/test_list_rules.py",
+    "flows/test_night.py",
     "flows/test_reacting.py",
     "flows/test_real_data.py",
     "flows/test_resume.py",

@@ -62,6 +62,13 @@ def no_prefect() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def plain() -> Iterator[None]:
+    """As `no_prefect`, for one test of a module whose other nights run in Prefect."""
+    with without_prefect():
+        yield
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """One night on a small demo site, as a newcomer runs it: by the module's name, in a process of its own."""

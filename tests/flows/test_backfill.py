@@ -51,7 +51,7 @@ def test_each_night_sees_what_came_before_it(site: Path) -> None:
     assert rows == sorted(rows)
 
 
-def test_complete_nights_are_skipped_and_the_others_made_up_for(site: Path) -> None:
+def test_complete_nights_are_skipped_and_the_others_made_up_for(site: Path, plain: None) -> None:
     before = everything(site / "store/exports")
     (site / "store/nights" / str(DAYS[1]) / "night.json").unlink()
     ran = nightrec("backfill", "--from", DAYS[0], "--to", DAYS[2], cwd=site)
@@ -61,7 +61,7 @@ def test_complete_nights_are_skipped_and_the_others_made_up_for(site: Path) -> N
     assert everything(site / "store/exports") == before
 
 
-def test_readers_are_never_led_back(site: Path) -> None:
+def test_readers_are_never_led_back(site: Path, plain: None) -> None:
     ran = nightrec("backfill", "--from", DAYS[1], "--to", DAYS[1], "--publish", "all", cwd=site)
     assert ran.code == 0, ran.err
     assert record(site, DAYS[1])["status"] == "published"
@@ -81,7 +81,7 @@ def test_a_range_that_ends_before_it_begins_is_refused(site: Path) -> None:
     assert "swap the two dates" in ran.err
 
 
-def test_a_dry_run_publishes_nothing_and_a_chosen_champion_is_published(site: Path) -> None:
+def test_a_dry_run_publishes_nothing_and_a_chosen_champion_is_published(site: Path, plain: None) -> None:
     before = everything(site / "store/exports")
     later = DAY + timedelta(days=1)
     ran = nightrec("run", "--date", later, "--dry-run", cwd=site)

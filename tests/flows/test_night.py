@@ -21,6 +21,7 @@ from flows.settings.site import NightConfig
 from recmodels.errors import NightrecError
 from tasks.train.jobs import TrainingJob
 from tasks.train.process import run_candidate
+from tests.flows.plain import without_prefect
 from tests.flows.running import Demo, Ran, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
 from tests.waiting import PATIENCE, until, until_ended
@@ -326,20 +327,20 @@ def odd_log() -> str:
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> list[Path]:
-    """The stores of the same night, run on machines in Tokyo and in Honolulu."""
+def odd(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The stores of the same night on machines in Tokyo and in Honolulu, without Prefect, which changes no data."""
     log_file = write(tmp_path_factory.mktemp("odd") / "log.csv", odd_log())
     arguments = ("run", "--interactions", log_file, "--date", str(DAY), "--models", "item_knn", "--k", "4")
     stores = []
     for zone in ("Asia/Tokyo", "Pacific/Honolulu"):
         folder = tmp_path_factory.mktemp("odd")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("TZ", zone)
+        with pytest.MonkeyPatch.context() as environment, without_prefect():
+            environment.setenv("TZ", zone)
             time.tzset()
             try:
                 ran = nightrec(*arguments, cwd=folder)
             finally:
-                patch.undo()
+                environment.undo()
                 time.tzset()
         assert ran.code == 0, ran.err
         stores.append(folder / "store")
