@@ -30,7 +30,6 @@ from recmodels.errors import ConfigError
 from recmodels.fallback import Lists
 from recmodels.published.reader import Export
 from tasks.export.writer import Writer, batches, describe_part
-from tasks.forgetting.forget import forget
 from tasks.lookup.lists import list_of
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
@@ -113,6 +112,8 @@ class Shop:
             retain(self.store, RetentionSettings(exports=3, longest_read_hours=LONGEST_READ))
 
     def forget(self, user: int) -> None:
+        from tasks.forgetting.forget import forget  # most of what there is to import, which no reader needs
+
         with held(self.store):
             receipt = forget(self.store, name_of(user))
         assert receipt.complete and receipt.found, receipt.failures
