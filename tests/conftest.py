@@ -51,6 +51,7 @@ SLOW = {  # of the contract that every model keeps, which is published and carri
 LONG = {  # files that take seconds in all: contracts of costly models, Great Expectations, whole stores, processes
     "flows/cli/test_damaged_store.py",
     "flows/cli/test_inspect.py",
+    "flows/cli/test_replay.py",
     "flows/test_list_rules.py",
     "flows/test_night.py",
     "flows/test_reacting.py",
@@ -73,10 +74,15 @@ LONG = {  # files that take seconds in all: contracts of costly models, Great Ex
         for of in ("dialects", "files", "ids", "known_data", "schema", "timestamps")
     ),
     "tasks/ingest/test_forty_files.py",
+    "tasks/ingest/test_ledger.py",
+    "tasks/longterm/test_asked.py",
+    "tasks/offpolicy/test_evaluation.py",
+    "tasks/prepare/test_ranges.py",
     "tasks/store/test_damage.py",
     "tasks/store/test_exports.py",
     "tasks/store/test_versions.py",
     "tasks/validate/test_copies.py",
+    "tasks/validate/test_known.py",
     "tasks/validate/test_preview.py",
     "tasks/validate/test_rows.py",
     "tasks/validate/test_stage.py",
