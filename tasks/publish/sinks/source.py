@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Self
 
 import duckdb
@@ -72,12 +73,18 @@ class Published:
         yield rest
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One for all tallies: to open it takes longer than to count a small table."""
+    return duckdb.connect()
+
+
 class Tally:
     """How many rows there were, and the sum of their hashes (modulo 2^64), whatever their order."""
 
     def __init__(self) -> None:
         self.rows, self.checksum = 0, 0
-        self._engine = duckdb.connect()
+        self._engine = _database().cursor()  # what is registered is seen by this cursor alone
 
     def add(self, rows: pa.Table) -> pa.Table:
         """Count rows, and hand them on."""
