@@ -10,14 +10,14 @@ import pytest
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import Inputs
 from tasks.prepare.tables import write_index
-from tests.tasks.raw import CSV, column, ingest, write
+from tests.tasks.raw import column, ingest, some_log, write
 
 HEADER = "item_id,available_from,available_until\n"
 
 
 def catalogue(folder: Path, rows: str, **settings: str) -> Inputs:
     items = write(folder / "items.csv", HEADER + rows).model_copy(update=settings)
-    return Inputs(interactions=write(folder / "log.csv", CSV), items=items)
+    return Inputs(interactions=some_log(folder), items=items)
 
 
 def at(*when: int) -> datetime:

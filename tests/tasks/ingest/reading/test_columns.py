@@ -16,7 +16,7 @@ from tasks.ingest.reading.columns import ColumnUse
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.tables import open_table
 from tasks.store.duckdb import connect
-from tests.tasks.raw import CSV, column, ingest, read, write
+from tests.tasks.raw import column, ingest, read, some_log, write
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def _items(path: Path, prices: list[Any]) -> TableInput:
 
 def _prices(folder: Path, items: TableInput) -> tuple[list[Any], list[str], str]:
     """The prices, the notes, and the type of the column."""
-    summary, out = ingest(folder, Inputs(interactions=write(folder / "log.csv", CSV), items=items))
+    summary, out = ingest(folder, Inputs(interactions=some_log(folder), items=items))
     return column(out, "price", "items"), summary["notes"], str(read(out, "items").schema.field("price").type)
 
 

@@ -16,7 +16,7 @@ from recmodels.messages import short
 from tasks.ingest.reading.delimiters import DELIMITERS, as_meant, as_written
 from tasks.ingest.reading.headers import distinct
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tests.tasks.raw import CSV, column, ingest, read, write
+from tests.tasks.raw import CSV, column, ingest, read, some_log, write
 
 ROWS = [(7, 1, "2023-01-01"), (8, 2, "2023-01-02"), (8, 3, "2023-01-03")]
 WANTED = "user_id,item_id,timestamp\n7,1,2023-01-01\n8,2,2023-01-02\n8,3,2023-01-03\n"
@@ -40,7 +40,7 @@ def test_a_delimiter_is_found_by_the_names_of_the_header(tmp_path: Path, delimit
 
 def test_a_mark_beside_one_name_is_the_delimiter_if_each_row_has_it(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", "item_id§preis\n1§2\n2§3\n")
-    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    _, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), items=items))
     assert (column(out, "item_id", "items"), column(out, "preis", "items")) == ([1, 2], [2.0, 3.0])
 
 
@@ -219,7 +219,7 @@ def test_a_comment_mark_may_begin_an_id(tmp_path: Path) -> None:
 def test_quotes_are_text_where_there_is_no_quoting(tmp_path: Path) -> None:
     items = TableInput(path=str(tmp_path / "items.dat"), quote=None, encoding="latin-1", delimiter="::")
     (tmp_path / "items.dat").write_bytes('item_id::title\n1::"Caf\xe9\n2::a"b\n'.encode("latin-1"))
-    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    _, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), items=items))
     assert column(out, "title", "items") == ['"Café', 'a"b']
 
 
@@ -238,7 +238,7 @@ def test_quotes_inside_values_are_read_as_they_are_written(
     tmp_path: Path, lines: list[str], titles: list[str], noted: bool
 ) -> None:
     items = write(tmp_path / "items.csv", "item_id,title,more\n" + "".join(f"{line}\n" for line in lines))
-    summary, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    summary, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), items=items))
     assert (column(out, "title", "items"), column(out, "more", "items")) == (titles, ["x", "y"])
     assert any('--item-escape \'"\' (or escape = "\\""' in note for note in summary["notes"]) == noted
 
@@ -254,7 +254,7 @@ def test_lines_with_backslashed_quotes_that_are_found_too_late_are_refused_with_
 
 def test_repeated_and_nameless_columns_of_items_are_kept_with_a_note(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", "item_id,colour,colour,\n1,red,blue,x\n")
-    summary, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    summary, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), items=items))
     kept = read(out, "items").select(["item_id", "colour", "colour_2", "column_4"]).to_pylist()
     assert kept == [{"item_id": 1, "colour": "red", "colour_2": "blue", "column_4": "x"}]
     assert any("column 'colour' is named more than once (columns 2 and 3)" in note for note in summary["notes"])
@@ -316,6 +316,6 @@ def test_what_the_csv_module_writes_is_read_back(
     names = ["item_id", "title", *(["more; or | less, or not"] if extra else [])]
     writer.writerows([names, *[(f"i{n}", *row)[: len(names)] for n, row in enumerate(rows)]])
     items = _given(folder / "items.csv", text.getvalue(), quote=quote)
-    _, out = ingest(folder, Inputs(interactions=write(folder / "log.csv", CSV), items=items))
+    _, out = ingest(folder, Inputs(interactions=some_log(folder), items=items))
     assert column(out, "item_id", "items") == [f"i{n}" for n in range(len(rows))]
     assert column(out, "title", "items") == [row[0] for row in rows]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading import schema
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tests.tasks.raw import CSV, column, ingest, read, write
+from tests.tasks.raw import column, ingest, read, some_log, write
 
 
 def test_columns_are_mapped_and_of_several_names_the_first_present_is_taken(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_items_keep_every_column_with_its_type(tmp_path: Path) -> None:
         tmp_path / "items.csv",
         "sku,title,price,stock,zip,available,note\n1,One,9.5,3,02139,yes,\n2,Two,8,4,10115,0,\n",
     ).model_copy(update={"columns": {"item_id": "sku"}})
-    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    _, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), items=items))
     table = read(out, "items")
     assert {field.name: str(field.type) for field in table.schema} == {
         "item_id": "int64", "title": "string", "available": "bool", "price": "double", "stock": "int64",
@@ -53,7 +53,7 @@ def test_lists_stay_lists_and_structures_become_json(tmp_path: Path) -> None:
         {"item_id": 2, "price": 2.5, "tags": []},
     ]
     items = write(tmp_path / "items.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    _, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), items=items))
     first, second = read(out, "items").select(["tags", "categories", "price", "more"]).to_pylist()
     assert first == {"tags": ["a", "b"], "categories": ["x", "y", "z"], "price": 3.0, "more": '{"k":[1]}'}
     assert second == {"tags": [], "categories": None, "price": 2.5, "more": None}
@@ -91,7 +91,7 @@ def test_ratings_are_numbers_or_keep_their_text(
 )
 def test_a_flag_is_yes_or_no_or_missing(tmp_path: Path, written: str, meant: bool | None) -> None:
     users = write(tmp_path / "users.tsv", f"user_id\topted_out\n1\t{written}\n2\ttrue\n")
-    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), users=users))
+    _, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), users=users))
     assert column(out, "opted_out", "users") == [meant, True]
 
 
@@ -101,7 +101,7 @@ def test_a_flag_is_yes_or_no_or_missing(tmp_path: Path, written: str, meant: boo
 def test_a_flag_that_is_neither_is_refused(tmp_path: Path, written: str) -> None:
     users = write(tmp_path / "users.csv", f"user_id,opted_out\n1,{written}\n")
     with pytest.raises(DataRefused) as refused:
-        ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), users=users))
+        ingest(tmp_path, Inputs(interactions=some_log(tmp_path), users=users))
     place = f"users: {users.path}, column 'opted_out', row 2"
     assert str(refused.value) == f"{place}: '{written}' is neither yes nor no; write true or false (or 1 or 0)."
 
@@ -145,7 +145,7 @@ def test_no_name_of_a_column_is_taken_for_another(
     else:
         pq.write_table(pa.table([values[name] for name in columns], names=columns), path)
     items = TableInput(path=str(path), delimiter="," if suffix == "csv" else None)
-    _, out = ingest(folder, Inputs(interactions=write(folder / "log.csv", CSV), items=items))
+    _, out = ingest(folder, Inputs(interactions=some_log(folder), items=items))
     table = read(out, "items")
     assert set(table.schema.names) == {"item_id", *(_own_name(name, columns) for name in own), *schema.ADDED}
     assert table["item_id"].to_pylist() == [1, 2]
@@ -168,14 +168,14 @@ def test_nameless_and_repeated_columns_of_parquet_are_told_apart(tmp_path: Path)
     names = ["item_id", "", "a", "a", "A"]
     pq.write_table(pa.table([["1"], ["x"], ["y"], ["z"], ["w"]], names=names), tmp_path / "items.parquet")
     items = TableInput(path=str(tmp_path / "items.parquet"))
-    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+    _, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), items=items))
     (row,) = read(out, "items").to_pylist()
     assert (row["column_2"], row["a"], row["a_2"], row["A"]) == ("x", "y", "z", "w")
 
 
 def test_a_column_with_a_name_of_the_pipelines_own_is_kept_under_another(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", "item_id,reason,item_index\n1,new,7\n")
-    inputs = Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items)
+    inputs = Inputs(interactions=some_log(tmp_path), items=items)
     summary, out = ingest(tmp_path, inputs)
     assert column(out, "reason_2", "items") == ["new"]
     assert summary["notes"] == [
@@ -193,6 +193,6 @@ def test_a_column_with_a_name_of_the_pipelines_own_is_kept_under_another(tmp_pat
 )
 def test_a_column_that_may_be_an_opt_out_and_is_not_named_so_is_noted(tmp_path: Path, header: str, noted: bool) -> None:
     users = write(tmp_path / "users.csv", f"user_id,{header}\n1,true\n")
-    summary, _ = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), users=users))
+    summary, _ = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), users=users))
     said = f"users: nobody is opted out by the column '{header}'; if it says so, name it with --user-columns opted_out="
     assert any(note.startswith(said) for note in summary["notes"]) == noted

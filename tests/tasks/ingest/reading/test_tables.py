@@ -8,20 +8,20 @@ import pytest
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import Inputs, TableInput
-from tests.tasks.raw import CSV, HEADER, column, ingest, read, write
+from tests.tasks.raw import HEADER, column, ingest, read, some_log, write
 
 
 def test_a_flag_that_is_neither_yes_nor_no_is_refused(tmp_path: Path) -> None:
     items = write(tmp_path / "items.csv", "item_id,available\n1,yes\n2,perhaps\n")
     with pytest.raises(DataRefused, match=r"items.csv, column 'available', row 3: 'perhaps' is neither yes nor no"):
-        ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), items=items))
+        ingest(tmp_path, Inputs(interactions=some_log(tmp_path), items=items))
 
 
 @pytest.mark.parametrize("of", ["timestamp", ["at", "timestamp"]])
 def test_a_name_that_is_ours_in_another_table_is_the_users_own(tmp_path: Path, of: str | list[str]) -> None:
     write(tmp_path / "users.csv", "user_id,timestamp,age\n1,2020-01-01,7\n")
     users = TableInput(path=str(tmp_path / "users.csv"), columns={"timestamp": of})
-    _, out = ingest(tmp_path, Inputs(interactions=write(tmp_path / "log.csv", CSV), users=users))
+    _, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), users=users))
     assert read(out, "users").select(["timestamp", "age"]).to_pylist() == [{"timestamp": "2020-01-01", "age": 7}]
 
 
