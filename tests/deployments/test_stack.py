@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ SLICE = FOLDER / "systemd/nightrec.slice"
 COMPOSE = [FOLDER / "compose.yaml", FOLDER / "compose.gpu.yaml"]
 
 
+@cache
 def kubernetes() -> list[tuple[Path, dict[str, Any]]]:
     return [(path, one) for path in MANIFESTS for one in yaml.safe_load_all(path.read_text())]
 
@@ -80,6 +82,7 @@ def test_kustomize_puts_the_manifests_together(way: str) -> None:
     assert all(one["kind"] == "Namespace" or one["metadata"]["namespace"] == "nightrec" for one in built)
 
 
+@cache
 def services() -> list[tuple[str, dict[str, Any]]]:
     return [(name, one) for path in COMPOSE for name, one in yaml.safe_load(path.read_text())["services"].items()]
 
