@@ -86,6 +86,7 @@ def test_recmodels_is_a_library_of_its_own() -> None:
     assert loaded & {"prefect", "great_expectations", "flows", "tasks", "expectations"} == set()
 
 
+@pytest.mark.slow
 def test_nothing_is_loaded_that_could_run_code(statements: dict[Path, list[ast.AST]]) -> None:
     for path, found in statements.items():
         assert {module.partition(".")[0] for module in imported(found)} & EXECUTING == set(), path

@@ -253,6 +253,7 @@ def test_the_examples_of_simulated_users_run(monkeypatch: pytest.MonkeyPatch) ->
     assert np.allclose(days[0].worth, worth[days[0].choices.user, days[0].choices.item])
 
 
+@pytest.mark.slow
 def test_the_examples_of_simulations_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     names: dict[str, Any] = {}
