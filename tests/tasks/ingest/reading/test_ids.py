@@ -20,6 +20,7 @@ from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import column, ingest, read, write
 
+NEW_YEAR = 1_672_531_200  # of 2023; numbers are read by a short query
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXTS = st.text(
     st.characters(codec="utf-8", exclude_characters="\n\r\x00\x01", exclude_categories=["Cs"]), min_size=1, max_size=20
@@ -35,17 +36,17 @@ def _csv(folder: Path, ids: list[str]) -> TableInput:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_MINIMAL)
         writer.writerow(["user_id", "item_id", "timestamp"])
-        writer.writerows([identifier, 1, "2023-01-01"] for identifier in ids)
+        writer.writerows([identifier, 1, NEW_YEAR] for identifier in ids)
     return TableInput(path=str(path), delimiter=",")
 
 
 def _jsonl(folder: Path, ids: list[Any]) -> TableInput:
-    rows = [{"user_id": identifier, "item_id": 1, "timestamp": "2023-01-01"} for identifier in ids]
+    rows = [{"user_id": identifier, "item_id": 1, "timestamp": NEW_YEAR} for identifier in ids]
     return write(folder / "log.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def _parquet(path: Path, ids: pa.Array) -> TableInput:
-    pq.write_table(pa.table({"user_id": ids, "item_id": [1] * len(ids), "timestamp": ["2023-01-01"] * len(ids)}), path)
+    pq.write_table(pa.table({"user_id": ids, "item_id": [1] * len(ids), "timestamp": [NEW_YEAR] * len(ids)}), path)
     return TableInput(path=str(path))
 
 
@@ -133,7 +134,7 @@ def test_missing_and_empty_ids_are_null(tmp_path: Path) -> None:
     assert column(out, "user_id") == [None, None, "a"]
 
 
-LOG = "user_id,item_id,timestamp\n1,{},2023-01-01\n"
+LOG = "user_id,item_id,timestamp\n1,{},1672531200\n"
 
 
 @pytest.mark.parametrize(
@@ -167,8 +168,8 @@ def test_the_type_of_the_interactions_wins_where_nothing_is_lost(tmp_path: Path)
 
 @pytest.mark.slow
 def test_ids_found_to_be_text_late_in_a_large_file_are_text_from_the_start(tmp_path: Path) -> None:
-    rows = "".join(f"{n},1,2023-01-01\n" for n in range(300_000))
-    _, out = ingest(tmp_path, write(tmp_path / "log.csv", f"user_id,item_id,timestamp\n{rows}0x,1,2023-01-01\n"))
+    rows = "".join(f"{n},1,1672531200\n" for n in range(300_000))
+    _, out = ingest(tmp_path, write(tmp_path / "log.csv", f"user_id,item_id,timestamp\n{rows}0x,1,1672531200\n"))
     ids = column(out, "user_id")
     assert (len(ids), ids[0], ids[-1]) == (300_001, "0", "0x")
     assert column(out, "source_row") == list(range(2, 300_003))
@@ -176,7 +177,7 @@ def test_ids_found_to_be_text_late_in_a_large_file_are_text_from_the_start(tmp_p
 
 def _log(path: Path, item_ids: pa.Array | list[Any]) -> TableInput:
     size = len(item_ids)
-    columns = {"user_id": range(size), "item_id": item_ids, "timestamp": ["2023-01-01"] * size}
+    columns = {"user_id": range(size), "item_id": item_ids, "timestamp": [NEW_YEAR] * size}
     if path.suffix == ".parquet":
         pq.write_table(pa.table(columns), path)
         return TableInput(path=str(path))
@@ -281,7 +282,7 @@ def test_lists_of_items_explode_into_events(tmp_path: Path, suffix: str) -> None
 
 
 def test_exploded_lines_keep_their_place_among_those_that_are_no_rows(tmp_path: Path) -> None:
-    line = '{{"user_id": {}, "item_id": {}, "timestamp": "2023-01-01"}}'
+    line = '{{"user_id": {}, "item_id": {}, "timestamp": 1672531200}}'
     lines = [line.format(1, "[5, 6]"), "", "oops", line.format(2, 7), line.format(3, "[]"), line.format(4, "[8]")]
     log = write(tmp_path / "log.jsonl", "\n".join(lines)).model_copy(update={"explode": True})
     summary, out = ingest(tmp_path, log)
