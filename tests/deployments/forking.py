@@ -11,14 +11,18 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 
 MODULES = [
     *("prefect.flow_engine", "prefect.cli.deploy._commands", "prefect.workers.process"),
-    *("flows.nightly", "flows.signals", "flows.train_model", "flows.cli.app", "flows.operate.deploy"),
-    *("flows.operate.worker", "flows.operate.calm_worker"),
+    *(f"flows.{flow}" for flow in ("backfill", "nightly", "refilter", "replay", "reporting", "signals", "simulate")),
+    *("flows.train_model", "flows.cli.app", "flows.operate.deploy", "flows.operate.worker"),
+    *("flows.operate.calm_worker", "flows.operate.lasting_server"),
+    *("tasks.report.page", "tests.flows.running", "sklearn.feature_extraction.text"),
     # Of servers, what reads no settings as it is imported.
     *("uvicorn", "docket", "prefect.server.models", "prefect.server.api.artifacts"),
 ]
@@ -51,11 +55,14 @@ def main(folder: Path, tests: int) -> None:
 
 def preload() -> None:
     from expectations.runner import great_expectations
+    from tasks.store import versions
     from tests.flows import forked
 
     for module in MODULES + forked.PRELOADED:
         importlib.import_module(module)
     great_expectations()
+    versions.code_version()
+    versions.imported_by(*(name for name in sys.modules if name.startswith(("tasks.", "recmodels."))))
 
 
 def further_threads() -> list[str]:
@@ -120,15 +127,27 @@ def run(files: dict[int, int], cwd: str, environment: dict[str, str], command: l
     os.environ.update(environment)
     from prefect.context import refresh_global_settings_context
 
-    from flows.operate import worker
+    from flows.operate import guarded_app, worker
+    from tests.flows.running import pages_without_charts
 
-    refresh_global_settings_context()
+    if command[0] != "recmodels.candidate":  # which has nothing to do with Prefect
+        refresh_global_settings_context()
     setattr(worker, "subprocess", SimpleNamespace(**PROCESSES))  # noqa: B010
+    setattr(guarded_app, "serve", partial(serve, guarded_app.serve))  # noqa: B010
     module, sys.argv = command[0], command
     if not hasattr(sys.modules.get(module), "__path__"):  # of a package it is another module that runs
         sys.modules.pop(module, None)
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    with pages_without_charts():
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     sys.exit()
+
+
+def serve(with_these: Callable[[], None]) -> None:
+    """Serve with the settings that `flows server` has chosen since Prefect was imported."""
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
+    with_these()
 
 
 class Below:

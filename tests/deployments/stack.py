@@ -87,7 +87,7 @@ def running(factory: pytest.TempPathFactory, forked: bool = False) -> Iterator[S
             **settings(site),
         }
         if forked:
-            site.fork_processes(forked_python.shared(factory))
+            site.fork_processes(forked_python.shared(factory), as_it_is=(forked_python.TEAM_SERVER,))
         site.start_server()
         site.deploy()
         site.begin_worker("cpu")
