@@ -35,10 +35,10 @@ nightly: $(READY)  ## a night on the demo site, in ./store
 # environment says: each of the many processes that the tests start would compile the same sources again.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
-test: $(READY)  ## all tests, in seven to nine minutes on two cores
+test: $(READY)  ## all tests, in five to six minutes on two cores
 	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder
 
-test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in a minute and a half
+test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in a good minute
 	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m 'not (slow or server or browser)'
 
 coverage: $(READY)  ## all tests, and which lines they run: in the terminal, and as pages in htmlcov/
