@@ -6,14 +6,16 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Gt
 
-from recmodels.base import SCORE_BYTES, Recommender
-from recmodels.data.arrays import Floats, Ints
+from recmodels.base import SCORE_BYTES, Recommender, joined, nothing
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
+from recmodels.ranking.topk import TopK
 
 ROWS = 2**21  # interactions that are added up at a time
+USERS_AT_A_TIME = 2**14  # users whose histories are copied out at a time
 
 
 @dataclass
@@ -52,5 +54,44 @@ class Popularity(Recommender):
     def _score(self, data: Dataset, users: Ints) -> Floats:
         return np.tile(self.scores_, (len(users), 1))
 
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+    ) -> TopK:
+        """The ranking that all share, without what each has seen."""
+        listed = np.arange(data.n_items) if allowed is None else np.flatnonzero(allowed)
+        ranked = listed[np.argsort(-self.scores_[listed], kind="stable")]
+        place = np.full(data.n_items, -1)
+        place[ranked] = np.arange(len(ranked))
+        items, scores = np.append(ranked, -1).astype(np.int32), np.append(self.scores_[ranked], np.float32(-np.inf))
+        lists = [nothing(0, k)]
+        step = max(1, min(USERS_AT_A_TIME, batch or USERS_AT_A_TIME))
+        for part in (users[i : i + step] for i in range(0, len(users), step)):
+            at = np.arange(k) + (0 if repeats else _passed_over(data.seen[part], place, k))
+            at = np.broadcast_to(np.minimum(at, len(ranked)), (len(part), k))
+            lists.append(TopK(items[at], scores[at]))
+        return joined(lists)
+
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return max(2 * SCORE_BYTES, 96 * min(n_interactions, ROWS)) + 64 * n_items
+
+
+def _passed_over(seen: Csr, place: Longs, k: int) -> Longs:
+    """How many of a ranking's places each of a user's first k unseen items comes after that the user has seen: [b, k].
+
+    Args:
+        seen: what the users have seen, [b, n_items].
+        place: of each item in the ranking, -1 where it has none.
+        k: how many.
+    """
+    length = np.diff(seen.indptr)
+    row, places = np.repeat(np.arange(len(length)), length), place[seen.indices]
+    near = (places >= 0) & (places < k + length[row])
+    row, places = row[near], places[near]
+    order = np.lexsort((places, row))
+    row, places = row[order], places[order]
+    # Before the t-th seen place (from 0) there are place - t unseen ones: all unseen ones from that on come after it.
+    before = places - (np.arange(len(row)) - np.searchsorted(row, row))
+    late = before < k
+    passed = np.bincount(row[late] * k + before[late], minlength=len(length) * k).reshape(len(length), k)
+    counted: Longs = passed.cumsum(axis=1)
+    return counted

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recmodels import popularity
+from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.popularity import Popularity
@@ -59,3 +62,23 @@ def test_weight_halves_after_a_half_life(log: Dataset) -> None:
 def test_weights_count() -> None:
     data = Dataset.from_arrays([0, 1, 2], [0, 0, 1], weight=[1, 1, 5], n_users=4)
     assert Popularity().fit(data).recommend(data, NOBODY, 1).items.tolist() == [[1]]
+
+
+@given(
+    pairs=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 7))),
+    weights=st.lists(st.sampled_from([0.0, 1.0, 2.0]), min_size=48, max_size=48),
+    allowed=st.none() | st.lists(st.booleans(), min_size=8, max_size=8).map(np.array),
+    k=st.integers(1, 10),
+    repeats=st.booleans(),
+    batch=st.none() | st.integers(1, 7),
+)
+def test_lists_are_those_of_all_scores(pairs, weights, allowed, k, repeats, batch) -> None:
+    """As any model makes them: from a score for each user and item, ties by the smaller index."""
+    users, items = np.array(sorted(pairs | {(0, 0)}), np.int32).T
+    data = Dataset.from_arrays(users, items, weight=[1.0, *weights[1 : len(users)]], n_users=6, n_items=8)
+    model, everybody = Popularity().fit(data), np.array([5, 0, 3, 3, 1, 2, 4], np.int32)
+    lists = model._lists(data, everybody, k, allowed, repeats, batch)
+    slowly = Recommender._lists(model, data, everybody, k, allowed, repeats, batch)
+    assert lists.items.tolist() == slowly.items.tolist()
+    assert lists.scores.tolist() == slowly.scores.tolist()
+    assert (lists.items.dtype, lists.scores.dtype) == (slowly.items.dtype, slowly.scores.dtype)
