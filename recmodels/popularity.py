@@ -15,7 +15,8 @@ from recmodels.parameters import Search
 from recmodels.ranking.topk import TopK
 
 ROWS = 2**21  # interactions that are added up at a time
-USERS_AT_A_TIME = 2**14  # users whose histories are copied out at a time
+USERS_AT_A_TIME = 2**14  # users whose histories are copied out at a time; fewer where lists are long
+BYTES_OF_A_PLACE = 32  # of a list, while it is made
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Popularity(Recommender):
         place[ranked] = np.arange(len(ranked))
         items, scores = np.append(ranked, -1).astype(np.int32), np.append(self.scores_[ranked], np.float32(-np.inf))
         lists = [nothing(0, k)]
-        step = max(1, min(USERS_AT_A_TIME, batch or USERS_AT_A_TIME))
+        step = max(1, min(USERS_AT_A_TIME, SCORE_BYTES // (BYTES_OF_A_PLACE * k), batch or USERS_AT_A_TIME))
         for part in (users[i : i + step] for i in range(0, len(users), step)):
             at = np.arange(k) + (0 if repeats else _passed_over(data.seen[part], place, k))
             at = np.broadcast_to(np.minimum(at, len(ranked)), (len(part), k))

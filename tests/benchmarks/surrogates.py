@@ -150,11 +150,11 @@ def _by(index: SurrogateIndex, users: Cohort) -> Cohort:
     return Cohort(users.users, users.before, index.predict(users)[:, None], users.outcome)
 
 
-def by_arms(past: dict[str, list[Effects]], later: dict[str, list[Effects]], strangers: bool) -> list[Foretold]:
-    """What a proxy foretells that is learned from effects; of `strangers`, from those of other policies alone."""
+def by_arms(past: dict[str, list[Effects]], later: dict[str, list[Effects]], others_alone: bool) -> list[Foretold]:
+    """What a proxy foretells that is learned from effects, if `others_alone` from those of other policies alone."""
     found = []
     for name, its in later.items():
-        proxy = Proxy([one for other, ones in past.items() if not strangers or other != name for one in ones])
+        proxy = Proxy([one for other, ones in past.items() if not others_alone or other != name for one in ones])
         found += [proxy.foretell(one) for one in its]
     return found
 
@@ -215,16 +215,18 @@ def show(markets: list[Known]) -> None:
         print(f"\n{outcome}: policies that begin in night {SECOND + 1}\n\n{HEAD}\n|{'---|' * 5}")
         print(line("the index, from users", partial(by_users, markets, SECOND, outcome, list(range(len(NAMES))))))
         print(line("the same, of `visits` alone", partial(by_users, markets, SECOND, outcome, [NAMES.index("visits")])))
-        print(line("a proxy, from the same policies 35 nights before", partial(by_arms, past, later, strangers=False)))
-        print(line("a proxy, from other policies 35 nights before", partial(by_arms, past, later, strangers=True)))
+        print(
+            line("a proxy, from the same policies 35 nights before", partial(by_arms, past, later, others_alone=False))
+        )
+        print(line("a proxy, from other policies 35 nights before", partial(by_arms, past, later, others_alone=True)))
         for n, name in enumerate(NAMES):
-            print(line(f"`{name}` alone", partial(by_arms, flat(past, [n]), flat(later, [n]), strangers=False)))
+            print(line(f"`{name}` alone", partial(by_arms, flat(past, [n]), flat(later, [n]), others_alone=False)))
     print(f"\nutility100: {LONG} nights after night {FIRST + 1}, from other policies\n\n{HEAD}\n|{'---|' * 5}")
     past = effects(markets, FIRST, "utility100")
-    print(line("all signals", partial(by_arms, past, past, strangers=True)))
+    print(line("all signals", partial(by_arms, past, past, others_alone=True)))
     for n, name in enumerate(NAMES):
         one = flat(past, [n])
-        print(line(f"`{name}` alone", partial(by_arms, one, one, strangers=True)))
+        print(line(f"`{name}` alone", partial(by_arms, one, one, others_alone=True)))
     trap(markets)
 
 
