@@ -32,33 +32,37 @@ CODES: dict[type[NightrecError], int] = {ConfigError: 2, DataRefused: 3}
 
 
 def run(spec: Spec) -> dict[str, Any]:
-    """Train or load, then list; seconds, bytes and counts of what was done."""
+    """Train or load, then list; seconds (also of the cores), bytes and counts of what was done."""
+    began = time.process_time()
     data = Dataset.load(spec.features, spec.split)
     model = registry.create(spec.recommender, spec.params, seed=spec.seed)
     users = users_of(spec.features, spec.lists, data)
     training = _training_data(spec, data)
     n_items = len(data.known_items)
     needed = model.memory_needed(data.n_users, n_items, len(data))
-    start = time.perf_counter()
+    start, fit_cpu = time.perf_counter(), time.process_time()
     if spec.fit:
         memory.require(needed, spec.recommender, n_items)
         model.fit(training, spec.fit_options())
         save(model, spec.model)
     else:
         model = load(spec.model)
-    fitted = time.perf_counter()
+    fitted, list_cpu = time.perf_counter(), time.process_time()
     more: dict[str, Any] = {}
     if spec.lists:
         fallback = model if isinstance(model, Popularity) else Popularity().fit(training)
         write_lists(spec.lists, model, fallback, data, users, allowed_items(spec.features, spec.lists))
         more = rating_errors(spec, model, data)
-    listed = time.perf_counter()
+    listed, end_cpu = time.perf_counter(), time.process_time()
     del model  # its memory is the next one's
     if spec.lists and spec.windows > 1:
         more["windows"] = backtests(spec, spec.lists, training, fitted - start)
     return more | {
         "fit_seconds": fitted - start,
         "list_seconds": listed - fitted,
+        "fit_cpu_seconds": list_cpu - fit_cpu,
+        "list_cpu_seconds": end_cpu - list_cpu,
+        "cpu_seconds": time.process_time() - began,
         "peak_bytes": memory.peak(),
         "n_users": len(users),
         "memory_needed": needed,

@@ -206,7 +206,7 @@ def _cost(night: Night, name: str) -> Json:
     """What training and listing took, and where it was done."""
     listed = (read_json(night.toplists(name) / "manifest.json") or {}).get("summary", {})
     made = listed.get("fit") or listed
-    lists = {key: listed.get(key) for key in ("list_seconds", "peak_bytes", "host", "device")}
+    lists = {key: listed.get(key) for key in ("list_seconds", "peak_bytes", "cpu_seconds", "host", "device")}
     return lists | {"fit_seconds": made.get("fit_seconds")}
 
 
@@ -268,20 +268,22 @@ def _data(night: Night) -> Json:
 
 
 def _stages(night: Night, record: NightRecord) -> list[Json]:
-    """What the night did, in its order: when each stage began and how long it took (seconds), and its memory.
+    """What the night did, in its order: when each stage began, how long it took (seconds), its memory and CPU time.
 
-    The memory of a training is that of its `own` process, that of others what the night's process held meanwhile.
+    Those of a training are of its `own` process, those of other stages of the night's process meanwhile.
     """
     found = []
     for line in record.stages:
         if line.event == "note":
             continue
         name = line.stage.removeprefix("train ")
-        own = _cost(night, name).get("peak_bytes") if line.stage.startswith("train ") else None
+        own = _cost(night, name) if line.stage.startswith("train ") else {}
         if line.stage.startswith("refit "):
-            own = (read_json(night.champion / "manifest.json") or {}).get("summary", {}).get("peak_bytes")
+            own = (read_json(night.champion / "manifest.json") or {}).get("summary", {})
+        apart = own.get("peak_bytes") is not None
+        costs = {key: own.get(key) if apart else getattr(line, key) for key in ("peak_bytes", "cpu_seconds")}
         about = {"stage": line.stage, "event": line.event, "message": line.message, "seconds": line.seconds}
-        found.append(about | {"begin": _begin(line), "peak_bytes": own or line.peak_bytes, "own": own is not None})
+        found.append(about | costs | {"begin": _begin(line), "own": apart})
     return sorted(found, key=lambda line: line["begin"] or 0)
 
 

@@ -42,6 +42,8 @@ class StageLine(Stored):
     """Seconds since the night began."""
     peak_bytes: int | None = None
     """The most memory that the night's process held meanwhile; by then, in records of version 0.1."""
+    cpu_seconds: float | None = None
+    """The time of the cores that the night's process took meanwhile, for whatever it did then."""
 
 
 class SinkOutcome(Stored):

@@ -205,6 +205,7 @@ def _stages_of(night: Night) -> Iterator[list[StageLine]]:
                         seconds=event.seconds,
                         ended=round(time.perf_counter() - started, 3),
                         peak_bytes=event.peak_bytes or memory.peak(),
+                        cpu_seconds=event.cpu_seconds,
                     )
                 )
 

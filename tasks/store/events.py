@@ -15,11 +15,20 @@ current_night: ContextVar[str] = ContextVar("night", default="")
 """Which night the lines are about, where several run at the same time."""
 
 
-def log_event(label: str, event: str, text: str = "", seconds: float = 0.0, peak_bytes: int | None = None) -> None:
-    """Log one line; `event` is start, done, skipped, failed or note; `peak_bytes` the memory held meanwhile."""
+def log_event(
+    label: str,
+    event: str,
+    text: str = "",
+    seconds: float = 0.0,
+    peak_bytes: int | None = None,
+    cpu_seconds: float | None = None,
+) -> None:
+    """Log one line; `event` is start, done, skipped, failed or note; `peak_bytes` the memory held meanwhile, and
+    `cpu_seconds` the time of the cores.
+    """
     level = logging.WARNING if event == "failed" else logging.INFO
     extra = {"label": label, "event": event, "text": text, "seconds": seconds, "peak_bytes": peak_bytes}
-    extra |= {"night": current_night.get()}
+    extra |= {"night": current_night.get(), "cpu_seconds": cpu_seconds}
     event_log.log(level, "%s: %s (%.1f s)", label, text or event, seconds, extra=extra)
 
 
@@ -28,7 +37,7 @@ def logged(label: str) -> Iterator[dict[str, str]]:
     """Log the beginning and the end of what happens inside; the block fills in the text of the end."""
     line = {"event": "done", "text": ""}
     log_event(label, "start")
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     with ExitStack() as measured:
         held = measured.enter_context(peak_within())
         try:
@@ -38,4 +47,5 @@ def logged(label: str) -> Iterator[dict[str, str]]:
             raise
         finally:
             measured.close()
-            log_event(label, line["event"], line["text"], time.perf_counter() - started, held.n_bytes)
+            seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
+            log_event(label, line["event"], line["text"], seconds, held.n_bytes, cpu_seconds)

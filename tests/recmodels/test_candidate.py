@@ -61,6 +61,7 @@ def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) ->
     assert (code, stderr) == (0, "")
     assert result["n_users"] == N_USERS
     assert result["fit_seconds"] > 0 and result["list_seconds"] > 0
+    assert result["cpu_seconds"] >= result["fit_cpu_seconds"] + result["list_cpu_seconds"] > 0
     assert 2**20 < result["peak_bytes"] < 2**31 and result["memory_needed"] > 0
 
     lists = pq.read_table(features.parent / "lists" / "lists.parquet")

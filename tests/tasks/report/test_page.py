@@ -75,16 +75,17 @@ def test_titles_slices_and_reasons_are_text_and_nothing_is_loaded(night: Night) 
     assert not re.findall(r"#[0-9a-f]{6}", re.sub(r"<style>.*?</style>", "", page, count=1, flags=re.DOTALL))
 
 
-def test_the_stage_that_took_the_most_memory_is_named(night: Night) -> None:
+def test_stages_have_their_memory_and_cpu_time_and_the_one_that_took_the_most_memory_is_named(night: Night) -> None:
     published(night, ["ease"])
     took = {"ingest": ("done", 3), "prepare": ("done", 5), "features train": ("skipped", 9)}
     stages = [
-        {"stage": stage, "event": event, "ended": 1.0, "peak_bytes": size * 2**30}
+        {"stage": stage, "event": event, "ended": 1.0, "peak_bytes": size * 2**30, "cpu_seconds": 7.25}
         for stage, (event, size) in took.items()
     ]
     record = read_json(night.summary) or {}
     write_json(night.summary, record | {"stages": stages, "memory_bytes": 2**34})
     page = write_report(night).read_text(encoding="utf-8")
+    assert page.count('<td data-label="CPU">7.2 s</td>') == 2
     assert "<b>prepare</b> held the most memory at a time: 5.0 GiB of the 16.0 GiB that the night planned with." in page
 
 

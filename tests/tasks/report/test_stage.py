@@ -26,11 +26,11 @@ def test_a_night_is_running_and_then_published(night: Night) -> None:
     with recorded(night) as record:
         assert summary(night)["status"] == "running"
         log_event("ingest", "start")
-        log_event("ingest", "done", "5 interactions", 1.5)
+        log_event("ingest", "done", "5 interactions", 1.5, cpu_seconds=2.5)
         record.export_id = "x"
     assert summary(night)["status"] == "published"
     (stage,) = summary(night)["stages"]
-    told = {"stage": "ingest", "event": "done", "message": "5 interactions", "seconds": 1.5}
+    told = {"stage": "ingest", "event": "done", "message": "5 interactions", "seconds": 1.5, "cpu_seconds": 2.5}
     assert {name: stage[name] for name in told} == told
     assert (0 <= stage["ended"] < 60, stage["peak_bytes"] > 2**20) == (True, True)
 
