@@ -26,6 +26,7 @@ from tasks.ingest.reading.sources import Source
 from tasks.ingest.reading.tables import Table
 from tasks.ingest.reading.timestamps import Credible, Timestamps
 from tasks.ingest.table_result import TableResult
+from tasks.store.digests import Digests
 from tasks.store.files import digest, read_json, sha256, write_json
 from tasks.store.manifests import Manifest
 from tasks.store.parts import parts
@@ -87,6 +88,7 @@ class Ledger:
         known: table -> its parts.
         raw: the folder that they are in.
         night: the night that has them; empty where none does.
+        digests: of the parts that were looked at.
     """
 
     code: str = ""
@@ -94,6 +96,7 @@ class Ledger:
     raw: Path = Path()
     night: str = ""
     made: dict[str, list[Part]] = field(default_factory=dict)
+    digests: Digests = field(default_factory=Digests)
     _files: dict[FilePrint, FilePrint | None] = field(default_factory=dict)
 
     @classmethod
@@ -169,7 +172,7 @@ class Ledger:
                 and part.recipe == recipe(table, sources, id_types)
                 and all(files := [self._unchanged(file) for file in part.files])
                 and (rejects := self._rejects_of(table.name, part)) is not None
-                and _sha256(self.raw / part.path) == part.sha256
+                and self._is_whole(part)
             ):
                 whole = replace(part.result, rejects=rejects)
                 found[part.paths[0]] = replace(part, files=tuple(filter(None, files)), result=whole)
@@ -189,6 +192,17 @@ class Ledger:
         if file not in self._files:
             self._files[file] = unchanged(file)
         return self._files[file]
+
+    def _is_whole(self, part: Part) -> bool:
+        """Whether a part is what was written."""
+        path = self.raw / part.path
+        try:
+            if sha256(path) != part.sha256:
+                return False
+            self.digests.learn(path, part.sha256)
+        except OSError:
+            return False
+        return True
 
     def _rejects_of(self, table: str, part: Part) -> list[Reject] | None:
         """The lines of a part's files that are no rows; None where some are gone."""
@@ -210,10 +224,3 @@ def recipe(table: Table, sources: Sequence[Source], id_types: Mapping[str, str])
     """A digest of the queries that read some files, whatever the day and wherever a copy lies that is read instead."""
     timeless = replace(table, credible=Credible(table.credible.first, 0))
     return digest([query(timeless, replace(source, readable=source.path), id_types) for source in sources])
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        return sha256(path)
-    except OSError:
-        return None

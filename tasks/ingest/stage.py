@@ -47,7 +47,16 @@ def ingest(
     code = code_of(__name__)
     ledger = Ledger(code) if fresh else Ledger.of(night, code)
     parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat(), "earliest": earliest.isoformat()}
-    raw = logged_stage("ingest", night.raw, build, code=code, inputs=files, parameters=parameters, fresh=fresh)
+    raw = logged_stage(
+        "ingest",
+        night.raw,
+        build,
+        code=code,
+        inputs=files,
+        parameters=parameters,
+        fresh=fresh,
+        digests=ledger.digests,
+    )
     if not raw["skipped"]:
         ledger.save(night, raw)
     return raw

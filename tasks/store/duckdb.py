@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,8 +68,12 @@ def read_parts(folder: Path, table: str) -> str:
 
     Columns that some of the files lack are missing in their rows.
     """
-    files = parts(folder, table)
-    if len(files) < 2:
-        return read_parquet(files[0] if files else folder / f"{table}.parquet")
+    return read_files(parts(folder, table) or [folder / f"{table}.parquet"])
+
+
+def read_files(files: Sequence[Path]) -> str:
+    """The rows of one or several Parquet files, one after another, as `read_parts` has them."""
+    if len(files) == 1:
+        return read_parquet(files[0])
     listed = ", ".join(map(file_literal, files))
     return f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"

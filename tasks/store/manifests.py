@@ -15,6 +15,7 @@ from typing_extensions import TypedDict, TypeVar
 
 from recmodels.compute.memory import peak_within
 from recmodels.errors import NightrecError
+from tasks.store.digests import Digests
 from tasks.store.events import log_event
 from tasks.store.files import Json, digest, now_text, replacing, sha256, write_json
 from tasks.store.records import FileEntry, is_whole, read, sealed
@@ -75,6 +76,7 @@ def run_stage(
     parameters: Mapping[str, Any],
     fresh: bool = False,
     beside: Sequence[Path] = (),
+    digests: Digests | None = None,
 ) -> Manifest[Summary]:
     """Bring `folder` up to date and return its manifest.
 
@@ -90,6 +92,7 @@ def run_stage(
         parameters: the settings that matter for them.
         fresh: build them even if they are there.
         beside: what the stage leaves elsewhere: where any of it is gone, it is not done.
+        digests: those of files that `build` links to.
     """
     recipe: Recipe = {"code": code, "inputs": inputs, "parameters": parameters}
     if not fresh and (done := up_to_date(folder, recipe, beside)):
@@ -98,7 +101,7 @@ def run_stage(
     with replacing(folder) as out:
         with peak_within() as held:
             summary = build(out)
-        files = [describe(path, out) for path in sorted(out.rglob("*")) if path.is_file()]
+        files = [describe(path, out, digests) for path in sorted(out.rglob("*")) if path.is_file()]
         manifest: Manifest[Summary] = {
             "stage": folder.name,
             "inputs": dict(inputs),
@@ -208,11 +211,12 @@ def outputs(**manifests: Manifest) -> dict[str, str]:
     return {name: manifest["output"] for name, manifest in manifests.items()}
 
 
-def describe(path: Path, root: Path) -> FileEntry:
-    """A file as a manifest names it."""
+def describe(path: Path, root: Path, digests: Digests | None = None) -> FileEntry:
+    """A file as a manifest names it. `digests`: those that are known."""
     import pyarrow.parquet as pq
 
-    file: FileEntry = {"path": str(path.relative_to(root)), "bytes": path.stat().st_size, "sha256": sha256(path)}
+    digest_of = digests.of(path) if digests else sha256(path)
+    file: FileEntry = {"path": str(path.relative_to(root)), "bytes": path.stat().st_size, "sha256": digest_of}
     if path.suffix == ".parquet":
         parquet = pq.ParquetFile(path)
         file["rows"] = parquet.metadata.num_rows

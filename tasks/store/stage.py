@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 
+from tasks.store.digests import Digests
 from tasks.store.disk import naming
 from tasks.store.events import logged
 from tasks.store.manifests import Manifest, Summary, run_stage
@@ -74,10 +75,20 @@ def logged_stage(
     parameters: Mapping[str, Any],
     fresh: bool = False,
     beside: Sequence[Path] = (),
+    digests: Digests | None = None,
 ) -> Manifest[Summary]:
     """`run_stage`, with its beginning and end logged; the text of the end is the summary's `message`, if it has one."""
     with logged(label) as line, naming(folder):
-        manifest = run_stage(folder, build, code=code, inputs=inputs, parameters=parameters, fresh=fresh, beside=beside)
+        manifest = run_stage(
+            folder,
+            build,
+            code=code,
+            inputs=inputs,
+            parameters=parameters,
+            fresh=fresh,
+            beside=beside,
+            digests=digests,
+        )
         message = str(manifest["summary"].get("message", ""))
         line |= {"text": message, "event": "skipped" if manifest["skipped"] else "done"}
     return manifest

@@ -1,12 +1,13 @@
 """What validation has found of the parts of tables, so that later nights need not check these again.
 
 Whether a row is refused depends on the row, the rules and the code; on how far it is ahead of the clock; and, where
-items must be known, on the catalogue. A part of which none of that has changed keeps its verdict. What depends on all
-rows, as the counts, the profile and the rules of the table, is found out anew every night.
+items must be known, on the catalogue. A part of which none of that has changed keeps its verdict. The rules
+of the table are asked every night, of counts that are brought up to date.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,12 +22,14 @@ from typing_extensions import TypedDict
 
 from expectations.interactions import AHEAD
 from expectations.settings import ValidationSettings
+from tasks.store.digests import Digests
 from tasks.store.duckdb import file_literal, read_parquet
 from tasks.store.files import digest, replacing, sha256, write_json
 from tasks.store.manifests import Manifest
-from tasks.store.parts import parts
+from tasks.store.parts import alike, parts
 from tasks.store.paths import Night
 from tasks.store.records import SEAL, is_whole, read, sealed
+from tasks.validate.counts import Earlier, write
 from tasks.validate.rows import Codes, Verdict
 
 KNOWN = ("items", "users", "interactions", "tags")
@@ -54,10 +57,15 @@ class _Table(TypedDict):
 
 
 class _Record(TypedDict):
-    """What a night keeps. `now`: when its rows were checked; `catalogue`: a digest of the valid items."""
+    """What a night keeps.
+
+    `now`: when its rows were checked; `catalogue`: a digest of the valid items; `counts`: file of the counts of the
+    valid interactions -> its digest.
+    """
 
     now: str
     catalogue: str
+    counts: dict[str, str]
     tables: dict[str, _Table]
 
 
@@ -71,7 +79,9 @@ class Verdicts:
         night: the night whose verdicts are known.
         record: of that night.
         made: table -> the recipe, and the codes of its parts, in order, of tonight.
+        counts: of tonight's valid interactions, by the names of the files that keep them.
         now: when tonight's rows are checked.
+        digests: of the files that the valid tables may be links to.
     """
 
     code: str = ""
@@ -79,18 +89,22 @@ class Verdicts:
     night: Night | None = None
     record: _Record | None = None
     made: dict[str, tuple[str, list[Codes]]] = field(default_factory=dict)
+    counts: Mapping[str, pa.Table] = field(default_factory=dict)
     now: str = ""
+    digests: Digests = field(default_factory=Digests)
 
     @classmethod
     def of(cls, night: Night, code: str, raw: Manifest, *, fresh: bool) -> Verdicts:
         """What a night knows, by its own validation or by that of the night before it that has left something."""
-        digests = {file["path"]: file["sha256"] for file in raw["files"]}
+        digests, known = {file["path"]: file["sha256"] for file in raw["files"]}, Digests()
+        for path, found in digests.items():
+            known.learn(night.raw / path, found)
         earlier = [] if fresh else [one for one in night.store.all_nights() if one.run_date < night.run_date]
         for one in [] if fresh else [night, *reversed(earlier)]:
             record: Any = read(one.known_rows / _RECORD, _Record)
             if record is not None and SEAL in record and is_whole(record):
-                return cls(code, digests, one, record)
-        return cls(code, digests)
+                return cls(code, digests, one, record, digests=known)
+        return cls(code, digests, digests=known)
 
     def fitting(
         self,
@@ -128,6 +142,38 @@ class Verdicts:
                 del known[source]
         return [known.get(source) for source in sources]
 
+    def earlier(
+        self, sources: Sequence[Path], known: Sequence[Verdict | None], raw: Path, valid: Path
+    ) -> Earlier | None:
+        """The counts that an earlier night has kept of valid interactions; None where all must be counted again.
+
+        Args:
+            sources: the raw parts of tonight.
+            known: what is known of each of them.
+            raw: the folder of the raw tables.
+            valid: that of the valid tables, in which the parts are written.
+        """
+        if self.night is None or self.record is None or not any(known):
+            return None
+        came = [alike(source, raw, valid) for source, verdict in zip(sources, known, strict=True) if verdict is None]
+        stayed = Counter(
+            self.raw[str(source.relative_to(raw))]
+            for source, verdict in zip(sources, known, strict=True)
+            if verdict is not None
+        )
+        went = list[Path]()
+        for part in self.record["tables"]["interactions"]["parts"]:
+            if stayed[part["raw"]]:
+                stayed[part["raw"]] -= 1
+                continue
+            went.append(path := self.night.valid / part["good"])
+            if _digest_of(path) != part["good_sha256"]:
+                return None
+        digests = {file: _digest_of(self.night.known_rows / file) for file in self.record["counts"]}
+        if not digests or digests != self.record["counts"]:
+            return None
+        return Earlier(self.night.known_rows, came, went)
+
     def note(self, table: str, raw: Path, settings: ValidationSettings, codes: list[Codes]) -> None:
         """Note the codes of a table's parts, in order."""
         if table in KNOWN:
@@ -138,7 +184,14 @@ class Verdicts:
         goods = {file["path"]: file["sha256"] for file in valid["files"]}
         with replacing(night.known_rows) as out:
             tables = {table: self._saved(night, table, goods, out) for table in self.made}
-            record: _Record = {"now": self.now, "catalogue": goods.get(_ITEMS, ""), "tables": tables}
+            write(self.counts, out)
+            digests = {file: sha256(out / file) for file in self.counts}
+            record: _Record = {
+                "now": self.now,
+                "catalogue": goods.get(_ITEMS, ""),
+                "counts": digests,
+                "tables": tables,
+            }
             write_json(out / _RECORD, sealed(record))
 
     def _saved(self, night: Night, table: str, goods: Mapping[str, str], out: Path) -> _Table:
@@ -176,8 +229,10 @@ class Verdicts:
             of_part = np.zeros(part["rows"], code.dtype)
             of_part[row[low:high]] = code[low:high]
             known[part["raw"]] = Verdict(of_part)
-            if part["refused"] and bad is not None and _digest_of(night.valid / part["good"]) == part["good_sha256"]:
-                known[part["raw"]] = Verdict(of_part, night.valid / part["good"], bad.slice(begin, part["refused"]))
+            good = night.valid / part["good"]
+            if part["refused"] and bad is not None and _digest_of(good) == part["good_sha256"]:
+                known[part["raw"]] = Verdict(of_part, good, bad.slice(begin, part["refused"]))
+                self.digests.learn(good, part["good_sha256"])
             begin += part["refused"]
         return known
 

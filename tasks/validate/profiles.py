@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +15,45 @@ import pyarrow.parquet as pq
 from expectations.rules import OCCURRENCE
 from expectations.runner import Suite
 from expectations.settings import ValidationSettings
-from tasks.store.duckdb import literal, quoted, read_parquet, read_parts
+from tasks.store.duckdb import literal, quoted, read_files, read_parquet
 from tasks.store.opted_out import are_among, opted_out_ids
 from tasks.store.parts import parts
 from tasks.store.summaries import InteractionsProfile
+from tasks.validate.counts import Earlier, count, spread
 
 
 def of_interactions(
-    db: duckdb.DuckDBPyConnection, valid: Path, settings: ValidationSettings, cutoff: datetime
+    db: duckdb.DuckDBPyConnection,
+    valid: Path,
+    settings: ValidationSettings,
+    cutoff: datetime,
+    earlier: Earlier | None = None,
 ) -> dict[str, Any]:
-    """The numbers of the interactions in a folder of valid tables that table rules judge."""
-    good, catalogue = read_parts(valid, "interactions"), valid / "items.parquet"
-    db.execute(
-        f"""
-        CREATE TEMP TABLE by_item AS
-        SELECT item_id, count(*) AS n, epoch_us(min(timestamp)) AS oldest, epoch_us(max(timestamp)) AS newest
-        FROM {good} GROUP BY item_id
-        """
-    )
-    n_items, oldest, newest = _one(db, "SELECT count(*), min(oldest), max(newest) FROM by_item")
-    db.execute(f"CREATE TEMP TABLE by_user AS SELECT user_id, count(*) AS n FROM {good} GROUP BY user_id")
-    n_users = _one(db, "SELECT count(*) FROM by_user")[0]
+    """The numbers of the interactions in a folder of valid tables that table rules judge.
+
+    Args:
+        db: gets the tables `by_user` and `by_item`.
+        valid: the folder.
+        settings: what the data must be.
+        cutoff: aware; the night's.
+        earlier: the counts of an earlier night that these are made from.
+    """
+    files, catalogue = parts(valid, "interactions"), valid / "items.parquet"
+    count(db, files, earlier)
+    n_users, n_items = (_one(db, f"SELECT count(*) FROM by_{name}")[0] for name in ("user", "item"))
     profile: dict[str, Any] = {"users": n_users, "items": n_items}
-    if newest is not None:
-        profile["oldest"], profile["newest"] = (
-            datetime.fromtimestamp(0, UTC) + timedelta(microseconds=us) for us in (oldest, newest)
-        )
-        profile["newest_age_days"] = (cutoff - profile["newest"]) / timedelta(days=1)
-    if "rating" in pq.read_schema(parts(valid, "interactions")[0]).names:
-        profile["ratings"] = _one(db, f"SELECT count(rating) FROM {good}")[0]
+    seen = spread(files)
+    if seen.oldest is not None and seen.newest is not None:
+        profile |= {"oldest": seen.oldest, "newest": seen.newest}
+        profile["newest_age_days"] = (cutoff - seen.newest) / timedelta(days=1)
+    if "rating" in pq.read_schema(files[0]).names:
+        profile["ratings"] = seen.ratings
     if catalogue.exists() and n_items:
         unknown = f"item_id NOT IN (SELECT item_id FROM {_scan(catalogue)})"
         rows, missing = _one(db, f"SELECT sum(n), coalesce(sum(n) FILTER ({unknown}), 0) FROM by_item")
         profile |= {"unknown_rows": int(missing), "known_items_share": 1 - int(missing) / int(rows)}
         low = profile["known_items_share"] < settings.min_known_items_share
-        profile["unknown_examples"] = _examples(db, good, "item_id", unknown) if low else ""
+        profile["unknown_examples"] = _examples(db, read_files(files), "item_id", unknown) if low else ""
     return profile
 
 
@@ -168,6 +172,6 @@ def _scan(file: Path) -> str:
 
 
 def _one(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = db.execute(query).fetchone()
-    assert row is not None, query
+    row: tuple[Any, ...]
+    (row,) = db.execute(query).fetchall()
     return row

@@ -42,6 +42,8 @@ from tasks.store.summaries import RawSummary, TableCounts, ValidSummary
 from tasks.store.versions import code_of
 from tasks.validate import profiles
 from tasks.validate.copies import prevailing
+from tasks.validate.counts import Earlier
+from tasks.validate.counts import counts as counts_of
 from tasks.validate.known import Verdicts
 from tasks.validate.rows import Codes, Split, derived_columns, find_refused
 
@@ -103,6 +105,7 @@ def validate(
             parameters=parameters,
             fresh=fresh,
             beside=[night.quarantine, night.store.quality(night.run_date) / INDEX],
+            digests=verdicts.digests,
         )
         if not valid["skipped"]:
             verdicts.save(night, valid)
@@ -259,21 +262,23 @@ class _TableCheck:
             for source, verdict, found in zip(sources, known, of_parts, strict=True):
                 split.part(source, found, alike(source, self.raw, self.out), verdict)
         self.verdicts.note(name, self.raw, self.settings, of_parts)
+        earlier = self.verdicts.earlier(sources, known, self.raw, self.out) if name == "interactions" else None
         codes = np.concatenate(of_parts)
         counts = _counts(codes, rejects, _superseding(rows))
-        profile = self._profile(name, rows, counts)
+        profile = self._profile(name, rows, counts, earlier)
         table = Suite(f"{name}-table", table_rules(name, profile, self.settings, self.cutoff))
         table.check(pd.DataFrame([profile]))
         return _Checked(rows, table, counts, profile, codes)
 
-    def _profile(self, name: str, rows: Suite, counts: TableCounts) -> dict[str, Any]:
+    def _profile(self, name: str, rows: Suite, counts: TableCounts, earlier: Earlier | None) -> dict[str, Any]:
         """The row of numbers that the rules of a table judge."""
         good, bad = self.out / f"{name}.parquet", self.quarantine / f"{name}.parquet"
         profile: dict[str, Any] = {"table": name, "rows": counts["rows"], "quarantined_share": counts["share"]}
         allowed = counts["share"] <= self.settings.max_quarantined_share
         profile["refusals"] = "" if allowed else profiles.refusals(self.db, name, rows, counts, bad, self.quarantine)
         if name == "interactions":
-            profile |= profiles.of_interactions(self.db, self.out, self.settings, self.cutoff)
+            profile |= profiles.of_interactions(self.db, self.out, self.settings, self.cutoff, earlier)
+            self.verdicts.counts = counts_of(self.db)
             profile["opted_out"] = profiles.of_opted_out(self.db, self.out / "users.parquet")
             profile["after_cutoff"] = self.after_cutoff
             if self.recent_rows:

@@ -107,6 +107,8 @@ NIGHTS: list[tuple[str, Callable[[Site], Any], int]] = [
     ("the refused rows are damaged", lambda site: _damage(site, "quarantine/*"), 0),
     ("good rows are damaged", lambda site: _damage(site, "valid/interactions/part-00000*"), 0),
     ("what is known is damaged", lambda site: _damage(site, "known/rows/interactions.parquet"), 9),
+    ("the counts are damaged", lambda site: _damage(site, "known/rows/by_user.parquet"), 0),
+    ("the counts are damaged", lambda site: _damage(site, "known/rows/by_user.parquet"), 0),
     ("items must be known", _require, 11),
     ("one of a part is not any more", lambda site: site.items.remove(20), 8),
     ("it is known again", lambda site: site.items.append(20), 9),
