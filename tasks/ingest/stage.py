@@ -13,6 +13,7 @@ from typing import Any
 
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.landing.land import land
+from tasks.ingest.landing.landed import by_source
 from tasks.ingest.ledger import Ledger
 from tasks.ingest.raw_tables import EARLIEST, write_raw
 from tasks.ingest.reading.files import input_fingerprint, refuse_changed, with_what_is_there
@@ -34,9 +35,9 @@ def ingest(
 
     What is in a database is read into files first, unless that was done for this night and the files were found valid.
     """
-    inputs, missing = with_what_is_there(inputs)
+    given, missing = with_what_is_there(inputs)
     settled = manifest_of(night.valid) is not None
-    inputs, read = land(inputs, night.store.landed, cutoff, fresh=fresh, settled=settled, unread=missing.append)
+    inputs, read = land(given, night.store.landed, cutoff, fresh=fresh, settled=settled, unread=missing.append)
     files = {"files": input_fingerprint(inputs)}
 
     def build(out: Path) -> RawSummary:
@@ -47,16 +48,19 @@ def ingest(
     code = code_of(__name__)
     ledger = Ledger(code) if fresh else Ledger.of(night, code)
     parameters = inputs.model_dump() | {"cutoff": cutoff.isoformat(), "earliest": earliest.isoformat()}
-    raw = logged_stage(
-        "ingest",
-        night.raw,
-        build,
-        code=code,
-        inputs=files,
-        parameters=parameters,
-        fresh=fresh,
-        digests=ledger.digests,
-    )
+    try:
+        raw = logged_stage(
+            "ingest",
+            night.raw,
+            build,
+            code=code,
+            inputs=files,
+            parameters=parameters,
+            fresh=fresh,
+            digests=ledger.digests,
+        )
+    except DataRefused as error:
+        raise by_source(error, given, inputs) from error
     if not raw["skipped"]:
         ledger.save(night, raw)
     return raw

@@ -125,14 +125,26 @@ def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None, b
                 else:
                     result = store.added(folder, schema, batches, before, query.watermark, source, str(cutoff))
         except Refused as refused:
-            place, which = without_user(table.path), table.table or "the query"
-            raise in_words(refused, f"{name}: {place}", which) from None
+            there = _tables(table) if refused.trouble == "table" and table.table else []
+            raise in_words(refused, name, without_user(table.path), table.table, there) from None
         except pa.ArrowException as error:
             reason = str(error).partition("\n")[0][:120]
             raise DataRefused(f"{name}: {source} has a type that is not read ({reason}); cast it in a query.") from None
+        if not result.rows and name == "interactions":
+            before_it = f" before {cutoff:%Y-%m-%d %H:%M %Z}" if query.conditions else ""
+            raise DataRefused(f"{name}: {source} has no rows{before_it}; check the table, and the night's date.")
         since = f", {result.new:,} of them since the last mark" if before and before.mark and table.watermark else ""
         line["text"] = f"{counted(result.rows, 'row')} of {source}{since}"
     return result
+
+
+def _tables(table: TableInput) -> list[str]:
+    """The tables that there are beside one that is not; none where they cannot be asked for."""
+    try:
+        with _opener(table)(filled(table.path)) as database:
+            return database.tables()
+    except (Refused, ConfigError, pa.ArrowException):
+        return []
 
 
 def _opener(table: TableInput) -> Opener:

@@ -10,14 +10,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recmodels.errors import DataRefused
 from recmodels.messages import counted
 from tasks.ingest.landing.parts import RECENT, Parts
 from tasks.ingest.landing.watermark import Watermark
 from tasks.ingest.reading.addresses import is_database, scheme, without_user
-from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.store.events import logged
 from tasks.store.files import digest, read_json, write_json
 from tasks.store.leftovers import remove
+
+_LOOK = re.compile(r"; `nightrec inspect [^`]*` shows what is there")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,16 @@ def source_of(table: TableInput) -> str:
     """Where a table is and what it is, for people."""
     place = without_user(table.path)
     return f"{table.table or 'a query'} in {place}" if is_database(table.path) else place
+
+
+def by_source(error: DataRefused, given: Inputs, files: Inputs) -> DataRefused:
+    """The same error, with the tables in place of the files that they were read into, which nobody has written."""
+    text = str(error.args[0])
+    there = given.tables()
+    for name, table in files.tables().items():
+        if table.path != there[name].path and f"{table.path}/" in text:
+            text = _LOOK.sub("", text).replace(f"{table.path}/", f"{source_of(there[name])}: ")
+    return DataRefused(text)
 
 
 def folder_of(root: Path, name: str, table: TableInput) -> Path:

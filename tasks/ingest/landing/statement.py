@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from recmodels.errors import ConfigError
 from tasks.ingest.landing.databases.database import Database
+from tasks.ingest.landing.landed import source_of
 from tasks.ingest.landing.watermark import Watermark, watermark
-from tasks.ingest.reading import schema
+from tasks.ingest.reading import headers, schema
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.our_columns import OPTIONAL, REQUIRED
+from tasks.ingest.reading.our_columns import KEYS, OPTIONAL, REQUIRED
 
 CUT = ("interactions", "tags")
 """Tables of which a night reads what is before its cutoff alone."""
@@ -59,6 +61,9 @@ def statement(
     """
     source = relation(db, table)
     fields = db.schema(source)
+    if twice := headers.repeated(fields.names):
+        column = next(iter(twice))[:40]
+        raise ConfigError(f"{name}: the query gives two columns the name '{column}'; name one of them otherwise (AS).")
     time = _time_of(table, fields) if cutoff is not None and name in CUT else None
     conditions = []
     if time is not None and cutoff is not None and table.watermark in (None, time.name):
@@ -71,22 +76,23 @@ def statement(
         mark = watermark(db, source, fields, name, table, since, cutoff if conditions else None)
         columns = [column for column in fields.names if column in {*columns, table.watermark}]
         conditions += [condition for condition in [mark.condition(db)] if condition]
-    return Statement(source, [db.value(fields.field(column)) for column in columns], conditions, mark)
+    ids = {theirs for ours in KEYS[name] for theirs in schema.names(table, ours)}
+    values = [db.value(fields.field(column), exact=column in ids) for column in columns]
+    return Statement(source, values, conditions, mark)
 
 
 def needed(name: str, table: TableInput, there: Sequence[str]) -> list[str]:
     """Which of a table's columns are read: those of ours, or all where any may be of use.
 
-    A table that lacks one that is required is read as it is: the reader says which there are.
+    Raises:
+        DataRefused: one that is required, or that is mapped, is not there.
     """
+    schema.refuse_missing(name, table, there, source_of(table))
     if name in schema.OPEN:
         return list(there)
     found: set[str] = set()
     for ours in dict.fromkeys((*REQUIRED[name], *OPTIONAL[name], *table.columns)):
-        parts = {part for one in schema.names(table, ours) for part in (one, one.split(".")[0])}
-        found |= parts & set(there)
-        if ours in REQUIRED[name] and not parts & set(there):
-            return list(there)
+        found |= {part for one in schema.names(table, ours) for part in (one, one.split(".")[0])} & set(there)
     return [column for column in there if column in found]
 
 

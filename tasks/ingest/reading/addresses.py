@@ -30,8 +30,11 @@ OBJECTS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss")
 """Object stores."""
 FILES = ("sqlite", "duckdb")
 """Databases that are files."""
+SERVERS = ("postgresql", "postgres", "mysql", "mariadb")
+"""Databases that listen on a port."""
 OWN = ("table", "query", "watermark")
 """What an address may say of a table besides where it is: settings of `TableInput`."""
+_ODD_PORT = re.compile(r":(?!\d*$)[^@:\]]*$")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -57,6 +60,8 @@ def split(address: str) -> tuple[str, dict[str, Any]]:
         ValueError: it says something twice.
     """
     place, mark, query = address.partition("?")
+    if scheme(address) in SERVERS and _ODD_PORT.search(place.partition("://")[2].partition("/")[0]):
+        raise ValueError("the port in the address is no number")
     pairs = parse_qsl(query, keep_blank_values=True)
     own = {key: value for key, value in pairs if key in OWN}
     if len(own) < sum(key in OWN for key, _ in pairs):

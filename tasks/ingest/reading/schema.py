@@ -46,7 +46,7 @@ def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
         if there := next((option for option in options if option in source.columns), None):
             found[ours] = there
         elif ours in REQUIRED[name]:
-            raise _missing(name, ours, options, source)
+            raise _missing_in(source, name, ours, options)
     return found
 
 
@@ -69,7 +69,7 @@ def mappings(name: str, table: TableInput, sources: Sequence[Source]) -> dict[Pa
         raise DataRefused(f"{why}. If {other.name} is {_but(other, list(maps))}.") if maps else why
     for ours, theirs in table.columns.items():
         if isinstance(theirs, str) and not any(ours in mapped for mapped in maps.values()):
-            raise _missing(name, ours, [theirs], sources[0])
+            raise _missing_in(sources[0], name, ours, [theirs])
     return maps
 
 
@@ -88,16 +88,40 @@ def names(table: TableInput, ours: str) -> Sequence[str]:
     return [theirs] if isinstance(theirs, str) else theirs
 
 
-def _missing(name: str, ours: str, options: Sequence[str], source: Source) -> DataRefused:
+def refuse_missing(name: str, table: TableInput, there: Sequence[str], where: str) -> None:
+    """Raise DataRefused where the columns that are there lack one that a table needs, or that is mapped.
+
+    Args:
+        name: of the table.
+        table: its settings.
+        there: the columns of what is no file; of fields within them, which the reader looks for, the first names.
+        where: what it is, for people.
+    """
+    for ours in dict.fromkeys((*REQUIRED[name], *table.columns)):
+        options = names(table, ours)
+        if not {part for one in options for part in (one, one.split(".")[0])} & set(there) and (
+            ours in REQUIRED[name] or isinstance(table.columns[ours], str)
+        ):
+            raise _missing(name, ours, options, there, where, "`nightrec inspect` of its address")
+
+
+def _missing_in(source: Source, name: str, ours: str, options: Sequence[str]) -> DataRefused:
+    look = f"`nightrec inspect {shlex.quote(str(source.path))}`"
+    return _missing(name, ours, options, list(source.columns), str(source.path), look)
+
+
+def _missing(
+    name: str, ours: str, options: Sequence[str], columns: Sequence[str], where: str, look: str
+) -> DataRefused:
     wanted = " or ".join(f"'{option}'" for option in options)
     purpose = "" if list(options) == [ours] else f" (for {ours})"
-    lower = {column.lower(): column for column in source.columns}
+    lower = {column.lower(): column for column in columns}
     near = [m for o in (*options, ours) for m in get_close_matches(o.lower(), lower, n=1, cutoff=0.5)]
     hint = f"; did you mean '{shortened(lower[near[0]])}'?" if near else "."
     return DataRefused(
-        f"{name}: {source.path} has no column {wanted}{purpose}; its columns are {listed(source.columns)}{hint} "
+        f"{name}: {where} has no column {wanted}{purpose}; its columns are {listed(columns)}{hint} "
         f"Name the column that holds it with {option(name, 'columns') or f'inputs.{name}.columns:'} {ours}=…; "
-        f"`nightrec inspect {shlex.quote(str(source.path))}` shows what is there"
+        f"{look} shows what is there"
     )
 
 

@@ -44,7 +44,7 @@ class _DuckDB(Database):
     def schema(self, relation: str) -> pa.Schema:
         return self.stream(f"SELECT * FROM {relation} LIMIT 0")[0]
 
-    def value(self, field: pa.Field) -> str:
+    def value(self, field: pa.Field, *, exact: bool = False) -> str:
         name = self.quoted(field.name)
         odd = isinstance(field.type, pa.BaseExtensionType) or pa.types.is_interval(field.type)
         return f"CAST({name} AS VARCHAR) AS {name}" if odd else name

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
 import pyarrow as pa
 
+from tasks.ingest.landing.databases.cursors import batches
 from tasks.ingest.landing.databases.database import Database, Refused
 from tasks.ingest.landing.databases.places import local_file
 
-_ROWS = 1 << 14
 _TYPES = {"integer": pa.int64(), "real": pa.float64(), "text": pa.string(), "blob": pa.binary()}
 
 
@@ -35,6 +35,8 @@ def opened(address: str) -> Iterator[Database]:
 
 
 class _SQLite(Database):
+    catalog = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.types: dict[str, pa.DataType] = {}
@@ -51,15 +53,15 @@ class _SQLite(Database):
         self.types = {field.name: field.type for field in fields}
         return pa.schema(fields)
 
-    def value(self, field: pa.Field) -> str:
+    def value(self, field: pa.Field, *, exact: bool = False) -> str:
         name = self.quoted(field.name)
         return f"CAST({name} AS TEXT) AS {name}" if pa.types.is_string(field.type) else name
 
     def stream(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         with _refusals():
             cursor = self.connection.execute(sql)
-        schema = pa.schema([(column[0], self.types[column[0]]) for column in cursor.description])
-        return schema, _read(cursor, schema)
+        schema = pa.schema([(column[0], self.types.get(column[0], pa.string())) for column in cursor.description])
+        return schema, batches(cursor, schema, _array, _refusals)
 
 
 def _fitting(there: dict[str, Any]) -> pa.DataType:
@@ -70,16 +72,8 @@ def _fitting(there: dict[str, Any]) -> pa.DataType:
     return _TYPES[kinds[0]] if len(kinds) == 1 else pa.string()
 
 
-def _read(cursor: sqlite3.Cursor, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    while True:
-        with _refusals():
-            rows = cursor.fetchmany(_ROWS)
-        if not rows:
-            return
-        columns = zip(*rows, strict=True)
-        yield pa.RecordBatch.from_arrays(
-            [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema
-        )
+def _array(column: Sequence[Any], field: pa.Field) -> pa.Array:
+    return pa.array(column, field.type)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 
 from recmodels.errors import ConfigError
+from tasks.ingest.landing.databases.cursors import read
 from tasks.ingest.landing.databases.database import Database, Refused, Trouble
 from tasks.ingest.reading.addresses import DATABASES
 
@@ -98,7 +99,7 @@ class _Warehouse(Database):
         with _refusals():
             cursor.execute(sql)
             reader = cursor.fetch_record_batch()
-        return reader.schema, _read(cursor, reader)
+        return reader.schema, read(cursor, reader, _refusals)
 
 
 class _Snowflake(_Warehouse):
@@ -111,6 +112,7 @@ class _Snowflake(_Warehouse):
 
 class _BigQuery(_Warehouse):
     marks = ("`", "`")
+    catalog = "SELECT table_name FROM INFORMATION_SCHEMA.TABLES ORDER BY 1"
 
     def instant(self, when: datetime, kind: pa.DataType) -> str:
         if pa.types.is_date(kind):
@@ -118,11 +120,6 @@ class _BigQuery(_Warehouse):
         if kind.tz is None:
             return f"DATETIME '{when:%Y-%m-%d %H:%M:%S.%f}'"
         return f"TIMESTAMP '{when:%Y-%m-%d %H:%M:%S.%f}+00:00'"
-
-
-def _read(cursor: Any, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    with closing(cursor), _refusals():
-        yield from reader
 
 
 @contextmanager

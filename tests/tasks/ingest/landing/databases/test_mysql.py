@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import ConfigError, DataRefused
+from tasks.ingest.landing.databases.database import Refused
 from tasks.ingest.landing.databases.mysql import opened
 from tasks.ingest.landing.land import land_table
 from tasks.ingest.reading.inputs import TableInput
@@ -26,8 +27,12 @@ TABLES = (
     "kind ENUM('x', 'y'), json JSON, raw BINARY(2))",
     "INSERT INTO odd VALUES (7, 1, '2026-01-01', '2026-01-01 01:02:03.5', '10:00:00', 'x', '{}', x'00ff'), "
     "(8, NULL, '0000-00-00', NULL, NULL, NULL, NULL, NULL)",
-    "CREATE TABLE large (item_id BIGINT UNSIGNED)",
-    "INSERT INTO large VALUES (18446744073709551615)",
+    "CREATE TABLE large (user_id BIGINT UNSIGNED, item_id DECIMAL(38), timestamp DATETIME)",
+    "INSERT INTO large VALUES (18446744073709551615, 9007199254740993, '2026-01-01')",
+    "CREATE TABLE longer (item_id DECIMAL(39))",
+    "INSERT INTO longer VALUES (123456789012345678901234567890123456789)",
+    "CREATE TABLE packed (item_id BINARY(2))",
+    "INSERT INTO packed VALUES (x'00ff')",
     "CREATE DATABASE secret",
     "CREATE TABLE secret.users (user_id INT)",
     "CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'reader''s own'",
@@ -89,16 +94,33 @@ def test_values_are_what_they_are_there(tmp_path: Path, shop: str) -> None:
     assert second == dict.fromkeys(first) | {"item_id": 8}
 
 
+def test_ids_keep_all_their_digits(tmp_path: Path, shop: str) -> None:
+    found = rows(tmp_path, "interactions", f"{shop}?table=large")
+    assert found.schema.types[:2] == [pa.uint64(), pa.decimal128(38, 0)]
+    assert found.to_pylist()[0] | {"timestamp": 0} == {
+        "user_id": 2**64 - 1, "item_id": 2**53 + 1, "timestamp": 0
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("address", "table", "error", "sentence"),
     [
-        ("{shop}", {"table": "nope"}, ConfigError, "has no table nope"),
+        (
+            "{shop}",
+            {"table": "nope"},
+            ConfigError,
+            "has no table nope .error 1146.; there are events, large, l",
+        ),
         ("{shop}", {"table": "secret.users"}, ConfigError, r"this user may not read secret\.users"),
         ("{shop}", {"query": "SELECT nope FROM events"}, ConfigError, "a column does not exist"),
         ("{shop}", {"query": "SELECT FROM WHERE"}, ConfigError, "the query is not valid"),
-        ("{shop}", {"table": "large"}, DataRefused, "item_id is beyond 64 bits; cast it to CHAR in a query"),
+        ("{shop}", {"query": "SELECT 1 AS x, 2 AS x"}, ConfigError, "it gives two columns of one name"),
+        ("{shop}", {"table": "longer"}, DataRefused, "item_id is beyond 38 digits; cast it to CHAR in a query"),
+        ("{shop}", {"table": "packed"}, DataRefused, r"item_id is binary; give HEX.item_id. in a query"),
+        ("{shop}?ssl_ca=/nope.pem", {"table": "x"}, ConfigError, "there is no file '/nope.pem' for ssl_ca"),
+        ("{shop}?charset=nope", {"table": "x"}, ConfigError, "the charset 'nope' is not known"),
         ("{shop}?max=1", {"table": "events"}, ConfigError, "the option 'max'; known are ssl_ca"),
-        ("{nobody}", {"table": "events"}, ConfigError, "does not let this user in"),
+        ("{nobody}", {"table": "events"}, ConfigError, r"does not let this user in .*variable \(MYSQL_PWD\)"),
         ("mysql://127.0.0.1:1/shop", {"table": "events"}, ConnectionError, "cannot be reached .connection refused"),
     ],
 )
@@ -120,3 +142,12 @@ def test_all_statements_see_the_same_state(server: str, shop: str) -> None:
         assert database.first("SELECT count(*) FROM events") == 4
         cursor.execute("DELETE FROM events WHERE user_id = 4 LIMIT 1")
         other.commit()
+
+
+def test_a_connection_that_is_lost_on_the_way_is_said_at_once(server: str, shop: str) -> None:
+    with opened(shop) as database, owner(server) as other, other.cursor() as cursor:
+        number = database.first("SELECT connection_id()")
+        _, batches = database.stream("SELECT seq AS n, repeat('x', 200) AS x FROM shop.seq_1_to_300000")
+        cursor.execute(f"KILL {number}")
+        with pytest.raises(Refused, match="lost"):
+            list(batches)
