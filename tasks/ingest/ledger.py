@@ -10,7 +10,7 @@ are read again where the site's files still have them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from tasks.ingest.known_files import FilePrint, print_of, unchanged
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.queries import query
 from tasks.ingest.reading.rejects import Reject
-from tasks.ingest.reading.sources import Source
-from tasks.ingest.reading.tables import Table
+from tasks.ingest.reading.sources import Source, as_kept
+from tasks.ingest.reading.tables import Known, Table
 from tasks.ingest.reading.timestamps import Credible, Timestamps
 from tasks.ingest.table_result import TableResult
 from tasks.store.digests import Digests
@@ -46,6 +46,7 @@ class Part:
         recipe: a digest of how each file is read.
         result: without the rejects, which have a table of their own.
         times: how the timestamps of each file are read, if it has any.
+        layouts: a digest of what is known of each file when it is opened.
         path: within `raw/`.
         sha256: of the part.
     """
@@ -55,6 +56,7 @@ class Part:
     recipe: str
     result: TableResult
     times: tuple[Timestamps | None, ...] = ()
+    layouts: tuple[str, ...] = ()
     path: str = ""
     sha256: str = ""
 
@@ -77,6 +79,7 @@ class Part:
 
 
 _PARTS = TypeAdapter(dict[str, list[Part]])
+_LAYOUTS = TypeAdapter(dict[str, Source])
 
 
 @dataclass
@@ -89,6 +92,7 @@ class Ledger:
         raw: the folder that they are in.
         night: the night that has them; empty where none does.
         digests: of the parts that were looked at.
+        layouts: digest -> what is known of the files that have it when they are opened.
     """
 
     code: str = ""
@@ -97,6 +101,7 @@ class Ledger:
     night: str = ""
     made: dict[str, list[Part]] = field(default_factory=dict)
     digests: Digests = field(default_factory=Digests)
+    layouts: dict[str, Source] = field(default_factory=dict)
     _files: dict[FilePrint, FilePrint | None] = field(default_factory=dict)
 
     @classmethod
@@ -109,9 +114,10 @@ class Ledger:
                 continue
             try:
                 known = _PARTS.validate_python(content["parts"])
+                layouts = _LAYOUTS.validate_python(content["layouts"])
             except (ValidationError, KeyError):
                 continue
-            return cls(code, known, one.raw, str(one.run_date))
+            return cls(code, known, one.raw, str(one.run_date), layouts=layouts)
         return cls(code)
 
     def save(self, night: Night, raw: Manifest) -> None:
@@ -123,21 +129,27 @@ class Ledger:
             found[table] = [
                 replace(part, path=path, sha256=digests[path]) for part, path in zip(made, paths, strict=True)
             ]
-        write_json(night.known_files, sealed({"parts": _PARTS.dump_python(found, mode="json")}))
+        used = {layout for made in found.values() for part in made for layout in part.layouts}
+        layouts = {layout: source for layout, source in self.layouts.items() if layout in used}
+        content = {
+            "parts": _PARTS.dump_python(found, mode="json"),
+            "layouts": _LAYOUTS.dump_python(layouts, mode="json"),
+        }
+        write_json(night.known_files, sealed(content))
 
     def settings(self, given: TableInput) -> str:
         """A digest of what must be the same for all parts of a table."""
         return digest([self.code, duckdb.__version__, given.model_dump(exclude={"path"})])
 
-    def times(self, name: str, given: TableInput) -> dict[Path, Timestamps]:
-        """How the timestamps of a table's files are read, by those that are still what they were."""
+    def opened(self, name: str, given: TableInput) -> dict[Path, Known]:
+        """What is known of a table's files that are still what they were, by their paths; of one with times alone."""
         settings = self.settings(given)
         return {
-            Path(file.path): how
+            Path(file.path): Known(self.layouts[layout], times)
             for part in self.known.get(name, ())
             if part.settings == settings
-            for file, how in zip(part.files, part.times, strict=True)
-            if how and self._unchanged(file)
+            for file, times, layout in zip(part.files, part.times, part.layouts, strict=True)
+            if times and layout in self.layouts and self._unchanged(file)
         }
 
     def text_ids(self, table: Table) -> set[str]:
@@ -186,7 +198,14 @@ class Ledger:
         """A part that was just written of some files."""
         files = tuple(print_of(source.path) for source in sources)
         times = tuple(table.times.get(source.path) for source in sources)
-        return Part(files, self.settings(table.given), recipe(table, sources, id_types), result, times)
+        layouts = tuple(map(self._layout, sources))
+        return Part(files, self.settings(table.given), recipe(table, sources, id_types), result, times, layouts)
+
+    def _layout(self, source: Source) -> str:
+        """The digest of what is known of a file when it is opened, which is noted."""
+        kept = as_kept(source)
+        self.layouts.setdefault(found := digest(asdict(kept))[:16], kept)
+        return found
 
     def _unchanged(self, file: FilePrint) -> FilePrint | None:
         if file not in self._files:

@@ -111,7 +111,7 @@ def _write(
         ledger.made.clear()
         shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now), ledger)
         tables = {
-            name: open_table(db, name, table, Path(copies), uneven, shared.credible, ledger.times(name, table))
+            name: open_table(db, name, table, Path(copies), uneven, shared.credible, ledger.opened(name, table))
             for name, table in inputs.tables().items()
         }
         id_types = _id_types(shared, tables)
@@ -136,7 +136,7 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
         types |= dict.fromkeys(shared.ledger.text_ids(table), ids.STRING)
         first = name == "interactions"
         for source in table.sources[:1] if first else table.sources:
-            if first and source.readable.stat().st_size < _LARGE:
+            if first and (source.closed or source.readable.stat().st_size < _LARGE):
                 continue
             for key in our_columns.KEYS[name]:
                 value = source.value(table.maps[source.path][key])

@@ -68,7 +68,7 @@ class TablePass:
         self.shared.db.execute(f"SET TimeZone = {literal(self.table.given.timezone)}")  # of timestamps that name none
         with Sink(self.path) as sink:
             while sources and (full is None or sink.rows < full):
-                before, source = self.result.so_far(), sources.popleft()
+                before, source = self.result.so_far(), self.table.opened(sources.popleft())
                 if text_ids := self._read_file(source, sink):
                     return text_ids
                 self.result.rows = sink.rows

@@ -57,7 +57,8 @@ def find_refused(
     `derive` adds columns to a batch that begins at a row of the parts that are checked.
     """
     for verdict in filter(None, known):
-        suite.add(len(verdict.codes), [int((verdict.codes >> bit & 1).sum()) for bit in range(len(suite.findings))])
+        refused = verdict.codes[verdict.codes != 0]
+        suite.add(len(verdict.codes), [int((refused >> bit & 1).sum()) for bit in range(len(suite.findings))])
     unknown = [source for source, verdict in zip(sources, known, strict=True) if verdict is None]
     ends = np.cumsum([pq.read_metadata(source).num_rows for source in unknown])
     checked = iter(np.split(_checked(unknown, suite, derive), ends[:-1]) if unknown else ())

@@ -50,6 +50,7 @@ class Source:
     `nested`: columns that are fields of others → the names to follow, as `user.id` is `user` and `id`; they stand
     after the file's own.
     `stored`, `packed` and `encoding`: how the site's file is written, in words.
+    `closed`: an earlier night has opened it, and there is no copy of it now that can be read; see `Table.opened`.
     """
 
     path: Path
@@ -65,6 +66,7 @@ class Source:
     stored: str = ""
     packed: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    closed: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -178,6 +180,28 @@ def _read_csv(path: Path, dialect: Dialect) -> str:
         f"auto_detect = false, header = false, "
         f"skip = {dialect.skip}, delim = {literal(dialect.delimiter)}, quote = {literal(dialect.quote)}, "
         f"escape = {literal(dialect.escape or dialect.quote)}, columns = {{{columns}}}, store_rejects = true)"
+    )
+
+
+def as_kept(source: Source) -> Source:
+    """What later nights may know of a file whatever its name, for `as_known`."""
+    return replace(
+        source,
+        path=Path(),
+        readable=Path(),
+        partition=dict.fromkeys(source.partition),
+        missing=(),
+        exploded=None,
+        closed=source.closed or source.readable != source.path.absolute(),
+    )
+
+
+def as_known(kept: Source, path: Path, partition: Mapping[str, str | None]) -> Source | None:
+    """A file, unchanged since an earlier night has opened it; None where its folders do not give what they did."""
+    if not partition.keys() >= kept.partition.keys():
+        return None
+    return replace(
+        kept, path=path, readable=path.absolute(), partition={name: partition[name] for name in kept.partition}
     )
 
 

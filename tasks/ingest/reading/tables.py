@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 import duckdb
 
 from recmodels.errors import DataRefused
 from tasks.ingest.reading import applicable, columns, ids, misread, our_columns, schema, time_forms, timestamps
 from tasks.ingest.reading.dialects import Wanted
-from tasks.ingest.reading.files import Skipped, find
+from tasks.ingest.reading.files import File, Skipped, find
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.opening import open_source
-from tasks.ingest.reading.sources import JSON, Source, as_text, run
+from tasks.ingest.reading.sources import JSON, Source, as_known, as_text, run
 
 _TIMES = ("timestamp", *schema.SPAN)
+
+
+class Known(NamedTuple):
+    """What an earlier night has found out of a file that has not changed: see `as_kept`, and how its times are read."""
+
+    source: Source
+    times: timestamps.Timestamps
 
 
 @dataclass
@@ -29,7 +37,7 @@ class Table:
     file has; `others`: the site's own columns → kind; `uses`: what each column of the files becomes; `times`: file →
     how its timestamps are read, if it has any; `spans`: the same of the columns `schema.SPAN`, by file and column;
     `credible`: between which instants timestamps are no cause for doubt;
-    `skipped`: files that are not read.
+    `skipped`: files that are not read; `opened`: opens a source that is closed.
     """
 
     name: str
@@ -44,6 +52,7 @@ class Table:
     credible: timestamps.Credible
     notes: list[str]
     skipped: Sequence[Skipped] = ()
+    opened: Callable[[Source], Source] = lambda source: source
 
     @property
     def strict(self) -> bool:
@@ -58,11 +67,11 @@ def open_table(
     copies: Path,
     uneven: Collection[Path],
     credible: timestamps.Credible = timestamps.CREDIBLE,
-    known_times: Mapping[Path, timestamps.Timestamps] = MappingProxyType({}),
+    known: Mapping[Path, Known] = MappingProxyType({}),
 ) -> Table:
     """Finds a table's files, columns and types.
 
-    `uneven`: files that are read by way of a copy in `copies`; `known_times`: file → how its timestamps are read.
+    `uneven`: files that are read by way of a copy in `copies`; `known`: those that need not be opened for it.
 
     Raises:
         ConfigError: files are missing.
@@ -71,12 +80,12 @@ def open_table(
     files = find(name, given)
     ours = (*our_columns.REQUIRED[name], *our_columns.OPTIONAL[name])
     wanted = Wanted(name, {site for column in ours for site in schema.names(given, column)})
-    opened = {
-        file.path: open_source(
-            db, file, given, wanted, copies, copied=file.path in uneven, every_key=name in schema.OPEN
-        )
-        for file in files.read
-    }
+
+    def open_file(file: File) -> Source | None:
+        every = name in schema.OPEN
+        return open_source(db, file, given, wanted, copies, copied=file.path in uneven, every_key=every)
+
+    opened = {file.path: _known(file, known, uneven) or open_file(file) for file in files.read}
     sources = [source for source in opened.values() if source]
     if not sources:
         raise DataRefused(f"{name}: {files.read[0].path} is empty; give a file with rows.")
@@ -101,7 +110,7 @@ def open_table(
     notes += applicable.notes(name, given, sources, of_times)
     notes += _lacking(name, sources, [*optional, *others], maps)
     times = {
-        source.path: known_times.get(source.path) or _timestamps(db, name, given, source, theirs)
+        source.path: known[source.path].times if source.path in known else _timestamps(db, name, given, source, theirs)
         for source in sources
         if "timestamp" in ours and (theirs := maps[source.path].get("timestamp"))
     }
@@ -113,7 +122,20 @@ def open_table(
     }
     empty = [Skipped(file, "empty") for file, source in opened.items() if source is None]
     skipped = [*files.skipped, *empty]
-    return Table(name, given, sources, maps, optional, others, uses, times, spans, credible, notes, skipped)
+    by_path = {file.path: file for file in files.read}
+
+    def open_again(source: Source) -> Source:
+        again = open_file(by_path[source.path]) if source.closed else None
+        return _as_given(name, given, again, maps[source.path]) if again else source
+
+    return Table(name, given, sources, maps, optional, others, uses, times, spans, credible, notes, skipped, open_again)
+
+
+def _known(file: File, known: Mapping[Path, Known], uneven: Collection[Path]) -> Source | None:
+    """A file that need not be opened."""
+    if file.path not in known or file.path in uneven:
+        return None
+    return as_known(known[file.path].source, file.path, file.partition)
 
 
 def _lacking(

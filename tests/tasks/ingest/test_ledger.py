@@ -1,5 +1,6 @@
 """Nights that do not read files again have the tables, counts and accounts of nights that read all of them."""
 
+import bz2
 import os
 import shutil
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from tasks.ingest import table_parts
 from tasks.ingest.known_files import FilePrint
 from tasks.ingest.ledger import Part
+from tasks.ingest.reading import opening
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.sources import Source
 from tasks.ingest.stage import ingest
@@ -67,7 +69,7 @@ class Site:
     @property
     def state(self) -> str:
         """What a night depends on."""
-        files = {str(path): path.read_text() for path in sorted(self.root.glob("**/*.csv"))}
+        files = {str(path): path.read_bytes() for path in sorted(self.root.glob("**/*.csv*"))}
         return repr((files, self.settings, self.cutoff))
 
     def next_night(self) -> None:
@@ -111,6 +113,11 @@ def _cut(site: Site, day: int, hour: int = 0) -> None:
     site.cutoff = datetime(2023, 1, day, hour, tzinfo=UTC)
 
 
+def _pack(site: Site) -> None:
+    """A file that cannot be read as it lies."""
+    (site.log / PACKED).write_bytes(bz2.compress(RATED.encode()))
+
+
 NIGHTS: list[tuple[str, Callable[[Site], Any], int]] = [
     ("the first", lambda site: None, 0),
     ("nothing is new", lambda site: None, 4),
@@ -132,15 +139,28 @@ NIGHTS: list[tuple[str, Callable[[Site], Any], int]] = [
     ("there is a catalogue", lambda site: (site.root / "items.csv").write_text("item_id\n1\n"), 7),
     ("its ids are text", lambda site: (site.root / "items.csv").write_text("item_id\nx1\n"), 0),
     ("there is a column more", lambda site: (site.log / "09.csv").write_text(RATED), 1),
+    ("a packed file comes", _pack, 9),
+    ("it is not unpacked again", lambda site: None, 10),
+    ("one follows that is as large", lambda site: site.write("11", *["7,1,2023-01-05"] * 7), 9),
 ]
 RATED = "user_id,item_id,timestamp,rating\n1,1,2023-01-05,5\n"
+PACKED, UNPACKED = "10.csv.bz2", ("a packed file comes", "one follows that is as large")
 
 
-def test_what_is_known_is_what_would_be_read(site: Site) -> None:
-    scratch = dict[str, Any]()
+def test_what_is_known_is_what_would_be_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch, opened = dict[str, Any](), list[str]()
+
+    def noted(db: Any, path: Path, *more: Any) -> Path:
+        opened.append(path.name)
+        return readable(db, path, *more)
+
+    readable = opening.readable
+    monkeypatch.setattr(opening, "readable", noted)
     for name, change, known in NIGHTS:
         change(site)
+        opened.clear()
         summary, tables, n_known = site.ingest()
+        assert (PACKED in opened) == (name in UNPACKED), name
         if site.state not in scratch:
             scratch[site.state] = site.ingest("other", fresh=True)[:2]
         assert (summary, tables) == scratch[site.state], name
