@@ -235,7 +235,7 @@ def _numbers(
     return found
 
 
-_SAMPLE = 1000  # timestamps of a file whose form is that of all
+_SAMPLE = 1000  # timestamps of a file whose form is that of all; of fewer it is known
 
 
 def _timestamps(
@@ -251,7 +251,8 @@ def _timestamps(
     rows = run(db, f"SELECT t FROM ({text}) WHERE t IS NOT NULL LIMIT {_SAMPLE}", source.path)
     sample = [str(row[0]) for row in rows]
     letters = given.timestamp_format if value.type not in timestamps.INSTANTS else None
-    how = timestamps.Timestamps(time_forms.reading(sample, given.timestamp_unit), letters, given.timezone)
+    plain = len(sample) < _SAMPLE and all(map(timestamps.is_plain, sample))
+    how = timestamps.Timestamps(time_forms.reading(sample, given.timestamp_unit), letters, given.timezone, plain)
     if doubt := misread.doubt(name, sample, how):
         read = timestamps.micros(value, how, place)
         credible = f"{read} BETWEEN {doubt.credible.first} AND {doubt.credible.last}"

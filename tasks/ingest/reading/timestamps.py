@@ -45,11 +45,20 @@ CREDIBLE = Credible(631_152_000_000_000, _LATEST)  # since 1990
 
 @dataclass(frozen=True)
 class Timestamps:
-    """How a file's timestamps are read: their form, strptime's letters if it is by those, and the table's zone."""
+    """How a file's timestamps are read: their form, strptime's letters if it is by those, and the table's zone.
+
+    `plain`: all of them are `is_plain`, which need not be looked for anything else.
+    """
 
     reading: Reading
     format: str | None
     zone: str
+    plain: bool = False
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is an ISO date, with or without the time of day in whole seconds, that a cast reads as meant."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def micros(value: Value, how: Timestamps, where: str) -> str:
@@ -75,6 +84,8 @@ def micros(value: Value, how: Timestamps, where: str) -> str:
     if reading.form == "compact":
         return f"epoch_us(CAST({_compact(text)} AS TIMESTAMPTZ))"
     if reading.form == "iso" and value.type in (TEXT, JSON, "VARCHAR"):
+        if how.plain:
+            return f"epoch_us(TRY_CAST({text} AS TIMESTAMPTZ))"
         rest = _iso(text, how.zone)
         if not _WHOLE_SECONDS_Z.fullmatch(reading.example):
             return rest
@@ -115,6 +126,7 @@ _PARTS = (
 _OFFSET_FROM = 14  # a date and two digits of an hour come before an offset
 _NO_OFFSET = r"[+-](1[6-9]|[2-9]\d|\d\d:?[6-9]\d)(:?\d\d)?\s*(\[|$)"
 """What would be sixteen hours or more, or has sixty minutes: no place is so far from UTC, but DuckDB takes it."""
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ?)?", re.ASCII)
 _WHOLE_SECONDS_Z = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _COMPACT_PARTS = r"^(\d{4})(\d{2})(\d{2})[Tt ](\d{2})(\d{2})(\d{2})?"
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,8 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.errors import DataRefused
+from tasks.ingest.reading import time_forms
 from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.sources import Value
 from tasks.ingest.reading.time_examples import ACCEPTED, Accepted
+from tasks.ingest.reading.timestamps import Timestamps, is_plain, micros
 from tests.tasks.raw import column, ingest, instants_of, log_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -250,3 +254,36 @@ def test_an_offset_that_no_place_has_is_not_read(tmp_path: Path, time: str, offs
     expected = [datetime.fromisoformat(text).astimezone(UTC) for text in texts[:2]]
     assert column(out, "timestamp") == [*expected, None]
     assert column(out, "timestamp_text") == [None, None, texts[2]]
+
+
+CLOCKS = ("00:00:00", "02:30:00Z", "02:30:00", "23:59:59")
+PLAIN = [
+    f"{day}{rest}"
+    for day in ("2023-03-26", "2023-10-29", "2024-02-29", "2023-02-29", "2023-13-01", "0000-01-01", "1582-10-10")
+    for rest in (
+        "",
+        *(f"{mark}{clock}" for mark in "T " for clock in ("00:00:00", "02:30:00Z", "02:30:00", "23:59:59")),
+    )
+]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Sao_Paulo"])
+def test_what_is_plain_alone_is_read_as_it_is_among_others(zone: str) -> None:
+    assert all(map(is_plain, PLAIN))
+    reading = time_forms.reading(PLAIN[1:], "auto")
+    ways = [micros(Value("t", "VARCHAR"), Timestamps(reading, None, zone, plain), "") for plain in (True, False)]
+    with duckdb.connect(config={"threads": 1}) as db:
+        db.execute(f"SET TimeZone = '{zone}'")
+        texts = ", ".join(f"('{text}')" for text in PLAIN)
+        alone, among_others = zip(
+            *db.sql(f"SELECT {', '.join(ways)} FROM (VALUES {texts}) AS v(t)").fetchall(), strict=True
+        )
+    assert alone == among_others
+    assert None in alone and sum(map(bool, alone)) > len(PLAIN) / 2
+
+
+@pytest.mark.parametrize(
+    "text", ["2023-1-2", "2023-01-02Z", "2023-01-02T24:00:00", "2023-01-02T10:00:60", "20230102", "٢٠٢٣-01-02"]
+)
+def test_what_a_cast_may_read_otherwise_is_not_plain(text: str) -> None:
+    assert not is_plain(text)
