@@ -139,7 +139,7 @@ class Ledger:
 
     def settings(self, given: TableInput) -> str:
         """A digest of what must be the same for all parts of a table."""
-        return digest([self.code, duckdb.__version__, given.model_dump(exclude={"path"})])
+        return digest([self.code, duckdb.__version__, given.model_dump(exclude={"path", "as_of"})])
 
     def opened(self, name: str, given: TableInput) -> dict[Path, Known]:
         """What is known of a table's files that are still what they were, by their paths; of one with times alone."""

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -125,13 +126,23 @@ def redis() -> Iterator[str]:
 
 
 @contextmanager
-def s3() -> Iterator[str]:
-    """The host and port of an S3 server in this process. Moto's own asks of each request which service it is for."""
+def s3(sent: list[int] | None = None) -> Iterator[str]:
+    """The host and port of an S3 server in this process. Moto's own asks of each request which service it is for.
+
+    `sent`: gets the sizes of what it sends.
+    """
     moto = pytest.importorskip("moto.moto_server.werkzeug_app", reason="moto with its server is not installed")
     serving = pytest.importorskip("werkzeug.serving")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = moto.create_backend_app("s3")
-    running = serving.make_server("127.0.0.1", 0, app, threaded=True, request_handler=moto.MotoRequestHandler)
+
+    def counted(environ: Any, start_response: Any) -> Iterator[bytes]:
+        for chunk in app(environ, start_response):
+            if sent is not None:
+                sent.append(len(chunk))
+            yield chunk
+
+    running = serving.make_server("127.0.0.1", 0, counted, threaded=True, request_handler=moto.MotoRequestHandler)
     thread = threading.Thread(target=running.serve_forever, daemon=True)
     thread.start()
     yield f"127.0.0.1:{running.port}"

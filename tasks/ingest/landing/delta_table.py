@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.ingest.landing import landed as store
+from tasks.ingest.landing import pushdown
 from tasks.ingest.landing.landed import Landed
-from tasks.ingest.landing.statement import needed
 from tasks.ingest.reading import delta
 from tasks.ingest.reading.addresses import without_user
 from tasks.ingest.reading.inputs import TableInput
 
 
 def land(
-    name: str, table: TableInput, folder: Path, until: str, before: Landed | None, done: Landed | None
+    name: str, table: TableInput, folder: Path, cutoff: datetime | None, before: Landed | None, done: Landed | None
 ) -> tuple[TableInput, str]:
     """Settle which version of a table is read: the files of that version are read where they lie.
 
@@ -26,7 +28,7 @@ def land(
         name: of the table.
         table: where it is.
         folder: for what is read.
-        until: the night's cutoff.
+        cutoff: the night's; of interactions and tags that are read here, rows at or after it are not.
         before: what was read into the folder, if it is there.
         done: that, if the night goes on with it.
 
@@ -43,14 +45,26 @@ def land(
     note = f"{name}: version {version} of the Delta table '{without_user(table.path)}'"
     if not remote and delta.is_plain(opened):
         folder.mkdir(parents=True, exist_ok=True)
-        store.keep(folder, Landed(store.source_of(table), until, 0, [], version))
+        store.keep(folder, Landed(store.source_of(table), str(cutoff), 0, [], version))
         return table.model_copy(update={"as_of": version}), note
 
     def read() -> store.Rows:
-        there = [field.name for field in opened.schema().fields]
-        reader = pa.RecordBatchReader.from_stream(opened.scan(columns=needed(name, table, there)))
+        there = pa.schema(opened.schema().to_arrow())
+        end = pushdown.before(name, table, there, cutoff)
+        columns = pushdown.needed(name, table, there.names)
+        reader = pa.RecordBatchReader.from_stream(opened.scan(columns, None if end is None else _condition(end)))
         return reader.schema, iter(reader)
 
-    store.once(name, folder, store.source_of(table), until, version, before, read)
+    rows = pa.table(opened.get_add_actions(flatten=True))["num_records"]
+    every = None if rows.null_count else pc.sum(rows).as_py()
+    store.once(name, folder, store.source_of(table), cutoff, version, before, read, every)
     files = table.model_copy(update={"path": str(folder), "as_of": None})
     return files, f"{note}, whose rows were read into {folder}"
+
+
+def _condition(end: pushdown.Before) -> str:
+    """The rows before an instant, in the SQL of Delta's own engine."""
+    column, kind = '"' + end.column.replace('"', '""') + '"', "Date32"
+    if pa.types.is_timestamp(end.type):
+        kind = "Timestamp(Microsecond, None)" if end.type.tz is None else 'Timestamp(Microsecond, Some("UTC"))'
+    return f"{column} < arrow_cast('{end.day.isoformat()}', '{kind}') OR {column} IS NULL"

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recmodels.errors import ConfigError, NightrecError
 from tasks.ingest.landing import landed as store
+from tasks.ingest.landing import pushdown
 from tasks.ingest.landing.landed import Landed
-from tasks.ingest.landing.statement import needed
 from tasks.ingest.reading import iceberg
 from tasks.ingest.reading.inputs import TableInput
 
 if TYPE_CHECKING:
+    from pyiceberg.expressions import BooleanExpression
     from pyiceberg.table import Table
 
 
 def land(
-    name: str, table: TableInput, folder: Path, until: str, before: Landed | None, done: Landed | None
+    name: str, table: TableInput, folder: Path, cutoff: datetime | None, before: Landed | None, done: Landed | None
 ) -> tuple[TableInput, str]:
     """Read the rows of a snapshot into a folder: that which is asked for, which the night goes on with, or the newest.
 
@@ -27,7 +29,7 @@ def land(
         name: of the table.
         table: where it is.
         folder: for what is read.
-        until: the night's cutoff.
+        cutoff: the night's; of interactions and tags rows at or after it are not read.
         before: what was read into the folder, if it is there.
         done: that, if the night goes on with it.
 
@@ -39,18 +41,36 @@ def land(
         ConnectionError: the catalog or the files cannot be reached.
     """
     with _in_words(name, table):
+        from pyiceberg.expressions import AlwaysTrue
+
         opened = _opened(name, table)
         current = opened.current_snapshot()
         snapshot = table.as_of or (done.version if done else None) or (current.snapshot_id if current else None)
 
         def read() -> store.Rows:
-            columns = needed(name, table, opened.schema().column_names)
-            reader = opened.scan(selected_fields=tuple(columns), snapshot_id=snapshot).to_arrow_batch_reader()
+            there = opened.schema().as_arrow()
+            end = pushdown.before(name, table, there, cutoff)
+            columns = tuple(pushdown.needed(name, table, there.names))
+            scan = opened.scan(AlwaysTrue() if end is None else _condition(end), columns, snapshot_id=snapshot)
+            reader = scan.to_arrow_batch_reader()
             return reader.schema, iter(reader)
 
-        store.once(name, folder, table.path, until, snapshot, before, read)
+        store.once(name, folder, table.path, cutoff, snapshot, before, read, _rows(opened, snapshot))
     note = f"{name}: snapshot {snapshot} of the Iceberg table '{table.path}', whose rows were read into {folder}"
     return table.model_copy(update={"path": str(folder), "as_of": None}), note
+
+
+def _condition(end: pushdown.Before) -> BooleanExpression:
+    from pyiceberg.expressions import IsNull, LessThan, Or
+
+    return Or(LessThan(end.column, end.day.isoformat()), IsNull(end.column))
+
+
+def _rows(table: Table, snapshot: int | None) -> int | None:
+    """The rows of a snapshot; None where it does not say."""
+    found = None if snapshot is None else table.snapshot_by_id(snapshot)
+    said = None if found is None or found.summary is None else found.summary["total-records"]
+    return None if said is None else int(said)
 
 
 def _opened(name: str, table: TableInput) -> Table:

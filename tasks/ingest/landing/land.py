@@ -78,18 +78,18 @@ def land_table(
     before = None if fresh else store.known(folder)
     done = before if before is not None and settled and before.cutoff == until else None
     if scheme(table.path) in OBJECTS:
-        return _mirrored(name, table, folder, until, before, done)
+        return _mirrored(name, table, folder, cutoff, before, done)
     if iceberg.is_table(table.path):
-        return iceberg_table.land(name, table, folder, until, before, done)
+        return iceberg_table.land(name, table, folder, cutoff, before, done)
     if not is_database(table.path):
-        return delta_table.land(name, table, folder, until, before, done)
+        return delta_table.land(name, table, folder, cutoff, before, done)
     found = done or _read(name, table, folder, cutoff, before)
     files = table.model_copy(update={"path": str(folder), **dict.fromkeys(OWN)})
     return files, f"{name}: {counted(found.rows, 'row')} of {found.source} were read into {folder}"
 
 
 def _mirrored(
-    name: str, table: TableInput, folder: Path, until: str, before: Landed | None, done: Landed | None
+    name: str, table: TableInput, folder: Path, cutoff: datetime | None, before: Landed | None, done: Landed | None
 ) -> tuple[TableInput, str]:
     """The files of an object store, copied; of a Delta table there the rows of a version."""
     shown = without_user(table.path)
@@ -97,13 +97,13 @@ def _mirrored(
         try:
             there = objects.place(table.path)
             if there.is_delta():
-                return delta_table.land(name, table, folder, until, before, done)
+                return delta_table.land(name, table, folder, cutoff, before, done)
             if table.as_of is not None:
                 raise ConfigError(f"{name}: as_of is for Delta and Iceberg tables; '{shown}' is none: leave it out.")
             if done is None:
                 folder.mkdir(parents=True, exist_ok=True)
-                files = objects.mirror(name, table.path, there, folder)
-                done = store.keep(folder, Landed(shown, until, 0, files))
+                files = objects.mirror(name, table, there, folder, cutoff)
+                done = store.keep(folder, Landed(shown, str(cutoff), 0, files))
         except OSError as error:
             if isinstance(error, PermissionError | FileNotFoundError) or "ACCESS_DENIED" in str(error):
                 raise objects.refused(name, table.path, error) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -98,16 +99,21 @@ def once(
     name: str,
     folder: Path,
     source: str,
-    until: str,
+    cutoff: datetime | None,
     version: int | None,
     before: Landed | None,
     read: Callable[[], Rows],
+    every: int | None = None,
 ) -> Landed:
-    """The rows of a version of a table in a folder, read unless they are there. `until`: the night's cutoff."""
-    if before is not None and before.version == version and before.files:
-        return keep(folder, replace(before, cutoff=until))
+    """The rows of a version of a table in a folder, read unless they are there.
+
+    `cutoff`: the night's; `every`: how many rows the version has: if all of them were read, no later night needs more.
+    """
+    same = before is not None and before.version == version and before.files
+    if before is not None and same and (before.cutoff == str(cutoff) or before.rows == every):
+        return keep(folder, replace(before, cutoff=str(cutoff)))
     with logged(f"read {name}") as line:
-        result = written(folder, *read(), source, until, version)
+        result = written(folder, *read(), source, str(cutoff), version)
         line["text"] = f"{counted(result.rows, 'row')} of version {version} of {source}"
     return result
 

@@ -6,6 +6,7 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +16,9 @@ import pyarrow.fs as pafs
 from recmodels.errors import ConfigError
 from recmodels.published.addresses import WHERE
 from recmodels.published.reader import through_fsspec
+from tasks.ingest.landing.parquet_files import Wanted
 from tasks.ingest.reading.addresses import filled, scheme, without_user
+from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.packing import beside_the_data
 from tasks.store.files import replaced
 
@@ -84,22 +87,31 @@ def place(address: str) -> Place:
     return Place(files, root.rstrip("/"), PurePosixPath(*parts[wild:]) if wild < len(parts) else None)
 
 
-def mirror(name: str, address: str, where: Place, folder: Path) -> list[str]:
+def mirror(name: str, table: TableInput, where: Place, folder: Path, cutoff: datetime | None = None) -> list[str]:
     """Bring a folder to what is at the address of a table: the names of its files. What has not changed is not copied.
+
+    Of Parquet files only what a night needs is fetched.
+
+    Args:
+        name: of the table.
+        table: its settings.
+        where: what its address names.
+        folder: where the files go.
+        cutoff: the night's.
 
     Raises:
         ConfigError: there is nothing, or it may not be read.
         OSError: the store does not answer.
     """
-    shown = without_user(address)
+    shown, wanted = without_user(table.path), Wanted(name, table, cutoff)
     try:
         found = where.found()
     except (PermissionError, FileNotFoundError) as error:
-        raise refused(name, address, error) from None
+        raise refused(name, table.path, error) from None
     if not found:
         raise ConfigError(f"{name}: '{shown}' has no files of data; check the path and the variables of the store.")
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        list(pool.map(lambda file: _copy(where.files, found[file], folder / file), found))
+        list(pool.map(lambda file: _fetch(where.files, found[file], file, folder, wanted), found))
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         if str(path.relative_to(folder)) not in found:
             path.unlink()
@@ -113,13 +125,22 @@ def refused(name: str, address: str, error: Exception) -> ConfigError:
     return ConfigError(f"{name}: '{without_user(address)}' {why}; check the path, and that {variables} are set.")
 
 
-def _copy(files: pafs.FileSystem, info: pafs.FileInfo, path: Path) -> None:
-    """Copy a file unless it is there, as long and as old: the copy is as old as what it is one of."""
+def _fetch(files: pafs.FileSystem, info: pafs.FileInfo, name: str, folder: Path, wanted: Wanted) -> None:
+    """Fetch a file, or what is needed of it, unless that is here: a copy is as long and as old as what it is one of."""
+    path = folder / name
+    parquet = path.suffix in (".parquet", ".pq")
     if path.is_file():
         now = path.stat()
-        if (now.st_size, now.st_mtime_ns) == (info.size, info.mtime_ns):
+        if (now.st_size, now.st_mtime_ns) == (info.size, info.mtime_ns) or (parquet and wanted.is_here(info, path)):
             return
     path.parent.mkdir(parents=True, exist_ok=True)
+    if parquet:
+        partition = [part.partition("=")[0] for part in PurePosixPath(name).parts[:-1] if "=" in part]
+        try:
+            if wanted.part(files, info, partition, path):
+                return
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # what is none, or is damaged, the reader says
+            pass
     with replaced(path) as out, files.open_input_stream(info.path, compression=None) as there, out.open("wb") as copy:
         shutil.copyfileobj(there, copy, _BLOCK)
         if info.mtime_ns is not None:

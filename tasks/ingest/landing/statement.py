@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
-
-import pyarrow as pa
+from datetime import datetime
 
 from recmodels.errors import ConfigError
 from tasks.ingest.landing.databases.database import Database
-from tasks.ingest.landing.landed import source_of
+from tasks.ingest.landing.pushdown import before, needed
 from tasks.ingest.landing.watermark import Watermark, watermark
 from tasks.ingest.reading import headers, schema
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.our_columns import KEYS, OPTIONAL, REQUIRED
-
-CUT = ("interactions", "tags")
-"""Tables of which a night reads what is before its cutoff alone."""
-_SLACK = timedelta(days=1)  # for what a time without a zone may mean; the ingest cuts to the microsecond
+from tasks.ingest.reading.our_columns import KEYS
 
 
 @dataclass(frozen=True)
@@ -55,8 +48,8 @@ def statement(
         db: the database.
         name: of the table.
         table: where it is.
-        cutoff: aware. Of the tables in `CUT` rows at or after it are not asked for, if their timestamps are times; by a
-            watermark that is another column they are: others that belong to the night may have been written after them.
+        cutoff: aware; see `pushdown.before`. By a watermark that is another column than the timestamps rows after it
+            are read, too: others that belong to the night may have been written after them.
         since: the mark that the last reading of a table with a watermark has left.
     """
     source = relation(db, table)
@@ -64,13 +57,10 @@ def statement(
     if twice := headers.repeated(fields.names):
         column = next(iter(twice))[:40]
         raise ConfigError(f"{name}: the query gives two columns the name '{column}'; name one of them otherwise (AS).")
-    time = _time_of(table, fields) if cutoff is not None and name in CUT else None
-    conditions = []
-    if time is not None and cutoff is not None and table.watermark in (None, time.name):
-        column = db.quoted(time.name)
-        conditions.append(
-            f"({column} < {db.instant(_as_there(cutoff, time.type, table), time.type)} OR {column} IS NULL)"
-        )
+    end, conditions = before(name, table, fields, cutoff), []
+    if end is not None and table.watermark in (None, end.column):
+        column = db.quoted(end.column)
+        conditions.append(f"({column} < {db.instant(end.instant, end.type)} OR {column} IS NULL)")
     columns, mark = needed(name, table, fields.names), None
     if table.watermark is not None:
         mark = watermark(db, source, fields, name, table, since, cutoff if conditions else None)
@@ -79,33 +69,3 @@ def statement(
     ids = {theirs for ours in KEYS[name] for theirs in schema.names(table, ours)}
     values = [db.value(fields.field(column), exact=column in ids) for column in columns]
     return Statement(source, values, conditions, mark)
-
-
-def needed(name: str, table: TableInput, there: Sequence[str]) -> list[str]:
-    """Which of a table's columns are read: those of ours, or all where any may be of use.
-
-    Raises:
-        DataRefused: one that is required, or that is mapped, is not there.
-    """
-    schema.refuse_missing(name, table, there, source_of(table))
-    if name in schema.OPEN:
-        return list(there)
-    found: set[str] = set()
-    for ours in dict.fromkeys((*REQUIRED[name], *OPTIONAL[name], *table.columns)):
-        found |= {part for one in schema.names(table, ours) for part in (one, one.split(".")[0])} & set(there)
-    return [column for column in there if column in found]
-
-
-def _time_of(table: TableInput, fields: pa.Schema) -> pa.Field | None:
-    """The column of the timestamps, if it is one of times: numbers and texts are read by the ingest alone."""
-    there = next((one for one in schema.names(table, "timestamp") if one in fields.names), None)
-    field = None if there is None else fields.field(there)
-    is_time = field is not None and (pa.types.is_timestamp(field.type) or pa.types.is_date(field.type))
-    return field if is_time else None
-
-
-def _as_there(when: datetime, kind: pa.DataType, table: TableInput) -> datetime:
-    """An instant as a column of that type is compared with it, or a day later where a zone has to be assumed."""
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        return when.astimezone(UTC)
-    return (when.astimezone(ZoneInfo(table.timezone)) + _SLACK).replace(tzinfo=None)

@@ -26,7 +26,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Any:
     catalog = SqlCatalog("shop", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}/lake")
     catalog.create_namespace("shop")
     rows = [
-        pa.table({"user_id": [user], "item_id": ["é"], "timestamp": [datetime(2026, 1, 1, tzinfo=UTC)], "other": [1]})
+        pa.table(
+            {"user_id": [user], "item_id": ["é"], "timestamp": [datetime(2026, user, 1, tzinfo=UTC)], "other": [1]}
+        )
         for user in (1, 2, 3)
     ]
     table = catalog.create_table("shop.events", schema=rows[0].schema)
@@ -53,6 +55,11 @@ def test_the_rows_of_a_snapshot_are_read_once(tmp_path: Path, lake: Any) -> None
     inode = part.stat().st_ino
     assert land_table("interactions", TableInput(path=folder), tmp_path, CUTOFF) == (table, note)
     assert part.stat().st_ino == inode
+    march = datetime(2026, 3, 1, tzinfo=UTC)
+    assert users(land_table("interactions", TableInput(path=folder), tmp_path, march)[0]) == [2, 3]  # all are here
+    others = tmp_path / "others"
+    assert users(land_table("interactions", TableInput(path=folder), others, march)[0]) == [2]
+    assert users(land_table("interactions", TableInput(path=folder), others, CUTOFF)[0]) == [2, 3]
     first = there.history()[0].snapshot_id
     assert users(land_table("interactions", TableInput(path=folder, as_of=first), tmp_path, CUTOFF)[0]) == [1, 2]
 

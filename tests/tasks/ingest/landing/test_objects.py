@@ -2,17 +2,21 @@
 
 import gzip
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from pydantic import ValidationError
 
 from recmodels.errors import ConfigError
+from recmodels.published.reader import through_fsspec
+from tasks.ingest.landing import objects
 from tasks.ingest.landing.land import land_table
 from tasks.ingest.landing.objects import _fits
 from tasks.ingest.reading.files import find
@@ -24,8 +28,12 @@ CUTOFF = datetime(2026, 6, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with servers.s3() as place:
+    with servers.s3(SENT) as place:
         yield place
+
+
+SENT: list[int] = []
+"""The sizes of what the server has sent."""
 
 
 class Bucket:
@@ -41,9 +49,9 @@ class Bucket:
         with self.files.open_output_stream(f"lake/{name}", compression=None) as out:
             out.write(contents)
 
-    def land(self, name: str, **settings: Any) -> tuple[TableInput, str]:
+    def land(self, name: str, cutoff: datetime = CUTOFF, **settings: Any) -> tuple[TableInput, str]:
         given = TableInput(path=f"s3://lake/{name}?{self.where}", **settings)
-        return land_table("interactions", given, self.folder / "landed", CUTOFF)
+        return land_table("interactions", given, self.folder / "landed", cutoff)
 
     def found(self, name: str) -> dict[str, dict[str, str | None]]:
         """The names of the files that are read, and the columns of their folders."""
@@ -84,16 +92,42 @@ def test_files_are_copied_once_and_again_when_they_change(bucket: Bucket) -> Non
 
 
 @pytest.mark.server
+def test_of_parquet_files_only_the_columns_and_row_groups_that_are_needed_are_fetched(bucket: Bucket) -> None:
+    noise = np.random.default_rng(0).bytes(600_000)
+    days = [datetime(2026, 5, 30, tzinfo=UTC), datetime(2026, 5, 31, tzinfo=UTC), CUTOFF]
+    columns = {"user_id": [1, 2, 3], "item_id": ["a", "b", "c"], "timestamp": days}
+    rows = pa.table(columns | {"unneeded": [noise[n : n + 200_000] for n in range(0, 600_000, 200_000)]})
+    whole = pa.BufferOutputStream()
+    pq.write_table(rows, whole, row_group_size=1)
+    bucket.put("wide/dt=1/a.parquet", whole.getvalue().to_pybytes())
+    SENT.clear()
+    table, _ = bucket.land("wide")
+    assert sum(SENT) < 80_000  # of 600,000; 64 KiB of them are the file's end, whose length nobody knows
+    found = pq.ParquetFile(f"{table.path}/dt=1/a.parquet").read()
+    assert found.equals(rows.slice(0, 2).drop_columns(["unneeded"]))
+    SENT.clear()
+    bucket.land("wide")
+    assert sum(SENT) < 2_000  # the list of files
+    bucket.land("wide", cutoff=CUTOFF + timedelta(days=1))
+    assert pq.ParquetFile(f"{table.path}/dt=1/a.parquet").metadata.num_rows == 3
+    bucket.land("wide", cutoff=CUTOFF)
+    assert pq.ParquetFile(f"{table.path}/dt=1/a.parquet").metadata.num_rows == 3  # it has all that this one needs
+
+
+@pytest.mark.server
 def test_a_delta_table_is_read_at_a_version(bucket: Bucket) -> None:
     deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
     for user in (1, 2):
-        rows = pa.table({"user_id": [user], "item_id": [1], "timestamp": ["2026-01-01"], "unneeded": [0]})
+        days = [datetime(2026, 1, user, tzinfo=UTC), CUTOFF]
+        rows = pa.table({"user_id": [user, 9], "item_id": [1, 1], "timestamp": days, "unneeded": [0, 0]})
         deltalake.write_deltalake("s3://lake/events", rows, mode="append")
     table, note = bucket.land("events")
     assert "version 1 of the Delta table 's3://lake/events'" in note
     found = pq.read_table(table.path)
     assert (found.schema.names, sorted(found["user_id"].to_pylist())) == (["user_id", "item_id", "timestamp"], [1, 2])
     assert pq.read_table(bucket.land("events", as_of=0)[0].path).num_rows == 1
+    later = bucket.land("events", cutoff=CUTOFF + timedelta(days=1))[0]
+    assert sorted(pq.read_table(later.path)["user_id"].to_pylist()) == [1, 2, 9, 9]
 
 
 @pytest.mark.server
@@ -106,6 +140,28 @@ def test_what_is_not_there_is_said(bucket: Bucket) -> None:
     bucket.where = "endpoint_override=127.0.0.1:1&scheme=http&region=us-east-1&connect_timeout=1"
     with pytest.raises((ConnectionError, ConfigError)):
         bucket.land("log")
+
+
+def test_other_stores_are_told_by_their_addresses() -> None:
+    for address, kind, root in (
+        ("gs://lake/log/dt=*/a.csv", pafs.GcsFileSystem, "lake/log"),
+        ("abfs://lake@shop.dfs.core.windows.net/log/dt=*/a.csv", pafs.AzureFileSystem, "lake/log"),
+    ):
+        found = objects.place(address)
+        assert isinstance(found.files, kind)
+        assert (found.root, str(found.pattern)) == (root, "dt=*/a.csv")
+
+
+def test_a_store_that_arrow_does_not_know_is_read_through_fsspec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = MemoryFileSystem()
+    monkeypatch.setattr(lake, "store", {})
+    monkeypatch.setattr(lake, "pseudo_dirs", [""])
+    lake.pipe("/lake/log/a.csv", b"user_id\n1\n")
+    there = objects.Place(*through_fsspec("memory://lake/log"))
+    assert objects.mirror("interactions", TableInput(path="gs://lake/log"), there, tmp_path) == ["a.csv"]
+    assert (tmp_path / "a.csv").read_bytes() == b"user_id\n1\n"
 
 
 def test_a_key_in_an_address_is_refused_and_not_repeated() -> None:
