@@ -12,6 +12,7 @@ from flows.execution.flow_runs import end_children
 from flows.execution.publishing import publish
 from flows.execution.replicates import fit_replicates
 from flows.execution.run_dates import DEGRADED, holding, newer_run, night_name, scheduled_date
+from flows.execution.sizing import sized
 from flows.execution.training import indispensable, jobs_for, refit, train_all
 from flows.no_storage import keep_nothing
 from flows.settings.options import ORDINARY, NightOptions
@@ -23,6 +24,7 @@ from tasks.arms.stage import compare_arms
 from tasks.compare.champion import field
 from tasks.compare.decision import decision_of
 from tasks.compare.stage import compare
+from tasks.estimates.measured import spilled
 from tasks.exploration.learned import check_segment
 from tasks.exposures.stage import exposures_of
 from tasks.features.stage import features
@@ -143,7 +145,8 @@ def night(
         executor_for(workers) as executor,
     ):
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())
-        check_room(tonight, config.disk, [file["size"] for file in input_fingerprint(with_what_is_there(inputs)[0])])
+        sizes = [file["size"] for file in input_fingerprint(with_what_is_there(inputs)[0])]
+        check_room(tonight, config.disk, sizes, spilled)
         raw = ingest(tonight, inputs, cutoff, fresh, config.validation.earliest)
         valid = validate(tonight, config.validation, cutoff, raw, fresh)
         prepared = prepare(tonight, config.preparation(), cutoff, valid, fresh)
@@ -159,7 +162,7 @@ def night(
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
         described_in_full = features.submit(tonight, "full", config.features, prepared, valid, fresh)
         needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model, *config.arms.models))
-        jobs, results = train_all(executor, jobs, needed)
+        jobs, results = train_all(executor, sized(jobs, prepared, needed, here=workers is None), needed)
 
         def judge(unfit: Mapping[str, str] | None = None) -> Manifest:
             measured, failed = results.measured, results.failed

@@ -12,6 +12,7 @@ from flows.settings.site import NightConfig, deployed
 from recmodels.compute.memory import at_most
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
+from tasks.estimates.measured import spilled
 from tasks.ingest.demo import demo_site
 from tasks.ingest.reading.files import input_fingerprint, with_what_is_there
 from tasks.replay.result import PAGE, told
@@ -64,7 +65,8 @@ def replaying(config: NightConfig, options: ReplayOptions, ended: Callable[[Json
     spec, site = options.spec(config), Store(config.store.absolute())
     with in_words(spec.store), at_most(config.memory):
         inputs = config.tables() or demo_site(site.night(options.last), config.demo.model_dump())
-        check_room(spec.data, config.disk, [file["size"] for file in input_fingerprint(with_what_is_there(inputs)[0])])
+        sizes = [file["size"] for file in input_fingerprint(with_what_is_there(inputs)[0])]
+        check_room(spec.data, config.disk, sizes, spilled)
         result = run_replay(spec, inputs, ended)
     bad = [night for night in result["nights"] if night["status"] == "failed" or night.get("failed")]
     if bad:

@@ -6,7 +6,7 @@ explanations. `recmodels.persistence` writes fitted models to files and reads th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, ClassVar, Self, TypeAlias
@@ -69,6 +69,12 @@ class Recommender(ABC):
     moved: ClassVar[Mapping[str, str]] = {}
     """Former hyper-parameters that are options of `fit` now (`FitOptions`), each with what to do instead."""
 
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Hyper-parameters with which it takes less memory or time, from what its lists lose least by to what they do most.
+
+    A night for which it is too large as it is takes the first that is not, unless its owner has set one of them.
+    """
+
     @abstractmethod
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         """Learn attributes that end in an underscore from at least one interaction, with the `options` of this run."""
@@ -89,6 +95,25 @@ class Recommender(ABC):
         itself = memory.PROCESS + (memory.TORCH if self.needs_torch else 0)
         data = data_memory(n_users, n_items, n_interactions)
         return itself + data + self.memory_needed(n_users, n_items, n_interactions)
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Multiplications of a whole fit, or steps like them (`recmodels.compute.work`): its time is in proportion.
+
+        Of a model that says nothing else it is one an interaction.
+        """
+        return float(n_interactions)
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        """The same of lists for `n_listed` of the users, whatever their length: by default all scores."""
+        return float(n_listed) * n_items
+
+    def made_of(self) -> "Sequence[Recommender]":
+        """The models that it trains and listens to, not fitted; most are made of none."""
+        return ()
+
+    def rounds(self) -> int:
+        """How many equal parts the work consists of, after each of which a fit may end by its minutes; 1: it cannot."""
+        return 1
 
     def _check(self) -> None:  # noqa: B027  # most models have nothing to say
         """Raise ConfigError where hyper-parameters do not go together; each by itself is checked already."""

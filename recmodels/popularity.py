@@ -7,6 +7,7 @@ import numpy as np
 from annotated_types import Gt
 
 from recmodels.base import SCORE_BYTES, Recommender, joined, nothing
+from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
@@ -71,6 +72,9 @@ class Popularity(Recommender):
             at = np.broadcast_to(np.minimum(at, len(ranked)), (len(part), k))
             lists.append(TopK(items[at], scores[at]))
         return joined(lists)
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        return n_items + n_listed * mean_length(n_users, n_interactions)  # one ranking, less what each has seen
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return max(2 * SCORE_BYTES, 96 * min(n_interactions, ROWS)) + 64 * n_items

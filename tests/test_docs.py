@@ -191,7 +191,7 @@ def test_the_site_loads_nothing_from_elsewhere() -> None:
 def test_the_picture_of_a_night_has_every_stage() -> None:
     packages = {path.parent.name for path in (ROOT / "tasks").glob("*/__init__.py")}
     drawn = {stage.partition(":")[0] for stage in graph.NIGHT}
-    assert drawn == packages - {"store", "forgetting", "lookup", "replay", "simulate"}
+    assert drawn == packages - {"store", "estimates", "forgetting", "lookup", "replay", "simulate"}
     picture = (DOCS / "images" / "dag.svg").read_text(encoding="utf-8")
     assert picture == graph.drawing([graph.night()], downward=True)
 

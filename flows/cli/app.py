@@ -24,6 +24,7 @@ from flows.cli.night import backfill, run, validate
 from flows.cli.nights import report, status
 from flows.cli.ope import ope
 from flows.cli.operate import deploy, serve, server, worker
+from flows.cli.plan import plan
 from flows.cli.presets import presets
 from flows.cli.refilter import refilter
 from flows.cli.replay import replay
@@ -122,7 +123,7 @@ def check_text(arguments: list[str]) -> None:
 
 
 for command in (
-    run, inspect, validate, backfill, replay, status, report, arms, ope, longterm, simulate, doctor,
+    run, inspect, plan, validate, backfill, replay, status, report, arms, ope, longterm, simulate, doctor,
     recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, rules, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,

@@ -28,6 +28,14 @@ GROUPS: dict[str, dict[str, About]] = {
             ),
         ),
         "init": About("Write nightrec.toml with every setting.", (("nightrec init", "write ./nightrec.toml"),)),
+        "plan": About(
+            "Say what time, memory and disk a night takes.",
+            (
+                ("nightrec plan", "the next one of this site"),
+                ("nightrec plan --interactions 100M --users 1M --items 200k", "from counts alone"),
+                ("nightrec plan --memory 8GiB --cores 4", "on another machine"),
+            ),
+        ),
         "presets": About(
             "List public data sets that are read by name.",
             (

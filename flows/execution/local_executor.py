@@ -18,20 +18,36 @@ class LocalExecutor:
 
     def __init__(self) -> None:
         self.jobs: dict[str, TrainingJob] = {}
+        self.waiting: list[TrainingJob] = []
         self.training: Futures = {}
 
     def start(self, jobs: Sequence[TrainingJob]) -> None:
+        """Begin with as many as share the machine; the others follow in their order as these end."""
         self.jobs = {job.name: job for job in jobs}
-        self.training = {job.name: train.submit(job, *features_of(job)) for job in jobs}
+        self.waiting, self.training = list(jobs), {}
+        for _ in range(max((job.concurrency for job in jobs), default=0)):
+            self._begin_next()
+
+    def _begin_next(self) -> Futures:
+        """Begin with the next one that waits, if there is any: it, by its name."""
+        if not self.waiting:
+            return {}
+        job = self.waiting.pop(0)
+        begun = {job.name: train.submit(job, *features_of(job))}
+        self.training |= begun
+        return begun
 
     def wait(self) -> Results:
         """Wait for all; each is measured as soon as it is trained."""
-        progress = Progress(len(self.training))
+        progress = Progress(len(self.jobs))
         evaluating: Futures = {}
-        names = {future.task_run_id: name for name, future in self.training.items()}
-        for future in as_completed(list(self.training.values())):
+        running = dict(self.training)
+        while running:
+            future = next(as_completed(list(running.values())))
             future.wait()  # only now does it know its state
-            name = names[future.task_run_id]
+            name = next(name for name, one in running.items() if one is future)
+            del running[name]
+            running |= self._begin_next()
             if future.state.is_completed():
                 prepared, _ = features_of(self.jobs[name])
                 evaluating[name] = evaluate.submit(self.jobs[name], future.result(), prepared)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from flows.execution.executors import Executor
 from flows.execution.results import Results
+from flows.execution.sizing import Sized
 from flows.settings.site import NightConfig
 from recmodels.errors import NightrecError
 from tasks.compare.decision import ComparisonSummary, Incumbent, Verdict
@@ -48,24 +49,22 @@ def indispensable(
     return required | {name for name in (*chosen, incumbent and incumbent.name) if name in candidates}
 
 
-def train_all(
-    executor: Executor, jobs: Sequence[TrainingJob], needed: Collection[str] = ()
-) -> tuple[list[TrainingJob], Results]:
+def train_all(executor: Executor, tonight: Sized, needed: Collection[str] = ()) -> tuple[list[TrainingJob], Results]:
     """Train and measure all candidates. One that is `needed` and fails is tried once more, with the machine to itself.
 
     Returns:
-        The jobs as they were run (an ensemble without the members that failed), and what became of them.
+        The jobs as they were run (an ensemble without the members that failed), and what became of all candidates.
     """
-    single, ensembles = in_turn(jobs)
-    results = _train(executor, single, needed)
+    single, ensembles = in_turn(tonight.jobs)
+    results = Results({}, tonight.left_out) | _train(executor, single, needed, tonight)
     if ensembles:
         ensembles = without_failed(ensembles, results.failed)
-        results |= _train(executor, ensembles, needed)
+        results |= _train(executor, ensembles, needed, tonight)
     return [*single, *ensembles], results
 
 
-def _train(executor: Executor, jobs: Sequence[TrainingJob], needed: Collection[str]) -> Results:
-    executor.start(jobs)
+def _train(executor: Executor, jobs: Sequence[TrainingJob], needed: Collection[str], tonight: Sized) -> Results:
+    executor.start(tonight.longest_first(jobs))
     found = executor.wait()
     measured, failed = with_figures(found.measured, found.failed)
     for job in (job for job in jobs if job.name in needed and job.name in failed):

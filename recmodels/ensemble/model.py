@@ -124,6 +124,9 @@ class Ensemble(Recommender):
             raise ConfigError(f"ensemble: members names {', '.join(named) or 'none'}; it takes two at least.")
         return {name: self._made(name) for name in self._names()}
 
+    def made_of(self) -> list[Recommender]:
+        return list(self.made().values())
+
     def _made(self, name: str) -> Recommender:
         recipe = self.recipes.get(name, {})
         recommender = recipe.get("recommender", name)
@@ -241,6 +244,13 @@ class Ensemble(Recommender):
         user, place = np.nonzero(top.items >= 0)
         scores[user, top.items[user, place]] = top.scores[user, place]
         return scores
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Each member twice: on what its weights are learned from, and on everything."""
+        return sum(2 * model.work(n_users, n_items, n_interactions) for model in self.made().values())
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        return sum(model.list_work(n_listed, n_users, n_items, n_interactions) for model in self.made().values())
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         """The fitted members together, and the working memory of the one that takes most."""

@@ -1,14 +1,15 @@
 """Implicit-feedback alternating least squares: factors of users and items, each solved for in turn."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES, State
 from recmodels.compute import device
+from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Csr, Doubles, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
@@ -88,6 +89,7 @@ class ALS(DotProduct):
         "mean_weight_": "mean_user_weight_",
     }
 
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"factors": 64}, {"factors": 32})
     folds_in: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
 
@@ -165,6 +167,19 @@ class ALS(DotProduct):
 
     def _restore(self, state: State) -> None:
         super()._restore({self.renamed_attributes.get(name, name): value for name, value in state.items()})
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        f, vectors = self.factors, n_users + n_items
+        solved = 2 * n_interactions * 2 * f * (self.cg_steps + 1.0)  # both sides; each step goes twice over a row
+        turned = dense(2 * vectors, f, f) + dense(vectors, f, f)  # both sides twice, and the Gram matrix of each
+        return self.iterations * (solved + turned)
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        solved = n_listed * mean_length(n_users, n_interactions) * 2 * self.factors * (self.cg_steps + 1.0)
+        return super().list_work(n_listed, n_users, n_items, n_interactions) + solved
+
+    def rounds(self) -> int:
+        return self.iterations
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         vectors = 4 * self.factors * (n_users + n_items)

@@ -1,8 +1,9 @@
 """BPR: factors that rank a user's history above other items (Rendle et al., "BPR", UAI 2009)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -43,6 +44,8 @@ class BPR(DotProduct):
         >>> BPR(factors=2).fit(data).recommend(data, np.array([2]), k=1).items.tolist()
         [[1]]
     """
+
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"factors": 32}, {"factors": 16})
 
     factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 64
     """Length of the vectors."""
@@ -105,6 +108,12 @@ class BPR(DotProduct):
 
     def _similarity_vectors(self) -> Floats:
         return self.item_vectors_[:, :-1]  # without the bias, which is popularity
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        return self.epochs * n_interactions * self.factors * (self.candidates + 3.0)  # their scores, and three steps
+
+    def rounds(self) -> int:
+        return self.epochs
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 24 * n_interactions + SCORE_BYTES

@@ -107,5 +107,11 @@ class MF(DotProduct, RatingPredictor):
     def _similarity_vectors(self) -> Floats:
         return self.item_vectors_[:, :-1]  # without popularity
 
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        return self.epochs * n_interactions * self.factors * 3.0  # a score, and two steps
+
+    def rounds(self) -> int:
+        return self.epochs
+
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 28 * n_interactions + 2 * SCORE_BYTES

@@ -1,13 +1,14 @@
 """Item-based nearest neighbors: items with users in common, sparse from end to end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from annotated_types import Ge, Le
 
 from recmodels.base import SCORE_BYTES, positive_evidence
+from recmodels.compute.work import gram, mean_length
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
@@ -68,6 +69,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
     """Ratings alone: added to the sum of similarities, which pulls predictions towards the baseline."""
 
     folds_in: ClassVar[bool] = True
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"neighbors": 50}, {"neighbors": 20})
     renamed: ClassVar[Mapping[str, Renamed]] = {"doubt": "rating_shrinkage"}
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
@@ -95,6 +97,12 @@ class ItemKNN(SparseProduct, RatingPredictor):
     def _predict(self, data: Dataset, users: Ints, items: Ints) -> Floats:
         deviations = neighbor_deviations(self.similarity_, self._residuals(data), items, users, self.rating_shrinkage)
         return self._baseline(data).at(users, items) + deviations
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        return gram(n_users, n_interactions) + n_items * min(self.neighbors, n_items)
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        return n_listed * mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         entry = 16 if self.weighting in get_args(Weighting) else 44  # by item and by user; deviations in float64

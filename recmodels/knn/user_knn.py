@@ -1,15 +1,16 @@
 """User-based nearest neighbors: what the most similar users interact with, sparse from end to end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES
+from recmodels.compute.work import gram, mean_length
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
@@ -74,6 +75,7 @@ class UserKNN(SparseProduct, RatingPredictor):
     rating_shrinkage: Annotated[float, Ge(0)] = 0.1
     """Ratings alone: added to the sum of similarities, which pulls predictions towards the baseline."""
 
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"neighbors": 100}, {"neighbors": 25})
     renamed: ClassVar[Mapping[str, Renamed]] = {"doubt": "rating_shrinkage"}
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
@@ -135,6 +137,12 @@ class UserKNN(SparseProduct, RatingPredictor):
 
     def why_not_folded(self) -> str:
         return "knows users by those who were found to be like them in training"
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        return gram(n_items, n_interactions) + n_users * min(self.neighbors, n_users)
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        return n_listed * mean_length(n_users, n_interactions) * min(self.neighbors, n_users)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         kept = 8 * n_users * min(self.neighbors, n_users)  # twice: the kernel's tables, then without empty places

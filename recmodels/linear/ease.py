@@ -1,12 +1,14 @@
 """EASE: a linear item-item autoencoder with a closed form (Steck, "Embarrassingly Shallow Autoencoders", 2019)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
 
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.compute import memory
+from recmodels.compute.work import dense, gram, mean_length
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.linear import gram_inverse
@@ -17,6 +19,8 @@ from recmodels.ranking.topk import TopK
 
 EXACT_ITEMS = 20_000
 """Up to so many items the matrix is inverted on the processor: 1.6 GB, and about a minute on two cores."""
+
+STEPS = 20  # of conjugate gradients about, until a regression is solved
 
 Method = Literal["auto", "exact", "approximate"]
 
@@ -51,6 +55,10 @@ class EASE(Recommender):
         [[1]]
     """
 
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = (
+        {"method": "approximate"},
+        {"method": "approximate", "neighbors": 200},
+    )
     folds_in: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
 
@@ -99,6 +107,17 @@ class EASE(Recommender):
             return self.method == "exact"
         small = n_items <= EXACT_ITEMS or gram_inverse.device_for(n_items) == "cuda"
         return small and gram_inverse.memory_needed(n_items, n_interactions) <= memory.available()
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        if self._exact(n_items, n_interactions):
+            return gram(n_users, n_interactions) + dense(n_items, n_items, n_items)
+        m = min(self.neighbors, n_items)
+        entries = n_items * m * mean_length(n_items, n_interactions)  # of the columns that each item is regressed on
+        return gram(n_users, n_interactions) + entries + STEPS * dense(n_items, m, m)
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        row = n_items if self._exact(n_items, n_interactions) else min(self.neighbors, n_items)
+        return n_listed * mean_length(n_users, n_interactions) * row
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         if self._exact(n_items, n_interactions):

@@ -1,15 +1,17 @@
 """A linear graph filter: neighbors, and the low frequencies of the graph of users and items (GF-CF and after)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
 from scipy import sparse
 
+from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Csr, Floats
 from recmodels.data.dataset import Dataset
-from recmodels.linear.spectral import ItemFilter, filter_memory
+from recmodels.linear.spectral import ItemFilter, filter_memory, filter_work
 from recmodels.options import FitOptions
 from recmodels.parameters import Search, Seed
 
@@ -44,6 +46,10 @@ class GraphFilter(ItemFilter):
         >>> GraphFilter(rank=2).fit(data).recommend(data, np.array([2]), k=1).items.tolist()
         [[1]]
     """
+
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = (
+        {"rank": 256, "neighbors": 500}, {"rank": 64, "neighbors": 200},
+    )  # fmt: skip
 
     rank: Annotated[int, Ge(1), Search(32, 1024, log=True)] = 512
     """How many eigenvectors: more is finer, and costs time (items times rank²) and memory (items times rank)."""
@@ -84,6 +90,13 @@ class GraphFilter(ItemFilter):
         )
         self.before_ = _powers(sums, -self.before)
         self.after_ = _powers(sums, self.after)
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        return filter_work(n_users, n_items, n_interactions, self.rank, self.neighbors)
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        near = n_listed * mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
+        return 2 * dense(n_listed, self.rank, n_items) + near  # twice: in float64
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return filter_memory(n_users, n_items, n_interactions, self.rank, self.neighbors)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, chunks
+from recmodels.compute.work import dense, gram
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 
@@ -132,6 +133,15 @@ class ItemFilter(Recommender):
             left, right = self.vectors_[sources[i : i + step]], self.vectors_[targets[i : i + step]]
             share[i : i + step] += np.einsum("pr,pr,r->p", left, right, self.response_, optimize=True)
         return share * self.before_[sources] * self.after_[targets]
+
+
+def filter_work(n_users: int, n_items: int, n_interactions: int, rank: int, neighbors: int) -> float:
+    """The work of fitting an `ItemFilter`: the subspace, turned and made orthonormal, and the nearest items."""
+    width = min(rank + OVERSAMPLING, n_users, n_items)
+    turned = 2 * n_interactions * width * (ITERATIONS + 0.5)  # A and its transpose; A alone for the eigenvalues
+    orthonormal = (ITERATIONS + 1) * 4 * dense(n_items, width, width)
+    small = dense(n_users, width, width) + dense(n_items, width, rank)
+    return turned + orthonormal + small + gram(n_users, n_interactions) + n_items * min(neighbors, n_items)
 
 
 def filter_memory(n_users: int, n_items: int, n_interactions: int, rank: int, neighbors: int) -> int:

@@ -1,15 +1,16 @@
 """Models whose vectors of users and items are sums over their features, trained on pairs."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from recmodels.base import SCORE_BYTES, Recommender, State
 from recmodels.compute import device
+from recmodels.compute.work import dense
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
@@ -40,6 +41,7 @@ class PairModel(PairConfig, Recommender):
         network_: Parameters of the network that scores along, by name; empty without one.
     """
 
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"factors": 32}, {"factors": 16})
     uses_gpu: ClassVar[bool] = True
     needs_torch: ClassVar[bool] = True
     moved: ClassVar[Mapping[str, str]] = {"minutes": "set the candidate's timeout_minutes"}
@@ -129,6 +131,15 @@ class PairModel(PairConfig, Recommender):
         return np.concatenate(
             [np.einsum("nf,nf->n", history[sources[part], :f], items[targets[part], :f]) for part in parts]
         )
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Of each epoch: every user's scores of the negatives of a step, there and back, and the sums of features."""
+        negatives = min(self.n_negatives(n_users), n_items)
+        scores, sums = 3 * dense(n_users, self.factors, negatives), 4.0 * n_interactions * self.factors
+        return self.epochs * (scores + sums)
+
+    def rounds(self) -> int:
+        return self.epochs
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         rows = n_users * self.user_ids + n_items * (1 + self.history)

@@ -7,6 +7,7 @@ import numpy as np
 from annotated_types import Ge
 
 from recmodels.base import SCORE_BYTES
+from recmodels.compute.work import dense
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise.model import PairModel
@@ -63,6 +64,14 @@ class NCF(PairModel):
 
     def _affinity(self, sources: Ints, targets: Ints) -> None:
         return None  # the network's share has no addend for each item
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        negatives = min(self.n_negatives(n_users), n_items)
+        hidden = 3 * dense(n_users * negatives, self.hidden, self.hidden)
+        return super().work(n_users, n_items, n_interactions) + self.epochs * hidden
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        return dense(n_listed * n_items, self.hidden, self.hidden)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         hidden = 4 * 3 * 2 * self.hidden * min(self.n_negatives(n_users), n_items) * 2 * 64

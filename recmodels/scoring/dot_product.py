@@ -9,6 +9,7 @@ from scipy import sparse
 
 from recmodels.base import Recommender
 from recmodels.compute import device
+from recmodels.compute.work import dense
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.ranking.approximation import (
@@ -42,6 +43,13 @@ class DotProduct(Recommender):
     @abstractmethod
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         """The vectors of some users, given their histories in `data`: float32 [b, f]."""
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        return dense(n_listed, self.length_of_vectors(), n_items)
+
+    def length_of_vectors(self) -> int:
+        """Numbers of a vector, by the hyper-parameters."""
+        return int(getattr(self, "factors", 1))
 
     def _lists(
         self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None

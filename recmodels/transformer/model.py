@@ -1,17 +1,18 @@
 """A transformer that reads a user's history and predicts what comes next."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from recmodels.base import SCORE_BYTES, State, chunks
 from recmodels.compute import device
+from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
@@ -63,6 +64,7 @@ class Transformer(TransformerConfig, DotProduct):
     folds_in: ClassVar[bool] = True
     uses_gpu: ClassVar[bool] = True
     needs_torch: ClassVar[bool] = True
+    leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"loss": "sampled"}, {"loss": "sampled", "dim": 64})
     renamed: ClassVar[Mapping[str, Renamed]] = RENAMED
     moved: ClassVar[Mapping[str, str]] = {
         "minutes": "set the candidate's timeout_minutes",
@@ -215,6 +217,24 @@ class Transformer(TransformerConfig, DotProduct):
             largest = loss[:, found] == loss[:, found].max(axis=0, initial=0)
             reasons[i, found] = np.where(largest, history[:, None], data.n_items).min(axis=0, initial=data.n_items)
         return reasons
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        states = min(n_interactions, n_users * self.max_length)
+        blocks = self.layers * dense(states, self.dim, 12 * self.dim + 2 * self.max_length)
+        scored = n_items if self.loss == "full" else min(self.negatives, n_items)
+        forward_and_back = 3
+        return self.seeds * self.epochs * forward_and_back * (blocks + dense(states, self.dim, scored))
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        read = n_listed * min(mean_length(n_users, n_interactions), self.max_length)
+        blocks = self.seeds * self.layers * dense(read, self.dim, 12 * self.dim + 2 * self.max_length)
+        return super().list_work(n_listed, n_users, n_items, n_interactions) + blocks
+
+    def length_of_vectors(self) -> int:
+        return self.seeds * self.dim
+
+    def rounds(self) -> int:
+        return self.seeds * self.epochs
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         weights = self.dim * n_items + self.layers * 16 * self.dim**2

@@ -24,11 +24,10 @@ def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Pat
     One range stays in `memory` (bytes, of which this stage takes a share); more are files of the `folder`.
     """
     source = Source(valid)
-    budget = max(int(memory * SHARE) - RESERVED, memory // 10)
+    budget = _budget(memory)
     n_rows = sum(pq.read_metadata(file).num_rows for file in source.files)
     texts = sum(not pa.types.is_integer(source.schema.field(name).type) for name in ("user_id", "item_id"))
-    if not n_ranges and n_rows * (A_ROW + texts * TEXT) > budget:
-        n_ranges = max(2, math.ceil(n_rows * A_ROW / budget))
+    n_ranges = n_ranges or ranges_for(n_rows, texts, memory)
     if n_ranges > 1:
         return spilled(source, settings, n_ranges, budget, folder)
     log = read_log(valid, settings)
@@ -43,3 +42,15 @@ def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Pat
         shelf=shelf,
         duplicates=settings.duplicates,
     )
+
+
+def ranges_for(n_rows: int, texts: int, memory: int) -> int:
+    """How many ranges so many rows are worked on in, `texts` of whose two ids are texts."""
+    budget = _budget(memory)
+    fit = n_rows * (A_ROW + texts * TEXT) <= budget
+    return 1 if fit else max(2, math.ceil(n_rows * A_ROW / budget))
+
+
+def _budget(memory: int) -> int:
+    """Bytes of the memory that are for this stage's rows."""
+    return max(int(memory * SHARE) - RESERVED, memory // 10)

@@ -1,9 +1,10 @@
 """How much room a night needs on the store's disk, estimated before it starts from what the last nights took."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from tasks.errors import DiskRefused
 from tasks.store.files import read_json
@@ -14,6 +15,13 @@ LAST = 3  # nights that are looked at
 GROWTH = 1.2  # how much larger than all of them a night may be
 OF_INPUTS = 8  # a first night takes at least that many times its inputs, which may be compressed
 FEW = 100  # files that a night makes at least
+
+Spilled: TypeAlias = Callable[[Night], int]
+"""The bytes of files that were gone when a night had prepared its tables."""
+
+
+def nothing_spilled(night: Night) -> int:
+    return 0
 
 
 @dataclass(frozen=True)
@@ -41,18 +49,19 @@ class Room:
         """Whether it is files that it has no room for; some file systems do not count them."""
         return self.files_total > 0 and self.files_free < FEW
 
-    def missing(self, store: Store) -> int:
+    def missing(self, store: Store, spilled: Spilled = nothing_spilled) -> int:
         """Bytes that the next night lacks, by what the last ones took; 0 where none has run."""
-        return max(0, round(GROWTH * _taken_by_nights(store)) - self.free)
+        return max(0, round(GROWTH * _taken_by_nights(store, spilled)) - self.free)
 
 
-def check_room(night: Night, settings: DiskSettings, inputs: Iterable[int]) -> None:
+def check_room(night: Night, settings: DiskSettings, inputs: Iterable[int], spilled: Spilled = nothing_spilled) -> None:
     """Refuse a night that its disk has no room for.
 
     Args:
         night: it has not started, or goes on.
         settings: `[disk]`.
         inputs: the bytes of its files.
+        spilled: what nights like the last ones spill while they prepare.
 
     Raises:
         DiskRefused: the sentence has the figures.
@@ -60,7 +69,7 @@ def check_room(night: Night, settings: DiskSettings, inputs: Iterable[int]) -> N
     room = Room.of(night.store.root)
     if not settings.check or room is None:
         return
-    before = round(GROWTH * _taken_by_nights(night.store, night))
+    before = round(GROWTH * _taken_by_nights(night.store, spilled, night))
     needed, by = (before, "the last ones") if before else (OF_INPUTS * sum(inputs), "by its inputs")
     left = max(0, needed - size_of(night.folder)) + round(settings.keep_free_gb * 1e9)
     if left > room.free:
@@ -78,8 +87,8 @@ def check_room(night: Night, settings: DiskSettings, inputs: Iterable[int]) -> N
         )
 
 
-def _taken_by_nights(store: Store, without: Night | None = None) -> int:
-    """The most bytes that one of the last complete nights has, with its export and feedback."""
+def _taken_by_nights(store: Store, spilled: Spilled, without: Night | None = None) -> int:
+    """The most bytes that one of the last complete nights has, export and feedback included, or had as it prepared."""
     found: list[int] = []
     for night in reversed(store.all_nights()):
         record = read_json(night.summary) or {}
@@ -88,7 +97,8 @@ def _taken_by_nights(store: Store, without: Night | None = None) -> int:
         export = record.get("export_id")
         folders = [night.folder, store.feedback(night.run_date), store.panel(night.run_date)]
         folders += [store.export(export)] if isinstance(export, str) else []
-        found.append(sum(map(size_of, folders)))
+        preparing = sum(map(size_of, (night.raw, night.valid, night.prepared))) + spilled(night)
+        found.append(max(sum(map(size_of, folders)), preparing))
         if len(found) == LAST:
             break
     return max(found, default=0)

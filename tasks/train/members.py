@@ -67,6 +67,15 @@ def without_failed(ensembles: Sequence[TrainingJob], failed: dict[str, str]) -> 
     return jobs
 
 
+def with_recipes(job: TrainingJob, candidates: Mapping[str, Candidate]) -> TrainingJob:
+    """The job of an ensemble whose members are trained as these candidates are, where it has them."""
+    parameters = job.candidate.parameters
+    recipes = parameters.get("recipes", {})
+    changed = recipes | {name: _recipe(name, candidates[name]) for name in recipes if name in candidates}
+    update = {"parameters": {**parameters, "recipes": changed}}
+    return job.model_copy(update={"candidate": job.candidate.model_copy(update=update)})
+
+
 def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:
     """The members of an ensemble that tonight's candidates have trained on the same inputs, by name."""
     if job.recommender != ENSEMBLE or job.replicate is not None:

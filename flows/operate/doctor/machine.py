@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flows.operate.doctor.findings import Finding, Site
+from tasks.estimates.measured import spilled
 from tasks.store.room import Room, size_text
 
 RELEASED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,7 +24,7 @@ def disk(site: Site) -> Iterator[Finding]:
     if room is None:
         return
     where, keep = str(site.store.root), round(site.config.disk.keep_free_gb * 1e9)
-    lacks = max(room.missing(site.store), keep - room.free)
+    lacks = max(room.missing(site.store, spilled), keep - room.free)
     if lacks > 0:
         what = f"its disk has {size_text(room.free)} free, and the next night needs about {size_text(lacks)} more"
         yield Finding(what, where, "free that much, or keep fewer nights and exports ([retention])")

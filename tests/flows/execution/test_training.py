@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.execution.results import Results
+from flows.execution.sizing import Sized
 from flows.execution.training import indispensable, jobs_for, refit, train_all
 from flows.settings.site import NightConfig
 from recmodels.errors import NightrecError
@@ -88,7 +89,7 @@ def test_each_candidate_has_a_job_with_the_settings_of_the_site(jobs: list[Train
 
 def test_ensembles_come_last_and_go_without_what_failed(jobs: list[TrainingJob]) -> None:
     executor = Recorder(failing="item_knn")
-    run, results = train_all(executor, jobs)
+    run, results = train_all(executor, Sized(jobs))
     assert [[job.name for job in started] for started in executor.started] == [["popularity", "item_knn"], ["both"]]
     assert executor.started[1][0].without == ["item_knn"]
     assert (list(results.measured), results.failed) == (["popularity", "both"], {"item_knn": "no memory"})
@@ -101,7 +102,7 @@ def test_ensembles_come_last_and_go_without_what_failed(jobs: list[TrainingJob])
 
 def test_what_the_night_needs_is_tried_once_more_with_the_machine_to_itself(jobs: list[TrainingJob]) -> None:
     executor = Recorder(failing="popularity", times=1)
-    _, results = train_all(executor, jobs, needed={"popularity"})
+    _, results = train_all(executor, Sized(jobs), needed={"popularity"})
     assert [[job.name for job in started] for started in executor.started] == [
         ["popularity", "item_knn"], ["popularity"], ["both"],
     ]  # fmt: skip
@@ -109,6 +110,22 @@ def test_what_the_night_needs_is_tried_once_more_with_the_machine_to_itself(jobs
     assert (second.attempt, second.concurrency) == (2, 1)
     assert executor.started[2][0].without == []
     assert (list(results.measured), results.failed) == (["popularity", "item_knn", "both"], {})
+
+
+def test_the_longest_begin_first_and_results_keep_the_order_of_the_candidates(jobs: list[TrainingJob]) -> None:
+    executor = Recorder(failing="")
+    tonight = Sized(jobs, seconds={"popularity": 2.0, "item_knn": 40.0, "both": 1.0})
+    run, results = train_all(executor, tonight)
+    assert [[job.name for job in started] for started in executor.started] == [["item_knn", "popularity"], ["both"]]
+    assert [job.name for job in run] == list(results.measured) == ["popularity", "item_knn", "both"]
+
+
+def test_what_is_left_out_has_failed_for_the_night_and_for_ensembles(jobs: list[TrainingJob]) -> None:
+    executor = Recorder(failing="")
+    rest = [job for job in jobs if job.name != "item_knn"]
+    _, results = train_all(executor, Sized(rest, left_out={"item_knn": "is left out: too large"}))
+    assert results.failed == {"item_knn": "is left out: too large"}
+    assert executor.started[1][0].without == ["item_knn"]
 
 
 def test_figures_that_are_no_numbers_are_made_again(jobs: list[TrainingJob]) -> None:
@@ -119,14 +136,14 @@ def test_figures_that_are_no_numbers_are_made_again(jobs: list[TrainingJob]) -> 
             return Results({job.name: measured(next(figures)) for job in self.started[-1]})
 
     executor = Flawed(failing="")
-    _, results = train_all(executor, [jobs[1].model_copy(update={"fresh": False})], needed={"popularity"})
+    _, results = train_all(executor, Sized([jobs[1].model_copy(update={"fresh": False})]), needed={"popularity"})
     assert executor.started[1][0].fresh
     assert results == Results({"popularity": measured(0.2)})
 
 
 def test_what_the_night_can_do_without_is_not_tried_again(jobs: list[TrainingJob]) -> None:
     executor = Recorder(failing="item_knn")
-    train_all(executor, jobs, needed={"popularity"})
+    train_all(executor, Sized(jobs), needed={"popularity"})
     assert len(executor.started) == 2
 
 

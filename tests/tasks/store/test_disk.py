@@ -114,6 +114,18 @@ def test_a_night_that_its_disk_has_no_room_for_is_refused_at_its_start(store: St
     )
 
 
+def test_what_is_spilled_while_a_night_prepares_counts_where_it_is_more_than_what_is_left_at_the_end(
+    store: Store,
+) -> None:
+    tonight = store.night(DAY)
+    with patch.object(Room, "of", return_value=disk(1_300_000)):
+        check_room(tonight, DiskSettings(), [], lambda night: 1_000_000)
+        with pytest.raises(DiskRefused, match=r"needs about 2\.4 MB"):
+            check_room(tonight, DiskSettings(), [], lambda night: 2_000_000)
+        found = Room.of(store.root)
+        assert found is not None and found.missing(store, lambda night: 2_000_000) == 1_100_000
+
+
 def test_what_a_night_has_done_already_is_room_that_it_does_not_need(store: Store) -> None:
     tonight = store.night(DAY)
     (tonight.raw).mkdir(parents=True)

@@ -1,0 +1,70 @@
+"""The plan of a night adds up."""
+
+import pytest
+
+from tasks.estimates.counts import Counts
+from tasks.estimates.estimator import Estimator
+from tasks.estimates.measured import Measured
+from tasks.estimates.plan import makespan, plan
+from tasks.estimates.speeds import fitted
+from tasks.train.settings import Candidate
+
+GIB = 2**30
+HUNDRED = Counts(10**8, 10**6, 2 * 10**5, 5 * 10**7, 10**5, planned=12 * GIB)
+HERE = Estimator(fitted(), Measured())
+FIELD = {"popularity": Candidate(), "item_knn": Candidate(), "als": Candidate()}
+
+
+@pytest.mark.parametrize(("at_a_time", "takes"), [(1, 19), (2, 10), (3, 8), (9, 8)])
+def test_jobs_side_by_side_take_as_long_as_the_longest_lane(at_a_time: int, takes: int) -> None:
+    assert makespan([1, 8, 3, 5, 2], at_a_time) == takes
+    assert makespan([], at_a_time) == 0
+
+
+def test_a_night_is_its_stages_one_after_the_other_with_trainings_side_by_side() -> None:
+    found = plan(HUNDRED, FIELD, HERE, cores=2, side_by_side=2, likely="als")
+    names = [line.name for line in found.lines]
+    assert names == [
+        "ingest", "validate", "prepare", "features train", "features full", "train popularity", "train item_knn",
+        "train als", "evaluate", "compare", "refit als", "export", "panel",
+    ]  # fmt: skip
+    seconds = {line.name: line.seconds or 0 for line in found.lines}
+    trained = [seconds[f"train {name}"] for name in FIELD]
+    assert found.seconds == pytest.approx(sum(seconds.values()) - sum(trained) + makespan(trained, 2))
+    assert found.disk == sum(line.disk for line in found.lines) > 10**9
+    assert found.spill == 20 * 10**8 + 56 * 5 * 10**7
+    assert (found.left_out, found.sentences) == ({}, [HERE.by])
+
+
+def test_more_cores_take_less_time_and_trainings_one_at_a_time_take_less_memory() -> None:
+    two, eight = (plan(HUNDRED, FIELD, HERE, cores, 2) for cores in (2, 8))
+    assert eight.seconds < two.seconds
+    assert plan(HUNDRED, FIELD, HERE, 2, 1).memory <= two.memory
+
+
+def test_what_does_not_fit_is_named_with_what_would() -> None:
+    small = Counts(**vars(HUNDRED) | {"planned": 2 * GIB})
+    found = plan(small, FIELD | {"mine": Candidate(recommender="als", parameters={"factors": 128})}, HERE, 2, 2)
+    assert "mine" in found.left_out
+    line = next(line for line in found.lines if line.name == "train mine")
+    assert (line.seconds, line.note) == (None, "left out") and line.memory > 2 * GIB
+    assert any(sentence.startswith("mine is left out: it takes about") for sentence in found.sentences)
+    assert next(line for line in found.lines if line.name == "export").note == "more than there is"
+
+
+def test_the_winner_is_the_slowest_where_nobody_knows() -> None:
+    found = plan(HUNDRED, FIELD, HERE, 2, 2)
+    refit = next(line.name for line in found.lines if line.name.startswith("refit"))
+    assert f"it is taken to be {refit.removeprefix('refit ')}, which takes longest" in found.sentences[0]
+
+
+def test_what_lies_far_beyond_all_that_was_measured_is_said_to() -> None:
+    found = plan(Counts(10**9, 10**8, 5 * 10**6, 5 * 10**8, 10**5, 2**40), FIELD, HERE, 64, 3)
+    assert any("was measured: beyond that the figures are carried on" in sentence for sentence in found.sentences)
+
+
+def test_backtests_train_each_candidate_once_more() -> None:
+    one, three = (plan(HUNDRED, FIELD, HERE, 2, 2, backtests=n) for n in (1, 3))
+    assert [line.seconds for line in three.lines if line.name == "train als"] == [
+        pytest.approx(3 * line.seconds) for line in one.lines if line.name == "train als" and line.seconds
+    ]
