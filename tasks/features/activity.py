@@ -16,6 +16,7 @@ from recmodels.data.arrays import Bools, Ints, Longs
 from recmodels.data.times import MICROSECONDS_PER_DAY
 
 ROWS = 1_024_000  # whole row groups of the prepared tables
+DELTA = "DELTA_BINARY_PACKED"
 
 
 def positives(interactions: Path) -> Iterator[pa.Table]:
@@ -101,5 +102,11 @@ class Sequences:
             name: pa.ListArray.from_arrays(offsets, rows[name].combine_chunks()) for name in ("item_index", "timestamp")
         }
         table = pa.table({"user_index": pa.array(np.arange(begin, until, dtype=np.int32)), **lists})
-        self._file = self._file or pq.ParquetWriter(self._path, table.schema)
+        self._file = self._file or pq.ParquetWriter(
+            self._path,
+            table.schema,
+            use_dictionary=False,
+            column_encoding={"user_index": DELTA} | {f"{name}.list.element": DELTA for name in lists},
+            compression="none",  # takes longer, and makes nothing smaller
+        )
         self._file.write_table(table)

@@ -17,9 +17,10 @@ from recmodels.data.layout import Split
 from recmodels.messages import counted
 from tasks.features.activity import Activity, Sequences, positives
 from tasks.features.column_roles import role_of
+from tasks.features.documents import item_documents, tag_documents
 from tasks.features.embeddings import embedded
 from tasks.features.settings import FeatureSettings
-from tasks.features.terms import fit_terms, item_documents, tag_documents, write_terms
+from tasks.features.terms import fit_terms, write_terms
 from tasks.features.user_features import write_user_features
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night

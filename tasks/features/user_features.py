@@ -13,8 +13,9 @@ import scipy.sparse as sp
 
 from recmodels.data.arrays import Ints
 from tasks.features.column_roles import role_of
+from tasks.features.documents import range_of
 from tasks.features.settings import FeatureSettings
-from tasks.features.terms import Terms, range_of, write_terms
+from tasks.features.terms import Terms, write_terms
 
 
 def write_user_features(users: pa.Table, known: npt.NDArray[np.bool_], settings: FeatureSettings, out: Path) -> None:

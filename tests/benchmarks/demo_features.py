@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from recmodels.data import layout
 from recmodels.data.parquet import arrow_table
+from tasks.features.documents import item_documents
 from tasks.features.settings import FeatureSettings
-from tasks.features.terms import fit_terms, item_documents, write_terms
+from tasks.features.terms import fit_terms, write_terms
 from tasks.features.user_features import write_user_features
 
 SECOND, FIRST_ITEM = 1_000_000, 1001  # in microseconds; the smallest item id of a demo site

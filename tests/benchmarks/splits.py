@@ -19,8 +19,9 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.metrics.ranking import coverage, per_user
+from tasks.features.documents import item_documents
 from tasks.features.settings import FeatureSettings
-from tasks.features.terms import fit_terms, item_documents, unit_rows
+from tasks.features.terms import fit_terms, unit_rows
 from tests.conftest import real_data
 
 SECOND = 1_000_000  # microseconds

@@ -14,9 +14,10 @@ from recmodels.content import Content
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from tasks.features.column_roles import VECTOR
+from tasks.features.documents import item_documents
 from tasks.features.embeddings import _texts_of, embedded
 from tasks.features.settings import FeatureSettings
-from tasks.features.terms import Terms, fit_terms, item_documents, unit_rows
+from tasks.features.terms import Terms, fit_terms, unit_rows
 from tests.flows.sites import write
 
 ITEMS = pa.table(

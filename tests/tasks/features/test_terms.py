@@ -1,4 +1,4 @@
-"""Words and ranges of numbers as terms, weighted by column."""
+"""Terms weighted by how often they are there, how few items have them, and what their column counts."""
 
 import math
 
@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
+from tasks.features.documents import Documents, item_documents
 from tasks.features.settings import FeatureSettings
-from tasks.features.terms import _ranges, fit_terms, item_documents, unit_rows
+from tasks.features.terms import fit_terms, unit_rows
 from tasks.features.tokens import stop_words, words
 
 
@@ -18,31 +19,14 @@ def test_function_words_of_the_named_languages_are_left_out() -> None:
     assert stop_words([]) == frozenset()
     items = pa.table({"title": ["and fox", "and fox"]})
     documents = item_documents(items, FeatureSettings(stop_words=["en", "de"]), np.ones(2, bool))
-    assert documents == {"title": [["fox"], ["fox"]]}
+    assert documents["title"].names == ["fox"]
     with pytest.raises(ValidationError, match="no stop words for 'english'; give codes such as en"):
         FeatureSettings(stop_words=["english"])
 
 
-def test_a_range_has_about_as_many_known_items_as_any_other() -> None:
-    values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, np.nan, 100, -5])
-    known = np.arange(11) < 9
-    expected = ["below 3"] * 2 + ["3 to 5"] * 2 + ["5 to 7"] * 2 + ["from 7"] * 2
-    assert _ranges(values, 4, known) == [[name] for name in expected] + [[], ["from 7"], ["below 3"]]
-    assert _ranges(np.array([0.0, 0, 0, 1]), 8, np.ones(4, bool)) == [["below 1"]] * 3 + [["from 1"]]
-    assert _ranges(np.array([7.0, np.nan]), 8, np.ones(2, bool)) == [["any"], []]
-    assert _ranges(np.array([7.0]), 8, np.zeros(1, bool)) == [[]]
-
-
-def test_numbers_are_terms_unless_there_are_no_bins() -> None:
-    items = pa.table({"price": [1.0, 2.0, None, 4.0]})
-    known = np.ones(4, bool)
-    assert item_documents(items, FeatureSettings(bins=2), known) == {"price": [["below 2"], ["from 2"], [], ["from 2"]]}
-    assert item_documents(items, FeatureSettings(bins=0), known) == {}
-
-
 def test_a_column_counts_by_its_weight() -> None:
     known = np.ones(2, bool)
-    documents = {"genres": [["a"], ["a"]], "title": [["b"], ["b"]]}
+    documents = {name: Documents.of_lists([[term], [term]]) for name, term in (("genres", "a"), ("title", "b"))}
     rules = FeatureSettings(max_items_share=1, column_weights={"genres": 3, "tags": 0})
     columns = [fit_terms(name, texts, known, rules) for name, texts in documents.items()]
     rows = unit_rows([column for column in columns if column], 2).toarray()
@@ -50,3 +34,19 @@ def test_a_column_counts_by_its_weight() -> None:
     assert fit_terms("tags", documents["title"], known, rules) is None
     with pytest.raises(ValidationError, match="the weight of genres is -1"):
         FeatureSettings(column_weights={"genres": -1})
+
+
+@pytest.mark.parametrize(("most", "expected"), [(9, ["a", "b", "c"]), (2, ["a", "b"]), (1, ["b"])])
+def test_the_most_frequent_terms_are_kept_by_their_uses_in_known_items(most: int, expected: list[str]) -> None:
+    documents = Documents.of_lists([["a", "b", "b"], ["b", "c", "a"], ["c"], ["c", "c", "c", "d"]])
+    known = np.array([True, True, True, False])
+    rules = FeatureSettings(max_items_share=1, max_terms=most)
+    column = fit_terms("title", documents, known, rules)
+    assert column is not None and column.names == expected
+    assert column.document_frequency.tolist() == [2] * len(expected)
+    idf = math.log(4 / 3) + 1
+    place = expected.index("b")
+    np.testing.assert_allclose(
+        column.weights[:, [place]].toarray().ravel(), [(1 + math.log(2)) * idf, idf, 0, 0], rtol=1e-6
+    )
+    assert fit_terms("title", documents, known, FeatureSettings(min_items_per_term=3)) is None

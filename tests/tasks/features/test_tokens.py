@@ -1,14 +1,17 @@
 """Words of any script, ranges of numbers, and what columns and languages count."""
 
+import unicodedata
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.features.documents import item_documents
 from tasks.features.settings import FeatureSettings
-from tasks.features.terms import fit_terms, item_documents, unit_rows
-from tasks.features.tokens import length_in_words, words
+from tasks.features.terms import fit_terms, unit_rows
+from tasks.features.tokens import _of_runs, length_in_words, words
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,7 @@ def test_no_text_breaks_the_words(text: str) -> None:
     terms = words(text)
     assert all(terms) and not any(term.isspace() for term in terms)
     assert length_in_words(text) <= len(text.encode())
+    assert terms == _of_runs(unicodedata.normalize("NFKC", text).casefold(), 2)
 
 
 def test_films_with_a_common_name_are_similar_in_japanese_as_in_english() -> None:

@@ -1,0 +1,67 @@
+"""Words, tags, categories and ranges of numbers of each item."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.features.documents import Documents, _of_numbers, item_documents, tag_documents
+from tasks.features.settings import FeatureSettings
+
+
+def lists(documents: Documents) -> list[list[str]]:
+    """The terms of each item in the order of the names."""
+    rows = documents.counts.toarray().astype(int)
+    return [[name for name, n in zip(documents.names, row, strict=True) for _ in range(n)] for row in rows]
+
+
+def test_columns_say_what_their_roles_make_of_them() -> None:
+    items = pa.table(
+        {
+            "title": ["Red red fox", None, "Hen", "Hen"],
+            "genres": ["b|A", "", None, "a| b |b"],
+            "labels": pa.chunked_array([[["y", None], []], [None, ["x", "y", " Y "]]], pa.list_(pa.string())),
+            "free": [True, None, False, True],
+            "size": pa.array([[{"cm": 3}], [], [{"cm": 4}], [{"cm": 3}]]),
+        }
+    )
+    roles = FeatureSettings(roles={"genres": "tags"})
+    found = {name: lists(one) for name, one in item_documents(items, roles, np.ones(4, bool)).items()}
+    assert found == {
+        "title": [["fox", "red", "red"], [], ["hen"], ["hen"]],
+        "genres": [["a", "b"], [], [], ["a", "b", "b"]],
+        "labels": [["y"], [], [], ["x", "y", "y"]],
+        "free": [["True"], [], ["False"], ["True"]],
+        "size": [["{'cm': 3}"], [], ["{'cm': 4}"], ["{'cm': 3}"]],
+    }
+
+
+def test_a_range_has_about_as_many_known_items_as_any_other() -> None:
+    values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, np.nan, 100, -5])
+    known = np.arange(11) < 9
+    expected = ["below 3"] * 2 + ["3 to 5"] * 2 + ["5 to 7"] * 2 + ["from 7"] * 2
+    assert lists(_of_numbers(values, 4, known)) == [[name] for name in expected] + [[], ["from 7"], ["below 3"]]
+    assert lists(_of_numbers(np.array([0.0, 0, 0, 1]), 8, np.ones(4, bool))) == [["below 1"]] * 3 + [["from 1"]]
+    assert lists(_of_numbers(np.array([7.0, np.nan]), 8, np.ones(2, bool))) == [["any"], []]
+    assert lists(_of_numbers(np.array([7.0]), 8, np.zeros(1, bool))) == [[]]
+
+
+def test_numbers_are_terms_unless_there_are_no_bins() -> None:
+    items = pa.table({"price": [1.0, 2.0, None, 4.0]})
+    known = np.ones(4, bool)
+    assert lists(item_documents(items, FeatureSettings(bins=2), known)["price"]) == [
+        ["below 2"],
+        ["from 2"],
+        [],
+        ["from 2"],
+    ]
+    assert item_documents(items, FeatureSettings(bins=0), known) == {}
+
+
+def test_tags_of_users_count_once_each_and_those_of_unknown_items_do_not(tmp_path: Path) -> None:
+    tags = pa.table({"item_id": ["b", "?", "a", "b", None], "tag": ["Cosy", "x", "late|cosy", "cosy", "x"]})
+    pq.write_table(tags, tmp_path / "tags.parquet")
+    found = tag_documents(tmp_path / "tags.parquet", pa.chunked_array([["a", "b", "c"]]), 0)
+    assert lists(found["user_tags"]) == [["cosy", "late"], ["cosy", "cosy"], []]
+    assert tag_documents(tmp_path / "none.parquet", pa.chunked_array([["a"]]), 0) == {}
