@@ -63,7 +63,7 @@ def sized(jobs: Sequence[TrainingJob], prepared: Manifest, needed: Collection[st
             log_event(f"train {name}", "note", one.why)
     threads = {job.name: _threads(job) for job in kept}
     seconds = {job.name: routes[job.name].cost.candidate(threads[job.name]) for job in kept}
-    left_out = {name: one.why or "" for name, one in routes.items() if one.candidate is None}
+    left_out = {name: (one.why or "").removeprefix("is ") for name, one in routes.items() if one.candidate is None}
     return Sized(kept, seconds, left_out)
 
 

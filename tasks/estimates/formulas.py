@@ -81,7 +81,7 @@ def stage_cost(stage: str, speed: StageSpeed, counts: Counts) -> Cost:
     if stage in BOUNDED:
         memory = min(memory, max(counts.planned, speed.memory.fixed))
     spill = spilled_by(counts) if stage == "prepare" else 0
-    return Cost(speed.cpu.at(given), speed.parallel, round(memory), round(speed.disk.at(given)), spill)
+    return Cost(speed.waiting * speed.cpu.at(given), speed.parallel, round(memory), round(speed.disk.at(given)), spill)
 
 
 def spilled_by(counts: Counts) -> int:

@@ -89,13 +89,14 @@ def plan(
     training = makespan([line.seconds or 0 for line in runs.values()], side_by_side)
     once = [*before, *compared, *refit, *after]
     together = sum(sorted((line.memory for line in runs.values()), reverse=True)[:side_by_side])
+    beside = max(line.memory for line in compared)  # the night's own process holds about as much then
     return Plan(
         counts=counts,
         cores=cores,
         side_by_side=side_by_side,
         lines=lines,
         seconds=sum(line.seconds or 0 for line in once) + training,
-        memory=max(min(together, counts.planned), *(line.memory for line in once)),
+        memory=max(min(together, counts.planned) + beside, *(line.memory for line in once)),
         disk=sum(line.disk for line in lines),
         spill=max(line.spill for line in lines),
         left_out={name: one.why or "" for name, one in routes.items() if one.candidate is None},

@@ -24,12 +24,16 @@ class Linear(BaseModel):
 
 
 class StageSpeed(BaseModel):
-    """What a stage takes: CPU seconds, of which a share is spread over the cores, and bytes of memory and of disk."""
+    """What a stage takes: CPU seconds, of which a share is spread over the cores, and bytes of memory and of disk.
+
+    `waiting`: seconds of a CPU second, where it waits for files and spreads nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     cpu: Linear
     parallel: float
+    waiting: float = 1.0
     memory: Linear
     disk: Linear
 

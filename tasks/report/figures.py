@@ -76,6 +76,7 @@ def figures(night: Night) -> Json:
         "decision": decision.json_ready() if decision else {},
         "unbeaten": decision.unbeaten if decision else "",
         "models": models,
+        "remarks": _remarks(record),
         "reranking": {name: one.json_ready() for name, one in summary.reranking.items()} if summary else {},
         "backtests": {name: one.json_ready() for name, one in summary.backtests.items()} if summary else {},
         "offpolicy": offpolicy_figures(record.offpolicy or (summary.offpolicy if summary else None)),
@@ -113,6 +114,12 @@ def news(record: NightRecord, decision: DecisionRecord | None) -> list[str]:
             if comparison:
                 lines.append(f"By the comparison it would have been {comparison}")
     return lines
+
+
+def _remarks(record: NightRecord) -> list[str]:
+    """What became of candidates that were not trained as they are configured: a sentence each."""
+    notes = [line for line in record.stages if line.event == "note" and line.stage.startswith("train ")]
+    return [f"{line.stage.removeprefix('train ')} {line.message.rstrip('.')}." for line in notes]
 
 
 def _compared(record: NightRecord) -> bool:

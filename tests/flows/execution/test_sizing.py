@@ -67,7 +67,7 @@ def test_a_night_that_is_too_large_for_its_memory_trains_leaner_forms_or_leaves_
     with at_most(LIMIT), caplog.at_level(logging.INFO, "nightrec.events"):
         tonight = sized(made, prepared(**HUGE), {"popularity"}, here=True)
     assert named(tonight.jobs) == {"popularity": {}, "item_knn": {"neighbors": 50}}
-    assert "is left out" in tonight.left_out["slow"] and "neighbors = 50 would fit" in tonight.left_out["slow"]
+    assert tonight.left_out["slow"].startswith("left out: ") and "neighbors = 50 would fit" in tonight.left_out["slow"]
     assert [record.label for record in caplog.records] == [  # type: ignore[attr-defined]
         "train graph_filter", "train slow", "train item_knn",
     ]  # fmt: skip
@@ -102,7 +102,7 @@ def test_a_leaner_form_that_another_candidate_is_already_is_not_trained_twice(tm
     with at_most(LIMIT):
         tonight = sized(jobs(tmp_path, item_knn=Candidate(), before=standing), prepared(**HUGE), {"before"}, here=True)
     assert list(named(tonight.jobs)) == ["before"]
-    assert tonight.left_out == {"item_knn": "is left out: as it would have to be trained, it is before"}
+    assert tonight.left_out == {"item_knn": "left out: as it would have to be trained, it is before"}
 
 
 def test_the_memory_of_other_machines_is_known_where_a_setting_says_it(tmp_path: Path) -> None:

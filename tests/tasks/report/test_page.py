@@ -75,6 +75,16 @@ def test_titles_slices_and_reasons_are_text_and_nothing_is_loaded(night: Night) 
     assert not re.findall(r"#[0-9a-f]{6}", re.sub(r"<style>.*?</style>", "", page, count=1, flags=re.DOTALL))
 
 
+def test_a_candidate_that_was_trained_leaner_is_named_with_why(night: Night) -> None:
+    published(night, ["ease"])
+    lean = {"stage": "train item_knn", "event": "note", "message": "is trained with neighbors = 50: as it is, <b>"}
+    record = read_json(night.summary) or {}
+    write_json(night.summary, record | {"stages": [lean, {"stage": "ingest", "event": "note", "message": "other"}]})
+    page = write_report(night).read_text(encoding="utf-8")
+    assert '<p class="note">item_knn is trained with neighbors = 50: as it is, &lt;b&gt;.</p>' in page
+    assert "ingest other" not in page
+
+
 def test_stages_have_their_memory_and_cpu_time_and_the_one_that_took_the_most_memory_is_named(night: Night) -> None:
     published(night, ["ease"])
     took = {"ingest": ("done", 3), "prepare": ("done", 5), "features train": ("skipped", 9)}
