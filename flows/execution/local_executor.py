@@ -43,7 +43,7 @@ class LocalExecutor:
         evaluating: Futures = {}
         running = dict(self.training)
         while running:
-            future = next(as_completed(list(running.values())))
+            future = next(iter(as_completed(list(running.values()))))
             future.wait()  # only now does it know its state
             name = next(name for name, one in running.items() if one is future)
             del running[name]

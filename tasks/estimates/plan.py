@@ -1,10 +1,10 @@
 """The plan of a night: what each stage and model will take, which models do not fit, and what would."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from heapq import heapify, heapreplace
-from typing import Any
+from heapq import heappop, heappush
+from typing import Any, TypeAlias
 
 from recmodels.messages import counted
 from tasks.estimates.counts import Counts
@@ -15,6 +15,9 @@ from tasks.train.process import IN_TIME
 from tasks.train.settings import Candidate
 
 BEFORE = ("ingest", "validate", "prepare", "features train", "features full")
+Job: TypeAlias = tuple[float, int]
+"""Seconds and bytes."""
+
 AFTER = ("export", "panel", "report")
 
 
@@ -86,7 +89,7 @@ def plan(
     measured = _measured(len(runs), estimator.stage("evaluate", counts), cores)
     compared = [measured, *_stages(("compare",), estimator, counts, cores)]
     lines = [*before, *trained.values(), *compared, *refit, *after]
-    training = makespan([line.seconds or 0 for line in runs.values()], side_by_side)
+    training = makespan([(line.seconds or 0, line.memory) for line in runs.values()], side_by_side, counts.planned)
     once = [*before, *compared, *refit, *after]
     together = sum(sorted((line.memory for line in runs.values()), reverse=True)[:side_by_side])
     beside = max(line.memory for line in compared)  # the night's own process holds about as much then
@@ -135,13 +138,19 @@ def _refit(name: str, one: Route, cores: int) -> Line:
     return Line(f"refit {name}", seconds, one.cost.memory, one.cost.disk)
 
 
-def makespan(seconds: list[float], at_a_time: int) -> float:
-    """How long jobs take of which so many run at a time, the longest first."""
-    lanes = [0.0] * max(1, at_a_time)
-    heapify(lanes)
-    for one in sorted(seconds, reverse=True):
-        heapreplace(lanes, lanes[0] + one)
-    return max(lanes)
+def makespan(jobs: Sequence[Job], at_a_time: int, memory: int) -> float:
+    """How long jobs take of which so many share the memory at a time, the longest first.
+
+    One that does not fit beside the others waits until it does, and those after it wait behind it.
+    """
+    running: list[tuple[float, int]] = []  # ends, and bytes
+    now = 0.0
+    for seconds, wanted in sorted(jobs, reverse=True):
+        size = min(wanted, memory)
+        while len(running) >= max(1, at_a_time) or sum(held for _, held in running) + size > memory:
+            now, _ = heappop(running)
+        heappush(running, (now + seconds, size))
+    return max((end for end, _ in running), default=now)
 
 
 def _sentences(

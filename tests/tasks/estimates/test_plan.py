@@ -17,8 +17,15 @@ FIELD = {"popularity": Candidate(), "item_knn": Candidate(), "als": Candidate()}
 
 @pytest.mark.parametrize(("at_a_time", "takes"), [(1, 19), (2, 10), (3, 8), (9, 8)])
 def test_jobs_side_by_side_take_as_long_as_the_longest_lane(at_a_time: int, takes: int) -> None:
-    assert makespan([1, 8, 3, 5, 2], at_a_time) == takes
-    assert makespan([], at_a_time) == 0
+    jobs = [(1, 0), (8, 0), (3, 0), (5, 0), (2, 0)]
+    assert makespan(jobs, at_a_time, memory=10) == takes
+    assert makespan([], at_a_time, memory=10) == 0
+
+
+def test_jobs_that_do_not_fit_beside_each_other_wait() -> None:
+    assert makespan([(8, 6), (5, 3), (4, 5), (1, 1)], 4, memory=10) == 12  # the third waits for the first
+    assert makespan([(8, 6), (5, 3), (4, 5), (1, 1)], 4, memory=15) == 8
+    assert makespan([(8, 60), (5, 60)], 2, memory=10) == 13  # more than there is takes all
 
 
 def test_a_night_is_its_stages_one_after_the_other_with_trainings_side_by_side() -> None:
@@ -29,8 +36,9 @@ def test_a_night_is_its_stages_one_after_the_other_with_trainings_side_by_side()
         "train als", "evaluate", "compare", "refit als", "export", "panel",
     ]  # fmt: skip
     seconds = {line.name: line.seconds or 0 for line in found.lines}
-    trained = [seconds[f"train {name}"] for name in FIELD]
-    assert found.seconds == pytest.approx(sum(seconds.values()) - sum(trained) + makespan(trained, 2))
+    trained = [(seconds[f"train {name}"], 0) for name in FIELD]  # all have room side by side
+    alone = sum(took for took, _ in trained)
+    assert found.seconds == pytest.approx(sum(seconds.values()) - alone + makespan(trained, 2, 1))
     assert found.disk == sum(line.disk for line in found.lines) > 10**9
     assert found.spill == 20 * 10**8 + 56 * 5 * 10**7
     assert (found.left_out, found.sentences) == ({}, [HERE.by])
