@@ -38,8 +38,10 @@ def _reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def inspect(
     paths: tuple[str, ...], run_date: date | None, config: Path | None, target: Path | None, as_json: bool, **given: Any
 ) -> None:
-    """Show what is in files or folders, how a night would read them, and the command that runs one.
+    """Show what is in files, folders or tables, how a night would read them, and the command that runs one.
 
+    PATHS are files, folders, globs, and addresses of databases ('postgresql://host/shop', which lists its tables, or
+    with ?table=NAME), Iceberg tables and object stores, of which the first million rows or 512 MiB are looked at.
     Nothing is written or kept. Which column is which is guessed by names and values, here and nowhere else: the
     command that is printed says all of it. Exit code 0 if that command would find the data fit for a night, 3 if they
     would be refused.

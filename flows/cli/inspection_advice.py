@@ -19,7 +19,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 def command(found: Inspection, run: click.Command) -> str:
     """`nightrec run` with what it needs: as options where these can say everything, else with the settings' file."""
-    date = ["--date", str(found.date)]
+    date = [] if found.sampled else ["--date", str(found.date)]
     if found.preset and found.preset_path:
         return shlex.join(["nightrec", "run", "--preset", found.preset, "--interactions", found.preset_path, *date])
     words = ["nightrec", "run"]

@@ -68,7 +68,7 @@ def _files(files: Sequence[FileFound]) -> RenderableType:
             table.add_row(
                 _plain(file.path, 200),
                 Text(file.table or "not used", style="green" if file.table else "yellow"),
-                _size(file.bytes),
+                _size(file.bytes) if file.bytes else "",
                 _plain(_how(file), 200),
             )
     more = [Text(f"… and {len(files) - _FILES:,} more files", style="dim")] if len(files) > _FILES else []

@@ -106,7 +106,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All of it. `inputs`: the settings that the tables are read with; `preset`: instead of them, if one fits."""
+    """All of it.
+
+    `inputs`: the settings that the tables are read with; `preset`: instead of them, if one fits. `sampled`: a table
+    that is elsewhere has more rows than were looked at, and perhaps newer ones.
+    """
 
     files: tuple[FileFound, ...]
     tables: tuple[TableFound, ...]
@@ -117,6 +121,7 @@ class Inspection:
     date: str | None = None
     notes: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    sampled: bool = False
 
     @property
     def fit(self) -> bool:

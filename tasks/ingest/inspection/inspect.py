@@ -15,6 +15,7 @@ import duckdb
 from recmodels.errors import ConfigError
 from tasks.ingest.inspection import described, layouts, opening, places, roles, trial
 from tasks.ingest.inspection.choosing import Choice, choose, table_input
+from tasks.ingest.inspection.elsewhere import Elsewhere
 from tasks.ingest.inspection.findings import Events, Inspection, Refusal
 from tasks.ingest.reading import time_forms
 from tasks.ingest.reading.applicable import FORMATS, concerns
@@ -36,7 +37,7 @@ def inspect(
     """Everything about the files under some paths.
 
     Args:
-        paths: files, folders or globs.
+        paths: files, folders, globs, or addresses of tables elsewhere, of which the first rows are looked at.
         settings: those of a table that are given: they are taken as they are, for all files that they can concern.
         run_date: the night; the day after the newest interaction if None.
         zone: the site's, in which a night's date begins.
@@ -45,11 +46,15 @@ def inspect(
 
     Raises:
         ConfigError: a path is not there, a folder holds no data, or no file can use one of the settings.
+        DataRefused: the rows of a table elsewhere cannot be read.
+        ConnectionError: it cannot be reached.
     """
     with TemporaryDirectory(prefix="nightrec-inspect-") as folder, connect(Path(folder)) as db:
         copies, raw = Path(folder) / "copies", Path(folder) / "raw"
         copies.mkdir()
         raw.mkdir()
+        elsewhere = Elsewhere(Path(folder) / "elsewhere")
+        paths = elsewhere.here(paths, settings.get("as_of"))
         found = opening.open_all(db, paths, settings, copies)
         _check_used(settings, found)
         groups = roles.merged(roles.groups(found.opened), settings.get("columns", {}))
@@ -84,8 +89,8 @@ def inspect(
             refusals=tuple(refusals),
         )
         if read.summary is None:
-            return result
-        return _judged(
+            return elsewhere.named(result)
+        judged = _judged(
             db,
             raw,
             replace(result, notes=(*read.notes, *read.summary["notes"])),
@@ -96,6 +101,7 @@ def inspect(
             now,
             judge,
         )
+        return elsewhere.named(judged)
 
 
 def _check_used(settings: opening.Settings, found: opening.Opening) -> None:

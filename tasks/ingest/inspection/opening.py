@@ -10,11 +10,10 @@ from typing import Any
 
 import duckdb
 
-from recmodels.errors import ConfigError, DataRefused
+from recmodels.errors import DataRefused
 from tasks.ingest.inspection import headless, names
 from tasks.ingest.inspection.findings import FileFound
 from tasks.ingest.inspection.sampling import Sample, sample
-from tasks.ingest.reading.addresses import is_remote, without_user
 from tasks.ingest.reading.contents import BINARY, Contents, contents
 from tasks.ingest.reading.dialects import Wanted
 from tasks.ingest.reading.files import File, find
@@ -64,11 +63,6 @@ def open_all(db: duckdb.DuckDBPyConnection, paths: Sequence[str], settings: Sett
     found = Opening()
     seen: set[Path] = set()
     for given in paths:
-        if is_remote(given):
-            place = without_user(given)
-            raise ConfigError(
-                f"{place} is not here: `nightrec validate --interactions` reads it and says what is there."
-            )
         files = find(given, _table(given, settings))
         for skipped in files.skipped:
             if not skipped.path.name.startswith((".", "_")):

@@ -62,6 +62,12 @@ def land(
     return files, f"{note}, whose rows were read into {folder}"
 
 
+def rows(name: str, table: TableInput) -> pa.RecordBatchReader:
+    """All rows and columns of a version of a table, as a stream."""
+    where = table.path.partition("?")[0] if "://" in table.path else table.path
+    return pa.RecordBatchReader.from_stream(delta.opened(where, table.as_of, name).scan())
+
+
 def _condition(end: pushdown.Before) -> str:
     """The rows before an instant, in the SQL of Delta's own engine."""
     column, kind = '"' + end.column.replace('"', '""') + '"', "Date32"

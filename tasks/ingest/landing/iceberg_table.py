@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from recmodels.errors import ConfigError, NightrecError
 from tasks.ingest.landing import landed as store
 from tasks.ingest.landing import pushdown
@@ -58,6 +60,13 @@ def land(
         store.once(name, folder, table.path, cutoff, snapshot, before, read, _rows(opened, snapshot))
     note = f"{name}: snapshot {snapshot} of the Iceberg table '{table.path}', whose rows were read into {folder}"
     return table.model_copy(update={"path": str(folder), "as_of": None}), note
+
+
+@contextmanager
+def rows(name: str, table: TableInput, most: int) -> Iterator[pa.RecordBatchReader]:
+    """The first rows of a snapshot of a table, all columns, as a stream."""
+    with _in_words(name, table):
+        yield _opened(name, table).scan(snapshot_id=table.as_of, limit=most).to_arrow_batch_reader()
 
 
 def _condition(end: pushdown.Before) -> BooleanExpression:

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import pyarrow as pa
-
 from recmodels.errors import ConfigError, DataRefused
 from recmodels.messages import counted
 from tasks.ingest.landing import delta_table, iceberg_table, objects
 from tasks.ingest.landing import landed as store
-from tasks.ingest.landing.databases.database import Opener, Refused, in_words
 from tasks.ingest.landing.landed import Landed
+from tasks.ingest.landing.opening import database_of
 from tasks.ingest.landing.statement import statement
 from tasks.ingest.reading import delta, iceberg
-from tasks.ingest.reading.addresses import OBJECTS, OWN, filled, is_database, is_remote, scheme, without_user
+from tasks.ingest.reading.addresses import OBJECTS, OWN, is_database, is_remote, scheme, without_user
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.store.events import logged
 
@@ -93,21 +91,16 @@ def _mirrored(
 ) -> tuple[TableInput, str]:
     """The files of an object store, copied; of a Delta table there the rows of a version."""
     shown = without_user(table.path)
-    with logged(f"read {name}") as line:
-        try:
-            there = objects.place(table.path)
-            if there.is_delta():
-                return delta_table.land(name, table, folder, cutoff, before, done)
-            if table.as_of is not None:
-                raise ConfigError(f"{name}: as_of is for Delta and Iceberg tables; '{shown}' is none: leave it out.")
-            if done is None:
-                folder.mkdir(parents=True, exist_ok=True)
-                files = objects.mirror(name, table, there, folder, cutoff)
-                done = store.keep(folder, Landed(shown, str(cutoff), 0, files))
-        except OSError as error:
-            if isinstance(error, PermissionError | FileNotFoundError) or "ACCESS_DENIED" in str(error):
-                raise objects.refused(name, table.path, error) from None
-            raise ConnectionError(f"{name}: '{shown}' cannot be read ({type(error).__name__}); is it there?") from None
+    with logged(f"read {name}") as line, objects.in_words(name, table.path):
+        there = objects.place(table.path)
+        if there.is_delta():
+            return delta_table.land(name, table, folder, cutoff, before, done)
+        if table.as_of is not None:
+            raise ConfigError(f"{name}: as_of is for Delta and Iceberg tables; '{shown}' is none: leave it out.")
+        if done is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            files = objects.mirror(name, table, there, folder, cutoff)
+            done = store.keep(folder, Landed(shown, str(cutoff), 0, files))
         line["text"] = f"{counted(len(done.files), 'file')} of {shown}"
     return table.model_copy(update={"path": str(folder)}), f"{name}: {line['text']} copied into {folder}"
 
@@ -116,50 +109,16 @@ def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None, b
     """Read a table of a database into a folder; by a watermark what is new since `before`."""
     source = store.source_of(table)
     with logged(f"read {name}") as line:
-        try:
-            with _opener(table)(filled(table.path)) as database:
-                query = statement(database, name, table, cutoff, before.mark if before else None)
-                schema, batches = database.stream(query.sql)
-                if query.watermark is None:
-                    result = store.written(folder, schema, batches, source, str(cutoff))
-                else:
-                    result = store.added(folder, schema, batches, before, query.watermark, source, str(cutoff))
-        except Refused as refused:
-            there = _tables(table) if refused.trouble == "table" and table.table else []
-            raise in_words(refused, name, without_user(table.path), table.table, there) from None
-        except pa.ArrowException as error:
-            reason = str(error).partition("\n")[0][:120]
-            raise DataRefused(f"{name}: {source} has a type that is not read ({reason}); cast it in a query.") from None
+        with database_of(name, table) as database:
+            query = statement(database, name, table, cutoff, before.mark if before else None)
+            schema, batches = database.stream(query.sql)
+            if query.watermark is None:
+                result = store.written(folder, schema, batches, source, str(cutoff))
+            else:
+                result = store.added(folder, schema, batches, before, query.watermark, source, str(cutoff))
         if not result.rows and name == "interactions":
             before_it = f" before {cutoff:%Y-%m-%d %H:%M %Z}" if query.conditions else ""
             raise DataRefused(f"{name}: {source} has no rows{before_it}; check the table, and the night's date.")
         since = f", {result.new:,} of them since the last mark" if before and before.mark and table.watermark else ""
         line["text"] = f"{counted(result.rows, 'row')} of {source}{since}"
     return result
-
-
-def _tables(table: TableInput) -> list[str]:
-    """The tables that there are beside one that is not; none where they cannot be asked for."""
-    try:
-        with _opener(table)(filled(table.path)) as database:
-            return database.tables()
-    except (Refused, ConfigError, pa.ArrowException):
-        return []
-
-
-def _opener(table: TableInput) -> Opener:
-    """What opens a database; its driver is imported only where it is asked for."""
-    match scheme(table.path):
-        case "sqlite":
-            from tasks.ingest.landing.databases.sqlite import opened
-        case "duckdb":
-            from tasks.ingest.landing.databases.duckdb_file import opened
-        case "snowflake":
-            from tasks.ingest.landing.databases.warehouses import snowflake as opened
-        case "bigquery":
-            from tasks.ingest.landing.databases.warehouses import bigquery as opened
-        case "mysql" | "mariadb":
-            from tasks.ingest.landing.databases.mysql import opened
-        case _:
-            from tasks.ingest.landing.databases.postgresql import opened
-    return opened

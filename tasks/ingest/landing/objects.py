@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -76,15 +78,28 @@ def place(address: str) -> Place:
         ConfigError: the address is of no known kind.
     """
     url, mark, query = filled(address).partition("?")
-    head, _, path = url.partition("://")
-    parts = path.rstrip("/").split("/")
-    wild = next((n for n, part in enumerate(parts) if _MAGIC & set(part)), len(parts))
-    base = f"{head}://{'/'.join(parts[:wild])}{mark}{query}"
+    folder, pattern = _split(url)
+    base = f"{folder}{mark}{query}"
     try:
         files, root = pafs.FileSystem.from_uri(base)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         files, root = through_fsspec(base)
-    return Place(files, root.rstrip("/"), PurePosixPath(*parts[wild:]) if wild < len(parts) else None)
+    return Place(files, root.rstrip("/"), PurePosixPath(*pattern) if pattern else None)
+
+
+def within(address: str, name: str) -> str:
+    """The address of what has a name below the folder of another address, or is the file that that names."""
+    url, mark, query = address.partition("?")
+    folder, _ = _split(url)
+    return f"{folder if folder.endswith(f'/{name}') else f'{folder}/{name}'}{mark}{query}"
+
+
+def _split(url: str) -> tuple[str, list[str]]:
+    """The folder of an address, and the parts of the pattern below it."""
+    head, _, path = url.partition("://")
+    parts = path.rstrip("/").split("/")
+    wild = next((n for n, part in enumerate(parts) if _MAGIC & set(part)), len(parts))
+    return f"{head}://{'/'.join(parts[:wild])}", parts[wild:]
 
 
 def mirror(name: str, table: TableInput, where: Place, folder: Path, cutoff: datetime | None = None) -> list[str]:
@@ -103,19 +118,38 @@ def mirror(name: str, table: TableInput, where: Place, folder: Path, cutoff: dat
         ConfigError: there is nothing, or it may not be read.
         OSError: the store does not answer.
     """
-    shown, wanted = without_user(table.path), Wanted(name, table, cutoff)
-    try:
-        found = where.found()
-    except (PermissionError, FileNotFoundError) as error:
-        raise refused(name, table.path, error) from None
+    found = where.found()
     if not found:
-        raise ConfigError(f"{name}: '{shown}' has no files of data; check the path and the variables of the store.")
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        list(pool.map(lambda file: _fetch(where.files, found[file], file, folder, wanted), found))
+        raise nothing(name, table.path)
+    fetch(where, found, folder, Wanted(name, table, cutoff))
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         if str(path.relative_to(folder)) not in found:
             path.unlink()
     return list(found)
+
+
+def nothing(name: str, address: str) -> ConfigError:
+    """What is said where there are no files."""
+    shown = without_user(address)
+    return ConfigError(f"{name}: '{shown}' has no files of data; check the path and the variables of the store.")
+
+
+def fetch(where: Place, found: Mapping[str, pafs.FileInfo], folder: Path, wanted: Wanted | None = None) -> None:
+    """Fetch files, or what is wanted of them."""
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        list(pool.map(lambda file: _fetch(where.files, found[file], file, folder, wanted), found))
+
+
+@contextmanager
+def in_words(name: str, address: str) -> Iterator[None]:
+    """What an object store refuses within it, as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, PermissionError | FileNotFoundError) or "ACCESS_DENIED" in str(error):
+            raise refused(name, address, error) from None
+        shown, kind = without_user(address), type(error).__name__
+        raise ConnectionError(f"{name}: '{shown}' cannot be read ({kind}); is it there?") from None
 
 
 def refused(name: str, address: str, error: Exception) -> ConfigError:
@@ -125,16 +159,16 @@ def refused(name: str, address: str, error: Exception) -> ConfigError:
     return ConfigError(f"{name}: '{without_user(address)}' {why}; check the path, and that {variables} are set.")
 
 
-def _fetch(files: pafs.FileSystem, info: pafs.FileInfo, name: str, folder: Path, wanted: Wanted) -> None:
+def _fetch(files: pafs.FileSystem, info: pafs.FileInfo, name: str, folder: Path, wanted: Wanted | None) -> None:
     """Fetch a file, or what is needed of it, unless that is here: a copy is as long and as old as what it is one of."""
     path = folder / name
-    parquet = path.suffix in (".parquet", ".pq")
+    wanted = wanted if path.suffix in (".parquet", ".pq") else None
     if path.is_file():
         now = path.stat()
-        if (now.st_size, now.st_mtime_ns) == (info.size, info.mtime_ns) or (parquet and wanted.is_here(info, path)):
+        if (now.st_size, now.st_mtime_ns) == (info.size, info.mtime_ns) or (wanted and wanted.is_here(info, path)):
             return
     path.parent.mkdir(parents=True, exist_ok=True)
-    if parquet:
+    if wanted is not None:
         partition = [part.partition("=")[0] for part in PurePosixPath(name).parts[:-1] if "=" in part]
         try:
             if wanted.part(files, info, partition, path):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
+
 from recmodels.errors import ConfigError
 from tasks.ingest.landing.databases.database import Database
 from tasks.ingest.landing.pushdown import before, needed
@@ -39,6 +41,20 @@ def relation(db: Database, table: TableInput) -> str:
     return ".".join(map(db.quoted, table.table.split(".")))
 
 
+def described(db: Database, name: str, table: TableInput) -> tuple[str, pa.Schema]:
+    """The table or the query as something to select from, and its columns.
+
+    Raises:
+        ConfigError: two columns have one name.
+    """
+    source = relation(db, table)
+    fields = db.schema(source)
+    if twice := headers.repeated(fields.names):
+        column = next(iter(twice))[:40]
+        raise ConfigError(f"{name}: the query gives two columns the name '{column}'; name one of them otherwise (AS).")
+    return source, fields
+
+
 def statement(
     db: Database, name: str, table: TableInput, cutoff: datetime | None, since: str | None = None
 ) -> Statement:
@@ -52,11 +68,7 @@ def statement(
             are read, too: others that belong to the night may have been written after them.
         since: the mark that the last reading of a table with a watermark has left.
     """
-    source = relation(db, table)
-    fields = db.schema(source)
-    if twice := headers.repeated(fields.names):
-        column = next(iter(twice))[:40]
-        raise ConfigError(f"{name}: the query gives two columns the name '{column}'; name one of them otherwise (AS).")
+    source, fields = described(db, name, table)
     end, conditions = before(name, table, fields, cutoff), []
     if end is not None and table.watermark in (None, end.column):
         column = db.quoted(end.column)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.fs as pafs
 import pytest
 
+from recmodels.errors import ConfigError
 from tasks.ingest.inspection import headless, names, places
 from tasks.ingest.inspection.findings import Inspection
 from tasks.ingest.inspection.inspect import inspect
 from tasks.ingest.inspection.opening import encoding_of
 from tasks.ingest.inspection.sampling import shown
+from tasks.ingest.landing import objects, preview
 from tasks.ingest.reading import our_columns
 from tasks.ingest.reading.contents import contents
 from tasks.ingest.reading.inputs import TableInput
@@ -20,7 +25,7 @@ from tasks.ingest.reading.inputs import TableInput
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def look(*paths: Path, **settings: Any) -> Inspection:
+def look(*paths: Path | str, **settings: Any) -> Inspection:
     return inspect([str(path) for path in paths], settings, None, "UTC", NOW, lambda *_: ([], []))
 
 
@@ -171,3 +176,64 @@ def test_a_header_alone_is_no_log(tmp_path: Path) -> None:
     assert [refusal.sentence for refusal in found.refusals] == [
         f"{tmp_path / 'log.csv'} has no rows; give a file with rows."
     ]
+
+
+def shop_of(folder: Path) -> str:
+    """The address of a SQLite file with a log of six rows and their items."""
+    with closing(sqlite3.connect(folder / "shop.db")) as shop:
+        shop.execute("CREATE TABLE log (customer, sku, at)")
+        rows = [(f"c{n % 2}", f"i{n % 3}", f"2026-05-0{n + 1} 10:00:00") for n in range(6)]
+        shop.executemany("INSERT INTO log VALUES (?, ?, ?)", rows)
+        shop.execute("CREATE TABLE things (sku, title)")
+        shop.executemany("INSERT INTO things VALUES (?, ?)", [(f"i{n}", f"Thing {n}") for n in range(3)])
+        shop.commit()
+    return f"sqlite:///{folder}/shop.db"
+
+
+def test_tables_of_a_database_are_looked_at_and_named_as_such(tmp_path: Path) -> None:
+    address = shop_of(tmp_path)
+    found = look(f"{address}?table=log", f"{address}?query=SELECT * FROM things")
+    assert guessed(found) == {"user_id": "customer", "item_id": "sku", "timestamp": "at"}
+    columns = {"user_id": "customer", "item_id": "sku", "timestamp": "at"}
+    assert found.inputs == {
+        "interactions": TableInput(path=address, table="log", columns=columns),
+        "items": TableInput(path=address, query="SELECT * FROM things", columns={"item_id": "sku"}),
+    }
+    assert [(file.path, file.format) for file in found.files] == [
+        (f"log in {address}", "sqlite"), (f"a query in {address}", "sqlite")
+    ]  # fmt: skip
+    assert (found.fit, found.date, found.sampled) == (True, "2026-05-07", False)
+    assert found.events is not None
+    assert found.events.rows == 6
+
+
+def test_of_a_large_table_the_first_rows_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "ROWS", 4)
+    found = look(f"{shop_of(tmp_path)}?table=log")
+    assert found.sampled
+    assert any("`nightrec validate` reads all" in note for note in found.notes)
+    assert found.tables[0].rows == 4
+
+
+def test_an_address_without_a_table_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"shop.db has log, things: add \?table=NAME to the address"):
+        look(shop_of(tmp_path))
+    with pytest.raises(ConfigError, match="the address holds a secret"):
+        look("postgresql://reader:geheim@host/shop")
+
+
+def test_files_of_an_object_store_keep_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = tmp_path / "bucket" / "log"
+    (bucket / "dt=2026-05-01").mkdir(parents=True)
+    (bucket / "dt=2026-05-01" / "a.csv").write_text("user_id,item_id,timestamp\n1,2,2026-05-01\n3,4,2026-05-01\n")
+    monkeypatch.setattr(objects, "place", lambda _: objects.Place(pafs.LocalFileSystem(), str(bucket)))
+    found = look("gs://lake/log?scheme=http")
+    assert found.inputs["interactions"].path == "gs://lake/log/dt=2026-05-01/a.csv?scheme=http"
+    assert found.files[0].path == "gs://lake/log/dt=2026-05-01/a.csv"
+
+
+def test_the_last_files_of_each_kind_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "BYTES", 35)
+    names = ["items.csv", *(f"dt={day}/part-{day}.csv" for day in (1, 2, 3))]
+    found = {name: pafs.FileInfo(name, pafs.FileType.File, size=10) for name in names}
+    assert list(preview._some(found)) == ["items.csv", "dt=2/part-2.csv", "dt=3/part-3.csv"]

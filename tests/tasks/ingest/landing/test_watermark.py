@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from recmodels.errors import ConfigError, DataRefused
-from tasks.ingest.landing import land, landed
+from tasks.ingest.landing import landed, opening
 from tasks.ingest.landing.databases import duckdb_file
+from tasks.ingest.landing.land import land_table
 from tasks.ingest.reading.inputs import Inputs, TableInput
 
 CUTOFF = datetime(2026, 6, 1, tzinfo=UTC)
@@ -35,7 +36,7 @@ def _opened(_database: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatc
     """All tables are in one database in memory, instead of a file each: opening one is what takes long."""
     monkeypatch.setattr(Shop, "database", _database, raising=False)
     opener = nullcontext(duckdb_file._DuckDB(_database, Path()))
-    monkeypatch.setattr(land, "_opener", lambda _: lambda _: opener)
+    monkeypatch.setattr(opening, "opener", lambda _: lambda _: opener)
 
 
 class Shop:
@@ -65,7 +66,7 @@ class Shop:
     def land(self, cutoff: datetime = CUTOFF, **options: Any) -> list[int]:
         """The users of the rows that are there once a night has read the table."""
         self.run()
-        files, _ = land.land_table("interactions", self.table, self.folder / "landed", cutoff, **options)
+        files, _ = land_table("interactions", self.table, self.folder / "landed", cutoff, **options)
         assert all(path.name in self.state.files for path in Path(files.path).glob("*.parquet"))
         return sorted(pq.read_table(files.path)["user_id"].to_pylist())
 
