@@ -11,6 +11,7 @@ from tasks.train.settings import Candidate
 
 GIB = 2**30
 SURE = 1.3  # how much more than its limit a time must be to count as more: estimates are within 30 %
+A_MOMENT = 1.0  # minutes up to which a training is tried, whatever it has
 FAR = 3.0  # how much more for a model to be left out
 
 
@@ -101,7 +102,7 @@ def excess(cost: ModelCost, candidate: Candidate, limits: Limits, times: float =
     else:
         least, given = cost.candidate(limits.threads) / 60, most
         until = f"it takes about {least:,.0f} minutes, of the {most:g} of timeout_minutes"
-    return until if least > times * given else None
+    return until if least > max(times * given, A_MOMENT) else None
 
 
 def _hopeless(cost: ModelCost, candidate: Candidate, limits: Limits) -> bool:

@@ -78,6 +78,11 @@ def test_a_time_beyond_the_limit_asks_for_a_leaner_form_and_only_one_far_beyond_
     assert route("item_knn", candidate(), lambda model: minutes(10 * FAR + 1), HERE).candidate is None
 
 
+def test_what_takes_a_moment_is_tried_whatever_it_has() -> None:
+    hurried = Candidate(timeout_minutes=1e-9)
+    assert route("item_knn", hurried, lambda model: SMALL, HERE).candidate == hurried
+
+
 def test_a_training_that_ends_by_its_minutes_is_never_too_long_but_a_single_round_may_be() -> None:
     def in_rounds(model: Recommender) -> ModelCost:
         full = model.get_params()["loss"] == "full"
