@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.context import TaskRunContext
 
+from recmodels.compute import memory
 from tasks.store.digests import Digests
 from tasks.store.disk import naming
 from tasks.store.events import logged
@@ -91,4 +92,6 @@ def logged_stage(
         )
         message = str(manifest["summary"].get("message", ""))
         line |= {"text": message, "event": "skipped" if manifest["skipped"] else "done"}
+        if not manifest["skipped"]:
+            memory.trim()  # trainings run beside this process
     return manifest

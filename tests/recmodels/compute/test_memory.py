@@ -1,4 +1,5 @@
 import platform
+from collections.abc import Callable
 
 import numpy as np
 import psutil
@@ -92,12 +93,13 @@ def test_some_memory_is_available() -> None:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back by themselves")
-def test_what_is_free_is_given_back() -> None:
+@pytest.mark.parametrize("give", [memory.give_back, memory.trim])
+def test_what_is_free_is_given_back(give: Callable[[], None]) -> None:
     """Pieces that are too small for a mapping of their own, below one that is still held."""
     pieces = [bytearray(60_000) for _ in range(1_000)]
     held = pieces.pop()
     pieces.clear()
     before = psutil.Process().memory_info().rss
-    memory.give_back()
+    give()
     assert before - psutil.Process().memory_info().rss > 30_000_000
     assert len(held) == 60_000
