@@ -19,13 +19,15 @@ HEAD = """\
 """
 
 INPUTS = """\
-# Your tables: CSV (also gzipped), JSON lines or Parquet; a file, a folder or a glob.
+# Your tables: files (CSV, JSON lines, Parquet and others, also packed), a folder or a glob; a Delta Lake or an Iceberg
+# table; files on an object store ("s3://bucket/log/"); or a table or a query of a database, with the password in the
+# variable of its driver (PGPASSWORD, MYSQL_PWD …): docs/data.md says more.
 {keys}
 # [inputs.interactions]
 # path = "data/interactions"
 # columns = {{ user_id = "customer", item_id = "sku", timestamp = "time" }}     # our name = yours
 # [inputs.items]
-# path = "data/items.parquet"
+# path = "data/items.parquet"         # or path = "postgresql://reader@db.example/shop", table = "public.items"
 # [inputs.users]
 # path = "data/users.parquet"
 # [inputs.exposures]

@@ -16,6 +16,7 @@ from flows.operate.doctor import (
     records,
     server,
     simulations,
+    sources,
 )
 from flows.operate.doctor.findings import Check, Finding, Site
 from recmodels.errors import NightrecError
@@ -35,6 +36,7 @@ CHECKS = (
     Check("disk", machine.disk),
     Check("clock", machine.clock),
     Check("settings", environment.settings, in_store=False),
+    Check("sources", sources.look, in_store=False),
     Check("versions", environment.versions, in_store=False),
     Check("Prefect's files", permissions.prefect, in_store=False),
     Check("database", server.database, in_store=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +15,9 @@ from tasks.ingest.landing.landed import Landed
 from tasks.ingest.reading import delta
 from tasks.ingest.reading.addresses import without_user
 from tasks.ingest.reading.inputs import TableInput
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 
 def land(
@@ -40,7 +44,7 @@ def land(
     """
     remote = "://" in table.path
     as_of = table.as_of if table.as_of is not None or done is None else done.version
-    opened = delta.opened(table.path.partition("?")[0] if remote else table.path, as_of, name)
+    opened = _opened(name, table, as_of)
     version = opened.version()
     note = f"{name}: version {version} of the Delta table '{without_user(table.path)}'"
     if not remote and delta.is_plain(opened):
@@ -64,8 +68,17 @@ def land(
 
 def rows(name: str, table: TableInput) -> pa.RecordBatchReader:
     """All rows and columns of a version of a table, as a stream."""
+    return pa.RecordBatchReader.from_stream(_opened(name, table).scan())
+
+
+def columns(name: str, table: TableInput) -> list[str]:
+    """The names of the columns of a version of a table."""
+    return [field.name for field in _opened(name, table).schema().fields]
+
+
+def _opened(name: str, table: TableInput, as_of: int | None = None) -> DeltaTable:
     where = table.path.partition("?")[0] if "://" in table.path else table.path
-    return pa.RecordBatchReader.from_stream(delta.opened(where, table.as_of, name).scan())
+    return delta.opened(where, table.as_of if as_of is None else as_of, name)
 
 
 def _condition(end: pushdown.Before) -> str:

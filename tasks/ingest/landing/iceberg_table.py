@@ -69,6 +69,12 @@ def rows(name: str, table: TableInput, most: int) -> Iterator[pa.RecordBatchRead
         yield _opened(name, table).scan(snapshot_id=table.as_of, limit=most).to_arrow_batch_reader()
 
 
+def columns(name: str, table: TableInput) -> list[str]:
+    """The names of the columns of a table."""
+    with _in_words(name, table):
+        return list(_opened(name, table).schema().column_names)
+
+
 def _condition(end: pushdown.Before) -> BooleanExpression:
     from pyiceberg.expressions import IsNull, LessThan, Or
 

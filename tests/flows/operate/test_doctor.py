@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from flows.cli.doctor import doctor
-from flows.operate.doctor import environment, examination, machine, server, simulations
+from flows.operate.doctor import environment, examination, machine, server, simulations, sources
 from flows.operate.doctor.examination import CHECKS, examine, mend, wrong
 from flows.operate.doctor.findings import Finding, Site
 from flows.settings.site import NightConfig
@@ -374,3 +377,31 @@ def test_simulations_that_are_cut_short_or_damaged_are_worth_knowing(tmp_path: P
         ("the simulation short was cut short; it keeps choices of the site's users as long", False),
     ]
     assert "`nightrec simulate --name damaged --fresh`" in found[0].todo
+
+
+def test_tables_elsewhere_are_asked_for_and_one_that_hangs_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pymysql", reason="PyMySQL is not installed")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
+        shop.execute("CREATE TABLE log (user_id, item_id, timestamp)")
+    monkeypatch.setenv("SHOP_PASSWORD", "geheim")
+    place = f"sqlite:///{tmp_path}/shop.db"
+    tables = {
+        "interactions": {"path": place, "table": "log"},
+        "items": {"path": place, "table": "log", "columns": {"item_id": "sku"}},
+        "users": {"path": "mysql://reader:${SHOP_PASSWORD}@127.0.0.1:1/shop", "table": "users"},
+        "tags": {"path": place, "table": "tags"},
+    }
+    site = Site(Store(tmp_path), NightConfig.model_validate({"inputs": tables}))
+    found = {finding.where: finding.what for finding in sources.look(site)}
+    assert list(found) == ["items", "users", "tags"]
+    assert found["items"].startswith(f"log in {place} has no column 'sku' (for item_id)")
+    assert found["users"].startswith("mysql://127.0.0.1:1/shop cannot be reached (connection refused)")
+    assert found["tags"].startswith(f"{place} has no table tags; there are log")
+    assert "geheim" not in str(found)
+    ended = threading.Event()
+    monkeypatch.setattr(sources, "PATIENCE", 0.01)
+    monkeypatch.setattr(sources, "reach", lambda *_: ended.wait())
+    assert all("does not answer" in finding.what for finding in sources.look(site))
+    ended.set()
