@@ -8,12 +8,14 @@ import numpy as np
 from annotated_types import Ge, Gt
 from scipy import sparse
 
-from recmodels.compute.work import dense, mean_length
+from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Csr, Floats
 from recmodels.data.dataset import Dataset
 from recmodels.linear.spectral import ItemFilter, filter_memory, filter_work
 from recmodels.options import FitOptions
 from recmodels.parameters import Search, Seed
+
+BOUND, LOOKED_AT = 0.6, 70  # steps of an item's bound, and for each number of the vectors of those that reach a list
 
 
 @dataclass
@@ -28,6 +30,7 @@ class GraphFilter(ItemFilter):
 
     Attributes:
         vectors_: float32 [n_items, r], the eigenvectors of the r = `rank` largest eigenvalues of AᵀA.
+        lengths_: float32 [n_items], of the rows of `vectors_`.
         response_: float32 [r], f at these eigenvalues, less its linear part.
         near_: float32 sparse [n_items, n_items], the linear part of f(AᵀA): the largest entries of each row.
         known_: bool [n_items], items with interactions.
@@ -95,8 +98,8 @@ class GraphFilter(ItemFilter):
         return filter_work(n_users, n_items, n_interactions, self.rank, self.neighbors)
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
-        near = n_listed * mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
-        return 2 * dense(n_listed, self.rank, n_items) + near  # twice: in float64
+        near = mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
+        return n_listed * (near + BOUND * n_items + LOOKED_AT * self.rank)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return filter_memory(n_users, n_items, n_interactions, self.rank, self.neighbors)

@@ -6,7 +6,7 @@ sparse matrix (the largest entries of each row of G) and the eigenvectors V: mem
 itself is dense.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -15,17 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.base import SCORE_BYTES, Recommender, chunks
+from recmodels.base import SCORE_BYTES, Recommender, State, chunks
 from recmodels.compute.work import dense, gram
-from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
+from recmodels.ranking.product_search import norms_of
+from recmodels.ranking.topk import TopK
 
 OVERSAMPLING = 32  # directions beyond those that are wanted, which make them accurate (Halko et al., 2011)
 ITERATIONS = 3  # of subspace iteration
-ROWS_AT_A_TIME = 2**15  # rows of A at a time
+ROWS_AT_A_TIME = 2**16  # rows of A at a time
+BASIS_ROWS = 2**13  # rows of a basis at a time
+COLUMNS_A_TASK = 64  # columns of a basis that a thread multiplies at a time
+RANK_TOLERANCE = 1e-10  # of the largest eigenvalue of a Gram matrix: what is less is rounding
 COLUMNS_AT_A_TIME = 2**12  # columns of a product at a time
+NEAREST, KEPT = 18, 6
+"""Steps that a product of entries takes where some histories are long, and how many of them an entry that is kept."""
+
 FEW = 4  # rows of a product for which a matrix of float64 is not worth making
 NUMBERS_AT_A_TIME = 2**22  # numbers gathered at a time for explanations
+LISTS_AT_A_TIME = 2**13  # lists whose histories and spectra are held at a time
 
 
 def largest_eigenpairs(matrix: Csr, rank: int, seed: int) -> tuple[Floats, Floats]:
@@ -37,23 +46,42 @@ def largest_eigenpairs(matrix: Csr, rank: int, seed: int) -> tuple[Floats, Float
     width = min(rank + OVERSAMPLING, *matrix.shape)
     basis = np.random.default_rng(seed).standard_normal((n_items, width), dtype=np.float32)
     for _ in range(ITERATIONS):
-        basis = _applied(matrix, _orthonormal(basis))
-    basis = _orthonormal(basis)
-    small = np.zeros((width, width))
-    for part in _parts(matrix):
-        image = part @ basis
-        small += image.T @ image
-    values, turns = np.linalg.eigh(small)
+        basis = _orthonormal(basis)  # one step a line: what is not needed any more makes room
+        basis = _applied(matrix, basis)
+    for _ in range(2):
+        basis = _orthonormal(basis)
+    small = _inner(basis, _applied(matrix, basis))
+    values, turns = np.linalg.eigh((small + small.T) / 2)
     kept = np.flatnonzero(values > 1e-6 * values[-1])[::-1][:rank]
     return values[kept].astype(np.float32), basis @ turns[:, kept].astype(np.float32)
 
 
 def _orthonormal(vectors: Floats) -> Floats:
-    """A basis of the columns' space [n, r], in float32: NumPy would take twice the memory, and four times as long."""
-    from scipy.linalg import qr
+    """A basis of the columns' space [n, r], or of fewer columns where it has fewer dimensions.
 
-    basis: Floats = qr(vectors, mode="economic", overwrite_a=True, check_finite=False)[0]
+    By the eigenvectors of the Gram matrix, whose products are faster than Householder's reflections (Stathopoulos and
+    Wu, "A Block Orthogonalization Procedure with Constant Synchronization Requirements", 2002). What it leaves askew, a
+    second time puts right.
+    """
+    n = len(vectors)
+    gram = _inner(vectors, vectors)
+    scale = np.sqrt(np.maximum(gram.diagonal(), np.finfo(np.float64).tiny))
+    values, turns = np.linalg.eigh(gram / scale / scale[:, None])
+    kept = values > RANK_TOLERANCE * values[-1]
+    turn = (turns[:, kept] / np.sqrt(values[kept]) / scale[:, None]).astype(np.float32)
+    basis = np.empty((n, turn.shape[1]), np.float32)
+    for i in range(0, n, BASIS_ROWS):
+        np.matmul(vectors[i : i + BASIS_ROWS], turn, out=basis[i : i + BASIS_ROWS])
     return basis
+
+
+def _inner(one: Floats, other: Floats) -> Doubles:
+    """oneᵀ other, summed up in float64."""
+    total = np.zeros((one.shape[1], other.shape[1]))
+    for i in range(0, len(one), BASIS_ROWS):
+        rows = slice(i, i + BASIS_ROWS)
+        total += one[rows].T.astype(np.float64) @ other[rows].astype(np.float64)
+    return total
 
 
 @dataclass
@@ -81,6 +109,7 @@ class ItemFilter(Recommender):
         values, vectors = largest_eigenpairs(matrix, rank, seed)
         steepness = np.float32(slope(values))
         self.vectors_: Floats = vectors  # [n_items, r]
+        self.lengths_: Floats = _lengths(vectors)  # [n_items]
         self.response_: Floats = (response(values) - steepness * values).astype(np.float32)  # [r]
         rows: Csr = matrix.T.tocsr()
         diagonal = row_sums(rows, lambda part: rows.data[part] ** 2).astype(np.float32) * steepness
@@ -95,36 +124,85 @@ class ItemFilter(Recommender):
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         history: Csr = data.matrix[users]  # [b, n_items]
-        known = self.known_[history.indices]
-        informed = np.bincount(np.repeat(np.arange(len(users)), np.diff(history.indptr)), known, len(users)) > 0
-        scores = self._filtered(sparse.csr_array((history.data, history.indices, history.indptr), shape=history.shape))
-        scores[~informed] = -np.inf
+        scores = self._filtered(history)
+        scores[~self._informed(history)] = -np.inf
         return scores
 
-    def _similar(self, items: Ints) -> Floats:
-        n = len(self.known_)
-        one = sparse.csr_array(
-            (np.ones(len(items), np.float32), items, np.arange(len(items) + 1)), shape=(len(items), n)
-        )
-        scores = self._filtered(one)
-        scores[scores <= 0] = -np.inf
-        return scores
+    def _informed(self, history: Csr) -> Bools:
+        """Which histories hold an item that was known in training: bool [b]."""
+        known = self.known_[history.indices]
+        counts = np.bincount(np.repeat(np.arange(history.shape[0]), np.diff(history.indptr)), known, history.shape[0])
+        informed: Bools = counts > 0
+        return informed
 
     def _filtered(self, history: Csr) -> Floats:
         """Scores of all items for histories [b, n_items]."""
         from recmodels.compute.jit import parallel_for
         from recmodels.scoring import kernels
 
-        weighed: Csr = sparse.csr_array(
-            (history.data * self.before_[history.indices], history.indices, history.indptr), shape=history.shape
-        )
-        spectrum = (weighed @ self.vectors_) * self.response_  # [b, r]
-        scores: Floats = _product(spectrum, self.vectors_)
+        weighed = self._weighed(history)
+        scores: Floats = _product((weighed @ self.vectors_) * self.response_, self.vectors_)
         given = kernels.parts(weighed), kernels.parts(self.near_), scores
         parallel_for(partial(kernels.add_product, *given), range(kernels.TASKS))
         scores *= self.after_
         scores[:, ~self.known_] = -np.inf
         return scores
+
+    def _weighed(self, history: Csr) -> Csr:
+        """Histories times D."""
+        data = history.data * self.before_[history.indices]
+        return sparse.csr_array((data, history.indices, history.indptr), shape=history.shape)
+
+    def _lists(
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+    ) -> TopK:
+        """The same lists as by way of `_score`; bounds tell which scores need not be computed."""
+        top = TopK(np.full((len(users), k), -1, np.int32), np.full((len(users), k), -np.inf, np.float32))
+        step = max(1, min(LISTS_AT_A_TIME, batch or LISTS_AT_A_TIME))
+        for some in (slice(i, i + step) for i in range(0, len(users), step)):
+            informed = self._informed(data.matrix[users[some]])
+            rows = some.start + np.flatnonzero(informed)
+            history: Csr = data.matrix[users[rows]]
+            seen: Csr = empty_matrix(*history.shape) if repeats else data.seen[users[rows]]
+            found = self._found(history, seen, k, allowed)
+            top.items[rows], top.scores[rows] = found.items, found.scores
+        return top
+
+    def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
+        """The items that a history of each item alone scores highest, above 0."""
+        top = TopK(np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf, np.float32))
+        for some in (slice(i, i + LISTS_AT_A_TIME) for i in range(0, len(items), LISTS_AT_A_TIME)):
+            own, n = items[some], len(items[some])
+            one: Csr = sparse.csr_array((np.ones(n, np.float32), own, np.arange(n + 1)), shape=(n, len(self.known_)))
+            found = self._found(one, one, k, allowed)
+            positive = found.scores > 0
+            top.items[some], top.scores[some] = (
+                np.where(positive, found.items, -1),
+                np.where(positive, found.scores, -np.inf),
+            )
+        return top
+
+    def _found(self, history: Csr, seen: Csr, k: int, allowed: Bools | None) -> TopK:
+        """The k highest scores for histories [b, n_items], without what `seen` stores."""
+        from recmodels.compute.jit import parallel_for
+        from recmodels.linear import filter_kernels
+        from recmodels.scoring.kernels import TASKS, parts
+
+        b = history.shape[0]
+        weighed = self._weighed(history)
+        spectrum = ((weighed @ self.vectors_) * self.response_).astype(np.float64)  # [b, r]
+        top = TopK(np.full((b, k), -1, np.int32), np.full((b, k), -np.inf, np.float32))
+        listed = self.known_ if allowed is None else self.known_ & allowed
+        lengths = np.linalg.norm(spectrum, axis=1).astype(np.float32)
+        given = spectrum, lengths, parts(weighed), parts(self.near_), self.vectors_, self.lengths_, self.after_, listed
+        given = *given, parts(seen), top.items, top.scores
+        parallel_for(partial(filter_kernels.filter_lists, *given), range(TASKS))
+        return top
+
+    def _restore(self, state: State) -> None:
+        if "lengths_" not in state:  # of version 0.1
+            state["lengths_"] = _lengths(state["vectors_"])
+        super()._restore(state)
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         share: Floats = np.asarray(self.near_[sources, targets], dtype=np.float32)
@@ -138,16 +216,17 @@ class ItemFilter(Recommender):
 def filter_work(n_users: int, n_items: int, n_interactions: int, rank: int, neighbors: int) -> float:
     """The work of fitting an `ItemFilter`: the subspace, turned and made orthonormal, and the nearest items."""
     width = min(rank + OVERSAMPLING, n_users, n_items)
-    turned = 2 * n_interactions * width * (ITERATIONS + 0.5)  # A and its transpose; A alone for the eigenvalues
-    orthonormal = (ITERATIONS + 1) * 4 * dense(n_items, width, width)
-    small = dense(n_users, width, width) + dense(n_items, width, rank)
-    return turned + orthonormal + small + gram(n_users, n_interactions) + n_items * min(neighbors, n_items)
+    turned = 2 * n_interactions * width * (ITERATIONS + 1) / 3  # a row of numbers at a time: a third of a step each
+    orthonormal = (ITERATIONS + 2) * dense(n_items, width, width)
+    kept = KEPT * n_items * min(neighbors, n_items)
+    return turned + orthonormal + NEAREST * (gram(n_users, n_interactions) + kept)
 
 
 def filter_memory(n_users: int, n_items: int, n_interactions: int, rank: int, neighbors: int) -> int:
     """Bytes that an `ItemFilter` adds at its peak: the subspace or the sparse rows while fitting, or the scores."""
     width = min(rank + OVERSAMPLING, n_users, n_items)
-    subspace = 4 * width * (4 * n_items + min(ROWS_AT_A_TIME, n_users)) + 24 * width**2
+    task = 4 * COLUMNS_A_TASK * (3 * n_items + min(ROWS_AT_A_TIME, n_users))
+    subspace = 8 * width * n_items + 2 * task + 24 * width**2 + 40 * BASIS_ROWS * width
     kept = 8 * n_items * min(neighbors, n_items)
     vectors = 4 * rank * n_items
     near = 12 * n_interactions + vectors + 2 * kept  # by item, and weighted by user; with the diagonal and without
@@ -174,6 +253,11 @@ def _with_diagonal(matrix: Csr, diagonal: Floats) -> Csr:
     return whole
 
 
+def _lengths(vectors: Floats) -> Floats:
+    """The length of each row: float32 [n]."""
+    return norms_of(vectors, "An item").astype(np.float32)
+
+
 def _product(left: Floats, vectors: Floats) -> Floats:
     """left vectorsᵀ, summed up in float64: in float32 the last bit depends on how many rows BLAS is given."""
     wide = left.astype(np.float64)
@@ -191,12 +275,19 @@ def _product(left: Floats, vectors: Floats) -> Floats:
 
 
 def _applied(matrix: Csr, basis: Floats) -> Floats:
-    """AᵀA basis, some rows of A at a time."""
-    total = np.zeros_like(basis)
-    for part in _parts(matrix):
-        total += part.T @ (part @ basis)
+    """AᵀA basis, some columns of the basis on each thread, some rows of A at a time."""
+    from recmodels.compute.jit import parallel_for
+
+    total = np.empty_like(basis)
+
+    def apply(start: int) -> None:
+        columns = slice(start, start + COLUMNS_A_TASK)
+        own = np.ascontiguousarray(basis[:, columns])
+        image = np.zeros_like(own)
+        for i in range(0, matrix.shape[0], ROWS_AT_A_TIME):
+            part = matrix[i : i + ROWS_AT_A_TIME]
+            image += part.T @ (part @ own)
+        total[:, columns] = image
+
+    parallel_for(apply, range(0, basis.shape[1], COLUMNS_A_TASK))
     return total
-
-
-def _parts(matrix: Csr) -> Iterator[Csr]:
-    return (matrix[i : i + ROWS_AT_A_TIME] for i in range(0, matrix.shape[0], ROWS_AT_A_TIME))

@@ -25,7 +25,7 @@ class SearchedItems:
 
     def __init__(self, vectors: Floats, choice: Ints | None = None) -> None:
         labels = np.arange(len(vectors), dtype=np.int32) if choice is None else choice
-        norms = _norms(vectors[labels], "An item")
+        norms = norms_of(vectors[labels], "An item")
         order = np.argsort(-norms, kind="stable")
         self.labels, self.norms = labels[order], norms[order]
         self.vectors = vectors[self.labels]
@@ -65,7 +65,7 @@ class ProductSearch:
 
     def __init__(self, users: Floats, items: SearchedItems, seen: Csr, top: TopK, cut: float = 1) -> None:
         self.cut, self.users, self.seen, self.top = cut, np.ascontiguousarray(users), seen, top
-        self.lengths = _norms(self.users, "A user")
+        self.lengths = norms_of(self.users, "A user")
         self.labels, self.norms, self.vectors = items.labels, items.norms, items.vectors
         # Two ways to sum up f products differ by less than this (Higham, Accuracy and Stability, section 3.1):
         rounding = 2 * (users.shape[1] + 1) * np.finfo(np.float32).eps
@@ -138,7 +138,7 @@ class ProductSearch:
             raise ValueError(NOT_FINITE.format(bad))
 
 
-def _norms(vectors: Floats, whose: str) -> Doubles:
+def norms_of(vectors: Floats, whose: str) -> Doubles:
     """The length of each vector, summed up in the same order whichever others there are."""
     norms = np.empty(len(vectors), np.float64)
     for start in range(0, len(vectors), NORMS_AT_A_TIME):

@@ -114,7 +114,8 @@ def _products(row: int, matrix: Sparse, other: Sparse) -> int:
 
 
 @jit
-def _accumulate(row: int, matrix: Sparse, other: Sparse, values: Floats) -> None:
+def accumulate(row: int, matrix: Sparse, other: Sparse, values: Floats) -> None:
+    """Add a row of the product of two matrices to `values`."""
     indptr, indices, data = matrix
     other_indptr, other_indices, other_data = other
     for at in range(indptr[row], indptr[row + 1]):
@@ -126,8 +127,12 @@ def _accumulate(row: int, matrix: Sparse, other: Sparse, values: Floats) -> None
 @jit
 def add_product(matrix: Sparse, other: Sparse, out: Floats, part: int) -> None:
     """Add the product of two sparse matrices to a dense one, in the rows of a part."""
+    values = np.zeros(out.shape[1], np.float32)
     for row in range(part, len(out), TASKS):
-        _accumulate(row, matrix, other, out[row])
+        accumulate(row, matrix, other, values)
+        for column in range(len(values)):
+            out[row, column] += values[column]
+            values[column] = 0
 
 
 @fast_jit
@@ -180,7 +185,7 @@ def product_lists(
         if few:
             n_columns = _accumulate_noted(row, matrix, other, values, noted, columns)
         else:
-            _accumulate(row, matrix, other, values)
+            accumulate(row, matrix, other, values)
         for at in range(seen[0][row], seen[0][row + 1]):
             values[seen[1][at]] = 0
         if few:
@@ -237,7 +242,7 @@ def similar_rows(
                 values[columns[touched]] = 0
                 noted[columns[touched]] = False
         else:
-            _accumulate(row, matrix, other, values)
+            accumulate(row, matrix, other, values)
             values[row] = 0
             if kind == DOT:  # two loops, each of which vectorizes
                 for column in range(n):
