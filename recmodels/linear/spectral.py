@@ -194,8 +194,8 @@ class ItemFilter(Recommender):
         top = TopK(np.full((b, k), -1, np.int32), np.full((b, k), -np.inf, np.float32))
         listed = self.known_ if allowed is None else self.known_ & allowed
         lengths = np.linalg.norm(spectrum, axis=1).astype(np.float32)
-        matrices = spectrum, lengths, parts(weighed), parts(self.near_), self.vectors_, self.lengths_, self.after_, listed
-        given = *matrices, parts(seen), top.items, top.scores
+        model = spectrum, lengths, parts(weighed), parts(self.near_), self.vectors_, self.lengths_, self.after_, listed
+        given = *model, parts(seen), top.items, top.scores
         parallel_for(partial(filter_kernels.filter_lists, *given), range(TASKS))
         return top
 
