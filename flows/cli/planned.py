@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from rich.console import Console
 from rich.markup import escape
@@ -44,7 +45,7 @@ def planned(settings: NightConfig, given: Given, cores: int | None, memory: int 
         bytes_planned = memory or total()
     cores = cores or core_count()
     store = Store(settings.store.absolute())
-    tomorrow = settings.today()
+    tomorrow = settings.today() + timedelta(days=1)
     estimator = Estimator.of_store(store, core_count(), probed=True)
     counts, source = _counts(settings, given, store, estimator.speeds)
     candidates, _, _ = field(settings.enabled_models(), store, tomorrow)

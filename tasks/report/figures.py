@@ -117,9 +117,13 @@ def news(record: NightRecord, decision: DecisionRecord | None) -> list[str]:
 
 
 def _remarks(record: NightRecord) -> list[str]:
-    """What became of candidates that were not trained as they are configured: a sentence each."""
-    notes = [line for line in record.stages if line.event == "note" and line.stage.startswith("train ")]
-    return [f"{line.stage.removeprefix('train ')} {line.message.rstrip('.')}." for line in notes]
+    """What is to be said of how candidates were trained: a sentence each. Those that failed have theirs."""
+    notes = [
+        (line.stage.removeprefix("train "), line.message)
+        for line in record.stages
+        if line.event == "note" and line.stage.startswith("train ")
+    ]
+    return [f"{name} {message.rstrip('.')}." for name, message in notes if name not in record.failed]
 
 
 def _compared(record: NightRecord) -> bool:

@@ -79,10 +79,11 @@ def test_a_candidate_that_was_trained_leaner_is_named_with_why(night: Night) -> 
     published(night, ["ease"])
     lean = {"stage": "train item_knn", "event": "note", "message": "is trained with neighbors = 50: as it is, <b>"}
     record = read_json(night.summary) or {}
-    write_json(night.summary, record | {"stages": [lean, {"stage": "ingest", "event": "note", "message": "other"}]})
+    others = [{"stage": stage, "event": "note", "message": "other"} for stage in ("ingest", "train als")]
+    write_json(night.summary, record | {"stages": [lean, *others], "failed": {"als": "left out"}})
     page = write_report(night).read_text(encoding="utf-8")
     assert '<p class="note">item_knn is trained with neighbors = 50: as it is, &lt;b&gt;.</p>' in page
-    assert "ingest other" not in page
+    assert "ingest other" not in page and "als other" not in page
 
 
 def test_stages_have_their_memory_and_cpu_time_and_the_one_that_took_the_most_memory_is_named(night: Night) -> None:
