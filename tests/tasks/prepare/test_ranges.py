@@ -49,7 +49,7 @@ def made(valid: Path, rules: PrepareSettings, n_ranges: int) -> tuple[Any, dict[
         return {name: value for name, value in summary.items() if name != "message"}, files
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(log=st.lists(_EVENT, min_size=20, max_size=60), rules=_RULES, n_ranges=st.integers(2, 7), texts=st.booleans())
 def test_any_number_of_ranges_gives_the_same_bytes(
     log: list[Any], rules: PrepareSettings, n_ranges: int, *, texts: bool

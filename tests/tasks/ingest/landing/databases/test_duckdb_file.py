@@ -13,14 +13,15 @@ from tasks.ingest.landing.land import land_table
 from tasks.ingest.reading.inputs import TableInput
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> str:
-    with duckdb.connect(str(tmp_path / "shop.duckdb")) as connection:
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("shop")
+    with duckdb.connect(str(folder / "shop.duckdb"), config={"threads": 1}) as connection:
         connection.execute(
             "CREATE TABLE events AS SELECT uuid() AS user_id, 'i' || g AS item_id, 1.5::DECIMAL(3, 1) AS rating, "
             "DATE '2026-01-01' + g::INT AS timestamp, INTERVAL 1 DAY AS unneeded FROM range(5) r(g)"
         )
-    return f"duckdb:///{tmp_path}/shop.duckdb"
+    return f"duckdb:///{folder}/shop.duckdb"
 
 
 def read(folder: Path, address: str, name: str = "interactions", **settings: str) -> pa.Table:
@@ -29,11 +30,12 @@ def read(folder: Path, address: str, name: str = "interactions", **settings: str
 
 
 def test_needed_columns_and_days_up_to_that_of_the_cutoff_are_read(tmp_path: Path, shop: str) -> None:
-    before = (tmp_path / "shop.duckdb").read_bytes()
+    file = Path(shop.removeprefix("duckdb:///"))
+    before = file.read_bytes()
     found = read(tmp_path, f"{shop}?table=main.events")
     assert [str(kind) for kind in found.schema.types] == ["string", "string", "decimal128(3, 1)", "date32[day]"]
     assert found["item_id"].to_pylist() == ["i0", "i1"]  # a day may be of any zone: the ingest cuts exactly
-    assert (tmp_path / "shop.duckdb").read_bytes() == before
+    assert file.read_bytes() == before
     assert read(tmp_path, shop, "items", table="events")["unneeded"][0].as_py() == "1 day"
 
 
