@@ -217,7 +217,7 @@ def _cost(night: Night, name: str) -> Json:
     """What training and listing took, and where it was done."""
     listed = (read_json(night.toplists(name) / "manifest.json") or {}).get("summary", {})
     made = listed.get("fit") or listed
-    lists = {key: listed.get(key) for key in ("list_seconds", "peak_bytes", "cpu_seconds", "host", "device")}
+    lists = {key: listed.get(key) for key in ("list_seconds", "peak_bytes", "seconds", "cpu_seconds", "host", "device")}
     return lists | {"fit_seconds": made.get("fit_seconds")}
 
 
@@ -281,7 +281,8 @@ def _data(night: Night) -> Json:
 def _stages(night: Night, record: NightRecord) -> list[Json]:
     """What the night did, in its order: when each stage began, how long it took (seconds), its memory and CPU time.
 
-    Those of a training are of its `own` process, those of other stages of the night's process meanwhile.
+    Those of a training are of its `own` process, which may have waited for its share of the machine before; those of
+    other stages of the night's process meanwhile.
     """
     found = []
     for line in record.stages:
@@ -293,8 +294,9 @@ def _stages(night: Night, record: NightRecord) -> list[Json]:
             own = (read_json(night.champion / "manifest.json") or {}).get("summary", {})
         apart = own.get("peak_bytes") is not None
         costs = {key: own.get(key) if apart else getattr(line, key) for key in ("peak_bytes", "cpu_seconds")}
-        about = {"stage": line.stage, "event": line.event, "message": line.message, "seconds": line.seconds}
-        found.append(about | costs | {"begin": _begin(line), "own": apart})
+        seconds = (own.get("seconds") or line.seconds) if line.event == "done" else line.seconds
+        about = {"stage": line.stage, "event": line.event, "message": line.message, "seconds": seconds}
+        found.append(about | costs | {"begin": _begin(line, seconds), "own": apart})
     return sorted(found, key=lambda line: line["begin"] or 0)
 
 
@@ -307,9 +309,9 @@ def _most_memory(record: NightRecord, stages: list[Json]) -> Json | None:
     return {"stage": most["stage"], "bytes": most["peak_bytes"], "memory_bytes": record.memory_bytes}
 
 
-def _begin(line: StageLine) -> float | None:
-    """When a stage began, in seconds since the night did."""
-    return None if line.ended is None else round(max(0.0, line.ended - line.seconds), 3)
+def _begin(line: StageLine, seconds: float) -> float | None:
+    """When a stage that took so many seconds began, in seconds since the night did."""
+    return None if line.ended is None else round(max(0.0, line.ended - seconds), 3)
 
 
 def _parameters(night: Night) -> Json:

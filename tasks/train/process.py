@@ -40,8 +40,9 @@ POLL_SECONDS = 0.2  # between two checks whether the night has ended
 def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     """Run one `recmodels.candidate` process to its end, on its share of this machine, and return its result.
 
-    Its output is kept in `logs/<name>-<split>.log` of the night, or `<name>-replicate-<number>.log`. With
-    `in_this_process` that program is run here, as it is.
+    Its output is kept in `logs/<name>-<split>.log` of the night, or `<name>-replicate-<number>.log`. The `seconds` of
+    the result are those with its share of the machine, for which it may have waited. With `in_this_process` that
+    program is run here, as it is.
 
     Args:
         job: what is trained.
@@ -63,17 +64,19 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     n_threads, gpus = max(1, machine.n_cores // job.concurrency), _gpus_for(job, machine)
     share = machine.share(n_threads, job.memory_needed(prepared), gpus, wait=partial(pause, job.name))
     with share as mine:
+        started = monotonic()
         environment = threads_of(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
         late = f"give it more with models.{name}.timeout_minutes, or cheaper parameters"
         if in_this_process.get() and not mine:
             code, pid = _run_here(spec_file)
         else:
             code, pid = supervised(name, command, log_file, environment, limit, late)
+        seconds = round(monotonic() - started, 3)
     result = read_json(result_file) or {}
     if code == 0 and "error" not in result:
         device = f"gpu {', '.join(mine)}" if mine else "cpu"
         where = {"host": socket.gethostname(), "pid": pid, "device": device}
-        return result | where | {"message": _message(result, device)}
+        return result | where | {"seconds": seconds} | {"message": _message(result, device)}
     raise failure(name, code, result, log_file, job.night.folder)
 
 

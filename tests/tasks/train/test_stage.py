@@ -42,6 +42,7 @@ def test_a_candidate_leaves_its_model_and_lists_of_the_measured_users(night: Nig
     assert set(lists["user_index"].to_pylist()) == set(holdout["user_index"].to_pylist())
     assert manifest["summary"]["n_users"] == len(set(holdout["user_index"].to_pylist()))
     assert manifest["summary"]["peak_bytes"] > 0
+    assert manifest["summary"]["seconds"] > manifest["summary"]["fit_seconds"] + manifest["summary"]["list_seconds"]
 
 
 def test_a_model_of_the_sites_own_is_trained_and_listed_in_a_process(
