@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from recmodels.compute import memory
 from recmodels.compute.device import require_torch
-from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset, data_memory
 from recmodels.data.ids import indices_of
 from recmodels.errors import ConfigError, DataRefused, NightrecError
@@ -120,7 +120,7 @@ class Recommender(ABC):
 
     def knows(self, data: Dataset, users: Ints) -> Bools:
         """Which of `users` it can make a list for: those with a history, or everybody if it needs none: bool [n]."""
-        known: Bools = np.diff(data.indptr)[users] > 0
+        known: Bools = row_lengths(data.indptr, users) > 0
         return known if self.needs_history else np.ones_like(known)
 
     def why_not_folded(self) -> str | None:
@@ -289,7 +289,7 @@ class Recommender(ABC):
     ) -> Ints:
         """What `reasons_of` says of histories [b, n_items] and lists [b, k], for so many users as memory allows."""
         reasons = np.full(top.items.shape, -1, np.int32)
-        sizes = np.diff(data.matrix.indptr)[users].astype(np.int64) * top.items.shape[1]
+        sizes = row_lengths(data.matrix.indptr, users).astype(np.int64) * top.items.shape[1]
         for start, stop in chunks(sizes, PAIRS):
             reasons[start:stop] = reasons_of(self._history(data, users[start:stop]), top.items[start:stop])
         return reasons

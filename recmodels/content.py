@@ -8,7 +8,7 @@ from annotated_types import Ge, Gt, Lt
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
-from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import DataRefused
@@ -102,7 +102,7 @@ class Content(Recommender):
 
     def _history(self, data: Dataset, users: Ints) -> Csr:
         """The weights of some users' interactions, faded by age."""
-        starts, lengths = data.indptr[users], np.diff(data.indptr)[users]
+        starts, lengths = data.indptr[users], row_lengths(data.indptr, users)
         indptr = np.concatenate(([0], np.cumsum(lengths)))
         rows = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
         weight = data.weight[rows]

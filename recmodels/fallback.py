@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from recmodels.base import Recommender
-from recmodels.data.arrays import Bools, Floats, Ints
+from recmodels.data.arrays import Bools, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.ranking.rerank import Rules, choose
 from recmodels.ranking.topk import TopK
@@ -171,7 +171,7 @@ def _under_rules(
 
 def gets_only_fallback(model: Ranker, data: Dataset, users: Ints, min_history: int) -> Bools:
     """Users with too short a history, whom the model does not know otherwise: bool [n]."""
-    history = np.diff(data.indptr)[users]
+    history = row_lengths(data.indptr, users)
     if not model.needs_history:
         return np.asarray(history < min_history)
     return np.where(history > 0, history < min_history, ~model.knows(data, users))

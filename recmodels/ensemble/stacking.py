@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.data.arrays import Doubles, Ints
+from recmodels.data.arrays import Doubles, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.ensemble.fusion import Blend, Candidates, RankingObjective, folds_of
@@ -73,7 +73,7 @@ def item_features(data: Dataset) -> Doubles:
 
 def user_features(data: Dataset, users: Ints) -> Doubles:
     """Length of each user's history, and days since their last interaction: [n, 2]."""
-    length = np.diff(data.indptr)[users]
+    length = row_lengths(data.indptr, users)
     last = data.timestamp[np.maximum(data.indptr[users + 1] - 1, 0)] if len(data) else 0
     away = np.where(length > 0, data.end - last, 0) / MICROSECONDS_PER_DAY
     return np.column_stack([np.log1p(length), np.log1p(away)])

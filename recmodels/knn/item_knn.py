@@ -9,13 +9,14 @@ from annotated_types import Ge, Le
 
 from recmodels.base import SCORE_BYTES, positive_evidence
 from recmodels.compute.work import gram, mean_length
-from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
 from recmodels.parameters import Renamed, Search
+from recmodels.ranking.topk import TopK
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbor_deviations
 from recmodels.scoring.similarity import Measure, Weighting, centered, nearest, weighted_rows
-from recmodels.scoring.sparse_product import SparseProduct
+from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
 
 
 @dataclass
@@ -91,8 +92,14 @@ class ItemKNN(SparseProduct, RatingPredictor):
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         return np.asarray(self.similarity_[sources, targets], dtype=np.float32)
 
+    def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
+        return stored_reasons(data.matrix, self.similarity_, users, top.items)
+
     def _similar(self, items: Ints) -> Floats:
         return positive_evidence(self.similarity_[items])
+
+    def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
+        return stored_similar(self.similarity_, items, k, allowed)
 
     def _predict(self, data: Dataset, users: Ints, items: Ints) -> Floats:
         deviations = neighbor_deviations(self.similarity_, self._residuals(data), items, users, self.rating_shrinkage)

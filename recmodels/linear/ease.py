@@ -16,6 +16,7 @@ from recmodels.linear.ease_weights import DenseWeights, SparseWeights
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.sparse_product import stored_reasons, stored_similar
 
 EXACT_ITEMS = 20_000
 """Up to so many items the matrix is inverted on the processor: 1.6 GB, and about a minute on two cores."""
@@ -96,8 +97,20 @@ class EASE(Recommender):
     def _score(self, data: Dataset, users: Ints) -> Floats:
         return self._learned().scores(data, users)
 
+    def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
+        learned = self._learned()
+        if isinstance(learned, SparseWeights):
+            return stored_reasons(data.matrix, learned.weights, users, top.items)
+        return super()._explain(data, users, top)
+
     def _similar(self, items: Ints) -> Floats:
         return self._learned().similar(items)
+
+    def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
+        learned = self._learned()
+        if isinstance(learned, SparseWeights):
+            return stored_similar(learned.weights, items, k, allowed)
+        return super()._similar_items(items, k, allowed)
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         return self._learned().affinity(sources, targets)

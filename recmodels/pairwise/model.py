@@ -11,7 +11,7 @@ import numpy as np
 from recmodels.base import SCORE_BYTES, Recommender, State
 from recmodels.compute import device
 from recmodels.compute.work import dense
-from recmodels.data.arrays import Bools, Floats, Ints
+from recmodels.data.arrays import Bools, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
@@ -109,7 +109,7 @@ class PairModel(PairConfig, Recommender):
         """Users with a history, and those with terms in the user table, if it was a feature in training: bool [n]."""
         known = super().knows(data, users)
         if self.user_term_vectors_ is not None:
-            known |= np.diff(data.user_terms.indptr)[users] > 0
+            known |= row_lengths(data.user_terms.indptr, users) > 0
         return known
 
     def why_not_folded(self) -> str | None:

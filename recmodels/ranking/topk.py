@@ -44,7 +44,7 @@ def top_k(scores: Floats, k: int) -> TopK:
         keep = (values > bound[rows]) | (_rank_in_row(rows, n, values == bound[rows]) < k)
         found, rows, values = found[keep], rows[keep], values[keep]
     columns = found - rows * m
-    order, rank = _ranked(rows, columns, values, n, k)
+    order, rank = ranked(rows, columns, values, n, k)
     items[rows[order], rank] = columns[order]
     best[rows[order], rank] = values[order]
     return TopK(items, best)
@@ -62,8 +62,8 @@ def _select_rows(scores: Floats, items: Ints, best: Floats) -> None:
     parallel_for(work, range(0, len(scores), ROWS_PER_TASK))
 
 
-def _ranked(rows: Longs, columns: NDArray[Any], values: Floats, n: int, k: int) -> tuple[Longs, Longs]:
-    """The k best entries of each row, row by row, and the rank of each, from 0; entries come row by row."""
+def ranked(rows: Longs, columns: NDArray[Any], values: Floats, n: int, k: int) -> tuple[Longs, Longs]:
+    """The k best entries of each of n rows, row by row, and the rank of each, from 0; entries come row by row."""
     order = np.lexsort((columns, -values, rows))
     rank = _rank_in_row(rows, n)
     return order[rank < k], rank[rank < k]

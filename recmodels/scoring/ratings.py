@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import chunks
-from recmodels.data.arrays import Csr, Floats, Ints, empty_matrix
+from recmodels.data.arrays import Csr, Floats, Ints, empty_matrix, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
 
@@ -118,7 +118,7 @@ def neighbor_deviations(similarity: Csr, residuals: Csr, rows: Ints, columns: In
     `similarity` is [n, n], `residuals` [columns, n], so that both are indexed by neighbor. 0 where no neighbor does.
     """
     deviations = np.zeros(len(rows), np.float32)
-    sizes = np.diff(similarity.indptr)[rows].astype(np.int64) + np.diff(residuals.indptr)[columns]
+    sizes = row_lengths(similarity.indptr, rows).astype(np.int64) + row_lengths(residuals.indptr, columns)
     for start, stop in chunks(sizes, PAIRS):
         near, far = similarity[rows[start:stop]], residuals[columns[start:stop]]
         there = sparse.csr_array((np.ones(far.nnz, np.float32), far.indices, far.indptr), shape=far.shape)

@@ -41,8 +41,10 @@ class Measure:
 
 def weighted_rows(rows: Csr, weighting: str, k1: float = 1.2, b: float = 0.75) -> Csr:
     """The values of which the weightings above take the cosine, or the product: a new matrix of the same entries."""
-    if weighting in ("cosine", "jaccard"):
+    if weighting == "cosine":
         return rows
+    if weighting == "jaccard":  # counts of columns
+        return sparse.csr_array((np.ones_like(rows.data), rows.indices, rows.indptr), shape=rows.shape)
     stored = np.zeros(rows.shape[1], np.int64)
     for part in _parts(len(rows.indices)):
         stored += np.bincount(rows.indices[part], minlength=rows.shape[1])

@@ -8,12 +8,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from recmodels.base import Recommender, positive_evidence
-from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
+from recmodels.base import Recommender, chunks, positive_evidence
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix, row_lengths
 from recmodels.data.dataset import Dataset
-from recmodels.ranking.topk import TopK
+from recmodels.ranking.topk import TopK, ranked
 
 USERS_AT_A_TIME = 2**14  # users whose histories are copied out of the data at a time
+ENTRIES_AT_A_TIME = 2**22  # similarities that are ranked at a time
 
 Factors: TypeAlias = tuple[Csr, Csr, Floats]
 """A [b, l], B [l, n_items] and a factor for each item [n_items]: scores are (A B) · factor."""
@@ -54,6 +55,38 @@ def product_lists(
         items[start : start + step, : best.shape[1]] = best
         scores[start : start + step, : best.shape[1]] = values
     return TopK(items, scores)
+
+
+def stored_similar(similarity: Csr, items: Ints, k: int, allowed: Bools | None) -> TopK:
+    """The k largest entries above 0 of some rows of a sparse [n_items, n_items], as `similar_items` gives them."""
+    top = TopK(np.full((len(items), k), -1, np.int32), np.full((len(items), k), -np.inf, np.float32))
+    for start, stop in chunks(row_lengths(similarity.indptr, items).astype(np.int64), ENTRIES_AT_A_TIME):
+        some = similarity[items[start:stop]]
+        rows = np.repeat(np.arange(stop - start), np.diff(some.indptr))
+        kept = (some.data > 0) & (some.indices != items[start:stop][rows])
+        if allowed is not None:
+            kept &= allowed[some.indices]
+        rows, columns, values = rows[kept], some.indices[kept], some.data[kept]
+        order, rank = ranked(rows, columns, values, stop - start, k)
+        top.items[start + rows[order], rank] = columns[order]
+        top.scores[start + rows[order], rank] = values[order]
+    return top
+
+
+def stored_reasons(matrix: Csr, affinity: Csr, users: Ints, lists: Ints) -> Ints:
+    """The item of each user's history that adds most to each score, as `explain` gives it: [n, k].
+
+    Entry (u, j) of `matrix` adds itself times (j, i) of `affinity` to the score of i.
+    """
+    from recmodels.compute.jit import parallel_for
+    from recmodels.scoring import reason_kernels
+
+    reasons = np.full(lists.shape, -1, np.int32)
+    affinity = affinity if affinity.has_sorted_indices else affinity.sorted_indices()
+    histories, addends = ((one.indptr, one.indices, one.data) for one in (matrix, affinity))
+    work = partial(reason_kernels.stored_reasons, histories, addends, users, lists, reasons)
+    parallel_for(work, range(0, len(users), reason_kernels.ROWS))
+    return reasons
 
 
 @dataclass

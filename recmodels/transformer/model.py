@@ -13,7 +13,7 @@ import numpy as np
 from recmodels.base import SCORE_BYTES, State, chunks
 from recmodels.compute import device
 from recmodels.compute.work import dense, mean_length
-from recmodels.data.arrays import Floats, Ints, Longs
+from recmodels.data.arrays import Floats, Ints, Longs, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
@@ -192,7 +192,7 @@ class Transformer(TransformerConfig, DotProduct):
         weights are not.
         """
         reasons = np.full(top.items.shape, -1, np.int32)
-        lengths = np.minimum(np.diff(data.indptr)[users], self.max_length).astype(np.int64)
+        lengths = np.minimum(row_lengths(data.indptr, users), self.max_length).astype(np.int64)
         for start, stop in chunks(lengths**2, EXPLAINED_ITEMS):
             own = slice(start, stop)
             reasons[own] = self._most_missed(data, users[own], lengths[own], top.items[own])

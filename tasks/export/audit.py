@@ -16,6 +16,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.published.schema import ADDED
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit_exposure import Exposed
+from tasks.export.audit_ids import Ids
 from tasks.export.audit_items import check_columns, item_tables, whole_lists
 from tasks.export.origins import origin_counts
 
@@ -105,12 +106,12 @@ def profile_of(
     files = sorted((export / "topk").glob("*.parquet"))
     has_origins = bool(files) and set(ADDED) <= set(pq.read_schema(files[0]).names)
     exposed = None if rules is None or rules.bounds is None else Exposed(rules.bounds)
+    known_users = Ids(user_ids)
     for table in whole_lists(files, [*COLUMNS, *(ADDED if has_origins else ())]):
-        user = pc.fill_null(pc.index_in(table["user_id"], value_set=user_ids), -1).to_numpy().astype(np.int64)
+        user = known_users.indices(table["user_id"])
         item = pc.fill_null(pc.index_in(table["item_id"], value_set=item_ids), -1).to_numpy()
         rank, score = table["rank"].to_numpy(), table["score"].to_numpy()
-        new = np.ones(len(user), np.bool_)
-        new[1:] = user[1:] != user[:-1]
+        new = np.diff(user, prepend=-2) != 0
         starts = np.flatnonzero(new)
         place = np.arange(len(user)) - np.repeat(starts, np.diff(starts, append=len(user)))
         key = user * data.n_items + item

@@ -24,6 +24,12 @@ def test_bm25_saturates_weights_and_discounts_long_rows() -> None:
     np.testing.assert_allclose([found[0, 0], found[2, 2]], [first, third], rtol=1e-6)
 
 
+def test_jaccard_counts_columns_whatever_their_weights() -> None:
+    rows = sparse.csr_array(np.array([[3, 2, 0], [5, 0, 0], [0, 3, 4]], np.float32))
+    found = nearest(weighted_rows(rows, "jaccard"), Measure("jaccard"), 2).toarray()
+    np.testing.assert_allclose(found, [[0, 1 / 2, 1 / 3], [1 / 2, 0, 0], [1 / 3, 0, 0]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("density", [0.002, 0.3])
 @pytest.mark.parametrize("weighting", ["cosine", "jaccard", "tfidf"])
 @pytest.mark.parametrize("support", [1, 2])
