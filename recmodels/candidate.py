@@ -41,18 +41,22 @@ def run(spec: Spec) -> dict[str, Any]:
     n_items = len(data.known_items)
     needed = model.memory_needed(data.n_users, n_items, len(data))
     start, fit_cpu = time.perf_counter(), time.process_time()
+    more: dict[str, Any] = {}
     if spec.fit:
         memory.require(needed, spec.recommender, n_items)
-        model.fit(training, spec.fit_options())
+        warm, changed = spec.warm_start(training)
+        if changed is not None:
+            more = {"warm": warm is not None, "changed": changed._asdict()}
+        model.fit(training, spec.fit_options(warm))
+        del warm
         save(model, spec.model)
     else:
         model = load(spec.model)
     fitted, list_cpu = time.perf_counter(), time.process_time()
-    more: dict[str, Any] = {}
     if spec.lists:
         fallback = model if isinstance(model, Popularity) else Popularity().fit(training)
         write_lists(spec.lists, model, fallback, data, users, allowed_items(spec.features, spec.lists))
-        more = rating_errors(spec, model, data)
+        more |= rating_errors(spec, model, data)
     listed, end_cpu = time.perf_counter(), time.process_time()
     del model  # its memory is the next one's
     if spec.lists and spec.windows > 1:

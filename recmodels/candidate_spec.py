@@ -3,12 +3,16 @@
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recmodels import registry
 from recmodels.data.layout import Split
 from recmodels.errors import ConfigError
-from recmodels.options import FitOptions
+from recmodels.options import FitOptions, WarmStart
+
+if TYPE_CHECKING:
+    from recmodels.data.dataset import Dataset
+    from recmodels.warm_start import Changed
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,15 @@ class ListsSpec:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A model that a training may start from."""
+
+    model: Path
+    features: Path  # that it was trained on
+    most_changed: float  # share of the data's rows, users or items beyond which the training starts from nothing
+
+
+@dataclass(frozen=True)
 class Spec:
     """What to do; as JSON, paths are strings."""
 
@@ -42,7 +55,7 @@ class Spec:
     model: Path
     lists: ListsSpec | None
     result: Path
-    earlier: dict[str, str] | None = None  # the `model` to start from, and the `features` that it was trained on
+    earlier: Earlier | None = None
     minutes: float | None = None  # a training in epochs ends with its best weights before then
     windows: int = 1  # how many are measured: beside the holdout, so many less one within the training window
     window_days: float = 7
@@ -55,27 +68,34 @@ class Spec:
         """Raises ConfigError for a file that is not such a specification."""
         try:
             raw = json.loads(path.read_text())
-            lists = raw.pop("lists")
+            lists, earlier = raw.pop("lists"), raw.pop("earlier", None)
             raw |= {name: Path(raw[name]) for name in ("features", "model", "result")}
-            return cls(**raw, lists=lists and ListsSpec.of(lists))
+            if earlier:
+                earlier = Earlier(Path(earlier["model"]), Path(earlier["features"]), earlier["most_changed"])
+            return cls(**raw, lists=lists and ListsSpec.of(lists), earlier=earlier)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(f"{path} is no specification of a candidate: {error!r}.") from error
 
-    def fit_options(self) -> FitOptions:
+    def fit_options(self, start: WarmStart | None = None) -> FitOptions:
         """When the training ends, where a killed one resumes, what it starts from, and which members there are."""
         options = FitOptions(
             minutes=self.minutes,
             checkpoint=self.result.with_suffix(".checkpoint"),
             members={name: Path(folder) for name, folder in self.models.items()},
             without=tuple(self.without),
+            warm_start=start,
         )
-        if self.earlier:
-            from recmodels.pairwise.warm_start import load_warm_start
-
-            then = {name: Path(folder) for name, folder in self.earlier.items()}
-            earlier = load_warm_start(then["model"], then["features"], self.features, self.split)
-            options = replace(options, warm_start=earlier)
         return registry.fit_options(self.recommender, self.params, options)
+
+    def warm_start(self, data: "Dataset") -> "tuple[WarmStart | None, Changed | None]":
+        """What the training on `data` starts from, if there is anything, and what has changed since then."""
+        if self.earlier is None:
+            return None, None
+        from recmodels.warm_start import changed, load_warm_start
+
+        start = load_warm_start(self.earlier.model, self.earlier.features, self.features, self.split)
+        found = changed(start, data, self.earlier.features, self.features, self.split)
+        return (start if found.most()[1] <= self.earlier.most_changed else None), found
 
     def of_backtest(self, window: int) -> "Spec":
         """The same for an earlier window: it starts from nothing that has seen what the window measures."""

@@ -5,8 +5,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from recmodels.data.arrays import Ints
+import numpy as np
+
+from recmodels.data.arrays import Floats, Ints
+
+WarmStarts: TypeAlias = Literal["no", "refit", "always"]
+"""Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +28,14 @@ class WarmStart:
 
     model: object
     rows: dict[str, Ints]
+
+    def known_rows(self, part: str, values: Floats) -> Floats:
+        """Today's rows of an array that the earlier model learned for `users` or `items`; zeros for new ones."""
+        then = self.rows[part]
+        now = np.flatnonzero(then >= 0)
+        taken = np.zeros((len(then), *values.shape[1:]), values.dtype)
+        taken[now] = values[then[now]]
+        return taken
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,8 @@ def jobs_for(
             concurrency=config.training.concurrency(len(candidates), core_count()),
             memory=config.memory,
             fresh=fresh,
+            warm_nights=config.training.warm_nights,
+            warm_changed=config.training.warm_changed,
             lease=lease,
         )
         for name, candidate in candidates.items()

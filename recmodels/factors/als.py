@@ -12,7 +12,7 @@ from recmodels.compute import device
 from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Csr, Doubles, Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.options import FitOptions
+from recmodels.options import FitOptions, WarmStart, WarmStarts
 from recmodels.parameters import Renamed, Search, Seed
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct
@@ -80,6 +80,10 @@ class ALS(DotProduct):
     """How often users and items are solved for."""
     cg_steps: Annotated[int, Ge(1)] = 2
     """Steps of conjugate gradients in each of them, from the last solution."""
+    warm_start: WarmStarts = "always"
+    """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
+    warm_iterations: Annotated[int, Ge(1)] = 1
+    """How often users and items are solved for then."""
     seed: Seed = 0
 
     renamed: ClassVar[Mapping[str, Renamed]] = {"unobserved": "alpha", "steps": "cg_steps"}
@@ -99,6 +103,7 @@ class ALS(DotProduct):
         rng = np.random.default_rng(self.seed)
         items = rng.standard_normal((data.n_items, self.factors), dtype=np.float32)
         items *= np.float32(0.1 / self.factors**0.5)
+        warm = self._take_over(options.warm_start, items)
         items[np.diff(by_item.indptr) == 0] = 0
         users = np.zeros((data.n_users, self.factors), np.float32)
         # Users and items without interactions do not count: they change nothing.
@@ -110,11 +115,18 @@ class ALS(DotProduct):
         unobserved_weight_of_item = self.unobserved_weight_ * n_users
         penalty_users = self._penalty(by_user, self.unobserved_weight_of_user_, self.mean_user_weight_)
         penalty_items = self._penalty(by_item, unobserved_weight_of_item, self.mean_user_weight_ * n_users / n_items)
-        for _ in options.rounds(self.iterations):
+        for _ in options.rounds(self.warm_iterations if warm else self.iterations):
             self._improve(users, items, by_user, penalty_users)
             self._improve(items, users, by_item, penalty_items)
         self.item_vectors_: Floats = items
         self.gram_diagonal_: Floats = self._to_eigenbasis(items)
+
+    def _take_over(self, start: WarmStart | None, items: Floats) -> bool:
+        """Set the vectors of items, new ones to 0, to those of an earlier model of as many factors, if there is one."""
+        if start is None or not isinstance(start.model, ALS) or start.model.factors != self.factors:
+            return False
+        items[:] = start.known_rows("items", start.model.item_vectors_)
+        return True
 
     def _improve(self, vectors: Floats, fixed: Floats, entries: Csr, penalty: Floats) -> None:
         """Solve for the vectors of one side, in place; both sides are rotated first."""

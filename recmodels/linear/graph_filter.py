@@ -12,7 +12,7 @@ from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Csr, Floats
 from recmodels.data.dataset import Dataset
 from recmodels.linear.spectral import ItemFilter, filter_memory, filter_work
-from recmodels.options import FitOptions
+from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search, Seed
 
 BOUND, LOOKED_AT = 0.6, 70  # steps of an item's bound, and for each number of the vectors of those that reach a list
@@ -70,6 +70,8 @@ class GraphFilter(ItemFilter):
     """Weight of the eigenvalues beyond `rank`; 0 is the ideal low-pass filter alone."""
     neighbors: Annotated[int, Ge(1)] = 1000
     """How many entries of each row of AᵀA are kept."""
+    warm_start: WarmStarts = "always"
+    """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
@@ -90,6 +92,7 @@ class GraphFilter(ItemFilter):
             rank=self.rank,
             neighbors=self.neighbors,
             seed=self.seed,
+            near=self._earlier_vectors(options),
         )
         self.before_ = _powers(sums, -self.before)
         self.after_ = _powers(sums, self.after)
@@ -100,6 +103,13 @@ class GraphFilter(ItemFilter):
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         near = mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
         return n_listed * (near + BOUND * n_items + LOOKED_AT * self.rank)
+
+    def _earlier_vectors(self, options: FitOptions) -> Floats | None:
+        """The eigenvectors of an earlier model of the same rank, at today's items; zeros for new ones."""
+        start = options.warm_start
+        if start is None or not isinstance(start.model, GraphFilter) or start.model.rank != self.rank:
+            return None
+        return start.known_rows("items", start.model.vectors_)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return filter_memory(n_users, n_items, n_interactions, self.rank, self.neighbors)

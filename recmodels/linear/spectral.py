@@ -37,17 +37,23 @@ NUMBERS_AT_A_TIME = 2**22  # numbers gathered at a time for explanations
 LISTS_AT_A_TIME = 2**13  # lists whose histories and spectra are held at a time
 
 
-def largest_eigenpairs(matrix: Csr, rank: int, seed: int) -> tuple[Floats, Floats]:
+def largest_eigenpairs(matrix: Csr, rank: int, seed: int, near: Floats | None = None) -> tuple[Floats, Floats]:
     """The largest eigenvalues of AᵀA [r], falling, and their vectors [n_items, r]: r = rank, or fewer if A has no more.
 
-    Subspace iteration from a random start, then Rayleigh and Ritz (Halko, Martinsson & Tropp, 2011).
+    Subspace iteration from a random start, then Rayleigh and Ritz (Halko, Martinsson & Tropp, 2011). From vectors that
+    are `near` the wanted ones [n_items, any], those of a matrix that differs a little, one iteration does.
     """
     n_items = matrix.shape[1]
     width = min(rank + OVERSAMPLING, *matrix.shape)
     basis = np.random.default_rng(seed).standard_normal((n_items, width), dtype=np.float32)
-    for _ in range(ITERATIONS):
-        basis = _orthonormal(basis)  # one step a line: what is not needed any more makes room
-        basis = _applied(matrix, basis)
+    if near is None:
+        for _ in range(ITERATIONS):
+            basis = _orthonormal(basis)  # one step a line: what is not needed any more makes room
+            basis = _applied(matrix, basis)
+    else:
+        n = min(near.shape[1], width)
+        basis[:, :n], basis[:, n:] = near[:, :n], basis[:, n:] / np.float32(n_items**0.5)
+        basis = _applied(matrix, basis)  # they are nearly orthonormal
     for _ in range(2):
         basis = _orthonormal(basis)
     small = _inner(basis, _applied(matrix, basis))
@@ -99,23 +105,25 @@ class ItemFilter(Recommender):
         rank: int,
         neighbors: int,
         seed: int,
+        near: Floats | None = None,
     ) -> Floats:
         """Approximate f(AᵀA) for A = `matrix` and f = `response`; returns its diagonal: float32 [n_items].
 
-        `slope` gives, from the eigenvalues, how steep f is taken to be beyond them.
+        `slope` gives, from the eigenvalues, how steep f is taken to be beyond them. `near` are vectors near the
+        eigenvectors, if there are any.
         """
         from recmodels.scoring.similarity import Measure, nearest, row_sums
 
-        values, vectors = largest_eigenpairs(matrix, rank, seed)
+        values, vectors = largest_eigenpairs(matrix, rank, seed, near)
         steepness = np.float32(slope(values))
         self.vectors_: Floats = vectors  # [n_items, r]
         self.lengths_: Floats = _lengths(vectors)  # [n_items]
         self.response_: Floats = (response(values) - steepness * values).astype(np.float32)  # [r]
         rows: Csr = matrix.T.tocsr()
         diagonal = row_sums(rows, lambda part: rows.data[part] ** 2).astype(np.float32) * steepness
-        near = nearest(rows, Measure("dot", powers=(0, 0)), neighbors, columns=matrix)
-        near.data *= steepness
-        self.near_: Csr = _with_diagonal(near, diagonal)
+        linear = nearest(rows, Measure("dot", powers=(0, 0)), neighbors, columns=matrix)
+        linear.data *= steepness
+        self.near_: Csr = _with_diagonal(linear, diagonal)
         self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items with interactions
         self.before_: Floats = np.ones(matrix.shape[1], np.float32)
         self.after_: Floats = np.ones(matrix.shape[1], np.float32)

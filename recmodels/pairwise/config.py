@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Lt
 from numpy.typing import NDArray
 
 from recmodels.data.arrays import Csr
+from recmodels.options import WarmStarts
 from recmodels.parameters import Search, Seed
 
 MIN_NEGATIVES, MAX_NEGATIVES, MAX_SCORES = 512, 4096, 2**28
@@ -53,7 +54,7 @@ class PairConfig:
     """Share of the users' histories that a step hides from their features."""
     id_dropout: Annotated[float, Ge(0), Lt(1), Search(0.0, 0.7)] = 0.1
     """Share of users, and of items, whose own vector a step drops."""
-    warm_start: Literal["no", "refit", "always"] = "no"
+    warm_start: WarmStarts = "no"
     """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
     warm_epochs: Annotated[int, Ge(0)] = 3
     """Passes over all interactions then."""

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from recmodels.options import WarmStarts
 from recmodels.parameters import Renamed, Search, Seed
 
 
@@ -78,7 +79,7 @@ class TrainingConfig:
     """Epochs without a better validation after which training ends."""
     validation_days: Annotated[float, Gt(0)] | None = None
     """Validation is on the last so many days, which are excluded from training; None: on each user's last item."""
-    warm_start: Literal["no", "refit", "always"] = "no"
+    warm_start: WarmStarts = "no"
     """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
     warm_epochs: Annotated[int, Ge(0)] = 3
     """The most passes over the data then."""

@@ -45,7 +45,7 @@ def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
             "metrics": summary.metrics | ratings,
             "backtests": backtests,
             "reranking": by_rules,
-            "trained": Trained.of(made),
+            "trained": Trained.of(made.get("fit", {}) | made),
             "ranks_nothing": job.recommender != BASELINE and ranks_nothing(night.toplists(name)),
             "message": "; ".join([summary.message, *(part.clause for part in (backtests, by_rules) if part)]),
         }

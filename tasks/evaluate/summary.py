@@ -15,6 +15,7 @@ from pydantic import (
 
 from recmodels.metrics.ranking import METRICS
 from tasks.store.files import Json
+from tasks.store.summaries import WarmSummary
 from tasks.train.settings import PRIMARY
 
 
@@ -156,6 +157,8 @@ class Trained(Stored):
     host: str = ""
     device: str = ""
     fit_seconds: float = 0.0
+    warm: WarmSummary | None = None
+    """What it started from, where there was a model of an earlier night to start from."""
 
 
 RANKS_NOTHING = "Its scores are all equal: it ranks nothing, and its lists are in the order of the items."

@@ -5,6 +5,7 @@ names the user, a run that was cut short knows which models and which numbers ar
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from tasks.forgetting.tables import Whose, count, replaced, rewrite
 from tasks.forgetting.texts import STAGE, is_text, redact
 from tasks.replay.run import is_running
 from tasks.store.files import TEMPORARY, digest, read_json, sha256, write_json
-from tasks.store.manifests import describe
+from tasks.store.manifests import describe, manifest_of
 from tasks.store.paths import Night, Store
 from tasks.store.records import changed
+from tasks.train.warm import nights_of
 
 TRAINED = ("models", "toplists", "arm_models", "replicates")
 """Folders of a night with what was trained on the user, by model; and the champion."""
@@ -45,6 +47,7 @@ def ways_of_writing(store: Store, person: Person) -> list[Person]:
 def forget_in_nights(store: Store, person: Person, request: Request) -> Place:
     """Remove a user's rows from all nights; the files of a damaged night that can be read are cleaned, too."""
     place = Place("nights")
+    _remove_heirs(store.all_nights(), person, place)
     for night in store.all_nights():
         before = (place.rows, place.texts)
         _forget_in_night(night, person, request, place)
@@ -78,6 +81,7 @@ def forget_in_replays(store: Store, person: Person, request: Request) -> Place:
         if is_running(replay):
             place.failures.append(f"the replay {name} is running: forget the user again when it has ended")
         sweep(replay.root)
+        _remove_heirs(replay.all_nights(), person, place)
         data = Store(replay.root / "data")
         for night in (*replay.all_nights(), *data.all_nights()):
             _forget_in_night(night, person, request, place)
@@ -111,6 +115,25 @@ def _forget_in_night(night: Night, person: Person, request: Request, place: Plac
             place.failures.append(_unreadable(path, error))
     for manifest in night.folder.rglob(STAGE):
         _describe_again(manifest, request)
+
+
+def _remove_heirs(nights: Sequence[Night], person: Person, place: Place) -> None:
+    """Remove the models that went on from one of a night that knew the user, or of which nobody can tell any more."""
+    knew = {night.run_date for night in nights if _may_know(night, person)}
+    for night in nights:
+        for folder in _models_of(night):
+            about = manifest_of(folder)
+            if about and knew.intersection(nights_of(about["summary"].get("warm", {}), night.run_date)):
+                shutil.rmtree(folder)
+                place.models += 1
+
+
+def _may_know(night: Night, person: Person) -> bool:
+    index = night.prepared / layout.USERS
+    try:
+        return not index.exists() or bool(_numbers_in(index, person))
+    except (OSError, pa.ArrowException):
+        return True
 
 
 def _models_of(night: Night) -> list[Path]:

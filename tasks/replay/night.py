@@ -35,6 +35,7 @@ from tasks.store.paths import Night
 from tasks.store.versions import code_of
 from tasks.train.jobs import TrainingJob
 from tasks.train.members import code_of_job, in_turn, is_ensemble, without_failed
+from tasks.train.settings import WARM_NIGHTS
 from tasks.train.stage import recipe_of, refit, train
 
 NEXT = "next"  # folder of a night with what people did after it
@@ -79,6 +80,7 @@ def jobs_of(night: Night, spec: ReplaySpec) -> list[TrainingJob]:
             seed=spec.seed,
             concurrency=spec.parallel,
             fresh=spec.fresh,
+            warm_nights=WARM_NIGHTS if spec.chained else 0,
         )
         for name, candidate in spec.candidates.items()
     ]

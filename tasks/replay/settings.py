@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from expectations.settings import ValidationSettings
-from recmodels.registry import create
 from tasks.compare.settings import GateSettings
 from tasks.export.settings import ExportSettings
 from tasks.features.settings import FeatureSettings
@@ -64,13 +63,15 @@ class ReplaySpec(BaseModel):
 
     @property
     def chained(self) -> bool:
-        """Whether a model starts from that of an earlier night, so that nights come one after another."""
+        """Whether a model starts from that of an earlier night, so that nights come one after another.
+
+        It must be asked to: models that do so by default do not where nights are replayed, several at a time.
+        """
         return self.starts_from_earlier(self.candidates)
 
     @staticmethod
     def starts_from_earlier(candidates: Mapping[str, Candidate]) -> bool:
-        models = [create(one.recommender or name, one.parameters) for name, one in candidates.items()]
-        return any(getattr(model, "warm_start", "no") != "no" for model in models)
+        return any(one.parameters.get("warm_start", "no") != "no" for one in candidates.values())
 
     def cutoff(self, run_date: date) -> datetime:
         """The instant before which a night may see data, as `NightConfig.cutoff` says it."""

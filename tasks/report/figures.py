@@ -218,7 +218,7 @@ def _cost(night: Night, name: str) -> Json:
     listed = (read_json(night.toplists(name) / "manifest.json") or {}).get("summary", {})
     made = listed.get("fit") or listed
     lists = {key: listed.get(key) for key in ("list_seconds", "peak_bytes", "seconds", "cpu_seconds", "host", "device")}
-    return lists | {"fit_seconds": made.get("fit_seconds")}
+    return lists | {"fit_seconds": made.get("fit_seconds"), "warm": made.get("warm")}
 
 
 def _slices(night: Night) -> list[Json]:

@@ -7,6 +7,20 @@ from typing_extensions import TypedDict
 from tasks.store.accounts import TableAccount, TableBalance
 
 
+class WarmSummary(TypedDict):
+    """What became of a training that could start from a model of an earlier `night`.
+
+    `nights`: how many nights in a row have started from the one before, this one included; `since`: the first of them,
+    which started from nothing. Without these it started from nothing itself, as too much has `changed`: shares of the
+    rows, users and items that are new.
+    """
+
+    changed: dict[str, float]
+    night: NotRequired[str]
+    nights: NotRequired[int]
+    since: NotRequired[str]
+
+
 class RawSummary(TypedDict):
     """What the stage says about the raw tables; the counts at the top are those of the interactions.
 

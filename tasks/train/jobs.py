@@ -16,7 +16,7 @@ from tasks.lists.settings import ListSettings
 from tasks.store.manifests import Manifest, whole
 from tasks.store.paths import Night, Store
 from tasks.store.versions import code_version
-from tasks.train.settings import NAME, Candidate, EvaluationSettings
+from tasks.train.settings import NAME, WARM_CHANGED, WARM_NIGHTS, Candidate, EvaluationSettings
 
 
 class TrainingJob(BaseModel):
@@ -39,6 +39,8 @@ class TrainingJob(BaseModel):
     concurrency: int = Field(default=1, ge=1, description="How many candidates share the machine, this one included.")
     memory: int | None = Field(default=None, description="Bytes that its machine may plan with, if it has more.")
     fresh: bool = False
+    warm_nights: int = Field(default=WARM_NIGHTS, ge=0, description="See `TrainingSettings`; so the next one.")
+    warm_changed: float = Field(default=WARM_CHANGED, ge=0, le=1)
     attempt: int = Field(default=1, ge=1, description="How often the night has asked for it, this time included.")
     without: list[str] = Field(default=[], description="Members that an ensemble is to leave out, as they failed.")
     code: str = Field(default_factory=code_version, description="The night's own code; a worker's must be the same.")

@@ -87,7 +87,8 @@ def at_hand(job: TrainingJob, inputs: Json) -> dict[str, Manifest]:
         manifest = whole(job.night.model(name))
         if name in job.without or manifest is None:
             continue
-        if (manifest["parameters"], manifest["inputs"], manifest["code"]) == (
+        made_from = {what: output for what, output in manifest["inputs"].items() if what != "earlier"}
+        if (manifest["parameters"], made_from, manifest["code"]) == (
             recipe,
             inputs,
             code_that_trains(type(member)),

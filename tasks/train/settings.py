@@ -50,6 +50,10 @@ class Candidate(BaseModel):
         return self.pool or (GPU_POOL if self.device == "gpu" else CPU_POOL)
 
 
+WARM_NIGHTS, WARM_CHANGED = 6, 0.1
+"""How many nights in a row trainings start from the night before, and how much may have changed, by default."""
+
+
 class EvaluationSettings(BaseModel):
     """How candidates are compared."""
 

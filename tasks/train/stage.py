@@ -7,19 +7,25 @@ runs anywhere: `python -m recmodels.candidate SPEC.json`.
 from pathlib import Path
 from typing import NamedTuple
 
-from recmodels.data.layout import USERS, interactions_file, split_end
 from recmodels.exploration.bootstrap import seed_of
-from recmodels.parameters import current
-from recmodels.registry import create, is_registered, kind_of
 from tasks.lists.rules import FILE
-from tasks.store.files import Json, read_json
-from tasks.store.manifests import Manifest, Recipe, finished, manifest_of, outputs, run_stage, up_to_date, whole
-from tasks.store.paths import Night
+from tasks.store.files import Json
+from tasks.store.manifests import (
+    Manifest,
+    Recipe,
+    fingerprint_of,
+    finished,
+    manifest_of,
+    outputs,
+    run_stage,
+    up_to_date,
+)
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import PreparedSummary
 from tasks.train.jobs import TrainingJob
 from tasks.train.members import at_hand, code_of_job
 from tasks.train.process import run_candidate
+from tasks.train.warm import Start, earlier
 
 
 @stage_task("train-{job.name}")
@@ -42,7 +48,7 @@ def train(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
 
         def fit(model: Path) -> Json:
             spec = {"split": "train", "fit": True, "model": model, "lists": lists} | recipe | made.spec
-            results.append(run_candidate(job, spec | backtests, prepared))
+            results.append(made.told(run_candidate(job, spec | backtests, prepared)))
             return results[0]
 
         lists = {"out": str(out), "users": "holdout", "k": rules.k, "repeats": rules.repeats} | by_rules | _among(job)
@@ -70,7 +76,7 @@ def refit(job: TrainingJob, prepared: Manifest, features: Manifest) -> Manifest:
 
     def fit(model: Path) -> Json:
         spec = {"split": "full", "fit": True, "model": model} | recipe_of(job) | made.spec
-        return run_candidate(job, spec, prepared)
+        return made.told(run_candidate(job, spec, prepared))
 
     stage = job.label.replace("-", " ", 1)
     return logged_stage(stage, job.fitted(job.night), fit, **made.recipe, fresh=job.fresh)
@@ -86,12 +92,28 @@ class Making(NamedTuple):
 
     recipe: Recipe
     spec: Json
+    start: Start | None
+
+    def told(self, result: Json) -> Json:
+        """The result of the process, with what it started from."""
+        return self.start.told(result) if self.start else result
 
 
 def making(job: TrainingJob, prepared: Manifest, features: Manifest) -> Making:
-    start = earlier(job)
-    inputs, members = _with_members(job, outputs(prepared=prepared, features=features) | _as_input(start))
-    return Making({"code": code_of_job(job), "inputs": inputs, "parameters": recipe_of(job)}, start | members)
+    """What a training is made from. One that has been made from nothing tonight stays, with `--fresh` or without."""
+    code, parameters = code_of_job(job), recipe_of(job)
+    inputs, members = _with_members(job, outputs(prepared=prepared, features=features))
+    from_nothing = Making({"code": code, "inputs": inputs, "parameters": parameters}, members, None)
+    start = earlier(job, parameters, code)
+    if start is None or _is_there(job.fitted(job.night), from_nothing.recipe):
+        return from_nothing
+    inputs = inputs | {"earlier": start.manifest["output"]}
+    return Making({"code": code, "inputs": inputs, "parameters": parameters}, start.spec | members, start)
+
+
+def _is_there(folder: Path, recipe: Recipe) -> bool:
+    done = manifest_of(folder)
+    return done is not None and done["fingerprint"] == fingerprint_of(folder, recipe)
 
 
 def listing(job: TrainingJob, model: Recipe, prepared: Manifest) -> Recipe:
@@ -103,57 +125,6 @@ def listing(job: TrainingJob, model: Recipe, prepared: Manifest) -> Recipe:
 
 def _among(job: TrainingJob) -> Json:
     return {"unavailable": True} if job.evaluation.candidates == "all" else {}
-
-
-def earlier(job: TrainingJob) -> Json:
-    """The newest model of an earlier night that a candidate with a warm start goes on from, if there is one.
-
-    It must be of the same recipe. For the comparison both nights hold out their last days, and the earlier one was
-    trained on nothing that tonight's measures. A replicate starts from nothing that has seen the other users.
-    """
-    if job.replicate is not None:
-        return {}
-    warm_start = getattr(create(job.recommender, job.candidate.parameters), "warm_start", "no")
-    if warm_start == "no" or (job.split == "train" and warm_start != "always"):
-        return {}
-    for night in reversed(job.night.store.all_nights()):
-        folder = job.fitted(night)
-        if (
-            night.run_date < job.run_date
-            and (manifest := manifest_of(folder))
-            and _by_current_names(manifest["parameters"]) == _by_current_names(recipe_of(job))
-            and (night.prepared / USERS).exists()
-            and (job.split == "full" or _ends_before(night, job.night))
-            and whole(folder)
-        ):
-            return {"earlier": {"model": str(folder), "features": str(night.features)}}
-    return {}
-
-
-def _by_current_names(recipe: Json) -> Json:
-    """A recipe whose parameters may have had other names when it was stored."""
-    name = recipe["recommender"]
-    if not is_registered(name):
-        return recipe
-    return recipe | {"params": current(kind_of(name), recipe["params"], name, note=False)}
-
-
-def _ends_before(night: Night, later: Night) -> bool:
-    """Whether what a night trains on for the comparison ends before what a later one measures, for all users."""
-    protocols = {
-        (read_json(one.prepared / "manifest.json") or {}).get("summary", {}).get("holdout", {}).get("protocol")
-        for one in (night, later)
-    }
-    ends = [split_end(one.prepared / interactions_file("train")) for one in (night, later)]
-    return protocols == {"days"} and ends[0] <= ends[1]
-
-
-def _as_input(start: Json) -> Json:
-    """What a training starts from, as one of its inputs."""
-    if not start:
-        return {}
-    manifest = finished(Path(start["earlier"]["model"]))
-    return {"earlier": manifest["output"] if manifest else None}
 
 
 def _with_members(job: TrainingJob, inputs: Json) -> tuple[Json, Json]:

@@ -27,8 +27,8 @@ def write_features(site: Path, out: Path) -> None:
     prepared = out / layout.PREPARED
     (prepared / "full").mkdir(parents=True, exist_ok=True)
     (out / "full").mkdir(exist_ok=True)
-    items = _without_faults(pq.read_table(site / "items.parquet"), "item_id")
-    users = _without_faults(pq.read_table(site / "users.parquet"), "user_id")
+    items = without_faults(pq.read_table(site / "items.parquet"), "item_id")
+    users = without_faults(pq.read_table(site / "users.parquet"), "user_id")
     pq.write_table(items, prepared / layout.ITEMS)
     pq.write_table(users, prepared / layout.USERS)
     start, seconds, pairs = _pairs(site, len(users), len(items))
@@ -40,7 +40,7 @@ def write_features(site: Path, out: Path) -> None:
     write_user_features(users, known[0], settings, out / "full")
 
 
-def _without_faults(table: pa.Table, key: str) -> pa.Table:
+def without_faults(table: pa.Table, key: str) -> pa.Table:
     """The rows that `nightrec demo` did not put in to be found."""
     table = table.filter(pc.is_valid(table[key]))
     _, first = np.unique(table[key].to_numpy(), return_index=True)

@@ -82,19 +82,19 @@ def movielens_1m(*, validation: bool = False) -> Split:
     """Ratings of 4 and 5; what comes after the 90 % quantile of time is tested; k = 10. Terms: title, genres."""
     films = [line.split("::") for line in (real_data("ml-1m") / "movies.dat").read_text("latin-1").splitlines()]
     about = {int(film): (title, genres) for film, title, genres in films}
-    log, film_ids = _movielens_1m_log()
+    log, film_ids = movielens_1m_log()
     split = _by_rule(log, _last_tenth_of_time, k=10, validation=validation)
     return _described(split, [about[film] for film in film_ids.tolist()])
 
 
 def movielens_1m_on(day: date) -> Split:
     """What `movielens_1m` learns from, split once more: all that comes before a day (UTC), and all from then on."""
-    log, _ = _movielens_1m_log()
+    log, _ = movielens_1m_log()
     start = datetime.combine(day, time.min, UTC).timestamp()
     return _by_rule(log.where(~_last_tenth_of_time(log)), lambda log: log.seconds >= start, k=10, validation=False)
 
 
-def _movielens_1m_log() -> tuple[Log, NDArray[np.int64]]:
+def movielens_1m_log() -> tuple[Log, NDArray[np.int64]]:
     """Ratings of 4 and 5, and the films' ids by index."""
     table = pq.read_table(real_data("ml-1m") / "positives.parquet")
     users, items, seconds = (table[name].to_numpy() for name in table.column_names if name != "rating")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from recmodels.candidate_spec import Spec
+from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from tests.recmodels.specifications import specification
 
@@ -19,10 +20,11 @@ def test_a_specification_is_read_into_types(features: Path) -> None:
 
 
 def test_a_backtest_starts_from_nothing_that_has_seen_what_it_measures(features: Path) -> None:
-    start = {"model": "before", "features": "then"}
+    start = {"model": "before", "features": "then", "most_changed": 0.1}
     spec = Spec.read(specification(features, models={"als": "als"}, earlier=start)).of_backtest(2)
     options = spec.fit_options()
-    assert (options.members, options.warm_start) == ({}, None)
+    assert (options.members, spec.earlier, options.warm_start) == ({}, None, None)
+    assert spec.warm_start(Dataset.load(features, "train")) == (None, None)
     assert options.checkpoint == features.parent / "result-window2.checkpoint"
 
 

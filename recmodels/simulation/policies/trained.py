@@ -68,7 +68,9 @@ class Trained(Policy):
             recommender = VECTOR_CONTENT
         self.recommender, self.parameters, self.rules = recommender, dict(parameters or {}), rules
         fields = registry.kind_of(recommender).__dataclass_fields__
-        self.warm = warm and "warm_start" in fields
+        # Whoever does so by itself in a night is quick: a simulation's data grow too fast for that to be worth it.
+        costly = "warm_start" in fields and fields["warm_start"].default == "no"
+        self.warm = warm and (costly or "warm_start" in self.parameters)
         if self.warm:
             self.parameters.setdefault("warm_start", "always")
         registry.create(recommender, self.parameters)

@@ -5,6 +5,8 @@ from recmodels.compute import device
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.factors.als import ALS
+from recmodels.options import FitOptions, WarmStart
+from recmodels.popularity import Popularity
 from recmodels.testing import (
     COMPLETIST,
     N_ITEMS,
@@ -14,6 +16,7 @@ from recmodels.testing import (
     assert_same,
     small_site,
 )
+from tests.recmodels.renumbered import shuffled
 
 EVERYBODY = np.arange(N_USERS)
 
@@ -73,6 +76,35 @@ def test_iterations_lower_the_objective() -> None:
         users[known] = model._user_vectors(data, known)
         losses.append(loss(model, data, users, model.item_vectors_))
     assert losses == sorted(losses, reverse=True)
+
+
+def test_a_warm_start_goes_on_where_the_earlier_model_was() -> None:
+    """Under other numbers, with users and items more, that have no interactions."""
+    data = small_site()
+    other, rows = shuffled(data)
+    long = ALS(factors=6, iterations=16).fit(data)
+    start = FitOptions(warm_start=WarmStart(long, rows))
+    users, items = (np.flatnonzero(rows[part] >= 0).astype(np.int32) for part in ("users", "items"))
+    expected = long._score(data, rows["users"][users])[:, rows["items"][items]]
+    known = np.isfinite(expected)
+    warm, cold = ALS(factors=6).fit(other, start), ALS(factors=6, iterations=1).fit(other)
+    off = [np.abs(model._score(other, users)[:, items][known] - expected[known]).mean() for model in (warm, cold)]
+    assert off[0] < off[1] / 5
+    again = ALS(factors=6).fit(other, start)
+    np.testing.assert_array_equal(again.item_vectors_, warm.item_vectors_)
+
+
+def test_a_new_item_gets_a_vector_and_another_model_is_no_start() -> None:
+    data = small_site()
+    rows = {"items": np.arange(N_ITEMS, dtype=np.int32)}
+    rows["items"][7] = -1
+    before, whole = ALS(factors=6).fit(data), ALS(factors=6, iterations=9).fit(data)
+    warm = ALS(factors=6).fit(data, FitOptions(warm_start=WarmStart(before, rows)))
+    one, other = (model._score(data, EVERYBODY.astype(np.int32))[:, 7] for model in (warm, whole))
+    assert np.corrcoef(one, other)[0, 1] > 0.9
+    for another in (ALS(factors=5).fit(data), Popularity().fit(data)):
+        model = ALS(factors=6).fit(data, FitOptions(warm_start=WarmStart(another, rows)))
+        np.testing.assert_array_equal(model.item_vectors_, before.item_vectors_)
 
 
 def test_the_items_gram_matrix_is_diagonal_as_stored() -> None:

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from recmodels.linear.graph_filter import GraphFilter
+from recmodels.options import DEFAULTS, FitOptions, WarmStart
+from recmodels.popularity import Popularity
 from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, small_site
+from tests.recmodels.renumbered import shuffled
 
 
 class TestGraphFilter(RecommenderContract):
@@ -61,3 +64,17 @@ def test_a_popular_item_is_favored_by_after() -> None:
         return float(counts[top.items].mean())
 
     assert listed(1.0) > listed(0.0) > listed(-1.0)
+
+
+def test_a_warm_start_scores_as_a_training_from_nothing_does() -> None:
+    data = small_site()
+    other, rows = shuffled(data)
+    options = FitOptions(warm_start=WarmStart(GraphFilter(rank=8).fit(data), rows))
+    everybody = np.arange(other.n_users, dtype=np.int32)
+    warm, cold = (GraphFilter(rank=8).fit(other, one)._score(other, everybody) for one in (options, DEFAULTS))
+    known = np.isfinite(cold)
+    np.testing.assert_array_equal(np.isfinite(warm), known)
+    np.testing.assert_allclose(warm[known], cold[known], atol=2e-3)
+    for another in (GraphFilter(rank=7).fit(data), Popularity().fit(data)):
+        model = GraphFilter(rank=8).fit(other, FitOptions(warm_start=WarmStart(another, rows)))
+        np.testing.assert_allclose(model._score(other, everybody)[known], cold[known], atol=1e-5)

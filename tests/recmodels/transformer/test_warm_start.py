@@ -11,7 +11,7 @@ from recmodels.pairwise.hybrid import Hybrid
 from recmodels.persistence import load, save
 from recmodels.testing import small_site
 from recmodels.transformer.model import Transformer
-from tests.recmodels.pairwise.test_warm_start import same_rows, shuffled
+from tests.recmodels.renumbered import same_rows, shuffled
 
 torch.set_num_threads(1)
 

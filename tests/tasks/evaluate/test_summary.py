@@ -13,7 +13,12 @@ STORED = {
         "without": {"ndcg": 0.25, "diversity": None, "coverage": 0.5},
         "with": {"ndcg": 0.24, "diversity": 0.8, "coverage": 0.6},
     },
-    "trained": {"host": "here", "device": "cpu", "fit_seconds": 1.5},
+    "trained": {
+        "host": "here",
+        "device": "cpu",
+        "fit_seconds": 1.5,
+        "warm": {"changed": {"rows": 0.01}, "night": "2026-10-31", "nights": 2, "since": "2026-10-30"},
+    },
     "message": "NDCG@10 0.2500",
 }
 

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import hashed
 from recmodels.published.reader import Export, read_latest
 from tasks.export.audit import audit
 from tasks.forgetting.forget import forget
-from tasks.forgetting.nights import _models_of
+from tasks.forgetting.nights import _models_of, forget_in_nights
 from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place, Receipt
+from tasks.forgetting.request import begin
 from tasks.forgetting.texts import redact
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import intact, put_in_place, whole_exports
 from tasks.store.files import read_json, sha256, write_json
 from tasks.store.locking import held
-from tasks.store.manifests import describe
+from tasks.store.manifests import describe, run_stage
 from tasks.store.paths import Night, Store
 from tests.flows.running import nightrec
 from tests.tasks.publishing import K, prepare_night, publish
@@ -308,3 +310,20 @@ def test_models_of_arms_were_trained_on_the_user_as_the_champion_was(tmp_path: P
     for folder in folders:
         folder.mkdir(parents=True)
     assert _models_of(night) == folders
+
+
+def test_models_that_went_on_from_one_that_knew_the_user_go_too(tmp_path: Path) -> None:
+    """The first night alone knew user 7; the second one went on from its model, the third one started from nothing."""
+    store = Store(tmp_path)
+    nights = [store.night(FIRST + timedelta(days)) for days in range(3)]
+    for night, users in zip(nights, ([7, 8], [8], [8]), strict=True):
+        night.prepared.mkdir(parents=True)
+        pq.write_table(pa.table({"user_id": users}), night.prepared / layout.USERS)
+    heir = {"changed": {}, "night": str(FIRST), "nights": 1, "since": str(FIRST)}
+    for night, warm in zip(nights, ({}, {"warm": heir}, {"warm": {"changed": {}}}), strict=True):
+        run_stage(night.model("als"), lambda _, warm=warm: warm, code="", inputs={}, parameters={})  # type: ignore[misc]
+    stranger, person = Person("9"), Person("7")
+    assert forget_in_nights(store, stranger, begin(store, stranger)).models == 0
+    place = forget_in_nights(store, person, begin(store, person))
+    assert place.models == 2
+    assert [night.model("als").exists() for night in nights] == [False, False, True]

@@ -8,19 +8,15 @@ import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from tasks.lists.settings import ListSettings
 from tasks.store import versions
-from tasks.store.files import Json
-from tasks.store.manifests import run_stage
 from tasks.store.paths import Night
-from tasks.train.jobs import TrainingJob
 from tasks.train.members import code_of_job
-from tasks.train.stage import _by_current_names, earlier, recipe_of, refit
+from tasks.train.stage import making, recipe_of, refit
 from tests.recmodels.margin import MARGIN
 from tests.tasks.publishing import prepare_night
 from tests.tasks.training import MANIFEST, job, trained
@@ -88,74 +84,54 @@ def test_the_winner_is_fitted_on_the_full_split(night: Night) -> None:
     assert (night.champion / "model.safetensors").exists()
 
 
-def test_replicates_are_made_of_other_users_each_night_and_each_from_nothing(night: Night) -> None:
-    one = hybrid(night, "full", "refit").model_copy(update={"replicate": 1})
+def next_night(night: Night) -> Night:
+    later = prepare_night(night.store.root, night.run_date + timedelta(days=1))
+    for one in (night, later):
+        shutil.rmtree(one.champion)
+    return later
+
+
+def test_replicates_are_made_of_other_users_each_night(night: Night) -> None:
+    one = job(night, "item_knn", split="full").model_copy(update={"replicate": 1})
     later = one.model_copy(update={"run_date": night.run_date + timedelta(days=1)})
     jobs = [one, one.model_copy(update={"replicate": 2}), one.model_copy(update={"seed": 1}), later]
     assert len({recipe_of(each)["bootstrap"] for each in jobs}) == 4
-    assert recipe_of(one) == recipe_of(hybrid(night, "full", "refit")) | {"bootstrap": recipe_of(one)["bootstrap"]}
-    night_after = prepare_night(night.store.root, later.run_date)
-    has_trained(hybrid(night, "full", "refit"))
-    assert earlier(hybrid(night_after, "full", "refit")) and earlier(later) == {}
-
-
-def test_a_recipe_of_an_earlier_release_is_the_same_under_the_names_of_today() -> None:
-    stored = {"recommender": "als", "params": {"unobserved": 5.0, "factors": 8}, "seed": 0}
-    assert _by_current_names(stored) == {"recommender": "als", "params": {"alpha": 5.0, "factors": 8}, "seed": 0}
-    foreign = {"recommender": "nowhere.models:Margin", "params": {}, "seed": 0}
-    assert _by_current_names(foreign) == foreign  # and nothing is imported
-
-
-def hybrid(night: Night, split: Any, warm_start: str, **parameters: Any) -> TrainingJob:
-    given = {"factors": 4, "epochs": 1, "warm_start": warm_start}
-    return job(night, "hybrid", split=split, parameters=given | parameters)
-
-
-def has_trained(asked: TrainingJob) -> Json:
-    """Leave a model of that recipe, and say how a later one is told to start from it."""
-    night = asked.night
-    folder = night.model("hybrid") if asked.split == "train" else night.champion
-    run_stage(folder, lambda _: {}, code="1", inputs={}, parameters=recipe_of(asked))
-    return {"earlier": {"model": str(folder), "features": str(night.features)}}
-
-
-def next_night(night: Night) -> Night:
-    return prepare_night(night.store.root, night.run_date + timedelta(days=1))
-
-
-def test_a_winner_starts_from_the_newest_earlier_night_of_the_same_recipe(night: Night) -> None:
-    second = next_night(night)
-    third = next_night(second)
-    first_left, second_left = (has_trained(hybrid(one, "full", "refit")) for one in (night, second))
-    assert earlier(hybrid(night, "full", "refit")) == {}
-    assert earlier(hybrid(second, "full", "refit")) == first_left
-    assert earlier(hybrid(third, "full", "refit")) == second_left
-    assert earlier(hybrid(third, "full", "refit", factors=5)) == earlier(hybrid(third, "full", "no")) == {}
-    assert earlier(job(third, "item_knn", split="full")) == {}
-    shutil.rmtree(second.champion)
-    assert earlier(hybrid(third, "full", "refit")) == first_left
-
-
-def test_the_comparison_starts_warm_only_from_a_model_trained_on_nothing_of_its_holdout(night: Night) -> None:
-    second = next_night(night)
-    left = has_trained(hybrid(night, "train", "always"))
-    assert earlier(hybrid(second, "train", "always")) == {}  # each user's last item: whose was it the night before?
-    for one in (night, second):
-        (one.prepared / "manifest.json").write_text('{"summary": {"holdout": {"protocol": "days"}}}')
-    has_trained(hybrid(night, "train", "refit"))
-    assert earlier(hybrid(second, "train", "refit")) == {}
-    has_trained(hybrid(night, "train", "always"))
-    assert earlier(hybrid(second, "train", "always")) == left
+    assert recipe_of(one) == recipe_of(job(night, "item_knn", split="full")) | {
+        "bootstrap": recipe_of(one)["bootstrap"]
+    }
 
 
 @pytest.mark.usefixtures("forked")
-def test_a_warm_start_takes_last_nights_vectors_by_id(night: Night) -> None:
+def test_a_winner_goes_on_from_that_of_the_night_before_and_says_so(night: Night) -> None:
     second = next_night(night)
-    for one in (night, second):
-        shutil.rmtree(one.champion)
-        refit.fn(hybrid(one, "full", "refit"), MANIFEST, MANIFEST)
-    logs = [(one.folder / "logs" / "hybrid-full.log").read_text() for one in (night, second)]
-    assert ["users: 6 of 6 rows are of the earlier model" in log for log in logs] == [False, True]
+    jobs = [job(one, "als", split="full", parameters={"factors": 4}) for one in (night, second)]
+    made = [refit.fn(one, MANIFEST, MANIFEST) for one in jobs]
+    first, then = (manifest["summary"] for manifest in made)
+    assert "warm" not in first and made[1]["inputs"]["earlier"] == made[0]["output"]
+    unchanged = {"rows": 0.0, "users": 0.0, "items": 0.0}
+    assert then["warm"] == {
+        "changed": unchanged,
+        "night": str(night.run_date),
+        "nights": 1,
+        "since": str(night.run_date),
+    }
+    assert f"from the model of {night.run_date}" in then["message"]
+    assert refit.fn(jobs[1], MANIFEST, MANIFEST)["skipped"]
+    vectors = (second.champion / "model.safetensors").read_bytes()
+    shutil.rmtree(second.champion)
+    refit.fn(jobs[1], MANIFEST, MANIFEST)
+    assert (second.champion / "model.safetensors").read_bytes() == vectors
+
+
+@pytest.mark.usefixtures("forked")
+def test_what_is_made_from_nothing_stays(night: Night) -> None:
+    second = next_night(night)
+    jobs = [job(one, "als", split="full", parameters={"factors": 4}) for one in (night, second)]
+    refit.fn(jobs[0], MANIFEST, MANIFEST)
+    fresh = refit.fn(jobs[1].model_copy(update={"fresh": True}), MANIFEST, MANIFEST)
+    assert "warm" not in fresh["summary"] and "earlier" not in fresh["inputs"]
+    assert refit.fn(jobs[1], MANIFEST, MANIFEST)["skipped"]
+    assert making(jobs[1], MANIFEST, MANIFEST).start is None
 
 
 def test_parameters_of_former_names_count_in_the_estimate_of_memory(night: Night) -> None:

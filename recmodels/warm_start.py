@@ -1,9 +1,11 @@
 """Starting from a model that was trained before: the rows of users, items and terms that it knew are taken over.
 
-Indices change from one dataset to the next; ids, and the names of terms, stay.
+Indices change from one dataset to the next; ids, and the names of terms, stay. How much else has changed decides
+whether it is worth to start from.
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +13,46 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Ints
-from recmodels.data.layout import ITEMS, PREPARED, USER_VOCABULARY, USERS, VOCABULARY, Split
+from recmodels.data.dataset import Dataset
+from recmodels.data.layout import (
+    ITEMS,
+    PREPARED,
+    USER_VOCABULARY,
+    USERS,
+    VOCABULARY,
+    Split,
+    interactions_file,
+    split_end,
+)
 from recmodels.options import WarmStart
 from recmodels.persistence import load
+
+
+class Changed(NamedTuple):
+    """Shares of today's pairs, users and items that an earlier night did not have."""
+
+    rows: float
+    """Pairs that are newer than its data, or of its own that are gone."""
+    users: float
+    items: float
+
+    def most(self) -> tuple[str, float]:
+        """What has changed most, and by how much."""
+        return max(self._asdict().items(), key=lambda entry: float(entry[1]))
+
+
+def changed(start: WarmStart, data: Dataset, then: Path, now: Path, split: Split) -> Changed:
+    """What is new in `data`, of the features folder `now`, to who was trained on the folder `then`.
+
+    Users and items without interactions do not count.
+    """
+    before, today = (folder / PREPARED / interactions_file(split) for folder in (then, now))
+    new = float((data.timestamp >= split_end(before)).mean())
+    rows, rows_before = (pq.read_metadata(path).num_rows for path in (today, before))
+    gone = max(0.0, rows_before / rows - (1 - new))
+    users = np.diff(data.indptr) > 0
+    new_users, new_items = start.rows["users"][users] < 0, start.rows["items"][data.known_items] < 0
+    return Changed(new + gone, float(new_users.mean()), float(new_items.mean()))
 
 
 def load_warm_start(model: Path, then: Path, now: Path, split: Split) -> WarmStart:

@@ -1,0 +1,80 @@
+"""Starting from an earlier model: which rows match, and how much has changed since."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recmodels.data import layout
+from recmodels.data.dataset import Dataset
+from recmodels.options import WarmStart
+from recmodels.persistence import save
+from recmodels.popularity import Popularity
+from recmodels.warm_start import Changed, aligned, changed, load_warm_start
+
+
+def test_an_id_is_found_where_it_was_and_null_matches_nothing() -> None:
+    then, now = pa.array(["b", None, "a"]), pa.array(["a", "c", None, "b"])
+    assert aligned(then, now).tolist() == [2, -1, -1, 0]
+    assert aligned(pa.array([1, 2]), now).tolist() == [-1, -1, -1, -1]
+
+
+def test_rows_are_matched_by_the_ids_of_both_nights(tmp_path: Path) -> None:
+    nights = {
+        "then": (["u", "v"], [7, 9], [("title", "red"), ("genres", "red")]),
+        "now": (["v", "w"], [8, 9, 7], [("genres", "red")]),
+    }
+    for night, (users, items, terms) in nights.items():
+        tables = {
+            f"{layout.PREPARED}/{layout.USERS}": pa.table({"user_index": range(len(users)), "user_id": users}),
+            f"{layout.PREPARED}/{layout.ITEMS}": pa.table({"item_index": range(len(items)), "item_id": items}),
+            f"train/{layout.VOCABULARY}": pa.table(
+                {"term": [term for _, term in terms], "column": [column for column, _ in terms]}
+            ),
+        }
+        for name, table in tables.items():
+            (tmp_path / night / name).parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, tmp_path / night / name)
+    save(Popularity().fit(Dataset.from_arrays([0], [0])), tmp_path / "model")
+    earlier = load_warm_start(tmp_path / "model", tmp_path / "then", tmp_path / "now", "train")
+    assert {name: rows.tolist() for name, rows in earlier.rows.items()} == {
+        "users": [1, -1],
+        "items": [-1, 1, 0],
+        "terms": [1],
+        "user_terms": [],
+    }
+
+
+def test_values_are_taken_to_where_their_rows_are_now() -> None:
+    start = WarmStart(None, {"items": np.array([2, -1, 0], np.int32)})
+    assert start.known_rows("items", np.array([[1, 2], [3, 4], [5, 6]], np.float32)).tolist() == [
+        [5, 6],
+        [0, 0],
+        [1, 2],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows_before", "expected"),
+    [
+        (6, Changed(rows=2 / 8, users=1 / 4, items=1 / 3)),  # six pairs are as they were, two are new
+        (9, Changed(rows=2 / 8 + 3 / 8, users=1 / 4, items=1 / 3)),  # three are gone
+    ],
+)
+def test_shares_of_what_is_new_or_gone(tmp_path: Path, rows_before: int, expected: Changed) -> None:
+    """Users and items without interactions do not count: the user 4 and the items 3 and 4, all new."""
+    times = [1, 2, 3, 4, 5, 6, 10, 11]
+    data = Dataset.from_arrays(
+        [0, 0, 1, 1, 2, 2, 3, 3], [0, 1, 0, 1, 0, 1, 0, 2], timestamp=times, n_users=5, n_items=5
+    )
+    for night, n in (("then", rows_before), ("now", len(times))):
+        path = tmp_path / night / layout.PREPARED / layout.interactions_file("train")
+        path.parent.mkdir(parents=True)
+        table = pa.table({"user_index": np.zeros(n, np.int32)})
+        pq.write_table(table.replace_schema_metadata({layout.SPLIT_END: b"10"}), path)
+    rows = {"users": np.array([0, 1, 2, -1, -1], np.int32), "items": np.array([0, 1, -1, -1, -1], np.int32)}
+    found = changed(WarmStart(None, rows), data, tmp_path / "then", tmp_path / "now", "train")
+    assert found == pytest.approx(expected)
+    assert found.most()[0] == ("items" if rows_before == 6 else "rows")
