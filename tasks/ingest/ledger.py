@@ -135,7 +135,7 @@ class Ledger:
             "parts": _PARTS.dump_python(found, mode="json"),
             "layouts": _LAYOUTS.dump_python(layouts, mode="json"),
         }
-        write_json(night.known_files, sealed(content))
+        write_json(night.known_files, sealed(content), indent=None)
 
     def settings(self, given: TableInput) -> str:
         """A digest of what must be the same for all parts of a table."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import duckdb
 import pytest
@@ -29,6 +30,13 @@ def _database(spill: str, memory_limit: str | None, threads: int | None) -> duck
 @pytest.fixture(autouse=True, scope="module")
 def one_database() -> Iterator[None]:
     """Connections of `tasks.store.duckdb.connect` share a database."""
+    with sharing():
+        yield
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """The same for a block of code."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks.store.duckdb, "_database", _database)
         yield

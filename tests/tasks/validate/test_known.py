@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from expectations.interactions import AHEAD
 from expectations.settings import ValidationSettings
@@ -20,6 +22,8 @@ from tasks.store.paths import Store
 from tasks.validate import rows as row_checks
 from tasks.validate.known import Verdicts
 from tasks.validate.stage import write_valid
+from tests.tasks import known_nights
+from tests.tasks.known_nights import CHANGES, check
 from tests.tasks.validated import LENIENT, STAMP, YESTERDAY
 
 Rows = list[tuple[int | None, int]]
@@ -138,3 +142,14 @@ def test_what_is_known_is_what_would_be_found(tmp_path: Path, monkeypatch: pytes
         assert checked == rows, name
         monkeypatch.undo()
         site.tonight += timedelta(days=1)
+
+
+@settings(max_examples=2)
+@given(changes=st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(0, 999)), min_size=2, max_size=2))
+def test_whatever_changes_a_night_says_what_one_from_scratch_says(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int]]
+) -> None:
+    site = known_nights.Site(tmp_path_factory.mktemp("site") / "site")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for change, number in changes:
+            check(site, change, number, monkeypatch)
