@@ -16,7 +16,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from docs.site import graph, reference
+from docs.site import curves, graph, reference, scale
+from docs.site.growth import Line
 from flows.cli.app import nightrec
 from flows.settings.renamed import RENAMED
 from flows.settings.site import NightConfig, load
@@ -194,6 +195,28 @@ def test_the_picture_of_a_night_has_every_stage() -> None:
     assert drawn == packages - {"store", "estimates", "forgetting", "lookup", "replay", "simulate"}
     picture = (DOCS / "images" / "dag.svg").read_text(encoding="utf-8")
     assert picture == graph.drawing([graph.night()], downward=True)
+
+
+def test_tables_and_pictures_of_scale_are_those_of_the_measured_curves() -> None:
+    found, page = curves.read(), scale.PAGE.read_text(encoding="utf-8")
+    assert page == scale.page(page, found), "python -m docs.site.scale"
+    for path, picture in scale.pictures(found).items():
+        assert path.read_text(encoding="utf-8") == picture, "python -m docs.site.scale"
+    assert all(f"<!-- {name} -->\n<!--" not in page for name in scale.SECTIONS)
+
+
+def test_exponents_are_of_what_grows_and_was_not_cut_short() -> None:
+    sizes = [1e6, 3e6, 1e7, 3e7, 1e8]
+
+    def exponent(values: list[float], bounded: int = 0) -> float | None:
+        return Line("x", sizes, values, [n >= 5 - bounded for n in range(5)]).exponent()
+
+    assert exponent([size**1.3 for size in sizes]) == pytest.approx(1.3)
+    assert exponent([size**0.9 for size in sizes[:3]] + [1.0, 1.0], bounded=2) == pytest.approx(0.9)
+    large = np.polyfit(np.log(sizes[2:]), np.log([15, 35, 105]), 1)[0]  # where 5 is at most half
+    assert exponent([5 + size / 1e6 for size in sizes]) == pytest.approx(large)
+    assert exponent([7.0] * 5) is None
+    assert exponent([1.0] * 5, bounded=4) is None
 
 
 @pytest.mark.slow

@@ -1,0 +1,75 @@
+"""A program that is run, with the most memory that it and all it starts hold at a time, and its CPU seconds (Linux)."""
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import IO
+
+EVERY = 0.5  # seconds
+KIB = re.compile(r"^(Rss|Pss): +(\d+) kB$", re.MULTILINE)
+
+
+@dataclass
+class Watched:
+    """How a program went.
+
+    Attributes:
+        code: its exit code.
+        cpu_seconds: its own, and of the processes that it waited for.
+        process_bytes: the most that one process held at a time, resident.
+        peak_bytes: the most that all held at a time, proportional: what they share is counted once.
+    """
+
+    code: int = 0
+    cpu_seconds: float = 0.0
+    process_bytes: int = 0
+    peak_bytes: int = 0
+
+
+def watched(command: Sequence[str], log: IO[str], folder: Path) -> Watched:
+    """Run a program to its end."""
+    found, over = Watched(), Event()
+    with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder) as process:
+        watcher = Thread(target=_watch, args=(process.pid, found, over))
+        watcher.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = found.code = os.waitstatus_to_exitcode(status)
+        over.set()
+        watcher.join()
+    found.cpu_seconds = usage.ru_utime + usage.ru_stime
+    return found
+
+
+def _watch(pid: int, found: Watched, over: Event) -> None:
+    while not over.wait(EVERY):
+        held = [_memory(one) for one in _family(pid)]
+        found.process_bytes = max([found.process_bytes, *(resident for resident, _ in held)])
+        found.peak_bytes = max(found.peak_bytes, sum(proportional for _, proportional in held))
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that it started, as far as they run."""
+    found, left = [], [pid]
+    while left:
+        one = left.pop()
+        found.append(one)
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            try:
+                left += map(int, children.read_text().split())
+            except OSError:  # it has ended
+                continue
+    return found
+
+
+def _memory(pid: int) -> tuple[int, int]:
+    """Resident and proportional bytes of a process; none of one that has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0, 0
+    kib = {name: int(number) for name, number in KIB.findall(text)}
+    return kib.get("Rss", 0) * 1024, kib.get("Pss", 0) * 1024
