@@ -13,7 +13,7 @@ from recmodels.data import layout
 from recmodels.data.arrays import Bools
 from recmodels.published.schema import contract, differences
 
-ROWS_AT_ONCE = 2_000_000
+ROWS_AT_ONCE = 1_000_000
 SIMILAR = ["item_id", "similar_item_id", "rank", "score"]
 
 
@@ -63,17 +63,21 @@ def _not_in(column: pa.ChunkedArray, allowed: pa.Array) -> int:
 
 
 def whole_lists(files: list[Path], columns: list[str]) -> Iterator[pa.Table]:
-    """The rows of all files in order, in tables that never end within a list: rows of equal values in columns[0]."""
-    key, rest = columns[0], None
+    """The rows of all files in order, in tables of some million rows that never end within a list: rows of equal values
+    in columns[0].
+    """
+    key, held, rows = columns[0], list[pa.Table](), 0
     for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=columns):
-            table = pa.Table.from_batches([batch])
-            if rest is not None:
-                table = pa.concat_tables([rest, table]).combine_chunks()
+        for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=columns):  # a row group at most
+            held.append(pa.Table.from_batches([batch]))
+            rows += len(batch)
+            if rows < ROWS_AT_ONCE:
+                continue
+            table = pa.concat_tables(held).combine_chunks()
             same = pc.equal(table[key], table[key][-1]).to_numpy()
             begin = int(np.argmax(same)) if same.all() else len(same) - int(np.argmin(same[::-1]))
-            rest = table.slice(begin)
+            held, rows = [table.slice(begin)], len(table) - begin
             if begin:
                 yield table.slice(0, begin).combine_chunks()
-    if rest is not None:
-        yield rest.combine_chunks()
+    if rows:
+        yield pa.concat_tables(held).combine_chunks()

@@ -46,10 +46,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "item_knn": {},
     "als": {},
     "bpr": {"parameters": {"epochs": 4}},
-    "graph_filter": {},
-    "ease": {"parameters": {"method": "approximate"}},
-    "hybrid": {"parameters": {"epochs": 1}, "minutes": 2.0},
-    "transformer": {"parameters": {"loss": "sampled", "epochs": 1, "dim": 64, "layers": 1}, "minutes": 3.0},
+    "graph_filter": {"parameters": {"rank": 64, "neighbors": 200}},
+    "ease": {"parameters": {"method": "approximate", "neighbors": 200}},
+    "hybrid": {"parameters": {"epochs": 2}, "minutes": 3.0},
+    "transformer": {"parameters": {"loss": "sampled", "epochs": 2, "dim": 64, "layers": 1}, "minutes": 3.0},
     "content": {},
 }
 """Candidates: their parameters, and the minutes that end a training in epochs."""

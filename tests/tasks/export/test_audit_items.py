@@ -9,6 +9,7 @@ import pytest
 
 from expectations.errors import ExportRefused
 from recmodels.data.dataset import Dataset
+from tasks.export import audit_items
 from tasks.export.audit import audit
 from tasks.export.audit_items import check_columns, item_tables
 from tasks.store.paths import Night
@@ -58,3 +59,17 @@ def test_the_audit_refuses_columns_that_are_not_the_contracts(night: Night, tabl
     pq.write_table(rows.drop_columns(["score", "rank"]), path)
     with pytest.raises(ExportRefused, match=r"the column rank is missing.*score is missing"):
         audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
+
+
+@pytest.mark.parametrize(("rows", "tables"), [(1, [3, 2, 1, 3]), (4, [3, 3, 3]), (100, [9])])
+def test_tables_of_lists_are_as_large_as_they_may_be_and_never_end_within_one(
+    rows: int, tables: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_items, "ROWS_AT_ONCE", rows)
+    ids = ["a", "a", "a", "b", "b", "c", "d", "d", "d"]
+    for name, part in (("0", slice(0, 4)), ("1", slice(4, 9))):
+        kind = pa.array(ids[part]).dictionary_encode()
+        pq.write_table(pa.table({"id": ids[part], "kind": kind}), tmp_path / name, row_group_size=3)
+    found = list(audit_items.whole_lists([tmp_path / "0", tmp_path / "1"], ["id", "kind"]))
+    assert [len(table) for table in found] == tables
+    assert [value for table in found for value in table["kind"].to_pylist()] == ids
