@@ -47,7 +47,7 @@ def run(spec: Spec) -> dict[str, Any]:
         warm, changed = spec.warm_start(training)
         if changed is not None:
             more = {"warm": warm is not None, "changed": changed._asdict()}
-        model.fit(training, spec.fit_options(warm))
+        model.fit(training, spec.fit_options(len(users), warm))
         del warm
         save(model, spec.model)
     else:

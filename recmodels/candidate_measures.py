@@ -61,7 +61,7 @@ def backtests(spec: Spec, lists: ListsSpec, data: Dataset, fit_seconds: float) -
             continue
         try:
             model = registry.create(spec.recommender, spec.params, seed=spec.seed)
-            model.fit(part.train, spec.of_backtest(window).fit_options())
+            model.fit(part.train, spec.of_backtest(window).fit_options(len(part.users)))
         except NightrecError as error:
             found.append(about | {"failed": str(error)})
             continue

@@ -57,6 +57,7 @@ class Spec:
     result: Path
     earlier: Earlier | None = None
     minutes: float | None = None  # a training in epochs ends with its best weights before then
+    list_minutes: float | None = None  # what lists have after that
     windows: int = 1  # how many are measured: beside the holdout, so many less one within the training window
     window_days: float = 7
     models: dict[str, str] = field(default_factory=dict)  # folders of members that an ensemble takes as they are
@@ -76,10 +77,15 @@ class Spec:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(f"{path} is no specification of a candidate: {error!r}.") from error
 
-    def fit_options(self, start: WarmStart | None = None) -> FitOptions:
-        """When the training ends, where a killed one resumes, what it starts from, and which members there are."""
+    def fit_options(self, listed: int = 0, start: WarmStart | None = None) -> FitOptions:
+        """When the training ends, where a killed one resumes, what it starts from, and which members there are.
+
+        `listed`: how many users' lists come after it.
+        """
         options = FitOptions(
             minutes=self.minutes,
+            listed=listed,
+            list_minutes=self.list_minutes,
             checkpoint=self.result.with_suffix(".checkpoint"),
             members={name: Path(folder) for name, folder in self.models.items()},
             without=tuple(self.without),

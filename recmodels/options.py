@@ -54,6 +54,9 @@ class FitOptions:
             the same data. The other members are trained.
         without: Members that an ensemble leaves out.
         warm_start: A fitted model that the training starts from.
+        listed: How many users' lists the model is to make after the training.
+        list_minutes: The time for these lists, after `minutes`. A training that sees that they will take longer ends
+            so much earlier.
     """
 
     minutes: float | None = None
@@ -62,6 +65,8 @@ class FitOptions:
     members: Mapping[str, Path] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     warm_start: WarmStart | None = None
+    listed: int = 0
+    list_minutes: float | None = None
 
     def rounds(self, n: int) -> Iterator[tuple[int, float]]:
         """The rounds of a training from 0 to n - 1, while there is time for another one as long as the last.

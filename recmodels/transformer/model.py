@@ -101,9 +101,11 @@ class Transformer(TransformerConfig, DotProduct):
 
     def _options(self, options: FitOptions, i: int) -> FitOptions:
         """Of one of the seeds: its own checkpoint and share of the time."""
-        minutes = None if options.minutes is None else options.minutes / self.seeds
+        minutes, list_minutes = (
+            None if time is None else time / self.seeds for time in (options.minutes, options.list_minutes)
+        )
         checkpoint = Path(f"{options.checkpoint}-{i}") if options.checkpoint and i else options.checkpoint
-        return replace(options, minutes=minutes, checkpoint=checkpoint, warm_start=None)
+        return replace(options, minutes=minutes, list_minutes=list_minutes, checkpoint=checkpoint, warm_start=None)
 
     def _start(self, options: FitOptions, i: int) -> "Start | None":
         """What one of the seeds starts from, if an earlier model is given whose network is the same."""

@@ -17,6 +17,7 @@ from recmodels.transformer.sequences import padded_histories
 
 CROSS_LAYERS = 2
 USER_DROPOUT = 0.1  # share of users who train as the unknown user, whose embedding later serves cold-start users
+ONCE_IN = 1e-9  # items of histories: what is rarer does not happen
 INFERENCE_POSITIONS = {"cpu": 2**10, "cuda": 2**16}  # positions of histories whose states are computed at a time
 
 
@@ -39,6 +40,23 @@ class Dropout(nn.Module):
         return x * kept.to(x.dtype).mul_(256 / (256 - self.threshold))
 
 
+class InputDropout(Dropout):
+    """Dropout of an item's vector that never drops all of it, as would happen to one of few numbers now and then.
+
+    Of a vector of zeros layer normalization has a gradient that is larger than all others together.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config.dropout)
+        self.may_drop_all = self.p**config.dim > ONCE_IN
+
+    def forward(self, x: Tensor) -> Tensor:
+        dropped = super().forward(x)
+        if not (self.training and self.may_drop_all):
+            return dropped
+        return torch.where((dropped == 0).all(dim=-1, keepdim=True), x, dropped)
+
+
 class CausalSelfAttention(nn.Module):
     """Causal multi-head attention with a trained bias for each distance and head: x [b, t, d] to [b, t, d]."""
 
@@ -52,11 +70,9 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, t, d = x.shape
         q, k, v = self.qkv(x).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # [b, h, t, d / h]
-        # The bias of state i and item j is relative_bias[i - j], -inf for j > i: a Toeplitz matrix, whose row i is the
-        # window [t - 1 - i, 2 t - 1 - i) of one sequence, the biases from the farthest to distance 0, then the future.
-        future = self.relative_bias.new_full((t - 1, self.heads), -torch.inf)
-        by_distance = torch.cat((self.relative_bias[:t].flip(0), future))  # [2 t - 1, h]
-        bias = by_distance.T.unfold(1, t, 1).flip(1).to(q.dtype)  # [h, t, t]
+        distance = _distances(t, x.device)  # of state i and item j: their bias is relative_bias[i - j], -inf for j > i
+        bias = functional.embedding(distance.clamp(min=0), self.relative_bias)  # [t, t, h]
+        bias = bias.masked_fill(distance[..., None] < 0, -torch.inf).permute(2, 0, 1).to(q.dtype).contiguous()
         p = self.dropout if self.training else 0.0
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=p)
         out: Tensor = self.proj(y.transpose(1, 2).reshape(b, t, d))
@@ -168,7 +184,7 @@ class Network(nn.Module):
         block = {"sasrec": SASRecBlock, "ligr": LiGRBlock, "bsarec": BSARecBlock}[config.block]
         self.ln_in = nn.LayerNorm(config.dim)
         self.user_cross = UserCrossNetwork(config, n_users) if config.user_embedding else None
-        self.drop = Dropout(config.dropout)
+        self.drop = InputDropout(config)
         self.blocks = nn.Sequential(*(block(config) for _ in range(config.layers)))
         self.ln_f = nn.Identity() if config.block == "bsarec" else nn.LayerNorm(config.dim)
         self.apply(_init_weights)

@@ -25,7 +25,9 @@ from recmodels.errors import NightrecError
 from recmodels.metrics.ranking import per_user
 from recmodels.options import DEFAULTS, FitOptions
 from recmodels.ranking.product_search import top_products
+from recmodels.ranking.topk import TopK
 from recmodels.transformer import losses
+from recmodels.transformer.budget import Budget
 from recmodels.transformer.checkpoint import Checkpoint, TrainingState
 from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.negatives import NegativeSampler
@@ -93,7 +95,8 @@ class Trainer:
         data: Dataset,
         options: FitOptions = DEFAULTS,
     ) -> None:
-        self.config, self.options, self.network, self.items = config, options, network, items
+        self.config, self.network, self.items = config, network, items
+        self.began = time.monotonic()
         self.device = items.embedding.device
         self.sequences = TrainingSequences(config, data, network.max_length)
         self.sampler = NegativeSampler(config, self.sequences, data.n_items, self.device)
@@ -108,6 +111,7 @@ class Trainer:
         self.checkpoint = Checkpoint(options.checkpoint, config, data) if options.checkpoint else None
         self.saved_at = time.monotonic()
         self.micro_batches = 1  # into which a step is divided, where memory does not hold it at once
+        self.budget = Budget(options)
 
     def run(self) -> list[dict[str, float]]:
         """Train to the end, leave the best weights in the network, and return a record of each epoch."""
@@ -116,27 +120,26 @@ class Trainer:
         if self.checkpoint is not None:
             self.checkpoint.restore(self.state, self.device)
         state, progress, config = self.state, self.state.progress, self.config
-        started = self.saved_at = time.monotonic()
-        started -= progress.spent
+        self.saved_at = time.monotonic()
+        self.began -= progress.spent
+        if not progress.done:
+            self.budget.plan(self._lists, self.sequences.validation_users)
         while (
             progress.epoch < config.epochs
             and progress.epoch - progress.best_epoch < config.patience
             and not progress.done
         ):
-            self._train_epoch(started)
+            self._train_epoch()
             self._end_epoch()
-            if progress.done:
-                log.info(
-                    "The %g minutes are over: the weights of epoch %d are taken.",
-                    self.options.minutes,
-                    progress.best_epoch,
-                )
+        if self._is_late():
+            minutes, epoch = self.budget.options.minutes, progress.best_epoch
+            log.info("The %g minutes are over: the weights of epoch %d are taken.", minutes, epoch)
         state.model.load_state_dict(state.best)
         progress.done = True
         self._save_checkpoint()  # other seeds may follow, and be killed
         return progress.epochs
 
-    def _train_epoch(self, started: float) -> None:
+    def _train_epoch(self) -> None:
         """All steps of an epoch that are left, or as many as there is time for."""
         progress, config = self.state.progress, self.config
         rng = np.random.default_rng((config.seed, progress.epoch))
@@ -147,15 +150,22 @@ class Trainer:
             self._step(batch, targets)
             progress.step += 1
             now = time.monotonic()
-            progress.seconds, progress.spent = progress.seconds + now - began, now - started
-            if self.options.minutes is not None:
-                (late,) = self._summed(progress.spent > 60 * self.options.minutes)
-                progress.done = late > 0
-            if progress.done:
+            progress.seconds += now - began
+            if self._is_late():
+                progress.done = True
                 return
-            if now - self.saved_at > 60 * self.options.checkpoint_minutes:
+            if now - self.saved_at > 60 * self.budget.options.checkpoint_minutes:
                 self._save_checkpoint()
                 self.saved_at = now
+
+    def _is_late(self) -> bool:
+        """Whether there is no more time for steps, on any of the devices."""
+        progress = self.state.progress
+        progress.spent = time.monotonic() - self.began
+        if self.budget.options.minutes is None:
+            return False
+        (late,) = self._summed(self.budget.is_spent(progress.spent, validates=progress.epoch > 0))
+        return late > 0
 
     def _save_checkpoint(self) -> None:
         if self.checkpoint is not None and self.rank == 0:
@@ -248,17 +258,22 @@ class Trainer:
         return losses.sampled_softmax(states, table, positives, weights, negatives, counts, masked)
 
     def _end_epoch(self) -> None:
-        """Validate the averaged weights, keep them if they are the best so far, and record the epoch."""
+        """Validate the averaged weights, keep them if they are the best so far, and record the epoch.
+
+        A first epoch whose validation has no time is not validated: there are no other weights to take.
+        """
         state, progress = self.state, self.state.progress
         progress.epoch += 1
-        validated = len(self.sequences.validation_users) > 0
+        progress.done = self._is_late()
+        validated = len(self.sequences.validation_users) > 0 and not (progress.done and progress.epoch == 1)
         ndcg = self._validation_ndcg() if validated else 0.0
         padding = 1 - progress.positions / max(1, progress.padded_positions)
         loss = progress.loss / max(1, progress.targets)
         progress.epochs.append({"loss": loss, "ndcg": ndcg, "seconds": progress.seconds, "padding": padding})
+        validation = f"validation NDCG@{VALIDATION_K} {ndcg:.4f}" if validated else "not validated"
         log.info(
-            "epoch %d: loss %.4f, validation NDCG@%d %.4f, %.1f s, %.1f%% padding",
-            progress.epoch, loss, VALIDATION_K, ndcg, progress.seconds, 100 * padding,
+            "epoch %d: loss %.4f, %s, %.1f s, %.1f%% padding",
+            progress.epoch, loss, validation, progress.seconds, 100 * padding,
         )  # fmt: skip
         if ndcg > progress.best or not validated:
             progress.best, progress.best_epoch = ndcg, progress.epoch
@@ -268,14 +283,18 @@ class Trainer:
 
     def _validation_ndcg(self) -> float:
         """Mean NDCG of the validation users' lists, of all items but those in their history."""
-        users, sequences = self.sequences.validation_users, self.sequences
+        top = self._lists(self.sequences.validation_users)
+        return float(per_user(top.items, self.sequences.truth)["ndcg"].mean())
+
+    def _lists(self, users: Ints) -> TopK:
+        """Of the first of the validation users, by the averaged weights."""
+        sequences = self.sequences
         network, items = self.averaged.module.children()
         assert isinstance(network, Network)
         table = items().detach()
         starts, ends = sequences.user_starts[users], sequences.user_starts[users + 1]
         states = last_states(network, table, sequences.items, starts, ends, users)
-        top = top_products(states, table.float().cpu().numpy(), VALIDATION_K, seen=sequences.seen)
-        return float(per_user(top.items, sequences.truth)["ndcg"].mean())
+        return top_products(states, table.float().cpu().numpy(), VALIDATION_K, seen=sequences.seen[: len(users)])
 
 
 def _compiled(network: Network, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:

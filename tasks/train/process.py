@@ -55,8 +55,9 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     """
     name, limit, work = job.name, job.candidate.timeout_minutes, job.night.folder / "logs"
     spec_file, result_file, log_file = (work / f"{job.stem}.{kind}" for kind in ("spec.json", "json", "log"))
-    minutes = IN_TIME * limit / spec.get("windows", 1)
-    given = {"features": str(job.night.features), "result": str(result_file), "minutes": minutes}
+    share_of_window = limit / spec.get("windows", 1)
+    times = {"minutes": IN_TIME * share_of_window, "list_minutes": (1 - IN_TIME) * share_of_window}
+    given = {"features": str(job.night.features), "result": str(result_file)} | times
     write_json(spec_file, {"lists": None} | spec | given)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]

@@ -8,6 +8,7 @@ from recmodels.testing import small_site
 from recmodels.transformer.network import (
     Dropout,
     FrequencyFilter,
+    InputDropout,
     ItemEmbedding,
     Network,
     UserCrossNetwork,
@@ -77,3 +78,12 @@ def test_the_cross_network_follows_its_formula() -> None:
                 crossed = start * (layer.weight @ crossed + layer.bias) + crossed
             expected = x[row, place] + cross.proj.weight @ crossed + cross.proj.bias
             torch.testing.assert_close(out[row, place], expected)
+
+
+def test_dropout_of_an_item_leaves_some_of_its_numbers() -> None:
+    torch.manual_seed(0)
+    x = torch.ones(1000, 2)
+    dropped = InputDropout(network_config(dim=2, heads=1, dropout=0.5))(x)
+    rows = {tuple(row) for row in dropped.tolist()}
+    assert rows == {(2.0, 0.0), (0.0, 2.0), (2.0, 2.0), (1.0, 1.0)}  # the last ones would have lost both
+    assert (dropped == 1).all(dim=1).float().mean().item() == pytest.approx(0.25, abs=0.05)
