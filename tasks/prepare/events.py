@@ -1,5 +1,6 @@
 """The valid interactions as one log of events, its users and items under dense indices."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,10 +43,16 @@ class Source:
         """Those that a part has: columns may begin with a later one."""
         return [name for name in self.columns if name in schema.names]
 
-    def read(self) -> pa.Table:
-        """All rows at once."""
-        tables = (pq.read_table(file, columns=self.columns_of(pq.read_schema(file))) for file in self.files)
-        return pa.concat_tables(tables, promote_options="default")
+    @property
+    def nothing(self) -> pa.Table:
+        """No rows."""
+        return pa.schema([self.schema.field(name) for name in self.columns]).empty_table()
+
+    def read(self, files: Sequence[Path] | None = None) -> pa.Table:
+        """All rows at once, or those of some files."""
+        chosen = self.files if files is None else files
+        tables = (pq.read_table(file, columns=self.columns_of(pq.read_schema(file))) for file in chosen)
+        return pa.concat_tables([self.nothing, *tables], promote_options="default")
 
     def known(self, kind: str) -> pa.Array:
         """The ids of the table of users (or items)."""

@@ -112,9 +112,8 @@ def _split(ranges: Ranges, protocol: Protocol, settings: PrepareSettings) -> Hol
 
 def _last_days(ranges: Ranges, place: int, start: int) -> tuple[Rows, Rows]:
     """Train on what came before the last days; hold out what is new to a user in them."""
-    events = ranges.events(place)
-    holdout = new_since(ranges.pairs(place, events), start)
-    return ranges.merged(events.take(events.timestamp < start)), holdout
+    pairs, train = ranges.parted(place, start)
+    return train, new_since(pairs, start)
 
 
 def new_since(pairs: Rows, start: int) -> Rows:

@@ -15,7 +15,7 @@ from scipy.sparse import csc_array
 from recmodels.data.arrays import Bools, Floats, Ints, Longs
 
 Places = npt.NDArray[np.integer[Any]]
-Number = TypeVar("Number", np.int32, np.int64, np.float32)
+Number = TypeVar("Number", np.int32, np.int64, np.float32, np.bool_)
 
 
 @dataclass(frozen=True)

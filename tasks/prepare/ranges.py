@@ -15,7 +15,7 @@ from tasks.prepare.interactions import Rows, in_order, merge
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.shelf import Shelf
 
-EVENTS, PAIRS, TRAIN, HOLDOUT = "events", "pairs", "train", "holdout"
+EVENTS, PAIRS, TRAIN, HOLDOUT, RECENT = "events", "pairs", "train", "holdout", "recent"
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Ranges:
     user_ids: pa.Array
     item_ids: pa.Array
     n: int
-    n_events: int
+    events_of_user: Longs  # how many events each has
     rated: bool
     shelf: Shelf
     duplicates: str
@@ -37,6 +37,10 @@ class Ranges:
     @property
     def n_items(self) -> int:
         return len(self.item_ids)
+
+    @property
+    def n_events(self) -> int:
+        return int(self.events_of_user.sum())
 
     def events(self, place: int) -> Rows:
         """The events of a range by user, then time, then input order."""
@@ -54,6 +58,13 @@ class Ranges:
         if not self.shelf.there(PAIRS, place):
             self.shelf.put(PAIRS, place, self.merged(self.events(place) if events is None else events))
         return self.shelf.rows(PAIRS, place)
+
+    def parted(self, place: int, start: int) -> tuple[Rows, Rows]:
+        """The pairs of a range, and those of what came before an instant (µs); the events since are `RECENT` then."""
+        events = self.events(place)
+        since = events.timestamp >= start
+        self.shelf.put(RECENT, place, events.take(since))
+        return self.pairs(place, events), self.merged(events.take(~since))
 
     def drop(self, *kinds: str) -> None:
         for kind in kinds:
@@ -88,15 +99,20 @@ class Core:
 def k_core(ranges: Ranges, kind: str, settings: PrepareSettings) -> Core:
     """The k-core of a kind of pairs: users and items with too few others go, round after round."""
     users = items = None
+    of_users, of_items = np.zeros(ranges.n_users, np.int64), np.zeros(ranges.n_items, np.int64)
     while True:
-        user_counts, item_counts = np.zeros(ranges.n_users, np.int64), np.zeros(ranges.n_items, np.int64)
+        user_counts, item_counts = of_users.copy(), of_items.copy()
         for place in range(ranges.n):
             user, item = ranges.shelf.positives(kind, place)
-            if users is not None and items is not None:
-                left = users[user] & items[item]
-                user, item = user[left], item[left]
-            user_counts += np.bincount(user, minlength=ranges.n_users)
-            item_counts += np.bincount(item, minlength=ranges.n_items)
+            if users is None or items is None:
+                user_counts += np.bincount(user, minlength=ranges.n_users)
+                item_counts += np.bincount(item, minlength=ranges.n_items)
+                continue
+            gone = np.flatnonzero(~(users[user] & items[item]))  # few, so that the others are not counted again
+            user_counts -= np.bincount(user[gone], minlength=ranges.n_users)
+            item_counts -= np.bincount(item[gone], minlength=ranges.n_items)
+        if users is None:
+            of_users, of_items = user_counts, item_counts
         core = Core(users, items, user_counts, item_counts)
         stay = user_counts >= settings.min_user_interactions, item_counts >= settings.min_item_interactions
         if _all_stay(zip(stay, (user_counts, item_counts), strict=True)):

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,7 +25,7 @@ def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Pat
     One range stays in `memory` (bytes, of which this stage takes a share); more are files of the `folder`.
     """
     source = Source(valid)
-    budget = _budget(memory)
+    budget = budget_of(memory)
     n_rows = sum(pq.read_metadata(file).num_rows for file in source.files)
     texts = sum(not pa.types.is_integer(source.schema.field(name).type) for name in ("user_id", "item_id"))
     n_ranges = n_ranges or ranges_for(n_rows, texts, memory)
@@ -37,7 +38,7 @@ def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Pat
         user_ids=log.user_ids,
         item_ids=log.item_ids,
         n=1,
-        n_events=len(log.events),
+        events_of_user=np.bincount(log.events.user, minlength=len(log.user_ids)),
         rated=log.events.rating is not None,
         shelf=shelf,
         duplicates=settings.duplicates,
@@ -46,11 +47,11 @@ def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Pat
 
 def ranges_for(n_rows: int, texts: int, memory: int) -> int:
     """How many ranges so many rows are worked on in, `texts` of whose two ids are texts."""
-    budget = _budget(memory)
+    budget = budget_of(memory)
     fit = n_rows * (A_ROW + texts * TEXT) <= budget
     return 1 if fit else max(2, math.ceil(n_rows * A_ROW / budget))
 
 
-def _budget(memory: int) -> int:
+def budget_of(memory: int) -> int:
     """Bytes of the memory that are for this stage's rows."""
     return max(int(memory * SHARE) - RESERVED, memory // 10)

@@ -80,7 +80,7 @@ class Shelf:
         else:
             user, item, weight = (self._read(kind, place, name) for name in ("user", "item", "weight"))
         positive: Bools = weight > 0
-        return user[positive], item[positive]
+        return (user, item) if positive.all() else (user[positive], item[positive])
 
     def drop(self, kind: str, place: int) -> None:
         """Give the room of a range's rows back; what is known of them stays known until others are put there."""

@@ -48,7 +48,7 @@ def spilled(source: Source, settings: PrepareSettings, n_ranges: int, memory: in
         user_ids=user_ids,
         item_ids=item_ids,
         n=len(bounds) + 1,
-        n_events=int(rows_of_user.sum()),
+        events_of_user=rows_of_user,
         rated="rating" in source.columns,
         shelf=shelf,
         duplicates=settings.duplicates,
@@ -111,7 +111,7 @@ def _encoder(ids: pa.Array) -> Encode:
 
 def _batches(source: Source, size: int) -> Iterator[pa.Table]:
     """The rows in order, about `size` at a time."""
-    nothing = pa.schema([source.schema.field(name) for name in source.columns]).empty_table()
+    nothing = source.nothing
     gathered, n = [nothing], 0
     for path in source.files:
         with pq.ParquetFile(path) as file:

@@ -1,7 +1,8 @@
 """Stage 3, prepare: the valid tables become one row a (user, item), dense ids, and a holdout to evaluate on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,10 +13,15 @@ import pyarrow.parquet as pq
 
 from recmodels.compute.memory import total
 from recmodels.data import layout
+from recmodels.data.layout import Split
 from recmodels.errors import DataRefused
+from tasks.prepare.continued import continued
+from tasks.prepare.earlier import Earlier
+from tasks.prepare.growth import NotMergeable
 from tasks.prepare.holdout import HoldoutSplit, hold_out, microseconds
 from tasks.prepare.interactions import Rows
-from tasks.prepare.ranges import HOLDOUT, PAIRS, TRAIN, Core, Ranges, k_core
+from tasks.prepare.kept import Outside, outside_file, write_kept
+from tasks.prepare.ranges import HOLDOUT, PAIRS, RECENT, TRAIN, Core, Ranges, k_core
 from tasks.prepare.reading import read_ranges
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.tables import write_index, write_rows
@@ -34,18 +40,25 @@ def prepare(
 ) -> Manifest[PreparedSummary]:
     """Bring `features/prepared/` up to date with the valid tables."""
 
+    code = code_of(__name__)
+
     def build(out: Path) -> PreparedSummary:
-        return write_prepared(night.valid, settings, cutoff, out)
+        earlier = None if fresh else Earlier.of(night, valid, code, settings.model_dump())
+        return write_prepared(night.valid, settings, cutoff, out, earlier=earlier)
 
     parameters = settings.model_dump() | {"cutoff": cutoff.isoformat()}
     inputs = outputs(valid=valid)
-    return logged_stage(
-        "prepare", night.prepared, build, code=code_of(__name__), inputs=inputs, parameters=parameters, fresh=fresh
-    )
+    return logged_stage("prepare", night.prepared, build, code=code, inputs=inputs, parameters=parameters, fresh=fresh)
 
 
 def write_prepared(
-    valid: Path, settings: PrepareSettings, cutoff: datetime, out: Path, memory: int = 0, n_ranges: int = 0
+    valid: Path,
+    settings: PrepareSettings,
+    cutoff: datetime,
+    out: Path,
+    memory: int = 0,
+    n_ranges: int = 0,
+    earlier: Earlier | None = None,
 ) -> PreparedSummary:
     """Read `valid/` and write `features/prepared/`: users, items, interactions of both splits, the holdout.
 
@@ -58,43 +71,73 @@ def write_prepared(
         out: the folder of the prepared tables.
         memory: bytes to plan with; 0 for those of this machine.
         n_ranges: 0 for as many as the memory asks for.
+        earlier: a night whose tables are continued, if they can be; what is written is the same, to the byte.
 
     Raises:
         DataRefused: too little is left to train or to evaluate on.
     """
+    memory = memory or total()
+    if earlier is not None:
+        with suppress(NotMergeable), TemporaryDirectory(prefix=TEMPORARY, dir=out) as spill:
+            if ranges := continued(earlier, valid, settings, memory, Path(spill), n_ranges):
+                summary = _write(ranges, valid, settings, cutoff, out)
+                summary["message"] += f"; {len(ranges.new):,} events since the night {earlier.date} merged in"
+                return summary
     with TemporaryDirectory(prefix=TEMPORARY, dir=out) as spill:
-        ranges = read_ranges(valid, settings, memory or total(), Path(spill), n_ranges)
-        split = hold_out(ranges, cutoff, settings)
-        full = k_core(ranges, PAIRS, settings)
-        _refuse_too_small(full, split, settings)
-        summary = _summary(ranges, split, full, settings, cutoff, opted_out=len(opted_out_ids(valid / "users.parquet")))
+        return _write(read_ranges(valid, settings, memory, Path(spill), n_ranges), valid, settings, cutoff, out)
 
-        write_index(out / layout.USERS, "user", ranges.user_ids, valid / "users.parquet")
-        write_index(out / layout.ITEMS, "item", ranges.item_ids, valid / "items.parquet", cutoff)
-        start, end = split.protocol.start, microseconds(cutoff)
-        tables = [
-            (layout.interactions_file("train"), TRAIN, split.train, start),
-            (layout.interactions_file("full"), PAIRS, full, end),
-            (layout.HOLDOUT, HOLDOUT, None, end),
+
+def _write(ranges: Ranges, valid: Path, settings: PrepareSettings, cutoff: datetime, out: Path) -> PreparedSummary:
+    """Write what becomes of the log's ranges."""
+    split = hold_out(ranges, cutoff, settings)
+    full = k_core(ranges, PAIRS, settings)
+    _refuse_too_small(full, split, settings)
+    summary = _summary(ranges, split, full, settings, cutoff, opted_out=len(opted_out_ids(valid / "users.parquet")))
+
+    write_index(out / layout.USERS, "user", ranges.user_ids, valid / "users.parquet")
+    write_index(out / layout.ITEMS, "item", ranges.item_ids, valid / "items.parquet", cutoff)
+    recent = _taken(ranges, RECENT) if split.protocol.days is not None else None
+    start, end = split.protocol.start, microseconds(cutoff)
+    write_kept(out, recent, ranges.events_of_user, start)
+    with ThreadPoolExecutor(2) as threads:
+        written = [
+            threads.submit(_write_split, out, ranges, "train", TRAIN, split.train, start),
+            threads.submit(_write_split, out, ranges, "full", PAIRS, full, end),
+            threads.submit(_write_rows, out / layout.HOLDOUT, ranges, HOLDOUT, end),
         ]
-        with ThreadPoolExecutor(2) as threads:
-            list(threads.map(lambda table: _write_table(out, ranges, *table), tables))
+        for one in written:
+            one.result()
     if split.protocol.unseen is not None:
         pq.write_table(pa.table({"user_index": split.protocol.unseen.astype(np.int32)}), out / layout.UNSEEN)
     return summary
 
 
-def _write_table(out: Path, ranges: Ranges, name: str, kind: str, core: Core | None, split_end: int) -> None:
-    """Write a kind of rows, with weight 0 for those outside the k-core; range after range leaves the shelf."""
+def _write_split(out: Path, ranges: Ranges, split: Split, kind: str, core: Core, split_end: int) -> None:
+    """Write the rows of a split, with weight 0 for those outside the k-core."""
+    outside = Outside()
 
-    def taken() -> Iterator[Rows]:
-        for place in range(ranges.n):
-            rows = ranges.shelf.rows(kind, place)
-            yield rows if core is None else core.of(rows)
-            del rows
-            ranges.shelf.drop(kind, place)
+    def cut(rows: Rows) -> Rows:
+        inside = core.of(rows)
+        outside.note(rows, inside)
+        return inside
 
-    write_rows(out / name, taken(), split_end, began=ranges.shelf.has_repeated(kind))
+    _write_rows(out / layout.interactions_file(split), ranges, kind, split_end, cut)
+    outside.write(out / outside_file(split))
+
+
+def _write_rows(
+    path: Path, ranges: Ranges, kind: str, split_end: int, of: Callable[[Rows], Rows] = lambda rows: rows
+) -> None:
+    write_rows(path, map(of, _taken(ranges, kind)), split_end, began=ranges.shelf.has_repeated(kind))
+
+
+def _taken(ranges: Ranges, kind: str) -> Iterator[Rows]:
+    """A kind of rows, range after range, which leave the shelf."""
+    for place in range(ranges.n):
+        rows = ranges.shelf.rows(kind, place)
+        yield rows
+        del rows
+        ranges.shelf.drop(kind, place)
 
 
 def _summary(

@@ -15,6 +15,7 @@ from recmodels.data import layout
 from tasks.prepare.interactions import Rows
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")
+WHOLE_NUMBERS = "DELTA_BINARY_PACKED"  # how columns of them are written
 ROWS_A_GROUP = 128_000  # so that one user is found without reading all
 
 
@@ -60,7 +61,7 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
         path,
         schema,
         use_dictionary=["weight", "rating"],
-        column_encoding=dict.fromkeys(whole_numbers, "DELTA_BINARY_PACKED"),
+        column_encoding=dict.fromkeys(whole_numbers, WHOLE_NUMBERS),
         compression="none",  # takes longer to write and to read, and makes nothing smaller
     )
 

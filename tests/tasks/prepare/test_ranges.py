@@ -75,7 +75,7 @@ def test_a_log_in_parts_is_read_as_one(tmp_path: Path) -> None:
         pq.write_table(log.slice(begin, 7), tmp_path / "parts" / "interactions" / f"part-{n:05}.parquet")
     expected = made(whole, LOOSE, 1)
     assert made(tmp_path / "parts", LOOSE, 1) == made(tmp_path / "parts", LOOSE, 3) == expected
-    assert len(expected[1]) == 5
+    assert len(expected[1]) == 8
 
 
 def test_a_ratings_column_that_begins_in_a_later_part_is_there_for_all(tmp_path: Path) -> None:

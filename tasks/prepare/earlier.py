@@ -1,0 +1,120 @@
+"""The prepared tables of an earlier night, where tonight's can be made of them.
+
+They can if they were made by the same code and settings of valid tables that are still there, and tonight's valid
+interactions are theirs and more that follow. Parts that are the same file are known by their digests. A part that was
+not full is read with what follows it (`tasks.ingest.table_parts`): there, rows are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tasks.prepare.events import Source
+from tasks.prepare.kept import PreparedSplit
+from tasks.store.files import sha256
+from tasks.store.manifests import Manifest, manifest_of, outputs, whole
+from tasks.store.opted_out import are_among
+from tasks.store.parts import parts
+from tasks.store.paths import Night
+
+MOST_COMPARED = 2_000_000
+"""Rows of parts that were not full, at most: of two files a part beyond that, the table is not what it was."""
+MOST_NEW = 0.25  # of the rows: with more, making all anew takes as long
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The prepared tables of the night of a date, and what they were made from."""
+
+    date: str
+    prepared: Path
+    valid: Path
+    summary: Any
+    old_parts: Sequence[tuple[str, str, int]]
+    """Path, digest and rows of each part of its valid interactions."""
+    new_parts: Sequence[tuple[str, str, int]]
+    """The same of tonight's."""
+
+    @classmethod
+    def of(cls, night: Night, valid: Manifest, code: str, settings: dict[str, Any]) -> Earlier | None:
+        """The newest night before one that has prepared its tables by the same code and settings."""
+        for one in reversed(night.store.all_nights()):
+            if one.run_date >= night.run_date or not one.prepared.exists():
+                continue
+            made, made_from = manifest_of(one.prepared), manifest_of(one.valid)
+            if made is None or made_from is None:
+                continue
+            parameters = {name: value for name, value in made["parameters"].items() if name != "cutoff"}
+            alike = made["code"] == code and parameters == settings and made["inputs"] == outputs(valid=made_from)
+            if not alike or whole(one.prepared) is None:
+                return None
+            return cls(
+                date=str(one.run_date),
+                prepared=one.prepared,
+                valid=one.valid,
+                summary=made["summary"],
+                old_parts=_parts_of(made_from, one.valid),
+                new_parts=_parts_of(valid, night.valid),
+            )
+        return None
+
+    @cached_property
+    def full(self) -> PreparedSplit:
+        return PreparedSplit(self.prepared, "full")
+
+    @cached_property
+    def train(self) -> PreparedSplit:
+        return PreparedSplit(self.prepared, "train")
+
+    def opted_out(self) -> pa.Array:
+        """Who had opted out then."""
+        return Source(self.valid).opted_out()
+
+    def ids(self, kind: str) -> pa.Array:
+        """All ids of users (or items), in order."""
+        return pq.read_table(self.prepared / f"{kind}s.parquet", columns=[f"{kind}_id"])[f"{kind}_id"].combine_chunks()
+
+    def has(self, user_ids: pa.Array) -> bool:
+        """Whether any of some users are in its valid interactions."""
+        return any(
+            bool(pc.any(are_among(pq.read_table(path, columns=["user_id"])["user_id"], user_ids)).as_py())
+            for path in parts(self.valid, "interactions")
+        )
+
+    def new_rows(self, source: Source) -> pa.Table | None:
+        """Tonight's rows that follow those of the earlier night; None where the others are not the same, or too few."""
+        same = 0
+        for old, new in zip(self.old_parts, self.new_parts, strict=False):
+            if old[1] != new[1]:
+                break
+            same += 1
+        old_rest, new_rest = self.old_parts[same:], self.new_parts[same:]
+        n_old, n_new = _n_rows(old_rest), _n_rows(new_rest)
+        if n_old > min(MOST_COMPARED, n_new) or n_new - n_old > MOST_NEW * _n_rows(self.new_parts):
+            return None
+        new = source.read(source.files[same:])
+        if not n_old:
+            return new
+        files = [self.valid / path for path, _, _ in old_rest]
+        if any(sha256(file) != digest for file, (_, digest, _) in zip(files, old_rest, strict=True)):
+            return None
+        return new.slice(n_old) if source.read(files).equals(new.slice(0, n_old)) else None
+
+
+def _parts_of(valid: Manifest, folder: Path) -> list[tuple[str, str, int]]:
+    """Path, digest and rows of the parts of the valid interactions, in order."""
+    files = {file["path"]: file for file in valid["files"]}
+    found = [files[str(path.relative_to(folder))] for path in parts(folder, "interactions")]
+    return [(file["path"], file["sha256"], file["rows"]) for file in found]
+
+
+def _n_rows(some: Sequence[tuple[str, str, int]]) -> int:
+    return sum(rows for _, _, rows in some)
