@@ -1,18 +1,20 @@
 """Content: items whose text, tags and categories resemble what the user has."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 from scipy import sparse
 
-from recmodels.base import SCORE_BYTES, Recommender, positive_evidence
+from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import DataRefused
 from recmodels.options import FitOptions
+from recmodels.ranking.topk import COMPILED_FROM
 
 FADED = 1e-6  # the least that an old interaction counts, so that a history never vanishes
 TINY = float(np.finfo(np.float32).tiny)
@@ -60,8 +62,8 @@ class Content(Recommender):
         profiles: Csr = self._signed(data, users) @ self.terms_  # [b, n_terms]
         norms = np.sqrt(profiles.multiply(profiles).sum(axis=1))
         profiles.data /= np.repeat(np.maximum(norms, TINY), np.diff(profiles.indptr))
-        scores = positive_evidence(profiles @ self.terms_.T.tocsr())
-        similar = np.isfinite(scores)
+        scores = self._products(profiles)
+        similar = scores > 0
         np.maximum(scores, 0, out=scores)
         if self.balance:  # |p - b g|² = 1 - 2 b p·g + b²
             plain = 1 - 2 * self.balance * (profiles @ self.general_) + self.balance**2
@@ -73,7 +75,23 @@ class Content(Recommender):
         return scores
 
     def _similar(self, items: Ints) -> Floats:
-        return positive_evidence(self.terms_[items] @ self.terms_.T.tocsr())  # rows have length one: the cosine
+        scores = self._products(self.terms_[items])  # rows have length one: the cosine
+        scores[scores <= 0] = -np.inf
+        return scores
+
+    def _products(self, profiles: Csr) -> Floats:
+        """Products of profiles [b, n_terms] with the terms of all items: [b, n_items]. Few of them are 0."""
+        of_term: Csr = self.terms_.T.tocsr()
+        if profiles.shape[0] * of_term.shape[1] < COMPILED_FROM:
+            dense: Floats = (profiles @ of_term).toarray()
+            return dense
+        from recmodels.compute.jit import parallel_for
+        from recmodels.scoring import kernels
+
+        scores = np.zeros((profiles.shape[0], of_term.shape[1]), np.float32)
+        given = kernels.parts(profiles), kernels.parts(of_term), scores
+        parallel_for(partial(kernels.add_product, *given), range(kernels.TASKS))
+        return scores
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         return np.asarray(self._shared(sources, targets).sum(axis=1), dtype=np.float32)
@@ -129,4 +147,4 @@ class Content(Recommender):
         return signed
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return max(6 * SCORE_BYTES, 16 * n_interactions) + 64 * n_items
+        return max(2 * SCORE_BYTES, 16 * n_interactions) + 64 * n_items
