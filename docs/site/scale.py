@@ -1,9 +1,13 @@
-"""Makes the tables and pictures of docs/scale.md from docs/curves.json: `python -m docs.site.scale`."""
+"""Makes what follows from docs/curves.json: the tables and pictures of docs/scale.md, and the speeds of estimates.
+
+``python -m docs.site.scale``
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from docs.site import speeds
 from docs.site.billion import bottlenecks, machines
 from docs.site.curves import ROOT, Curves, Night, read
 from docs.site.growth import Line, model_lines, stage_lines
@@ -36,6 +40,7 @@ CAUSES: Mapping[tuple[str, str], str] = {
 
 
 def main() -> None:
+    speeds.main([])  # first, as the page has estimates
     curves = read()
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), curves), encoding="utf-8")
     for path, picture in pictures(curves).items():

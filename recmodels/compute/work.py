@@ -7,6 +7,12 @@ hyper-parameters of one model.
 DENSE = 1 / 32
 """What a multiplication within a product of dense matrices counts, as processors do many of them at a time."""
 
+KEPT = 12
+"""What it counts to keep a neighbor, beside a product that tells how near it is."""
+
+A_VECTOR = 200
+"""What it counts to fetch a vector of some row or other, besides its numbers."""
+
 
 def dense(rows: float, inner: float, columns: float) -> float:
     """The work of the product of two dense matrices, [rows, inner] and [inner, columns]."""
@@ -19,6 +25,11 @@ def gram(n_rows: int, n_entries: int) -> float:
     Rows are taken as equally long. Where some are much longer there is more to do, by a factor that a site keeps.
     """
     return n_entries * mean_length(n_rows, n_entries)
+
+
+def neighbors_work(n_rows: int, n_entries: int, n_compared: int, neighbors: int) -> float:
+    """That of the `neighbors` of each of `n_compared` columns, by their products in rows of so many entries."""
+    return gram(n_rows, n_entries) + KEPT * n_compared * min(neighbors, n_compared)
 
 
 def mean_length(n_rows: int, n_entries: int) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES
+from recmodels.compute.work import A_VECTOR
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
@@ -110,7 +111,7 @@ class BPR(DotProduct):
         return self.item_vectors_[:, :-1]  # without the bias, which is popularity
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
-        return self.epochs * n_interactions * self.factors * (self.candidates + 3.0)  # their scores, and three steps
+        return self.epochs * n_interactions * (self.candidates + 3.0) * (self.factors + A_VECTOR)  # scores, three steps
 
     def rounds(self) -> int:
         return self.epochs

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES
+from recmodels.compute.work import A_VECTOR
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
@@ -108,7 +109,7 @@ class MF(DotProduct, RatingPredictor):
         return self.item_vectors_[:, :-1]  # without popularity
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
-        return self.epochs * n_interactions * self.factors * 3.0  # a score, and two steps
+        return self.epochs * n_interactions * 3.0 * (self.factors + A_VECTOR)  # a score, and two steps
 
     def rounds(self) -> int:
         return self.epochs

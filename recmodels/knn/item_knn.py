@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from recmodels.base import SCORE_BYTES, positive_evidence
-from recmodels.compute.work import gram, mean_length
+from recmodels.compute.work import mean_length, neighbors_work
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
@@ -106,7 +106,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
         return self._baseline(data).at(users, items) + deviations
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
-        return gram(n_users, n_interactions) + n_items * min(self.neighbors, n_items)
+        return neighbors_work(n_users, n_interactions, n_items, self.neighbors)
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         return n_listed * mean_length(n_users, n_interactions) * min(self.neighbors, n_items)

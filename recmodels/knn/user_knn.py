@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES
-from recmodels.compute.work import gram, mean_length
+from recmodels.compute.work import mean_length, neighbors_work
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
@@ -139,7 +139,7 @@ class UserKNN(SparseProduct, RatingPredictor):
         return "knows users by those who were found to be like them in training"
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
-        return gram(n_items, n_interactions) + n_users * min(self.neighbors, n_users)
+        return neighbors_work(n_items, n_interactions, n_users, self.neighbors)
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         return n_listed * mean_length(n_users, n_interactions) * min(self.neighbors, n_users)

@@ -8,7 +8,7 @@ from annotated_types import Ge
 
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.compute import memory
-from recmodels.compute.work import dense, gram, mean_length
+from recmodels.compute.work import dense, gram, mean_length, neighbors_work
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.linear import gram_inverse
@@ -21,7 +21,8 @@ from recmodels.scoring.sparse_product import stored_reasons, stored_similar
 EXACT_ITEMS = 20_000
 """Up to so many items the matrix is inverted on the processor: 1.6 GB, and about a minute on two cores."""
 
-STEPS = 20  # of conjugate gradients about, until a regression is solved
+PRODUCTS, STEPS = 1 / 185, 1 / 18
+"""What an entry of the Gram matrix of a regression takes: of each interaction of an item, and to be solved."""
 
 Method = Literal["auto", "exact", "approximate"]
 
@@ -125,8 +126,8 @@ class EASE(Recommender):
         if self._exact(n_items, n_interactions):
             return gram(n_users, n_interactions) + dense(n_items, n_items, n_items)
         m = min(self.neighbors, n_items)
-        entries = n_items * m * mean_length(n_items, n_interactions)  # of the columns that each item is regressed on
-        return gram(n_users, n_interactions) + entries + STEPS * dense(n_items, m, m)
+        regressed = PRODUCTS * mean_length(n_items, n_interactions) + STEPS  # an entry of a Gram matrix [m, m]
+        return neighbors_work(n_users, n_interactions, n_items, m) + n_items * m**2 * regressed
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         row = n_items if self._exact(n_items, n_interactions) else min(self.neighbors, n_items)

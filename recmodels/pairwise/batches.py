@@ -13,13 +13,10 @@ from torch import Tensor
 from recmodels.base import chunks
 from recmodels.data.arrays import Csr, Doubles, Floats, Longs
 from recmodels.data.dataset import Dataset
-from recmodels.pairwise.config import PairConfig, normalized_history
+from recmodels.pairwise.config import MIN_BATCH, STEPS, PairConfig, normalized_history
 from recmodels.pairwise.losses import Positions
 from recmodels.pairwise.sparse_products import Sparse
 from recmodels.sampling import propensity_weights, sampling_probabilities
-
-STEPS, MIN_BATCH = 60, 2048
-"""Steps of an epoch, and the fewest interactions of one: more steps overfit where there are many interactions."""
 
 TABLE_SIZE = 2**16
 """Size of the table that pairs draw their negatives from; one twice as probable stands in it twice as often."""

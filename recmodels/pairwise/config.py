@@ -14,6 +14,9 @@ from recmodels.parameters import Search, Seed
 MIN_NEGATIVES, MAX_NEGATIVES, MAX_SCORES = 512, 4096, 2**28
 """Negatives that a step draws, and scores of all users with them, by default."""
 
+STEPS, MIN_BATCH = 60, 2048
+"""Steps of an epoch, and the fewest interactions of one: more steps overfit where there are many interactions."""
+
 
 @dataclass
 class PairConfig:

@@ -15,13 +15,14 @@ from recmodels.data.arrays import Bools, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
-from recmodels.pairwise.config import PairConfig, normalized_history
+from recmodels.pairwise.config import MIN_BATCH, STEPS, PairConfig, normalized_history
 from recmodels.pairwise.saved import current_state
 from recmodels.pairwise.vectors import TrainingTables
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.pairwise.training import PairTrainer
 
+AN_ITEM = 450  # steps like a multiplication that each step takes for an item, besides its vector
 PAIRS = 2**16  # (history item, target) pairs whose vectors are copied out at a time
 
 
@@ -133,10 +134,11 @@ class PairModel(PairConfig, Recommender):
         )
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Of each epoch: every user's scores of the negatives of a step, there and back, and the sums of features."""
+        """Of each epoch: all users' scores of a step's negatives, the sums of features, and all items in each step."""
         negatives = min(self.n_negatives(n_users), n_items)
         scores, sums = 3 * dense(n_users, self.factors, negatives), 4.0 * n_interactions * self.factors
-        return self.epochs * (scores + sums)
+        steps = n_interactions / (self.batch or max(MIN_BATCH, n_interactions / STEPS))
+        return self.epochs * (scores + sums + steps * n_items * (2 * self.factors + AN_ITEM))
 
     def rounds(self) -> int:
         return self.epochs

@@ -1,7 +1,16 @@
-"""The speeds that come with the package."""
+"""The speeds that come with the package, and how they are fitted."""
 
+from typing import Any
+
+import pytest
+
+from docs.site.curves import Curves, Machine, Model, Night, Stage, read
+from docs.site.speeds import fit, off, without
+from recmodels.knn.item_knn import ItemKNN
 from tasks.estimates.formulas import DRIVERS
 from tasks.estimates.speeds import Linear, fitted
+
+WITHIN = 1.3  # of what was measured
 
 
 def test_a_figure_is_a_fixed_part_and_so_much_of_each() -> None:
@@ -13,3 +22,66 @@ def test_the_package_has_speeds_of_the_stages_and_of_the_models_that_compete_by_
     assert set(DRIVERS) - {"report"} == speeds.stages.keys()
     assert {"popularity", "item_knn", "als", "ease", "graph_filter", "content"} <= speeds.models.keys()
     assert speeds.machine.probe > 0
+
+
+@pytest.fixture(scope="module")
+def curves() -> Curves:
+    found = read()
+    if len(found.nights) < 4:
+        pytest.skip("fewer than four sizes tell little of what lies between them")
+    return found
+
+
+def test_each_stage_and_model_that_was_measured_is_within_30_percent(curves: Curves) -> None:
+    assert _far(curves, off(curves, lambda night: fitted())) == []
+
+
+def test_a_size_in_between_is_foretold_by_the_others(curves: Curves) -> None:
+    left_out = curves.nights[-2]
+    found = off(curves, lambda night: fit(without(curves, left_out), 1.0))
+    assert _far(curves, found, left_out) == []
+
+
+def test_figures_are_fitted_with_what_they_grow_with() -> None:
+    nights = [night(10**6), night(10**7), night(10**8)]
+    curves = Curves(machine=Machine(cores=2, cpu="", memory=2**34, commit="", date=""), nights=nights)
+    found = fit(curves, 0.5)
+    assert found.stages["ingest"].cpu == Linear(fixed=3.0, each={"interactions": 2e-6})
+    assert found.stages["ingest"].parallel == pytest.approx(0.8)  # 0.6 seconds of a CPU second on two cores
+    assert found.stages["ingest"].disk.each["interactions"] == 10.0
+    knn = found.models["item_knn"]
+    assert (knn.fit.fixed, knn.fit.each["work"]) == (pytest.approx(1.0, rel=1e-3), pytest.approx(1e-8, rel=1e-3))
+    assert "transformer" not in found.models  # its minutes ended it: that is no measure of its speed
+    assert (found.pairs, found.largest, found.machine.probe) == (0.5, 10**8, 0.5)
+    ratios = off(curves, lambda night: found)
+    assert all(ratio == pytest.approx(1, abs=0.02) for ratio in ratios["ingest, s"].values())
+
+
+def night(interactions: int) -> Night:
+    users, items, pairs = interactions // 100, round(20 * interactions**0.5), interactions // 2
+    seconds = 3 + 2e-6 * interactions
+    ingest = Stage(
+        name="ingest", seconds=0.6 * seconds, cpu_seconds=seconds, peak_bytes=2**29, disk_bytes=10 * interactions
+    )
+    model: dict[str, Any] = {"list_seconds": 1.0, "list_cpu_seconds": 1.0, "listed_users": 5000, "peak_bytes": 2**30}
+    took = 1 + 1e-8 * ItemKNN().work(users, items, pairs)
+    knn = {"name": "item_knn", "recommender": "item_knn", "fit_seconds": took, "fit_cpu_seconds": took}
+    bounded = {"name": "transformer", "recommender": "transformer", "fit_seconds": 60.0, "fit_cpu_seconds": 60.0}
+    return Night(
+        interactions=interactions, users=users, items=items, pairs=pairs, seconds=1, cpu_seconds=1, process_bytes=1,
+        peak_bytes=1, disk_bytes=1, memory_bytes=2**35, commit="", date="", stages=[ingest],
+        models=[
+            Model(**knn, **model, parameters={}, minutes=None, bounded=False),
+            Model(**bounded, **model, parameters={}, minutes=1.0, bounded=True),
+        ],
+    )  # fmt: skip
+
+
+def _far(curves: Curves, found: dict[str, dict[int, float]], night: Night | None = None) -> list[str]:
+    sizes = [one.interactions for one in ([night] if night else curves.nights)]
+    return [
+        f"{name} of {size:,}: {by_size[size]:.2f}"
+        for name, by_size in found.items()
+        for size in sizes
+        if size in by_size and not 1 / WITHIN <= by_size[size] <= WITHIN
+    ]
