@@ -143,12 +143,12 @@ def night_of(store: Path, record: dict[str, Any], seen: Watched) -> Night:
         memory_bytes=record["memory_bytes"],
         commit=git("rev-parse", "--short=12", "HEAD"),
         date=_today(),
-        stages=list(stages_of(store, folder, record)),
+        stages=list(stages_of(folder, record)),
         models=list(models_of(folder)),
     )
 
 
-def stages_of(store: Path, night: Path, record: dict[str, Any]) -> Iterator[Stage]:
+def stages_of(night: Path, record: dict[str, Any]) -> Iterator[Stage]:
     """The stages that did something, in the order of their ends."""
     for line in record["stages"]:
         if line["event"] != "done":

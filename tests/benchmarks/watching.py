@@ -36,10 +36,15 @@ def watched(command: Sequence[str], log: IO[str], folder: Path) -> Watched:
     with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder) as process:
         watcher = Thread(target=_watch, args=(process.pid, found, over))
         watcher.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = found.code = os.waitstatus_to_exitcode(status)
-        over.set()
-        watcher.join()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = found.code = os.waitstatus_to_exitcode(status)
+        except BaseException:
+            process.terminate()  # it ends with us
+            raise
+        finally:
+            over.set()
+            watcher.join()
     found.cpu_seconds = usage.ru_utime + usage.ru_stime
     return found
 

@@ -1,0 +1,16 @@
+"""A program is watched with all that it starts."""
+
+import sys
+from pathlib import Path
+
+from tests.benchmarks.watching import watched
+
+CHILD = "held = bytearray(64 * 2**20); import time; time.sleep(1.2)"
+
+
+def test_memory_is_that_of_the_program_and_of_what_it_starts(tmp_path: Path) -> None:
+    program = f"import subprocess, sys; held = bytearray(64 * 2**20); subprocess.run([sys.executable, '-c', {CHILD!r}])"
+    with (tmp_path / "log").open("w") as log:
+        found = watched([sys.executable, "-c", f"{program}; sys.exit(3)"], log, tmp_path)
+    assert found.code == 3 and 0 < found.cpu_seconds < 60
+    assert 64 * 2**20 < found.process_bytes < 128 * 2**20 < found.peak_bytes < 512 * 2**20
