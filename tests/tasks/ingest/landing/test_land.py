@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recmodels.errors import ConfigError
+from recmodels.errors import ConfigError, DataRefused
 from tasks.forgetting.person import Person
 from tasks.forgetting.rest import forget_in_rest
 from tasks.ingest.catalogue import items_now
@@ -127,3 +127,16 @@ def test_what_a_killed_reading_has_left_is_swept(tmp_path: Path, sql: Sql, night
     half = folder / ".tmp-part-00007"
     half.write_bytes(b"PAR1")
     assert leftovers(night.store) == [half]
+
+
+def test_what_is_wrong_with_a_value_is_said_of_the_table_and_not_of_our_file(
+    tmp_path: Path, sql: Sql, night: Night
+) -> None:
+    sql("CREATE TABLE times AS SELECT user_id, item_id, '10:00:00' AS timestamp FROM events")
+    times = Inputs(interactions=TableInput(path=f"sqlite:///{tmp_path}/shop.db?table=times"))
+    with pytest.raises(DataRefused) as refused:
+        summary(night, times)
+    said = str(refused.value)
+    assert said.startswith(f"interactions: times in sqlite:///{tmp_path}/shop.db: part-00000-")
+    assert "column 'timestamp', row 1: '10:00:00' is a time without a day" in said
+    assert "landed" not in said
