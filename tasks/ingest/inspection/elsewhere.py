@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tasks.ingest.reading import iceberg
 from tasks.ingest.reading.addresses import is_database, refuse_secret, scheme, without_user
 from tasks.ingest.reading.files import is_elsewhere
 from tasks.ingest.reading.inputs import TableInput
+
+_WRITTEN = re.compile(r"insert|load|ingest|writ|receiv|creat|added|logged")  # names of the time of writing
 
 
 @dataclass
@@ -59,7 +62,11 @@ class Elsewhere:
         """An inspection with each table where it is, in place of the folder that has its rows."""
         inputs = {name: self._input(table) for name, table in found.inputs.items()}
         said = {each.name: self._said(getattr(found, each.name)) for each in fields(found) if each.name != "inputs"}
-        notes = (*said.pop("notes"), *(_note(one) for one in self.previews if not one.whole))
+        notes = (
+            *said.pop("notes"),
+            *(_note(one) for one in self.previews if not one.whole),
+            *_watermarks(found, inputs),
+        )
         some = [one for one in self.previews if not one.whole]
         sampled = any(_is_of(table, one) for table in found.inputs.values() for one in some)
         return Inspection(inputs=inputs, notes=notes, **said | {"sampled": sampled})
@@ -92,6 +99,21 @@ class Elsewhere:
 
     def _of(self, path: str) -> Preview | None:
         return next((one for one in self.previews if path.startswith(f"{one.folder}/")), None)
+
+
+def _watermarks(found: Inspection, inputs: Mapping[str, TableInput]) -> Iterator[str]:
+    """Of a log in a database, the column that may tell when each row was written."""
+    for table in found.tables:
+        given = inputs.get(table.table or "")
+        if given is None or not is_database(given.path) or given.watermark or table.table in ("items", "users"):
+            continue
+        for column in table.columns:
+            if _WRITTEN.search(column.name.lower()) and column.type.startswith(("timestamp", "date")):
+                yield (
+                    f"{table.table}: if {column.name} is the time at which a row was written, watermark = "
+                    f'"{column.name}" has later nights read only what is new'
+                )
+                break
 
 
 def _is_of(table: TableInput, one: Preview) -> bool:

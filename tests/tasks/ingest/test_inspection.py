@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.fs as pafs
 import pytest
 
@@ -205,6 +206,16 @@ def test_tables_of_a_database_are_looked_at_and_named_as_such(tmp_path: Path) ->
     assert (found.fit, found.date, found.sampled) == (True, "2026-05-07", False)
     assert found.events is not None
     assert found.events.rows == 6
+
+
+def test_a_column_of_times_of_writing_is_named_as_a_watermark(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as shop:
+        shop.execute(
+            "CREATE TABLE log AS SELECT g % 2 AS user_id, g % 3 AS item_id, TIMESTAMP '2026-05-01' AS timestamp, "
+            "'x' AS loaded_by, TIMESTAMP '2026-05-01' AS inserted_at FROM range(6) r(g)"
+        )
+    (note,) = (note for note in look(f"duckdb:///{tmp_path}/shop.duckdb?table=log").notes if "watermark" in note)
+    assert note.startswith("interactions: if inserted_at is the time at which a row was written, watermark = ")
 
 
 def test_of_a_large_table_the_first_rows_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
