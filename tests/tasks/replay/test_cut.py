@@ -2,7 +2,9 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +15,7 @@ from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tasks.replay.cut import TRUTH, refuse_unfit, write_cut, write_truth
+from tasks.store.parts import part_path, parts
 from tasks.store.paths import Store
 from tests.tasks.replay.replays import START, log, valid_tables
 
@@ -48,6 +51,47 @@ def test_what_came_next_is_what_was_new_to_a_user_until_the_horizon(tmp_path: Pa
     found = pq.read_table(tmp_path / "next" / TRUTH).to_pylist()
     assert pairs == 3
     assert [(one["user_id"], one["item_id"]) for one in found] == [(1, "c"), (2, "b"), (3, "z")]
+
+
+def test_parts_before_a_night_are_linked_and_those_after_it_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = Store(tmp_path).night(date(2026, 3, 1))
+    valid_tables(night, sorted(log(), key=lambda event: event[2]))
+    parquet_file = pq.ParquetFile
+    (whole := night.valid / "interactions.parquet").rename(tmp_path / "log.parquet")
+    table = pq.read_table(tmp_path / "log.parquet")
+    paths = [part_path(night.valid, "interactions", number) for number in range(6)]
+    for number, path in enumerate(paths):
+        pq.write_table(table.slice(number * 45, 45), path)
+    tokyo = CUTOFF.astimezone(ZoneInfo("Asia/Tokyo"))
+    within = next(n for n, path in enumerate(paths) if pq.read_table(path)["timestamp"][-1].as_py() >= CUTOFF)
+    (cut := tmp_path / "cut").mkdir()
+    assert write_cut(night.valid, tokyo, cut) == sum(day < 40 for _, _, day in log())
+    assert [path.stat().st_ino for path in parts(cut, "interactions")[:-1]] == [
+        path.stat().st_ino for path in paths[:within]
+    ]
+    assert len(parts(cut, "interactions")) == within + 1
+    read = list[Path]()
+    monkeypatch.setattr(pq, "ParquetFile", lambda path: read.append(path) or parquet_file(path))
+    (of_parts := tmp_path / "parts").mkdir()
+    write_truth(night.valid, PrepareSettings(), tokyo, tokyo + timedelta(days=5), of_parts)
+    assert paths[-1] not in read and read.count(paths[0]) == 1
+    for path in paths:
+        path.unlink()
+    (tmp_path / "log.parquet").rename(whole)
+    (of_whole := tmp_path / "whole").mkdir()
+    write_truth(night.valid, PrepareSettings(), CUTOFF, CUTOFF + timedelta(days=5), of_whole)
+    assert pq.read_table(of_parts / TRUTH).equals(pq.read_table(of_whole / TRUTH))
+
+
+def test_nobody_came_after_a_night_or_only_who_has_opted_out(tmp_path: Path) -> None:
+    night = Store(tmp_path).night(date(2026, 3, 1))
+    valid_tables(night, [(1, "a", 1.0), (2, "b", 41.0)])
+    pq.write_table(pa.table({"user_id": [2], "opted_out": [True]}), night.valid / "users.parquet")
+    for until in 1, 5:
+        assert write_truth(night.valid, PrepareSettings(), CUTOFF, CUTOFF + timedelta(days=until), tmp_path) == 0
+        assert pq.read_table(tmp_path / TRUTH).column_names == ["user_id", "item_id"]
 
 
 def test_a_night_that_would_have_stopped_at_its_data_is_refused(tmp_path: Path) -> None:
