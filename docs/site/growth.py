@@ -32,15 +32,16 @@ class Line:
         found = zip(self.sizes, self.values, self.bounded, strict=True)
         return next(((value, bounded) for one, value, bounded in found if one == size), None)
 
-    def exponent(self) -> float | None:
-        """e of interactions^e, by least squares of the logarithms; None where it does not grow enough to tell.
+    def exponent(self, least: float = 0.0) -> float | None:
+        """e of interactions^e, by least squares of the logarithms; None where it does not grow enough to tell, or is
+        less than `least` everywhere.
 
         Fitted are the sizes where a fixed part is at most half of the figure. The fixed part is that of the line
         with the least relative deviations, neither part of which is negative.
         """
         whole = [not bounded for bounded in self.bounded]
         sizes, values = np.asarray(self.sizes)[whole], np.asarray(self.values)[whole]
-        if len(sizes) < 2:
+        if len(sizes) < 2 or values.max() < least:
             return None
         (fixed, _), _ = nnls(np.stack([1 / values, sizes / values], axis=1), np.ones(len(sizes)))
         used = fixed <= FIXED * values

@@ -19,7 +19,9 @@ GIB = 2**30
 SOME = ("popularity", "item_knn", "als")
 SECONDS = [10.0**power for power in range(-2, 6)]
 GIBIBYTES = [2.0**power for power in range(-4, 9)]
-LISTS = "lists for as many users by"
+TELLING = 1.0
+"""CPU seconds: less says nothing of growth."""
+MEMORY, LISTS = "memory of", "lists for as many users by"
 STEEP = 1.1
 """An exponent above this is more than linear: beyond what is measured twice the same."""
 
@@ -142,7 +144,8 @@ def stages(curves: Curves) -> str:
         [
             f"`{line.name}`",
             *(_cell(line, memory[line.name], night) for night in curves.nights),
-            *map(_exponent, (line, memory[line.name])),
+            _exponent(line, TELLING),
+            _exponent(memory[line.name]),
             _figure(disk[line.name].at(largest.interactions), "{:,.0f}"),
         ]
         for line in times
@@ -159,9 +162,10 @@ def models(curves: Curves) -> str:
         [
             f"`{line.name}`",
             *(_cell(line, memory[line.name], night) for night in curves.nights),
-            *map(_exponent, (line, memory[line.name])),
+            _exponent(line, TELLING),
+            _exponent(memory[line.name]),
             *(_figure(lists[line.name].at(night.interactions), "{:,.0f}") for night in ends),
-            _exponent(lists[line.name]),
+            _exponent(lists[line.name], TELLING),
         ]
         for line in times
     ]
@@ -186,8 +190,8 @@ def _figure(found: tuple[float, bool] | None, how: str) -> str:
     return (how if value < 100 else "{:,.0f}").format(value) + "+" * bounded
 
 
-def _exponent(line: Line) -> str:
-    found = line.exponent()
+def _exponent(line: Line, least: float = 0.0) -> str:
+    found = line.exponent(least)
     return "-" if found is None else f"{found:.2f}"
 
 
@@ -195,14 +199,14 @@ def steep(curves: Curves) -> str:
     """What grows faster than the interactions, with its causes."""
     kinds = [
         ("CPU seconds of", _times(curves) + _fits(curves), STEEP),
-        ("memory of", _memory(curves) + _model_memory(curves), STEEP),
+        (MEMORY, _memory(curves) + _model_memory(curves), STEEP),
         (LISTS, _lists(curves), STEEP - 1),
     ]
     lines = [
         f"- {kind} `{line.name}`: {e:.2f}. {CAUSES.get((kind, line.name), '')}".rstrip()
         for kind, found, limit in kinds
         for line in found
-        if (e := line.exponent()) is not None and e > limit
+        if (e := line.exponent(0 if kind == MEMORY else TELLING)) is not None and e > limit
     ]
     return "\n".join(lines or ["Nothing."]) + "\n"
 
