@@ -76,7 +76,7 @@ class Continued(Ranges):
     recent: Rows | None
     rule: Rule
 
-    def pairs(self, place: int, events: Rows | None = None) -> Rows:
+    def pairs(self, place: int) -> Rows:
         if not self.shelf.there(PAIRS, place):
             new = self._within(self.new, place)
             self.shelf.put(PAIRS, place, grown(self._old(self.earlier.full, place), new, self.rule))

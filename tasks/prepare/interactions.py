@@ -80,32 +80,62 @@ def in_order(events: Rows, n_users: int) -> Rows:
     return events.take(grouped(events.user, n_users))
 
 
+@dataclass(frozen=True)
+class Repeated:
+    """Events, and which of them are of pairs that have several.
+
+    Attributes:
+        events: by user, then time, then input order.
+        rows: the numbers of those, pair after pair, each pair's in their order.
+        begins: which of `rows` are their pair's first.
+    """
+
+    events: Rows
+    rows: Places
+    begins: Bools
+
+    @classmethod
+    def of(cls, events: Rows, n_items: int) -> "Repeated":
+        by_item = grouped(events.item, n_items)  # by item, then user, then time
+        user = picked(events.user, by_item)
+        again = np.zeros(len(user), np.bool_)  # of the same pair as the one before
+        again[1:] = user[1:] == user[:-1]
+        counts = np.bincount(events.item)
+        again[np.cumsum(counts[counts > 0])[:-1]] = False  # where the next item begins
+        several = again.copy()
+        several[:-1] |= again[1:]
+        return cls(events, by_item[several], ~again[several])
+
+    def merged(self, duplicates: str, until: int | None = None) -> Rows:
+        """One row a (user, item): the time and the rating of its last event, the time of its first one.
+
+        Args:
+            duplicates: how the weights of several are one, as `PrepareSettings` has it.
+            until: of events before an instant alone (µs).
+        """
+        events, rows, begins = self.events, self.rows, self.begins
+        keep = np.ones(len(events), np.bool_) if until is None else events.timestamp < until
+        if until is not None:  # a pair's first event is among them if any is
+            early = picked(keep, rows)
+            rows, begins = rows[early], begins[early]
+        if not len(rows):
+            return events if until is None else events.take(keep)
+        starts = np.flatnonzero(begins)
+        keep[rows[:-1][~begins[1:]]] = False  # another one of the same pair follows
+        last = rows[np.append(starts[1:], len(rows)) - 1]
+        place = np.cumsum(keep, dtype=np.int32)[last] - 1  # of each among those that are kept
+        pairs = events.take(keep)
+        first = pairs.timestamp.copy() if pairs.first is pairs.timestamp else pairs.first
+        first[place] = events.first[rows[starts]]
+        pairs.weight[place] = _merged_weight(events.take(rows), starts, duplicates)
+        if events.rating is not None and pairs.rating is not None:
+            pairs.rating[place] = _last_rating(events.rating[rows], starts)
+        return replace(pairs, first=first)
+
+
 def merge(events: Rows, n_items: int, duplicates: str) -> Rows:
-    """One row a (user, item): the time and the rating of its last event, the time of its first one."""
-    by_item = grouped(events.item, n_items)  # by item, then user, then time
-    user = picked(events.user, by_item)
-    same = user[1:] == user[:-1]
-    counts = np.bincount(events.item)
-    same[np.cumsum(counts[counts > 0])[:-1] - 1] = False  # where the next item begins
-    again = np.flatnonzero(same) + 1
-    if not len(again):
-        return events
-    several = np.zeros(len(user), np.bool_)  # events of pairs that have more than one
-    several[again] = several[again - 1] = True
-    rows = by_item[several]
-    starts = np.flatnonzero(~np.isin(np.flatnonzero(several), again, assume_unique=True))
-    last = rows[np.append(starts[1:], len(rows)) - 1]
-    dropped = by_item[again - 1]
-    keep = np.ones(len(user), np.bool_)
-    keep[dropped] = False
-    pairs = events.take(keep)
-    place = last - np.searchsorted(np.sort(dropped), last)  # of each last event among those that are kept
-    first = pairs.timestamp.copy() if pairs.first is pairs.timestamp else pairs.first
-    first[place] = events.first[rows[starts]]
-    pairs.weight[place] = _merged_weight(events.take(rows), starts, duplicates)
-    if events.rating is not None and pairs.rating is not None:
-        pairs.rating[place] = _last_rating(events.rating[rows], starts)
-    return replace(pairs, first=first)
+    """`Repeated.merged` of all events."""
+    return Repeated.of(events, n_items).merged(duplicates)
 
 
 def _merged_weight(events: Rows, starts: Places, duplicates: str) -> Floats:

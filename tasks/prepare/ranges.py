@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from recmodels.data.arrays import Bools, Longs
-from tasks.prepare.interactions import Rows, in_order, merge
+from tasks.prepare.interactions import Repeated, Rows, in_order, merge
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.shelf import Shelf
 
@@ -50,21 +50,20 @@ class Ranges:
             else in_order(self.shelf.rows(EVENTS, place), self.n_users)
         )
 
-    def merged(self, events: Rows) -> Rows:
-        return merge(events, self.n_items, self.duplicates)
-
-    def pairs(self, place: int, events: Rows | None = None) -> Rows:
-        """The merged events of a range; `events` saves reading them where they are at hand."""
+    def pairs(self, place: int) -> Rows:
+        """The merged events of a range."""
         if not self.shelf.there(PAIRS, place):
-            self.shelf.put(PAIRS, place, self.merged(self.events(place) if events is None else events))
+            self.shelf.put(PAIRS, place, merge(self.events(place), self.n_items, self.duplicates))
         return self.shelf.rows(PAIRS, place)
 
     def parted(self, place: int, start: int) -> tuple[Rows, Rows]:
         """The pairs of a range, and those of what came before an instant (µs); the events since are `RECENT` then."""
         events = self.events(place)
-        since = events.timestamp >= start
-        self.shelf.put(RECENT, place, events.take(since))
-        return self.pairs(place, events), self.merged(events.take(~since))
+        self.shelf.put(RECENT, place, events.take(events.timestamp >= start))
+        repeated = Repeated.of(events, self.n_items)
+        if not self.shelf.there(PAIRS, place):
+            self.shelf.put(PAIRS, place, repeated.merged(self.duplicates))
+        return self.shelf.rows(PAIRS, place), repeated.merged(self.duplicates, start)
 
     def drop(self, *kinds: str) -> None:
         for kind in kinds:

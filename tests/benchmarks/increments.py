@@ -1,9 +1,9 @@
 """What a night of one new file costs beside the night before it: `python -m tests.benchmarks.increments`.
 
 Ten million interactions in a hundred Parquet files, with a catalogue and users; then a file more. Seconds of CPU of
-ingest and validation, each night in a process of its own, and of a night from scratch, which must say the same; the
-import of Great Expectations, which every night needs, is told apart. `--format csv` writes CSV files, `--rows` is for a
-smaller try.
+all stages of data, each night in a process of its own, and of a night from scratch, whose prepared tables and features
+must be the same to the byte; the import of Great Expectations, which every night needs, is told apart. `--format csv`
+writes CSV files, `--rows` is for a smaller try.
 """
 
 import argparse
@@ -18,9 +18,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from recmodels.data.layout import Split
+
 FILES = 100
 FIRST = date(2026, 11, 25)
-STAGES = ("ingest", "validate")
+SPLITS: tuple[Split, ...] = ("train", "full")
+STAGES = ("ingest", "validate", "prepare", "features")
 
 
 def write(folder: Path, file: int, rows: int, kind: str, dirty: bool) -> None:
@@ -57,11 +60,15 @@ def write_rest(folder: Path) -> None:
 
 
 def night(folder: Path, store: str, nth: int, fresh: bool) -> dict[str, Any]:
-    """Ingest and validate; what the stages say, and their seconds of CPU."""
+    """The stages of data; what they say, and their seconds of CPU."""
     from expectations.runner import great_expectations
     from expectations.settings import ValidationSettings
+    from tasks.features.settings import FeatureSettings
+    from tasks.features.stage import features
     from tasks.ingest.reading.inputs import Inputs, TableInput
     from tasks.ingest.stage import ingest
+    from tasks.prepare.settings import PrepareSettings
+    from tasks.prepare.stage import prepare
     from tasks.store.paths import Store
     from tasks.validate.stage import validate
 
@@ -75,10 +82,17 @@ def night(folder: Path, store: str, nth: int, fresh: bool) -> dict[str, Any]:
     raw = ingest.fn(one, inputs, cutoff, fresh)
     between = _seconds()
     valid = validate.fn(one, ValidationSettings(), cutoff, raw, fresh)
+    validated = _seconds()
+    prepared = prepare.fn(one, PrepareSettings(), cutoff, valid, fresh)
+    at_last = _seconds()
+    described = [features.fn(one, split, FeatureSettings(), prepared, valid, fresh) for split in SPLITS]
     return {
         "import": began - started,
         "ingest": between - began,
-        "validate": _seconds() - between,
+        "validate": validated - between,
+        "prepare": at_last - validated,
+        "features": _seconds() - at_last,
+        "bytes": [made["output"] for made in (prepared, *described)],
         "known": raw["summary"]["accounts"]["interactions"]["known"],
         "says": _digest(valid["summary"]),
         "rows": _rows(one.valid),
@@ -142,7 +156,7 @@ def main() -> None:
             f"{what}: {stages} of CPU ({share:.0%} of the first; {share_of_all:.0%} with the import of "
             f"{told['import']:.1f} s), {told['known']} files known"
         )
-    same = all(second[what] == scratch[what] for what in ("says", "rows"))
+    same = all(second[what] == scratch[what] for what in ("says", "rows", "bytes"))
     print("the second says the same as from scratch" if same else "THE SECOND DIFFERS FROM ONE FROM SCRATCH")
 
 
