@@ -97,7 +97,9 @@ def _models(nights: Sequence[Night]) -> dict[str, ModelSpeed]:
         for model in night.models:
             made, sizes = create(model.recommender, model.parameters), (night.users, night.items, night.pairs)
             work, list_work = made.work(*sizes), made.list_work(model.listed_users, *sizes)
-            lists[model.recommender].append(({"work": list_work}, model.list_cpu_seconds))
+            lists[model.recommender].append(
+                ({"work": list_work, "listed": float(model.listed_users)}, model.list_cpu_seconds)
+            )
             left = sum(stage.disk_bytes for stage in night.stages if stage.name == f"train {model.name}")
             disks[model.recommender].append((counted(counts_of(night)), float(left)))
             if not model.bounded:
@@ -105,7 +107,7 @@ def _models(nights: Sequence[Night]) -> dict[str, ModelSpeed]:
     return {
         name: ModelSpeed(
             fit=_linear(fits[name], ("work",)),
-            lists=_linear(lists[name], ("work",)),
+            lists=_linear(lists[name], ("work", "listed"), fixed=False),
             disk=_linear(disks[name], ("users", "items", "measured"), BYTES),
         )
         for name in fits
@@ -116,20 +118,20 @@ Points = Sequence[tuple[Mapping[str, float], float]]
 """Figures, each with what it may grow with."""
 
 
-def _linear(points: Points, drivers: Sequence[str], noise: float = NOISE) -> Linear:
+def _linear(points: Points, drivers: Sequence[str], noise: float = NOISE, *, fixed: bool = True) -> Linear:
     """The fixed part and the factors, none below 0, of the least relative deviations."""
     if not points:
         return Linear()
     values = np.array([value for _, value in points])
     rows = np.array([[1.0, *(at[name] for name in drivers)] for at, _ in points])
-    if len(np.unique(rows, axis=0)) == 1:
+    if not fixed or len(np.unique(rows, axis=0)) == 1:
         rows[:, 0] = 0  # a single size does not tell what is fixed: all of it is taken to grow
     scale = rows.max(axis=0)
     scale[scale == 0] = 1
     weights = 1 / (values + noise)
     found, _ = nnls(rows / scale * weights[:, None], values * weights)
-    fixed, *factors = (float(f"{factor:.4g}") for factor in found / scale)
-    return Linear(fixed=fixed, each={name: one for name, one in zip(drivers, factors, strict=True) if one > 1e-15})
+    always, *factors = (float(f"{factor:.4g}") for factor in found / scale)
+    return Linear(fixed=always, each={name: one for name, one in zip(drivers, factors, strict=True) if one > 1e-15})
 
 
 def off(curves: Curves, fitted: Callable[[Night], Speeds]) -> dict[str, dict[int, float]]:

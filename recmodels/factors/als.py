@@ -15,7 +15,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions, WarmStart, WarmStarts
 from recmodels.parameters import Renamed, Search, Seed
 from recmodels.ranking.topk import TopK
-from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct
+from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct, left_by_bounds
 
 ROW_PARTS = 64  # into how many parts the rows are divided, of about as many entries each, for dynamic scheduling
 TOLERANCE = 1e-3  # of the residual relative to the right side, while both sides still change
@@ -187,8 +187,8 @@ class ALS(DotProduct):
         return self.iterations * (solved + turned)
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
-        solved = n_listed * mean_length(n_users, n_interactions) * 2 * self.factors * (self.cg_steps + 1.0)
-        return super().list_work(n_listed, n_users, n_items, n_interactions) + solved
+        solved = n_listed * mean_length(n_users, n_interactions) * self.factors * (self.cg_steps + 1.0) / 2
+        return dense(n_listed, self.factors, left_by_bounds(n_items)) + solved
 
     def rounds(self) -> int:
         return self.iterations

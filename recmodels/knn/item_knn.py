@@ -108,8 +108,8 @@ class ItemKNN(SparseProduct, RatingPredictor):
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
         return neighbors_work(n_users, n_interactions, n_items, self.neighbors)
 
-    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
-        return n_listed * mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
+    def list_products(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        return mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         entry = 16 if self.weighting in get_args(Weighting) else 44  # by item and by user; deviations in float64

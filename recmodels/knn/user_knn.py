@@ -141,8 +141,8 @@ class UserKNN(SparseProduct, RatingPredictor):
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
         return neighbors_work(n_items, n_interactions, n_users, self.neighbors)
 
-    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
-        return n_listed * mean_length(n_users, n_interactions) * min(self.neighbors, n_users)
+    def list_products(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        return mean_length(n_users, n_interactions) * min(self.neighbors, n_users)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         kept = 8 * n_users * min(self.neighbors, n_users)  # twice: the kernel's tables, then without empty places

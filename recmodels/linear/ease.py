@@ -16,7 +16,7 @@ from recmodels.linear.ease_weights import DenseWeights, SparseWeights
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
 from recmodels.ranking.topk import TopK
-from recmodels.scoring.sparse_product import stored_reasons, stored_similar
+from recmodels.scoring.sparse_product import SCANNED, stored_reasons, stored_similar
 
 EXACT_ITEMS = 20_000
 """Up to so many items the matrix is inverted on the processor: 1.6 GB, and about a minute on two cores."""
@@ -131,7 +131,7 @@ class EASE(Recommender):
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         row = n_items if self._exact(n_items, n_interactions) else min(self.neighbors, n_items)
-        return n_listed * mean_length(n_users, n_interactions) * row
+        return n_listed * (mean_length(n_users, n_interactions) * row + SCANNED * n_items)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         if self._exact(n_items, n_interactions):

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Lt
 
+from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Floats
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise.model import PairModel
 from recmodels.parameters import Search
-from recmodels.scoring.dot_product import DotProduct
+from recmodels.scoring.dot_product import DotProduct, left_by_bounds
 
 if TYPE_CHECKING:
     from recmodels.pairwise.training import PairTrainer
@@ -41,6 +42,10 @@ class Hybrid(PairModel, DotProduct):
         from recmodels.pairwise.training import PairTrainer
 
         return PairTrainer(self, data, device)
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        summed = n_listed * mean_length(n_users, n_interactions) * self.factors
+        return dense(n_listed, self.factors, left_by_bounds(n_items)) + summed
 
     def _similarity_vectors(self) -> Floats:
         return self.item_vectors[:, :-1]  # without the bias

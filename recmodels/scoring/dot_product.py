@@ -1,5 +1,6 @@
 """Models that score by a dot product of a user's and an item's vector."""
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,11 @@ from recmodels.ranking.product_search import SearchedItems, top_products
 from recmodels.ranking.topk import TopK
 
 USERS_AT_A_TIME = 2**14  # users whose vectors and histories are copied out at a time
+
+
+def left_by_bounds(n_items: int) -> float:
+    """Items whose score is computed where vectors differ in length: 8 % of 200,000, 4 % of 900,000."""
+    return min(37 * math.sqrt(n_items), n_items)
 
 
 @dataclass

@@ -16,6 +16,9 @@ from recmodels.ranking.topk import TopK, ranked
 USERS_AT_A_TIME = 2**14  # users whose histories are copied out of the data at a time
 ENTRIES_AT_A_TIME = 2**22  # similarities that are ranked at a time
 
+SCANNED = 1 / 10
+"""What it counts to look at an item's sum, and to set it back, beside a multiplication."""
+
 Factors: TypeAlias = tuple[Csr, Csr, Floats]
 """A [b, l], B [l, n_items] and a factor for each item [n_items]: scores are (A B) · factor."""
 
@@ -96,6 +99,13 @@ class SparseProduct(Recommender):
     @abstractmethod
     def _product(self, data: Dataset, users: Ints) -> Factors:
         """The two matrices and the factor whose product the scores of `users` are."""
+
+    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
+        return n_listed * (self.list_products(n_users, n_items, n_interactions) + SCANNED * n_items)
+
+    def list_products(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        """Multiplications of a user's scores."""
+        return float(n_items)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         return product_scores(*self._product(data, users))

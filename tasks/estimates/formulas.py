@@ -141,7 +141,7 @@ def model_cost(model: Recommender, speeds: Speeds, counts: Counts) -> ModelCost:
     return ModelCost(
         load=speeds.load.at(drivers),
         fit=given.fit.at({"work": model.work(*sizes)}),
-        lists=given.lists.at({"work": model.list_work(counts.measured, *sizes)}),
+        lists=given.lists.at({"work": model.list_work(counts.measured, *sizes), "listed": float(counts.measured)}),
         memory=model.process_memory(*sizes),
         disk=round(given.disk.at(drivers)),
         rounds=model.rounds(),

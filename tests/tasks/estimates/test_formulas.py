@@ -4,6 +4,7 @@ import pytest
 
 from recmodels.compute.work import KEPT
 from recmodels.registry import create
+from recmodels.scoring.sparse_product import SCANNED
 from tasks.estimates.counts import Counts
 from tasks.estimates.formulas import PARALLEL, Cost, ModelCost, counted, model_cost, on_threads, stage_cost
 from tasks.estimates.speeds import Linear, Machine, ModelSpeed, Speeds, StageSpeed
@@ -56,7 +57,7 @@ def test_a_model_takes_its_work_over_its_speed() -> None:
     cost = model_cost(model, SPEEDS, COUNTS)
     work = 6e5 * 600 + KEPT * 500 * 50  # a history has 600 pairs
     assert (cost.load, cost.fit) == (pytest.approx(2.6), pytest.approx(1 + work * 1e-6))
-    assert cost.lists == pytest.approx(100 * 600 * 50 * 1e-5)
+    assert cost.lists == pytest.approx(100 * (600 * 50 + SCANNED * 500) * 1e-5)
     assert (cost.memory, cost.disk) == (model.process_memory(1000, 500, 600_000), 400_000)
     assert (cost.rounds, cost.known) == (1, True)
 
