@@ -25,11 +25,12 @@ def site_of(store: Path, file: Path | None) -> Site:
 
 
 def examined(site: Site) -> Examination:
-    """What `nightrec doctor` says of a site."""
+    """What `nightrec doctor` says of a site, but for tables elsewhere: pages do not wait, and know no passwords."""
     from flows.operate.doctor import findings
-    from flows.operate.doctor.examination import examine
+    from flows.operate.doctor.examination import CHECKS, examine
 
-    seen = examine(findings.Site(site.store, site.settings, site.file, site.problem))
+    checks = [check for check in CHECKS if not check.elsewhere]
+    seen = examine(findings.Site(site.store, site.settings, site.file, site.problem), checks)
     return Examination(
         well=[one.check.subject for one in seen if not one.findings],
         complaints=[

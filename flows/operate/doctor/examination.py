@@ -36,7 +36,7 @@ CHECKS = (
     Check("disk", machine.disk),
     Check("clock", machine.clock),
     Check("settings", environment.settings, in_store=False),
-    Check("sources", sources.look, in_store=False),
+    Check("sources", sources.look, in_store=False, elsewhere=True),
     Check("versions", environment.versions, in_store=False),
     Check("Prefect's files", permissions.prefect, in_store=False),
     Check("database", server.database, in_store=False),

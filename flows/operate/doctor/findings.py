@@ -62,11 +62,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Check:
-    """An examination. `subject`: what it looks at, in a word or two; `in_store`: whether its fixes change the store."""
+    """An examination.
+
+    Attributes:
+        subject: what it looks at, in a word or two.
+        in_store: whether its fixes change the store.
+        elsewhere: whether it asks for the site's data elsewhere, with secrets that only nights need.
+    """
 
     subject: str
     look: Callable[[Site], Iterator[Finding]]
     in_store: bool = True
+    elsewhere: bool = False
 
 
 def note(what: str, where: str | Path, todo: str) -> Finding:

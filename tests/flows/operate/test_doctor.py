@@ -22,7 +22,10 @@ from flows.cli.doctor import doctor
 from flows.operate.doctor import environment, examination, machine, server, simulations, sources
 from flows.operate.doctor.examination import CHECKS, examine, mend, wrong
 from flows.operate.doctor.findings import Finding, Site
+from flows.operate.pages import examined
 from flows.settings.site import NightConfig
+from flows.ui.site import Examination
+from flows.ui.site import Site as UiSite
 from tasks.publish.mirror import mirror
 from tasks.publish.settings import MirrorSettings
 from tasks.replay.kept import folder_of
@@ -405,3 +408,6 @@ def test_tables_elsewhere_are_asked_for_and_one_that_hangs_keeps_nobody_waiting(
     monkeypatch.setattr(sources, "reach", lambda *_: ended.wait())
     assert all("does not answer" in finding.what for finding in sources.look(site))
     ended.set()
+    well = examined(UiSite(Store(tmp_path), None, Examination)).well
+    assert "settings" in well
+    assert "sources" not in well  # pages do not ask
