@@ -90,14 +90,15 @@ def sampled_softmax(
 
 def gbce(
     states: Tensor, table: Tensor, targets: Tensor, weights: Tensor, negatives: Tensor, t: float,
-    masked: Positions | None = None,
+    masked: Positions | None = None, n_items: int | None = None,
 ) -> Tensor:  # fmt: skip
     r"""-Σ_i w_i (β ln sigmoid(s_i·e_target) + Σ_j ln sigmoid(-s_i·e_j)) / (k + 1) over k `negatives` drawn uniformly.
 
     β = a (t (1 - 1 / a) + 1 / a) with a = k / (n - 1) undoes the overconfidence that sampling brings, all of it at
-    t = 1 (Petrov and Macdonald, "gSASRec", RecSys 2023). A target that was drawn is no negative.
+    t = 1 (Petrov and Macdonald, "gSASRec", RecSys 2023). A target that was drawn is no negative. n is `n_items`, where
+    the table has not all of them.
     """
-    sampling_rate = min(1.0, len(negatives) / max(1, len(table) - 1))
+    sampling_rate = min(1.0, len(negatives) / max(1, (n_items or len(table)) - 1))
     beta = sampling_rate * (t * (1 - 1 / sampling_rate) + 1 / sampling_rate)
     positive = (states * functional.embedding(targets, table)).sum(dim=1)
     losses = functional.softplus(states @ functional.embedding(negatives, table).T)  # [m, k]

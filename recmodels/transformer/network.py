@@ -220,9 +220,12 @@ class ItemEmbedding(nn.Module):
             ):
                 self.register_buffer(name, torch.from_numpy(part), persistent=False)
 
-    def forward(self) -> Tensor:
-        """All items' vectors: float32 [n_items, d], of length 1 where scores are cosines."""
-        table: Tensor = self.embedding
+    def forward(self, rows: Tensor | None = None) -> Tensor:
+        """All items' vectors: float32 [n_items, d], of length 1 where scores are cosines.
+
+        Without terms those of some `rows` [m] may be asked for: [m, d].
+        """
+        table: Tensor = self.embedding if rows is None else functional.embedding(rows, self.embedding)
         if self.term_projection is not None:
             table = table + functional.embedding_bag(
                 self.term_ids, self.term_projection, self.term_offsets, mode="sum",

@@ -235,27 +235,46 @@ class Trainer:
         """The sum of the losses of some sequences; None where none of their rows has a target."""
         sequences, progress = self.sequences, self.state.progress
         start, length, target = sequences.padded_targets(part, targets)
-        inputs = torch.from_numpy(padded_rows(sequences.items, start, length, target.shape[1])).to(self.device)
+        history = padded_rows(sequences.items, start, length, target.shape[1])
         users = torch.from_numpy(sequences.users[start].astype(np.int64)).to(self.device)
         asked = np.flatnonzero(target >= 0)
         progress.positions += int(length.sum())
         progress.padded_positions += target.size
         if len(asked) == 0:
             return None
-        table = self.items()
+        rows = (start[:, None] + np.arange(target.shape[1])).ravel()[asked]
+        wanted = targets[rows].astype(np.int64)
+        counts = None if negatives is None else self.sampler.expected_counts(negatives)
+        masked = self.sampler.masked(rows, negatives)
+        table, inputs, positives, negatives = self._looked_up(history, wanted, negatives)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             states = self.compiled(functional.embedding(inputs, table), users)
         states = states.flatten(0, 1).float().index_select(0, torch.from_numpy(asked).to(self.device))
-        rows = (start[:, None] + np.arange(target.shape[1])).ravel()[asked]
-        positives = torch.from_numpy(targets[rows].astype(np.int64)).to(self.device)
         weights = torch.from_numpy(sequences.weights_of(rows)).to(self.device)
-        masked = self.sampler.masked(rows, negatives)
-        if negatives is None:
+        if negatives is None or counts is None:
             return losses.cross_entropy(states, table, positives, weights, masked)
         if self.config.loss == "gbce":
-            return losses.gbce(states, table, positives, weights, negatives, self.config.gbce_t, masked)
-        counts = self.sampler.expected_counts(negatives)
+            n_items = len(self.items.embedding)
+            return losses.gbce(states, table, positives, weights, negatives, self.config.gbce_t, masked, n_items)
         return losses.sampled_softmax(states, table, positives, weights, negatives, counts, masked)
+
+    def _looked_up(
+        self, inputs: Longs, positives: Longs, negatives: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """The vectors of items that a step needs, and inputs, targets and negatives as rows of them.
+
+        With sampled negatives these are few of many: to normalize all would take most of the time of a step.
+        """
+        if negatives is None or self.items.term_projection is not None:
+            return self.items(), self._on_device(inputs), self._on_device(positives), negatives
+        drawn = negatives.cpu().numpy()
+        used = np.unique(np.concatenate((inputs.ravel(), positives, drawn)))
+        table = self.items(self._on_device(used))
+        rows = (self._on_device(np.searchsorted(used, items)) for items in (inputs, positives, drawn))
+        return table, *rows
+
+    def _on_device(self, array: Longs) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
 
     def _end_epoch(self) -> None:
         """Validate the averaged weights, keep them if they are the best so far, and record the epoch.
