@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it doe
 
 log = logging.getLogger(__name__)
 
+TABLE_STEPS = 4  # of work for each number of the items' embeddings that a step of the training moves: all of them
 EXPLAINED_ITEMS = 2**20  # items of histories that are read at a time, for explanations
 
 
@@ -225,7 +226,8 @@ class Transformer(TransformerConfig, DotProduct):
         blocks = self.layers * dense(states, self.dim, 12 * self.dim + 2 * self.max_length)
         scored = n_items if self.loss == "full" else min(self.negatives, n_items)
         forward_and_back = 3
-        return self.seeds * self.epochs * forward_and_back * (blocks + dense(states, self.dim, scored))
+        moved = TABLE_STEPS * n_items * self.dim * states / self.batch
+        return self.seeds * self.epochs * (forward_and_back * (blocks + dense(states, self.dim, scored)) + moved)
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         read = n_listed * min(mean_length(n_users, n_interactions), self.max_length)
