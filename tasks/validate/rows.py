@@ -29,6 +29,8 @@ from tasks.validate.copies import Flags, later_copies, with_prevailing
 T = TypeVar("T")
 Codes = NDArray[np.unsignedinteger[Any]]  # one a row: bit r is set where rule r refuses it
 Derived = dict[str, NDArray[Any]]
+Derive = Callable[[pa.RecordBatch, int], Derived]
+"""What adds columns to a batch that begins at a row of the parts that are checked."""
 
 PARTITION = 1_000_000
 A_ROW = 4_000  # bytes of the memory for each row that is looked at with others
@@ -50,22 +52,22 @@ def find_refused(
     sources: Sequence[Path],
     known: Sequence[Verdict | None],
     suite: Suite,
-    derive: Callable[[pa.RecordBatch, int], Derived],
+    derived: Callable[[], Derive],
 ) -> list[Codes]:
     """The codes of each part of a table, by a suite of row rules, where they are not known.
 
-    `derive` adds columns to a batch that begins at a row of the parts that are checked.
+    `derived` is asked for more columns where anything is checked: it may have to look at all rows.
     """
     for verdict in filter(None, known):
         refused = verdict.codes[verdict.codes != 0]
         suite.add(len(verdict.codes), [int((refused >> bit & 1).sum()) for bit in range(len(suite.findings))])
     unknown = [source for source, verdict in zip(sources, known, strict=True) if verdict is None]
     ends = np.cumsum([pq.read_metadata(source).num_rows for source in unknown])
-    checked = iter(np.split(_checked(unknown, suite, derive), ends[:-1]) if unknown else ())
+    checked = iter(np.split(_checked(unknown, suite, derived()), ends[:-1]) if unknown else ())
     return [next(checked) if verdict is None else verdict.codes for verdict in known]
 
 
-def _checked(sources: Sequence[Path], suite: Suite, derive: Callable[[pa.RecordBatch, int], Derived]) -> Codes:
+def _checked(sources: Sequence[Path], suite: Suite, derive: Derive) -> Codes:
     names = pq.read_schema(sources[0]).names
     checked = sorted({finding.rule.checked for finding in suite.findings} & set(names))
     columns = [*checked, *(name for name in ("export_id",) if name in names)]  # to derive others from
@@ -145,7 +147,7 @@ def derived_columns(
     out: Path,
     settings: ValidationSettings,
     published: Mapping[str, datetime] = MappingProxyType({}),
-) -> Callable[[pa.RecordBatch, int], Derived]:
+) -> Derive:
     """The columns that rules check and the table does not have, for a batch that begins at a row.
 
     `published`: when the exports that exposures may name were published.

@@ -45,7 +45,7 @@ from tasks.validate.copies import prevailing
 from tasks.validate.counts import Earlier
 from tasks.validate.counts import counts as counts_of
 from tasks.validate.known import Verdicts
-from tasks.validate.rows import Codes, Split, derived_columns, find_refused
+from tasks.validate.rows import Codes, Derive, Split, derived_columns, find_refused
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 
@@ -255,8 +255,7 @@ class _TableCheck:
             columns = [*columns, exposures.AFTER_PUBLICATION]
         rows = Suite(f"{name}-rows", row_rules(name, columns, self.settings, self.now))
         known = self.verdicts.fitting(self.db, name, self.raw, self.out, self.settings, self.now)
-        derived = derived_columns(self.db, name, sources[0], self.out, self.settings, self.published)
-        of_parts = find_refused(sources, known, rows, derived)
+        of_parts = find_refused(sources, known, rows, lambda: self._derived(name, sources[0]))
         flags = prevailing(self.db, name, sources[0])
         with Split(name, [finding.rule.reason for finding in rows.findings], bad, flags) as split:
             for source, verdict, found in zip(sources, known, of_parts, strict=True):
@@ -269,6 +268,9 @@ class _TableCheck:
         table = Suite(f"{name}-table", table_rules(name, profile, self.settings, self.cutoff))
         table.check(pd.DataFrame([profile]))
         return _Checked(rows, table, counts, profile, codes)
+
+    def _derived(self, name: str, source: Path) -> Derive:
+        return derived_columns(self.db, name, source, self.out, self.settings, self.published)
 
     def _profile(self, name: str, rows: Suite, counts: TableCounts, earlier: Earlier | None) -> dict[str, Any]:
         """The row of numbers that the rules of a table judge."""
