@@ -19,14 +19,13 @@ from recmodels.data.arrays import Bools, Ints, Longs
 from recmodels.data.parquet import as_numpy
 from tasks.prepare.earlier import Earlier
 from tasks.prepare.events import Source, as_events, sorted_distinct
-from tasks.prepare.growth import NotMergeable, Rule, grown
+from tasks.prepare.growth import NotMergeable, Rule, grown, interleaved
 from tasks.prepare.interactions import Rows, in_order, picked
 from tasks.prepare.kept import PreparedSplit, events_of_users, read_recent
 from tasks.prepare.ranges import PAIRS, RECENT, Ranges
-from tasks.prepare.reading import A_ROW, budget_of, ranges_for
+from tasks.prepare.reading import A_ROW, bounds_of, budget_of, ranges_for
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.shelf import Shelf
-from tasks.prepare.spilling import range_bounds
 from tasks.store.opted_out import are_among
 
 _EXACT = 16.0  # sums of multiples of a sixteenth are exact in float32, in whatever order
@@ -141,7 +140,7 @@ def continued(
         as_numpy(pc.index_in(table[f"{kind}_id"].combine_chunks(), value_set=ids[kind])) for kind in ("user", "item")
     )
     new = in_order(as_events(user, item, table, settings), len(ids["user"]))
-    recent = _recent(earlier, users, items, new, len(ids["user"]))
+    recent = _recent(earlier, users, items, new)
     n_events = np.bincount(user, minlength=len(ids["user"]))
     stay = ~users.gone
     n_events[users.new[stay]] += events_of_users(earlier.prepared)[stay]
@@ -150,19 +149,19 @@ def continued(
     if len(new if recent is None else recent) * A_ROW > budget_of(memory):
         return None
     n_ranges = n_ranges or ranges_for(int(n_events.sum()), 0, memory)
-    bounds = range_bounds(n_events, n_ranges) if n_ranges > 1 else np.empty(0, np.int64)
+    bounds = bounds_of(n_events, len(ids["item"]), n_ranges)
     return Continued(
         user_ids=ids["user"],
         item_ids=ids["item"],
-        n=len(bounds) + 1,
+        n=len(bounds) - 1,
         events_of_user=n_events,
         rated="rating" in source.columns,
-        shelf=Shelf(folder if len(bounds) else None),
+        shelf=Shelf(folder if n_ranges > 1 else None),
         duplicates=settings.duplicates,
         earlier=earlier,
         users=users,
         items=items,
-        bounds=np.concatenate([[0], bounds, [len(ids["user"])]]),
+        bounds=bounds,
         new=new,
         recent=recent,
         rule=Rule(settings.duplicates, len(ids["item"]), _all_rated(source)),
@@ -190,27 +189,14 @@ def _ids(old: pa.Array, there: Bools, new: pa.ChunkedArray, known: pa.Array) -> 
     return sorted_distinct(old.filter(pa.array(there)), pa.concat_arrays([new.unique(), known.cast(new.type)]))
 
 
-def _recent(earlier: Earlier, users: Renumbered, items: Renumbered, new: Rows, n_users: int) -> Rows | None:
+def _recent(earlier: Earlier, users: Renumbered, items: Renumbered, new: Rows) -> Rows | None:
     """The events of the holdout of then, and those since; None where its rows were not the last days'."""
     if earlier.summary["holdout"]["protocol"] != "days":
         return None
     old = read_recent(earlier.prepared)
     old = old.take(~picked(users.gone, old.user))
     old = replace(old, user=users.of(old.user), item=items.of(old.item))
-    return in_order(_after(old, new), n_users)
-
-
-def _after(rows: Rows, others: Rows) -> Rows:
-    """The events of both, one after another."""
-    timestamp = np.concatenate([rows.timestamp, others.timestamp])
-    return Rows(
-        user=np.concatenate([rows.user, others.user]),
-        item=np.concatenate([rows.item, others.item]),
-        timestamp=timestamp,
-        first=timestamp,
-        weight=np.concatenate([rows.weight, others.weight]),
-        rating=None if rows.rating is None or others.rating is None else np.concatenate([rows.rating, others.rating]),
-    )
+    return interleaved(old, np.ones(len(old), np.bool_), new)
 
 
 def _all_rated(source: Source) -> bool:

@@ -65,7 +65,7 @@ def grown(pairs: Rows, events: Rows, rule: Rule) -> Rows:
     left[both.old[both.wins]] = False
     added: Bools = np.ones(len(later), np.bool_)
     added[both.new[~both.wins]] = False
-    return _interleaved(pairs, left, later.take(added))
+    return interleaved(pairs, left, later.take(added))
 
 
 def _both(pairs: Rows, later: Rows, n_items: int) -> _Both:
@@ -138,8 +138,8 @@ def _with(rows: Rows, at: Places, first: Places, weight: Floats, rating: Floats 
     return changed
 
 
-def _interleaved(pairs: Rows, left: Bools, later: Rows) -> Rows:
-    """The pairs that are left and the later ones, in order; at the same time a later one comes after."""
+def interleaved(pairs: Rows, left: Bools, later: Rows) -> Rows:
+    """The pairs (or events) that are left and the later ones, in order; at the same time a later one comes after."""
     before = np.concatenate([[0], np.cumsum(left)])
     at = before[_places(pairs, later)] + np.arange(len(later))
     n = int(before[-1]) + len(later)

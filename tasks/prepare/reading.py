@@ -1,28 +1,31 @@
 """How many ranges of users a log is worked on in, by its rows and the memory there is."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recmodels.data.arrays import Longs
 from tasks.prepare.events import Source, read_log
 from tasks.prepare.ranges import EVENTS, Ranges
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.shelf import Shelf
-from tasks.prepare.spilling import spilled
+from tasks.prepare.spilling import range_bounds, spilled
 
 SHARE = 0.5  # of the memory is for this stage: the rest is for other processes, and for cached files
 RESERVED = 300_000_000  # bytes of it that do not depend on the rows
 A_ROW = 200  # bytes, at the peak of a range
+EVENTS_AT_A_TIME = 1_000_000
 TEXT = 60  # more bytes for an id that is a text, where all rows are read at once
 
 
 def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Path, n_ranges: int = 0) -> Ranges:
     """The log in as many ranges as it takes for one of them to fit, or in `n_ranges`.
 
-    One range stays in `memory` (bytes, of which this stage takes a share); more are files of the `folder`.
+    What fits stays in `memory` (bytes, of which this stage takes a share); else ranges are files of the `folder`.
     """
     source = Source(valid)
     budget = budget_of(memory)
@@ -33,16 +36,32 @@ def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Pat
         return spilled(source, settings, n_ranges, budget, folder)
     log = read_log(valid, settings)
     shelf = Shelf(None)
-    shelf.put(EVENTS, 0, log.events)
+    events_of_user = np.bincount(log.events.user, minlength=len(log.user_ids))
+    bounds = bounds_of(events_of_user, len(log.item_ids), 1)
+    ends = np.searchsorted(log.events.user, bounds).tolist()
+    for place, (begin, end) in enumerate(pairwise(ends)):
+        shelf.put(EVENTS, place, log.events.between(begin, end))
     return Ranges(
         user_ids=log.user_ids,
         item_ids=log.item_ids,
-        n=1,
-        events_of_user=np.bincount(log.events.user, minlength=len(log.user_ids)),
+        n=len(bounds) - 1,
+        events_of_user=events_of_user,
         rated=log.events.rating is not None,
         shelf=shelf,
         duplicates=settings.duplicates,
     )
+
+
+def bounds_of(events_of_user: Longs, n_items: int, n_ranges: int) -> Longs:
+    """The first user of each range, and the end: of `n_ranges`, or more where these would be larger than need be.
+
+    Small arrays fit the processor's cache, and memory that is there already; those of a range need not be smaller than
+    those of all users or items.
+    """
+    largest = max(EVENTS_AT_A_TIME, n_items, len(events_of_user))
+    n = max(n_ranges, int(events_of_user.sum()) // largest)
+    inner = range_bounds(events_of_user, n).tolist() if n > 1 else []
+    return np.array([0, *inner, len(events_of_user)], np.int64)
 
 
 def ranges_for(n_rows: int, texts: int, memory: int) -> int:

@@ -149,7 +149,7 @@ def _summary(
     least = settings.min_rating if ranges.rated else None
     likes = "" if least is None else f"; ratings below {least:g} are no likes (prepare.min_rating)"
     rows = shelf.n_rows(PAIRS)
-    by_range = f", in {ranges.n} ranges of users" if ranges.n > 1 else ""
+    by_range = f", in {ranges.n} ranges of users" if not shelf.in_memory else ""
     counts = f"{ranges.n_users:,} users, {ranges.n_items:,} items, {rows:,} pairs{by_range}"
     return {
         "message": f"{counts}; held out: {held_out}{likes}",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from recmodels.errors import DataRefused
 from tasks.prepare import earlier as earlier_module
-from tasks.prepare import tables
+from tasks.prepare import reading, tables
 from tasks.prepare.earlier import Earlier
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
@@ -217,6 +217,7 @@ def test_any_nights_say_what_they_would_from_scratch(
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "ROWS_A_GROUP", 5)
         patch.setattr(earlier_module, "MOST_NEW", 1)
+        patch.setattr(reading, "EVENTS_AT_A_TIME", 4)
         site = Site(Store(Path(folder)), rules, kind)
         for day in [Day([first], [1, 11]), *days]:
             night, valid = site.night(day)
