@@ -20,9 +20,8 @@ import pyarrow.parquet as pq
 from tasks.prepare.events import Source
 from tasks.prepare.kept import PreparedSplit
 from tasks.store.files import sha256
-from tasks.store.manifests import Manifest, manifest_of, outputs, whole
+from tasks.store.manifests import Manifest, damage, manifest_of, outputs, whole
 from tasks.store.opted_out import are_among
-from tasks.store.parts import parts
 from tasks.store.paths import Night
 
 MOST_COMPARED = 2_000_000
@@ -54,15 +53,16 @@ class Earlier:
                 continue
             parameters = {name: value for name, value in made["parameters"].items() if name != "cutoff"}
             alike = made["code"] == code and parameters == settings and made["inputs"] == outputs(valid=made_from)
-            if not alike or whole(one.prepared) is None:
+            users = [file for file in made_from["files"] if file["path"] == "users.parquet"]
+            if not alike or whole(one.prepared) is None or damage(one.valid, users):
                 return None
             return cls(
                 date=str(one.run_date),
                 prepared=one.prepared,
                 valid=one.valid,
                 summary=made["summary"],
-                old_parts=_parts_of(made_from, one.valid),
-                new_parts=_parts_of(valid, night.valid),
+                old_parts=_parts_of(made_from),
+                new_parts=_parts_of(valid),
             )
         return None
 
@@ -83,11 +83,11 @@ class Earlier:
         return pq.read_table(self.prepared / f"{kind}s.parquet", columns=[f"{kind}_id"])[f"{kind}_id"].combine_chunks()
 
     def has(self, user_ids: pa.Array) -> bool:
-        """Whether any of some users are in its valid interactions."""
-        return any(
-            bool(pc.any(are_among(pq.read_table(path, columns=["user_id"])["user_id"], user_ids)).as_py())
-            for path in parts(self.valid, "interactions")
-        )
+        """Whether any of some users are in its valid interactions, or may be, as these are damaged."""
+        if not self._are_whole(self.old_parts):
+            return True
+        ids = (pq.read_table(self.valid / path, columns=["user_id"])["user_id"] for path, _, _ in self.old_parts)
+        return any(bool(pc.any(are_among(column, user_ids)).as_py()) for column in ids)
 
     def new_rows(self, source: Source) -> pa.Table | None:
         """Tonight's rows that follow those of the earlier night; None where the others are not the same, or too few."""
@@ -103,17 +103,22 @@ class Earlier:
         new = source.read(source.files[same:])
         if not n_old:
             return new
-        files = [self.valid / path for path, _, _ in old_rest]
-        if any(sha256(file) != digest for file, (_, digest, _) in zip(files, old_rest, strict=True)):
+        if not self._are_whole(old_rest):
             return None
-        return new.slice(n_old) if source.read(files).equals(new.slice(0, n_old)) else None
+        old = source.read([self.valid / path for path, _, _ in old_rest])
+        return new.slice(n_old) if old.equals(new.slice(0, n_old)) else None
+
+    def _are_whole(self, some: Sequence[tuple[str, str, int]]) -> bool:
+        """Whether some of its parts are what was written then."""
+        files = ((self.valid / path, digest) for path, digest, _ in some)
+        return all(file.exists() and sha256(file) == digest for file, digest in files)
 
 
-def _parts_of(valid: Manifest, folder: Path) -> list[tuple[str, str, int]]:
+def _parts_of(valid: Manifest) -> list[tuple[str, str, int]]:
     """Path, digest and rows of the parts of the valid interactions, in order."""
-    files = {file["path"]: file for file in valid["files"]}
-    found = [files[str(path.relative_to(folder))] for path in parts(folder, "interactions")]
-    return [(file["path"], file["sha256"], file["rows"]) for file in found]
+    files = sorted(valid["files"], key=lambda file: file["path"])
+    mine = [file for file in files if file["path"].startswith(("interactions.parquet", "interactions/part-"))]
+    return [(file["path"], file["sha256"], file.get("rows", 0)) for file in mine]
 
 
 def _n_rows(some: Sequence[tuple[str, str, int]]) -> int:

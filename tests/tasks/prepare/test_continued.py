@@ -176,11 +176,12 @@ def test_a_day_is_merged_into_the_night_before_and_the_next_one_into_that(site: 
 def test_who_opts_out_is_gone_and_who_comes_back_has_all_events_again(site: Site) -> None:
     assert continues(site, Day(SECOND.files, [2, 11], out=[2]))
     assert not continues(site, Day([], [2, 11]))
+    (site.store.night(site.run_date).valid / "interactions/part-00000.parquet").unlink()  # which nobody needs
     assert continues(site, Day([[(4, 5, 0.5, 1)]], [11, 12], out=[12]))  # nobody has heard of 12
     assert continues(site, Day([], [11]))
 
 
-@pytest.mark.parametrize("what", ["settings", "file", "valid", "prepared", "many", "sum", "between"])
+@pytest.mark.parametrize("what", ["settings", "file", "valid", "users", "prepared", "many", "sum", "between"])
 def test_what_is_no_longer_what_it_was_is_made_anew(site: Site, what: str) -> None:
     before = site.store.night(site.run_date)
     if what == "settings":
@@ -190,6 +191,8 @@ def test_what_is_no_longer_what_it_was_is_made_anew(site: Site, what: str) -> No
     elif what == "valid":  # as after `nightrec forget`
         manifest = manifest_of(before.valid) or {}
         write_manifest(before.valid, changed(manifest, dict(manifest) | {"output": "another"}))
+    elif what == "users":
+        (before.valid / "users.parquet").write_bytes(b"damaged")
     elif what == "prepared":
         path = before.prepared / "known/recent.parquet"
         path.write_bytes(path.read_bytes()[:-9] + b"damaged??")
