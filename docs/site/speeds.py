@@ -108,7 +108,7 @@ def _models(nights: Sequence[Night]) -> dict[str, ModelSpeed]:
         name: ModelSpeed(
             fit=_linear(fits[name], ("work",)),
             lists=_linear(lists[name], ("work", "listed"), fixed=False),
-            disk=_linear(disks[name], ("users", "items", "measured"), BYTES),
+            disk=_linear(disks[name], ("items", "users") if len(disks[name]) > 2 else ("items",), BYTES),
         )
         for name in fits
     }

@@ -28,7 +28,7 @@ Users and interactions grow together in what was measured, so that one of them s
 """
 
 MEMORY_DRIVERS: Mapping[str, tuple[str, ...]] = {
-    "prepare": ("in_range", "users", "items"),
+    "prepare": ("in_memory", "in_range", "items"),
     "evaluate": ("pairs",),
     "compare": ("pairs",),
     "export": ("pairs", "items"),
@@ -69,10 +69,11 @@ class Cost:
 
 
 def counted(counts: Counts) -> dict[str, float]:
-    """The drivers by name."""
-    in_range = counts.interactions / ranges_for(counts.interactions, TEXTS, counts.planned)
+    """The drivers by name; rows are prepared in memory, or a range of them at a time."""
+    ranges = ranges_for(counts.interactions, TEXTS, counts.planned)
     of_counts = {name: float(value) for name, value in vars(counts).items() if name != "planned"}
-    return of_counts | {"in_range": in_range}
+    whole, part = (counts.interactions, 0) if ranges == 1 else (0, counts.interactions / ranges)
+    return of_counts | {"in_memory": whole, "in_range": part}
 
 
 def stage_cost(stage: str, speed: StageSpeed, counts: Counts) -> Cost:

@@ -49,7 +49,8 @@ def test_preparation_spills_where_the_log_takes_more_than_one_range() -> None:
     large = Counts(**vars(COUNTS) | {"interactions": 10**8, "pairs": 5 * 10**7})
     assert ranges_for(10**8, 2, 4 * GIB) > 1
     assert stage_cost("prepare", STAGE, large).spill == 20 * 10**8 + 56 * 5 * 10**7
-    assert counted(large)["in_range"] == 10**8 / ranges_for(10**8, 2, 4 * GIB)
+    assert (counted(large)["in_memory"], counted(large)["in_range"]) == (0, 10**8 / ranges_for(10**8, 2, 4 * GIB))
+    assert (counted(COUNTS)["in_memory"], counted(COUNTS)["in_range"]) == (10**6, 0)
 
 
 def test_a_model_takes_its_work_over_its_speed() -> None:
