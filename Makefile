@@ -35,14 +35,17 @@ nightly: $(READY)  ## a night on the demo site, in ./store
 # environment says: each of the many processes that the tests start would compile the same sources again.
 PYTEST := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
+# Where processes can be forked, those that run the tests have imported and collected everything at once.
+IN := $(if $(filter Linux,$(shell uname)),--forks,--dist loadfile --no-loadscope-reorder -n)
+
 test: $(READY)  ## all tests, in five to six minutes on two cores
-	$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) $(IN) 4
 
 test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in a good minute
-	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m 'not (slow or server or browser)'
+	$(PYTEST) $(IN) 2 -m 'not (slow or server or browser)'
 
 coverage: $(READY)  ## all tests, and which lines they run: in the terminal, and as pages in htmlcov/
-	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-report=html
+	$(PYTEST) $(IN) 3 --cov --cov-report=term:skip-covered --cov-report=html
 
 bench: $(READY)  ## a few quick benchmarks, kept by commit, and what became slower than before
 	$(BIN)/python -m tests.benchmarks.record

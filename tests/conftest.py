@@ -125,15 +125,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--forks", type=int, default=0, metavar="N", help="run the tests in N forks of this process")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """With `--forks`, several processes run the tests."""
+    options = session.config.option
+    if not options.forks or options.collectonly or session.testsfailed:
+        return None
+    from tests.forks import Run
+
+    Run(session, lambda item: group(item.path)).until_done(options.forks)
+    return True
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """One process runs the tests of a file, and of files that share something costly."""
+    """The same groups where processes cannot be forked, and pytest-xdist starts them."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Grouped(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return GROUPS.get(within(config.rootpath / file), file)
+            return group(config.rootpath / nodeid.partition("::")[0])
 
     return Grouped(config, log) if config.getvalue("dist") == "loadfile" else None
 
@@ -149,6 +164,12 @@ def pytest_collection_finish() -> None:
 def within(file: Path) -> str:
     """The path of a file of tests within their folder."""
     return file.relative_to(Path(__file__).parent).as_posix()
+
+
+@cache
+def group(file: Path) -> str:
+    """What one process runs: the tests of a file, and of files that share something costly."""
+    return GROUPS.get(within(file), within(file))
 
 
 @cache

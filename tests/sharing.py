@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+SEVERAL = "PYTEST_XDIST_WORKER"
+"""Is set in each of several processes that run tests: by pytest-xdist, and by `tests.forks` as well."""
 KEPT = Path(__file__).parents[1] / ".pytest_cache" / "d"
 """What later runs of the tests find as well: pytest's folder for it, which `make clean` removes."""
 
 
 def of_this_run(factory: pytest.TempPathFactory) -> Path:
-    """The temporary folder that all processes of pytest-xdist share."""
+    """The temporary folder that all processes of the tests share."""
     root = factory.getbasetemp()
-    return root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    return root.parent if SEVERAL in os.environ else root
 
 
 def made_once(root: Path, name: str, make: Callable[[Path], None]) -> Path:

@@ -8,16 +8,18 @@ All tests share the process that is forked: it ends with them.
 """
 
 import os
+import select
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from flows.operate.guarded_app import LISTENER
 from tests.prefect_homes import environment
-from tests.sharing import made_once, of_this_run
+from tests.sharing import SEVERAL, made_once, of_this_run
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +70,17 @@ FORKED = [ENGINE, SERVER, TEAM_SERVER, WORKER, "flows deploy", "prefect", "recmo
 does, or are looked for below what started them, as Prefect's worker is: what is forked for a worker forks that."""
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """A process that can be forked as soon as it is told, through `want`, in which folder."""
+
+    process: int
+    want: int
+
+
+waiting: Waiting | None = None  # where the tests' own processes are forked, too
+
+
 def shared(factory: pytest.TempPathFactory) -> Path:
     """The folder of the process that is forked, which runs until the tests end."""
     return made_once(of_this_run(factory), "forked", begin)
@@ -75,20 +88,36 @@ def shared(factory: pytest.TempPathFactory) -> Path:
 
 def begin(folder: Path) -> None:
     """Start the process that is forked, and wait until it can be."""
-    tests = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
-    command = [sys.executable, "-P", "-m", "tests.deployments.forking", str(folder), str(tests)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment(folder) | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    until("it can be forked", lambda: (folder / "socket").exists() or process.poll() is not None)
-    assert process.poll() is None, (folder / "log").read_text()
+    (folder / "log").touch()
+    if waiting is not None:
+        pid = waiting.process
+        os.write(waiting.want, str(folder).encode())
+    else:
+        tests = os.getppid() if SEVERAL in os.environ else os.getpid()
+        command = [sys.executable, "-P", "-m", "tests.deployments.forked_python", str(folder), str(tests)]
+        pid = subprocess.Popen(command, cwd=ROOT, start_new_session=True).pid
+    ended = os.pidfd_open(pid)
+    until("it can be forked", lambda: (folder / "socket").exists() or has_ended(ended))
+    assert not has_ended(ended), (folder / "log").read_text()
+    os.close(ended)
+
+
+def has_ended(process: int) -> bool:
+    return bool(select.select([process], [], [], 0)[0])
+
+
+def serve(folder: Path, tests: int) -> None:
+    """Be the process that is forked, until the process of the tests has ended."""
+    from tests.deployments import forking
+
+    with (folder / "log").open("wb") as log, Path(os.devnull).open("rb") as nothing:
+        for number, file in enumerate((nothing, log, log)):
+            os.dup2(file.fileno(), number)
+    own = environment(folder) | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    os.environ.clear()
+    os.environ.update(own)
+    os.chdir(folder)
+    forking.main(folder, tests)
 
 
 def interpreter(folder: Path, forks: Path, as_it_is: tuple[str, ...] = ()) -> Path:
@@ -119,3 +148,7 @@ def fork_of(forks: Path, client: int) -> int | None:
     with suppress(OSError, ValueError):
         return int((forks / str(client)).read_text())
     return None
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

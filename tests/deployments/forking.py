@@ -177,7 +177,3 @@ class Below:
 
 
 PROCESSES = {"Popen": Below, "PIPE": subprocess.PIPE, "TimeoutExpired": subprocess.TimeoutExpired}
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -10,7 +10,7 @@ from typing import Any
 import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import feather, orc
+from pyarrow import ipc, orc
 
 from tests.tasks.raw import ROWS
 
@@ -45,9 +45,11 @@ def orc_file(table: pa.Table = TABLE) -> bytes:
     return out.getvalue()
 
 
-def arrow_file(version: int, table: pa.Table = TABLE) -> bytes:
+def arrow_file(table: pa.Table = TABLE) -> bytes:
+    """As `pyarrow.feather` writes it, which begins threads: files are made here before the tests are forked."""
     out = io.BytesIO()
-    feather.write_feather(table, out, version=version)
+    with ipc.new_file(out, table.schema, options=ipc.IpcWriteOptions(compression="lz4", use_threads=False)) as writer:
+        writer.write_table(table)
     return out.getvalue()
 
 

@@ -1,0 +1,264 @@
+"""The tests in several processes (``--forks 4``), forked from one that has imported and collected everything.
+
+Those of pytest-xdist import PyTorch, Prefect and Great Expectations each for itself, and collect all tests: half a
+minute of a run of five. A fork has all that at once, in memory that it shares. It is as one of pytest-xdist's in all
+else: it has folders of its own, and sends reports, which are shown as if the tests had run here.
+"""
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import pytest
+
+from tests import forkable
+from tests.deployments.forking import further_threads
+from tests.sharing import SEVERAL
+
+QUIET = ("terminalreporter", "terminalprogress")  # what forks do without: they show nothing
+FORK = multiprocessing.get_context("fork")
+
+
+@dataclass
+class Fork:
+    """A process that runs tests.
+
+    Attributes:
+        process: the process.
+        connection: to it.
+        ended: is ready to be read when it has ended, whatever others hold its end of the connection.
+        left: the tests that it has and that have not ended, by their places.
+    """
+
+    process: BaseProcess
+    connection: Connection
+    ended: int
+    left: list[int] = field(default_factory=list)
+
+
+class Run:
+    """Forks run all tests of a session, those of a group one after another in one of them."""
+
+    def __init__(self, session: pytest.Session, group: Callable[[pytest.Item], Hashable]) -> None:
+        """Divide the tests; groups begin in the order of their first tests."""
+        groups: dict[Hashable, list[int]] = {}
+        for place, item in enumerate(session.items):
+            groups.setdefault(group(item), []).append(place)
+        self.session, self.config, self.hook = session, session.config, session.config.hook
+        self.groups = list(groups.values())
+        self.forks: list[Fork] = []
+        self.begun = 0
+
+    def until_done(self, forks: int) -> None:
+        """Run them in so many processes."""
+        prepare(self.config)
+        try:
+            for _ in range(min(forks, len(self.groups))):
+                self.fork()
+            while self.forks:
+                ready = wait([one for fork in self.forks for one in (fork.connection, fork.ended)])
+                for fork in [fork for fork in self.forks if {fork.connection, fork.ended} & set(ready)]:
+                    self.listen(fork, has_ended=fork.ended in ready)
+        finally:
+            self.stop()
+
+    def fork(self) -> None:
+        assert not (found := further_threads()), f"no process with further threads can be forked: {found}"
+        ours, theirs = FORK.Pipe()
+        others = [fork.connection for fork in self.forks]
+        process = FORK.Process(target=run, args=(self.session, theirs, [ours, *others], self.begun))
+        process.start()
+        theirs.close()
+        assert process.pid is not None
+        self.forks.append(Fork(process, ours, os.pidfd_open(process.pid)))
+        self.begun += 1
+
+    def listen(self, fork: Fork, has_ended: bool) -> None:
+        """Take what a fork has sent; if it ended before its tests did, another one goes on with them."""
+        with suppress(EOFError, ConnectionResetError):
+            while fork.connection.poll():
+                kind, told = json.loads(fork.connection.recv_bytes())
+                getattr(self, kind)(fork, told)
+        if not has_ended:
+            return
+        fork.process.join()
+        os.close(fork.ended)
+        fork.connection.close()
+        self.forks.remove(fork)
+        if fork.left:
+            self.crashed(fork.left.pop(0), fork.process.exitcode)
+            if fork.left:
+                self.groups.insert(0, fork.left)
+            if self.groups:
+                self.fork()
+
+    def idle(self, fork: Fork, _: None) -> None:
+        """A fork has begun the last of its tests."""
+        given = self.groups.pop(0) if self.groups else []
+        fork.left += given
+        fork.connection.send_bytes(json.dumps(given).encode())
+
+    def started(self, fork: Fork, place: int) -> None:
+        item = self.session.items[place]
+        self.hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+
+    def reported(self, fork: Fork, told: dict[str, Any]) -> None:
+        tuples = {key: tuple(told[key]) for key in ("location", "longrepr") if isinstance(told[key], list)}
+        self.show(self.hook.pytest_report_from_serializable(config=self.config, data=told | tuples))
+
+    def finished(self, fork: Fork, place: int) -> None:
+        item = self.session.items[place]
+        fork.left.remove(place)
+        self.hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def warned(self, fork: Fork, told: dict[str, Any]) -> None:
+        category = type(told["category"], (Warning,), {})
+        message = warnings.WarningMessage(told["message"], category, told["filename"], told["lineno"])
+        about = {"when": "runtest", "nodeid": told["nodeid"], "location": None}
+        self.hook.pytest_warning_recorded.call_historic(kwargs={"warning_message": message, **about})
+
+    def crashed(self, place: int, code: int | None) -> None:
+        item = self.session.items[place]
+        said = f"the process of the test ended with code {code}; what it wrote last is above"
+        self.show(
+            pytest.TestReport(item.nodeid, item.location, dict.fromkeys(item.keywords, 1), "failed", said, "call")
+        )
+
+    def show(self, report: pytest.TestReport) -> None:
+        self.hook.pytest_runtest_logreport(report=report)
+        if self.session.shouldfail:
+            raise self.session.Failed(self.session.shouldfail)
+        if self.session.shouldstop:
+            raise self.session.Interrupted(self.session.shouldstop)
+
+    def stop(self) -> None:
+        """Wait until all forks have ended, which they do after their tests once nobody listens."""
+        try:
+            for fork in self.forks:
+                fork.connection.close()
+            for fork in self.forks:
+                fork.process.join()
+        finally:
+            for fork in self.forks:
+                fork.process.kill()
+
+
+def prepare(config: pytest.Config) -> None:
+    """Have nothing around that each of the forks would write, and one place for their folders."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture.is_globally_capturing():
+        capture.read_global_capture()
+    if terminal := config.pluginmanager.getplugin("terminalreporter"):
+        terminal.showfspath = False
+        terminal.flush()
+    folders(config).getbasetemp()
+    forkable.candidates(capture.stop_global_capturing)
+    forkable.site_processes(capture.stop_global_capturing)
+
+
+def folders(config: pytest.Config) -> pytest.TempPathFactory:
+    factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+    return factory
+
+
+def run(session: pytest.Session, parent: Connection, others: list[Connection], number: int) -> None:
+    """Run tests in a fork, until there are none any more."""
+    for other in others:
+        other.close()
+    config = session.config
+    own_home = become_own(config, number)
+    config.pluginmanager.register(Reports(config, parent))
+    tell = partial(send, parent)
+    try:
+        places = given(parent)
+        place = next(places, None)
+        while place is not None:
+            tell("started", place)
+            after = next(places, None)
+            following = None if after is None else session.items[after]
+            config.hook.pytest_runtest_protocol(item=session.items[place], nextitem=following)
+            tell("finished", place)
+            place = after
+    except (BrokenPipeError, ConnectionResetError):  # nobody wants to know any more
+        pass
+    finally:
+        session._setupstate.teardown_exact(None)
+        save_coverage()
+        shutil.rmtree(own_home, ignore_errors=True)
+
+
+def given(parent: Connection) -> Iterator[int]:
+    """The places of the tests to run; asks for more when the last one is about to begin."""
+    with suppress(EOFError):
+        while places := ask(parent):
+            for place in places:
+                if parent.poll():
+                    return
+                yield place
+
+
+def ask(parent: Connection) -> list[int]:
+    send(parent, "idle", None)
+    places: list[int] = json.loads(parent.recv_bytes())
+    return places
+
+
+def send(parent: Connection, kind: str, told: object) -> None:
+    parent.send_bytes(json.dumps([kind, told]).encode())
+
+
+class Reports:
+    """What a fork says of its tests goes to the process that shows it."""
+
+    def __init__(self, config: pytest.Config, parent: Connection) -> None:
+        self.config, self.parent = config, parent
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        told = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        send(self.parent, "reported", told)
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
+        of = {"category": warning_message.category.__name__, "message": str(warning_message.message), "nodeid": nodeid}
+        send(self.parent, "warned", of | {"filename": warning_message.filename, "lineno": warning_message.lineno})
+
+
+def become_own(config: pytest.Config, number: int) -> str:
+    """Give a fork output, folders, a home of Prefect and random numbers of its own; returns that home."""
+    for name in QUIET:
+        if plugin := config.pluginmanager.getplugin(name):
+            config.pluginmanager.unregister(plugin)
+    capture = config.pluginmanager.getplugin("capturemanager")
+    capture.stop_global_capturing()
+    capture.start_global_capturing()
+    random.seed()
+    os.environ[SEVERAL] = f"fork{number}"
+    factory = folders(config)
+    factory._basetemp = factory.getbasetemp() / f"fork{number}"
+    factory._basetemp.mkdir(mode=0o700)
+    home = tempfile.mkdtemp(prefix="nightrec-prefect-")
+    os.environ["PREFECT_HOME"] = home
+    if "prefect" in sys.modules:
+        sys.modules["prefect.context"].refresh_global_settings_context()
+    return home
+
+
+def save_coverage() -> None:
+    """Write down which lines a fork ran, where that is measured: it ends without what Python does at its end."""
+    with suppress(ImportError):
+        from coverage import Coverage
+
+        if coverage := Coverage.current():
+            coverage.stop()
+            coverage.save()

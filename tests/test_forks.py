@@ -1,0 +1,72 @@
+"""Tests that run in forks: each is reported as if it had run in the process that shows it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONFTEST = """
+from tests.forks import Run
+
+def pytest_runtestloop(session):
+    Run(session, lambda item: item.path).until_done(2)
+    return True
+"""
+FIRST = """
+import os, warnings, pytest
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    yield [tmp_path_factory.getbasetemp()]
+    print("no longer shared")
+
+def test_passes(shared):
+    shared.append(os.getpid())
+
+def test_fails(shared):
+    print("what it said")
+    assert shared[0].name.startswith("fork") and shared[1:] != [os.getpid()]
+
+@pytest.mark.skip(reason="it is cold")
+def test_is_skipped(): pass
+
+@pytest.mark.xfail(reason="it is wet")
+def test_fails_as_expected(): assert not "dry"
+
+def test_warns(shared): warnings.warn("it is dark", UserWarning)
+"""
+SECOND = """
+import os
+
+def test_before(): pass
+def test_ends(): os._exit(3)
+def test_after(): pass
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
+def test_reports_of_forks_are_shown_and_a_process_that_ends_costs_one_test(tmp_path: Path) -> None:
+    for name, source in (("conftest", CONFTEST), ("test_first", FIRST), ("test_second", SECOND)):
+        (tmp_path / f"{name}.py").write_text(source)
+    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--rootdir", ".", "-c", os.devnull, "."]
+    ran = subprocess.run(
+        command, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    outcomes = ("PASSED", "FAILED", "SKIPPED", "XFAIL")
+    said = {line.partition(" - ")[0] for line in ran.stdout.splitlines() if line.startswith(outcomes)}
+    assert said == {
+        "PASSED test_first.py::test_passes",
+        "FAILED test_first.py::test_fails",
+        "SKIPPED [1] test_first.py:16: it is cold",
+        "XFAIL test_first.py::test_fails_as_expected",
+        "PASSED test_first.py::test_warns",
+        "PASSED test_second.py::test_before",
+        "FAILED test_second.py::test_ends",
+        "PASSED test_second.py::test_after",
+    }, ran.stdout + ran.stderr
+    assert ran.returncode == 1
+    for part in ("what it said", "no longer shared", "it is dark", "ended with code 3", "4 passed", "1 warning"):
+        assert part in ran.stdout
