@@ -1,8 +1,8 @@
 """The tests in several processes (``--forks 4``), forked from one that has imported and collected everything.
 
-Those of pytest-xdist import PyTorch, Prefect and Great Expectations each for itself, and collect all tests: half a
-minute of a run of five. A fork has all that at once, in memory that it shares. It is as one of pytest-xdist's in all
-else: it has folders of its own, and sends reports, which are shown as if the tests had run here.
+Those of pytest-xdist import PyTorch, Prefect and Great Expectations each for itself, and collect all tests, in seven to
+twelve seconds each. A fork has all that at once, in memory that it shares. It is as one of pytest-xdist's in all else:
+it has folders of its own, and sends reports, which are shown as if the tests had run here.
 """
 
 import json
@@ -28,6 +28,7 @@ from tests.deployments.forking import further_threads
 from tests.sharing import SEVERAL
 
 QUIET = ("terminalreporter", "terminalprogress")  # what forks do without: they show nothing
+MANY = 1000  # tests: fewer may do without much that most of them need
 FORK = multiprocessing.get_context("fork")
 
 
@@ -63,6 +64,10 @@ class Run:
 
     def until_done(self, forks: int) -> None:
         """Run them in so many processes."""
+        if len(self.session.items) > MANY:
+            from tests.preload import preload
+
+            preload()
         prepare(self.config)
         try:
             for _ in range(min(forks, len(self.groups))):
@@ -191,7 +196,7 @@ def run(session: pytest.Session, parent: Connection, others: list[Connection], n
             config.hook.pytest_runtest_protocol(item=session.items[place], nextitem=following)
             tell("finished", place)
             place = after
-    except (BrokenPipeError, ConnectionResetError):  # nobody wants to know any more
+    except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):  # nobody wants to know any more
         pass
     finally:
         session._setupstate.teardown_exact(None)
@@ -256,9 +261,6 @@ def become_own(config: pytest.Config, number: int) -> str:
 
 def save_coverage() -> None:
     """Write down which lines a fork ran, where that is measured: it ends without what Python does at its end."""
-    with suppress(ImportError):
-        from coverage import Coverage
-
-        if coverage := Coverage.current():
-            coverage.stop()
-            coverage.save()
+    if "coverage" in sys.modules and (measured := sys.modules["coverage"].Coverage.current()):
+        measured.stop()
+        measured.save()

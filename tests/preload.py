@@ -1,0 +1,36 @@
+"""What most tests would import, read or load at its first use, each process for itself."""
+
+import gc
+import importlib
+import sys
+
+from numba.core.dispatcher import Dispatcher
+
+LATE = ("torch._dynamo", "recmodels.factors.als_kernels", "recmodels.knn.kernels", "recmodels.linear.ease_kernels")
+"""What the first optimizer, and the first fits, import."""
+
+
+def preload() -> None:
+    """Have it all in this process, without a thread."""
+    from hypothesis.internal import charmap
+
+    from expectations.runner import great_expectations
+    from tasks.store import versions
+
+    for module in LATE:
+        importlib.import_module(module)
+    great_expectations()
+    versions.code_version()
+    versions.imported_by(*(name for name in sys.modules if name.startswith(("tasks.", "recmodels."))))
+    charmap.charmap()
+    compiled_kernels()
+    gc.freeze()
+
+
+def compiled_kernels() -> None:
+    """Load the machine code of our kernels that Numba has kept: else each candidate of a night loads its own."""
+    ours = [module for name, module in sys.modules.items() if name.startswith("recmodels.")]
+    for kernel in {thing for module in ours for thing in vars(module).values() if isinstance(thing, Dispatcher)}:
+        if kept := getattr(kernel._cache, "_cache_file", None):
+            for signature, *_ in kept._load_index():
+                kernel.compile(signature)
