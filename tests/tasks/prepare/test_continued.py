@@ -206,7 +206,7 @@ def test_what_is_no_longer_what_it_was_is_made_anew(site: Site, what: str) -> No
     assert not continues(site, day.get(what, SECOND))
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(
     first=st.lists(_EVENT, min_size=10, max_size=40),
     days=st.lists(_DAY, min_size=1, max_size=2),
