@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from numpy.typing import NDArray
 
 from recmodels.data.arrays import Csr
@@ -61,6 +61,8 @@ class PairConfig:
     """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
     warm_epochs: Annotated[int, Ge(0)] = 3
     """Passes over all interactions then."""
+    warm_rate: Annotated[float, Gt(0), Le(1)] = 1.0
+    """The first learning rate then, as a share of `learning_rate`: 1 / `epochs` is that of a training's last pass."""
     seed: Seed = 0
 
     def n_negatives(self, n_users: int) -> int:

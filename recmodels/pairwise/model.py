@@ -62,7 +62,10 @@ class PairModel(PairConfig, Recommender):
         if start is not None and isinstance(start.model, PairModel):
             tables = TrainingTables(start.model.tables_, start.model.accumulators_, start.model.network_)
             warm = trainer.start_from(tables, start.rows)
-        trainer.run(self.warm_epochs if warm else self.epochs, options)
+        if warm:
+            trainer.run(self.warm_epochs, options, self.warm_rate)
+        else:
+            trainer.run(self.epochs, options)
         self._keep(trainer)
 
     def _keep(self, trainer: "PairTrainer") -> None:

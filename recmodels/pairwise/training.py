@@ -103,13 +103,17 @@ class PairTrainer:
             log.info("%s: %d of %d rows are of the earlier model.", name, len(now), len(then))
         return True
 
-    def run(self, epochs: int, options: FitOptions = DEFAULTS) -> None:
-        """Train to the end, or for as long as there is time. Raises NightrecError where the loss is not finite."""
+    def run(self, epochs: int, options: FitOptions = DEFAULTS, share: float = 1.0) -> None:
+        """Train to the end, or for as long as there is time. Raises NightrecError where the loss is not finite.
+
+        The learning rate begins at that `share` of the configured one.
+        """
         config, began = self.config, time.monotonic()
+        first_rate = config.learning_rate * share
         for epoch, done in options.rounds(epochs):
             started, total, n = time.monotonic(), 0.0, 0
             for batch in self.batches:
-                total += self.step(batch, config.learning_rate * (1 - done))
+                total += self.step(batch, first_rate * (1 - done))
                 n += len(batch.rows)
                 if not np.isfinite(total):
                     raise NightrecError(f"The training diverged in epoch {epoch + 1}; give a smaller learning_rate.")

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from recmodels.errors import ConfigError
-from recmodels.options import FitOptions, WarmStart
+from recmodels.options import DEFAULTS, FitOptions, WarmStart
+from recmodels.pairwise.batches import Batch
 from recmodels.pairwise.hybrid import Hybrid
 from recmodels.pairwise.ncf import NCF
+from recmodels.pairwise.training import PairTrainer
 from recmodels.testing import small_site
 from tests.recmodels.renumbered import same_rows, shuffled
 
@@ -54,6 +56,23 @@ def test_a_warm_start_ends_nearer_to_the_earlier_model_than_another_one_from_not
     assert near < far / 2
     cold_again = warm.fit(data)  # options are for one training
     np.testing.assert_array_equal(cold_again.item_vectors_, Hybrid(**KIND, seed=1).fit(data).item_vectors_)
+
+
+def test_a_warm_start_has_a_learning_rate_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, rates, step = small_site(), [], PairTrainer.step
+
+    def watched(self: PairTrainer, batch: Batch, rate: float) -> float:
+        rates.append(round(rate, 6))
+        return step(self, batch, rate)
+
+    before = Hybrid(**KIND).fit(data)
+    monkeypatch.setattr(PairTrainer, "step", watched)
+    model = Hybrid(**KIND | {"epochs": 4, "warm_epochs": 2, "learning_rate": 0.4, "warm_rate": 0.5})
+    for options in (DEFAULTS, FitOptions(warm_start=WarmStart(before, same_rows(data)))):
+        model.fit(data, options)
+    assert list(dict.fromkeys(rates)) == [0.4, 0.3, 0.2, 0.1]
+    steps = len(rates) // 6
+    assert rates[4 * steps :] == [0.2] * steps + [0.1] * steps
 
 
 def test_a_model_of_other_features_or_sizes_is_no_start() -> None:
