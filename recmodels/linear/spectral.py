@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, State, chunks
+from recmodels.compute import memory
 from recmodels.compute.work import dense, gram
 from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
@@ -115,6 +116,7 @@ class ItemFilter(Recommender):
         from recmodels.scoring.similarity import Measure, nearest, row_sums
 
         values, vectors = largest_eigenpairs(matrix, rank, seed, near)
+        memory.trim()  # or what threads had for their columns stays with them, beside all neighbors
         steepness = np.float32(slope(values))
         self.vectors_: Floats = vectors  # [n_items, r]
         self.lengths_: Floats = _lengths(vectors)  # [n_items]
