@@ -75,7 +75,8 @@ class Part:
         newest = max((instant for instant in (kept.last, left_out.last) if instant is not None), default=last)
         before = kept.last is None or kept.last < cutoff
         after = left_out.first is None or left_out.first >= cutoff
-        return not self.result.ahead and newest <= last and before and after
+        ahead = self.result.ahead.first is None or self.result.ahead.first > last
+        return ahead and newest <= last and before and after
 
 
 _PARTS = TypeAdapter(dict[str, list[Part]])

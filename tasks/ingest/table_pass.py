@@ -249,7 +249,7 @@ class TablePass:
         self.result.before_cutoff += int(before.sum()) - micros.null_count
         readable = before if not micros.null_count else before & pc.is_valid(micros).to_numpy(zero_copy_only=False)
         self.result.kept.widen(when[readable])
-        self.result.ahead += int((when > self.shared.credible.last).sum())
+        self.result.ahead.widen(when[when > self.shared.credible.last])
         if "event" in columns:
             self.result.without_event += columns["event"].filter(pa.array(keep)).null_count
         rows = pa.table(columns)

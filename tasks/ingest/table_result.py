@@ -45,10 +45,10 @@ class TableResult:
     exploded: int = 0  # rows beyond the first that are made of one of a file
     unreadable_timestamps: int = 0
     known: int = 0  # files whose rows were taken from an earlier night
-    ahead: int = 0  # rows later than any credible time
     without_event: int = 0
     kept: Span = field(default_factory=Span)
     left_out: Span = field(default_factory=Span)
+    ahead: Span = field(default_factory=Span)  # of rows later than any credible time
     rejects: list[rejects.Reject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     integer_ids: set[str] = field(default_factory=set)  # id columns of which some values are plain integers
@@ -70,6 +70,7 @@ class TableResult:
             setattr(self, count, getattr(self, count) + getattr(part, count))
         self.kept.add(part.kept)
         self.left_out.add(part.left_out)
+        self.ahead.add(part.ahead)
         self.rejects += part.rejects
         self.notes += part.notes
         self.files += part.files

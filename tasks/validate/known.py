@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from typing_extensions import TypedDict
 
@@ -130,12 +131,12 @@ class Verdicts:
             return [None] * len(sources)
         if self.record["tables"][table]["recipe"] != self._recipe(sources, settings):
             return [None] * len(sources)
-        clock, digests = min(now, datetime.fromisoformat(self.record["now"])), self._known(table)
+        clocks, digests = sorted((now, datetime.fromisoformat(self.record["now"]))), self._known(table)
         known = {
             source: digests[found]
             for source in sources
             if (found := self.raw.get(str(source.relative_to(raw)))) in digests
-            if table != "interactions" or not _is_ahead(source, clock)
+            if table != "interactions" or not _has_between(source, *(clock + AHEAD for clock in clocks))
         }
         if table == "interactions" and settings.require_known_items and known:
             for source in self._doubtful(db, list(known), valid):
@@ -260,12 +261,18 @@ def _sparse(codes: Sequence[Codes]) -> pa.Table:
     return pa.table({"part": number, "row": np.concatenate(rows), "code": np.concatenate(code)})
 
 
-def _is_ahead(source: Path, clock: datetime) -> bool:
-    """Whether a part has rows that are later than the clock by more than is allowed."""
-    about = pq.read_metadata(source)
-    place = about.schema.names.index("timestamp")
-    found = [about.row_group(group).column(place).statistics for group in range(about.num_row_groups)]
-    return any(one is None or (one.has_min_max and one.max > clock + AHEAD) for one in found)
+def _has_between(source: Path, start: datetime, end: datetime) -> bool:
+    """Whether a part has rows that are later than one instant, and not later than another."""
+    with pq.ParquetFile(source) as file:
+        place = file.schema_arrow.names.index("timestamp")
+        for group in range(file.num_row_groups):
+            found = file.metadata.row_group(group).column(place).statistics
+            if found is not None and (not found.has_min_max or found.max <= start or found.min > end):
+                continue
+            times = file.read_row_group(group, columns=["timestamp"])["timestamp"]
+            if pc.any(pc.and_(pc.greater(times, pa.scalar(start)), pc.less_equal(times, pa.scalar(end)))).as_py():
+                return True
+    return False
 
 
 def _digest_of(path: Path) -> str:

@@ -112,26 +112,30 @@ class Split:
         """
         if known and known.good and known.bad is not None:
             link(known.good, good)
-            self.refuse(known.bad)
+            place = known.bad.schema.get_field_index("reason")
+            self.refuse(known.bad.set_column(place, "reason", self._why(codes[codes != 0])))  # with tonight's date
             return
         raw = pq.read_schema(source)
         if not codes.any() and NUMBERS_TEXT not in raw.names:  # the others hold nothing then
             link(source, good)
             return
         kept = pa.schema([field for field in raw if field.name not in RAW_TEXTS])
-        distinct = np.unique(codes)
-        found = [[text for bit, text in enumerate(self.reasons) if code >> bit & 1] for code in distinct]
-        texts = pa.array(map("; ".join, found))
         with pq.ParquetWriter(good, kept) as good_file:
             for begin, batch in _ahead(_partitions([source], raw.names, max(rows_at_once() // 2, 1))):
                 of_batch = codes[begin : begin + len(batch)]
                 refused = of_batch != 0
                 if refused.any():
-                    why = texts.take(pa.array(np.searchsorted(distinct, of_batch[refused])))
+                    why = self._why(of_batch[refused])
                     self.refuse(pa.Table.from_batches([batch.filter(pa.array(refused)).append_column("reason", why)]))
                 if not refused.all():
                     kept_rows = with_prevailing(batch, begin, self.name, self.flags)
                     good_file.write_batch(kept_rows.filter(pa.array(~refused)).select(kept.names))
+
+    def _why(self, codes: Codes) -> pa.Array:
+        """The reasons of refused rows."""
+        distinct, which = np.unique(codes, return_inverse=True)
+        found = [[text for bit, text in enumerate(self.reasons) if code >> bit & 1] for code in distinct]
+        return pa.array(map("; ".join, found), pa.string()).take(pa.array(which))
 
     def refuse(self, rows: pa.Table) -> None:
         """Add refused rows, with their `reason`."""

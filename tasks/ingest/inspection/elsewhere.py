@@ -19,7 +19,7 @@ from tasks.ingest.reading.addresses import is_database, refuse_secret, scheme, w
 from tasks.ingest.reading.files import is_elsewhere
 from tasks.ingest.reading.inputs import TableInput
 
-_WRITTEN = re.compile(r"insert|load|ingest|writ|receiv|creat|added|logged")  # names of the time of writing
+_WRITTEN = re.compile(r"insert|load|ingest|writ|receive|creat|added|logged")  # names of the time of writing
 
 
 @dataclass

@@ -150,6 +150,12 @@ NIGHTS: list[tuple[str, Callable[[Site], Any], int]] = [
     ("a packed file comes", _pack, 9),
     ("it is not unpacked again", lambda site: None, 10),
     ("one follows that is as large", lambda site: site.write("11", *["7,1,2023-01-05"] * 7), 9),
+    (
+        "a row is a century ahead",
+        lambda site: site.write("12", "1,1,2023-01-05", "1,1,2126-01-05", "1,2,2023-01-05"),
+        11,
+    ),
+    ("it stays so", lambda site: None, 12),
 ]
 RATED = "user_id,item_id,timestamp,rating\n1,1,2023-01-05,5\n"
 PACKED, UNPACKED = "10.csv.bz2", ("a packed file comes", "one follows that is as large")

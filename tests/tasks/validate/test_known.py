@@ -119,6 +119,9 @@ NIGHTS: list[tuple[str, Callable[[Site], Any], int]] = [
     ("an item that nobody used is known", lambda site: site.items.append(40), 3),
     ("the clock goes back", lambda site: setattr(site, "now", site.at + timedelta(hours=1) - AHEAD), 5),
     ("it is right", lambda site: setattr(site, "now", site.at + timedelta(days=1)), 5),
+    ("a part is of the next year", lambda site: site.parts.update({9_000: [(1, 10), (2, 20)]}), 2),
+    ("a day goes by", lambda site: setattr(site, "now", site.at + timedelta(days=2)), 0),
+    ("a year goes by", lambda site: setattr(site, "now", site.at + timedelta(days=376)), 2),
 ]
 
 
