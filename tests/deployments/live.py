@@ -29,13 +29,18 @@ from prefect.settings import (
 )
 from prefect.states import Cancelling
 
-from tests.deployments import forked_python
+from tests.deployments import forked_python, forking
 from tests.prefect_homes import environment, new_home
 from tests.tasks.servers import free_port
 from tests.waiting import PATIENCE, until, until_ended
 
 ROOT = Path(__file__).parents[2]
 NEW = 60.0  # seconds: a process that is older is none that a test has just had started
+
+
+def spec_of(name: str) -> str:
+    """The name of the file that says how a model is trained."""
+    return f"{name}-train.spec.json"
 
 
 @dataclass
@@ -188,7 +193,7 @@ class Site:
 
     def training(self, name: str) -> psutil.Process | None:
         """The process that trains a model of this site."""
-        spec = f"{name}-train.spec.json"
+        spec = spec_of(name)
         for process in psutil.process_iter():
             if time.time() - process.create_time() > NEW:  # costs next to nothing after the first look
                 continue
@@ -207,15 +212,17 @@ class Site:
         return forked_python.fork_of(self.forks, process.pid) if self.forks else None
 
     def frozen(self, name: str) -> psutil.Process:
-        """The same process, stopped in its tracks as soon as it appears: it would train for ever."""
+        """The same process of a training that is yet to come, which is stopped before it begins."""
+        held = forking.held(self.python, Path(spec_of(name)))
+        held.touch()
 
-        def caught() -> psutil.Process | None:
+        def stopped() -> psutil.Process | None:
             process = self.training(name)
-            if process is not None:
-                process.suspend()
-            return process
+            return process if process is not None and process.status() == psutil.STATUS_STOPPED else None
 
-        return until(f"{name} is trained", caught)
+        process = until(f"{name} is trained", stopped)
+        held.unlink()
+        return process
 
     @staticmethod
     def thaw(process: psutil.Process) -> None:
