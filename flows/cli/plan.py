@@ -17,12 +17,12 @@ MOST = 10**12
 
 
 class CountOrPath(click.ParamType[int | str]):
-    """A number, such as 1000000 or 1M, or a path."""
+    """A number, such as 1000000, 1M or 1e6, or a path."""
 
     name = "COUNT|PATH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        found = re.fullmatch(r"(\d+(?:[,_]\d{3})*(?:\.\d+)?)([kmg]?)", str(value).strip().lower())
+        found = re.fullmatch(r"([+-]?\d+(?:[,_]\d{3})*(?:\.\d+)?(?:e\d{1,2})?)([kmg]?)", str(value).strip().lower())
         if found is None:
             return str(value)
         count = int(float(re.sub("[,_]", "", found[1])) * UNITS[found[2]])

@@ -45,6 +45,11 @@ def test_counts_and_memory_decide(tmp_path: Path) -> None:
     assert large["counts"]["planned"] == 3 * 2**30
 
 
+def test_a_number_may_have_an_exponent(tmp_path: Path) -> None:
+    found = made(tmp_path, "--interactions", "1e6", "--users", "1.5e4", "--items", "2E4", "--models", "als")
+    assert [found["counts"][name] for name in ("interactions", "users", "items")] == [1_000_000, 15_000, 20_000]
+
+
 def test_the_last_night_says_how_large_the_site_is(tmp_path: Path) -> None:
     a_night(Store(tmp_path / "store"), 1, 2.0)
     found = made(tmp_path, "--models", "als")
@@ -71,6 +76,7 @@ def test_without_anything_it_is_the_demo_site(tmp_path: Path) -> None:
     [
         (["--interactions", "1M"], "Nothing says how many users there are: add --users COUNT"),
         (["--interactions", "0"], "--interactions 0: give a number from 1 to 1000G"),
+        (["--interactions", "-5"], "--interactions -5: give a number from 1 to 1000G"),
         ([*COUNTS, "--pairs", "many"], "--pairs many: give a number, such as 50M"),
         ([*COUNTS, "--memory", "1kB"], "--memory 1kB: it is too little for a night"),
     ],
