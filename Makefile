@@ -38,7 +38,7 @@ PYTEST := OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE
 # Where processes can be forked, those that run the tests have imported and collected everything at once.
 IN := $(if $(filter Linux,$(shell uname)),--forks,--dist loadfile --no-loadscope-reorder -n)
 
-test: $(READY)  ## all tests, in five to six minutes on two cores
+test: $(READY)  ## all tests, in five minutes on two cores
 	$(PYTEST) $(IN) 4
 
 test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in a good minute
