@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recmodels.compute import memory
 from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, row_lengths
-from recmodels.data.dataset import Dataset, data_memory
+from recmodels.data.dataset import Dataset, data_memory, loading_memory
 from recmodels.data.ids import indices_of
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
@@ -93,8 +93,8 @@ class Recommender(ABC):
     def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
         """Bytes of a process that loads such data, fits and recommends: itself, the data, and `memory_needed`."""
         itself = memory.PROCESS + (memory.TORCH if self.needs_torch else 0)
-        data = data_memory(n_users, n_items, n_interactions)
-        return itself + data + self.memory_needed(n_users, n_items, n_interactions)
+        fitting = data_memory(n_users, n_items, n_interactions) + self.memory_needed(n_users, n_items, n_interactions)
+        return itself + max(loading_memory(n_users, n_interactions), fitting)
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
         """Multiplications of a whole fit, or steps like them (`recmodels.compute.work`): its time is in proportion.

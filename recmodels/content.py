@@ -147,4 +147,4 @@ class Content(Recommender):
         return signed
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return max(2 * SCORE_BYTES, 16 * n_interactions) + 64 * n_items
+        return max(3 * SCORE_BYTES, 16 * n_interactions) + 64 * n_items

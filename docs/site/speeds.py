@@ -29,7 +29,7 @@ from tasks.estimates.speeds import Linear, Machine, ModelSpeed, Speeds, StageSpe
 from tasks.train.process import IN_TIME
 from tasks.train.settings import Candidate
 
-NOISE = 0.5  # seconds that are added to times before they are compared: small ones say little
+NOISE = 1.0  # seconds that are added to times before they are compared: small ones say little
 WAITING = 1.3  # seconds of a CPU second at most: more than that is other work on the machine
 BYTES = 2**25  # the same of disk, and of what memory is fitted to
 FEW = 2**29  # bytes of memory, below which it is as good as none
@@ -212,7 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, by_size in inside.items():
         beyond = outside.get(name, {})
         cells = [f"{by_size[size]:.2f} ({beyond.get(size, np.nan):.2f})" if size in by_size else "-" for size in sizes]
-        marks = "" if all(1 / 1.3 <= ratio <= 1.3 for ratio in by_size.values()) else "  <- more than 30 %"
+        marks = "" if all(0.7 <= ratio <= 1.3 for ratio in by_size.values()) else "  <- more than 30 %"
         print(f"{name:<32}", *cells, marks)
     for what in ("s", "memory", "disk"):
         ratios = [whole(night, found, curves.machine.cores)[what] for night in curves.nights]

@@ -291,6 +291,11 @@ def data_memory(n_users: int, n_items: int, n_interactions: int) -> int:
     return 28 * n_interactions + 48 * n_users + 160 * n_items
 
 
+def loading_memory(n_users: int, n_interactions: int) -> int:
+    """Bytes that reading a dataset takes at its peak: of an interaction, what is read and what is kept of it."""
+    return 48 * (n_interactions + n_users)
+
+
 def _read_only(columns: Any) -> Any:
     """A view of an array, or of each of several, that cannot be written to; None as it is."""
     if columns is None:

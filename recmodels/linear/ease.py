@@ -21,8 +21,9 @@ from recmodels.scoring.sparse_product import SCANNED, stored_reasons, stored_sim
 EXACT_ITEMS = 20_000
 """Up to so many items the matrix is inverted on the processor: 1.6 GB, and about a minute on two cores."""
 
-PRODUCTS, STEPS = 1 / 185, 1 / 18
-"""What an entry of the Gram matrix of a regression takes: of each interaction of an item, and to be solved."""
+PRODUCTS, STEPS = 1.5e-7, 1 / 18
+"""What an entry of the Gram matrix of a regression takes: of each interaction of the site, as the items that others are
+regressed on are mostly popular ones, whose columns grow with it; and to be solved."""
 
 Method = Literal["auto", "exact", "approximate"]
 
@@ -126,7 +127,7 @@ class EASE(Recommender):
         if self._exact(n_items, n_interactions):
             return gram(n_users, n_interactions) + dense(n_items, n_items, n_items)
         m = min(self.neighbors, n_items)
-        regressed = PRODUCTS * mean_length(n_items, n_interactions) + STEPS  # an entry of a Gram matrix [m, m]
+        regressed = PRODUCTS * n_interactions + STEPS  # an entry of a Gram matrix [m, m]
         return neighbors_work(n_users, n_interactions, n_items, m) + n_items * m**2 * regressed
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:

@@ -247,7 +247,7 @@ class Transformer(TransformerConfig, DotProduct):
         copies = 8 + kept * self.seeds  # of weights: gradient, two moments, average, best, and what steps make of them
         entry = 20 if self.objective == "next" else 100  # of a sequence: item, user and target; ranges of targets
         inputs = entry * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.dim
-        return copies * 4 * weights + inputs + SCORE_BYTES
+        return copies * 4 * weights + inputs + 2 * SCORE_BYTES
 
 
 def within(arrays: Mapping[str, Floats], i: int) -> dict[str, Floats]:

@@ -50,3 +50,7 @@ def test_a_process_takes_itself_the_data_and_what_the_model_needs() -> None:
     for model, itself in (ALS(), memory.PROCESS), (Transformer(), memory.PROCESS + memory.TORCH):
         needed = model.memory_needed(1000, 100, 10_000)
         assert model.process_memory(1000, 100, 10_000) == itself + 28 * 10_000 + 48 * 1000 + 160 * 100 + needed
+
+
+def test_a_process_takes_at_least_what_reading_takes() -> None:
+    assert Popularity().process_memory(10**6, 10**5, 5 * 10**7) == memory.PROCESS + 48 * (10**6 + 5 * 10**7)
