@@ -29,9 +29,12 @@ SEARCHED = "A score is a product of vectors, and there are more items to search.
 LOOKED_UP = "Histories are longer, and each of their items has its neighbors."
 SMALL = "Less than a second for a million users."
 EIGEN = "Eigenvectors cost as much for each item and rank; the neighbors, what those of EASE do."
-SQUARES = "An item is regressed on its neighbors: what that costs grows with the squared lengths of histories."
+POPULAR = (
+    "An item is regressed on its neighbors, of which most are popular: their columns grow with all interactions, "
+    "and there are as many regressions as items."
+)
 CAUSES: Mapping[tuple[str, str], str] = {
-    ("CPU seconds of", "ease"): SQUARES,
+    ("CPU seconds of", "ease"): POPULAR,
     ("CPU seconds of", "graph_filter"): EIGEN,
     (LISTS, "content"): "A user's terms are compared with those of all items.",
     **dict.fromkeys([(LISTS, name) for name in ("als", "bpr", "hybrid", "graph_filter", "transformer")], SEARCHED),
@@ -100,8 +103,8 @@ def expect(curves: Curves) -> str:
         [
             f"{night.interactions / 1e6:,.0f} million",
             f"{night.users:,}; {night.items:,}",
-            f"{_of_some(night) / 60:,.0f} min",
-            f"{len(night.models)}: {night.seconds / 60:,.0f} min ({night.cpu_seconds / 60:,.0f})",
+            f"{_of_some(night):,.0f} s",
+            f"{len(night.models)}: {night.seconds:,.0f} s ({night.cpu_seconds:,.0f})",
             f"{night.process_bytes / GIB:,.1f} GiB",
             f"{night.peak_bytes / GIB:,.1f} GiB",
             f"{night.disk_bytes / GIB:,.1f} GiB",
