@@ -5,7 +5,7 @@ import numpy as np
 from recmodels.compute.jit import inlined_fast_jit, jit
 from recmodels.data.arrays import Doubles, Floats, Ints
 from recmodels.ranking.topk_kernels import push, rank, worse
-from recmodels.scoring.kernels import BLOCK, TASKS, Flags, Sparse, accumulate
+from recmodels.scoring.kernels import TASKS, Flags, Sparse, accumulate, select
 
 ROUNDING = np.float32(1e-5)
 """By what share of its terms a bound may be too low: what float32 makes of a few sums and products."""
@@ -21,24 +21,6 @@ def _product(left: Doubles, rights: Floats, row: int) -> float:
     for at in range(len(left)):
         total += left[at] * rights[row, at]
     return total
-
-
-@jit
-def _highest(bounds: Floats, items: Ints, best: Floats) -> int:
-    """The columns of the highest bounds above -inf, as a heap; how many there are."""
-    filled, floor = 0, np.float32(-np.inf)
-    for first in range(0, len(bounds), BLOCK):
-        reach = np.int32(first + BLOCK > len(bounds))
-        if first + BLOCK <= len(bounds):
-            for at in range(BLOCK):
-                reach += np.int32(bounds[first + at] > floor)  # no branch: a few vector instructions
-        if reach:
-            for column in range(first, min(first + BLOCK, len(bounds))):
-                if bounds[column] > floor:
-                    filled = push(items, best, filled, column, bounds[column])
-                    if filled == len(items):
-                        floor = best[0]
-    return filled
 
 
 @jit
@@ -79,7 +61,7 @@ def filter_lists(
         for at in range(seen[0][row], seen[0][row + 1]):
             bounds[seen[1][at]] = -np.float32(np.inf)
         filled = 0
-        for place in range(_highest(bounds, first, highest)):
+        for place in range(select(bounds, first, highest)):
             column = first[place]
             score = (np.float32(_product(spectrum[row], vectors, column)) + values[column]) * scale[column]
             if filled < items.shape[1] or worse(scores[row, 0], items[row, 0], score, column):

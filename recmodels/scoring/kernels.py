@@ -72,7 +72,7 @@ def _ranked(items: Ints, scores: Floats, filled: int) -> None:
 
 
 @jit
-def _select(values: Floats, items: Ints, scores: Floats) -> int:
+def select(values: Floats, items: Ints, scores: Floats) -> int:
     """The largest values above 0, as a heap; how many there are."""
     filled = 0
     floor = np.float32(0)
@@ -198,7 +198,7 @@ def product_lists(
         else:
             for column in range(m):
                 values[column] *= scale[column]
-            filled = _select(values, items[row], scores[row])
+            filled = select(values, items[row], scores[row])
             values[:] = 0
         _ranked(items[row], scores[row], filled)
 
@@ -250,7 +250,7 @@ def similar_rows(
             else:
                 for column in range(n):
                     values[column] = values[column] / (left[row] + right[column] - values[column] + shrinkage)
-            filled[row] = _select(values, items[row], scores[row])
+            filled[row] = select(values, items[row], scores[row])
             values[:] = 0
         _by_column(items[row, : filled[row]], scores[row, : filled[row]])
 
@@ -321,5 +321,5 @@ def supported_rows(
             else:
                 values[column] = _similarity(product, left[row], right[column], shrinkage, DOT)
         sums[:] = 0
-        filled[row] = _select(values, items[row], scores[row])
+        filled[row] = select(values, items[row], scores[row])
         _by_column(items[row, : filled[row]], scores[row, : filled[row]])

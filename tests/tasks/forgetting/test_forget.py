@@ -322,8 +322,8 @@ def test_models_that_went_on_from_one_that_knew_the_user_go_too(tmp_path: Path) 
     heir = {"changed": {}, "night": str(FIRST), "nights": 1, "since": str(FIRST)}
     for night, warm in zip(nights, ({}, {"warm": heir}, {"warm": {"changed": {}}}), strict=True):
         run_stage(night.model("als"), lambda _, warm=warm: warm, code="", inputs={}, parameters={})  # type: ignore[misc]
-    stranger, person = Person("9"), Person("7")
-    assert forget_in_nights(store, stranger, begin(store, stranger)).models == 0
+    unknown, person = Person("9"), Person("7")
+    assert forget_in_nights(store, unknown, begin(store, unknown)).models == 0
     place = forget_in_nights(store, person, begin(store, person))
     assert place.models == 2
     assert [night.model("als").exists() for night in nights] == [False, False, True]

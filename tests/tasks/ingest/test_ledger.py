@@ -22,7 +22,7 @@ from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.sources import Source
 from tasks.ingest.stage import ingest
 from tasks.ingest.table_parts import steps
-from tasks.ingest.table_result import TableResult
+from tasks.ingest.table_result import Span, TableResult
 from tasks.store.parts import parts
 from tasks.store.paths import Store
 from tests.tasks.raw import HEADER
@@ -181,6 +181,15 @@ def test_what_is_known_is_what_would_be_read(site: Site, monkeypatch: pytest.Mon
         assert n_known == known, name
         site.next_night()
     assert site.ingest(fresh=True)[2] == 0
+
+
+def test_a_part_is_read_again_when_a_row_ahead_is_credible() -> None:
+    """As the clock has come to it; until then the row stays for validation to refuse."""
+    part = Part((), "", "", TableResult(kept=Span(10, 20), ahead=Span(100, 300)))
+    assert part.stands(cutoff=21, last=50) and part.stands(cutoff=21, last=99)
+    assert not part.stands(cutoff=21, last=100)
+    assert not part.stands(cutoff=20, last=50)
+    assert not part.stands(cutoff=21, last=19)
 
 
 def test_few_parts_come_of_a_file_a_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
