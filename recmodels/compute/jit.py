@@ -1,4 +1,4 @@
-"""Compiled functions: how they are compiled, where the machine code is kept, how many cores they use.
+"""Compiled functions: how they are compiled, where the machine code is kept, how work is divided among cores.
 
 Numba is imported here and nowhere before: a kernel's module is imported when a model is fitted or scored, not earlier.
 A kernel calls kernels of its own module alone, though a few lines stand twice for it: Numba looks only at the caller's
@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+from recmodels.compute.cores import threads
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -51,14 +53,6 @@ def _copy(ahead: Path, kept: Path) -> None:
             made.rename(kept)
         except OSError:
             shutil.rmtree(made)
-
-
-def threads() -> int:
-    """How many cores this process may use: OMP_NUM_THREADS, or those it is allowed to run on."""
-    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    if given.isdigit() and int(given) > 0:
-        return int(given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 _keep_machine_code()

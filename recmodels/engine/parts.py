@@ -11,6 +11,7 @@ from pathlib import Path
 from recmodels.engine.work import Bucket, Function, Work
 
 ABOUT = "part.json"  # in each part: its fingerprint, and the digests of its files
+TEMPORARY = ".tmp-"  # before the name of a part that is not whole yet
 
 
 def fingerprint(function: Function, bucket: Bucket, code: str, digest_of: Callable[[Path], str]) -> str:
@@ -55,7 +56,7 @@ def done(part: Path, made_from: str) -> bool:
 
 def make(function: Function, work: Work, made_from: str) -> None:
     """Have a function write the part `work.out`, which appears whole, whoever else may write it at the same time."""
-    temporary = work.out.with_name(f".{work.out.name}-{uuid.uuid4().hex}")
+    temporary = work.out.with_name(f"{TEMPORARY}{work.out.name}-{uuid.uuid4().hex}")
     temporary.mkdir(parents=True)
     try:
         function(Work(work.inputs, work.arguments, temporary, work.memory))

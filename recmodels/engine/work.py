@@ -73,7 +73,14 @@ class Engine(Protocol):
         """Of all machines together: there should be some buckets for each."""
 
     def map(
-        self, function: Function, buckets: Sequence[Bucket], to: Path, *, code: str, needs: Needs = ONE_CORE
+        self,
+        function: Function,
+        buckets: Sequence[Bucket],
+        to: Path,
+        *,
+        code: str,
+        needs: Needs = ONE_CORE,
+        fetch: bool = True,
     ) -> list[Path]:
         """Work on all buckets.
 
@@ -86,10 +93,13 @@ class Engine(Protocol):
             to: the folder of the parts; what else is in it stays.
             code: the version of the code that the function runs.
             needs: of each bucket.
+            fetch: whether the caller reads the parts. Those that only other buckets read need not be brought here:
+                their paths are the inputs of further work all the same.
 
         Returns:
             The folder of each bucket's part, in their order.
 
         Raises:
-            NightrecError: what a function raised, or a bucket could not be worked on wherever it was tried.
+            NightrecError: what a function raised, or a bucket could not be worked on wherever it was tried. Buckets
+                that nobody has begun are left then.
         """

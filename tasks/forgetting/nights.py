@@ -97,6 +97,7 @@ def forget_in_replays(store: Store, person: Person, request: Request) -> Place:
 
 def _forget_in_night(night: Night, person: Person, request: Request, place: Place) -> None:
     sweep(night.folder)
+    shutil.rmtree(night.all_parts, ignore_errors=True)  # a night that goes on makes them again
     index = night.prepared / layout.USERS
     try:
         numbers = _numbers_in(index, person)

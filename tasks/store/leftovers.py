@@ -49,8 +49,11 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
     found += store.landed.glob(f"**/{TEMPORARY}*")
     found += _cut_short(store)
     for night in store.all_nights():
-        if (half := of_night(night)) and not _has_ended(night):
-            found += half
+        half, parts = of_night(night), night.all_parts
+        if (half or parts.exists()) and not _has_ended(night):
+            found += half  # its parts are what it goes on from
+        elif parts.exists():
+            found.append(parts)
     small = [
         *(store.root.glob(f"{name}*") for name in (TEMPORARY, ".clock-", ".lease-")),
         *((store.root / folder).glob(f"{TEMPORARY}*") for folder in ("exports", "inputs", "reports", "quality")),

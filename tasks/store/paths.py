@@ -266,6 +266,19 @@ class Night:
         return self.folder / "refilter"
 
     @property
+    def all_parts(self) -> Path:
+        """Parts of work in progress, a folder for each stage."""
+        return self.folder / "parts"
+
+    def parts(self, work: str) -> Path:
+        """Those of a stage, which a night that was cut short goes on from; they go once it is done.
+
+        Args:
+            work: the stage's, by a name that no other has: `prepare`, `train-als`.
+        """
+        return self.all_parts / work
+
+    @property
     def working_folders(self) -> list[Path]:
         """What a night that is run again makes anew, and nobody needs once it is old."""
         names = (
@@ -285,6 +298,7 @@ class Night:
             "replicates",
             "logs",
             "refilter",
+            "parts",
         )
         return [self.folder / name for name in names]
 

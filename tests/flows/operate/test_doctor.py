@@ -117,6 +117,7 @@ MENDED: Mapping[str, tuple[Damage, str]] = {
     "a part is gone": (lambda s: (s.export(CURRENT) / PART).unlink(), "part.parquet is missing; readers see this"),
     "the manifest is damaged": (lambda s: cut(s.export_manifest(CURRENT)), "it is damaged, so nothing tells whether"),
     "a leftover of the history": (lambda s: old(s.root / "history/.tmp-2024-01-03.parquet"), "has left it"),
+    "parts of work that is done": (lambda s: s.night(DAYS[0]).parts("prepare").mkdir(parents=True), "has left it"),
     "half an export": (half, "an earlier run was cut short and has left it"),
     "litter of clocks": (lambda s: old(s.root / ".clock-0a1b"), "has left it"),
     "an empty lease": (lambda s: old(s.lease, b""), "it is damaged, and looks as if a night were running"),

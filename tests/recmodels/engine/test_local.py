@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from recmodels.compute.cores import threads
 from recmodels.engine.local import LocalEngine
 from recmodels.engine.work import Bucket, Needs, Work
 from recmodels.errors import NightrecError
 
-CALLS: list[str] = []
+CALLS: list[object] = []
 
 
 def doubled(work: Work) -> None:
@@ -23,7 +24,12 @@ def summed(work: Work) -> None:
     (work.out / "sum.json").write_text(json.dumps(total))
 
 
+def counting(work: Work) -> None:
+    (work.out / "cores").write_text(str(threads()))
+
+
 def refusing(work: Work) -> None:
+    CALLS.append(work.arguments["name"])
     raise NightrecError(f"{work.arguments['name']} is refused.")
 
 
@@ -74,6 +80,22 @@ def test_parts_are_inputs(buckets: list[Bucket], tmp_path: Path) -> None:
     inputs = {part.name: part for part in parts}
     (total,) = LocalEngine().map(summed, [Bucket("all", inputs)], tmp_path / "sums", code="1", needs=Needs(memory=1))
     assert json.loads((total / "sum.json").read_text()) == 20
+
+
+def test_after_an_error_what_nobody_has_begun_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    CALLS.clear()
+    buckets = [Bucket(f"b{number}", arguments={"name": number}) for number in range(20)]
+    with pytest.raises(NightrecError, match="0 is refused"):
+        LocalEngine().map(refusing, buckets, tmp_path, code="1")
+    assert CALLS == [0]
+
+
+def test_a_bucket_has_its_share_of_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    for count, cores in ((1, 4), (2, 2), (9, 1)):
+        parts = LocalEngine().map(counting, [Bucket(f"b{n}") for n in range(count)], tmp_path / str(count), code="1")
+        assert {(part / "cores").read_text() for part in parts} == {str(cores)}
 
 
 def test_a_refusal_is_the_callers(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Who is told how far some work is, and what became of the machines that it is done on."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far some work is.
+
+    Attributes:
+        function: by name, what is done with each bucket.
+        done: buckets that have their part, those that had it before among them.
+        buckets: there are.
+    """
+
+    function: str
+    done: int
+    buckets: int
+
+
+class Watcher(Protocol):
+    """Is told in the thread that called `map`, while it waits."""
+
+    def progressed(self, progress: Progress) -> None:
+        """Before the first bucket is begun, and after each that is done."""
+
+    def noted(self, sentence: str) -> None:
+        """What somebody who reads the log of the night should know: a node was lost, say."""
+
+
+class Logging:
+    """Who watches where nobody else does."""
+
+    def progressed(self, progress: Progress) -> None:
+        log.debug("%s: %s of %s buckets", progress.function, progress.done, progress.buckets)
+
+    def noted(self, sentence: str) -> None:
+        log.warning("%s", sentence)
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+def watcher() -> Watcher:
+    """Who watches what runs now."""
+    return _watcher.get() or Logging()
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Tell this one of the work that is done in the block."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)

@@ -1,0 +1,30 @@
+"""Where the parts of a stage's work lie while the engine is at it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.store.paths import Night
+
+
+@contextmanager
+def engine_parts(night: Night, work: str, *, fresh: bool = False) -> Iterator[Path]:
+    """A folder for the parts of some work, which goes when the block ends as it should.
+
+    After an error, or where the process is killed, it stays, and what is in it is not made again by the next run of the
+    night. Each `map` within the work has a folder of its own in it.
+
+    Args:
+        night: whose stage it is.
+        work: its name, see `Night.parts`.
+        fresh: make everything anew, also what a run that was cut short has left.
+    """
+    folder = night.parts(work)
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+    if not any(night.all_parts.iterdir()):
+        shutil.rmtree(night.all_parts, ignore_errors=True)
