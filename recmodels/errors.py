@@ -19,3 +19,7 @@ class ConfigError(NightrecError):
 
 class DataRefused(NightrecError):
     """The data failed validation: malformed, empty, stale, or against an expectation."""
+
+
+class EngineUnavailable(NightrecError):
+    """A cluster that was asked for cannot be worked with: nothing is there, or what is there does not fit."""

@@ -13,11 +13,18 @@ from recmodels.engine.work import ONE_CORE, Bucket, Function, Needs, Work
 
 
 class LocalEngine:
-    """Works on buckets in threads of this process, as many at a time as have room, each with its share of the cores."""
+    """Works on buckets in threads of this process, as many at a time as have room, each with its share of the cores.
+
+    Args:
+        cores: to work with, if not with all that this process may use.
+    """
+
+    def __init__(self, cores: int | None = None) -> None:
+        self.limit = cores
 
     @property
     def cores(self) -> int:
-        return threads()
+        return min(threads(), self.limit or threads())
 
     def map(
         self,

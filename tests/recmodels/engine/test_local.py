@@ -98,6 +98,13 @@ def test_a_bucket_has_its_share_of_the_cores(tmp_path: Path, monkeypatch: pytest
         assert {(part / "cores").read_text() for part in parts} == {str(cores)}
 
 
+def test_fewer_cores_are_worked_with_if_it_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    assert [LocalEngine(cores).cores for cores in (None, 1, 3, 9)] == [4, 1, 3, 4]
+    [part] = LocalEngine(3).map(counting, [Bucket("all")], tmp_path, code="1")
+    assert (part / "cores").read_text() == "3"
+
+
 def test_a_refusal_is_the_callers(tmp_path: Path) -> None:
     with pytest.raises(NightrecError, match="two is refused"):
         LocalEngine().map(refusing, [Bucket("two", arguments={"name": "two"})], tmp_path / "out", code="1")
