@@ -9,7 +9,7 @@ from recmodels.compute.cores import sharing, threads
 from recmodels.compute.memory import total
 from recmodels.engine import parts
 from recmodels.engine.watching import Progress, watcher
-from recmodels.engine.work import ONE_CORE, Bucket, Function, Needs, Work
+from recmodels.engine.work import ONE_CORE, Bucket, Function, Machines, Needs, Work
 
 
 class LocalEngine:
@@ -21,6 +21,9 @@ class LocalEngine:
 
     def __init__(self, cores: int | None = None) -> None:
         self.limit = cores
+
+    def machines(self) -> Machines:
+        return Machines("local", nodes=1, cores=self.cores)
 
     @property
     def cores(self) -> int:

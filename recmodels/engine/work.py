@@ -65,8 +65,31 @@ Function: TypeAlias = Callable[[Work], None]
 """A function of a module, for one bucket; what it writes depends on the inputs and the arguments alone."""
 
 
+@dataclass(frozen=True)
+class Machines:
+    """What an engine works on, now.
+
+    Attributes:
+        kind: of the engine, as settings call it.
+        nodes: that take work.
+        cores, gpus: of all of them together.
+        address: by which other processes get to the same engine; None for this machine's own.
+        dashboard: where a browser sees what it does, if it has such pages.
+    """
+
+    kind: str
+    nodes: int
+    cores: float
+    gpus: float = 0.0
+    address: str | None = None
+    dashboard: str | None = None
+
+
 class Engine(Protocol):
     """Where buckets are worked on."""
+
+    def machines(self) -> Machines:
+        """What it works on; a cluster may have fewer nodes later, or more."""
 
     @property
     def cores(self) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from recmodels.compute.cores import threads
 from recmodels.engine.local import LocalEngine
-from recmodels.engine.work import Bucket, Needs, Work
+from recmodels.engine.work import Bucket, Machines, Needs, Work
 from recmodels.errors import NightrecError
 
 CALLS: list[object] = []
@@ -101,6 +101,7 @@ def test_a_bucket_has_its_share_of_the_cores(tmp_path: Path, monkeypatch: pytest
 def test_fewer_cores_are_worked_with_if_it_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     assert [LocalEngine(cores).cores for cores in (None, 1, 3, 9)] == [4, 1, 3, 4]
+    assert LocalEngine(3).machines() == Machines("local", nodes=1, cores=3)
     [part] = LocalEngine(3).map(counting, [Bucket("all")], tmp_path, code="1")
     assert (part / "cores").read_text() == "3"
 
