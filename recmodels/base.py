@@ -57,6 +57,10 @@ class Recommender(ABC):
     folds_in: ClassVar[bool] = False
     """Whether a list follows from the history that it is asked for, so that new interactions count untrained."""
 
+    needs_others: ClassVar[bool] = True
+    """Whether a user's list may depend on interactions of others beyond what was learned from them. Where it does not,
+    a machine that makes the lists of some users reads the interactions of these alone."""
+
     uses_gpu: ClassVar[bool] = False
     """Whether it computes on a GPU where the process sees one."""
 

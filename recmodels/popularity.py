@@ -37,6 +37,7 @@ class Popularity(Recommender):
     """An interaction counts half after so many days; None: it always counts in full."""
 
     folds_in: ClassVar[bool] = True
+    needs_others: ClassVar[bool] = False
     needs_history: ClassVar[bool] = False
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

@@ -26,7 +26,7 @@ from recmodels.data.layout import (
     read_terms,
     split_end,
 )
-from recmodels.data.parquet import read_columns
+from recmodels.data.parquet import read_columns, read_rows
 from recmodels.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -114,14 +114,32 @@ class Dataset:
         return cls.from_arrays(**arrays)
 
     @classmethod
-    def load(cls, features: Path, split: Split) -> Self:
-        """Read a split of the features folder. Raises NightrecError where a file is missing or inconsistent."""
+    def load(
+        cls, features: Path, split: Split, *, users: Ints | None = None, terms: tuple[Csr, Csr] | None = None
+    ) -> Self:
+        """Read a split of the features folder.
+
+        Args:
+            features: the folder.
+            split: which one.
+            users: whose interactions are read, ascending [m]; the others are there without any, so that indices are
+                the same. All of them without it.
+            terms: those of the items and of the users, where somebody has read them already.
+
+        Raises:
+            NightrecError: a file is missing or inconsistent.
+        """
         prepared = features / PREPARED
         path = existing(prepared / interactions_file(split))
         names = pq.read_schema(path).names
         wanted = ["user_index", "item_index", "timestamp", "weight", "rating"]
-        table = read_columns(path, [name for name in wanted if name in names])
+        columns = [name for name in wanted if name in names]
+        table = read_columns(path, columns) if users is None else read_rows(path, columns, "user_index", users)
         n_users, n_items = (pq.read_metadata(existing(prepared / name)).num_rows for name in (USERS, ITEMS))
+        item_terms, user_terms = terms or (
+            read_terms(features / split / TERMS, n_items),
+            read_terms(features / split / USER_TERMS, n_users, "user_index"),
+        )
         return cls._of(
             str(path),
             n_users=n_users,
@@ -131,8 +149,8 @@ class Dataset:
             timestamp=table["timestamp"],
             weight=table["weight"],
             rating=table.get("rating"),
-            terms=read_terms(features / split / TERMS, n_items),
-            user_terms=read_terms(features / split / USER_TERMS, n_users, "user_index"),
+            terms=item_terms,
+            user_terms=user_terms,
             end=split_end(path),
         )
 

@@ -22,6 +22,45 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, Array]:
         return {name: as_numpy(file.read([name])[name]) for name in names}
 
 
+def read_rows(path: Path, names: Sequence[str], key: str, wanted: Array) -> dict[str, Array]:
+    """As `read_columns`, of the rows alone whose `key` is one of some integers.
+
+    Args:
+        path: of a file that is sorted by `key`; of its row groups only those are read where one may be.
+        names: of the columns.
+        key: a column without nulls.
+        wanted: ascending, [n].
+    """
+    with pq.ParquetFile(path) as file:
+        held = [_rows_of(file, group, names, key, wanted) for group in _groups_of(file.metadata, key, wanted)]
+        none = file.schema_arrow.empty_table()
+    return {
+        name: np.concatenate([rows[name] for rows in held]) if held else as_numpy(none[name].combine_chunks())
+        for name in names
+    }
+
+
+def _groups_of(about: pq.FileMetaData, key: str, wanted: Array) -> list[int]:
+    """The row groups that may have some of the wanted values."""
+    if not len(wanted):
+        return []
+    column = next(n for n in range(about.num_columns) if about.schema.column(n).name == key)
+    statistics = [about.row_group(group).column(column).statistics for group in range(about.num_row_groups)]
+    return [
+        group
+        for group, found in enumerate(statistics)
+        if found is None or not found.has_min_max or (found.max >= wanted[0] and found.min <= wanted[-1])
+    ]
+
+
+def _rows_of(file: pq.ParquetFile, group: int, names: Sequence[str], key: str, wanted: Array) -> dict[str, Array]:
+    """The wanted rows of a row group."""
+    keys = as_numpy(file.read_row_group(group, [key])[key])
+    places = np.searchsorted(wanted, keys)
+    rows = np.flatnonzero(wanted[np.minimum(places, len(wanted) - 1)] == keys)
+    return {name: as_numpy(file.read_row_group(group, [name])[name])[rows] for name in names}
+
+
 def read_table(path: Path, names: Sequence[str] | None = None) -> pa.Table:
     """A file, or the columns of these names, in their order."""
     with pq.ParquetFile(path) as file:

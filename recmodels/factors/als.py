@@ -95,6 +95,7 @@ class ALS(DotProduct):
 
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"factors": 64}, {"factors": 32})
     folds_in: ClassVar[bool] = True
+    needs_others: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:

@@ -46,6 +46,7 @@ class BPR(DotProduct):
         [[1]]
     """
 
+    needs_others: ClassVar[bool] = False
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"factors": 32}, {"factors": 16})
 
     factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 64

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -49,6 +49,8 @@ class MF(DotProduct, RatingPredictor):
         >>> round(float(predicted[0]), 1)
         2.3
     """
+
+    needs_others: ClassVar[bool] = False
 
     factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 100
     """Length of the vectors."""

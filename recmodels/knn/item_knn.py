@@ -70,6 +70,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
     """Ratings alone: added to the sum of similarities, which pulls predictions towards the baseline."""
 
     folds_in: ClassVar[bool] = True
+    needs_others: ClassVar[bool] = False
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"neighbors": 50}, {"neighbors": 20})
     renamed: ClassVar[Mapping[str, Renamed]] = {"doubt": "rating_shrinkage"}
 

@@ -63,6 +63,7 @@ class EASE(Recommender):
         {"method": "approximate", "neighbors": 200},
     )
     folds_in: ClassVar[bool] = True
+    needs_others: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
 
     regularization: Annotated[float, Ge(0), Search(10.0, 10_000.0, log=True)] = 500.0

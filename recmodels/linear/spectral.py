@@ -96,6 +96,7 @@ class ItemFilter(Recommender):
     """Scores x D f(AᵀA) D' for a history x and diagonal D and D'; a model chooses them in `_fit_filter`."""
 
     folds_in: ClassVar[bool] = True
+    needs_others: ClassVar[bool] = False
 
     def _fit_filter(
         self,

@@ -44,6 +44,7 @@ class PairModel(PairConfig, Recommender):
 
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"factors": 32}, {"factors": 16})
     uses_gpu: ClassVar[bool] = True
+    needs_others: ClassVar[bool] = False
     needs_torch: ClassVar[bool] = True
     moved: ClassVar[Mapping[str, str]] = {"minutes": "set the candidate's timeout_minutes"}
 

@@ -172,6 +172,22 @@ class ListClaims(ABC):
         twice = model.recommend(data, np.array([3, 3]), 10)
         assert_same(TopK(twice.items[:1], twice.scores[:1]), TopK(twice.items[1:], twice.scores[1:]))
 
+    def test_a_list_needs_no_interactions_of_others_if_the_model_says_so(
+        self, model: Recommender, data: Dataset
+    ) -> None:
+        if model.needs_others:  # it is given all of them
+            return
+        some = np.flatnonzero(self.everybody % 3 == 1).astype(np.int32)
+        without_others = data.without(np.setdiff1d(self.everybody, some))
+        for part in (data, without_others):
+            top = model.recommend(part, some, 10)
+            reasons = model.explain(part, some, top)
+            if part is data:
+                expected = top, reasons
+        np.testing.assert_array_equal(top.items, expected[0].items)
+        np.testing.assert_array_equal(top.scores, expected[0].scores)
+        np.testing.assert_array_equal(reasons, expected[1])
+
     def test_a_session_counts_as_if_it_stood_in_the_data(self, model: Recommender, data: Dataset) -> None:
         if model.why_not_folded() is not None:
             with pytest.raises(NightrecError, match="a session cannot change its lists"):

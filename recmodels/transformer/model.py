@@ -63,6 +63,7 @@ class Transformer(TransformerConfig, DotProduct):
     """
 
     folds_in: ClassVar[bool] = True
+    needs_others: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
     needs_torch: ClassVar[bool] = True
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"loss": "sampled"}, {"loss": "sampled", "dim": 64})

@@ -69,6 +69,22 @@ def test_a_split_is_read_as_it_was_written(features: Path) -> None:
     assert types == ["int32", "int32", "float32", "float32", "float32"]
 
 
+@pytest.mark.parametrize("users", [[], [0], [1], [0, 1]])
+def test_of_some_users_a_split_is_as_without_the_others(features: Path, users: list[int]) -> None:
+    whole = Dataset.load(features, "train")
+    some = Dataset.load(features, "train", users=np.array(users, np.int32), terms=(whole.terms, whole.user_terms))
+    expected = whole.without(np.setdiff1d(np.arange(2), users).astype(np.int32))
+    for name in ("n_users", "n_items", "end", "terms", "user_terms"):
+        assert getattr(some, name) is getattr(whole, name) or getattr(some, name) == getattr(whole, name)
+    for name in ("user_index", "item_index", "timestamp", "weight", "indptr"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(expected, name))
+    np.testing.assert_array_equal(some.seen.toarray(), expected.seen.toarray())
+    rated = (some.ratings, expected.ratings)
+    assert [[] if one is None else one.data.tolist() for one in rated] == [
+        [4.5] * (0 in users) + [1] * (1 in users)
+    ] * 2
+
+
 def test_a_site_without_terms_has_none(features: Path) -> None:
     (features / "train" / layout.TERMS).unlink()
     assert Dataset.load(features, "train").terms.shape == (3, 0)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from recmodels.data.parquet import Array, arrow_table, as_numpy, read_columns, read_table
+from recmodels.data.parquet import Array, arrow_table, as_numpy, read_columns, read_rows, read_table
 
 
 def arrays(n: int) -> dict[str, Array]:
@@ -74,3 +74,14 @@ def test_a_missing_number_is_nan(kind: pa.DataType) -> None:
         expected = part.to_numpy()
         assert as_numpy(part).dtype == expected.dtype
         assert np.array_equal(as_numpy(part), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("wanted", [[], [3], [0, 1, 2], [2, 5, 9], list(range(10)), [11], [-1, 4]])
+def test_rows_of_some_keys_are_those_of_the_whole_file(tmp_path: Path, wanted: list[int]) -> None:
+    keys = np.repeat(np.arange(10, dtype=np.int32), [3, 0, 7, 1, 1, 12, 0, 2, 4, 5])
+    table = {"key": keys, "value": np.arange(len(keys)) * 0.5, "yes": keys % 2 == 0}
+    pq.write_table(arrow_table(table), tmp_path / "table.parquet", row_group_size=4)
+    found = read_rows(tmp_path / "table.parquet", ["value", "yes", "key"], "key", np.array(wanted, np.int32))
+    for name, column in found.items():
+        assert column.dtype == table[name].dtype
+        np.testing.assert_array_equal(column, table[name][np.isin(keys, wanted)])
