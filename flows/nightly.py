@@ -7,6 +7,7 @@ from prefect import State, flow
 from prefect.states import Completed
 
 from flows.execution.arms import fit_arms
+from flows.execution.engines import engine_for
 from flows.execution.executors import executor_for
 from flows.execution.flow_runs import end_children
 from flows.execution.publishing import publish
@@ -132,7 +133,6 @@ def night(
     tonight = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
     candidates, incumbent, baseline = field(config.enabled_models(), tonight.store, run_date)
-    jobs = jobs_for(tonight, config, candidates, fresh, lease)
 
     with (
         in_words(tonight.store),
@@ -142,6 +142,7 @@ def night(
         recorded(tonight) as record,
         in_words(tonight.store),
         limiting(config.schedule.stage_hours),
+        engine_for(config.engine, record) as engine,
         executor_for(workers) as executor,
     ):
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())
@@ -162,6 +163,7 @@ def night(
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
         described_in_full = features.submit(tonight, "full", config.features, prepared, valid, fresh)
         needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model, *config.arms.models))
+        jobs = jobs_for(tonight, config, candidates, fresh, lease, engine)
         jobs, results = train_all(executor, sized(jobs, prepared, needed, here=workers is None), needed)
 
         def judge(unfit: Mapping[str, str] | None = None) -> Manifest:

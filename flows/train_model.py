@@ -7,6 +7,7 @@ from prefect import flow
 
 from flows.no_storage import keep_nothing
 from recmodels.compute.memory import at_most
+from recmodels.engine.choice import working_on
 from recmodels.errors import NightrecError
 from tasks.evaluate.stage import evaluate, measured
 from tasks.store.lease import beating
@@ -30,7 +31,7 @@ def train_model(job: TrainingJob) -> None:
             f"No night in the store {job.store} asks for {job.label}: it has ended, or this worker sees another "
             "store (set NIGHTREC_STORE to where it is here)."
         )
-    with at_most(job.memory), beating(job.alive, lambda: is_held(job.night.store, job.lease)):
+    with at_most(job.memory), working_on(job.engine), beating(job.alive, lambda: is_held(job.night.store, job.lease)):
         run_job(job)
 
 

@@ -5,6 +5,7 @@ from datetime import date
 import pyarrow.parquet as pq
 from prefect import flow
 
+from flows.execution.engines import engine_for
 from flows.no_storage import keep_nothing
 from flows.settings.site import NightConfig
 from recmodels.compute.memory import at_most
@@ -34,7 +35,7 @@ def checking(config: NightConfig, run_date: date, fresh: bool = False) -> Json:
     """Read and validate a night's inputs. When it fails, its message names the column, the values and what to do."""
     night = Store(config.store.absolute()).night(run_date)
     cutoff = config.cutoff(run_date)
-    with held(night.store), at_most(config.memory):
+    with held(night.store), at_most(config.memory), engine_for(config.engine):
         sweep_night(night)
         inputs = config.tables() or demo_site(night, config.demo.model_dump())
         raw = ingest(night, inputs, cutoff, fresh, config.validation.earliest)

@@ -21,6 +21,8 @@ from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, UNSEEN
 from recmodels.data.parquet import read_columns
+from recmodels.engine.choice import working_on
+from recmodels.engine.watching import Logging, watched_by
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.exploration.bootstrap import replicate_of
 from recmodels.persistence import load, save
@@ -88,15 +90,32 @@ def main(arguments: list[str]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return CODES[ConfigError]
+    notes = Notes()
     try:
-        write_result(spec.result, run(spec))
+        with watched_by(notes), working_on(spec.engine):
+            result = run(spec)
+        write_result(spec.result, result | notes.json_ready())
     except NightrecError as error:
-        write_result(spec.result, {"error": str(error)})
+        write_result(spec.result, {"error": str(error)} | notes.json_ready())
         return next((code for kind, code in CODES.items() if isinstance(error, kind)), FAILED)
     except MemoryError:
         write_result(spec.result, {"error": f"{spec.recommender} ran out of memory; leave it out or give it more."})
         return FAILED
     return 0
+
+
+class Notes(Logging):
+    """What became of the machines of an engine, for the night's own log."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def noted(self, sentence: str) -> None:
+        super().noted(sentence)
+        self.sentences.append(sentence)
+
+    def json_ready(self) -> dict[str, Any]:
+        return {"engine_notes": self.sentences} if self.sentences else {}
 
 
 def _training_data(spec: Spec, data: Dataset) -> Dataset:

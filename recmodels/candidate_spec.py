@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recmodels import registry
 from recmodels.data.layout import Split
+from recmodels.engine.choice import EngineChoice
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions, WarmStart
 
@@ -63,17 +64,19 @@ class Spec:
     models: dict[str, str] = field(default_factory=dict)  # folders of members that an ensemble takes as they are
     without: list[str] = field(default_factory=list)  # members that an ensemble leaves out
     bootstrap: int | None = None  # seed of the users that it is fitted on, see recmodels.exploration.bootstrap
+    engine: EngineChoice | None = None  # what its work is given to; without one this process does it
 
     @classmethod
     def read(cls, path: Path) -> "Spec":
         """Raises ConfigError for a file that is not such a specification."""
         try:
             raw = json.loads(path.read_text())
-            lists, earlier = raw.pop("lists"), raw.pop("earlier", None)
+            lists, earlier, engine = raw.pop("lists"), raw.pop("earlier", None), raw.pop("engine", None)
             raw |= {name: Path(raw[name]) for name in ("features", "model", "result")}
             if earlier:
                 earlier = Earlier(Path(earlier["model"]), Path(earlier["features"]), earlier["most_changed"])
-            return cls(**raw, lists=lists and ListsSpec.of(lists), earlier=earlier)
+            engine = EngineChoice(**engine) if engine else None
+            return cls(**raw, lists=lists and ListsSpec.of(lists), earlier=earlier, engine=engine)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(f"{path} is no specification of a candidate: {error!r}.") from error
 

@@ -30,6 +30,8 @@ def show_night(store: Path, content: dict[str, Any]) -> None:
     assert record.winner is not None  # a night without one has ended with an error
     for warning in record.warnings:
         console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True, highlight=False)
+    if record.engine and record.engine.unavailable:
+        console.print(f"[yellow]{escape(record.engine.sentence)}[/]", soft_wrap=True, highlight=False)
     if record.gate and record.gate.unbeaten:
         console.print(f"[yellow]{record.gate.unbeaten}[/]", soft_wrap=True)
     console.print(stages(console, record))
@@ -43,13 +45,14 @@ def show_night(store: Path, content: dict[str, Any]) -> None:
         return
     ndcg = record.winner_figures.get(PRIMARY)
     figure = f"NDCG@{record.k} {ndcg.value:.4f} {interval(ndcg)}" if ndcg else "not measured"
+    ran_on = f" {escape(record.engine.sentence)}" if record.engine and not record.engine.unavailable else ""
     news = "Published" if record.new_export else "Published before"
     console.print(
         f"\n{news}: [bold]{store / 'exports' / record.export_id}[/]\n"
         f"Winner: [bold]{record.winner}[/], {figure}, {escape(record.reason or '')}.\n"
         f"Lists: {counted(record.rows or 0, 'row')} for {counted(record.users or 0, 'user')}, "
         f"{record.cold_users or 0:,} of them with popular items only. "
-        f"The night took {record.seconds:.0f} s.\n",
+        f"The night took {record.seconds:.0f} s.{ran_on}\n",
         highlight=False,
         soft_wrap=True,
     )

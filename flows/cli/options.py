@@ -132,6 +132,11 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=Memory(),
         help="The most memory to plan with, such as 8GiB [all that the machine or its container has].",
     )
+    @click.option(
+        "--engine",
+        type=click.Choice(["local", "ray", "dask", "none"]),
+        help="What works on the data [engine.kind]: a cluster of Ray, say; without an address one of this machine.",
+    )
     @click.option("--fresh", is_flag=True, help="Do everything again, even what is done.")
     @store_option
     @wraps(command)
@@ -148,6 +153,7 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         config: Path | None,
         store: Path | None,
         memory: int | None,
+        engine: str | None,
         **rest: Any,
     ) -> Any:
         from flows.settings.site import load
@@ -165,6 +171,8 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
             check_inputs(found, exposures=exposures is not None)
         given = {"store": store, "memory": memory}
         settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+        if engine is not None:
+            settings = settings.model_copy(update={"engine": settings.engine.of_kind(engine)})
         return command(settings=settings, **rest)
 
     return with_config

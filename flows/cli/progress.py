@@ -49,7 +49,7 @@ class EventPrinter(logging.Handler):
     def __init__(self, console: Console, status: Status) -> None:
         super().__init__()
         self.console, self.status = console, status
-        self.running: list[str] = []
+        self.running: dict[str, str] = {}  # what is said of it, by its label
         self.night = ""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -58,15 +58,16 @@ class EventPrinter(logging.Handler):
             self.night = line.night
             self.console.print(f"[bold]Night {Path(line.night).name}[/]", highlight=False)
         if line.event == "start":
-            self.running.append(line.label)
+            self.running[line.label] = line.label
+        elif line.event == "progress":
+            self.running[line.label] = f"{line.label} ({line.text})"
         else:
-            if line.label in self.running:
-                self.running.remove(line.label)
+            self.running.pop(line.label, None)
             before = " [dim](done before)[/]" if line.event == "skipped" else f" [dim]{line.seconds:.1f} s[/]"
             self.console.print(
                 f"{MARKS[line.event]} [bold]{line.label}[/]  {escape(line.text)}{before}", highlight=False
             )
-        self.status.update(", ".join(self.running) or "…")
+        self.status.update(", ".join(self.running.values()) or "…")
 
 
 class LogWriter(logging.Handler):
@@ -87,4 +88,6 @@ def log_line(line: Any, now: datetime) -> str:
     night = f"night {Path(line.night).name}: " if line.night else ""
     took = " (done before)" if line.event == "skipped" else f" ({line.seconds:.1f} s)" if line.seconds else ""
     text = f", {line.text}" if line.text and line.text != line.event else ""
+    if line.event == "progress":
+        return f"{now:%H:%M:%S} {night}{line.label}, {line.text}"
     return f"{now:%H:%M:%S} {night}{line.label} {line.event}{text}{took}"

@@ -6,6 +6,7 @@ from flows.execution.executors import Executor
 from flows.execution.results import Results
 from flows.execution.sizing import Sized
 from flows.settings.site import NightConfig
+from recmodels.engine.choice import EngineChoice
 from recmodels.errors import NightrecError
 from tasks.compare.decision import ComparisonSummary, Incumbent, Verdict
 from tasks.compare.gate import admit
@@ -20,7 +21,12 @@ from tasks.train.settings import Candidate
 
 
 def jobs_for(
-    night: Night, config: NightConfig, candidates: dict[str, Candidate], fresh: bool, lease: str
+    night: Night,
+    config: NightConfig,
+    candidates: dict[str, Candidate],
+    fresh: bool,
+    lease: str,
+    engine: EngineChoice | None = None,
 ) -> list[TrainingJob]:
     """A training job for each candidate."""
     return [
@@ -38,6 +44,7 @@ def jobs_for(
             warm_nights=config.training.warm_nights,
             warm_changed=config.training.warm_changed,
             lease=lease,
+            engine=engine,
         )
         for name, candidate in candidates.items()
     ]

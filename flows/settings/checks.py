@@ -1,20 +1,25 @@
 """Mistakes that show before a night starts: what is missing is said before anything slow is imported or started."""
 
 from datetime import date
+from importlib.util import find_spec
 
+from flows.settings.extras import MODULES
 from flows.settings.site import NightConfig
 from recmodels.compute.device import require_torch
+from recmodels.engine.choice import CLUSTERS
 from recmodels.errors import ConfigError
 from recmodels.registry import kind_of
 from tasks.store.paths import Store
 
 
 def check_installed(config: NightConfig) -> None:
-    """Check that the models of a night that is run on this machine have what they need.
+    """Check that the models and the engine of a night that is run on this machine have what they need.
 
     Raises:
-        ConfigError: one needs PyTorch, which is not installed.
+        ConfigError: one needs PyTorch, or the other Ray or Dask, which is not installed.
     """
+    if (kind := config.engine.kind) in CLUSTERS and find_spec(MODULES[kind]) is None:
+        raise ConfigError(f"engine.kind is {kind}, which is not installed here: pip install 'nightrec[{kind}]'.")
     for name, candidate in config.enabled_models().items():
         if kind_of(candidate.recommender or name).needs_torch:
             require_torch(f"The model {name}")

@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from pydantic import BaseModel
 
 from flows.settings.site import NightConfig
+from recmodels.engine.choice import CLUSTERS
 from recmodels.errors import ConfigError
 from recmodels.registry import kind_of
-from tasks.train.settings import CPU_POOL
+from tasks.train.settings import CPU_POOL, SIGNALS_POOL
 
 MODULES = {  # by extra: what is imported of it
     "torch": "torch",
@@ -18,6 +19,8 @@ MODULES = {  # by extra: what is imported of it
     "delta": "deltalake",
     "mlflow": "mlflow",
     "embeddings": "sentence_transformers",
+    "ray": "ray",
+    "dask": "distributed",
 }
 
 
@@ -65,6 +68,8 @@ def variables(settings: BaseModel, of: str = "") -> Iterator[tuple[str, str]]:
 
 def needs(config: NightConfig, pool: str) -> Iterator[tuple[str, str]]:
     """Extras that runs of a pool import, each with the setting that asks for it."""
+    if config.engine.kind in CLUSTERS and pool != SIGNALS_POOL:
+        yield config.engine.kind, "engine.kind"
     for name, candidate in config.enabled_models().items():
         if candidate.workplace == pool and kind_of(candidate.recommender or name).needs_torch:
             yield "torch", f"[models.{name}]"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from expectations.settings import ValidationSettings
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
+from flows.settings.engine import EngineSettings
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import RefilterSettings, ScheduleSettings, WorkerSettings
 from recmodels.compute.memory import size_of
@@ -121,6 +122,7 @@ class NightConfig(BaseModel):
     feedback: FeedbackSettings = FeedbackSettings()
     panel: PanelSettings = PanelSettings()
     training: TrainingSettings = TrainingSettings()
+    engine: EngineSettings = EngineSettings()
     workers: WorkerSettings = WorkerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     notify: NotifySettings = NotifySettings()
@@ -401,6 +403,9 @@ def relative_to(config: NightConfig, folder: Path) -> NightConfig:
     if sinks.delta and "://" not in sinks.delta.path:
         delta = sinks.delta.model_copy(update={"path": str(folder / sinks.delta.path)})
         sinks = sinks.model_copy(update={"delta": delta})
+    if config.engine.exchange and "://" not in config.engine.exchange:
+        exchange = str(folder.absolute() / config.engine.exchange)
+        config = config.model_copy(update={"engine": config.engine.model_copy(update={"exchange": exchange})})
     if config.metrics.file is not None:
         metrics = config.metrics.model_copy(update={"file": folder / config.metrics.file})
         config = config.model_copy(update={"metrics": metrics})

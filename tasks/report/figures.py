@@ -113,6 +113,7 @@ def news(record: NightRecord, decision: DecisionRecord | None) -> list[str]:
             lines.append(f"Nothing was published, the last export stays: {record.reason or ''}")
             if comparison:
                 lines.append(f"By the comparison it would have been {comparison}")
+    lines += [record.engine.sentence] if record.engine else []
     return lines
 
 

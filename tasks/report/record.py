@@ -14,6 +14,7 @@ from tasks.exploration.summary import ExplorationSummary
 from tasks.export.nearly import ApproximateSummary
 from tasks.longterm.results import LongTerm
 from tasks.offpolicy.values import OffPolicySummary
+from tasks.report.engine import EngineSummary
 from tasks.store.accounts import TableBalance
 from tasks.store.files import Json, read_json
 from tasks.store.paths import Night
@@ -81,6 +82,8 @@ class NightRecord(Stored):
     peak_bytes: int | None = None
     memory_bytes: int | None = None
     """What it planned with."""
+    engine: EngineSummary | None = None
+    """What it ran on, where an engine was asked for."""
     stages: list[StageLine] = Field(default=[])
     winner: str | None = None
     k: int | None = None

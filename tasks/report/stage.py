@@ -196,7 +196,7 @@ def _stages_of(night: Night) -> Iterator[list[StageLine]]:
     class Collect(logging.Handler):
         def emit(self, line: logging.LogRecord) -> None:
             event: Any = line
-            if event.event != "start" and event.night == str(night.folder):
+            if event.event not in ("start", "progress") and event.night == str(night.folder):
                 stages.append(
                     StageLine(
                         stage=event.label,

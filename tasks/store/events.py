@@ -14,6 +14,9 @@ event_log.setLevel(logging.INFO)  # the night's record is made of these lines, w
 current_night: ContextVar[str] = ContextVar("night", default="")
 """Which night the lines are about, where several run at the same time."""
 
+current_stage: ContextVar[str] = ContextVar("stage", default="")
+"""The stage that this thread is at, by its label."""
+
 
 def log_event(
     label: str,
@@ -23,8 +26,8 @@ def log_event(
     peak_bytes: int | None = None,
     cpu_seconds: float | None = None,
 ) -> None:
-    """Log one line; `event` is start, done, skipped, failed or note; `peak_bytes` the memory held meanwhile, and
-    `cpu_seconds` the time of the cores.
+    """Log one line; `event` is start, progress, done, skipped, failed or note; `peak_bytes` the memory held meanwhile,
+    and `cpu_seconds` the time of the cores.
     """
     level = logging.WARNING if event == "failed" else logging.INFO
     extra = {"label": label, "event": event, "text": text, "seconds": seconds, "peak_bytes": peak_bytes}
@@ -37,6 +40,7 @@ def logged(label: str) -> Iterator[dict[str, str]]:
     """Log the beginning and the end of what happens inside; the block fills in the text of the end."""
     line = {"event": "done", "text": ""}
     log_event(label, "start")
+    before = current_stage.set(label)
     started, cpu = time.perf_counter(), time.process_time()
     with ExitStack() as measured:
         held = measured.enter_context(peak_within())
@@ -47,5 +51,6 @@ def logged(label: str) -> Iterator[dict[str, str]]:
             raise
         finally:
             measured.close()
+            current_stage.reset(before)
             seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
             log_event(label, line["event"], line["text"], seconds, held.n_bytes, cpu_seconds)

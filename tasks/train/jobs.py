@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels.data.layout import Split
+from recmodels.engine.choice import EngineChoice
 from recmodels.errors import NightrecError
 from recmodels.registry import create
 from tasks.lists.settings import ListSettings
@@ -45,6 +46,7 @@ class TrainingJob(BaseModel):
     without: list[str] = Field(default=[], description="Members that an ensemble is to leave out, as they failed.")
     code: str = Field(default_factory=code_version, description="The night's own code; a worker's must be the same.")
     lease: str = Field(default="", description="Token of the night that asks; the work ends with it.")
+    engine: EngineChoice | None = Field(default=None, description="What the night gives its work to, if not a machine.")
 
     @property
     def night(self) -> Night:

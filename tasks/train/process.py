@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
 
+from recmodels.engine.watching import watcher
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
 from recmodels.plugins import FOLDER_VARIABLE, folder
@@ -57,7 +59,8 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     spec_file, result_file, log_file = (work / f"{job.stem}.{kind}" for kind in ("spec.json", "json", "log"))
     share_of_window = limit / spec.get("windows", 1)
     times = {"minutes": IN_TIME * share_of_window, "list_minutes": (1 - IN_TIME) * share_of_window}
-    given = {"features": str(job.night.features), "result": str(result_file)} | times
+    given: Json = {"features": str(job.night.features), "result": str(result_file)} | times
+    given |= {"engine": asdict(job.engine)} if job.engine else {}
     write_json(spec_file, {"lists": None} | spec | given)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
@@ -74,6 +77,8 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
             code, pid = supervised(name, command, log_file, environment, limit, late)
         seconds = round(monotonic() - started, 3)
     result = read_json(result_file) or {}
+    for sentence in result.pop("engine_notes", []):
+        watcher().noted(sentence)
     if code == 0 and "error" not in result:
         device = f"gpu {', '.join(mine)}" if mine else "cpu"
         where = {"host": socket.gethostname(), "pid": pid, "device": device}

@@ -17,6 +17,10 @@ from recmodels import candidate
 from recmodels.candidate_lists import LISTS
 from recmodels.candidate_spec import Spec
 from recmodels.data.dataset import Dataset
+from recmodels.engine.current import asked_for, engine
+from recmodels.engine.local import LocalEngine
+from recmodels.engine.watching import watcher
+from recmodels.engine.work import Machines
 from recmodels.exploration.bootstrap import replicate_of
 from recmodels.linear.ease import EASE
 from recmodels.persistence import load
@@ -162,3 +166,25 @@ def test_a_replicate_is_fitted_on_the_users_that_its_seed_draws(features: Path) 
     scores = load(spec.model).scores_  # type: ignore[attr-defined]
     np.testing.assert_array_equal(scores, Popularity().fit(replicate_of(data, 5)).scores_)
     assert (scores != Popularity().fit(data).scores_).any()
+
+
+def test_its_work_is_given_to_the_engine_that_it_is_told_and_what_was_lost_is_in_its_result(
+    features: Path, ran: Callable[[Path], Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, given = candidate.run, []
+
+    def losing_a_node(spec: Spec) -> dict[str, Any]:
+        given.append((asked_for(), engine().machines()))
+        watcher().noted("The node 10.0.0.7 was lost.")
+        return plain(spec)
+
+    monkeypatch.setattr(candidate, "run", losing_a_node)
+    code, result, _ = ran(specification(features, engine={"kind": "local", "cores": 1}))
+    assert (code, result["engine_notes"]) == (0, ["The node 10.0.0.7 was lost."])
+    code, result, _ = ran(specification(features, recommender="content", params={}))
+    assert (code, sorted(result), result["engine_notes"]) == (
+        3,
+        ["engine_notes", "error"],
+        ["The node 10.0.0.7 was lost."],
+    )
+    assert given == [(True, Machines("local", nodes=1, cores=1)), (False, LocalEngine().machines())]

@@ -10,13 +10,18 @@ from typing import Any
 import psutil
 import pytest
 
+from recmodels import candidate
+from recmodels.candidate_spec import Spec
+from recmodels.engine.choice import EngineChoice
+from recmodels.engine.watching import Logging, watched_by, watcher
 from recmodels.errors import NightrecError
 from tasks.store.machine import Machine
 from tasks.store.paths import Night
 from tasks.store.room import Room
 from tasks.train import process
+from tasks.train.stage import train
 from tests.tasks.publishing import prepare_night
-from tests.tasks.training import job, trained
+from tests.tasks.training import MANIFEST, job, trained
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +61,31 @@ def test_a_candidate_ends_with_its_night(night: Night, waiting: bool) -> None:
 def test_a_candidate_that_fails_says_why(night: Night) -> None:
     with pytest.raises(NightrecError, match="ease failed: EASE cannot invert its matrix with regularization 0"):
         trained(night, "ease", parameters={"regularization": 0.0})
+
+
+def test_a_candidate_has_the_engine_of_its_night_which_is_told_what_was_lost(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Listening(Logging):
+        def noted(self, sentence: str) -> None:
+            heard.append(sentence)
+
+    def losing_a_node(spec: Spec) -> dict[str, Any]:
+        watcher().noted(f"A node of {spec.engine} was lost.")
+        return plain(spec)
+
+    plain, heard = candidate.run, list[str]()
+    monkeypatch.setattr(candidate, "run", losing_a_node)
+    choice = EngineChoice("local", cores=1)
+    token = process.in_this_process.set(True)
+    try:
+        with watched_by(Listening()):
+            one = job(night, "popularity").model_copy(update={"engine": choice})
+            lists = train.fn(one, MANIFEST, MANIFEST)
+    finally:
+        process.in_this_process.reset(token)
+    assert heard == [f"A node of {choice} was lost."]
+    assert "engine_notes" not in lists["summary"]
 
 
 def test_a_candidate_that_is_killed_is_said_to_be(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:

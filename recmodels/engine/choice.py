@@ -1,0 +1,92 @@
+"""Which engine is asked for: by the settings of a site, or by the night that a candidate's process belongs to."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Literal, TypeAlias
+
+from recmodels.engine.current import using
+from recmodels.engine.local import LocalEngine
+from recmodels.engine.work import ONE_CORE, Bucket, Engine, Function, Machines, Needs
+
+Kind: TypeAlias = Literal["local", "ray", "dask"]
+CLUSTERS = ("ray", "dask")
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """An engine, as JSON can say it.
+
+    Attributes:
+        kind: this machine, or a cluster of Ray or of Dask.
+        address: of the cluster; without it the one that the environment names, else one of this machine's cores that is
+            started.
+        exchange: where machines without a common disk find each other's files.
+        cores: of this machine, where it is the one that works; all, if not given.
+    """
+
+    kind: Kind
+    address: str | None = None
+    exchange: str | None = None
+    cores: int | None = None
+
+    @contextmanager
+    def connected(self) -> Iterator[Engine]:
+        """The engine, for the block.
+
+        Raises:
+            ConfigError: what it needs is not installed.
+            EngineUnavailable: there is no such cluster, or it cannot be worked with.
+        """
+        match self.kind:
+            case "local":
+                yield LocalEngine(self.cores)
+
+
+@contextmanager
+def working_on(choice: EngineChoice | None) -> Iterator[None]:
+    """Give the work of the block to an engine, if one is asked for.
+
+    A cluster is connected to with the first work that there is: many candidates have none.
+    """
+    if choice is None:
+        yield
+        return
+    with ExitStack() as stack, using(_WhenNeeded(choice, stack)):
+        yield
+
+
+class _WhenNeeded:
+    """An engine that is connected to when it is first asked for something, until the end of a block."""
+
+    def __init__(self, choice: EngineChoice, block: ExitStack) -> None:
+        self.choice, self.block = choice, block
+        self.lock = Lock()
+        self.engine: Engine | None = None
+
+    def connected(self) -> Engine:
+        with self.lock:
+            if self.engine is None:
+                self.engine = self.block.enter_context(self.choice.connected())
+            return self.engine
+
+    def machines(self) -> Machines:
+        return self.connected().machines()
+
+    @property
+    def cores(self) -> int:
+        return self.connected().cores
+
+    def map(
+        self,
+        function: Function,
+        buckets: Sequence[Bucket],
+        to: Path,
+        *,
+        code: str,
+        needs: Needs = ONE_CORE,
+        fetch: bool = True,
+    ) -> list[Path]:
+        return self.connected().map(function, buckets, to, code=code, needs=needs, fetch=fetch)
