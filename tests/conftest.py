@@ -9,11 +9,15 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import certifi
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from recmodels.engine.ray import RayEngine
+    from tests.clusters import RayNodes
 
 pytest.register_assert_rewrite("recmodels.testing")
 
@@ -42,7 +46,15 @@ os.environ["PREFECT_API_SSL_CERT_FILE"] = str(SINGLE)
 REAL_DATA = Path(os.environ.get("NIGHTREC_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 STRICT = "NIGHTREC_TEST_STRICT"
 MAY_BE_ABSENT = {"gpu", "real_data"}  # even where everything is run
-SERVERS = {"prefect_server", "prefect_home", "demo", "dsn", "redis_server"}  # fixtures with a server, or a night's own
+SERVERS = {
+    "prefect_server",
+    "prefect_home",
+    "demo",
+    "dsn",
+    "redis_server",
+    "ray_cluster",
+    "ray_engine",
+}  # fixtures with a server, or a night's own
 SLOW = {  # of the contract that every model keeps, which is published and carries no marks of ours
     "test_memory_does_not_grow_with_the_number_of_users",
     "test_the_batch_does_not_change_a_list",
@@ -102,6 +114,7 @@ TOGETHER = {  # files that share something costly, so that one process runs them
         *("flows/test_simulate.py", "flows/operate/test_server.py"),
     ],
 }
+CLUSTER = "a cluster"
 GROUPS = {file: group for group, files in TOGETHER.items() for file in files}
 FIRST = ["deployments/test_topology.py", "deployments/test_workers.py", "flows", "deployments", "recmodels/transformer"]
 """What takes longest, or waits for other processes: it begins first, so that nothing is left to wait for at the end."""
@@ -113,6 +126,24 @@ def real_data(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"{path} is absent; point NIGHTREC_TEST_DATA at the folder of real data")
     return path
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> "Iterator[RayNodes]":
+    """A Ray cluster with two nodes of a core each; whoever takes a node away adds another."""
+    from tests.clusters import ray_nodes
+
+    with ray_nodes() as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="session")
+def ray_engine(ray_cluster: "RayNodes") -> "Iterator[RayEngine]":
+    """An engine on that cluster, whose nodes see the disk of this machine."""
+    from recmodels.engine.ray import RayEngine
+
+    with RayEngine(ray_cluster.address) as engine:
+        yield engine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -137,7 +168,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     from tests.forks import Run
 
-    Run(session, lambda item: group(item.path)).until_done(options.forks)
+    Run(session, lambda item: CLUSTER if on_cluster(item) else group(item.path)).until_done(options.forks)
     return True
 
 
@@ -170,6 +201,11 @@ def within(file: Path) -> str:
 def group(file: Path) -> str:
     """What one process runs: the tests of a file, and of files that share something costly."""
     return GROUPS.get(within(file), within(file))
+
+
+def on_cluster(item: pytest.Item) -> bool:
+    """Whether a test works on the cluster that such tests share, wherever they are."""
+    return "ray_cluster" in getattr(item, "fixturenames", ())
 
 
 @cache

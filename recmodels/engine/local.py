@@ -8,6 +8,7 @@ from threading import Event
 from recmodels.compute.cores import sharing, threads
 from recmodels.compute.memory import total
 from recmodels.engine import parts
+from recmodels.engine.too_large import is_memory, out_of_memory
 from recmodels.engine.watching import Progress, watcher
 from recmodels.engine.work import ONE_CORE, Bucket, Function, Machines, Needs, Work
 
@@ -44,28 +45,47 @@ class LocalEngine:
         at_a_time = max(1, min(int(self.cores / needs.cores), room, len(buckets)))
         share, memory = max(1, self.cores // at_a_time), needs.memory or total() // at_a_time
 
+        name, tell = parts.name_of(function), watcher()
         failed = Event()  # nobody begins another bucket then
+        alone: list[Bucket] = []  # that had too little memory beside others
 
-        def make(bucket: Bucket) -> None:
+        def make(bucket: Bucket, cores: int, memory: int) -> None:
+            out, made_from = to / bucket.name, parts.fingerprint(function, bucket, code, parts.digest)
+            if not parts.done(out, made_from):
+                with sharing(cores):
+                    parts.make(function, Work(bucket.inputs, bucket.arguments, out, memory), made_from)
+
+        def attempt(bucket: Bucket) -> bool:
             if failed.is_set():
-                return
+                return False
             try:
-                out, made_from = to / bucket.name, parts.fingerprint(function, bucket, code, parts.digest)
-                if not parts.done(out, made_from):
-                    with sharing(share):
-                        parts.make(function, Work(bucket.inputs, bucket.arguments, out, memory), made_from)
-            except BaseException:
+                make(bucket, share, memory)
+            except BaseException as error:
+                if isinstance(error, Exception) and is_memory(error):
+                    alone.append(bucket)
+                    return False
                 failed.set()
                 raise
+            return True
 
-        tell, name = watcher(), parts.name_of(function)
-        tell.progressed(Progress(name, 0, len(buckets)))
+        done = 0
+        tell.progressed(Progress(name, done, len(buckets)))
         pool = ThreadPoolExecutor(at_a_time, thread_name_prefix="bucket")
         try:
-            for done, finished in enumerate(as_completed([pool.submit(make, bucket) for bucket in buckets]), 1):
-                finished.result()
-                tell.progressed(Progress(name, done, len(buckets)))
+            for ended in as_completed([pool.submit(attempt, bucket) for bucket in buckets]):
+                if ended.result():
+                    done += 1
+                    tell.progressed(Progress(name, done, len(buckets)))
         finally:
             failed.set()  # the caller may have been interrupted
             pool.shutdown(cancel_futures=True)
+        for bucket in alone:
+            try:
+                make(bucket, self.cores, memory // 2)
+            except Exception as error:
+                if is_memory(error):
+                    raise out_of_memory(name, bucket.name, memory // 2) from None
+                raise
+            done += 1
+            tell.progressed(Progress(name, done, len(buckets)))
         return [to / bucket.name for bucket in buckets]

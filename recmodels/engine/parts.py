@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from recmodels.engine.work import Bucket, Function, Work
@@ -26,21 +27,37 @@ def fingerprint(function: Function, bucket: Bucket, code: str, digest_of: Callab
     made_from = {
         "function": name_of(function),
         "code": code,
-        "inputs": {name: digest_of(path) for name, path in sorted(bucket.inputs.items())},
+        "inputs": {name: (path.name, digest_of(path)) for name, path in sorted(bucket.inputs.items())},
         "arguments": bucket.arguments,
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
-def name_of(function: Function) -> str:
+def name_of(function: Callable[..., object]) -> str:
     """`module:function`, by which other processes find it."""
     return f"{function.__module__}:{function.__qualname__}"
 
 
 def digest(path: Path) -> str:
-    """Of a file's bytes; of a part, what it says of its own."""
+    """Of a file's bytes; of a part, what it says of its own; of another folder, that of the digests of its files.
+
+    A file that many buckets read is read once for it, as long as it stays what it is.
+    """
     if (path / ABOUT).is_file():
-        return hashlib.sha256((path / ABOUT).read_bytes()).hexdigest()
+        return digest_of_about((path / ABOUT).read_bytes())
+    if path.is_dir():
+        return hashlib.sha256(json.dumps(digests(path), sort_keys=True).encode()).hexdigest()
+    now = path.stat()
+    return _digest(path, now.st_ino, now.st_size, now.st_mtime_ns)
+
+
+def digest_of_about(about: bytes) -> str:
+    """That of a part which says this of itself."""
+    return hashlib.sha256(about).hexdigest()
+
+
+@lru_cache(2**16)
+def _digest(path: Path, *_: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -49,7 +66,7 @@ def done(part: Path, made_from: str) -> bool:
     """Whether a part is there, of that fingerprint, and each of its files is what was written."""
     try:
         about = json.loads((part / ABOUT).read_bytes())
-        return bool(about["fingerprint"] == made_from and about["files"] == _digests(part))
+        return bool(about["fingerprint"] == made_from and about["files"] == digests(part))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -60,20 +77,26 @@ def make(function: Function, work: Work, made_from: str) -> None:
     temporary.mkdir(parents=True)
     try:
         function(Work(work.inputs, work.arguments, temporary, work.memory))
-        about = {"fingerprint": made_from, "files": _digests(temporary)}
+        about = {"fingerprint": made_from, "files": digests(temporary)}
         (temporary / ABOUT).write_text(json.dumps(about, sort_keys=True))
-        for _ in range(2):  # another one may come first, and has written the same
-            with suppress(OSError):
-                temporary.rename(work.out)
-                return
-            if done(work.out, made_from):
-                return
-            shutil.rmtree(work.out, ignore_errors=True)
-        temporary.rename(work.out)
+        place(temporary, work.out, made_from)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _digests(part: Path) -> dict[str, str]:
-    files = sorted(path for path in part.rglob("*") if path.is_file() and path.name != ABOUT)
-    return {path.relative_to(part).as_posix(): digest(path) for path in files}
+def place(whole: Path, part: Path, made_from: str) -> None:
+    """Rename a folder that is whole to the part; another one may come first, and has written the same."""
+    for _ in range(2):
+        with suppress(OSError):
+            whole.rename(part)
+            return
+        if done(part, made_from):
+            return
+        shutil.rmtree(part, ignore_errors=True)
+    whole.rename(part)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Those of the files in a folder, by their paths in it; of a part without what it says of them."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ABOUT)
+    return {path.relative_to(folder).as_posix(): digest(path) for path in files}

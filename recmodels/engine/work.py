@@ -17,7 +17,8 @@ class Bucket:
 
     Attributes:
         name: of its part, a folder within that of the work.
-        inputs: the files (or parts of other work) that it reads, by what the function calls them.
+        inputs: the files and folders (or parts of other work) that it reads, by what the function calls them. They keep
+            their own names wherever they are read, on which a part may depend, too; not those of the folders above.
         arguments: what else the function is told, as JSON can say it.
     """
 

@@ -1,0 +1,202 @@
+"""Where nodes without a common disk find each other's files: a folder of an object store, or of any file system.
+
+Files lie there by the digests of their bytes, parts by what they were made from; what is there by a name is whole, and
+whoever fetches it looks whether it is what was sent. Credentials are those of the environment, on each node.
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+
+from recmodels.engine.parts import ABOUT, digest, digests
+from recmodels.errors import ConfigError, NightrecError
+from recmodels.published.addresses import shown, without_secret
+from recmodels.published.reader import through_fsspec
+
+AT_A_TIME = 8
+"""Files of a folder that are sent or fetched at the same time."""
+CHUNK = 2**22
+"""Bytes that are read and sent at a time."""
+KEPT = timedelta(days=2)
+"""How long a file stays, if nobody removes it before: longer than any night."""
+
+
+class Exchange:
+    """What is in one folder.
+
+    Args:
+        address: of the folder: a URL such as `s3://bucket/nightrec`, or a path that all nodes see.
+
+    Raises:
+        ConfigError: the address is of no known kind, or has a password in it.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.files, self.root = _opened(address)
+        self._there: set[str] = set()  # what was sent, or seen
+
+    def send(self, path: Path) -> dict[str, str]:
+        """Make a file, a folder or a part known to all nodes.
+
+        Returns:
+            By what `fetch` finds it.
+
+        Raises:
+            OSError: the place does not answer.
+        """
+        if (path / ABOUT).is_file():
+            about = (path / ABOUT).read_bytes()
+            made_from = str(json.loads(about)["fingerprint"])
+            if self.about(made_from) != about:
+                self.send_part(path, made_from)
+            return {"kind": "part", "digest": digest(path), "made_from": made_from, "name": path.name}
+        if path.is_dir():
+            within = digests(path)
+            self._send_once({f"files/{one}": path / name for name, one in within.items()})
+            self._send_once({f"folders/{digest(path)}": json.dumps(within, sort_keys=True).encode()})
+            return {"kind": "folder", "digest": digest(path), "name": path.name}
+        self._send_once({f"files/{digest(path)}": path})
+        return {"kind": "file", "digest": digest(path), "name": path.name}
+
+    def send_part(self, part: Path, made_from: str) -> None:
+        """Send a part; it is there once what it says of itself is."""
+        _side_by_side(lambda name: self._send(f"parts/{made_from}/{name}", part / name), list(digests(part)))
+        self._send(f"parts/{made_from}/{ABOUT}", part / ABOUT)
+
+    def about(self, made_from: str) -> bytes | None:
+        """What the part of that fingerprint says of itself; None where it is not there."""
+        try:
+            with self.files.open_input_stream(self._path(f"parts/{made_from}/{ABOUT}")) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+
+    def fetch(self, what: dict[str, str], to: Path) -> None:
+        """Fetch what was sent into a folder, in which it has its own name.
+
+        Raises:
+            NightrecError: it is not there, or not what was sent.
+            OSError: the place does not answer.
+        """
+        target = to / what["name"]
+        if what["kind"] == "file":
+            return self._fetch(f"files/{what['digest']}", what["digest"], target)
+        if what["kind"] == "part":
+            return self.fetch_part(what["made_from"], what["digest"], target)
+        listing = to / ".listing"
+        self._fetch(f"folders/{what['digest']}", what["digest"], listing)
+        within = json.loads(listing.read_bytes())
+        listing.unlink()
+        target.mkdir()
+        return self._fetch_files({target / name: (f"files/{one}", one) for name, one in within.items()})
+
+    def fetch_part(self, made_from: str, expected: str, target: Path) -> None:
+        """Fetch a part into a new folder."""
+        target.mkdir(parents=True)
+        self._fetch(f"parts/{made_from}/{ABOUT}", expected, target / ABOUT)
+        within = json.loads((target / ABOUT).read_bytes())["files"]
+        self._fetch_files({target / name: (f"parts/{made_from}/{name}", one) for name, one in within.items()})
+
+    def sweep(self, older_than: timedelta = KEPT) -> int:
+        """Remove what was sent long ago; how many files that were."""
+        before = datetime.now(UTC) - older_than
+        old = [one for one in self._all() if one.mtime is None or one.mtime < before]
+        for one in old:
+            with suppress(FileNotFoundError):
+                self.files.delete_file(one.path)
+        self._there.clear()
+        return len(old)
+
+    def _all(self) -> list[pafs.FileInfo]:
+        found = self.files.get_file_info(pafs.FileSelector(self.root, recursive=True, allow_not_found=True))
+        return [one for one in found if one.type == pafs.FileType.File]
+
+    def _path(self, key: str) -> str:
+        return f"{self.root}/{key}"
+
+    def _send_once(self, what: dict[str, Path | bytes]) -> None:
+        left = {key: content for key, content in what.items() if key not in self._there}
+        missing = [one for one in left.items() if not self._is_there(*one)]
+        _side_by_side(lambda one: self._send(*one), missing)
+        self._there.update(left)
+
+    def _send(self, key: str, content: Path | bytes) -> None:
+        path = self._path(key)
+        at_once = isinstance(self.files, pafs.S3FileSystem)  # an object appears when it is whole
+        written = path if at_once else f"{path}.tmp-{uuid.uuid4().hex}"
+        if not at_once:
+            self.files.create_dir(path.rpartition("/")[0], recursive=True)
+        with self.files.open_output_stream(written) as stream:
+            if isinstance(content, bytes):
+                stream.write(content)
+            else:
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, stream, CHUNK)
+        if not at_once:
+            self.files.move(written, path)
+
+    def _is_there(self, key: str, content: Path | bytes) -> bool:
+        """Whether a file was sent before, and will stay for this night."""
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        found = self.files.get_file_info(self._path(key))
+        fresh = found.mtime is not None and datetime.now(UTC) - found.mtime < KEPT / 2
+        return bool(found.type == pafs.FileType.File and found.size == size and fresh)
+
+    def _fetch_files(self, files: dict[Path, tuple[str, str]]) -> None:
+        for folder in {path.parent for path in files}:
+            folder.mkdir(parents=True, exist_ok=True)
+        _side_by_side(lambda one: self._fetch(*one), [(*what, path) for path, what in files.items()])
+
+    def _fetch(self, key: str, expected: str, to: Path) -> None:
+        found = hashlib.sha256()
+        try:
+            with self.files.open_input_stream(self._path(key)) as stream, to.open("wb") as target:
+                while chunk := stream.read(CHUNK):
+                    found.update(chunk)
+                    target.write(chunk)
+        except FileNotFoundError:
+            raise NightrecError(
+                f"{shown(self.address)} has no {key} any more: keep its files for {KEPT.days} days, and run it again."
+            ) from None
+        if found.hexdigest() != expected:
+            raise NightrecError(f"{shown(self.address)}: {key} is not what was sent: remove it, and run it again.")
+
+
+@cache
+def exchange_at(address: str) -> Exchange:
+    """The exchange of an address, opened once a process."""
+    return Exchange(address)
+
+
+def _side_by_side(do: Callable[[Any], None], what: list[Any]) -> None:
+    if len(what) < 2:
+        for one in what:
+            do(one)
+        return
+    with ThreadPoolExecutor(min(AT_A_TIME, len(what))) as pool:
+        list(pool.map(do, what))
+
+
+def _opened(address: str) -> tuple[pafs.FileSystem, str]:
+    if "://" not in address:
+        return pafs.LocalFileSystem(), str(Path(address).absolute())
+    without_secret(address)
+    try:
+        files, path = pafs.FileSystem.from_uri(address)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        files, path = through_fsspec(address)
+    except OSError as error:
+        raise ConfigError(f"The exchange {shown(address)} cannot be opened: {error}.") from None
+    return files, path.rstrip("/")

@@ -1,0 +1,220 @@
+"""The engine that is a Ray cluster."""
+
+import json
+import logging
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from recmodels.compute.cores import threads
+from recmodels.engine.cluster import Node, NodeLost, OutOfMemory, ProcessLost
+from recmodels.engine.cluster_engine import ClusterEngine
+from recmodels.engine.errand import found, perform
+from recmodels.engine.parts import name_of
+from recmodels.engine.work import Machines, Needs
+from recmodels.errors import ConfigError, EngineUnavailable
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what runs here
+
+try:
+    import ray
+    from ray import exceptions as errors
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+except ImportError as error:
+    raise ConfigError(f'The engine "ray" is not installed ({error}): pip install "nightrec[ray]".') from None
+
+SECONDS = 30.0
+"""In which a cluster must answer."""
+
+
+class RayEngine(ClusterEngine):
+    """Works on buckets as tasks of a Ray cluster: one each, spread over its nodes.
+
+    Args:
+        address: `host:port` of a cluster that this machine is a node of, `ray://host:10001` of any other, `auto` for
+            the one that this machine is a node of; without it that of `RAY_ADDRESS`, else one of this machine's cores
+            is started, and ends with the block.
+        exchange: the address by which nodes without a common disk find each other's files; None where all see the
+            folders that work is given.
+
+    Raises:
+        ConfigError: Ray is not installed, or there can be no exchange at that address.
+        EngineUnavailable: there is no such cluster, or it does not answer.
+    """
+
+    kind = "ray"
+
+    def __init__(self, address: str | None = None, exchange: str | None = None) -> None:
+        super().__init__(exchange)
+        address = address or os.environ.get("RAY_ADDRESS") or "local"
+        self._ours = not ray.is_initialized()  # and not of somebody who uses Ray in this process
+        if self._ours:
+            _connect(address)
+        found = ray.get_runtime_context().gcs_address
+        self.address = address if address.startswith("ray://") else found
+
+    def close(self) -> None:
+        if self._ours:
+            ray.shutdown()
+
+    def machines(self) -> Machines:
+        return replace(super().machines(), address=self.address, dashboard=_dashboard())
+
+    def listed(self) -> dict[str, Node]:
+        return {
+            one["NodeID"]: Node(
+                one["NodeName"] if one["NodeName"] != one["NodeManagerAddress"] else one["NodeManagerHostname"],
+                cores=one["Resources"].get("CPU", 0.0),
+                gpus=one["Resources"].get("GPU", 0.0),
+                memory=int(one["Resources"].get("memory", 0)),
+            )
+            for one in ray.nodes()
+            if one["Alive"]
+        }
+
+    def submit(self, errand: str, needs: Needs) -> Any:
+        task = ray.remote(perform).options(
+            name=json.loads(errand)["function"].rpartition(":")[2],
+            num_cpus=needs.cores,
+            num_gpus=needs.gpus,
+            memory=needs.memory or None,
+            max_retries=0,  # what is lost is told, counted, and tried again by us
+            scheduling_strategy="SPREAD",
+        )
+        return task.remote(errand)
+
+    def wait(self, handles: Sequence[Any], seconds: float) -> Sequence[Any]:
+        ended, _ = ray.wait(list(handles), timeout=seconds)
+        return list(ended)
+
+    def answer(self, handle: Any) -> str:
+        try:
+            return str(ray.get(handle))
+        except errors.NodeDiedError as error:
+            raise NodeLost(_node_in(str(error))) from None
+        except errors.OutOfMemoryError:
+            raise OutOfMemory from None
+        except (errors.WorkerCrashedError, errors.LocalRayletDiedError):
+            raise ProcessLost from None
+        except errors.RayError as error:
+            raise EngineUnavailable(
+                f"A node of the Ray cluster cannot do nightrec's work: {_last_line(error)}. Install the same nightrec, "
+                "with the same Python and Ray, on all nodes."
+            ) from None
+
+    def cancel(self, handles: Sequence[Any]) -> None:
+        for handle in handles:
+            ray.cancel(handle)
+        if handles:
+            ray.wait(list(handles), num_returns=len(handles), timeout=5.0)
+
+    def on_each_node(
+        self, function: Callable[[Mapping[str, Any]], Mapping[str, Any]], told: Mapping[str, Any], seconds: float = 60.0
+    ) -> dict[str, Mapping[str, Any] | str]:
+        """Call a function of a module on each node, to see how it is there.
+
+        Args:
+            function: is told, and returns, what JSON can say.
+            told: to it.
+            seconds: to wait for all answers.
+
+        Returns:
+            By the node's name what it answered, or what went wrong there in words.
+        """
+        ask = ray.remote(_asked)
+        asked = {
+            node.name if one_name else f"{node.name} ({one[:6]})": ask.options(
+                num_cpus=0, max_retries=0, scheduling_strategy=NodeAffinitySchedulingStrategy(one, soft=False)
+            ).remote(name_of(function), json.dumps(told))
+            for nodes in [self.nodes()]
+            for one, node in nodes.items()
+            for one_name in [[other.name for other in nodes.values()].count(node.name) == 1]
+        }
+        ready, _ = ray.wait(list(asked.values()), num_returns=len(asked), timeout=seconds)
+        return {name: _answer_of(task) if task in ready else "it does not answer" for name, task in asked.items()}
+
+
+def _asked(function: str, told: str) -> str:
+    return json.dumps(found(function)(json.loads(told)))
+
+
+def _answer_of(task: Any) -> Mapping[str, Any] | str:
+    try:
+        answer: Mapping[str, Any] = json.loads(ray.get(task))
+        return answer
+    except errors.RayError as error:
+        return _last_line(error)
+
+
+def _connect(address: str) -> None:
+    """Connect this process to a cluster.
+
+    Raises:
+        EngineUnavailable: there is none, or it does not answer in time.
+    """
+    _quiet()
+    told: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+    if address == "local":
+        told |= {"num_cpus": threads(), "include_dashboard": False}
+    elif address != "auto":
+        _knock(address)
+    failed: list[BaseException] = []
+
+    def connect() -> None:
+        try:
+            ray.init(address, namespace="nightrec", **told)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=connect, name="ray", daemon=True)  # it may wait for minutes
+    thread.start()
+    thread.join(SECONDS)
+    if thread.is_alive():
+        raise EngineUnavailable(f"The Ray cluster {address} has not answered in {SECONDS:.0f} seconds: {_WHAT_TO_DO}")
+    if failed:
+        raise EngineUnavailable(f"The Ray cluster {address} cannot be used ({_last_line(failed[0])}): {_WHAT_TO_DO}")
+
+
+_WHAT_TO_DO = "see that it runs and that this machine reaches it, or name another one as address of [engine]."
+
+
+def _knock(address: str) -> None:
+    """See whether anybody takes connections at the address: Ray itself asks for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(f"{address!r} is no address of a Ray cluster: write host:6379 or ray://host:10001.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS / 3).close()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise EngineUnavailable(f"There is no Ray cluster at {address} ({why}): {_WHAT_TO_DO}") from None
+
+
+def _quiet() -> None:
+    """Keep what Ray says of its processes, hundreds of lines where one is lost, out of the output of the night."""
+    from ray._private import worker
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if hasattr(worker, "_worker_logs_enabled"):
+        worker._worker_logs_enabled = False
+
+
+def _dashboard() -> str | None:
+    from ray._private import worker
+
+    url = worker.global_worker.node.webui_url if worker.global_worker.node else None
+    return f"http://{url}" if url else None
+
+
+def _node_in(message: str) -> str:
+    named = re.search(r"node ID: (\w+)", message)
+    return named[1] if named else "of that bucket"
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].removesuffix(".") if lines else type(error).__name__

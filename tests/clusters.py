@@ -1,0 +1,60 @@
+"""Clusters of this machine alone, with which engines of clusters are tried."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STORE = 100 * 2**20  # bytes of each node for objects, of which we have none
+
+
+class RayNodes:
+    """A Ray cluster of nodes with a core each, and a head that takes no work. Each node has a cache of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        from ray.cluster_utils import Cluster
+
+        self.folder = folder
+        self.cluster = Cluster()
+        self.cluster.add_node(
+            num_cpus=0, object_store_memory=STORE, temp_dir=str(folder / "r"), include_dashboard=False
+        )
+        self.address = str(self.cluster.address)
+        self.nodes: list[Any] = []
+        self.begun = 0
+
+    def add(self) -> Any:
+        """Another node joins."""
+        self.begun += 1
+        cache = self.folder / f"cache-{self.begun}"
+        node = self.cluster.add_node(
+            num_cpus=1, object_store_memory=STORE, env_vars={"NIGHTREC_ENGINE_CACHE": str(cache)}
+        )
+        self.nodes.append(node)
+        return node
+
+    def kill(self, node: Any) -> None:
+        """A node is gone, as if it had lost its power."""
+        self.nodes.remove(node)
+        self.cluster.remove_node(node, allow_graceful=False)
+
+
+@contextmanager
+def ray_nodes(count: int = 2) -> Iterator[RayNodes]:
+    """A Ray cluster with so many nodes that work."""
+    pytest.importorskip("ray", reason='Ray is not installed: pip install "nightrec[ray]"')
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: the names of sockets have a limit
+    nodes = RayNodes(folder)
+    try:
+        for _ in range(count):
+            nodes.add()
+        yield nodes
+    finally:
+        nodes.cluster.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
