@@ -57,6 +57,8 @@ class FitOptions:
         listed: How many users' lists the model is to make after the training.
         list_minutes: The time for these lists, after `minutes`. A training that sees that they will take longer ends
             so much earlier.
+        parts: Folder in which a model that can be trained in parts is, by the engine that is asked for; what is in it
+            is not made again by a training that was killed. None: it is trained in one piece.
     """
 
     minutes: float | None = None
@@ -67,6 +69,7 @@ class FitOptions:
     warm_start: WarmStart | None = None
     listed: int = 0
     list_minutes: float | None = None
+    parts: Path | None = None
 
     def rounds(self, n: int) -> Iterator[tuple[int, float]]:
         """The rounds of a training from 0 to n - 1, while there is time for another one as long as the last.

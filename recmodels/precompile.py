@@ -4,6 +4,8 @@ Numba keeps the machine code, so that this takes half a minute once, and no fit 
 """
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -11,7 +13,9 @@ from recmodels import registry
 from recmodels.data.arrays import empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
+from recmodels.factors.als import ALS
 from recmodels.fallback import serve
+from recmodels.options import FitOptions
 from recmodels.popularity import Popularity
 from recmodels.ranking import topk
 from recmodels.ranking.cells import make_cells, top_in_cells
@@ -40,6 +44,8 @@ def main() -> None:
         model.explain(data, np.arange(40), model.recommend(data, np.arange(40), 5))
         if isinstance(model, RatingPredictor):
             model.predict(data, data.user_index[:5], data.item_index[:5])
+    with TemporaryDirectory() as folder:
+        ALS(iterations=1).fit(data, FitOptions(parts=Path(folder)))
     everybody = np.arange(40, dtype=np.int32)
     rules = Rules(allowed=np.ones(30, bool), relevance_weight=0.5)
     popular = Popularity().fit(data)

@@ -1,23 +1,24 @@
 """Implicit-feedback alternating least squares: factors of users and items, each solved for in turn."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES, State
-from recmodels.compute import device
 from recmodels.compute.work import dense, mean_length
-from recmodels.data.arrays import Csr, Doubles, Floats, Ints
+from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.factors.als_steps import by_parts, eigenbasis, gram, penalties, rotate, solve
 from recmodels.options import FitOptions, WarmStart, WarmStarts
 from recmodels.parameters import Renamed, Search, Seed
+from recmodels.parted.training import PartedTraining, parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct, left_by_bounds
 
-ROW_PARTS = 64  # into how many parts the rows are divided, of about as many entries each, for dynamic scheduling
 TOLERANCE = 1e-3  # of the residual relative to the right side, while both sides still change
 EXACT_STEPS, EXACT_TOLERANCE = 100, 1e-6  # for the vectors that lists are made of: steps at most, and the residual
 
@@ -106,7 +107,6 @@ class ALS(DotProduct):
         items *= np.float32(0.1 / self.factors**0.5)
         warm = self._take_over(options.warm_start, items)
         items[np.diff(by_item.indptr) == 0] = 0
-        users = np.zeros((data.n_users, self.factors), np.float32)
         # Users and items without interactions do not count: they change nothing.
         n_users, n_items = (int((np.diff(entries.indptr) > 0).sum()) for entries in (by_user, by_item))
         total = float(data.weight.sum(dtype=np.float64))
@@ -114,13 +114,33 @@ class ALS(DotProduct):
         self.unobserved_weight_of_user_ = self.unobserved_weight_ * n_items
         self.mean_user_weight_ = total / n_users + self.unobserved_weight_of_user_
         unobserved_weight_of_item = self.unobserved_weight_ * n_users
-        penalty_users = self._penalty(by_user, self.unobserved_weight_of_user_, self.mean_user_weight_)
         penalty_items = self._penalty(by_item, unobserved_weight_of_item, self.mean_user_weight_ * n_users / n_items)
-        for _ in options.rounds(self.warm_iterations if warm else self.iterations):
-            self._improve(users, items, by_user, penalty_users)
-            self._improve(items, users, by_item, penalty_items)
+        rounds = options.rounds(self.warm_iterations if warm else self.iterations)
+        made_from = {"parameters": asdict(self), "start": sha256(items.data).hexdigest()}
+        with parted_training(options.parts, "als", data, made_from) as training:
+            if training is not None:
+                del by_item
+                self._improve_in_parts(training, data, items, penalty_items, rounds)
+            else:
+                users = np.zeros((data.n_users, self.factors), np.float32)
+                penalty_users = self._penalty(by_user, self.unobserved_weight_of_user_, self.mean_user_weight_)
+                for _ in rounds:
+                    self._improve(users, items, by_user, penalty_users)
+                    self._improve(items, users, by_item, penalty_items)
         self.item_vectors_: Floats = items
         self.gram_diagonal_: Floats = self._to_eigenbasis(items)
+
+    def _improve_in_parts(
+        self, training: PartedTraining, data: Dataset, items: Floats, penalty: Floats, rounds: Iterable[object]
+    ) -> None:
+        """Improve the items' vectors in place, once a round."""
+        from recmodels.factors.als_parts import Problem, improve
+
+        problem = Problem(
+            self.unobserved_weight_, self.unobserved_weight_of_user_, self.mean_user_weight_,
+            self.regularization, self.frequency_power, self.cg_steps, TOLERANCE,
+        )  # fmt: skip
+        improve(training, data, items, penalty, problem, rounds)
 
     def _take_over(self, start: WarmStart | None, items: Floats) -> bool:
         """Set the vectors of items, new ones to 0, to those of an earlier model of as many factors, if there is one."""
@@ -132,19 +152,16 @@ class ALS(DotProduct):
     def _improve(self, vectors: Floats, fixed: Floats, entries: Csr, penalty: Floats) -> None:
         """Solve for the vectors of one side, in place; both sides are rotated first."""
         gram_diagonal = self._to_eigenbasis(fixed, vectors)
-        _solve(vectors, fixed, entries, gram_diagonal, penalty, self.cg_steps, TOLERANCE)
+        solve(vectors, fixed, entries, gram_diagonal, penalty, self.cg_steps, TOLERANCE)
 
     def _penalty(self, entries: Csr, unobserved: float, mean: float) -> Floats:
-        """λ c for each row of `entries`, whose unobserved pairs weigh `unobserved`: float32 [n]."""
-        share = (entries.sum(axis=1, dtype=np.float64) + unobserved) / mean
-        penalty: Floats = (self.regularization * mean * share**self.frequency_power).astype(np.float32)
-        return penalty
+        return penalties(entries, unobserved, mean, self.regularization, self.frequency_power)
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         histories: Csr = data.matrix[users]
         penalty = self._penalty(histories, self.unobserved_weight_of_user_, self.mean_user_weight_)
         vectors = np.zeros((len(users), self.item_vectors_.shape[1]), np.float32)
-        _solve(vectors, self.item_vectors_, histories, self.gram_diagonal_, penalty, EXACT_STEPS, EXACT_TOLERANCE)
+        solve(vectors, self.item_vectors_, histories, self.gram_diagonal_, penalty, EXACT_STEPS, EXACT_TOLERANCE)
         return vectors
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
@@ -163,7 +180,7 @@ class ALS(DotProduct):
                 self.gram_diagonal_, penalty, found,
             )  # fmt: skip
 
-        _by_parts(history, explain)
+        by_parts(history, explain)
         return found
 
     def _to_eigenbasis(self, *sides: Floats) -> Floats:
@@ -171,11 +188,10 @@ class ALS(DotProduct):
         from recmodels.compute.jit import one_blas_thread
 
         with one_blas_thread():  # each product in the same order, on whichever thread
-            values, basis = np.linalg.eigh(_gram(sides[0]))
-            rotation = np.ascontiguousarray(basis, dtype=np.float32)
+            values, rotation = eigenbasis(gram(sides[0]))
             for vectors in sides:
-                _rotate(vectors, rotation)
-        diagonal: Floats = (self.unobserved_weight_ * np.maximum(values, 0)).astype(np.float32)
+                rotate(vectors, rotation)
+        diagonal: Floats = (self.unobserved_weight_ * values).astype(np.float32)
         return diagonal
 
     def _restore(self, state: State) -> None:
@@ -197,67 +213,3 @@ class ALS(DotProduct):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         vectors = 4 * self.factors * (n_users + n_items)
         return vectors + 4 * self.factors * USERS_AT_A_TIME + 8 * n_interactions + SCORE_BYTES
-
-
-def _gram(vectors: Floats) -> Doubles:
-    """YᵀY: float64 [f, f], each product of a block in float32."""
-    from recmodels.compute.jit import parallel_for
-
-    f = vectors.shape[1]
-    starts = range(0, len(vectors), USERS_AT_A_TIME)
-    parts = np.empty((len(starts), f, f), np.float32)
-
-    def multiply(start: int) -> None:
-        block = vectors[start : start + USERS_AT_A_TIME]
-        np.matmul(block.T, block, out=parts[start // USERS_AT_A_TIME])
-
-    parallel_for(multiply, starts)
-    gram: Doubles = parts.sum(axis=0, dtype=np.float64)
-    return gram
-
-
-def _rotate(vectors: Floats, rotation: Floats) -> None:
-    """Multiply the vectors by the rotation [f, f], in place."""
-    from recmodels.compute.jit import parallel_for
-
-    def turn(start: int) -> None:
-        part = slice(start, start + USERS_AT_A_TIME)
-        vectors[part] = vectors[part] @ rotation
-
-    parallel_for(turn, range(0, len(vectors), USERS_AT_A_TIME))
-
-
-def _solve(
-    vectors: Floats,
-    fixed: Floats,
-    entries: Csr,
-    gram_diagonal: Floats,
-    penalty: Floats,
-    steps: int,
-    tolerance: float,
-) -> None:
-    """Improve the vectors [n, f], one for each row of `entries` [n, m], given the `fixed` ones [m, f]."""
-    if device.cuda():
-        from recmodels.factors import als_torch
-
-        als_torch.solve(entries, fixed, gram_diagonal, penalty, vectors, steps, tolerance, device.name())
-        return
-    from recmodels.factors import als_kernels as kernels
-
-    def solve(first: int, last: int) -> None:
-        kernels.solve(
-            first, last, entries.indptr, entries.indices, entries.data, fixed, gram_diagonal, penalty, vectors, steps,
-            np.float32(tolerance),
-        )  # fmt: skip
-
-    _by_parts(entries, solve)
-
-
-def _by_parts(entries: Csr, work: Callable[[int, int], None]) -> None:
-    """Call `work` with ranges of the rows, of about as much work each."""
-    from recmodels.compute.jit import parallel_for
-
-    cost = entries.indptr + 8 * np.arange(len(entries.indptr), dtype=np.int64)  # of the rows before each
-    ends = np.searchsorted(cost, np.linspace(0, cost[-1], ROW_PARTS + 1))
-    ends[-1] = entries.shape[0]
-    parallel_for(lambda part: work(ends[part], ends[part + 1]), range(ROW_PARTS))

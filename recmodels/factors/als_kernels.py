@@ -121,6 +121,33 @@ def solve(  # noqa: PLR0912 -- one kernel, so that the vectors stay in the cache
                 direction[q] = scaled[q] + power / before * direction[q]
 
 
+@fast_jit
+def products(
+    first: int,
+    last: int,
+    indptr: Ints,
+    indices: Ints,
+    weights: Floats,
+    vectors: Floats,
+    given: Floats,
+    one: np.float32,
+    sign: np.float32,
+    places: Ints,
+    out: Floats,
+) -> None:
+    """Add Σ_j w_j (one + sign y_j·d) y_j of each row from `first` to before `last` to a row of `out` [m, f].
+
+    Row r's d is row places[r] of `given` [m, f], and so is its row of `out`.
+    """
+    panel = np.empty((PANEL, vectors.shape[1]), np.float32)
+    for row in range(first, last):
+        d, total = given[places[row]], out[places[row]]
+        for part in range(indptr[row], indptr[row + 1], PANEL):
+            end = min(part + PANEL, indptr[row + 1])
+            _gather(part, end, indices, vectors, panel)
+            _add_products(panel, weights[part:end], d, one, sign, total)
+
+
 @inlined_fast_jit
 def _solve_all(A: Floats, B: Floats) -> None:
     """Replace each row b of B [k, m] by A⁻¹ b, and the lower half of A [m, m] by its Cholesky factor."""

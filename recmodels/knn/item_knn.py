@@ -1,7 +1,7 @@
 """Item-based nearest neighbors: items with users in common, sparse from end to end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -13,9 +13,11 @@ from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
 from recmodels.parameters import Renamed, Search
+from recmodels.parted.training import parted_training
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.parted_similarity import nearest_by
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbor_deviations
-from recmodels.scoring.similarity import Measure, Weighting, centered, nearest, weighted_rows
+from recmodels.scoring.similarity import Measure, Weighting, centered, weighted_rows
 from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
 
 
@@ -85,7 +87,8 @@ class ItemKNN(SparseProduct, RatingPredictor):
             rows = weighted_rows(data.matrix.T.tocsr(), self.weighting, self.k1, self.b)
             kind: Literal["dot", "jaccard"] = "jaccard" if self.weighting == "jaccard" else "dot"
             measure = Measure(kind, self.shrinkage, powers=(self.own_power, self.popularity_power))
-        self.similarity_: Csr = nearest(rows, measure, self.neighbors)
+        with parted_training(options.parts, "item_knn", data, asdict(self)) as training:
+            self.similarity_: Csr = nearest_by(training, rows, measure, self.neighbors)
 
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
         return data.matrix[users], self.similarity_, np.ones(data.n_items, np.float32)

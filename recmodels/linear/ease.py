@@ -1,7 +1,7 @@
 """EASE: a linear item-item autoencoder with a closed form (Steck, "Embarrassingly Shallow Autoencoders", 2019)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge
@@ -15,6 +15,7 @@ from recmodels.linear import gram_inverse
 from recmodels.linear.ease_weights import DenseWeights, SparseWeights
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
+from recmodels.parted.training import parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.sparse_product import SCANNED, stored_reasons, stored_similar
 
@@ -77,12 +78,14 @@ class EASE(Recommender):
         n_items = len(data.known_items)
         memory.require(self.memory_needed(data.n_users, n_items, len(data)), "ease", n_items)
         self.method_: Literal["exact", "approximate"] = "exact" if self._exact(n_items, len(data)) else "approximate"
-        if self.method_ == "exact":
-            dense = DenseWeights.fit(data, self.regularization)
-            self.items_: Ints = dense.items
-            self.weights_: Floats = dense.weights
-        else:
-            self.sparse_weights_: Csr = SparseWeights.fit(data, self.regularization, self.neighbors).weights
+        with parted_training(options.parts, "ease", data, asdict(self)) as training:
+            if self.method_ == "exact":
+                dense = DenseWeights.fit(data, self.regularization, training)
+                self.items_: Ints = dense.items
+                self.weights_: Floats = dense.weights
+            else:
+                sparse = SparseWeights.fit(data, self.regularization, self.neighbors, training)
+                self.sparse_weights_: Csr = sparse.weights
 
     def _learned(self) -> DenseWeights | SparseWeights:
         if self.method_ == "exact":

@@ -8,8 +8,12 @@ from recmodels.base import positive_evidence
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
+from recmodels.linear.ease_regressions import regress, regress_in_parts
 from recmodels.linear.gram_inverse import inverse_of_gram
+from recmodels.parted.training import PartedTraining
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.parted_similarity import nearest_by
+from recmodels.scoring.similarity import Measure
 from recmodels.scoring.sparse_product import product_lists, product_scores
 
 
@@ -22,10 +26,13 @@ class DenseWeights:
     n_items: int
 
     @classmethod
-    def fit(cls, data: Dataset, regularization: float) -> "DenseWeights":
-        """B_ij = -P_ij / P_jj off the diagonal, P being the inverse of XᵀX + regularization I."""
+    def fit(cls, data: Dataset, regularization: float, training: PartedTraining | None = None) -> "DenseWeights":
+        """B_ij = -P_ij / P_jj off the diagonal, P being the inverse of XᵀX + regularization I.
+
+        The products XᵀX are those of `training`, where it is in parts.
+        """
         items: Ints = data.known_items
-        weights = inverse_of_gram(data.matrix[:, items], regularization)
+        weights = inverse_of_gram(data.matrix[:, items], regularization, training)
         weights /= -weights.diagonal()
         np.fill_diagonal(weights, 0)
         return cls(items, weights, data.n_items)
@@ -68,23 +75,18 @@ class SparseWeights:
     weights: Csr  # [n_items, n_items]
 
     @classmethod
-    def fit(cls, data: Dataset, regularization: float, neighbors: int) -> "SparseWeights":
-        """B with `neighbors` entries at most in each column."""
-        from recmodels.compute.jit import parallel_for
-        from recmodels.linear import ease_kernels as kernels
-        from recmodels.scoring.kernels import parts
-        from recmodels.scoring.similarity import Measure, nearest, row_sums
-
+    def fit(
+        cls, data: Dataset, regularization: float, neighbors: int, training: PartedTraining | None = None
+    ) -> "SparseWeights":
+        """B with `neighbors` entries at most in each column; in parts where `training` is."""
         if regularization <= 0:
             raise NightrecError(f"EASE cannot regress with regularization {regularization}; give a larger one.")
         rows = data.matrix.T.tocsr()  # [n_items, n_users]
-        near = nearest(rows, Measure("dot"), neighbors)
-        sizes = np.diff(rows.indptr).astype(np.int64)
-        entries = sizes + row_sums(near, lambda part: sizes[near.indices[part]])
-        order = np.argsort(-entries, kind="stable").astype(np.int32)  # the most expensive first
-        width, ridge = int(np.diff(near.indptr).max()) + 1, np.float32(regularization)
-        given = order, parts(rows), parts(near), ridge, rows.shape[1], width, int(entries.max())
-        parallel_for(lambda part: kernels.regressions(part, *given), range(kernels.TASKS))
+        near = nearest_by(training, rows, Measure("dot"), neighbors)
+        if training is None:
+            regress(rows, near, np.float32(regularization))
+        else:
+            near = regress_in_parts(training, rows, near, regularization)
         return cls(near.T.tocsr())
 
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:

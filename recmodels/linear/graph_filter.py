@@ -1,7 +1,8 @@
 """A linear graph filter: neighbors, and the low frequencies of the graph of users and items (GF-CF and after)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.linear.spectral import ItemFilter, filter_memory, filter_work
 from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search, Seed
+from recmodels.parted.training import parted_training
 
 BOUND, LOOKED_AT = 0.6, 70  # steps of an item's bound, and for each number of the vectors of those that reach a list
 
@@ -85,15 +87,19 @@ class GraphFilter(ItemFilter):
             risen: Floats = values / (values + np.float32(self.saturation) * values[0])
             return risen
 
-        self._fit_filter(
-            matrix,
-            response,
-            lambda values: self.remainder / float(values[-1] + self.saturation * values[0]),
-            rank=self.rank,
-            neighbors=self.neighbors,
-            seed=self.seed,
-            near=self._earlier_vectors(options),
-        )
+        near = self._earlier_vectors(options)
+        made_from = {"parameters": asdict(self), "start": None if near is None else sha256(near.data).hexdigest()}
+        with parted_training(options.parts, "graph_filter", data, made_from) as training:
+            self._fit_filter(
+                matrix,
+                response,
+                lambda values: self.remainder / float(values[-1] + self.saturation * values[0]),
+                rank=self.rank,
+                neighbors=self.neighbors,
+                seed=self.seed,
+                near=near,
+                training=training,
+            )
         self.before_ = _powers(sums, -self.before)
         self.after_ = _powers(sums, self.after)
 

@@ -20,14 +20,14 @@ from recmodels.compute import memory
 from recmodels.compute.work import dense, gram
 from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
+from recmodels.linear.products import COLUMNS_A_TASK, ROWS_AT_A_TIME, Products, applied_to
+from recmodels.parted.training import PartedTraining
 from recmodels.ranking.product_search import norms_of
 from recmodels.ranking.topk import TopK
 
 OVERSAMPLING = 32  # directions beyond those that are wanted, which make them accurate (Halko et al., 2011)
 ITERATIONS = 3  # of subspace iteration
-ROWS_AT_A_TIME = 2**16  # rows of A at a time
 BASIS_ROWS = 2**13  # rows of a basis at a time
-COLUMNS_A_TASK = 64  # columns of a basis that a thread multiplies at a time
 RANK_TOLERANCE = 1e-10  # of the largest eigenvalue of a Gram matrix: what is less is rounding
 COLUMNS_AT_A_TIME = 2**12  # columns of a product at a time
 NEAREST, KEPT = 18, 6
@@ -38,26 +38,30 @@ NUMBERS_AT_A_TIME = 2**22  # numbers gathered at a time for explanations
 LISTS_AT_A_TIME = 2**13  # lists whose histories and spectra are held at a time
 
 
-def largest_eigenpairs(matrix: Csr, rank: int, seed: int, near: Floats | None = None) -> tuple[Floats, Floats]:
+def largest_eigenpairs(
+    matrix: Csr, rank: int, seed: int, near: Floats | None = None, training: PartedTraining | None = None
+) -> tuple[Floats, Floats]:
     """The largest eigenvalues of AᵀA [r], falling, and their vectors [n_items, r]: r = rank, or fewer if A has no more.
 
     Subspace iteration from a random start, then Rayleigh and Ritz (Halko, Martinsson & Tropp, 2011). From vectors that
-    are `near` the wanted ones [n_items, any], those of a matrix that differs a little, one iteration does.
+    are `near` the wanted ones [n_items, any], those of a matrix that differs a little, one iteration does. All that it
+    asks of the matrix are products AᵀA V, which a `training` in parts adds up over the users.
     """
+    applied = partial(applied_to, matrix) if training is None else Products(training, matrix)
     n_items = matrix.shape[1]
     width = min(rank + OVERSAMPLING, *matrix.shape)
     basis = np.random.default_rng(seed).standard_normal((n_items, width), dtype=np.float32)
     if near is None:
         for _ in range(ITERATIONS):
             basis = _orthonormal(basis)  # one step a line: what is not needed any more makes room
-            basis = _applied(matrix, basis)
+            basis = applied(basis)
     else:
         n = min(near.shape[1], width)
         basis[:, :n], basis[:, n:] = near[:, :n], basis[:, n:] / np.float32(n_items**0.5)
-        basis = _applied(matrix, basis)  # they are nearly orthonormal
+        basis = applied(basis)  # they are nearly orthonormal
     for _ in range(2):
         basis = _orthonormal(basis)
-    small = _inner(basis, _applied(matrix, basis))
+    small = _inner(basis, applied(basis))
     values, turns = np.linalg.eigh((small + small.T) / 2)
     kept = np.flatnonzero(values > 1e-6 * values[-1])[::-1][:rank]
     return values[kept].astype(np.float32), basis @ turns[:, kept].astype(np.float32)
@@ -108,15 +112,17 @@ class ItemFilter(Recommender):
         neighbors: int,
         seed: int,
         near: Floats | None = None,
+        training: PartedTraining | None = None,
     ) -> Floats:
         """Approximate f(AᵀA) for A = `matrix` and f = `response`; returns its diagonal: float32 [n_items].
 
         `slope` gives, from the eigenvalues, how steep f is taken to be beyond them. `near` are vectors near the
-        eigenvectors, if there are any.
+        eigenvectors, if there are any. Products and neighbors are those of `training`, where it is in parts.
         """
-        from recmodels.scoring.similarity import Measure, nearest, row_sums
+        from recmodels.scoring.parted_similarity import nearest_by
+        from recmodels.scoring.similarity import Measure, row_sums
 
-        values, vectors = largest_eigenpairs(matrix, rank, seed, near)
+        values, vectors = largest_eigenpairs(matrix, rank, seed, near, training)
         memory.trim()  # or what threads had for their columns stays with them, beside all neighbors
         steepness = np.float32(slope(values))
         self.vectors_: Floats = vectors  # [n_items, r]
@@ -124,7 +130,7 @@ class ItemFilter(Recommender):
         self.response_: Floats = (response(values) - steepness * values).astype(np.float32)  # [r]
         rows: Csr = matrix.T.tocsr()
         diagonal = row_sums(rows, lambda part: rows.data[part] ** 2).astype(np.float32) * steepness
-        linear = nearest(rows, Measure("dot", powers=(0, 0)), neighbors, columns=matrix)
+        linear = nearest_by(training, rows, Measure("dot", powers=(0, 0)), neighbors, columns=matrix)
         linear.data *= steepness
         self.near_: Csr = _with_diagonal(linear, diagonal)
         self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items with interactions
@@ -281,22 +287,3 @@ def _product(left: Floats, vectors: Floats) -> Floats:
     for i in range(0, len(vectors), COLUMNS_AT_A_TIME):
         scores[:, i : i + COLUMNS_AT_A_TIME] = wide @ vectors[i : i + COLUMNS_AT_A_TIME].T.astype(np.float64)
     return scores
-
-
-def _applied(matrix: Csr, basis: Floats) -> Floats:
-    """AᵀA basis, some columns of the basis on each thread, some rows of A at a time."""
-    from recmodels.compute.jit import parallel_for
-
-    total = np.empty_like(basis)
-
-    def apply(start: int) -> None:
-        columns = slice(start, start + COLUMNS_A_TASK)
-        own = np.ascontiguousarray(basis[:, columns])
-        image = np.zeros_like(own)
-        for i in range(0, matrix.shape[0], ROWS_AT_A_TIME):
-            part = matrix[i : i + ROWS_AT_A_TIME]
-            image += part.T @ (part @ own)
-        total[:, columns] = image
-
-    parallel_for(apply, range(0, basis.shape[1], COLUMNS_A_TASK))
-    return total

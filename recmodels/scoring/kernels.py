@@ -212,44 +212,47 @@ def similar_rows(
     right: Floats,
     shrinkage: np.float32,
     kind: int,
+    first: int,
     items: Ints,
     scores: Floats,
     filled: Ints,
     task: int,
 ) -> None:
-    """The k rows most similar to every TASKS-th row of A [n, l], given B = Aᵀ [l, n], by columns ascending.
+    """The k rows most similar to every TASKS-th row of A [m, l], given Bᵀ [n, l], by columns ascending.
 
-    With d = A B: DOT d_ij / (left_i right_j + shrinkage), JACCARD d_ij / (left_i + right_j - d_ij + shrinkage).
-    `order` names the rows by falling cost, so that all tasks have as much to do. Fills `items` and `scores` [n, k], and
-    in `filled` [n] how many places of each row; a row is never its own neighbor.
+    Row r of A is row first + r of B. With d = A B: DOT d_ij / (left_i right_j + shrinkage), JACCARD d_ij / (left_i +
+    right_j - d_ij + shrinkage), `left` and `right` [n] being of the rows of B. `order` names the rows of A by falling
+    cost, so that all tasks have as much to do. Fills `items` and `scores` [m, k], and in `filled` [m] how many places
+    of each row; a row is never its own neighbor.
     """
-    n = len(items)
-    if task >= n:
+    n = len(right)
+    if task >= len(order):
         return
     values = np.zeros(n, np.float32)
     noted = np.zeros(n, np.bool_)
     columns = np.empty(n, np.int32)
-    for at in range(task, n, TASKS):
+    for at in range(task, len(order), TASKS):
         row = order[at]
+        own = first + row
         if _products(row, matrix, other) * NARROW < n:
             n_columns = _accumulate_noted(row, matrix, other, values, noted, columns)
-            values[row] = 0
+            values[own] = 0
             for touched in range(n_columns):
                 column = columns[touched]
-                values[column] = _similarity(values[column], left[row], right[column], shrinkage, kind)
+                values[column] = _similarity(values[column], left[own], right[column], shrinkage, kind)
             filled[row] = _select_of(values, columns, n_columns, items[row], scores[row])
             for touched in range(n_columns):
                 values[columns[touched]] = 0
                 noted[columns[touched]] = False
         else:
             accumulate(row, matrix, other, values)
-            values[row] = 0
+            values[own] = 0
             if kind == DOT:  # two loops, each of which vectorizes
                 for column in range(n):
-                    values[column] = values[column] / (left[row] * right[column] + shrinkage)
+                    values[column] = values[column] / (left[own] * right[column] + shrinkage)
             else:
                 for column in range(n):
-                    values[column] = values[column] / (left[row] + right[column] - values[column] + shrinkage)
+                    values[column] = values[column] / (left[own] + right[column] - values[column] + shrinkage)
             filled[row] = select(values, items[row], scores[row])
             values[:] = 0
         _by_column(items[row, : filled[row]], scores[row, : filled[row]])
@@ -280,6 +283,7 @@ def supported_rows(
     shrinkage: np.float32,
     kind: int,
     min_support: int,
+    first: int,
     items: Ints,
     scores: Floats,
     filled: Ints,
@@ -290,13 +294,14 @@ def supported_rows(
     PEARSON: Σxy / √(Σx² Σy²) over the columns that both rows store, times (s - 1) / (s - 1 + shrinkage) for s of them
     (Koren, 2010); 0 where either is constant there, or where s is 1: any two numbers are perfectly correlated.
     """
-    n = len(items)
+    n = len(right)
     indptr, indices, data = matrix
     other_indptr, other_indices, other_data = other
     sums = np.zeros((n, 4), np.float32)  # for each other row: Σxy, Σx², Σy², how many
     values = np.zeros(n, np.float32)
-    for place in range(task, n, TASKS):
+    for place in range(task, len(order), TASKS):
         row = order[place]
+        own = first + row
         for at in range(indptr[row], indptr[row + 1]):
             x = data[at]
             for entry in range(other_indptr[indices[at]], other_indptr[indices[at] + 1]):
@@ -309,7 +314,7 @@ def supported_rows(
         for column in range(n):
             product, support = sums[column, 0], sums[column, 3]
             values[column] = 0
-            if support < min_support or column == row or product <= 0:
+            if support < min_support or column == own or product <= 0:
                 continue
             if kind == PEARSON:
                 if support > 1:
@@ -317,9 +322,9 @@ def supported_rows(
                     trust = (support - np.float32(1)) / (support - np.float32(1) + shrinkage)
                     values[column] = min(product / spread, np.float32(1)) * trust
             elif kind == JACCARD:
-                values[column] = _similarity(support, left[row], right[column], shrinkage, JACCARD)
+                values[column] = _similarity(support, left[own], right[column], shrinkage, JACCARD)
             else:
-                values[column] = _similarity(product, left[row], right[column], shrinkage, DOT)
+                values[column] = _similarity(product, left[own], right[column], shrinkage, DOT)
         sums[:] = 0
         filled[row] = select(values, items[row], scores[row])
         _by_column(items[row, : filled[row]], scores[row, : filled[row]])

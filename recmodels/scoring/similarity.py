@@ -66,32 +66,50 @@ def nearest(rows: Csr, measure: Measure, k: int, columns: Csr | None = None) -> 
     Ties at the k-th place go to the smaller index. `columns` [l, n] is the transpose of `rows`, where there is one.
     Memory: the transpose, and k entries a row.
     """
+    n = rows.shape[0]
+    columns = rows.T.tocsr() if columns is None else columns
+    return nearest_of(rows, measure, min(k, n - 1), columns, *denominators(rows, measure))
+
+
+def nearest_of(rows: Csr, measure: Measure, k: int, columns: Csr, left: Floats, right: Floats, first: int = 0) -> Csr:
+    """The same for some rows [m, l] alone, from the one called `first` on: [m, n].
+
+    Args:
+        rows: the rows.
+        measure: what is computed.
+        k: neighbors of a row at most.
+        columns: the transpose of all rows [l, n].
+        left: what `denominators` says of all rows.
+        right: likewise.
+        first: the place of the first row among all.
+    """
     from recmodels.compute.jit import parallel_for
     from recmodels.scoring import kernels
 
-    n = rows.shape[0]
-    k = max(1, min(k, n - 1))
-    columns = rows.T.tocsr() if columns is None else columns
-    entries = np.diff(columns.indptr).astype(np.int64)
-    cost = row_sums(rows, lambda part: entries[rows.indices[part]])
-    order = np.argsort(-cost, kind="stable")  # rows by falling number of products
-    left, right = _denominators(rows, measure)
+    m, k = rows.shape[0], max(1, k)
+    order = np.argsort(-products_of(rows, columns), kind="stable")  # rows by falling number of products
     kind = {"dot": kernels.DOT, "jaccard": kernels.JACCARD, "pearson": kernels.PEARSON}[measure.kind]
     both = order, kernels.parts(rows), kernels.parts(columns)
     shrinkage = np.float32(measure.shrinkage)
-    items, scores, filled = np.empty(n * k, np.int32), np.empty(n * k, np.float32), np.zeros(n, np.int32)
-    out = items.reshape(n, k), scores.reshape(n, k), filled
+    items, scores, filled = np.empty(m * k, np.int32), np.empty(m * k, np.float32), np.zeros(m, np.int32)
+    out = items.reshape(m, k), scores.reshape(m, k), filled
     if measure.kind == "pearson" or measure.min_support > 1:
         support = measure.min_support
-        work = partial(kernels.supported_rows, *both, left, right, shrinkage, kind, support, *out)
+        work = partial(kernels.supported_rows, *both, left, right, shrinkage, kind, support, first, *out)
     else:
-        work = partial(kernels.similar_rows, *both, left, right, shrinkage, kind, *out)
+        work = partial(kernels.similar_rows, *both, left, right, shrinkage, kind, first, *out)
     parallel_for(work, range(kernels.TASKS))
     del work, out
-    return _packed(items, scores, filled, k)
+    return _packed(items, scores, filled, k, columns.shape[1])
 
 
-def _denominators(rows: Csr, measure: Measure) -> tuple[Floats, Floats]:
+def products_of(rows: Csr, columns: Csr) -> NDArray[np.int64]:
+    """How many products of stored values each row of `rows` [m, l] times `columns` [l, n] takes: int64 [m]."""
+    entries = np.diff(columns.indptr).astype(np.int64)
+    return row_sums(rows, lambda part: entries[rows.indices[part]])
+
+
+def denominators(rows: Csr, measure: Measure) -> tuple[Floats, Floats]:
     """What belongs to a row and to its neighbor in the denominator: float32 [n] each."""
     if measure.kind == "jaccard":
         sizes = np.diff(rows.indptr).astype(np.float32)
@@ -118,7 +136,7 @@ def _parts(n: int) -> Iterator[slice]:
     return (slice(start, start + ENTRIES_AT_A_TIME) for start in range(0, n, ENTRIES_AT_A_TIME))
 
 
-def _packed(items: Ints, scores: Floats, filled: Ints, k: int) -> Csr:
+def _packed(items: Ints, scores: Floats, filled: Ints, k: int, n_columns: int) -> Csr:
     """Rows of the kernel's tables, which are given as one row after the other, without their empty places: in place."""
     n = len(filled)
     indptr = np.concatenate(([0], np.cumsum(filled, dtype=np.int64)))
@@ -134,7 +152,7 @@ def _packed(items: Ints, scores: Floats, filled: Ints, k: int) -> Csr:
         scores.resize(total, refcheck=False)
     if total < 2**31:
         indptr = indptr.astype(np.int32)
-    return sparse.csr_array((scores, items, indptr), shape=(n, n))
+    return sparse.csr_array((scores, items, indptr), shape=(n, n_columns))
 
 
 def centered(rows: Csr) -> Csr:

@@ -5,6 +5,7 @@ from sklearn.metrics.pairwise import cosine_similarity, pairwise_distances
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.knn.user_knn import UserKNN
+from recmodels.options import FitOptions
 from recmodels.ranking.topk import top_k
 from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, assert_same, small_site, threads
 
@@ -152,3 +153,11 @@ def test_same_lists_in_batches() -> None:
     data = small_site()
     model = ItemKNN().fit(data)
     assert_same(model.recommend(data, EVERYBODY, 9), model.recommend(data, EVERYBODY, 9, batch=3))
+
+
+@pytest.mark.parametrize("weighting", ["tfidf", "jaccard", "pearson"])
+def test_trained_in_parts_it_is_the_same_to_the_last_bit(in_parts: FitOptions, weighting: str) -> None:
+    data = small_site()
+    one, other = ItemKNN(weighting=weighting).fit(data), ItemKNN(weighting=weighting).fit(data, in_parts)
+    for name in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(other.similarity_, name), getattr(one.similarity_, name))

@@ -10,7 +10,8 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.linear import ease, gram_inverse
 from recmodels.linear.ease import EASE
-from recmodels.testing import N_ITEMS, RecommenderContract, small_site
+from recmodels.options import FitOptions
+from recmodels.testing import N_ITEMS, RecommenderContract, assert_same, small_site
 
 ROOT = Path(__file__).parents[3]
 
@@ -134,3 +135,10 @@ print((memory.peak() - before) / model.memory_needed(2000, 5000, len(data)))
 """
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert 0.3 < float(ran.stdout) < 1.05
+
+
+@pytest.mark.parametrize("method", ["exact", "approximate"])
+def test_trained_in_parts_it_is_the_same_to_the_last_bit(in_parts: FitOptions, method: str) -> None:
+    data = small_site()
+    one, other = (EASE(method=method, neighbors=7).fit(data, options) for options in (FitOptions(), in_parts))
+    assert_same(one.recommend(data, k=5), other.recommend(data, k=5))

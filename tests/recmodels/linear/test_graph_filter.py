@@ -78,3 +78,10 @@ def test_a_warm_start_scores_as_a_training_from_nothing_does() -> None:
     for another in (GraphFilter(rank=7).fit(data), Popularity().fit(data)):
         model = GraphFilter(rank=8).fit(other, FitOptions(warm_start=WarmStart(another, rows)))
         np.testing.assert_allclose(model._score(other, everybody)[known], cold[known], atol=1e-5)
+
+
+def test_trained_in_parts_it_makes_the_same_scores(in_parts: FitOptions) -> None:
+    data, everybody = small_site(), np.arange(N_USERS, dtype=np.int32)
+    one, other = (GraphFilter(rank=8, neighbors=7).fit(data, options) for options in (FitOptions(), in_parts))
+    np.testing.assert_array_equal(other.near_.indices, one.near_.indices)
+    np.testing.assert_allclose(other._score(data, everybody), one._score(data, everybody), atol=1e-6)

@@ -1,0 +1,50 @@
+"""Arrays as files that processes map into memory: those of one machine share what they read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recmodels.data.arrays import Csr
+
+CSR = ("indptr", "indices", "data")
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write each as `<name>.npy` into a folder, uncompressed."""
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def mapped(folder: Path, name: str) -> NDArray[Any]:
+    """An array of a folder, on the disk; what is written to it stays in this process.
+
+    (It can be written to, as to numba an array that cannot is of another type, which would be compiled for.)
+    """
+    path = folder / f"{name}.npy"
+    array: NDArray[Any] = np.load(path, mmap_mode="c" if _holds_any(path) else None, allow_pickle=False)
+    return np.asarray(array)
+
+
+def csr_arrays(matrix: Csr, prefix: str = "") -> dict[str, NDArray[Any]]:
+    """The arrays that a sparse matrix consists of, as `write_arrays` takes them."""
+    arrays = {f"{prefix}{name}": getattr(matrix, name) for name in CSR}
+    return arrays | {f"{prefix}shape": np.array(matrix.shape, np.int64)}
+
+
+def mapped_csr(folder: Path, prefix: str = "") -> Csr:
+    """The sparse matrix of these names in a folder, on the disk."""
+    indptr, indices, data, shape = (mapped(folder, f"{prefix}{name}") for name in (*CSR, "shape"))
+    return sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+
+
+def _holds_any(path: Path) -> bool:
+    """Whether a file has numbers: nothing cannot be mapped."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, _ = read(file)
+    return bool(np.prod(shape))

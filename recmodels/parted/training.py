@@ -1,0 +1,159 @@
+"""One training in parts: maps over buckets on the engine, and between them what the driver makes of the parts.
+
+All steps follow from what the training is made from, so each has a name that tells whether it has been done: one that
+was cut short goes on where it was.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recmodels.data.dataset import Dataset
+from recmodels.engine import parts, sizes
+from recmodels.engine.current import engine
+from recmodels.engine.sizes import MOST, ROWS, bucket_count
+from recmodels.engine.work import ONE_CORE, Bucket, Function, Needs, Work
+from recmodels.parted.arrays import mapped, write_arrays
+
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+
+SUMMED = 64
+"""Parts of a sum at most: each may be as large as the sum itself."""
+
+
+@dataclass(frozen=True)
+class PartedTraining:
+    """The folder of a training, and what it is made from.
+
+    Attributes:
+        folder: of its parts, a folder a step.
+        shared: of parts that other trainings on the same data use as well.
+        key: a digest of all that its result follows from.
+    """
+
+    folder: Path
+    shared: Path
+    key: str
+
+    def map(
+        self,
+        function: Function,
+        buckets: Sequence[Bucket],
+        step: str,
+        *,
+        needs: Needs = ONE_CORE,
+        fetch: bool = True,
+    ) -> list[Path]:
+        """Have the engine work on the buckets of a step; returns the parts, in their order."""
+        return engine().map(function, buckets, self.folder / step, code=code(), needs=needs, fetch=fetch)
+
+    def keep(self, step: str, make: Callable[[], Arrays]) -> Path:
+        """A part that this process makes, for the buckets of further steps; it is made once.
+
+        Args:
+            step: its name, which no other step has.
+            make: the arrays, see `recmodels.parted.arrays`.
+        """
+        return made(self.folder / step, f"{self.key} {step}", lambda out: write_arrays(out, make()))
+
+    def summed(self, function: Function, buckets: Sequence[Bucket], step: str, n_rows: int) -> NDArray[Any]:
+        """The sum of what the buckets' parts have of each row, in the order of the buckets: [n_rows, f].
+
+        Args:
+            function: writes the numbers of the `rows` [m] that a bucket adds to as `sums` [m, f].
+            buckets: at most some tens, as each part may be as large as the sum.
+            step: its name.
+            n_rows: of the sum.
+        """
+
+        def total() -> Arrays:
+            parts = self.map(function, buckets, step)
+            first = mapped(parts[0], "sums")
+            sums = np.zeros((n_rows, first.shape[1]), first.dtype)
+            for part in parts:
+                sums[mapped(part, "rows")] += mapped(part, "sums")
+            return {"sums": sums}
+
+        kept = self.keep(f"{step}-sum", total)
+        self.drop(step)
+        return np.array(mapped(kept, "sums"))
+
+    def drop(self, step: str) -> None:
+        """Remove the parts of a step that has been made use of."""
+        shutil.rmtree(self.folder / step, ignore_errors=True)
+
+
+@contextmanager
+def parted_training(
+    folder: Path | None, name: str, data: Dataset, made_from: Mapping[str, Any]
+) -> Iterator[PartedTraining | None]:
+    """A training of that name in a folder that others share; its own parts go when the block ends as it should.
+
+    Args:
+        folder: of trainings on any data; None, and there is no such training: it is not in parts.
+        name: of the model.
+        data: that it is trained on.
+        made_from: what else its result follows from, as JSON can say it.
+    """
+    if folder is None:
+        yield None
+        return
+    about = digest_of(data)
+    key = hashlib.sha256(json.dumps([name, about, code(), made_from], sort_keys=True).encode()).hexdigest()
+    training = PartedTraining(folder / f"{name}-{key[:16]}", folder / f"data-{about[:16]}", key)
+    training.folder.mkdir(parents=True, exist_ok=True)
+    yield training
+    shutil.rmtree(training.folder, ignore_errors=True)
+
+
+def ranges(starts: NDArray[np.integer[Any]], rows: int, at_most: int = MOST) -> list[tuple[int, int]]:
+    """The buckets of some work: ranges of users, items or rows, with about as much work each.
+
+    Args:
+        starts: the work that comes before each of n, and all of it: [n + 1].
+        rows: of the data, from which alone the number of buckets follows.
+        at_most: how many buckets.
+    """
+    return sizes.ranges(starts, min(bucket_count(rows, ROWS), at_most))
+
+
+def groups(n_parts: int) -> list[list[int]]:
+    """Divide parts into those that a bucket of `PartedTraining.summed` adds up: their numbers, in order."""
+    return [group.tolist() for group in np.array_split(np.arange(n_parts), min(n_parts, SUMMED))]
+
+
+def made(part: Path, made_from: str, write: Callable[[Path], None]) -> Path:
+    """A part that this process writes, unless it is there."""
+    fingerprint = hashlib.sha256(made_from.encode()).hexdigest()
+    if not parts.done(part, fingerprint):
+        part.parent.mkdir(parents=True, exist_ok=True)
+        parts.make(lambda work: write(work.out), Work({}, {}, part, 0), fingerprint)
+    return part
+
+
+def digest_of(data: Dataset) -> str:
+    """Of who interacted with what, when and how much, and of the ratings."""
+    digest = hashlib.sha256(f"{data.n_users} {data.n_items} {data.end}".encode())
+    for column in (data.user_index, data.item_index, data.timestamp, data.weight, *(data.rated or ())):
+        digest.update(column.data)
+    return digest.hexdigest()
+
+
+@cache
+def code() -> str:
+    """A digest of the models' code, as every machine that works on their parts has it."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
