@@ -5,6 +5,7 @@ Kubernetes' own schemas allow, and the chart by itself makes the same objects as
 the plain ones together (no cluster is needed).
 """
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,10 @@ VALUES: dict[str, dict[str, Any]] = {
     "with storage classes": {"store": {"storageClassName": "nfs"}, "postgres": {"storageClassName": "ssd"}},
     "beside a database": {"postgres": {"enabled": False}, "server": {"databaseHost": "db.example:5432"}},
     "with a claim and a registry": {"store": {"existingClaim": "recs"}, "imagePullSecrets": ["registry"]},
+    "with a cluster of Ray": {
+        "ray": {"enabled": True, "nodes": {"gpu": {"replicas": 1}}},
+        "imagePullSecrets": ["registry"],
+    },
 }
 REFUSED: list[dict[str, Any]] = [
     {"url": "http://recs.example"},
@@ -29,6 +34,7 @@ REFUSED: list[dict[str, Any]] = [
     {"workers": {"cpu": {"replicas": -1}}},
     {"store": {"size": "large"}},
     {"imgae": "nightrec:1"},
+    {"ray": {"enabled": True, "version": "latest"}},
 ]
 
 Object = dict[str, Any]
@@ -56,9 +62,10 @@ def problems() -> Iterator[str]:
     for values in REFUSED:
         if taken(values):
             yield f"the chart takes {values}"
-    for way in ("processes", "jobs"):
+    for way in ("processes", "jobs", "ray"):
         yield from (f"kubernetes/{way}: {one}" for one in invalid(plain(way)))
     yield from differences(chart({}), plain("processes"))
+    yield from differences(chart({"ray": {"enabled": True}}), plain("ray"))
 
 
 def taken(values: dict[str, Any]) -> bool:
@@ -71,11 +78,24 @@ def taken(values: dict[str, Any]) -> bool:
 def invalid(objects: Iterable[Object]) -> Iterator[str]:
     """What Kubernetes' schemas do not allow."""
     kubernetes = import_module("kubernetes_validate")
-    for one in objects:
+    for one in itertools.chain.from_iterable(
+        pods_of(made) if made["kind"] == "RayCluster" else [made] for made in objects
+    ):
         try:
             kubernetes.validate(one, kubernetes.latest_version(), strict=True)
         except kubernetes.ValidationError as error:
             yield f"{one['kind']} {one['metadata']['name']}: {error.message[:200]}"
+
+
+def pods_of(cluster: Object) -> Iterator[Object]:
+    """The pods of a cluster of Ray, as an operator makes them: Kubernetes itself does not know such clusters."""
+    spec = cluster["spec"]
+    for name, group in [
+        ("head", spec["headGroupSpec"]),
+        *((one["groupName"], one) for one in spec["workerGroupSpecs"]),
+    ]:
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"{cluster['metadata']['name']}-{name}"}}
+        yield pod | {"spec": group["template"]["spec"]}
 
 
 def differences(made: list[Object], written: list[Object]) -> Iterator[str]:
@@ -92,7 +112,8 @@ def named(objects: Iterable[Object]) -> dict[tuple[str, str], list[Any]]:
     """Of each object, by kind and name, what matters of its containers."""
     found: dict[tuple[str, str], list[Any]] = {}
     for one in objects:
-        pod = one.get("spec", {}).get("template", {}).get("spec", {})
+        of_ray = [pod["spec"] for pod in pods_of(one)] if one["kind"] == "RayCluster" else []
+        pods = of_ray or [one.get("spec", {}).get("template", {}).get("spec", {})]
         found[one["kind"], one["metadata"]["name"]] = [
             [
                 container["image"],
@@ -102,6 +123,7 @@ def named(objects: Iterable[Object]) -> dict[tuple[str, str], list[Any]]:
                 container.get("livenessProbe"),
                 container["resources"],
             ]
+            for pod in pods
             for container in pod.get("containers", [])
         ]
     return found

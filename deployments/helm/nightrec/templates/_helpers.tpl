@@ -38,3 +38,43 @@ imagePullSecrets:
 - name: config
   configMap: {name: nightrec-config}
 {{- end }}
+
+{{- define "nightrec.ray" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- include "nightrec.podSecurity" .root | nindent 2 }}
+{{- include "nightrec.pull" .root }}
+{{- if ne .group "head" }}
+terminationGracePeriodSeconds: 30
+{{- end }}
+{{- if eq .group "gpu" }}
+tolerations: # GPU nodes are often kept for those who ask for a GPU
+  - {key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}
+{{- end }}
+containers:
+  - name: ray-{{ ternary "head" "worker" (eq .group "head") }}
+    image: {{ ternary .root.Values.ray.gpuImage .root.Values.ray.image (eq .group "gpu") }}
+    imagePullPolicy: {{ .root.Values.imagePullPolicy }}
+    {{- if eq .group "head" }}
+    ports:
+      - {name: gcs-server, containerPort: 6379}
+      - {name: dashboard, containerPort: 8265}
+      - {name: client, containerPort: 10001}
+    {{- end }}
+    env:
+      - {name: NIGHTREC_CONFIG, value: /etc/nightrec/nightrec.toml}
+      - {name: NIGHTREC_STORE, value: /srv/nightrec/store}
+      - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
+    envFrom: # what sinks, the mirror, object stores and hashed ids take from the environment
+      - secretRef: {name: {{ .root.Values.siteSecret }}, optional: true}
+    resources:
+      {{- toYaml .resources | nindent 6 }}
+    securityContext:
+      {{- include "nightrec.security" .root | nindent 6 }}
+    volumeMounts:
+      - {name: store, mountPath: /srv/nightrec}
+      - {name: config, mountPath: /etc/nightrec, readOnly: true}
+volumes:
+  {{- include "nightrec.volumes" .root | nindent 2 }}
+{{- end }}
