@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal, TypeAlias
 
+from recmodels.compute.cores import sharing, threads
 from recmodels.engine.current import using
 from recmodels.engine.local import LocalEngine
 from recmodels.engine.work import ONE_CORE, Bucket, Engine, Function, Machines, Needs
@@ -43,6 +44,13 @@ class EngineChoice:
         match self.kind:
             case "local":
                 yield LocalEngine(self.cores)
+            case "ray":
+                from recmodels.engine.ray import RayEngine
+
+                with sharing(self.cores or threads()):  # of a cluster that is started
+                    cluster = RayEngine(self.address, self.exchange)
+                with cluster:
+                    yield cluster
 
 
 @contextmanager

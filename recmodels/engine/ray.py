@@ -170,11 +170,16 @@ def _connect(address: str) -> None:
         except BaseException as error:
             failed.append(error)
 
-    thread = threading.Thread(target=connect, name="ray", daemon=True)  # it may wait for minutes
-    thread.start()
-    thread.join(SECONDS)
-    if thread.is_alive():
-        raise EngineUnavailable(f"The Ray cluster {address} has not answered in {SECONDS:.0f} seconds: {_WHAT_TO_DO}")
+    if address == "local":
+        connect()  # its processes end with the thread that has started them
+    else:
+        thread = threading.Thread(target=connect, name="ray", daemon=True)  # it may wait for minutes
+        thread.start()
+        thread.join(SECONDS)
+        if thread.is_alive():
+            raise EngineUnavailable(
+                f"The Ray cluster {address} has not answered in {SECONDS:.0f} seconds: {_WHAT_TO_DO}"
+            )
     if failed:
         raise EngineUnavailable(f"The Ray cluster {address} cannot be used ({_last_line(failed[0])}): {_WHAT_TO_DO}")
 
