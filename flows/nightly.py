@@ -49,6 +49,7 @@ from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.store.room import check_room
 from tasks.store.time_limit import limiting
+from tasks.train.parts import parts_of_trainings
 from tasks.validate.stage import validate
 
 
@@ -143,6 +144,7 @@ def night(
         in_words(tonight.store),
         limiting(config.schedule.stage_hours),
         engine_for(config.engine, record) as engine,
+        parts_of_trainings(tonight, engine, fresh),
         executor_for(workers) as executor,
     ):
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())

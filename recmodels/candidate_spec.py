@@ -65,6 +65,7 @@ class Spec:
     without: list[str] = field(default_factory=list)  # members that an ensemble leaves out
     bootstrap: int | None = None  # seed of the users that it is fitted on, see recmodels.exploration.bootstrap
     engine: EngineChoice | None = None  # what its work is given to; without one this process does it
+    parts: Path | None = None  # folder of parts of trainings, which the engine works on
 
     @classmethod
     def read(cls, path: Path) -> "Spec":
@@ -73,6 +74,7 @@ class Spec:
             raw = json.loads(path.read_text())
             lists, earlier, engine = raw.pop("lists"), raw.pop("earlier", None), raw.pop("engine", None)
             raw |= {name: Path(raw[name]) for name in ("features", "model", "result")}
+            raw["parts"] = Path(raw["parts"]) if raw.get("parts") else None
             if earlier:
                 earlier = Earlier(Path(earlier["model"]), Path(earlier["features"]), earlier["most_changed"])
             engine = EngineChoice(**engine) if engine else None
@@ -93,6 +95,7 @@ class Spec:
             members={name: Path(folder) for name, folder in self.models.items()},
             without=tuple(self.without),
             warm_start=start,
+            parts=self.parts if self.engine else None,
         )
         return registry.fit_options(self.recommender, self.params, options)
 

@@ -93,7 +93,8 @@ class Ensemble(Recommender):
         lists: dict[str, TopK] = {}
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
-        share = FitOptions(minutes=options.minutes and options.minutes / (2 * len(names) or 1))  # each is fitted twice
+        minutes = options.minutes and options.minutes / (2 * len(names) or 1)  # each is fitted twice
+        share = FitOptions(minutes=minutes, parts=options.parts)
         for name in names:
             try:
                 fitted[name] = self._fitted(name, data, options.members.get(name), share)

@@ -188,3 +188,22 @@ def test_its_work_is_given_to_the_engine_that_it_is_told_and_what_was_lost_is_in
         ["The node 10.0.0.7 was lost."],
     )
     assert given == [(True, Machines("local", nodes=1, cores=1)), (False, LocalEngine().machines())]
+
+
+def test_on_an_engine_it_is_trained_in_parts_to_the_same_model(features: Path, ran: Callable[[Path], Outcome]) -> None:
+    code, *_ = ran(specification(features))
+    assert code == 0
+    one, lists = load(features.parent / "model", EASE), (features.parent / "lists" / LISTS).read_bytes()
+    parts = features.parent / "parts"
+    code, *_ = ran(specification(features, engine={"kind": "local"}, parts=str(parts)))
+    assert code == 0
+    np.testing.assert_array_equal(load(features.parent / "model", EASE).weights_, one.weights_)
+    assert (features.parent / "lists" / LISTS).read_bytes() == lists
+    assert list(parts.iterdir()) == []  # the training's own are gone with it
+
+
+def test_without_an_engine_it_is_trained_in_one_piece(features: Path, ran: Callable[[Path], Outcome]) -> None:
+    parts = features.parent / "parts"
+    code, *_ = ran(specification(features, parts=str(parts)))
+    assert code == 0
+    assert not parts.exists()
