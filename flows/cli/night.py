@@ -40,10 +40,11 @@ def run(
     settings: "NightConfig", run_date: date, fresh: bool, k: int | None, forced_model: str | None, dry_run: bool
 ) -> None:
     """Run one night, on this machine; without --interactions on a built-in demo site."""
-    from flows.settings.checks import check_forced_model, check_installed
+    from flows.settings.checks import check_engine, check_forced_model, check_installed
 
     settings = settings.with_k(k)
     check_installed(settings)
+    check_engine(settings)
     store = Store(settings.store.absolute())
     if forced_model is not None:
         check_forced_model(settings, store, run_date, forced_model)
@@ -77,10 +78,11 @@ def backfill(
     settings: "NightConfig", fresh: bool, first: date, last: date, parallel: int, publish: Any, as_json: bool
 ) -> None:
     """Run the nights of a range; those that are complete are skipped, so it can be run again at any time."""
-    from flows.settings.checks import check_installed
+    from flows.settings.checks import check_engine, check_installed
     from flows.settings.options import BackfillOptions
 
     check_installed(settings)
+    check_engine(settings)
     options = BackfillOptions(first=first, last=last, parallel=parallel, publish=publish, fresh=fresh)
     from flows.cli.console import console, progress
     from flows.in_process import warm_up
@@ -127,7 +129,9 @@ def validate(settings: "NightConfig", run_date: date, fresh: bool, as_json: bool
     from flows.cli.console import console, progress
     from flows.in_process import warm_up
     from flows.operate.server import embedded_server
+    from flows.settings.checks import check_engine
 
+    check_engine(settings)
     with progress(console, aside=as_json), embedded_server() as ready:
         from flows.validate import NotFit, checking
 

@@ -38,7 +38,7 @@ def engine_for(settings: EngineSettings, record: NightRecord | None = None) -> I
                 raise
             unavailable, choice = str(error), EngineChoice(settings.fallback)
             engine = stack.enter_context(choice.connected())
-            log_event("engine", "note", f"the night goes on on this machine alone: {unavailable}")
+            log_event("engine", "note", f"this machine works alone: {unavailable}")
         machines = engine.machines()
         summary = EngineSummary.of_machines(machines, unavailable)
         record = NightRecord() if record is None else record

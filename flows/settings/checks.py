@@ -25,6 +25,16 @@ def check_installed(config: NightConfig) -> None:
             require_torch(f"The model {name}")
 
 
+def check_engine(config: NightConfig) -> None:
+    """Check that somebody is at the address of the cluster that a night is to be run on, unless it can do without.
+
+    Raises:
+        EngineUnavailable: nobody takes connections there.
+    """
+    if config.engine.choice is not None and config.engine.fallback is None:
+        config.engine.choice.knock()
+
+
 def check_forced_model(config: NightConfig, store: Store, run_date: date, name: str) -> None:
     """Check that a model that is to be published is among tonight's.
 

@@ -1,5 +1,6 @@
 """Which engine is asked for: by the settings of a site, or by the night that a candidate's process belongs to."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,11 +10,14 @@ from typing import Literal, TypeAlias
 
 from recmodels.compute.cores import sharing, threads
 from recmodels.engine.current import using
+from recmodels.engine.knock import knock
 from recmodels.engine.local import LocalEngine
 from recmodels.engine.work import ONE_CORE, Bucket, Engine, Function, Machines, Needs
 
 Kind: TypeAlias = Literal["local", "ray", "dask"]
 CLUSTERS = ("ray", "dask")
+ADDRESSES = {"ray": "RAY_ADDRESS", "dask": "DASK_SCHEDULER_ADDRESS"}
+"""Environment variables that name a cluster where the settings do not."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,16 @@ class EngineChoice:
     address: str | None = None
     exchange: str | None = None
     cores: int | None = None
+
+    def knock(self) -> None:
+        """See whether anybody is at the address of the cluster, where there is one that can be asked: in a moment.
+
+        Raises:
+            EngineUnavailable: nobody takes connections there.
+        """
+        address = self.address or os.environ.get(ADDRESSES.get(self.kind, ""))
+        if self.kind in CLUSTERS and address not in (None, "", "auto", "local"):
+            knock(address, self.kind.capitalize())
 
     @contextmanager
     def connected(self) -> Iterator[Engine]:

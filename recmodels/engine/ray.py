@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from recmodels.compute.cores import threads
 from recmodels.engine.cluster import Node, NodeLost, OutOfMemory, ProcessLost
 from recmodels.engine.cluster_engine import ClusterEngine
 from recmodels.engine.errand import found, perform
+from recmodels.engine.knock import WHAT_TO_DO, knock
 from recmodels.engine.parts import name_of
 from recmodels.engine.work import Machines, Needs
 from recmodels.errors import ConfigError, EngineUnavailable
@@ -161,7 +161,7 @@ def _connect(address: str) -> None:
     if address == "local":
         told |= {"num_cpus": threads(), "include_dashboard": False}
     elif address != "auto":
-        _knock(address)
+        knock(address, "Ray")
     failed: list[BaseException] = []
 
     def connect() -> None:
@@ -178,25 +178,10 @@ def _connect(address: str) -> None:
         thread.join(SECONDS)
         if thread.is_alive():
             raise EngineUnavailable(
-                f"The Ray cluster {address} has not answered in {SECONDS:.0f} seconds: {_WHAT_TO_DO}"
+                f"The Ray cluster {address} has not answered in {SECONDS:.0f} seconds: {WHAT_TO_DO}"
             )
     if failed:
-        raise EngineUnavailable(f"The Ray cluster {address} cannot be used ({_last_line(failed[0])}): {_WHAT_TO_DO}")
-
-
-_WHAT_TO_DO = "see that it runs and that this machine reaches it, or name another one as address of [engine]."
-
-
-def _knock(address: str) -> None:
-    """See whether anybody takes connections at the address: Ray itself asks for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigError(f"{address!r} is no address of a Ray cluster: write host:6379 or ray://host:10001.")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS / 3).close()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise EngineUnavailable(f"There is no Ray cluster at {address} ({why}): {_WHAT_TO_DO}") from None
+        raise EngineUnavailable(f"The Ray cluster {address} cannot be used ({_last_line(failed[0])}): {WHAT_TO_DO}")
 
 
 def _quiet() -> None:
