@@ -37,15 +37,19 @@ class EngineChoice:
     exchange: str | None = None
     cores: int | None = None
 
+    @property
+    def place(self) -> str:
+        """The address of the cluster, by the settings or by the environment; empty where one has to be started."""
+        return self.address or os.environ.get(ADDRESSES.get(self.kind, ""), "")
+
     def knock(self) -> None:
         """See whether anybody is at the address of the cluster, where there is one that can be asked: in a moment.
 
         Raises:
             EngineUnavailable: nobody takes connections there.
         """
-        address = self.address or os.environ.get(ADDRESSES.get(self.kind, ""))
-        if self.kind in CLUSTERS and address not in (None, "", "auto", "local"):
-            knock(address, self.kind.capitalize())
+        if self.place not in ("", "auto", "local"):
+            knock(self.place, self.kind.capitalize())
 
     @contextmanager
     def connected(self) -> Iterator[Engine]:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from flows.operate.doctor import (
+    engine,
     environment,
     exports,
     leftovers,
@@ -37,6 +38,7 @@ CHECKS = (
     Check("clock", machine.clock),
     Check("settings", environment.settings, in_store=False),
     Check("sources", sources.look, in_store=False, elsewhere=True),
+    Check("engine", engine.look, in_store=False, elsewhere=True),
     Check("versions", environment.versions, in_store=False),
     Check("Prefect's files", permissions.prefect, in_store=False),
     Check("database", server.database, in_store=False),
