@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from tasks.ingest.known_files import FilePrint, print_of, unchanged
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.queries import query
-from tasks.ingest.reading.rejects import Reject
+from tasks.ingest.reading.rejects import Reject, of_table
 from tasks.ingest.reading.sources import Source, as_kept
 from tasks.ingest.reading.tables import Known, Table
 from tasks.ingest.reading.timestamps import Credible, Timestamps
@@ -233,11 +233,7 @@ class Ledger:
     @cached_property
     def _rejects(self) -> list[Reject]:
         path = self.raw / REJECTS
-        rows = pq.read_table(path).to_pylist() if path.exists() else []
-        return [
-            Reject(row["table"], Path(row["source_file"]), row["source_row"], row["reason"], row["text"])
-            for row in rows
-        ]
+        return of_table(pq.read_table(path)) if path.exists() else []
 
 
 def recipe(table: Table, sources: Sequence[Source], id_types: Mapping[str, str]) -> str:

@@ -32,13 +32,12 @@ from tasks.ingest.reading.sources import Source, run
 from tasks.ingest.reading.tables import Table, open_table
 from tasks.ingest.reading.textfiles import count_lines
 from tasks.ingest.table_parts import TableParts
-from tasks.ingest.table_pass import Shared
+from tasks.ingest.table_pass import BUFFER, Shared
 from tasks.ingest.table_result import TableResult
 from tasks.store.accounts import TableAccount
 from tasks.store.duckdb import connect
 from tasks.store.summaries import RawSummary
 
-_BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
 _LARGE, _FIRST = 1 << 24, 2048  # bytes of a file, and rows of one
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -55,6 +54,7 @@ def write_raw(
     memory_limit: str | None = None,
     threads: int | None = None,
     ledger: Ledger | None = None,
+    on_engine: Path | None = None,
 ) -> RawSummary:
     """Write the interactions, the other tables that are given, and `rejects.parquet` if there are any.
 
@@ -70,6 +70,7 @@ def write_raw(
         memory_limit: of DuckDB, which spills beyond it.
         threads: of DuckDB.
         ledger: what earlier nights have read, which learns what this one has.
+        on_engine: a folder for parts of the work, which is given to the engine then.
 
     Returns:
         The counts of the interactions and of each table, the ids' types (`int64` or `string`), `oldest` and `newest`
@@ -82,7 +83,9 @@ def write_raw(
     uneven: set[Path] = set()
     while True:
         try:
-            return _write(inputs, cutoff, now, earliest, out, uneven, memory_limit, threads, ledger or Ledger())
+            return _write(
+                inputs, cutoff, now, earliest, out, uneven, memory_limit, threads, ledger or Ledger(), on_engine
+            )
         except Unreadable as error:  # of lines that end now in \n, now in \r\n, or oddly packed
             path = error.path
             if path in uneven or not (count_lines(path).mixed or look(path, 1)[1]):
@@ -100,6 +103,7 @@ def _write(
     memory_limit: str | None,
     threads: int | None,
     ledger: Ledger,
+    on_engine: Path | None,
 ) -> RawSummary:
     """`write_raw`, with the files whose line ends are `uneven` read by way of a copy."""
     with (
@@ -107,9 +111,9 @@ def _write(
         connect(out, memory_limit, threads) as db,
         ThreadPoolExecutor(1) as counting,
     ):
-        db.execute(f"SET streaming_buffer_size = '{_BUFFER}'")
+        db.execute(f"SET streaming_buffer_size = '{BUFFER}'")
         ledger.made.clear()
-        shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now), ledger)
+        shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now), ledger, on_engine)
         tables = {
             name: open_table(db, name, table, Path(copies), uneven, shared.credible, ledger.opened(name, table))
             for name, table in inputs.tables().items()

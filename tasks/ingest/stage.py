@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from recmodels.engine.current import asked_for
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.landing.land import land
 from tasks.ingest.landing.landed import by_source
@@ -18,6 +20,7 @@ from tasks.ingest.ledger import Ledger
 from tasks.ingest.raw_tables import EARLIEST, write_raw
 from tasks.ingest.reading.files import input_fingerprint, refuse_changed, with_what_is_there
 from tasks.ingest.reading.inputs import Inputs
+from tasks.store.engine_parts import engine_parts
 from tasks.store.manifests import Manifest, manifest_of
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
@@ -41,7 +44,8 @@ def ingest(
     files = {"files": input_fingerprint(inputs)}
 
     def build(out: Path) -> RawSummary:
-        summary = _written(inputs, cutoff, earliest, out, files["files"], ledger)
+        with engine_parts(night, "ingest", fresh=fresh) if asked_for() else nullcontext() as parts:
+            summary = _written(inputs, cutoff, earliest, out, files["files"], ledger, parts)
         summary["notes"] += [*read, *(left_out(reason) for reason in missing)]
         return summary
 
@@ -67,11 +71,19 @@ def ingest(
 
 
 def _written(
-    inputs: Inputs, cutoff: datetime, earliest: date, out: Path, known: Sequence[Mapping[str, Any]], ledger: Ledger
+    inputs: Inputs,
+    cutoff: datetime,
+    earliest: date,
+    out: Path,
+    known: Sequence[Mapping[str, Any]],
+    ledger: Ledger,
+    on_engine: Path | None,
 ) -> RawSummary:
     """Write the raw tables; without the exposures, where these are what cannot be read. `known`: the files by now."""
     try:
-        summary = write_raw(inputs, cutoff, datetime.now(UTC), out, earliest=earliest, ledger=ledger)
+        summary = write_raw(
+            inputs, cutoff, datetime.now(UTC), out, earliest=earliest, ledger=ledger, on_engine=on_engine
+        )
         refuse_changed(known)
     except (ConfigError, DataRefused) as error:
         if inputs.exposures is None:
@@ -80,7 +92,8 @@ def _written(
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         others = inputs.model_copy(update={"exposures": None})
         needed = {one["path"] for one in input_fingerprint(others)}
-        summary = _written(others, cutoff, earliest, out, [one for one in known if one["path"] in needed], ledger)
+        files = [one for one in known if one["path"] in needed]
+        summary = _written(others, cutoff, earliest, out, files, ledger, on_engine)
         summary["notes"].append(left_out(str(error)))
     return summary
 

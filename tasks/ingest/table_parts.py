@@ -16,6 +16,7 @@ from pathlib import Path
 
 from recmodels.errors import DataRefused
 from tasks.ingest.ledger import Part
+from tasks.ingest.part_reading import read_parts
 from tasks.ingest.reading import schema
 from tasks.ingest.reading.sources import Source
 from tasks.ingest.reading.tables import Table
@@ -64,6 +65,8 @@ class TableParts:
 
     def _read(self, sources: Sequence[Source]) -> set[str]:
         """Write the parts of some files; returns what `run` does."""
+        if self.shared.parts is not None:
+            return self._read_on_engine(sources, self.shared.parts)
         left = deque(sources)
         while left:
             ahead = list(left)
@@ -72,6 +75,16 @@ class TableParts:
                 return text_ids
             read = ahead[: len(ahead) - len(left)]
             self._add(self.shared.ledger.new(self.table, read, self.id_types, one.result))
+        return set()
+
+    def _read_on_engine(self, sources: Sequence[Source], to: Path) -> set[str]:
+        """The same, each part where the engine has room."""
+        opened, full = [self.table.opened(source) for source in sources], FULL if self.table.name in IN_PARTS else None
+        for files, path, outcome in read_parts(self.table, opened, self.id_types, self.shared.cutoff, to, full):
+            if outcome.result is None:
+                return set(outcome.text_ids)
+            link(path, self._path())
+            self._add(self.shared.ledger.new(self.table, files, self.id_types, outcome.result))
         return set()
 
     def _path(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -29,6 +29,7 @@ from tasks.ingest.table_result import TableResult
 from tasks.store.accounts import FileAccount, check_file
 from tasks.store.duckdb import literal
 
+BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
 _UTC = pa.timestamp("us", "UTC")
 _JUDGED = 1000  # different texts of a batch that are looked at; the others go to the quarantine with their rows
 
@@ -43,6 +44,7 @@ class Shared:
     cutoff: int  # µs since 1970, as is the next
     credible: timestamps.Credible
     ledger: Ledger = field(default_factory=Ledger)
+    parts: Path | None = None  # where parts of the work lie that is given to an engine; else all is done here
 
 
 class TablePass:
@@ -316,5 +318,21 @@ def _places(batch: pa.RecordBatch) -> NDArray[np.int64]:
 def _batches(db: duckdb.DuckDBPyConnection, wanted: Query) -> Iterator[pa.RecordBatch]:
     """The rows in their order, a batch at a time; at least one batch, if an empty one."""
     reader = db.sql(wanted.sql).to_arrow_reader(BATCH)
-    for batch in chain([pa.RecordBatch.from_pylist([], schema=reader.schema)], reader):
+    for batch in chain([pa.RecordBatch.from_pylist([], schema=reader.schema)], _even(reader)):
         yield batch.rename_columns(wanted.columns)
+
+
+def _even(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of equal length, wherever the threads that read them have cut them off."""
+    held, n_held = list[pa.RecordBatch](), 0
+    for batch in batches:
+        left = batch
+        while n_held + len(left) >= BATCH:
+            yield pa.concat_batches([*held, left.slice(0, BATCH - n_held)])
+            left = left.slice(BATCH - n_held)
+            held, n_held = [], 0
+        if len(left):
+            held.append(left)
+            n_held += len(left)
+    if held:
+        yield pa.concat_batches(held)

@@ -70,7 +70,7 @@ def _plainly_named(path: Path, copies: Path) -> Path:
 class Unreadable(DataRefused):
     """A file that cannot be read to its end."""
 
-    def __init__(self, path: Path, error: Exception) -> None:
+    def __init__(self, path: Path, error: Exception | str) -> None:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         super().__init__(f"{path} cannot be read ({reason}); it may be damaged or cut short: write it again.")
-        self.path = path
+        self.path, self.reason = path, reason

@@ -137,3 +137,11 @@ def table(rejects: list[Reject]) -> pa.Table:
             "text": pa.array([r.text for r in rejects], pa.string()),
         }
     )
+
+
+def of_table(table: pa.Table) -> list[Reject]:
+    """The rejects that `table` has made this of."""
+    return [
+        Reject(row["table"], Path(row["source_file"]), row["source_row"], row["reason"], row["text"])
+        for row in table.to_pylist()
+    ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from tasks.ingest import table_pass
 from tasks.ingest.raw_tables import write_raw
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import CSV, NOW, column, ingest, log_of, write
@@ -92,3 +95,13 @@ def test_a_header_in_the_middle_is_no_row_and_changes_no_type(tmp_path: Path, gi
         "interactions: 2 lines are the header of c.csv once more, no rows",
         "items: 1 line is the header of items.csv once more, no rows",
     ]
+
+
+def test_batches_are_the_same_wherever_threads_have_cut_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_pass, "BATCH", 4)
+    rows = pa.record_batch({"n": pa.array([*range(10), None])})
+    for ends in ([11], [4, 8, 11], [1, 10, 11], [0, 3, 8, 8, 11]):
+        batches = [rows.slice(begin, end - begin) for begin, end in pairwise([0, *ends])]
+        even = list(table_pass._even(batches))
+        assert [len(batch) for batch in even] == [4, 4, 3]
+        assert pa.concat_batches(even).equals(rows)

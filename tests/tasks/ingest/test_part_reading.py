@@ -1,0 +1,136 @@
+"""Raw tables whose parts an engine reads are to the byte what is read file by file, and so is what is said of them."""
+
+from __future__ import annotations
+
+import bz2
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flows.settings.site import load
+from recmodels.demo import write_site
+from recmodels.engine.current import using
+from recmodels.engine.local import LocalEngine
+from recmodels.errors import DataRefused
+from tasks.ingest import part_reading, table_parts
+from tasks.ingest.part_reading import division
+from tasks.ingest.raw_tables import write_raw
+from tasks.ingest.reading.inputs import Inputs, TableInput
+from tasks.ingest.reading.sources import Source
+from tests.tasks.ingest.test_dirt import CUTOFF as DIRT_CUTOFF
+from tests.tasks.ingest.test_dirt import NOW as DIRT_NOW
+from tests.tasks.ingest.test_dirt import SMALL
+from tests.tasks.raw import CUTOFF, HEADER, NOW
+
+LINES = ("1,1,2023-01-01", "2,7,2023-05-01", "3,1,soon", "4,4,2024-06-01", "5", "", "6,,2023-01-01", "x1,1,2023-01-01")
+REFUSED = HEADER + '1,2,2023-01-01\n"3,1,2023-01-01\n1,1,2023-01-01\n'  # a quote that is never closed
+
+
+@pytest.fixture
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_parts, "FULL", 4)
+
+
+def test_the_demo_of_dirt_is_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_parts, "FULL", 1_000)
+    write_site(tmp_path / "site", **SMALL, dirty="heavy")
+    inputs = load(tmp_path / "site" / "nightrec.toml").tables()
+    assert inputs
+    alone, on_engine = _both(tmp_path, inputs, DIRT_CUTOFF, DIRT_NOW)
+    assert on_engine == alone
+    assert len([path for path in alone[1] if path.startswith("interactions")]) > 1
+    assert "rejects.parquet" in alone[1]
+
+
+@given(files=st.lists(st.lists(st.sampled_from(LINES), max_size=6), min_size=1, max_size=6))
+@settings(max_examples=8, deadline=None)
+def test_any_small_files_make_the_same_parts(files: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(table_parts, "FULL", 4)
+        folder = tmp_path_factory.mktemp("files")
+        table = _log(folder, *[HEADER + "".join(f"{line}\n" for line in lines) for lines in files])
+        alone, on_engine = _both(folder, Inputs(interactions=table))
+        assert on_engine == alone
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_what_is_said_first_is_what_one_hears_wherever_it_was_read(tmp_path: Path) -> None:
+    good, text = HEADER + "1,2,2023-01-01\n" * 4, HEADER + "x7,2,2023-01-01\n" * 4
+    two = REFUSED.replace("1,", "2,")
+    for number, files in enumerate([(good, REFUSED, two), (good, text, two, good), (text, REFUSED, good)]):
+        (folder := tmp_path / str(number)).mkdir()
+        alone, on_engine = _both(folder, Inputs(interactions=_log(folder, *files)))
+        assert on_engine == alone
+        assert f"{1 if files[1] == REFUSED else 2:02}.csv" in alone[0]
+
+
+def test_files_that_are_read_by_way_of_a_copy_are_named_as_the_site_names_them(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "1.csv.bz2").write_bytes(
+        bz2.compress((HEADER + "1,2,2023-01-01\r\n3,4,2023-01-02\n\n5\n").encode())
+    )
+    (tmp_path / "log" / "2.csv").write_bytes(b"user_id,item_id,timestamp\r1,2,2023-01-01\r\n1,2,2023-01-02\n")
+    alone, on_engine = _both(tmp_path, Inputs(interactions=TableInput(path=str(tmp_path / "log"))))
+    assert on_engine == alone
+    assert alone[1]
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_parts_that_were_foreseen_wrongly_are_read_again_and_the_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, late = "1,2,2023-01-01\n", "1,2,2024-01-01\n"
+    table = _log(tmp_path, HEADER + row * 5, HEADER + row * 2 + late * 2, HEADER + row * 3, HEADER + row)
+    read, original = list[int](), part_reading._read
+
+    def noted(told: Any, *more: Any) -> Any:
+        read.append(len(told.sources))
+        return original(told, *more)
+
+    monkeypatch.setattr(part_reading, "_read", noted)
+    alone, on_engine = _both(tmp_path, Inputs(interactions=table))
+    assert on_engine == alone
+    assert sorted(read) == [1, 1, 1, 2, 2]  # a, b, cd; as b has two rows before the cutoff: bc, d
+    read.clear()
+    assert _on_engine(tmp_path, Inputs(interactions=table), "again") == alone
+    assert read == []  # what was made before is there
+
+
+def test_a_part_has_files_until_their_rows_are_enough() -> None:
+    sources = [Source(Path(name), Path(name), "csv", {}) for name in "abcde"]
+    rows = dict(zip((source.path for source in sources), (3, 1, 9, 0, 4), strict=True))
+    runs = division(sources, rows, 4)
+    assert ["".join(str(source.path) for source in run) for run in runs] == ["ab", "c", "de"]
+    assert division(sources, {}, None) == [sources]
+
+
+def _log(folder: Path, *files: str) -> TableInput:
+    (folder / "log").mkdir()
+    for number, text in enumerate(files):
+        (folder / "log" / f"{number:02}.csv").write_text(text)
+    return TableInput(path=str(folder / "log"))
+
+
+def _both(folder: Path, inputs: Inputs, cutoff: Any = CUTOFF, now: Any = NOW) -> tuple[Any, Any]:
+    """What is said and the bytes that are written, one file after another, and by an engine."""
+    (out := folder / "alone").mkdir()
+    alone = _found(out, lambda: write_raw(inputs, cutoff, now, out, threads=1))
+    return alone, _on_engine(folder, inputs, "engine", cutoff, now)
+
+
+def _on_engine(folder: Path, inputs: Inputs, name: str, cutoff: Any = CUTOFF, now: Any = NOW) -> Any:
+    (out := folder / name).mkdir()
+    with using(LocalEngine(2)):
+        return _found(out, lambda: write_raw(inputs, cutoff, now, out, on_engine=folder / "work"))
+
+
+def _found(out: Path, write: Any) -> tuple[str, dict[str, bytes]]:
+    try:
+        said = json.dumps(write(), sort_keys=True)
+    except DataRefused as error:
+        return str(error), {}
+    return said, {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*.parquet"))}
