@@ -73,6 +73,7 @@ def test_what_must_be_light_is_light() -> None:
         ["flows.signals"],
         ["flows.nightly", "flows.validate"],
     )
+    assert (candidate | commands | signals | nights) & {"ray", "distributed", "dask"} == set()  # until an engine asks
     assert candidate & {"torch", "pandas", "sklearn"} == set()
     assert commands & {"torch", "great_expectations", "prefect", "pandas", "sklearn", "duckdb"} == set()
     assert signals & {"torch", "great_expectations", "sklearn"} == set()

@@ -15,7 +15,7 @@ from tests.tasks.site import RUN_DATE
 
 pytestmark = pytest.mark.slow
 
-HEAVY = {"prefect", "great_expectations", "torch", "pandas", "sklearn", "duckdb", "numba"}
+HEAVY = {"prefect", "great_expectations", "torch", "pandas", "sklearn", "duckdb", "numba", "ray", "distributed"}
 
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "path": (["run", "--interactions", "nope.csv"], "there is no file or folder 'nope.csv'"),
@@ -33,6 +33,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "hyper-parameter": (["run", "--config", "parameter.toml"], "did you mean 'factors'?"),
     "value of a hyper-parameter": (["run", "--config", "range.toml"], "factors is 0"),
     "schedule": (["run", "--config", "cron.toml"], "write five fields"),
+    "engine": (["run", "--config", "engine.toml"], "it is no address of ray"),
     "store": (["recs", "u1", "--store", "nowhere"], "Nothing is published in the store nowhere"),
     "night": (["status", "--store", "nowhere"], "No night has run in the store nowhere yet"),
     "export": (["diff", "2026-01-01", "2026-01-02"], "2026-01-01"),
@@ -85,6 +86,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Answer]:
     write(folder / "value.toml", "[export]\nk = 0\n")
     write(folder / "parameter.toml", "[models.als]\nparameters = { factor = 3 }\n")
     write(folder / "range.toml", "[models.als]\nparameters = { factors = 0 }\n")
+    write(folder / "engine.toml", '[engine]\nkind = "ray"\naddress = "head"\n')
     write(folder / "cron.toml", '[schedule]\ncron = "every night"\n')
     commands = {name: arguments for name, (arguments, _) in (ANSWERS | MISTAKES).items()}
     ran = subprocess.run(
