@@ -1,4 +1,4 @@
-"""The batches of a training on pairs: whole users with all their pairs, and negatives that they share."""
+"""The batches of a training on pairs: whole users with all their pairs, in groups that share negatives."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,24 +18,30 @@ from recmodels.pairwise.losses import Positions
 from recmodels.pairwise.sparse_products import Sparse
 from recmodels.sampling import propensity_weights, sampling_probabilities
 
-TABLE_SIZE = 2**16
-"""Size of the table that pairs draw their negatives from; one twice as probable stands in it twice as often."""
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Users of a batch, one after the other, who share negatives."""
+
+    users: slice
+    pairs: slice  # theirs
+    negatives: Tensor  # [m]: positions in the batch's `items`
+    log_counts: Tensor  # [m]: ln of how often each negative is expected
+    shares: Doubles  # [m]: the share of draws that fall on each negative or an earlier one, for pairs that draw some
+    masked: Positions  # users, counted from the group's first, and positions in `negatives` that they interacted with
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one step trains on. Positives and negatives are positions in `items`, rows are positions in `users`."""
+    """What one step trains on. Positives are positions in `items`, rows are positions in `users`."""
 
     users: Tensor  # [b]
     items: Tensor  # [t]: all that occur in the batch, ascending
     rows: Tensor  # [n]: the user of each pair, ascending
     positives: Tensor  # [n]: the item of each pair
     starts: Tensor  # [b + 1]: the first pair of each user
-    negatives: Tensor  # [m]
-    log_counts: Tensor  # [m]: ln of how often each negative is expected
-    sampling_table: Longs  # [TABLE_SIZE]: positions in `negatives`, each as often as a pair draws it
     weights: Tensor  # [n]
-    masked: Positions  # rows and positions in `negatives`, where the user has interacted with the negative
+    groups: list[Group]
     history: Sparse | None  # [b, t]: items as features of their users
     terms: Sparse | None  # [t, n_terms]
     user_terms: Sparse | None  # [b, n_user_terms]
@@ -51,6 +57,9 @@ class Batches:
         probabilities = sampling_probabilities(data, config.sampling_exponent())
         self.known = np.flatnonzero(probabilities)  # items with interactions
         self.probabilities = probabilities[self.known]
+        self.ends: Doubles = np.cumsum(self.probabilities) / self.probabilities.sum()
+        self.n_negatives = config.n_negatives(data.n_users)
+        self.group = config.group(data.n_users)
         self.weights = propensity_weights(data, config.popularity_exponent, weighted=config.weighted)
         self.batch = config.batch or max(MIN_BATCH, len(data) // STEPS)
         self.terms = data.terms if config.content and data.terms.nnz else None
@@ -69,13 +78,21 @@ class Batches:
         starts = np.concatenate(([0], np.cumsum(sizes)))
         interactions = np.repeat(data.indptr[users] - starts[:-1], sizes) + np.arange(len(rows))
         positives = data.item_index[interactions]
-        negatives, expected, sampling_table = self._negatives()
-        as_negative = np.full(data.n_items, -1)
-        as_negative[negatives] = np.arange(len(negatives))
-        collision = as_negative[positives]
+        drawn = [(slice(*ends), *self._negatives()) for ends in chunks(sizes, self.group)]
         occurs = np.zeros(data.n_items, bool)
-        occurs[positives] = occurs[negatives] = True
+        occurs[positives] = True
+        for _, negatives, *_ in drawn:
+            occurs[negatives] = True
         items, position = np.flatnonzero(occurs), np.cumsum(occurs) - 1
+        as_negative, groups = np.full(data.n_items, -1), []
+        for own, negatives, expected, shares in drawn:
+            pairs = slice(int(starts[own.start]), int(starts[own.stop]))
+            as_negative[negatives] = np.arange(len(negatives))
+            collision = as_negative[positives[pairs]]
+            as_negative[negatives] = -1
+            masked = on((rows[pairs] - own.start)[collision >= 0]), on(collision[collision >= 0])
+            log_counts = on(np.log(expected).astype(np.float32))
+            groups.append(Group(own, pairs, on(position[negatives]), log_counts, shares, masked))
         history, identified = None, np.ones((len(users), 1), bool)
         if self.user_terms is not None:
             identified = self.rng.random((len(users), 1)) >= self.config.id_dropout
@@ -86,23 +103,22 @@ class Batches:
             history = Sparse(normalized_history(matrix), self.device)
         return Batch(
             users=on(users), items=on(items), rows=on(rows), positives=on(position[positives]), starts=on(starts),
-            negatives=on(position[negatives]), log_counts=on(np.log(expected).astype(np.float32)),
-            sampling_table=sampling_table, weights=on(self.weights[interactions]),
-            masked=(on(rows[collision >= 0]), on(collision[collision >= 0])), history=history,
+            weights=on(self.weights[interactions]), groups=groups, history=history,
             terms=None if self.terms is None else Sparse(self.terms[items], self.device),
             user_terms=None if self.user_terms is None else Sparse(self.user_terms[users], self.device),
             identified=on(identified.astype(np.float32)),
         )  # fmt: skip
 
-    def _negatives(self) -> tuple[Longs, Doubles, Longs]:
+    def _negatives(self) -> tuple[Longs, Doubles, Doubles]:
         """Items drawn by their probabilities, each once; how often each is expected, for every time it was drawn; and
-        the sampling table.
+        the cumulative shares by which pairs draw among them.
         """
-        n = self.config.n_negatives(self.data.n_users)
+        n = self.n_negatives
         if n >= len(self.known):
-            return self.known, np.ones(len(self.known)), _sampling_table(self.probabilities)
-        drawn, times = np.unique(self.rng.choice(len(self.known), n, p=self.probabilities), return_counts=True)
-        return self.known[drawn], n * self.probabilities[drawn] / times, _sampling_table(times / n)
+            return self.known, np.ones(len(self.known)), self.ends
+        places = np.searchsorted(self.ends, self.rng.random(n), side="right")
+        drawn, times = np.unique(places, return_counts=True)
+        return self.known[drawn], n * self.probabilities[drawn] / times, np.cumsum(times) / n
 
     def on(self, array: NDArray[Any]) -> Tensor:
         """A copy on the device."""
@@ -112,9 +128,3 @@ class Batches:
         """1 for most and 0 for those whose own vector is dropped: float32 [n, 1]."""
         kept: Floats = (self.rng.random((n, 1)) >= self.config.id_dropout).astype(np.float32)
         return self.on(kept)
-
-
-def _sampling_table(shares: Doubles) -> Longs:
-    """Positions whose shares of the table are as given: [TABLE_SIZE]."""
-    ends = np.cumsum(shares)
-    return np.searchsorted(ends / ends[-1], (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE).astype(np.int64)

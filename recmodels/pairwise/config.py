@@ -12,7 +12,12 @@ from recmodels.options import WarmStarts
 from recmodels.parameters import Search, Seed
 
 MIN_NEGATIVES, MAX_NEGATIVES, MAX_SCORES = 512, 4096, 2**28
-"""Negatives that a step draws, and scores of all users with them, by default."""
+"""Negatives that a group of users draws, and scores of all users with theirs, by default."""
+
+GROUP = 2048
+"""Interactions of a group of users, who share negatives; more where they draw more. Without groups the steps of a large
+site would draw a few thousand negatives for millions of interactions, and most items would be positives alone: as
+Adagrad's steps are as long for small gradients as for large ones, rare items would rise above all others."""
 
 STEPS, MIN_BATCH = 60, 2048
 """Steps of an epoch, and the fewest interactions of one: more steps overfit where there are many interactions."""
@@ -25,10 +30,10 @@ class PairConfig:
     factors: Annotated[int, Ge(1), Search(16, 256, log=True)] = 64
     """Length of the vectors."""
     loss: Annotated[Literal["softmax", "bpr", "warp", "bce"], Search()] = "softmax"
-    """Against the negatives of a step: softmax cross-entropy, BPR, WARP or binary cross-entropy."""
+    """Against negatives: softmax cross-entropy, BPR, WARP or binary cross-entropy."""
     negatives: Annotated[int, Ge(1)] | None = None
-    """Negatives that a step draws, for all its users; all items, if it is as many. None: 4,096, or as many as 2²⁸
-    scores of all users allow."""
+    """Negatives that each group of users draws; all items, if it is as many. None: 4,096, or as many as 2²⁸ scores of
+    all users allow, at least 512."""
     negative_exponent: float | None = None
     """Negatives are drawn by popularity to this power; 0: uniformly. None: 0.75 for softmax, which corrects for it, 0
     for the other losses."""
@@ -66,8 +71,12 @@ class PairConfig:
     seed: Seed = 0
 
     def n_negatives(self, n_users: int) -> int:
-        """How many negatives a step draws."""
+        """How many negatives a group draws."""
         return self.negatives or max(MIN_NEGATIVES, min(MAX_NEGATIVES, MAX_SCORES // max(1, n_users)))
+
+    def group(self, n_users: int) -> int:
+        """How many interactions a group has."""
+        return max(GROUP, self.n_negatives(n_users))
 
     def sampling_exponent(self) -> float:
         """The power of popularity by which negatives are drawn."""

@@ -26,7 +26,7 @@ class Hybrid(PairModel, DotProduct):
     have users who came after the training, and users without a history. Own vectors are dropped at random in training
     (`id_dropout`), as is half of every history (`dropout`), so that the other features learn to stand in.
 
-    Losses are of pairs against negatives that all users of a step share: `softmax`, `bpr`, `warp` or `bce`.
+    Losses are of pairs against negatives that some users of a step share: `softmax`, `bpr`, `warp` or `bce`.
     Parameters and attributes are those of `PairModel`; the last column of the vectors is the bias β.
 
     References:

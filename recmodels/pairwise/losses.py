@@ -1,4 +1,4 @@
-"""Losses of pairs of a user and an item: the item is to score above negatives that all users of a batch share.
+"""Losses of pairs of a user and an item: the item is to score above negatives that a group of users shares.
 
 All take the scores [n] of the pairs, the row [n] of each pair's user, the negatives' scores [b, m] (MASKED_SCORE where
 the user has interacted with the negative) and weights [n]; they return the weighted sum of the n losses.

@@ -138,7 +138,7 @@ class PairModel(PairConfig, Recommender):
         )
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Of each epoch: all users' scores of a step's negatives, the sums of features, and all items in each step."""
+        """Of each epoch: users' scores of their group's negatives, the sums of features, and all items in each step."""
         negatives = min(self.n_negatives(n_users), n_items)
         scores, sums = 3 * dense(n_users, self.factors, negatives), 4.0 * n_interactions * self.factors
         steps = n_interactions / (self.batch or max(MIN_BATCH, n_interactions / STEPS))
@@ -149,6 +149,9 @@ class PairModel(PairConfig, Recommender):
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         rows = n_users * self.user_ids + n_items * (1 + self.history)
-        step = 3 * 4 * min(self.n_negatives(n_users), n_items) * min(n_users, self.batch or 2048 + n_users // 60)
+        pairs = self.batch or max(MIN_BATCH, n_interactions // STEPS)
+        negatives = min(self.n_negatives(n_users), n_items)
+        step = 3 * 4 * negatives * min(n_users, self.batch or 2048 + n_users // 60)
+        step += 3 * 4 * (self.factors + 1) * negatives * (pairs // self.group(n_users))  # the vectors of all groups'
         copies = 3 if self.warm_start == "no" else 5
         return copies * 4 * (self.factors + 1) * rows + 8 * n_interactions + step + SCORE_BYTES

@@ -10,7 +10,7 @@ from recmodels.compute.adam import AdamW
 from recmodels.data.arrays import Ints
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise import losses
-from recmodels.pairwise.batches import Batch
+from recmodels.pairwise.batches import Batch, Group
 from recmodels.pairwise.config import PairConfig
 from recmodels.pairwise.training import PairTrainer
 from recmodels.pairwise.vectors import TrainingTables
@@ -83,21 +83,24 @@ class NCFTrainer(PairTrainer):
         self.optimizer.step()
         return loss
 
-    def softmax(self, batch: Batch, users: Tensor, items: Tensor) -> Tensor:
-        return losses.softmax(*self.masked_scores(batch, users, items), batch.log_counts)
+    def softmax(
+        self, group: Group, scores: Tensor, rows: Tensor, users: Tensor, negatives: Tensor, weights: Tensor
+    ) -> Tensor:
+        return losses.softmax(scores, rows, self.masked_scores(group, users, negatives), weights, group.log_counts)
 
-    def scores(self, batch: Batch, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+    def pair_scores(self, batch: Batch, users: Tensor, items: Tensor) -> Tensor:
         f = super().width
-        pairs, negatives = super().scores(batch, users[:, :f], items[:, :f])
-        user_half, item_half = users[:, f:], items[:, f:]
-        pairs = pairs + self.network(user_half[batch.rows], item_half[batch.positives])
-        others = item_half[batch.negatives][None]
-        network = tuple(self.network.parameters())
+        others: Tensor = self.network(users[batch.rows, f:], items[batch.positives, f:])
+        return super().pair_scores(batch, users[:, :f], items[:, :f]) + others
+
+    def negative_scores(self, users: Tensor, negatives: Tensor) -> Tensor:
+        f = super().width
+        others, network = negatives[None, :, f:], tuple(self.network.parameters())
         parts = [
             Recomputed.apply(self.network, part[:, None], others, *network)  # type: ignore[no-untyped-call]
-            for part in torch.split(user_half, USERS)
+            for part in torch.split(users[:, f:], USERS)
         ]
-        return pairs, negatives + torch.cat(parts)
+        return super().negative_scores(users[:, :f], negatives[:, :f]) + torch.cat(parts)
 
     def state(self) -> TrainingTables:
         network = {name: parameter.cpu().numpy() for name, parameter in self.network.state_dict().items()}

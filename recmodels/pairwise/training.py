@@ -1,6 +1,6 @@
-"""The training on pairs: batches of whole users, against negatives that all users of a batch share.
+"""The training on pairs: batches of whole users, against negatives that groups of them share.
 
-A user's vector is made once for all their pairs and all negatives, so that most of the work is matrix products. Only
+A user's vector is made once for all their pairs and negatives, so that most of the work is matrix products. Only
 rows that occur in a batch are read and changed, by Adagrad with one number a row (Duchi et al., JMLR 2011).
 """
 
@@ -17,7 +17,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import DEFAULTS, FitOptions
 from recmodels.pairwise import losses
-from recmodels.pairwise.batches import TABLE_SIZE, Batch, Batches
+from recmodels.pairwise.batches import Batch, Batches, Group
 from recmodels.pairwise.config import PairConfig
 from recmodels.pairwise.sparse_products import pair_products
 from recmodels.pairwise.vectors import TrainingTables, Vectors
@@ -154,39 +154,56 @@ class PairTrainer:
 
     def loss(self, batch: Batch, users: Tensor, items: Tensor) -> Tensor:
         """The sum of the losses of all pairs of a batch."""
-        match self.config.loss:
-            case "softmax":
-                return self.softmax(batch, users, items)
-            case "bpr":
-                return losses.bpr(*self.masked_scores(batch, users, items), self.draw(batch, 1)[:, 0])
-            case "bce":
-                return losses.bce(*self.masked_scores(batch, users, items), self.draw(batch, losses.BCE_NEGATIVES))
-            case "warp":
-                tried = self.draw(batch, losses.WARP_TRIES)
-                return losses.warp(*self.masked_scores(batch, users, items), tried, len(self.batches.known))
-
-    def draw(self, batch: Batch, n: int) -> Tensor:
-        """Positions of n negatives for each pair of a batch."""
-        return self.batches.on(batch.sampling_table[self.batches.rng.integers(0, TABLE_SIZE, (len(batch.rows), n))])
-
-    def softmax(self, batch: Batch, users: Tensor, items: Tensor) -> Tensor:
-        """The loss of that name."""
-        pairs = pair_products(users, items, batch.rows, batch.positives, batch.starts)
-        negatives = items.index_select(0, batch.negatives)
-        return losses.softmax_of_products(
-            pairs, batch.rows, users, negatives, batch.masked, batch.weights, batch.log_counts
+        groups = batch.groups
+        scores = self.pair_scores(batch, users, items)
+        negatives = items.index_select(0, torch.cat([group.negatives for group in groups]))
+        parts = zip(
+            groups,
+            torch.split(scores, [group.pairs.stop - group.pairs.start for group in groups]),
+            torch.split(users, [group.users.stop - group.users.start for group in groups]),
+            torch.split(negatives, [len(group.negatives) for group in groups]),
+            strict=True,
         )
+        return torch.stack([self.loss_of_group(batch, *part) for part in parts]).sum()
 
-    def masked_scores(self, batch: Batch, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What the losses take: scores of the pairs, their rows, scores of the negatives, and weights."""
-        scores, negatives = self.scores(batch, users, items)
-        negatives = negatives.index_put(batch.masked, negatives.new_tensor(losses.MASKED_SCORE))
-        return scores, batch.rows, negatives, batch.weights
+    def loss_of_group(self, batch: Batch, group: Group, scores: Tensor, users: Tensor, negatives: Tensor) -> Tensor:
+        """The sum of the losses of a group's pairs, from their scores [n], and the vectors of users and negatives."""
+        rows, weights = batch.rows[group.pairs] - group.users.start, batch.weights[group.pairs]
+        if self.config.loss == "softmax":
+            return self.softmax(group, scores, rows, users, negatives, weights)
+        others = self.masked_scores(group, users, negatives)
+        match self.config.loss:
+            case "bpr":
+                return losses.bpr(scores, rows, others, weights, self.draw(group, 1)[:, 0])
+            case "bce":
+                return losses.bce(scores, rows, others, weights, self.draw(group, losses.BCE_NEGATIVES))
+            case "warp":
+                tried = self.draw(group, losses.WARP_TRIES)
+                return losses.warp(scores, rows, others, weights, tried, len(self.batches.known))
 
-    def scores(self, batch: Batch, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the pairs [n], and of all users with all negatives [b, m]."""
-        pairs = pair_products(users, items, batch.rows, batch.positives, batch.starts)
-        return pairs, users @ items[batch.negatives].T
+    def draw(self, group: Group, n: int) -> Tensor:
+        """Positions of n negatives for each pair of a group."""
+        shares = self.batches.rng.random((group.pairs.stop - group.pairs.start, n))
+        return self.batches.on(np.minimum(np.searchsorted(group.shares, shares, side="right"), len(group.shares) - 1))
+
+    def softmax(
+        self, group: Group, scores: Tensor, rows: Tensor, users: Tensor, negatives: Tensor, weights: Tensor
+    ) -> Tensor:
+        """The loss of that name."""
+        return losses.softmax_of_products(scores, rows, users, negatives, group.masked, weights, group.log_counts)
+
+    def masked_scores(self, group: Group, users: Tensor, negatives: Tensor) -> Tensor:
+        """Of a group's users with its negatives, MASKED_SCORE for those that a user has interacted with: [b, m]."""
+        scores = self.negative_scores(users, negatives)
+        return scores.index_put(group.masked, scores.new_tensor(losses.MASKED_SCORE))
+
+    def pair_scores(self, batch: Batch, users: Tensor, items: Tensor) -> Tensor:
+        """Of the pairs of a batch: [n]."""
+        return pair_products(users, items, batch.rows, batch.positives, batch.starts)
+
+    def negative_scores(self, users: Tensor, negatives: Tensor) -> Tensor:
+        """Of all users with all negatives: [b, m]."""
+        return users @ negatives.T
 
     def fitted(self) -> Vectors:
         """The vectors that a model scores with."""

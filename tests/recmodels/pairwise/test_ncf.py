@@ -39,9 +39,12 @@ def test_the_network_scores_what_it_was_trained_to_score() -> None:
     batch = next(iter(trainer.batches))
     rows = {"users": batch.users, "items": batch.items, "history": batch.items}
     gathered = {name: table.gather(rows.get(name, slice(None))) for name, table in trainer.tables.items()}
-    _, negatives = trainer.scores(batch, *trainer.vectors(batch, gathered))
+    users, items = trainer.vectors(batch, gathered)
+    negatives = trainer.negative_scores(users, items[batch.groups[0].negatives]).detach().numpy()
+    pairs = trainer.pair_scores(batch, users, items).detach().numpy()
     scored = model._score(data, batch.users.numpy().astype(np.int32))
-    np.testing.assert_allclose(scored[:, batch.items[batch.negatives].numpy()], negatives.detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(scored[:, batch.items[batch.groups[0].negatives].numpy()], negatives, atol=1e-5)
+    np.testing.assert_allclose(scored[batch.rows, batch.items[batch.positives]], pairs, atol=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bce"])
