@@ -1,15 +1,20 @@
 """Popularity: the items with the most weight of late, the same for everybody; also what cold users are given."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import pyarrow.parquet as pq
 from annotated_types import Gt
 
 from recmodels.base import SCORE_BYTES, Recommender, joined, nothing
 from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
+from recmodels.data.layout import ITEMS, PREPARED, Split, existing, interactions_file, split_end
+from recmodels.data.parquet import as_numpy
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
@@ -41,18 +46,10 @@ class Popularity(Recommender):
     needs_history: ClassVar[bool] = False
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        total, recent = np.zeros(data.n_items), np.zeros(data.n_items)
+        sums = _Sums(self, data.n_items, data.end)
         for rows in (slice(i, i + ROWS) for i in range(0, len(data), ROWS)):
-            item, weight = data.item_index[rows], data.weight[rows].astype(np.float64)
-            age = (data.end - data.timestamp[rows]) / MICROSECONDS_PER_DAY
-            total += np.bincount(item, weight, data.n_items)
-            if self.half_life_days is not None:
-                weight *= 0.5 ** (age / self.half_life_days)
-            if self.days is not None:
-                weight[age > self.days] = 0
-            recent += np.bincount(item, weight, data.n_items)
-        rest = total / max(total.max(), 1e-9) - 1
-        self.scores_: Floats = np.where(recent > 0, recent, rest).astype(np.float32)
+            sums.add(data.item_index[rows], data.weight[rows], data.timestamp[rows])
+        self.scores_: Floats = sums.scores
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         return np.tile(self.scores_, (len(users), 1))
@@ -101,3 +98,62 @@ def _passed_over(seen: Csr, place: Longs, k: int) -> Longs:
     passed = np.bincount(row[late] * k + before[late], minlength=len(length) * k).reshape(len(length), k)
     counted: Longs = passed.cumsum(axis=1)
     return counted
+
+
+def fit_to_split(models: Iterable[Popularity], features: Path, split: Split) -> None:
+    """Fit models to a split of the features folder in one go, of which a part is read at a time."""
+    path = existing(features / PREPARED / interactions_file(split))
+    n_items = pq.read_metadata(existing(features / PREPARED / ITEMS)).num_rows
+    sums = [_Sums(model, n_items, split_end(path)) for model in models]
+    for rows in _pieces(path):
+        for one in sums:
+            one.add(*rows)
+    for one in sums:
+        one.model.scores_, one.model.n_items_ = one.scores, n_items
+
+
+class _Sums:
+    """The sums that a model's scores are made of."""
+
+    def __init__(self, model: Popularity, n_items: int, end: int) -> None:
+        self.model, self.n_items, self.end = model, n_items, end
+        self.total, self.recent = np.zeros(n_items), np.zeros(n_items)
+
+    def add(self, item: Ints, weight: Floats, timestamp: Longs) -> None:
+        """Count some interactions."""
+        weight = weight.astype(np.float64)
+        self.total += np.bincount(item, weight, self.n_items)
+        if self.model.half_life_days is None and self.model.days is None:
+            return
+        age = (self.end - timestamp) / MICROSECONDS_PER_DAY
+        if self.model.half_life_days is not None:
+            weight *= 0.5 ** (age / self.model.half_life_days)
+        if self.model.days is not None:
+            weight[age > self.model.days] = 0
+        self.recent += np.bincount(item, weight, self.n_items)
+
+    @property
+    def scores(self) -> Floats:
+        """float32 [n_items]."""
+        always = self.model.half_life_days is None and self.model.days is None
+        recent = self.total if always else self.recent
+        rest = self.total / max(self.total.max(), 1e-9) - 1
+        return np.where(recent > 0, recent, rest).astype(np.float32)
+
+
+def _pieces(path: Path) -> Iterator[tuple[Ints, Floats, Longs]]:
+    """Items, weights and times of the interactions in a file, `ROWS` of them in each piece but the last."""
+    held: list[tuple[Any, ...]] = []
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group, ["item_index", "weight", "timestamp"])
+            columns = [as_numpy(rows[name]) for name in ("item_index", "weight", "timestamp")]
+            kept = slice(None) if (columns[1] > 0).all() else columns[1] > 0
+            held.append(tuple(column[kept] for column in columns))
+            while sum(len(part[0]) for part in held) >= ROWS:
+                whole = [np.concatenate(column) for column in zip(*held, strict=True)]
+                yield whole[0][:ROWS], whole[1][:ROWS], whole[2][:ROWS]
+                held = [tuple(column[ROWS:] for column in whole)]
+    if held and len(held[0][0]):
+        item, weight, timestamp = (np.concatenate(column) for column in zip(*held, strict=True))
+        yield item, weight, timestamp

@@ -1,10 +1,13 @@
 """Lists that are made faster and are nearly the exact ones: how, and how nearly, which is measured on some users."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recmodels.data.arrays import Bools, Csr, Doubles, Floats
 from recmodels.ranking import product_search
@@ -17,6 +20,7 @@ LEAST_PRODUCTS = 1e12
 """Products of numbers that the scores of all users and items take, from which on faster lists are looked for: fewer
 take one core less than half a minute."""
 WORTH, GOOD = 2, 4  # times as fast: what is worth missing items for, and what is not worth looking for more
+WAY = "search.json"
 ALLOWANCES = (0.5, 0.25, 0.125)  # of the items that may be missed: what is tried, one after the other
 
 # What it takes to compare a score in a matrix product and to compute one by itself, in ns, with f numbers a vector:
@@ -91,6 +95,32 @@ def _approximate(
         if found >= recall:
             return search, Approximation(found, len(rest.users), products)
     return None, Approximation(exact=f"a faster way found {found:.2%} of them")
+
+
+def save_search(search: Search, folder: Path) -> None:
+    """Write a way that `approximate` found into a new folder."""
+    folder.mkdir(parents=True)
+    known = dict(cast("partial[TopK]", search).keywords)
+    cells, items = known.pop("cells", None), known.pop("items", None)
+    arrays: dict[str, Any] = {} if cells is None else asdict(cells)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    (folder / WAY).write_text(json.dumps({"by": "length" if items else "cells", **known}))
+
+
+def load_search(folder: Path, items: SearchedItems) -> Search:
+    """What `save_search` wrote of a search among these items; large arrays are read as far as they are used."""
+    known = json.loads((folder / WAY).read_text())
+    if known.pop("by") == "length":
+        return partial(_by_length, items=items, **known)
+    arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
+    known["cells"] = Cells(**{name: _plain(array) for name, array in arrays.items()})
+    return partial(_by_cells, **known)
+
+
+def _plain(array: NDArray[Any]) -> Any:
+    """A mapped array as one of no class of its own; a number where it has no dimensions."""
+    return np.asarray(array) if array.ndim else np.float32(array)
 
 
 def recall_of(lists: TopK, exact: TopK) -> float:

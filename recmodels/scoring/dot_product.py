@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +22,8 @@ from recmodels.ranking.approximation import (
     Sample,
     Search,
     approximate,
+    load_search,
+    save_search,
 )
 from recmodels.ranking.product_search import SearchedItems, top_products
 from recmodels.ranking.topk import TopK
@@ -97,6 +100,24 @@ class DotProduct(Recommender):
         search, found = approximate(items, sample, k, recall, seed)
         vars(self)["_last_approximated"] = (self.item_vectors, allowed, k, repeats, search)
         return found
+
+    def save_search(self, folder: Path) -> None:
+        """Write the way to lists that `approximate` found, if it found one; `load_search` reads it elsewhere."""
+        last = vars(self).get("_last_approximated")
+        if last is None or last[4] is None:
+            return
+        _, allowed, k, repeats, search = last
+        save_search(search, folder / "search")
+        np.savez(folder / "lists.npz", k=k, repeats=repeats, **({} if allowed is None else {"allowed": allowed}))
+
+    def load_search(self, folder: Path) -> None:
+        """From now on make lists as the model did that wrote the folder; exact ones where it wrote nothing."""
+        if not folder.exists():
+            return
+        with np.load(folder / "lists.npz", allow_pickle=False) as lists:
+            allowed, k, repeats = lists.get("allowed"), int(lists["k"]), bool(lists["repeats"])
+        search = load_search(folder / "search", self._searched(allowed))
+        vars(self)["_last_approximated"] = (self.item_vectors, allowed, k, repeats, search)
 
     def _approximate_search(self, k: int, allowed: Bools | None, repeats: bool) -> Search | None:
         """The search that `approximate` found for such lists; None where they are exact."""

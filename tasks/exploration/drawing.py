@@ -24,7 +24,8 @@ from tasks.exploration.learned import Shares
 from tasks.exploration.proposals import ProposalFile
 from tasks.exploration.proposers import Proposer, Ranked, rank
 from tasks.exploration.settings import ExplorationSettings
-from tasks.exploration.summary import ExplorationSummary, ExploredCounts
+from tasks.exploration.summary import ExploredCounts
+from tasks.store.feedback import PROPOSALS
 from tasks.store.files import TEMPORARY
 from tasks.store.paths import Night
 
@@ -48,6 +49,7 @@ class Exploration:
         self.settings, self.seed, self.run_date, self.user_ids = settings, seed, run_date, user_ids
         self.ranked, self.chosen, self.file, self.shares = ranked, chosen, file, shares
         self.users, self.drawn = 0, 0
+        self.failed: dict[str, str] = {}  # who proposes nothing, and why
         self.proposals, self.others = dict.fromkeys(self.proposers, 0), dict.fromkeys(self.proposers, 0)
 
     @property
@@ -85,16 +87,10 @@ class Exploration:
         )
         return new, explored
 
-    def summary(self) -> ExplorationSummary:
-        """What was explored, with the draws so far."""
-        counts = ExploredCounts(users=self.users, drawn=self.drawn, proposals=self.proposals, others=self.others)
-        return ExplorationSummary(
-            **self.settings.model_dump(),
-            seed=self.seed,
-            proposers=self.proposers,
-            counts=counts,
-            shares=self.shares.json_ready() if self.shares else {},
-        )
+    @property
+    def counts(self) -> ExploredCounts:
+        """What became of the draws so far."""
+        return ExploredCounts(users=self.users, drawn=self.drawn, proposals=self.proposals, others=self.others)
 
     def _salt(self, purpose: str) -> str:
         return salt(self.seed, self.run_date, purpose)
@@ -124,28 +120,49 @@ def exploring(
     data: Dataset,
     user_ids: pa.Array,
     item_ids: pa.Array,
+    users: Ints,
     k: int,
     allowed: Bools,
     repeats: bool,
     rules: Rules | None,
+    folder: Path,
     shares: Shares | None = None,
     seldom: Bools | None = None,
 ) -> Iterator[Exploration]:
-    """The exploration of a night's export by some `proposers`, with what it needs on the disk while the block runs.
+    """The exploration of the lists of some users by some `proposers`, with what it needs on the disk.
 
-    `user_ids` and `item_ids` are the site's own, by index; `k` is the length of the longest list. `seldom`:
-    the only items that are proposed, if given.
+    Args:
+        night: the night's folders.
+        export_id: of the export whose lists they are.
+        settings: of exploration.
+        seed: of the night's draws.
+        proposers: who proposes.
+        data: the users' interactions.
+        user_ids: the site's own, by index.
+        item_ids: likewise.
+        users: whose lists may be explored.
+        k: the length of the longest list.
+        allowed: what may be listed: bool [n_items].
+        repeats: whether items that a user has may be listed.
+        rules: of the lists.
+        folder: where the file of the proposals, `PROPOSALS`, is written.
+        shares: how probable each proposer is; None: all alike.
+        seldom: the only items that are proposed, if given: bool [n_items].
     """
-    there = user_ids.is_valid().to_numpy(zero_copy_only=False)  # without an id: forgotten
+    chosen = np.sort(users)
+    own = user_ids.take(pa.array(chosen))
+    there = own.is_valid().to_numpy(zero_copy_only=False)  # without an id: forgotten
     if settings.users < 1:
-        there &= positions(user_ids.to_pylist(), salt(seed, night.run_date, "users")) < settings.users
-    chosen = np.flatnonzero(there).astype(np.int32)
-    with TemporaryDirectory(prefix=f"{TEMPORARY}proposals-", dir=night.folder) as folder:
+        there &= positions(own.to_pylist(), salt(seed, night.run_date, "users")) < settings.users
+    chosen = chosen[there]
+    with TemporaryDirectory(prefix=f"{TEMPORARY}ranked-", dir=folder) as ranks:
         m = k + 1 if rules is None else k + 1 + SPARE
         among = [allowed if seldom is None else allowed & seldom]
         if rules is not None and rules.new is not None and rules.new_share:  # the place may be kept for new items
             among.append(among[0] & rules.new)
-        ranked = rank(night, data, proposers, chosen, m, Path(folder), among, repeats)
+        ranked, failed = rank(night, data, proposers, chosen, m, Path(ranks), among, repeats)
         names, of = [one.proposer for one in ranked], (export_id, settings.epsilon)
-        with ProposalFile(Path(folder) / "proposals.parquet", user_ids, item_ids, names, *of) as file:
-            yield Exploration(settings, seed, night.run_date, user_ids, ranked, chosen, file, shares)
+        with ProposalFile(folder / PROPOSALS, user_ids, item_ids, names, *of) as file:
+            exploration = Exploration(settings, seed, night.run_date, user_ids, ranked, chosen, file, shares)
+            exploration.failed = failed
+            yield exploration

@@ -4,6 +4,7 @@ A row a user and a model that proposed something: by user, then model. The colum
 file say which export it belongs to, and with which `epsilon` it was drawn.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
@@ -64,11 +65,13 @@ class ProposalFile:
         )
         self.file.write_table(table, row_group_size=ROWS_A_GROUP)
 
-    def keep(self, store: Store, run_date: date) -> None:
-        """End the file, and put it in the place of the night's earlier one."""
-        self.file.close()
-        with learned(store, run_date, PROPOSALS) as path:
-            self.path.replace(path)
+
+def keep(parts: Sequence[Path], store: Store, run_date: date) -> None:
+    """Make one file of some, and put it in the place of the night's earlier one."""
+    schema = pq.read_schema(parts[0])
+    with learned(store, run_date, PROPOSALS) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for part in parts:
+            writer.write_table(pq.read_table(part).cast(schema), row_group_size=ROWS_A_GROUP)
 
 
 def about(path: Path) -> dict[str, Any]:

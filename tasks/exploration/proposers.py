@@ -91,14 +91,14 @@ def rank(
     folder: Path,
     among: Sequence[Bools],
     repeats: bool,
-) -> list[Ranked]:
+) -> tuple[list[Ranked], dict[str, str]]:
     """Let each proposer rank items for `users` [n], in files of `folder`.
 
     It ranks `m` among each of some choices of items [n_items]: those of the first come first, and so on.
-    One that cannot be read, or cannot be asked, proposes nothing, and a note says why: lists do not wait for it.
+    One that cannot be asked proposes nothing, and it is returned why, by its name: lists do not wait for it.
     """
     asked = {split: as_trained_on(night, data, split) for split in sorted({one.split for one in proposers})}
-    found = []
+    found, failed = [], {}
     for number, one in enumerate(proposers):
         ranked = Ranked(one.model, one.name, folder / f"{number}.npy")
         try:
@@ -106,11 +106,26 @@ def rank(
         except OSError:
             raise
         except Exception as error:
-            why = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            log_event("exploration", "note", f"{one.name} proposes nothing tonight: {why}")
+            failed[one.name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
             continue
         found.append(ranked)
-    return found
+    return found, failed
+
+
+def undamaged(proposers: Iterable[Proposer]) -> list[Proposer]:
+    """Those that are as they were written; a note names the others, which propose nothing."""
+    there = []
+    for one in proposers:
+        if whole(one.folder) is None:
+            note_silent(one.name, f"{one.folder} is damaged or gone")
+        else:
+            there.append(one)
+    return there
+
+
+def note_silent(name: str, why: str) -> None:
+    """Say that somebody proposes nothing."""
+    log_event("exploration", "note", f"{name} proposes nothing tonight: {why}")
 
 
 def called(model: str, way: str) -> str:
@@ -133,9 +148,7 @@ def as_trained_on(night: Night, data: Dataset, split: Split = "train") -> Datase
 def _write(
     proposer: Proposer, path: Path, data: Dataset, users: Ints, m: int, among: Sequence[Bools], repeats: bool
 ) -> None:
-    if whole(proposer.folder) is None:
-        raise ValueError(f"{proposer.folder} is damaged or gone")
-    model = load(proposer.folder)
+    model = load(proposer.folder, mapped=True)
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.int32, shape=(len(users), m * len(among)))
     step = max(1, ROWS_AT_ONCE // m)
     for start in range(0, len(users), step):

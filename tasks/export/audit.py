@@ -1,7 +1,8 @@
 """The audit of an export: every rule of its contract, counted on the files as they were written."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ import scipy.sparse as sp
 
 from expectations.exports import check_export
 from recmodels.data import layout
-from recmodels.data.arrays import Bools, Longs
+from recmodels.data.arrays import Bools, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.published.schema import ADDED
 from recmodels.ranking.rerank import Rules
@@ -48,13 +49,30 @@ def audit(
         ExportRefused: a rule of the export suite is broken.
     """
     check_columns(export, older=older)
-    profile = profile_of(export, features, data, k, repeats=repeats, rules=rules, published=published) | item_tables(
-        export, features, None if rules is None else rules.allowed
-    )
-    check_export(
-        {name: count for name, count in profile.items() if name != "exposure"}, docs, docs.name if docs else ""
-    )
+    profile = profile_of(export, features, data, k, repeats=repeats, rules=rules, published=published)
+    return judged(profile | item_tables(export, features, None if rules is None else rules.allowed), docs)
+
+
+def judged(profile: dict[str, Any], docs: Path | None = None) -> dict[str, Any]:
+    """All counts of an export, as they are; `docs` is a folder of Data Docs that gets one more page.
+
+    Raises:
+        ExportRefused: a rule of the export suite is broken.
+    """
+    counts = {name: count for name, count in profile.items() if name != "exposure"}
+    check_export(counts, docs, docs.name if docs else "")
     return profile
+
+
+def summed(profiles: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The counts of lists that were counted in parts (`profile_of` some users each), in the order of the parts."""
+    whole = dict(profiles[0])
+    for one in profiles[1:]:
+        for name in one.keys() - {"k", "exposure"}:
+            whole[name] += one[name]
+        if "exposure" in one:
+            whole["exposure"].join(one["exposure"])
+    return whole
 
 
 def profile_of(
@@ -66,10 +84,10 @@ def profile_of(
     repeats: bool,
     rules: Rules | None = None,
     published: pa.Array | None = None,
+    users: Ints | None = None,
 ) -> dict[str, Any]:
-    """The counts that the export suite judges."""
-    user_ids = pq.read_table(features / "prepared" / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
-    user_ids = user_ids if published is None else published
+    """The counts that the export suite judges; of the lists of some `users` alone, whose interactions `data` has."""
+    audited = _Users.of(features, published, users)
     items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
     item_ids, available = items["item_id"].combine_chunks(), items["available"].to_numpy()
     listable = available & _possible(rules, len(available))
@@ -102,13 +120,12 @@ def profile_of(
     length = np.minimum(np.broadcast_to(listable.sum() - has, data.n_users), k)  # what each list should have
     if rules is not None and rules.lengths is not None:
         length = np.minimum(listable.sum() - has, rules.lengths)
-    length = np.where(user_ids.is_valid().to_numpy(zero_copy_only=False), length, 0)  # without an id: forgotten
+    length = np.where(audited.has_list(data.n_users), length, 0)
     files = sorted((export / "topk").glob("*.parquet"))
     has_origins = bool(files) and set(ADDED) <= set(pq.read_schema(files[0]).names)
     exposed = None if rules is None or rules.bounds is None else Exposed(rules.bounds)
-    known_users = Ids(user_ids)
     for table in whole_lists(files, [*COLUMNS, *(ADDED if has_origins else ())]):
-        user = known_users.indices(table["user_id"])
+        user = audited.indices(table["user_id"])
         item = pc.fill_null(pc.index_in(table["item_id"], value_set=item_ids), -1).to_numpy()
         rank, score = table["rank"].to_numpy(), table["score"].to_numpy()
         new = np.diff(user, prepend=-2) != 0
@@ -145,6 +162,40 @@ def profile_of(
         )
     expected = {"k": k, "users_expected": int((length > 0).sum()), "rows_expected": int(length.sum())}
     return counts | expected | ({} if exposed is None else {"exposure": exposed})
+
+
+class _Users:
+    """Those whose lists are audited."""
+
+    def __init__(self, ids: pa.Array, users: Ints | None) -> None:
+        self.users = None if users is None else users.astype(np.int64)  # keys of users and items are products of them
+        self.ids = ids if users is None else ids.take(pa.array(users))
+        self.known = Ids(self.ids)
+
+    @classmethod
+    def of(cls, features: Path, published: pa.Array | None, users: Ints | None) -> Self:
+        """By the ids of all users, which are read where they are not given, and indices; None: all of them."""
+        if published is None:
+            table = pq.read_table(features / "prepared" / layout.USERS, columns=["user_id"])
+            published = table["user_id"].combine_chunks()
+        return cls(published, users)
+
+    def has_list(self, n_users: int) -> Bools:
+        """Who should have one: those who have an id, as whoever was forgotten has not: bool [n_users]."""
+        valid: Bools = self.ids.is_valid().to_numpy(zero_copy_only=False)
+        if self.users is None:
+            return valid
+        expected = np.zeros(n_users, np.bool_)
+        expected[self.users] = valid
+        return expected
+
+    def indices(self, ids: pa.ChunkedArray) -> Longs:
+        """The index of each user, -1 for one of whom there should be no list here."""
+        found = self.known.indices(ids)
+        if self.users is None:
+            return found
+        indices: Longs = np.where(found < 0, -1, self.users[np.maximum(found, 0)])
+        return indices
 
 
 def _over_caps(

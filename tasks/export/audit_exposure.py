@@ -1,6 +1,7 @@
 """What groups of items are shown in an export, against the bounds that the site has set, and why one is missed."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -34,6 +35,23 @@ class Exposed:
         self._groups += of_rows @ weights
         self._fixed += of_rows @ (weights * ~own)
         self._whole += float(weights.sum())
+
+    def sums(self) -> list[Any]:
+        """What was counted, as JSON can say it; `of` reads it."""
+        return [self._groups.tolist(), self._fixed.tolist(), self._whole]
+
+    @classmethod
+    def of(cls, bounds: Bounds, sums: Sequence[Any]) -> Self:
+        """What was counted of the exposure of groups that have such bounds."""
+        found = cls(bounds)
+        found._groups, found._fixed, found._whole = np.array(sums[0]), np.array(sums[1]), float(sums[2])
+        return found
+
+    def join(self, other: Self) -> None:
+        """Add what was counted of other lists."""
+        self._groups += other._groups
+        self._fixed += other._fixed
+        self._whole += other._whole
 
     @property
     def shares(self) -> Doubles:

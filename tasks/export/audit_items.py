@@ -14,6 +14,7 @@ from recmodels.data.arrays import Bools
 from recmodels.published.schema import contract, differences
 
 ROWS_AT_ONCE = 1_000_000
+SIMILAR_COUNTS = ("similar_unknown", "similar_unavailable", "similar_repeats", "similar_ranks")
 SIMILAR = ["item_id", "similar_item_id", "rank", "score"]
 
 
@@ -33,14 +34,19 @@ def item_tables(export: Path, features: Path, allowed: Bools | None = None) -> d
     items = pq.read_table(features / "prepared" / layout.ITEMS, columns=["item_id", "available"])
     available = items["available"].to_numpy()
     offered = items["item_id"].filter(pa.array(available if allowed is None else available & allowed)).combine_chunks()
-    popular = [pq.read_table(file, columns=["item_id"])["item_id"] for file in (export / "popular").glob("*.parquet")]
-    counts = {"popular_unavailable": sum(_not_in(column, offered) for column in popular)}
     similar = sorted((export / "similar").glob("*.parquet"))
-    return counts | _similar_counts(similar, items["item_id"].combine_chunks(), offered)
+    return popular_counts(export, offered) | similar_counts(similar, items["item_id"].combine_chunks(), offered)
 
 
-def _similar_counts(files: list[Path], known: pa.Array, offered: pa.Array) -> dict[str, int]:
-    counts = dict.fromkeys(["similar_unknown", "similar_unavailable", "similar_repeats", "similar_ranks"], 0)
+def popular_counts(export: Path, offered: pa.Array) -> dict[str, int]:
+    """What breaks the contract in `popular/`, of the items that are `offered`."""
+    popular = [pq.read_table(file, columns=["item_id"])["item_id"] for file in (export / "popular").glob("*.parquet")]
+    return {"popular_unavailable": sum(_not_in(column, offered) for column in popular)}
+
+
+def similar_counts(files: list[Path], known: pa.Array, offered: pa.Array) -> dict[str, int]:
+    """What breaks the contract in files of `similar/`, of the items that are `known` and `offered`."""
+    counts = dict.fromkeys(SIMILAR_COUNTS, 0)
     for table in whole_lists(files, SIMILAR):
         item = pc.fill_null(pc.index_in(table["item_id"], value_set=known), -1).to_numpy().astype(np.int64)
         shown = pc.fill_null(pc.index_in(table["similar_item_id"], value_set=known), -1).to_numpy()

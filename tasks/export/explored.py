@@ -1,29 +1,35 @@
 """Exploration in an export: a place of some lists is drawn, and its rows say by whom and how probably."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from recmodels.data import layout
 from recmodels.data.arrays import Bools
-from recmodels.data.dataset import Dataset
 from recmodels.fallback import Lists
 from recmodels.ranking.rerank import Rules
 from tasks.compare.decision import ComparisonSummary
-from tasks.exploration.drawing import Exploration, exploring
+from tasks.exploration.drawing import Exploration
 from tasks.exploration.learned import Shares, learned_shares
-from tasks.exploration.proposers import Proposer, candidates, fingerprints, replicates
+from tasks.exploration.proposers import (
+    Proposer,
+    candidates,
+    fingerprints,
+    note_silent,
+    replicates,
+    undamaged,
+)
 from tasks.exploration.seldom import seldom_shown
 from tasks.exploration.settings import ExplorationSettings
+from tasks.exploration.summary import ExplorationSummary, ExploredCounts
 from tasks.export.origins import Origins
-from tasks.export.settings import ExportSettings
 from tasks.store.feedback import EXPLORE
 from tasks.store.files import Json
 from tasks.store.paths import Night
+
+SELDOM, SEGMENTS = "seldom.npy", "segments.npy"
 
 
 @dataclass(frozen=True)
@@ -75,33 +81,62 @@ class Plan:
             inputs["seldom"] = sha256(np.packbits(self.seldom).tobytes()).hexdigest()
         return inputs, {"exploration": parameters}
 
+    def undamaged(self) -> "Plan":
+        """The same without proposers that are not as they were written."""
+        return replace(self, proposers=undamaged(self.proposers))
 
-@contextmanager
-def explored(
-    plan: Plan | None, night: Night, export_id: str, data: Dataset, settings: ExportSettings, rules: Rules | None
-) -> Iterator[Exploration | None]:
-    """The exploration of an export while it is written; None where nothing is explored, which costs nothing."""
-    if plan is None:
-        yield None
-        return
-    user_ids, items = (pq.read_table(night.prepared / name) for name in (layout.USERS, layout.ITEMS))
-    with exploring(
-        night,
-        export_id,
-        plan.settings,
-        plan.seed,
-        plan.proposers,
-        data,
-        user_ids["user_id"].combine_chunks(),
-        items["item_id"].combine_chunks(),
-        settings.longest,
-        items["available"].to_numpy() if rules is None else rules.allowed,
-        settings.repeats,
-        rules,
-        plan.shares,
-        plan.seldom,
-    ) as exploration:
-        yield exploration
+    def save(self, folder: Path, night: Night) -> Json:
+        """Write its arrays into a folder, and return the rest; `load` reads both, on any machine."""
+        if self.seldom is not None:
+            np.save(folder / SELDOM, self.seldom)
+        if self.shares is not None:
+            np.save(folder / SEGMENTS, self.shares.of_users)
+        root = night.store.root
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            "seed": self.seed,
+            "proposers": [asdict(one) | {"folder": str(one.folder.relative_to(root))} for one in self.proposers],
+            "segments": [] if self.shares is None else self.shares.segments,
+            "shares": {} if self.shares is None else {n: row.tolist() for n, row in self.shares.by_proposer.items()},
+        }
+
+    @classmethod
+    def load(cls, folder: Path, night: Night, about: Json) -> "Plan":
+        """What `save` wrote, for the proposers of a night that lies elsewhere."""
+        shares = None
+        if about["segments"]:
+            by_proposer = {name: np.array(row) for name, row in about["shares"].items()}
+            shares = Shares(about["segments"], np.load(folder / SEGMENTS, allow_pickle=False), by_proposer)
+        seldom = np.load(folder / SELDOM, allow_pickle=False) if (folder / SELDOM).exists() else None
+        proposers = [Proposer(**one | {"folder": night.store.root / one["folder"]}) for one in about["proposers"]]
+        return cls(ExplorationSettings.model_validate(about["settings"]), about["seed"], proposers, shares, seldom)
+
+    def summary(self, found: Sequence[Json]) -> ExplorationSummary:
+        """What was explored, by what was found in each part of the lists (`found_in`); notes name who is silent."""
+        silent: dict[str, str] = {}
+        for one in found:
+            silent |= one["failed"]
+        for name, why in silent.items():
+            note_silent(name, why)
+        counts = [ExploredCounts.of(one["counts"]) for one in found]
+        names = [one.name for one in self.proposers if any(one.name in part.proposals for part in counts)]
+        return ExplorationSummary(
+            **self.settings.model_dump(),
+            seed=self.seed,
+            proposers=names,
+            counts=ExploredCounts(
+                users=sum(one.users for one in counts),
+                drawn=sum(one.drawn for one in counts),
+                proposals={name: sum(one.proposals.get(name, 0) for one in counts) for name in names},
+                others={name: sum(one.others.get(name, 0) for one in counts) for name in names},
+            ),
+            shares=self.shares.json_ready() if self.shares else {},
+        )
+
+
+def found_in(exploration: Exploration) -> Json:
+    """What became of the exploration of some lists."""
+    return {"counts": exploration.counts.json_ready(), "failed": exploration.failed}
 
 
 def draw(

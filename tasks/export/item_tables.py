@@ -1,6 +1,6 @@
 """The published tables of items: `similar`, and `popular` by window and category."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -28,21 +28,18 @@ Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 def similar_tables(
     model: Recommender,
     name: str,
-    data: Dataset,
     item_ids: pa.Array,
     allowed: Bools,
     k: int,
     run_date: date,
-    only: Ints | None = None,
+    wanted: Ints,
 ) -> Iterator[pa.Table]:
-    """Tables of `similar`, in the order of the items: from the model, or from an item_knn where it has no similarities.
+    """Tables of `similar`, in the order of the items, by a model that has similarities (`similarity_model`).
 
-    Only allowed items are listed; every item, or each of `only`, has a list, where anything is known of it.
+    Only allowed items are listed; each of the `wanted` items has a list, where anything is known of it.
     """
-    model, name = _similarity_model(model, name, data)
     schema = arrow_schema("similar", pa.string(), item_ids.type)
     step = max(1, PAIRS_AT_ONCE // k)
-    wanted = np.arange(data.n_items, dtype=np.int32) if only is None else only
     for start in range(0, len(wanted), step):
         items = wanted[start : start + step]
         top = model.similar_items(items, k, allowed=allowed)
@@ -60,20 +57,23 @@ def similar_tables(
         )
 
 
-def _similarity_model(model: Recommender, name: str, data: Dataset) -> tuple[Recommender, str]:
-    """The model that item similarities come from: the winner itself, or an item_knn fitted on the same data."""
+def similarity_model(model: Recommender, name: str, data: Callable[[], Dataset]) -> tuple[str, Recommender]:
+    """The model that item similarities come from, and its name: the winner itself, or an item_knn on the same data."""
     try:
         model.similar_items(np.zeros(1, np.int32), 1)
     except NightrecError:
-        return ItemKNN().fit(data), "item_knn"
-    return model, name
+        return "item_knn", ItemKNN().fit(data())
+    return name, model
+
+
+def popular_windows(days: Sequence[int]) -> dict[str, Popularity]:
+    """The windows of `popular` by name, each with what ranks its items once it is fitted."""
+    return {"all": Popularity()} | {f"{n}d": Popularity(days=n) for n in days}
 
 
 def popular_table(
     run_date: date,
-    overall: Popularity,
-    days: list[int],
-    data: Dataset,
+    windows: Mapping[str, Popularity],
     items: pa.Table,
     features: FeatureSettings,
     allowed: Bools,
@@ -81,16 +81,15 @@ def popular_table(
 ) -> pa.Table:
     """The most popular available items of each window, overall (category null) and in each category."""
     names, pair_item, pair_category = categories_of(items, features)
-    models = {"all": overall} | {f"{n}d": Popularity(days=n).fit(data) for n in days}
-    found = [_ranked(model.scores_, allowed, pair_item, pair_category, len(names), k) for model in models.values()]
+    found = [_ranked(model.scores_, allowed, pair_item, pair_category, len(names), k) for model in windows.values()]
     category, rank, item = (np.concatenate(columns) for columns in zip(*found, strict=True))
     window = np.repeat(np.arange(len(found), dtype=np.int8), [len(rows) for _, rows, _ in found])
-    score = np.stack([model.scores_ for model in models.values()])[window, item]
+    score = np.stack([model.scores_ for model in windows.values()])[window, item]
     item_ids = items["item_id"].combine_chunks()
     return pa.table(
         {
             "run_date": same_date(run_date, len(item)),
-            "window": coded(window, list(models)),
+            "window": coded(window, list(windows)),
             "category": pa.array(names, pa.string()).take(pa.array(category, mask=category < 0)),
             "rank": rank.astype(np.int16),
             "item_id": item_ids.take(pa.array(item)),

@@ -18,7 +18,7 @@ from recmodels.published.schema import completed
 from recmodels.ranking.rerank import Rules
 from tasks.arms.tonight import ArmTonight
 from tasks.export.audit_items import whole_lists
-from tasks.export.item_tables import popular_table, similar_tables
+from tasks.export.item_tables import popular_table, popular_windows, similar_tables, similarity_model
 from tasks.export.listed import write_listed
 from tasks.export.serving import Lister, Serving, seed_of
 from tasks.export.settings import ExportSettings
@@ -74,24 +74,16 @@ class Source:
 
 def write_refilled(source: Source, gone: pa.Array, old: Path, out: Path) -> int:
     """Write the tables of the export in the folder `old` without the items `gone`; how many lists are new."""
-    popular = Popularity().fit(source.data)
-    lists = _topk(source, popular, gone, _files(old, "topk"), out)
+    settings = source.settings
+    windows = popular_windows(settings.popular_days)
+    for one in windows.values():
+        one.fit(source.data)
+    lists = _topk(source, windows["all"], gone, _files(old, "topk"), out)
     write_listed(out, source.run_date)
     if similar := _files(old, "similar"):
         _similar(source, gone, similar, out)
-    best, settings = Parts(out / "popular"), source.settings
-    best.write(
-        popular_table(
-            source.run_date,
-            popular,
-            settings.popular_days,
-            source.data,
-            source.items,
-            source.features,
-            source.allowed,
-            settings.k,
-        )
-    )
+    best = Parts(out / "popular")
+    best.write(popular_table(source.run_date, windows, source.items, source.features, source.allowed, settings.k))
     best.close()
     return lists
 
@@ -122,16 +114,14 @@ def _topk(source: Source, popular: Popularity, gone: pa.Array, files: Sequence[P
 
 def _similar(source: Source, gone: pa.Array, files: Sequence[Path], out: Path) -> None:
     parts, k = Parts(out / "similar"), source.settings.similar
+    name, model = similarity_model(source.model, source.champion, lambda: source.data)
     for table in whole_lists(list(files), _columns(files, "item_id")):
         schema = pq.read_schema(files[0])
         short = pc.unique(table["item_id"].filter(pc.is_in(table["similar_item_id"], value_set=gone)))
         items: Ints = pc.index_in(short, value_set=source.item_ids).to_numpy().astype(np.int32)
         tables = [table.filter(pc.invert(pc.is_in(table["item_id"], value_set=short))).select(schema.names)]
         if len(items):
-            model, name = source.model, source.champion
-            tables += similar_tables(
-                model, name, source.data, source.item_ids, source.allowed, k, source.run_date, items
-            )
+            tables += similar_tables(model, name, source.item_ids, source.allowed, k, source.run_date, items)
         parts.write(_merged(tables, ["item_id", "rank"]).cast(schema))
     parts.close()
 

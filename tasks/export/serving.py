@@ -19,13 +19,13 @@ from recmodels.fallback import Lists, Ranker, serve
 from recmodels.persistence import load
 from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
-from tasks.arms.tonight import POPULARITY, ArmsTonight, ArmTonight, groups_of
+from tasks.arms.tonight import POPULARITY, ArmTonight, groups_of
 from tasks.export.interleaved import Interleaved, numbers_of
 from tasks.export.origins import Codes, Origins
 from tasks.export.settings import ExportSettings
 from tasks.store.events import log_event
 from tasks.store.files import Json
-from tasks.store.manifests import finished, manifest_of, refuse_damaged, whole
+from tasks.store.manifests import finished, whole
 from tasks.store.paths import Night
 
 CELLS = 2**22  # of users by candidates that are interleaved at a time: some 100 MB
@@ -79,13 +79,17 @@ class Lister:
         settings: ExportSettings,
         plan: Rules | None,
         explained: bool = True,
+        popular: Popularity | None = None,
     ) -> "Lister":
-        """Makes a night's lists of the available items, or those that the translation of its rules (`plan`) allows."""
+        """Makes a night's lists of the available items, or those that the translation of its rules (`plan`) allows.
+
+        `popular` completes them, if it is fitted already.
+        """
         if plan is None:
             allowed = pq.read_table(night.prepared / layout.ITEMS, columns=["available"])["available"].to_numpy()
         else:
             allowed = plan.allowed
-        return cls(name, model, Popularity().fit(data), data, settings, allowed, plan, explained)
+        return cls(name, model, popular or Popularity().fit(data), data, settings, allowed, plan, explained)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,27 +191,6 @@ class Way(NamedTuple):
 
     policy: str
     model: str | None
-
-
-def with_arms(main: Serving, arms: ArmsTonight, night: Night) -> Serving:
-    """What makes the lists of a night with arms: users are assigned by the ids that the site calls them.
-
-    Raises:
-        NightrecError: a model that is needed is damaged.
-    """
-    models = {}
-    for name in arms.models:
-        refuse_damaged(night.arm_model(name), manifest_of(night.arm_model(name)) or {})
-        models[name] = load(night.arm_model(name), mapped=True)  # on the disk: memory is that of the winner alone
-    user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
-    return replace(
-        main,
-        arms=arms.groups,
-        models=models,
-        codes=arms.codes(user_ids.to_pylist()),
-        user_ids=user_ids,
-        seed=seed_of(night.run_date),
-    )
 
 
 def arms_again(manifest: Json, night: Night) -> tuple[dict[str, ArmTonight], dict[str, Recommender]]:

@@ -1,45 +1,36 @@
 """Stage 7, export: lists for every user from the refitted winner, written, audited from the files, then published."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from expectations.exports import SUITE
-from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
-from recmodels.exposure_prices import with_prices
 from recmodels.messages import counted
-from recmodels.persistence import load
-from recmodels.popularity import Popularity
 from recmodels.published.pseudonyms import check_of, hashed, hashed_ids, key_in
 from recmodels.published.schema import contract, described
-from recmodels.ranking.rerank import Rules
 from tasks.arms.tonight import ArmsTonight
 from tasks.compare.decision import ComparisonSummary
-from tasks.exploration.drawing import Exploration
+from tasks.exploration.proposals import keep
 from tasks.exploration.settings import NO_EXPLORATION, ExplorationSettings
-from tasks.export.approximate import approximate
-from tasks.export.audit import audit
+from tasks.export.audit import audit, judged
 from tasks.export.audit_exposure import exposure_of, refuse_missed
+from tasks.export.audit_items import check_columns
 from tasks.export.changed_lists import base_of, write_delta
-from tasks.export.explored import Plan, draw, explored
-from tasks.export.item_tables import PAIRS_A_GROUP, popular_table, similar_tables
-from tasks.export.listed import write_listed
-from tasks.export.nearly import ApproximateSummary
-from tasks.export.serving import Lister, Serving, output_of, with_arms
+from tasks.export.decisions import decide
+from tasks.export.explored import Plan
+from tasks.export.serving import output_of
 from tasks.export.settings import ExportSettings
-from tasks.export.writer import Parts, Writer, batches, describe_part
+from tasks.export.writer import describe_part
+from tasks.export.writing import write_export
 from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings
 from tasks.store.disk import naming
+from tasks.store.engine_parts import engine_parts
 from tasks.store.events import log_event, logged
 from tasks.store.exports import newest_export, next_export_id, point_to, write_export_manifest
 from tasks.store.files import Json, digest, replacing
@@ -93,33 +84,23 @@ def export(
             return done | {"skipped": True}
         log_event("export", "note", f"{damaged}: the night is published anew")
     export_id = next_export_id(night.store, night.run_date)
-    with logged("export") as line, publishing(night.store, export_id), ExitStack() as stack:
+    with (
+        logged("export") as line,
+        publishing(night.store, export_id),
+        engine_parts(night, "export", fresh=fresh) as folder,
+    ):
         refuse_damaged(night.prepared, prepared)
         refuse_damaged(night.champion, champion)
-        data = Dataset.load(night.features, "full")
-        plan = translate(night, "full", settings, features) if settings.rerank else None
         with naming(night.store.export(export_id)), replacing(night.store.export(export_id)) as out:
-            published = _published_ids(night, settings)
-            model = load(night.champion)
-            plan = plan and priced(plan, model, data, settings)
-            drawing = stack.enter_context(explored(explores, night, export_id, data, settings, plan))
-            nearly = write_export(
-                night, data, model, name, settings, features, out, plan, published, drawing, arms, seed
+            decided = decide(
+                night, name, settings, features, explores=explores, arms=arms, export_id=export_id, seed=seed
             )
+            written = write_export(decided, out, folder, fingerprint)
             base = base_of(night.store, night.run_date) if settings.delta else None
             has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
-            docs = night.store.quality(night.run_date)
-            profile = audit(
-                out,
-                night.features,
-                data,
-                settings.k,
-                repeats=settings.repeats,
-                docs=docs,
-                rules=plan,
-                published=published,
-            )
-            exposure = exposure_of(profile.get("exposure"), plan, settings)
+            check_columns(out)
+            profile = judged(written.counts, night.store.quality(night.run_date))
+            exposure = exposure_of(profile.get("exposure"), decided.plan, settings)
             refuse_missed(exposure, settings)
             files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
             schema = described(out)
@@ -136,14 +117,14 @@ def export(
             | counts
             | {"delta_of": delta_of, "files": files, "schema": schema}
             | exposure
-            | ({} if nearly is None else {"approximate": nearly.json_ready()})
+            | ({} if decided.nearly is None else {"approximate": decided.nearly.json_ready()})
             | _figures_of(compared)
             | _valid_for(settings.valid_hours)
             | made_from
         )
-        if drawing is not None:
-            drawing.file.keep(night.store, night.run_date)
-            manifest |= {"exploration": drawing.summary().json_ready()}
+        if decided.explores is not None:
+            keep(written.made.proposals, night.store, night.run_date)
+            manifest |= {"exploration": decided.explores.summary(written.made.explored).json_ready()}
         manifest = write_export_manifest(night.store, manifest)
         point_to(night.store, manifest)
         line["text"] = (
@@ -161,12 +142,6 @@ def _made_of(night: Night, explores: Plan | None, arms: ArmsTonight | None) -> t
     return inputs | {"arms": models}, parameters | {"arms": arms.model_dump()}
 
 
-def priced(plan: Rules, model: Recommender, data: Dataset, settings: ExportSettings) -> Rules:
-    """The rules with the prices that keep the bounds of the exposure over the lists of all users."""
-    users, k = np.arange(data.n_users, dtype=np.int32), settings.longest
-    return with_prices(plan, model, Popularity().fit(data), data, users, k, repeats=settings.repeats)
-
-
 def _audit_again(night: Night, manifest: Json, settings: ExportSettings, features: FeatureSettings) -> None:
     """Write the page of Data Docs about an export that is there already: the validation that was done again has its
     own pages alone.
@@ -181,58 +156,6 @@ def _audit_again(night: Night, manifest: Json, settings: ExportSettings, feature
         rules=translate(night, "full", settings, features) if settings.rerank else None,
         published=_published_ids(night, settings),
     )
-
-
-def write_export(
-    night: Night,
-    data: Dataset,
-    model: Recommender,
-    name: str,
-    settings: ExportSettings,
-    features: FeatureSettings,
-    out: Path,
-    plan: Rules | None = None,
-    published: pa.Array | None = None,
-    exploration: Exploration | None = None,
-    arms: ArmsTonight | None = None,
-    seed: int = 0,
-) -> ApproximateSummary | None:
-    """Write the folders of the tables into `out`: Parquet and nothing else. `plan` is the translation of rules.
-
-    Returns how nearly the lists are the exact ones; None where nothing else is wanted.
-
-    `published` are the ids of the users in the export [n_users], by which it is sorted; their own without it.
-    `exploration` draws a place of some lists, and `arms` are those besides `main`. `seed` draws the users on whom it is
-    measured what approximate lists miss.
-    """
-    items = pq.read_table(night.prepared / layout.ITEMS)
-    user_ids = _published_ids(night, settings) if published is None else published
-    by_id = pc.array_sort_indices(user_ids).to_numpy().astype(np.int32)
-    item_ids = items["item_id"].combine_chunks()
-    main = Lister.of(night, data, model, name, settings, plan)
-    allowed, popular = main.allowed, main.popular
-    nearly = approximate(main, seed)
-    serving = Serving(main)
-    if arms is not None:
-        serving = with_arms(serving, arms, night)
-    with Writer(night.run_date, name, user_ids, item_ids, out / "topk") as writer:
-        for batch in batches(data.n_users, settings.longest):
-            users = by_id[batch]
-            lists, origins = serving.lists(users)
-            if exploration is not None:
-                lists, origins = draw(exploration, lists, origins, plan, serving.explored(users))
-            writer.write(lists, origins)
-    write_listed(out, night.run_date)
-    if settings.similar:
-        similar = Parts(out / "similar", PAIRS_A_GROUP)
-        for table in similar_tables(model, name, data, item_ids, allowed, settings.similar, night.run_date):
-            similar.write(table)
-        similar.close()
-    best = Parts(out / "popular")
-    days, k = settings.popular_days, settings.k
-    best.write(popular_table(night.run_date, popular, days, data, items, features, allowed, k))
-    best.close()
-    return nearly
 
 
 def _published_ids(night: Night, settings: ExportSettings) -> pa.Array:

@@ -11,9 +11,10 @@ from recmodels.metrics import beyond_accuracy as beyond
 from recmodels.metrics import ranking
 from recmodels.metrics.beyond_accuracy import Figures
 from recmodels.persistence import load
+from recmodels.popularity import Popularity
 from tasks.evaluate.slices import recall_of
+from tasks.export.decisions import priced
 from tasks.export.serving import Lister
-from tasks.export.stage import priced
 from tasks.export.writer import batches
 from tasks.lists.rules import translate
 from tasks.panel import figures
@@ -30,9 +31,10 @@ Lists = tuple[Ints, Figures]
 
 def lists_of(night: Night, name: str, data: Dataset, spec: ReplaySpec) -> Lists:
     """The lists of all users by the model in `arm_models/<name>`, as an export of it would have them in `main`."""
-    model, settings = load(night.arm_model(name)), spec.export
-    plan = priced(translate(night, "full", settings, spec.features), model, data, settings) if settings.rerank else None
-    lister = Lister.of(night, data, model, name, settings, plan, explained=False)
+    model, settings, popular = load(night.arm_model(name)), spec.export, Popularity().fit(data)
+    plan = translate(night, "full", settings, spec.features) if settings.rerank else None
+    plan = plan and priced(plan, model, popular, data, settings)
+    lister = Lister.of(night, data, model, name, settings, plan, explained=False, popular=popular)
     made = [lister.lists(users) for users in batches(data.n_users, settings.longest)]
     return np.concatenate([one.items for one in made]), np.concatenate([one.scores for one in made])
 

@@ -1,14 +1,21 @@
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recmodels import popularity
 from recmodels.base import Recommender
+from recmodels.data import layout
 from recmodels.data.dataset import Dataset
+from recmodels.data.parquet import arrow_table
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
-from recmodels.popularity import Popularity
+from recmodels.popularity import Popularity, fit_to_split
 from recmodels.testing import RecommenderContract
+from recmodels.testing.site import assert_same
 
 NOBODY = np.array([3])  # a user without history
 
@@ -82,3 +89,32 @@ def test_lists_are_those_of_all_scores(pairs, weights, allowed, k, repeats, batc
     assert lists.items.tolist() == slowly.items.tolist()
     assert lists.scores.tolist() == slowly.scores.tolist()
     assert (lists.items.dtype, lists.scores.dtype) == (slowly.items.dtype, slowly.scores.dtype)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 100])
+def test_fitted_to_a_file_it_is_as_fitted_to_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """In pieces that end in the middle of row groups, with interactions that are excluded from training."""
+    random = np.random.default_rng(0)
+    user, item = np.nonzero(random.random((9, 7)) < 0.5)
+    times = np.sort(random.integers(0, 90 * DAY, len(user)))
+    weight = random.choice([0, 0.1, 1, 2.7], len(user)).astype(np.float32)
+    prepared = tmp_path / layout.PREPARED
+    (prepared / "full").mkdir(parents=True)
+    columns = {"user_index": user.astype(np.int32), "item_index": item.astype(np.int32)}
+    table = arrow_table(columns | {"weight": weight, "timestamp": times})
+    table = table.set_column(3, "timestamp", table["timestamp"].cast(pa.timestamp("us", "UTC")))
+    table = table.replace_schema_metadata({layout.SPLIT_END: str(91 * DAY)})
+    pq.write_table(table, prepared / layout.interactions_file("full"), row_group_size=3)
+    pq.write_table(arrow_table({"item_index": np.arange(8)}), prepared / layout.ITEMS)
+    pq.write_table(arrow_table({"user_index": np.arange(9)}), prepared / layout.USERS)
+    monkeypatch.setattr(popularity, "ROWS", rows)
+    parameters: list[dict[str, float]] = [{}, {"days": 7}, {"half_life_days": 3}, {"days": 30, "half_life_days": 9}]
+    models = [Popularity(**chosen) for chosen in parameters]
+    fit_to_split(models, tmp_path, "full")
+    data = Dataset.load(tmp_path, "full")
+    for model, chosen in zip(models, parameters, strict=True):
+        expected = Popularity(**chosen).fit(data)
+        np.testing.assert_array_equal(model.scores_, expected.scores_)
+        assert_same(model.recommend(data, [0, 5], 8), expected.recommend(data, [0, 5], 8))

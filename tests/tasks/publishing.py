@@ -22,9 +22,11 @@ from recmodels.published.reader import read_latest
 from recmodels.published.schema import ADDED
 from tasks.arms.tonight import ArmsTonight
 from tasks.exploration.settings import NO_EXPLORATION, ExplorationSettings
+from tasks.export.decisions import decide
 from tasks.export.settings import ExportSettings
-from tasks.export.stage import export, write_export
+from tasks.export.stage import export
 from tasks.export.writer import describe_part
+from tasks.export.writing import write_export
 from tasks.features.settings import FeatureSettings
 from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings
@@ -171,10 +173,12 @@ def rewrite(out: Path, change: Any, file: str = "topk/part-00000.parquet") -> No
     pq.write_table(pa.Table.from_pandas(change(table.to_pandas()), schema, preserve_index=False), out / file)
 
 
-def written(night: Night) -> Path:
+def written(night: Night, arms: ArmsTonight | None = None, **settings: Any) -> Path:
+    """The tables of an export, which nobody has audited."""
     out = night.folder / "out"
+    shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    data = Dataset.load(night.features, "full")
-    model = ItemKNN().fit(data)
-    write_export(night, data, model, "item_knn", ExportSettings(k=K), FeatureSettings(), out)
+    with tempfile.TemporaryDirectory() as folder:
+        decided = decide(night, "item_knn", ExportSettings(**{"k": K, **settings}), FeatureSettings(), arms=arms)
+        write_export(decided, out, Path(folder), "")
     return out

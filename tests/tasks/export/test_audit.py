@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from expectations.errors import ExportRefused
 from recmodels.data.dataset import Dataset
-from tasks.export.audit import audit, profile_of
+from tasks.export.audit import _Users, audit, profile_of
 from tasks.store.paths import Night
 from tests.tasks.publishing import K, prepare_night, rewrite, written
 
@@ -69,3 +70,12 @@ def test_the_audit_does_not_depend_on_where_files_and_batches_end(
     for rows in (1, 2, 5, 1000):
         monkeypatch.setattr("tasks.export.audit_items.ROWS_AT_ONCE", rows)
         assert checked(night, out) == whole
+
+
+def test_users_and_items_beyond_two_thousand_millions_of_pairs_are_told_apart() -> None:
+    """By keys that are products of indices, also where some users' lists are audited by themselves."""
+    users = _Users(pa.array(["a", "b", "c", "d"]), np.array([1, 3], np.int32))
+    found = users.indices(pa.chunked_array([["d", "c", "b"]]))
+    assert found.tolist() == [3, -1, 1]
+    assert (found * 2**31).tolist() == [3 * 2**31, -(2**31), 2**31]
+    assert users.has_list(4).tolist() == [False, True, False, True]

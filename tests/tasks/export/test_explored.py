@@ -295,7 +295,7 @@ def test_a_replicate_has_nothing_to_propose_to_users_that_it_has_not_learned(nig
     with_replicates(night, Popularity(), MF(factors=2, epochs=1))
     data = Dataset.load(night.features, "full")
     users, allowed = np.arange(data.n_users, dtype=np.int32), [np.ones(data.n_items, np.bool_)]
-    both = rank(night, data, replicates(night, "mf", [1, 2], 0), users, 2, tmp_path, allowed, repeats=True)
+    both, _ = rank(night, data, replicates(night, "mf", [1, 2], 0), users, 2, tmp_path, allowed, repeats=True)
     proposes = [one.rows(users)[:, 0] >= 0 for one in both]
     assert proposes[0].all()
     missing = left_out(data.n_users, seed_of(0, str(night.run_date), 2))

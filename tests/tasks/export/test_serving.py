@@ -1,12 +1,10 @@
 """Lists by arm: each arm has those of its policy, all keep the rules, and nobody else's change."""
 
 import io
-import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,22 +15,20 @@ from flows.cli.exports import in_words
 from flows.cli.tables import recommendations
 from recmodels.data.dataset import Dataset
 from recmodels.linear.ease import EASE
-from recmodels.persistence import load, save
+from recmodels.persistence import save
 from recmodels.published.reader import Export
 from recmodels.published.schema import ADDED
 from tasks.arms.tonight import ArmsTonight, ArmTonight
 from tasks.export.differences import difference
 from tasks.export.refilter import refilter
 from tasks.export.settings import ExportSettings
-from tasks.export.stage import write_export
 from tasks.export.verification import verified
-from tasks.features.settings import FeatureSettings
 from tasks.lookup.answers import Answers
 from tasks.lookup.lists import list_of
 from tasks.lookup.users import user_seen
 from tasks.store.manifests import describe, write_manifest
 from tasks.store.paths import Night
-from tests.tasks.publishing import K, lists, prepare_night, publish, with_manifests
+from tests.tasks.publishing import lists, prepare_night, publish, with_manifests, written
 
 Row = dict[str, Any]
 
@@ -65,13 +61,9 @@ def everybody(policy: str, **arm: Any) -> ArmsTonight:
 
 def made(night: Night, tonight: ArmsTonight | None = None) -> dict[int, list[Row]]:
     """The lists as they are written, which nobody has audited."""
-    data = Dataset.load(night.features, "full")
-    model, settings = load(night.champion), ExportSettings(k=K, similar=0)
     found: dict[int, list[Row]] = {}
-    with tempfile.TemporaryDirectory() as out:
-        write_export(night, data, model, "item_knn", settings, FeatureSettings(), Path(out), arms=tonight)
-        for row in pq.read_table(Path(out) / "topk").to_pylist():
-            found.setdefault(row["user_id"], []).append(row)
+    for row in pq.read_table(written(night, tonight, similar=0) / "topk").to_pylist():
+        found.setdefault(row["user_id"], []).append(row)
     return found
 
 
@@ -122,7 +114,7 @@ def test_an_interleaved_list_is_a_draft_of_both_and_keeps_the_rules(night: Night
 def test_lots_do_not_depend_on_how_users_come(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     before = made(night, everybody("interleave"))
     monkeypatch.setattr("tasks.export.serving.CELLS", 1)
-    monkeypatch.setattr("tasks.export.stage.batches", lambda n, _: (np.array([user], np.int32) for user in range(n)))
+    monkeypatch.setattr("tasks.export.buckets.PLACES", 1)  # each user by themselves
     assert made(night, everybody("interleave")) == before
 
 

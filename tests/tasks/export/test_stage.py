@@ -164,7 +164,7 @@ def test_an_export_that_fails_its_audit_leaves_the_last_one(night: Night, monkey
     def refuse(*_: Any, **__: Any) -> None:
         raise ExportRefused("no")
 
-    monkeypatch.setattr("tasks.export.stage.audit", refuse)
+    monkeypatch.setattr("tasks.export.stage.judged", refuse)
     with pytest.raises(ExportRefused):
         publish(night, k=2)
     assert night.store.pointer.read_bytes() == before
