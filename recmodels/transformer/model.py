@@ -15,6 +15,7 @@ from recmodels.compute import device
 from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Floats, Ints, Longs, row_lengths
 from recmodels.data.dataset import Dataset
+from recmodels.engine.current import engine
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
 from recmodels.parameters import Renamed
@@ -75,10 +76,11 @@ class Transformer(TransformerConfig, DotProduct):
     }
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        from recmodels.transformer import distributed, training
+        from recmodels.transformer import cluster, distributed, training
 
         self.__dict__.pop("_networks", None)  # of an earlier fit
         devices = device.names()
+        team = None if options.parts is None else cluster.Team.of(engine().machines())
         tables: list[Floats] = []
         self.network_: dict[str, Floats] = {}
         self.tables_: dict[str, Floats] = {}
@@ -88,7 +90,9 @@ class Transformer(TransformerConfig, DotProduct):
                 log.info("Network %d of %d:", i + 1, self.seeds)
             config, own = replace(self, seed=self.seed + i), self._options(options, i)
             start = self._start(options, i)
-            if len(devices) == 1:
+            if team is not None and team.size > 1:
+                trained = cluster.train(config, data, own, team, start)
+            elif len(devices) == 1:
                 trained = training.train(config, data, own, devices[0], start)
             else:
                 trained = distributed.train(config, data, own, devices, start)

@@ -1,0 +1,168 @@
+"""One training on several machines: a process on each GPU, or on each node without any, as tasks of the engine.
+
+They meet at a store of this process, and share each step as the devices of one machine do (`distributed`). Where one of
+them is lost, the others end, and all of them go on from the last checkpoint.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from recmodels.compute.cores import threads
+from recmodels.data.dataset import Dataset
+from recmodels.engine.watching import watcher
+from recmodels.engine.work import Bucket, Machines, Needs, Work
+from recmodels.errors import NightrecError
+from recmodels.options import FitOptions
+from recmodels.parted.training import PartedTraining, made, parted_training
+from recmodels.supervised import WATCH
+from recmodels.transformer import rank
+from recmodels.transformer.config import TransformerConfig
+from recmodels.transformer.distributed import read_trained
+from recmodels.transformer.training import Trained
+from recmodels.transformer.warm_start import Start
+
+RESTARTS = 5
+"""How often a training goes on after it has lost a process."""
+
+ROOT = Path(__file__).parents[2]
+START = "start.safetensors"
+LAST_LINES = 2**12  # bytes
+
+
+class ProcessLost(NightrecError):
+    """A process of a training has ended before it was done: killed, or as it has lost another one."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a training.
+
+    Attributes:
+        size: how many.
+        device: that each computes on: `cuda`, or `cpu`.
+        needs: of each.
+        host: address of this machine, as theirs see it.
+    """
+
+    size: int
+    device: str
+    needs: Needs
+    host: str
+
+    @classmethod
+    def of(cls, machines: Machines) -> "Team":
+        """One on each GPU, or on each node where there is none."""
+        if machines.gpus >= 1:
+            size = int(machines.gpus)
+            needs = Needs(cores=max(1.0, machines.cores // size), gpus=1)
+        else:
+            size = machines.nodes
+            needs = Needs(cores=max(1.0, machines.cores // size))
+        return cls(size, "cuda" if needs.gpus else "cpu", needs, _own_address(machines.address))
+
+
+def train(
+    config: TransformerConfig, data: Dataset, options: FitOptions, team: Team, start: Start | None = None
+) -> Trained:
+    """As `training.train`, by a team.
+
+    Raises:
+        NightrecError: as there, or too many processes were lost.
+    """
+    made_from = {"parameters": asdict(config), "terms": sha256(np.ascontiguousarray(data.terms.data).data).hexdigest()}
+    with parted_training(options.parts, "transformer", data, made_from) as training:
+        assert training is not None
+        inputs = {"data": training.keep("arrays", lambda: rank.arrays_of(data))}
+        if start is not None:
+            write = lambda out: rank.save_start(start, out / START)  # noqa: E731
+            inputs["start"] = made(training.folder / "start", f"{training.key} start", write)
+        arguments = {
+            "config": asdict(config),
+            "counts": rank.counts_of(data),
+            "options": {
+                "minutes": options.minutes,
+                "checkpoint": str(options.checkpoint.absolute()) if options.checkpoint else None,
+                "checkpoint_minutes": options.checkpoint_minutes,
+                "listed": options.listed,
+                "list_minutes": options.list_minutes,
+            },
+        }
+        for attempt in range(RESTARTS + 1):
+            try:
+                return _attempt(training, team, inputs, arguments, attempt)
+            except ProcessLost as lost:
+                if attempt == RESTARTS:
+                    raise NightrecError(f"The transformer has lost processes {RESTARTS + 1} times: {lost}") from lost
+                watcher().noted(f"The transformer's training goes on from its last checkpoint: {lost}")
+    raise AssertionError
+
+
+def _attempt(
+    training: PartedTraining, team: Team, inputs: dict[str, Path], arguments: dict[str, Any], attempt: int
+) -> Trained:
+    """Train to the end, unless a process is lost. Raises ProcessLost."""
+    store = TCPStore(team.host, 0, is_master=True, wait_for_workers=False, timeout=rank.JOIN)
+    meeting = {"world": team.size, "host": team.host, "port": store.port, "device": team.device}
+    buckets = [Bucket(f"{i:04}", inputs, arguments | meeting | {"rank": i}) for i in range(team.size)]
+    first, *_ = training.map(train_rank, buckets, f"attempt-{attempt}", needs=team.needs)
+    del store  # which the processes need until they are done
+    return read_trained(first)
+
+
+def train_rank(work: Work) -> None:
+    """One process of a training, from its start to its end.
+
+    Raises:
+        NightrecError: the training is refused, or diverges.
+        ProcessLost: it was killed, or another one was.
+    """
+    number, world = work.arguments["rank"], work.arguments["world"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        job = rank.Job(
+            **work.arguments, data=str(work.inputs["data"]), out=str(work.out), result=str(folder / "result.json"),
+            start=str(work.inputs["start"] / START) if "start" in work.inputs else None,
+        )  # fmt: skip
+        (folder / "job.json").write_text(json.dumps(asdict(job)))
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads())}
+        if job.device == "cpu":
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", rank.__name__, str(folder / "job.json"), WATCH],
+                stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment,
+            )  # fmt: skip
+            try:
+                code = process.wait()
+            finally:  # the engine may have been told to stop
+                process.kill()
+                process.wait()
+        if code == rank.REFUSED:
+            raise NightrecError(json.loads((folder / "result.json").read_text())["error"])
+        if code != 0:
+            said = (folder / "log").read_bytes()[-LAST_LINES:].decode(errors="replace").strip().splitlines()
+            last = said[-1] if said else "it left no message"
+            how = f"was killed by signal {-code}" if code < 0 else f"ended: {last}"
+            raise ProcessLost(f"its process {number + 1} of {world} on {socket.gethostname()} {how}")
+
+
+def _own_address(cluster: str | None) -> str:
+    """The address of this machine on the way to a cluster's; its own where there is none."""
+    host = (cluster or "").rpartition("//")[2].rpartition(":")[0].strip("[]")
+    if not host:
+        return "127.0.0.1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect((host, 9))  # nothing is sent
+        address: str = way.getsockname()[0]
+        return address
