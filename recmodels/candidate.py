@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from recmodels import registry
 from recmodels.candidate_lists import allowed_items, users_of, write_lists
 from recmodels.candidate_measures import backtests, rating_errors
@@ -33,9 +35,12 @@ FAILED = 1
 CODES: dict[type[NightrecError], int] = {ConfigError: 2, DataRefused: 3}
 
 
-def run(spec: Spec) -> dict[str, Any]:
-    """Train or load, then list; seconds (also of the cores), bytes and counts of what was done."""
-    began = time.process_time()
+def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
+    """Train or load, then list; seconds (also of the cores), bytes and counts of what was done.
+
+    `waited`: seconds that have passed since the process was started, which belong to its time.
+    """
+    began, entered = time.process_time(), time.monotonic()
     data = Dataset.load(spec.features, spec.split)
     model = registry.create(spec.recommender, spec.params, seed=spec.seed)
     users = users_of(spec.features, spec.lists, data)
@@ -49,7 +54,7 @@ def run(spec: Spec) -> dict[str, Any]:
         warm, changed = spec.warm_start(training)
         if changed is not None:
             more = {"warm": warm is not None, "changed": changed._asdict()}
-        model.fit(training, spec.fit_options(len(users), warm))
+        model.fit(training, spec.fit_options(len(users), warm, waited + time.monotonic() - entered))
         del warm
         save(model, spec.model)
     else:
@@ -75,8 +80,8 @@ def run(spec: Spec) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str]) -> int:
-    """Run the specification named in the arguments; the exit code says how it ended."""
+def main(arguments: list[str], waited: float = 0.0) -> int:
+    """Run the specification named in the arguments; the exit code says how it ended. `waited`: see `run`."""
     logging.basicConfig(format="%(asctime)s %(message)s")  # to standard error
     logging.getLogger("recmodels").setLevel(logging.INFO)
     if WATCH in arguments:
@@ -129,4 +134,4 @@ def _training_data(spec: Spec, data: Dataset) -> Dataset:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], waited=max(0.0, time.time() - psutil.Process().create_time())))

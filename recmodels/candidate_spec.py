@@ -82,15 +82,23 @@ class Spec:
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ConfigError(f"{path} is no specification of a candidate: {error!r}.") from error
 
-    def fit_options(self, listed: int = 0, start: WarmStart | None = None) -> FitOptions:
+    def fit_options(self, listed: int = 0, start: WarmStart | None = None, spent: float = 0.0) -> FitOptions:
         """When the training ends, where a killed one resumes, what it starts from, and which members there are.
 
-        `listed`: how many users' lists come after it.
+        Args:
+            listed: how many users' lists come after it.
+            start: what it starts from.
+            spent: seconds of its time that are over before it begins: they are taken from those of the lists, and what
+                is more than these from those of the training.
         """
+        minutes, list_minutes = self.minutes, self.list_minutes
+        if minutes is not None and list_minutes is not None:
+            minutes = max(0.0, minutes + min(0.0, list_minutes - spent / 60))
+            list_minutes = max(0.0, list_minutes - spent / 60)
         options = FitOptions(
-            minutes=self.minutes,
+            minutes=minutes,
             listed=listed,
-            list_minutes=self.list_minutes,
+            list_minutes=list_minutes,
             checkpoint=self.result.with_suffix(".checkpoint"),
             members={name: Path(folder) for name, folder in self.models.items()},
             without=tuple(self.without),

@@ -151,6 +151,7 @@ class Trainer:
             progress.step += 1
             now = time.monotonic()
             progress.seconds += now - began
+            self.budget.steps.seconds.append(now - began)
             if self._is_late():
                 progress.done = True
                 return
@@ -279,12 +280,13 @@ class Trainer:
     def _end_epoch(self) -> None:
         """Validate the averaged weights, keep them if they are the best so far, and record the epoch.
 
-        A first epoch whose validation has no time is not validated: there are no other weights to take.
+        An epoch whose validation has no time is not validated. Of a first one the weights are taken: there are no
+        others; of a later one those of the best epoch before it.
         """
         state, progress = self.state, self.state.progress
         progress.epoch += 1
         progress.done = self._is_late()
-        validated = len(self.sequences.validation_users) > 0 and not (progress.done and progress.epoch == 1)
+        validated = len(self.sequences.validation_users) > 0 and not (progress.done and self._no_time_to_validate())
         ndcg = self._validation_ndcg() if validated else 0.0
         padding = 1 - progress.positions / max(1, progress.padded_positions)
         loss = progress.loss / max(1, progress.targets)
@@ -294,15 +296,23 @@ class Trainer:
             "epoch %d: loss %.4f, %s, %.1f s, %.1f%% padding",
             progress.epoch, loss, validation, progress.seconds, 100 * padding,
         )  # fmt: skip
-        if ndcg > progress.best or not validated:
+        if ndcg > progress.best or progress.epoch == 1 or len(self.sequences.validation_users) == 0:
             progress.best, progress.best_epoch = ndcg, progress.epoch
             state.best = _copied(self.averaged.module.state_dict())
         progress.step = progress.targets = progress.positions = progress.padded_positions = 0
         progress.loss = progress.seconds = 0.0
 
+    def _no_time_to_validate(self) -> bool:
+        """Whether a validation would end too late, on any of the devices; that of a first epoch has no use then."""
+        progress = self.state.progress
+        (late,) = self._summed(not self.budget.has_time_to_validate(progress.spent))
+        return progress.epoch == 1 or late > 0
+
     def _validation_ndcg(self) -> float:
         """Mean NDCG of the validation users' lists, of all items but those in their history."""
+        began = time.monotonic()
         top = self._lists(self.sequences.validation_users)
+        self.budget.validated(time.monotonic() - began)
         return float(per_user(top.items, self.sequences.truth)["ndcg"].mean())
 
     def _lists(self, users: Ints) -> TopK:

@@ -19,6 +19,17 @@ def test_a_specification_is_read_into_types(features: Path) -> None:
     assert (options.members, options.without, options.warm_start) == ({"als": Path("als")}, ("ease",), None)
 
 
+@pytest.mark.parametrize(
+    ("spent", "expected"), [(0, (3, 1)), (30, (3, 0.5)), (60, (3, 0)), (90, (2.5, 0)), (600, (0, 0))]
+)
+def test_what_is_over_before_the_training_is_taken_from_the_lists_first(
+    features: Path, spent: float, expected: tuple[float, float]
+) -> None:
+    spec = Spec.read(specification(features, minutes=3, list_minutes=1))
+    options = spec.fit_options(spent=spent)
+    assert (options.minutes, options.list_minutes) == expected
+
+
 def test_a_backtest_starts_from_nothing_that_has_seen_what_it_measures(features: Path) -> None:
     start = {"model": "before", "features": "then", "most_changed": 0.1}
     spec = Spec.read(specification(features, models={"als": "als"}, earlier=start)).of_backtest(2)
