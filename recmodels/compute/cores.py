@@ -24,6 +24,8 @@ def sharing(cores: int) -> Iterator[None]:
     """Use so many cores in the block, in this thread: others work beside it."""
     token = _share.set(cores)
     numba = sys.modules.get("numba")
+    if not all(hasattr(numba, name) for name in ("get_num_threads", "set_num_threads", "config")):
+        numba = None  # another thread imports it at this moment
     before = numba.get_num_threads() if numba else 0
     try:
         if numba:
