@@ -15,6 +15,8 @@ import certifi
 import hypothesis
 import pytest
 
+from tests.temporary import in_memory
+
 if TYPE_CHECKING:
     from recmodels.engine.ray import RayEngine
     from tests.clusters import RayNodes
@@ -28,6 +30,8 @@ gc.disable()
 # No example fails for its time: a busy machine takes as long as it takes.
 hypothesis.settings.register_profile("nightrec", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("nightrec")
+
+in_memory()
 
 # Each process that runs tests has a home of its own and uses no server that is configured. Prefect reads its
 # environment once, when it is imported.

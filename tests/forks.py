@@ -28,7 +28,7 @@ from tests.deployments.forking import further_threads
 from tests.sharing import SEVERAL
 
 QUIET = ("terminalreporter", "terminalprogress")  # what forks do without: they show nothing
-MANY = 1000  # tests: fewer may do without much that most of them need
+MANY = 1000  # tests: fewer may do without much that nights in processes of their own need
 FORK = multiprocessing.get_context("fork")
 
 
@@ -40,12 +40,14 @@ class Fork:
         process: the process.
         connection: to it.
         ended: is ready to be read when it has ended, whatever others hold its end of the connection.
+        takes_last: begins with the last groups: what those need is imported by one process, rather than by each.
         left: the tests that it has and that have not ended, by their places.
     """
 
     process: BaseProcess
     connection: Connection
     ended: int
+    takes_last: bool = False
     left: list[int] = field(default_factory=list)
 
 
@@ -61,13 +63,15 @@ class Run:
         self.groups = list(groups.values())
         self.forks: list[Fork] = []
         self.begun = 0
+        self.preloaded = False
 
     def until_done(self, forks: int) -> None:
         """Run them in so many processes."""
-        if len(self.session.items) > MANY:
+        if len(self.session.items) > MANY and any(item.get_closest_marker("server") for item in self.session.items):
             from tests.preload import preload
 
             preload()
+            self.preloaded = True
         prepare(self.config)
         try:
             for _ in range(min(forks, len(self.groups))):
@@ -87,7 +91,8 @@ class Run:
         process.start()
         theirs.close()
         assert process.pid is not None
-        self.forks.append(Fork(process, ours, os.pidfd_open(process.pid)))
+        takes_last = not self.preloaded and self.begun % 2 == 1
+        self.forks.append(Fork(process, ours, os.pidfd_open(process.pid), takes_last))
         self.begun += 1
 
     def listen(self, fork: Fork, has_ended: bool) -> None:
@@ -111,7 +116,7 @@ class Run:
 
     def idle(self, fork: Fork, _: None) -> None:
         """A fork has begun the last of its tests."""
-        given = self.groups.pop(0) if self.groups else []
+        given = self.groups.pop(-1 if fork.takes_last else 0) if self.groups else []
         fork.left += given
         fork.connection.send_bytes(json.dumps(given).encode())
 
