@@ -20,6 +20,7 @@ from tests.temporary import in_memory
 if TYPE_CHECKING:
     from recmodels.engine.ray import RayEngine
     from tests.clusters import RayNodes
+    from tests.early import Early
 
 pytest.register_assert_rewrite("recmodels.testing")
 
@@ -123,6 +124,10 @@ GROUPS = {file: group for group, files in TOGETHER.items() for file in files}
 FIRST = ["deployments/test_topology.py", "deployments/test_workers.py", "flows", "deployments", "recmodels/transformer"]
 """What takes longest, or waits for other processes: it begins first, so that nothing is left to wait for at the end."""
 
+EARLY = "tests/recmodels/simulation"
+"""What begins while all other tests are collected: it imports little, and takes as long as that."""
+BEGUN: "pytest.StashKey[Early]" = pytest.StashKey()
+
 
 def real_data(name: str) -> Path:
     """The folder or file `name` of the real data; skips the test where it is absent. Such tests are `real_data`."""
@@ -164,6 +169,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forks", type=int, default=0, metavar="N", help="run the tests in N forks of this process")
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """With `--forks`, one process begins with some tests while this one collects all."""
+    options = session.config.option
+    if options.forks < 2 or options.collectonly:
+        return
+    from tests import early
+
+    if early.is_of_use(session.config):
+        session.config.stash[BEGUN] = early.Early(session, EARLY, lambda item: group_of(item) == within(item.path))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """With `--forks`, several processes run the tests."""
@@ -172,7 +188,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     from tests.forks import Run
 
-    Run(session, lambda item: CLUSTER if on_cluster(item) else group(item.path)).until_done(options.forks)
+    Run(session, group_of).until_done(options.forks, session.config.stash.get(BEGUN, None))
     return True
 
 
@@ -205,6 +221,11 @@ def within(file: Path) -> str:
 def group(file: Path) -> str:
     """What one process runs: the tests of a file, and of files that share something costly."""
     return GROUPS.get(within(file), within(file))
+
+
+def group_of(item: pytest.Item) -> str:
+    """What one process runs this test with."""
+    return CLUSTER if on_cluster(item) else group(item.path)
 
 
 def on_cluster(item: pytest.Item) -> bool:

@@ -13,19 +13,22 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from tests import forkable
 from tests.deployments.forking import further_threads
 from tests.sharing import SEVERAL
+
+if TYPE_CHECKING:
+    from tests.early import Early
 
 QUIET = ("terminalreporter", "terminalprogress")  # what forks do without: they show nothing
 MANY = 1000  # tests: fewer may do without much that nights in processes of their own need
@@ -40,6 +43,7 @@ class Fork:
         process: the process.
         connection: to it.
         ended: is ready to be read when it has ended, whatever others hold its end of the connection.
+        places: those of its tests among all, by what it calls them.
         takes_last: begins with the last groups: what those need is imported by one process, rather than by each.
         left: the tests that it has and that have not ended, by their places.
     """
@@ -47,8 +51,15 @@ class Fork:
     process: BaseProcess
     connection: Connection
     ended: int
+    places: Sequence[int]
     takes_last: bool = False
     left: list[int] = field(default_factory=list)
+
+
+class Listener(Protocol):
+    """Is told what a fork has to say."""
+
+    def send_bytes(self, told: bytes, /) -> None: ...
 
 
 class Run:
@@ -65,8 +76,8 @@ class Run:
         self.begun = 0
         self.preloaded = False
 
-    def until_done(self, forks: int) -> None:
-        """Run them in so many processes."""
+    def until_done(self, forks: int, early: "Early | None" = None) -> None:
+        """Run them in so many processes, of which one may have begun."""
         if len(self.session.items) > MANY and any(item.get_closest_marker("server") for item in self.session.items):
             from tests.preload import preload
 
@@ -74,7 +85,9 @@ class Run:
             self.preloaded = True
         prepare(self.config)
         try:
-            for _ in range(min(forks, len(self.groups))):
+            if early:
+                self.join(early)
+            for _ in range(min(forks - len(self.forks), len(self.groups))):
                 self.fork()
             while self.forks:
                 ready = wait([one for fork in self.forks for one in (fork.connection, fork.ended)])
@@ -82,6 +95,17 @@ class Run:
                     self.listen(fork, has_ended=fork.ended in ready)
         finally:
             self.stop()
+
+    def join(self, early: "Early") -> None:
+        """Listen to a process that has begun; its tests are nobody else's."""
+        found = {item.nodeid: place for place, item in enumerate(self.session.items)}
+        places = [found[test] for test in early.listen()]
+        left = [[place for place in group if place not in set(places)] for group in self.groups]
+        self.groups = [group for group in left if group]
+        assert early.process.pid is not None
+        ended = os.pidfd_open(early.process.pid)
+        self.forks.append(Fork(early.process, early.connection, ended, places, left=list(places)))
+        self.begun += 1
 
     def fork(self) -> None:
         assert not (found := further_threads()), f"no process with further threads can be forked: {found}"
@@ -92,7 +116,8 @@ class Run:
         theirs.close()
         assert process.pid is not None
         takes_last = not self.preloaded and self.begun % 2 == 1
-        self.forks.append(Fork(process, ours, os.pidfd_open(process.pid), takes_last))
+        places = range(len(self.session.items))
+        self.forks.append(Fork(process, ours, os.pidfd_open(process.pid), places, takes_last))
         self.begun += 1
 
     def listen(self, fork: Fork, has_ended: bool) -> None:
@@ -111,8 +136,8 @@ class Run:
             self.crashed(fork.left.pop(0), fork.process.exitcode)
             if fork.left:
                 self.groups.insert(0, fork.left)
-            if self.groups:
-                self.fork()
+        if self.groups:
+            self.fork()
 
     def idle(self, fork: Fork, _: None) -> None:
         """A fork has begun the last of its tests."""
@@ -121,7 +146,7 @@ class Run:
         fork.connection.send_bytes(json.dumps(given).encode())
 
     def started(self, fork: Fork, place: int) -> None:
-        item = self.session.items[place]
+        item = self.session.items[fork.places[place]]
         self.hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
 
     def reported(self, fork: Fork, told: dict[str, Any]) -> None:
@@ -129,8 +154,8 @@ class Run:
         self.show(self.hook.pytest_report_from_serializable(config=self.config, data=told | tuples))
 
     def finished(self, fork: Fork, place: int) -> None:
-        item = self.session.items[place]
-        fork.left.remove(place)
+        item = self.session.items[fork.places[place]]
+        fork.left.remove(fork.places[place])
         self.hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
     def warned(self, fork: Fork, told: dict[str, Any]) -> None:
@@ -166,7 +191,15 @@ class Run:
 
 
 def prepare(config: pytest.Config) -> None:
-    """Have nothing around that each of the forks would write, and one place for their folders."""
+    """Have nothing around that each of the forks would write, and what tests fork processes from."""
+    quiet(config)
+    capture = config.pluginmanager.getplugin("capturemanager")
+    forkable.candidates(capture.stop_global_capturing)
+    forkable.site_processes(capture.stop_global_capturing)
+
+
+def quiet(config: pytest.Config) -> None:
+    """Have nothing around that a fork would write as well, and one place for the folders of all."""
     capture = config.pluginmanager.getplugin("capturemanager")
     if capture.is_globally_capturing():
         capture.read_global_capture()
@@ -174,8 +207,6 @@ def prepare(config: pytest.Config) -> None:
         terminal.showfspath = False
         terminal.flush()
     folders(config).getbasetemp()
-    forkable.candidates(capture.stop_global_capturing)
-    forkable.site_processes(capture.stop_global_capturing)
 
 
 def folders(config: pytest.Config) -> pytest.TempPathFactory:
@@ -185,28 +216,38 @@ def folders(config: pytest.Config) -> pytest.TempPathFactory:
 
 def run(session: pytest.Session, parent: Connection, others: list[Connection], number: int) -> None:
     """Run tests in a fork, until there are none any more."""
+    with own_process(session, parent, others, number):
+        run_tests(session, parent, given(parent))
+
+
+@contextmanager
+def own_process(session: pytest.Session, parent: Listener, others: list[Connection], number: int) -> Iterator[None]:
+    """Have in a fork what is its own, until it ends or nobody wants to know any more what it does."""
     for other in others:
         other.close()
-    config = session.config
-    own_home = become_own(config, number)
-    config.pluginmanager.register(Reports(config, parent))
-    tell = partial(send, parent)
+    own_home = become_own(session.config, number)
+    session.config.pluginmanager.register(Reports(session.config, parent))
     try:
-        places = given(parent)
-        place = next(places, None)
-        while place is not None:
-            tell("started", place)
-            after = next(places, None)
-            following = None if after is None else session.items[after]
-            config.hook.pytest_runtest_protocol(item=session.items[place], nextitem=following)
-            tell("finished", place)
-            place = after
-    except (BrokenPipeError, ConnectionResetError, KeyboardInterrupt):  # nobody wants to know any more
+        yield
+    except (BrokenPipeError, ConnectionResetError, EOFError, KeyboardInterrupt):
         pass
     finally:
         session._setupstate.teardown_exact(None)
         save_coverage()
         shutil.rmtree(own_home, ignore_errors=True)
+
+
+def run_tests(session: pytest.Session, parent: Listener, places: Iterator[int]) -> None:
+    """Run the tests at these places."""
+    tell = partial(send, parent)
+    place = next(places, None)
+    while place is not None:
+        tell("started", place)
+        after = next(places, None)
+        following = None if after is None else session.items[after]
+        session.config.hook.pytest_runtest_protocol(item=session.items[place], nextitem=following)
+        tell("finished", place)
+        place = after
 
 
 def given(parent: Connection) -> Iterator[int]:
@@ -225,14 +266,14 @@ def ask(parent: Connection) -> list[int]:
     return places
 
 
-def send(parent: Connection, kind: str, told: object) -> None:
+def send(parent: Listener, kind: str, told: object) -> None:
     parent.send_bytes(json.dumps([kind, told]).encode())
 
 
 class Reports:
     """What a fork says of its tests goes to the process that shows it."""
 
-    def __init__(self, config: pytest.Config, parent: Connection) -> None:
+    def __init__(self, config: pytest.Config, parent: Listener) -> None:
         self.config, self.parent = config, parent
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
