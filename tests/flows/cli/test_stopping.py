@@ -14,9 +14,12 @@ from flows.operate.worker import StopWorking
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+    """Those of Python, whatever this process was started with: in the background a shell ignores Ctrl-C."""
+    before = {sent: signal.getsignal(sent) for sent in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGTERM, before)
+    for sent, handler in before.items():
+        signal.signal(sent, handler)
 
 
 @pytest.mark.usefixtures("handlers")
