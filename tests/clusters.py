@@ -12,6 +12,9 @@ import pytest
 
 STORE = 100 * 2**20  # bytes of each node for objects, of which we have none
 
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "not-shown", "AWS_REGION": "us-east-1"}
+"""Of each node, for the S3 servers of the tests."""
+
 
 class RayNodes:
     """A Ray cluster of nodes with a core each, and a head that takes no work. Each node has a cache of its own."""
@@ -31,10 +34,8 @@ class RayNodes:
     def add(self) -> Any:
         """Another node joins."""
         self.begun += 1
-        cache = self.folder / f"cache-{self.begun}"
-        node = self.cluster.add_node(
-            num_cpus=1, object_store_memory=STORE, env_vars={"NIGHTREC_ENGINE_CACHE": str(cache)}
-        )
+        own = {"NIGHTREC_ENGINE_CACHE": str(self.folder / f"cache-{self.begun}"), **CREDENTIALS}
+        node = self.cluster.add_node(num_cpus=1, object_store_memory=STORE, env_vars=own)
         self.nodes.append(node)
         return node
 

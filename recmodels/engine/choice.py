@@ -69,6 +69,13 @@ class EngineChoice:
                     cluster = RayEngine(self.address, self.exchange)
                 with cluster:
                     yield cluster
+            case "dask":
+                from recmodels.engine.dask import DaskEngine
+
+                with sharing(self.cores or threads()):
+                    workers = DaskEngine(self.address, self.exchange)
+                with workers:
+                    yield workers
 
 
 @contextmanager

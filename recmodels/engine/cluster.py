@@ -80,10 +80,6 @@ class Cluster(ABC):
     def cancel(self, handles: Sequence[Handle]) -> None:
         """Nobody waits for these any more."""
 
-    @abstractmethod
-    def close(self) -> None:
-        """Leave the cluster."""
-
     def nodes(self) -> dict[str, Node]:
         """Those that take work now, by id."""
         return {one: node for one, node in self.listed().items() if node.cores and one not in self._gone}

@@ -1,5 +1,6 @@
 """An engine that is a cluster."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -26,6 +27,10 @@ class ClusterEngine(Cluster):
     def __init__(self, exchange: str | None = None) -> None:
         super().__init__()
         self.exchange = exchange_at(exchange) if exchange else None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave the cluster."""
 
     def __enter__(self) -> Self:
         return self

@@ -22,7 +22,6 @@ import pyarrow.fs as pafs
 from recmodels.engine.parts import ABOUT, digest, digests
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.published.addresses import shown, without_secret
-from recmodels.published.reader import through_fsspec
 
 AT_A_TIME = 8
 """Files of a folder that are sent or fetched at the same time."""
@@ -196,6 +195,8 @@ def _opened(address: str) -> tuple[pafs.FileSystem, str]:
     try:
         files, path = pafs.FileSystem.from_uri(address)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        from recmodels.published.reader import through_fsspec  # it takes half a second, for each process of each node
+
         files, path = through_fsspec(address)
     except OSError as error:
         raise ConfigError(f"The exchange {shown(address)} cannot be opened: {error}.") from None

@@ -2,8 +2,13 @@
 
 import re
 import socket
+from collections.abc import Callable
+from threading import Thread
+from typing import TypeVar
 
 from recmodels.errors import ConfigError, EngineUnavailable
+
+T = TypeVar("T")
 
 SECONDS = 10.0
 """In which somebody must take a connection."""
@@ -31,3 +36,39 @@ def knock(address: str, kind: str, seconds: float = SECONDS) -> None:
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise EngineUnavailable(f"There is no {kind} cluster at {address} ({why}): {WHAT_TO_DO}") from None
+
+
+def in_time(connect: Callable[[], T], seconds: float, cluster: str) -> T:
+    """Connect to a cluster that may take a connection and never answer.
+
+    Args:
+        connect: does it, in a thread of its own; is left alone with it when the time is over.
+        seconds: to wait.
+        cluster: what it is, for the message.
+
+    Raises:
+        EngineUnavailable: it does not answer, or there was an error.
+    """
+    connected: list[T] = []
+    failed: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            connected.append(connect())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = Thread(target=attempt, name=cluster, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if connected:
+        return connected[0]
+    if not failed:
+        raise EngineUnavailable(f"{cluster} has not answered in {seconds:.0f} seconds: {WHAT_TO_DO}")
+    raise EngineUnavailable(f"{cluster} cannot be used ({last_line(failed[0])}): {WHAT_TO_DO}")
+
+
+def last_line(error: BaseException) -> str:
+    """What an error of a library comes down to."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].removesuffix(".") if lines else type(error).__name__

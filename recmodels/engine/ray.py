@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from recmodels.compute.cores import threads
 from recmodels.engine.cluster import Node, NodeLost, OutOfMemory, ProcessLost
 from recmodels.engine.cluster_engine import ClusterEngine
 from recmodels.engine.errand import found, perform
-from recmodels.engine.knock import WHAT_TO_DO, knock
+from recmodels.engine.knock import in_time, knock, last_line
 from recmodels.engine.parts import name_of
 from recmodels.engine.work import Machines, Needs
 from recmodels.errors import ConfigError, EngineUnavailable
@@ -102,7 +101,7 @@ class RayEngine(ClusterEngine):
             raise ProcessLost from None
         except errors.RayError as error:
             raise EngineUnavailable(
-                f"A node of the Ray cluster cannot do nightrec's work: {_last_line(error)}. Install the same nightrec, "
+                f"A node of the Ray cluster cannot do nightrec's work: {last_line(error)}. Install the same nightrec, "
                 "with the same Python and Ray, on all nodes."
             ) from None
 
@@ -147,7 +146,7 @@ def _answer_of(task: Any) -> Mapping[str, Any] | str:
         answer: Mapping[str, Any] = json.loads(ray.get(task))
         return answer
     except errors.RayError as error:
-        return _last_line(error)
+        return last_line(error)
 
 
 def _connect(address: str) -> None:
@@ -158,30 +157,12 @@ def _connect(address: str) -> None:
     """
     _quiet()
     told: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
-    if address == "local":
-        told |= {"num_cpus": threads(), "include_dashboard": False}
-    elif address != "auto":
+    if address == "local":  # its processes end with the thread that has started them
+        ray.init(address, namespace="nightrec", num_cpus=threads(), include_dashboard=False, **told)
+        return
+    if address != "auto":
         knock(address, "Ray")
-    failed: list[BaseException] = []
-
-    def connect() -> None:
-        try:
-            ray.init(address, namespace="nightrec", **told)
-        except BaseException as error:
-            failed.append(error)
-
-    if address == "local":
-        connect()  # its processes end with the thread that has started them
-    else:
-        thread = threading.Thread(target=connect, name="ray", daemon=True)  # it may wait for minutes
-        thread.start()
-        thread.join(SECONDS)
-        if thread.is_alive():
-            raise EngineUnavailable(
-                f"The Ray cluster {address} has not answered in {SECONDS:.0f} seconds: {WHAT_TO_DO}"
-            )
-    if failed:
-        raise EngineUnavailable(f"The Ray cluster {address} cannot be used ({_last_line(failed[0])}): {WHAT_TO_DO}")
+    in_time(lambda: ray.init(address, namespace="nightrec", **told), SECONDS, f"The Ray cluster {address}")
 
 
 def _quiet() -> None:
@@ -203,8 +184,3 @@ def _dashboard() -> str | None:
 def _node_in(message: str) -> str:
     named = re.search(r"node ID: (\w+)", message)
     return named[1] if named else "of that bucket"
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].removesuffix(".") if lines else type(error).__name__

@@ -13,6 +13,7 @@ from recmodels.engine.local import LocalEngine
 from recmodels.engine.watching import Progress, watched_by
 from recmodels.engine.work import Bucket, Engine, Needs, Work
 from recmodels.errors import DataRefused, NightrecError
+from tests.waiting import until
 
 VERSION = "1"
 
@@ -61,6 +62,24 @@ def killed(work: Work) -> None:
     if work.memory > work.arguments["enough"]:
         os.kill(os.getpid(), signal.SIGKILL)
     (work.out / "memory").write_text("enough")
+
+
+def once_killed(work: Work) -> None:
+    """Kills its own process the first time, which leaves a mark."""
+    mark = Path(work.arguments["mark"])
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    (work.out / "done").write_text("after a kill")
+
+
+def held(work: Work) -> None:
+    """Says which node has begun, and waits until it may end: all may, or this one."""
+    folder, name = Path(work.arguments["folder"]), work.arguments["bucket"]
+    note(work)
+    (folder / f"{name} on {Path(os.environ['NIGHTREC_ENGINE_CACHE']).name}").touch()
+    until("it may end", lambda: (folder / "all may").exists() or (folder / f"{name} may").exists(), every=0.02)
+    (work.out / "name").write_text(name)
 
 
 def counting(work: Work) -> None:

@@ -1,11 +1,12 @@
 """Whether anybody is at the address of a cluster."""
 
 import socket
+from threading import Event
 
 import pytest
 
 from recmodels.engine.choice import EngineChoice
-from recmodels.engine.knock import knock
+from recmodels.engine.knock import in_time, knock
 from recmodels.errors import ConfigError, EngineUnavailable
 
 
@@ -33,3 +34,21 @@ def test_a_choice_is_asked_where_it_names_somebody(monkeypatch: pytest.MonkeyPat
     with pytest.raises(EngineUnavailable, match="no Ray cluster"):
         EngineChoice("ray").knock()
     EngineChoice("local").knock()
+
+
+def test_a_cluster_that_does_not_answer_in_time_is_given_up() -> None:
+    never = Event()
+    try:
+        with pytest.raises(EngineUnavailable, match=r"^The cluster has not answered in 0 seconds: see that it runs"):
+            in_time(never.wait, 0.01, "The cluster")
+    finally:
+        never.set()
+
+
+def test_what_goes_wrong_is_said_in_a_line() -> None:
+    def failing() -> None:
+        raise ConnectionError("Many lines.\n\n  No version of it.\n")
+
+    with pytest.raises(EngineUnavailable, match=r"^The cluster cannot be used \(No version of it\): see"):
+        in_time(failing, 60, "The cluster")
+    assert in_time(lambda: 1, 60, "The cluster") == 1
