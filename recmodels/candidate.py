@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from recmodels import registry
+from recmodels.candidate_buckets import write_lists_in_buckets
 from recmodels.candidate_lists import allowed_items, users_of, write_lists
 from recmodels.candidate_measures import backtests, rating_errors
 from recmodels.candidate_spec import Spec
@@ -24,6 +25,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, UNSEEN
 from recmodels.data.parquet import read_columns
 from recmodels.engine.choice import working_on
+from recmodels.engine.current import asked_for
 from recmodels.engine.watching import Logging, watched_by
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.exploration.bootstrap import replicate_of
@@ -62,7 +64,11 @@ def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
     fitted, list_cpu = time.perf_counter(), time.process_time()
     if spec.lists:
         fallback = model if isinstance(model, Popularity) else Popularity().fit(training)
-        write_lists(spec.lists, model, fallback, data, users, allowed_items(spec.features, spec.lists))
+        given = model, fallback, data, users, allowed_items(spec.features, spec.lists)
+        if asked_for() and spec.parts is not None:
+            write_lists_in_buckets(spec, spec.lists, spec.parts, *given)
+        else:
+            write_lists(spec.lists, *given)
         more |= rating_errors(spec, model, data)
     listed, end_cpu = time.perf_counter(), time.process_time()
     del model  # its memory is the next one's

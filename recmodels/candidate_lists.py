@@ -19,7 +19,7 @@ from recmodels.fallback import Lists, serve
 from recmodels.ranking.rerank import Rules
 
 LISTS, PLAIN = "lists.parquet", "plain.parquet"  # as they are shown; as they would be without rules
-LIST_POSITIONS = 2**20  # of lists that are made and written at a time: some 50 MB
+LIST_POSITIONS = 2**18  # of lists that are made and written at a time: some 15 MB
 SCHEMA = pa.schema(
     [
         ("user_index", pa.int32()),
@@ -35,37 +35,70 @@ def write_lists(
     lists: ListsSpec, model: Recommender, fallback: Recommender, data: Dataset, users: Ints, allowed: Bools
 ) -> None:
     """Lists by batches of users, in their order, so that memory does not grow with the number of users."""
-    lists.out.mkdir(parents=True, exist_ok=True)
-    step = max(1, LIST_POSITIONS // lists.k)
-    rules = Rules.load(lists.rules) if lists.rules else None
-    if rules is not None:
-        rules = with_prices(
-            rules, model, fallback, data, users, lists.k,
-            allowed=allowed, repeats=lists.repeats, min_history=lists.min_history,
-        )  # fmt: skip
-
-    def batch(i: int, rules: Rules | None) -> Lists:
-        return serve(
-            model, fallback, data, users[i : i + step], lists.k,
-            allowed=allowed, repeats=lists.repeats, min_history=lists.min_history, rules=rules,
-        )  # fmt: skip
-
-    for name, by in [(LISTS, rules), (PLAIN, None)] if rules else [(LISTS, None)]:
-        _write(lists.out / name, (batch(i, by) for i in range(0, len(users), step)))
+    step = step_of(lists)
+    for name, rules in list_files(rules_of(lists, model, fallback, data, users, allowed)).items():
+        batches = (users[start : start + step] for start in range(0, len(users), step))
+        served = (lists_of(lists, model, fallback, data, batch, allowed, rules) for batch in batches)
+        write_tables(lists.out / name, map(table_of, served))
 
 
-def _write(path: Path, batches: Iterable[Lists]) -> None:
+def step_of(lists: ListsSpec) -> int:
+    """How many users' lists are made at a time."""
+    return max(1, LIST_POSITIONS // lists.k)
+
+
+def rules_of(
+    lists: ListsSpec, model: Recommender, fallback: Recommender, data: Dataset, users: Ints, allowed: Bools
+) -> Rules | None:
+    """The rules of lists, with the prices that keep their bounds over those of all `users`; None without rules."""
+    if lists.rules is None:
+        return None
+    return with_prices(
+        Rules.load(lists.rules), model, fallback, data, users, lists.k,
+        allowed=allowed, repeats=lists.repeats, min_history=lists.min_history,
+    )  # fmt: skip
+
+
+def list_files(rules: Rules | None) -> dict[str, Rules | None]:
+    """The files that lists are written to, and by which rules."""
+    return {LISTS: None} if rules is None else {LISTS: rules, PLAIN: None}
+
+
+def lists_of(
+    lists: ListsSpec,
+    model: Recommender,
+    fallback: Recommender,
+    data: Dataset,
+    users: Ints,
+    allowed: Bools,
+    rules: Rules | None,
+) -> Lists:
+    """The lists of some users."""
+    return serve(
+        model, fallback, data, users, lists.k,
+        allowed=allowed, repeats=lists.repeats, min_history=lists.min_history, rules=rules,
+    )  # fmt: skip
+
+
+def table_of(served: Lists) -> pa.Table:
+    """A row a place of a list, as `SCHEMA` says."""
+    row, place = np.nonzero(served.items >= 0)
+    columns: dict[str, Array] = {
+        "user_index": served.users[row],
+        "rank": (place + 1).astype(np.int16),
+        "item_index": served.items[row, place],
+        "score": served.scores[row, place],
+        "cold": served.cold[row, place],
+    }
+    return arrow_table(columns, SCHEMA)
+
+
+def write_tables(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write tables into one file, one after the other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        for served in batches:
-            row, place = np.nonzero(served.items >= 0)
-            columns: dict[str, Array] = {
-                "user_index": served.users[row],
-                "rank": (place + 1).astype(np.int16),
-                "item_index": served.items[row, place],
-                "score": served.scores[row, place],
-                "cold": served.cold[row, place],
-            }
-            writer.write_table(arrow_table(columns, SCHEMA))
+        for table in tables:
+            writer.write_table(table)
 
 
 def users_of(features: Path, lists: ListsSpec | None, data: Dataset) -> Ints:

@@ -113,7 +113,7 @@ def load_search(folder: Path, items: SearchedItems) -> Search:
     known = json.loads((folder / WAY).read_text())
     if known.pop("by") == "length":
         return partial(_by_length, items=items, **known)
-    arrays = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in folder.glob("*.npy")}
+    arrays = {path.stem: np.load(path, mmap_mode="c", allow_pickle=False) for path in folder.glob("*.npy")}
     known["cells"] = Cells(**{name: _plain(array) for name, array in arrays.items()})
     return partial(_by_cells, **known)
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +20,7 @@ from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Csr, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.engine import parts
+from recmodels.engine.kept import Kept
 from recmodels.engine.work import Work
 from recmodels.persistence import load
 from recmodels.popularity import Popularity
@@ -63,7 +62,7 @@ class Basis:
     def order(self) -> Ints:
         """Users in the order of their lists."""
         if (self.folder / ORDER).exists():
-            found: Ints = np.load(self.folder / ORDER, mmap_mode="r", allow_pickle=False)
+            found: Ints = np.load(self.folder / ORDER, mmap_mode="c", allow_pickle=False)
             return found
         return np.arange(self.nobody.n_users, dtype=np.int32)
 
@@ -152,31 +151,19 @@ class Basis:
         return replace(self.serving, main=replace(self.serving.main, data=data))
 
 
-_known: dict[tuple[Path, str], Basis] = {}  # one at most
-_opening = Lock()
+def _read(part: Path) -> Basis:
+    """With what the lists of all users need, so that it is read once whatever the number of threads."""
+    basis = Basis(part)
+    _ = basis.order, basis.user_ids, basis.item_ids, basis.everybody
+    return basis
+
+
+_kept = Kept(_read)
+let_go = _kept.let_go
 
 
 def basis_of(work: Work) -> Basis:
     """What a bucket's lists are made from: the same for all buckets of the same part that this process works on."""
     for name in work.arguments.get("recommenders", ()):
         registry.kind_of(name)
-    part = work.inputs[NAME]
-    key = (part, parts.digest(part))
-    with _opening:
-        if key not in _known:
-            _known.clear()
-            _known[key] = Basis(part)
-        found = _known[key]
-        _ = (
-            found.order,
-            found.user_ids,
-            found.item_ids,
-            found.everybody,
-        )  # and what they need: read once for all threads
-        return found
-
-
-def let_go() -> None:
-    """Forget what was read: no more lists are made in this process."""
-    with _opening:
-        _known.clear()
+    return _kept.of(work.inputs[NAME])

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels import registry
 from recmodels.base import Recommender
 from recmodels.compute import memory
 from recmodels.data import layout
@@ -19,7 +18,7 @@ from recmodels.data.dataset import Dataset, data_memory
 from recmodels.engine import parts
 from recmodels.engine.work import ONE_CORE, Needs, Work
 from recmodels.exposure_prices import with_prices
-from recmodels.persistence import load, save
+from recmodels.persistence import load, own_recommenders, save
 from recmodels.popularity import Popularity, fit_to_split
 from recmodels.published.pseudonyms import hashed_ids, key_in
 from recmodels.ranking.rerank import Rules
@@ -98,9 +97,8 @@ class Decided:
         return part
 
     def recommenders(self) -> list[str]:
-        """What the configuration has had imported, for other processes, which import nothing on a file's word."""
-        files = (json.loads(file.read_text()) for root in self._models() for file in root.rglob("model.json"))
-        return sorted({name for one in files if ":" in (name := one["recommender"]) and registry.is_registered(name)})
+        """What the configuration has had imported, for other processes."""
+        return own_recommenders(*self._models())
 
     def _models(self) -> list[Path]:
         night = self.night

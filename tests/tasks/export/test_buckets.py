@@ -1,7 +1,7 @@
 """The lists of an export in parts: the same rows however many there are, none of which is made twice."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from expectations.errors import ExportRefused
 from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
+from recmodels.engine.current import using
 from recmodels.ensemble.model import Ensemble
 from recmodels.factors.als import ALS
 from recmodels.knn.user_knn import UserKNN
@@ -28,9 +29,13 @@ from tasks.export.writer import Writer
 from tasks.lists.settings import ExposureSettings, Segments
 from tasks.store.feedback import PROPOSALS
 from tasks.store.paths import Night
+from tests.clusters import RayNodes
 from tests.tasks.export.test_explored import OTHERS, with_candidates
 from tests.tasks.publishing import K, prepare_night, publish
 from tests.tasks.site import RUN_DATE
+
+if TYPE_CHECKING:
+    from recmodels.engine.ray import RayEngine
 
 TABLES = ("topk", "similar", "popular", "listed")
 RULES: list[dict[str, Any]] = [
@@ -108,6 +113,25 @@ def test_arms_and_exploration_do_not_depend_on_the_number_of_buckets(
     assert all(table.equals(expected[name]) for name, table in tables(night).items())
     again = pq.read_table(night.store.feedback(RUN_DATE) / PROPOSALS)
     assert again.cast(proposals.schema).equals(proposals)
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_on_a_cluster_tables_are_the_same_to_the_byte(
+    night: Night, monkeypatch: pytest.MonkeyPatch, ray_cluster: RayNodes, ray_engine: "RayEngine", common: bool
+) -> None:
+    """With a disk that all nodes have in common, and through an exchange; with arms, exploration and hashed ids."""
+    from recmodels.engine.ray import RayEngine
+
+    with_candidates(night)
+    arms = ArmsTonight(salt="1", groups={"plain": ArmTonight(share=0.5, policy="popularity", model=None)})
+    explores, rules = ExplorationSettings(epsilon=0.7), {"hash_key_env": "KEY", "max_per_category": 2, "delta": False}
+    in_parts(monkeypatch, 3)
+    here = publish(night, arms=arms, exploration=explores, others=OTHERS, **rules)
+    engine = ray_engine if common else RayEngine(ray_cluster.address, str(night.store.root.parent / "exchange"))
+    with using(engine):
+        there = publish(night, arms=arms, exploration=explores, others=OTHERS, fresh=True, **rules)
+    assert [file["sha256"] for file in there["files"]] == [file["sha256"] for file in here["files"]]
+    assert there["exploration"] == here["exploration"] and len(there["files"]) > 4
 
 
 def test_what_a_night_that_failed_has_made_is_not_made_again(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
