@@ -99,12 +99,16 @@ class Suite:
             finding.refused += len(rows[number])
         return rows
 
-    def add(self, rows: int, refused: Sequence[int]) -> None:
-        """Take in rows that were checked before, of which each rule refuses some; for rules of rows alone."""
-        for finding, count in zip(self.findings, refused, strict=True):
+    def add(self, rows: int, refused: Sequence[int], errors: Sequence[str] | None = None) -> None:
+        """Take in rows that were checked elsewhere, of which each rule refuses some; for rules of rows alone.
+
+        `errors`: why a rule could not be evaluated there.
+        """
+        for finding, count, error in zip(self.findings, refused, errors or [""] * len(refused), strict=True):
             finding.rows += rows
             finding.refused += count
-            finding.passed &= not count
+            finding.error = finding.error or error
+            finding.passed &= not count and not error
 
     def failed(self, severity: Literal["critical", "warning"]) -> list[Finding]:
         """The rules of a severity that were broken. One that could not be evaluated is critical whatever it says."""

@@ -136,7 +136,7 @@ class Verdicts:
             source: digests[found]
             for source in sources
             if (found := self.raw.get(str(source.relative_to(raw)))) in digests
-            if table != "interactions" or not _has_between(source, *(clock + AHEAD for clock in clocks))
+            if table != "interactions" or not _has_come(source, digests[found], *clocks, later=now == clocks[1])
         }
         if table == "interactions" and settings.require_known_items and known:
             for source in self._doubtful(db, list(known), valid):
@@ -261,6 +261,24 @@ def _sparse(codes: Sequence[Codes]) -> pa.Table:
     return pa.table({"part": number, "row": np.concatenate(rows), "code": np.concatenate(code)})
 
 
+def _has_come(source: Path, known: Verdict, start: datetime, end: datetime, *, later: bool) -> bool:
+    """Whether a part has rows that are ahead of one clock and not of a `later` one; or the other way round.
+
+    Those that were ahead of the earlier clock when the part was checked are among the refused.
+    """
+    start, end = start + AHEAD, end + AHEAD
+    return (
+        _between(known.bad["timestamp"], start, end)
+        if later and known.bad is not None
+        else _has_between(source, start, end)
+    )
+
+
+def _between(times: pa.ChunkedArray, start: datetime, end: datetime) -> bool:
+    found = pc.and_(pc.greater(times, pa.scalar(start)), pc.less_equal(times, pa.scalar(end)))
+    return bool(pc.any(found).as_py())
+
+
 def _has_between(source: Path, start: datetime, end: datetime) -> bool:
     """Whether a part has rows that are later than one instant, and not later than another."""
     with pq.ParquetFile(source) as file:
@@ -269,8 +287,7 @@ def _has_between(source: Path, start: datetime, end: datetime) -> bool:
             found = file.metadata.row_group(group).column(place).statistics
             if found is not None and (not found.has_min_max or found.max <= start or found.min > end):
                 continue
-            times = file.read_row_group(group, columns=["timestamp"])["timestamp"]
-            if pc.any(pc.and_(pc.greater(times, pa.scalar(start)), pc.less_equal(times, pa.scalar(end)))).as_py():
+            if _between(file.read_row_group(group, columns=["timestamp"])["timestamp"], start, end):
                 return True
     return False
 

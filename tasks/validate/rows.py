@@ -24,6 +24,7 @@ from expectations.settings import ValidationSettings
 from recmodels.compute.memory import total
 from tasks.store.accounts import NUMBERS_TEXT
 from tasks.store.parts import link
+from tasks.store.row_groups import RowGroups
 from tasks.validate.copies import Flags, later_copies, with_prevailing
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ Derive = Callable[[pa.RecordBatch, int], Derived]
 """What adds columns to a batch that begins at a row of the parts that are checked."""
 
 PARTITION = 1_000_000
+GOOD, REFUSED = 500_000, 1 << 17  # rows of a row group
 A_ROW = 4_000  # bytes of the memory for each row that is looked at with others
 SKEW = timedelta(minutes=5)  # by which the clock that logs exposures may be behind the one that publishes
 RAW_TEXTS = ("timestamp_text", "rating_text", "rank_text", "clicked_text", "outcome_text", NUMBERS_TEXT)
@@ -96,7 +98,7 @@ class Split:
 
     def __init__(self, name: str, reasons: Sequence[str], bad: Path, flags: Flags) -> None:
         self.name, self.reasons, self.bad, self.flags = name, reasons, bad, flags
-        self._bad_file: pq.ParquetWriter | None = None
+        self._bad_file: RowGroups | None = None
 
     def __enter__(self) -> Split:
         return self
@@ -110,17 +112,18 @@ class Split:
 
         What is `known` is taken over.
         """
-        if known and known.good and known.bad is not None:
+        if known and known.good:
             link(known.good, good)
-            place = known.bad.schema.get_field_index("reason")
-            self.refuse(known.bad.set_column(place, "reason", self._why(codes[codes != 0])))  # with tonight's date
+            if known.bad is not None:
+                place = known.bad.schema.get_field_index("reason")
+                self.refuse(known.bad.set_column(place, "reason", self._why(codes[codes != 0])))  # with tonight's date
             return
         raw = pq.read_schema(source)
-        if not codes.any() and NUMBERS_TEXT not in raw.names:  # the others hold nothing then
+        if is_good(raw, codes):
             link(source, good)
             return
         kept = pa.schema([field for field in raw if field.name not in RAW_TEXTS])
-        with pq.ParquetWriter(good, kept) as good_file:
+        with RowGroups(good, kept, GOOD) as good_file:
             for begin, batch in _ahead(_partitions([source], raw.names, max(rows_at_once() // 2, 1))):
                 of_batch = codes[begin : begin + len(batch)]
                 refused = of_batch != 0
@@ -129,7 +132,8 @@ class Split:
                     self.refuse(pa.Table.from_batches([batch.filter(pa.array(refused)).append_column("reason", why)]))
                 if not refused.all():
                     kept_rows = with_prevailing(batch, begin, self.name, self.flags)
-                    good_file.write_batch(kept_rows.filter(pa.array(~refused)).select(kept.names))
+                    good_rows = kept_rows.filter(pa.array(~refused)).select(kept.names)
+                    good_file.write(pa.Table.from_batches([good_rows], schema=kept))
 
     def _why(self, codes: Codes) -> pa.Array:
         """The reasons of refused rows."""
@@ -140,21 +144,27 @@ class Split:
     def refuse(self, rows: pa.Table) -> None:
         """Add refused rows, with their `reason`."""
         if self._bad_file is None:
-            self._bad_file = pq.ParquetWriter(self.bad, rows.schema)
-        self._bad_file.write_table(rows)
+            self._bad_file = RowGroups(self.bad, rows.schema, REFUSED)
+        self._bad_file.write(rows)
+
+
+def is_good(raw: pa.Schema, codes: Codes) -> bool:
+    """Whether a part is valid as it is: no row is refused, and it has no texts but those of rows that are."""
+    return not codes.any() and NUMBERS_TEXT not in raw.names  # the others hold nothing then
 
 
 def derived_columns(
     db: duckdb.DuckDBPyConnection,
     name: str,
     source: Path,
-    out: Path,
+    catalogue: Path,
     settings: ValidationSettings,
     published: Mapping[str, datetime] = MappingProxyType({}),
 ) -> Derive:
     """The columns that rules check and the table does not have, for a batch that begins at a row.
 
-    `published`: when the exports that exposures may name were published.
+    `catalogue`: the valid items, if they must be known; `published`: when the exports that exposures may name were
+    published.
     """
     if name in ("items", "users"):
         later = later_copies(db, source, f"{name[:-1]}_id")
@@ -167,11 +177,11 @@ def derived_columns(
 
         return occurrence
     if name == "interactions" and settings.require_known_items:
-        catalogue = pq.read_table(out / "items.parquet", columns=["item_id"])["item_id"].combine_chunks()
+        items = pq.read_table(catalogue, columns=["item_id"])["item_id"].combine_chunks()
 
         def in_catalogue(batch: pa.RecordBatch, begin: int) -> Derived:
             ids = batch["item_id"]
-            known = pc.is_in(ids, value_set=catalogue.cast(ids.type))
+            known = pc.is_in(ids, value_set=items.cast(ids.type))
             return {"item_in_catalogue": pc.or_(known, pc.is_null(ids)).to_numpy(zero_copy_only=False)}
 
         return in_catalogue

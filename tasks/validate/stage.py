@@ -11,6 +11,7 @@ import os
 import statistics
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,10 +29,12 @@ from expectations.rules import OCCURRENCE
 from expectations.runner import INDEX, Finding, Suite, check_schema, write_docs
 from expectations.settings import ValidationSettings
 from expectations.tables import DISPENSABLE, row_rules, table_rules
+from recmodels.engine.current import asked_for
 from recmodels.errors import ConfigError, DataRefused
 from recmodels.messages import LONGEST
 from tasks.store.accounts import FileAccount, TableAccount, TableBalance, balance, check_table
 from tasks.store.duckdb import connect
+from tasks.store.engine_parts import engine_parts
 from tasks.store.files import replacing
 from tasks.store.manifests import Manifest, finished, outputs
 from tasks.store.parts import alike, link, parts, remove
@@ -45,7 +48,8 @@ from tasks.validate.copies import prevailing
 from tasks.validate.counts import Earlier
 from tasks.validate.counts import counts as counts_of
 from tasks.validate.known import Verdicts
-from tasks.validate.rows import Codes, Derive, Split, derived_columns, find_refused
+from tasks.validate.part_checks import checked
+from tasks.validate.rows import Codes, Derive, Split, Verdict, derived_columns, find_refused
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 
@@ -76,6 +80,7 @@ def validate(
         with (
             replacing(night.quarantine, even_after=(DataRefused,)) as quarantine,
             replacing(night.store.quality(night.run_date), even_after=(DataRefused,)) as docs,
+            engine_parts(night, "validate", fresh=fresh) if asked_for() else nullcontext() as work,
         ):
             after, accounts = raw["summary"]["after_cutoff"], raw["summary"]["accounts"]
             return write_valid(
@@ -92,6 +97,7 @@ def validate(
                 published=published,
                 listed=_listed(night, published),
                 verdicts=verdicts,
+                on_engine=work,
             )
 
     parameters = settings.model_dump() | {"cutoff": cutoff.isoformat(), "recent_rows": recent}
@@ -142,6 +148,7 @@ def write_valid(
     listed: Mapping[str, Path] = MappingProxyType({}),
     verdicts: Verdicts | None = None,
     memory_limit: str = "700MB",
+    on_engine: Path | None = None,
 ) -> ValidSummary:
     """Split the tables of `raw` into good rows (`out`) and refused rows (`quarantine_out`), in their order.
 
@@ -163,6 +170,7 @@ def write_valid(
         listed: of those that are there, the tables of listed items.
         verdicts: what earlier nights have found of parts, which learn what this one has.
         memory_limit: of DuckDB, which spills beyond it.
+        on_engine: a folder for parts of the work, which is given to the engine then.
 
     Returns:
         For each table its counts, and the rows refused for each reason; the profile of the interactions; notes.
@@ -196,6 +204,7 @@ def write_valid(
             published,
             listed,
             verdicts or Verdicts(),
+            on_engine,
         )
         checks = {name: check.run(name, rejects.get(name, 0)) for name in found}
     if docs_out is not None:
@@ -246,6 +255,7 @@ class _TableCheck:
     published: Mapping[str, datetime]
     listed: Mapping[str, Path]
     verdicts: Verdicts
+    on_engine: Path | None
 
     def run(self, name: str, rejects: int) -> _Checked:
         """Check a table's rows, part the good from the refused, and check the table that remains."""
@@ -255,10 +265,12 @@ class _TableCheck:
             columns = [*columns, exposures.AFTER_PUBLICATION]
         rows = Suite(f"{name}-rows", row_rules(name, columns, self.settings, self.now))
         known = self.verdicts.fitting(self.db, name, self.raw, self.out, self.settings, self.now)
-        of_parts = find_refused(sources, known, rows, lambda: self._derived(name, sources[0]))
-        flags = prevailing(self.db, name, sources[0])
+        verdicts = self._on_engine(name, columns, rows, sources, known, self.on_engine) if self.on_engine else known
+        of_parts = find_refused(sources, verdicts, rows, lambda: self._derived(name, sources[0]))
+        taken = [verdict is not None and (bool(verdict.good) or not verdict.codes.any()) for verdict in verdicts]
+        flags = {} if all(taken) else prevailing(self.db, name, sources[0])
         with Split(name, [finding.rule.reason for finding in rows.findings], bad, flags) as split:
-            for source, verdict, found in zip(sources, known, of_parts, strict=True):
+            for source, verdict, found in zip(sources, verdicts, of_parts, strict=True):
                 split.part(source, found, alike(source, self.raw, self.out), verdict)
         self.verdicts.note(name, self.raw, self.settings, of_parts)
         earlier = self.verdicts.earlier(sources, known, self.raw, self.out) if name == "interactions" else None
@@ -270,7 +282,21 @@ class _TableCheck:
         return _Checked(rows, table, counts, profile, codes)
 
     def _derived(self, name: str, source: Path) -> Derive:
-        return derived_columns(self.db, name, source, self.out, self.settings, self.published)
+        return derived_columns(self.db, name, source, self.out / "items.parquet", self.settings, self.published)
+
+    def _on_engine(
+        self,
+        name: str,
+        columns: Sequence[str],
+        rows: Suite,
+        sources: Sequence[Path],
+        known: Sequence[Verdict | None],
+        to: Path,
+    ) -> Sequence[Verdict]:
+        """The verdicts on all parts of a table."""
+        items = self.out / "items.parquet"
+        catalogue = items if name == "interactions" and self.settings.require_known_items else None
+        return checked(name, columns, rows, sources, known, catalogue, self.settings, self.now, self.published, to)
 
     def _profile(self, name: str, rows: Suite, counts: TableCounts, earlier: Earlier | None) -> dict[str, Any]:
         """The row of numbers that the rules of a table judge."""

@@ -10,6 +10,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -22,6 +23,8 @@ import pytest
 import tasks.ingest.stage
 import tasks.validate.stage
 from expectations.settings import ValidationSettings
+from recmodels.engine.current import using
+from recmodels.engine.local import LocalEngine
 from recmodels.errors import DataRefused
 from tasks.ingest import table_parts
 from tasks.ingest.reading.inputs import Inputs, TableInput
@@ -57,7 +60,8 @@ LINES = [
 class Site:
     """A folder with a file a day, and two stores: the nights of one know what those before them have found out.
 
-    `cutoff` and `now`: days after the first of the log; `known`: how many files were taken over, all nights together.
+    `cutoff` and `now`: days after the first of the log; `known`: how many files were taken over, all nights together;
+    `on_engine`: whether an engine works for the nights that know something.
     """
 
     root: Path
@@ -69,6 +73,7 @@ class Site:
     now: int = 30
     code: int = 0
     known: int = 0
+    on_engine: bool = False
     _next: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -94,8 +99,9 @@ class Site:
         log = TableInput(path=str(self.root / "log"), **self.inputs)
         try:
             inputs = Inputs(interactions=log, items=TableInput(path=str(items)))
-            raw = tasks.ingest.stage.ingest.fn(night, inputs, cutoff, fresh)
-            valid = tasks.validate.stage.validate.fn(night, self.rules, cutoff, raw, fresh)
+            with using(LocalEngine(2)) if self.on_engine and not fresh else nullcontext():
+                raw = tasks.ingest.stage.ingest.fn(night, inputs, cutoff, fresh)
+                valid = tasks.validate.stage.validate.fn(night, self.rules, cutoff, raw, fresh)
         except DataRefused as error:
             return str(error)
         self.known += raw["summary"]["accounts"]["interactions"]["known"]
@@ -230,8 +236,14 @@ def cutoff(site: Site, number: int) -> None:
 
 
 def clock(site: Site, number: int) -> None:
-    """Rows that were of the future are not any more, or the reverse."""
+    """Rows that were of the future are not any more, or the reverse; a night that is done stays as it is."""
     site.now = 10 + number % 30
+    site.tonight += timedelta(days=1)
+
+
+def engine(site: Site, number: int) -> None:
+    """From now on an engine works on the parts, or none does."""
+    site.on_engine = number % 4 > 0
 
 
 def damage(site: Site, number: int) -> None:
@@ -262,6 +274,7 @@ CHANGES: dict[str, Callable[[Site, int], None]] = {
     "the code changes": code,
     "the cutoff moves": cutoff,
     "the clock is another": clock,
+    "an engine is named": engine,
     "the store is damaged": damage,
     "nothing changes": nothing,
     "the same night again": nothing,
