@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -65,17 +65,21 @@ class EngineChoice:
             case "ray":
                 from recmodels.engine.ray import RayEngine
 
-                with sharing(self.cores or threads()):  # of a cluster that is started
-                    cluster = RayEngine(self.address, self.exchange)
-                with cluster:
-                    yield cluster
+                with self._of_these_cores():
+                    ray = RayEngine(self.address, self.exchange)
+                with ray:
+                    yield ray
             case "dask":
                 from recmodels.engine.dask import DaskEngine
 
-                with sharing(self.cores or threads()):
-                    workers = DaskEngine(self.address, self.exchange)
-                with workers:
-                    yield workers
+                with self._of_these_cores():
+                    dask = DaskEngine(self.address, self.exchange)
+                with dask:
+                    yield dask
+
+    def _of_these_cores(self) -> AbstractContextManager[None]:
+        """A cluster that is started in the block has the cores that are to be worked with."""
+        return sharing(self.cores or threads())
 
 
 @contextmanager

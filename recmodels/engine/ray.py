@@ -176,8 +176,9 @@ def _quiet() -> None:
 
 def _dashboard() -> str | None:
     from ray._private import worker
+    from ray.util.client import ray as client
 
-    url = worker.global_worker.node.webui_url if worker.global_worker.node else None
+    url = client._get_dashboard_url() if client.is_connected() else worker.get_dashboard_url()
     return f"http://{url}" if url else None
 
 
