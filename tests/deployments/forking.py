@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -29,7 +28,6 @@ MODULES = [
 ]
 WORKER = "flows.operate.process_worker"
 MOST = 8  # open files that a client sends
-LOOKS = 1000  # at threads that may be about to take their names, or to end
 
 
 def main(folder: Path, tests: int) -> None:
@@ -70,17 +68,11 @@ def preload() -> None:
 def further_threads() -> list[str]:
     """The threads of this process by their names, but for the first, and those of pyarrow's jemalloc, which can fork.
 
-    Jemalloc's begin anew after each fork, and have no name of their own until they have run: on a busy machine not yet.
+    The first is not always that of the lowest number: numbers begin anew after the highest one.
     """
-    for _ in range(LOOKS):
-        found: list[str] = []
-        for task in sorted(Path("/proc/self/task").iterdir(), key=lambda task: int(task.name))[1:]:
-            with suppress(FileNotFoundError, ProcessLookupError):  # has ended
-                found.append((task / "comm").read_text().strip())
-        if set(found) <= {"jemalloc_bg_thd"}:
-            return []
-        time.sleep(0.01)
-    return found
+    tasks = sorted(Path("/proc/self/task").iterdir())
+    names = [(task / "comm").read_text().strip() for task in tasks if task.name != str(os.getpid())]
+    return [name for name in names if name != "jemalloc_bg_thd"]
 
 
 def reap(number: int, frame: FrameType | None) -> None:
