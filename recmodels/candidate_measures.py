@@ -14,7 +14,8 @@ from recmodels.candidate_spec import ListsSpec, Spec
 from recmodels.data.arrays import Longs
 from recmodels.data.backtests import rolling_folds
 from recmodels.data.dataset import Dataset
-from recmodels.data.layout import FIRST, HOLDOUT, PREPARED, Split, interactions_file
+from recmodels.data.layout import FIRST, HOLDOUT, PREPARED, Split
+from recmodels.data.pairs import Pairs
 from recmodels.data.parquet import read_columns
 from recmodels.errors import NightrecError
 from recmodels.fallback import serve
@@ -80,10 +81,10 @@ def backtests(spec: Spec, lists: ListsSpec, data: Dataset, fit_seconds: float) -
 
 def _first_times(features: Path, split: Split, data: Dataset) -> Longs | None:
     """When each pair of the training data began; None where no pair was repeated."""
-    path = features / PREPARED / interactions_file(split)
-    if FIRST not in pq.read_schema(path).names:
+    pairs = Pairs(features / PREPARED, split)
+    if FIRST not in pairs.names:
         return None
-    table = read_columns(path, ["user_index", "weight", FIRST])
+    table = pairs.columns(["user_index", "weight", FIRST])
     trained = np.bincount(data.user_index, minlength=data.n_users) > 0
     rows = (table["weight"] > 0) & trained[table["user_index"]]
     times: Longs = table[FIRST][rows]

@@ -13,8 +13,8 @@ from recmodels.base import SCORE_BYTES, Recommender, joined, nothing
 from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
-from recmodels.data.layout import ITEMS, PREPARED, Split, existing, interactions_file, split_end
-from recmodels.data.parquet import as_numpy
+from recmodels.data.layout import ITEMS, PREPARED, Split, existing
+from recmodels.data.pairs import Pairs
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
@@ -102,10 +102,10 @@ def _passed_over(seen: Csr, place: Longs, k: int) -> Longs:
 
 def fit_to_split(models: Iterable[Popularity], features: Path, split: Split) -> None:
     """Fit models to a split of the features folder in one go, of which a part is read at a time."""
-    path = existing(features / PREPARED / interactions_file(split))
+    pairs = Pairs(features / PREPARED, split)
     n_items = pq.read_metadata(existing(features / PREPARED / ITEMS)).num_rows
-    sums = [_Sums(model, n_items, split_end(path)) for model in models]
-    for rows in _pieces(path):
+    sums = [_Sums(model, n_items, pairs.end) for model in models]
+    for rows in _pieces(pairs):
         for one in sums:
             one.add(*rows)
     for one in sums:
@@ -141,19 +141,16 @@ class _Sums:
         return np.where(recent > 0, recent, rest).astype(np.float32)
 
 
-def _pieces(path: Path) -> Iterator[tuple[Ints, Floats, Longs]]:
-    """Items, weights and times of the interactions in a file, `ROWS` of them in each piece but the last."""
+def _pieces(pairs: Pairs) -> Iterator[tuple[Ints, Floats, Longs]]:
+    """Items, weights and times of the interactions of a split, `ROWS` of them in each piece but the last."""
     held: list[tuple[Any, ...]] = []
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            rows = file.read_row_group(group, ["item_index", "weight", "timestamp"])
-            columns = [as_numpy(rows[name]) for name in ("item_index", "weight", "timestamp")]
-            kept = slice(None) if (columns[1] > 0).all() else columns[1] > 0
-            held.append(tuple(column[kept] for column in columns))
-            while sum(len(part[0]) for part in held) >= ROWS:
-                whole = [np.concatenate(column) for column in zip(*held, strict=True)]
-                yield whole[0][:ROWS], whole[1][:ROWS], whole[2][:ROWS]
-                held = [tuple(column[ROWS:] for column in whole)]
+    for columns in pairs.batches(["item_index", "weight", "timestamp"]):
+        kept = slice(None) if (columns["weight"] > 0).all() else columns["weight"] > 0
+        held.append(tuple(column[kept] for column in columns.values()))
+        while sum(len(part[0]) for part in held) >= ROWS:
+            whole = [np.concatenate(column) for column in zip(*held, strict=True)]
+            yield whole[0][:ROWS], whole[1][:ROWS], whole[2][:ROWS]
+            held = [tuple(column[ROWS:] for column in whole)]
     if held and len(held[0][0]):
         item, weight, timestamp = (np.concatenate(column) for column in zip(*held, strict=True))
         yield item, weight, timestamp

@@ -21,9 +21,8 @@ from recmodels.data.layout import (
     USERS,
     VOCABULARY,
     Split,
-    interactions_file,
-    split_end,
 )
+from recmodels.data.pairs import Pairs
 from recmodels.options import WarmStart
 from recmodels.persistence import load
 
@@ -46,9 +45,9 @@ def changed(start: WarmStart, data: Dataset, then: Path, now: Path, split: Split
 
     Users and items without interactions do not count.
     """
-    before, today = (folder / PREPARED / interactions_file(split) for folder in (then, now))
-    new = float((data.timestamp >= split_end(before)).mean())
-    rows, rows_before = (pq.read_metadata(path).num_rows for path in (today, before))
+    before, today = (Pairs(folder / PREPARED, split) for folder in (then, now))
+    new = float((data.timestamp >= before.end).mean())
+    rows, rows_before = len(today), len(before)
     gone = max(0.0, rows_before / rows - (1 - new))
     users = np.diff(data.indptr) > 0
     new_users, new_items = start.rows["users"][users] < 0, start.rows["items"][data.known_items] < 0

@@ -21,12 +21,10 @@ from recmodels.data.layout import (
     USERS,
     Split,
     existing,
-    interactions_file,
     no_terms,
     read_terms,
-    split_end,
 )
-from recmodels.data.parquet import read_columns, read_rows
+from recmodels.data.pairs import Pairs
 from recmodels.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -130,18 +128,16 @@ class Dataset:
             NightrecError: a file is missing or inconsistent.
         """
         prepared = features / PREPARED
-        path = existing(prepared / interactions_file(split))
-        names = pq.read_schema(path).names
+        pairs = Pairs(prepared, split)
         wanted = ["user_index", "item_index", "timestamp", "weight", "rating"]
-        columns = [name for name in wanted if name in names]
-        table = read_columns(path, columns) if users is None else read_rows(path, columns, "user_index", users)
+        table = pairs.columns([name for name in wanted if name in pairs.names], users)
         n_users, n_items = (pq.read_metadata(existing(prepared / name)).num_rows for name in (USERS, ITEMS))
         item_terms, user_terms = terms or (
             read_terms(features / split / TERMS, n_items),
             read_terms(features / split / USER_TERMS, n_users, "user_index"),
         )
         return cls._of(
-            str(path),
+            str(pairs.file),
             n_users=n_users,
             n_items=n_items,
             user_index=table["user_index"],
@@ -151,7 +147,7 @@ class Dataset:
             rating=table.get("rating"),
             terms=item_terms,
             user_terms=user_terms,
-            end=split_end(path),
+            end=pairs.end,
         )
 
     @classmethod

@@ -19,6 +19,7 @@ Split: TypeAlias = Literal["train", "full"]
 """`train`: the interactions before the holdout, less those of users held out; `full`: all before the cutoff."""
 
 PREPARED = "prepared"
+BASE = "base"  # within it: the prepared tables of an earlier night that this one continues (`recmodels.data.pairs`)
 USERS = "users.parquet"
 ITEMS = "items.parquet"
 HOLDOUT = "holdout.parquet"
@@ -40,7 +41,7 @@ SPLIT_END = b"window_end"
 
 
 def interactions_file(split: Split) -> str:
-    """The interactions of a split, within `prepared/`."""
+    """The interactions of a split, within `prepared/`; `recmodels.data.pairs` reads them, wherever they are."""
     return f"{split}/interactions.parquet"
 
 

@@ -15,6 +15,7 @@ from recmodels.compute import memory
 from recmodels.data import layout
 from recmodels.data.arrays import Ints, Longs
 from recmodels.data.dataset import Dataset, data_memory
+from recmodels.data.pairs import Pairs
 from recmodels.engine import parts
 from recmodels.engine.work import ONE_CORE, Needs, Work
 from recmodels.exposure_prices import with_prices
@@ -222,5 +223,5 @@ def _needs(models: list[Recommender], night: Night) -> Needs:
     """What a bucket of lists takes of a machine."""
     if not any(model.needs_others for model in models):
         return Needs(memory=MEMORY)
-    tables = (layout.USERS, layout.ITEMS, layout.interactions_file("full"))
-    return Needs(memory=MEMORY + data_memory(*(pq.read_metadata(night.prepared / table).num_rows for table in tables)))
+    n_users, n_items = (pq.read_metadata(night.prepared / table).num_rows for table in (layout.USERS, layout.ITEMS))
+    return Needs(memory=MEMORY + data_memory(n_users, n_items, len(Pairs(night.prepared, "full"))))

@@ -9,22 +9,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Bools, Ints, Longs
+from recmodels.data.pairs import Pairs
+from recmodels.data.parquet import arrow_table
 from recmodels.data.times import MICROSECONDS_PER_DAY
 
-ROWS = 1_024_000  # whole row groups of the prepared tables
+ROWS = 1_024_000  # written at a time
+TIME = pa.timestamp("us", "UTC")
 DELTA = "DELTA_BINARY_PACKED"
 
 
-def positives(interactions: Path) -> Iterator[pa.Table]:
-    """`user_index`, `item_index` and `timestamp` of the rows of positive weight, by user and time."""
-    with pq.ParquetFile(interactions) as file:
-        for batch in file.iter_batches(ROWS, columns=["user_index", "item_index", "timestamp", "weight"]):
-            rows = pa.Table.from_batches([batch])
-            yield rows.filter(pc.greater(rows["weight"], 0)).drop_columns(["weight"])
+def positives(pairs: Pairs) -> Iterator[pa.Table]:
+    """`user_index`, `item_index` and `timestamp` (int64, µs) of the rows of positive weight, by user and time."""
+    names = ["user_index", "item_index", "timestamp"]
+    for batch in pairs.batches([*names, "weight"]):
+        chosen = batch["weight"] > 0
+        yield arrow_table({name: batch[name] if chosen.all() else batch[name][chosen] for name in names})
 
 
 class Activity:
@@ -36,6 +38,7 @@ class Activity:
 
     def add(self, row: Ints, time: Longs) -> None:
         """Interactions at some times (µs), each of one item (or user)."""
+        row = row.astype(np.intp)  # once, not for each of these
         self._count += np.bincount(row, minlength=len(self._count))
         np.maximum.at(self._last, row, time)
         np.minimum.at(self._first, row, time)
@@ -98,8 +101,10 @@ class Sequences:
         begin, self._next = self._next, until
         count = np.bincount(rows["user_index"].to_numpy() - begin, minlength=until - begin)
         offsets = pa.array(np.concatenate([[0], np.cumsum(count)]).astype(np.int32))
+        values = rows["item_index"].combine_chunks(), rows["timestamp"].combine_chunks().view(TIME)
         lists = {
-            name: pa.ListArray.from_arrays(offsets, rows[name].combine_chunks()) for name in ("item_index", "timestamp")
+            name: pa.ListArray.from_arrays(offsets, column)
+            for name, column in zip(("item_index", "timestamp"), values, strict=True)
         }
         table = pa.table({"user_index": pa.array(np.arange(begin, until, dtype=np.int32)), **lists})
         self._file = self._file or pq.ParquetWriter(

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.data.layout import Split
+from recmodels.data.pairs import Pairs
 from recmodels.messages import counted
 from tasks.features.activity import Activity, Sequences, positives
 from tasks.features.column_roles import role_of
@@ -49,12 +50,12 @@ def write_features(prepared: Path, valid: Path, split: Split, settings: FeatureS
     """Read `features/prepared/` (and `valid/tags.parquet`) and write the features of one split."""
     items = pq.read_table(prepared / layout.ITEMS)
     users = pq.read_table(prepared / layout.USERS)
-    path = prepared / layout.interactions_file(split)
-    end = layout.split_end(path)
+    pairs = Pairs(prepared, split)
+    end = pairs.end
     of_items, of_users = Activity(items.num_rows), Activity(users.num_rows)
     with Sequences(out / layout.SEQUENCES, users.num_rows) as sequences:
-        for rows in positives(path):
-            time = rows["timestamp"].cast(pa.int64()).to_numpy()
+        for rows in positives(pairs):
+            time = rows["timestamp"].to_numpy()
             of_items.add(rows["item_index"].to_numpy(), time)
             of_users.add(rows["user_index"].to_numpy(), time)
             sequences.add(rows)

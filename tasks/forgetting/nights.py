@@ -99,19 +99,17 @@ def _forget_in_night(night: Night, person: Person, request: Request, place: Plac
     sweep(night.folder)
     shutil.rmtree(night.all_parts, ignore_errors=True)  # a night that goes on makes them again
     index = night.prepared / layout.USERS
-    try:
-        numbers = _numbers_in(index, person)
-    except (OSError, pa.ArrowException) as error:
-        numbers = ()
-        place.failures.append(_unreadable(index, error))
+    numbers = _numbers_of(index, person, place)
     for folder in _models_of(night) if numbers or not index.exists() else ():
         if numbers or any(holds(path, person) for path in files_in(folder)):
             shutil.rmtree(folder)
             place.models += 1
-    whose = Whose(person, numbers)
-    for path in [*(path for path in files_in(night.folder) if path != index), index]:
+    base = night.prepared / layout.BASE  # tables of an earlier night, with the numbers of then
+    whose, then = Whose(person, numbers), Whose(person, _numbers_of(base / layout.USERS, person, place))
+    indices = [index, base / layout.USERS]
+    for path in [*(path for path in files_in(night.folder) if path not in indices), *indices]:
         try:
-            _forget_in_file(path, whose, request, place)
+            _forget_in_file(path, then if path.is_relative_to(base) else whose, request, place)
         except (OSError, pa.ArrowException, EOFError) as error:
             place.failures.append(_unreadable(path, error))
     for manifest in night.folder.rglob(STAGE):
@@ -140,6 +138,15 @@ def _may_know(night: Night, person: Person) -> bool:
 def _models_of(night: Night) -> list[Path]:
     folders = [path for name in TRAINED for path in (night.folder / name).glob("*") if path.is_dir()]
     return [path for path in [*folders, night.champion] if path.is_dir()]
+
+
+def _numbers_of(index: Path, person: Person, place: Place) -> tuple[int, ...]:
+    """`_numbers_in` an index; none where it cannot be read."""
+    try:
+        return _numbers_in(index, person)
+    except (OSError, pa.ArrowException) as error:
+        place.failures.append(_unreadable(index, error))
+        return ()
 
 
 def _numbers_in(index: Path, person: Person) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.layout import Split
+from recmodels.data.pairs import Pairs
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import ConfigError
 from recmodels.ranking.exposure import Bounds
@@ -100,7 +101,7 @@ def _ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -
             f"export.item_date: the column {settings.item_date} of the items holds no dates ({column.type}); "
             "name one that does."
         ) from error
-    end = layout.split_end(night.prepared / layout.interactions_file(split))
+    end = Pairs(night.prepared, split).end
     day = (end - pc.cast(at, pa.float64()).to_numpy(zero_copy_only=False)) / MICROSECONDS_PER_DAY
     age: Floats = np.where(np.isnan(day), first_seen, day).astype(np.float32)
     return age, first_seen

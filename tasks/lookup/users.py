@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recmodels.data import layout
+from recmodels.data.pairs import Pairs, changes_file, dropped_file
 from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
 from tasks.export.origins import made_by
@@ -179,6 +181,16 @@ def _history(night: Night, catalogue: Catalogue | None, user_id: str) -> tuple[l
 
 
 def _interactions_of(night: Night, user_id: str) -> pa.Table:
-    users, path = night.prepared / layout.USERS, night.prepared / layout.interactions_file("full")
+    users, pairs = night.prepared / layout.USERS, Pairs(night.prepared, "full")
     index = first_of(rows_with([users], "user_id", user_id, ["user_index"]), "user_index")
-    return rows_with([path], "user_index", -1 if index is None else index)
+    index = -1 if index is None else index
+    columns = ["item_index", "timestamp", "weight", *(["rating"] if "rating" in pairs.names else [])]
+    if pairs.whole:
+        return rows_with([pairs.file], "user_index", index, columns)
+    before = rows_with([pairs.file], "user_index", pairs.base_number(index), columns)
+    changes, dropped = (night.prepared / name for name in (changes_file("full"), dropped_file("full")))
+    gone = rows_with([dropped], "user_index", index)["nth"]
+    left = before.filter(pc.invert(pc.is_in(pa.array(range(len(before))), value_set=gone.cast(pa.int64()))))
+    items = pa.array(pairs.items(left["item_index"].to_numpy()), pa.int32())
+    added = rows_with([changes], "user_index", index, columns)
+    return pa.concat_tables([left.set_column(left.column_names.index("item_index"), "item_index", items), added])

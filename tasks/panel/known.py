@@ -11,7 +11,7 @@ from scipy import sparse
 
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Csr, Ints, Longs
-from recmodels.data.parquet import read_columns
+from recmodels.data.pairs import Pairs
 from recmodels.metrics.beyond_accuracy import Figures
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
@@ -97,10 +97,9 @@ def known(night: Night, features: FeatureSettings) -> Known:
     """Read what a night has prepared."""
     user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     items = pq.read_table(night.prepared / layout.ITEMS)
-    path = night.prepared / layout.interactions_file("full")
-    names = pq.read_schema(path).names
+    pairs = Pairs(night.prepared, "full")
     wanted = ["user_index", "item_index", "timestamp", "weight"]
-    table = read_columns(path, [*wanted, *([layout.FIRST] if layout.FIRST in names else [])])
+    table = pairs.columns([*wanted, *([layout.FIRST] if layout.FIRST in pairs.names else [])])
     chosen = table["weight"] > 0
     columns = {name: column[chosen] for name, column in table.items()}
     began = columns.get(layout.FIRST, columns["timestamp"])

@@ -39,12 +39,12 @@ class Renumbered:
     gone: Bools
 
     @cached_property
-    def _same(self) -> bool:
-        """Whether all have the numbers they had: what is new comes after them."""
-        return bool((self.new == np.arange(len(self.new))).all())
+    def same(self) -> bool:
+        """Whether all are there and have the numbers they had: what is new comes after them."""
+        return not self.gone.any() and bool((self.new == np.arange(len(self.new))).all())
 
     def of(self, numbers: Ints) -> Ints:
-        return numbers if self._same else picked(self.new, numbers)
+        return numbers if self.same else picked(self.new, numbers)
 
     @classmethod
     def between(cls, old_ids: pa.Array, ids: pa.Array) -> Renumbered:
@@ -94,13 +94,17 @@ class Continued(Ranges):
         return events.between(int(low), int(high))
 
     def _old(self, split: PreparedSplit, place: int) -> Rows:
-        """The pairs of a split of the earlier night, of the users of a range."""
+        return self._old_and_outside(split, place)[0]
+
+    def _old_and_outside(self, split: PreparedSplit, place: int) -> tuple[Rows, Bools]:
+        """The pairs of a split of the earlier night, of the users of a range; which the k-core of then had left out."""
         users = np.searchsorted(self.users.new, self.bounds[place : place + 2])
         begin, end = (int(split.first_rows[user]) for user in users)
-        rows = split.rows(begin, end)
+        rows, outside = split.rows(begin, end), split.outside(begin, end)
         if self.users.gone.any():
-            rows = rows.take(~picked(self.users.gone, rows.user))
-        return replace(rows, user=self.users.of(rows.user), item=self.items.of(rows.item))
+            stay = ~picked(self.users.gone, rows.user)
+            rows, outside = rows.take(stay), outside[stay]
+        return replace(rows, user=self.users.of(rows.user), item=self.items.of(rows.item)), outside
 
 
 def continued(
@@ -125,6 +129,7 @@ def continued(
         return None
     out, gone = earlier.opted_out(), source.opted_out()
     back = out if not len(gone) else out.filter(pc.invert(are_among(out, gone)))
+    back = back.filter(pc.invert(are_among(back, old["user"]))) if len(back) else back
     if len(back) and earlier.has(back):
         return None
     known = {kind: source.known(kind) for kind in old}
@@ -191,12 +196,12 @@ def _ids(old: pa.Array, there: Bools, new: pa.ChunkedArray, known: pa.Array) -> 
 
 def _recent(earlier: Earlier, users: Renumbered, items: Renumbered, new: Rows) -> Rows | None:
     """The events of the holdout of then, and those since; None where its rows were not the last days'."""
-    if earlier.summary["holdout"]["protocol"] != "days":
+    if earlier.protocol != "days":
         return None
     old = read_recent(earlier.prepared)
     old = old.take(~picked(users.gone, old.user))
     old = replace(old, user=users.of(old.user), item=items.of(old.item))
-    return interleaved(old, np.ones(len(old), np.bool_), new)
+    return interleaved(old, new)
 
 
 def _all_rated(source: Source) -> bool:

@@ -9,21 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from recmodels.data import layout
+from recmodels.data.layout import BASE, Split, interactions_file
 from tasks.prepare.events import Source
-from tasks.prepare.kept import PreparedSplit
-from tasks.store.files import sha256
+from tasks.prepare.kept import KNOWN, PreparedSplit
+from tasks.store.digests import Digests
+from tasks.store.files import read_json, sha256, write_json
 from tasks.store.manifests import Manifest, damage, manifest_of, outputs, whole
 from tasks.store.opted_out import are_among
+from tasks.store.parts import link
 from tasks.store.paths import Night
 
+ABOUT = "base.json"
+"""In `base/`: the night that it was made in, what it held out, and the parts of its valid interactions."""
+SPLITS: tuple[Split, ...] = get_args(Split)
 MOST_COMPARED = 2_000_000
 """Rows of parts that were not full, at most: of two files a part beyond that, the table is not what it was."""
 MOST_NEW = 0.25  # of the rows: with more, making all anew takes as long
@@ -35,16 +43,23 @@ class Earlier:
 
     date: str
     prepared: Path
+    """Whole tables: those of the night, or those that it continues itself."""
     valid: Path
-    summary: Any
+    last_valid: Path
+    """Of the newest night, which went on from these tables if they are not its own."""
+    protocol: str
+    """What was held out."""
     old_parts: Sequence[tuple[str, str, int]]
     """Path, digest and rows of each part of its valid interactions."""
     new_parts: Sequence[tuple[str, str, int]]
     """The same of tonight's."""
 
     @classmethod
-    def of(cls, night: Night, valid: Manifest, code: str, settings: dict[str, Any]) -> Earlier | None:
-        """The newest night before one that has prepared its tables by the same code and settings."""
+    def of(cls, night: Night, valid: Manifest, code: str, settings: dict[str, Any], digests: Digests) -> Earlier | None:
+        """The newest night before one that has prepared its tables by the same code and settings.
+
+        The `digests` of their files are known then.
+        """
         for one in reversed(night.store.all_nights()):
             if one.run_date >= night.run_date or not one.prepared.exists():
                 continue
@@ -56,15 +71,40 @@ class Earlier:
             users = [file for file in made_from["files"] if file["path"] == "users.parquet"]
             if not alike or whole(one.prepared) is None or damage(one.valid, users):
                 return None
-            return cls(
-                date=str(one.run_date),
-                prepared=one.prepared,
-                valid=one.valid,
-                summary=made["summary"],
-                old_parts=_parts_of(made_from),
+            base = one.prepared / BASE
+            about = read_json(base / ABOUT) or {
+                "date": str(one.run_date),
+                "protocol": made["summary"]["holdout"]["protocol"],
+                "parts": _parts_of(made_from),
+            }
+            found = cls(
+                date=about["date"],
+                prepared=base if base.exists() else one.prepared,
+                valid=night.store.night(date.fromisoformat(about["date"])).valid,
+                last_valid=one.valid,
+                protocol=about["protocol"],
+                old_parts=[tuple(part) for part in about["parts"]],
                 new_parts=_parts_of(valid),
             )
+            for file in made["files"]:
+                digests.learn(one.prepared / file["path"], file["sha256"])
+            return found
         return None
+
+    def link(self, out: Path) -> None:
+        """Give the tables to those that continue them: as `base/` in `out`, with what `of` is to know of them."""
+        for path in (self.prepared / name for name in (layout.USERS, layout.ITEMS, *map(interactions_file, SPLITS))):
+            self._link(path, out)
+        for path in (self.prepared / KNOWN).iterdir():
+            self._link(path, out)
+        write_json(
+            out / BASE / ABOUT, {"date": self.date, "protocol": self.protocol, "parts": [*map(list, self.old_parts)]}
+        )
+
+    def _link(self, path: Path, out: Path) -> None:
+        target = out / BASE / path.relative_to(self.prepared)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link(path, target)
 
     @cached_property
     def full(self) -> PreparedSplit:
@@ -75,8 +115,8 @@ class Earlier:
         return PreparedSplit(self.prepared, "train")
 
     def opted_out(self) -> pa.Array:
-        """Who had opted out then."""
-        return Source(self.valid).opted_out()
+        """Who had opted out in the newest night."""
+        return Source(self.last_valid).opted_out()
 
     def ids(self, kind: str) -> pa.Array:
         """All ids of users (or items), in order."""

@@ -44,8 +44,34 @@ class _Both:
     wins: Bools
 
 
+@dataclass(frozen=True)
+class Change:
+    """What becomes of some pairs.
+
+    Attributes:
+        dropped: the numbers of the pairs that are not there any more, ascending.
+        before: of each added one, the pair before which it belongs, ascending.
+        added: in order; a pair that says something else now is dropped, and added in its place.
+    """
+
+    dropped: Places
+    before: Places
+    added: Rows
+
+    def on(self, pairs: Rows) -> Rows:
+        """The pairs as they are then."""
+        if not len(self.dropped) and not len(self.added):
+            return pairs
+        return _with_added(pairs, self.dropped, self.before, self.added)
+
+
 def grown(pairs: Rows, events: Rows, rule: Rule) -> Rows:
-    """The pairs of all events.
+    """The pairs of all events; see `change_by`."""
+    return change_by(pairs, events, rule).on(pairs)
+
+
+def change_by(pairs: Rows, events: Rows, rule: Rule) -> Change:
+    """What becomes of pairs by later events.
 
     Args:
         pairs: merged, by user, then time, then input order.
@@ -55,17 +81,38 @@ def grown(pairs: Rows, events: Rows, rule: Rule) -> Rows:
     Raises:
         NotMergeable: an event falls between those of a pair, which the pair does not tell apart.
     """
-    if not len(events):
-        return pairs
-    later = merge(events, rule.n_items, rule.duplicates)
+    later = merge(events, rule.n_items, rule.duplicates) if len(events) else events
+    if not len(later):
+        return Change(np.empty(0, np.int64), np.empty(0, np.int64), later)
     both = _both(pairs, later, rule.n_items)
     _refuse_between(pairs, later, both, rule)
-    pairs, later = _joined(pairs, later, both, rule.duplicates)
-    left: Bools = np.ones(len(pairs), np.bool_)
-    left[both.old[both.wins]] = False
+    changed, later = _joined(pairs, later, both, rule.duplicates)
     added: Bools = np.ones(len(later), np.bool_)
     added[both.new[~both.wins]] = False
-    return interleaved(pairs, left, later.take(added))
+    later = later.take(added)
+    return in_places(both.old, both.old[~both.wins], changed, later, _places(pairs, later))
+
+
+def in_places(dropped: Places, at: Places, changed: Rows, later: Rows, before: Places) -> Change:
+    """A change by pairs that say something else now, at the numbers they had, and later ones before some pairs."""
+    added, place = both_of(changed, later), np.concatenate([at, before])
+    order = np.lexsort((added.timestamp, added.user, place))  # stable: at the same time a later one comes after
+    return Change(np.sort(dropped), place[order], added.take(order))
+
+
+def both_of(some: Rows, others: Rows) -> Rows:
+    """Rows, and others after them."""
+    rating = None if some.rating is None or others.rating is None else np.concatenate([some.rating, others.rating])
+    timestamp = np.concatenate([some.timestamp, others.timestamp])
+    alike = some.first is some.timestamp and others.first is others.timestamp
+    return Rows(
+        user=np.concatenate([some.user, others.user]),
+        item=np.concatenate([some.item, others.item]),
+        timestamp=timestamp,
+        first=timestamp if alike else np.concatenate([some.first, others.first]),
+        weight=np.concatenate([some.weight, others.weight]),
+        rating=rating,
+    )
 
 
 def _both(pairs: Rows, later: Rows, n_items: int) -> _Both:
@@ -101,7 +148,7 @@ def _refuse_between(pairs: Rows, later: Rows, both: _Both, rule: Rule) -> None:
 
 
 def _joined(pairs: Rows, later: Rows, both: _Both, duplicates: str) -> tuple[Rows, Rows]:
-    """Both, with what the events of either say of a pair in the row that stays."""
+    """The pairs that stay in their places, and all later ones, with what the events of either say of them."""
     old, new, wins = both.old, both.new, both.wins
     first = np.minimum(pairs.first[old], later.first[new])
     weight = _weight(pairs.weight[old], later.weight[new], wins, duplicates)
@@ -110,8 +157,10 @@ def _joined(pairs: Rows, later: Rows, both: _Both, duplicates: str) -> tuple[Row
         earlier, last = np.where(wins, (pairs.rating[old], later.rating[new]), (later.rating[new], pairs.rating[old]))
         rating = np.where(np.isnan(last), earlier, last)
     stays = ~wins
+    rating_kept = None if rating is None else rating[stays]
+    kept = replace(pairs.take(old[stays]), first=first[stays], weight=weight[stays], rating=rating_kept)
     return (
-        _with(pairs, old[stays], first[stays], weight[stays], None if rating is None else rating[stays]),
+        kept,
         _with(later, new[wins], first[wins], weight[wins], None if rating is None else rating[wins]),
     )
 
@@ -138,30 +187,36 @@ def _with(rows: Rows, at: Places, first: Places, weight: Floats, rating: Floats 
     return changed
 
 
-def interleaved(pairs: Rows, left: Bools, later: Rows) -> Rows:
-    """The pairs (or events) that are left and the later ones, in order; at the same time a later one comes after."""
-    before = np.concatenate([[0], np.cumsum(left)])
-    at = before[_places(pairs, later)] + np.arange(len(later))
-    n = int(before[-1]) + len(later)
+def interleaved(events: Rows, later: Rows) -> Rows:
+    """Events and later ones, in order; at the same time a later one comes after."""
+    return _with_added(events, np.empty(0, np.int64), _places(events, later), later)
+
+
+def _with_added(pairs: Rows, dropped: Places, before: Places, added: Rows) -> Rows:
+    """Pairs without some, and with others that are added each before one of them."""
+    left: Bools = np.ones(len(pairs), np.bool_)
+    left[dropped] = False
+    at = before - np.searchsorted(dropped, before) + np.arange(len(before))
+    n = len(pairs) - len(dropped) + len(added)
     old: Bools = np.ones(n, np.bool_)
     old[at] = False
     source = np.zeros(n, np.intp)
     source[old] = np.flatnonzero(left)
 
     def column(ours: npt.NDArray[Number], theirs: npt.NDArray[Number]) -> npt.NDArray[Number]:
-        found = picked(ours, source)
+        found = picked(ours, source) if len(ours) else np.empty(n, ours.dtype)
         found[at] = theirs
         return found
 
-    timestamp = column(pairs.timestamp, later.timestamp)
-    alike = pairs.first is pairs.timestamp and later.first is later.timestamp
+    timestamp = column(pairs.timestamp, added.timestamp)
+    alike = pairs.first is pairs.timestamp and added.first is added.timestamp
     return Rows(
-        user=column(pairs.user, later.user),
-        item=column(pairs.item, later.item),
+        user=column(pairs.user, added.user),
+        item=column(pairs.item, added.item),
         timestamp=timestamp,
-        first=timestamp if alike else column(pairs.first, later.first),
-        weight=column(pairs.weight, later.weight),
-        rating=None if pairs.rating is None or later.rating is None else column(pairs.rating, later.rating),
+        first=timestamp if alike else column(pairs.first, added.first),
+        weight=column(pairs.weight, added.weight),
+        rating=None if pairs.rating is None or added.rating is None else column(pairs.rating, added.rating),
     )
 
 

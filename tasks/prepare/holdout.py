@@ -87,10 +87,8 @@ def _protocols(ranges: Ranges, cutoff: datetime, settings: PrepareSettings) -> I
 
 def _enough(ranges: Ranges, settings: PrepareSettings) -> int:
     """For how many warm users `auto` takes the last days."""
-    active = np.zeros(ranges.n_users, np.bool_)
-    for place in range(ranges.n):
-        active[ranges.shelf.positives(PAIRS, place)[0]] = True
-    return min(settings.holdout_min_users, max(1, int(active.sum()) // 2))
+    active = int((ranges.counts(PAIRS)[0] > 0).sum())
+    return min(settings.holdout_min_users, max(1, active // 2))
 
 
 def _split(ranges: Ranges, protocol: Protocol, settings: PrepareSettings) -> HoldoutSplit:
@@ -100,25 +98,15 @@ def _split(ranges: Ranges, protocol: Protocol, settings: PrepareSettings) -> Hol
     for place in range(ranges.n):
         if protocol.days is None:
             train, holdout = _parted(ranges.pairs(place), protocol, settings, random, ranges.n_users)
+            ranges.shelf.put(TRAIN, place, train)
+            del train
         else:
-            train, holdout = _last_days(ranges, place, protocol.start)
+            holdout = ranges.last_days(place, protocol.start)
         holdout = holdout.take(np.lexsort((holdout.item, holdout.user)))
         evaluated[holdout.user] = True
-        ranges.shelf.put(TRAIN, place, train)
         ranges.shelf.put(HOLDOUT, place, holdout)
-        del train, holdout
+        del holdout
     return HoldoutSplit(protocol, k_core(ranges, TRAIN, settings), evaluated, evaluated)
-
-
-def _last_days(ranges: Ranges, place: int, start: int) -> tuple[Rows, Rows]:
-    """Train on what came before the last days; hold out what is new to a user in them."""
-    pairs, train = ranges.parted(place, start)
-    return train, new_since(pairs, start)
-
-
-def new_since(pairs: Rows, start: int) -> Rows:
-    """The pairs of positive weight that are new to their user from an instant (µs) on."""
-    return pairs.take((pairs.first >= start) & (pairs.weight > 0))
 
 
 def _parted(

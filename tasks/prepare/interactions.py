@@ -133,6 +133,11 @@ class Repeated:
         return replace(pairs, first=first)
 
 
+def new_since(pairs: Rows, start: int) -> Rows:
+    """The pairs of positive weight that are new to their user from an instant (µs) on."""
+    return pairs.take((pairs.first >= start) & (pairs.weight > 0))
+
+
 def merge(events: Rows, n_items: int, duplicates: str) -> Rows:
     """`Repeated.merged` of all events."""
     return Repeated.of(events, n_items).merged(duplicates)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
-from recmodels.data.arrays import Floats, Ints, Longs
+from recmodels.data.arrays import Bools, Floats, Ints, Longs
 from recmodels.data.layout import Split
 from recmodels.data.parquet import Array, as_numpy, read_columns
 from tasks.prepare.interactions import Rows
@@ -105,6 +105,13 @@ class PreparedSplit:
         with pq.ParquetFile(self.path) as file:
             for batch in file.iter_batches(BATCH, columns=["user_index", "item_index"]):
                 yield as_numpy(batch["user_index"]), as_numpy(batch["item_index"])
+
+    def outside(self, begin: int, end: int) -> Bools:
+        """Which of the rows from one number to another the k-core had left out."""
+        low, high = np.searchsorted(self._outside["row"], [begin, end])
+        found: Bools = np.zeros(end - begin, np.bool_)
+        found[self._outside["row"][low:high] - begin] = True
+        return found
 
     def rows(self, begin: int, end: int) -> Rows:
         """The rows from one number to another."""

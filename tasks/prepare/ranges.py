@@ -4,14 +4,14 @@ Users are sorted by id and nothing of a pair depends on other users but through 
 same, to the byte, whatever the number of ranges.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from recmodels.data.arrays import Bools, Longs
-from tasks.prepare.interactions import Repeated, Rows, in_order, merge
+from recmodels.data.arrays import Bools, Ints, Longs
+from tasks.prepare.interactions import Repeated, Rows, in_order, merge, new_since
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.shelf import Shelf
 
@@ -65,6 +65,31 @@ class Ranges:
             self.shelf.put(PAIRS, place, repeated.merged(self.duplicates))
         return self.shelf.rows(PAIRS, place), repeated.merged(self.duplicates, start)
 
+    def last_days(self, place: int, start: int) -> Rows:
+        """Put a range's rows before an instant (µs) on the shelf, to be trained on; what is new since is returned."""
+        pairs, train = self.parted(place, start)
+        self.shelf.put(TRAIN, place, train)
+        return new_since(pairs, start)
+
+    def counts(self, kind: str) -> tuple[Longs, Longs]:
+        """How many pairs of positive weight each user has, and each item."""
+        of_users, of_items = np.zeros(self.n_users, np.int64), np.zeros(self.n_items, np.int64)
+        for place in range(self.n):
+            user, item = self.shelf.positives(kind, place)
+            of_users += np.bincount(user, minlength=self.n_users)
+            of_items += np.bincount(item, minlength=self.n_items)
+        return of_users, of_items
+
+    def outside(self, kind: str, users: Bools, items: Bools) -> Iterator[tuple[Ints, Ints]]:
+        """The user and the item of each pair of positive weight that is not of some users and some items."""
+        for place in range(self.n):
+            user, item = self.shelf.positives(kind, place)
+            gone = np.flatnonzero(~(users[user] & items[item]))
+            yield user[gone], item[gone]
+
+    def n_rows(self, kind: str) -> int:
+        return self.shelf.n_rows(kind)
+
     def drop(self, *kinds: str) -> None:
         for kind in kinds:
             for place in range(self.n):
@@ -98,20 +123,14 @@ class Core:
 def k_core(ranges: Ranges, kind: str, settings: PrepareSettings) -> Core:
     """The k-core of a kind of pairs: users and items with too few others go, round after round."""
     users = items = None
-    of_users, of_items = np.zeros(ranges.n_users, np.int64), np.zeros(ranges.n_items, np.int64)
+    of_users, of_items = ranges.counts(kind)
     while True:
-        user_counts, item_counts = of_users.copy(), of_items.copy()
-        for place in range(ranges.n):
-            user, item = ranges.shelf.positives(kind, place)
-            if users is None or items is None:
-                user_counts += np.bincount(user, minlength=ranges.n_users)
-                item_counts += np.bincount(item, minlength=ranges.n_items)
-                continue
-            gone = np.flatnonzero(~(users[user] & items[item]))  # few, so that the others are not counted again
-            user_counts -= np.bincount(user[gone], minlength=ranges.n_users)
-            item_counts -= np.bincount(item[gone], minlength=ranges.n_items)
-        if users is None:
-            of_users, of_items = user_counts, item_counts
+        user_counts, item_counts = of_users, of_items
+        if users is not None and items is not None:
+            user_counts, item_counts = of_users.copy(), of_items.copy()
+            for user, item in ranges.outside(kind, users, items):  # few, so that the others are not counted again
+                user_counts -= np.bincount(user, minlength=ranges.n_users)
+                item_counts -= np.bincount(item, minlength=ranges.n_items)
         core = Core(users, items, user_counts, item_counts)
         stay = user_counts >= settings.min_user_interactions, item_counts >= settings.min_item_interactions
         if _all_stay(zip(stay, (user_counts, item_counts), strict=True)):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from recmodels.compute.memory import total
 from recmodels.data import layout
 from recmodels.data.layout import Split
 from recmodels.errors import DataRefused
+from tasks.prepare.changed import Changed
 from tasks.prepare.continued import continued
 from tasks.prepare.earlier import Earlier
 from tasks.prepare.growth import NotMergeable
@@ -25,6 +27,7 @@ from tasks.prepare.ranges import HOLDOUT, PAIRS, RECENT, TRAIN, Core, Ranges, k_
 from tasks.prepare.reading import read_ranges
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.tables import write_index, write_rows
+from tasks.store.digests import Digests
 from tasks.store.files import TEMPORARY
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.opted_out import opted_out_ids
@@ -40,15 +43,24 @@ def prepare(
 ) -> Manifest[PreparedSummary]:
     """Bring `features/prepared/` up to date with the valid tables."""
 
-    code = code_of(__name__)
+    code, digests = code_of(__name__), Digests()
 
     def build(out: Path) -> PreparedSummary:
-        earlier = None if fresh else Earlier.of(night, valid, code, settings.model_dump())
+        earlier = None if fresh else Earlier.of(night, valid, code, settings.model_dump(), digests)
         return write_prepared(night.valid, settings, cutoff, out, earlier=earlier)
 
     parameters = settings.model_dump() | {"cutoff": cutoff.isoformat()}
     inputs = outputs(valid=valid)
-    return logged_stage("prepare", night.prepared, build, code=code, inputs=inputs, parameters=parameters, fresh=fresh)
+    return logged_stage(
+        "prepare",
+        night.prepared,
+        build,
+        code=code,
+        inputs=inputs,
+        parameters=parameters,
+        fresh=fresh,
+        digests=digests,
+    )
 
 
 def write_prepared(
@@ -77,11 +89,15 @@ def write_prepared(
         DataRefused: too little is left to train or to evaluate on.
     """
     memory = memory or total()
-    if earlier is not None:
+    for only_changes in (True, False):
+        if earlier is None:
+            break
         with suppress(NotMergeable), TemporaryDirectory(prefix=TEMPORARY, dir=out) as spill:
-            if ranges := continued(earlier, valid, settings, memory, Path(spill), n_ranges):
+            log = continued(earlier, valid, settings, memory, Path(spill), n_ranges)
+            ranges = Changed.of(log, settings.min_user_interactions) if log and only_changes else log
+            if log and ranges:
                 summary = _write(ranges, valid, settings, cutoff, out)
-                summary["message"] += f"; {len(ranges.new):,} events since the night {earlier.date} merged in"
+                summary["message"] += f"; {len(log.new):,} events since the night {earlier.date} merged in"
                 return summary
     with TemporaryDirectory(prefix=TEMPORARY, dir=out) as spill:
         return _write(read_ranges(valid, settings, memory, Path(spill), n_ranges), valid, settings, cutoff, out)
@@ -96,13 +112,19 @@ def _write(ranges: Ranges, valid: Path, settings: PrepareSettings, cutoff: datet
 
     write_index(out / layout.USERS, "user", ranges.user_ids, valid / "users.parquet")
     write_index(out / layout.ITEMS, "item", ranges.item_ids, valid / "items.parquet", cutoff)
-    recent = _taken(ranges, RECENT) if split.protocol.days is not None else None
     start, end = split.protocol.start, microseconds(cutoff)
-    write_kept(out, recent, ranges.events_of_user, start)
+    if isinstance(ranges, Changed):
+        ranges.earlier.link(out)
+        ranges.write_numbers(out)
+        write_split = ranges.write_split
+    else:
+        recent = _taken(ranges, RECENT) if split.protocol.days is not None else None
+        write_kept(out, recent, ranges.events_of_user, start)
+        write_split = partial(_write_split, ranges)
     with ThreadPoolExecutor(2) as threads:
         written = [
-            threads.submit(_write_split, out, ranges, "train", TRAIN, split.train, start),
-            threads.submit(_write_split, out, ranges, "full", PAIRS, full, end),
+            threads.submit(write_split, out, "train", TRAIN, split.train, start),
+            threads.submit(write_split, out, "full", PAIRS, full, end),
             threads.submit(_write_rows, out / layout.HOLDOUT, ranges, HOLDOUT, end),
         ]
         for one in written:
@@ -112,7 +134,7 @@ def _write(ranges: Ranges, valid: Path, settings: PrepareSettings, cutoff: datet
     return summary
 
 
-def _write_split(out: Path, ranges: Ranges, split: Split, kind: str, core: Core, split_end: int) -> None:
+def _write_split(ranges: Ranges, out: Path, split: Split, kind: str, core: Core, split_end: int) -> None:
     """Write the rows of a split, with weight 0 for those outside the k-core."""
     outside = Outside()
 
@@ -148,7 +170,7 @@ def _summary(
     held_out = others.get(protocol.name, _last_of_each(settings))
     least = settings.min_rating if ranges.rated else None
     likes = "" if least is None else f"; ratings below {least:g} are no likes (prepare.min_rating)"
-    rows = shelf.n_rows(PAIRS)
+    rows = ranges.n_rows(PAIRS)
     by_range = f", in {ranges.n} ranges of users" if not shelf.in_memory else ""
     counts = f"{ranges.n_users:,} users, {ranges.n_items:,} items, {rows:,} pairs{by_range}"
     return {
@@ -158,7 +180,7 @@ def _summary(
         "users": ranges.n_users,
         "items": ranges.n_items,
         "opted_out": opted_out,
-        "train": {"rows": shelf.n_rows(TRAIN), "positives": split.train.positives},
+        "train": {"rows": ranges.n_rows(TRAIN), "positives": split.train.positives},
         "full": {"rows": rows, "positives": full.positives},
         "holdout": {
             "protocol": protocol.name,

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
+from recmodels.data.arrays import Longs
 from tasks.prepare.interactions import Rows
 
 BOOKKEEPING = ("source_file", "source_row", "opted_out")
@@ -41,6 +42,14 @@ def write_rows(path: Path, ranges: Iterable[Rows], split_end: int, *, began: boo
             writer.write_table(left, row_group_size=ROWS_A_GROUP)
 
 
+def write_changes(path: Path, rows: Rows, nth: Longs, split_end: int, *, began: bool) -> None:
+    """Rows that are added to those of a base, with their places among those of their users (`recmodels.data.pairs`)."""
+    table = _as_table(rows, split_end, began=began)
+    table = table.append_column("nth", pa.array(nth, pa.int32()))
+    with _writer(path, table.schema) as writer:
+        writer.write_table(table, row_group_size=ROWS_A_GROUP)
+
+
 def _written(writer: pq.ParquetWriter, left: pa.Table, table: pa.Table) -> pa.Table:
     """Write whole row groups of what was left over and of a table; what is left over then."""
     if left.num_rows:
@@ -56,7 +65,9 @@ def _written(writer: pq.ParquetWriter, left: pa.Table, table: pa.Table) -> pa.Ta
 
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    whole_numbers = [name for name in ("user_index", "item_index", "timestamp", layout.FIRST) if name in schema.names]
+    whole_numbers = [
+        name for name in ("user_index", "item_index", "timestamp", layout.FIRST, "nth") if name in schema.names
+    ]
     return pq.ParquetWriter(
         path,
         schema,

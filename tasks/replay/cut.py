@@ -19,8 +19,8 @@ from expectations.settings import ValidationSettings
 from expectations.tables import table_rules
 from recmodels.errors import DataRefused
 from tasks.prepare.events import read_log
-from tasks.prepare.holdout import microseconds, new_since
-from tasks.prepare.interactions import Log, merge
+from tasks.prepare.holdout import microseconds
+from tasks.prepare.interactions import Log, merge, new_since
 from tasks.prepare.settings import PrepareSettings
 from tasks.store.digests import Digests
 from tasks.store.files import Json

@@ -8,7 +8,8 @@ refit.
 from datetime import date
 from typing import NamedTuple
 
-from recmodels.data.layout import USERS, interactions_file, split_end
+from recmodels.data.layout import USERS
+from recmodels.data.pairs import Pairs
 from recmodels.parameters import current
 from recmodels.registry import create, is_registered, kind_of
 from tasks.store.files import Json, read_json
@@ -100,5 +101,5 @@ def _ends_before(night: Night, later: Night) -> bool:
         (read_json(one.prepared / "manifest.json") or {}).get("summary", {}).get("holdout", {}).get("protocol")
         for one in (night, later)
     }
-    ends = [split_end(one.prepared / interactions_file("train")) for one in (night, later)]
+    ends = [Pairs(one.prepared, "train").end for one in (night, later)]
     return protocols == {"days"} and ends[0] <= ends[1]

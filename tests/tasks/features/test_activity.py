@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recmodels.data import pairs
+from recmodels.data.layout import interactions_file
 from tasks.features import activity
 from tasks.features.activity import Activity, Sequences, positives
 
@@ -18,14 +20,17 @@ WEIGHT = [1, 0, 1, 1, 1, 1, 0, 2, 1, 0, 1]
 @pytest.mark.parametrize("rows_at_once", [1, 2, 3, 4, 100])
 def test_batches_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
     monkeypatch.setattr(activity, "ROWS", rows_at_once)
+    monkeypatch.setattr(pairs, "ROWS", rows_at_once)
     times = pa.array(range(100, 111), pa.timestamp("us", "UTC"))
     log = {"user_index": pa.array(USERS, pa.int32()), "item_index": pa.array(ITEMS, pa.int32()), "timestamp": times}
-    pq.write_table(pa.table(log | {"weight": pa.array(WEIGHT, pa.float32())}), tmp_path / "log.parquet")
+    path = tmp_path / interactions_file("full")
+    path.parent.mkdir()
+    pq.write_table(pa.table(log | {"weight": pa.array(WEIGHT, pa.float32())}), path)
     of_items, batches = Activity(5), 0
     with Sequences(tmp_path / "sequences.parquet", 9) as sequences:
-        for rows in positives(tmp_path / "log.parquet"):
+        for rows in positives(pairs.Pairs(tmp_path, "full")):
             sequences.add(rows)
-            of_items.add(rows["item_index"].to_numpy(), rows["timestamp"].cast(pa.int64()).to_numpy())
+            of_items.add(rows["item_index"].to_numpy(), rows["timestamp"].to_numpy())
             batches += 1
     assert batches == -(-len(USERS) // rows_at_once)
     found = pq.read_table(tmp_path / "sequences.parquet").to_pylist()

@@ -1,28 +1,23 @@
 """A night that continues an earlier one writes the bytes of a night that prepares everything."""
 
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recmodels.data import pairs as pairs_module
 from recmodels.errors import DataRefused
+from tasks.prepare import changed as changed_module
 from tasks.prepare import earlier as earlier_module
 from tasks.prepare import reading, tables
-from tasks.prepare.earlier import Earlier
 from tasks.prepare.settings import PrepareSettings
-from tasks.prepare.stage import write_prepared
-from tasks.store.manifests import Manifest, manifest_of, outputs, run_stage, write_manifest
-from tasks.store.parts import alike
-from tasks.store.paths import Night, Store
+from tasks.store.manifests import manifest_of, write_manifest
+from tasks.store.paths import Store
 from tasks.store.records import changed
-from tests.tasks.site import CUTOFF, RUN_DATE, events, write_valid_tables
+from tests.tasks.prepare.nights import LOG, SECOND, Day, Site, continues, first_night, same
 
 _EVENT = st.tuples(st.integers(0, 9), st.integers(0, 5), st.sampled_from([0.5, 3, 3, 8, 20, 40]), st.integers(0, 3))
 _RULES = st.builds(
@@ -39,17 +34,6 @@ _RULES = st.builds(
 )
 
 
-@dataclass(frozen=True)
-class Day:
-    """What a night finds: the files since the night before, who is in the table of users, and who has opted out."""
-
-    files: list[list[tuple[int, int, float, int]]]
-    users: list[int]
-    out: list[int] = field(default_factory=list)
-    joins: bool = False  # the last file was not full, and is read with what follows
-    after: int = 1  # days since the night before
-
-
 _DAY = st.builds(
     Day,
     files=st.lists(st.lists(_EVENT, min_size=1, max_size=8), max_size=2),
@@ -60,109 +44,9 @@ _DAY = st.builds(
 )
 
 
-@dataclass
-class Site:
-    """A store of which only the stages prepare and validate are there."""
-
-    store: Store
-    rules: PrepareSettings
-    kind: str
-    files: list[pa.Table] = field(default_factory=list)
-    run_date: date = RUN_DATE
-
-    def name(self, number: int) -> int | str:
-        return f"id {number}" if self.kind == "text" else (number - 3) * 10**11
-
-    def table(self, rows: list[tuple[int, int, float, int]], days: int) -> pa.Table:
-        """Events of so many days after the first night, with ratings unless the site has none."""
-        more: dict[str, Any] = {"event": pa.array([[None, "view", "buy", "skip"][row[3]] for row in rows], pa.string())}
-        if self.kind != "unrated":
-            grades = [None, 1.0, 4.0, 2.5] if self.kind == "text" else [1.5, 1.0, 4.0, 2.5]
-            more["rating"] = pa.array([grades[row[3]] for row in rows], pa.float64())
-        return events([(self.name(user), item, age - days) for user, item, age, _ in rows], **more)
-
-    def night(self, day: Day) -> tuple[Night, Manifest]:
-        """The valid tables of a night."""
-        self.run_date += timedelta(days=day.after)
-        night = self.store.night(self.run_date)
-        days = (self.run_date - RUN_DATE).days
-        for rows in day.files:
-            new = self.table(rows, days)
-            if day.joins and self.files:
-                self.files[-1] = pa.concat_tables([self.files[-1], new]).combine_chunks()
-            else:
-                self.files.append(new)
-        users = pa.table(
-            {"user_id": [self.name(one) for one in day.users], "opted_out": [one in day.out for one in day.users]},
-            pa.schema([("user_id", self.files[0].schema.field("user_id").type), ("opted_out", pa.bool_())]),
-        )
-
-        def build(out: Path) -> dict[str, Any]:
-            write_valid_tables(out, users=users)
-            for number, table in enumerate(self.files):
-                path = alike(out / "interactions" / f"part-{number:05}.parquet", out, out)
-                pq.write_table(table, path)
-            return {}
-
-        return night, run_stage(night.valid, build, code="", inputs={}, parameters={})
-
-    def prepare(self, night: Night, valid: Manifest, earlier: Earlier | None, n_ranges: int = 0) -> dict[str, Any]:
-        """Prepare a night's tables in its store, and return the content of each, and what is said of them."""
-
-        def build(out: Path) -> Any:
-            return self.written(night, out, earlier, n_ranges)
-
-        parameters = self.rules.model_dump() | {"cutoff": self.cutoff(night).isoformat()}
-        inputs = outputs(valid=valid)
-        made = run_stage(night.prepared, build, code="", inputs=inputs, parameters=parameters, fresh=True)
-        return contents(night.prepared) | {"summary": made["summary"]}
-
-    def scratch(self, night: Night) -> dict[str, Any]:
-        """The same without an earlier night, in a folder of its own."""
-        with TemporaryDirectory() as out:
-            summary = self.written(night, Path(out), None, 1)
-            return contents(Path(out)) | {"summary": summary}
-
-    def written(self, night: Night, out: Path, earlier: Earlier | None, n_ranges: int) -> Any:
-        return write_prepared(night.valid, self.rules, self.cutoff(night), out, n_ranges=n_ranges, earlier=earlier)
-
-    def cutoff(self, night: Night) -> datetime:
-        return CUTOFF + timedelta(days=(night.run_date - RUN_DATE).days)
-
-    def earlier(self, night: Night, valid: Manifest) -> Earlier | None:
-        return Earlier.of(night, valid, "", self.rules.model_dump())
-
-
-def contents(folder: Path) -> dict[str, Any]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
-
-
-def same(made: dict[str, Any], expected: dict[str, Any]) -> bool:
-    """Whether files are the same, to the byte, and what is said of them, but for how they were made."""
-    without = [one["summary"] | {"message": ""} for one in (made, expected)]
-    return without[0] == without[1] and made | {"summary": ""} == expected | {"summary": ""}
-
-
-LOG = [(user, item, 30.0 - user - item, (user + item) % 4) for user in range(6) for item in range(4)]
-FIRST = Day([LOG[:20], [*LOG[20:], (1, 5, 1, 1), (2, 4, 2, 1)]], [7])
-SECOND = Day([[(1, 5, 0.5, 2), (8, 4, 0.5, 1), (3, 9, 0.2, 1), (2, 4, 0.1, 1)]], [7, 11])
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    """After a first night; of its 26 rows, a quarter may be new on the second."""
-    one = Site(Store(tmp_path), PrepareSettings(min_user_interactions=1, holdout="days", holdout_days=3), "text")
-    night, valid = one.night(FIRST)
-    one.prepare(night, valid, one.earlier(night, valid))
-    return one
-
-
-def continues(site: Site, day: Day) -> bool:
-    """Whether a night continues the one before; what it writes is right in any case."""
-    night, valid = site.night(day)
-    made = site.prepare(night, valid, site.earlier(night, valid))
-    assert same(made, site.scratch(night))
-    return "events since the night" in made["summary"]["message"]
+    return first_night(tmp_path)
 
 
 def test_a_day_is_merged_into_the_night_before_and_the_next_one_into_that(site: Site) -> None:
@@ -206,21 +90,25 @@ def test_what_is_no_longer_what_it_was_is_made_anew(site: Site, what: str) -> No
     assert not continues(site, day.get(what, SECOND))
 
 
-@settings(max_examples=5)
+@settings(max_examples=6)
 @given(
     first=st.lists(_EVENT, min_size=10, max_size=40),
     days=st.lists(_DAY, min_size=1, max_size=2),
     rules=_RULES,
     kind=st.sampled_from(["number", "text", "unrated"]),
     n_ranges=st.integers(1, 3),
+    most_changed=st.sampled_from([0, 0.3, 5]),
 )
 def test_any_nights_say_what_they_would_from_scratch(
-    first: list[Any], days: list[Day], rules: PrepareSettings, kind: str, n_ranges: int
+    first: list[Any], days: list[Day], rules: PrepareSettings, kind: str, n_ranges: int, most_changed: float
 ) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tables, "ROWS_A_GROUP", 5)
         patch.setattr(earlier_module, "MOST_NEW", 1)
         patch.setattr(reading, "EVENTS_AT_A_TIME", 4)
+        patch.setattr(changed_module, "LEAST_EVENTS", 0)
+        patch.setattr(changed_module, "MOST_CHANGED", most_changed)
+        patch.setattr(pairs_module, "ROWS", 3)
         site = Site(Store(Path(folder)), rules, kind)
         for day in [Day([first], [1, 11]), *days]:
             night, valid = site.night(day)
