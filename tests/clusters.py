@@ -1,6 +1,5 @@
 """Clusters of this machine alone, with which engines of clusters are tried."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,9 +23,7 @@ class RayNodes:
 
         self.folder = folder
         self.cluster = Cluster()
-        self.cluster.add_node(
-            num_cpus=0, object_store_memory=STORE, temp_dir=str(folder / "r"), include_dashboard=False
-        )
+        self.cluster.add_node(num_cpus=0, object_store_memory=STORE, include_dashboard=False)
         self.address = str(self.cluster.address)
         self.nodes: list[Any] = []
         self.begun = 0
@@ -49,13 +46,16 @@ class RayNodes:
 def ray_nodes(count: int = 2) -> Iterator[RayNodes]:
     """A Ray cluster with so many nodes that work."""
     pytest.importorskip("ray", reason='Ray is not installed: pip install "nightrec[ray]"')
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: the names of sockets have a limit
-    nodes = RayNodes(folder)
-    try:
-        for _ in range(count):
-            nodes.add()
-        yield nodes
-    finally:
-        nodes.cluster.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+    (folder / "ray").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_TMPDIR", str(folder))
+        nodes = RayNodes(folder)
+        try:
+            for _ in range(count):
+                nodes.add()
+            yield nodes
+        finally:
+            nodes.cluster.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)

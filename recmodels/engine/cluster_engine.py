@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -29,8 +30,15 @@ class ClusterEngine(Cluster):
         self.exchange = exchange_at(exchange) if exchange else None
 
     @abstractmethod
+    def leave(self) -> None:
+        """End the connection to the cluster."""
+
     def close(self) -> None:
-        """Leave the cluster."""
+        """Leave the cluster; what was in the exchange for days goes."""
+        if self.exchange:
+            with suppress(OSError):  # the next night tries again
+                self.exchange.sweep_daily()
+        self.leave()
 
     def __enter__(self) -> Self:
         return self

@@ -56,7 +56,7 @@ class DaskEngine(ClusterEngine):
         client = partial(distributed.Client, address or self._own, timeout=SECONDS, set_as_default=False)
         self._client = in_time(client, SECONDS, f"The Dask cluster {address}")
 
-    def close(self) -> None:
+    def leave(self) -> None:
         self._client.close()
         if self._own:
             self._own.close()

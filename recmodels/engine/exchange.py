@@ -27,6 +27,8 @@ AT_A_TIME = 8
 """Files of a folder that are sent or fetched at the same time."""
 CHUNK = 2**22
 """Bytes that are read and sent at a time."""
+SWEPT = "swept"
+"""The name of an empty file, which is as old as the last sweep."""
 KEPT = timedelta(days=2)
 """How long a file stays, if nobody removes it before: longer than any night."""
 
@@ -117,6 +119,13 @@ class Exchange:
                 self.files.delete_file(one.path)
         self._there.clear()
         return len(old)
+
+    def sweep_daily(self) -> None:
+        """`sweep`, unless somebody has done that within a day: listing a large store takes a while."""
+        swept = self.files.get_file_info(self._path(SWEPT))
+        if swept.mtime is None or datetime.now(UTC) - swept.mtime > KEPT / 2:
+            self.sweep()
+            self._send(SWEPT, b"")
 
     def _all(self) -> list[pafs.FileInfo]:
         found = self.files.get_file_info(pafs.FileSelector(self.root, recursive=True, allow_not_found=True))

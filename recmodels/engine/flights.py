@@ -22,6 +22,8 @@ from recmodels.errors import EngineUnavailable
 
 LOOK = 2.0
 """Seconds between two looks at the nodes."""
+SOON = 0.05
+"""Seconds in which the files of another bucket may have arrived where nodes see them."""
 PATIENCE = 600.0
 """Seconds in which a node with room may join, as those that are started on demand do."""
 TRIES = 3
@@ -71,16 +73,19 @@ class Flights:
         try:
             coming = deque((bucket, moving.submit(self.transport.prepare, bucket)) for bucket in buckets)
             landing: set[Future[None]] = set()
-            done = 0
+            done, told = 0, -1
             while done < len(buckets):
-                self.tell.progressed(Progress(self.function, done, len(buckets)))
-                found = self._launch(coming)
-                for bucket, about in self._landed(0.0 if landing and not self.flying else 1.0):
+                if done != told:
+                    self.tell.progressed(Progress(self.function, done, len(buckets)))
+                told = done
+                done += self._launch(coming)
+                patience = SOON if coming and len(self.flying) < self.window else 1.0
+                for bucket, about in self._landed(patience):
                     landing.add(moving.submit(self.transport.arrived, bucket, about))
-                ended, landing = wait(landing, 1.0 if landing and not self.flying else 0.0)
+                ended, landing = wait(landing, 0.0 if self.flying or not landing else patience)
                 for one in ended:
                     one.result()
-                done += found + len(ended)
+                done += len(ended)
                 if time.monotonic() - self.looked > LOOK:
                     self._look()
             self.tell.progressed(Progress(self.function, done, len(buckets)))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -53,10 +54,10 @@ class RayEngine(ClusterEngine):
         self._ours = not ray.is_initialized()  # and not of somebody who uses Ray in this process
         if self._ours:
             _connect(address)
-        found = ray.get_runtime_context().gcs_address
-        self.address = address if address.startswith("ray://") else found
+        self._perform = ray.remote(perform)
+        self.address = address if address.startswith("ray://") else ray.get_runtime_context().gcs_address
 
-    def close(self) -> None:
+    def leave(self) -> None:
         if self._ours:
             ray.shutdown()
 
@@ -76,9 +77,9 @@ class RayEngine(ClusterEngine):
         }
 
     def submit(self, errand: str, needs: Needs) -> Any:
-        task = ray.remote(perform).options(
+        task = self._perform.options(
             name=json.loads(errand)["function"].rpartition(":")[2],
-            num_cpus=needs.cores,
+            num_cpus=needs.cores if needs.cores < 1 else math.ceil(needs.cores),  # Ray has parts of one core alone
             num_gpus=needs.gpus,
             memory=needs.memory or None,
             max_retries=0,  # what is lost is told, counted, and tried again by us

@@ -8,7 +8,7 @@ import pytest
 
 from recmodels.engine import parts
 from recmodels.engine.exchange import Exchange
-from recmodels.engine.work import Bucket, Work
+from recmodels.engine.work import Work
 from recmodels.errors import ConfigError, NightrecError
 from tests.recmodels.engine.contract import bytes_in, doubled, numbers
 
@@ -110,6 +110,19 @@ def test_addresses_are_checked(tmp_path: Path) -> None:
         assert "key:secret" not in str(info.value)
 
 
+def test_it_is_swept_once_a_day(exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeps: list[int] = []
+    monkeypatch.setattr(Exchange, "sweep", lambda _: sweeps.append(1))
+    for _ in range(2):
+        exchange.sweep_daily()
+    assert len(sweeps) == 1
+    swept = Path(exchange.root) / "swept"
+    then = swept.stat().st_mtime - 2 * 86400
+    os.utime(swept, (then, then))
+    exchange.sweep_daily()
+    assert len(sweeps) == 2
+    assert swept.stat().st_mtime > then
+
+
 def test_an_empty_exchange_can_be_swept(exchange: Exchange) -> None:
     assert exchange.sweep() == 0
-    assert Bucket("b").inputs == {}

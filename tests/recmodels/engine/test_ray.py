@@ -38,6 +38,8 @@ pytest.importorskip("ray", reason='Ray is not installed: pip install "nightrec[r
 
 from recmodels.engine.ray import RayEngine
 
+KILLS = 3  # of nodes; a new one takes four seconds of CPU (`tests.benchmarks.engines` kills twenty)
+
 
 class TestRayEngine(Contract):
     @pytest.fixture
@@ -116,7 +118,7 @@ def test_lost_nodes_cost_the_buckets_in_flight(
 
     with ThreadPoolExecutor(1) as thread:
         working = thread.submit(work)
-        for _ in range(5):
+        for _ in range(KILLS):
             newest = f"* on cache-{ray_cluster.begun}"
             until("the newest node works", partial(works_or_is_done, tmp_path, newest, working))
             ray_cluster.kill(ray_cluster.nodes[-1])
@@ -126,11 +128,11 @@ def test_lost_nodes_cost_the_buckets_in_flight(
     lost = [
         note for note in notes if re.fullmatch(r"The node .* was lost with a bucket of .*:held in flight: .*", note)
     ]
-    assert len(lost) == 5
+    assert len(lost) == KILLS
     assert all("lost" in note or "joined" in note for note in notes)
     made = calls.made()
     assert set(made) == {bucket.name for bucket in buckets}
-    assert len(made) == 8 + 5
+    assert len(made) == len(buckets) + KILLS
     assert "aylet" not in "".join(capfd.readouterr())  # what Ray has to say of it
 
 
@@ -141,8 +143,7 @@ def test_a_process_that_is_killed_is_tried_smaller(ray_engine: RayEngine, tmp_pa
         (part,) = ray_engine.map(killed, buckets, tmp_path / "out", code=VERSION, needs=Needs(memory=2**30))
     assert (part / "memory").read_text() == "enough"
     assert len(calls.made()) == 3
-    assert len(recording.notes) == 1
-    assert "too little memory for the bucket large" in recording.notes[0]
+    assert "too little memory for the bucket large, which is made on a node of its own" in recording.notes[-1]
 
 
 DRIVER = """
