@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+
+def writer(path: Path, schema: pa.Schema, **more: Any) -> pq.ParquetWriter:
+    """What writes tables of rows: their whole numbers and instants as deltas, all else by dictionaries.
+
+    Deltas suit ids, times and row numbers: a third of plain int64, and quicker than compressing that.
+    """
+    deltas = [one.name for one in schema if pa.types.is_int64(one.type) or pa.types.is_timestamp(one.type)]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        use_dictionary=[name for name in schema.names if name not in deltas],
+        column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
+        **more,
+    )
 
 
 class RowGroups:
@@ -19,7 +35,7 @@ class RowGroups:
 
     def __init__(self, path: Path, schema: pa.Schema, size: int) -> None:
         self.path, self.schema, self.size = path, schema, size
-        self._writer = pq.ParquetWriter(path, schema)
+        self._writer = writer(path, schema)
         self._held: list[pa.Table] = []
         self._n_held = 0
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tasks.ingest.reading.rejects import actual_lines
+from tasks.store.row_groups import writer
 
 ROW_GROUP = 1 << 20  # rows
 BATCH = 60 * 2048  # rows that are read at a time
@@ -47,16 +48,8 @@ class Sink:
     def _flush(self) -> None:
         table = pa.concat_tables(self._held)
         if self._writer is None:
-            # Deltas suit ids, times and row numbers: a third of plain int64, and quicker than compressing that.
-            deltas = [f.name for f in table.schema if pa.types.is_int64(f.type) or pa.types.is_timestamp(f.type)]
-            self._writer = pq.ParquetWriter(
-                self.path,
-                table.schema,
-                compression="snappy",
-                use_dictionary=[name for name in table.schema.names if name not in deltas],
-                column_encoding=dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
-                store_schema=False,  # so that dictionaries are read as the values they are
-            )
+            # Without the schema dictionaries are read as the values they are.
+            self._writer = writer(self.path, table.schema, store_schema=False)
         if len(table) or not self.rows:
             self._writer.write_table(table, row_group_size=ROW_GROUP)
         self._held, self._held_rows = [], 0

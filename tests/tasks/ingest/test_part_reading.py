@@ -15,12 +15,14 @@ from flows.settings.site import load
 from recmodels.demo import write_site
 from recmodels.engine.current import using
 from recmodels.engine.local import LocalEngine
+from recmodels.engine.work import Engine
 from recmodels.errors import DataRefused
 from tasks.ingest import part_reading, table_parts
 from tasks.ingest.part_reading import division
 from tasks.ingest.raw_tables import write_raw
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.sources import Source
+from tests.clusters import RayNodes
 from tests.tasks.ingest.test_dirt import CUTOFF as DIRT_CUTOFF
 from tests.tasks.ingest.test_dirt import NOW as DIRT_NOW
 from tests.tasks.ingest.test_dirt import SMALL
@@ -100,6 +102,24 @@ def test_parts_that_were_foreseen_wrongly_are_read_again_and_the_others_are_not(
     assert read == []  # what was made before is there
 
 
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("disk", ["common disk", "exchange"])
+def test_a_cluster_reads_the_same_parts(tmp_path: Path, ray_cluster: RayNodes, ray_engine: Engine, disk: str) -> None:
+    from recmodels.engine.ray import RayEngine
+
+    table = _log(tmp_path, *[HEADER + "".join(f"{line}\n" for line in LINES[place:]) for place in range(4)], REFUSED)
+    refused, good = Path(table.path) / "04.csv", Inputs(interactions=table)
+    packed = Path(table.path) / "05.csv.bz2"
+    packed.write_bytes(bz2.compress((HEADER + "7,7,2023-01-01\n").encode()))
+    engine = ray_engine if disk == "common disk" else RayEngine(ray_cluster.address, str(tmp_path / "exchange"))
+    for number in range(2):
+        (folder := tmp_path / str(number)).mkdir()
+        alone, on_engine = _both(folder, good, engine=engine)
+        assert on_engine == alone
+        assert ("swallows" in alone[0]) == (number == 0)
+        refused.unlink(missing_ok=True)
+
+
 def test_a_part_has_files_until_their_rows_are_enough() -> None:
     sources = [Source(Path(name), Path(name), "csv", {}) for name in "abcde"]
     rows = dict(zip((source.path for source in sources), (3, 1, 9, 0, 4), strict=True))
@@ -115,16 +135,20 @@ def _log(folder: Path, *files: str) -> TableInput:
     return TableInput(path=str(folder / "log"))
 
 
-def _both(folder: Path, inputs: Inputs, cutoff: Any = CUTOFF, now: Any = NOW) -> tuple[Any, Any]:
+def _both(
+    folder: Path, inputs: Inputs, cutoff: Any = CUTOFF, now: Any = NOW, engine: Engine | None = None
+) -> tuple[Any, Any]:
     """What is said and the bytes that are written, one file after another, and by an engine."""
     (out := folder / "alone").mkdir()
     alone = _found(out, lambda: write_raw(inputs, cutoff, now, out, threads=1))
-    return alone, _on_engine(folder, inputs, "engine", cutoff, now)
+    return alone, _on_engine(folder, inputs, "engine", cutoff, now, engine)
 
 
-def _on_engine(folder: Path, inputs: Inputs, name: str, cutoff: Any = CUTOFF, now: Any = NOW) -> Any:
+def _on_engine(
+    folder: Path, inputs: Inputs, name: str, cutoff: Any = CUTOFF, now: Any = NOW, engine: Engine | None = None
+) -> Any:
     (out := folder / name).mkdir()
-    with using(LocalEngine(2)):
+    with using(engine or LocalEngine(2)):
         return _found(out, lambda: write_raw(inputs, cutoff, now, out, on_engine=folder / "work"))
 
 

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from expectations.settings import ValidationSettings
 from recmodels.engine.current import using
 from recmodels.engine.local import LocalEngine
+from recmodels.engine.work import Engine
 from recmodels.errors import DataRefused
 from tasks.store.accounts import NUMBERS_TEXT
+from tasks.store.files import write_json
 from tasks.store.parts import part_path
 from tasks.validate import part_checks
+from tests.clusters import RayNodes
 from tests.tasks.validate.test_exposures import EXPORT, shown
 from tests.tasks.validated import KNOWN, LENIENT, RATED, YESTERDAY, Night, interactions
 
@@ -68,8 +71,7 @@ def test_a_rule_that_cannot_be_evaluated_stops_the_night_wherever_that_was(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     night.raw("interactions", interactions())
-    made = part_checks.write_json
-    monkeypatch.setattr(part_checks, "write_json", lambda path, content: made(path, _with_error(content)))
+    monkeypatch.setattr(part_checks, "write_json", lambda path, content: write_json(path, _with_error(content)))
     with using(LocalEngine(2)):
         assert "could not be evaluated: no such column" in night.refusal(on_engine=night.root / "work")
 
@@ -81,6 +83,23 @@ def test_parts_that_were_checked_are_not_checked_again(night: Night, monkeypatch
     assert _found(night, LENIENT, on_engine=night.root / "work") == on_engine == alone
 
 
+@pytest.mark.parametrize("disk", ["common disk", "exchange"])
+def test_a_cluster_finds_the_same(
+    night: Night, ray_cluster: RayNodes, ray_engine: Engine, disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recmodels.engine.ray import RayEngine
+
+    for number, odd in enumerate(ODD):
+        table = pa.table(interactions(**odd) | _origin(f"{number}.csv", 8))
+        pq.write_table(table, part_path(night.root / "raw", "interactions", number))
+    night.raw("items", {"item_id": [10, 20, 30, 40, 20]})
+    monkeypatch.setattr(part_checks, "ROWS", 9)
+    engine = ray_engine if disk == "common disk" else RayEngine(ray_cluster.address, str(night.root / "exchange"))
+    alone, on_engine = _both(night, KNOWN, engine)
+    assert on_engine == alone
+    assert any(path.startswith("quarantine/interactions") for path in alone[1])
+
+
 def _with_error(content: dict[str, list[str]]) -> dict[str, list[str]]:
     return {"errors": ["no such column", *content["errors"][1:]]}
 
@@ -89,10 +108,10 @@ def _origin(name: str, rows: int) -> dict[str, Any]:
     return {"source_file": pa.array([name] * rows), "source_row": pa.array(range(2, rows + 2), pa.int64())}
 
 
-def _both(night: Night, rules: ValidationSettings, **more: Any) -> tuple[Any, Any]:
+def _both(night: Night, rules: ValidationSettings, engine: Engine | None = None, **more: Any) -> tuple[Any, Any]:
     """What is said and written by a night that checks everything here, and by one whose parts an engine checks."""
     alone = _found(night, rules, **more)
-    with using(LocalEngine(2)):
+    with using(engine or LocalEngine(2)):
         return alone, _found(night, rules, on_engine=night.root / "work", **more)
 
 
