@@ -1,6 +1,7 @@
 """What the columns of the tables of items and users are: texts, tags, categories, numbers; configured, or guessed."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.features.settings import FeatureSettings, Role
 from tasks.features.tokens import TAG_DELIMITER, length_in_words
@@ -28,11 +29,18 @@ def role_of(items: pa.Table, name: str, settings: FeatureSettings) -> Role:
 
 
 def _role_of_strings(column: pa.ChunkedArray) -> Role:
-    some = column.drop_null()[:10_000].cast(pa.string()).to_pylist()
-    if not some:
+    some = column.drop_null()[:10_000].cast(pa.string())
+    if not len(some):
         return "ignore"
-    if sum(TAG_DELIMITER in value for value in some) > 0.1 * len(some):
+    if pc.sum(pc.match_substring(some, TAG_DELIMITER)).as_py() > 0.1 * len(some):
         return "tags"
-    if sum(length_in_words(value) for value in some) > 3 * len(some):
+    if _words(some) > 3 * len(some):
         return "text"
-    return "category" if len(set(some)) <= max(2, len(some) // 5) else "ignore"
+    return "category" if len(some.unique()) <= max(2, len(some) // 5) else "ignore"
+
+
+def _words(texts: pa.ChunkedArray) -> float:
+    """About how many words all texts have, as `length_in_words` counts them."""
+    plain = pc.string_is_ascii(texts)
+    simple = pc.sum(pc.count_substring_regex(texts.filter(plain), r"\w{2,}")).as_py() or 0
+    return float(simple + sum(map(length_in_words, texts.filter(pc.invert(plain)).to_pylist())))

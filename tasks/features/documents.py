@@ -3,7 +3,7 @@
 A value that many items have, such as a category or a tag, is read once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -57,15 +57,18 @@ class Documents:
 
 def item_documents(items: pa.Table, settings: FeatureSettings, known: Bools) -> dict[str, Documents]:
     """The words, tags, category or range of each item, for each describing column."""
+    stop = stop_words(settings.stop_words)
     split: dict[str, Split] = {
-        "text": partial(words, ngrams=settings.ngrams, stop=stop_words(settings.stop_words)),
+        "text": partial(words, ngrams=settings.ngrams, stop=stop),
         "tags": tags,
         "category": category,
     }
     documents = {}
     for name in items.column_names:
         role = role_of(items, name, settings)
-        if role in split:
+        if role == "text" and pa.types.is_string(items.schema.field(name).type):
+            documents[name] = _of_texts(items[name], split[role], stop)
+        elif role in split:
             documents[name] = _of_column(items[name], split[role])
         elif role == "numeric" and settings.bins:
             documents[name] = _of_numbers(pc.cast(items[name], pa.float64()).to_numpy(), settings.bins, known)
@@ -96,6 +99,29 @@ def _of_column(column: pa.ChunkedArray, split: Split) -> Documents:
         offsets = np.concatenate([[0], np.cumsum(pc.fill_null(pc.list_value_length(values), 0).to_numpy())])
         return _of_elements(values.flatten(), offsets, lambda element: split([element]))
     return _of_elements(values, np.arange(len(values) + 1), split)
+
+
+def _of_texts(column: pa.ChunkedArray, split: Split, stop: Set[str]) -> Documents:
+    """The words of each text, as `words` has them; those of texts that are ASCII are found without Python's help."""
+    text = column.combine_chunks()
+    plain = pc.fill_null(pc.string_is_ascii(text), True)
+    runs = pc.split_pattern_regex(pc.ascii_lower(text.filter(plain)), r"[^0-9a-z_]+")
+    row = pc.indices_nonzero(plain).take(pc.list_parent_indices(runs))
+    terms = runs.flatten()
+    found = pc.greater(pc.binary_length(terms), 1)
+    rest = pc.indices_nonzero(pc.invert(plain))
+    others = [split(one) for one in text.take(rest).to_pylist()]
+    encoded = pa.concat_arrays([terms.filter(found), pa.array(chain.from_iterable(others), pa.string())])
+    rows = [row.filter(found).to_numpy(), np.repeat(rest.to_numpy(), [len(one) for one in others])]
+    encoded = encoded.dictionary_encode()
+    names, code, of_row = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(), np.concatenate(rows)
+    if stop:
+        wanted = np.array([name not in stop for name in names], np.bool_)
+        left = wanted[code]
+        names = [name for name, one in zip(names, wanted, strict=True) if one]
+        code, of_row = (np.cumsum(wanted) - 1)[code[left]], of_row[left]
+    order = np.argsort(of_row, kind="stable")
+    return Documents.of(names, code[order], np.searchsorted(of_row[order], np.arange(len(text) + 1)))
 
 
 def _of_elements(elements: pa.Array, offsets: Longs, split: Split) -> Documents:

@@ -90,15 +90,19 @@ class Continued(Ranges):
         return self.pairs(place), grown(self._old(self.earlier.train, place), earlier, self.rule)
 
     def _within(self, events: Rows, place: int) -> Rows:
-        low, high = np.searchsorted(events.user, self.bounds[place : place + 2])
+        low, high = np.searchsorted(events.user, self._first_users(place))
         return events.between(int(low), int(high))
+
+    def _first_users(self, place: int) -> Ints:
+        """The first user of a range and of the next one; of another type, they would have the users copied."""
+        return self.bounds[place : place + 2].astype(np.int32)
 
     def _old(self, split: PreparedSplit, place: int) -> Rows:
         return self._old_and_outside(split, place)[0]
 
     def _old_and_outside(self, split: PreparedSplit, place: int) -> tuple[Rows, Bools]:
         """The pairs of a split of the earlier night, of the users of a range; which the k-core of then had left out."""
-        users = np.searchsorted(self.users.new, self.bounds[place : place + 2])
+        users = np.searchsorted(self.users.new, self._first_users(place))
         begin, end = (int(split.first_rows[user]) for user in users)
         rows, outside = split.rows(begin, end), split.outside(begin, end)
         if self.users.gone.any():

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.features.documents import Documents, _of_numbers, item_documents, tag_documents
 from tasks.features.settings import FeatureSettings
+from tasks.features.tokens import stop_words, words
 
 
 def lists(documents: Documents) -> list[list[str]]:
@@ -35,6 +38,16 @@ def test_columns_say_what_their_roles_make_of_them() -> None:
         "free": [["True"], [], ["False"], ["True"]],
         "size": [["{'cm': 3}"], [], ["{'cm': 4}"], ["{'cm': 3}"]],
     }
+
+
+@given(st.lists(st.none() | st.text() | st.text("aB_ 1-é千ﬁ\x00\n"), max_size=6), st.booleans())
+def test_the_terms_of_texts_are_their_words(texts: list[str | None], without: bool) -> None:
+    items = pa.table({"title": pa.array(texts, pa.string())})
+    settings = FeatureSettings(stop_words=["en"] if without else [])
+    found = item_documents(items, settings, np.ones(len(texts), bool))["title"]
+    stop = stop_words(settings.stop_words)
+    assert lists(found) == [sorted(words(text, settings.ngrams, stop)) for text in texts]
+    assert found.names == sorted(set(found.names)) and found.counts.sum(axis=0).all()
 
 
 def test_a_range_has_about_as_many_known_items_as_any_other() -> None:
