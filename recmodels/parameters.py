@@ -81,10 +81,17 @@ class Parameter:
         """What may be given, as the end of "give ..."."""
         return self._of_a_kind() + (", or none" if self.optional else "")
 
+    @property
+    def named_only(self) -> bool:
+        """Whether nothing but one of the `choices` may be given."""
+        return bool(self.choices) and " | " not in self.type.removesuffix(" | None")
+
     def _of_a_kind(self) -> str:
-        if self.choices:
+        if self.named_only:
             return f"one of {', '.join(map(str, self.choices))}"
         kind = self.type.removesuffix(" | None")
+        if self.choices:
+            kind = kind.rpartition(" | ")[0]
         if kind == "bool":
             return "true or false"
         words = {"int": "a whole number", "float": "a number", "str": "a text"}.get(kind, kind)
@@ -93,7 +100,8 @@ class Parameter:
             limits.append(f"{'above' if self.above_low else 'of at least'} {self.low:g}")
         if self.high is not None:
             limits.append(f"{'below' if self.below_high else 'at most'} {self.high:g}")
-        return " ".join([words, " and ".join(limits)]).strip()
+        number = " ".join([words, " and ".join(limits)]).strip()
+        return ", or ".join([number, *map(str, self.choices)])
 
 
 def parameters_of(kind: type) -> list[Parameter]:
@@ -169,8 +177,8 @@ def _note(message: str) -> None:
 
 
 def _sentence(parameter: Parameter, value: Any) -> str:
-    shown = f"{parameter.name} is {value!r}"
-    if isinstance(value, str) and (near := get_close_matches(value, map(str, parameter.choices), n=1, cutoff=0.5)):
+    shown, named = f"{parameter.name} is {value!r}", parameter.choices if parameter.named_only else ()
+    if isinstance(value, str) and (near := get_close_matches(value, map(str, named), n=1, cutoff=0.5)):
         return f"{shown}; did you mean {near[0]!r}? There are: {', '.join(map(str, parameter.choices))}."
     return f"{shown}; give {parameter.legal}."
 

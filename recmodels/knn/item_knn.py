@@ -1,7 +1,7 @@
 """Item-based nearest neighbors: items with users in common, sparse from end to end."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -11,6 +11,7 @@ from recmodels.base import SCORE_BYTES, positive_evidence
 from recmodels.compute.work import mean_length, neighbors_work
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.knn.popularity_power import USUAL, chosen_power
 from recmodels.options import FitOptions
 from recmodels.parameters import Renamed, Search
 from recmodels.parted.training import parted_training
@@ -19,6 +20,8 @@ from recmodels.scoring.parted_similarity import nearest_by
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbor_deviations
 from recmodels.scoring.similarity import Measure, Weighting, centered, weighted_rows
 from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
+
+POWERS = ("auto", 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)  # of popularity, that tuning tries
 
 
 @dataclass
@@ -35,6 +38,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
     b being the baseline of `recmodels.scoring.ratings`.
 
     Attributes:
+        popularity_power_: q as it was used; not there for `pearson` and `adjusted_cosine`.
         similarity_: float32 sparse [n_items, n_items]; row j holds j's neighbors.
         baseline_: float32 [3 + n_users + n_items], `Baseline.packed`; None without ratings.
 
@@ -62,8 +66,9 @@ class ItemKNN(SparseProduct, RatingPredictor):
     """A similarity that rests on so many users (for the cosines: in units of weight squared) is halved."""
     own_power: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.5
     """p: power of the squared norm of the item in the history."""
-    popularity_power: Annotated[float, Ge(0), Search(0.0, 1.0)] = 0.2
-    """q: power of the squared norm of the item that is recommended; 0.5: no favor to popular items."""
+    popularity_power: Annotated[float, Ge(0), Search(values=POWERS)] | Literal["auto"] = "auto"
+    """q: power of the squared norm of the item that is recommended; 0.5: no favor to popular items. `auto`: 0.5 where
+    lists of some users and items, whose latest interactions are held out, are better by it beyond doubt, else 0.2."""
     k1: Annotated[float, Ge(0)] = 1.2
     """BM25 alone: how soon a larger weight of a pair adds no more."""
     b: Annotated[float, Ge(0), Le(1)] = 0.75
@@ -84,11 +89,20 @@ class ItemKNN(SparseProduct, RatingPredictor):
             rows = centered(values.T.tocsr()) if of_item else centered(values).T.tocsr()
             measure = Measure("pearson", self.shrinkage)
         else:
+            self.popularity_power_: float = self._power(data)
             rows = weighted_rows(data.matrix.T.tocsr(), self.weighting, self.k1, self.b)
             kind: Literal["dot", "jaccard"] = "jaccard" if self.weighting == "jaccard" else "dot"
-            measure = Measure(kind, self.shrinkage, powers=(self.own_power, self.popularity_power))
+            measure = Measure(kind, self.shrinkage, powers=(self.own_power, self.popularity_power_))
         with parted_training(options.parts, "item_knn", data, asdict(self)) as training:
             self.similarity_: Csr = nearest_by(training, rows, measure, self.neighbors)
+
+    def _power(self, data: Dataset) -> float:
+        """q, chosen by the data if it is not given, and has a part in the measure."""
+        if self.popularity_power != "auto":
+            return self.popularity_power
+        if self.weighting == "jaccard":
+            return USUAL
+        return chosen_power(lambda power, trial: replace(self, popularity_power=power).fit(trial), data)
 
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
         return data.matrix[users], self.similarity_, np.ones(data.n_items, np.float32)

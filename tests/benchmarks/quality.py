@@ -1,6 +1,7 @@
 """How good and how costly each model is on real data: ``python -m tests.benchmarks.quality DATA [MODEL ...]``.
 
-DATA is gowalla, ml1m or movielens-small (see `tests.benchmarks.splits` for the protocols). A MODEL is a name of the
+DATA is gowalla, ml1m or movielens-small (see `tests.benchmarks.splits` for the protocols), or the folder of a demo site
+(what ``nightrec demo FOLDER`` wrote), whose last seven days are tested by 10,000 users. A MODEL is a name of the
 registry, with parameters after a colon if need be: ``als``, ``ease:regularization=100``,
 ``item_knn:weighting=bm25,neighbors=50``, or as JSON ``als:{"factors": 64}``; without any, every model runs with its
 defaults. Each model runs in a fresh process: seconds are of fitting and of lists for all tested users, and peak memory
@@ -16,10 +17,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from recmodels import registry
 from recmodels.compute import memory
-from tests.benchmarks.splits import SPLITS
+from tests.benchmarks.splits import SPLITS, Split
 
+DEMO_USERS = 10_000
 COLUMNS = ("recall", "ndcg", "hit_rate", "map", "mrr", "coverage")
 
 
@@ -32,10 +36,19 @@ def parse(model: str) -> tuple[str, dict[str, Any]]:
     return name, {parameter: _value(text) for parameter, _, text in pairs}
 
 
+def demo_split(folder: Path) -> Split:
+    """The last seven days of a demo site, of some users."""
+    from tests.benchmarks.warm import demo
+
+    train, users, truth = next(demo(folder, nights=1).nights())
+    some = np.sort(np.random.default_rng(0).permutation(len(users))[:DEMO_USERS])
+    return Split(train, users[some], truth[some], k=10)
+
+
 def measure(data: str, model: str, *, validation: bool, seed: int) -> dict[str, Any]:
     """Fit one model here, make the lists of the tested users, and measure both."""
     name, parameters = parse(model)
-    split = SPLITS[data](validation=validation)
+    split = SPLITS[data](validation=validation) if data in SPLITS else demo_split(Path(data))
     recommender = registry.create(name, parameters, seed=seed)
     loaded = memory.peak()
     start = time.perf_counter()
@@ -106,13 +119,16 @@ def _value(text: str) -> Any:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.quality", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("data", choices=SPLITS, help="the data set")
+    parser.add_argument("data", metavar="DATA", help=f"{', '.join(SPLITS)}, or the folder of a demo site")
     parser.add_argument("models", nargs="*", metavar="MODEL", help="NAME[:PARAMETER=VALUE,...]; default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
     parser.add_argument("--validation", action="store_true", help="measure within the training part")
     parser.add_argument("--seed", type=int, default=0, help="of each model (default: 0)")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.data not in SPLITS and not Path(options.data, "items.parquet").exists():
+        parser.error(f"{options.data} is neither one of {', '.join(SPLITS)} nor the folder of a demo site.")
+    return options
 
 
 if __name__ == "__main__":
