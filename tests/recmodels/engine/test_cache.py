@@ -69,7 +69,10 @@ def test_what_was_not_used_longest_gives_way_but_not_what_is_in_use(tmp_path: Pa
             pass
         os.utime(entry, (place, place))
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"b", "c"}
-    with cache.holding("b", filled("never")), cache.holding("d", filled("d" * 100)):
+    with cache.holding("b", filled("never")) as used:
+        os.utime(used, (0, 0))
+        with cache.holding("d", filled("d" * 100)):
+            pass
         assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"b", "d"}
     assert not (tmp_path / "c.lock").exists()
 
