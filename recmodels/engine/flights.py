@@ -90,8 +90,8 @@ class Flights:
                     self._look()
             self.tell.progressed(Progress(self.function, done, len(buckets)))
         finally:
-            moving.shutdown(cancel_futures=True)
             self.cluster.cancel(list(self.flying))
+            moving.shutdown(cancel_futures=True)
             self._say_what_was_lost()
 
     def _launch(self, coming: "deque[tuple[Bucket, Future[Mapping[str, Any] | None]]]") -> int:

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -107,10 +108,11 @@ class RayEngine(ClusterEngine):
             ) from None
 
     def cancel(self, handles: Sequence[Any]) -> None:
-        for handle in handles:
-            ray.cancel(handle)
-        if handles:
-            ray.wait(list(handles), num_returns=len(handles), timeout=5.0)
+        with suppress(errors.RayError):
+            for handle in handles:
+                ray.cancel(handle)
+            if handles:  # what they have begun goes first
+                ray.wait(list(handles), num_returns=len(handles), timeout=5.0)
 
     def on_each_node(
         self, function: Callable[[Mapping[str, Any]], Mapping[str, Any]], told: Mapping[str, Any], seconds: float = 60.0
