@@ -12,6 +12,7 @@ from recmodels.base import SCORE_BYTES, State
 from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.engine.current import asked_for
 from recmodels.factors.als_steps import by_parts, eigenbasis, gram, penalties, rotate, solve
 from recmodels.options import FitOptions, WarmStart, WarmStarts
 from recmodels.parameters import Renamed, Search, Seed
@@ -19,6 +20,7 @@ from recmodels.parted.training import PartedTraining, parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct, left_by_bounds
 
+ITEM_ROWS = 8  # matrices as large as the items' vectors that a training in parts holds
 TOLERANCE = 1e-3  # of the residual relative to the right side, while both sides still change
 EXACT_STEPS, EXACT_TOLERANCE = 100, 1e-6  # for the vectors that lists are made of: steps at most, and the residual
 
@@ -211,5 +213,6 @@ class ALS(DotProduct):
         return self.iterations
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        vectors = 4 * self.factors * (n_users + n_items)
+        rows = ITEM_ROWS * n_items if asked_for() else n_users + n_items  # in parts users' vectors are on nodes
+        vectors = 4 * self.factors * rows
         return vectors + 4 * self.factors * USERS_AT_A_TIME + 8 * n_interactions + SCORE_BYTES

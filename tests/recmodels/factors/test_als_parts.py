@@ -96,3 +96,10 @@ def test_a_killed_training_goes_on_to_the_same_bytes(in_parts: FitOptions, kill:
 def test_functions_are_found_by_name() -> None:
     for function in (als_parts.improve_users, als_parts.add_products, als_parts.users_gram):
         assert getattr(als_parts, function.__qualname__) is function
+
+
+def test_the_process_that_trains_holds_no_vectors_of_users() -> None:
+    model, few, many = ALS(factors=64), (10**3, 10**3, 10**5), (10**6, 10**3, 10**5)
+    assert model.memory_needed(*many) - model.memory_needed(*few) == 4 * 64 * (10**6 - 10**3)
+    with using(LocalEngine()):
+        assert model.memory_needed(*many) == model.memory_needed(*few)
