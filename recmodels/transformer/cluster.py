@@ -1,11 +1,12 @@
 """One training on several machines: a process on each GPU, or on each node without any, as tasks of the engine.
 
 They meet at a store of this process, and share each step as the devices of one machine do (`distributed`). Where one of
-them is lost, the others end, and all of them go on from the last checkpoint.
+them is lost, the others end, and all go on from the last checkpoint, which the first has sent here (`delivery`).
 """
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from recmodels.parted.training import PartedTraining, made, parted_training
 from recmodels.supervised import WATCH
 from recmodels.transformer import rank
 from recmodels.transformer.config import TransformerConfig
+from recmodels.transformer.delivery import Receiver
 from recmodels.transformer.distributed import read_trained
 from recmodels.transformer.training import Trained
 from recmodels.transformer.warm_start import Start
@@ -92,15 +94,18 @@ def train(
             "counts": rank.counts_of(data),
             "options": {
                 "minutes": options.minutes,
-                "checkpoint": str(options.checkpoint.absolute()) if options.checkpoint else None,
                 "checkpoint_minutes": options.checkpoint_minutes,
                 "listed": options.listed,
                 "list_minutes": options.list_minutes,
             },
         }
+        checkpoint = options.checkpoint or training.folder / "checkpoint"
         for attempt in range(RESTARTS + 1):
+            if checkpoint.exists():
+                inputs["checkpoint"] = training.folder / f"resumed-{attempt}"  # the same for all, while later ones come
+                shutil.copyfile(checkpoint, inputs["checkpoint"])
             try:
-                return _attempt(training, team, inputs, arguments, attempt)
+                return _attempt(training, team, inputs, arguments, attempt, checkpoint)
             except ProcessLost as lost:
                 if attempt == RESTARTS:
                     raise NightrecError(f"The transformer has lost processes {RESTARTS + 1} times: {lost}") from lost
@@ -109,13 +114,19 @@ def train(
 
 
 def _attempt(
-    training: PartedTraining, team: Team, inputs: dict[str, Path], arguments: dict[str, Any], attempt: int
+    training: PartedTraining,
+    team: Team,
+    inputs: dict[str, Path],
+    arguments: dict[str, Any],
+    attempt: int,
+    checkpoint: Path,
 ) -> Trained:
     """Train to the end, unless a process is lost. Raises ProcessLost."""
     store = TCPStore(team.host, 0, is_master=True, wait_for_workers=False, timeout=rank.JOIN)
     meeting = {"world": team.size, "host": team.host, "port": store.port, "device": team.device}
-    buckets = [Bucket(f"{i:04}", inputs, arguments | meeting | {"rank": i}) for i in range(team.size)]
-    first, *_ = training.map(train_rank, buckets, f"attempt-{attempt}", needs=team.needs)
+    buckets = [Bucket(f"{i:04}", dict(inputs), arguments | meeting | {"rank": i}) for i in range(team.size)]
+    with Receiver(checkpoint, team.host, store.port):
+        first, *_ = training.map(train_rank, buckets, f"attempt-{attempt}", needs=team.needs)
     del store  # which the processes need until they are done
     return read_trained(first)
 
@@ -130,10 +141,12 @@ def train_rank(work: Work) -> None:
     number, world = work.arguments["rank"], work.arguments["world"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        job = rank.Job(
-            **work.arguments, data=str(work.inputs["data"]), out=str(work.out), result=str(folder / "result.json"),
-            start=str(work.inputs["start"] / START) if "start" in work.inputs else None,
-        )  # fmt: skip
+        checkpoint = folder / "checkpoint"
+        if "checkpoint" in work.inputs:
+            checkpoint.symlink_to(work.inputs["checkpoint"].absolute())  # it is replaced here, not there
+        files: dict[str, Any] = {"data": str(work.inputs["data"]), "checkpoint": str(checkpoint), "out": str(work.out)}
+        files |= {"start": str(work.inputs["start"] / START)} if "start" in work.inputs else {}
+        job = rank.Job(**work.arguments, **files, result=str(folder / "result.json"))
         (folder / "job.json").write_text(json.dumps(asdict(job)))
         environment = os.environ | {"OMP_NUM_THREADS": str(threads())}
         if job.device == "cpu":

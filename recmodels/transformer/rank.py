@@ -25,6 +25,7 @@ from recmodels.parted.arrays import csr_arrays, mapped, mapped_csr
 from recmodels.parted.training import Arrays
 from recmodels.supervised import WATCH, watch_stdin, write_result
 from recmodels.transformer.config import TransformerConfig
+from recmodels.transformer.delivery import Sender
 from recmodels.transformer.distributed import train_together
 from recmodels.transformer.warm_start import Start
 
@@ -45,12 +46,14 @@ class Job:
         host, port: where they meet.
         device: that it computes on, `cpu` or `cuda`.
         config: the hyper-parameters.
-        options: the times and the checkpoint of `FitOptions`.
+        options: the times of `FitOptions`.
+        checkpoint: file of its own that it resumes from, if it is there; that of the first process is sent whenever it
+            has been written.
         counts: users, items, and the end of the data.
         data: folder of its arrays, see `arrays_of`.
-        start: file of what the training starts from, see `save_start`; None: from nothing.
         out: folder that the first process writes to.
         result: file that says what went wrong, where a training is refused.
+        start: file of what the training starts from, see `save_start`; None: from nothing.
     """
 
     rank: int
@@ -60,11 +63,12 @@ class Job:
     device: str
     config: Mapping[str, Any]
     options: Mapping[str, Any]
+    checkpoint: str
     counts: Mapping[str, int]
     data: str
-    start: str | None
     out: str
     result: str
+    start: str | None = None
 
 
 def arrays_of(data: Dataset) -> Arrays:
@@ -106,11 +110,12 @@ def run(job: Job) -> None:
         **columns, rating=None, rated=None, terms=mapped_csr(folder, TERMS),
         user_terms=no_terms(n_users), seen=empty_matrix(n_users, n_items),
     )  # fmt: skip
-    options = dict(job.options)
-    options["checkpoint"] = Path(options["checkpoint"]) if options["checkpoint"] else None
+    options = FitOptions(**job.options, checkpoint=Path(job.checkpoint))
+    if job.rank == 0:
+        Sender(Path(job.checkpoint), job.host, job.port).start()
     store = TCPStore(job.host, job.port, job.world, is_master=False, timeout=JOIN)
     train_together(
-        job.rank, job.world, TransformerConfig(**job.config), data, FitOptions(**options), job.device,
+        job.rank, job.world, TransformerConfig(**job.config), data, options, job.device,
         load_start(Path(job.start)) if job.start else None, Path(job.out), store=store,
     )  # fmt: skip
 

@@ -59,7 +59,7 @@ def ranks() -> list[psutil.Process]:
 def test_two_nodes_train_to_the_weights_of_one_also_after_a_process_is_killed(tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint"
     options = FitOptions(parts=tmp_path / "parts", checkpoint=checkpoint, checkpoint_minutes=0)
-    longer = {"epochs": 12, "patience": 12}
+    longer = {"epochs": 6, "patience": 6}
     killed: list[int] = []
 
     def kill() -> None:
@@ -73,8 +73,8 @@ def test_two_nodes_train_to_the_weights_of_one_also_after_a_process_is_killed(tm
     two, notes = on_two_nodes(options, **longer)
     killer.join()
     assert killed == [1]
-    (note,) = notes
-    assert "goes on from its last checkpoint" in note
+    assert len(notes) == 1, notes
+    assert "goes on from its last checkpoint" in notes[0]
     one = Transformer(**TINY | longer, dropout=0.0).fit(small_site())
     np.testing.assert_allclose(two.item_vectors_, one.item_vectors_, atol=1e-4)
     assert len(two.epochs_) == len(one.epochs_)
