@@ -8,6 +8,7 @@ from datetime import date
 from prefect import flow, tags
 from prefect.runtime import flow_run as this_run
 
+from flows.execution.engines import engine_for
 from flows.execution.flow_runs import end_children
 from flows.execution.run_dates import holding
 from flows.nightly import night
@@ -90,7 +91,7 @@ def fill(config: NightConfig, options: BackfillOptions, workers: WorkerSettings 
             )
 
     failed = {}
-    with at_most(config.memory):  # of all of them together
+    with at_most(config.memory), engine_for(config.engine):  # of all of them together
         for run_date, record in side_by_side(run, to_do, options.parallel):
             if isinstance(record, Exception):
                 failed[str(run_date)] = str(record)

@@ -1,12 +1,18 @@
 """A range of nights: in order or side by side, resumable, and readers are only led forward."""
 
 import json
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows import backfill
+from flows.settings.engine import EngineSettings
+from flows.settings.options import BackfillOptions
+from flows.settings.site import NightConfig
 from tests.flows.running import everything, nightrec
 from tests.flows.sites import DAY, log, write
 
@@ -102,3 +108,26 @@ def test_a_dry_run_publishes_nothing_and_a_chosen_champion_is_published(site: Pa
     ran = nightrec("run", "--date", later, "--champion", "ease", cwd=site)
     assert ran.code == 2
     assert "ease was chosen to be published, and there is no such model tonight" in ran.err
+
+
+def test_all_nights_are_given_the_same_connection_to_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    @contextmanager
+    def connected(settings: EngineSettings) -> Iterator[None]:
+        seen.append(settings.kind)
+        yield
+        seen.append("end")
+
+    def night(config: NightConfig, run_date: date, **options: Any) -> dict[str, Any]:
+        seen.append(str(run_date))
+        return {"status": "compared"}
+
+    monkeypatch.setattr(backfill, "engine_for", connected)
+    monkeypatch.setattr(backfill, "night", night)
+    settings = {"store": tmp_path, "engine": {"kind": "ray"}, "inputs": {"interactions": {"path": "log.csv"}}}
+    options = BackfillOptions(first=DAYS[1], last=DAYS[2], publish="none")
+    backfill.fill.fn(NightConfig.model_validate(settings), options)
+    assert seen == ["ray", str(DAYS[1]), str(DAYS[2]), "end"]
