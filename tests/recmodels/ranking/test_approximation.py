@@ -1,5 +1,7 @@
 """Approximate lists have the recall that was measured, which is at least the one that was wanted; or they are exact."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,14 @@ from hypothesis import strategies as st
 
 from recmodels.data.arrays import Bools, Csr, Floats
 from recmodels.ranking import approximation, cells, product_search
-from recmodels.ranking.approximation import Approximation, Sample, approximate, recall_of
+from recmodels.ranking.approximation import (
+    Approximation,
+    Sample,
+    approximate,
+    load_search,
+    recall_of,
+    save_search,
+)
 from recmodels.ranking.product_search import SearchedItems, top_products
 from recmodels.ranking.topk import TopK
 from tests.recmodels.ranking.test_cells import KINDS, some_seen, vectors_of
@@ -93,6 +102,19 @@ def test_neither_batches_nor_threads_change_an_approximate_list(kind: str, monke
     assert again is not None
     assert same == about
     np.testing.assert_array_equal(again(users, k=5, seen=seen).items, whole.items)
+
+
+@pytest.mark.parametrize("kind", ["cells", "lengths"])
+def test_a_search_that_was_written_makes_the_same_lists(kind: str, tmp_path: Path) -> None:
+    items, users, seen = items_and_users(kind, 3000, 200)
+    search, _ = approximate(items, Sample(users, seen), 5, 0.95)
+    assert search is not None
+    save_search(search, tmp_path / "search")
+    whole, read = search(users, k=5, seen=seen), load_search(tmp_path / "search", items)(users, k=5, seen=seen)
+    np.testing.assert_array_equal(read.items, whole.items)
+    np.testing.assert_array_equal(read.scores, whole.scores)
+    exact = top_products(users, items, 5, seen=seen)
+    assert (exact.items != whole.items).any() or kind == "cells"  # it is no exact one that was read
 
 
 def test_a_way_that_misses_too_much_is_tuned_again_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,6 @@
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
 from recmodels.popularity import Popularity
+from recmodels.ranking import approximation, product_search
 from recmodels.ranking.approximation import Approximation, Sample, Search
 from recmodels.ranking.product_search import SearchedItems
 from recmodels.ranking.topk import TopK
@@ -104,6 +107,30 @@ def test_only_what_was_approximated_is_searched_for_approximately(monkeypatch: p
     assert (model.recommend(data, k=4, allowed=allowed, repeats=True).items >= 0).any()
     model.fit(data)
     assert (model.recommend(data, k=4, allowed=allowed).items >= 0).any()
+
+
+def test_another_model_reads_how_lists_are_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A loaded one makes the lists of the one that found a faster way, and exact ones where none was found."""
+    data, model, other = small_site(), Given(), Given()
+    model.fit(data)
+    other.fit(data)
+    allowed = np.arange(N_ITEMS) % 5 != 0
+    model.save_search(tmp_path / "nothing")
+    other.load_search(tmp_path / "nothing")
+    exact = other.recommend(data, k=4, allowed=allowed)
+    assert_same(exact, model.recommend(data, k=4, allowed=allowed))
+    monkeypatch.setattr(dot_product, "LEAST_PRODUCTS", 0)
+    monkeypatch.setattr(product_search, "FIRST_TILE", 4)
+    monkeypatch.setattr(product_search, "ITEM_TILE", 2)
+    by_length = partial(approximation._by_length, items=model._searched(allowed), cut=1e-6)
+    monkeypatch.setattr(dot_product, "approximate", lambda *_: (by_length, Approximation(0.5, 10, 0.5)))
+    model.approximate(data, 4, allowed=allowed)
+    model.save_search(tmp_path / "found")
+    other.load_search(tmp_path / "found")
+    found = other.recommend(data, k=4, allowed=allowed)
+    assert_same(found, model.recommend(data, k=4, allowed=allowed))
+    assert (found.items != exact.items).any()  # so little is computed that some are missed
+    assert_same(other.recommend(data, k=4), model.recommend(data, k=4))
 
 
 def test_a_gpu_makes_exact_lists(monkeypatch: pytest.MonkeyPatch) -> None:
