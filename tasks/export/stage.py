@@ -95,7 +95,7 @@ def export(
             decided = decide(
                 night, name, settings, features, explores=explores, arms=arms, export_id=export_id, seed=seed
             )
-            written = write_export(decided, out, folder, fingerprint)
+            written = write_export(decided, out, folder, digest([fingerprint, export_id]))
             base = base_of(night.store, night.run_date) if settings.delta else None
             has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
             check_columns(out)
