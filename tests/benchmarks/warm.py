@@ -10,6 +10,7 @@ error of that difference over users.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -155,6 +156,7 @@ def main() -> int:
     parser.add_argument("--site", type=Path, metavar="FOLDER", help="a demo site; default: MovieLens 1M")
     parser.add_argument("--nights", type=int, default=8, help="of which the first is trained from nothing [8]")
     options = parser.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's threads would wait awake: hours, beside other work
     site = demo(options.site, options.nights) if options.site else movielens(options.nights)
     print("| model | NDCG@10 from nothing | warm | difference | CPU s from nothing | warm | warm / from nothing |")
     print("|---|---|---|---|---|---|---|", flush=True)
