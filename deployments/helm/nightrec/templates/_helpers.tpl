@@ -66,6 +66,7 @@ containers:
       - {name: NIGHTREC_CONFIG, value: /etc/nightrec/nightrec.toml}
       - {name: NIGHTREC_STORE, value: /srv/nightrec/store}
       - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
+      - {name: RAY_OVERRIDE_DASHBOARD_URL, value: "http://127.0.0.1:8265"}
     envFrom: # what sinks, the mirror, object stores and hashed ids take from the environment
       - secretRef: {name: {{ .root.Values.siteSecret }}, optional: true}
     resources:
