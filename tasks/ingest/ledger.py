@@ -18,6 +18,7 @@ import duckdb
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from tasks.ingest import lookalikes
 from tasks.ingest.known_files import FilePrint, print_of, unchanged
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.queries import query
@@ -79,6 +80,19 @@ class Part:
         return ahead and newest <= last and before and after
 
 
+@dataclass(frozen=True)
+class Remarks:
+    """What is remarkable about the ids in the first rows of all tables, and the types that they have.
+
+    `parts`: the digests of the parts that have these rows, once they are known.
+    """
+
+    id_types: dict[str, str]
+    notes: list[str]
+    parts: list[str] = field(default_factory=list)
+
+
+_REMARKS = TypeAdapter(Remarks | None)
 _PARTS = TypeAdapter(dict[str, list[Part]])
 _LAYOUTS = TypeAdapter(dict[str, Source])
 
@@ -94,6 +108,8 @@ class Ledger:
         night: the night that has them; empty where none does.
         digests: of the parts that were looked at.
         layouts: digest -> what is known of the files that have it when they are opened.
+        known_remarks: of that night.
+        remarked: of tonight.
     """
 
     code: str = ""
@@ -103,6 +119,8 @@ class Ledger:
     made: dict[str, list[Part]] = field(default_factory=dict)
     digests: Digests = field(default_factory=Digests)
     layouts: dict[str, Source] = field(default_factory=dict)
+    known_remarks: Remarks | None = None
+    remarked: Remarks | None = None
     _files: dict[FilePrint, FilePrint | None] = field(default_factory=dict)
 
     @classmethod
@@ -116,9 +134,10 @@ class Ledger:
             try:
                 known = _PARTS.validate_python(content["parts"])
                 layouts = _LAYOUTS.validate_python(content["layouts"])
+                remarks = _REMARKS.validate_python(content["remarks"]) if content["code"] == code else None
             except (ValidationError, KeyError):
                 continue
-            return cls(code, known, one.raw, str(one.run_date), layouts=layouts)
+            return cls(code, known, one.raw, str(one.run_date), layouts=layouts, known_remarks=remarks)
         return cls(code)
 
     def save(self, night: Night, raw: Manifest) -> None:
@@ -132,7 +151,10 @@ class Ledger:
             ]
         used = {layout for made in found.values() for part in made for layout in part.layouts}
         layouts = {layout: source for layout, source in self.layouts.items() if layout in used}
+        remarks = self.remarked and replace(self.remarked, parts=_of_first(found, lookalikes.FIRST))
         content = {
+            "code": self.code,
+            "remarks": _REMARKS.dump_python(remarks, mode="json"),
             "parts": _PARTS.dump_python(found, mode="json"),
             "layouts": _LAYOUTS.dump_python(layouts, mode="json"),
         }
@@ -191,6 +213,12 @@ class Ledger:
                 found[part.paths[0]] = replace(part, files=tuple(filter(None, files)), result=whole)
         return found
 
+    def remarks(self, id_types: Mapping[str, str]) -> list[str] | None:
+        """What an earlier night has remarked about ids, if the first rows of all tables are what they were."""
+        known, parts = self.known_remarks, _of_first(self.made, lookalikes.FIRST)
+        same = known is not None and known.id_types == id_types and known.parts == parts
+        return known.notes if known is not None and same else None
+
     def note(self, table: Table, part: Part) -> None:
         """Note a part of a table, which follows those that were noted before."""
         self.made.setdefault(table.name, []).append(replace(part, result=replace(part.result, rejects=[])))
@@ -234,6 +262,18 @@ class Ledger:
     def _rejects(self) -> list[Reject]:
         path = self.raw / REJECTS
         return of_table(pq.read_table(path)) if path.exists() else []
+
+
+def _of_first(made: Mapping[str, Sequence[Part]], rows: int) -> list[str]:
+    """The digests of the parts that have the first rows of each table; empty of those that are not known yet."""
+    found = list[str]()
+    for name in sorted(made):
+        left = rows
+        for part in made[name]:
+            if left > 0:
+                found.append(f"{name} {part.sha256}")
+            left -= part.result.rows
+    return found
 
 
 def recipe(table: Table, sources: Sequence[Source], id_types: Mapping[str, str]) -> str:

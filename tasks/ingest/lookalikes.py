@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tasks.ingest.reading import ids, numbers, our_columns
 from tasks.store.duckdb import quoted, read_parts
 
-_FIRST = 500_000
+FIRST = 500_000
 """The rows of each table that are looked at: of larger ones all would cost more than a twentieth of reading them."""
 _UNSEEN = "[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\\x00-\\x08\\x0b-\\x1f\\x7f]"
 """Characters that do not show: controls, marks of direction, joiners of no width, byte order marks."""
@@ -30,7 +30,7 @@ def notes(db: duckdb.DuckDBPyConnection, out: Path, tables: Collection[str], id_
 def _counted(db: duckdb.DuckDBPyConnection, out: Path, names: list[str], key: str) -> pa.Table:
     """The ids of a key in all tables, and how many rows have each (`id`, `rows`)."""
     rows = " UNION ALL ".join(
-        f"(SELECT {quoted(key)} AS id FROM {read_parts(out, name)} LIMIT {_FIRST})" for name in names
+        f"(SELECT {quoted(key)} AS id FROM {read_parts(out, name)} LIMIT {FIRST})" for name in names
     )
     return db.sql(f"SELECT id, count(*) AS rows FROM ({rows}) WHERE id IS NOT NULL GROUP BY id").to_arrow_table()
 

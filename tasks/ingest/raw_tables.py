@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import DataRefused
 from recmodels.messages import counted
 from tasks.ingest import lookalikes
-from tasks.ingest.ledger import Ledger
+from tasks.ingest.ledger import Ledger, Remarks
 from tasks.ingest.reading import ids, our_columns, rejects, schema, timestamps
 from tasks.ingest.reading.columns import ColumnUse
 from tasks.ingest.reading.copies import Unreadable
@@ -120,7 +120,10 @@ def _write(
         }
         id_types = _id_types(shared, tables)
         results = {name: _read(shared, table, id_types) for name, table in tables.items()}
-        remarks = lookalikes.notes(db, out, tables, id_types)
+        remarks = ledger.remarks(id_types)
+        if remarks is None:
+            remarks = lookalikes.notes(db, out, tables, id_types)
+        ledger.remarked = Remarks(dict(id_types), remarks)
     refused = [reject for result in results.values() for reject in result.rejects]
     if refused:
         pq.write_table(rejects.table(refused), out / "rejects.parquet")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.ingest import table_parts
+from tasks.ingest import lookalikes, table_parts
 from tasks.ingest.known_files import FilePrint
 from tasks.ingest.ledger import Part
 from tasks.ingest.raw_tables import write_raw
@@ -181,6 +181,27 @@ def test_what_is_known_is_what_would_be_read(site: Site, monkeypatch: pytest.Mon
         assert n_known == known, name
         site.next_night()
     assert site.ingest(fresh=True)[2] == 0
+
+
+def test_ids_are_looked_at_again_only_where_the_first_rows_have_changed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, notes = list[str](), lookalikes.notes
+
+    def noted(*args: Any) -> list[str]:
+        looked.append("")
+        return notes(*args)
+
+    monkeypatch.setattr(lookalikes, "notes", noted)
+    monkeypatch.setattr(lookalikes, "FIRST", 3)
+    for name, user, times in (("01", "Anna", 1), ("05", "bob", 0), ("01", "Eve", 1)):
+        site.write(name, f"{user},1,2023-01-01", f"{user.lower()},1,2023-01-01", "9,9,2023-01-01")
+        looked.clear()
+        summary, tables, _ = site.ingest()
+        assert len(looked) == times, name
+        assert (summary, tables) == site.from_scratch()
+        assert any(f"such as '{user}'" in note for note in summary["notes"]) == bool(times)
+        site.next_night()
 
 
 def test_a_part_is_read_again_when_a_row_ahead_is_credible() -> None:
