@@ -85,16 +85,19 @@ class Sequences:
             self._file.close()
 
     def add(self, rows: pa.Table) -> None:
-        """Rows of these users and of later ones."""
+        """Rows of these users and of later ones; what is written together does not depend on what is added together."""
         self._held.append(rows)
-        if sum(len(held) for held in self._held) < ROWS:
-            return
-        table = pa.concat_tables(self._held)
-        user = table["user_index"].to_numpy()
-        last = int(user[-1])  # may go on
-        complete = int(np.searchsorted(user, last))
-        self._write(table.slice(0, complete), last)
-        self._held = [table.slice(complete)]
+        while sum(len(held) for held in self._held) >= ROWS:
+            table = pa.concat_tables(self._held)
+            user = table["user_index"].to_numpy()
+            until = int(user[ROWS - 1])  # who may go on
+            if user[0] == until:  # with more rows than are to be written together
+                until += 1
+            complete = int(np.searchsorted(user, until))
+            if complete == len(user):
+                break
+            self._write(table.slice(0, complete), until)
+            self._held = [table.slice(complete)]
 
     def _write(self, rows: pa.Table, until: int) -> None:
         """The rows of all users up to one."""

@@ -9,6 +9,7 @@ import pytest
 
 from recmodels.data import pairs
 from recmodels.data.layout import interactions_file
+from recmodels.data.parquet import arrow_table
 from tasks.features import activity
 from tasks.features.activity import Activity, Sequences, positives
 
@@ -42,6 +43,21 @@ def test_batches_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, r
     assert of_items.known.tolist() == [True, True, True, True, False]
     assert table[0]["recency_days"] == 1.0 and table[4]["recency_days"] is None
     np.testing.assert_allclose([row["popularity"] for row in table], np.array([3, 3, 1, 1, 0]) / 8, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 4, 100])
+def test_the_bytes_do_not_depend_on_what_is_added_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    monkeypatch.setattr(activity, "ROWS", rows_at_once)
+    columns = {"user_index": np.array(USERS, np.int32), "item_index": np.array(ITEMS, np.int32)}
+    rows = arrow_table(columns | {"timestamp": np.arange(100, 111)})
+    for step in range(1, 12):
+        with Sequences(tmp_path / f"{step}.parquet", 9) as sequences:
+            for begin in range(0, len(rows), step):
+                sequences.add(rows.slice(begin, step))
+    assert pq.read_table(tmp_path / "1.parquet")["item_index"].to_pylist()[4] == [0, 1, 2, 3, 0]
+    assert len({(tmp_path / f"{step}.parquet").read_bytes() for step in range(1, 12)}) == 1
 
 
 def test_nothing_is_left_open_by_an_error(tmp_path: Path) -> None:
