@@ -14,10 +14,11 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -65,12 +66,12 @@ def main() -> None:
             parts = engine.map(summed, buckets, folder / to, code=code)
             return time.perf_counter() - began, digest(parts)
 
-        work(LocalEngine(), "warm")
+        work(LocalEngine(), "warm", code="another")
         seconds, expected = work(LocalEngine(), "local")
         print(f"local: {seconds:.1f} s for {len(buckets)} buckets of {options.rows:,} rows", flush=True)
 
         def measure(kind: str, engine: Engine) -> None:
-            work(engine, f"{kind}-warm")
+            work(engine, f"{kind}-warm", code="another")
             found, bytes_of_it = work(engine, kind)
             assert bytes_of_it == expected, f"{kind}: the parts are others"
             print(f"{kind}: {found:.1f} s, {found / seconds:.2f} times as long; the same bytes", flush=True)
@@ -81,41 +82,49 @@ def main() -> None:
             with RayEngine(nodes.address) as engine:
                 measure("ray", engine)
                 measure("ray by an exchange", RayEngine(nodes.address, str(folder / "exchange")))
-                notes, rounds = Notes(), 0
-                with watched_by(notes), killing(nodes, options.kills) as killer:
-                    while not killer.done() or not rounds:
-                        assert work(engine, "kills", code=f"round {rounds}")[1] == expected
-                        rounds += 1
-                print(
-                    f"{options.kills} nodes killed in {rounds} rounds, the same bytes in each: {len(notes.lost)} notes"
-                )
+                notes, ended = Notes(), Event()
+
+                def rounds() -> int:
+                    """Work until all kills were made; how often."""
+                    with watched_by(notes):
+                        for number in count(1):
+                            assert work(engine, "kills", code=f"round {number}")[1] == expected
+                            if ended.is_set():
+                                return number
+                    raise AssertionError
+
+                with ThreadPoolExecutor(1) as pool:
+                    working = pool.submit(rounds)
+                    try:
+                        kill(nodes, options.kills)
+                    finally:
+                        ended.set()
+                    n_rounds = working.result()
+                said = Counter(notes.lost)
+                print(f"{options.kills} nodes killed in {n_rounds} rounds, each the same bytes; what was said:")
+                for sentence, times in said.items():
+                    print(f"  {times} times: {sentence}")
         from recmodels.engine.dask import DaskEngine
 
         with DaskEngine() as dask:
             measure("dask", dask)
 
 
-@contextmanager
-def killing(nodes: RayNodes, kills: int) -> Iterator[object]:
-    """Kill nodes at random moments while the block runs; yields a future that is done after the last one."""
+def kill(nodes: RayNodes, kills: int) -> None:
+    """Kill nodes at random moments; others join."""
     chance = random.Random(SEED)
-
-    def kill() -> None:
-        for _ in range(kills):
-            time.sleep(chance.uniform(0.2, 3.0))
-            nodes.kill(chance.choice(nodes.nodes))
-            nodes.add()
-
-    with ThreadPoolExecutor(1) as pool:
-        yield pool.submit(kill)
+    for _ in range(kills):
+        time.sleep(chance.uniform(0.2, 3.0))
+        nodes.kill(chance.choice(nodes.nodes))
+        nodes.add()
 
 
-def made(folder: Path, count: int, rows: int) -> list[Bucket]:
+def made(folder: Path, n_buckets: int, rows: int) -> list[Bucket]:
     """Files of rows with a user, an item and a value."""
     folder.mkdir()
     rng = np.random.default_rng(SEED)
     buckets = []
-    for number in range(count):
+    for number in range(n_buckets):
         table = np.empty(rows, dtype=[("user", "i4"), ("item", "i4"), ("value", "f4")])
         table["user"], table["item"] = rng.integers(0, 10_000, rows), rng.zipf(1.5, rows) % 20_000
         table["value"] = rng.random(rows)
