@@ -10,7 +10,8 @@ from recmodels.data.pairs import Pairs, changes_file, numbers_file
 from tasks.forgetting.forget import forget
 from tasks.lookup.users import _interactions_of
 from tasks.prepare import changed
-from tests.tasks.prepare.nights import SECOND, Day, Site, continues, first_night
+from tasks.store.paths import Store
+from tests.tasks.prepare.nights import LOG, SECOND, Day, Site, continues, first_night
 
 
 @pytest.fixture
@@ -42,6 +43,19 @@ def test_what_has_changed_stands_beside_the_files_of_an_earlier_night(site: Site
         site, Day([[(0, 6, 0.5, 1), (1, 6, 0.4, 1), (3, 6, 0.3, 1), (4, 6, 0.2, 1)]], [7])
     )  # now that is too much
     assert shares(site, Day([], [7]))
+
+
+def test_who_had_too_few_items_and_comes_again_is_trained_on(site: Site, tmp_path: Path) -> None:
+    rules = site.rules.model_copy(update={"min_user_interactions": 2})
+    new = Site(Store(tmp_path / "new"), rules, "text")
+    night, valid = new.night(Day([[*LOG, (9, 0, 5, 1), (1, 5, 1, 1)]], [7]))
+    new.prepare(night, valid, None)
+    assert shares(new, Day([[(9, 0, 0.5, 1), (9, 1, 0.4, 1), (8, 4, 0.3, 1)]], [7]))
+    assert Pairs(new.store.night(new.run_date).prepared, "full").columns(["weight"])["weight"].tolist()[-3:] == [
+        0,
+        1,
+        1,
+    ]
 
 
 def test_a_forgotten_user_is_in_no_table_and_the_others_are_read_as_before(site: Site) -> None:
