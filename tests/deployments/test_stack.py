@@ -23,7 +23,14 @@ from tasks.train.settings import CPU_POOL, GPU_POOL, SIGNALS_POOL
 from tests.deployments.files import DOCKERFILE, FOLDER, ROOT, USER, pinned, safe
 
 POOLS = yaml.safe_load((FOLDER / "pools.yaml").read_text())
-MANIFESTS = sorted(path for path in (FOLDER / "kubernetes").rglob("*.yaml") if path.name != "kustomization.yaml")
+KUSTOMIZATIONS = sorted((FOLDER / "kubernetes").rglob("kustomization.yaml"))
+PATCHES = {
+    path.parent / patch["path"]
+    for path in KUSTOMIZATIONS
+    for patch in yaml.safe_load(path.read_text()).get("patches", [])
+}
+"""What is put into manifests, and is none itself."""
+MANIFESTS = sorted(set((FOLDER / "kubernetes").rglob("*.yaml")) - PATCHES - set(KUSTOMIZATIONS))
 UNITS = sorted((FOLDER / "systemd").glob("*.service"))
 CHART = FOLDER / "helm/nightrec"
 SLICE = FOLDER / "systemd/nightrec.slice"
@@ -69,7 +76,7 @@ def test_what_kubernetes_manifests_refer_to_exists() -> None:
         variables = [variable for container in pod["containers"] for variable in container["env"]]
         secrets = [one["valueFrom"]["secretKeyRef"] for one in variables if "valueFrom" in one]
         assert all(secret["name"] in readme and f"--from-literal={secret['key']}=" in readme for secret in secrets)
-    for path in (FOLDER / "kubernetes").rglob("kustomization.yaml"):
+    for path in KUSTOMIZATIONS:
         assert all((path.parent / named).exists() for named in yaml.safe_load(path.read_text())["resources"])
 
 

@@ -203,6 +203,7 @@ def test_what_a_cluster_is_told_has_no_secret_and_no_path_of_this_machine(
         assert str(tmp_path) not in errand
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_is_one_sentence() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -66,6 +66,7 @@ def in_parts(monkeypatch: pytest.MonkeyPatch, places: int) -> None:
     monkeypatch.setattr(buckets, "PLACES", places)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rules", RULES)
 def test_rows_and_counts_do_not_depend_on_the_number_of_buckets(
     night: Night, monkeypatch: pytest.MonkeyPatch, rules: dict[str, Any]
@@ -82,6 +83,7 @@ def test_rows_and_counts_do_not_depend_on_the_number_of_buckets(
     assert not night.all_parts.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [ALS(factors=2), EASE(), UserKNN(), Popularity(), Ensemble(members=["als", "ease"])])
 def test_the_lists_of_buckets_are_those_that_the_model_makes_of_all_data(
     night: Night, monkeypatch: pytest.MonkeyPatch, model: Recommender

@@ -32,6 +32,7 @@ ODD: list[dict[str, list[Any]]] = [
 """What rows of a part have that good ones have not."""
 
 
+@pytest.mark.slow
 @given(
     parts=st.lists(st.sampled_from(ODD), min_size=1, max_size=5),
     rules=st.sampled_from([LENIENT, KNOWN, RATED, ValidationSettings()]),
