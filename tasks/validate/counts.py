@@ -50,8 +50,8 @@ def count(db: duckdb.DuckDBPyConnection, parts: Sequence[Path], earlier: Earlier
 
 
 def counts(db: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
-    """The counts that `count` has made, by the names of the files that keep them."""
-    return {file_of(name): db.sql(f"FROM by_{name}").to_arrow_table() for name in COUNTED}
+    """The counts that `count` has made, by the names of the files that keep them; by id, whatever the threads did."""
+    return {file_of(name): db.sql(f"FROM by_{name} ORDER BY {name}_id").to_arrow_table() for name in COUNTED}
 
 
 def file_of(name: str) -> str:

@@ -173,7 +173,8 @@ def test_a_driver_that_is_killed_repeats_no_finished_bucket(ray_cluster: RayNode
     assert sorted(Calls(tmp_path / "calls").made()) == ["b0", "b1", "b2", "b3"]
     (tmp_path / "all may").touch()
     subprocess.run(command, check=True)
-    assert sorted(Calls(tmp_path / "calls").made()) == ["b2", "b3"]
+    again = set(Calls(tmp_path / "calls").made())
+    assert again <= {"b2", "b3"}  # what the dead driver's processes held may have ended before the next one asked
     assert [path.read_text() for path in sorted(tmp_path.glob("out/*/name"))] == ["b0", "b1", "b2", "b3"]
 
 

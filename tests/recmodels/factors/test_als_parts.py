@@ -66,6 +66,7 @@ class Counting(LocalEngine):
     """Counts buckets that are worked on, and fails before the one of a number."""
 
     def __init__(self, fails_at: int = 10**9) -> None:
+        super().__init__()
         self.done, self.fails_at = 0, fails_at
 
     def map(self, function: Function, buckets: list[Bucket], *given: object, **more: object) -> list:  # type: ignore[override]

@@ -37,6 +37,15 @@ def test_only_what_came_and_went_is_counted_again(tmp_path: Path) -> None:
         assert db.sql("FROM by_item ORDER BY item_id").fetchall() == [(1, 2), (2, 2), (4, 1)]
 
 
+def test_what_is_kept_does_not_depend_on_threads(tmp_path: Path) -> None:
+    users = [f"u{number * 7919 % 5003}" for number in range(20_000)]
+    part = _part(tmp_path, "part", [(user, 1) for user in users])
+    with connect(tmp_path) as db:
+        count(db, [part], None)
+        found = counts(db)["by_user.parquet"]["user_id"].to_pylist()
+    assert found == sorted(set(users))
+
+
 @pytest.mark.parametrize("rated", [True, False])
 def test_files_say_when_their_rows_were_and_how_many_have_a_rating(tmp_path: Path, rated: bool) -> None:
     paths = []
