@@ -23,7 +23,8 @@ class RayNodes:
 
         self.folder = folder
         self.cluster = Cluster()
-        self.cluster.add_node(num_cpus=0, object_store_memory=STORE, include_dashboard=False)
+        lean = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+        self.cluster.add_node(num_cpus=0, object_store_memory=STORE, **lean)
         self.address = str(self.cluster.address)
         self.nodes: list[Any] = []
         self.begun = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docs.site import speeds
 from docs.site.billion import bottlenecks, machines
+from docs.site.cluster import clusters
 from docs.site.curves import ROOT, Curves, Night, read
 from docs.site.growth import Line, model_lines, stage_lines
 from docs.site.plots import Panel, drawing
@@ -225,6 +226,7 @@ SECTIONS: dict[str, Callable[[Curves], str]] = {
     "steep": steep,
     "machines": lambda _: machines(),
     "bottlenecks": lambda _: bottlenecks(),
+    "clusters": lambda _: clusters(),
 }
 """What the page has between its marks, by their names."""
 

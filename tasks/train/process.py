@@ -36,7 +36,6 @@ so many that starting a process for each would take most of the time."""
 
 ROOT = Path(__file__).parents[2]
 IN_TIME = 0.75  # share of its time after which a training ends with what it has; lists want the rest
-WAITING = "OMP_WAIT_POLICY"
 A_TRACEBACK = 2**16  # bytes
 POLL_SECONDS = 0.2  # between two checks whether the night has ended
 
@@ -188,13 +187,9 @@ def _gpus_for(job: TrainingJob, machine: Machine) -> int:
 
 
 def threads_of(n: int) -> dict[str, str]:
-    """The environment that keeps every numeric library to `n` threads, which sleep while they wait for each other.
-
-    By default those of PyTorch wait awake: on a machine that has other work to do, too, a training then takes many
-    times as long. Where `OMP_WAIT_POLICY` is set it stays.
-    """
+    """The environment that keeps every numeric library to `n` threads."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return dict.fromkeys(names, str(n)) | {WAITING: os.environ.get(WAITING, "PASSIVE")}
+    return dict.fromkeys(names, str(n))
 
 
 def _message(result: Json, device: str) -> str:
