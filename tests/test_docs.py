@@ -16,7 +16,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from docs.site import curves, graph, reference, scale
+from docs.site import cluster, curves, graph, reference, scale
 from docs.site.growth import Line
 from flows.cli.app import nightrec
 from flows.settings.renamed import RENAMED
@@ -217,6 +217,23 @@ def test_exponents_are_of_what_grows_and_was_not_cut_short() -> None:
     assert exponent([5 + size / 1e6 for size in sizes]) == pytest.approx(large)
     assert exponent([7.0] * 5) is None
     assert exponent([1.0] * 5, bounded=4) is None
+
+
+def test_a_simulated_night_grows_from_the_one_that_was_measured() -> None:
+    measured = cluster.read()
+    here = cluster.Site(measured.interactions, measured.users, measured.items, measured.pairs)
+    same, doubled = (
+        list(cluster.phases(measured, site))
+        for site in (here, cluster.Site(here.interactions, 2 * here.users, here.items, here.pairs))
+    )
+    kept = [one for one in measured.maps if not one.stage.startswith(cluster.SKIPPED)]
+    for name in ("work", "read", "once", "written"):
+        assert sum(getattr(one, name) for one in same) == pytest.approx(sum(getattr(one, name) for one in kept))
+    assert sum(one.fetched for one in same) == pytest.approx(sum(one.written for one in kept if one.fetched))
+    where = [number for number, one in enumerate(same) if one.buckets]
+    lists = next(number for number, one in zip(where, kept, strict=True) if one.function.endswith(":write_lists"))
+    assert doubled[lists].work == pytest.approx(2 * same[lists].work)
+    assert doubled[lists].once == same[lists].once > 0  # the model
 
 
 @pytest.mark.slow

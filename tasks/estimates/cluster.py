@@ -53,7 +53,6 @@ class Phase:
         once: bytes that each node reads before its first bucket.
         fetched: bytes that the driver reads afterwards.
         alone: seconds of the driver afterwards, while the nodes wait.
-        times: how often it is done, one after the other.
     """
 
     stage: str
@@ -64,7 +63,6 @@ class Phase:
     once: float = 0.0
     fetched: float = 0.0
     alone: float = 0.0
-    times: int = 1
 
 
 @dataclass
@@ -95,9 +93,8 @@ def simulate(phases: Iterable[Phase], cluster: Cluster, seed: int = 0) -> Outcom
     night = _Run(cluster, np.random.default_rng(seed))
     for phase in phases:
         began = night.now
-        for _ in range(phase.times):
-            night.map(phase)
-            night.now += phase.alone / cluster.speed + phase.fetched / cluster.bandwidth
+        night.map(phase)
+        night.now += phase.alone / cluster.speed + phase.fetched / cluster.bandwidth
         night.outcome.of_stage[phase.stage] = night.outcome.of_stage.get(phase.stage, 0.0) + night.now - began
     night.outcome.seconds = night.now
     return night.outcome

@@ -1,7 +1,7 @@
 """Parts of a raw table, read wherever the engine has room: each bucket is the files of one part.
 
 Which files make a part depends on how many of their rows are kept, which is known once they are read. So it is
-foreseen, from the rows that the files have, and what was foreseen wrongly is read again: then all of it is known.
+predicted, from the rows that the files have, and what was predicted wrongly is read again: then all of it is known.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def read_parts(
     Raises:
         DataRefused: a file cannot be used.
     """
-    rows = {source.path: _foreseen(source, full) for source in sources} if full else {}
+    rows = {source.path: _predicted_rows(source, full) for source in sources} if full else {}
     made = dict[tuple[Path, ...], tuple[Path, Outcome]]()
     while True:
         runs = division(sources, rows, full)
@@ -228,7 +228,7 @@ def _key(run: Sequence[Source]) -> tuple[Path, ...]:
     return tuple(source.path for source in run)
 
 
-def _foreseen(source: Source, full: int) -> int:
+def _predicted_rows(source: Source, full: int) -> int:
     """How many rows a file has, before any is left out; of long text files roughly."""
     if not source.is_text:
         return int(pq.read_metadata(source.readable).num_rows)

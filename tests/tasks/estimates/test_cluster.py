@@ -27,7 +27,7 @@ def test_the_driver_hands_over_one_bucket_after_another() -> None:
 
 
 def test_what_the_driver_does_alone_is_not_divided() -> None:
-    phases = [Phase("prepare", 10, 10.0, alone=7), Phase("als", 10, 10.0, alone=1, times=3)]
+    phases = [Phase("prepare", 10, 10.0, alone=7), *[Phase("als", 10, 10.0, alone=1)] * 3]
     found = simulate(phases, Cluster(10, 1, **PLAIN))
     assert found.of_stage == pytest.approx({"prepare": 8, "als": 6})
     assert found.seconds == pytest.approx(14)
@@ -39,6 +39,11 @@ def test_bytes_take_their_share_of_the_node() -> None:
     assert read.seconds == pytest.approx(1600 / 200)  # both nodes, with all they have
     once = simulate([Phase("lists", 8, 8.0, once=300)], cluster)
     assert once.seconds == pytest.approx(1 + 3)
+
+
+def test_what_the_driver_fetches_takes_its_own_bandwidth() -> None:
+    cluster = Cluster(10, 1, bandwidth=100.0, **PLAIN)
+    assert simulate([Phase("als", 10, 10.0, fetched=500)], cluster).seconds == pytest.approx(1 + 5)
 
 
 def test_a_core_twice_as_fast_takes_half() -> None:
