@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from scipy import sparse
 from recmodels.data.arrays import Csr
 
 CSR = ("indptr", "indices", "data")
+
+_reading_header = Lock()
+"""NumPy parses headers as Python code, at which threads disturb one another in Python 3.11 (a SystemError)."""
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -25,7 +29,8 @@ def mapped(folder: Path, name: str) -> NDArray[Any]:
     (It can be written to, as to numba an array that cannot is of another type, which would be compiled for.)
     """
     path = folder / f"{name}.npy"
-    array: NDArray[Any] = np.load(path, mmap_mode="c" if _holds_any(path) else None, allow_pickle=False)
+    with _reading_header:
+        array: NDArray[Any] = np.load(path, mmap_mode="c" if _holds_any(path) else None, allow_pickle=False)
     return np.asarray(array)
 
 
