@@ -94,26 +94,27 @@ def site(size: int, options: argparse.Namespace) -> Path:
     return made
 
 
-def measured(size: int, site: Path, options: argparse.Namespace) -> Night:
-    """Run a night, and take from what it leaves what it took."""
+def measured(size: int, site: Path, options: argparse.Namespace, night: str = DATE, after: bool = False) -> Night:
+    """Run a night, and take from what it leaves what it took; `after`: in the store of the night before."""
     store, settings = options.work / f"store-{size}m", options.work / "nightrec.toml"
-    shutil.rmtree(store, ignore_errors=True)
+    if not after:
+        shutil.rmtree(store, ignore_errors=True)
     settings.write_text(configuration(options.models or list(MODELS)))
     inputs = {"interactions": "interactions*.parquet", "items": "items.parquet", "users": "users.parquet"}
-    command = [sys.executable, "-m", "flows", "run", "--config", str(settings), "--store", str(store), "--date", DATE]
+    command = [sys.executable, "-m", "flows", "run", "--config", str(settings), "--store", str(store), "--date", night]
     command += ["--force-model", PUBLISHED, "--memory", options.memory]
     command += [part for name, pattern in inputs.items() for part in (f"--{name}", str(site / pattern))]
-    with (options.work / f"{size}m.log").open("w") as log:
+    with (options.work / f"{size}m-{night}.log").open("w") as log:
         seen = watched(command, log, ROOT)
-    found = read_json(store / "nights" / DATE / "night.json") or {}
+    found = read_json(store / "nights" / night / "night.json") or {}
     if found.get("status") != "published":
         raise SystemExit(f"The night of {size} million ended with {seen.code}: see {log.name}.")
     for name, why in found["failed"].items():
         print(f"{size} million: {name} failed: {why}")
-    night = night_of(store, found, seen)
+    figures = night_of(store, night, found, seen)
     if not options.keep:
         shutil.rmtree(store)
-    return night
+    return figures
 
 
 def configuration(models: list[str]) -> str:
@@ -127,8 +128,8 @@ def configuration(models: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def night_of(store: Path, record: dict[str, Any], seen: Watched) -> Night:
-    folder = store / "nights" / DATE
+def night_of(store: Path, night: str, record: dict[str, Any], seen: Watched) -> Night:
+    folder = store / "nights" / night
     prepared = _summary(folder / "features" / "prepared")
     return Night(
         interactions=record["interactions"],
@@ -163,8 +164,8 @@ def stages_of(night: Path, record: dict[str, Any]) -> Iterator[Stage]:
             "evaluate": [f"metrics/{name}"],
             "compare": ["evaluation"],
             "refit": ["champion"],
-            "export": [f"../../exports/{DATE}"],
-            "panel": [f"../../panel/{DATE}"],
+            "export": [f"../../exports/{night.name}"],
+            "panel": [f"../../panel/{night.name}"],
         }.get(stage, [])
         own = _summary(night / {"train": f"toplists/{name}", "refit": "champion"}.get(stage, "none"))
         cost = own if own else line
@@ -235,17 +236,27 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.curves", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("sizes", nargs="*", type=int, choices=[*SITES, []], metavar="MILLIONS", help=f"{list(SITES)}")
-    parser.add_argument("--data", type=Path, default=Path("curves"), metavar="FOLDER", help="demo sites [curves]")
-    parser.add_argument("--work", type=Path, default=Path("curves"), metavar="FOLDER", help="where nights run [curves]")
     parser.add_argument("--out", type=Path, default=FILE, metavar="FILE.json", help="[docs/curves.json]")
-    parser.add_argument("--models", nargs="+", choices=MODELS, metavar="MODEL", help="and the published one [all]")
-    parser.add_argument("--memory", default="12GiB", help="what a night plans with [12GiB]")
     parser.add_argument("--again", action="store_true", help="measure sizes that were measured already")
     parser.add_argument("--keep", action="store_true", help="keep the stores, which else are removed")
-    options = parser.parse_args(arguments)
+    add_options(parser)
+    options = finished(parser.parse_args(arguments))
     options.sizes = options.sizes or list(SITES)
-    for name in ("data", "work", "out"):
-        setattr(options, name, getattr(options, name).absolute())
+    options.out = options.out.absolute()
+    return options
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where the sites are and the nights run, and what is trained."""
+    parser.add_argument("--data", type=Path, default=Path("curves"), metavar="FOLDER", help="demo sites [curves]")
+    parser.add_argument("--work", type=Path, default=Path("curves"), metavar="FOLDER", help="where nights run [curves]")
+    parser.add_argument("--models", nargs="+", choices=MODELS, metavar="MODEL", help="and the published one [all]")
+    parser.add_argument("--memory", default="12GiB", help="what a night plans with [12GiB]")
+
+
+def finished(options: argparse.Namespace) -> argparse.Namespace:
+    """The options with whole paths; nights leave the user's own Prefect alone."""
+    options.data, options.work = options.data.absolute(), options.work.absolute()
     os.environ["PREFECT_HOME"] = str(options.work / "prefect")
     return options
 
