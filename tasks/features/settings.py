@@ -41,6 +41,11 @@ class FeatureSettings(BaseModel):
         description="Share of its vectors in the similarity of items.",
     )
 
+    sequences: bool = Field(
+        default=False,
+        description="Write sequences.parquet, each user's items in order of time, for your own use; no model reads it.",
+    )
+
     @field_validator("column_weights")
     @classmethod
     def no_negative_weight(cls, weights: dict[str, float]) -> dict[str, float]:

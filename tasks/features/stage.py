@@ -16,10 +16,11 @@ from recmodels.data import layout
 from recmodels.data.layout import Split
 from recmodels.data.pairs import Pairs
 from recmodels.messages import counted
-from tasks.features.activity import Activity, Sequences, positives
+from tasks.features.activity import Activity
 from tasks.features.column_roles import role_of
 from tasks.features.documents import item_documents, tag_documents
 from tasks.features.embeddings import embedded
+from tasks.features.sequences import positives, write_sequences
 from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, write_terms
 from tasks.features.user_features import write_user_features
@@ -53,12 +54,12 @@ def write_features(prepared: Path, valid: Path, split: Split, settings: FeatureS
     pairs = Pairs(prepared, split)
     end = pairs.end
     of_items, of_users = Activity(items.num_rows), Activity(users.num_rows)
-    with Sequences(out / layout.SEQUENCES, users.num_rows) as sequences:
-        for rows in positives(pairs):
-            time = rows["timestamp"].to_numpy()
-            of_items.add(rows["item_index"].to_numpy(), time)
-            of_users.add(rows["user_index"].to_numpy(), time)
-            sequences.add(rows)
+    for rows in positives(pairs):
+        time = rows["timestamp"].to_numpy()
+        of_items.add(rows["item_index"].to_numpy(), time)
+        of_users.add(rows["user_index"].to_numpy(), time)
+    if settings.sequences:
+        write_sequences(out / layout.SEQUENCES, pairs, users.num_rows)
     known = of_items.known
 
     documents = item_documents(items, settings, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)

@@ -108,8 +108,9 @@ def test_activity_ends_with_the_window(site: Path) -> None:
     assert [row["age_days"] for row in users] == [13, 11, 9]
 
 
-def test_sequences_are_the_users_items_in_order_of_time(site: Path) -> None:
-    out, _ = featured(site, "full")
+def test_sequences_are_the_users_items_in_order_of_time_for_those_who_ask(site: Path) -> None:
+    assert not (featured(site, "train")[0] / layout.SEQUENCES).exists()
+    out, _ = featured(site, "full", sequences=True)
     rows = pq.read_table(out / layout.SEQUENCES).to_pylist()
     assert [row["item_index"] for row in rows] == [[0, 1, 3], [1, 0, 2], [0]]
     assert all(row["timestamp"] == sorted(row["timestamp"]) for row in rows)
