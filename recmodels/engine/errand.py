@@ -24,6 +24,7 @@ from recmodels.engine.work import Bucket, Function, Work
 from recmodels.errors import EngineUnavailable, NightrecError
 
 _FLOORS = ("recmodels", "expectations", "tasks")
+_INPUTS = ".inputs"
 _ROOT = Path(__file__).parents[2]
 
 
@@ -172,10 +173,16 @@ def _through_exchange(function: Function, errand: Errand) -> str:
     exchange, kept = exchange_at(errand.exchange), of_this_node()
     with ExitStack() as stack:
         inputs: dict[str, Path] = {}
+        workspace = stack.enter_context(kept.workspace())
+        own = {name: what for name, what in errand.inputs.items() if what["kind"] == "within"}  # no other needs them
+        exchange.fetch_all([(what, workspace / _INPUTS / name) for name, what in own.items()])
         for name, what in errand.inputs.items():
+            if name in own:
+                inputs[name] = workspace / _INPUTS / name / what["name"]
+                continue
             key = f"{what['kind']}-{what['digest']}"
             inputs[name] = called(stack.enter_context(kept.holding(key, partial(exchange.fetch, what))), what["name"])
-        out = stack.enter_context(kept.workspace()) / errand.bucket
+        out = workspace / errand.bucket
         parts.make(function, Work(inputs, errand.arguments, out, errand.memory), errand.made_from)
         exchange.send_part(out, errand.made_from)
         about = (out / parts.ABOUT).read_text()

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from recmodels.engine.parts import ABOUT, digest, digests
+from recmodels.engine.parts import ABOUT, digest, digest_of_about, digests, within_part
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.published.addresses import shown, without_secret
 
@@ -49,7 +49,7 @@ class Exchange:
         self._there: set[str] = set()  # what was sent, or seen
 
     def send(self, path: Path) -> dict[str, str]:
-        """Make a file, a folder or a part known to all nodes.
+        """Make a file, a folder, a part or a file of a part known to all nodes.
 
         Returns:
             By what `fetch` finds it.
@@ -58,11 +58,9 @@ class Exchange:
             OSError: the place does not answer.
         """
         if (path / ABOUT).is_file():
-            about = (path / ABOUT).read_bytes()
-            made_from = str(json.loads(about)["fingerprint"])
-            if self.about(made_from) != about:
-                self.send_part(path, made_from)
-            return {"kind": "part", "digest": digest(path), "made_from": made_from, "name": path.name}
+            return {"kind": "part", "digest": digest(path), "made_from": self._sent(path), "name": path.name}
+        if within_part(path):
+            return {"kind": "within", "digest": digest(path), "made_from": self._sent(path.parent), "name": path.name}
         if path.is_dir():
             within = digests(path)
             self._send_once({f"files/{one}": path / name for name, one in within.items()})
@@ -70,6 +68,17 @@ class Exchange:
             return {"kind": "folder", "digest": digest(path), "name": path.name}
         self._send_once({f"files/{digest(path)}": path})
         return {"kind": "file", "digest": digest(path), "name": path.name}
+
+    def _sent(self, part: Path) -> str:
+        """The fingerprint of a part, which is sent unless it is there."""
+        about = (part / ABOUT).read_bytes()
+        made_from = str(json.loads(about)["fingerprint"])
+        key = f"parts/{made_from}/{digest_of_about(about)}"
+        if key not in self._there:
+            if self.about(made_from) != about:
+                self.send_part(part, made_from)
+            self._there.add(key)
+        return made_from
 
     def send_part(self, part: Path, made_from: str) -> None:
         """Send a part; it is there once what it says of itself is."""
@@ -94,6 +103,8 @@ class Exchange:
         target = to / what["name"]
         if what["kind"] == "file":
             return self._fetch(f"files/{what['digest']}", what["digest"], target)
+        if what["kind"] == "within":
+            return self._fetch(f"parts/{what['made_from']}/{what['name']}", what["digest"], target)
         if what["kind"] == "part":
             return self.fetch_part(what["made_from"], what["digest"], target)
         listing = to / ".listing"
@@ -102,6 +113,12 @@ class Exchange:
         listing.unlink()
         target.mkdir()
         return self._fetch_files({target / name: (f"files/{one}", one) for name, one in within.items()})
+
+    def fetch_all(self, wanted: list[tuple[dict[str, str], Path]]) -> None:
+        """`fetch` several, each into a new folder."""
+        for _, to in wanted:
+            to.mkdir(parents=True)
+        _side_by_side(lambda one: self.fetch(*one), wanted)
 
     def fetch_part(self, made_from: str, expected: str, target: Path) -> None:
         """Fetch a part into a new folder."""

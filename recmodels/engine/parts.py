@@ -41,14 +41,31 @@ def name_of(function: Callable[..., object]) -> str:
 def digest(path: Path) -> str:
     """Of a file's bytes; of a part, what it says of its own; of another folder, that of the digests of its files.
 
-    A file that many buckets read is read once for it, as long as it stays what it is.
+    A file that many buckets read is read once for it, as long as it stays what it is; one of a part is what this says.
     """
     if (path / ABOUT).is_file():
         return digest_of_about((path / ABOUT).read_bytes())
+    if within_part(path):
+        return _files_of((path.parent / ABOUT).read_bytes())[path.name]
     if path.is_dir():
         return hashlib.sha256(json.dumps(digests(path), sort_keys=True).encode()).hexdigest()
+    return _digest_now(path)
+
+
+def within_part(path: Path) -> bool:
+    """Whether a path is that of a file of a part, which need not be here if the part was not fetched."""
+    return path.name != ABOUT and (path.parent / ABOUT).is_file()
+
+
+def _digest_now(path: Path) -> str:
     now = path.stat()
     return _digest(path, now.st_ino, now.st_size, now.st_mtime_ns)
+
+
+@lru_cache(16)
+def _files_of(about: bytes) -> dict[str, str]:
+    files: dict[str, str] = json.loads(about)["files"]
+    return files
 
 
 def digest_of_about(about: bytes) -> str:
@@ -99,4 +116,4 @@ def place(whole: Path, part: Path, made_from: str) -> None:
 def digests(folder: Path) -> dict[str, str]:
     """Those of the files in a folder, by their paths in it; of a part without what it says of them."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ABOUT)
-    return {path.relative_to(folder).as_posix(): digest(path) for path in files}
+    return {path.relative_to(folder).as_posix(): _digest_now(path) for path in files}

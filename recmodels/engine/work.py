@@ -19,6 +19,7 @@ class Bucket:
         name: of its part, a folder within that of the work.
         inputs: the files and folders (or parts of other work) that it reads, by what the function calls them. They keep
             their own names wherever they are read, on which a part may depend, too; not those of the folders above.
+            Of a part that has something for each of many buckets, each takes its own file, `part / name`.
         arguments: what else the function is told, as JSON can say it.
     """
 

@@ -29,7 +29,8 @@ def doubled(work: Work) -> None:
 
 def summed(work: Work) -> None:
     note(work)
-    total = sum(json.loads((part / "doubled.json").read_text()) for part in work.inputs.values())
+    files = [path / "doubled.json" if path.is_dir() else path for path in work.inputs.values()]
+    total = sum(json.loads(file.read_text()) for file in files)
     (work.out / "sum.json").write_text(json.dumps(total))
 
 
@@ -182,7 +183,7 @@ class Contract:
     def test_parts_are_inputs(self, engine: Engine, tmp_path: Path) -> None:
         for fetch in (True, False):
             parts = engine.map(doubled, numbers(tmp_path / "in", 5), tmp_path / str(fetch), code=VERSION, fetch=fetch)
-            inputs = {part.name: part for part in parts}
+            inputs = {part.name: part if number % 2 else part / "doubled.json" for number, part in enumerate(parts)}
             (total,) = engine.map(summed, [Bucket("all", inputs)], tmp_path / f"sum-{fetch}", code=VERSION)
             assert json.loads((total / "sum.json").read_text()) == 20
         assert bytes_in(tmp_path / "sum-True") == bytes_in(tmp_path / "sum-False")

@@ -72,6 +72,16 @@ def test_a_part_is_there_once_it_is_whole(exchange: Exchange, tmp_path: Path, mo
     assert parts.done(tmp_path / "to" / "part", made_from)
 
 
+def test_a_file_of_a_part_is_fetched_without_the_others(exchange: Exchange, tmp_path: Path) -> None:
+    part, _ = part_of(tmp_path)
+    content = (part / "doubled.json").read_bytes()
+    told = exchange.send(part / "doubled.json")
+    (part / "doubled.json").unlink()  # the driver need not have it
+    assert exchange.send(part / "doubled.json") == told
+    exchange.fetch_all([(told, tmp_path / "to")])
+    assert bytes_in(tmp_path / "to") == {"doubled.json": content}
+
+
 def test_what_is_not_what_was_sent_is_refused(exchange: Exchange, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("right")
     told = exchange.send(tmp_path / "file")

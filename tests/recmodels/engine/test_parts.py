@@ -49,6 +49,17 @@ def test_the_digest_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
     assert parts.digest(tmp_path / "b") != before
 
 
+def test_the_digest_of_a_file_of_a_part_is_what_the_part_says_of_it(tmp_path: Path) -> None:
+    (tmp_path / "number").write_text("1")
+    parts.make(doubled, Work({"number": tmp_path / "number"}, {}, tmp_path / "part", 0), "f")
+    file = tmp_path / "part" / "doubled.json"
+    expected = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert parts.digest(file) == expected
+    file.unlink()  # as of a part that stays on its node
+    assert parts.digest(file) == expected
+    assert not parts.done(tmp_path / "part", "f")
+
+
 def test_who_comes_second_leaves_the_part_of_the_first(tmp_path: Path) -> None:
     (tmp_path / "number").write_text("1")
     work = Work({"number": tmp_path / "number"}, {}, tmp_path / "part", 0)
