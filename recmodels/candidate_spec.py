@@ -9,7 +9,7 @@ from recmodels import registry
 from recmodels.data.layout import Split
 from recmodels.engine.choice import EngineChoice
 from recmodels.errors import ConfigError
-from recmodels.options import FitOptions, WarmStart
+from recmodels.options import Device, FitOptions, WarmStart
 
 if TYPE_CHECKING:
     from recmodels.data.dataset import Dataset
@@ -66,6 +66,8 @@ class Spec:
     bootstrap: int | None = None  # seed of the users that it is fitted on, see recmodels.exploration.bootstrap
     engine: EngineChoice | None = None  # what its work is given to; without one this process does it
     parts: Path | None = None  # folder of parts of trainings, which the engine works on
+    device: Device = "auto"  # what the machines of a cluster compute on
+    gpus: int | None = None  # how many GPUs of a cluster it takes; all, if not given
 
     @classmethod
     def read(cls, path: Path) -> "Spec":
@@ -104,6 +106,8 @@ class Spec:
             without=tuple(self.without),
             warm_start=start,
             parts=self.parts if self.engine else None,
+            device=self.device,
+            gpus=self.gpus,
         )
         return registry.fit_options(self.recommender, self.params, options)
 

@@ -13,6 +13,7 @@ from recmodels.data.arrays import Floats, Ints
 
 WarmStarts: TypeAlias = Literal["no", "refit", "always"]
 """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
+Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,9 @@ class FitOptions:
             so much earlier.
         parts: Folder in which a model that can be trained in parts is, by the engine that is asked for; what is in it
             is not made again by a training that was killed. None: it is trained in one piece.
+        device: What the machines of a cluster compute on, if they train it together: `cpu`, `gpu`, or with `auto` GPUs
+            where there are any.
+        gpus: How many GPUs of a cluster it takes; None: all.
     """
 
     minutes: float | None = None
@@ -70,6 +74,8 @@ class FitOptions:
     listed: int = 0
     list_minutes: float | None = None
     parts: Path | None = None
+    device: Device = "auto"
+    gpus: int | None = None
 
     def rounds(self, n: int) -> Iterator[tuple[int, float]]:
         """The rounds of a training from 0 to n - 1, while there is time for another one as long as the last.

@@ -24,7 +24,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.engine.watching import watcher
 from recmodels.engine.work import Bucket, Machines, Needs, Work
 from recmodels.errors import NightrecError
-from recmodels.options import FitOptions
+from recmodels.options import Device, FitOptions
 from recmodels.parted.training import PartedTraining, made, parted_training
 from recmodels.supervised import WATCH
 from recmodels.transformer import rank
@@ -63,11 +63,22 @@ class Team:
     host: str
 
     @classmethod
-    def of(cls, machines: Machines) -> "Team":
-        """One on each GPU, or on each node where there is none."""
-        if machines.gpus >= 1:
-            size = int(machines.gpus)
-            needs = Needs(cores=max(1.0, machines.cores // size), gpus=1)
+    def of(cls, machines: Machines, device: Device = "auto", gpus: int | None = None) -> "Team":
+        """One on each GPU, or on each node where there is none; nobody but this process on this machine alone.
+
+        Args:
+            machines: of the engine.
+            device, gpus: see `FitOptions`. With `gpu` there may be none yet: nodes join as they are asked for.
+        """
+        there = int(machines.gpus)
+        if machines.kind == "local" or device == "cpu":
+            size = 0
+        elif device == "gpu":
+            size = gpus or max(there, 1)
+        else:
+            size = min(there, gpus or there)
+        if size:
+            needs = Needs(cores=max(1.0, machines.cores // max(size, there)), gpus=1)
         else:
             size = machines.nodes
             needs = Needs(cores=max(1.0, machines.cores // size))

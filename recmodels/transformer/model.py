@@ -67,6 +67,7 @@ class Transformer(TransformerConfig, DotProduct):
     needs_others: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
     needs_torch: ClassVar[bool] = True
+    spreads: ClassVar[bool] = True
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"loss": "sampled"}, {"loss": "sampled", "dim": 64})
     renamed: ClassVar[Mapping[str, Renamed]] = RENAMED
     moved: ClassVar[Mapping[str, str]] = {
@@ -80,7 +81,7 @@ class Transformer(TransformerConfig, DotProduct):
 
         self.__dict__.pop("_networks", None)  # of an earlier fit
         devices = device.names()
-        team = None if options.parts is None else cluster.Team.of(engine().machines())
+        team = None if options.parts is None else cluster.Team.of(engine().machines(), options.device, options.gpus)
         tables: list[Floats] = []
         self.network_: dict[str, Floats] = {}
         self.tables_: dict[str, Floats] = {}
@@ -90,7 +91,7 @@ class Transformer(TransformerConfig, DotProduct):
                 log.info("Network %d of %d:", i + 1, self.seeds)
             config, own = replace(self, seed=self.seed + i), self._options(options, i)
             start = self._start(options, i)
-            if team is not None and team.size > 1:
+            if team is not None and (team.size > 1 or team.needs.gpus):
                 trained = cluster.train(config, data, own, team, start)
             elif len(devices) == 1:
                 trained = training.train(config, data, own, devices[0], start)

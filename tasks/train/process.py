@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
 
+from recmodels.engine.choice import CLUSTERS
 from recmodels.engine.watching import watcher
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
@@ -61,7 +62,9 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     share_of_window = limit / spec.get("windows", 1)
     times = {"minutes": IN_TIME * share_of_window, "list_minutes": (1 - IN_TIME) * share_of_window}
     given: Json = {"features": str(job.night.features), "result": str(result_file)} | times
-    given |= {"engine": asdict(job.engine), "parts": str(job.night.parts(TRAININGS))} if job.engine else {}
+    if job.engine:
+        given |= {"engine": asdict(job.engine), "parts": str(job.night.parts(TRAININGS))}
+        given |= {"device": job.candidate.device, "gpus": job.candidate.gpus}
     write_json(spec_file, {"lists": None} | spec | given)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
@@ -177,7 +180,8 @@ def _gpus_for(job: TrainingJob, machine: Machine) -> int:
         NightrecError: it asks for one, and there is none.
     """
     device, there = job.candidate.device, bool(machine.gpus.names)
-    if device == "gpu" and not there:
+    on_a_cluster = job.engine is not None and job.engine.kind in CLUSTERS and kind_of(job.recommender).spreads
+    if device == "gpu" and not there and not on_a_cluster:
         raise NightrecError(
             f"{job.name} asks for a GPU and this machine shows none: start its worker where there is one, or set "
             f"models.{job.name}.device to auto."

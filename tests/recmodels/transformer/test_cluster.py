@@ -100,7 +100,14 @@ def test_there_is_a_process_on_each_gpu_or_else_on_each_node() -> None:
     assert (team.size, team.device, team.needs.gpus, team.needs.cores, team.host) == (8, "cuda", 1, 4, "127.0.0.1")
     team = Team.of(Machines("ray", nodes=3, cores=12, address="ray://127.0.0.1:10001"))
     assert (team.size, team.device, team.needs.gpus, team.needs.cores) == (3, "cpu", 0, 4)
-    assert Team.of(LocalEngine().machines()).size == 1
+    assert Team.of(LocalEngine().machines(), "gpu").size == 1
+    there = Machines("ray", nodes=4, cores=32, gpus=8, address="127.0.0.1:6379")
+    sizes = [(3, "cuda", 4), (4, "cpu", 8), (16, "cuda", 2), (8, "cuda", 4)]
+    told = [("auto", 3), ("cpu", 3), ("gpu", 16), ("auto", 16)]
+    teams = [Team.of(there, device, gpus) for device, gpus in told]
+    assert [(team.size, team.device, team.needs.cores) for team in teams] == sizes
+    none = Machines("ray", nodes=2, cores=4, address="127.0.0.1:6379")
+    assert (Team.of(none, "gpu", 2).needs.gpus, Team.of(none, "auto", 2).needs.gpus) == (1, 0)
 
 
 def test_what_a_training_starts_from_comes_back(tmp_path: Path) -> None:

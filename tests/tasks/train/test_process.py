@@ -138,6 +138,11 @@ def test_a_process_sees_the_gpu_it_was_given_and_no_other(night: Night, tmp_path
     assert process._gpus_for(job(night, "transformer"), machine) == 1
     assert process._gpus_for(job(night, "transformer", gpus=2), machine) == 2
     assert process._gpus_for(job(night, "transformer", gpus=2, device="cpu"), machine) == 0
+    without = Machine(tmp_path / "others", gpus=[])
+    asks = job(night, "transformer", device="gpu")
+    with pytest.raises(NightrecError, match="transformer asks for a GPU and this machine shows none"):
+        process._gpus_for(asks, without)
+    assert process._gpus_for(asks.model_copy(update={"engine": EngineChoice("ray")}), without) == 0  # its nodes may
 
 
 def test_each_process_keeps_to_its_threads() -> None:
