@@ -65,6 +65,7 @@ class Answer:
     Attributes:
         node: where it was worked on.
         about: what the part says of itself; empty after a failure.
+        found: whether it was there.
         failed: `memory`, where there was too little; `refused`, if the function said so by an error of ours; `io`, if
             a file system did not answer or refused; `error` for anything else.
         error: the error, as `module:class`.
@@ -74,6 +75,7 @@ class Answer:
 
     node: str
     about: str = ""
+    found: bool = False
     failed: str = ""
     error: str = ""
     message: str = ""
@@ -100,7 +102,8 @@ def perform(errand: str) -> str:
     """
     node = socket.gethostname()
     try:
-        return json.dumps(asdict(Answer(node, about=_made(Errand(**json.loads(errand)), node))))
+        about, was_there = _made(Errand(**json.loads(errand)), node)
+        return json.dumps(asdict(Answer(node, about, was_there)))
     except Exception as error:
         return json.dumps(asdict(_failed(error, node)), default=str)
 
@@ -149,8 +152,8 @@ class _Elsewhere(Exception):
         return f"\n{self.args[0]}"
 
 
-def _made(errand: Errand, node: str) -> str:
-    """Make a bucket's part, unless it is there; what it says of itself."""
+def _made(errand: Errand, node: str) -> tuple[str, bool]:
+    """Make a bucket's part, unless it is there; what it says of itself, and whether it was."""
     if errand.sources != sources():
         raise EngineUnavailable(
             f"The node {node} has another nightrec than the process that gives it work: install the same on both."
@@ -160,16 +163,16 @@ def _made(errand: Errand, node: str) -> str:
         return (_through_exchange if errand.exchange else _in_place)(function, errand)
 
 
-def _in_place(function: Function, errand: Errand) -> str:
+def _in_place(function: Function, errand: Errand) -> tuple[str, bool]:
     bucket = Bucket(errand.bucket, {name: Path(path) for name, path in errand.inputs.items()}, errand.arguments)
     out = Path(errand.to) / bucket.name
     made_from = parts.fingerprint(function, bucket, errand.code, parts.digest)
-    if not parts.done(out, made_from):
+    if not (was_there := parts.done(out, made_from)):
         parts.make(function, Work(bucket.inputs, bucket.arguments, out, errand.memory), made_from)
-    return (out / parts.ABOUT).read_text()
+    return (out / parts.ABOUT).read_text(), was_there
 
 
-def _through_exchange(function: Function, errand: Errand) -> str:
+def _through_exchange(function: Function, errand: Errand) -> tuple[str, bool]:
     exchange, kept = exchange_at(errand.exchange), of_this_node()
     with ExitStack() as stack:
         inputs: dict[str, Path] = {}
@@ -188,7 +191,7 @@ def _through_exchange(function: Function, errand: Errand) -> str:
         about = (out / parts.ABOUT).read_text()
         with kept.holding(f"part-{parts.digest(out)}", lambda entry: _move(out, entry)):
             pass  # it stays for buckets that read it
-        return about
+        return about, False
 
 
 def _move(part: Path, entry: Path) -> None:

@@ -18,7 +18,7 @@ from recmodels.engine.too_large import out_of_memory
 from recmodels.engine.transport import Transport
 from recmodels.engine.watching import Progress, watcher
 from recmodels.engine.work import Bucket, Needs
-from recmodels.errors import EngineUnavailable
+from recmodels.errors import NightrecError
 
 LOOK = 2.0
 """Seconds between two looks at the nodes."""
@@ -63,6 +63,7 @@ class Flights:
         self.tell = watcher()
         self.flying: dict[Handle, _Flight] = {}
         self.again: deque[_Flight] = deque()
+        self.found = 0  # buckets that had their part
         self.lost: Counter[str] = Counter()  # buckets by node, of nodes that nothing was said of yet
         self.waited_since: float | None = None  # when there was no node with room any more
 
@@ -76,7 +77,7 @@ class Flights:
             done, told = 0, -1
             while done < len(buckets):
                 if done != told:
-                    self.tell.progressed(Progress(self.function, done, len(buckets)))
+                    self.tell.progressed(Progress(self.function, done, len(buckets), self.found))
                 told = done
                 done += self._launch(coming)
                 patience = SOON if coming and len(self.flying) < self.window else 1.0
@@ -88,7 +89,7 @@ class Flights:
                 done += len(ended)
                 if time.monotonic() - self.looked > LOOK:
                     self._look()
-            self.tell.progressed(Progress(self.function, done, len(buckets)))
+            self.tell.progressed(Progress(self.function, done, len(buckets), self.found))
         finally:
             self.cluster.cancel(list(self.flying))
             moving.shutdown(cancel_futures=True)
@@ -96,21 +97,22 @@ class Flights:
 
     def _launch(self, coming: "deque[tuple[Bucket, Future[Mapping[str, Any] | None]]]") -> int:
         """Launch as many as keep the nodes busy; how many had their parts."""
-        found = 0
+        had = 0
         while len(self.flying) < self.window and (self.again or coming):
             if self.again:
                 flight = self.again.popleft()
             elif coming[0][1].done() or not self.flying:
                 bucket, prepared = coming.popleft()
                 if (files := prepared.result()) is None:
-                    found += 1
+                    had += 1
                     continue
                 flight = _Flight(bucket, self._errand(bucket, files))
             else:
                 break
             needs = replace(self.needs, cores=max(self.most_cores, self.needs.cores)) if flight.alone else self.needs
             self.flying[self.cluster.submit(json.dumps(asdict(flight.errand)), needs)] = flight
-        return found
+        self.found += had
+        return had
 
     def _errand(self, bucket: Bucket, files: Mapping[str, Any]) -> Errand:
         return Errand(
@@ -140,6 +142,7 @@ class Flights:
                 self._smaller(flight) if flight.failed else self._once_more(flight)
             else:
                 if answer.about:
+                    self.found += answer.found
                     arrived.append((flight.bucket, answer.about))
                 elif answer.failed == "memory":
                     self._smaller(flight)
@@ -163,7 +166,7 @@ class Flights:
         """See which nodes there are, and say what became of others.
 
         Raises:
-            EngineUnavailable: there is none with room for a bucket, and none has come for a long time.
+            NightrecError: there is none with room for a bucket, and none has come for a long time.
         """
         self._say_what_was_lost()
         for sentence in self.cluster.changes():
@@ -182,7 +185,7 @@ class Flights:
             self.waited_since = self.looked
             self.tell.noted(f"{self.function} waits for a node with {wanted}; the cluster has {len(nodes)} others")
         if self.looked - self.waited_since > PATIENCE:
-            raise EngineUnavailable(
+            raise NightrecError(
                 f"{self.function} needs a node with {wanted}, and none has come in {PATIENCE / 60:.0f} minutes: see "
                 "which nodes the cluster has, and run it again."
             )

@@ -48,10 +48,13 @@ class LocalEngine:
         name, tell = parts.name_of(function), watcher()
         failed = Event()  # nobody begins another bucket then
         alone: list[Bucket] = []  # that had too little memory beside others
+        found: list[Bucket] = []  # that had their part
 
         def make(bucket: Bucket, cores: int, memory: int) -> None:
             out, made_from = to / bucket.name, parts.fingerprint(function, bucket, code, parts.digest)
-            if not parts.done(out, made_from):
+            if parts.done(out, made_from):
+                found.append(bucket)
+            else:
                 with sharing(cores):
                     parts.make(function, Work(bucket.inputs, bucket.arguments, out, memory), made_from)
 
@@ -69,13 +72,13 @@ class LocalEngine:
             return True
 
         done = 0
-        tell.progressed(Progress(name, done, len(buckets)))
+        tell.progressed(Progress(name, done, len(buckets), len(found)))
         pool = ThreadPoolExecutor(at_a_time, thread_name_prefix="bucket")
         try:
             for ended in as_completed([pool.submit(attempt, bucket) for bucket in buckets]):
                 if ended.result():
                     done += 1
-                    tell.progressed(Progress(name, done, len(buckets)))
+                    tell.progressed(Progress(name, done, len(buckets), len(found)))
         finally:
             failed.set()  # the caller may have been interrupted
             pool.shutdown(cancel_futures=True)
@@ -87,5 +90,5 @@ class LocalEngine:
                     raise out_of_memory(name, bucket.name, memory // 2) from None
                 raise
             done += 1
-            tell.progressed(Progress(name, done, len(buckets)))
+            tell.progressed(Progress(name, done, len(buckets), len(found)))
         return [to / bucket.name for bucket in buckets]

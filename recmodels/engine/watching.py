@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
+from recmodels.messages import counted
+
 log = logging.getLogger(__name__)
 
 
@@ -18,11 +20,18 @@ class Progress:
         function: by name, what is done with each bucket.
         done: buckets that have their part, those that had it before among them.
         buckets: there are.
+        found: how many of the done ones had their part before: one that an earlier run has made, say.
     """
 
     function: str
     done: int
     buckets: int
+    found: int = 0
+
+    @property
+    def in_words(self) -> str:
+        """What was found, at the end."""
+        return f"{self.function.rpartition(':')[2]}: {self.found:,} of {counted(self.buckets, 'bucket')} had been made"
 
 
 class Watcher(Protocol):
@@ -40,6 +49,8 @@ class Logging:
 
     def progressed(self, progress: Progress) -> None:
         log.debug("%s: %s of %s buckets", progress.function, progress.done, progress.buckets)
+        if progress.found and progress.done == progress.buckets:
+            log.info("%s", progress.in_words)
 
     def noted(self, sentence: str) -> None:
         log.warning("%s", sentence)

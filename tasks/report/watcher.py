@@ -38,6 +38,8 @@ class NightWatcher:
                 self.works[key] = _Work(*key, self.clock())
             work = self.works.setdefault(key, _Work(*key, self.clock()))
         work.progressed(progress, self.clock())
+        if progress.found and progress.done == progress.buckets:
+            log_event(key[0] or "engine", "note", progress.in_words)
 
     def noted(self, sentence: str) -> None:
         stage = current_stage.get()

@@ -115,10 +115,12 @@ class Recording:
 
     def __init__(self) -> None:
         self.progress: list[tuple[int, int]] = []
+        self.found = 0
         self.notes: list[str] = []
 
     def progressed(self, progress: Progress) -> None:
         self.progress.append((progress.done, progress.buckets))
+        self.found = progress.found
 
     def noted(self, sentence: str) -> None:
         self.notes.append(sentence)
@@ -162,12 +164,13 @@ class Contract:
 
     def test_what_is_done_is_not_done_again(self, engine: Engine, tmp_path: Path, calls: Calls) -> None:
         do = partial(engine.map, doubled, numbers(tmp_path / "in", 5, calls), tmp_path / "out")
-        do(code=VERSION)
-        assert len(calls.made()) == 5
-        assert values(do(code=VERSION)) == [0, 2, 4, 6, 8]
-        assert calls.made() == []
-        do(code="another")
-        assert len(calls.made()) == 5
+        with watched_by(recording := Recording()):
+            do(code=VERSION)
+            assert (len(calls.made()), recording.found) == (5, 0)
+            assert values(do(code=VERSION)) == [0, 2, 4, 6, 8]
+            assert (calls.made(), recording.found) == ([], 5)
+            do(code="another")
+            assert (len(calls.made()), recording.found) == (5, 0)
 
     def test_what_changed_is_done_again(self, engine: Engine, tmp_path: Path, calls: Calls) -> None:
         do = partial(engine.map, doubled, numbers(tmp_path / "in", 5, calls), tmp_path / "out", code=VERSION)

@@ -15,7 +15,7 @@ from recmodels.engine.flights import Flights
 from recmodels.engine.transport import CommonDisk
 from recmodels.engine.watching import watched_by
 from recmodels.engine.work import ONE_CORE, Bucket, Needs
-from recmodels.errors import ConfigError, EngineUnavailable, NightrecError
+from recmodels.errors import ConfigError, NightrecError
 from tests.recmodels.engine.contract import Recording
 
 DONE = Answer("n", about="{}")
@@ -137,7 +137,7 @@ def test_a_cluster_without_room_is_waited_for_and_then_given_up(run: Run, monkey
     notes = run(cluster, needs=Needs(cores=8))
     assert notes[0] == "shop:lists waits for a node with 8 cores, 0 GPUs and 0.0 GiB; the cluster has 0 others"
     monkeypatch.setattr(flights, "PATIENCE", 0.0)
-    with pytest.raises(EngineUnavailable, match="shop:lists needs a node with 8 cores"):
+    with pytest.raises(NightrecError, match="shop:lists needs a node with 8 cores"):
         run(Scripted(nodes=[small]), needs=Needs(cores=8))
 
 

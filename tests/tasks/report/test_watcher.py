@@ -53,6 +53,14 @@ def test_long_work_has_a_line_now_and_then_and_short_work_none(lines: list[Any])
     assert said == [f"merge: {done} of 40 buckets" for done in (10, 20, 30)]
 
 
+def test_work_that_goes_on_says_how_much_was_made_before(lines: list[Any]) -> None:
+    watching = NightWatcher(pytest.fail)
+    with logged("ingest"):
+        for done in (0, 1200, 2000):
+            watching.progressed(Progress("tasks.ingest.part_reading:read_part", done, 2000, found=1200 if done else 0))
+    assert ("ingest", "note", "read_part: 1,200 of 2,000 buckets had been made") in lines
+
+
 def test_a_loss_is_a_note_of_the_stage_it_happened_in(lines: list[Any]) -> None:
     notes: list[EngineNote] = []
     with logged("features train"):
