@@ -1,0 +1,307 @@
+"""Nights on a Ray cluster of this machine: what they cost beside this machine's engine, and what losses do to them.
+
+    python -m tests.benchmarks.cluster_nights SITE [SITE ...] [--show overhead kills driver head s3] [--kills N]
+
+SITE is what `nightrec demo` wrote. The cluster is a head without cores and two nodes with one each; a night has
+`popularity`, `item_knn` and `als`. Whatever happens to it, the night leaves what the one on this machine's engine has
+left: the SHA-256 of each table, model and list is compared.
+
+- overhead: the seconds of both nights.
+- kills: nodes are killed at random moments of the night, others join; nights are run until all were killed.
+- driver: the night's process is killed in each stage that has begun to leave parts, and the night is run again: no part
+  that was finished is made again.
+- head: the cluster's head is killed in two stages; how long the night takes to say so, and that it goes on elsewhere.
+- s3: the nodes see nothing of the disk of the night's process (which has a mount namespace of its own, for which one
+  must be root), and find files on an S3 server alone.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pyarrow.fs as pafs
+
+from tests.clusters import CREDENTIALS, RayNodes, ray_nodes
+from tests.flows.test_engine import data_of
+from tests.tasks.servers import s3
+
+DATE, MODELS = "2026-11-01", "item_knn,als"
+ROOT = Path(__file__).parents[2]
+SEED = 1
+FINISHED = "*/**/part.json"
+HEAD_LOST = 60.0  # seconds in which a night must say so
+
+
+@dataclass(frozen=True)
+class Site:
+    """A night of a site, in a folder of its own.
+
+    Attributes:
+        folder: of the site.
+        here: of the night.
+        engine: the lines of its settings.
+    """
+
+    folder: Path
+    here: Path
+    engine: str
+
+    @property
+    def night(self) -> Path:
+        return self.here / "store" / "nights" / DATE
+
+    @property
+    def record(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.night / "night.json").read_text())
+        return found
+
+    @property
+    def parts(self) -> Path:
+        return self.night / "parts"
+
+    def finished(self) -> dict[str, int]:
+        """The parts that are there, and when each was made."""
+        found = {}
+        for path in self.parts.glob(FINISHED):
+            with suppress(FileNotFoundError):
+                found[str(path.parent.relative_to(self.parts))] = path.stat().st_ctime_ns
+        return found
+
+    def start(self, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
+        """Begin the night; `before` are words that its command is said with."""
+        self.here.mkdir(parents=True, exist_ok=True)
+        settings = self.here / "nightrec.toml"
+        settings.write_text(f"[engine]\n{self.engine}\n", encoding="utf-8")
+        inputs = ["--interactions", f"{self.folder}/interactions*.parquet"]
+        inputs += [f"--{table}={self.folder}/{table}.parquet" for table in ("items", "users")]
+        command = [*before, sys.executable, "-m", "flows", "run", "--config", str(settings), "--date", DATE]
+        command += ["--store", str(self.here / "store"), "--models", MODELS, *inputs]
+        log = (self.here / "log").open("a", encoding="utf-8")
+        environment = os.environ | CREDENTIALS | {"PREFECT_HOME": str(self.here / "prefect")}
+        return subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=environment, text=True)
+
+    def run(self) -> "Site":
+        """The whole night."""
+        assert self.start().wait() == 0, (self.here / "log").read_text()
+        return self
+
+
+@dataclass
+class Show:
+    """What is shown of one site.
+
+    Attributes:
+        site: its folder.
+        folder: for all nights.
+        expected: what the night on this machine's engine has left.
+        seconds: that it took.
+        chance: when what happens.
+    """
+
+    site: Path
+    folder: Path
+    expected: dict[str, str]
+    seconds: float
+    chance: random.Random
+
+    def on(self, nodes: RayNodes, name: str, more: str = "") -> Site:
+        return Site(self.site, self.folder / name, f'kind = "ray"\naddress = "{nodes.address}"\n{more}')
+
+    def compared(self, night: Site) -> str:
+        found = data_of(night.here)
+        others = {path for path in found.keys() | self.expected.keys() if found.get(path) != self.expected.get(path)}
+        assert not others, f"not the same bytes: {sorted(others)}"
+        return f"the same bytes in all {len(found)} files"
+
+    def overhead(self) -> None:
+        with ray_nodes() as nodes:
+            night = self.on(nodes, "overhead").run()
+        found = night.record["seconds"]
+        print(f"overhead: {found:.1f} s, {found / self.seconds:.2f} times as long; {self.compared(night)}", flush=True)
+
+    def kills(self, number: int) -> None:
+        where: Counter[str] = Counter()
+        said: list[str] = []
+        nights: list[Site] = []
+        ended = Event()
+
+        def rounds() -> None:
+            while not ended.is_set():
+                nights.append(self.on(nodes, f"kills-{len(nights) + 1}"))
+                nights[-1].run()
+
+        with ray_nodes() as nodes, ThreadPoolExecutor(1) as pool:
+            working = pool.submit(rounds)
+            try:
+                for _ in range(number):
+                    time.sleep(self.chance.uniform(0, 2 * self.seconds / number))
+                    where[_stage(nights[-1]) if nights else "between"] += 1
+                    nodes.kill(self.chance.choice(nodes.nodes))
+                    nodes.add()
+            finally:
+                ended.set()
+            working.result()
+        for night in nights:
+            same = self.compared(night)
+            said += [f"{note['stage']}: {note['message']}" for note in night.record["engine"]["notes"]]
+        print(f"kills: {number} nodes killed in {len(nights)} nights, {same}; in {_counted(where)}; what was said:")
+        for sentence, times in sorted(Counter(said).items()):
+            print(f"  {times} times: {sentence}", flush=True)
+
+    def driver(self) -> None:
+        with ray_nodes() as nodes:
+            night = self.on(nodes, "driver")
+            killed, kills = set[str](), 0
+            repeated: list[str] = []
+            while True:
+                before, running = night.finished(), night.start()
+                with _watching(night, before, repeated):
+                    stage = _until_parts(night, running, killed)
+                    if stage is None:
+                        break
+                    time.sleep(self.chance.uniform(0, self.seconds / 40))
+                    running.kill()
+                    running.wait()
+                kills += 1
+                killed.add(stage)
+                time.sleep(5)  # what the killed one has left on the nodes ends
+                print(f"driver: killed in {stage}, {len(night.finished())} parts were finished", flush=True)
+            assert running.returncode == 0, (night.here / "log").read_text()
+        assert not repeated, f"made again: {repeated}"
+        print(f"driver: killed {kills} times, no finished part was made again; {self.compared(night)}", flush=True)
+        for line in night.record["stages"]:
+            if "had been made" in line["message"]:
+                print(f"  {line['stage']}: {line['message']}")
+
+    def head(self) -> None:
+        night = Site(self.site, self.folder / "head", "")
+        done = set[str]()
+        for _ in range(2):
+            with ray_nodes() as nodes:
+                night = self.on(nodes, "head")
+                running = night.start()
+                stage = _until_parts(night, running, done)
+                assert stage, (night.here / "log").read_text()
+                done |= {stage} | ({path.name for path in night.parts.iterdir()} - {"train"})
+                nodes.cluster.head_node.kill_gcs_server(check_alive=False)
+                began = time.monotonic()
+                code, seconds = running.wait(), time.monotonic() - began
+            record = night.record
+            print(f"head: killed in {stage}; after {seconds:.0f} s exit code {code}, {record['status']}: ", end="")
+            print(record["reason"], flush=True)
+            assert (code, record["status"]) == (1, "failed")
+            assert seconds < HEAD_LOST
+        with ray_nodes() as nodes:
+            night = self.on(nodes, "head").run()
+        print(f"head: run again on another cluster, {self.compared(night)}", flush=True)
+
+    def s3(self) -> None:
+        seen = Site(self.folder / "seen" / "site", self.folder / "seen" / "night", "")
+        real = Site(self.site, self.folder / "s3", "")
+        for one in (seen.folder, seen.here, real.here):
+            one.mkdir(parents=True)
+        with ray_nodes() as nodes, s3() as host:
+            files = pafs.S3FileSystem(
+                endpoint_override=host, scheme="http", allow_bucket_creation=True, access_key="nobody", secret_key="-"
+            )
+            files.create_dir("exchange")
+            address = f"s3://exchange/nights?endpoint_override={host}&scheme=http"
+            night = Site(seen.folder, seen.here, self.on(nodes, "s3", f'exchange = "{address}"').engine)
+            binds = [f"mount --bind {real.folder} {seen.folder}", f"mount --bind {real.here} {seen.here}"]
+            before = ("unshare", "--mount", "sh", "-c", " && ".join([*binds, 'exec "$@"']), "sh")
+            (real.here / "nightrec.toml").write_text(f"[engine]\n{night.engine}\n")
+            assert night.start(before).wait() == 0, (seen.here / "log").read_text()
+        assert not (seen.here / "store").exists()  # the disk of the night was its own
+        print(f"s3: {real.record['seconds']:.1f} s; {self.compared(real)}", flush=True)
+
+
+def _stage(night: Site) -> str:
+    """What is at work, by the parts that there are."""
+    with suppress(FileNotFoundError):
+        found = sorted(night.parts.iterdir(), key=lambda path: path.stat().st_mtime)
+        return found[-1].name if found else "between"
+    return "between"
+
+
+def _until_parts(night: Site, running: "subprocess.Popen[str]", but: set[str]) -> str | None:
+    """The stage that has begun to leave parts, of others than these; None once the night has ended."""
+    while running.poll() is None:
+        for path in night.parts.glob(FINISHED):
+            stage = path.relative_to(night.parts).parts[0]
+            if stage not in but:
+                return stage
+        time.sleep(0.05)
+    return None
+
+
+@contextmanager
+def _watching(night: Site, before: dict[str, int], repeated: list[str]) -> Iterator[None]:
+    """See whether parts that were there before are made again in the block."""
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            found = night.finished()
+            repeated.extend(part for part, when in before.items() if found.get(part, when) != when)
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        try:
+            yield
+        finally:
+            over.set()
+        looking.result()
+
+
+def _counted(where: Counter[str]) -> str:
+    return ", ".join(f"{stage} {times}" for stage, times in where.most_common())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Show what is asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.cluster_nights",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    shows = ("overhead", "kills", "driver", "head", "s3")
+    parser.add_argument("sites", nargs="+", type=Path, metavar="SITE", help="a folder of a demo site")
+    parser.add_argument("--show", nargs="+", choices=shows, default=shows)
+    parser.add_argument("--kills", type=int, default=20, metavar="N", help="[20]")
+    parser.add_argument("--folder", default=None, help="for its files")
+    options = parser.parse_args(arguments)
+    for site in options.sites:
+        with tempfile.TemporaryDirectory(dir=options.folder, prefix="nights-") as name:
+            night = Site(site.absolute(), Path(name) / "local", 'kind = "local"').run()
+            seconds = night.record["seconds"]
+            print(f"{site}: {seconds:.1f} s on this machine's engine", flush=True)
+            show = Show(site.absolute(), Path(name), data_of(night.here), seconds, random.Random(SEED))
+            does: dict[str, Callable[[], None]] = {
+                "overhead": show.overhead,
+                "kills": lambda show=show: show.kills(options.kills),  # type: ignore[misc]
+                "driver": show.driver,
+                "head": show.head,
+                "s3": show.s3,
+            }
+            for one in options.show:
+                does[one]()
+    return 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main())
