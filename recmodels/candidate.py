@@ -4,7 +4,7 @@ It takes a JSON file (`Spec`), writes the model, the lists and a JSON file with 
 who started it: so it can run on any machine that sees the folders, and one that dies takes nothing along. Give it its
 share of the cores through OMP_NUM_THREADS.
 
-Exit codes: 0 done, 1 failed, 2 a wrong specification or setting, 3 the data were refused.
+Exit codes: 0 done, 1 failed, 2 a wrong specification or setting, 3 the data were refused, 4 no engine to work with.
 """
 
 import logging
@@ -27,14 +27,14 @@ from recmodels.data.parquet import read_columns
 from recmodels.engine.choice import working_on
 from recmodels.engine.current import asked_for
 from recmodels.engine.watching import Logging, watched_by
-from recmodels.errors import ConfigError, DataRefused, NightrecError
+from recmodels.errors import ConfigError, DataRefused, EngineUnavailable, NightrecError
 from recmodels.exploration.bootstrap import replicate_of
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
-from recmodels.supervised import WATCH, watch_stdin, write_result
+from recmodels.supervised import UNAVAILABLE, WATCH, watch_stdin, write_result
 
 FAILED = 1
-CODES: dict[type[NightrecError], int] = {ConfigError: 2, DataRefused: 3}
+CODES: dict[type[NightrecError], int] = {ConfigError: 2, DataRefused: 3, EngineUnavailable: UNAVAILABLE}
 
 
 def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:

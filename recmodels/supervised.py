@@ -9,6 +9,8 @@ from typing import Any
 
 WATCH = "--watch-stdin"
 """The argument that says that the standard input is held by who started the program."""
+UNAVAILABLE = 4
+"""The exit code that says that the cluster which was to do the work cannot be worked with."""
 
 
 def watch_stdin(failed: int) -> None:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from prefect.futures import PrefectFuture
 
+from recmodels.errors import EngineUnavailable
 from tasks.store.disk import FULL, told
 from tasks.store.manifests import Manifest
 
@@ -26,6 +27,7 @@ def partition_results(futures: Futures) -> Results:
     """Wait for all, and part those that completed from those that failed.
 
     Raises:
+        EngineUnavailable: the night has no cluster any more.
         OSError: the disk is full.
     """
     results = Results()
@@ -35,7 +37,8 @@ def partition_results(futures: Futures) -> Results:
             results.measured[name] = future.result()
         else:
             error = future.result(raise_on_failure=False)
-            if isinstance(error, OSError) and error.errno in FULL:  # no model's fault: the night has no room
+            if isinstance(error, EngineUnavailable) or (isinstance(error, OSError) and error.errno in FULL):
+                # no model's fault: the night cannot go on
                 raise error
             results.failed[name] = (told(error) if isinstance(error, Exception) else None) or str(error)
     return results

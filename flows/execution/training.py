@@ -7,7 +7,7 @@ from flows.execution.results import Results
 from flows.execution.sizing import Sized
 from flows.settings.site import NightConfig
 from recmodels.engine.choice import EngineChoice
-from recmodels.errors import NightrecError
+from recmodels.errors import EngineUnavailable, NightrecError
 from tasks.compare.decision import ComparisonSummary, Incumbent, Verdict
 from tasks.compare.gate import admit
 from tasks.compare.stage import with_figures
@@ -101,6 +101,7 @@ def refit(
         The manifests of the comparison that holds, and of the fitted model.
 
     Raises:
+        EngineUnavailable: the night has no cluster any more.
         GateRefused: nothing may be published.
         NightrecError: the winner was chosen by a person and cannot be fitted, or no model can.
     """
@@ -113,6 +114,8 @@ def refit(
             once = found.gate.verdict is Verdict.UNMEASURED  # it has failed twice tonight, maybe by its time limit
             job = job.model_copy(update={"split": "full", "concurrency": 1})
             return comparison, executor.refit(job) if once else refit_once_more(executor, job)
+        except EngineUnavailable:
+            raise
         except NightrecError as error:
             if found.gate.verdict in (Verdict.FORCED, Verdict.PINNED):
                 raise
@@ -125,6 +128,8 @@ def refit_once_more(executor: Executor, job: TrainingJob) -> Manifest:
     """Fit a model on everything; one that fails is tried once more."""
     try:
         return executor.refit(job)
+    except EngineUnavailable:
+        raise
     except NightrecError as error:
         log_event(job.label.replace("-", " ", 1), "note", f"is tried once more: {error}")
         return executor.refit(_again(job))

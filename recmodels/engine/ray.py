@@ -5,8 +5,8 @@ import logging
 import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +30,9 @@ except ImportError as error:
 
 SECONDS = 30.0
 """In which a cluster must answer."""
+RECONNECTING = {"RAY_gcs_rpc_server_reconnect_timeout_s": "86400"}
+"""Of a process that works with a cluster: Ray ends it without a word within a minute after its head was lost, which we
+say before that."""
 
 
 class RayEngine(ClusterEngine):
@@ -73,7 +76,7 @@ class RayEngine(ClusterEngine):
                 gpus=one["Resources"].get("GPU", 0.0),
                 memory=int(one["Resources"].get("memory", 0)),
             )
-            for one in ray.nodes()
+            for one in in_time(ray.nodes, SECONDS, f"The head of the Ray cluster {self.address}")
             if one["Alive"]
         }
 
@@ -165,7 +168,20 @@ def _connect(address: str) -> None:
         return
     if address != "auto":
         knock(address, "Ray")
-    in_time(lambda: ray.init(address, namespace="nightrec", **told), SECONDS, f"The Ray cluster {address}")
+    with _environment(RECONNECTING):
+        in_time(lambda: ray.init(address, namespace="nightrec", **told), SECONDS, f"The Ray cluster {address}")
+
+
+@contextmanager
+def _environment(names: Mapping[str, str]) -> Iterator[None]:
+    """Set variables for the block, unless somebody else has."""
+    ours = {name: value for name, value in names.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 def _quiet() -> None:

@@ -16,10 +16,11 @@ from time import monotonic, sleep
 
 from recmodels.engine.choice import CLUSTERS
 from recmodels.engine.watching import watcher
-from recmodels.errors import NightrecError
+from recmodels.errors import EngineUnavailable, NightrecError
 from recmodels.messages import counted
 from recmodels.plugins import FOLDER_VARIABLE, folder
 from recmodels.registry import kind_of
+from recmodels.supervised import UNAVAILABLE
 from tasks.store.disk import refusal_in
 from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
@@ -150,6 +151,8 @@ def failure(name: str, code: int, result: Json, log_file: Path, folder: Path) ->
         log_file: of what it printed.
         folder: where it wrote.
     """
+    if "error" in result and code == UNAVAILABLE:
+        return EngineUnavailable(result["error"])  # which is no fault of the model
     if "error" in result:
         return NightrecError(f"{name} failed: {result['error']}")
     if code < 0:

@@ -9,7 +9,7 @@ from flows.execution.results import Results
 from flows.execution.sizing import Sized
 from flows.execution.training import indispensable, jobs_for, refit, train_all
 from flows.settings.site import NightConfig
-from recmodels.errors import NightrecError
+from recmodels.errors import EngineUnavailable, NightrecError
 from tasks.compare.decision import Incumbent
 from tasks.errors import GateRefused
 from tasks.store.files import digest
@@ -167,6 +167,18 @@ def test_a_winner_that_cannot_be_fitted_is_tried_twice_and_then_another_is_named
     ]  # fmt: skip
     assert asked == [{"item_knn": "no memory"}]
     assert (comparison["summary"]["winner"], fitted["stage"]) == ("popularity", "popularity")
+
+
+def test_a_cluster_that_is_lost_is_no_fault_of_a_model(jobs: list[TrainingJob]) -> None:
+    class Lost(Recorder):
+        def refit(self, job: TrainingJob) -> Manifest:
+            self.refitted.append(job)
+            raise EngineUnavailable("The head is lost")
+
+    executor = Lost(failing="")
+    with pytest.raises(EngineUnavailable, match="The head is lost"):
+        refit(executor, jobs, compared("item_knn"), lambda unfit: pytest.fail("another model is looked for"))
+    assert len(executor.refitted) == 1
 
 
 def test_a_champion_that_has_failed_twice_is_fitted_only_once(jobs: list[TrainingJob]) -> None:

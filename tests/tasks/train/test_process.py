@@ -14,7 +14,7 @@ from recmodels import candidate
 from recmodels.candidate_spec import Spec
 from recmodels.engine.choice import EngineChoice
 from recmodels.engine.watching import Logging, watched_by, watcher
-from recmodels.errors import NightrecError
+from recmodels.errors import EngineUnavailable, NightrecError
 from tasks.store.machine import Machine
 from tasks.store.paths import Night
 from tasks.store.room import Room
@@ -152,3 +152,10 @@ def test_each_process_keeps_to_its_threads() -> None:
 
 def children() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "recmodels.candidate" in child.cmdline()]
+
+
+def test_a_cluster_that_is_lost_is_told_from_a_model_that_fails(tmp_path: Path) -> None:
+    told = [process.failure("als", code, {"error": "No head."}, tmp_path / "log", tmp_path) for code in (4, 1)]
+    assert [(type(error), str(error)) for error in told] == [
+        (EngineUnavailable, "No head."), (NightrecError, "als failed: No head."),
+    ]  # fmt: skip
