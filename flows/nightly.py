@@ -15,6 +15,7 @@ from flows.execution.replicates import fit_replicates
 from flows.execution.run_dates import DEGRADED, holding, newer_run, night_name, scheduled_date
 from flows.execution.sizing import sized
 from flows.execution.training import indispensable, jobs_for, refit, train_all
+from flows.execution.vectors import fit_vectors
 from flows.no_storage import keep_nothing
 from flows.settings.options import ORDINARY, NightOptions
 from flows.settings.schedule import WorkerSettings
@@ -194,6 +195,7 @@ def night(
         else:
             comparison, fitted = refit(executor, jobs, comparison, judge)
             arms = fit_arms(executor, jobs, comparison, config.arms)
+            fit_vectors(executor, jobs, comparison, config.export, () if arms is None else arms.models)
             replicates = fit_replicates(executor, jobs, comparison, config.exploration)
             published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh, arms, replicates)
             follow(tonight, config.panel, config.features, cutoff, prepared, exposures, published, fresh)

@@ -17,11 +17,12 @@ from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
 from flows.settings.engine import EngineSettings
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import RefilterSettings, ScheduleSettings, WorkerSettings
+from flows.settings.training import TrainingSettings
 from recmodels.compute.memory import size_of
 from recmodels.errors import ConfigError
 from recmodels.messages import short
 from recmodels.published.addresses import shown
-from recmodels.registry import create
+from recmodels.registry import create, kind_of
 from tasks.arms.settings import ArmsSettings
 from tasks.compare.settings import GateSettings
 from tasks.exploration.settings import ExplorationSettings
@@ -41,36 +42,10 @@ from tasks.report.settings import MetricsSettings, MlflowSettings, NotifySetting
 from tasks.simulate.settings import CHAMPION, ORACLE, RANDOM, SimulateSettings
 from tasks.store.settings import DiskSettings
 from tasks.train.members import with_members
-from tasks.train.settings import NAME, WARM_CHANGED, WARM_NIGHTS, Candidate, EvaluationSettings
+from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
 LONGEST = 60  # characters of a value that is wrong
-
-
-class TrainingSettings(BaseModel):
-    """How the candidates share this machine."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    parallel: int | None = Field(default=None, ge=1, description="Candidates trained at a time; one a core by default.")
-    seed: int = Field(default=0, ge=0, description="Every random draw of a night follows from it.")
-    warm_nights: int = Field(
-        default=WARM_NIGHTS,
-        ge=0,
-        description="How many nights in a row a training may start from the model of the night before; the next one "
-        "starts from nothing. 0: all do.",
-    )
-    warm_changed: float = Field(
-        default=WARM_CHANGED,
-        ge=0,
-        le=1,
-        description="A training starts from nothing where more than this share of the rows, of the users or of the "
-        "items is new since that model.",
-    )
-
-    def concurrency(self, candidates: int, cores: int) -> int:
-        """How many candidates are trained at a time, so that together they fill the cores and no more."""
-        return max(1, min(self.parallel or cores, candidates, cores))
 
 
 class DemoSettings(BaseModel):
@@ -174,6 +149,20 @@ class NightConfig(BaseModel):
                 raise ValueError(f"{what}, which is no enabled candidate of the night: {', '.join(there)}")
         return arms
 
+    @field_validator("export")
+    @classmethod
+    def model_of_vectors_competes(cls, export: ExportSettings, info: ValidationInfo) -> ExportSettings:
+        there = {name: one for name, one in with_members(info.data.get("models") or {}).items() if one.enabled}
+        if there and export.vectors not in (None, CHAMPION, *there):
+            what = f"vectors is {short(repr(export.vectors))}"
+            raise ValueError(f"{what}, which is neither champion nor an enabled candidate: {', '.join(there)}")
+        if (candidate := there.get(export.vectors or "")) is not None:
+            from recmodels.scoring.dot_product import DotProduct
+
+            if not issubclass(kind_of(candidate.recommender or str(export.vectors)), DotProduct):
+                raise ValueError(f"vectors is {export.vectors}, which does not score by vectors; als, for one, does")
+        return export
+
     @field_validator("simulate")
     @classmethod
     def models_of_policies_exist(cls, simulate: SimulateSettings, info: ValidationInfo) -> SimulateSettings:
@@ -272,7 +261,8 @@ class NightConfig(BaseModel):
             ConfigError: a name is neither configured nor a recommender.
         """
         chosen = {}
-        pinned = [name for name in (self.gate.pinned_model, *self.arms.models) if name]
+        more = (self.gate.pinned_model, *self.arms.models, self.export.vectors)
+        pinned = [name for name in more if name not in (None, CHAMPION)]
         for name in dict.fromkeys(["popularity", *names, *pinned]):
             if name in self.models:
                 chosen[name] = self.models[name].model_copy(update={"enabled": True})

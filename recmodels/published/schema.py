@@ -17,6 +17,7 @@ PLAIN = {
     "float32": pa.float32(),
     "string": pa.string(),
     "code": pa.dictionary(pa.int8(), pa.string()),
+    "bool": pa.bool_(),
 }
 
 ADDED = ("arm", "policy", "propensity")
@@ -28,15 +29,15 @@ def contract() -> Json:
     """The content of `export_schema.json`: the version, and for each table its meaning, order and columns.
 
     The types `user_id` and `item_id` stand for int64 or string, as the site has them; `code` is a dictionary of
-    strings.
+    strings, `vector` a list of float32 whose length is that of the model.
     """
     found: Json = json.loads(Path(__file__).with_name("export_schema.json").read_text(encoding="utf-8"))
     return found
 
 
-def arrow_schema(table: str, user_type: pa.DataType, item_type: pa.DataType) -> pa.Schema:
-    """The schema of a table's files on a site with ids of these types."""
-    types = PLAIN | {"user_id": user_type, "item_id": item_type}
+def arrow_schema(table: str, user_type: pa.DataType, item_type: pa.DataType, length: int = 0) -> pa.Schema:
+    """The schema of a table's files on a site with ids of these types, and vectors of that length."""
+    types = PLAIN | {"user_id": user_type, "item_id": item_type, "vector": pa.list_(pa.float32(), length)}
     columns = contract()["tables"][table]["columns"]
     return pa.schema([pa.field(column["name"], types[column["type"]], column["nullable"]) for column in columns])
 
@@ -85,8 +86,15 @@ def differences(path: Path, table: str, *, older: bool = False) -> list[str]:
         if name not in schema.names:
             found.append(f"{path}: the column {name} is missing")
             continue
-        allowed = [pa.int64(), pa.string()] if wanted in ("user_id", "item_id") else [PLAIN[wanted]]
+        allowed = _types(wanted, schema.field(name).type)
         if schema.field(name).type not in allowed:
             types = " or ".join(map(str, allowed))
             found.append(f"{path}: the column {name} is {schema.field(name).type}, the contract has {types}")
     return found
+
+
+def _types(wanted: str, found: pa.DataType) -> list[pa.DataType]:
+    """The types that a column may have; vectors are of any length."""
+    if wanted == "vector":
+        return [pa.list_(pa.float32(), found.list_size if pa.types.is_fixed_size_list(found) else 1)]
+    return [pa.int64(), pa.string()] if wanted in ("user_id", "item_id") else [PLAIN[wanted]]

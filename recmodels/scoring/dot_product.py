@@ -49,6 +49,14 @@ class DotProduct(Recommender):
         vectors: Floats = vars(self)["item_vectors_"]
         return vectors
 
+    def user_vectors(self, data: Dataset, users: Ints) -> Floats:
+        """The vectors of some users, given their histories in `data`: float32 [b, f]. Zeros where nothing is known."""
+        found = np.zeros((len(users), self.item_vectors.shape[1]), np.float32)
+        known = np.flatnonzero(self.knows(data, users))
+        for rows in (known[i : i + USERS_AT_A_TIME] for i in range(0, len(known), USERS_AT_A_TIME)):
+            found[rows] = self._user_vectors(data, users[rows])
+        return found
+
     @abstractmethod
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         """The vectors of some users, given their histories in `data`: float32 [b, f]."""

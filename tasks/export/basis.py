@@ -120,6 +120,14 @@ class Basis:
         return self.about["similar"], model
 
     @cached_property
+    def vectors(self) -> tuple[str, DotProduct]:
+        """The model whose vectors are published, and its name."""
+        name, folder = self.about["vectors"]
+        model = load(self.folder / folder, mapped=True)
+        assert isinstance(model, DotProduct)  # `chosen` gives no other
+        return name, model
+
+    @cached_property
     def explores(self) -> Plan | None:
         known = self.about["explores"]
         return known and Plan.load(self.folder, self.night, known)

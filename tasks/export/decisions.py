@@ -60,6 +60,7 @@ class Decided:
         export_id: of the export.
         similar: the name of the model that items are similar by, and that model.
         model: the winner.
+        vectors: the name and the folder of the model whose vectors are published, if any are.
         nearly: how nearly they are the exact ones; None where nothing else is wanted.
         needs: what a bucket of lists takes of a machine.
     """
@@ -78,6 +79,7 @@ class Decided:
     export_id: str = ""
     similar: tuple[str, Recommender] | None = None
     model: Recommender | None = None
+    vectors: tuple[str, Path] | None = None
     nearly: ApproximateSummary | None = None
     needs: Needs = ONE_CORE
 
@@ -104,7 +106,9 @@ class Decided:
     def _models(self) -> list[Path]:
         night = self.night
         proposers = () if self.explores is None else self.explores.proposers
-        return [night.champion, *map(night.arm_model, self.arm_models), *(one.folder for one in proposers)]
+        beside = [] if self.vectors is None else [self.vectors[1]]
+        models = [night.champion, *map(night.arm_model, self.arm_models), *(one.folder for one in proposers), *beside]
+        return list(dict.fromkeys(models))
 
     def _write(self, work: Work) -> None:
         out, night = work.out, self.night
@@ -134,6 +138,7 @@ class Decided:
             "features": self.features.model_dump(mode="json"),
             "arms": {name: arm.model_dump(mode="json") for name, arm in self.arms.items()},
             "similar": self.name if self.similar is None else self.similar[0],
+            "vectors": self.vectors and [self.vectors[0], str(self.vectors[1].relative_to(night.store.root))],
             "export_id": self.export_id,
             "explores": self.explores and self.explores.save(out, night),
         }
@@ -148,6 +153,7 @@ def decide(
     *,
     explores: Plan | None = None,
     arms: ArmsTonight | None = None,
+    vectors: tuple[str, Path] | None = None,
     export_id: str = "",
     seed: int = 0,
 ) -> Decided:
@@ -160,6 +166,7 @@ def decide(
         features: the roles of the columns.
         explores: how the night explores.
         arms: those besides `main`.
+        vectors: the name and the folder of the model whose vectors are published.
         export_id: of the export.
         seed: of the users on whom it is measured what approximate lists miss.
 
@@ -202,6 +209,7 @@ def decide(
         export_id=export_id,
         similar=similarity_model(model, name, data) if settings.similar else None,
         model=model,
+        vectors=vectors,
         nearly=nearly,
         needs=_needs(models, night),
     )

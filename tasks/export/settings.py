@@ -6,6 +6,9 @@ from pydantic import Field
 
 from tasks.lists.settings import ListSettings
 
+CHAMPION = "champion"
+"""As the model whose vectors are published: the one that won the night, whichever it is."""
+
 
 class ExportSettings(ListSettings):
     """What is published."""
@@ -26,6 +29,11 @@ class ExportSettings(ListSettings):
         ge=0.9,
         le=0.999,
         description="Share of the exact lists that approximate ones must have; it is measured every night.",
+    )
+    vectors: str | None = Field(
+        default=None,
+        description="The model whose vectors of users and items are published beside the lists: a candidate, which is "
+        "fitted for this if another one wins, or champion; none by default.",
     )
     delta: bool = Field(default=True, description="Whether the lists that changed are published apart as well.")
     hash_key_env: str | None = Field(

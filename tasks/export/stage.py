@@ -24,6 +24,7 @@ from tasks.export.decisions import decide
 from tasks.export.explored import Plan
 from tasks.export.serving import output_of
 from tasks.export.settings import ExportSettings
+from tasks.export.vectors import chosen
 from tasks.export.writer import describe_part
 from tasks.export.writing import write_export
 from tasks.features.settings import FeatureSettings
@@ -71,7 +72,10 @@ def export(
         parameters["key"] = hashed("", key_in(settings.hash_key_env))  # in a digest: another key makes another export
     compared = ComparisonSummary.of_manifest(comparison)
     explores = Plan.of(night, exploration, seed, compared, name, replicates)
+    vectors = chosen(night, settings.vectors, name)
     inputs, more = _made_of(night, explores, arms)
+    if vectors is not None and vectors[1] != night.champion:
+        inputs |= {"vectors": output_of(vectors[1])}
     inputs, parameters = {**outputs(prepared=prepared, champion=champion), **inputs}, parameters | more
     fingerprint = digest({"stage": "export", "inputs": inputs, "parameters": parameters, "code": code_of(__name__)})
     done = newest_export(night.store, night.run_date)
@@ -93,7 +97,15 @@ def export(
         refuse_damaged(night.champion, champion)
         with naming(night.store.export(export_id)), replacing(night.store.export(export_id)) as out:
             decided = decide(
-                night, name, settings, features, explores=explores, arms=arms, export_id=export_id, seed=seed
+                night,
+                name,
+                settings,
+                features,
+                explores=explores,
+                arms=arms,
+                vectors=vectors,
+                export_id=export_id,
+                seed=seed,
             )
             written = write_export(decided, out, folder, digest([fingerprint, export_id]))
             base = base_of(night.store, night.run_date) if settings.delta else None
@@ -118,6 +130,7 @@ def export(
             | {"delta_of": delta_of, "files": files, "schema": schema}
             | exposure
             | ({} if decided.nearly is None else {"approximate": decided.nearly.json_ready()})
+            | ({} if vectors is None else {"vectors": {"model": vectors[0], "metric": "inner product"}})
             | _figures_of(compared)
             | _valid_for(settings.valid_hours)
             | made_from

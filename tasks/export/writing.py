@@ -15,6 +15,7 @@ from tasks.export.buckets import Made, buckets_of, files_of, write_lists, write_
 from tasks.export.decisions import Decided
 from tasks.export.item_tables import popular_table
 from tasks.export.listed import listed_of, write_table
+from tasks.export.vectors import USER_VECTORS, write_item_vectors, write_user_vectors
 from tasks.export.writer import Parts
 from tasks.store.files import Json
 from tasks.store.parts import link
@@ -50,13 +51,15 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
     try:
         lists = buckets_of(decided.n_users, settings.longest, basis, recommenders)
         similar = buckets_of(len(items), settings.similar, basis, recommenders) if settings.similar else []
+        users = buckets_of(decided.n_users, 1, basis, recommenders) if decided.vectors else []
         made = Made(
             run(write_lists, lists, folder / "lists", code=code, needs=decided.needs),
             run(write_similar, similar, folder / "similar", code=code, needs=decided.needs) if similar else [],
         )
+        vectors = run(write_user_vectors, users, folder / "vectors", code=code, needs=decided.needs) if users else []
     finally:
         let_go()
-    for table, parts in (("topk", made.lists), ("similar", made.similar)):
+    for table, parts in (("topk", made.lists), ("similar", made.similar), (USER_VECTORS, vectors)):
         for number, file in enumerate(files_of(parts, table)):
             (out / table).mkdir(exist_ok=True)
             link(file, out / table / f"part-{number:05d}.parquet")
@@ -66,5 +69,7 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
     best = Parts(out / "popular")
     best.write(popular_table(night.run_date, decided.windows, items, decided.features, allowed, settings.k))
     best.close()
+    if decided.vectors is not None:
+        write_item_vectors(night, *decided.vectors, items["item_id"].combine_chunks(), available & allowed, out)
     offered = items["item_id"].filter(pa.array(available & allowed)).combine_chunks()
     return Written(made, made.counts(decided.plan) | popular_counts(out, offered))

@@ -32,7 +32,9 @@ class TrainingJob(BaseModel):
     rules: ListSettings
     evaluation: EvaluationSettings
     split: Split = Field(default="train", description="train: fit, list and measure; full: refit.")
-    for_arm: bool = Field(default=False, description="Whether it is refitted for an arm, beside the winner.")
+    for_arm: bool = Field(
+        default=False, description="Whether it is refitted beside the winner, for an arm or its vectors."
+    )
     replicate: int | None = Field(
         default=None, ge=1, description="The number of a replicate: the refitted winner's recipe on half of the users."
     )

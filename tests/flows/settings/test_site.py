@@ -122,12 +122,6 @@ def test_a_night_begins_at_midnight_in_the_sites_zone(zone: str, begins: datetim
     assert NightConfig(timezone=zone).cutoff(date(2024, 3, 31)) == begins
 
 
-def test_candidates_beside_each_other_fill_the_cores_and_no_more() -> None:
-    training = NightConfig().training
-    assert [training.concurrency(candidates, 8) for candidates in (1, 2, 5, 8, 100)] == [1, 2, 5, 8, 8]
-    assert training.model_copy(update={"parallel": 2}).concurrency(5, 8) == 2
-
-
 def test_none_stands_for_no_value(here: Path) -> None:
     settings = '[inputs.interactions]\npath = "log.csv"\nquote = "none"\ncolumns = { user_id = "none" }\n'
     write(here / "nightrec.toml", settings + '[validation]\nmax_staleness_days = "none"\n')

@@ -1,0 +1,31 @@
+"""How a night trains its candidates."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.train.settings import WARM_CHANGED, WARM_NIGHTS
+
+
+class TrainingSettings(BaseModel):
+    """How the candidates share this machine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parallel: int | None = Field(default=None, ge=1, description="Candidates trained at a time; one a core by default.")
+    seed: int = Field(default=0, ge=0, description="Every random draw of a night follows from it.")
+    warm_nights: int = Field(
+        default=WARM_NIGHTS,
+        ge=0,
+        description="How many nights in a row a training may start from the model of the night before; the next one "
+        "starts from nothing. 0: all do.",
+    )
+    warm_changed: float = Field(
+        default=WARM_CHANGED,
+        ge=0,
+        le=1,
+        description="A training starts from nothing where more than this share of the rows, of the users or of the "
+        "items is new since that model.",
+    )
+
+    def concurrency(self, candidates: int, cores: int) -> int:
+        """How many candidates are trained at a time, so that together they fill the cores and no more."""
+        return max(1, min(self.parallel or cores, candidates, cores))
