@@ -3,7 +3,7 @@
 A value that many items have, such as a category or a tag, is read once.
 """
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from recmodels.data.arrays import Bools, Csr, Doubles, Ints, Longs
 from tasks.features.column_roles import role_of
+from tasks.features.runs import STROKE, runs_of
 from tasks.features.settings import FeatureSettings
 from tasks.features.tokens import category, stop_words, tags, words
 
@@ -67,7 +68,7 @@ def item_documents(items: pa.Table, settings: FeatureSettings, known: Bools) -> 
     for name in items.column_names:
         role = role_of(items, name, settings)
         if role == "text" and pa.types.is_string(items.schema.field(name).type):
-            documents[name] = _of_texts(items[name], split[role], stop)
+            documents[name] = _of_texts(items[name], split[role])
         elif role in split:
             documents[name] = _of_column(items[name], split[role])
         elif role == "numeric" and settings.bins:
@@ -101,27 +102,14 @@ def _of_column(column: pa.ChunkedArray, split: Split) -> Documents:
     return _of_elements(values, np.arange(len(values) + 1), split)
 
 
-def _of_texts(column: pa.ChunkedArray, split: Split, stop: Set[str]) -> Documents:
-    """The words of each text, as `words` has them; those of texts that are ASCII are found without Python's help."""
-    text = column.combine_chunks()
-    plain = pc.fill_null(pc.string_is_ascii(text), True)
-    runs = pc.split_pattern_regex(pc.ascii_lower(text.filter(plain)), r"[^0-9a-z_]+")
-    row = pc.indices_nonzero(plain).take(pc.list_parent_indices(runs))
-    terms = runs.flatten()
-    found = pc.greater(pc.binary_length(terms), 1)
-    rest = pc.indices_nonzero(pc.invert(plain))
-    others = [split(one) for one in text.take(rest).to_pylist()]
-    encoded = pa.concat_arrays([terms.filter(found), pa.array(chain.from_iterable(others), pa.string())])
-    rows = [row.filter(found).to_numpy(), np.repeat(rest.to_numpy(), [len(one) for one in others])]
-    encoded = encoded.dictionary_encode()
-    names, code, of_row = encoded.dictionary.to_pylist(), encoded.indices.to_numpy(), np.concatenate(rows)
-    if stop:
-        wanted = np.array([name not in stop for name in names], np.bool_)
-        left = wanted[code]
-        names = [name for name, one in zip(names, wanted, strict=True) if one]
-        code, of_row = (np.cumsum(wanted) - 1)[code[left]], of_row[left]
-    order = np.argsort(of_row, kind="stable")
-    return Documents.of(names, code[order], np.searchsorted(of_row[order], np.arange(len(text) + 1)))
+def _of_texts(column: pa.ChunkedArray, split: Split) -> Documents:
+    """The words of each text, as `words` has them; a run of letters that many texts have is read once."""
+    texts = pc.fill_null(column.combine_chunks(), "")
+    runs, of_text = runs_of(texts)
+    encoded = runs.dictionary_encode()
+    if pc.any(pc.starts_with(encoded.dictionary, STROKE)).as_py():
+        return Documents.of_lists([split(text) for text in texts.to_pylist()])
+    return _of_values(encoded, np.searchsorted(of_text, np.arange(len(texts) + 1)), split)
 
 
 def _of_elements(elements: pa.Array, offsets: Longs, split: Split) -> Documents:
@@ -129,12 +117,16 @@ def _of_elements(elements: pa.Array, offsets: Longs, split: Split) -> Documents:
     if pa.types.is_nested(elements.type):
         elements = pa.array([None if one is None else str(one) for one in elements.to_pylist()], pa.string())
     encoded = elements.dictionary_encode()
-    of_value = Documents.of_lists([split(value) for value in encoded.dictionary.to_pylist()])
     there = pc.is_valid(encoded.indices).to_numpy(zero_copy_only=False)
-    ends = np.concatenate([[0], np.cumsum(there)])
+    return _of_values(encoded, np.concatenate([[0], np.cumsum(there)])[offsets], split)
+
+
+def _of_values(encoded: pa.DictionaryArray, offsets: Longs, split: Split) -> Documents:
+    """The terms of items that have some values each (of those that are none null), each of which is split once."""
+    of_value = Documents.of_lists([split(value) for value in encoded.dictionary.to_pylist()])
     value = encoded.indices.drop_null().to_numpy()
     shape = (len(offsets) - 1, len(encoded.dictionary))
-    has = sp.csr_array((np.ones(len(value), np.float32), value, ends[offsets]), shape=shape)
+    has = sp.csr_array((np.ones(len(value), np.float32), value, offsets), shape=shape)
     return Documents(of_value.names, _sorted(has @ of_value.counts))
 
 

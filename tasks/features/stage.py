@@ -4,6 +4,7 @@ Vocabularies, IDF weights, scales and popularity come from the items that the sp
 the training split knows nothing of the holdout; every item of the catalogue is then described by them.
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,17 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.data.layout import Split
 from recmodels.data.pairs import Pairs
+from recmodels.engine.current import asked_for
 from recmodels.messages import counted
-from tasks.features.activity import Activity
 from tasks.features.column_roles import role_of
+from tasks.features.counting import activity_of
 from tasks.features.documents import item_documents, tag_documents
 from tasks.features.embeddings import embedded
-from tasks.features.sequences import positives, write_sequences
+from tasks.features.sequences import write_sequences
 from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, write_terms
 from tasks.features.user_features import write_user_features
+from tasks.store.engine_parts import engine_parts
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
@@ -38,7 +41,8 @@ def features(
     """Bring `features/<split>/` up to date with what was prepared."""
 
     def build(out: Path) -> FeaturesSummary:
-        return write_features(night.prepared, night.valid, split, settings, out)
+        with engine_parts(night, f"features-{split}", fresh=fresh) if asked_for() else nullcontext() as parts:
+            return write_features(night.prepared, night.valid, split, settings, out, parts)
 
     inputs = outputs(prepared=prepared, valid=valid)
     label, folder = f"features {split}", night.features / split
@@ -47,17 +51,23 @@ def features(
     )
 
 
-def write_features(prepared: Path, valid: Path, split: Split, settings: FeatureSettings, out: Path) -> FeaturesSummary:
-    """Read `features/prepared/` (and `valid/tags.parquet`) and write the features of one split."""
+def write_features(
+    prepared: Path, valid: Path, split: Split, settings: FeatureSettings, out: Path, parts: Path | None = None
+) -> FeaturesSummary:
+    """Read `features/prepared/` (and `valid/tags.parquet`) and write the features of one split.
+
+    Args:
+        prepared, valid: the folders of these tables.
+        split: whose interactions count.
+        settings: what describes an item or a user, and how.
+        out: the folder of the features.
+        parts: a folder for what an engine makes of the interactions; without it they are counted here.
+    """
     items = pq.read_table(prepared / layout.ITEMS)
     users = pq.read_table(prepared / layout.USERS)
     pairs = Pairs(prepared, split)
     end = pairs.end
-    of_items, of_users = Activity(items.num_rows), Activity(users.num_rows)
-    for rows in positives(pairs):
-        time = rows["timestamp"].to_numpy()
-        of_items.add(rows["item_index"].to_numpy(), time)
-        of_users.add(rows["user_index"].to_numpy(), time)
+    of_users, of_items = activity_of(pairs, users.num_rows, items.num_rows, parts)
     if settings.sequences:
         write_sequences(out / layout.SEQUENCES, pairs, users.num_rows)
     known = of_items.known

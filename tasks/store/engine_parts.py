@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tasks.store.paths import Night
@@ -26,5 +26,5 @@ def engine_parts(night: Night, work: str, *, fresh: bool = False) -> Iterator[Pa
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
-    if not any(night.all_parts.iterdir()):
-        shutil.rmtree(night.all_parts, ignore_errors=True)
+    with suppress(OSError):  # other stages may be at work beside this one
+        night.all_parts.rmdir()

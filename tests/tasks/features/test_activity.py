@@ -1,37 +1,32 @@
-"""Interactions that are read a batch at a time say the same as all at once."""
-
-from pathlib import Path
+"""What interactions say of the items that they are with."""
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-import pytest
 
-from recmodels.data import pairs
-from recmodels.data.layout import interactions_file
 from tasks.features.activity import Activity
-from tasks.features.sequences import positives
 
-USERS = [1, 1, 1, 2, 4, 4, 4, 4, 4, 5, 7]  # of nine: the first, the last and two others have nothing
-ITEMS = [0, 3, 1, 2, 0, 1, 2, 3, 0, 3, 1]
-WEIGHT = [1, 0, 1, 1, 1, 1, 0, 2, 1, 0, 1]
+TIMES = np.array([7, 5, 9, 100])
 
 
-@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 4, 100])
-def test_batches_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int) -> None:
-    monkeypatch.setattr(pairs, "ROWS", rows_at_once)
-    times = pa.array(range(100, 111), pa.timestamp("us", "UTC"))
-    log = {"user_index": pa.array(USERS, pa.int32()), "item_index": pa.array(ITEMS, pa.int32()), "timestamp": times}
-    path = tmp_path / interactions_file("full")
-    path.parent.mkdir()
-    pq.write_table(pa.table(log | {"weight": pa.array(WEIGHT, pa.float32())}), path)
-    of_items, batches = Activity(5), 0
-    for rows in positives(pairs.Pairs(tmp_path, "full")):
-        of_items.add(rows["item_index"].to_numpy(), rows["timestamp"].to_numpy())
-        batches += 1
-    assert batches == -(-len(USERS) // rows_at_once)
-    table = of_items.table("item_index", 108 + 86_400_000_000, {}).to_pylist()
-    assert [row["interactions"] for row in table] == [3, 3, 1, 1, 0]
-    assert of_items.known.tolist() == [True, True, True, True, False]
-    assert table[0]["recency_days"] == 1.0 and table[4]["recency_days"] is None
-    np.testing.assert_allclose([row["popularity"] for row in table], np.array([3, 3, 1, 1, 0]) / 8, rtol=1e-6)
+def test_counts_and_times_become_features() -> None:
+    activity = Activity.none(3)
+    activity.add(np.array([0, 0, 2, 0], np.int32), TIMES)
+    day = 86_400_000_000
+    rows = activity.table("item_index", 100 + day, {"price": [1, 2, 3]}).to_pylist()
+    assert [row["interactions"] for row in rows] == [3, 0, 1]
+    assert [row["popularity"] for row in rows] == [0.75, 0, 0.25]
+    assert (rows[0]["recency_days"], rows[1]["recency_days"], rows[1]["age_days"]) == (1, None, None)
+    assert rows[0]["age_days"] == np.float32((95 + day) / day)
+    assert [row["price"] for row in rows] == [1, 2, 3]
+
+
+def test_what_is_added_apart_comes_to_what_is_added_at_once() -> None:
+    at_once, merged = Activity.none(4), Activity.none(4)
+    row = np.array([1, 3, 1, 3], np.int32)
+    at_once.add(row, TIMES)
+    for half in slice(0, 2), slice(2, 4):
+        some = Activity.none(4)
+        some.add(row[half], TIMES[half])
+        merged.merge(np.array([3, 1]), some.take(np.array([3, 1])))
+    assert (merged.count.tolist(), merged.known.tolist()) == ([0, 2, 0, 2], [False, True, False, True])
+    for name in "count", "first", "last":
+        np.testing.assert_array_equal(getattr(merged, name), getattr(at_once, name))
