@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from docs.site.curves import ROOT
 from docs.site.tables import markdown
 from recmodels.engine.sizes import bucket_count
-from recmodels.parted.training import SUMMED
+from recmodels.parted.sums import SUMMED
 from tasks.estimates.cluster import Cluster, Phase, simulate
 
 FILE = ROOT / "docs" / "cluster.json"

@@ -61,15 +61,16 @@ class Cache:
         """
         entry = self.folder / key
         while True:
+            with self._locked(key, fcntl.LOCK_SH):
+                if entry.exists():
+                    os.utime(entry)
+                    yield entry
+                    return
+            # Nobody holds it, so nobody is waited for here who may wait for what this process holds.
             with self._locked(key, fcntl.LOCK_EX):
                 if not entry.exists():
                     self._make_room()
                     self._fill(entry, fill)
-            with self._locked(key, fcntl.LOCK_SH):
-                if entry.exists():  # nobody removed it in between
-                    os.utime(entry)
-                    yield entry
-                    return
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """An engine that is a cluster."""
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -65,6 +66,8 @@ class ClusterEngine(Cluster):
         fetch: bool = True,
     ) -> list[Path]:
         to.mkdir(parents=True, exist_ok=True)
-        transport = ByExchange(self.exchange, function, to, code, fetch) if self.exchange else CommonDisk(to)
+        readers = Counter(path for bucket in buckets for path in bucket.inputs.values())
+        shared = {path for path, times in readers.items() if times > 1}
+        transport = ByExchange(self.exchange, function, to, code, fetch, shared) if self.exchange else CommonDisk(to)
         Flights(self, transport, parts.name_of(function), code, needs).run(buckets)
         return [to / bucket.name for bucket in buckets]

@@ -18,7 +18,7 @@ from typing import Any, cast
 from recmodels.compute.cores import sharing
 from recmodels.engine import parts
 from recmodels.engine.cache import called, of_this_node
-from recmodels.engine.exchange import exchange_at
+from recmodels.engine.exchange import WITHIN, exchange_at
 from recmodels.engine.too_large import is_memory
 from recmodels.engine.work import Bucket, Function, Work
 from recmodels.errors import EngineUnavailable, NightrecError
@@ -177,7 +177,7 @@ def _through_exchange(function: Function, errand: Errand) -> tuple[str, bool]:
     with ExitStack() as stack:
         inputs: dict[str, Path] = {}
         workspace = stack.enter_context(kept.workspace())
-        own = {name: what for name, what in errand.inputs.items() if what["kind"] == "within"}  # no other needs them
+        own = {name: what for name, what in errand.inputs.items() if what["kind"] == WITHIN}  # no other needs them
         exchange.fetch_all([(what, workspace / _INPUTS / name) for name, what in own.items()])
         for name, what in errand.inputs.items():
             if name in own:

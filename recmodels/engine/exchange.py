@@ -27,6 +27,8 @@ AT_A_TIME = 8
 """Files of a folder that are sent or fetched at the same time."""
 CHUNK = 2**22
 """Bytes that are read and sent at a time."""
+WITHIN, SHARED = "within", "shared"
+"""Kinds of what is sent: a file of a part that one bucket of a work reads, or several."""
 SWEPT = "swept"
 """The name of an empty file, which is as old as the last sweep."""
 KEPT = timedelta(days=2)
@@ -60,7 +62,7 @@ class Exchange:
         if (path / ABOUT).is_file():
             return {"kind": "part", "digest": digest(path), "made_from": self._sent(path), "name": path.name}
         if within_part(path):
-            return {"kind": "within", "digest": digest(path), "made_from": self._sent(path.parent), "name": path.name}
+            return {"kind": WITHIN, "digest": digest(path), "made_from": self._sent(path.parent), "name": path.name}
         if path.is_dir():
             within = digests(path)
             self._send_once({f"files/{one}": path / name for name, one in within.items()})
@@ -103,7 +105,7 @@ class Exchange:
         target = to / what["name"]
         if what["kind"] == "file":
             return self._fetch(f"files/{what['digest']}", what["digest"], target)
-        if what["kind"] == "within":
+        if what["kind"] in (WITHIN, SHARED):
             return self._fetch(f"parts/{what['made_from']}/{what['name']}", what["digest"], target)
         if what["kind"] == "part":
             return self.fetch_part(what["made_from"], what["digest"], target)

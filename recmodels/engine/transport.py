@@ -3,12 +3,12 @@
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, Protocol
 
 from recmodels.engine import parts
-from recmodels.engine.exchange import Exchange
+from recmodels.engine.exchange import SHARED, WITHIN, Exchange
 from recmodels.engine.work import Bucket, Function
 
 
@@ -39,11 +39,15 @@ class CommonDisk:
 class ByExchange:
     """Nodes fetch what they have not, and send what they made.
 
-    A part that is not fetched leaves what it says of itself in its folder, by which it is found as an input.
+    A part that is not fetched leaves what it says of itself in its folder, by which it is found as an input. Nodes keep
+    a file of a part only if it is one of those that several buckets read.
     """
 
-    def __init__(self, exchange: Exchange, function: Function, to: Path, code: str, fetch: bool) -> None:
+    def __init__(
+        self, exchange: Exchange, function: Function, to: Path, code: str, fetch: bool, shared: Set[Path] = frozenset()
+    ) -> None:
         self.exchange, self.function, self.to, self.code, self.fetch = exchange, function, to, code, fetch
+        self.shared = shared
 
     def prepare(self, bucket: Bucket) -> Mapping[str, Any] | None:
         part = self.to / bucket.name
@@ -53,8 +57,12 @@ class ByExchange:
         if (about := self.exchange.about(made_from)) is not None:
             self._bring(part, about.decode())
             return None
-        inputs = {name: self.exchange.send(path) for name, path in bucket.inputs.items()}
+        inputs = {name: self._sent(path) for name, path in bucket.inputs.items()}
         return {"inputs": inputs, "exchange": self.exchange.address, "made_from": made_from}
+
+    def _sent(self, path: Path) -> Mapping[str, str]:
+        sent = self.exchange.send(path)
+        return sent | {"kind": SHARED} if sent["kind"] == WITHIN and path in self.shared else sent
 
     def arrived(self, bucket: Bucket, about: str) -> None:
         self._bring(self.to / bucket.name, about)

@@ -122,27 +122,30 @@ class ALS(DotProduct):
         with parted_training(options.parts, "als", data, made_from) as training:
             if training is not None:
                 del by_item
-                self._improve_in_parts(training, data, items, penalty_items, rounds)
-            else:
-                users = np.zeros((data.n_users, self.factors), np.float32)
-                penalty_users = self._penalty(by_user, self.unobserved_weight_of_user_, self.mean_user_weight_)
-                for _ in rounds:
-                    self._improve(users, items, by_user, penalty_users)
-                    self._improve(items, users, by_item, penalty_items)
-        self.item_vectors_: Floats = items
-        self.gram_diagonal_: Floats = self._to_eigenbasis(items)
+                found = self._improved_in_parts(training, data, items, penalty_items, rounds)
+                self.item_vectors_: Floats = found[0]
+                self.gram_diagonal_: Floats = found[1]
+                return
+        users = np.zeros((data.n_users, self.factors), np.float32)
+        penalty_users = self._penalty(by_user, self.unobserved_weight_of_user_, self.mean_user_weight_)
+        for _ in rounds:
+            self._improve(users, items, by_user, penalty_users)
+            self._improve(items, users, by_item, penalty_items)
+        self.item_vectors_ = items
+        self.gram_diagonal_ = self._to_eigenbasis(items)
 
-    def _improve_in_parts(
+    def _improved_in_parts(
         self, training: PartedTraining, data: Dataset, items: Floats, penalty: Floats, rounds: Iterable[object]
-    ) -> None:
-        """Improve the items' vectors in place, once a round."""
-        from recmodels.factors.als_parts import Problem, improve
+    ) -> tuple[Floats, Floats]:
+        """The items' vectors, improved once a round, and the diagonal of their Gram matrix."""
+        from recmodels.factors.als_buckets import Problem
+        from recmodels.factors.als_parts import improve
 
         problem = Problem(
             self.unobserved_weight_, self.unobserved_weight_of_user_, self.mean_user_weight_,
             self.regularization, self.frequency_power, self.cg_steps, TOLERANCE,
         )  # fmt: skip
-        improve(training, data, items, penalty, problem, rounds)
+        return improve(training, data, items, penalty, problem, rounds)
 
     def _take_over(self, start: WarmStart | None, items: Floats) -> bool:
         """Set the vectors of items, new ones to 0, to those of an earlier model of as many factors, if there is one."""

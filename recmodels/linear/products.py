@@ -6,8 +6,9 @@ import numpy as np
 
 from recmodels.data.arrays import Csr, Floats
 from recmodels.engine.work import Bucket, Work
-from recmodels.parted.arrays import csr_arrays, mapped, mapped_csr, write_arrays
-from recmodels.parted.training import SUMMED, PartedTraining, ranges
+from recmodels.parted.arrays import csr_arrays, mapped, mapped_csr
+from recmodels.parted.sums import SUMMED, summed, write_sums
+from recmodels.parted.training import PartedTraining, ranges
 
 ROWS_AT_A_TIME = 2**16  # rows of A at a time
 COLUMNS_A_TASK = 64  # columns of a basis that a thread multiplies at a time
@@ -53,7 +54,7 @@ class Products:
         step = f"applied-{next(self.numbers)}"
         vectors = self.training.keep(f"{step}-basis", lambda: {"basis": basis})
         buckets = [Bucket(f"{i:04}", {"matrix": part, "basis": vectors}) for i, part in enumerate(self.parts)]
-        product: Floats = self.training.summed(apply, buckets, step, len(basis))
+        product: Floats = summed(self.training, apply, buckets, step, len(basis), basis.shape[1] * basis.itemsize)
         self.training.drop(f"{step}-basis")
         return product
 
@@ -66,4 +67,4 @@ def apply(work: Work) -> None:
     items = np.unique(matrix.indices)
     own: Csr = matrix[:, items]
     with one_blas_thread():
-        write_arrays(work.out, {"rows": items, "sums": applied_to(own, basis[items])})
+        write_sums(work.out, items, applied_to(own, basis[items]), work.arguments["edges"])

@@ -24,11 +24,15 @@ def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def mapped(folder: Path, name: str) -> NDArray[Any]:
-    """An array of a folder, on the disk; what is written to it stays in this process.
+    """An array of a folder, see `mapped_file`."""
+    return mapped_file(folder / f"{name}.npy")
+
+
+def mapped_file(path: Path) -> NDArray[Any]:
+    """An array on the disk; what is written to it stays in this process.
 
     (It can be written to, as to numba an array that cannot is of another type, which would be compiled for.)
     """
-    path = folder / f"{name}.npy"
     with _reading_header:
         array: NDArray[Any] = np.load(path, mmap_mode="c" if _holds_any(path) else None, allow_pickle=False)
     return np.asarray(array)

@@ -24,14 +24,14 @@ class UserRange:
     """The interactions of some users who follow one another, on the disk.
 
     Attributes:
-        by_user: float32 [n, n_items], the weights, items ascending in each row.
-        by_item: float32 [m, n], the same for the `items`, users ascending in each row.
         items: int32 [m], those that these users have interacted with, ascending.
+        by_user: float32 [n, m], the weights, items ascending in each row.
+        by_item: float32 [m, n], the same, users ascending in each row.
     """
 
+    items: Ints
     by_user: Csr
     by_item: Csr
-    items: Ints
 
 
 def user_ranges(data: Dataset) -> list[tuple[int, int]]:
@@ -50,13 +50,13 @@ def data_parts(training: PartedTraining, data: Dataset) -> list[Path]:
 
 def user_range(part: Path) -> UserRange:
     """What a part of `data_parts` holds."""
-    return UserRange(mapped_csr(part, BY_USER), mapped_csr(part, BY_ITEM), mapped(part, "items"))
+    return UserRange(mapped(part, "items"), mapped_csr(part, BY_USER), mapped_csr(part, BY_ITEM))
 
 
 def _write(data: Dataset, first: int, last: int, out: Path) -> None:
-    by_user: Csr = data.matrix[first:last]
-    whole: Csr = by_user.T.tocsr()  # stable: users ascend
-    items = np.flatnonzero(np.diff(whole.indptr)).astype(np.int32)
-    indptr = np.append(whole.indptr[items], whole.indptr[-1])
-    by_item: Csr = sparse.csr_array((whole.data, whole.indices, indptr), shape=(len(items), by_user.shape[0]))
+    weights: Csr = data.matrix[first:last]
+    items, places = np.unique(weights.indices, return_inverse=True)
+    shape = (weights.shape[0], len(items))
+    by_user: Csr = sparse.csr_array((weights.data, places.astype(np.int32), weights.indptr), shape=shape)
+    by_item: Csr = by_user.T.tocsr()  # stable: users ascend
     write_arrays(out, csr_arrays(by_user, BY_USER) | csr_arrays(by_item, BY_ITEM) | {"items": items})

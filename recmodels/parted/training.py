@@ -22,12 +22,9 @@ from recmodels.engine import parts, sizes
 from recmodels.engine.current import engine
 from recmodels.engine.sizes import MOST, ROWS, bucket_count
 from recmodels.engine.work import ONE_CORE, Bucket, Function, Needs, Work
-from recmodels.parted.arrays import mapped, write_arrays
+from recmodels.parted.arrays import write_arrays
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
-
-SUMMED = 64
-"""Parts of a sum at most: each may be as large as the sum itself."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,16 @@ class PartedTraining:
         needs: Needs = ONE_CORE,
         fetch: bool = True,
     ) -> list[Path]:
-        """Have the engine work on the buckets of a step; returns the parts, in their order."""
-        return engine().map(function, buckets, self.folder / step, code=code(), needs=needs, fetch=fetch)
+        """Have the engine work on the buckets of a step; returns the parts, in their order.
+
+        That a step is done is remembered, so that what only it has read can be dropped, and its own parts when nobody
+        reads them any more.
+        """
+        done = self.folder / f"{step}.done"
+        if not done.exists():
+            engine().map(function, buckets, self.folder / step, code=code(), needs=needs, fetch=fetch)
+            done.touch()
+        return [self.folder / step / bucket.name for bucket in buckets]
 
     def keep(self, step: str, make: Callable[[], Arrays]) -> Path:
         """A part that this process makes, for the buckets of further steps; it is made once.
@@ -65,30 +70,8 @@ class PartedTraining:
         """
         return made(self.folder / step, f"{self.key} {step}", lambda out: write_arrays(out, make()))
 
-    def summed(self, function: Function, buckets: Sequence[Bucket], step: str, n_rows: int) -> NDArray[Any]:
-        """The sum of what the buckets' parts have of each row, in the order of the buckets: [n_rows, f].
-
-        Args:
-            function: writes the numbers of the `rows` [m] that a bucket adds to as `sums` [m, f].
-            buckets: at most some tens, as each part may be as large as the sum.
-            step: its name.
-            n_rows: of the sum.
-        """
-
-        def total() -> Arrays:
-            parts = self.map(function, buckets, step)
-            first = mapped(parts[0], "sums")
-            sums = np.zeros((n_rows, first.shape[1]), first.dtype)
-            for part in parts:
-                sums[mapped(part, "rows")] += mapped(part, "sums")
-            return {"sums": sums}
-
-        kept = self.keep(f"{step}-sum", total)
-        self.drop(step)
-        return np.array(mapped(kept, "sums"))
-
     def drop(self, step: str) -> None:
-        """Remove the parts of a step that has been made use of."""
+        """Remove the parts of a step that have been made use of."""
         shutil.rmtree(self.folder / step, ignore_errors=True)
 
 
@@ -124,11 +107,6 @@ def ranges(starts: NDArray[np.integer[Any]], rows: int, at_most: int = MOST) -> 
         at_most: how many buckets.
     """
     return sizes.ranges(starts, min(bucket_count(rows, ROWS), at_most))
-
-
-def groups(n_parts: int) -> list[list[int]]:
-    """Divide parts into those that a bucket of `PartedTraining.summed` adds up: their numbers, in order."""
-    return [group.tolist() for group in np.array_split(np.arange(n_parts), min(n_parts, SUMMED))]
 
 
 def made(part: Path, made_from: str, write: Callable[[Path], None]) -> Path:

@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
@@ -47,6 +47,24 @@ def test_others_wait_for_who_fills_it(tmp_path: Path) -> None:
         second = pool.submit(read)
         may.set()
         assert (first.result(), second.result()) == ("whole", "whole")
+
+
+def test_who_holds_entries_waits_for_nobody_who_holds_them_too(tmp_path: Path) -> None:
+    held = Event()
+
+    def hold_both(first: str, second: str) -> None:
+        cache = Cache(tmp_path)
+        with cache.holding(first, filled("x")), cache.holding(first, filled("x")):
+            held.set()
+            with cache.holding(second, filled("x")):
+                pass
+
+    with Cache(tmp_path).holding("b", filled("x")):
+        thread = Thread(target=hold_both, args=("a", "b"), daemon=True)
+        thread.start()
+        assert held.wait(60)
+        thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_what_failed_leaves_nothing(tmp_path: Path) -> None:

@@ -60,3 +60,17 @@ def test_a_part_that_was_not_fetched_is_once_it_is_wanted(exchange: Exchange, tm
     ByExchange(exchange, doubled, tmp_path / "out", "1", False).arrived(bucket, about)
     assert ByExchange(exchange, doubled, tmp_path / "out", "1", True).prepare(bucket) is None
     assert bytes_in(tmp_path / "out" / "b00") == bytes_in(tmp_path / "node" / "b00")
+
+
+def test_nodes_keep_files_of_parts_that_several_buckets_read(exchange: Exchange, tmp_path: Path) -> None:
+    (bucket,) = numbers(tmp_path / "in", 1)
+    made(exchange, bucket, tmp_path / "node")
+    part = tmp_path / "node" / "b00"
+    reading = Bucket("b", {"own": part / "doubled.json", "all": part / "doubled.json"})
+    for shared, kind in ((set(), "within"), ({part / "doubled.json"}, "shared")):
+        told = ByExchange(exchange, doubled, tmp_path / "out", "1", True, shared).prepare(reading)
+        assert told is not None
+        assert {what["kind"] for what in told["inputs"].values()} == {kind}
+    (tmp_path / "to").mkdir()
+    exchange.fetch(told["inputs"]["all"], tmp_path / "to")
+    assert bytes_in(tmp_path / "to") == {"doubled.json": b"0"}

@@ -10,7 +10,8 @@ from recmodels.engine.work import Bucket, Function, Needs
 from recmodels.factors import als_parts
 from recmodels.factors.als import ALS
 from recmodels.options import FitOptions, WarmStart
-from recmodels.parted import training
+from recmodels.parted import sums, training
+from recmodels.parted.training import PartedTraining
 from recmodels.testing import N_ITEMS, N_USERS, small_site, threads
 
 EVERYBODY = np.arange(N_USERS, dtype=np.int32)
@@ -36,11 +37,12 @@ def test_scores_are_those_of_one_piece(
     np.testing.assert_allclose(scores(ALS(**params).fit(data, in_parts), data), expected, atol=2e-5)
 
 
-def test_sums_of_many_parts_are_those_of_each(in_parts: FitOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_of_many_parts_and_ranges_are_those_of_each(in_parts: FitOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     data = weighted_site()
     expected = ALS(factors=6, iterations=2).fit(data, in_parts)
-    monkeypatch.setattr(training, "SUMMED", 3)  # several parts in a bucket
-    assert len(training.groups(10)) == 3
+    monkeypatch.setattr(sums, "SUMMED", 3)  # several parts in a bucket
+    monkeypatch.setattr(sums, "PIECE", 100)  # several ranges of items
+    assert len(sums.groups(10)) == len(sums.row_edges(N_ITEMS, 4 * 6)) - 1 == 3
     found = ALS(factors=6, iterations=2).fit(data, in_parts)
     np.testing.assert_allclose(scores(found, data), scores(expected, data), atol=1e-6)
 
@@ -81,7 +83,7 @@ class Counting(LocalEngine):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [11, 30])
+@pytest.mark.parametrize("kill", [16, 47])
 def test_a_killed_training_goes_on_to_the_same_bytes(in_parts: FitOptions, kill: int) -> None:
     data = weighted_site()
     with using(whole := Counting()):
@@ -94,9 +96,20 @@ def test_a_killed_training_goes_on_to_the_same_bytes(in_parts: FitOptions, kill:
     assert rest.done == whole.done - kill
 
 
-def test_functions_are_found_by_name() -> None:
-    for function in (als_parts.improve_users, als_parts.add_products, als_parts.users_gram):
-        assert getattr(als_parts, function.__qualname__) is function
+def test_no_more_is_kept_of_a_round_than_the_next_one_reads(
+    in_parts: FitOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[set[str]] = []
+    take = als_parts.PartedTraining.drop
+
+    def drop(self: PartedTraining, step: str) -> None:
+        take(self, step)
+        left.append({path.name for path in self.folder.iterdir() if path.is_dir()})
+
+    monkeypatch.setattr(als_parts.PartedTraining, "drop", drop)
+    ALS(factors=6, iterations=4).fit(weighted_site(), in_parts)
+    steps = {name for name in left[-1] if name.startswith(("items-", "users-", "step-", "sums-"))}
+    assert {name for name in steps if "basis" not in name} == {"users-3", "step-3-2"}
 
 
 def test_the_process_that_trains_holds_no_vectors_of_users() -> None:

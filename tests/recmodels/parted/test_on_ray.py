@@ -13,7 +13,7 @@ from recmodels.knn.item_knn import ItemKNN
 from recmodels.linear.ease import EASE
 from recmodels.linear.graph_filter import GraphFilter
 from recmodels.options import FitOptions
-from recmodels.parted import training
+from recmodels.parted import sums, training
 from recmodels.testing import small_site
 from recmodels.transformer.model import Transformer
 from tests.clusters import RayNodes
@@ -42,7 +42,8 @@ def test_models_are_those_of_the_local_engine_to_the_last_bit(
     from recmodels.engine.ray import RayEngine
 
     monkeypatch.setattr(training, "ROWS", 150)
-    monkeypatch.setattr(training, "SUMMED", 2)
+    monkeypatch.setattr(sums, "SUMMED", 2)
+    monkeypatch.setattr(sums, "PIECE", 100)
     engine = ray_engine if disk == "common disk" else RayEngine(ray_cluster.address, str(tmp_path / "exchange"))
     for model in MODELS if disk == "common disk" else MODELS[:1]:
         expected = fitted(model, tmp_path / "local")

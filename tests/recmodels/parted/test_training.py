@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recmodels.engine.work import Bucket, Work
 from recmodels.errors import NightrecError
 from recmodels.parted.arrays import mapped, write_arrays
-from recmodels.parted.training import PartedTraining, groups, parted_training, ranges
+from recmodels.parted.training import PartedTraining, parted_training, ranges
 from recmodels.testing import small_site
 
 CALLS: list[str] = []
@@ -31,12 +31,13 @@ def refusing(work: Work) -> None:
 BUCKETS = [Bucket(f"{n}", arguments={"rows": [0, n], "number": n}) for n in (1, 2)]
 
 
-def test_a_sum_is_of_the_rows_that_each_part_has_and_its_parts_go(work: PartedTraining) -> None:
+def test_a_step_that_is_done_is_not_done_again_when_its_parts_are_gone(work: PartedTraining) -> None:
     CALLS.clear()
-    for _ in range(2):  # the second time it is there
-        np.testing.assert_array_equal(work.summed(ones, BUCKETS, "step", 4), [[3, 3], [1, 1], [2, 2], [0, 0]])
+    first = work.map(ones, BUCKETS, "step")
+    work.drop("step")
+    assert work.map(ones, BUCKETS, "step") == first
     assert sorted(CALLS) == ["1", "2"]
-    assert [path.name for path in work.folder.iterdir()] == ["step-sum"]
+    assert [path.name for path in work.folder.iterdir()] == ["step.done"]
 
 
 def test_what_a_killed_training_has_made_is_not_made_again(tmp_path: Path) -> None:
@@ -82,10 +83,3 @@ def test_the_number_of_buckets_follows_from_the_rows(work: PartedTraining) -> No
     assert len(ranges(starts, 100)) == 3  # of 40 rows each
     assert len(ranges(starts, 40)) == 1
     assert len(ranges(starts, 100, at_most=2)) == 2
-
-
-def test_groups_are_all_parts_in_order() -> None:
-    for n in (1, 64, 65, 1000):
-        found = groups(n)
-        assert [part for group in found for part in group] == list(range(n))
-        assert len(found) == min(n, 64)
