@@ -79,10 +79,10 @@ def run(
 ) -> None:
     """Collect the tests of a folder, and run those that are `mine`."""
     patient = Patient(parent)
-    with forks.own_process(session, patient, [other], 0):
+    with forks.own_process(session, patient, [other], 0) as reports:
         parent.send_bytes(b"ready")
         session.perform_collect([os.fspath(session.config.rootpath / folder)])
         session.items = [item for item in session.items if mine(item)]
         patient.send_bytes(json.dumps([item.nodeid for item in session.items]).encode())
-        forks.run_tests(session, patient, iter(range(len(session.items))))
+        forks.run_tests(session, reports, iter(range(len(session.items))))
         patient.flush()

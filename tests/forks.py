@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +32,10 @@ if TYPE_CHECKING:
 QUIET = ("terminalreporter", "terminalprogress")  # what forks do without: they show nothing
 MANY = 1000  # tests: fewer may do without much that nights in processes of their own need
 FORK = multiprocessing.get_context("fork")
+PLAIN = {"when", "duration", "start", "stop", "sections"}
+"""What the report of a test that passed says, but for what is known of each test."""
+ALWAYS = vars(pytest.TestReport("", ("", None, ""), {}, "passed", None, "call")).keys()
+"""What every report has: one that has more is no plain one."""
 
 
 @dataclass
@@ -145,18 +148,24 @@ class Run:
         fork.left += given
         fork.connection.send_bytes(json.dumps(given).encode())
 
-    def started(self, fork: Fork, place: int) -> None:
-        item = self.session.items[fork.places[place]]
-        self.hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-
-    def reported(self, fork: Fork, told: dict[str, Any]) -> None:
-        tuples = {key: tuple(told[key]) for key in ("location", "longrepr") if isinstance(told[key], list)}
-        self.show(self.hook.pytest_report_from_serializable(config=self.config, data=told | tuples))
-
-    def finished(self, fork: Fork, place: int) -> None:
-        item = self.session.items[fork.places[place]]
-        fork.left.remove(fork.places[place])
+    def ran(self, fork: Fork, told: tuple[int, list[dict[str, Any]]]) -> None:
+        place, reports = fork.places[told[0]], told[1]
+        item = self.session.items[place]
+        of = {"nodeid": item.nodeid, "location": item.location}
+        self.hook.pytest_runtest_logstart(**of)
+        of["keywords"] = dict.fromkeys(item.keywords, 1)
+        for report in reports:
+            self.show(self.report(report, of))
+        fork.left.remove(place)
         self.hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    def report(self, told: dict[str, Any], of: dict[str, Any]) -> pytest.TestReport:
+        """The report of a test that is told `of`."""
+        if told.keys() == PLAIN:
+            return pytest.TestReport(**of, **told, outcome="passed", longrepr=None)
+        tuples = {key: tuple(told[key]) for key in ("location", "longrepr") if isinstance(told[key], list)}
+        report: pytest.TestReport = self.hook.pytest_report_from_serializable(config=self.config, data=told | tuples)
+        return report
 
     def warned(self, fork: Fork, told: dict[str, Any]) -> None:
         category = type(told["category"], (Warning,), {})
@@ -216,19 +225,22 @@ def folders(config: pytest.Config) -> pytest.TempPathFactory:
 
 def run(session: pytest.Session, parent: Connection, others: list[Connection], number: int) -> None:
     """Run tests in a fork, until there are none any more."""
-    with own_process(session, parent, others, number):
-        run_tests(session, parent, given(parent))
+    with own_process(session, parent, others, number) as reports:
+        run_tests(session, reports, given(parent))
 
 
 @contextmanager
-def own_process(session: pytest.Session, parent: Listener, others: list[Connection], number: int) -> Iterator[None]:
+def own_process(
+    session: pytest.Session, parent: Listener, others: list[Connection], number: int
+) -> "Iterator[Reports]":
     """Have in a fork what is its own, until it ends or nobody wants to know any more what it does."""
     for other in others:
         other.close()
     own_home = become_own(session.config, number)
-    session.config.pluginmanager.register(Reports(session.config, parent))
+    reports = Reports(session.config, parent)
+    session.config.pluginmanager.register(reports)
     try:
-        yield
+        yield reports
     except (BrokenPipeError, ConnectionResetError, EOFError, KeyboardInterrupt):
         pass
     finally:
@@ -237,16 +249,14 @@ def own_process(session: pytest.Session, parent: Listener, others: list[Connecti
         shutil.rmtree(own_home, ignore_errors=True)
 
 
-def run_tests(session: pytest.Session, parent: Listener, places: Iterator[int]) -> None:
+def run_tests(session: pytest.Session, reports: "Reports", places: Iterator[int]) -> None:
     """Run the tests at these places."""
-    tell = partial(send, parent)
     place = next(places, None)
     while place is not None:
-        tell("started", place)
         after = next(places, None)
         following = None if after is None else session.items[after]
         session.config.hook.pytest_runtest_protocol(item=session.items[place], nextitem=following)
-        tell("finished", place)
+        reports.send(place)
         place = after
 
 
@@ -271,14 +281,24 @@ def send(parent: Listener, kind: str, told: object) -> None:
 
 
 class Reports:
-    """What a fork says of its tests goes to the process that shows it."""
+    """What a fork says of its tests, for the process that shows it: of one that passes in short."""
 
     def __init__(self, config: pytest.Config, parent: Listener) -> None:
         self.config, self.parent = config, parent
+        self.of_test: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        told = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
-        send(self.parent, "reported", told)
+        is_plain = report.passed and vars(report).keys() == ALWAYS and not report.user_properties
+        self.of_test.append(
+            {name: getattr(report, name) for name in PLAIN}
+            if is_plain
+            else self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        )
+
+    def send(self, place: int) -> None:
+        """Send those of the test at a place, which has ended."""
+        send(self.parent, "ran", [place, self.of_test])
+        self.of_test = []
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
         of = {"category": warning_message.category.__name__, "message": str(warning_message.message), "nodeid": nodeid}
