@@ -15,6 +15,7 @@ import certifi
 import hypothesis
 import pytest
 
+from tests.logs import of_root
 from tests.temporary import in_memory
 
 if TYPE_CHECKING:
@@ -167,6 +168,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--forks", type=int, default=0, metavar="N", help="run the tests in N forks of this process")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    of_root(session.config)
 
 
 def pytest_collection(session: pytest.Session) -> None:

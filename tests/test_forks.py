@@ -10,13 +10,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CONFTEST = """
 from tests.forks import Run
+from tests.logs import of_root
+
+def pytest_sessionstart(session):
+    of_root(session.config)
 
 def pytest_runtestloop(session):
     Run(session, lambda item: item.path).until_done(2)
     return True
 """
 FIRST = """
-import os, warnings, pytest
+import logging, os, warnings, pytest
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
@@ -28,6 +32,7 @@ def test_passes(shared):
 
 def test_fails(shared):
     print("what it said")
+    logging.getLogger("any").warning("what it logged")
     assert shared[0].name.startswith("fork") and shared[1:] != [os.getpid()]
 
 @pytest.mark.skip(reason="it is cold")
@@ -37,6 +42,14 @@ def test_is_skipped(): pass
 def test_fails_as_expected(): assert not "dry"
 
 def test_warns(shared): warnings.warn("it is dark", UserWarning)
+
+def test_listens(caplog):
+    alone = logging.getLogger("alone")
+    assert not alone.propagate
+    alone.warning("it is quiet")
+    assert caplog.messages == ["it is quiet"]
+
+logging.getLogger("alone").propagate = False
 """
 SECOND = """
 import os
@@ -60,13 +73,15 @@ def test_reports_of_forks_are_shown_and_a_process_that_ends_costs_one_test(tmp_p
     assert said == {
         "PASSED test_first.py::test_passes",
         "FAILED test_first.py::test_fails",
-        "SKIPPED [1] test_first.py:16: it is cold",
+        "SKIPPED [1] test_first.py:17: it is cold",
         "XFAIL test_first.py::test_fails_as_expected",
         "PASSED test_first.py::test_warns",
+        "PASSED test_first.py::test_listens",
         "PASSED test_second.py::test_before",
         "FAILED test_second.py::test_ends",
         "PASSED test_second.py::test_after",
     }, ran.stdout + ran.stderr
     assert ran.returncode == 1
-    for part in ("what it said", "no longer shared", "it is dark", "ended with code 3", "4 passed", "1 warning"):
+    parts = ("what it said", "what it logged", "no longer shared", "it is dark", "ended with code 3", "1 warning")
+    for part in (*parts, "5 passed"):
         assert part in ran.stdout
