@@ -6,8 +6,8 @@ import sys
 
 from numba.core.dispatcher import Dispatcher
 
-LATE = ("torch._dynamo", "recmodels.factors.als_kernels", "recmodels.knn.kernels", "recmodels.linear.ease_kernels")
-"""What the first optimizer, and the first fits, import."""
+LATE = ("recmodels.factors.als_kernels", "recmodels.knn.kernels", "recmodels.linear.ease_kernels")
+"""What the first fits import."""
 
 
 def preload() -> None:

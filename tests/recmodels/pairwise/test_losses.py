@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from recmodels.pairwise import losses
+from tests.recmodels.tensors import assert_close
 
 torch.set_num_threads(1)
 
@@ -64,12 +65,12 @@ def test_a_user_who_has_every_negative_learns_nothing_and_stays_finite() -> None
         (torch.zeros(3, dtype=torch.long), torch.arange(3)), torch.tensor(losses.MASKED_SCORE)
     )
     losses.softmax(vectors.sum(dim=1), ROWS[:1], negatives, torch.ones(1), torch.zeros(3)).backward()
-    torch.testing.assert_close(vectors.grad, torch.zeros(1, 2))
+    assert_close(vectors.grad, torch.zeros(1, 2))
     every = torch.zeros(3, dtype=torch.long), torch.arange(3)
     losses.softmax_of_products(
         vectors.sum(dim=1), ROWS[:1], vectors, torch.ones(3, 2), every, torch.ones(1), torch.zeros(3)
     ).backward()
-    torch.testing.assert_close(vectors.grad, torch.zeros(1, 2))
+    assert_close(vectors.grad, torch.zeros(1, 2))
 
 
 @pytest.mark.parametrize("cells", [2**22, 48, 12])
@@ -84,5 +85,5 @@ def test_softmax_of_products_is_that_of_their_scores(monkeypatch: pytest.MonkeyP
     gradients = torch.autograd.grad(3 * loss, parameters)
     scored = (users @ negatives.T).index_put(masked, torch.tensor(losses.MASKED_SCORE))
     expected = losses.softmax(scores, rows, scored, weights.exp(), log_counts)
-    torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(gradients, torch.autograd.grad(3 * expected, parameters))
+    assert_close(loss, expected)
+    assert_close(gradients, torch.autograd.grad(3 * expected, parameters))

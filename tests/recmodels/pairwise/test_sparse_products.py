@@ -5,6 +5,7 @@ import torch
 from scipy import sparse
 
 from recmodels.pairwise.sparse_products import Sparse, pair_products
+from tests.recmodels.tensors import assert_close
 
 torch.set_num_threads(1)
 
@@ -19,8 +20,8 @@ def test_products_and_their_gradients_are_those_of_dense_matrices() -> None:
     ours = ours + (Sparse(matrix, "cpu").times(right) ** 2).sum()
     dense = ((left[rows] * right[columns]).sum(dim=1) * pull).sum()
     dense = dense + ((torch.from_numpy(matrix.toarray()) @ right) ** 2).sum()
-    torch.testing.assert_close(ours, dense)
+    assert_close(ours, dense)
     for one, other in zip(
         torch.autograd.grad(ours, (left, right)), torch.autograd.grad(dense, (left, right)), strict=True
     ):
-        torch.testing.assert_close(one, other)
+        assert_close(one, other)

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from recmodels.transformer import losses
+from tests.recmodels.tensors import assert_close
 
 
 def some_scores(m: int = 7, n: int = 11, d: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -21,13 +22,13 @@ def test_full_cross_entropy_is_that_of_torch_and_so_are_its_gradients(budget: in
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
     expected = (weights * functional.cross_entropy(states @ table.T, targets, reduction="none")).sum()
     ours = losses._CrossEntropy.apply(states, table, targets, weights, budget)
-    torch.testing.assert_close(ours, expected)
+    assert_close(ours, expected)
     for one, other in zip(
         torch.autograd.grad(2 * ours, (states, table)),
         torch.autograd.grad(2 * expected, (states, table)),
         strict=True,
     ):
-        torch.testing.assert_close(one, other)
+        assert_close(one, other)
 
 
 MASKED = (torch.tensor([0, 0, 2, 3, 6, 6]), torch.tensor([4, 9, 10, 0, 1, 2]))  # rows and columns of scores
@@ -40,12 +41,12 @@ def test_masked_scores_are_no_negatives(budget: int) -> None:
     scores = (states @ table.T).index_put(MASKED, torch.tensor(-torch.inf, dtype=torch.float64))
     expected = (weights * functional.cross_entropy(scores, targets, reduction="none")).sum()
     ours = losses._CrossEntropy.apply(states, table, targets, weights, budget, MASKED)
-    torch.testing.assert_close(ours, expected)
+    assert_close(ours, expected)
     gradients = (torch.autograd.grad(loss, (states, table)) for loss in (ours, expected))
-    torch.testing.assert_close(*gradients)
+    assert_close(*gradients)
     even = torch.ones(11, dtype=torch.float64)
     sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even, MASKED)
-    torch.testing.assert_close(sampled, expected)
+    assert_close(sampled, expected)
 
 
 def test_sampled_softmax_with_every_item_once_is_the_full_one() -> None:
@@ -53,7 +54,7 @@ def test_sampled_softmax_with_every_item_once_is_the_full_one() -> None:
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
     even = torch.ones(11, dtype=torch.float64)
     sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even)
-    torch.testing.assert_close(sampled, losses.cross_entropy(states, table, targets, weights))
+    assert_close(sampled, losses.cross_entropy(states, table, targets, weights))
 
 
 def test_an_item_expected_twice_weighs_half() -> None:
@@ -74,7 +75,7 @@ def test_gbce_follows_its_definition(t: float) -> None:
     negative = torch.sigmoid(states @ table[drawn].T)
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
     expected = -(weights * (beta * positive.log() + (1 - negative).log().sum(dim=1))).sum() / 4
-    torch.testing.assert_close(losses.gbce(states, table, targets, weights, drawn, t), expected)
+    assert_close(losses.gbce(states, table, targets, weights, drawn, t), expected)
 
 
 def test_gbce_without_masked_scores_is_less_by_their_terms() -> None:
@@ -83,4 +84,4 @@ def test_gbce_without_masked_scores_is_less_by_their_terms() -> None:
     drawn, masked = torch.tensor([8, 9, 10]), (torch.tensor([1, 4]), torch.tensor([0, 2]))
     whole, less = (losses.gbce(states, table, targets, weights, drawn, 0.75, out) for out in (None, masked))
     scores = (states @ table[drawn].T)[masked]
-    torch.testing.assert_close(whole - less, (weights[masked[0]] * functional.softplus(scores)).sum() / 4)
+    assert_close(whole - less, (weights[masked[0]] * functional.softplus(scores)).sum() / 4)

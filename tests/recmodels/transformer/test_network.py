@@ -15,6 +15,7 @@ from recmodels.transformer.network import (
     last_states,
 )
 from tests.recmodels.sequences import BLOCKS, network_config
+from tests.recmodels.tensors import assert_close
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -24,7 +25,7 @@ def test_a_state_sees_nothing_of_what_comes_after_it(block: str, users: bool) ->
     x = torch.randn(2, 10, 8)
     changed = torch.cat((x[:, :6], torch.randn(2, 4, 8)), dim=1)
     who = torch.tensor([0, 2])
-    torch.testing.assert_close(network(x, who)[:, :6], network(changed, who)[:, :6], rtol=0, atol=1e-6)
+    assert_close(network(x, who)[:, :6], network(changed, who)[:, :6], rtol=0, atol=1e-6)
     assert not torch.allclose(network(x, who)[:, 6:], network(changed, who)[:, 6:])
 
 
@@ -36,7 +37,7 @@ def test_each_state_is_that_of_its_prefix_alone_and_padding_changes_nothing(bloc
     ends = start + np.arange(1, n + 1)
     alone = last_states(network, items(), data.item_index, np.full(n, start), ends, np.zeros(n, np.int32))
     inputs = items()[torch.from_numpy(data.item_index[start : start + n]).long()]
-    torch.testing.assert_close(network(inputs[None], torch.tensor([0]))[0], torch.from_numpy(alone))
+    assert_close(network(inputs[None], torch.tensor([0]))[0], torch.from_numpy(alone))
 
 
 def test_the_filter_is_the_low_pass_of_each_padded_prefix() -> None:
@@ -48,7 +49,7 @@ def test_the_filter_is_the_low_pass_of_each_padded_prefix() -> None:
         spectrum = torch.fft.rfft(padded, dim=0)
         spectrum[3:] = 0
         low = torch.fft.irfft(spectrum, n=12, dim=0)[-1]
-        torch.testing.assert_close(filtered[0, t], low + layer.sqrt_beta**2 * (x[0, t] - low), rtol=1e-4, atol=1e-5)
+        assert_close(filtered[0, t], low + layer.sqrt_beta**2 * (x[0, t] - low), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
@@ -62,8 +63,8 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p: float) -> None:
     along = dropped[:, :-1] & dropped[:, 1:]  # neighbours know nothing of each other
     assert float(along.float().mean()) == pytest.approx((round(256 * p) / 256) ** 2, abs=0.005)
     out.sum().backward()
-    torch.testing.assert_close(x.grad, out.detach())
-    torch.testing.assert_close(Dropout(p).eval()(x), x)
+    assert_close(x.grad, out.detach())
+    assert_close(Dropout(p).eval()(x), x)
 
 
 def test_the_cross_network_follows_its_formula() -> None:
@@ -77,7 +78,7 @@ def test_the_cross_network_follows_its_formula() -> None:
             for layer in cross.cross_layers:
                 crossed = start * (layer.weight @ crossed + layer.bias) + crossed
             expected = x[row, place] + cross.proj.weight @ crossed + cross.proj.bias
-            torch.testing.assert_close(out[row, place], expected)
+            assert_close(out[row, place], expected)
 
 
 def test_dropout_of_an_item_leaves_some_of_its_numbers() -> None:

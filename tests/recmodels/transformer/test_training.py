@@ -16,6 +16,7 @@ from recmodels.transformer.model import Transformer
 from recmodels.transformer.network import ItemEmbedding, Network
 from recmodels.transformer.training import Trainer
 from tests.recmodels.sequences import BLOCKS, TINY, network_config, successions
+from tests.recmodels.tensors import assert_close
 
 
 def test_the_average_of_the_weights_is_kept() -> None:
@@ -38,7 +39,7 @@ def test_the_average_of_the_weights_is_kept() -> None:
     for n, weights in enumerate(seen[2:], start=1):
         kept = (1 + n) / (10 + n)
         expected = kept * expected + (1 - kept) * weights
-    torch.testing.assert_close(trainer.items.embedding.detach(), expected)
+    assert_close(trainer.items.embedding.detach(), expected)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -52,7 +53,7 @@ def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkey
     assert compiled is not network and training._compiled(network, torch.device("cpu")) is network
     for size in ((2, 5, 8), (3, 9, 8)):
         x, users = torch.randn(size), torch.zeros(size[0], dtype=torch.int64)
-        torch.testing.assert_close(compiled(x, users), network(x, users))
+        assert_close(compiled(x, users), network(x, users))
 
 
 @pytest.mark.parametrize(("block", "loss"), [("bsarec", "full"), ("ligr", "sampled"), ("sasrec", "gbce")])
