@@ -106,10 +106,9 @@ class Cache:
         while True:
             with path.open("a") as lock:
                 fcntl.flock(lock, how)
-                with suppress(FileNotFoundError):
-                    if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:  # not one that was removed meanwhile
-                        yield
-                        return
+                if _is_still(path, lock.fileno()):
+                    yield
+                    return
 
     def _make_room(self) -> None:
         """Remove what was not used for the longest time, as long as there is more than may be kept."""
@@ -118,7 +117,7 @@ class Cache:
             with suppress(FileNotFoundError):
                 if path.is_dir() and (not path.name.startswith(TEMPORARY) or path.stat().st_mtime < time.time() - OLD):
                     entries.append((path.stat().st_mtime, path))
-        sizes = {path: sum(file.lstat().st_size for file in path.rglob("*")) for _, path in entries}
+        sizes = {path: _bytes_in(path) for _, path in entries}
         kept = sum(sizes.values())
         limit = (shutil.disk_usage(self.folder).free + kept) * SHARE if self.limit is None else self.limit
         for _, path in sorted(entries):
@@ -127,3 +126,20 @@ class Cache:
             with suppress(BlockingIOError), self._locked(path.name, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 self._remove(path.name)
                 kept -= sizes[path]
+
+
+def _is_still(path: Path, file: int) -> bool:
+    """Whether an open file is the one of that path, and not one that was removed meanwhile."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_ino == os.fstat(file).st_ino
+    return False
+
+
+def _bytes_in(folder: Path) -> int:
+    """The size of all files in a folder, from which other processes may remove some, or all, at the same time."""
+    total = 0
+    for within, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(Path(within) / name).st_size
+    return total

@@ -80,6 +80,32 @@ def test_what_failed_leaves_nothing(tmp_path: Path) -> None:
         assert entry.is_dir()
 
 
+def test_a_file_that_is_missing_is_named_wherever_it_was_missed(tmp_path: Path) -> None:
+    def failing(folder: Path) -> None:
+        (folder / "nowhere").read_text()
+
+    with pytest.raises(FileNotFoundError, match="nowhere"), Cache(tmp_path).holding("a", failing):
+        pass
+    with pytest.raises(FileNotFoundError, match="elsewhere"), Cache(tmp_path).holding("b", filled("x")) as entry:
+        (entry / "elsewhere").read_text()
+
+
+def test_what_others_remove_meanwhile_takes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, look = Cache(tmp_path, limit=0), os.lstat
+    with cache.holding("a", filled("x")) as entry:
+        pass
+
+    def removed(path: Path) -> os.stat_result:
+        if entry.exists():
+            entry.rename(tmp_path.parent / "elsewhere")
+        return look(path)
+
+    monkeypatch.setattr(os, "lstat", removed)
+    with cache.holding("b", filled("y")) as entry_b:
+        assert (entry_b / "file").read_text() == "y"
+    assert not entry.exists()
+
+
 def test_what_was_not_used_longest_gives_way_but_not_what_is_in_use(tmp_path: Path) -> None:
     cache = Cache(tmp_path, limit=150)
     for place, name in enumerate("abc"):
