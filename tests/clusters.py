@@ -43,6 +43,19 @@ class RayNodes:
         self.cluster.remove_node(node, allow_graceful=False)
 
 
+def _without_pages(patch: pytest.MonkeyPatch) -> None:
+    """Have nodes as where no more than `ray` is installed, without `ray[default]`: what shows them is half their time.
+
+    The head has a server for pages even then, which is not started; nor does anybody collect how nodes are.
+    """
+    from ray._private import node, utils
+
+    patch.setattr(utils, "get_dashboard_dependency_error", lambda: ImportError("none is wanted"))
+    patch.setattr(node.Node, "start_api_server", lambda *_, **__: None)
+    patch.setenv("RAY_enable_metrics_collection", "0")
+    patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+
+
 @contextmanager
 def ray_nodes(count: int = 2) -> Iterator[RayNodes]:
     """A Ray cluster with so many nodes that work."""
@@ -50,7 +63,7 @@ def ray_nodes(count: int = 2) -> Iterator[RayNodes]:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: the names of sockets have a limit
     (folder / "ray").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        _without_pages(patch)
         patch.setenv("RAY_TMPDIR", str(folder))
         nodes = RayNodes(folder)
         try:

@@ -38,7 +38,7 @@ pytest.importorskip("ray", reason='Ray is not installed: pip install "nightrec[r
 
 from recmodels.engine.ray import RayEngine
 
-KILLS = 3  # of nodes; a new one takes four seconds of CPU (`tests.benchmarks.engines` kills twenty)
+KILLS = 1  # of nodes; a new one takes seconds of CPU (`tests.benchmarks.engines` kills twenty)
 
 
 class TestRayEngine(Contract):
