@@ -4,13 +4,8 @@ They meet at a store of this process, and share each step as the devices of one 
 them is lost, the others end, and all go on from the last checkpoint, which the first has sent here (`delivery`).
 """
 
-import json
-import os
 import shutil
 import socket
-import subprocess
-import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,31 +14,22 @@ from typing import Any
 import numpy as np
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-from recmodels.compute.cores import threads
 from recmodels.data.dataset import Dataset
 from recmodels.engine.watching import watcher
-from recmodels.engine.work import Bucket, Machines, Needs, Work
+from recmodels.engine.work import Bucket, Machines, Needs
 from recmodels.errors import NightrecError
 from recmodels.options import Device, FitOptions
 from recmodels.parted.training import PartedTraining, made, parted_training
-from recmodels.supervised import WATCH
 from recmodels.transformer import rank
 from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.delivery import Receiver
 from recmodels.transformer.distributed import read_trained
+from recmodels.transformer.rank_process import START, ProcessLost, train_rank
 from recmodels.transformer.training import Trained
 from recmodels.transformer.warm_start import Start
 
 RESTARTS = 5
 """How often a training goes on after it has lost a process."""
-
-ROOT = Path(__file__).parents[2]
-START = "start.safetensors"
-LAST_LINES = 2**12  # bytes
-
-
-class ProcessLost(NightrecError):
-    """A process of a training has ended before it was done: killed, or as it has lost another one."""
 
 
 @dataclass(frozen=True)
@@ -140,45 +126,6 @@ def _attempt(
         first, *_ = training.map(train_rank, buckets, f"attempt-{attempt}", needs=team.needs)
     del store  # which the processes need until they are done
     return read_trained(first)
-
-
-def train_rank(work: Work) -> None:
-    """One process of a training, from its start to its end.
-
-    Raises:
-        NightrecError: the training is refused, or diverges.
-        ProcessLost: it was killed, or another one was.
-    """
-    number, world = work.arguments["rank"], work.arguments["world"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        checkpoint = folder / "checkpoint"
-        if "checkpoint" in work.inputs:
-            checkpoint.symlink_to(work.inputs["checkpoint"].absolute())  # it is replaced here, not there
-        files: dict[str, Any] = {"data": str(work.inputs["data"]), "checkpoint": str(checkpoint), "out": str(work.out)}
-        files |= {"start": str(work.inputs["start"] / START)} if "start" in work.inputs else {}
-        job = rank.Job(**work.arguments, **files, result=str(folder / "result.json"))
-        (folder / "job.json").write_text(json.dumps(asdict(job)))
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads())}
-        if job.device == "cpu":
-            environment["CUDA_VISIBLE_DEVICES"] = ""
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", rank.__name__, str(folder / "job.json"), WATCH],
-                stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment,
-            )  # fmt: skip
-            try:
-                code = process.wait()
-            finally:  # the engine may have been told to stop
-                process.kill()
-                process.wait()
-        if code == rank.REFUSED:
-            raise NightrecError(json.loads((folder / "result.json").read_text())["error"])
-        if code != 0:
-            said = (folder / "log").read_bytes()[-LAST_LINES:].decode(errors="replace").strip().splitlines()
-            last = said[-1] if said else "it left no message"
-            how = f"was killed by signal {-code}" if code < 0 else f"ended: {last}"
-            raise ProcessLost(f"its process {number + 1} of {world} on {socket.gethostname()} {how}")
 
 
 def _own_address(cluster: str | None) -> str:

@@ -7,8 +7,7 @@ and the connections of a training are gone only with their process.
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,48 +26,13 @@ from recmodels.supervised import WATCH, watch_stdin, write_result
 from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.delivery import Sender
 from recmodels.transformer.distributed import train_together
+from recmodels.transformer.rank_process import FAILED, REFUSED, Job
 from recmodels.transformer.warm_start import Start
 
 COLUMNS = ("user_index", "item_index", "timestamp", "weight")
 TERMS = "terms_"
-FAILED, REFUSED = 1, 3
 JOIN = timedelta(minutes=10)
 """In which all processes must have begun."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a process is to do, as JSON can say it.
-
-    Attributes:
-        rank: its number, from 0.
-        world: how many processes there are.
-        host, port: where they meet.
-        device: that it computes on, `cpu` or `cuda`.
-        config: the hyper-parameters.
-        options: the times of `FitOptions`.
-        checkpoint: file of its own that it resumes from, if it is there; that of the first process is sent whenever it
-            has been written.
-        counts: users, items, and the end of the data.
-        data: folder of its arrays, see `arrays_of`.
-        out: folder that the first process writes to.
-        result: file that says what went wrong, where a training is refused.
-        start: file of what the training starts from, see `save_start`; None: from nothing.
-    """
-
-    rank: int
-    world: int
-    host: str
-    port: int
-    device: str
-    config: Mapping[str, Any]
-    options: Mapping[str, Any]
-    checkpoint: str
-    counts: Mapping[str, int]
-    data: str
-    out: str
-    result: str
-    start: str | None = None
 
 
 def arrays_of(data: Dataset) -> Arrays:

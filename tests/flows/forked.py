@@ -1,19 +1,20 @@
 """Candidates of the nights that run in the process of the tests: forked from a process that has imported the models.
 
 A night of a test has up to a dozen of them, on a site of 40 users: nearly all of their time would be imports. Nights in
-processes of their own, and the tests of the stage, start them as they are.
+processes of their own, and the tests of the stage, start them as they are. So are processes of a training forked.
 """
 
 import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO
+from typing import IO, Any
 from unittest.mock import patch
 
 LIBRARIES = ["pydantic", "safetensors.numpy"]  # what candidates import at their first model, and when they save it
@@ -27,6 +28,7 @@ MODELS = [
     *(f"linear.{module}" for module in ("ease", "ease_kernels", "graph_filter")),
     *(f"ranking.{module}" for module in ("topk", "topk_kernels", "product_search")),
 ]
+CANDIDATE, RANK = "recmodels.candidate", "recmodels.transformer.rank"
 ROOT = Path(__file__).parents[2]
 SERVER = multiprocessing.get_context("forkserver")
 PRELOADED = [*LIBRARIES, *(f"recmodels.{module}" for module in MODELS), "tests.flows.warm_compiler"]
@@ -34,7 +36,7 @@ SERVER.set_forkserver_preload([__name__, *PRELOADED])
 
 
 class Forked:
-    """A forked candidate, as what starts it sees its process: what is used of `subprocess.Popen`."""
+    """A forked program of the library, as what starts it sees its process: what is used of `subprocess.Popen`."""
 
     def __init__(
         self,
@@ -47,10 +49,11 @@ class Forked:
         env: Mapping[str, str],
     ) -> None:
         python, m, module, *arguments = command
-        assert (python, m, module, stdin) == (sys.executable, "-m", "recmodels.candidate", subprocess.PIPE)
+        assert (python, m, stdin) == (sys.executable, "-m", subprocess.PIPE)
+        assert module in (CANDIDATE, RANK)
         assert stdout is stderr
         arguments.remove("--watch-stdin")  # the server of the forks ends with this process, and its forks with it
-        self.process = SERVER.Process(target=run, args=(arguments, stdout.name, cwd, dict(env)), daemon=True)
+        self.process = SERVER.Process(target=run, args=(module, arguments, stdout.name, cwd, dict(env)), daemon=True)
         with patch.dict(os.environ, PYTHONPATH=str(ROOT)):  # the server of the forks imports from these sources
             forkserver.ensure_running()
         self.process.start()
@@ -66,34 +69,54 @@ class Forked:
     def wait(self, timeout: float | None = None) -> int:
         self.process.join(timeout)
         if self.process.exitcode is None:
-            raise subprocess.TimeoutExpired("recmodels.candidate", timeout or 0)
+            raise subprocess.TimeoutExpired("a fork", timeout or 0)
         return self.process.exitcode
 
     def kill(self) -> None:
         self.process.kill()
 
 
-def run(arguments: list[str], log: str, cwd: Path, environment: dict[str, str]) -> None:
-    """A forked process of a candidate."""
-    sys.exit(candidate(arguments, log, cwd, environment))
+def run(module: str, arguments: list[str], log: str, cwd: Path, environment: dict[str, str]) -> None:
+    """A forked process of a program."""
+    sys.exit(program(module, arguments, log, cwd, environment))
 
 
 def candidate(arguments: list[str], log: str, cwd: Path, environment: Mapping[str, str]) -> int:
     """What ``python -m recmodels.candidate`` does, in a fork; returns its exit code."""
+    return program(CANDIDATE, arguments, log, cwd, environment)
+
+
+def program(module: str, arguments: list[str], log: str, cwd: Path, environment: Mapping[str, str]) -> int:
+    """What ``python -m`` does with a module that has a `main`, in a fork; returns its exit code."""
     with Path(log).open("ab") as output:
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    from recmodels.candidate import main
-
-    return main(arguments)
+    code: int = import_module(module).main(arguments)
+    return code
 
 
 @contextmanager
 def forked_candidates() -> Iterator[None]:
     """Nights that run in this process fork their candidates."""
-    instead = SimpleNamespace(Popen=Forked, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
-    with patch("tasks.train.process.subprocess", instead):
+    with patch("tasks.train.process.subprocess", _instead(Forked)):
         yield
+
+
+@contextmanager
+def forked_ranks() -> Iterator[list[Forked]]:
+    """Trainings that this process works on fork their processes; the list gets each that is begun."""
+    begun: list[Forked] = []
+
+    def begin(*args: Any, **options: Any) -> Forked:
+        begun.append(Forked(*args, **options))
+        return begun[-1]
+
+    with patch("recmodels.transformer.rank_process.subprocess", _instead(begin)):
+        yield begun
+
+
+def _instead(begin: Callable[..., Forked]) -> SimpleNamespace:
+    return SimpleNamespace(Popen=begin, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)

@@ -3,11 +3,11 @@
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 
 from recmodels.engine.current import using
@@ -17,11 +17,11 @@ from recmodels.engine.work import Machines
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
 from recmodels.testing import small_site
-from recmodels.transformer import rank
 from recmodels.transformer.cluster import RESTARTS, Team
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.rank import load_start, save_start
 from recmodels.transformer.warm_start import Start
+from tests.flows.forked import Forked, forked_ranks
 from tests.recmodels.sequences import TINY
 
 
@@ -50,13 +50,17 @@ def on_two_nodes(options: FitOptions, **params: Any) -> tuple[Transformer, list[
         return Transformer(**TINY | params, dropout=0.0).fit(small_site(), options), notes.sentences
 
 
-def ranks() -> list[psutil.Process]:
-    found = psutil.Process().children(recursive=True)
-    return [child for child in found if rank.__name__ in " ".join(child.cmdline())]
+@pytest.fixture
+def ranks() -> Iterator[list[Forked]]:
+    """The processes of the trainings, in the order in which they have begun."""
+    with forked_ranks() as begun:
+        yield begun
 
 
 @pytest.mark.slow
-def test_two_nodes_train_to_the_weights_of_one_also_after_a_process_is_killed(tmp_path: Path) -> None:
+def test_two_nodes_train_to_the_weights_of_one_also_after_a_process_is_killed(
+    tmp_path: Path, ranks: list[Forked]
+) -> None:
     checkpoint = tmp_path / "checkpoint"
     options = FitOptions(parts=tmp_path / "parts", checkpoint=checkpoint, checkpoint_minutes=0)
     longer = {"epochs": 6, "patience": 6}
@@ -65,7 +69,7 @@ def test_two_nodes_train_to_the_weights_of_one_also_after_a_process_is_killed(tm
     def kill() -> None:
         while not checkpoint.exists():
             time.sleep(0.01)
-        ranks()[-1].kill()
+        ranks[-1].kill()
         killed.append(1)
 
     killer = threading.Thread(target=kill, daemon=True)
@@ -82,6 +86,7 @@ def test_two_nodes_train_to_the_weights_of_one_also_after_a_process_is_killed(tm
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ranks")
 def test_a_training_that_diverges_is_refused_at_once_with_its_message(in_parts: FitOptions) -> None:
     with pytest.raises(NightrecError, match=r"^The transformer diverged in epoch 1.*give a learning_rate below 1e"):
         on_two_nodes(in_parts, learning_rate=1e30, epochs=5)
