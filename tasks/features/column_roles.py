@@ -1,8 +1,10 @@
 """What the columns of the tables of items and users are: texts, tags, categories, numbers; configured, or guessed."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.features.runs import STROKE, runs_of
 from tasks.features.settings import FeatureSettings, Role
 from tasks.features.tokens import TAG_DELIMITER, length_in_words
 
@@ -41,6 +43,8 @@ def _role_of_strings(column: pa.ChunkedArray) -> Role:
 
 def _words(texts: pa.ChunkedArray) -> float:
     """About how many words all texts have, as `length_in_words` counts them."""
-    plain = pc.string_is_ascii(texts)
-    simple = pc.sum(pc.count_substring_regex(texts.filter(plain), r"\w{2,}")).as_py() or 0
-    return float(simple + sum(map(length_in_words, texts.filter(pc.invert(plain)).to_pylist())))
+    runs = runs_of(texts.combine_chunks())[0].dictionary_encode()
+    if pc.any(pc.starts_with(runs.dictionary, STROKE)).as_py():
+        return sum(map(length_in_words, texts.to_pylist()))
+    times = np.bincount(runs.indices.to_numpy(), minlength=len(runs.dictionary))
+    return float(times @ [length_in_words(run) for run in runs.dictionary.to_pylist()])

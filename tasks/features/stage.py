@@ -24,6 +24,7 @@ from tasks.features.documents import item_documents, tag_documents
 from tasks.features.embeddings import embedded
 from tasks.features.sequences import write_sequences
 from tasks.features.settings import FeatureSettings
+from tasks.features.tables import write_numbers
 from tasks.features.terms import fit_terms, write_terms
 from tasks.features.user_features import write_user_features
 from tasks.store.engine_parts import engine_parts
@@ -79,8 +80,8 @@ def write_features(
     write_terms(out, columns, items.num_rows)
     write_user_features(users, of_users.known, settings, out)
     numeric = _scaled_numbers(items, settings, known)
-    pq.write_table(of_items.table("item_index", end, numeric), out / layout.ITEM_FEATURES)
-    pq.write_table(of_users.table("user_index", end, {}), out / layout.USER_FEATURES)
+    write_numbers(of_items.table("item_index", end, numeric), out / layout.ITEM_FEATURES, ["popularity"])
+    write_numbers(of_users.table("user_index", end, {}), out / layout.USER_FEATURES, ["popularity"])
     n_terms = sum(len(term.names) for term in columns)
     return {
         "message": f"{counted(n_terms, 'term')} and {counted(len(numeric), 'scaled column')}, fitted on "

@@ -13,6 +13,7 @@ from recmodels.data import layout
 from recmodels.data.arrays import Csr, empty_matrix
 from tasks.features.documents import Documents
 from tasks.features.settings import FeatureSettings
+from tasks.features.tables import write_numbers
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def write_terms(out: Path, columns: list[Terms], n: int, index: str = "item_inde
     unit = unit_rows(columns, n)
     row = np.repeat(np.arange(n, dtype=np.int32), np.diff(unit.indptr))
     terms = pa.table({index: row, "term_index": unit.indices.astype(np.int32), "weight": unit.data})
-    pq.write_table(terms, out / (layout.USER_TERMS if of_users else layout.TERMS))
+    weights = ["weight"] if of_users else []  # of users most are 1
+    write_numbers(terms, out / (layout.USER_TERMS if of_users else layout.TERMS), weights)
     vocabulary = {
         "term_index": pa.array(np.arange(unit.shape[1], dtype=np.int32)),
         "term": pa.array([name for term in columns for name in term.names], pa.string()),

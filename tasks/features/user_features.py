@@ -47,12 +47,13 @@ def _one_hot(
     term = np.full(len(names) + 1, -1, np.int32)  # the last is that of none
     term[kept] = np.arange(len(kept))
     of_user = term[code]
-    row = np.flatnonzero(of_user >= 0)
-    weight = np.full(len(row), settings.column_weights.get(column, 1.0), np.float32)
+    has = of_user >= 0
+    ends = np.concatenate([[0], np.cumsum(has)])
+    weight = np.full(int(ends[-1]), settings.column_weights.get(column, 1.0), np.float32)
     return Terms(
         column=column,
         names=[names[value] for value in kept],
         document_frequency=counts[kept].astype(np.int32),
         idf=np.ones(len(kept), np.float32),
-        weights=sp.csr_array((weight, (row, of_user[row])), shape=(len(code), len(kept))),
+        weights=sp.csr_array((weight, of_user[has], ends), shape=(len(code), len(kept))),
     )
