@@ -24,6 +24,7 @@ from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, UNSEEN
 from recmodels.data.parquet import read_columns
+from recmodels.data.stored import StoredDataset
 from recmodels.engine.choice import working_on
 from recmodels.engine.current import asked_for
 from recmodels.engine.watching import Logging, watched_by
@@ -43,7 +44,8 @@ def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
     `waited`: seconds that have passed since the process was started, which belong to its time.
     """
     began, entered = time.process_time(), time.monotonic()
-    data = Dataset.load(spec.features, spec.split)
+    parted = asked_for() and spec.parts is not None
+    data = StoredDataset.opened(spec.features, spec.split) if parted else Dataset.load(spec.features, spec.split)
     model = registry.create(spec.recommender, spec.params, seed=spec.seed)
     users = users_of(spec.features, spec.lists, data)
     training = _training_data(spec, data)

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import shutil
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from recmodels.engine.current import engine
 from recmodels.engine.kept import Kept
 from recmodels.engine.parts import digest
 from recmodels.engine.work import Bucket, Needs, Work
-from recmodels.parted.arrays import mapped, write_arrays
+from recmodels.parted.arrays import linked, mapped, write_arrays
 from recmodels.parted.training import code, made
 from recmodels.persistence import load, own_recommenders, save
 from recmodels.popularity import Popularity
@@ -56,7 +54,7 @@ def write_lists_in_buckets(
         for source in (spec.features / PREPARED, spec.features / spec.split):
             for path in sorted(source.rglob("*")) if source.exists() else ():
                 if path.is_file():
-                    _link(path, out / FEATURES / path.relative_to(spec.features))
+                    linked(path, out / FEATURES / path.relative_to(spec.features))
         about = {"split": spec.split, "lists": asdict(lists) | {"out": "", "rules": None}}
         (out / ABOUT).write_text(json.dumps(about, sort_keys=True))
 
@@ -146,12 +144,3 @@ def _key(spec: Spec, lists: ListsSpec, arrays: dict[str, np.ndarray]) -> str:
     for name, array in sorted(arrays.items()):
         found.update(name.encode() + np.ascontiguousarray(array).data)
     return found.hexdigest()
-
-
-def _link(source: Path, target: Path) -> None:
-    """The same file under another name: a hard link, or a copy where there are none."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(OSError):
-        os.link(source, target)
-        return
-    shutil.copyfile(source, target)

@@ -1,20 +1,19 @@
 """Popularity: the items with the most weight of late, the same for everybody; also what cold users are given."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
-import pyarrow.parquet as pq
 from annotated_types import Gt
 
 from recmodels.base import SCORE_BYTES, Recommender, joined, nothing
 from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
-from recmodels.data.layout import ITEMS, PREPARED, Split, existing
-from recmodels.data.pairs import Pairs
+from recmodels.data.layout import Split
+from recmodels.data.stored import StoredDataset, held_rows
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
@@ -47,8 +46,8 @@ class Popularity(Recommender):
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         sums = _Sums(self, data.n_items, data.end)
-        for rows in (slice(i, i + ROWS) for i in range(0, len(data), ROWS)):
-            sums.add(data.item_index[rows], data.weight[rows], data.timestamp[rows])
+        for item, weight, timestamp in data.pieces(["item_index", "weight", "timestamp"], ROWS):
+            sums.add(item, weight, timestamp)
         self.scores_: Floats = sums.scores
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
@@ -77,6 +76,9 @@ class Popularity(Recommender):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return max(2 * SCORE_BYTES, 96 * min(n_interactions, ROWS)) + 64 * n_items
 
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        return super().process_memory(n_users, n_items, held_rows(n_interactions))
+
 
 def _passed_over(seen: Csr, place: Longs, k: int) -> Longs:
     """How many of a ranking's places each of a user's first k unseen items comes after that the user has seen: [b, k].
@@ -102,14 +104,13 @@ def _passed_over(seen: Csr, place: Longs, k: int) -> Longs:
 
 def fit_to_split(models: Iterable[Popularity], features: Path, split: Split) -> None:
     """Fit models to a split of the features folder in one go, of which a part is read at a time."""
-    pairs = Pairs(features / PREPARED, split)
-    n_items = pq.read_metadata(existing(features / PREPARED / ITEMS)).num_rows
-    sums = [_Sums(model, n_items, pairs.end) for model in models]
-    for rows in _pieces(pairs):
+    data = StoredDataset.opened(features, split)
+    sums = [_Sums(model, data.n_items, data.end) for model in models]
+    for item, weight, timestamp in data.pieces(["item_index", "weight", "timestamp"], ROWS):
         for one in sums:
-            one.add(*rows)
+            one.add(item, weight, timestamp)
     for one in sums:
-        one.model.scores_, one.model.n_items_ = one.scores, n_items
+        one.model.scores_, one.model.n_items_ = one.scores, data.n_items
 
 
 class _Sums:
@@ -139,18 +140,3 @@ class _Sums:
         recent = self.total if always else self.recent
         rest = self.total / max(self.total.max(), 1e-9) - 1
         return np.where(recent > 0, recent, rest).astype(np.float32)
-
-
-def _pieces(pairs: Pairs) -> Iterator[tuple[Ints, Floats, Longs]]:
-    """Items, weights and times of the interactions of a split, `ROWS` of them in each piece but the last."""
-    held: list[tuple[Any, ...]] = []
-    for columns in pairs.batches(["item_index", "weight", "timestamp"]):
-        kept = slice(None) if (columns["weight"] > 0).all() else columns["weight"] > 0
-        held.append(tuple(column[kept] for column in columns.values()))
-        while sum(len(part[0]) for part in held) >= ROWS:
-            whole = [np.concatenate(column) for column in zip(*held, strict=True)]
-            yield whole[0][:ROWS], whole[1][:ROWS], whole[2][:ROWS]
-            held = [tuple(column[ROWS:] for column in whole)]
-    if held and len(held[0][0]):
-        item, weight, timestamp = (np.concatenate(column) for column in zip(*held, strict=True))
-        yield item, weight, timestamp

@@ -46,7 +46,7 @@ def changed(start: WarmStart, data: Dataset, then: Path, now: Path, split: Split
     Users and items without interactions do not count.
     """
     before, today = (Pairs(folder / PREPARED, split) for folder in (then, now))
-    new = float((data.timestamp >= before.end).mean())
+    new = data.share_since(before.end)
     rows, rows_before = len(today), len(before)
     gone = max(0.0, rows_before / rows - (1 - new))
     users = np.diff(data.indptr) > 0

@@ -1,6 +1,6 @@
 """What a recommender is trained on: one split of the interactions and the terms of the items, under dense indices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Csr, Floats, Ints, Longs
+from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs
 from recmodels.data.ids import Ids
 from recmodels.data.layout import (
     ITEMS,
@@ -275,6 +275,30 @@ class Dataset:
         for start in range(0, len(self), ROWS_AT_A_TIME):  # numpy copies an index that is not int64 into one that is
             counts += np.bincount(self.item_index[start : start + ROWS_AT_A_TIME], minlength=self.n_items)
         return counts
+
+    @cached_property
+    def item_weights(self) -> Doubles:
+        """The sum of the weights of each item's interactions: float64 [n_items]."""
+        weights = np.zeros(self.n_items)
+        for item, weight in self.pieces(["item_index", "weight"], ROWS_AT_A_TIME):
+            weights += np.bincount(item, weight, self.n_items)
+        return weights
+
+    @cached_property
+    def total_weight(self) -> float:
+        """The sum of all weights."""
+        return float(self.weight.sum(dtype=np.float64))
+
+    def pieces(self, names: Sequence[str], rows: int) -> Iterator[list[NDArray[Any]]]:
+        """Columns of the interactions, so many rows at a time."""
+        columns = [getattr(self, name) for name in names]
+        for start in range(0, len(self), rows):
+            yield [column[start : start + rows] for column in columns]
+
+    def share_since(self, time: int) -> float:
+        """The share of interactions that are not earlier than this, microseconds since 1970 (UTC)."""
+        late = sum(int((times >= time).sum()) for (times,) in self.pieces(["timestamp"], ROWS_AT_A_TIME))
+        return late / len(self)
 
     @cached_property
     def known_items(self) -> Ints:

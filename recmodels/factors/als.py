@@ -12,15 +12,16 @@ from recmodels.base import SCORE_BYTES, State
 from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.data.stored import held_rows
 from recmodels.engine.current import asked_for
-from recmodels.factors.als_steps import by_parts, eigenbasis, gram, penalties, rotate, solve
+from recmodels.factors.als_steps import by_parts, eigenbasis, gram, penalties, rotate, solve, weighted_penalties
 from recmodels.options import FitOptions, WarmStart, WarmStarts
 from recmodels.parameters import Renamed, Search, Seed
 from recmodels.parted.training import PartedTraining, parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct, left_by_bounds
 
-ITEM_ROWS = 8  # matrices as large as the items' vectors that a training in parts holds
+ITEM_ROWS = 3  # matrices as large as the items' vectors that a training in parts holds
 TOLERANCE = 1e-3  # of the residual relative to the right side, while both sides still change
 EXACT_STEPS, EXACT_TOLERANCE = 100, 1e-6  # for the vectors that lists are made of: steps at most, and the residual
 
@@ -102,30 +103,29 @@ class ALS(DotProduct):
     uses_gpu: ClassVar[bool] = True
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        by_user: Csr = data.matrix
-        by_item: Csr = data.matrix.T.tocsr()
         rng = np.random.default_rng(self.seed)
         items = rng.standard_normal((data.n_items, self.factors), dtype=np.float32)
         items *= np.float32(0.1 / self.factors**0.5)
         warm = self._take_over(options.warm_start, items)
-        items[np.diff(by_item.indptr) == 0] = 0
+        items[data.item_counts == 0] = 0
         # Users and items without interactions do not count: they change nothing.
-        n_users, n_items = (int((np.diff(entries.indptr) > 0).sum()) for entries in (by_user, by_item))
-        total = float(data.weight.sum(dtype=np.float64))
-        self.unobserved_weight_ = self.alpha * total / (n_users * n_items)
+        n_users, n_items = int((np.diff(data.indptr) > 0).sum()), len(data.known_items)
+        self.unobserved_weight_ = self.alpha * data.total_weight / (n_users * n_items)
         self.unobserved_weight_of_user_ = self.unobserved_weight_ * n_items
-        self.mean_user_weight_ = total / n_users + self.unobserved_weight_of_user_
-        unobserved_weight_of_item = self.unobserved_weight_ * n_users
-        penalty_items = self._penalty(by_item, unobserved_weight_of_item, self.mean_user_weight_ * n_users / n_items)
+        self.mean_user_weight_ = data.total_weight / n_users + self.unobserved_weight_of_user_
+        of_item = self.unobserved_weight_ * n_users, self.mean_user_weight_ * n_users / n_items
         rounds = options.rounds(self.warm_iterations if warm else self.iterations)
         made_from = {"parameters": asdict(self), "start": sha256(items.data).hexdigest()}
         with parted_training(options.parts, "als", data, made_from) as training:
             if training is not None:
-                del by_item
-                found = self._improved_in_parts(training, data, items, penalty_items, rounds)
+                penalty = weighted_penalties(data.item_weights, *of_item, self.regularization, self.frequency_power)
+                found = self._improved_in_parts(training, data, items, penalty, rounds)
                 self.item_vectors_: Floats = found[0]
                 self.gram_diagonal_: Floats = found[1]
                 return
+        by_user: Csr = data.matrix
+        by_item: Csr = data.matrix.T.tocsr()
+        penalty_items = self._penalty(by_item, *of_item)
         users = np.zeros((data.n_users, self.factors), np.float32)
         penalty_users = self._penalty(by_user, self.unobserved_weight_of_user_, self.mean_user_weight_)
         for _ in rounds:
@@ -216,6 +216,10 @@ class ALS(DotProduct):
         return self.iterations
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        rows = ITEM_ROWS * n_items if asked_for() else n_users + n_items  # in parts users' vectors are on nodes
-        vectors = 4 * self.factors * rows
-        return vectors + 4 * self.factors * USERS_AT_A_TIME + 8 * n_interactions + SCORE_BYTES
+        lists = 4 * self.factors * USERS_AT_A_TIME + SCORE_BYTES
+        if asked_for():  # in parts users' vectors and all interactions are on nodes
+            return 4 * self.factors * ITEM_ROWS * n_items + lists
+        return 4 * self.factors * (n_users + n_items) + lists + 8 * n_interactions
+
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        return super().process_memory(n_users, n_items, held_rows(n_interactions))

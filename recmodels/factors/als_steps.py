@@ -21,7 +21,13 @@ def penalties(entries: Csr, unobserved: float, mean: float, regularization: floa
         regularization: λ.
         power: e, see `ALS`.
     """
-    share = (entries.sum(axis=1, dtype=np.float64) + unobserved) / mean
+    weights: Doubles = entries.sum(axis=1, dtype=np.float64)
+    return weighted_penalties(weights, unobserved, mean, regularization, power)
+
+
+def weighted_penalties(weights: Doubles, unobserved: float, mean: float, regularization: float, power: float) -> Floats:
+    """The same of rows whose interactions weigh so much together: float64 [n]."""
+    share = (weights + unobserved) / mean
     penalty: Floats = (regularization * mean * share**power).astype(np.float32)
     return penalty
 

@@ -1,6 +1,9 @@
 """Arrays as files that processes map into memory: those of one machine share what they read."""
 
+import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -36,6 +39,15 @@ def mapped_file(path: Path) -> NDArray[Any]:
     with _reading_header:
         array: NDArray[Any] = np.load(path, mmap_mode="c" if _holds_any(path) else None, allow_pickle=False)
     return np.asarray(array)
+
+
+def linked(source: Path, target: Path) -> None:
+    """The same file under another name: a hard link, or a copy where there are none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        os.link(source, target)
+        return
+    shutil.copyfile(source, target)
 
 
 def csr_arrays(matrix: Csr, prefix: str = "") -> dict[str, NDArray[Any]]:

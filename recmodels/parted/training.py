@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.data.dataset import Dataset
+from recmodels.data.layout import PREPARED
+from recmodels.data.stored import StoredDataset
 from recmodels.engine import parts, sizes
 from recmodels.engine.current import engine
 from recmodels.engine.sizes import MOST, ROWS, bucket_count
@@ -119,7 +121,11 @@ def made(part: Path, made_from: str, write: Callable[[Path], None]) -> Path:
 
 
 def digest_of(data: Dataset) -> str:
-    """Of who interacted with what, when and how much, and of the ratings."""
+    """Of who interacted with what, when and how much, and of the ratings; of data on the disk by its files."""
+    if isinstance(data, StoredDataset) and data.on_disk:
+        left_out = b"" if data.excluded is None else data.excluded.tobytes()
+        files = json.dumps([data.split, parts.digests(data.features / PREPARED)], sort_keys=True)
+        return hashlib.sha256(files.encode() + left_out).hexdigest()
     digest = hashlib.sha256(f"{data.n_users} {data.n_items} {data.end}".encode())
     for column in (data.user_index, data.item_index, data.timestamp, data.weight, *(data.rated or ())):
         digest.update(column.data)
