@@ -202,6 +202,22 @@ def test_on_an_engine_it_is_trained_in_parts_to_the_same_model(features: Path, r
     assert list(parts.iterdir()) == []  # the training's own are gone with it
 
 
+@pytest.mark.parametrize("recommender", ["als", "popularity"])
+def test_the_process_that_trains_in_parts_reads_no_rows(
+    features: Path, ran: Callable[[Path], Outcome], recommender: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, everybody = Dataset.load, list[bool]()
+
+    def loaded(*given: Any, **more: Any) -> Dataset:
+        everybody.append(more.get("users") is None)  # buckets of lists read those of their own users
+        return read(*given, **more)
+
+    monkeypatch.setattr(Dataset, "load", loaded)
+    told = {"recommender": recommender, "params": {}, "parts": str(features.parent / "parts")}
+    code, *_ = ran(specification(features, engine={"kind": "local"}, **told))
+    assert (code, set(everybody)) == (0, {False})
+
+
 def test_without_an_engine_it_is_trained_in_one_piece(features: Path, ran: Callable[[Path], Outcome]) -> None:
     parts = features.parent / "parts"
     code, *_ = ran(specification(features, parts=str(parts)))

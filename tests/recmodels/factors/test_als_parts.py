@@ -117,3 +117,5 @@ def test_the_process_that_trains_holds_no_vectors_of_users() -> None:
     assert model.memory_needed(*many) - model.memory_needed(*few) == 4 * 64 * (10**6 - 10**3)
     with using(LocalEngine()):
         assert model.memory_needed(*many) == model.memory_needed(*few)
+        rows = [model.process_memory(10**6, 10**3, n) for n in (10**7, 10**9)]
+        assert rows[0] == rows[1]
