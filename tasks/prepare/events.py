@@ -36,8 +36,7 @@ class Source:
 
     @property
     def columns(self) -> list[str]:
-        there = self.schema.names
-        return ["user_id", "item_id", "timestamp", *(name for name in ("rating", "event") if name in there)]
+        return columns_of(self.schema)
 
     def columns_of(self, schema: pa.Schema) -> list[str]:
         """Those that a part has: columns may begin with a later one."""
@@ -46,13 +45,11 @@ class Source:
     @property
     def nothing(self) -> pa.Table:
         """No rows."""
-        return pa.schema([self.schema.field(name) for name in self.columns]).empty_table()
+        return _nothing(self.schema)
 
     def read(self, files: Sequence[Path] | None = None) -> pa.Table:
         """All rows at once, or those of some files."""
-        chosen = self.files if files is None else files
-        tables = (pq.read_table(file, columns=self.columns_of(pq.read_schema(file))) for file in chosen)
-        return pa.concat_tables([self.nothing, *tables], promote_options="default")
+        return read_events(self.files if files is None else files, self.schema)
 
     def known(self, kind: str) -> pa.Array:
         """The ids of the table of users (or items)."""
@@ -62,6 +59,23 @@ class Source:
 
     def opted_out(self) -> pa.Array:
         return opted_out_ids(self.valid / "users.parquet")
+
+
+def columns_of(schema: pa.Schema) -> list[str]:
+    """The columns that a log is read from."""
+    return ["user_id", "item_id", "timestamp", *(name for name in ("rating", "event") if name in schema.names)]
+
+
+def read_events(files: Sequence[Path], schema: pa.Schema) -> pa.Table:
+    """The rows of some files, as those of tables of a schema, whose columns may begin with a later file."""
+    wanted = columns_of(schema)
+    there = ([name for name in wanted if name in pq.read_schema(file).names] for file in files)
+    tables = (pq.read_table(file, columns=names) for file, names in zip(files, there, strict=True))
+    return pa.concat_tables([_nothing(schema), *tables], promote_options="default")
+
+
+def _nothing(schema: pa.Schema) -> pa.Table:
+    return pa.schema([schema.field(name) for name in columns_of(schema)]).empty_table()
 
 
 def read_log(valid: Path, settings: PrepareSettings) -> Log:

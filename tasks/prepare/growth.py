@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recmodels.data.arrays import Bools, Floats
-from tasks.prepare.interactions import Number, Places, Rows, merge, picked
+from tasks.prepare.interactions import Number, Places, Rows, all_of, merge, picked
 
 _LARGEST_SUM = 2**20  # of weights that are multiples of a sixteenth, whose sums are exact below it
 _MARKS = 16  # bits of a sieve for each pair that is looked for
@@ -102,17 +102,7 @@ def in_places(dropped: Places, at: Places, changed: Rows, later: Rows, before: P
 
 def both_of(some: Rows, others: Rows) -> Rows:
     """Rows, and others after them."""
-    rating = None if some.rating is None or others.rating is None else np.concatenate([some.rating, others.rating])
-    timestamp = np.concatenate([some.timestamp, others.timestamp])
-    alike = some.first is some.timestamp and others.first is others.timestamp
-    return Rows(
-        user=np.concatenate([some.user, others.user]),
-        item=np.concatenate([some.item, others.item]),
-        timestamp=timestamp,
-        first=timestamp if alike else np.concatenate([some.first, others.first]),
-        weight=np.concatenate([some.weight, others.weight]),
-        rating=rating,
-    )
+    return all_of([some, others])
 
 
 def _both(pairs: Rows, later: Rows, n_items: int) -> _Both:

@@ -7,19 +7,10 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from recmodels.data.arrays import Bools
-from tasks.prepare.interactions import Places, Rows
-from tasks.prepare.ranges import EVENTS, HOLDOUT, PAIRS, TRAIN, Core, Ranges, k_core
+from tasks.prepare.interactions import Places
+from tasks.prepare.protocols import Protocol
+from tasks.prepare.ranges import EVENTS, PAIRS, TRAIN, Core, Ranges, k_core
 from tasks.prepare.settings import PrepareSettings
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How a range's pairs are parted into training and holdout."""
-
-    name: str
-    start: int  # µs; every training row is earlier (under "days")
-    days: int | None = None
-    unseen: Places | None = None  # users held out of training; their lists are made from their history
 
 
 @dataclass(frozen=True)
@@ -64,9 +55,7 @@ def _drawn(ranges: Ranges, split: HoldoutSplit, settings: PrepareSettings) -> Ho
     measured = np.zeros(ranges.n_users, np.bool_)
     random = np.random.default_rng((settings.holdout_seed, settings.holdout_max_users))
     measured[random.permutation(users)[: settings.holdout_max_users]] = True
-    for place in range(ranges.n):
-        rows = ranges.shelf.rows(HOLDOUT, place)
-        ranges.shelf.put(HOLDOUT, place, rows.take(measured[rows.user]))
+    ranges.measure(measured)
     return replace(split, measured=measured)
 
 
@@ -93,68 +82,13 @@ def _enough(ranges: Ranges, settings: PrepareSettings) -> int:
 
 def _split(ranges: Ranges, protocol: Protocol, settings: PrepareSettings) -> HoldoutSplit:
     """Part every range's pairs, and count what models are left with."""
-    evaluated = np.zeros(ranges.n_users, np.bool_)
-    random = np.random.default_rng(settings.holdout_seed)  # draws one range after the other
-    for place in range(ranges.n):
-        if protocol.days is None:
-            train, holdout = _parted(ranges.pairs(place), protocol, settings, random, ranges.n_users)
-            ranges.shelf.put(TRAIN, place, train)
-            del train
-        else:
-            holdout = ranges.last_days(place, protocol.start)
-        holdout = holdout.take(np.lexsort((holdout.item, holdout.user)))
-        evaluated[holdout.user] = True
-        ranges.shelf.put(HOLDOUT, place, holdout)
-        del holdout
-    return HoldoutSplit(protocol, k_core(ranges, TRAIN, settings), evaluated, evaluated)
-
-
-def _parted(
-    pairs: Rows, protocol: Protocol, settings: PrepareSettings, random: np.random.Generator, n_users: int
-) -> tuple[Rows, Rows]:
-    """Train on all pairs but those that the protocol holds out."""
-    if protocol.name == "random":
-        rows = _at_random(pairs, settings, random, n_users)
-    else:
-        rows = _lasts(pairs, settings, n_users)
-        if protocol.unseen is not None:
-            rows = rows[np.isin(pairs.user[rows], protocol.unseen)]
-    held: Bools = np.zeros(len(pairs), np.bool_)
-    held[rows] = True
-    return pairs.take(~held), pairs.take(held)
+    having = ranges.hold_out(protocol, settings)
+    return HoldoutSplit(protocol, k_core(ranges, TRAIN, settings), having, having)
 
 
 def _fold(ranges: Ranges, settings: PrepareSettings) -> Places:
     """A random share of the users with more than their last items: held out of training (strong generalization)."""
-    having = np.zeros(ranges.n_users, np.bool_)
-    for place in range(ranges.n):
-        pairs = ranges.pairs(place)
-        having[pairs.user[_lasts(pairs, settings, ranges.n_users)]] = True
-    users = np.flatnonzero(having).astype(np.int32)
+    users = np.flatnonzero(ranges.pairs_of_users() > settings.holdout_items).astype(np.int32)
     n = max(1, round(settings.holdout_share * len(users)))
     unseen: Places = np.sort(np.random.default_rng(settings.holdout_seed).permutation(users)[:n])
     return unseen
-
-
-def _lasts(pairs: Rows, settings: PrepareSettings, n_users: int) -> Places:
-    """The rows of each user's last items of positive weight, of users that have more than those."""
-    positive = np.flatnonzero(pairs.weight > 0)
-    user = pairs.user[positive]
-    count = np.bincount(user, minlength=n_users)
-    place = np.arange(len(user)) - (np.cumsum(count) - count)[user]  # 0 for a user's first item
-    left = count[user] - settings.holdout_items
-    rows: Places = positive[(left > 0) & (place >= left)]
-    return rows
-
-
-def _at_random(pairs: Rows, settings: PrepareSettings, random: np.random.Generator, n_users: int) -> Places:
-    """A random share of all items of positive weight, at whatever time; a user's only item is never taken."""
-    positive = np.flatnonzero(pairs.weight > 0)
-    user = pairs.user[positive]
-    drawn = random.random(len(user))
-    taken = drawn < settings.holdout_share
-    largest = np.zeros(n_users)
-    np.maximum.at(largest, user, drawn)
-    taken &= drawn < largest[user]  # a user who would lose everything keeps one
-    rows: Places = positive[taken]
-    return rows

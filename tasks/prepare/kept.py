@@ -42,17 +42,21 @@ class Outside:
     def note(self, rows: Rows, cut: Rows) -> None:
         """Note a range, as it was and as it is."""
         changed = np.flatnonzero(rows.weight != cut.weight) if cut is not rows else np.empty(0, np.int64)
-        self._rows.append(changed + self._seen)
-        self._users.append(rows.user[changed])
-        self._weights.append(rows.weight[changed])
+        self.add(rows.user[changed], changed + self._seen, rows.weight[changed])
         self._seen += len(rows)
+
+    def add(self, users: Ints, rows: Longs, weights: Floats) -> None:
+        """Add what is known to be outside: the users, the numbers of the rows, the weights that they had."""
+        self._users.append(users)
+        self._rows.append(rows)
+        self._weights.append(weights)
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         table = {
-            "user_index": np.concatenate(self._users),
-            "row": np.concatenate(self._rows),
-            "weight": np.concatenate(self._weights),
+            "user_index": np.concatenate([np.empty(0, np.int32), *self._users]),
+            "row": np.concatenate([np.empty(0, np.int64), *self._rows]),
+            "weight": np.concatenate([np.empty(0, np.float32), *self._weights]),
         }
         pq.write_table(pa.table(table), path)
 

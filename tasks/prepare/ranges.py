@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from recmodels.data.arrays import Bools, Ints, Longs
 from tasks.prepare.interactions import Repeated, Rows, in_order, merge, new_since
+from tasks.prepare.protocols import Protocol, by_item, parted
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.shelf import Shelf
 
@@ -71,6 +72,35 @@ class Ranges:
         self.shelf.put(TRAIN, place, train)
         return new_since(pairs, start)
 
+    def pairs_of_users(self) -> Longs:
+        """How many pairs of positive weight each user has."""
+        for place in range(self.n):
+            self.pairs(place)
+        return self.counts(PAIRS)[0]
+
+    def hold_out(self, protocol: Protocol, settings: PrepareSettings) -> Bools:
+        """Part all pairs into those to be trained on and those held out; who has any of the latter, [n_users]."""
+        having = np.zeros(self.n_users, np.bool_)
+        random = np.random.default_rng(settings.holdout_seed)  # draws one range after the other
+        for place in range(self.n):
+            if protocol.days is None:
+                train, held = parted(self.pairs(place), protocol, settings, random, self.n_users)
+                self.shelf.put(TRAIN, place, train)
+                del train
+            else:
+                held = self.last_days(place, protocol.start)
+            held = by_item(held)
+            having[held.user] = True
+            self.shelf.put(HOLDOUT, place, held)
+            del held
+        return having
+
+    def measure(self, users: Bools) -> None:
+        """Hold out nothing but of these users."""
+        for place in range(self.n):
+            rows = self.shelf.rows(HOLDOUT, place)
+            self.shelf.put(HOLDOUT, place, rows.take(users[rows.user]))
+
     def counts(self, kind: str) -> tuple[Longs, Longs]:
         """How many pairs of positive weight each user has, and each item."""
         of_users, of_items = np.zeros(self.n_users, np.int64), np.zeros(self.n_items, np.int64)
@@ -89,6 +119,11 @@ class Ranges:
 
     def n_rows(self, kind: str) -> int:
         return self.shelf.n_rows(kind)
+
+    @property
+    def spread(self) -> str:
+        """Where the rows are, in words, if not in memory."""
+        return "" if self.shelf.in_memory else f", in {self.n} ranges of users"
 
     def drop(self, *kinds: str) -> None:
         for kind in kinds:
@@ -129,8 +164,8 @@ def k_core(ranges: Ranges, kind: str, settings: PrepareSettings) -> Core:
         if users is not None and items is not None:
             user_counts, item_counts = of_users.copy(), of_items.copy()
             for user, item in ranges.outside(kind, users, items):  # few, so that the others are not counted again
-                user_counts -= np.bincount(user, minlength=ranges.n_users)
-                item_counts -= np.bincount(item, minlength=ranges.n_items)
+                np.subtract.at(user_counts, user, 1)
+                np.subtract.at(item_counts, item, 1)
         core = Core(users, items, user_counts, item_counts)
         stay = user_counts >= settings.min_user_interactions, item_counts >= settings.min_item_interactions
         if _all_stay(zip(stay, (user_counts, item_counts), strict=True)):

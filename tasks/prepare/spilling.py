@@ -36,13 +36,13 @@ def spilled(source: Source, settings: PrepareSettings, n_ranges: int, memory: in
     bounds = range_bounds(rows_of_user, n_ranges)
     shelf = Shelf(folder)
     range_of_user = np.searchsorted(bounds, np.arange(len(user_ids)), side="right").astype(np.int32)
-    encode = _encoder(user_ids), _encoder(item_ids)
+    encode = encoder(user_ids), encoder(item_ids)
     with ThreadPoolExecutor(2) as threads:
         for batch in _batches(source, max(memory // 2000, 1)):
             table = batch.filter(pc.invert(pc.is_in(batch["user_id"], value_set=gone))) if len(gone) else batch
             user, item = threads.map(lambda f, column: f(column), encode, (table["user_id"], table["item_id"]))
             events = as_events(user, item, table, settings)
-            for place, rows in _by_range(events, range_of_user, len(bounds) + 1):
+            for place, rows in by_range(events, range_of_user, len(bounds) + 1):
                 shelf.add(EVENTS, place, rows)
     return Ranges(
         user_ids=user_ids,
@@ -78,10 +78,16 @@ def _ids(source: Source, memory: int, folder: Path) -> tuple[pa.Array, Longs, pa
             known_users = known_users.filter(pc.invert(are_among(known_users, out)))
         refuse_empty(len(found))
         items = _counts(db, source, "item_id", gone)["item_id"].combine_chunks()
-    user_ids, item_ids = sorted_distinct(found, known_users), sorted_distinct(items, known_items)
-    rows_of_user = np.zeros(len(user_ids), np.int64)
-    rows_of_user[pc.index_in(found, value_set=user_ids).to_numpy()] = rows
-    return user_ids, rows_of_user, item_ids, gone
+    user_ids, rows_of_user = with_rows(found, rows, known_users)
+    return user_ids, rows_of_user, sorted_distinct(items, known_items), gone
+
+
+def with_rows(found: pa.Array, rows: Longs, known: pa.Array) -> tuple[pa.Array, Longs]:
+    """All ids, of those `found` in the rows and those `known`, in order; how many rows each has."""
+    ids = sorted_distinct(found, known)
+    rows_of_id = np.zeros(len(ids), np.int64)
+    rows_of_id[pc.index_in(found, value_set=ids).to_numpy()] = rows
+    return ids, rows_of_id
 
 
 def _counts(db: duckdb.DuckDBPyConnection, source: Source, column: str, gone: pa.Array | None = None) -> pa.Table:
@@ -98,7 +104,7 @@ def _counts(db: duckdb.DuckDBPyConnection, source: Source, column: str, gone: pa
     return table.set_column(0, column, table[column].cast(source.schema.field(column).type))
 
 
-def _encoder(ids: pa.Array) -> Encode:
+def encoder(ids: pa.Array) -> Encode:
     """What gives the places of some of the `ids`, which are sorted."""
     if pa.types.is_integer(ids.type):
         low, high = ids[0].as_py(), ids[-1].as_py()
@@ -125,11 +131,13 @@ def _batches(source: Source, size: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(gathered, promote_options="default")
 
 
-def _by_range(events: Rows, range_of_user: Ints, n_ranges: int) -> Iterator[tuple[int, Rows]]:
-    """The rows of each range among some events, in their order."""
+def by_range(
+    events: Rows, range_of_user: Ints, n_ranges: int, *, also_empty: bool = False
+) -> Iterator[tuple[int, Rows]]:
+    """The rows of each range that has some among some events, in their order."""
     place = picked(range_of_user, events.user)
     events = events.take(grouped(place, n_ranges))
     ends = np.cumsum(np.bincount(place, minlength=n_ranges))
     for at, (begin, end) in enumerate(zip(np.append(0, ends[:-1]), ends, strict=True)):
-        if end > begin:
+        if end > begin or also_empty:
             yield at, events.between(int(begin), int(end))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from recmodels.compute.memory import total
 from recmodels.data import layout
 from recmodels.data.layout import Split
+from recmodels.engine.current import asked_for
 from recmodels.errors import DataRefused
 from tasks.prepare.changed import Changed
 from tasks.prepare.continued import continued
@@ -23,11 +24,13 @@ from tasks.prepare.growth import NotMergeable
 from tasks.prepare.holdout import HoldoutSplit, hold_out, microseconds
 from tasks.prepare.interactions import Rows
 from tasks.prepare.kept import Outside, outside_file, write_kept
+from tasks.prepare.parted import Parted
 from tasks.prepare.ranges import HOLDOUT, PAIRS, RECENT, TRAIN, Core, Ranges, k_core
 from tasks.prepare.reading import read_ranges
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.tables import write_index, write_rows
 from tasks.store.digests import Digests
+from tasks.store.engine_parts import engine_parts
 from tasks.store.files import TEMPORARY
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.opted_out import opted_out_ids
@@ -47,7 +50,8 @@ def prepare(
 
     def build(out: Path) -> PreparedSummary:
         earlier = None if fresh else Earlier.of(night, valid, code, settings.model_dump(), digests)
-        return write_prepared(night.valid, settings, cutoff, out, earlier=earlier)
+        with engine_parts(night, "prepare", fresh=fresh) if asked_for() else nullcontext() as work:
+            return write_prepared(night.valid, settings, cutoff, out, earlier=earlier, on_engine=work)
 
     parameters = settings.model_dump() | {"cutoff": cutoff.isoformat()}
     inputs = outputs(valid=valid)
@@ -71,6 +75,7 @@ def write_prepared(
     memory: int = 0,
     n_ranges: int = 0,
     earlier: Earlier | None = None,
+    on_engine: Path | None = None,
 ) -> PreparedSummary:
     """Read `valid/` and write `features/prepared/`: users, items, interactions of both splits, the holdout.
 
@@ -84,12 +89,14 @@ def write_prepared(
         memory: bytes to plan with; 0 for those of this machine.
         n_ranges: 0 for as many as the memory asks for.
         earlier: a night whose tables are continued, if they can be; what is written is the same, to the byte.
+        on_engine: a folder for the parts of an engine, which makes what is not said by changes alone; without it this
+            process does.
 
     Raises:
         DataRefused: too little is left to train or to evaluate on.
     """
     memory = memory or total()
-    for only_changes in (True, False):
+    for only_changes in (True, False) if on_engine is None else (True,):
         if earlier is None:
             break
         with suppress(NotMergeable), TemporaryDirectory(prefix=TEMPORARY, dir=out) as spill:
@@ -99,6 +106,8 @@ def write_prepared(
                 summary = _write(ranges, valid, settings, cutoff, out)
                 summary["message"] += f"; {len(log.new):,} events since the night {earlier.date} merged in"
                 return summary
+    if on_engine is not None:
+        return _write(Parted.of(valid, settings, on_engine), valid, settings, cutoff, out)
     with TemporaryDirectory(prefix=TEMPORARY, dir=out) as spill:
         return _write(read_ranges(valid, settings, memory, Path(spill), n_ranges), valid, settings, cutoff, out)
 
@@ -112,7 +121,16 @@ def _write(ranges: Ranges, valid: Path, settings: PrepareSettings, cutoff: datet
 
     write_index(out / layout.USERS, "user", ranges.user_ids, valid / "users.parquet")
     write_index(out / layout.ITEMS, "item", ranges.item_ids, valid / "items.parquet", cutoff)
-    start, end = split.protocol.start, microseconds(cutoff)
+    write = ranges.write if isinstance(ranges, Parted) else partial(_write_ranges, ranges)
+    write(out, split, full, microseconds(cutoff))
+    if split.protocol.unseen is not None:
+        pq.write_table(pa.table({"user_index": split.protocol.unseen.astype(np.int32)}), out / layout.UNSEEN)
+    return summary
+
+
+def _write_ranges(ranges: Ranges, out: Path, split: HoldoutSplit, full: Core, end: int) -> None:
+    """Write the interactions of both splits and of the holdout, and what the night after has to know of them."""
+    start = split.protocol.start
     if isinstance(ranges, Changed):
         ranges.earlier.link(out)
         ranges.write_numbers(out)
@@ -129,9 +147,6 @@ def _write(ranges: Ranges, valid: Path, settings: PrepareSettings, cutoff: datet
         ]
         for one in written:
             one.result()
-    if split.protocol.unseen is not None:
-        pq.write_table(pa.table({"user_index": split.protocol.unseen.astype(np.int32)}), out / layout.UNSEEN)
-    return summary
 
 
 def _write_split(ranges: Ranges, out: Path, split: Split, kind: str, core: Core, split_end: int) -> None:
@@ -165,14 +180,13 @@ def _taken(ranges: Ranges, kind: str) -> Iterator[Rows]:
 def _summary(
     ranges: Ranges, split: HoldoutSplit, full: Core, settings: PrepareSettings, cutoff: datetime, *, opted_out: int
 ) -> PreparedSummary:
-    protocol, shelf = split.protocol, ranges.shelf
+    protocol = split.protocol
     others = {"days": f"{protocol.days} days", "random": "items at random", "user-fold": "users at random"}
     held_out = others.get(protocol.name, _last_of_each(settings))
     least = settings.min_rating if ranges.rated else None
     likes = "" if least is None else f"; ratings below {least:g} are no likes (prepare.min_rating)"
     rows = ranges.n_rows(PAIRS)
-    by_range = f", in {ranges.n} ranges of users" if not shelf.in_memory else ""
-    counts = f"{ranges.n_users:,} users, {ranges.n_items:,} items, {rows:,} pairs{by_range}"
+    counts = f"{ranges.n_users:,} users, {ranges.n_items:,} items, {rows:,} pairs{ranges.spread}"
     return {
         "message": f"{counts}; held out: {held_out}{likes}",
         "events": ranges.n_events,
@@ -190,7 +204,7 @@ def _summary(
             "drawn_from": int(split.having.sum()),
             "warm_users": split.warm_users,
             "left_out": split.left_out,
-            "pairs": shelf.n_rows(HOLDOUT),
+            "pairs": ranges.n_rows(HOLDOUT),
             "items": settings.holdout_items,
             "share": settings.holdout_share,
         },

@@ -17,14 +17,14 @@ from tasks.prepare.stage import write_prepared
 from tests.tasks.prepared import LOOSE
 from tests.tasks.site import CUTOFF, events, write_valid_tables
 
-_EVENT = st.tuples(
+EVENT = st.tuples(
     st.integers(0, 9),
     st.integers(0, 5),
     st.sampled_from([0.5, 3, 3, 8, 20, 40]),  # many at once
     st.sampled_from([None, 1.0, 4.0]),
     st.sampled_from([None, "view", "buy", "skip"]),
 )
-_RULES = st.builds(
+RULES = st.builds(
     PrepareSettings,
     holdout=st.sampled_from(["auto", "days", "last", "random", "user-fold"]),
     holdout_items=st.integers(1, 2),
@@ -38,11 +38,13 @@ _RULES = st.builds(
 )
 
 
-def made(valid: Path, rules: PrepareSettings, n_ranges: int) -> tuple[Any, dict[str, bytes]]:
+def made(
+    valid: Path, rules: PrepareSettings, n_ranges: int = 0, on_engine: Path | None = None
+) -> tuple[Any, dict[str, bytes]]:
     """What is said of the tables, or why there are none; and the bytes of each."""
     with TemporaryDirectory() as out:
         try:
-            summary = write_prepared(valid, rules, CUTOFF, Path(out), n_ranges=n_ranges)
+            summary = write_prepared(valid, rules, CUTOFF, Path(out), n_ranges=n_ranges, on_engine=on_engine)
         except DataRefused as error:
             return str(error), {}
         files = {str(path.relative_to(out)): path.read_bytes() for path in Path(out).rglob("*") if path.is_file()}
@@ -50,7 +52,7 @@ def made(valid: Path, rules: PrepareSettings, n_ranges: int) -> tuple[Any, dict[
 
 
 @settings(max_examples=12)
-@given(log=st.lists(_EVENT, min_size=20, max_size=60), rules=_RULES, n_ranges=st.integers(2, 7), texts=st.booleans())
+@given(log=st.lists(EVENT, min_size=20, max_size=60), rules=RULES, n_ranges=st.integers(2, 7), texts=st.booleans())
 def test_any_number_of_ranges_gives_the_same_bytes(
     log: list[Any], rules: PrepareSettings, n_ranges: int, *, texts: bool
 ) -> None:
