@@ -8,6 +8,7 @@ does so wherever they are read.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,8 +77,11 @@ class Changed(Continued):
         if self.recent is None or self.earlier.train.end > start:
             raise NotMergeable
         recent = self._within(self.recent, place)
-        self._find(TRAIN, self.earlier.train, place, recent.take(recent.timestamp < start))
-        base = self._find(PAIRS, self.earlier.full, place, self._within(self.new, place))
+        with ThreadPoolExecutor(1) as other:
+            early = recent.take(recent.timestamp < start)
+            train = other.submit(self._find, TRAIN, self.earlier.train, place, early)
+            base = self._find(PAIRS, self.earlier.full, place, self._within(self.new, place))
+            train.result()
         change = self._parts[PAIRS, place].change
         stay = base.timestamp >= start
         stay[change.dropped] = False

@@ -6,6 +6,7 @@ their order, since ids are in order on both nights; then a day's events are merg
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -142,7 +143,10 @@ def continued(
         table = table.filter(pc.invert(are_among(table["user_id"], gone)))
         known["user"] = known["user"].filter(pc.invert(are_among(known["user"], gone)))
         leaves = as_numpy(pc.fill_null(are_among(old["user"], gone), False))
-    met = _met(earlier.full, leaves, len(old["item"]))
+    with ThreadPoolExecutor(1) as other:  # looks at a column of all rows meanwhile
+        train = other.submit(lambda: earlier.train.first_rows)
+        met = _met(earlier.full, leaves, len(old["item"]))
+        train.result()
     ids = {kind: _ids(old[kind], there, table[f"{kind}_id"], known[kind]) for kind, there in met.items()}
     users, items = (Renumbered.between(old[kind], ids[kind]) for kind in ("user", "item"))
     user, item = (
@@ -185,11 +189,14 @@ def _can_merge(settings: PrepareSettings) -> bool:
 
 def _met(full: PreparedSplit, leaves: Bools, n_items: int) -> dict[str, Bools]:
     """Which users and items of the earlier night there are rows of, without those of users who leave."""
-    users, items = np.zeros(len(leaves), np.bool_), np.zeros(n_items, np.bool_)
-    any_leaves = bool(leaves.any())
-    for user, item in full.users_and_items():
-        stays = ~picked(leaves, user) if any_leaves else slice(None)
-        users[user[stays]] = items[item[stays]] = True
+    users = (np.diff(full.first_rows) > 0) & ~leaves
+    items = np.zeros(n_items, np.bool_)
+    if not leaves.any():
+        for (item,) in full.columns("item_index"):
+            items[item] = True
+    else:
+        for user, item in full.columns("user_index", "item_index"):
+            items[item[~picked(leaves, user)]] = True
     return {"user": users, "item": items}
 
 

@@ -97,18 +97,18 @@ class PreparedSplit:
     def first_rows(self) -> Longs:
         """The first row of each user, and the end: [n_users + 1]."""
         n_users = pq.read_metadata(self.prepared / layout.USERS).num_rows
-        counts = np.bincount(read_columns(self.path, ["user_index"])["user_index"], minlength=n_users)
-        return np.concatenate([[0], np.cumsum(counts)])
+        users = read_columns(self.path, ["user_index"])["user_index"]
+        return np.searchsorted(users, np.arange(n_users + 1, dtype=users.dtype))
 
     @cached_property
     def _outside(self) -> dict[str, Array]:
         return read_columns(self.prepared / outside_file(self.split), ["row", "weight"])
 
-    def users_and_items(self) -> Iterator[tuple[Ints, Ints]]:
-        """Those of all rows, some at a time."""
+    def columns(self, *names: str) -> Iterator[list[Array]]:
+        """Columns of all rows, some rows at a time."""
         with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(BATCH, columns=["user_index", "item_index"]):
-                yield as_numpy(batch["user_index"]), as_numpy(batch["item_index"])
+            for batch in file.iter_batches(BATCH, columns=list(names)):
+                yield [as_numpy(batch[name]) for name in names]
 
     def outside(self, begin: int, end: int) -> Bools:
         """Which of the rows from one number to another the k-core had left out."""
