@@ -6,6 +6,7 @@ the tables that `tasks.prepare.ranges` leaves in one process. Users have the num
 
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def schema_text(schema: pa.Schema) -> str:
 
 def count_ids(work: Work) -> None:
     """Write the distinct users and items of some valid parts (the inputs `0`, `1` …), and how many rows each has."""
-    events = _events(work)
+    events = _events(work, ("user_id", "item_id"))
     for kind in ("user", "item"):
         counted = pc.value_counts(events[f"{kind}_id"])
         order = pc.array_sort_indices(counted.field("values"))
@@ -173,11 +174,11 @@ def _settings(work: Work) -> PrepareSettings:
     return PrepareSettings.model_validate(work.arguments["settings"])
 
 
-def _events(work: Work) -> pa.Table:
+def _events(work: Work, names: Sequence[str] = ()) -> pa.Table:
     """The rows of some valid parts, without those of users who have opted out."""
     schema = pa.ipc.read_schema(pa.py_buffer(b64decode(work.arguments["schema"])))
     files = [work.inputs[str(number)] for number in range(work.arguments["n"])]
-    events = read_events(files, schema)
+    events = read_events(files, schema, names)
     if USERS in work.inputs:
         events = events.filter(pc.invert(are_among(events["user_id"], opted_out_ids(work.inputs[USERS]))))
     return events

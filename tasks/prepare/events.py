@@ -45,7 +45,7 @@ class Source:
     @property
     def nothing(self) -> pa.Table:
         """No rows."""
-        return _nothing(self.schema)
+        return _nothing(self.schema, self.columns)
 
     def read(self, files: Sequence[Path] | None = None) -> pa.Table:
         """All rows at once, or those of some files."""
@@ -66,16 +66,19 @@ def columns_of(schema: pa.Schema) -> list[str]:
     return ["user_id", "item_id", "timestamp", *(name for name in ("rating", "event") if name in schema.names)]
 
 
-def read_events(files: Sequence[Path], schema: pa.Schema) -> pa.Table:
-    """The rows of some files, as those of tables of a schema, whose columns may begin with a later file."""
-    wanted = columns_of(schema)
+def read_events(files: Sequence[Path], schema: pa.Schema, names: Sequence[str] = ()) -> pa.Table:
+    """The rows of some files, as those of tables of a schema, whose columns may begin with a later file.
+
+    All columns that a log is read from, if no `names` are given.
+    """
+    wanted = list(names) or columns_of(schema)
     there = ([name for name in wanted if name in pq.read_schema(file).names] for file in files)
-    tables = (pq.read_table(file, columns=names) for file, names in zip(files, there, strict=True))
-    return pa.concat_tables([_nothing(schema), *tables], promote_options="default")
+    tables = (pq.read_table(file, columns=columns) for file, columns in zip(files, there, strict=True))
+    return pa.concat_tables([_nothing(schema, wanted), *tables], promote_options="default")
 
 
-def _nothing(schema: pa.Schema) -> pa.Table:
-    return pa.schema([schema.field(name) for name in columns_of(schema)]).empty_table()
+def _nothing(schema: pa.Schema, names: Sequence[str]) -> pa.Table:
+    return pa.schema([schema.field(name) for name in names]).empty_table()
 
 
 def read_log(valid: Path, settings: PrepareSettings) -> Log:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints, Longs
 from recmodels.data.layout import Split
+from recmodels.engine import parts
 from recmodels.engine.current import engine
 from recmodels.engine.sizes import MOST, ROWS, bucket_count
 from recmodels.engine.work import Bucket, Function
@@ -113,9 +114,12 @@ class Parted(Ranges):
         items = _merged(part / "items.parquet" for part in counted)["id"].combine_chunks()
         item_ids = sorted_distinct(items, source.known("item"))
         inner = range_bounds(rows_of_user, bucket_count(int(rows_of_user.sum()), ROWS_A_BUCKET))
-        about = "".join(part.joinpath("part.json").read_text() for part in counted) + str(inner.tolist())
+        known = [path for path in (valid / "users.parquet", valid / "items.parquet") if path.exists()]
+        made_from = json.dumps([*map(parts.digest, [*counted, *known]), inner.tolist()])
         ids = made(
-            folder / "numbered", about, lambda out: buckets.write_ids(out, user_ids, item_ids, inner.astype(np.int64))
+            folder / "numbered",
+            made_from,
+            lambda out: buckets.write_ids(out, user_ids, item_ids, inner.astype(np.int64)),
         )
         spilled = _map(
             buckets.spill,
@@ -159,12 +163,12 @@ class Parted(Ranges):
 
     def outside(self, kind: str, users: Bools, items: Bools) -> Iterator[tuple[Ints, Ints]]:
         core = self._kept("core", {"users": users, "items": items})
-        parts = _map(
+        found = _map(
             buckets.find_outside,
             [Bucket(part.name, {"rows": part / FILE[kind], "core": core}) for part in self._found.parts],
             self.folder / f"outside-{core.name}-{kind}",
         )
-        for part in parts:
+        for part in found:
             yield mapped(part, "user"), mapped(part, "item")
 
     def n_rows(self, kind: str) -> int:
@@ -189,9 +193,9 @@ class Parted(Ranges):
             kind: list(self._groups(kind, split_end, cores[kind][1] if kind in cores else None))
             for kind, (_, split_end) in files.items()
         }
-        parts = iter(_map(buckets.write_groups, list(chain(*work.values())), self.folder / "written"))
+        written = iter(_map(buckets.write_groups, list(chain(*work.values())), self.folder / "written"))
         for kind, (path, _) in files.items():
-            mine = list(islice(parts, len(work[kind])))
+            mine = list(islice(written, len(work[kind])))
             (out / path).parent.mkdir(parents=True, exist_ok=True)
             join([part / "rows.parquet" for part in mine], out / path)
             if kind in cores:
@@ -251,21 +255,21 @@ class Parted(Ranges):
             for place, (low, high) in enumerate(pairwise(self.bounds.tolist()))
         ]
         step = f"{name or 'merged'}-{days or 0}"
-        parts = _map(buckets.split, work, self.folder / step, fetch=False)
+        ranges = _map(buckets.split, work, self.folder / step, fetch=False)
         files = {"users": USER_COUNTS, "items": ITEM_COUNTS, "about": ABOUT}
         sums = [
             Bucket(
                 f"{number:04}",
-                {f"{nth}-{what}": parts[n] / file for nth, n in enumerate(some) for what, file in files.items()},
+                {f"{nth}-{what}": ranges[n] / file for nth, n in enumerate(some) for what, file in files.items()},
                 {"n": len(some), "n_items": self.n_items},
             )
-            for number, some in enumerate(_runs_of(len(parts)))
+            for number, some in enumerate(_runs_of(len(ranges)))
         ]
         summed = _map(buckets.add_up, sums, self.folder / f"{step}-counts")
         users = np.concatenate([mapped(part, "users") for part in summed], axis=1).astype(np.int64)
         items = np.add.reduce([mapped(part, "items") for part in summed])
         found = self._found
-        found.parts, found.measured = parts, None
+        found.parts, found.measured = ranges, None
         found.about = [about for part in summed for about in json.loads((part / ABOUT).read_text())]
         found.users = dict(zip(COUNTED, users, strict=True))
         found.items = dict(zip((PAIRS, TRAIN), items, strict=True))

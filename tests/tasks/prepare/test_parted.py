@@ -60,6 +60,8 @@ def test_what_was_finished_is_not_done_again(tmp_path: Path, monkeypatch: pytest
     assert len([path for path in before if "last-0" in path.parts]) == 3  # ranges of users
     assert made(valid, rules, on_engine=tmp_path / "parts") == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").rglob("part.json")} == before
+    write_valid_tables(tmp_path / "valid", interactions=log, items=pa.table({"item_id": [-7, 1]}))
+    assert made(valid, rules, on_engine=tmp_path / "parts") == made(valid, rules)  # all items have other numbers now
 
 
 def test_rows_stay_where_they_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
