@@ -1,5 +1,6 @@
 """The audit counts on the files what breaks the contract, and refuses it."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ from tests.tasks.publishing import K, prepare_night, rewrite, written
 @pytest.fixture
 def night(tmp_path: Path) -> Night:
     return prepare_night(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Night, Path, dict[str, Any]]:
+    """A night, the tables of its export, which keep the contract, and what is counted on them."""
+    night = prepare_night(tmp_path_factory.mktemp("night"))
+    out = written(night)
+    audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
+    return night, out, checked(night, out)
 
 
 def checked(night: Night, out: Path) -> dict[str, Any]:
@@ -48,10 +58,11 @@ def checked(night: Night, out: Path) -> dict[str, Any]:
         ("propensities_wrong", lambda f: f.assign(propensity=f["propensity"].where(f.index != 1))),
     ],
 )
-def test_the_audit_counts_and_refuses_what_breaks_the_contract(night: Night, count: str, change: Any) -> None:
-    out = written(night)
-    before = checked(night, out)
-    audit(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
+def test_the_audit_counts_and_refuses_what_breaks_the_contract(
+    good: tuple[Night, Path, dict[str, Any]], tmp_path: Path, count: str, change: Any
+) -> None:
+    night, kept, before = good
+    out = shutil.copytree(kept, tmp_path / "out")
     rewrite(out, change)
     assert checked(night, out)[count] != before[count]
     with pytest.raises(ExportRefused):
