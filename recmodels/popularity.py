@@ -13,10 +13,11 @@ from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import Split
-from recmodels.data.stored import StoredDataset, held_rows
+from recmodels.data.stored import StoredDataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
+from recmodels.parted.training import held_rows
 from recmodels.ranking.topk import TopK
 
 ROWS = 2**21  # interactions that are added up at a time

@@ -15,17 +15,11 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.layout import ITEMS, PREPARED, TERMS, USER_TERMS, USERS, Split, existing, read_terms
 from recmodels.data.pairs import Pairs
 from recmodels.data.parquet import Array
-from recmodels.engine.current import asked_for
 
 ROWS = ("user_index", "item_index", "timestamp", "weight", "rating", "seen", "rated")
 
 PIECE = 2**21
 """Rows that are counted at a time."""
-
-
-def held_rows(n_interactions: int) -> int:
-    """How many rows a process holds that trains a model in parts, if an engine is asked for; else it holds all."""
-    return min(n_interactions, PIECE) if asked_for() else n_interactions
 
 
 class StoredDataset(Dataset):

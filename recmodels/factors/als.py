@@ -12,12 +12,11 @@ from recmodels.base import SCORE_BYTES, State
 from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.data.stored import held_rows
 from recmodels.engine.current import asked_for
 from recmodels.factors.als_steps import by_parts, eigenbasis, gram, penalties, rotate, solve, weighted_penalties
 from recmodels.options import FitOptions, WarmStart, WarmStarts
 from recmodels.parameters import Renamed, Search, Seed
-from recmodels.parted.training import PartedTraining, parted_training
+from recmodels.parted.training import PartedTraining, held_rows, parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import USERS_AT_A_TIME, DotProduct, left_by_bounds
 

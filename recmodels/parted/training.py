@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED
-from recmodels.data.stored import StoredDataset
+from recmodels.data.stored import PIECE, StoredDataset
 from recmodels.engine import parts, sizes
-from recmodels.engine.current import engine
+from recmodels.engine.current import asked_for, engine
 from recmodels.engine.sizes import MOST, ROWS, bucket_count
 from recmodels.engine.work import ONE_CORE, Bucket, Function, Needs, Work
 from recmodels.parted.arrays import write_arrays
@@ -109,6 +109,11 @@ def ranges(starts: NDArray[np.integer[Any]], rows: int, at_most: int = MOST) -> 
         at_most: how many buckets.
     """
     return sizes.ranges(starts, min(bucket_count(rows, ROWS), at_most))
+
+
+def held_rows(n_interactions: int) -> int:
+    """How many rows a process holds that trains a model in parts, if an engine is asked for; else it holds all."""
+    return min(n_interactions, PIECE) if asked_for() else n_interactions
 
 
 def made(part: Path, made_from: str, write: Callable[[Path], None]) -> Path:

@@ -10,9 +10,7 @@ import pytest
 from recmodels.data import stored
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, interactions_file
-from recmodels.data.stored import StoredDataset, held_rows, weights_of_users
-from recmodels.engine.current import using
-from recmodels.engine.local import LocalEngine
+from recmodels.data.stored import StoredDataset, weights_of_users
 
 COUNTED = ("indptr", "item_counts", "item_weights", "known_items", "total_weight")
 LEFT_OUT = np.array([0, 3, 24], np.int32)
@@ -87,9 +85,3 @@ def test_weights_of_some_users_are_their_rows_of_the_matrix(features: Path, left
     found = weights_of_users(features, "train", 2, 19, data.n_items, excluded)
     np.testing.assert_array_equal(found.toarray(), data.matrix[2:19].toarray())
     assert found.has_sorted_indices
-
-
-def test_a_process_holds_all_rows_where_no_engine_is_asked_for() -> None:
-    assert held_rows(10**9) == 10**9
-    with using(LocalEngine()):
-        assert (held_rows(10**9), held_rows(5)) == (stored.PIECE, 5)

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recmodels.data.stored import PIECE
+from recmodels.engine.current import using
+from recmodels.engine.local import LocalEngine
 from recmodels.engine.work import Bucket, Work
 from recmodels.errors import NightrecError
 from recmodels.parted.arrays import mapped, write_arrays
-from recmodels.parted.training import PartedTraining, parted_training, ranges
+from recmodels.parted.training import PartedTraining, held_rows, parted_training, ranges
 from recmodels.testing import small_site
 
 CALLS: list[str] = []
@@ -83,3 +86,9 @@ def test_the_number_of_buckets_follows_from_the_rows(work: PartedTraining) -> No
     assert len(ranges(starts, 100)) == 3  # of 40 rows each
     assert len(ranges(starts, 40)) == 1
     assert len(ranges(starts, 100, at_most=2)) == 2
+
+
+def test_a_process_holds_all_rows_where_no_engine_is_asked_for() -> None:
+    assert held_rows(10**9) == 10**9
+    with using(LocalEngine()):
+        assert (held_rows(10**9), held_rows(5)) == (PIECE, 5)
