@@ -105,11 +105,11 @@ def _of_column(column: pa.ChunkedArray, split: Split) -> Documents:
 def _of_texts(column: pa.ChunkedArray, split: Split) -> Documents:
     """The words of each text, as `words` has them; a run of letters that many texts have is read once."""
     texts = pc.fill_null(column.combine_chunks(), "")
-    runs, of_text = runs_of(texts)
+    runs, offsets = runs_of(texts)
     encoded = runs.dictionary_encode()
     if pc.any(pc.starts_with(encoded.dictionary, STROKE)).as_py():
         return Documents.of_lists([split(text) for text in texts.to_pylist()])
-    return _of_values(encoded, np.searchsorted(of_text, np.arange(len(texts) + 1)), split)
+    return _of_values(encoded, offsets, split)
 
 
 def _of_elements(elements: pa.Array, offsets: Longs, split: Split) -> Documents:

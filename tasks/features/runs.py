@@ -10,7 +10,7 @@ _IN_RUN = np.array([byte >= 0x80 or chr(byte).isalnum() or chr(byte) == "_" for 
 
 
 def runs_of(texts: pa.StringArray) -> tuple[pa.StringArray, Longs]:
-    """The runs of such characters in some texts, in order, and the text that each is in.
+    """The runs of such characters in some texts, in order, and where those of each text begin and the last ones end.
 
     Nothing of Unicode reaches across an ASCII character that is between two runs but for one mark (`STROKE`), so that
     each run can be read by itself, and one that is met often once.
@@ -21,14 +21,13 @@ def runs_of(texts: pa.StringArray) -> tuple[pa.StringArray, Longs]:
     bounds = bounds - bounds[0]
     inside = _IN_RUN[text]
     begins = inside.copy()
-    begins[1:] &= ~inside[:-1]
+    begins[1:] = inside[1:] > inside[:-1]
     first = bounds[:-1][bounds[:-1] < bounds[1:]]  # of texts that are not empty: runs end with them
     begins[first] = inside[first]
     starts = np.flatnonzero(begins)
     offsets = np.append(np.flatnonzero(begins[inside]), np.count_nonzero(inside)).astype(np.int32)
     runs = pa.StringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(text[inside]))
-    of_text = np.repeat(np.arange(len(texts)), np.diff(np.searchsorted(starts, bounds)))
-    return runs, of_text
+    return runs, np.searchsorted(starts, bounds)
 
 
 STROKE = "\u0338"

@@ -9,11 +9,11 @@ from tasks.features.runs import STROKE, runs_of
 
 def test_runs_end_at_ascii_characters_and_at_the_ends_of_texts() -> None:
     texts = pa.array(["", "one two", None, "é-ñ_1", "...", "end", "千 a"])
-    runs, of_text = runs_of(texts.fill_null(""))
+    runs, offsets = runs_of(texts.fill_null(""))
     assert runs.to_pylist() == ["one", "two", "é", "ñ_1", "end", "千", "a"]
-    assert of_text.tolist() == [1, 1, 3, 3, 5, 6, 6]
+    assert offsets.tolist() == [0, 0, 2, 2, 4, 4, 5, 7]
     part, of_part = runs_of(texts.fill_null("")[3:6])
-    assert (part.to_pylist(), of_part.tolist()) == (["é", "ñ_1", "end"], [0, 0, 2])
+    assert (part.to_pylist(), of_part.tolist()) == (["é", "ñ_1", "end"], [0, 2, 2, 3])
     assert runs_of(pa.array([], pa.string()))[0].to_pylist() == []
 
 
