@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data.arrays import Floats, Ints
+from recmodels.compute import memory
+from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.errors import DataRefused
 from tasks.prepare.interactions import Log, Rows, in_order, picked
 from tasks.prepare.settings import PrepareSettings
@@ -84,10 +85,10 @@ def _nothing(schema: pa.Schema, names: Sequence[str]) -> pa.Table:
 def read_log(valid: Path, settings: PrepareSettings) -> Log:
     """The events of users that have not opted out, under dense indices for every known user and item."""
     source = Source(valid)
-    table = source.read()
+    gone = source.opted_out()
+    table = _read_coded(source, gone)
     known_users, known_items = source.known("user"), source.known("item")
-    if len(gone := source.opted_out()):
-        table = table.filter(pc.invert(are_among(table["user_id"], gone)))
+    if len(gone):
         known_users = known_users.filter(pc.invert(are_among(known_users, gone)))
     refuse_empty(table.num_rows)
     with ThreadPoolExecutor(2) as threads:
@@ -96,7 +97,40 @@ def read_log(valid: Path, settings: PrepareSettings) -> Log:
     table = table.drop_columns(["user_id", "item_id"])
     events = as_events(user, item, table, settings)
     del table, user, item
-    return Log(in_order(events, len(user_ids)), user_ids, item_ids)
+    log = Log(in_order(events, len(user_ids)), user_ids, item_ids)
+    del events
+    memory.trim()  # or Arrow keeps what the table took beside all that is made of the log
+    return log
+
+
+def _read_coded(source: Source, gone: pa.Array) -> pa.Table:
+    """All rows of users that are not `gone`; texts as codes of dictionaries, as the files have them: decoded, they
+    would take most of the memory and of the time.
+    """
+    texts = [name for name in source.columns if pa.types.is_string(source.schema.field(name).type)]
+    schema = source.nothing.schema
+    for name in texts:
+        schema = schema.set(schema.get_field_index(name), pa.field(name, pa.dictionary(pa.int32(), pa.string())))
+    read = [schema.empty_table()]
+    for file in source.files:
+        table = pq.read_table(file, columns=source.columns_of(pq.read_schema(file)), read_dictionary=texts)
+        read.append(table.filter(~_coded_among(table["user_id"], gone)) if len(gone) else table)
+    return pa.concat_tables(read, promote_options="default")
+
+
+def _coded_among(user_ids: pa.ChunkedArray, gone: pa.Array) -> Bools:
+    """Which of some ids are those of users who have `gone`; each text is looked for once."""
+    if not pa.types.is_dictionary(user_ids.type):
+        among: Bools = are_among(user_ids, gone).to_numpy()
+        return among
+    codes = _as_codes(user_ids)
+    return picked(are_among(codes.dictionary, gone).to_numpy(zero_copy_only=False), codes.indices.to_numpy())
+
+
+def _as_codes(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """A column as codes of one dictionary."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return coded.unify_dictionaries().combine_chunks()
 
 
 def refuse_empty(n_rows: int) -> None:
@@ -128,13 +162,12 @@ def _dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
             known[places] = known[others - low] = True
             index = (np.cumsum(known) - 1).astype(np.int32)
             return picked(index, places), pa.array(np.flatnonzero(known) + low)
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):  # strings beyond 2 GiB stay chunked
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    found = encoded.dictionary
-    ids = sorted_distinct(found, more)
-    rank = pc.index_in(found, value_set=ids).to_numpy()
-    return picked(rank.astype(np.int32), encoded.indices.to_numpy()), ids
+    encoded = _as_codes(column)
+    codes, used = encoded.indices.to_numpy(), np.zeros(len(encoded.dictionary), np.bool_)
+    used[codes] = True  # not those whose rows were left out
+    ids = sorted_distinct(encoded.dictionary.filter(used), more)
+    rank = pc.index_in(encoded.dictionary, value_set=ids).fill_null(0).to_numpy()
+    return picked(rank.astype(np.int32), codes), ids
 
 
 def sorted_distinct(ids: pa.Array, more: pa.Array) -> pa.Array:
@@ -147,7 +180,7 @@ def _event_weights(table: pa.Table, settings: PrepareSettings) -> Floats:
     """The weight of each event by its name."""
     if "event" not in table.column_names or not settings.event_weights:
         return np.broadcast_to(np.float32(1), table.num_rows)
-    events = table["event"].combine_chunks().dictionary_encode()
+    events = _as_codes(table["event"])
     weights = [settings.event_weights.get(event, 1.0) for event in events.dictionary.to_pylist()]
     weight: Floats = np.array([*weights, 1.0], np.float32)[pc.fill_null(events.indices, -1).to_numpy()]
     return weight

@@ -39,12 +39,14 @@ def test_integer_ids_close_together_and_far_apart_are_indexed_the_same_way(tmp_p
     ]
 
 
-def test_opted_out_users_are_gone_from_everything(tmp_path: Path) -> None:
-    users = pa.table({"user_id": [1, 2, 3, 9], "opted_out": [None, False, True, True]})
-    out = prepared(tmp_path, interactions=events([*SITE, (3, "only", 1)]), users=users)
-    assert pq.read_table(out / layout.USERS)["user_id"].to_pylist() == [1, 2]
+@pytest.mark.parametrize("name", [int, str])
+def test_opted_out_users_are_gone_from_everything(name: type, tmp_path: Path) -> None:
+    users = pa.table({"user_id": [name(n) for n in (1, 2, 3, 9)], "opted_out": [None, False, True, True]})
+    log = [(name(user), item, day) for user, item, day in [*SITE, (3, "only", 1)]]
+    out = prepared(tmp_path, interactions=events(log), users=users)
+    assert pq.read_table(out / layout.USERS)["user_id"].to_pylist() == [name(1), name(2)]
     assert "only" not in pq.read_table(out / layout.ITEMS)["item_id"].to_pylist()
-    assert {user for user, _ in pairs(out)} == {1, 2}
+    assert {user for user, _ in pairs(out)} == {name(1), name(2)}
 
 
 def test_a_site_whose_users_have_all_opted_out_is_refused(tmp_path: Path) -> None:
