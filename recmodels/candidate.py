@@ -51,6 +51,7 @@ def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
     training = _training_data(spec, data)
     n_items = len(data.known_items)
     needed = model.memory_needed(data.n_users, n_items, len(data))
+    memory.trim()  # of what reading took, another candidate may make use
     start, fit_cpu = time.perf_counter(), time.process_time()
     more: dict[str, Any] = {}
     if spec.fit:
@@ -60,6 +61,7 @@ def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
             more = {"warm": warm is not None, "changed": changed._asdict()}
         model.fit(training, spec.fit_options(len(users), warm, waited + time.monotonic() - entered))
         del warm
+        memory.trim()
         save(model, spec.model)
     else:
         model = load(spec.model)

@@ -47,8 +47,9 @@ class Popularity(Recommender):
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         sums = _Sums(self, data.n_items, data.end)
-        for item, weight, timestamp in data.pieces(["item_index", "weight", "timestamp"], ROWS):
-            sums.add(item, weight, timestamp)
+        names = ["item_index", "weight", "timestamp"] if sums.timed else ["item_index", "weight"]
+        for piece in data.pieces(names, ROWS):
+            sums.add(*piece)
         self.scores_: Floats = sums.scores
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
@@ -121,11 +122,16 @@ class _Sums:
         self.model, self.n_items, self.end = model, n_items, end
         self.total, self.recent = np.zeros(n_items), np.zeros(n_items)
 
-    def add(self, item: Ints, weight: Floats, timestamp: Longs) -> None:
-        """Count some interactions."""
+    @property
+    def timed(self) -> bool:
+        """Whether it matters when an interaction was."""
+        return self.model.half_life_days is not None or self.model.days is not None
+
+    def add(self, item: Ints, weight: Floats, timestamp: Longs | None = None) -> None:
+        """Count some interactions; their times matter to some models only."""
         weight = weight.astype(np.float64)
         self.total += np.bincount(item, weight, self.n_items)
-        if self.model.half_life_days is None and self.model.days is None:
+        if timestamp is None or not self.timed:
             return
         age = (self.end - timestamp) / MICROSECONDS_PER_DAY
         if self.model.half_life_days is not None:
@@ -137,7 +143,6 @@ class _Sums:
     @property
     def scores(self) -> Floats:
         """float32 [n_items]."""
-        always = self.model.half_life_days is None and self.model.days is None
-        recent = self.total if always else self.recent
+        recent = self.recent if self.timed else self.total
         rest = self.total / max(self.total.max(), 1e-9) - 1
         return np.where(recent > 0, recent, rest).astype(np.float32)

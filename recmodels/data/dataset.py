@@ -114,7 +114,7 @@ class Dataset:
     @classmethod
     def load(
         cls, features: Path, split: Split, *, users: Ints | None = None, terms: tuple[Csr, Csr] | None = None
-    ) -> Self:
+    ) -> "Dataset":
         """Read a split of the features folder.
 
         Args:
@@ -129,26 +129,27 @@ class Dataset:
         """
         prepared = features / PREPARED
         pairs = Pairs(prepared, split)
-        wanted = ["user_index", "item_index", "timestamp", "weight", "rating"]
+        wanted = ["user_index", "item_index", "weight", "rating"]
         table = pairs.columns([name for name in wanted if name in pairs.names], users)
         n_users, n_items = (pq.read_metadata(existing(prepared / name)).num_rows for name in (USERS, ITEMS))
         item_terms, user_terms = terms or (
             read_terms(features / split / TERMS, n_items),
             read_terms(features / split / USER_TERMS, n_users, "user_index"),
         )
-        return cls._of(
+        data = cls._of(
             str(pairs.file),
             n_users=n_users,
             n_items=n_items,
             user_index=table["user_index"],
             item_index=table["item_index"],
-            timestamp=table["timestamp"],
+            timestamp=np.broadcast_to(np.int64(0), len(table["user_index"])),  # see `_LateTimes`
             weight=table["weight"],
             rating=table.get("rating"),
             terms=item_terms,
             user_terms=user_terms,
             end=pairs.end,
         )
+        return _LateTimes.of(data, pairs, users)
 
     @classmethod
     def from_arrays(
@@ -322,6 +323,31 @@ class Dataset:
             return None
         users, items, ratings = self.rated
         return _sparse(users, items, ratings, (self.n_users, self.n_items))
+
+
+class _LateTimes(Dataset):
+    """A split whose timestamps are read when they are asked for, since few models do and they take the most memory."""
+
+    _pairs: Pairs
+    _users: Ints | None  # whose rows alone were read
+
+    @classmethod
+    def of(cls, data: Dataset, pairs: Pairs, users: Ints | None) -> Self:
+        stored = cls.__new__(cls)
+        vars(stored).update({name: value for name, value in vars(data).items() if name != "timestamp"})
+        vars(stored).update(_pairs=pairs, _users=users)
+        return stored
+
+    @cached_property
+    def timestamp(self) -> Longs:
+        table = self._pairs.columns(["timestamp", "weight"], self._users)
+        times: Longs = table["timestamp"]
+        if not (positive := table["weight"] > 0).all():
+            times = times[positive]
+        if len(times) != len(self):
+            raise DataRefused(f"{self._pairs.file} was changed while it was in use; read it again.")
+        times.flags.writeable = False
+        return times
 
 
 def data_memory(n_users: int, n_items: int, n_interactions: int) -> int:
