@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.errors import DataRefused
-from tasks.prepare.interactions import Log, Rows, in_order, picked
+from tasks.prepare.interactions import Log, Rows, log_order, picked
 from tasks.prepare.settings import PrepareSettings
 from tasks.store.opted_out import are_among, opted_out_ids
 from tasks.store.parts import parts
@@ -95,12 +95,16 @@ def read_log(valid: Path, settings: PrepareSettings) -> Log:
         encoded = threads.map(_dense, (table["user_id"], table["item_id"]), (known_users, known_items))
         (user, user_ids), (item, item_ids) = encoded
     table = table.drop_columns(["user_id", "item_id"])
-    events = as_events(user, item, table, settings)
-    del table, user, item
-    log = Log(in_order(events, len(user_ids)), user_ids, item_ids)
-    del events
+    columns = dict(vars(as_events(user, item, table, settings)))
+    del table, user, item, columns["first"]  # there is one event a row: it is the timestamp
     memory.trim()  # or Arrow keeps what the table took beside all that is made of the log
-    return log
+    order = log_order(columns["user"], columns["timestamp"], len(user_ids))
+    for name, column in columns.items():
+        columns[name] = None if column is None else picked(column, order)
+        del column  # so that there are not two of each
+    del order
+    memory.trim()
+    return Log(Rows(first=columns["timestamp"], **columns), user_ids, item_ids)
 
 
 def _read_coded(source: Source, gone: pa.Array) -> pa.Table:
