@@ -20,7 +20,7 @@ from flows.no_storage import keep_nothing
 from flows.settings.options import ORDINARY, NightOptions
 from flows.settings.schedule import WorkerSettings
 from flows.settings.site import NightConfig, deployed
-from recmodels.compute.memory import at_most
+from recmodels.compute.memory import at_most, in_one_arena
 from tasks.arms.inputs import ArmsInputs
 from tasks.arms.stage import compare_arms
 from tasks.compare.champion import field
@@ -71,6 +71,7 @@ def nightly(options: NightOptions = ORDINARY) -> "Json | State[None]":
     they have. Fix the cause, then press *Retry*, or *Run* with the same date. A night that was refused for its data
     has the refused rows in `quarantine/` and the rules in the artifact *data-quality*.
     """
+    in_one_arena()
     config, run_date = options.applied_to(deployed()), options.run_date
     if run_date is None:
         run_date = scheduled_date(config)

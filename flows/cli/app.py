@@ -35,6 +35,7 @@ from flows.cli.site import demo, init
 from flows.cli.ui import ui
 from flows.operate.server import quiet_prefect
 from flows.operate.server_errors import server_error
+from recmodels.compute.memory import in_one_arena
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import sentence
 from tasks.errors import INTERRUPTED, TERMINATED, exit_code
@@ -54,6 +55,7 @@ def nightrec(debug: bool) -> None:
     were refused, 4 the result was refused, 5 published, but the champion could not be measured, most models failed or
     an arm has no model, 130 Ctrl-C, 143 SIGTERM.
     """
+    in_one_arena()
     quiet_prefect(debug)
 
 

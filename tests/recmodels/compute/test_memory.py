@@ -1,4 +1,6 @@
 import platform
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -90,6 +92,39 @@ def test_an_environment_that_says_nonsense_is_refused_by_name(monkeypatch: pytes
 
 def test_some_memory_is_available() -> None:
     assert 0 < memory.available() < 2**50
+
+
+HEAPS = """
+import ctypes, sys, tempfile, threading
+from recmodels.compute import memory
+libc = ctypes.CDLL("libc.so.6")
+libc.malloc.restype, libc.fdopen.restype = ctypes.c_void_p, ctypes.c_void_p
+if sys.argv[1] == "one":
+    memory.in_one_arena()
+together = threading.Barrier(4)
+def work():
+    libc.malloc(1000)
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+with tempfile.TemporaryFile() as file:
+    stream = libc.fdopen(file.fileno(), b"w")
+    libc.malloc_info(0, ctypes.c_void_p(stream))
+    libc.fflush(ctypes.c_void_p(stream))
+    file.seek(0)
+    print(file.read().count(b"<heap nr="))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+def test_threads_share_the_first_heap() -> None:
+    def heaps(kind: str) -> int:
+        found = subprocess.run([sys.executable, "-c", HEAPS, kind], capture_output=True, text=True, check=True)
+        return int(found.stdout)
+
+    assert heaps("several") > 1
+    assert heaps("one") == 1
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back by themselves")
