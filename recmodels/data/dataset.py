@@ -142,7 +142,7 @@ class Dataset:
             n_items=n_items,
             user_index=table["user_index"],
             item_index=table["item_index"],
-            timestamp=np.broadcast_to(np.int64(0), len(table["user_index"])),  # see `_LateTimes`
+            timestamp=np.broadcast_to(np.int64(0), len(table["user_index"])),  # until asked for
             weight=table["weight"],
             rating=table.get("rating"),
             terms=item_terms,
@@ -334,16 +334,14 @@ class _LateTimes(Dataset):
     @classmethod
     def of(cls, data: Dataset, pairs: Pairs, users: Ints | None) -> Self:
         stored = cls.__new__(cls)
-        vars(stored).update({name: value for name, value in vars(data).items() if name != "timestamp"})
-        vars(stored).update(_pairs=pairs, _users=users)
+        vars(stored).update(vars(data), _pairs=pairs, _users=users)
+        del vars(stored)["timestamp"]
         return stored
 
     @cached_property
     def timestamp(self) -> Longs:
         table = self._pairs.columns(["timestamp", "weight"], self._users)
-        times: Longs = table["timestamp"]
-        if not (positive := table["weight"] > 0).all():
-            times = times[positive]
+        times: Longs = table["timestamp"][table["weight"] > 0]
         if len(times) != len(self):
             raise DataRefused(f"{self._pairs.file} was changed while it was in use; read it again.")
         times.flags.writeable = False
