@@ -6,17 +6,19 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 
 from recmodels.base import SCORE_BYTES
 from recmodels.compute.work import A_VECTOR
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
-from recmodels.options import FitOptions
+from recmodels.options import FitOptions, WarmStart, WarmStarts
 from recmodels.parameters import Search, Seed
 from recmodels.sampling import normal_rows, propensity_weights, sampling_probabilities
 from recmodels.scoring.dot_product import DotProduct
+
+WARM_SHARE = 0.1  # of the epochs, that a warm start has by default
 
 
 @dataclass
@@ -65,6 +67,12 @@ class BPR(DotProduct):
     """Propensity weights: interactions count by their item's popularity to minus this power."""
     weighted: bool = False
     """Whether interactions count by their weights."""
+    warm_start: WarmStarts = "always"
+    """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
+    warm_epochs: Annotated[int, Ge(0)] | None = None
+    """How often every interaction is taken then; None: a tenth of `epochs`, at least once."""
+    warm_rate: Annotated[float, Gt(0), Le(1)] = 0.1
+    """The first step then, as a share of `learning_rate`."""
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
@@ -82,7 +90,9 @@ class BPR(DotProduct):
             normal_rows(rng, 0.1 / np.sqrt(self.factors), n, self.factors) for n in (data.n_users, data.n_items)
         )
         bias = np.zeros(data.n_items, np.float32)
-        for _, done in options.rounds(self.epochs):
+        warm = self._take_over(options.warm_start, users, items, bias)
+        epochs, first_rate = (self._warm_epochs(), self.warm_rate) if warm else (self.epochs, 1.0)
+        for _, done in options.rounds(epochs):
             user_block, item_block = (rng.integers(0, blocks, n).astype(np.int8) for n in (data.n_users, data.n_items))
             members = known[np.argsort(item_block[known], kind="stable")]
             member_starts = np.searchsorted(item_block[members], np.arange(blocks + 1))
@@ -90,7 +100,7 @@ class BPR(DotProduct):
             by_user, by_item, source, starts = sgd.cells(
                 data.user_index, data.item_index, user_block, item_block, blocks
             )
-            rate = np.float32(self.learning_rate * (1 - done))
+            rate = np.float32(first_rate * self.learning_rate * (1 - done))
             given = (
                 by_user, by_item, weights[source] if len(weights) else weights, starts, members, member_starts, ends,
                 matrix.indptr, matrix.indices, users, items, bias, rate, np.float32(self.regularization),
@@ -102,6 +112,21 @@ class BPR(DotProduct):
         self.user_vectors_: Floats = np.append(users, np.ones((data.n_users, 1), np.float32), axis=1)
         self.item_vectors_: Floats = np.zeros((data.n_items, self.factors + 1), np.float32)  # the bias comes last
         self.item_vectors_[known] = np.append(items, bias[:, None], axis=1)[known]
+
+    def _warm_epochs(self) -> int:
+        return max(1, round(WARM_SHARE * self.epochs)) if self.warm_epochs is None else self.warm_epochs
+
+    def _take_over(self, start: WarmStart | None, users: Floats, items: Floats, bias: Floats) -> bool:
+        """Set the rows that an earlier model of as many factors has learned, if there is one; others stay random."""
+        if start is None or not isinstance(start.model, BPR) or start.model.factors != self.factors:
+            return False
+        vectors = {"users": start.model.user_vectors_, "items": start.model.item_vectors_}
+        for part, own in (("users", users), ("items", items)):
+            known = start.known_rows(part, vectors[part][:, :-1])
+            learned = known.any(axis=1)
+            own[learned] = known[learned]
+        bias[:] = start.known_rows("items", vectors["items"][:, -1])
+        return True
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:
         if data.n_users != len(self.user_vectors_):

@@ -9,19 +9,21 @@ from annotated_types import Ge, Le
 
 from recmodels.base import SCORE_BYTES, positive_evidence
 from recmodels.compute.work import mean_length, neighbors_work
-from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.knn.popularity_power import USUAL, chosen_power
-from recmodels.options import FitOptions
+from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Renamed, Search
 from recmodels.parted.training import parted_training
 from recmodels.ranking.topk import TopK
-from recmodels.scoring.parted_similarity import nearest_by
+from recmodels.scoring.kept_neighbors import nearest_after
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbor_deviations
 from recmodels.scoring.similarity import Measure, Weighting, centered, weighted_rows
 from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
+from recmodels.scoring.unchanged import Kept, kept_rows
 
 POWERS = ("auto", 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)  # of popularity, that tuning tries
+SAME = ("neighbors", "weighting", "shrinkage", "own_power", "k1", "b")  # of an earlier model that is gone on from
 
 
 @dataclass
@@ -40,6 +42,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
     Attributes:
         popularity_power_: q as it was used; not there for `pearson` and `adjusted_cosine`.
         similarity_: float32 sparse [n_items, n_items]; row j holds j's neighbors.
+        counts_: int64 [n_items], the interactions that each item had when it was compared with all others.
         baseline_: float32 [3 + n_users + n_items], `Baseline.packed`; None without ratings.
 
     References:
@@ -75,6 +78,11 @@ class ItemKNN(SparseProduct, RatingPredictor):
     """BM25 alone: how much interactions count less in long columns, from 0 to 1."""
     rating_shrinkage: Annotated[float, Ge(0)] = 0.1
     """Ratings alone: added to the sum of similarities, which pulls predictions towards the baseline."""
+    warm_start: WarmStarts = "always"
+    """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
+    warm_change: Annotated[float, Ge(0)] = 0.05
+    """An item is compared with all others anew then if its interactions have changed by more than this share since it
+    last was."""
 
     folds_in: ClassVar[bool] = True
     needs_others: ClassVar[bool] = False
@@ -93,8 +101,22 @@ class ItemKNN(SparseProduct, RatingPredictor):
             rows = weighted_rows(data.matrix.T.tocsr(), self.weighting, self.k1, self.b)
             kind: Literal["dot", "jaccard"] = "jaccard" if self.weighting == "jaccard" else "dot"
             measure = Measure(kind, self.shrinkage, powers=(self.own_power, self.popularity_power_))
-        with parted_training(options.parts, "item_knn", data, asdict(self)) as training:
-            self.similarity_: Csr = nearest_by(training, rows, measure, self.neighbors)
+        kept = self._kept(data, options)
+        made_from = {"parameters": asdict(self), "start": None if kept is None else kept.digest}
+        with parted_training(options.parts, "item_knn", data, made_from) as training:
+            self.similarity_: Csr = nearest_after(training, rows, measure, self.neighbors, kept)
+        self.counts_: Longs = data.item_counts if kept is None else kept.counts
+
+    def _kept(self, data: Dataset, options: FitOptions) -> Kept | None:
+        """What is taken over of an earlier model by the same similarity, if there is one."""
+        start = options.warm_start
+        if start is None or not isinstance(earlier := start.model, ItemKNN) or not hasattr(earlier, "counts_"):
+            return None
+        if any(getattr(earlier, name) != getattr(self, name) for name in SAME) or (
+            getattr(earlier, "popularity_power_", None) != getattr(self, "popularity_power_", None)
+        ):
+            return None
+        return kept_rows(start, earlier.similarity_, earlier.counts_, data.item_counts, self.warm_change)
 
     def _power(self, data: Dataset) -> float:
         """q, chosen by the data if it is not given, and has a part in the measure."""

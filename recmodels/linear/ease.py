@@ -1,5 +1,6 @@
 """EASE: a linear item-item autoencoder with a closed form (Steck, "Embarrassingly Shallow Autoencoders", 2019)."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,15 +10,18 @@ from annotated_types import Ge
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.compute import memory
 from recmodels.compute.work import dense, gram, mean_length, neighbors_work
-from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.linear import gram_inverse
 from recmodels.linear.ease_weights import DenseWeights, SparseWeights
-from recmodels.options import FitOptions
+from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search
 from recmodels.parted.training import parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.sparse_product import SCANNED, stored_reasons, stored_similar
+from recmodels.scoring.unchanged import Kept, kept_rows
+
+log = logging.getLogger(__name__)
 
 EXACT_ITEMS = 20_000
 """Up to so many items the matrix is inverted on the processor: 1.6 GB, and about a minute on two cores."""
@@ -46,6 +50,7 @@ class EASE(Recommender):
         items_: int32 [m], exact alone: the items with interactions, ascending.
         weights_: float32 [m, m], exact alone: B of these items.
         sparse_weights_: float32 sparse [n_items, n_items], approximate alone: B.
+        counts_: int64 [n_items], approximate alone: the interactions that each item had when it was regressed.
 
     References:
         Ning & Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM 2011 (fsSLIM).
@@ -73,19 +78,40 @@ class EASE(Recommender):
     """`auto`: exact for up to 20,000 items (on CUDA: for as many as its memory takes), if memory allows."""
     neighbors: Annotated[int, Ge(1)] = 500
     """Approximation alone: how many other items each item is regressed on."""
+    warm_start: WarmStarts = "always"
+    """Approximation alone: which trainings start from an earlier model: none; the final one, on all data; also those
+    that are compared."""
+    warm_change: Annotated[float, Ge(0)] = 0.05
+    """An item is regressed anew then if its interactions have changed by more than this share since it last was."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         n_items = len(data.known_items)
         memory.require(self.memory_needed(data.n_users, n_items, len(data)), "ease", n_items)
         self.method_: Literal["exact", "approximate"] = "exact" if self._exact(n_items, len(data)) else "approximate"
-        with parted_training(options.parts, "ease", data, asdict(self)) as training:
+        kept = self._kept(data, options) if self.method_ == "approximate" else None
+        made_from = {"parameters": asdict(self), "start": None if kept is None else kept.digest}
+        with parted_training(options.parts, "ease", data, made_from) as training:
             if self.method_ == "exact":
                 dense = DenseWeights.fit(data, self.regularization, training)
                 self.items_: Ints = dense.items
                 self.weights_: Floats = dense.weights
             else:
-                sparse = SparseWeights.fit(data, self.regularization, self.neighbors, training)
+                sparse = SparseWeights.fit(data, self.regularization, self.neighbors, training, kept)
                 self.sparse_weights_: Csr = sparse.weights
+                self.counts_: Longs = data.item_counts if kept is None else kept.counts
+
+    def _kept(self, data: Dataset, options: FitOptions) -> Kept | None:
+        """What is taken over of an earlier approximation by the same parameters, if there is one."""
+        start = options.warm_start
+        if start is None or not isinstance(earlier := start.model, EASE) or not hasattr(earlier, "counts_"):
+            return None
+        if (earlier.regularization, earlier.neighbors) != (self.regularization, self.neighbors):
+            return None
+        by_target: Csr = earlier.sparse_weights_.T.tocsr()
+        kept = kept_rows(start, by_target, earlier.counts_, data.item_counts, self.warm_change)
+        known = data.known_items
+        log.info("%d of %d items are regressed anew.", kept.changed[known].sum(), len(known))
+        return kept
 
     def _learned(self) -> DenseWeights | SparseWeights:
         if self.method_ == "exact":

@@ -15,6 +15,7 @@ from recmodels.ranking.topk import TopK
 from recmodels.scoring.parted_similarity import nearest_by
 from recmodels.scoring.similarity import Measure
 from recmodels.scoring.sparse_product import product_lists, product_scores
+from recmodels.scoring.unchanged import Kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +77,26 @@ class SparseWeights:
 
     @classmethod
     def fit(
-        cls, data: Dataset, regularization: float, neighbors: int, training: PartedTraining | None = None
+        cls,
+        data: Dataset,
+        regularization: float,
+        neighbors: int,
+        training: PartedTraining | None = None,
+        kept: Kept | None = None,
     ) -> "SparseWeights":
-        """B with `neighbors` entries at most in each column; in parts where `training` is."""
+        """B with `neighbors` entries at most in each column; in parts where `training` is.
+
+        Columns that are `kept` are not learned: they are the rows of its matrix.
+        """
         if regularization <= 0:
             raise NightrecError(f"EASE cannot regress with regularization {regularization}; give a larger one.")
         rows = data.matrix.T.tocsr()  # [n_items, n_users]
-        near = nearest_by(training, rows, Measure("dot"), neighbors)
+        near = nearest_by(training, rows, Measure("dot"), neighbors, chosen=None if kept is None else kept.changed)
         if training is None:
             regress(rows, near, np.float32(regularization))
         else:
             near = regress_in_parts(training, rows, near, regularization)
-        return cls(near.T.tocsr())
+        return cls((near if kept is None else near + kept.rows).T.tocsr())
 
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
         return data.matrix[users], self.weights, np.ones(data.n_items, np.float32)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 
@@ -16,8 +17,12 @@ from recmodels.linear.spectral import ItemFilter, filter_memory, filter_work
 from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search, Seed
 from recmodels.parted.training import parted_training
+from recmodels.scoring.unchanged import Kept, kept_rows
 
 BOUND, LOOKED_AT = 0.6, 70  # steps of an item's bound, and for each number of the vectors of those that reach a list
+
+SAME = ("neighbors", "user_exponent", "item_exponent")
+"""Hyper-parameters of an earlier model whose neighbors are gone on from."""
 
 
 @dataclass
@@ -36,6 +41,8 @@ class GraphFilter(ItemFilter):
         response_: float32 [r], f at these eigenvalues, less its linear part.
         near_: float32 sparse [n_items, n_items], the linear part of f(AᵀA): the largest entries of each row.
         known_: bool [n_items], items with interactions.
+        slope_: what the entries of AᵀA were multiplied by.
+        counts_: int64 [n_items], the interactions that each item had when its neighbors were looked for.
         before_: float32 [n_items], D_i^-before; zeros without interactions.
         after_: float32 [n_items], D_i^after; zeros without interactions.
 
@@ -74,6 +81,9 @@ class GraphFilter(ItemFilter):
     """How many entries of each row of AᵀA are kept."""
     warm_start: WarmStarts = "always"
     """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
+    warm_change: Annotated[float, Ge(0)] = 0.05
+    """The neighbors of an item are looked for anew then if its interactions have changed by more than this share since
+    they last were."""
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
@@ -99,6 +109,7 @@ class GraphFilter(ItemFilter):
                 seed=self.seed,
                 near=near,
                 training=training,
+                kept=partial(self._earlier_entries, data, options),
             )
         self.before_ = _powers(sums, -self.before)
         self.after_ = _powers(sums, self.after)
@@ -116,6 +127,15 @@ class GraphFilter(ItemFilter):
         if start is None or not isinstance(start.model, GraphFilter) or start.model.rank != self.rank:
             return None
         return start.known_rows("items", start.model.vectors_)
+
+    def _earlier_entries(self, data: Dataset, options: FitOptions) -> Kept | None:
+        """The entries of AᵀA that are those of an earlier model of as many neighbors, and the same A."""
+        start = options.warm_start
+        if start is None or not isinstance(earlier := start.model, GraphFilter) or not hasattr(earlier, "slope_"):
+            return None
+        if any(getattr(earlier, name) != getattr(self, name) for name in SAME):
+            return None
+        return kept_rows(start, earlier._entries(), earlier.counts_, data.item_counts, self.warm_change)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return filter_memory(n_users, n_items, n_interactions, self.rank, self.neighbors)

@@ -18,12 +18,13 @@ from scipy import sparse
 from recmodels.base import SCORE_BYTES, Recommender, State, chunks
 from recmodels.compute import memory
 from recmodels.compute.work import dense, gram
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, empty_matrix
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.linear.products import COLUMNS_A_TASK, ROWS_AT_A_TIME, Products, applied_to
 from recmodels.parted.training import PartedTraining
 from recmodels.ranking.product_search import norms_of
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.unchanged import Kept
 
 OVERSAMPLING = 32  # directions beyond those that are wanted, which make them accurate (Halko et al., 2011)
 ITERATIONS = 3  # of subspace iteration
@@ -113,13 +114,15 @@ class ItemFilter(Recommender):
         seed: int,
         near: Floats | None = None,
         training: PartedTraining | None = None,
+        kept: Callable[[], Kept | None] = lambda: None,
     ) -> Floats:
         """Approximate f(AᵀA) for A = `matrix` and f = `response`; returns its diagonal: float32 [n_items].
 
         `slope` gives, from the eigenvalues, how steep f is taken to be beyond them. `near` are vectors near the
-        eigenvectors, if there are any. Products and neighbors are those of `training`, where it is in parts.
+        eigenvectors, and `kept` gives entries of AᵀA, if there are any. Products and neighbors are those of `training`,
+        where it is in parts.
         """
-        from recmodels.scoring.parted_similarity import nearest_by
+        from recmodels.scoring.kept_neighbors import nearest_after
         from recmodels.scoring.similarity import Measure, row_sums
 
         values, vectors = largest_eigenpairs(matrix, rank, seed, near, training)
@@ -130,14 +133,25 @@ class ItemFilter(Recommender):
         self.response_: Floats = (response(values) - steepness * values).astype(np.float32)  # [r]
         rows: Csr = matrix.T.tocsr()
         diagonal = row_sums(rows, lambda part: rows.data[part] ** 2).astype(np.float32) * steepness
-        linear = nearest_by(training, rows, Measure("dot", powers=(0, 0)), neighbors, columns=matrix)
+        known = kept()
+        linear = nearest_after(training, rows, Measure("dot", powers=(0, 0)), neighbors, known, columns=matrix)
         linear.data *= steepness
+        self.slope_: float = float(steepness)
+        self.counts_: Longs = np.diff(rows.indptr).astype(np.int64) if known is None else known.counts
         self.near_: Csr = _with_diagonal(linear, diagonal)
         self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items with interactions
         self.before_: Floats = np.ones(matrix.shape[1], np.float32)
         self.after_: Floats = np.ones(matrix.shape[1], np.float32)
         share: Floats = diagonal + (vectors**2) @ self.response_
         return share
+
+    def _entries(self) -> Csr:
+        """The entries of AᵀA off its diagonal that were stored, of the matrix that the model was fitted on."""
+        owner = np.repeat(np.arange(len(self.known_), dtype=np.int32), np.diff(self.near_.indptr))
+        off = self.near_.indices != owner
+        ends = np.concatenate(([0], np.cumsum(off)))[self.near_.indptr]
+        data = self.near_.data[off] / np.float32(self.slope_)
+        return sparse.csr_array((data, self.near_.indices[off], ends), shape=self.near_.shape)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         history: Csr = data.matrix[users]  # [b, n_items]

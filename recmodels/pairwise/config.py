@@ -64,11 +64,17 @@ class PairConfig:
     """Share of users, and of items, whose own vector a step drops."""
     warm_start: WarmStarts = "no"
     """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
-    warm_epochs: Annotated[int, Ge(0)] = 3
-    """Passes over all interactions then."""
-    warm_rate: Annotated[float, Gt(0), Le(1)] = 1.0
+    warm_epochs: Annotated[int, Ge(0)] | None = None
+    """Passes over all interactions then; None: an eighth of `epochs`, at least one."""
+    warm_rate: Annotated[float, Gt(0), Le(1)] = 0.25
     """The first learning rate then, as a share of `learning_rate`: 1 / `epochs` is that of a training's last pass."""
     seed: Seed = 0
+
+    def epochs_from(self, *, warm: bool) -> int:
+        """Passes over all interactions, from an earlier model or from nothing."""
+        if not warm:
+            return self.epochs
+        return max(1, self.epochs // 8) if self.warm_epochs is None else self.warm_epochs
 
     def n_negatives(self, n_users: int) -> int:
         """How many negatives a group draws."""

@@ -8,6 +8,7 @@ from annotated_types import Ge, Lt
 from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Floats
 from recmodels.data.dataset import Dataset
+from recmodels.options import WarmStarts
 from recmodels.pairwise.model import PairModel
 from recmodels.parameters import Search
 from recmodels.scoring.dot_product import DotProduct, left_by_bounds
@@ -37,6 +38,7 @@ class Hybrid(PairModel, DotProduct):
     """
 
     content: Annotated[bool, Search()] = True
+    warm_start: WarmStarts = "always"
 
     def _trainer(self, data: Dataset, device: str) -> "PairTrainer":
         from recmodels.pairwise.training import PairTrainer

@@ -63,10 +63,7 @@ class PairModel(PairConfig, Recommender):
         if start is not None and isinstance(start.model, PairModel):
             tables = TrainingTables(start.model.tables_, start.model.accumulators_, start.model.network_)
             warm = trainer.start_from(tables, start.rows)
-        if warm:
-            trainer.run(self.warm_epochs, options, self.warm_rate)
-        else:
-            trainer.run(self.epochs, options)
+        trainer.run(self.epochs_from(warm=warm), options, self.warm_rate if warm else 1.0)
         self._keep(trainer)
 
     def _keep(self, trainer: "PairTrainer") -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import chunks
-from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
 
 ENTRIES_AT_A_TIME = 2**22  # entries of a matrix that are looked at in numpy at a time
 
@@ -60,15 +60,24 @@ def weighted_rows(rows: Csr, weighting: str, k1: float = 1.2, b: float = 0.75) -
     return sparse.csr_array((values, rows.indices, rows.indptr), shape=rows.shape)
 
 
-def nearest(rows: Csr, measure: Measure, k: int, columns: Csr | None = None) -> Csr:
+def nearest(rows: Csr, measure: Measure, k: int, columns: Csr | None = None, chosen: Bools | None = None) -> Csr:
     """Row j of the result [n, n] holds j's k most similar rows: similarities above 0, columns ascending, never j.
 
     Ties at the k-th place go to the smaller index. `columns` [l, n] is the transpose of `rows`, where there is one.
-    Memory: the transpose, and k entries a row.
+    Rows that are not `chosen` stay empty, if only some are. Memory: the transpose, and k entries a row.
     """
     n = rows.shape[0]
     columns = rows.T.tocsr() if columns is None else columns
-    return nearest_of(rows, measure, min(k, n - 1), columns, *denominators(rows, measure))
+    compared = rows if chosen is None else only(rows, chosen)
+    return nearest_of(compared, measure, min(k, n - 1), columns, *denominators(rows, measure))
+
+
+def only(rows: Csr, chosen: Bools) -> Csr:
+    """The same matrix with nothing in the rows that are not chosen."""
+    sizes = np.diff(rows.indptr)
+    there = np.repeat(chosen, sizes)
+    indptr = np.concatenate(([0], np.cumsum(sizes * chosen))).astype(rows.indptr.dtype)
+    return sparse.csr_array((rows.data[there], rows.indices[there], indptr), shape=rows.shape)
 
 
 def nearest_of(rows: Csr, measure: Measure, k: int, columns: Csr, left: Floats, right: Floats, first: int = 0) -> Csr:
@@ -100,7 +109,7 @@ def nearest_of(rows: Csr, measure: Measure, k: int, columns: Csr, left: Floats, 
         work = partial(kernels.similar_rows, *both, left, right, shrinkage, kind, first, *out)
     parallel_for(work, range(kernels.TASKS))
     del work, out
-    return _packed(items, scores, filled, k, columns.shape[1])
+    return packed(items, scores, filled, k, columns.shape[1])
 
 
 def products_of(rows: Csr, columns: Csr) -> NDArray[np.int64]:
@@ -136,7 +145,7 @@ def _parts(n: int) -> Iterator[slice]:
     return (slice(start, start + ENTRIES_AT_A_TIME) for start in range(0, n, ENTRIES_AT_A_TIME))
 
 
-def _packed(items: Ints, scores: Floats, filled: Ints, k: int, n_columns: int) -> Csr:
+def packed(items: Ints, scores: Floats, filled: Ints, k: int, n_columns: int) -> Csr:
     """Rows of the kernel's tables, which are given as one row after the other, without their empty places: in place."""
     n = len(filled)
     indptr = np.concatenate(([0], np.cumsum(filled, dtype=np.int64)))

@@ -79,11 +79,20 @@ class TrainingConfig:
     """Epochs without a better validation after which training ends."""
     validation_days: Annotated[float, Gt(0)] | None = None
     """Validation is on the last so many days, which are excluded from training; None: on each user's last item."""
-    warm_start: WarmStarts = "no"
+    warm_start: WarmStarts = "always"
     """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
-    warm_epochs: Annotated[int, Ge(0)] = 3
-    """The most passes over the data then."""
+    warm_epochs: Annotated[int, Ge(0)] | None = None
+    """The most passes over the data then; it ends with the first that makes validation no better. None: a quarter of
+    `epochs`, from 1 to 3."""
+    warm_time: Annotated[float, Gt(0), Le(1)] = 0.25
+    """The share of its minutes that it has then, if there are any."""
     seed: Seed = 0
+
+    def epochs_from(self, *, warm: bool) -> int:
+        """The most passes over the data, from an earlier model or from nothing."""
+        if not warm:
+            return self.epochs
+        return max(1, min(3, self.epochs // 4)) if self.warm_epochs is None else self.warm_epochs
 
 
 @dataclass

@@ -89,8 +89,8 @@ class Transformer(TransformerConfig, DotProduct):
         for i in range(self.seeds):
             if self.seeds > 1:
                 log.info("Network %d of %d:", i + 1, self.seeds)
-            config, own = replace(self, seed=self.seed + i), self._options(options, i)
             start = self._start(options, i)
+            config, own = replace(self, seed=self.seed + i), self._options(options, i, warm=start is not None)
             if team is not None and (team.size > 1 or team.needs.gpus):
                 trained = cluster.train(config, data, own, team, start)
             elif len(devices) == 1:
@@ -106,11 +106,14 @@ class Transformer(TransformerConfig, DotProduct):
             if checkpoint := self._options(options, i).checkpoint:
                 checkpoint.unlink(missing_ok=True)
 
-    def _options(self, options: FitOptions, i: int) -> FitOptions:
-        """Of one of the seeds: its own checkpoint and share of the time."""
+    def _options(self, options: FitOptions, i: int, *, warm: bool = False) -> FitOptions:
+        """Of one of the seeds: its own checkpoint and share of the time, less if it starts from another."""
         minutes, list_minutes = (
             None if time is None else time / self.seeds for time in (options.minutes, options.list_minutes)
         )
+        if warm and minutes is not None:
+            saved = (1 - self.warm_time) * minutes
+            minutes, list_minutes = minutes - saved, None if list_minutes is None else list_minutes + saved
         checkpoint = Path(f"{options.checkpoint}-{i}") if options.checkpoint and i else options.checkpoint
         return replace(options, minutes=minutes, list_minutes=list_minutes, checkpoint=checkpoint, warm_start=None)
 

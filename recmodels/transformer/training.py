@@ -37,6 +37,8 @@ from recmodels.transformer.warm_start import Start, tables_of, take_over
 
 log = logging.getLogger(__name__)
 
+AVERAGED = 100_000  # steps that an average begins with whose weights were trained before: it follows slowly
+
 Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 
 
@@ -73,8 +75,8 @@ def train(
         network, items = Network(config, data.n_users).to(device), ItemEmbedding(used, config).to(device)
         if start is not None:
             take_over(start, network, items, known)
-            config = replace(config, epochs=config.warm_epochs)
-        epochs = Trainer(config, network, items, used, options).run()
+            config = replace(config, epochs=config.epochs_from(warm=True), patience=1)
+        epochs = Trainer(config, network, items, used, options, trained=start is not None).run()
         catalogue = ItemEmbedding(data, config).to(device)
     with torch.no_grad():
         catalogue.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
@@ -85,7 +87,11 @@ def train(
 
 
 class Trainer:
-    """Trains a network and the items' embeddings, on the device that they are on."""
+    """Trains a network and the items' embeddings, on the device that they are on.
+
+    Those that were `trained` before are validated first, and remain where no epoch makes them better. Their average
+    follows slowly from the start: it begins with what has been averaged.
+    """
 
     def __init__(
         self,
@@ -94,8 +100,10 @@ class Trainer:
         items: ItemEmbedding,
         data: Dataset,
         options: FitOptions = DEFAULTS,
+        *,
+        trained: bool = False,
     ) -> None:
-        self.config, self.network, self.items = config, network, items
+        self.config, self.network, self.items, self.trained = config, network, items, trained
         self.began = time.monotonic()
         self.device = items.embedding.device
         self.sequences = TrainingSequences(config, data, network.max_length)
@@ -107,6 +115,8 @@ class Trainer:
         model = nn.ModuleList((network, items))
         self.optimizer = AdamW(model.parameters(), config.learning_rate, config.weight_decay, fused=True)
         self.averaged = AveragedModel(model, multi_avg_fn=self._update_average)
+        if trained:
+            self.averaged.n_averaged.fill_(AVERAGED)
         self.state = TrainingState(model, self.averaged, self.optimizer, _copied(model.state_dict()))
         self.checkpoint = Checkpoint(options.checkpoint, config, data) if options.checkpoint else None
         self.saved_at = time.monotonic()
@@ -124,6 +134,9 @@ class Trainer:
         self.began -= progress.spent
         if not progress.done:
             self.budget.plan(self._lists, self.sequences.validation_users)
+        if self.trained and progress.epoch == progress.step == 0 and len(self.sequences.validation_users):
+            progress.best = self._validation_ndcg()
+            log.info("as it was: validation NDCG@%d %.4f", VALIDATION_K, progress.best)
         while (
             progress.epoch < config.epochs
             and progress.epoch - progress.best_epoch < config.patience
@@ -165,8 +178,12 @@ class Trainer:
         progress.spent = time.monotonic() - self.began
         if self.budget.options.minutes is None:
             return False
-        (late,) = self._summed(self.budget.is_spent(progress.spent, validates=progress.epoch > 0))
+        (late,) = self._summed(self.budget.is_spent(progress.spent, validates=self._has_weights()))
         return late > 0
+
+    def _has_weights(self) -> bool:
+        """Whether there are weights to fall back on, so that an epoch is worth to be validated."""
+        return self.trained or self.state.progress.epoch > 0
 
     def _save_checkpoint(self) -> None:
         if self.checkpoint is not None and self.rank == 0:
@@ -280,7 +297,7 @@ class Trainer:
     def _end_epoch(self) -> None:
         """Validate the averaged weights, keep them if they are the best so far, and record the epoch.
 
-        An epoch whose validation has no time is not validated. Of a first one the weights are taken: there are no
+        An epoch whose validation has no time is not validated. Of a first one the weights are taken, unless there are
         others; of a later one those of the best epoch before it.
         """
         state, progress = self.state, self.state.progress
@@ -296,7 +313,8 @@ class Trainer:
             "epoch %d: loss %.4f, %s, %.1f s, %.1f%% padding",
             progress.epoch, loss, validation, progress.seconds, 100 * padding,
         )  # fmt: skip
-        if ndcg > progress.best or progress.epoch == 1 or len(self.sequences.validation_users) == 0:
+        first = progress.epoch == 1 and not self.trained
+        if ndcg > progress.best or first or len(self.sequences.validation_users) == 0:
             progress.best, progress.best_epoch = ndcg, progress.epoch
             state.best = _copied(self.averaged.module.state_dict())
         progress.step = progress.targets = progress.positions = progress.padded_positions = 0
@@ -306,7 +324,7 @@ class Trainer:
         """Whether a validation would end too late, on any of the devices; that of a first epoch has no use then."""
         progress = self.state.progress
         (late,) = self._summed(not self.budget.has_time_to_validate(progress.spent))
-        return progress.epoch == 1 or late > 0
+        return (progress.epoch == 1 and not self.trained) or late > 0
 
     def _validation_ndcg(self) -> float:
         """Mean NDCG of the validation users' lists, of all items but those in their history."""

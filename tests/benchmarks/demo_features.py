@@ -20,10 +20,14 @@ from tasks.features.user_features import write_user_features
 
 SECOND, FIRST_ITEM = 1_000_000, 1001  # in microseconds; the smallest item id of a demo site
 ROW_GROUP = 2**20
+SPAN = 2 ** int(np.ceil(np.log2(92 * 86_400)))  # seconds, above the 90 days of a demo site
 
 
-def write_features(site: Path, out: Path) -> None:
-    """Read the Parquet tables of a demo site, and write the features of its users, items and pairs."""
+def write_features(site: Path, out: Path, until: int | None = None) -> None:
+    """Read the Parquet tables of a demo site, and write the features of its users, items and pairs.
+
+    `until`: the second since 1970 at which the data end; None: all of them.
+    """
     prepared = out / layout.PREPARED
     (prepared / "full").mkdir(parents=True, exist_ok=True)
     (out / "full").mkdir(exist_ok=True)
@@ -31,8 +35,9 @@ def write_features(site: Path, out: Path) -> None:
     users = without_faults(pq.read_table(site / "users.parquet"), "user_id")
     pq.write_table(items, prepared / layout.ITEMS)
     pq.write_table(users, prepared / layout.USERS)
-    start, seconds, pairs = _pairs(site, len(users), len(items))
-    known = _write_pairs(prepared / layout.interactions_file("full"), start, seconds, pairs, len(users), len(items))
+    start, pairs = _pairs(site, len(users), len(items), until)
+    end = until or start + SPAN
+    known = _write_pairs(prepared / layout.interactions_file("full"), start, end, pairs, len(users), len(items))
     settings = FeatureSettings()
     documents = item_documents(items, settings, known[1])
     columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known[1], settings))]
@@ -47,41 +52,40 @@ def without_faults(table: pa.Table, key: str) -> pa.Table:
     return table.take(np.sort(first))
 
 
-def _pairs(site: Path, n_users: int, n_items: int) -> tuple[int, int, NDArray[np.int64]]:
-    """The log's first second, how many it may span, and its pairs: (user, second, item) in one number each, sorted."""
+def _pairs(site: Path, n_users: int, n_items: int, until: int | None) -> tuple[int, NDArray[np.int64]]:
+    """The log's first second, and its pairs: (user, second, item) in one number each, sorted."""
     files = sorted(site.glob("interactions*.parquet"))
     ends = [pq.read_table(file, columns=["timestamp"])["timestamp"] for file in (files[0], files[-1])]
     start = int(pc.min(ends[0].cast(pa.int64())).as_py()) // SECOND
-    span = 2 ** int(np.ceil(np.log2(92 * 86_400)))  # of the 90 days of a demo site
+    end = SPAN if until is None else until - start
     parts = []
     for file in files:
         table = pq.read_table(file, columns=["user_id", "item_id", "timestamp"]).drop_null()
         user = pc.cast(pc.utf8_slice_codeunits(table["user_id"], 1), pa.int64()).to_numpy() - 1
         item = table["item_id"].to_numpy() - FIRST_ITEM
         second = table["timestamp"].cast(pa.int64()).to_numpy() // SECOND - start
-        good = (second >= 0) & (second < span) & (item < n_items) & (user < n_users)
-        parts.append(((user * n_items + item) * span + second)[good])
-    if n_users * n_items * span >= 2**63:
+        good = (second >= 0) & (second < end) & (item < n_items) & (user < n_users)
+        parts.append(((user * n_items + item) * SPAN + second)[good])
+    if n_users * n_items * SPAN >= 2**63:
         raise ValueError("The site is too large for a number of 63 bits a row.")
     keys = np.concatenate(parts)
     del parts
     keys.sort()
-    last = np.flatnonzero(np.diff(keys // span, append=-1))
+    last = np.flatnonzero(np.diff(keys // SPAN, append=-1))
     keys = keys[last]
     del last
-    pair, second = np.divmod(keys, span)
+    pair, second = np.divmod(keys, SPAN)
     user, item = np.divmod(pair, n_items)
-    keys = (user * span + second) * n_items + item
+    keys = (user * SPAN + second) * n_items + item
     keys.sort()
-    return start, span, keys
+    return start, keys
 
 
 def _write_pairs(
-    path: Path, start: int, span: int, pairs: NDArray[np.int64], n_users: int, n_items: int
+    path: Path, start: int, end: int, pairs: NDArray[np.int64], n_users: int, n_items: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Write them by user and time; returns which users and items there are."""
     users, items = np.zeros(n_users, np.bool_), np.zeros(n_items, np.bool_)
-    end = str((start + span) * SECOND).encode()
     schema = pa.schema(
         [
             ("user_index", pa.int32()),
@@ -89,12 +93,12 @@ def _write_pairs(
             ("timestamp", pa.timestamp("us", "UTC")),
             ("weight", pa.float32()),
         ],
-        metadata={layout.SPLIT_END: end},
+        metadata={layout.SPLIT_END: str(end * SECOND).encode()},
     )
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for at in range(0, len(pairs), ROW_GROUP):
             key, item = np.divmod(pairs[at : at + ROW_GROUP], n_items)
-            user, second = np.divmod(key, span)
+            user, second = np.divmod(key, SPAN)
             users[user] = items[item] = True
             columns = {"user_index": user.astype(np.int32), "item_index": item.astype(np.int32)}
             table = arrow_table(columns | {"weight": np.ones(len(user), np.float32)})

@@ -1,9 +1,12 @@
 """What a warm start saves and costs, night after night: ``python -m tests.benchmarks.warm [MODEL …] [--site FOLDER]``.
 
-A model is name:parameter=value,…; default: those that have a warm start. Nights follow one another, each with about a
+A model is name:parameter=value,…; default: those that have a warm start. Those next to each other that differ in how
+they start alone are compared with the same trainings from nothing. Nights follow one another, each with about a
 hundredth of the log more: MovieLens 1M (positives) by time, or the demo site in FOLDER (what ``nightrec demo FOLDER``
 wrote), a day a night. Each night a model is trained from nothing, and from the model of the night before, which was
 trained that way itself, except on the first. Both are measured on what came next: a tenth of the log, or seven days.
+
+``--whole WORK`` measures whole candidates, as nights run them (`tests.benchmarks.warm_candidates`).
 
 Printed are NDCG@10 and CPU seconds of both, and the difference of NDCG after so many nights in a row, with the standard
 error of that difference over users.
@@ -13,14 +16,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels import registry
@@ -32,13 +35,15 @@ from recmodels.options import DEFAULTS, FitOptions, WarmStart
 from tasks.features.documents import item_documents
 from tasks.features.settings import FeatureSettings
 from tasks.features.terms import fit_terms, unit_rows
+from tests.benchmarks import warm_candidates
 from tests.benchmarks.demo_features import FIRST_ITEM, SECOND, without_faults
 from tests.benchmarks.quality import parse
 from tests.benchmarks.splits import movielens_1m, movielens_1m_log
+from tests.benchmarks.warm_candidates import error, with_error
 
 K = 10
 DAY = 86_400
-MODELS = ("als", "graph_filter", "bpr", "hybrid", "ncf", "transformer")
+MODELS = ("als", "graph_filter", "bpr", "ease:method=approximate", "hybrid", "ncf", "transformer")
 
 
 @dataclass
@@ -118,50 +123,63 @@ def from_model(earlier: Recommender, data: Dataset) -> FitOptions:
     return FitOptions(warm_start=WarmStart(earlier, rows))
 
 
-def row(spec: str, site: Site) -> str:
-    """A line of the table: a model, trained both ways night after night."""
-    name, parameters = parse(spec)
-    model = registry.create(name, {"warm_start": "always"} | parameters, seed=0)
-    warm: Recommender | None = None
-    costs, levels, differences = [], [], []
+def rows(specs: Sequence[str], site: Site) -> list[str]:
+    """Lines of the table: models that are alike from nothing, trained both ways night after night."""
+    models = [made(spec) for spec in specs]
+    warm: list[Recommender] = []
+    costs, ndcg = [], []  # of each night: from nothing, and of each of the models
     for data, users, truth in site.nights():
-        cold, cost = fitted(replace(model), data)
-        if warm is None:
-            warm = cold
+        cold, cost = fitted(replace(models[0]), data)
+        if not warm:
+            warm = [cold] * len(models)
             continue
-        warm, less = fitted(replace(model), data, from_model(warm, data))
-        ndcg = [per_user(one.recommend(data, users, K).items, truth)["ndcg"] for one in (cold, warm)]
-        costs.append((cost, less))
-        levels.append([values.mean() for values in ndcg])
-        differences.append(_with_error(ndcg[1] - ndcg[0]))
-        print(f"  {spec}: {levels[-1]}, {differences[-1]}, {costs[-1]}", file=sys.stderr, flush=True)
-    cold_cost, warm_cost = np.mean(costs, axis=0)
-    cold_ndcg, warm_ndcg = np.mean(levels, axis=0)
-    shown = sorted({0, len(differences) // 2, len(differences) - 1})
-    return (
-        f"| `{spec}` | {cold_ndcg:.4f} | {warm_ndcg:.4f} | {', '.join(differences[n] for n in shown)} "
-        f"| {cold_cost:.1f} | {warm_cost:.1f} | {warm_cost / cold_cost:.2f} |"
-    )
+        less = [fitted(replace(model), data, from_model(one, data)) for model, one in zip(models, warm, strict=True)]
+        warm = [one for one, _ in less]
+        costs.append([cost, *(seconds for _, seconds in less)])
+        ndcg.append([per_user(one.recommend(data, users, K).items, truth)["ndcg"] for one in (cold, *warm)])
+        print(f"  {[values.mean().round(5) for values in ndcg[-1]]}, {costs[-1]}", file=sys.stderr, flush=True)
+    lines, shown = [], sorted({0, len(ndcg) // 2, len(ndcg) - 1})
+    for i, spec in enumerate(specs, 1):
+        (cold_cost, warm_cost), (cold_ndcg, warm_ndcg) = (
+            [np.mean([night[n].mean() for night in of]) for n in (0, i)] for of in (np.array(costs), ndcg)
+        )
+        differences = ", ".join(with_error(ndcg[n][i] - ndcg[n][0]) for n in shown)
+        lines.append(
+            f"| `{spec}` | {cold_ndcg:.4f} ± {error(ndcg[-1][0]):.4f} | {warm_ndcg:.4f} | {differences} "
+            f"| {cold_cost:.1f} | {warm_cost:.1f} | {warm_cost / cold_cost:.2f} |"
+        )
+    return lines
 
 
-def _with_error(values: NDArray[np.float64]) -> str:
-    return f"{values.mean():+.4f} ± {values.std() / len(values) ** 0.5:.4f}"
+def made(spec: str) -> Recommender:
+    name, parameters = parse(spec)
+    return registry.create(name, {"warm_start": "always"} | parameters, seed=0)
+
+
+def from_nothing(spec: str) -> str:
+    """What a training from nothing follows from: those of specifications that agree in it are the same."""
+    name, parameters = parse(spec)
+    return f"{name} {sorted((key, value) for key, value in parameters.items() if not key.startswith('warm_'))}"
 
 
 def main() -> int:
     """Print a row a model."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.warm", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("models", nargs="*", default=MODELS, metavar="MODEL", help=f"default: {', '.join(MODELS)}")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=f"default: {', '.join(MODELS)}")
     parser.add_argument("--site", type=Path, metavar="FOLDER", help="a demo site; default: MovieLens 1M")
     parser.add_argument("--nights", type=int, default=8, help="of which the first is trained from nothing [8]")
+    parser.add_argument("--whole", type=Path, metavar="WORK", help="whole candidates of a site, in this folder")
     options = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's threads would wait awake: hours, beside other work
+    if options.whole:
+        return warm_candidates.main(options.site, options.whole, options.nights, options.models)
     site = demo(options.site, options.nights) if options.site else movielens(options.nights)
     print("| model | NDCG@10 from nothing | warm | difference | CPU s from nothing | warm | warm / from nothing |")
     print("|---|---|---|---|---|---|---|", flush=True)
-    for spec in options.models:
-        print(row(spec, site), flush=True)
+    for _, alike in groupby(options.models or MODELS, from_nothing):
+        for line in rows(list(alike), site):
+            print(line, flush=True)
     return 0
 
 

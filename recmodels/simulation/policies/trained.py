@@ -29,6 +29,9 @@ from recmodels.simulation.policies.reranking import Reranking
 MODEL, FALLBACK = "model/", "fallback/"
 VECTOR_CONTENT = "recmodels.simulation.vectors:VectorContent"
 
+WARM = {"warm_epochs": 3, "warm_rate": 1.0}
+"""How a training starts where the last one ended, by default: a simulation's data grow fast."""
+
 
 class Trained(Policy):
     """A recommender of the registry, by its name and parameters.
@@ -67,12 +70,13 @@ class Trained(Policy):
         if vectors is not None and recommender == "content":
             recommender = VECTOR_CONTENT
         self.recommender, self.parameters, self.rules = recommender, dict(parameters or {}), rules
-        fields = registry.kind_of(recommender).__dataclass_fields__
-        # Whoever does so by itself in a night is quick: a simulation's data grow too fast for that to be worth it.
-        costly = "warm_start" in fields and fields["warm_start"].default == "no"
+        kind = registry.kind_of(recommender)
+        # The others are quick: a simulation's data grow too fast for that to be worth it.
+        costly = kind.needs_torch and "warm_start" in kind.__dataclass_fields__
         self.warm = warm and (costly or "warm_start" in self.parameters)
         if self.warm:
-            self.parameters.setdefault("warm_start", "always")
+            grown = {name: value for name, value in WARM.items() if name in kind.__dataclass_fields__}
+            self.parameters = {"warm_start": "always"} | grown | self.parameters
         registry.create(recommender, self.parameters)
         self.model: Recommender | None = None
         self.fallback: Recommender | None = None

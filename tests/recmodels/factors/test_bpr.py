@@ -7,7 +7,9 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.bpr import BPR
 from recmodels.factors.mf import MF
+from recmodels.options import FitOptions, WarmStart
 from recmodels.testing import N_USERS, RecommenderContract, small_site, threads
+from tests.recmodels.renumbered import same_rows, shuffled
 from tests.recmodels.test_sampling import head_and_tail
 
 
@@ -81,3 +83,34 @@ def test_data_of_other_users_are_refused() -> None:
     model = BPR(epochs=1).fit(small_site())
     with pytest.raises(ValueError, match=f"2 users, the model was fitted on {N_USERS}"):
         model.recommend(Dataset.from_arrays([0, 1], [0, 1], n_items=30), np.array([0]), 3)
+
+
+def test_a_warm_start_without_a_step_scores_as_before_whatever_the_order() -> None:
+    data = small_site()
+    before = BPR(factors=4, epochs=3).fit(data)
+    other, rows = shuffled(data)
+    after = BPR(factors=4, epochs=3, warm_epochs=0).fit(other, FitOptions(warm_start=WarmStart(before, rows)))
+    users = np.flatnonzero(rows["users"] >= 0)
+    items = np.flatnonzero((rows["items"] >= 0) & (other.item_counts > 0))
+    users = users[np.diff(data.indptr)[rows["users"][users]] > 0]
+    expected = before._score(data, rows["users"][users])[:, rows["items"][items]]
+    np.testing.assert_allclose(after._score(other, users.astype(np.int32))[:, items], expected, atol=1e-6)
+
+
+def test_a_warm_start_is_a_tenth_of_the_training_and_moves_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, rounds = small_site(), []
+    monkeypatch.setattr(FitOptions, "rounds", lambda self, n: rounds.append(n) or ((i, i / n) for i in range(n)))
+    before = BPR(factors=4, epochs=20).fit(data)
+    start = FitOptions(warm_start=WarmStart(before, same_rows(data)))
+    after = BPR(factors=4, epochs=20).fit(data, start)
+    assert rounds == [20, 2]
+    moved = np.abs(after.item_vectors_ - before.item_vectors_).max()
+    assert 0 < moved < 0.2 * np.abs(before.item_vectors_).max()
+
+
+def test_a_model_of_other_factors_is_no_start() -> None:
+    data = small_site()
+    cold = BPR(factors=4, epochs=2).fit(data)
+    for other in (BPR(factors=5, epochs=2), MF(factors=4, epochs=1)):
+        options = FitOptions(warm_start=WarmStart(other.fit(data), same_rows(data)))
+        assert (BPR(factors=4, epochs=2).fit(data, options).item_vectors_ == cold.item_vectors_).all()

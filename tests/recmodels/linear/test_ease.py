@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.linear import ease, gram_inverse
 from recmodels.linear.ease import EASE
-from recmodels.options import FitOptions
+from recmodels.options import FitOptions, WarmStart
 from recmodels.testing import N_ITEMS, RecommenderContract, assert_same, small_site
+from tests.recmodels.renumbered import same_rows, shuffled
 
 ROOT = Path(__file__).parents[3]
 
@@ -142,3 +144,50 @@ def test_trained_in_parts_it_is_the_same_to_the_last_bit(in_parts: FitOptions, m
     data = small_site()
     one, other = (EASE(method=method, neighbors=7).fit(data, options) for options in (FitOptions(), in_parts))
     assert_same(one.recommend(data, k=5), other.recommend(data, k=5))
+
+
+def with_more(data: Dataset, item: int, n: int) -> Dataset:
+    """The same with n interactions more of an item."""
+    others = np.setdiff1d(np.arange(data.n_users), data.user_index[data.item_index == item])[:n]
+    users, items = np.append(data.user_index, others), np.append(data.item_index, np.full(len(others), item))
+    return Dataset.from_arrays(users, items, n_users=data.n_users, n_items=data.n_items)
+
+
+def test_columns_of_items_that_have_hardly_changed_are_those_of_the_night_before(in_parts: FitOptions) -> None:
+    data = small_site()
+    kind = EASE(method="approximate", neighbors=7)
+    before = replace(kind).fit(data)
+    popular = int(data.item_counts.argmax())
+    today = with_more(data, popular, 4)
+    warm = WarmStart(before, same_rows(data))
+    share = 4 / data.item_counts[popular]
+    anew = replace(kind).fit(today).sparse_weights_.toarray()
+    for most, column in ((share * 0.9, anew), (share * 1.1, before.sparse_weights_.toarray())):
+        for options in (FitOptions(warm_start=warm), replace(in_parts, warm_start=warm)):
+            model = replace(kind, warm_change=most).fit(today, options)
+            found = model.sparse_weights_.toarray()
+            np.testing.assert_array_equal(found[:, popular], column[:, popular])
+            others = np.arange(data.n_items) != popular
+            np.testing.assert_array_equal(found[:, others], before.sparse_weights_.toarray()[:, others])
+            assert model.counts_[popular] == data.item_counts[popular] + (most < share) * 4
+
+
+def test_kept_columns_follow_their_items_to_other_numbers() -> None:
+    data = small_site()
+    before = EASE(method="approximate", neighbors=7).fit(data)
+    other, rows = shuffled(data)
+    after = EASE(method="approximate", neighbors=7).fit(other, FitOptions(warm_start=WarmStart(before, rows)))
+    old = np.flatnonzero(rows["items"] >= 0)
+    then = rows["items"][old]
+    assert (
+        after.sparse_weights_.toarray()[np.ix_(old, old)] == before.sparse_weights_.toarray()[np.ix_(then, then)]
+    ).all()
+
+
+def test_an_approximation_by_other_parameters_is_no_start() -> None:
+    data = small_site()
+    kind = EASE(method="approximate", neighbors=7)
+    cold = replace(kind).fit(data).sparse_weights_
+    for other in (replace(kind, neighbors=6), replace(kind, regularization=9), EASE(method="exact")):
+        warm = WarmStart(other.fit(data), same_rows(data))
+        assert (replace(kind).fit(data, FitOptions(warm_start=warm)).sparse_weights_ != cold).nnz == 0

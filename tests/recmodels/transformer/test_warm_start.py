@@ -11,6 +11,7 @@ from recmodels.pairwise.hybrid import Hybrid
 from recmodels.persistence import load, save
 from recmodels.testing import small_site
 from recmodels.transformer.model import Transformer
+from recmodels.transformer.training import Trainer
 from tests.recmodels.renumbered import same_rows, shuffled
 
 torch.set_num_threads(1)
@@ -70,3 +71,33 @@ def test_a_saved_model_is_the_same_start(tmp_path) -> None:
     ]
     assert (vectors[0] == vectors[1]).all()
     assert not Transformer(**KIND | {"warm_start": "no"}).fit(data).tables_
+
+
+def test_what_no_epoch_makes_better_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation is before the first epoch, too; here each is worse than the one before."""
+    data = small_site()
+    before = Transformer(**KIND | {"epochs": 1}).fit(data)
+    falling = iter(range(9, 0, -1))
+    monkeypatch.setattr(Trainer, "_validation_ndcg", lambda _: next(falling) / 10)
+    options = FitOptions(warm_start=WarmStart(before, same_rows(data)))
+    warm = Transformer(**KIND | {"epochs": 12}).fit(data, options)
+    assert [epoch["ndcg"] for epoch in warm.epochs_] == [0.8]  # of three at most
+    np.testing.assert_allclose(warm.item_vectors_, before.item_vectors_, atol=1e-6)
+
+
+@pytest.mark.parametrize(("epochs", "warm", "expected"), [(2, None, 1), (8, None, 2), (200, None, 3), (200, 7, 7)])
+def test_a_warm_start_has_a_quarter_of_the_epochs_from_one_to_three(
+    epochs: int, warm: int | None, expected: int
+) -> None:
+    model = Transformer(epochs=epochs, warm_epochs=warm)
+    assert (model.epochs_from(warm=True), model.epochs_from(warm=False)) == (expected, epochs)
+
+
+def test_a_warm_start_has_a_share_of_the_minutes_and_the_lists_have_the_rest() -> None:
+    model, given = Transformer(seeds=2, warm_time=0.25), FitOptions(minutes=8, list_minutes=2)
+    times = [
+        (options.minutes, options.list_minutes)
+        for options in (model._options(given, 0), model._options(given, 0, warm=True))
+    ]
+    assert times == [(4, 1), (1, 4)]
+    assert model._options(FitOptions(), 0, warm=True).minutes is None

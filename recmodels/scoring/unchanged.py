@@ -1,0 +1,54 @@
+"""Rows of a matrix of items by items that an earlier model has learned, and that are still as good as new.
+
+What is learned of an item follows from the interactions that it has. Where they have hardly changed since, the row
+would hardly change either: it is kept, and only the others are learned.
+"""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from recmodels.data.arrays import Bools, Csr, Longs
+from recmodels.options import WarmStart
+
+
+class Kept(NamedTuple):
+    """What is taken over of an earlier matrix."""
+
+    changed: Bools
+    """Which rows are to be learned: bool [n_items]."""
+    rows: Csr
+    """The others, [n_items, n_items]."""
+    counts: Longs
+    """The interactions that each item has, or had when its row was learned: int64 [n_items]."""
+
+    @property
+    def digest(self) -> str:
+        """Of all of it."""
+        arrays = self.changed, self.counts, self.rows.indptr, self.rows.indices, self.rows.data
+        return sha256(b"".join(sha256(np.ascontiguousarray(array).data).digest() for array in arrays)).hexdigest()
+
+
+def kept_rows(start: WarmStart, earlier: Csr, counts: Longs, today: Longs, most: float) -> Kept:
+    """The rows of items whose interactions have changed by a share of `most` at most.
+
+    Args:
+        start: where today's items stand in the earlier model.
+        earlier: its matrix [m, m].
+        counts: the interactions of its items when their rows were learned [m].
+        today: the interactions of today's items [n_items].
+        most: that share, of what they had.
+    """
+    then = start.rows["items"]
+    before = np.where(then < 0, 0, counts[np.maximum(then, 0)])
+    changed = (then < 0) | (np.abs(today - before) > most * before) | (before == 0)
+    n, kept = len(then), np.flatnonzero(~changed)
+    taken: Csr = earlier[then[kept]]
+    place = np.full(earlier.shape[1], -1, np.int32)
+    place[then[then >= 0]] = np.flatnonzero(then >= 0)
+    there = place[taken.indices] >= 0
+    owner = np.repeat(kept, np.diff(taken.indptr))[there]
+    rows: Csr = sparse.csr_array((taken.data[there], (owner, place[taken.indices[there]])), shape=(n, n))
+    return Kept(changed, rows, np.where(changed, today, before))
