@@ -20,10 +20,18 @@ from recmodels.scoring.kept_neighbors import nearest_after
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbor_deviations
 from recmodels.scoring.similarity import Measure, Weighting, centered, weighted_rows
 from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
-from recmodels.scoring.unchanged import Kept, kept_rows
+from recmodels.scoring.unchanged import kept_rows
 
 POWERS = ("auto", 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)  # of popularity, that tuning tries
-SAME = ("neighbors", "weighting", "shrinkage", "own_power", "k1", "b")  # of an earlier model that is gone on from
+SAME = (
+    "neighbors",
+    "weighting",
+    "shrinkage",
+    "own_power",
+    "popularity_power",
+    "k1",
+    "b",
+)  # of an earlier model that is gone on from
 
 
 @dataclass
@@ -91,37 +99,40 @@ class ItemKNN(SparseProduct, RatingPredictor):
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         self.baseline_ = Baseline.of(data).packed() if data.rated is not None else None
+        earlier = self._earlier(options)
         if self.weighting in ("pearson", "adjusted_cosine"):
             values = data.matrix if data.ratings is None else data.ratings
             of_item = self.weighting == "pearson"
             rows = centered(values.T.tocsr()) if of_item else centered(values).T.tocsr()
             measure = Measure("pearson", self.shrinkage)
         else:
-            self.popularity_power_: float = self._power(data)
+            self.popularity_power_: float = self._power(data, earlier)
             rows = weighted_rows(data.matrix.T.tocsr(), self.weighting, self.k1, self.b)
             kind: Literal["dot", "jaccard"] = "jaccard" if self.weighting == "jaccard" else "dot"
             measure = Measure(kind, self.shrinkage, powers=(self.own_power, self.popularity_power_))
-        kept = self._kept(data, options)
+        kept = None
+        if earlier is not None and options.warm_start is not None:
+            kept = kept_rows(
+                options.warm_start, earlier.similarity_, earlier.counts_, data.item_counts, self.warm_change
+            )
         made_from = {"parameters": asdict(self), "start": None if kept is None else kept.digest}
         with parted_training(options.parts, "item_knn", data, made_from) as training:
             self.similarity_: Csr = nearest_after(training, rows, measure, self.neighbors, kept)
         self.counts_: Longs = data.item_counts if kept is None else kept.counts
 
-    def _kept(self, data: Dataset, options: FitOptions) -> Kept | None:
-        """What is taken over of an earlier model by the same similarity, if there is one."""
-        start = options.warm_start
-        if start is None or not isinstance(earlier := start.model, ItemKNN) or not hasattr(earlier, "counts_"):
+    def _earlier(self, options: FitOptions) -> "ItemKNN | None":
+        """An earlier model of the same similarity, if there is one."""
+        earlier = None if options.warm_start is None else options.warm_start.model
+        if not isinstance(earlier, ItemKNN) or not hasattr(earlier, "counts_"):
             return None
-        if any(getattr(earlier, name) != getattr(self, name) for name in SAME) or (
-            getattr(earlier, "popularity_power_", None) != getattr(self, "popularity_power_", None)
-        ):
-            return None
-        return kept_rows(start, earlier.similarity_, earlier.counts_, data.item_counts, self.warm_change)
+        return earlier if all(getattr(earlier, name) == getattr(self, name) for name in SAME) else None
 
-    def _power(self, data: Dataset) -> float:
-        """q, chosen by the data if it is not given, and has a part in the measure."""
+    def _power(self, data: Dataset, earlier: "ItemKNN | None") -> float:
+        """q, chosen by the data if it is not given, and has a part in the measure; as it was, if it was chosen."""
         if self.popularity_power != "auto":
             return self.popularity_power
+        if earlier is not None:
+            return earlier.popularity_power_
         if self.weighting == "jaccard":
             return USUAL
         return chosen_power(lambda power, trial: replace(self, popularity_power=power).fit(trial), data)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from flows.settings.site import default_models
+from recmodels import registry
 from recmodels.data import layout
 from recmodels.data.arrays import Csr, Ints
 from recmodels.data.dataset import Dataset
@@ -94,6 +95,8 @@ def run(model: dict[str, Any], features: Path, out: Path, earlier: tuple[Path, P
     """Train and list in a process, as a night does; `earlier`: a model, and the features that it was trained on."""
     out.mkdir(parents=True, exist_ok=True)
     minutes = model.get("minutes")
+    if getattr(registry.create(model["recommender"], model.get("parameters", {})), "warm_start", "no") == "no":
+        earlier = None
     start = earlier and {"model": str(earlier[0]), "features": str(earlier[1]), "most_changed": WARM_CHANGED}
     spec = {
         "features": str(features), "split": "full", "recommender": model["recommender"],

@@ -5,9 +5,10 @@ from sklearn.metrics.pairwise import cosine_similarity, pairwise_distances
 from recmodels.data.dataset import Dataset
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.knn.user_knn import UserKNN
-from recmodels.options import FitOptions
+from recmodels.options import DEFAULTS, FitOptions, WarmStart
 from recmodels.ranking.topk import top_k
 from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, assert_same, small_site, threads
+from tests.recmodels.renumbered import same_rows, shuffled
 
 EVERYBODY = np.arange(N_USERS)
 
@@ -161,3 +162,45 @@ def test_trained_in_parts_it_is_the_same_to_the_last_bit(in_parts: FitOptions, w
     one, other = ItemKNN(weighting=weighting).fit(data), ItemKNN(weighting=weighting).fit(data, in_parts)
     for name in ("indptr", "indices", "data"):
         np.testing.assert_array_equal(getattr(other.similarity_, name), getattr(one.similarity_, name))
+
+
+def test_a_warm_start_keeps_the_similarities_of_items_that_are_as_they_were() -> None:
+    data = small_site()
+    before = cosine(neighbors=50).fit(data)
+    other, rows = shuffled(data)
+    after, anew = (
+        cosine(neighbors=50).fit(other, options)
+        for options in (FitOptions(warm_start=WarmStart(before, rows)), DEFAULTS)
+    )
+    np.testing.assert_allclose(after.similarity_.toarray(), anew.similarity_.toarray(), atol=1e-6)
+    before.similarity_.data[:] *= 2  # what is kept shows it
+    after = cosine(neighbors=50).fit(other, FitOptions(warm_start=WarmStart(before, rows)))
+    np.testing.assert_allclose(after.similarity_.toarray(), 2 * anew.similarity_.toarray(), atol=1e-6)
+
+
+def test_items_that_have_changed_are_compared_anew() -> None:
+    data = small_site()
+    before = cosine(neighbors=N_ITEMS).fit(data)
+    before.similarity_.data[:] *= 2
+    popular = int(data.item_counts.argmax())
+    more = np.setdiff1d(EVERYBODY, data.user_index[data.item_index == popular])[:4]
+    users, items = np.append(data.user_index, more), np.append(data.item_index, np.full(4, popular))
+    today = Dataset.from_arrays(users, items, n_users=N_USERS, n_items=N_ITEMS)
+    expected = cosine(neighbors=N_ITEMS).fit(today).similarity_.toarray()
+    model = cosine(neighbors=N_ITEMS, warm_change=3 / data.item_counts[popular])
+    found = model.fit(today, FitOptions(warm_start=WarmStart(before, same_rows(data)))).similarity_.toarray()
+    changed = np.zeros((N_ITEMS, N_ITEMS), bool)
+    changed[popular] = changed[:, popular] = True
+    np.testing.assert_allclose(found[changed], expected[changed], atol=1e-6)
+    np.testing.assert_allclose(found[~changed], before.similarity_.toarray()[~changed], atol=1e-6)
+
+
+def test_the_power_that_was_chosen_stays_and_a_model_of_another_similarity_is_no_start() -> None:
+    data = small_site()
+    before = ItemKNN(neighbors=8).fit(data)
+    before.popularity_power_ = 0.5
+    options = FitOptions(warm_start=WarmStart(before, same_rows(data)))
+    assert ItemKNN(neighbors=8).fit(data, options).popularity_power_ == 0.5
+    anew = ItemKNN(neighbors=7)
+    assert (anew.fit(data, options).similarity_ != ItemKNN(neighbors=7).fit(data).similarity_).nnz == 0
+    assert anew.popularity_power_ == 0.2

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from recmodels.linear.graph_filter import GraphFilter
 from recmodels.options import DEFAULTS, FitOptions, WarmStart
 from recmodels.popularity import Popularity
 from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, small_site
-from tests.recmodels.renumbered import shuffled
+from tests.recmodels.renumbered import same_rows, shuffled
 
 
 class TestGraphFilter(RecommenderContract):
@@ -78,6 +80,20 @@ def test_a_warm_start_scores_as_a_training_from_nothing_does() -> None:
     for another in (GraphFilter(rank=7).fit(data), Popularity().fit(data)):
         model = GraphFilter(rank=8).fit(other, FitOptions(warm_start=WarmStart(another, rows)))
         np.testing.assert_allclose(model._score(other, everybody)[known], cold[known], atol=1e-5)
+
+
+def test_entries_of_items_that_have_hardly_changed_are_those_of_the_night_before() -> None:
+    data, kind = small_site(), GraphFilter(rank=8, neighbors=7)
+    before = replace(kind).fit(data)
+    before.near_.data *= 3  # what is kept shows it, as the diagonal, which is no neighbor, does not
+    warm = FitOptions(warm_start=WarmStart(before, same_rows(data)))
+    cold, after = replace(kind).fit(data)._entries(), replace(kind).fit(data, warm)._entries()
+    np.testing.assert_allclose(after.toarray(), 3 * cold.toarray(), rtol=1e-3)
+    for change in ({"neighbors": 6}, {"user_exponent": 0.3}):
+        model = replace(kind, **change)
+        np.testing.assert_allclose(
+            replace(model).fit(data, warm)._entries().toarray(), model.fit(data)._entries().toarray(), rtol=1e-3
+        )
 
 
 def test_trained_in_parts_it_makes_the_same_scores(in_parts: FitOptions) -> None:
