@@ -275,7 +275,7 @@ def _push_row(matrix: Sparse, row: int, items: Ints, scores: Floats, filled: int
     """Put the values above 0 of a row into a heap; how many it has then."""
     indptr, indices, data = matrix
     for at in range(indptr[row], indptr[row + 1]):
-        column, value = np.int64(indices[at]), data[at]
+        column, value = int(np.int64(indices[at])), data[at]
         if value > 0 and (filled < len(items) or _worse(scores[0], items[0], value, column)):
             filled = _push(items, scores, filled, column, value)
     return filled
