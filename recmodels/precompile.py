@@ -15,7 +15,8 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.factors.als import ALS
 from recmodels.fallback import serve
-from recmodels.options import FitOptions
+from recmodels.knn.item_knn import ItemKNN
+from recmodels.options import FitOptions, WarmStart
 from recmodels.popularity import Popularity
 from recmodels.ranking import topk
 from recmodels.ranking.cells import make_cells, top_in_cells
@@ -44,6 +45,8 @@ def main() -> None:
         model.explain(data, np.arange(40), model.recommend(data, np.arange(40), 5))
         if isinstance(model, RatingPredictor):
             model.predict(data, data.user_index[:5], data.item_index[:5])
+    rows = {"users": np.arange(40, dtype=np.int32), "items": np.arange(30, dtype=np.int32)}
+    ItemKNN().fit(data, FitOptions(warm_start=WarmStart(ItemKNN().fit(data), rows)))
     with TemporaryDirectory() as folder:
         ALS(iterations=1).fit(data, FitOptions(parts=Path(folder)))
     everybody = np.arange(40, dtype=np.int32)
