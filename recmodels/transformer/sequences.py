@@ -26,7 +26,9 @@ class TrainingSequences:
     cut into several, from its end.
     """
 
-    def __init__(self, config: TrainingConfig, data: Dataset, length: int) -> None:
+    def __init__(
+        self, config: TrainingConfig, data: Dataset, length: int, most_validated: int = VALIDATION_USERS
+    ) -> None:
         later = _validation_rows(data, config.validation_days)
         if later.all():
             raise DataRefused(f"All interactions lie in the last {config.validation_days} days, which only validate.")
@@ -39,7 +41,7 @@ class TrainingSequences:
         user, back = concatenated_ranges(np.zeros_like(n_sequences), n_sequences)  # counted from the end
         self.ends = self.user_starts[user] + inputs[user] - back * length
         self.starts = np.maximum(self.ends - length, self.user_starts[user])
-        self._hold_out(data, later, config.seed)
+        self._hold_out(data, later, config.seed, most_validated)
 
     def _define_targets(self, config: TrainingConfig, data: Dataset, later: Bools) -> None:
         """A row's target is an item of rows [first_target, target_end), and counts in the loss by the row's weight.
@@ -64,13 +66,13 @@ class TrainingSequences:
             self.weights = (gain / max(1e-9, gain[n > 0].mean() if n.any() else 1.0)).astype(np.float32)
             self.first_target, self.target_end = first, end
 
-    def _hold_out(self, data: Dataset, later: Bools, seed: int) -> None:
+    def _hold_out(self, data: Dataset, later: Bools, seed: int, most: int) -> None:
         """The users who validate, what they did later, and what they had seen by then, which no list repeats."""
         later_users, later_items = data.user_index[later], data.item_index[later]
         users = np.unique(later_users)
         users = users[self.user_starts[users + 1] > self.user_starts[users]]
-        if len(users) > VALIDATION_USERS:
-            users = np.sort(np.random.default_rng(seed).choice(users, VALIDATION_USERS, replace=False))
+        if len(users) > most:
+            users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
         self.validation_users: Ints = users.astype(np.int32)
         shape = len(users), data.n_items
         place = np.full(data.n_users, -1, np.int32)

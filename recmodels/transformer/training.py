@@ -32,12 +32,16 @@ from recmodels.transformer.checkpoint import Checkpoint, TrainingState
 from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.negatives import NegativeSampler
 from recmodels.transformer.network import ItemEmbedding, Network, last_states
-from recmodels.transformer.sequences import VALIDATION_K, TrainingSequences, padded_rows
+from recmodels.transformer.sequences import VALIDATION_K, VALIDATION_USERS, TrainingSequences, padded_rows
 from recmodels.transformer.warm_start import Start, tables_of, take_over
 
 log = logging.getLogger(__name__)
 
 AVERAGED = 100_000  # steps that an average begins with whose weights were trained before: it follows slowly
+
+VALIDATED_AGAIN = 5_000
+"""Users who validate weights that were trained before, at most: such a training is short, and what is compared are
+lists of the same users."""
 
 Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 
@@ -106,7 +110,8 @@ class Trainer:
         self.config, self.network, self.items, self.trained = config, network, items, trained
         self.began = time.monotonic()
         self.device = items.embedding.device
-        self.sequences = TrainingSequences(config, data, network.max_length)
+        most = VALIDATED_AGAIN if trained else VALIDATION_USERS
+        self.sequences = TrainingSequences(config, data, network.max_length, most)
         self.sampler = NegativeSampler(config, self.sequences, data.n_items, self.device)
         self.compiled = _compiled(network, self.device)
         self.rank, self.world = 0, 1
