@@ -23,15 +23,8 @@ from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stor
 from recmodels.scoring.unchanged import kept_rows
 
 POWERS = ("auto", 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)  # of popularity, that tuning tries
-SAME = (
-    "neighbors",
-    "weighting",
-    "shrinkage",
-    "own_power",
-    "popularity_power",
-    "k1",
-    "b",
-)  # of an earlier model that is gone on from
+SAME = ("neighbors", "weighting", "shrinkage", "own_power", "popularity_power", "k1", "b")
+"""Hyper-parameters of an earlier model that is gone on from."""
 
 
 @dataclass
