@@ -19,6 +19,7 @@ MODULES = {  # by extra: what is imported of it
     "delta": "deltalake",
     "mlflow": "mlflow",
     "embeddings": "sentence_transformers",
+    "vectors": "usearch",
     "ray": "ray",
     "dask": "distributed",
 }
@@ -80,5 +81,7 @@ def needs(config: NightConfig, pool: str) -> Iterator[tuple[str, str]]:
             yield sink, f"[sinks.{sink}]"
     if config.mlflow.uri is not None:
         yield "mlflow", "[mlflow]"
+    if config.export.vectors is not None and config.export.vector_index:
+        yield "vectors", "export.vector_index"
     if config.features.embedder is not None:
         yield "embeddings", "features.embedder"

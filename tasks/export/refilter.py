@@ -23,7 +23,7 @@ from tasks.export.made_from import check_made_from
 from tasks.export.refill import Source, write_refilled
 from tasks.export.serving import arms_again
 from tasks.export.settings import ExportSettings
-from tasks.export.writer import describe_part
+from tasks.export.writer import described_parts
 from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings
@@ -194,7 +194,7 @@ def _write(night: Night, own: Json, export_id: str, source: Source, gone: pa.Arr
         k, repeats = source.settings.k, source.settings.repeats
         profile = audit(out, night.features, source.data, k, repeats=repeats, rules=rules, published=source.user_ids)
         exposure = exposure_of(profile.get("exposure"), rules, source.settings)
-        files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
+        files = described_parts(out)
         schema = described(out)
     keep(night, export_id, gone)
     at = datetime.now(UTC).replace(microsecond=0).isoformat()

@@ -35,6 +35,11 @@ class ExportSettings(ListSettings):
         description="The model whose vectors of users and items are published beside the lists: a candidate, which is "
         "fitted for this if another one wins, or champion; none by default.",
     )
+    vector_index: bool = Field(
+        default=False,
+        description="Whether an index of the items' vectors is published as well (needs nightrec[vectors]): searches "
+        "in it are to find the share `recall` of the best k.",
+    )
     delta: bool = Field(default=True, description="Whether the lists that changed are published apart as well.")
     hash_key_env: str | None = Field(
         default=None,

@@ -24,8 +24,9 @@ from tasks.export.decisions import decide
 from tasks.export.explored import Plan
 from tasks.export.serving import output_of
 from tasks.export.settings import ExportSettings
+from tasks.export.vector_index import about_vectors, write_index
 from tasks.export.vectors import chosen
-from tasks.export.writer import describe_part
+from tasks.export.writer import described_parts
 from tasks.export.writing import write_export
 from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
@@ -108,13 +109,14 @@ def export(
                 seed=seed,
             )
             written = write_export(decided, out, folder, digest([fingerprint, export_id]))
+            index = write_index(out, settings.k, settings.recall, seed) if vectors and settings.vector_index else None
             base = base_of(night.store, night.run_date) if settings.delta else None
             has_delta = base is not None and write_delta(night.store, base, out, night.run_date)
             check_columns(out)
             profile = judged(written.counts, night.store.quality(night.run_date))
             exposure = exposure_of(profile.get("exposure"), decided.plan, settings)
             refuse_missed(exposure, settings)
-            files = [describe_part(path, out) for path in sorted(out.rglob("*.parquet"))]
+            files = described_parts(out)
             schema = described(out)
         made_from = {"inputs": inputs, "fingerprint": fingerprint}
         delta_of = base["export_id"] if base is not None and has_delta else None
@@ -130,7 +132,7 @@ def export(
             | {"delta_of": delta_of, "files": files, "schema": schema}
             | exposure
             | ({} if decided.nearly is None else {"approximate": decided.nearly.json_ready()})
-            | ({} if vectors is None else {"vectors": {"model": vectors[0], "metric": "inner product"}})
+            | ({} if vectors is None else {"vectors": about_vectors(vectors[0], index)})
             | _figures_of(compared)
             | _valid_for(settings.valid_hours)
             | made_from

@@ -125,10 +125,15 @@ def open_part(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, schema, compression="zstd", write_page_index=True, sorting_columns=sorting)
 
 
+def described_parts(export: Path) -> list[Json]:
+    """The files of an export as its manifest names them."""
+    return [describe_part(path, export) for path in sorted(export.rglob("*")) if path.is_file()]
+
+
 def describe_part(path: Path, root: Path) -> Json:
-    """A data file as the manifest names it, with the range of its users."""
+    """A file as the manifest names it, with the range of its users where it is a table of theirs."""
     part: Json = {**describe(path, root)}
-    if "user_id" in part["schema"] and part["rows"]:
+    if "user_id" in part.get("schema", {}) and part["rows"]:
         file = pq.ParquetFile(path)
         first, last = (file.read_row_group(group, ["user_id"]) for group in (0, file.num_row_groups - 1))
         part |= {"min_user": first["user_id"][0].as_py(), "max_user": last["user_id"][-1].as_py()}

@@ -93,7 +93,7 @@ def _rewrite_export(store: Store, manifest: Json, whose: list[Whose], place: Pla
     for file in manifest["files"]:
         path = store.export(export_id) / file["path"]
         place.searched += 1
-        mine = [one for one in whose if "user_id" in file["schema"] and count(path, one)]
+        mine = [one for one in whose if "user_id" in file.get("schema", {}) and count(path, one)]
         if not mine:
             files.append(file)
             continue
