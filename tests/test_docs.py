@@ -230,6 +230,7 @@ def test_a_simulated_night_grows_from_the_one_that_was_measured() -> None:
     for name in ("work", "read", "once", "written"):
         assert sum(getattr(one, name) for one in same) == pytest.approx(sum(getattr(one, name) for one in kept))
     assert sum(one.fetched for one in same) == pytest.approx(sum(one.written for one in kept if one.fetched))
+    assert cluster.GROWTHS.keys() <= {one.function.rpartition(":")[2] for one in measured.maps}
     where = [number for number, one in enumerate(same) if one.buckets]
     lists = next(number for number, one in zip(where, kept, strict=True) if one.function.endswith(":write_lists"))
     assert doubled[lists].work == pytest.approx(2 * same[lists].work)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from docs.site.curves import ROOT
 from docs.site.tables import markdown
 from recmodels.engine.sizes import bucket_count
-from recmodels.parted.sums import SUMMED
+from recmodels.parted.sums import SUMMED, row_edges
 from tasks.estimates.cluster import Cluster, Phase, simulate
 
 FILE = ROOT / "docs" / "cluster.json"
@@ -23,7 +23,7 @@ class Map(BaseModel):
     """A map over buckets: CPU seconds and bytes of all buckets together.
 
     `once` are the bytes that several of them read; `fetched` says whether the driver reads the parts; `since` are the
-    seconds after the last map of the stage.
+    CPU seconds after the last map of the stage.
     """
 
     stage: str
@@ -39,8 +39,11 @@ class Map(BaseModel):
 
 
 class StageTime(BaseModel):
+    """Seconds of a stage, by the clock and of the cores."""
+
     stage: str
     seconds: float
+    work: float
 
 
 class Measured(BaseModel):
@@ -74,12 +77,16 @@ class Site:
             return self.number(left) / self.number(right)
         if name == "sums":
             return min(bucket_count(self.pairs), SUMMED)
+        if name == "added":  # what a step of a range of items reads: sums, and its four arrays from before
+            return self.number("sums") + 4
+        if name == "ranges":
+            return len(row_edges(self.items, VECTOR)) - 1
         return 1.0 if name == "1" else float(getattr(self, name))
 
 
 @dataclass(frozen=True)
 class Growth:
-    """What of a map grows with which numbers of a site."""
+    """What of a map grows with which numbers of a site; `buckets` are those of so many rows if not said otherwise."""
 
     rows: str
     work: str = ""
@@ -87,22 +94,30 @@ class Growth:
     once: str = "items"
     written: str = ""
     since: str = "items"
+    buckets: str = ""
 
     def of(self, what: str) -> str:
         return str(getattr(self, what) or self.rows)
 
 
 GROWTHS: Mapping[str, Growth] = {
-    "improve_users": Growth("pairs", written="users"),
     "check_parts": Growth("interactions", since="interactions"),
-    "users_gram": Growth("pairs", work="users", read="users", written="sums"),
-    "add_products": Growth("pairs", written="sums*items", since="sums*items"),
-    "similar_to_all": Growth("pairs", work="pairs*pairs/users", once="pairs", written="items"),
-    "write_lists": Growth("users", read="pairs"),
-    "write_some": Growth("1"),
-    "write_similar": Growth("items"),
+    "write_range": Growth("pairs", once="pairs", since="pairs"),
+    "list_items": Growth("pairs", written="sums*items", since="pairs", buckets="sums"),
+    "diagonal_basis": Growth("1", since="1"),
+    "turn": Growth("items", once="1", since="ranges", buckets="ranges"),
+    "improve_users": Growth("pairs", written="users", since="ranges"),
+    "add_products": Growth("pairs", written="sums*items", since="ranges", buckets="sums"),
+    "take_step": Growth("items", read="added*items", work="added*items", once="1", since="ranges", buckets="ranges"),
+    "similar_to_all": Growth("pairs", work="pairs*pairs/users", once="pairs", written="items", since="pairs"),
+    "write_lists": Growth("users", read="pairs", once="pairs"),
+    "write_some": Growth("1", once="pairs"),
+    "write_similar": Growth("items", once="pairs"),
 }
 """By the name of the function; of the others, with the rows of the log."""
+
+VECTOR = 4 * 128
+"""Bytes of an item's vector of `als`."""
 
 ROWS = Growth("interactions", since="interactions")
 ALONE: Mapping[str, str] = {
@@ -129,12 +144,15 @@ def phases(measured: Measured, site: Site) -> Iterator[Phase]:
         if stage.stage.startswith(SKIPPED):
             continue
         maps = [one for one in measured.maps if one.stage == stage.stage]
-        rest = max(0.0, stage.seconds - sum(one.seconds + one.since for one in maps))
+        rest = max(0.0, stage.work - sum(one.work + one.since for one in maps))
         yield Phase(stage.stage, alone=grown(rest, ALONE.get(stage.stage.split()[0], "interactions")))
         for one in maps:
             growth = GROWTHS.get(one.function.rpartition(":")[2], ROWS)
-            rows = round(grown(one.buckets * (1 << 21), growth.rows)) if one.buckets > 1 else 1
-            buckets = min(bucket_count(rows), SUMMED) if "sums" in growth.of("written") else bucket_count(rows)
+            if growth.buckets:
+                buckets = int(site.number(growth.buckets))
+            else:
+                rows = round(grown(one.buckets * (1 << 21), growth.rows)) if one.buckets > 1 else 1
+                buckets = bucket_count(rows)
             written = grown(one.written, growth.of("written"))
             yield Phase(stage.stage, alone=grown(one.since, growth.of("since")))
             yield Phase(

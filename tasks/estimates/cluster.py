@@ -176,8 +176,9 @@ class _Run:
         return min(free)[1] if free else None
 
     def _times(self, phase: Phase) -> Sequence[float]:
-        """Seconds of each bucket: its bytes by its core's share of the node's bandwidth, and its work."""
-        moved = (phase.read + phase.written) / phase.buckets / (self.cluster.bandwidth / self.cluster.cores)
+        """Seconds of each bucket: its bytes by its share of the node's bandwidth, and its work."""
+        sharing = min(self.cluster.cores, -(-phase.buckets // self.cluster.nodes))  # buckets of a node at a time
+        moved = (phase.read + phase.written) / phase.buckets / (self.cluster.bandwidth / sharing)
         each = phase.work / phase.buckets / self.cluster.speed
         spread = self.cluster.spread
         factors = np.exp(self.rng.normal(-(spread**2) / 2, spread, phase.buckets))  # of mean 1

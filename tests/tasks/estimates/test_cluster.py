@@ -37,6 +37,8 @@ def test_bytes_take_their_share_of_the_node() -> None:
     cluster = Cluster(2, 4, bandwidth=100.0, **PLAIN)
     read = simulate([Phase("ingest", 8, 0.0, read=800, written=800)], cluster)
     assert read.seconds == pytest.approx(1600 / 200)  # both nodes, with all they have
+    few = simulate([Phase("ingest", 2, 0.0, read=800, written=800)], cluster)
+    assert few.seconds == pytest.approx(1600 / 200)  # a bucket each, with all of it
     once = simulate([Phase("lists", 8, 8.0, once=300)], cluster)
     assert once.seconds == pytest.approx(1 + 3)
 
