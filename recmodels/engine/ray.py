@@ -30,6 +30,8 @@ except ImportError as error:
 
 SECONDS = 30.0
 """In which a cluster must answer."""
+LOST = 20.0
+"""In which the head of one that we work with must answer; what is told then, and ended, takes as long again."""
 RECONNECTING = {"RAY_gcs_rpc_server_reconnect_timeout_s": "86400"}
 """Of a process that works with a cluster: Ray ends it without a word within a minute after its head was lost, which we
 say before that."""
@@ -76,7 +78,7 @@ class RayEngine(ClusterEngine):
                 gpus=one["Resources"].get("GPU", 0.0),
                 memory=int(one["Resources"].get("memory", 0)),
             )
-            for one in in_time(ray.nodes, SECONDS, f"The head of the Ray cluster {self.address}")
+            for one in in_time(ray.nodes, LOST, f"The head of the Ray cluster {self.address}")
             if one["Alive"]
         }
 
