@@ -35,6 +35,7 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
+from recmodels.engine.parts import ABOUT, TEMPORARY
 from tests.clusters import CREDENTIALS, RayNodes, ray_nodes
 from tests.flows.test_engine import data_of
 from tests.tasks.servers import s3
@@ -42,7 +43,6 @@ from tests.tasks.servers import s3
 DATE, MODELS = "2026-11-01", "item_knn,als"
 ROOT = Path(__file__).parents[2]
 SEED = 1
-FINISHED = "*/**/part.json"
 HEAD_LOST = 60.0  # seconds in which a night must say so
 
 
@@ -76,9 +76,11 @@ class Site:
     def finished(self) -> dict[str, int]:
         """The parts that are there, and when each was made."""
         found = {}
-        for path in self.parts.glob(FINISHED):
+        for folder, below, files in os.walk(self.parts):  # some of which go meanwhile
+            below[:] = [name for name in below if not name.startswith(TEMPORARY)]
             with suppress(FileNotFoundError):
-                found[str(path.parent.relative_to(self.parts))] = path.stat().st_ctime_ns
+                if ABOUT in files:
+                    found[os.path.relpath(folder, self.parts)] = Path(folder, ABOUT).stat().st_ctime_ns
         return found
 
     def start(self, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
@@ -240,8 +242,8 @@ def _stage(night: Site) -> str:
 def _until_parts(night: Site, running: "subprocess.Popen[str]", but: set[str]) -> str | None:
     """The stage that has begun to leave parts, of others than these; None once the night has ended."""
     while running.poll() is None:
-        for path in night.parts.glob(FINISHED):
-            stage = path.relative_to(night.parts).parts[0]
+        for part in night.finished():
+            stage = Path(part).parts[0]
             if stage not in but:
                 return stage
         time.sleep(0.05)

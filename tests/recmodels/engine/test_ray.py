@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pyarrow.fs as pafs
 import pytest
@@ -229,3 +230,15 @@ def test_a_cluster_that_is_not_there_is_one_sentence() -> None:
         assert sentence.startswith(f"There is no Ray cluster at {one} (Connection refused): see")
     assert said[2].startswith(f"The Ray cluster {address} has not answered in 1 seconds: see")
     assert len(said) == 3
+
+
+def test_a_head_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, over = RayEngine.__new__(RayEngine), Event()
+    engine.address = "head:6379"  # where one was
+    monkeypatch.setattr("recmodels.engine.ray.LOST", 0.2)
+    monkeypatch.setattr("recmodels.engine.ray.ray.nodes", over.wait)
+    with pytest.raises(
+        EngineUnavailable, match=r"^The head of the Ray cluster head:6379 has not answered in 0 seconds"
+    ):
+        engine.listed()
+    over.set()
