@@ -10,7 +10,8 @@ left: the SHA-256 of each table, model and list is compared.
 - kills: nodes are killed at random moments of the night, others join; nights are run until all were killed.
 - driver: the night's process is killed in each stage that has begun to leave parts, and the night is run again: no part
   that was finished is made again.
-- head: the cluster's head is killed in two stages; how long the night takes to say so, and that it goes on elsewhere.
+- head: the cluster's head is killed in ingest and in a training; how long the night takes to say so, and that it goes
+  on elsewhere.
 - s3: the nodes see nothing of the disk of the night's process (which has a mount namespace of its own, for which one
   must be root), and find files on an S3 server alone.
 """
@@ -172,7 +173,7 @@ class Show:
             while True:
                 before, running = night.finished(), night.start()
                 with _watching(night, before, repeated):
-                    stage = _until_parts(night, running, killed)
+                    stage = _until_parts(night, running, lambda one: one not in killed)
                     if stage is None:
                         break
                     time.sleep(self.chance.uniform(0, self.seconds / 40))
@@ -191,14 +192,12 @@ class Show:
 
     def head(self) -> None:
         night = Site(self.site, self.folder / "head", "")
-        done = set[str]()
-        for _ in range(2):
+        for stage in ("ingest", "train"):
             with ray_nodes() as nodes:
                 night = self.on(nodes, "head")
                 running = night.start()
-                stage = _until_parts(night, running, done)
-                assert stage, (night.here / "log").read_text()
-                done |= {stage} | ({path.name for path in night.parts.iterdir()} - {"train"})
+                found = _until_parts(night, running, lambda one, stage=stage: one == stage)  # type: ignore[misc]
+                assert found, (night.here / "log").read_text()
                 nodes.cluster.head_node.kill_gcs_server(check_alive=False)
                 began = time.monotonic()
                 code, seconds = running.wait(), time.monotonic() - began
@@ -239,12 +238,12 @@ def _stage(night: Site) -> str:
     return "between"
 
 
-def _until_parts(night: Site, running: "subprocess.Popen[str]", but: set[str]) -> str | None:
-    """The stage that has begun to leave parts, of others than these; None once the night has ended."""
+def _until_parts(night: Site, running: "subprocess.Popen[str]", wanted: Callable[[str], bool]) -> str | None:
+    """The stage that has begun to leave parts, if it is wanted; None once the night has ended."""
     while running.poll() is None:
         for part in night.finished():
             stage = Path(part).parts[0]
-            if stage not in but:
+            if wanted(stage):
                 return stage
         time.sleep(0.05)
     return None
