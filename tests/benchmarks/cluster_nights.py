@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -211,22 +212,25 @@ class Show:
         print(f"head: run again on another cluster, {self.compared(night)}", flush=True)
 
     def s3(self) -> None:
-        seen = Site(self.folder / "seen" / "site", self.folder / "seen" / "night", "")
-        real = Site(self.site, self.folder / "s3", "")
-        for one in (seen.folder, seen.here, real.here):
-            one.mkdir(parents=True)
+        hidden, real = self.folder / "hidden", Site(self.site, self.folder / "s3", "")
+        self.site.rename(hidden)  # nodes see an empty folder: the rows say where they were read
+        seen = self.folder / "seen"
+        for one in (self.site, seen, real.here):
+            one.mkdir()
         with ray_nodes() as nodes, s3() as host:
             files = pafs.S3FileSystem(
                 endpoint_override=host, scheme="http", allow_bucket_creation=True, access_key="nobody", secret_key="-"
             )
             files.create_dir("exchange")
             address = f"s3://exchange/nights?endpoint_override={host}&scheme=http"
-            night = Site(seen.folder, seen.here, self.on(nodes, "s3", f'exchange = "{address}"').engine)
-            binds = [f"mount --bind {real.folder} {seen.folder}", f"mount --bind {real.here} {seen.here}"]
+            night = Site(self.site, seen, self.on(nodes, "s3", f'exchange = "{address}"').engine)
+            binds = [f"mount --bind {hidden} {self.site}", f"mount --bind {real.here} {seen}"]
             before = ("unshare", "--mount", "sh", "-c", " && ".join([*binds, 'exec "$@"']), "sh")
-            (real.here / "nightrec.toml").write_text(f"[engine]\n{night.engine}\n")
-            assert night.start(before).wait() == 0, (seen.here / "log").read_text()
-        assert not (seen.here / "store").exists()  # the disk of the night was its own
+            (real.here / "nightrec.toml").write_text(f"[engine]\n{night.engine}\n", encoding="utf-8")
+            assert night.start(before).wait() == 0, (seen / "log").read_text()
+        assert not (seen / "store").exists()  # the disk of the night was its own
+        self.site.rmdir()
+        hidden.rename(self.site)
         print(f"s3: {real.record['seconds']:.1f} s; {self.compared(real)}", flush=True)
 
 
@@ -287,10 +291,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     for site in options.sites:
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="nights-") as name:
-            night = Site(site.absolute(), Path(name) / "local", 'kind = "local"').run()
+            read = Path(name) / "site"
+            shutil.copytree(site, read)
+            night = Site(read, Path(name) / "local", 'kind = "local"').run()
             seconds = night.record["seconds"]
             print(f"{site}: {seconds:.1f} s on this machine's engine", flush=True)
-            show = Show(site.absolute(), Path(name), data_of(night.here), seconds, random.Random(SEED))
+            show = Show(read, Path(name), data_of(night.here), seconds, random.Random(SEED))
             does: dict[str, Callable[[], None]] = {
                 "overhead": show.overhead,
                 "kills": lambda show=show: show.kills(options.kills),  # type: ignore[misc]
