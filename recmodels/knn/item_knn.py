@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 
 from recmodels.base import SCORE_BYTES, positive_evidence
 from recmodels.compute.work import mean_length, neighbors_work
-from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.knn.popularity_power import USUAL, chosen_power
 from recmodels.options import FitOptions, WarmStarts
@@ -20,7 +20,7 @@ from recmodels.scoring.kept_neighbors import nearest_after
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbor_deviations
 from recmodels.scoring.similarity import Measure, Weighting, centered, weighted_rows
 from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
-from recmodels.scoring.unchanged import kept_rows
+from recmodels.scoring.unchanged import kept_rows, weights_of_items
 
 POWERS = ("auto", 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)  # of popularity, that tuning tries
 SAME = ("neighbors", "weighting", "shrinkage", "own_power", "popularity_power", "k1", "b")
@@ -43,7 +43,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
     Attributes:
         popularity_power_: q as it was used; not there for `pearson` and `adjusted_cosine`.
         similarity_: float32 sparse [n_items, n_items]; row j holds j's neighbors.
-        counts_: int64 [n_items], the interactions that each item had when it was compared with all others.
+        item_weights_: float32 [n_items], of the interactions that each item had when it was compared with all others.
         baseline_: float32 [3 + n_users + n_items], `Baseline.packed`; None without ratings.
 
     References:
@@ -106,17 +106,19 @@ class ItemKNN(SparseProduct, RatingPredictor):
         kept = None
         if earlier is not None and options.warm_start is not None:
             kept = kept_rows(
-                options.warm_start, earlier.similarity_, earlier.counts_, data.item_counts, self.warm_change
+                options.warm_start, earlier.similarity_, earlier.item_weights_, weights_of_items(data), self.warm_change
             )
         made_from = {"parameters": asdict(self), "start": None if kept is None else kept.digest}
         with parted_training(options.parts, "item_knn", data, made_from) as training:
             self.similarity_: Csr = nearest_after(training, rows, measure, self.neighbors, kept)
-        self.counts_: Longs = data.item_counts if kept is None else kept.counts
+        self.item_weights_: Floats = weights_of_items(data) if kept is None else kept.weights
 
     def _earlier(self, options: FitOptions) -> "ItemKNN | None":
-        """An earlier model of the same similarity, if there is one."""
+        """An earlier model of the same similarity, if there is one; of ratings there is none: they change unseen."""
         earlier = None if options.warm_start is None else options.warm_start.model
-        if not isinstance(earlier, ItemKNN) or not hasattr(earlier, "counts_"):
+        if self.weighting in ("pearson", "adjusted_cosine"):
+            return None
+        if not isinstance(earlier, ItemKNN) or not hasattr(earlier, "item_weights_"):
             return None
         return earlier if all(getattr(earlier, name) == getattr(self, name) for name in SAME) else None
 

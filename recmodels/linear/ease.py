@@ -10,7 +10,7 @@ from annotated_types import Ge
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.compute import memory
 from recmodels.compute.work import dense, gram, mean_length, neighbors_work
-from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.linear import gram_inverse
 from recmodels.linear.ease_weights import DenseWeights, SparseWeights
@@ -19,7 +19,7 @@ from recmodels.parameters import Search
 from recmodels.parted.training import parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.sparse_product import SCANNED, stored_reasons, stored_similar
-from recmodels.scoring.unchanged import Kept, kept_rows
+from recmodels.scoring.unchanged import Kept, kept_rows, weights_of_items
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class EASE(Recommender):
         items_: int32 [m], exact alone: the items with interactions, ascending.
         weights_: float32 [m, m], exact alone: B of these items.
         sparse_weights_: float32 sparse [n_items, n_items], approximate alone: B.
-        counts_: int64 [n_items], approximate alone: the interactions that each item had when it was regressed.
+        item_weights_: float32 [n_items], approximate alone: of the interactions that each item had when it was regressed.
 
     References:
         Ning & Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM 2011 (fsSLIM).
@@ -98,17 +98,17 @@ class EASE(Recommender):
             else:
                 sparse = SparseWeights.fit(data, self.regularization, self.neighbors, training, kept)
                 self.sparse_weights_: Csr = sparse.weights
-                self.counts_: Longs = data.item_counts if kept is None else kept.counts
+                self.item_weights_: Floats = weights_of_items(data) if kept is None else kept.weights
 
     def _kept(self, data: Dataset, options: FitOptions) -> Kept | None:
         """What is taken over of an earlier approximation by the same parameters, if there is one."""
         start = options.warm_start
-        if start is None or not isinstance(earlier := start.model, EASE) or not hasattr(earlier, "counts_"):
+        if start is None or not isinstance(earlier := start.model, EASE) or not hasattr(earlier, "item_weights_"):
             return None
         if (earlier.regularization, earlier.neighbors) != (self.regularization, self.neighbors):
             return None
         by_target: Csr = earlier.sparse_weights_.T.tocsr()
-        kept = kept_rows(start, by_target, earlier.counts_, data.item_counts, self.warm_change)
+        kept = kept_rows(start, by_target, earlier.item_weights_, weights_of_items(data), self.warm_change)
         known = data.known_items
         log.info("%d of %d items are regressed anew.", kept.changed[known].sum(), len(known))
         return kept

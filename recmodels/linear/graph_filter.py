@@ -17,7 +17,7 @@ from recmodels.linear.spectral import ItemFilter, filter_memory, filter_work
 from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search, Seed
 from recmodels.parted.training import parted_training
-from recmodels.scoring.unchanged import Kept, kept_rows
+from recmodels.scoring.unchanged import Kept, kept_rows, weights_of_items
 
 BOUND, LOOKED_AT = 0.6, 70  # steps of an item's bound, and for each number of the vectors of those that reach a list
 
@@ -42,7 +42,7 @@ class GraphFilter(ItemFilter):
         near_: float32 sparse [n_items, n_items], the linear part of f(AᵀA): the largest entries of each row.
         known_: bool [n_items], items with interactions.
         slope_: what the entries of AᵀA were multiplied by.
-        counts_: int64 [n_items], the interactions that each item had when its neighbors were looked for.
+        item_weights_: float32 [n_items], of the interactions that each item had when its neighbors were looked for.
         before_: float32 [n_items], D_i^-before; zeros without interactions.
         after_: float32 [n_items], D_i^after; zeros without interactions.
 
@@ -111,6 +111,8 @@ class GraphFilter(ItemFilter):
                 training=training,
                 kept=partial(self._earlier_entries, data, options),
             )
+        if self.item_weights_ is None:
+            self.item_weights_ = sums.astype(np.float32)
         self.before_ = _powers(sums, -self.before)
         self.after_ = _powers(sums, self.after)
 
@@ -133,9 +135,9 @@ class GraphFilter(ItemFilter):
         start = options.warm_start
         if start is None or not isinstance(earlier := start.model, GraphFilter) or not hasattr(earlier, "slope_"):
             return None
-        if any(getattr(earlier, name) != getattr(self, name) for name in SAME):
+        if earlier.item_weights_ is None or any(getattr(earlier, name) != getattr(self, name) for name in SAME):
             return None
-        return kept_rows(start, earlier._entries(), earlier.counts_, data.item_counts, self.warm_change)
+        return kept_rows(start, earlier._entries(), earlier.item_weights_, weights_of_items(data), self.warm_change)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return filter_memory(n_users, n_items, n_interactions, self.rank, self.neighbors)

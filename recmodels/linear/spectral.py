@@ -18,7 +18,7 @@ from scipy import sparse
 from recmodels.base import SCORE_BYTES, Recommender, State, chunks
 from recmodels.compute import memory
 from recmodels.compute.work import dense, gram
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs, empty_matrix
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.linear.products import COLUMNS_A_TASK, ROWS_AT_A_TIME, Products, applied_to
 from recmodels.parted.training import PartedTraining
@@ -137,7 +137,7 @@ class ItemFilter(Recommender):
         linear = nearest_after(training, rows, Measure("dot", powers=(0, 0)), neighbors, known, columns=matrix)
         linear.data *= steepness
         self.slope_: float = float(steepness)
-        self.counts_: Longs = np.diff(rows.indptr).astype(np.int64) if known is None else known.counts
+        self.item_weights_: Floats | None = None if known is None else known.weights
         self.near_: Csr = _with_diagonal(linear, diagonal)
         self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items with interactions
         self.before_: Floats = np.ones(matrix.shape[1], np.float32)

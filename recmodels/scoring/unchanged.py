@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from recmodels.data.arrays import Bools, Csr, Longs
+from recmodels.data.arrays import Bools, Csr, Floats
+from recmodels.data.dataset import Dataset
 from recmodels.options import WarmStart
 
 
@@ -21,28 +22,34 @@ class Kept(NamedTuple):
     """Which rows are to be learned: bool [n_items]."""
     rows: Csr
     """The others, [n_items, n_items]."""
-    counts: Longs
-    """The interactions that each item has, or had when its row was learned: int64 [n_items]."""
+    weights: Floats
+    """The weight of each item's interactions, or what it was when the item's row was learned: float32 [n_items]."""
 
     @property
     def digest(self) -> str:
         """Of all of it."""
-        arrays = self.changed, self.counts, self.rows.indptr, self.rows.indices, self.rows.data
+        arrays = self.changed, self.weights, self.rows.indptr, self.rows.indices, self.rows.data
         return sha256(b"".join(sha256(np.ascontiguousarray(array).data).digest() for array in arrays)).hexdigest()
 
 
-def kept_rows(start: WarmStart, earlier: Csr, counts: Longs, today: Longs, most: float) -> Kept:
+def weights_of_items(data: Dataset) -> Floats:
+    """The weight of each item's interactions: float32 [n_items]."""
+    weights: Floats = np.asarray(data.matrix.sum(axis=0), dtype=np.float32)
+    return weights
+
+
+def kept_rows(start: WarmStart, earlier: Csr, weights: Floats, today: Floats, most: float) -> Kept:
     """The rows of items whose interactions have changed by a share of `most` at most.
 
     Args:
         start: where today's items stand in the earlier model.
         earlier: its matrix [m, m].
-        counts: the interactions of its items when their rows were learned [m].
-        today: the interactions of today's items [n_items].
+        weights: of the interactions of its items when their rows were learned [m].
+        today: of those of today's items [n_items].
         most: that share, of what they had.
     """
     then = start.rows["items"]
-    before = np.where(then < 0, 0, counts[np.maximum(then, 0)])
+    before = np.where(then < 0, 0, weights[np.maximum(then, 0)])
     changed = (then < 0) | (np.abs(today - before) > most * before) | (before == 0)
     n, kept = len(then), np.flatnonzero(~changed)
     taken: Csr = earlier[then[kept]]

@@ -169,7 +169,18 @@ def test_columns_of_items_that_have_hardly_changed_are_those_of_the_night_before
             np.testing.assert_array_equal(found[:, popular], column[:, popular])
             others = np.arange(data.n_items) != popular
             np.testing.assert_array_equal(found[:, others], before.sparse_weights_.toarray()[:, others])
-            assert model.counts_[popular] == data.item_counts[popular] + (most < share) * 4
+            assert model.item_weights_[popular] == data.item_counts[popular] + (most < share) * 4
+
+
+def test_an_item_whose_interactions_weigh_more_has_changed() -> None:
+    data, kind = small_site(), EASE(method="approximate", neighbors=7)
+    before = replace(kind).fit(data)
+    item = int(data.item_counts.argmax())
+    heavier = replace(data, weight=np.where(data.item_index == item, 2, data.weight).astype(np.float32))
+    options = FitOptions(warm_start=WarmStart(before, same_rows(data)))
+    warm, anew = (replace(kind).fit(heavier, one).sparse_weights_.toarray() for one in (options, FitOptions()))
+    np.testing.assert_array_equal(warm[:, item], anew[:, item])
+    assert (warm[:, item] != before.sparse_weights_.toarray()[:, item]).any()
 
 
 def test_kept_columns_follow_their_items_to_other_numbers() -> None:
