@@ -50,7 +50,7 @@ class EASE(Recommender):
         items_: int32 [m], exact alone: the items with interactions, ascending.
         weights_: float32 [m, m], exact alone: B of these items.
         sparse_weights_: float32 sparse [n_items, n_items], approximate alone: B.
-        item_weights_: float32 [n_items], approximate alone: of the interactions that each item had when it was regressed.
+        item_weights_: float32 [n_items], approximate alone: of the interactions that each had when it was regressed.
 
     References:
         Ning & Karypis, "SLIM: Sparse Linear Methods for Top-N Recommender Systems", ICDM 2011 (fsSLIM).
