@@ -176,7 +176,10 @@ def test_an_item_whose_interactions_weigh_more_has_changed() -> None:
     data, kind = small_site(), EASE(method="approximate", neighbors=7)
     before = replace(kind).fit(data)
     item = int(data.item_counts.argmax())
-    heavier = replace(data, weight=np.where(data.item_index == item, 2, data.weight).astype(np.float32))
+    weight = np.where(data.item_index == item, 2, 1).astype(np.float32)
+    heavier = Dataset.from_arrays(
+        data.user_index, data.item_index, weight=weight, n_users=data.n_users, n_items=data.n_items
+    )
     options = FitOptions(warm_start=WarmStart(before, same_rows(data)))
     warm, anew = (replace(kind).fit(heavier, one).sparse_weights_.toarray() for one in (options, FitOptions()))
     np.testing.assert_array_equal(warm[:, item], anew[:, item])
