@@ -47,6 +47,7 @@ def test_late(): pass
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 @pytest.mark.parametrize("ends", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_they_run_before_all_is_collected_and_by_others_if_their_process_ends(tmp_path: Path, ends: bool) -> None:
     (tmp_path / "early").mkdir()
     sources = {"conftest": CONFTEST, "early/test_early": EARLY, "test_late": LATE} | (

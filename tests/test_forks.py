@@ -61,6 +61,7 @@ def test_after(): pass
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
+@pytest.mark.slow
 def test_reports_of_forks_are_shown_and_a_process_that_ends_costs_one_test(tmp_path: Path) -> None:
     for name, source in (("conftest", CONFTEST), ("test_first", FIRST), ("test_second", SECOND)):
         (tmp_path / f"{name}.py").write_text(source)

@@ -37,6 +37,7 @@ def dangers(source: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.slow
 def test_no_module_runs_what_it_reads(package: str) -> None:
     found = {
         str(path.relative_to(ROOT)): done

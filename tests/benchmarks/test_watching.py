@@ -11,6 +11,7 @@ from tests.benchmarks.watching import watched
 CHILD = "held = bytearray(64 * 2**20); import time; time.sleep(1)"
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_program_and_of_what_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "EVERY", 0.05)
     program = f"import subprocess, sys; held = bytearray(64 * 2**20); subprocess.run([sys.executable, '-c', {CHILD!r}])"

@@ -2,9 +2,12 @@
 
 from importlib.metadata import distributions, version
 
+import pytest
+
 from deployments.sbom import sbom
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_names_what_is_installed() -> None:
     found = sbom(distributions())
     assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")

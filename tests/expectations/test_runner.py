@@ -9,6 +9,7 @@ from expectations.rules import Rule, present, row_rule, statistic
 from expectations.runner import Suite, suite_result, to_frame
 
 
+@pytest.mark.slow
 def test_rows_that_break_a_rule_are_numbered_within_their_frame_and_counted_over_all() -> None:
     suite = Suite("s", [present("x"), row_rule("ExpectColumnValuesToBeBetween", "x", "", bounds={"max_value": 5})])
     first = [rows.tolist() for rows in suite.check(pd.DataFrame({"x": [1.0, None, 9.0]}))]

@@ -78,6 +78,7 @@ def test_exposure_worked_by_hand() -> None:
     weight=st.sampled_from([1.0, 0.6]),
     by_place=st.booleans(),
 )
+@pytest.mark.slow
 def test_bounds_that_can_be_kept_are(
     rng: np.random.Generator, least: float, most: float, weight: float, by_place: bool
 ) -> None:

@@ -14,6 +14,7 @@ def test_every_public_name_is_there() -> None:
     assert dir(recmodels) == sorted(recmodels.__all__)
 
 
+@pytest.mark.slow
 def test_importing_the_library_and_a_model_of_numpy_loads_neither_torch_nor_pandas() -> None:
     code = (
         "import sys; from recmodels import EASE, Dataset; import recmodels.transformer.rank_process; "

@@ -138,6 +138,7 @@ def test_a_subclass_says_what_it_has_renamed(monkeypatch: pytest.MonkeyPatch) ->
         registry.create("ease", {"lambda": -1.0})
 
 
+@pytest.mark.slow
 def test_checking_the_settings_of_every_model_loads_nothing_heavy() -> None:
     code = """
 import sys

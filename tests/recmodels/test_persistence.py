@@ -25,6 +25,7 @@ def change(folder: Path, **changes: object) -> None:
     (folder / "model.json").write_text(json.dumps(about | changes))
 
 
+@pytest.mark.slow
 def test_a_folder_has_two_files_and_one_of_each_member(tmp_path: Path) -> None:
     save(Ensemble(members=["item_knn", "popularity"]).fit(small_site()), tmp_path)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}

@@ -79,6 +79,7 @@ def test_weights_count() -> None:
     repeats=st.booleans(),
     batch=st.none() | st.integers(1, 7),
 )
+@pytest.mark.slow
 def test_lists_are_those_of_all_scores(pairs, weights, allowed, k, repeats, batch) -> None:
     """As any model makes them: from a score for each user and item, ties by the smaller index."""
     users, items = np.array(sorted(pairs | {(0, 0)}), np.int32).T

@@ -107,6 +107,7 @@ def test_what_is_wrong_is_said(change: dict[str, Any], arguments: dict[str, Any]
 
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.integers(-9, 9)), min_size=1, max_size=30))
+@pytest.mark.slow
 def test_every_pair_comes_back_under_its_ids(pairs: list[tuple[str, int]]) -> None:
     frame = pd.DataFrame(pairs, columns=["user_id", "item_id"])
     data = Dataset.from_pandas(frame)

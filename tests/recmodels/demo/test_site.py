@@ -227,6 +227,7 @@ def test_csv_says_the_same_as_parquet(tmp_path: Path, site: tuple[dict[str, pa.T
     end=st.dates(date(2000, 1, 1), date(2100, 1, 1)),
     seed=st.integers(0, 2**40),
 )
+@pytest.mark.slow
 def test_even_a_tiny_site_keeps_its_promises(
     tmp_path_factory: pytest.TempPathFactory,
     users: int, items: int, interactions: int, days: int, end: date, seed: int,

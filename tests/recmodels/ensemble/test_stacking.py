@@ -1,6 +1,7 @@
 """Trees as arrays give what scikit-learn gives; features and stages are what they say."""
 
 import numpy as np
+import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from recmodels.data.dataset import Dataset
@@ -48,6 +49,7 @@ def test_the_features_of_a_candidate() -> None:
     np.testing.assert_array_equal(rows[:, 6:], np.hstack([items[candidates.item], users[candidates.user]]))
 
 
+@pytest.mark.slow
 def test_a_stack_is_measured_on_users_it_was_not_fitted_on() -> None:
     lists, truth = random_candidates(1, n_users=200)
     objective = RankingObjective(Candidates.of(lists, truth.shape[1]), truth, 10)

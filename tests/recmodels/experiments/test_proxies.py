@@ -37,6 +37,7 @@ def test_what_arms_go_on_to_do_is_learned_from_arms() -> None:
     assert by_arms.through.sum() == pytest.approx(by_arms.predicted)
 
 
+@pytest.mark.slow
 def test_weak_experiments_are_learned_from_without_the_chance_that_early_and_late_share() -> None:
     """Later all is undone, and as much again: the weights are those of users turned round. Least squares misses it."""
     past = experiments(600, size=0.08, direct=-2)
@@ -45,6 +46,7 @@ def test_weak_experiments_are_learned_from_without_the_chance_that_early_and_lat
     assert Proxy(past).weights[0] == pytest.approx(-1, abs=0.4)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_late_effect_as_often_as_they_say() -> None:
     draw, held = np.random.default_rng(3), 0
     early = np.array([0.3, -0.2, 0.5])

@@ -28,6 +28,7 @@ def scores(model: ALS, data: Dataset) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("rows", "cg_steps"), [(100, 2), pytest.param(40, 5, marks=pytest.mark.slow), (10**6, 1)])
+@pytest.mark.slow
 def test_scores_are_those_of_one_piece(
     in_parts: FitOptions, rows: int, cg_steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,6 +38,7 @@ def test_scores_are_those_of_one_piece(
     np.testing.assert_allclose(scores(ALS(**params).fit(data, in_parts), data), expected, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_sums_of_many_parts_and_ranges_are_those_of_each(in_parts: FitOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     data = weighted_site()
     expected = ALS(factors=6, iterations=2).fit(data, in_parts)
@@ -47,6 +49,7 @@ def test_sums_of_many_parts_and_ranges_are_those_of_each(in_parts: FitOptions, m
     np.testing.assert_allclose(scores(found, data), scores(expected, data), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_the_cores(in_parts: FitOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for n in (1, 3):
@@ -96,6 +99,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(in_parts: FitOptions, kill:
     assert rest.done == whole.done - kill
 
 
+@pytest.mark.slow
 def test_no_more_is_kept_of_a_round_than_the_next_one_reads(
     in_parts: FitOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

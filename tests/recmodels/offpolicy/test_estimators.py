@@ -100,6 +100,7 @@ def test_one_user_alone_has_no_error_that_is_known() -> None:
     assert standard_error(log.rewards - 0.5, log) == np.inf
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """One slot of 500 users, drawn from what five models propose; the evaluated policy is the first of them."""
     draw = np.random.default_rng(7)

@@ -91,6 +91,7 @@ def test_without_any_rule_the_lists_are_the_models(k: int, options: dict[str, An
 
 @settings(max_examples=60)
 @given(data=st.data())
+@pytest.mark.slow
 def test_every_list_keeps_the_rules(data: st.DataObject) -> None:
     draw = data.draw
     item = st.integers(0, N_ITEMS - 1)

@@ -55,6 +55,7 @@ def policies() -> dict[str, Policy]:
 
 @pytest.mark.parametrize("name", sorted(policies()))
 @pytest.mark.parametrize("retrain_every", [None, 3])
+@pytest.mark.slow
 def test_a_simulation_that_was_killed_goes_on_to_what_it_would_have_come_to(tmp_path, name, retrain_every):
     """The lists, the choices and the figures, night by night."""
     options = {"k": 5, "retrain_every": retrain_every, "warm_up": (Random(), 1)}

@@ -63,6 +63,7 @@ def measured(data: Dataset, names: list[str]) -> dict[str, np.ndarray]:
     return {name: per_user(items, part.truth)["ndcg"] for name, items in lists.items()}
 
 
+@pytest.mark.slow
 def test_ten_nights_are_decided_as_they_should(log: pa.Table) -> None:
     champion: str | None = None
     quality: list[float] = []

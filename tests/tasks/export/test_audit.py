@@ -58,6 +58,7 @@ def checked(night: Night, out: Path) -> dict[str, Any]:
         ("propensities_wrong", lambda f: f.assign(propensity=f["propensity"].where(f.index != 1))),
     ],
 )
+@pytest.mark.slow
 def test_the_audit_counts_and_refuses_what_breaks_the_contract(
     good: tuple[Night, Path, dict[str, Any]], tmp_path: Path, count: str, change: Any
 ) -> None:

@@ -55,6 +55,7 @@ def pushed(lists: Lists, delta: list[dict[str, Any]]) -> Lists:
 
 
 @pytest.mark.parametrize("rows", [3, 2_000_000])
+@pytest.mark.slow
 def test_a_copy_that_is_kept_up_to_date_by_changes_is_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
 ) -> None:

@@ -105,6 +105,7 @@ def exploration(
 
 @examples(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rules_of_a_site(), st.booleans(), st.none() | st.integers(1, K + 1), st.integers(0, 99))
+@pytest.mark.slow
 def test_no_rule_of_a_site_is_broken(
     tmp_path: Path, features: Path, data: Dataset, rules: Rules, repeats: bool, slot: int | None, seed: int
 ) -> None:

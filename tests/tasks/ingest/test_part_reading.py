@@ -37,6 +37,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_parts, "FULL", 4)
 
 
+@pytest.mark.slow
 def test_the_demo_of_dirt_is_read_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_parts, "FULL", 1_000)
     write_site(tmp_path / "site", **SMALL, dirty="heavy")
@@ -50,6 +51,7 @@ def test_the_demo_of_dirt_is_read_alike(tmp_path: Path, monkeypatch: pytest.Monk
 
 @given(files=st.lists(st.lists(st.sampled_from(LINES), max_size=6), min_size=1, max_size=6))
 @settings(max_examples=8, deadline=None)
+@pytest.mark.slow
 def test_any_small_files_make_the_same_parts(files: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(table_parts, "FULL", 4)

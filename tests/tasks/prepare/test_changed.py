@@ -27,6 +27,7 @@ def shares(site: Site, day: Day) -> bool:
     return continues(site, day) and (site.store.night(site.run_date).prepared / "base").exists()
 
 
+@pytest.mark.slow
 def test_what_has_changed_stands_beside_the_files_of_an_earlier_night(site: Site) -> None:
     first = site.store.night(site.run_date).prepared
     assert shares(site, SECOND)  # new users, of whom one has a number between others
@@ -58,6 +59,7 @@ def test_who_had_too_few_items_and_comes_again_is_trained_on(site: Site, tmp_pat
     ]
 
 
+@pytest.mark.slow
 def test_a_forgotten_user_is_in_no_table_and_the_others_are_read_as_before(site: Site) -> None:
     assert shares(site, Day(SECOND.files, [0, 7, 11], out=[0]))  # so that all have other numbers than in the base
     night = site.store.night(site.run_date)

@@ -99,6 +99,7 @@ def test_what_is_no_longer_what_it_was_is_made_anew(site: Site, what: str) -> No
     n_ranges=st.integers(1, 3),
     most_changed=st.sampled_from([0, 0.3, 5]),
 )
+@pytest.mark.slow
 def test_any_nights_say_what_they_would_from_scratch(
     first: list[Any], days: list[Day], rules: PrepareSettings, kind: str, n_ranges: int, most_changed: float
 ) -> None:

@@ -96,6 +96,7 @@ def test_when_a_pair_began_is_kept_where_any_was_repeated(tmp_path: Path) -> Non
     duplicates=st.sampled_from(["max", "sum", "last"]),
     core=st.integers(1, 3),
 )
+@pytest.mark.slow
 def test_pairs_are_those_of_a_plain_group_by(
     tmp_path_factory: pytest.TempPathFactory, log: list[Any], duplicates: Any, core: int
 ) -> None:

@@ -25,6 +25,7 @@ from tests.tasks.site import events, write_valid_tables
     measured=st.sampled_from([2, 100]),
     texts=st.booleans(),
 )
+@pytest.mark.slow
 def test_buckets_give_the_same_bytes(
     log: list[Any], rules: PrepareSettings, rows: int, measured: int, *, texts: bool
 ) -> None:

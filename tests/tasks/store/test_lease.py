@@ -4,9 +4,12 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from tasks.store import lease
 
 
+@pytest.mark.slow
 def test_signs_of_life_keep_a_lease_young(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "alive"
     assert lease.age(path) is None

@@ -56,6 +56,7 @@ def test_any_parts_come_out_alike(
     assert on_engine == alone
 
 
+@pytest.mark.slow
 def test_every_table_comes_out_alike(night: Night) -> None:
     night.raw("interactions", interactions(user_id=[None], timestamp=[YESTERDAY - timedelta(days=20_000)]))
     night.raw("users", {"user_id": [1, 2, 2, None], "opted_out": [False, False, True, None]})

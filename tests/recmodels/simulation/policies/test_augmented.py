@@ -76,6 +76,7 @@ class TestAugmented:
         assert (lists_of(policy, known)[known.users, 0] == 49).sum() > 30
         assert not (lists_of(plain, known)[:, 0] == 49).any()
 
+    @pytest.mark.slow
     def test_users_of_whom_nothing_is_known_get_lists_of_what_was_written_for_them(self):
         """The newcomers of night 2 have chosen nothing."""
         known = known_on(2)

@@ -58,6 +58,7 @@ def test_interests_run_away_the_faster_the_better_they_are_known() -> None:
     assert at_end["oracle"] > 3 * at_end["random"]
 
 
+@pytest.mark.slow
 def test_adoption_looks_like_variety_while_variety_falls_night_by_night() -> None:
     over_adoption, over_nights = [], []
     for seed in SEEDS:
@@ -67,6 +68,7 @@ def test_adoption_looks_like_variety_while_variety_falls_night_by_night() -> Non
     assert all(rise > 0 > fall for rise, fall in zip(over_adoption, over_nights, strict=True))
 
 
+@pytest.mark.slow
 def test_without_feedback_slopes_are_zero_within_their_intervals() -> None:
     held = [not one.certain for seed in range(4) for one in control.trends(seed, Random(), 12, 60).values()]
     assert np.mean(held) >= 0.8  # of 52; 94 % of thousands in the benchmark

@@ -38,6 +38,7 @@ def test_movielens_small_is_read_from_its_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
+@pytest.mark.slow
 def test_movielens_1m_is_read_from_parquet_and_dat_files(tmp_path: Path) -> None:
     folder = real_data("ml-1m")
     inputs = presets.apply(
