@@ -99,7 +99,8 @@ def _add_day(size: int, site: Path, options: argparse.Namespace) -> None:
     users, items = curves.SITES[size]
     counts = {"users": users, "items": items, "interactions": size * 1_000_000, "files": size}
     command = [sys.executable, "-m", "flows", "demo", str(longer), "--until", NEXT, "--dirty", "none"]
-    subprocess.run([*command, *(f"--{key}={count}" for key, count in counts.items())], check=True, cwd=ROOT)
+    if not longer.exists():
+        subprocess.run([*command, *(f"--{key}={count}" for key, count in counts.items())], check=True, cwd=ROOT)
     log = ds.dataset(sorted(longer.glob("interactions*.parquet")))
     first = pc.scalar(date.fromisoformat(curves.DATE)).cast(log.schema.field("timestamp").type)
     rows = log.to_table(filter=ds.field("timestamp") >= first)
