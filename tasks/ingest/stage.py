@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from tasks.ingest.ledger import Ledger
 from tasks.ingest.raw_tables import EARLIEST, write_raw
 from tasks.ingest.reading.files import input_fingerprint, refuse_changed, with_what_is_there
 from tasks.ingest.reading.inputs import Inputs
-from tasks.store.engine_parts import engine_parts
+from tasks.store.engine_parts import began, engine_parts
 from tasks.store.manifests import Manifest, manifest_of
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
@@ -82,7 +82,7 @@ def _written(
     """Write the raw tables; without the exposures, where these are what cannot be read. `known`: the files by now."""
     try:
         summary = write_raw(
-            inputs, cutoff, datetime.now(UTC), out, earliest=earliest, ledger=ledger, on_engine=on_engine
+            inputs, cutoff, began(on_engine), out, earliest=earliest, ledger=ledger, on_engine=on_engine
         )
         refuse_changed(known)
     except (ConfigError, DataRefused) as error:

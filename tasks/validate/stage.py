@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -34,7 +34,7 @@ from recmodels.errors import ConfigError, DataRefused
 from recmodels.messages import LONGEST
 from tasks.store.accounts import FileAccount, TableAccount, TableBalance, balance, check_table
 from tasks.store.duckdb import connect
-from tasks.store.engine_parts import engine_parts
+from tasks.store.engine_parts import began, engine_parts
 from tasks.store.files import replacing
 from tasks.store.manifests import Manifest, finished, outputs
 from tasks.store.parts import alike, link, parts, remove
@@ -87,7 +87,7 @@ def validate(
                 night.raw,
                 settings,
                 cutoff,
-                datetime.now(UTC),
+                began(work),
                 recent,
                 out,
                 quarantine,

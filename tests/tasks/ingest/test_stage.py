@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from recmodels.engine import parts
+from recmodels.engine.current import using
+from recmodels.engine.local import LocalEngine
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest import stage
 from tasks.ingest.raw_tables import write_raw
@@ -76,3 +79,26 @@ def test_a_file_that_grows_while_it_is_read_stops_the_stage_and_leaves_nothing(
     assert not night.raw.exists()
     monkeypatch.undo()
     assert stage.ingest.fn(night, Inputs(interactions=log), CUTOFF)["summary"]["rows"] == 3
+
+
+def test_a_night_that_was_cut_short_reads_no_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an engine, though the clock has gone on meanwhile."""
+    made = list[str]()
+
+    def counted(function: Any, work: Any, made_from: str, make: Any = parts.make) -> None:
+        made.append(work.out.name)
+        make(function, work, made_from)
+
+    def cut_short(_: object) -> None:
+        raise InterruptedError
+
+    inputs = Inputs(interactions=write(tmp_path / "log.csv", CSV))
+    night = Store(tmp_path / "store").night(CUTOFF.date())
+    monkeypatch.setattr(parts, "make", counted)
+    with using(LocalEngine()):
+        with monkeypatch.context() as patched, pytest.raises(InterruptedError):
+            patched.setattr(stage, "refuse_changed", cut_short)
+            stage.ingest.fn(night, inputs, CUTOFF)
+        assert made and night.parts("ingest").exists()
+        assert stage.ingest.fn(night, inputs, CUTOFF)["summary"]["rows"] == 2
+    assert len(made) == 1

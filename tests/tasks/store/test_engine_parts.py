@@ -1,11 +1,11 @@
 """Where the parts of work in progress lie."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tasks.store.engine_parts import engine_parts
+from tasks.store.engine_parts import BEGAN, began, engine_parts
 from tasks.store.files import write_json
 from tasks.store.leftovers import leftovers, sweep, sweep_night
 from tasks.store.paths import Night, Store
@@ -45,6 +45,19 @@ def test_a_fresh_run_takes_nothing_over(night: Night) -> None:
     cut_short(night)
     with engine_parts(night, "prepare", fresh=True) as folder:
         assert list(folder.iterdir()) == []
+
+
+def test_work_that_goes_on_is_judged_by_the_clock_of_its_beginning_for_a_day(night: Night) -> None:
+    """Or what is told the time would be made again by each run."""
+    folder = cut_short(night)
+    first = began(folder)
+    assert began(folder) == first and datetime.now(UTC) - first < timedelta(minutes=1)
+    for then in (first - timedelta(days=1), first + timedelta(hours=1)):  # too long ago; by a clock that was ahead
+        write_json(folder / BEGAN, {"at": then.isoformat()})
+        assert first <= began(folder) != then
+    (folder / BEGAN).write_text("{}")
+    assert began(folder) >= first and began(folder) == began(folder)
+    assert began(None) >= first
 
 
 def test_parts_of_a_night_that_has_ended_are_leftovers(night: Night) -> None:
