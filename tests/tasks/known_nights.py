@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tasks.ingest.stage
+import tasks.store.engine_parts
 import tasks.validate.stage
 from expectations.settings import ValidationSettings
 from recmodels.engine.current import using
@@ -137,7 +138,7 @@ def check(site: Site, change: str, number: int, monkeypatch: pytest.MonkeyPatch)
 
     for stage in (tasks.ingest.stage, tasks.validate.stage):
         monkeypatch.setattr(stage, "code_of", lambda name: f"code-{site.code}")
-        monkeypatch.setattr(stage, "datetime", Clock)
+    monkeypatch.setattr(tasks.store.engine_parts, "datetime", Clock)
     before = site.known
     told = site.run("scratch", fresh=True)
     assert site.known == before
