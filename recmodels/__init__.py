@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from recmodels.factors.bpr import BPR
     from recmodels.factors.mf import MF
     from recmodels.knn.item_knn import ItemKNN
+    from recmodels.knn.transitions import Transitions
     from recmodels.knn.user_knn import UserKNN
     from recmodels.linear.ease import EASE
     from recmodels.linear.graph_filter import GraphFilter
@@ -63,6 +64,7 @@ _MODULES = {
     "Recommender": "base",
     "SimilarItems": "recommendations",
     "Transformer": "transformer.model",
+    "Transitions": "knn.transitions",
     "UserKNN": "knn.user_knn",
     "compare": "evaluation",
     "create": "registry",
@@ -97,6 +99,7 @@ __all__ = [
     "Recommender",
     "SimilarItems",
     "Transformer",
+    "Transitions",
     "UserKNN",
     "compare",
     "create",

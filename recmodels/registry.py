@@ -16,6 +16,7 @@ _CLASSES = {
     "popularity": "recmodels.popularity:Popularity",
     "item_knn": "recmodels.knn.item_knn:ItemKNN",
     "user_knn": "recmodels.knn.user_knn:UserKNN",
+    "transitions": "recmodels.knn.transitions:Transitions",
     "bpr": "recmodels.factors.bpr:BPR",
     "mf": "recmodels.factors.mf:MF",
     "als": "recmodels.factors.als:ALS",

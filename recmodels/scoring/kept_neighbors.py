@@ -37,13 +37,13 @@ def only_columns(matrix: Csr, chosen: Bools) -> Csr:
 
 
 def largest_of_both(one: Csr, other: Csr, k: int) -> Csr:
-    """The k largest values above 0 of each row of two matrices [n, n] that have no entry in common."""
+    """The k largest values above 0 of each row of two matrices [m, n] that have no entry in common."""
     from recmodels.compute.jit import parallel_for
     from recmodels.scoring import kernels
 
-    n, k = one.shape[0], max(1, min(k, one.shape[0] - 1))
-    items, scores, filled = np.empty(n * k, np.int32), np.empty(n * k, np.float32), np.zeros(n, np.int32)
-    given = kernels.parts(one), kernels.parts(other), items.reshape(n, k), scores.reshape(n, k), filled
+    (m, n), k = one.shape, max(1, min(k, one.shape[1] - 1))
+    items, scores, filled = np.empty(m * k, np.int32), np.empty(m * k, np.float32), np.zeros(m, np.int32)
+    given = kernels.parts(one), kernels.parts(other), items.reshape(m, k), scores.reshape(m, k), filled
     work = partial(kernels.largest_of_both, *given)
     parallel_for(work, range(kernels.TASKS))
     del work, given  # or the tables cannot be made shorter in place

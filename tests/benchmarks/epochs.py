@@ -28,8 +28,7 @@ from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.sequences import TrainingSequences
-from tests.benchmarks.sequences import leave_one_out
-from tests.benchmarks.splits import movielens_1m
+from tests.benchmarks.splits import leave_one_out, movielens_1m
 
 BEAUTY: dict[str, Any] = {"dim": 64, "layers": 2, "heads": 2, "max_length": 50, "dropout": 0.2}
 CASES: dict[str, dict[str, dict[str, Any]]] = {  # by the data and the loss

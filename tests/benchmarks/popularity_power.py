@@ -11,13 +11,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from scipy import sparse
 
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.knn.popularity_power import PLAIN, USUAL, chosen_power
 from recmodels.metrics.ranking import per_user
 from tests.benchmarks.quality import demo_split
-from tests.benchmarks.sequences import FILES, leave_one_out
 from tests.benchmarks.splits import SPLITS, Split
 
 
@@ -25,13 +23,7 @@ def split(name: str) -> Split:
     """What is learned from, and who is tested by what."""
     if name in SPLITS:
         return SPLITS[name]()
-    if name not in FILES:
-        return demo_split(Path(name))
-    data, wanted = leave_one_out(name)
-    before = np.asarray(data.matrix[np.arange(data.n_users), wanted]).ravel()
-    new = np.flatnonzero(before == 0)  # a few had chosen it before
-    truth = sparse.csr_array((np.ones(len(new), bool), (np.arange(len(new)), wanted[new])), (len(new), data.n_items))
-    return Split(data, new.astype(np.int32), truth, k=10)
+    return demo_split(Path(name))
 
 
 def row(name: str) -> str:
@@ -50,7 +42,7 @@ def main() -> int:
     """Print a row a data set."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.popularity_power", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("data", nargs="*", default=[*SPLITS, *FILES], metavar="DATA")
+    parser.add_argument("data", nargs="*", default=[*SPLITS], metavar="DATA")
     print(
         f"| data | NDCG by {USUAL:g} | by {PLAIN:g} | chosen | CPU s of choosing |\n|---|---|---|---|---|", flush=True
     )

@@ -1,4 +1,4 @@
-"""How good the transformer is on the papers' data: ``python -m tests.benchmarks.sequences {beauty,sports,toys,yelp}``.
+"""How good the transformer is on the papers' data: ``python -m tests.benchmarks.sequences DATA``.
 
 The protocol is theirs: of each user's items, in order of time, the last is tested, the last but one validates (which
 ends the training), and the rest is trained on; all items are ranked but those of the user's history (figures
@@ -21,36 +21,18 @@ import numpy as np
 from scipy import sparse
 
 from recmodels.compute import device, memory
-from recmodels.data.dataset import Dataset
 from recmodels.metrics.ranking import per_user
 from recmodels.options import FitOptions
 from recmodels.transformer.model import Transformer
 from tests.benchmarks.quality import parse
-from tests.conftest import real_data
+from tests.benchmarks.splits import FILES, leave_one_out
 
-FILES = {"beauty": "Beauty", "sports": "Sports_and_Outdoors", "toys": "Toys_and_Games", "yelp": "Yelp"}
 PLACES = (5, 10, 20)
 RECIPE: dict[str, Any] = {
     "dim": 128, "layers": 2, "heads": 2, "max_length": 50, "block": "bsarec", "filter_weight": 0.7, "cutoff": 5,
     "dropout": 0.5, "temperature": 0.07, "loss": "full", "learning_rate": 2e-3, "weight_decay": 0.3, "batch": 1024,
     "ema_decay": 0.998, "patience": 5,
 }  # fmt: skip
-
-
-def leave_one_out(name: str) -> tuple[Dataset, np.ndarray]:
-    """What comes before each user's last item, the validation item included, and the last item: int32 [n_users]."""
-    lines = (real_data("amazon-seq") / f"{FILES[name]}.txt").read_text().splitlines()
-    rows = [np.array(line.split(), np.int32)[1:] - 1 for line in lines]  # items count from 1
-    lengths = np.array([len(row) for row in rows])
-    items, users = np.concatenate(rows), np.repeat(np.arange(len(rows)), lengths)
-    order = np.arange(len(items))
-    last = np.cumsum(lengths) - 1
-    # a few users have an item twice; models learn from pairs, and the first time counts
-    first = np.zeros(len(items), bool)
-    first[np.unique(users * (items.max() + 1) + items, return_index=True)[1]] = True
-    kept = first & ~np.isin(order, last)
-    n_items = int(items.max()) + 1
-    return Dataset.from_arrays(users[kept], items[kept], n_users=len(rows), n_items=n_items), items[last]
 
 
 def figures(items: np.ndarray, wanted: np.ndarray, n_items: int) -> dict[str, float]:

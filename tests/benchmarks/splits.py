@@ -7,6 +7,7 @@ hyper-parameters are chosen. Items of the later part that the earlier one has ne
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -118,10 +119,48 @@ def movielens_small_log() -> Log:
     return _log(users, items, seconds, ratings.astype(np.float32))
 
 
+FILES = {
+    "beauty": "amazon-seq/Beauty.txt",
+    "sports": "amazon-seq/Sports_and_Outdoors.txt",
+    "toys": "amazon-seq/Toys_and_Games.txt",
+    "yelp": "amazon-seq/Yelp.txt",
+    "lastfm": "lastfm-seq/LastFM.txt",
+}
+"""Sequences of items without times, a line a user."""
+
+
+def leave_one_out(name: str) -> tuple[Dataset, NDArray[np.int32]]:
+    """What comes before each user's last item, the validation item included, and the last item: int32 [n_users]."""
+    lines = real_data(FILES[name]).read_text().splitlines()
+    rows = [np.array(line.split(), np.int32)[1:] - 1 for line in lines]  # items count from 1
+    lengths = np.array([len(row) for row in rows])
+    items, users = np.concatenate(rows), np.repeat(np.arange(len(rows)), lengths)
+    order = np.arange(len(items))
+    last = np.cumsum(lengths) - 1
+    # a few users have an item twice; models learn from pairs, and the first time counts
+    first = np.zeros(len(items), bool)
+    first[np.unique(users * (items.max() + 1) + items, return_index=True)[1]] = True
+    kept = first & ~np.isin(order, last)
+    n_items = int(items.max()) + 1
+    return Dataset.from_arrays(users[kept], items[kept], n_users=len(rows), n_items=n_items), items[last]
+
+
+def last_items(name: str, *, validation: bool = False) -> Split:
+    """The papers' split of sequences: the last item of each user is tested, or the last but one; k = 10."""
+    train, last = leave_one_out(name)
+    if validation:
+        ends = train.indptr[1:] - 1
+        last, earlier = train.item_index[ends], np.delete(np.arange(len(train)), ends)
+        users, items = train.user_index[earlier], train.item_index[earlier]
+        train = Dataset.from_arrays(users, items, n_users=train.n_users, n_items=train.n_items)
+    return _split(train, np.arange(train.n_users), last, k=10)
+
+
 SPLITS: dict[str, Callable[..., Split]] = {
     "gowalla": gowalla,
     "ml1m": movielens_1m,
     "movielens-small": movielens_small,
+    **{name: partial(last_items, name) for name in FILES},
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from recmodels import registry
 
-WITH_EXAMPLES = ("als", "bpr", "ease", "graph_filter", "item_knn", "mf", "user_knn")
+WITH_EXAMPLES = ("als", "bpr", "ease", "graph_filter", "item_knn", "mf", "transitions", "user_knn")
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
