@@ -82,7 +82,7 @@ class Transitions(SparseProduct):
 
     def _toward(self, data: Dataset) -> Doubles:
         """The sums of all counts to each item: [n_items]."""
-        sums = np.concatenate([[0], np.cumsum(np.arange(1, self.window + 1) ** -self.distance_power)])
+        sums = np.concatenate([[0], np.cumsum(np.arange(1.0, self.window + 1) ** -self.distance_power)])
         before = np.minimum(np.arange(len(data)) - data.indptr[data.user_index], self.window)
         return np.bincount(data.item_index, data.weight * sums[before], data.n_items).astype(np.float64)
 
@@ -100,7 +100,7 @@ class Transitions(SparseProduct):
         away = np.arange(1, ends[-1] + 1) - np.repeat(ends[:-1], steps)
         then = np.repeat(rows, steps) + away
         indptr = ends[starts - starts[0]]
-        counts = data.weight[then] * (away**-self.distance_power).astype(np.float32)
+        counts = data.weight[then] * (away ** np.float32(-self.distance_power)).astype(np.float32)
         after: Csr = sparse.csr_array((counts, data.item_index[then], indptr), shape=(len(starts) - 1, data.n_items))
         after.sum_duplicates()
         sums = after.sum(axis=1, dtype=np.float64)
