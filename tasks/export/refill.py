@@ -22,7 +22,6 @@ from tasks.export.item_tables import popular_table, popular_windows, similar_tab
 from tasks.export.listed import write_listed
 from tasks.export.serving import Lister, Serving, seed_of
 from tasks.export.settings import ExportSettings
-from tasks.export.vector_index import without_unavailable
 from tasks.export.vectors import without_items
 from tasks.export.writer import Parts, Writer, batches
 from tasks.features.settings import FeatureSettings
@@ -85,7 +84,6 @@ def write_refilled(source: Source, gone: pa.Array, old: Path, out: Path) -> int:
     if similar := _files(old, "similar"):
         _similar(source, gone, similar, out)
     without_items(old, gone, out)
-    without_unavailable(old, out)
     best = Parts(out / "popular")
     best.write(popular_table(source.run_date, windows, source.items, source.features, source.allowed, settings.k))
     best.close()

@@ -23,6 +23,7 @@ from tasks.export.made_from import check_made_from
 from tasks.export.refill import Source, write_refilled
 from tasks.export.serving import arms_again
 from tasks.export.settings import ExportSettings
+from tasks.export.vector_index import about_vectors, without_unavailable
 from tasks.export.writer import described_parts
 from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
@@ -187,7 +188,8 @@ def _write(night: Night, own: Json, export_id: str, source: Source, gone: pa.Arr
     """Write and audit the export, and its manifest; returns that, and how many lists are new."""
     store = night.store
     with naming(store.export(export_id)), replacing(store.export(export_id)) as out:
-        lists = write_refilled(source, gone, store.export(own["export_id"]), out)
+        lists = write_refilled(source, gone, old := store.export(own["export_id"]), out)
+        index = without_unavailable(old, out, source.settings.k, source.settings.recall, seed=0)
         base = base_of(store, night.run_date) if source.settings.delta else None
         has_delta = base is not None and write_delta(store, base, out, night.run_date)
         rules = source.rules or Rules(allowed=source.allowed)
@@ -207,6 +209,7 @@ def _write(night: Night, own: Json, export_id: str, source: Source, gone: pa.Arr
         "files": files,
         "schema": schema,
         **exposure,
+        **({} if index is None else {"vectors": about_vectors(own["vectors"]["model"], index)}),
         "created_at": at,  # and valid as long as the night's own: its model is no newer
         "nightrec_version": NIGHTREC_VERSION,
         "code_version": code_version(),

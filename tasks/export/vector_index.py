@@ -50,6 +50,30 @@ def write_index(out: Path, k: int, recall: float, seed: int) -> Json:
         ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=NEIGHBORS, expansion_add=CONSIDERED
     )
     index.add(keys, vectors[keys], threads=1)  # by more, another graph each time
+    return _saved(index, out, vectors, keys, k, recall, seed)
+
+
+def without_unavailable(old: Path, out: Path, k: int, recall: float, seed: int) -> Json | None:
+    """Write the index of an export once more, without items that are available no longer in `out`.
+
+    Args:
+        old: the export's folder.
+        out: that of the new export, with its vectors.
+        k, recall, seed: as of `write_index`.
+
+    Returns:
+        What `write_index` does; None where the export has no index.
+    """
+    if not (old / FOLDER / FILE).exists():
+        return None
+    vectors, available = _read(out / ITEM_VECTORS, ["vector", "available"])
+    index = _package().restore(str(old / FOLDER / FILE))
+    index.remove(np.array([key for key in index.keys if not available[key]], np.uint64), threads=1)
+    return _saved(index, out, vectors, np.flatnonzero(available), k, recall, seed)
+
+
+def _saved(index: Any, out: Path, vectors: Floats, keys: Longs, k: int, recall: float, seed: int) -> Json:
+    """Write an index that has the items `keys`, and measure it: see `write_index`."""
     (out / FOLDER).mkdir()
     index.save(str(out / FOLDER / FILE))
     users, _ = _read(out / USER_VECTORS, ["vector"])
@@ -75,17 +99,6 @@ def write_index(out: Path, k: int, recall: float, seed: int) -> Json:
 def about_vectors(model: str, index: Json | None) -> Json:
     """What a manifest says of the vectors of a model, and of their index if there is one."""
     return {"model": model, "metric": "inner product"} | ({} if index is None else {"index": index})
-
-
-def without_unavailable(old: Path, out: Path) -> None:
-    """Write the index of an export once more, without items that are available no longer in `out`."""
-    if not (old / FOLDER / FILE).exists():
-        return
-    _, available = _read(out / ITEM_VECTORS, ["available"])
-    index = _package().restore(str(old / FOLDER / FILE))
-    index.remove(np.array([key for key in index.keys if not available[key]], np.uint64), threads=1)
-    (out / FOLDER).mkdir()
-    index.save(str(out / FOLDER / FILE))
 
 
 def _package() -> Any:

@@ -18,6 +18,7 @@ from tasks.export.settings import ExportSettings
 from tasks.export.vector_index import FILE, FOLDER, write_index
 from tasks.export.vectors import ITEM_VECTORS, USER_VECTORS
 from tasks.export.verification import verified
+from tasks.store.exports import manifest_of
 from tasks.store.paths import Night
 from tests.tasks.export.test_vectors import fitted, read
 from tests.tasks.publishing import prepare_night, publish, with_manifests
@@ -87,6 +88,8 @@ def test_it_is_published_verified_and_follows_what_goes_between_nights(tmp_path:
     index = Index.restore(str(night.store.link.resolve() / FOLDER / FILE))
     keys = index.search(np.ones(4, np.float32), 8).keys
     assert {items["item_id"][int(key)].as_py() for key in keys} == {f"i{n}" for n in range(8) if n not in (5, 6)}
+    refiltered = manifest_of(night.store, night.store.link.resolve().name)
+    assert refiltered and refiltered["vectors"]["index"] == manifest["vectors"]["index"] | {"items": 6}
 
 
 def test_without_the_package_it_is_said_how_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
