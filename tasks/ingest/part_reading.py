@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
@@ -19,6 +20,7 @@ from recmodels.compute.cores import threads
 from recmodels.engine.current import engine
 from recmodels.engine.work import Bucket, Work
 from recmodels.errors import DataRefused
+from tasks.ingest.landing.first_rows import Remote, remote_of
 from tasks.ingest.reading import columns, rejects
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.inputs import TableInput
@@ -38,11 +40,15 @@ _SAMPLE = 1 << 20  # bytes of a text file that say how long its lines are
 
 @dataclass(frozen=True)
 class Told:
-    """How some files of a table are read, as JSON can say it: see `Table` and `TablePass`."""
+    """How some files of a table are read, as JSON can say it: see `Table` and `TablePass`.
+
+    `remote`: those that are on an object store, and of which only the first rows are where the others are.
+    """
 
     name: str
     given: TableInput
     sources: list[Source]
+    remote: list[Remote | None]
     maps: list[dict[str, str]]
     optional: list[str]
     others: dict[str, columns.Kind]
@@ -85,11 +91,17 @@ _PART, _REJECTS, _ABOUT = "part.parquet", "rejects.parquet", "outcome.json"
 def read_part(work: Work) -> None:
     """Read the files of a part, which are the inputs `0`, `1` and so on, as the argument `told` says.
 
+    Those of an object store are fetched, and are no inputs.
+
     Files that are refused are an outcome, too: which of them a person hears of is decided where all outcomes are known.
     """
     told = _TOLD.validate_python(work.arguments["told"], strict=False)
-    here = {source.path: work.inputs[str(number)].absolute() for number, source in enumerate(told.sources)}
-    outcome = _read(told, here, work)
+    with TemporaryDirectory(dir=work.out) as folder:
+        here = {
+            source.path: work.inputs[str(number)].absolute() if remote is None else remote.fetched(Path(folder))
+            for number, (source, remote) in enumerate(zip(told.sources, told.remote, strict=True))
+        }
+        outcome = _read(told, here, work)
     if outcome.result is not None:
         if outcome.result.rejects:
             pq.write_table(rejects.table(outcome.result.rejects), work.out / _REJECTS)
@@ -150,6 +162,7 @@ def _told(table: Table, sources: Sequence[Source], id_types: Mapping[str, str], 
         table.name,
         table.given,
         list(sources),
+        [remote_of(source.readable) for source in sources],
         [table.maps[source.path] for source in sources],
         table.optional,
         table.others,
@@ -192,10 +205,15 @@ def read_parts(
         buckets = [
             Bucket(
                 f"{place[run[0].path]:06}-{len(run)}",
-                {str(number): source.readable for number, source in enumerate(run)},
-                {"told": _TOLD.dump_python(_told(table, run, id_types, cutoff), mode="json")},
+                {
+                    str(n): of.readable
+                    for n, (of, remote) in enumerate(zip(run, told.remote, strict=True))
+                    if not remote
+                },
+                {"told": _TOLD.dump_python(told, mode="json")},
             )
             for run in missing
+            for told in [_told(table, run, id_types, cutoff)]
         ]
         folders = engine().map(read_part, buckets, to / table.name, code=code_of(__name__))
         for run, folder in zip(missing, folders, strict=True):
@@ -230,6 +248,8 @@ def _key(run: Sequence[Source]) -> tuple[Path, ...]:
 
 def _predicted_rows(source: Source, full: int) -> int:
     """How many rows a file has, before any is left out; of long text files roughly."""
+    if (remote := remote_of(source.readable)) is not None:
+        return remote.rows
     if not source.is_text:
         return int(pq.read_metadata(source.readable).num_rows)
     start = head(source.readable, _SAMPLE)

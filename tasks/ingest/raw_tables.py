@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import DataRefused
 from recmodels.messages import counted
 from tasks.ingest import lookalikes
+from tasks.ingest.landing.first_rows import remote_of
 from tasks.ingest.ledger import Ledger, Remarks
 from tasks.ingest.reading import ids, our_columns, rejects, schema, timestamps
 from tasks.ingest.reading.columns import ColumnUse
@@ -143,7 +144,7 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
         types |= dict.fromkeys(shared.ledger.text_ids(table), ids.STRING)
         first = name == "interactions"
         for source in table.sources[:1] if first else table.sources:
-            if first and (source.closed or source.readable.stat().st_size < _LARGE):
+            if first and (source.closed or not _is_large(source)):
                 continue
             for key in our_columns.KEYS[name]:
                 value = source.value(table.maps[source.path][key])
@@ -153,6 +154,10 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
                 if run(shared.db, query, source.path):
                     types[key] = ids.STRING
     return types
+
+
+def _is_large(source: Source) -> bool:
+    return source.readable.stat().st_size >= _LARGE or remote_of(source.readable) is not None
 
 
 def _read(shared: Shared, table: Table, id_types: dict[str, str]) -> TableResult:

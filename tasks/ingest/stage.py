@@ -40,7 +40,9 @@ def ingest(
     """
     given, missing = with_what_is_there(inputs)
     settled = manifest_of(night.valid) is not None
-    inputs, read = land(given, night.store.landed, cutoff, fresh=fresh, settled=settled, unread=missing.append)
+    inputs, read = land(
+        given, night.store.landed, cutoff, fresh=fresh, settled=settled, unread=missing.append, by_nodes=asked_for()
+    )
     files = {"files": input_fingerprint(inputs)}
 
     def build(out: Path) -> RawSummary:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from pyarrow.fs import FileInfo
+
 from recmodels.errors import ConfigError, DataRefused
 from recmodels.messages import counted
 from tasks.ingest.landing import delta_table, iceberg_table, objects
 from tasks.ingest.landing import landed as store
+from tasks.ingest.landing.first_rows import first_rows, remote_of
 from tasks.ingest.landing.landed import Landed
 from tasks.ingest.landing.opening import database_of
 from tasks.ingest.landing.statement import statement
@@ -27,6 +30,7 @@ def land(
     fresh: bool = False,
     settled: bool = False,
     unread: Callable[[str], None] | None = None,
+    by_nodes: bool = False,
 ) -> tuple[Inputs, list[str]]:
     """Read the tables that are in databases: the inputs with folders of files in their place, and a note for each.
 
@@ -39,6 +43,7 @@ def land(
         fresh: read again what was read.
         settled: what was read for this cutoff is what the night uses; it is not read again.
         unread: is told why exposures cannot be read, which are then left out; without it they are refused.
+        by_nodes: of interactions that are Parquet files on an object store, have the first rows: nodes fetch the files.
 
     Raises:
         ConfigError: a driver, a database, a table or a right is missing.
@@ -50,7 +55,7 @@ def land(
         if not (is_remote(table.path) or delta.is_table(table.path) or iceberg.is_table(table.path)):
             continue
         try:
-            files, note = land_table(name, table, root, cutoff, fresh=fresh, settled=settled)
+            files, note = land_table(name, table, root, cutoff, fresh=fresh, settled=settled, by_nodes=by_nodes)
         except (ConfigError, DataRefused, OSError) as error:
             if name != "exposures" or unread is None:
                 raise
@@ -70,13 +75,14 @@ def land_table(
     *,
     fresh: bool = False,
     settled: bool = False,
+    by_nodes: bool = False,
 ) -> tuple[TableInput, str]:
     """The same for one table: its files, and a note."""
     folder, until = store.folder_of(root, name, table), str(cutoff)
     before = None if fresh else store.known(folder)
     done = before if before is not None and settled and before.cutoff == until else None
     if scheme(table.path) in OBJECTS:
-        return _mirrored(name, table, folder, cutoff, before, done)
+        return _mirrored(name, table, folder, cutoff, before, done, by_nodes and name == "interactions")
     if iceberg.is_table(table.path):
         return iceberg_table.land(name, table, folder, cutoff, before, done)
     if not is_database(table.path):
@@ -87,9 +93,15 @@ def land_table(
 
 
 def _mirrored(
-    name: str, table: TableInput, folder: Path, cutoff: datetime | None, before: Landed | None, done: Landed | None
+    name: str,
+    table: TableInput,
+    folder: Path,
+    cutoff: datetime | None,
+    before: Landed | None,
+    done: Landed | None,
+    by_nodes: bool,
 ) -> tuple[TableInput, str]:
-    """The files of an object store, copied; of a Delta table there the rows of a version."""
+    """The files of an object store, copied, or the first rows of those that nodes fetch; of a Delta table all rows."""
     shown = without_user(table.path)
     with logged(f"read {name}") as line, objects.in_words(name, table.path):
         there = objects.place(table.path)
@@ -97,12 +109,18 @@ def _mirrored(
             return delta_table.land(name, table, folder, cutoff, before, done)
         if table.as_of is not None:
             raise ConfigError(f"{name}: as_of is for Delta and Iceberg tables; '{shown}' is none: leave it out.")
-        if done is None:
+
+        def stays(file: str, info: FileInfo) -> bool:
+            return by_nodes and first_rows(name, table, there.files, info, file, folder, cutoff)
+
+        if done is None or (not by_nodes and any(remote_of(folder / file) for file in done.files)):
             folder.mkdir(parents=True, exist_ok=True)
-            files = objects.mirror(name, table, there, folder, cutoff)
+            files = objects.mirror(name, table, there, folder, cutoff, stays)
             done = store.keep(folder, Landed(shown, str(cutoff), 0, files))
+        left = sum(remote_of(folder / file) is not None for file in done.files) if by_nodes else 0
         line["text"] = f"{counted(len(done.files), 'file')} of {shown}"
-    return table.model_copy(update={"path": str(folder)}), f"{name}: {line['text']} copied into {folder}"
+    what = f", {left:,} of which {'is' if left == 1 else 'are'} read there" if left else f" copied into {folder}"
+    return table.model_copy(update={"path": str(folder)}), f"{name}: {line['text']}{what}"
 
 
 def _read(name: str, table: TableInput, folder: Path, cutoff: datetime | None, before: Landed | None) -> Landed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,7 +102,14 @@ def _split(url: str) -> tuple[str, list[str]]:
     return f"{head}://{'/'.join(parts[:wild])}", parts[wild:]
 
 
-def mirror(name: str, table: TableInput, where: Place, folder: Path, cutoff: datetime | None = None) -> list[str]:
+def mirror(
+    name: str,
+    table: TableInput,
+    where: Place,
+    folder: Path,
+    cutoff: datetime | None = None,
+    stays: Callable[[str, pafs.FileInfo], bool] = lambda *_: False,
+) -> list[str]:
     """Bring a folder to what is at the address of a table: the names of its files. What has not changed is not copied.
 
     Of Parquet files only what a night needs is fetched.
@@ -113,6 +120,7 @@ def mirror(name: str, table: TableInput, where: Place, folder: Path, cutoff: dat
         where: what its address names.
         folder: where the files go.
         cutoff: the night's.
+        stays: whether a file, by its name, is not to be fetched: something has come in its place.
 
     Raises:
         ConfigError: there is nothing, or it may not be read.
@@ -121,7 +129,10 @@ def mirror(name: str, table: TableInput, where: Place, folder: Path, cutoff: dat
     found = where.found()
     if not found:
         raise nothing(name, table.path)
-    fetch(where, found, folder, Wanted(name, table, cutoff))
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        staying = list(pool.map(stays, found, found.values()))
+    coming = {file: info for (file, info), one in zip(found.items(), staying, strict=True) if not one}
+    fetch(where, coming, folder, Wanted(name, table, cutoff))
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         if str(path.relative_to(folder)) not in found:
             path.unlink()
@@ -159,6 +170,11 @@ def refused(name: str, address: str, error: Exception) -> ConfigError:
     return ConfigError(f"{name}: '{without_user(address)}' {why}; check the path, and that {variables} are set.")
 
 
+def partition(name: str) -> list[str]:
+    """The columns that the folders in a file's name give."""
+    return [part.partition("=")[0] for part in PurePosixPath(name).parts[:-1] if "=" in part]
+
+
 def _fetch(files: pafs.FileSystem, info: pafs.FileInfo, name: str, folder: Path, wanted: Wanted | None) -> None:
     """Fetch a file, or what is needed of it, unless that is here: a copy is as long and as old as what it is one of."""
     path = folder / name
@@ -169,9 +185,8 @@ def _fetch(files: pafs.FileSystem, info: pafs.FileInfo, name: str, folder: Path,
             return
     path.parent.mkdir(parents=True, exist_ok=True)
     if wanted is not None:
-        partition = [part.partition("=")[0] for part in PurePosixPath(name).parts[:-1] if "=" in part]
         try:
-            if wanted.part(files, info, partition, path):
+            if wanted.part(files, info, partition(name), path):
                 return
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # what is none, or is damaged, the reader says
             pass

@@ -23,7 +23,7 @@ from tasks.store.files import replaced
 
 _OF = b"nightrec.part_of"
 _SAME = frozenset(("NONE", "STRING", "INT", "TIMESTAMP", "DATE", "DECIMAL", "LIST"))  # logical types
-_ROWS = 1 << 17
+ROWS_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Wanted:
         """
         with files.open_input_file(info.path) as there:
             file = pq.ParquetFile(there)
-            columns = self._columns(file, partition)
-            groups = self._groups(file)
+            columns = self.columns(file, partition)
+            groups = self.groups(file)
             if columns is None or (len(columns) == len(file.schema_arrow.names) and len(groups) == file.num_row_groups):
                 return False
             cut = self.cutoff if len(groups) < file.num_row_groups else None
@@ -66,11 +66,11 @@ class Wanted:
                 pq.ParquetWriter(out, kinds.with_metadata({_OF: _made_of(info, cut)}), compression="zstd") as writer,
             ):
                 for group in groups:
-                    for batch in file.iter_batches(_ROWS, [group], columns):
-                        writer.write_batch(batch.select(columns), row_group_size=_ROWS)
+                    for batch in file.iter_batches(ROWS_AT_ONCE, [group], columns):
+                        writer.write_batch(batch.select(columns), row_group_size=ROWS_AT_ONCE)
         return True
 
-    def _columns(self, file: pq.ParquetFile, partition: Sequence[str]) -> list[str] | None:
+    def columns(self, file: pq.ParquetFile, partition: Sequence[str]) -> list[str] | None:
         """The columns that are needed; None for all, as where the reader has to say that one is missing."""
         there = file.schema_arrow.names
         try:
@@ -86,7 +86,7 @@ class Wanted:
         )
         return None if odd or not columns else columns
 
-    def _groups(self, file: pq.ParquetFile) -> list[int]:
+    def groups(self, file: pq.ParquetFile) -> list[int]:
         """The row groups that may have rows before the cutoff, or some without a time."""
         groups = range(file.num_row_groups)
         end = pushdown.before(self.name, self.table, file.schema_arrow, self.cutoff)
