@@ -53,7 +53,8 @@ class ClusterEngine(Cluster):
 
     def machines(self) -> Machines:
         nodes = self.nodes().values()
-        return Machines(self.kind, len(nodes), sum(node.cores for node in nodes), sum(node.gpus for node in nodes))
+        cores, gpus = sum(node.cores for node in nodes), sum(node.gpus for node in nodes)
+        return Machines(self.kind, len(nodes), cores, gpus, common_disk=self.exchange is None)
 
     def map(
         self,

@@ -77,6 +77,7 @@ class Machines:
         cores, gpus: of all of them together.
         address: by which other processes get to the same engine; None for this machine's own.
         dashboard: where a browser sees what it does, if it has such pages.
+        common_disk: whether all see the files of the process that gives them work.
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Machines:
     gpus: float = 0.0
     address: str | None = None
     dashboard: str | None = None
+    common_disk: bool = True
 
 
 class Engine(Protocol):

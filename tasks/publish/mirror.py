@@ -14,9 +14,12 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from expectations.errors import ExportRefused
+from recmodels.engine.current import engine
+from recmodels.engine.work import Bucket, Work
 from recmodels.errors import NightrecError
 from recmodels.published.addresses import shown
 from recmodels.published.reader import place, read
+from tasks.publish.by_nodes import by_nodes
 from tasks.store import records
 from tasks.store.events import log_event, logged
 from tasks.store.exports import intact, manifest_of, pointer_of, switches, switching, whole_exports
@@ -66,7 +69,7 @@ def mirror(store: Store, to: str) -> Json:
         copied += [] if current in complete else [current]
         for export_id in copied:
             shown_now = there is not None and there["export_id"] == export_id
-            _copy_export(store, export_id, files, exports, harm=UNREADABLE if shown_now else UNHARMED)
+            _copy_export(store, export_id, to, harm=UNREADABLE if shown_now else UNHARMED)
         if there != pointer:
             put(files, exports / "latest.json", store.pointer.read_bytes(), harm=UNREADABLE)
         removed = _remove_others(store, files, exports, set(complete) | set(copied))
@@ -142,7 +145,7 @@ def _is_sound(store: Store, export_id: str) -> bool:
     return True
 
 
-def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: Path, harm: str) -> None:
+def _copy_export(store: Store, export_id: str, to: str, harm: str) -> None:
     """Send the files of an export, look that they are all there, and then send its manifest.
 
     Raises:
@@ -152,8 +155,17 @@ def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: 
     if manifest is None:
         raise ExportRefused(f"{store.export_manifest(export_id)} is damaged, and not copied: run the night again.")
     intact(store, manifest)
-    for file in manifest["files"]:
-        send(files, store.export(export_id) / file["path"], exports / export_id / file["path"])
+    files, exports = place(to)
+    paths = [file["path"] for file in manifest["files"]]
+    if files.type_name in OBJECT_STORES and engine().machines().common_disk:
+        told = [
+            Bucket(f"{n:06}", {"file": store.export(export_id) / path}, {"to": to, "below": f"{export_id}/{path}"})
+            for n, path in enumerate(paths)
+        ]
+        by_nodes(send_file, told, store.exports)
+    else:  # a disk of this machine, or files that would have to leave it twice
+        for path in paths:
+            send(files, store.export(export_id) / path, exports / export_id / path)
     targets = [str(exports / export_id / file["path"]) for file in manifest["files"]]
     for info, file in zip(files.get_file_info(targets), manifest["files"], strict=True):
         if not info.is_file or info.size != file["bytes"]:
@@ -162,6 +174,12 @@ def _copy_export(store: Store, export_id: str, files: pafs.FileSystem, exports: 
             )
     path = exports / "manifests" / f"{export_id}.json"
     put(files, path, store.export_manifest(export_id).read_bytes(), harm)
+
+
+def send_file(work: Work) -> None:
+    """Send a file of an export, from wherever this process runs and by its environment."""
+    files, exports = place(work.arguments["to"])
+    send(files, work.inputs["file"], exports / work.arguments["below"])
 
 
 def send(files: pafs.FileSystem, source: Path, target: Path) -> None:

@@ -1,23 +1,29 @@
 """Redis: a key a list, under a prefix of the export's own; one key says which prefix is the current one.
 
-`<prefix>:latest` is set when all keys are there and have been read back; then the keys of other exports go.
+`<prefix>:latest` is set when all keys are there and have been read back; then the keys of other exports go. The nodes
+of an engine set and read back the keys, each those of some files; the night's process does the rest.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
+from recmodels.engine.work import Bucket, Work
 from recmodels.errors import ConfigError, NightrecError
+from tasks.publish.by_nodes import ANSWER, by_nodes
 from tasks.publish.sinks.settings import RedisSettings, address
-from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare
+from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare, lists_of, schema_of
 from tasks.store.duckdb import quoted
-from tasks.store.files import Json
+from tasks.store.files import Json, write_json
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -34,52 +40,83 @@ def load(settings: RedisSettings, published: Published) -> Json:
         ConnectionError: the server does not answer.
         NightrecError: the server refused it (for want of memory, say), or what arrived is not what was sent.
     """
+    until = int(time.time() + settings.expire_hours * 3600)
+    told = {"variable": settings.url_env, "root": f"{settings.prefix}:{published.version}", "until": until}
+    buckets = [
+        Bucket(f"{table}-{number:05}", {"lists": Path(file)}, told | {"table": table})
+        for table in published.tables
+        for number, file in enumerate(published.files(table))
+    ]
+    with _server(settings.url_env) as client:
+        client.ping()
+        sent, arrived = (
+            _tallies(buckets, by_nodes(function, buckets, published.export.folder.parent))
+            for function in (send, read_back)  # all are sent before: a server short of memory may drop the first
+        )
+        proofs = {table: compare(table, sent[table], arrived[table]) for table in published.tables}
+        client.set(f"{settings.prefix}:latest", published.version, exat=until)
+        _remove_others(client, settings.prefix, published.version)
+    return proofs
+
+
+def send(work: Work) -> None:
+    """Set the keys of a file's lists; a key that is there has the same list."""
+    sent = Tally()
+    with _server(work.arguments["variable"]) as client:
+        for entries in _keys(work):
+            sent.add(entries)
+            pipeline: Any = client.pipeline(transaction=False)
+            for key, value in zip(entries["key"].to_pylist(), entries["value"].to_pylist(), strict=True):
+                pipeline.set(key, value, exat=work.arguments["until"])
+            pipeline.execute()
+    write_json(work.out / ANSWER, sent.proof())
+
+
+def read_back(work: Work) -> None:
+    """Count the keys of a file's lists that are there, and what they hold."""
+    arrived = Tally()
+    with _server(work.arguments["variable"]) as client:
+        for entries in _keys(work):
+            values = pa.array(client.mget(entries["key"].to_pylist()), pa.string())
+            found = pa.table({"key": entries["key"], "value": values})
+            arrived.add(found.filter(values.is_valid()))
+    write_json(work.out / ANSWER, arrived.proof())
+
+
+def _tallies(buckets: Sequence[Bucket], proofs: Sequence[Json]) -> dict[str, Tally]:
+    """The sums of what buckets have counted, by table."""
+    found: dict[str, Tally] = defaultdict(Tally)
+    for bucket, proof in zip(buckets, proofs, strict=True):
+        found[bucket.arguments["table"]].add_proof(proof)
+    return found
+
+
+@contextmanager
+def _server(variable: str) -> Iterator[Redis]:
+    """The server whose address a variable of the environment holds. Raises what `load` does."""
     try:
         from redis import Redis, exceptions
     except ImportError:
         raise ConfigError("The sink redis needs another package: pip install 'nightrec[redis]'.") from None
-    url = address(settings.url_env)
+    url = address(variable)
     try:
         client = Redis.from_url(url, socket_timeout=60, socket_connect_timeout=10, decode_responses=True)
     except ValueError:
-        raise ConfigError(f"{settings.url_env} does not hold an address like redis://host:6379/0.") from None
+        raise ConfigError(f"{variable} does not hold an address like redis://host:6379/0.") from None
     try:
         with client:
-            return _fill(client, settings, published)
+            yield client
     except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
-        kind = type(error).__name__
-        why = f"does not answer, or lets nobody in ({kind})"
-        raise ConnectionError(f"The server of {settings.url_env} {why}.") from None
+        why = f"does not answer, or lets nobody in ({type(error).__name__})"
+        raise ConnectionError(f"The server of {variable} {why}.") from None
     except exceptions.RedisError as error:
-        raise NightrecError(f"The server of {settings.url_env} refused it: {type(error).__name__}.") from None
+        raise NightrecError(f"The server of {variable} refused it: {type(error).__name__}.") from None
 
 
-def _fill(client: Redis, settings: RedisSettings, published: Published) -> Json:
-    until = int(time.time() + settings.expire_hours * 3600)
-    root, proofs = f"{settings.prefix}:{published.version}", {}
-    sent = {table: Tally() for table in published.tables}
-    for table in published.tables:
-        for entries in _keys(root, table, published):
-            sent[table].add(entries)
-            pipeline: Any = client.pipeline(transaction=False)
-            for key, value in zip(entries["key"].to_pylist(), entries["value"].to_pylist(), strict=True):
-                pipeline.set(key, value, exat=until)
-            pipeline.execute()
-    for table in published.tables:  # after all are written: a server short of memory may have dropped the first
-        arrived = Tally()
-        for entries in _keys(root, table, published):
-            values = pa.array(client.mget(entries["key"].to_pylist()), pa.string())
-            found = pa.table({"key": entries["key"], "value": values})
-            arrived.add(found.filter(values.is_valid()))
-        proofs[table] = compare(table, sent[table], arrived)
-    client.set(f"{settings.prefix}:latest", published.version, exat=until)
-    _remove_others(client, settings.prefix, published.version)
-    return proofs
-
-
-def _keys(root: str, table: str, published: Published) -> Iterator[pa.Table]:
+def _keys(work: Work) -> Iterator[pa.Table]:
     """Keys and their lists as JSON, `{run_date, model, items: [{item_id, score, ...}]}`, some thousand at a time."""
-    by, names = LISTS_BY[table], published.schema(table).names
+    file, table, root = work.inputs["lists"], work.arguments["table"], work.arguments["root"]
+    by, names = LISTS_BY[table], schema_of(file, table).names
     rest = [name for name in names if name not in (*by, *SAME_IN_A_LIST, "rank")]
     columns = ", ".join(map(quoted, by))
     item = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in rest)
@@ -89,10 +126,10 @@ def _keys(root: str, table: str, published: Published) -> Iterator[pa.Table]:
         f"to_json(struct_pack({same}, items := list(struct_pack({item}) ORDER BY rank)))::VARCHAR AS value "
         f"FROM lists GROUP BY {columns}"
     )
-    with duckdb.connect() as engine:
-        for rows in published.lists(table):
-            engine.register("lists", rows)
-            found = engine.sql(query, params={"root": f"{root}:{table}"}).to_arrow_table()
+    with duckdb.connect() as db:
+        for rows in lists_of(file, table):
+            db.register("lists", rows)
+            found = db.sql(query, params={"root": f"{root}:{table}"}).to_arrow_table()
             for start in range(0, found.num_rows, KEYS_AT_ONCE):
                 yield found.slice(start, KEYS_AT_ONCE)
 

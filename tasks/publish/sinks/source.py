@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Self
 
 import duckdb
@@ -51,26 +52,39 @@ class Published:
         return [str(self.export.folder / path) for path in paths if path.startswith(f"{table}/")]
 
     def schema(self, table: str) -> pa.Schema:
-        """The columns of a table, with texts instead of dictionaries; of an older export, those of today."""
-        fields = completed(pq.read_schema(self.files(table)[0]).empty_table(), table).schema
-        plain = {field.name: field.type.value_type for field in fields if pa.types.is_dictionary(field.type)}
-        return pa.schema([pa.field(field.name, plain.get(field.name, field.type), field.nullable) for field in fields])
+        return schema_of(self.files(table)[0], table)
 
     def rows(self, table: str) -> Iterator[pa.Table]:
-        schema = self.schema(table)
-        for file in self.files(table):
-            for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE):
-                yield completed(pa.Table.from_batches([batch]), table).cast(schema)
+        return (rows for file in self.files(table) for rows in rows_of(file, table))
 
     def lists(self, table: str) -> Iterator[pa.Table]:
         """The same rows, cut between lists and never within one."""
-        rest = self.schema(table).empty_table()
-        for rows in self.rows(table):
-            rest = pa.concat_tables([rest, rows]).combine_chunks()
-            cut = int(np.flatnonzero(rest["rank"].to_numpy() == 1)[-1])
-            yield rest.slice(0, cut)
-            rest = rest.slice(cut)
-        yield rest
+        return (lists for file in self.files(table) for lists in lists_of(file, table))
+
+
+def schema_of(file: str | Path, table: str) -> pa.Schema:
+    """The columns of a table's file, with texts instead of dictionaries; of an older export, those of today."""
+    fields = completed(pq.read_schema(file).empty_table(), table).schema
+    plain = {field.name: field.type.value_type for field in fields if pa.types.is_dictionary(field.type)}
+    return pa.schema([pa.field(field.name, plain.get(field.name, field.type), field.nullable) for field in fields])
+
+
+def rows_of(file: str | Path, table: str) -> Iterator[pa.Table]:
+    """Its rows, some at a time."""
+    schema = schema_of(file, table)
+    for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE):
+        yield completed(pa.Table.from_batches([batch]), table).cast(schema)
+
+
+def lists_of(file: str | Path, table: str) -> Iterator[pa.Table]:
+    """Its rows, some at a time, cut between lists and never within one; no list goes on in another file."""
+    rest = schema_of(file, table).empty_table()
+    for rows in rows_of(file, table):
+        rest = pa.concat_tables([rest, rows]).combine_chunks()
+        cut = int(np.flatnonzero(rest["rank"].to_numpy() == 1)[-1])
+        yield rest.slice(0, cut)
+        rest = rest.slice(cut)
+    yield rest
 
 
 @cache
@@ -95,6 +109,11 @@ class Tally:
         self.rows += count
         self.checksum = (self.checksum + int(checksum or 0)) % 2**64
         return rows
+
+    def add_proof(self, proof: Json) -> None:
+        """Count what another tally has."""
+        self.rows += proof["rows"]
+        self.checksum = (self.checksum + int(proof["checksum"], 16)) % 2**64
 
     def proof(self) -> Json:
         return {"rows": self.rows, "checksum": f"{self.checksum:016x}"}

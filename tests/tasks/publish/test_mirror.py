@@ -1,6 +1,7 @@
 """Copies of the exports on an object store, over HTTP: whole or not there, in order, and readable by the URL."""
 
 import json
+import logging
 import shutil
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pytest
 
+from recmodels.engine.current import using
+from recmodels.engine.work import Engine
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.published import reader as reading
 from recmodels.published.reader import Export, read_latest
@@ -79,6 +82,15 @@ def test_the_copy_is_read_by_its_url(night: Night, url: str) -> None:
     assert mirror.fn(night.store, url)["copied"] == [SECOND]
     same(night.store, url)
     assert Export.of_night(url, RUN_DATE).manifest["export_id"] == SECOND
+
+
+def test_the_nodes_of_a_cluster_send_the_files(
+    night: Night, url: str, ray_engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with using(ray_engine), caplog.at_level(logging.INFO):
+        assert mirror.fn(night.store, url)["copied"] == [str(RUN_DATE)]
+    same(night.store, url)
+    assert "1 copied" in caplog.text and "the nodes copy nothing" not in caplog.text
 
 
 def test_a_copy_on_another_disk(night: Night, tmp_path: Path) -> None:
