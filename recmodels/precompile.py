@@ -3,6 +3,7 @@
 Numba keeps the machine code, so that this takes half a minute once, and no fit has to wait for it.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +17,10 @@ from recmodels.errors import NightrecError
 from recmodels.factors.als import ALS
 from recmodels.fallback import serve
 from recmodels.knn.item_knn import ItemKNN
+from recmodels.linear.graph_filter import GraphFilter
 from recmodels.options import FitOptions, WarmStart
 from recmodels.popularity import Popularity
-from recmodels.ranking import topk
+from recmodels.ranking import topk, topk_kernels
 from recmodels.ranking.cells import make_cells, top_in_cells
 from recmodels.ranking.product_search import SearchedItems
 from recmodels.ranking.rerank import Rules
@@ -43,8 +45,11 @@ def main() -> None:
         except NightrecError:
             continue  # nothing in these data that it could learn from
         model.explain(data, np.arange(40), model.recommend(data, np.arange(40), 5))
+        with suppress(NightrecError):  # not every model has a similarity
+            model.similar_items(np.arange(30), 5)
         if isinstance(model, RatingPredictor):
             model.predict(data, data.user_index[:5], data.item_index[:5])
+    GraphFilter().fit(data)._score(data, np.zeros(1, np.int32))  # as a member of an ensemble
     rows = {"users": np.arange(40, dtype=np.int32), "items": np.arange(30, dtype=np.int32)}
     ItemKNN().fit(data, FitOptions(warm_start=WarmStart(ItemKNN().fit(data), rows)))
     with TemporaryDirectory() as folder:
@@ -57,6 +62,8 @@ def main() -> None:
     vectors = rng.random((30, 4), dtype=np.float32)
     top_in_cells(vectors, make_cells(SearchedItems(vectors), vectors, 0), 1.0, 5, empty_matrix(30, 30))
     topk.top_k(np.zeros((1, topk.COMPILED_FROM), np.float32), 5)
+    best, places = np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int32)
+    topk_kernels.rank_proposed(places[0], places, vectors[:1], vectors, places[0], places.copy(), best)
 
 
 if __name__ == "__main__":

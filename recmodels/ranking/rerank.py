@@ -185,6 +185,9 @@ def choose(
     chosen = Chosen(np.full((n, k), -1, np.int32), np.zeros((n, k), bool), np.zeros(n, np.int32), np.zeros(n, np.int32))
     new = np.zeros(len(rules.allowed), bool) if rules.new is None else rules.new
     indptr, indices = rules.categories or (np.zeros(len(rules.allowed) + 1, np.int64), NO_ITEMS)
+    # One kind of arrays, as each has machine code of its own: none that is read-only, as what a file holds.
+    indices = np.require(indices, np.int32, "W")
+    term_indptr, term_indices = terms.indptr.astype(np.int64), terms.indices.astype(np.int32, copy=False)
     relevance = scaled(scores, own - raised)
     if rules.popularity is not None and rules.popularity_damping:
         relevance -= np.float32(rules.popularity_damping) * rules.popularity[items[:, pinned : pinned + own]]
@@ -200,7 +203,7 @@ def choose(
         calibrated = mixes.indptr[start : start + USERS_PER_TASK + 1]  # of each user and the next; one if none is
         kernels.choose(
             items[part], relevance[part], pinned, own, rules.pinned_rank - 1, lengths[part], needed[part],
-            float(rules.relevance_weight), terms.indptr, terms.indices, terms.data, max(1, terms.shape[1]), new, indptr,
+            float(rules.relevance_weight), term_indptr, term_indices, terms.data, max(1, terms.shape[1]), new, indptr,
             indices, rules.caps, float(rules.calibration), calibrated, mixes.indices, mixes.shares, prices,
             chosen.places[part], chosen.pinned[part], chosen.count[part], chosen.new[part],
         )  # fmt: skip

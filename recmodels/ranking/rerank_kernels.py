@@ -46,7 +46,7 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
     lengths: Ints,
     needed: Ints,
     weight: float,
-    term_indptr: Ints,
+    term_indptr: Longs,
     term_indices: Ints,
     term_weights: Floats,
     n_terms: int,

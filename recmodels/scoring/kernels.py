@@ -23,8 +23,13 @@ NARROW = 8  # a row of fewer products than columns / NARROW notes the columns it
 
 
 def parts(matrix: Csr) -> Sparse:
-    """A sparse matrix as the kernels take it: unsigned indices spare a look whether they are negative."""
+    """A sparse matrix as the kernels take it: unsigned indices spare a look whether they are negative.
+
+    Wide ones become narrow where that holds them: each width has machine code of its own.
+    """
     indptr, indices = matrix.indptr, matrix.indices
+    if max(matrix.nnz, *matrix.shape) <= np.iinfo(np.int32).max:
+        indptr, indices = indptr.astype(np.int32, copy=False), indices.astype(np.int32, copy=False)
     return indptr.view(f"u{indptr.itemsize}"), indices.view(f"u{indices.itemsize}"), matrix.data
 
 

@@ -20,6 +20,7 @@ from recmodels.fallback import Lists, serve
 from recmodels.knn.item_knn import ItemKNN
 from recmodels.metrics.diversity import intra_list
 from recmodels.popularity import Popularity
+from recmodels.ranking import rerank_kernels
 from recmodels.ranking.rerank import Rules, choose, scaled
 from recmodels.testing import COMPLETIST, N_ITEMS, N_USERS, NEWCOMER, small_site
 
@@ -211,6 +212,17 @@ def test_rules_come_back_from_their_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mine, theirs)
     with pytest.raises(NightrecError, match="written before any model trains"):
         Rules.load(tmp_path / "nothing.parquet")
+
+
+def test_rules_of_a_file_need_no_machine_code_of_their_own(tmp_path: Path) -> None:
+    """What a file holds cannot be written to, for which a kernel would be compiled once more, in seconds."""
+    rules = Rules(allowed=EVERYTHING, relevance_weight=0.4, **BY_FIVE)
+    expected, compiled = listed(rules).items, len(rerank_kernels.choose.signatures)
+    rules.save(tmp_path / "rules.parquet")
+    read = Rules.load(tmp_path / "rules.parquet")
+    assert read.categories is not None and not read.categories[1].flags.writeable
+    np.testing.assert_array_equal(listed(read).items, expected)
+    assert len(rerank_kernels.choose.signatures) == compiled
 
 
 def test_a_site_without_content_can_have_rules() -> None:
