@@ -148,12 +148,14 @@ def _frames() -> Any:
     """What makes a batch of a frame: one for all suites, as it takes as long to make as a small frame to check."""
     gx = great_expectations()
     from great_expectations.core import id_dict
+    from great_expectations.execution_engine import pandas_execution_engine
     from great_expectations.expectations.expectation import Expectation
 
     from expectations.models import configured_once, plainly_identified
 
     configured_once(Expectation)
     plainly_identified(id_dict)
+    pandas_execution_engine.HASH_THRESHOLD = 0  # bytes: larger frames have no fingerprint, which nobody asks for
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     frames = context.data_sources.add_pandas("pandas").add_dataframe_asset("frames")
