@@ -3,8 +3,6 @@
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -28,6 +26,7 @@ from recmodels.simulation import behaviors
 from recmodels.simulation.figures import FIGURES
 from recmodels.simulation.market_settings import MarketSettings
 from tasks.ingest.reading.presets.catalog import PRESETS
+from tests.nested import run_pytest
 from tests.sources import module_of_imports
 
 ROOT = Path(__file__).parents[1]
@@ -308,15 +307,9 @@ def test_the_examples_of_simulations_run(capsys: pytest.CaptureFixture[str], mon
 
 
 @pytest.mark.slow
-def test_the_worked_example_keeps_the_contract_of_recommenders() -> None:
+def test_the_worked_example_keeps_the_contract_of_recommenders(tmp_path: Path) -> None:
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", ".", "-c", os.devnull]
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "test_models.py"],
-        cwd=DOCS / "examples",
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([".", str(ROOT)])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"[3-9]\d passed", ran.stdout)
+    examples = DOCS / "examples"
+    code, said = run_pytest(examples, tmp_path / "said", *options, "test_models.py", paths=(examples, ROOT))
+    assert code == 0, said
+    assert re.search(r"[3-9]\d passed", said)

@@ -46,10 +46,13 @@ EXTRAS = {name: requirements(entries) for name, entries in PROJECT["optional-dep
 OPTIONAL = {name for extra in EXTRAS.keys() - {*NOT_FOR_USERS} for name in EXTRAS[extra]}
 
 
+distributions_of = cache(packages_distributions)
+
+
 @cache
 def imports(*folders: str) -> list[tuple[str, str, bool]]:
     """Every import of a third party's package: the file, the distribution, and whether it stands at the file's top."""
-    distributions = packages_distributions()
+    distributions = distributions_of()
     found = []
     for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         there = sources.statements(path.read_text(encoding="utf-8"))
@@ -196,7 +199,7 @@ def test_the_flows_that_are_deployed_are_in_the_wheel(wheel: Path) -> None:
 
 def test_reading_exports_takes_pyarrow_alone(wheel: Path, tmp_path: Path) -> None:
     others = (BASE.keys() | OPTIONAL) - {"pyarrow", "numpy"}
-    modules = {name for name, [*found] in packages_distributions().items() if canonicalize_name(found[0]) in others}
+    modules = {name for name, [*found] in distributions_of().items() if canonicalize_name(found[0]) in others}
     code = f"""
 class Absent:
     def find_spec(self, name, path=None, target=None):

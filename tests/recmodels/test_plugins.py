@@ -1,8 +1,6 @@
 """Recommenders from a site's folder and from installed packages, used as nightrec's own; no file alone imports code."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -18,6 +16,7 @@ from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
 from recmodels.spaces import Real, space_of
 from recmodels.testing import N_USERS, assert_same, small_site
+from tests.nested import run_pytest
 from tests.recmodels.margin import MARGIN
 
 ROOT = Path(__file__).parents[2]
@@ -116,10 +115,9 @@ def test_the_contract_is_there_for_models_of_the_sites_own(site: Path) -> None:
         "    def make(self):\n"
         "        return Margin(power=0.5)\n"
     )
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_margin.py"]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{site}"}
-    ran = subprocess.run(command, cwd=site, env=environment, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout[-2000:]
+    options = ["-q", "-p", "no:cacheprovider", "test_margin.py"]
+    code, said = run_pytest(site, site / "said", *options, paths=(ROOT, site))
+    assert code == 0, said[-2000:]
 
 
 def test_an_installed_package_registers_a_recommender_by_name(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.data.dataset import Dataset
@@ -106,6 +106,7 @@ def test_what_is_wrong_is_said(change: dict[str, Any], arguments: dict[str, Any]
         Dataset.from_pandas(frame, **({"user": "customer", "item": "sku", "time": "ts"} | arguments))
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.text(max_size=3), st.integers(-9, 9)), min_size=1, max_size=30))
 @pytest.mark.slow
 def test_every_pair_comes_back_under_its_ids(pairs: list[tuple[str, int]]) -> None:

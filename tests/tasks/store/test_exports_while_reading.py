@@ -24,12 +24,12 @@ from tasks.store.paths import Store
 from tests.tasks.publishing import prepare_night, publish
 from tests.tasks.site import RUN_DATE
 
-PUBLISHED = 20
+PUBLISHED = 12
 KILLED = 6
 
 
 def publishers(root: Path, asked: Connection) -> None:
-    """Import what publishing takes, then fork a publisher when asked.
+    """Import what publishing takes, if the server of forks has not, then fork a publisher when asked.
 
     For each number received the id of a publisher is sent, and when it has ended its exit code. Nothing is published
     here: threads of pyarrow that had begun could hold a lock at the fork, which nobody frees in the publisher.
@@ -75,7 +75,7 @@ def test_every_read_is_complete_while_exports_are_published_and_publishers_kille
     night = prepare_night(tmp_path / "store")
     publish(night)
     root, chance, read = night.store.root, random.Random(0), []
-    start = multiprocessing.get_context("spawn")
+    start = multiprocessing.get_context("forkserver")  # where the tests have one, it has imported everything
     here, there = start.Pipe()
     forking = start.Process(target=publishers, args=(root, there), daemon=True)
     forking.start()
