@@ -63,9 +63,11 @@ class StoredDataset(Dataset):
     def __getattr__(self, name: str) -> Any:
         """Read what is asked for the first time."""
         if name == "terms":
-            found = {name: read_terms(self.features / self.split / TERMS, self.n_items)}
+            found: dict[str, Any] = {name: read_terms(self.features / self.split / TERMS, self.n_items)}
         elif name == "user_terms":
             found = {name: read_terms(self.features / self.split / USER_TERMS, self.n_users, "user_index")}
+        elif name == "rated" and "rating" not in Pairs(self.features / PREPARED, self.split).names:
+            found = {"rated": None}
         elif name in ROWS:
             data = Dataset.load(self.features, self.split, terms=(self.terms, self.user_terms))
             data = data if self.excluded is None else data.without(np.flatnonzero(self.excluded).astype(np.int32))

@@ -11,6 +11,7 @@ from recmodels.base import SCORE_BYTES, positive_evidence
 from recmodels.compute.work import mean_length, neighbors_work
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.knn.item_parts import Weights, nearest_items
 from recmodels.knn.popularity_power import USUAL, chosen_power
 from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Renamed, Search
@@ -93,25 +94,39 @@ class ItemKNN(SparseProduct, RatingPredictor):
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         self.baseline_ = Baseline.of(data).packed() if data.rated is not None else None
         earlier = self._earlier(options)
-        if self.weighting in ("pearson", "adjusted_cosine"):
-            values = data.matrix if data.ratings is None else data.ratings
-            of_item = self.weighting == "pearson"
-            rows = centered(values.T.tocsr()) if of_item else centered(values).T.tocsr()
-            measure = Measure("pearson", self.shrinkage)
-        else:
-            self.popularity_power_: float = self._power(data, earlier)
-            rows = weighted_rows(data.matrix.T.tocsr(), self.weighting, self.k1, self.b)
-            kind: Literal["dot", "jaccard"] = "jaccard" if self.weighting == "jaccard" else "dot"
-            measure = Measure(kind, self.shrinkage, powers=(self.own_power, self.popularity_power_))
-        kept = None
+        measure, kept = self._measure(data, earlier), None
         if earlier is not None and options.warm_start is not None:
             kept = kept_rows(
                 options.warm_start, earlier.similarity_, earlier.item_weights_, weights_of_items(data), self.warm_change
             )
         made_from = {"parameters": asdict(self), "start": None if kept is None else kept.digest}
         with parted_training(options.parts, "item_knn", data, made_from) as training:
-            self.similarity_: Csr = nearest_after(training, rows, measure, self.neighbors, kept)
+            match self.weighting:
+                case "cosine" | "jaccard" | "tfidf" | "bm25" as weighting if training is not None and kept is None:
+                    weights = Weights(weighting, self.k1, self.b)
+                    self.similarity_: Csr = nearest_items(training, data, weights, measure, self.neighbors)
+                case _:
+                    self.similarity_ = nearest_after(training, self._rows(data), measure, self.neighbors, kept)
         self.item_weights_: Floats = weights_of_items(data) if kept is None else kept.weights
+
+    def _measure(self, data: Dataset, earlier: "ItemKNN | None") -> Measure:
+        """What is computed of the values of `_rows`."""
+        if self.weighting in ("pearson", "adjusted_cosine"):
+            return Measure("pearson", self.shrinkage)
+        self.popularity_power_: float = self._power(data, earlier)
+        kind: Literal["dot", "jaccard"] = "jaccard" if self.weighting == "jaccard" else "dot"
+        return Measure(kind, self.shrinkage, powers=(self.own_power, self.popularity_power_))
+
+    def _rows(self, data: Dataset) -> Csr:
+        """What is compared: a row an item [n_items, n_users]."""
+        values = data.matrix if data.ratings is None else data.ratings
+        match self.weighting:
+            case "pearson":
+                return centered(values.T.tocsr())
+            case "adjusted_cosine":
+                return centered(values).T.tocsr()
+            case weighting:
+                return weighted_rows(data.matrix.T.tocsr(), weighting, self.k1, self.b)
 
     def _earlier(self, options: FitOptions) -> "ItemKNN | None":
         """An earlier model of the same similarity, if there is one; of ratings there is none: they change unseen."""

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from recmodels.base import Recommender
-from recmodels.data.arrays import Csr, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.dataset import ROWS_AT_A_TIME, Dataset
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,7 @@ def held_out(data: Dataset) -> Trial | None:
     items = np.sort(rng.permutation(data.known_items)[: int(np.ceil(share * len(data.known_items)))])
     place = np.full(data.n_items, -1, np.int32)
     place[items] = np.arange(len(items))
-    rows = np.flatnonzero(place[data.item_index] >= 0)
-    user, item = data.user_index[rows], place[data.item_index[rows]]
+    user, item, weight = _of_items(data, place)
     counts = np.bincount(user, minlength=data.n_users)
     users = np.sort(rng.permutation(np.flatnonzero(counts >= MIN_HISTORY))[:TESTED]).astype(np.int32)
     if len(users) < MIN_TESTED:
@@ -81,11 +80,21 @@ def held_out(data: Dataset) -> Trial | None:
     row_of = np.full(data.n_users, -1, np.int32)
     row_of[users] = np.arange(len(users))
     after = np.cumsum(counts)[user] - np.arange(
-        len(rows)
+        len(user)
     )  # interactions of the user from this one on, in order of time
     late = (row_of[user] >= 0) & (after <= np.ceil(HELD_OUT * counts[user]))
     train = Dataset.from_arrays(
-        user[~late], item[~late], weight=data.weight[rows[~late]], n_users=data.n_users, n_items=len(items)
+        user[~late], item[~late], weight=weight[~late], n_users=data.n_users, n_items=len(items)
     )
     truth = Csr((np.ones(late.sum(), bool), (row_of[user[late]], item[late])), shape=(len(users), len(items)))
     return Trial(train, users, truth)
+
+
+def _of_items(data: Dataset, place: Ints) -> tuple[Ints, Ints, Floats]:
+    """User, place of the item and weight of the interactions with items that have a place, in their order."""
+    found = []
+    for user, item, weight in data.pieces(["user_index", "item_index", "weight"], ROWS_AT_A_TIME):
+        there = place[item] >= 0
+        found.append((user[there], place[item[there]], weight[there]))
+    users, items, weights = zip(*found, strict=True)
+    return np.concatenate(users), np.concatenate(items), np.concatenate(weights)

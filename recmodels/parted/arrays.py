@@ -2,14 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from recmodels.data.arrays import Csr
@@ -24,6 +24,15 @@ def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write each as `<name>.npy` into a folder, uncompressed."""
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def write_long(path: Path, kind: DTypeLike, length: int, pieces: Iterable[NDArray[Any]]) -> None:
+    """Write an array that need not fit into memory, a piece after the other."""
+    described = np.lib.format.dtype_to_descr(np.dtype(kind))
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": described, "fortran_order": False, "shape": (length,)})
+        for piece in pieces:
+            file.write(np.ascontiguousarray(piece, kind).data)
 
 
 def mapped(folder: Path, name: str) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import chunks
-from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints
 
 ENTRIES_AT_A_TIME = 2**22  # entries of a matrix that are looked at in numpy at a time
 
@@ -48,16 +48,40 @@ def weighted_rows(rows: Csr, weighting: str, k1: float = 1.2, b: float = 0.75) -
     stored = np.zeros(rows.shape[1], np.int64)
     for part in _parts(len(rows.indices)):
         stored += np.bincount(rows.indices[part], minlength=rows.shape[1])
-    idf = np.log1p(rows.shape[0] / np.maximum(stored, 1)).astype(np.float32)  # above 0: small sites' items are common
-    values = np.empty_like(rows.data)
+    idf, values = idf_of(stored, rows.shape[0]), np.empty_like(rows.data)
     if weighting == "tfidf":
         for part in _parts(len(values)):
             values[part] = np.sqrt(rows.data[part]) * idf[rows.indices[part]]
     else:
-        sums = np.asarray(rows.sum(axis=1), dtype=np.float32)
-        length = k1 * (1 - b + b * sums / max(float(sums.mean()), 1e-9))
-        values = rows.data * (k1 + 1) / (rows.data + np.repeat(length, np.diff(rows.indptr))) * idf[rows.indices]
+        lengths = np.repeat(lengths_of(np.asarray(rows.sum(axis=1)), k1, b), np.diff(rows.indptr))
+        values = weighted_values(rows.data, "bm25", idf[rows.indices], lengths, k1)
     return sparse.csr_array((values, rows.indices, rows.indptr), shape=rows.shape)
+
+
+def weighted_values(values: Floats, weighting: Weighting, idf: Floats, lengths: Floats, k1: float) -> Floats:
+    """The same of some entries [m], of which one knows the `idf` of the column and, by `lengths_of`, the row."""
+    match weighting:
+        case "cosine":
+            return values
+        case "jaccard":
+            return np.ones_like(values)
+        case "tfidf":
+            return np.sqrt(values) * idf
+        case "bm25":
+            return values * (k1 + 1) / (values + lengths) * idf
+
+
+def idf_of(stored: NDArray[np.integer[Any]], n_rows: int) -> Floats:
+    """How rare columns are that so many of the rows store: float32."""
+    idf: Floats = np.log1p(n_rows / np.maximum(stored, 1)).astype(np.float32)  # above 0: small sites' items are common
+    return idf
+
+
+def lengths_of(sums: NDArray[np.floating[Any]], k1: float, b: float) -> Floats:
+    """BM25 alone: how soon larger values of rows with these sums add no more: float32 [n]."""
+    sums = np.asarray(sums, dtype=np.float32)
+    lengths: Floats = k1 * (1 - b + b * sums / max(float(sums.mean()), 1e-9))
+    return lengths
 
 
 def nearest(rows: Csr, measure: Measure, k: int, columns: Csr | None = None, chosen: Bools | None = None) -> Csr:
@@ -121,10 +145,16 @@ def products_of(rows: Csr, columns: Csr) -> NDArray[np.int64]:
 def denominators(rows: Csr, measure: Measure) -> tuple[Floats, Floats]:
     """What belongs to a row and to its neighbor in the denominator: float32 [n] each."""
     if measure.kind == "jaccard":
-        sizes = np.diff(rows.indptr).astype(np.float32)
+        return denominators_of(np.diff(rows.indptr), measure)
+    return denominators_of(row_sums(rows, lambda part: rows.data[part].astype(np.float64) ** 2), measure)
+
+
+def denominators_of(squares: Doubles, measure: Measure) -> tuple[Floats, Floats]:
+    """The same of rows with these sums of squares [n], which for `jaccard` are the numbers of their entries."""
+    if measure.kind == "jaccard":
+        sizes = squares.astype(np.float32)
         return sizes, sizes
-    squares = row_sums(rows, lambda part: rows.data[part].astype(np.float64) ** 2)
-    squares[squares == 0] = 1  # no product will ever be divided by it
+    squares = np.where(squares == 0, 1, squares)  # no product will ever be divided by it
     left, right = (squares**power for power in measure.powers)
     return left.astype(np.float32), right.astype(np.float32)
 

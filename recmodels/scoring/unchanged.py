@@ -34,7 +34,7 @@ class Kept(NamedTuple):
 
 def weights_of_items(data: Dataset) -> Floats:
     """The weight of each item's interactions: float32 [n_items]."""
-    weights: Floats = np.asarray(data.matrix.sum(axis=0), dtype=np.float32)
+    weights: Floats = data.item_weights.astype(np.float32)
     return weights
 
 
