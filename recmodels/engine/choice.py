@@ -30,12 +30,14 @@ class EngineChoice:
             started.
         exchange: where machines without a common disk find each other's files.
         cores: of this machine, where it is the one that works; all, if not given.
+        served: the socket of a process of this machine that is connected to it, and works with it for this one.
     """
 
     kind: Kind
     address: str | None = None
     exchange: str | None = None
     cores: int | None = None
+    served: str | None = None
 
     @property
     def place(self) -> str:
@@ -59,6 +61,11 @@ class EngineChoice:
             ConfigError: what it needs is not installed.
             EngineUnavailable: there is no such cluster, or it cannot be worked with.
         """
+        if self.served is not None:
+            from recmodels.engine.remote import RemoteEngine
+
+            yield RemoteEngine(self.served)
+            return
         match self.kind:
             case "local":
                 yield LocalEngine(self.cores)

@@ -52,7 +52,7 @@ class Cluster(ABC):
 
     def __init__(self) -> None:
         self._seen: dict[str, Node] = {}
-        self._gone: set[str] = set()
+        self._gone: dict[str, str] = {}  # with their names
         self._looking = Lock()
 
     @abstractmethod
@@ -96,6 +96,5 @@ class Cluster(ABC):
     def lose(self, node: str) -> str:
         """Note that a node is lost, which the cluster may only see later; its name."""
         with self._looking:
-            self._gone.add(node)
             known = self._seen.pop(node, None)
-            return known.name if known else node
+            return self._gone.setdefault(node, known.name if known else node)

@@ -105,10 +105,11 @@ def perform(errand: str) -> str:
         about, was_there = _made(Errand(**json.loads(errand)), node)
         return json.dumps(asdict(Answer(node, about, was_there)))
     except Exception as error:
-        return json.dumps(asdict(_failed(error, node)), default=str)
+        return json.dumps(asdict(answer_of(error, node)), default=str)
 
 
-def _failed(error: Exception, node: str) -> Answer:
+def answer_of(error: Exception, node: str) -> Answer:
+    """What is answered after an error, on a node; see `error_of`."""
     if is_memory(error):
         return Answer(node, failed="memory")
     if isinstance(error, NightrecError):

@@ -16,7 +16,7 @@ from recmodels.engine.cluster import Cluster, Handle, NodeLost, OutOfMemory, Pro
 from recmodels.engine.errand import Answer, Errand, error_of, sources
 from recmodels.engine.too_large import out_of_memory
 from recmodels.engine.transport import Transport
-from recmodels.engine.watching import Progress, watcher
+from recmodels.engine.watching import Progress, unwanted, watcher
 from recmodels.engine.work import Bucket, Needs
 from recmodels.errors import NightrecError
 
@@ -68,7 +68,11 @@ class Flights:
         self.waited_since: float | None = None  # when there was no node with room any more
 
     def run(self, buckets: Sequence[Bucket]) -> None:
-        """Return when each bucket has its part."""
+        """Return when each bucket has its part.
+
+        Raises:
+            NightrecError: one cannot be made, or nobody waits for them any more.
+        """
         self._look()
         moving = ThreadPoolExecutor(MOVING, thread_name_prefix="files")
         try:
@@ -76,6 +80,8 @@ class Flights:
             landing: set[Future[None]] = set()
             done, told = 0, -1
             while done < len(buckets):
+                if unwanted():
+                    raise NightrecError(f"{self.function} was stopped: nobody waits for it any more.")
                 if done != told:
                     self.tell.progressed(Progress(self.function, done, len(buckets), self.found))
                 told = done

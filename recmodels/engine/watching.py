@@ -1,10 +1,11 @@
-"""Who is told how far some work is, and what became of the machines that it is done on."""
+"""Who is told how far some work is, and what became of the machines that it is done on; whether it is still wanted."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from threading import Event
 from typing import Protocol
 
 from recmodels.messages import counted
@@ -72,3 +73,22 @@ def watched_by(watcher: Watcher) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
+
+
+_unwanted: ContextVar[Event | None] = ContextVar("unwanted", default=None)
+
+
+def unwanted() -> bool:
+    """Whether nobody waits any more for what runs now."""
+    over = _unwanted.get()
+    return over is not None and over.is_set()
+
+
+@contextmanager
+def wanted_until(over: Event) -> Iterator[None]:
+    """Nobody waits for the work that is done in the block once this is set."""
+    token = _unwanted.set(over)
+    try:
+        yield
+    finally:
+        _unwanted.reset(token)

@@ -5,8 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict
 from functools import partial
@@ -15,6 +15,7 @@ from threading import Event
 from time import monotonic, sleep
 
 from recmodels.engine.choice import CLUSTERS
+from recmodels.engine.served import for_processes
 from recmodels.engine.watching import watcher
 from recmodels.errors import EngineUnavailable, NightrecError
 from recmodels.messages import counted
@@ -63,16 +64,13 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     share_of_window = limit / spec.get("windows", 1)
     times = {"minutes": IN_TIME * share_of_window, "list_minutes": (1 - IN_TIME) * share_of_window}
     given: Json = {"features": str(job.night.features), "result": str(result_file)} | times
-    if job.engine:
-        given |= {"engine": asdict(job.engine), "parts": str(job.night.parts(TRAININGS))}
-        given |= {"device": job.candidate.device, "gpus": job.candidate.gpus}
-    write_json(spec_file, {"lists": None} | spec | given)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()
     n_threads, gpus = max(1, machine.n_cores // job.concurrency), _gpus_for(job, machine)
     share = machine.share(n_threads, job.memory_needed(prepared), gpus, wait=partial(pause, job.name))
-    with share as mine:
+    with share as mine, _engine_of(job) as engine:
+        write_json(spec_file, {"lists": None} | spec | given | engine)
         started = monotonic()
         environment = threads_of(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
         late = f"give it more with models.{name}.timeout_minutes, or cheaper parameters"
@@ -89,6 +87,17 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
         where = {"host": socket.gethostname(), "pid": pid, "device": device}
         return result | where | {"seconds": seconds} | {"message": _message(result, device)}
     raise failure(name, code, result, log_file, job.night.folder)
+
+
+@contextmanager
+def _engine_of(job: TrainingJob) -> Iterator[Json]:
+    """What the process is told of the night's engine, if there is one: it works through this process in the block."""
+    if job.engine is None:
+        yield {}
+        return
+    with for_processes(job.engine) as choice:
+        told = {"engine": asdict(choice), "parts": str(job.night.parts(TRAININGS))}
+        yield told | {"device": job.candidate.device, "gpus": job.candidate.gpus}
 
 
 def _run_here(spec_file: Path) -> tuple[int, int]:
