@@ -67,8 +67,9 @@ class Recommender(ABC):
     needs_torch: ClassVar[bool] = False
     """Whether it computes with PyTorch, which is an extra of nightrec."""
 
-    spreads: ClassVar[bool] = False
-    """Whether the GPUs of a cluster train it together."""
+    delegates: ClassVar[bool] = False
+    """Whether a training leaves its work to the engine that is asked for, or has hardly any; that of another model is
+    given to a node as a whole."""
 
     renamed: ClassVar[Mapping[str, Renamed]] = {}
     """Former names of hyper-parameters: what they are called now, or a function of the value that says so."""

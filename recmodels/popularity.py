@@ -44,6 +44,7 @@ class Popularity(Recommender):
     folds_in: ClassVar[bool] = True
     needs_others: ClassVar[bool] = False
     needs_history: ClassVar[bool] = False
+    delegates: ClassVar[bool] = True
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         sums = _Sums(self, data.n_items, data.end)

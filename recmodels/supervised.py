@@ -31,3 +31,9 @@ def write_result(path: Path, content: Mapping[str, Any]) -> None:
     unfinished = path.with_name(path.name + ".tmp")
     unfinished.write_text(json.dumps(content, indent=2) + "\n")
     unfinished.replace(path)
+
+
+def threads_of(n: int) -> dict[str, str]:
+    """The environment that keeps every numeric library to `n` threads."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return dict.fromkeys(names, str(n))

@@ -63,6 +63,7 @@ class Ensemble(Recommender):
         Methods", SIGIR 2009.
     """
 
+    delegates: ClassVar[bool] = True
     moved: ClassVar[Mapping[str, str]] = {"models": "leave it out", "without": "name the members that are wanted"}
 
     members: list[str] | None = None

@@ -100,6 +100,7 @@ class ALS(DotProduct):
     folds_in: ClassVar[bool] = True
     needs_others: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
+    delegates: ClassVar[bool] = True
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         rng = np.random.default_rng(self.seed)

@@ -88,6 +88,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
 
     folds_in: ClassVar[bool] = True
     needs_others: ClassVar[bool] = False
+    delegates: ClassVar[bool] = True
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"neighbors": 50}, {"neighbors": 20})
     renamed: ClassVar[Mapping[str, Renamed]] = {"doubt": "rating_shrinkage"}
 

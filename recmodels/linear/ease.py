@@ -71,6 +71,7 @@ class EASE(Recommender):
     folds_in: ClassVar[bool] = True
     needs_others: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
+    delegates: ClassVar[bool] = True
 
     regularization: Annotated[float, Ge(0), Search(10.0, 10_000.0, log=True)] = 500.0
     """In units of weight squared: larger means smoother, and closer to popularity."""

@@ -59,6 +59,7 @@ class GraphFilter(ItemFilter):
         [[1]]
     """
 
+    delegates: ClassVar[bool] = True
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = (
         {"rank": 256, "neighbors": 500}, {"rank": 64, "neighbors": 200},
     )  # fmt: skip

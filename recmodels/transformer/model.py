@@ -67,7 +67,7 @@ class Transformer(TransformerConfig, DotProduct):
     needs_others: ClassVar[bool] = False
     uses_gpu: ClassVar[bool] = True
     needs_torch: ClassVar[bool] = True
-    spreads: ClassVar[bool] = True
+    delegates: ClassVar[bool] = True
     leaner: ClassVar[Sequence[Mapping[str, Any]]] = ({"loss": "sampled"}, {"loss": "sampled", "dim": 64})
     renamed: ClassVar[Mapping[str, Renamed]] = RENAMED
     moved: ClassVar[Mapping[str, str]] = {

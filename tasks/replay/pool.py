@@ -15,10 +15,11 @@ from time import monotonic
 from typing import IO
 
 from recmodels.plugins import FOLDER_VARIABLE, folder
+from recmodels.supervised import threads_of
 from tasks.replay.settings import ReplaySpec
 from tasks.store.files import Json
 from tasks.store.machine import core_count
-from tasks.train.process import ROOT, threads_of
+from tasks.train.process import ROOT
 
 LOOK = 1.0  # seconds between two looks whether a night takes too long
 

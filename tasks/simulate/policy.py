@@ -12,14 +12,14 @@ from time import monotonic
 from recmodels.errors import NightrecError
 from recmodels.messages import counted
 from recmodels.simulation.record import Record, is_collected
-from recmodels.supervised import WATCH
+from recmodels.supervised import WATCH, threads_of
 from tasks.simulate.plan import Plan
 from tasks.store.events import log_event, logged
 from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
 from tasks.store.simulations import Simulation
 from tasks.store.stage import stage_task
-from tasks.train.process import failure, pause, supervised, threads_of
+from tasks.train.process import failure, pause, supervised
 
 WHOLE = "simulation"
 EVERY = 30.0  # seconds between two lines about one policy

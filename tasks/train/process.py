@@ -15,13 +15,14 @@ from threading import Event
 from time import monotonic, sleep
 
 from recmodels.engine.choice import CLUSTERS
+from recmodels.engine.current import asked_for
 from recmodels.engine.served import for_processes
 from recmodels.engine.watching import watcher
 from recmodels.errors import EngineUnavailable, NightrecError
 from recmodels.messages import counted
 from recmodels.plugins import FOLDER_VARIABLE, folder
 from recmodels.registry import kind_of
-from recmodels.supervised import UNAVAILABLE
+from recmodels.supervised import UNAVAILABLE, threads_of
 from tasks.store.disk import refusal_in
 from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
@@ -84,8 +85,8 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
         watcher().noted(sentence)
     if code == 0 and "error" not in result:
         device = f"gpu {', '.join(mine)}" if mine else "cpu"
-        where = {"host": socket.gethostname(), "pid": pid, "device": device}
-        return result | where | {"seconds": seconds} | {"message": _message(result, device)}
+        result = {"host": socket.gethostname(), "device": device} | result  # which may name a node
+        return result | {"pid": pid, "seconds": seconds, "message": _message(result)}
     raise failure(name, code, result, log_file, job.night.folder)
 
 
@@ -186,14 +187,16 @@ def pause(name: str, seconds: float, whole: str = "night") -> None:
 
 
 def _gpus_for(job: TrainingJob, machine: Machine) -> int:
-    """How many GPUs a candidate gets on this machine: as many as it says, or none.
+    """How many GPUs a candidate gets on this machine: as many as it says, or none, as where a cluster trains it.
 
     Raises:
         NightrecError: it asks for one, and there is none.
     """
     device, there = job.candidate.device, bool(machine.gpus.names)
-    on_a_cluster = job.engine is not None and job.engine.kind in CLUSTERS and kind_of(job.recommender).spreads
-    if device == "gpu" and not there and not on_a_cluster:
+    on_a_cluster = job.engine is not None and job.engine.kind in CLUSTERS
+    if on_a_cluster and (asked_for() or kind_of(job.recommender).delegates):
+        return 0
+    if device == "gpu" and not there:
         raise NightrecError(
             f"{job.name} asks for a GPU and this machine shows none: start its worker where there is one, or set "
             f"models.{job.name}.device to auto."
@@ -202,17 +205,11 @@ def _gpus_for(job: TrainingJob, machine: Machine) -> int:
     return job.candidate.gpus if uses_gpu else 0
 
 
-def threads_of(n: int) -> dict[str, str]:
-    """The environment that keeps every numeric library to `n` threads."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return dict.fromkeys(names, str(n))
-
-
-def _message(result: Json, device: str) -> str:
+def _message(result: Json) -> str:
     done = f"fitted in {result['fit_seconds']:.1f} s"
     if result["n_users"]:
         done += f", {counted(result['n_users'], 'user')} listed in {result['list_seconds']:.1f} s"
-    on = "" if device == "cpu" else f", on {device}"
+    on = "" if result["device"] == "cpu" else f", on {result['device']}"
     return f"{done}, {result['peak_bytes'] / 2**20:,.0f} MiB{on}"
 
 

@@ -15,6 +15,7 @@ from recmodels.candidate_spec import Spec
 from recmodels.engine.choice import EngineChoice
 from recmodels.engine.watching import Logging, watched_by, watcher
 from recmodels.errors import EngineUnavailable, NightrecError
+from recmodels.supervised import threads_of
 from tasks.store.machine import Machine
 from tasks.store.paths import Night
 from tasks.store.room import Room
@@ -146,8 +147,8 @@ def test_a_process_sees_the_gpu_it_was_given_and_no_other(night: Night, tmp_path
 
 
 def test_each_process_keeps_to_its_threads() -> None:
-    assert set(process.threads_of(3).values()) == {"3"}
-    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= set(process.threads_of(3))
+    assert set(threads_of(3).values()) == {"3"}
+    assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= set(threads_of(3))
 
 
 def children() -> list[psutil.Process]:
