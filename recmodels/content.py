@@ -37,6 +37,7 @@ class Content(Recommender):
     """
 
     folds_in: ClassVar[bool] = True
+    delegates: ClassVar[bool] = True
     needs_others: ClassVar[bool] = False
 
     popularity: Annotated[float, Ge(0)] = 0.75

@@ -22,10 +22,13 @@ class LocalExecutor:
         self.training: Futures = {}
 
     def start(self, jobs: Sequence[TrainingJob]) -> None:
-        """Begin with as many as share the machine; the others follow in their order as these end."""
+        """Begin with as many as share the machine; the others follow in their order as these end.
+
+        Those that nodes train take no part of the machine: they come on top.
+        """
         self.jobs = {job.name: job for job in jobs}
         self.waiting, self.training = list(jobs), {}
-        for _ in range(max((job.concurrency for job in jobs), default=0)):
+        for _ in range(max((job.concurrency for job in jobs), default=0) + sum(job.for_a_node for job in jobs)):
             self._begin_next()
 
     def _begin_next(self) -> Futures:

@@ -49,8 +49,8 @@ def sized(jobs: Sequence[TrainingJob], prepared: Manifest, needed: Collection[st
         return Sized(list(jobs))
     counts, night = Counts.of_prepared(summary, total()), jobs[0].night
     estimator = Estimator.of_store(night.store, core_count(), before=night)
-    memory = total() if here else jobs[0].memory
-    routes = {job.name: _routed(job, estimator, counts, memory, job.name in needed) for job in jobs}
+    memory = {job.name: total() if here and not job.for_a_node else job.memory for job in jobs}
+    routes = {job.name: _routed(job, estimator, counts, memory[job.name], job.name in needed) for job in jobs}
     routes |= _twins(jobs, routes)
     changed = {name: one.candidate for name, one in routes.items() if one.candidate is not None and one.why}
     kept = [

@@ -10,9 +10,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from recmodels.data.layout import Split
-from recmodels.engine.choice import EngineChoice
+from recmodels.engine.choice import CLUSTERS, EngineChoice
 from recmodels.errors import NightrecError
-from recmodels.registry import create
+from recmodels.registry import create, kind_of
 from tasks.lists.settings import ListSettings
 from tasks.store.manifests import Manifest, whole
 from tasks.store.paths import Night, Store
@@ -57,6 +57,12 @@ class TrainingJob(BaseModel):
     @property
     def recommender(self) -> str:
         return self.candidate.recommender or self.name
+
+    @property
+    def for_a_node(self) -> bool:
+        """Whether a node of the night's cluster trains it as a whole, where the night itself runs its process."""
+        on_a_cluster = self.engine is not None and self.engine.kind in CLUSTERS
+        return on_a_cluster and not kind_of(self.recommender).delegates
 
     @property
     def alive(self) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
 
+from recmodels.compute.memory import PROCESS
 from recmodels.engine.choice import CLUSTERS
 from recmodels.engine.current import asked_for
 from recmodels.engine.served import for_processes
@@ -69,7 +70,8 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()
     n_threads, gpus = max(1, machine.n_cores // job.concurrency), _gpus_for(job, machine)
-    share = machine.share(n_threads, job.memory_needed(prepared), gpus, wait=partial(pause, job.name))
+    itself = (0, PROCESS) if asked_for() and job.for_a_node else (n_threads, job.memory_needed(prepared))
+    share = machine.share(*itself, gpus, wait=partial(pause, job.name))
     with share as mine, _engine_of(job) as engine:
         write_json(spec_file, {"lists": None} | spec | given | engine)
         started = monotonic()

@@ -10,6 +10,7 @@ from flows.execution import local_executor
 from flows.execution.local_executor import LocalExecutor
 from flows.execution.training import jobs_for
 from flows.settings.site import NightConfig
+from recmodels.engine.choice import EngineChoice
 from tasks.store.paths import Store
 from tasks.train.settings import Candidate
 from tests.flows.sites import DAY
@@ -65,3 +66,14 @@ def test_no_more_begin_than_share_the_machine_and_the_others_follow_in_their_ord
     assert list(executor.wait().measured) == list("abcd")
     assert training.begun == list("abcd")
     assert running == [["a", "b"], ["a", "c"], ["a", "d"], ["d"]]
+
+
+def test_what_nodes_train_begins_on_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Task()
+    monkeypatch.setattr(local_executor, "train", training)
+    monkeypatch.setattr(local_executor, "features_of", lambda job: ("prepared", "features"))
+    candidates = {name: Candidate() for name in ("als", "bpr", "item_knn", "ease")}
+    night, config = Store(tmp_path).night(DAY), NightConfig.model_validate({"training": {"parallel": 1}})
+    jobs = jobs_for(night, config, candidates, fresh=False, lease="", engine=EngineChoice("ray"))
+    LocalExecutor().start(jobs)
+    assert training.begun == ["als", "bpr"]

@@ -11,6 +11,7 @@ from flows.execution.sizing import sized
 from flows.execution.training import jobs_for
 from flows.settings.site import NightConfig
 from recmodels.compute.memory import at_most
+from recmodels.engine.choice import EngineChoice
 from recmodels.knn.item_knn import ItemKNN
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
@@ -111,3 +112,11 @@ def test_the_memory_of_other_machines_is_known_where_a_setting_says_it(tmp_path:
     with at_most(LIMIT):
         assert named(sized(made, prepared(**HUGE), set(), here=False).jobs) == {"item_knn": {}}
         assert named(sized(limited, prepared(**HUGE), set(), here=False).jobs) == {"item_knn": {"neighbors": 50}}
+
+
+def test_what_a_node_trains_is_not_held_against_this_machine(tmp_path: Path) -> None:
+    candidates = {name: Candidate() for name in ("bpr", "ease")}
+    on_a_cluster = [job.model_copy(update={"engine": EngineChoice("ray")}) for job in jobs(tmp_path, **candidates)]
+    with at_most(2**29):
+        assert named(sized(on_a_cluster, prepared(**HUGE), (), here=True).jobs).get("bpr") == {}
+        assert named(sized(jobs(tmp_path, **candidates), prepared(**HUGE), (), here=True).jobs).get("bpr") != {}
