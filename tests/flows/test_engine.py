@@ -34,7 +34,7 @@ def data_of(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-@pytest.mark.usefixtures("ray_engine")  # whose processes the night uses, as it runs in this one; candidates do not
+@pytest.mark.usefixtures("ray_engine")  # whose processes the night uses, as it runs in this one
 def test_the_bytes_do_not_depend_on_the_engine(tmp_path: Path, ray_cluster: RayNodes) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     assert night(here, 'kind = "local"').code == 0
