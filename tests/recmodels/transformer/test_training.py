@@ -70,7 +70,7 @@ def test_what_follows_an_item_is_learned(block: str, loss: str) -> None:
 
 @pytest.mark.slow
 def test_the_best_weights_are_kept_and_training_ends_when_it_gets_no_better(caplog: pytest.LogCaptureFixture) -> None:
-    data = successions()
+    data = successions(n_users=100)
     settings = TINY | {"epochs": 100, "patience": 3, "learning_rate": 0.05}
     with caplog.at_level(logging.INFO, "recmodels.transformer.training"):
         model = Transformer(**settings).fit(data)
