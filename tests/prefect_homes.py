@@ -22,6 +22,12 @@ SETTINGS = {
     # a fifth of the first start of a server.
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
 }
+WITHOUT_EVENTS = {
+    f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
+    for service in ("TRIGGERS", "EVENT_PERSISTER", "TASK_RUN_RECORDER")
+}
+"""Of servers whose tests look for no events, automations or tasks: most of what a night costs a server. The tests of
+`deployments` that do look for them have one with all its services."""
 
 
 def new_home(home: Path) -> Path:

@@ -139,10 +139,6 @@ def interpreter(folder: Path, forks: Path, as_it_is: tuple[str, ...] = ()) -> Pa
     return client
 
 
-def is_client(command: list[str]) -> bool:
-    return command[1:2] == ["-IS"]
-
-
 def fork_of(forks: Path, client: int) -> int | None:
     """The process that a client stands for."""
     with suppress(OSError, ValueError):

@@ -141,7 +141,8 @@ def run(files: dict[int, int], cwd: str, environment: dict[str, str], command: l
     module, sys.argv = command[0], command
     if not hasattr(sys.modules.get(module), "__path__"):  # of a package it is another module that runs
         sys.modules.pop(module, None)
-    if module == "recmodels.candidate" and held(Path(sys.executable), Path(command[1])).exists():
+    if module == "recmodels.candidate" and (hold := held(Path(sys.executable), Path(command[1]))).exists():
+        hold.write_text(str(os.getpid()))
         os.kill(os.getpid(), signal.SIGSTOP)
     with pages_without_charts():
         runpy.run_module(module, run_name="__main__", alter_sys=True)
@@ -149,7 +150,10 @@ def run(files: dict[int, int], cwd: str, environment: dict[str, str], command: l
 
 
 def held(python: Path, spec: Path) -> Path:
-    """The file that is there where a training that such an interpreter is to do stops before it begins."""
+    """The file that is there where a training that such an interpreter is to do stops before it begins.
+
+    The training writes its process ID there.
+    """
     return python.parents[1] / f"held {spec.name}"
 
 

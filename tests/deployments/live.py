@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,12 +34,6 @@ from tests.tasks.servers import free_port
 from tests.waiting import PATIENCE, until, until_ended
 
 ROOT = Path(__file__).parents[2]
-NEW = 60.0  # seconds: a process that is older is none that a test has just had started
-
-
-def spec_of(name: str) -> str:
-    """The name of the file that says how a model is trained."""
-    return f"{name}-train.spec.json"
 
 
 @dataclass
@@ -191,34 +184,19 @@ class Site:
         with self.client() as client:
             client.set_flow_run_state(run_id, Cancelling())
 
-    def training(self, name: str) -> psutil.Process | None:
-        """The process that trains a model of this site."""
-        spec = spec_of(name)
-        for process in psutil.process_iter():
-            if time.time() - process.create_time() > NEW:  # costs next to nothing after the first look
-                continue
-            with suppress(psutil.Error):
-                if any(word.endswith(spec) and word.startswith(str(self.store)) for word in process.cmdline()):
-                    return self.itself(process)
-        return None
-
-    def itself(self, process: psutil.Process) -> psutil.Process | None:
-        """A process, or the fork that it stands for; None while that is yet to come."""
-        if fork := self.fork_of(process):
-            return psutil.Process(fork)
-        return None if forked_python.is_client(process.cmdline()) else process
-
     def fork_of(self, process: psutil.Process) -> int | None:
         return forked_python.fork_of(self.forks, process.pid) if self.forks else None
 
     def frozen(self, name: str) -> psutil.Process:
-        """The same process of a training that is yet to come, which is stopped before it begins."""
-        held = forking.held(self.python, Path(spec_of(name)))
+        """The process of a training that is yet to come, which is stopped before it begins."""
+        held = forking.held(self.python, Path(f"{name}-train.spec.json"))
         held.touch()
 
         def stopped() -> psutil.Process | None:
-            process = self.training(name)
-            return process if process is not None and process.status() == psutil.STATUS_STOPPED else None
+            if not (pid := held.read_text()):
+                return None
+            process = psutil.Process(int(pid))
+            return process if process.status() == psutil.STATUS_STOPPED else None
 
         process = until(f"{name} is trained", stopped)
         held.unlink()

@@ -18,7 +18,7 @@ from prefect.client.schemas.schedules import IntervalSchedule
 
 from tests.deployments import forked_python
 from tests.deployments.live import ROOT, Site
-from tests.prefect_homes import fill_postgres, for_prefect
+from tests.prefect_homes import WITHOUT_EVENTS, fill_postgres, for_prefect
 from tests.tasks.servers import postgres, postgres_folders
 from tests.waiting import until
 
@@ -85,6 +85,7 @@ def running(factory: pytest.TempPathFactory, forked: bool = False) -> Iterator[S
             "PREFECT_SERVER_API_AUTH_STRING": auth,
             "PREFECT_UI_STATIC_DIRECTORY": str(site.folder / "ui"),
             **settings(site),
+            **WITHOUT_EVENTS,
         }
         if forked:
             site.fork_processes(forked_python.shared(factory), as_it_is=(forked_python.TEAM_SERVER,))

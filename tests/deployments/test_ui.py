@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import FlowRun
 
 from tests.deployments.forked_python import ENGINE, WORKER, shared
 from tests.deployments.live import Site
+from tests.prefect_homes import WITHOUT_EVENTS
 from tests.waiting import PATIENCE, until, until_ended
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ ATTACKS = """async ({server, deployment, mark}) => {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site.new(tmp_path_factory, "serve")
+    site = Site.new(tmp_path_factory, "serve", {} if SHOTS else WITHOUT_EVENTS)  # pictures show tasks, too
     (site.folder / "nightrec.toml").write_text(CONFIG)
     if sys.platform == "linux":
         site.fork_processes(shared(tmp_path_factory), as_it_is=(ENGINE, WORKER))

@@ -17,15 +17,12 @@ from tests.deployments import forked_python
 from tests.flows.plain import without_prefect
 from tests.flows.running import Demo, Ran, ended, start
 from tests.flows.sites import DAY, write
-from tests.prefect_homes import SETTINGS, new_home
+from tests.prefect_homes import SETTINGS, WITHOUT_EVENTS, new_home
 from tests.sharing import made_once, of_this_run
 
 quiet_prefect(debug=False)
-os.environ |= SETTINGS
+os.environ |= SETTINGS | WITHOUT_EVENTS
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # also the server's program is the one of these sources
-for service in ("TRIGGERS", "EVENT_PERSISTER", "TASK_RUN_RECORDER"):  # most of what a night costs the server, to which
-    # no test here looks for events or tasks: those of `deployments` do
-    os.environ[f"PREFECT_SERVER_SERVICES_{service}_ENABLED"] = "false"
 
 
 @pytest.fixture(scope="session")
@@ -71,11 +68,14 @@ def plain() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """One night on a small demo site, as a newcomer runs it: by the module's name, in a process of its own."""
+    """One night on a small demo site, as a newcomer runs it: by the module's name, in a process of its own.
+
+    Its database is there: `new_home` has made it as the server would at its first start, in as long as the night takes.
+    """
 
     def make(folder: Path) -> None:
         write(folder / "nightrec.toml", "[demo]\nusers = 300\nitems = 120\ninteractions = 5000\n")
-        ran = ended(start("run", "--date", DAY.isoformat(), cwd=folder, home=folder / "prefect"))
+        ran = ended(start("run", "--date", DAY.isoformat(), cwd=folder, home=new_home(folder / "prefect")))
         write(folder / "ran.json", json.dumps(asdict(ran)))
 
     folder = made_once(of_this_run(tmp_path_factory), "demo", make)

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from flows.cli.app import main
 from tests.flows.forked import forked_candidates
-from tests.prefect_homes import environment
+from tests.prefect_homes import WITHOUT_EVENTS, environment
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +73,7 @@ def start(*arguments: str | Path, cwd: Path, home: Path) -> "subprocess.Popen[st
     return subprocess.Popen(
         [sys.executable, "-m", "flows", *map(str, arguments)],
         cwd=cwd,
-        env=environment(home) | {"PYTHONPATH": str(ROOT)},
+        env=environment(home) | WITHOUT_EVENTS | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
