@@ -120,6 +120,7 @@ def page(browser: "Browser", site: Site) -> "Page":
     assert "nightrec-link" not in page.url
     kept = page.evaluate("localStorage.getItem('prefect-password')")
     site.environment["PREFECT_API_AUTH_STRING"] = base64.b64decode(kept).decode()
+    page.goto("about:blank")  # the page of the server asks it for news as long as it is open
     return page
 
 
