@@ -10,6 +10,7 @@ from flows.cli.answer import answer
 from flows.cli.arms import arms
 from flows.cli.completing import completion
 from flows.cli.copies import mirror, sink
+from flows.cli.diagnose import diagnose
 from flows.cli.doctor import doctor
 from flows.cli.encoding import speak_the_terminals_encoding
 from flows.cli.exports import diff, pin, recs, rollback, unpin, verify
@@ -125,7 +126,7 @@ def check_text(arguments: list[str]) -> None:
 
 
 for command in (
-    run, inspect, plan, validate, backfill, replay, status, report, arms, ope, longterm, simulate, doctor,
+    run, inspect, plan, validate, backfill, replay, status, report, arms, ope, longterm, diagnose, simulate, doctor,
     recs, item, answer, verify, diff, rollback, refilter, pin, unpin, forget, mirror, sink,
     models, rules, tune, init, presets, demo, serve, server, ui, deploy, worker,
     completion, metrics,

@@ -118,6 +118,13 @@ GROUPS: dict[str, dict[str, About]] = {
                 ("nightrec simulate --from-store --name trial --fresh", "once more from the beginning"),
             ),
         ),
+        "diagnose": About(
+            "Say whether the order of histories foretells anything.",
+            (
+                ("nightrec diagnose", "what foretells a user's next item, by the newest night's log"),
+                ("nightrec diagnose --date 2026-02-28 --json", "by an earlier night's, for a script"),
+            ),
+        ),
         "models": About("List the recommenders, or explain one.", (("nightrec models als", "all about als"),)),
         "rules": About(
             "Show what rules of the lists cost and bring.",

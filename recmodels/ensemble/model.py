@@ -25,7 +25,7 @@ from recmodels.parameters import Seed
 from recmodels.persistence import load
 from recmodels.ranking.topk import TopK
 
-MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content")
+MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content", "transitions")
 """Recommenders that are cheap enough to be trained three times: for the fusion, for the comparison, and to publish."""
 
 ENTRIES_AT_A_TIME = 2**20  # of the members' lists that are fused: some 200 MB
