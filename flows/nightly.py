@@ -13,7 +13,7 @@ from flows.execution.flow_runs import end_children
 from flows.execution.publishing import publish
 from flows.execution.replicates import fit_replicates
 from flows.execution.run_dates import DEGRADED, holding, newer_run, night_name, scheduled_date
-from flows.execution.sizing import sized
+from flows.execution.sizing import pairs_of, sized
 from flows.execution.training import indispensable, jobs_for, refit, train_all
 from flows.execution.vectors import fit_vectors
 from flows.no_storage import keep_nothing
@@ -167,7 +167,7 @@ def night(
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
         described_in_full = features.submit(tonight, "full", config.features, prepared, valid, fresh)
         needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model, *config.arms.models))
-        jobs = jobs_for(tonight, config, candidates, fresh, lease, engine)
+        jobs = jobs_for(tonight, config, candidates, fresh, lease, engine, pairs_of(prepared))
         jobs, results = train_all(executor, sized(jobs, prepared, needed, here=workers is None), needed)
 
         def judge(unfit: Mapping[str, str] | None = None) -> Manifest:

@@ -49,7 +49,7 @@ def planned(settings: NightConfig, given: Given, cores: int | None, memory: int 
     estimator = Estimator.of_store(store, core_count(), probed=True)
     counts, source = _counts(settings, given, store, estimator.speeds)
     candidates, _, _ = field(settings.enabled_models(), store, tomorrow)
-    side_by_side = settings.training.concurrency(len(candidates), cores)
+    side_by_side = settings.training.concurrency(len(candidates), cores, counts.pairs)
     published = last_export(store, tomorrow)
     made = plan(
         replace(counts, planned=bytes_planned),

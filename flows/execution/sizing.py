@@ -67,6 +67,12 @@ def sized(jobs: Sequence[TrainingJob], prepared: Manifest, needed: Collection[st
     return Sized(kept, seconds, left_out)
 
 
+def pairs_of(prepared: Manifest) -> int:
+    """How many pairs of user and item there are; 0 where the manifest does not say it."""
+    summary = fitting(prepared["summary"], PreparedSummary)
+    return 0 if summary is None else summary["full"]["rows"]
+
+
 def _twins(jobs: Sequence[TrainingJob], routes: dict[str, Route]) -> dict[str, Route]:
     """Leaner forms that another candidate is already, as the champion may be: they are not trained twice."""
     recipes = {

@@ -27,8 +27,9 @@ def jobs_for(
     fresh: bool,
     lease: str,
     engine: EngineChoice | None = None,
+    pairs: int = 0,
 ) -> list[TrainingJob]:
-    """A training job for each candidate."""
+    """A training job for each candidate; `pairs` of user and item are all that it may be trained on."""
     return [
         TrainingJob(
             store=night.store.root,
@@ -38,7 +39,7 @@ def jobs_for(
             rules=config.export.measured(config.evaluation.k),
             evaluation=config.evaluation,
             seed=config.training.seed,
-            concurrency=config.training.concurrency(len(candidates), core_count()),
+            concurrency=config.training.concurrency(len(candidates), core_count(), pairs),
             memory=config.memory,
             fresh=fresh,
             warm_nights=config.training.warm_nights,

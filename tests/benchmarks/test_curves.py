@@ -12,7 +12,7 @@ from tests.benchmarks.curves import MODELS, PUBLISHED, configuration, stages_of,
 
 def test_the_nights_have_one_training_at_a_time_of_models_that_there_are() -> None:
     config = NightConfig.model_validate(tomllib.loads(configuration(["als", "hybrid"])))
-    assert config.training.concurrency(9, 4) == 1
+    assert config.training.concurrency(9, 4, 0) == 1
     assert {PUBLISHED, "als", "hybrid"} <= config.enabled_models().keys()
     assert config.models["hybrid"].timeout_minutes * 0.75 == MODELS["hybrid"]["minutes"]
     for name, about in MODELS.items():

@@ -29,11 +29,11 @@ def made(folder: Path, *options: str) -> dict[str, Any]:
 
 
 def test_a_table_and_sentences_say_what_a_night_takes(tmp_path: Path) -> None:
-    page = said(tmp_path, *COUNTS, "--memory", "12GiB", "--cores", "2", "--models", "item_knn,als")
+    page = said(tmp_path, *COUNTS, "--memory", "12GiB", "--cores", "8", "--models", "item_knn,als")
     table, _, sentences = page.partition("The night: about ")
     assert "100,000,000 interactions, 1,000,000 users, 200,000 items" in table
     assert all(f" {stage} " in table for stage in ("ingest", "prepare", "train item_knn", "train als", "export"))
-    assert "on 2 cores with 12.0 GiB to plan with, 2 trainings side by side." in sentences
+    assert "on 8 cores with 12.0 GiB to plan with, 2 trainings side by side." in sentences
     assert "Counts are those given. Of the interactions" in sentences and "short probe" in sentences
 
 
