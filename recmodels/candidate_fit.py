@@ -23,7 +23,7 @@ from recmodels.engine.current import engine
 from recmodels.engine.work import Bucket, Machines, Needs, Work
 from recmodels.errors import NightrecError
 from recmodels.parted.training import code
-from recmodels.supervised import WATCH, threads_of
+from recmodels.supervised import WATCH, ended, threads_of
 
 PROGRAM = "recmodels.candidate"
 MODEL, RESULT, LOG = "model", "result.json", "log"  # of the part
@@ -143,7 +143,7 @@ def _run(spec: Path, log_file: Path, environment: Mapping[str, str]) -> int:
             env=os.environ | threads_of(threads()) | dict(environment),
         )  # fmt: skip
         try:
-            return process.wait()
+            return ended(process)
         finally:  # the engine may have been told to stop
             process.kill()
             process.wait()

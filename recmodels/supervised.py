@@ -2,8 +2,10 @@
 
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +39,13 @@ def threads_of(n: int) -> dict[str, str]:
     """The environment that keeps every numeric library to `n` threads."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     return dict.fromkeys(names, str(n))
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a process to end; its exit code. A thread that is told to stop, as by a cluster, stops within a second.
+
+    That is seen between two instructions of Python, not while it waits for good.
+    """
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(1.0)

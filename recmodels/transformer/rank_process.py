@@ -17,7 +17,7 @@ from typing import Any
 from recmodels.compute.cores import threads
 from recmodels.engine.work import Work
 from recmodels.errors import NightrecError
-from recmodels.supervised import WATCH
+from recmodels.supervised import WATCH, ended
 
 PROGRAM = "recmodels.transformer.rank"
 """The module of the process."""
@@ -93,7 +93,7 @@ def train_rank(work: Work) -> None:
                 stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment,
             )  # fmt: skip
             try:
-                code = process.wait()
+                code = ended(process)
             finally:  # the engine may have been told to stop
                 process.kill()
                 process.wait()

@@ -1,11 +1,15 @@
 """A program ends with who started it, and leaves its result whole."""
 
+import _thread
 import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
-from recmodels.supervised import write_result
+import pytest
+
+from recmodels.supervised import ended, write_result
 
 WATCHING = """
 import time
@@ -30,3 +34,13 @@ def test_a_result_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
         write_result(tmp_path / "result.json", {"seconds": seconds})
     assert json.loads((tmp_path / "result.json").read_text()) == {"seconds": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_who_waits_for_a_program_can_be_told_to_stop_as_a_cluster_does() -> None:
+    program = subprocess.Popen(["sleep", "60"])
+    Timer(0.1, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        ended(program)
+    assert program.poll() is None
+    program.kill()
+    assert ended(program) == -9
