@@ -7,26 +7,29 @@ SITE is what `nightrec demo` wrote. The cluster is a head without cores and two 
 left: the SHA-256 of each table, model and list is compared.
 
 - overhead: the seconds of both nights.
-- kills: nodes are killed at random moments of the night, others join; nights are run until all were killed.
+- kills: nodes are killed in each stage of the night that gives its work to them, as many in one as in another, at
+  random moments, and others join; nights are run until all were killed.
 - driver: the night's process is killed in each stage that has begun to leave parts, and the night is run again: no part
   that was finished is made again.
 - head: the cluster's head is killed in ingest and in a training; how long the night takes to say so, and that it goes
   on elsewhere.
 - s3: the nodes see nothing of the disk of the night's process (which has a mount namespace of its own, for which one
-  must be root), and find files on an S3 server alone.
+  must be root), and find files on an S3 server alone; they fetch the interactions from there, too, and all is compared
+  but the tables that name the files which their rows are of.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -38,6 +41,7 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from recmodels.engine.parts import ABOUT, TEMPORARY
+from tasks.publish.mirror import send
 from tests.clusters import CREDENTIALS, RayNodes, ray_nodes
 from tests.flows.test_engine import data_of
 from tests.tasks.servers import s3
@@ -45,6 +49,10 @@ from tests.tasks.servers import s3
 DATE, MODELS = "2026-11-01", "item_knn,als"
 ROOT = Path(__file__).parents[2]
 SEED = 1
+IN_FLIGHT = re.compile(r"was lost with (a|\d+) buckets? of (\S+) in flight")
+IDLE = 5.0  # seconds without another part, after which no stage is said to be at work
+MOST_NIGHTS = 10  # in which all nodes must have been killed
+NAMING_FILES = ("landed", "raw", "valid", "quarantine")  # folders with tables that do
 HEAD_LOST = 60.0  # seconds in which a night must say so
 
 
@@ -56,11 +64,13 @@ class Site:
         folder: of the site.
         here: of the night.
         engine: the lines of its settings.
+        interactions: where they are, if not in the folder.
     """
 
     folder: Path
     here: Path
     engine: str
+    interactions: str = ""
 
     @property
     def night(self) -> Path:
@@ -85,12 +95,24 @@ class Site:
                     found[os.path.relpath(folder, self.parts)] = Path(folder, ABOUT).stat().st_ctime_ns
         return found
 
+    def at_work(self) -> str | None:
+        """The stage that has just begun or made a part; of the trainings, the model, or what several of them share."""
+        newest, at_work = time.time() - IDLE, None
+        for folder, _, _ in os.walk(self.parts):
+            with suppress(FileNotFoundError):  # some go meanwhile
+                stage, below, *_ = *Path(folder).relative_to(self.parts).parts, "", ""
+                changed = Path(folder).stat().st_mtime
+                if stage and (stage != "train" or below) and changed > newest:
+                    newest = changed
+                    at_work = f"{stage} {below.rpartition('-')[0]}" if stage == "train" else stage
+        return at_work
+
     def start(self, before: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
         """Begin the night; `before` are words that its command is said with."""
         self.here.mkdir(parents=True, exist_ok=True)
         settings = self.here / "nightrec.toml"
         settings.write_text(f"[engine]\n{self.engine}\n", encoding="utf-8")
-        inputs = ["--interactions", f"{self.folder}/interactions*.parquet"]
+        inputs = ["--interactions", self.interactions or f"{self.folder}/interactions*.parquet"]
         inputs += [f"--{table}={self.folder}/{table}.parquet" for table in ("items", "users")]
         command = [*before, sys.executable, "-m", "flows", "run", "--config", str(settings), "--date", DATE]
         command += ["--store", str(self.here / "store"), "--models", MODELS, *inputs]
@@ -113,6 +135,7 @@ class Show:
         folder: for all nights.
         expected: what the night on this machine's engine has left.
         seconds: that it took.
+        lasted: the stages that make parts, and for how many seconds each did.
         chance: when what happens.
     """
 
@@ -120,14 +143,18 @@ class Show:
     folder: Path
     expected: dict[str, str]
     seconds: float
+    lasted: dict[str, float]
     chance: random.Random
 
     def on(self, nodes: RayNodes, name: str, more: str = "") -> Site:
         return Site(self.site, self.folder / name, f'kind = "ray"\naddress = "{nodes.address}"\n{more}')
 
-    def compared(self, night: Site) -> str:
-        found = data_of(night.here)
-        others = {path for path in found.keys() | self.expected.keys() if found.get(path) != self.expected.get(path)}
+    def compared(self, night: Site, but: tuple[str, ...] = ()) -> str:
+        found, expected = (
+            {path: digest for path, digest in one.items() if not set(but) & set(Path(path).parts)}
+            for one in (data_of(night.here), self.expected)
+        )
+        others = {path for path in found.keys() | expected.keys() if found.get(path) != expected.get(path)}
         assert not others, f"not the same bytes: {sorted(others)}"
         return f"the same bytes in all {len(found)} files"
 
@@ -138,33 +165,35 @@ class Show:
         print(f"overhead: {found:.1f} s, {found / self.seconds:.2f} times as long; {self.compared(night)}", flush=True)
 
     def kills(self, number: int) -> None:
-        where: Counter[str] = Counter()
-        said: list[str] = []
+        stages = list(self.lasted)
+        due = Counter(stages[n % len(stages)] for n in range(number))
+        killed, again, said = Counter[str](), Counter[str](), Counter[str]()
         nights: list[Site] = []
-        ended = Event()
-
-        def rounds() -> None:
-            while not ended.is_set():
-                nights.append(self.on(nodes, f"kills-{len(nights) + 1}"))
-                nights[-1].run()
-
-        with ray_nodes() as nodes, ThreadPoolExecutor(1) as pool:
-            working = pool.submit(rounds)
-            try:
-                for _ in range(number):
-                    time.sleep(self.chance.uniform(0, 2 * self.seconds / number))
-                    where[_stage(nights[-1]) if nights else "between"] += 1
-                    nodes.kill(self.chance.choice(nodes.nodes))
-                    nodes.add()
-            finally:
-                ended.set()
-            working.result()
-        for night in nights:
-            same = self.compared(night)
-            said += [f"{note['stage']}: {note['message']}" for note in night.record["engine"]["notes"]]
-        print(f"kills: {number} nodes killed in {len(nights)} nights, {same}; in {_counted(where)}; what was said:")
-        for sentence, times in sorted(Counter(said).items()):
-            print(f"  {times} times: {sentence}", flush=True)
+        with ray_nodes() as nodes:
+            while due.total() and len(nights) < MOST_NIGHTS:
+                nights.append(night := self.on(nodes, f"kills-{len(nights) + 1}"))
+                running = night.start()
+                while running.poll() is None:
+                    time.sleep(0.05)
+                    if not due[stage := night.at_work() or ""]:
+                        continue
+                    time.sleep(self.chance.uniform(0, self.lasted[stage] / 2))
+                    if night.at_work() == stage:  # else it was over sooner than that, and is killed in the next night
+                        nodes.kill(self.chance.choice(nodes.nodes))
+                        nodes.add()
+                        due[stage] -= 1
+                        killed[stage] += 1
+                assert running.returncode == 0, (night.here / "log").read_text()
+        same = {self.compared(night) for night in nights}
+        for note in (note for night in nights for note in night.record["engine"]["notes"]):
+            said[note["message"]] += 1
+            if lost := IN_FLIGHT.search(note["message"]):
+                again[note["stage"]] += 1 if lost[1] == "a" else int(lost[1])
+        print(f"kills: {killed.total()} nodes killed in {len(nights)} nights, {', '.join(same)}")
+        print("| stage | nodes killed | buckets made again |\n|---|---|---|")
+        for stage in [*stages, *sorted(again.keys() - set(stages))]:
+            print(f"| {stage} | {killed[stage]} | {again[stage]} |", flush=True)
+        assert not due.total(), f"in {MOST_NIGHTS} nights there was no moment for {+due}"
 
     def driver(self) -> None:
         with ray_nodes() as nodes:
@@ -222,8 +251,12 @@ class Show:
                 endpoint_override=host, scheme="http", allow_bucket_creation=True, access_key="nobody", secret_key="-"
             )
             files.create_dir("exchange")
-            address = f"s3://exchange/nights?endpoint_override={host}&scheme=http"
-            night = Site(self.site, seen, self.on(nodes, "s3", f'exchange = "{address}"').engine)
+            files.create_dir("shop")
+            for path in hidden.glob("interactions*.parquet"):
+                send(files, path, Path("shop", "log", path.name))
+            server = f"endpoint_override={host}&scheme=http"
+            engine = self.on(nodes, "s3", f'exchange = "s3://exchange/nights?{server}"').engine
+            night = Site(self.site, seen, engine, f"s3://shop/log?{server}")
             binds = [f"mount --bind {hidden} {self.site}", f"mount --bind {real.here} {seen}"]
             before = ("unshare", "--mount", "sh", "-c", " && ".join([*binds, 'exec "$@"']), "sh")
             (real.here / "nightrec.toml").write_text(f"[engine]\n{night.engine}\n", encoding="utf-8")
@@ -231,15 +264,21 @@ class Show:
         assert not (seen / "store").exists()  # the disk of the night was its own
         self.site.rmdir()
         hidden.rename(self.site)
-        print(f"s3: {real.record['seconds']:.1f} s; {self.compared(real)}", flush=True)
+        same = self.compared(real, but=NAMING_FILES)
+        print(f"s3: {real.record['seconds']:.1f} s; {same}", flush=True)
 
 
-def _stage(night: Site) -> str:
-    """What is at work, by the parts that there are."""
-    with suppress(FileNotFoundError):
-        found = sorted(night.parts.iterdir(), key=lambda path: path.stat().st_mtime)
-        return found[-1].name if found else "between"
-    return "between"
+def _watched(night: Site) -> dict[str, float]:
+    """Run a night: the stages that make parts, and for how many seconds each was at work."""
+    lasted = defaultdict[str, float](float)
+    running, looked = night.start(), time.monotonic()
+    while running.poll() is None:
+        time.sleep(0.1)
+        stage, since, looked = night.at_work(), looked, time.monotonic()
+        if stage:
+            lasted[stage] += looked - since
+    assert running.returncode == 0, (night.here / "log").read_text()
+    return dict(lasted)
 
 
 def _until_parts(night: Site, running: "subprocess.Popen[str]", wanted: Callable[[str], bool]) -> str | None:
@@ -272,10 +311,6 @@ def _watching(night: Site, before: dict[str, int], repeated: list[str]) -> Itera
         looking.result()
 
 
-def _counted(where: Counter[str]) -> str:
-    return ", ".join(f"{stage} {times}" for stage, times in where.most_common())
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Show what is asked for."""
     parser = argparse.ArgumentParser(
@@ -293,10 +328,11 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="nights-") as name:
             read = Path(name) / "site"
             shutil.copytree(site, read)
-            night = Site(read, Path(name) / "local", 'kind = "local"').run()
+            night = Site(read, Path(name) / "local", 'kind = "local"')
+            lasted = _watched(night)
             seconds = night.record["seconds"]
             print(f"{site}: {seconds:.1f} s on this machine's engine", flush=True)
-            show = Show(read, Path(name), data_of(night.here), seconds, random.Random(SEED))
+            show = Show(read, Path(name), data_of(night.here), seconds, lasted, random.Random(SEED))
             does: dict[str, Callable[[], None]] = {
                 "overhead": show.overhead,
                 "kills": lambda show=show: show.kills(options.kills),  # type: ignore[misc]
