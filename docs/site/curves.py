@@ -47,7 +47,7 @@ class Model(Measured):
 
 
 class Night(Measured):
-    """A night of one size."""
+    """A night of one size, that starts from nothing or follows another."""
 
     interactions: int
     """Rows that were read."""
@@ -70,6 +70,8 @@ class Night(Measured):
     date: str
     stages: list[Stage]
     models: list[Model]
+    after: "Night | None" = None
+    """The night that followed it, whose log has a day more."""
 
 
 class Machine(Measured):

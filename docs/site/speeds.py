@@ -9,7 +9,7 @@ its own size was left out of the fit.
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +25,7 @@ from tasks.estimates.formulas import DRIVERS, MEMORY_DRIVERS, counted, model_cos
 from tasks.estimates.measured import Measured
 from tasks.estimates.plan import plan
 from tasks.estimates.probe import probe
-from tasks.estimates.speeds import Linear, Machine, ModelSpeed, Speeds, StageSpeed
+from tasks.estimates.speeds import Linear, Machine, ModelSpeed, Pace, Speeds, StageSpeed
 from tasks.train.process import IN_TIME
 from tasks.train.settings import Candidate
 
@@ -42,17 +42,26 @@ def counts_of(night: Night) -> Counts:
 
 def fit(curves: Curves, probed: float) -> Speeds:
     """The speeds that nights of several sizes show."""
-    nights = curves.nights
+    nights, cores = curves.nights, curves.machine.cores
     shares = [counts_of(night).measured / night.users for night in nights]
+    following = [night.after for night in nights if night.after is not None]
     return Speeds(
+        **vars(_pace(nights, cores)),
         machine=Machine(**curves.machine.model_dump(), probe=probed),
         largest=max(night.interactions for night in nights),
         pairs=round(median(night.pairs / night.interactions for night in nights), 3),
         measured=round(max(shares), 3),
+        following=_pace(following, cores) if following else None,
+    )
+
+
+def _pace(nights: Sequence[Night], cores: int) -> Pace:
+    """What nights of one kind took."""
+    return Pace(
         load=_linear(
             [(counted(counts_of(night)), seconds) for night in nights for seconds in _loads(night)], ("pairs",)
         ),
-        stages={name: _stage(name, nights, curves.machine.cores) for name in DRIVERS if _of(name, nights)},
+        stages={name: _stage(name, nights, cores) for name in DRIVERS if _of(name, nights)},
         models=_models(nights),
     )
 
@@ -143,28 +152,38 @@ def off(curves: Curves, fitted: Callable[[Night], Speeds]) -> dict[str, dict[int
     """
     found: dict[str, dict[int, float]] = defaultdict(dict)
     for night in curves.nights:
-        speeds, counts = fitted(night), counts_of(night)
-        for stage in night.stages:
-            name = "evaluate" if stage.name.startswith("evaluate ") else stage.name
-            if name not in speeds.stages:
-                continue
-            said, cpu = stage_cost(name, speeds.stages[name], counts), speeds.stages[name].cpu.at(counted(counts))
-            took = stage.seconds if stage.cpu_seconds is None else stage.cpu_seconds
-            found[f"{name}, s"][night.interactions] = (cpu + NOISE) / (took + NOISE)
-            found[f"{name}, memory"][night.interactions] = max(said.memory, FEW) / max(stage.peak_bytes, FEW)
-            found[f"{name}, disk"][night.interactions] = (said.disk + BYTES) / (stage.disk_bytes + BYTES)
-        for model in night.models:
-            cost = model_cost(create(model.recommender, model.parameters), speeds, counts)
-            times = {"fit": (cost.fit, model.fit_cpu_seconds), "lists": (cost.lists, model.list_cpu_seconds)}
-            for what, (guess, true) in times.items():
-                if what == "lists" or not model.bounded:
-                    found[f"{model.name}, {what} s"][night.interactions] = (guess + NOISE) / (true + NOISE)
-            found[f"{model.name}, memory"][night.interactions] = max(cost.memory, FEW) / max(model.peak_bytes, FEW)
+        speeds = fitted(night)
+        for name, ratio in _off(night, speeds):
+            found[name][night.interactions] = ratio
+        for name, ratio in _off(night.after, speeds.following) if night.after and speeds.following else ():
+            if name.endswith(" s"):  # that is what the night after is asked for
+                found[f"the night after: {name}"][night.interactions] = ratio
     return found
 
 
+def _off(night: Night, pace: Pace) -> Iterator[tuple[str, float]]:
+    """By how much each figure of a night is missed, by its name."""
+    counts = counts_of(night)
+    for stage in night.stages:
+        name = "evaluate" if stage.name.startswith("evaluate ") else stage.name
+        if name not in pace.stages:
+            continue
+        said, cpu = stage_cost(name, pace.stages[name], counts), pace.stages[name].cpu.at(counted(counts))
+        took = stage.seconds if stage.cpu_seconds is None else stage.cpu_seconds
+        yield f"{name}, s", (cpu + NOISE) / (took + NOISE)
+        yield f"{name}, memory", max(said.memory, FEW) / max(stage.peak_bytes, FEW)
+        yield f"{name}, disk", (said.disk + BYTES) / (stage.disk_bytes + BYTES)
+    for model in night.models:
+        cost = model_cost(create(model.recommender, model.parameters), pace, counts)
+        times = {"fit": (cost.fit, model.fit_cpu_seconds), "lists": (cost.lists, model.list_cpu_seconds)}
+        for what, (guess, true) in times.items():
+            if what == "lists" or not model.bounded:
+                yield f"{model.name}, {what} s", (guess + NOISE) / (true + NOISE)
+        yield f"{model.name}, memory", max(cost.memory, FEW) / max(model.peak_bytes, FEW)
+
+
 def whole(night: Night, speeds: Speeds, cores: int) -> dict[str, float]:
-    """How far the plan of a night is off as a whole, which other work on the machine counts against."""
+    """How far the plan of a night, and of the night after, is off as a whole: other work on the machine counts here."""
     candidates = {
         model.name: Candidate(
             recommender=model.recommender, parameters=model.parameters, timeout_minutes=(model.minutes or 60) / IN_TIME
@@ -174,7 +193,8 @@ def whole(night: Night, speeds: Speeds, cores: int) -> dict[str, float]:
     refitted = next((stage.name for stage in night.stages if stage.name.startswith("refit ")), "")
     likely = refitted.removeprefix("refit ")
     said = plan(counts_of(night), candidates, Estimator(speeds, Measured()), cores, 1, likely=likely)
-    return {
+    after = {"s of the one after": said.following / night.after.seconds} if said.following and night.after else {}
+    return after | {
         "s": said.seconds / night.seconds,
         "memory": said.memory / night.peak_bytes,
         "disk": said.disk / night.disk_bytes,
@@ -214,9 +234,9 @@ def main(arguments: list[str] | None = None) -> int:
         cells = [f"{by_size[size]:.2f} ({beyond.get(size, np.nan):.2f})" if size in by_size else "-" for size in sizes]
         marks = "" if all(0.7 <= ratio <= 1.3 for ratio in by_size.values()) else "  <- more than 30 %"
         print(f"{name:<32}", *cells, marks)
-    for what in ("s", "memory", "disk"):
-        ratios = [whole(night, found, curves.machine.cores)[what] for night in curves.nights]
-        print(f"{f'the night, {what}':<32}", *(f"{ratio:.2f}" for ratio in ratios))
+    wholes = [whole(night, found, curves.machine.cores) for night in curves.nights]
+    for what in ("s", "memory", "disk", "s of the one after"):
+        print(f"{f'the night, {what}':<32}", *(f"{ratios[what]:.2f}" if what in ratios else "-" for ratios in wholes))
     return 0
 
 

@@ -59,6 +59,7 @@ def planned(settings: NightConfig, given: Given, cores: int | None, memory: int 
         side_by_side,
         settings.evaluation.backtests,
         likely=published["champion"] if published else None,
+        warm_nights=settings.training.warm_nights,
     )
     return replace(made, sentences=[source, *made.sentences])
 
@@ -116,15 +117,17 @@ def _and(names: Sequence[str]) -> str:
 def table(console: Console, made: Plan) -> Table:
     """What each stage takes."""
     columns = [
-        Column("stage"), Column("time", right=True), Column("memory", right=True),
-        Column("disk", keep=1, right=True), Column("", keep=0, folds=True),
+        Column("stage"), Column("time", right=True),
+        *([Column("night after", right=True)] if made.following is not None else []),
+        Column("memory", right=True), Column("disk", keep=1, right=True), Column("", keep=0, folds=True),
     ]  # fmt: skip
     rows, styles = [], []
     for line in made.lines:
         note = f"spills {size_text(line.spill)} on the way" if line.spill else line.note
-        time = "" if line.seconds is None else time_text(line.seconds)
+        times = [line.seconds, line.following] if made.following is not None else [line.seconds]
+        texts = ["" if time is None else time_text(time) for time in times]
         rows.append(
-            [escape(line.name), time, memory_text(line.memory), size_text(line.disk) if line.disk else "", note]
+            [escape(line.name), *texts, memory_text(line.memory), size_text(line.disk) if line.disk else "", note]
         )
         styles.append({"left out": "red", "leaner": "yellow"}.get(line.note))
     counts = made.counts
@@ -139,7 +142,12 @@ def sentences(made: Plan) -> list[str]:
     spill = f", {size_text(made.spill)} more on the way" if made.spill else ""
     whole = f"{time_text(made.seconds)}, {memory_text(made.memory)} of memory at a time, {size_text(made.disk)} of disk"
     planned_with = f"{memory_text(made.counts.planned)} to plan with"
-    return [f"The night: about {whole}{spill}; on {cores} with {planned_with}{beside}.", *made.sentences]
+    following = [] if made.following is None else [f"The night after, a day's rows more: {time_text(made.following)}."]
+    return [
+        f"The night: about {whole}{spill}; on {cores} with {planned_with}{beside}.",
+        *following,
+        *made.sentences,
+    ]
 
 
 def time_text(seconds: float) -> str:

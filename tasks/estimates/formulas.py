@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from recmodels.base import Recommender
 from recmodels.registry import name_of
 from tasks.estimates.counts import Counts
-from tasks.estimates.speeds import Linear, ModelSpeed, Speeds, StageSpeed
+from tasks.estimates.speeds import Linear, ModelSpeed, Pace, StageSpeed
 from tasks.prepare.reading import ranges_for
 
 DRIVERS: Mapping[str, tuple[str, ...]] = {
@@ -131,16 +131,16 @@ def on_threads(cpu: float, threads: int) -> float:
     return cpu * (1 - PARALLEL + PARALLEL / threads)
 
 
-def model_cost(model: Recommender, speeds: Speeds, counts: Counts) -> ModelCost:
+def model_cost(model: Recommender, pace: Pace, counts: Counts) -> ModelCost:
     """What a model takes; one that is made of others takes what they do."""
     sizes, drivers = (counts.users, counts.items, counts.pairs), counted(counts)
-    if parts := [model_cost(part, speeds, counts) for part in model.made_of()]:
+    if parts := [model_cost(part, pace, counts) for part in model.made_of()]:
         return _of_parts(parts, model.process_memory(*sizes))
     name = name_of(type(model))
-    speed = speeds.models.get(name) or speeds.models.get(LIKE.get(name, ""))
+    speed = pace.models.get(name) or pace.models.get(LIKE.get(name, ""))
     given = speed or UNMEASURED
     return ModelCost(
-        load=speeds.load.at(drivers),
+        load=pace.load.at(drivers),
         fit=given.fit.at({"work": model.work(*sizes)}),
         lists=given.lists.at({"work": model.list_work(counts.measured, *sizes), "listed": float(counts.measured)}),
         memory=model.process_memory(*sizes),

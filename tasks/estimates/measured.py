@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from recmodels.compute.memory import total
+from recmodels.data.layout import BASE
 from recmodels.errors import ConfigError
 from recmodels.registry import create, is_registered
 from tasks.estimates.counts import Counts
 from tasks.estimates.formulas import model_cost, on_threads, spilled_by, stage_cost
-from tasks.estimates.speeds import Speeds
+from tasks.estimates.speeds import Pace, Speeds
 from tasks.store.files import read_json
 from tasks.store.manifests import Manifest, manifest_of
 from tasks.store.paths import Night, Store
@@ -23,10 +24,14 @@ SECOND = 1.0  # added to what was measured and to what was expected: small ones 
 class Measured:
     """How many times as long as expected what took, by the names of stages and, as `fit NAME` and `lists NAME`, models.
 
-    `by`: the nights that say so.
+    Attributes:
+        ratios: of what started from nothing.
+        following: of stages that went on from the night before, and of warm starts.
+        by: the nights that say so.
     """
 
     ratios: Mapping[str, float] = field(default_factory=dict)
+    following: Mapping[str, float] = field(default_factory=dict)
     by: tuple[str, ...] = ()
 
 
@@ -58,37 +63,49 @@ def measured(store: Store, speeds: Speeds, cores: int, before: Night | None = No
         cores: of this machine, on which they are taken to have run.
         before: only nights before this one are looked at.
     """
-    ratios: dict[str, float] = {}
+    found: dict[bool, dict[str, float]] = {False: {}, True: {}}
     by: list[str] = []
     for night in reversed(store.all_nights()):
         counts = counts_of(night) if before is None or night.run_date < before.run_date else None
         if counts is None or (read_json(night.summary) or {}).get("status") not in ("published", "compared"):
             continue
-        for name, ratio in _ratios(night, speeds, counts, cores):
-            ratios[name] = max(ratio, ratios.get(name, 0.0))
+        for follows, name, ratio in _ratios(night, speeds, counts, cores):
+            found[follows][name] = max(ratio, found[follows].get(name, 0.0))
         by.append(str(night.run_date))
         if len(by) == LAST:
             break
-    return Measured(ratios, tuple(reversed(by)))
+    return Measured(found[False], found[True], tuple(reversed(by)))
 
 
-def _ratios(night: Night, speeds: Speeds, counts: Counts, cores: int) -> Iterator[tuple[str, float]]:
+def _ratios(night: Night, speeds: Speeds, counts: Counts, cores: int) -> Iterator[tuple[bool, str, float]]:
+    """Whether something went on from the night before, its name, and its ratio to what was expected of such."""
+    following = speeds.following if (night.prepared / BASE).is_dir() else None
+    pace = following or speeds
     for line in (read_json(night.summary) or {}).get("stages", []):
         name, seconds = line.get("stage"), line.get("seconds")
         stage = name.split()[0] if str(name).startswith("evaluate ") else name
-        if line.get("event") == "done" and stage in speeds.stages and isinstance(seconds, float):
-            yield stage, _ratio(seconds, stage_cost(stage, speeds.stages[stage], counts).seconds(cores))
+        if line.get("event") == "done" and stage in pace.stages and isinstance(seconds, float):
+            expected = stage_cost(stage, pace.stages[stage], counts).seconds(cores)
+            yield following is not None, stage, _ratio(seconds, expected)
     folder = night.folder / "toplists"
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     threads = max(1, cores // max(1, min(len(names), cores)))
     for name in names:
         if manifest := manifest_of(night.toplists(name)):
-            for part, took, expected in _times(manifest, speeds, counts, threads):
-                yield f"{part} {name}", _ratio(took, expected)
+            parts = {"fit": following if _is_warm(manifest) else None, "lists": following}
+            for part, pace_of in parts.items():
+                for took, expected in _times(part, manifest, pace_of or speeds, counts, threads):
+                    yield pace_of is not None, f"{part} {name}", _ratio(took, expected)
 
 
-def _times(manifest: Manifest, speeds: Speeds, counts: Counts, threads: int) -> Iterator[tuple[str, float, float]]:
-    """What fitting and listing took a candidate, and what they were expected to: CPU seconds, or seconds of threads."""
+def _is_warm(manifest: Manifest) -> bool:
+    """Whether the training of a candidate went on from a model of an earlier night."""
+    listed = manifest["summary"]
+    return "night" in (listed.get("fit") or listed).get("warm", {})
+
+
+def _times(part: str, manifest: Manifest, pace: Pace, counts: Counts, threads: int) -> Iterator[tuple[float, float]]:
+    """What fitting, or listing, took a candidate, and what it was expected to: CPU seconds, or seconds of threads."""
     recipe, listed = manifest["parameters"], manifest["summary"]
     if not is_registered(recipe["recommender"]):
         return
@@ -96,13 +113,13 @@ def _times(manifest: Manifest, speeds: Speeds, counts: Counts, threads: int) -> 
         model = create(recipe["recommender"], recipe["params"], note=False)
     except ConfigError:  # of another version
         return
-    cost = model_cost(model, speeds, counts)
-    for part, summary, cpu in (("fit", listed.get("fit") or listed, cost.fit), ("list", listed, cost.lists)):
-        name = {"fit": "fit", "list": "lists"}[part]
-        if isinstance(took := summary.get(f"{part}_cpu_seconds"), float):
-            yield name, took, cpu
-        elif isinstance(took := summary.get(f"{part}_seconds"), float):
-            yield name, took, on_threads(cpu, threads)
+    cost = model_cost(model, pace, counts)
+    summary = (listed.get("fit") or listed) if part == "fit" else listed
+    name, cpu = ("fit", cost.fit) if part == "fit" else ("list", cost.lists)
+    if isinstance(took := summary.get(f"{name}_cpu_seconds"), float):
+        yield took, cpu
+    elif isinstance(took := summary.get(f"{name}_seconds"), float):
+        yield took, on_threads(cpu, threads)
 
 
 def _ratio(took: float, expected: float) -> float:

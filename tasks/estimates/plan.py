@@ -1,18 +1,21 @@
 """The plan of a night: what each stage and model will take, which models do not fit, and what would."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
 from typing import Any, TypeAlias
 
+from recmodels.data.layout import Split
 from recmodels.messages import counted
+from recmodels.registry import create
 from tasks.estimates.counts import Counts
 from tasks.estimates.estimator import Estimator
-from tasks.estimates.formulas import Cost
+from tasks.estimates.formulas import ModelCost
 from tasks.estimates.routing import Limits, Route, route
 from tasks.train.process import IN_TIME
-from tasks.train.settings import Candidate
+from tasks.train.settings import WARM_NIGHTS, Candidate
+from tasks.train.warm import goes_on
 
 BEFORE = ("ingest", "validate", "prepare", "features train", "features full")
 Job: TypeAlias = tuple[float, int]
@@ -25,7 +28,8 @@ AFTER = ("export", "panel", "report")
 class Line:
     """A stage of a night: seconds, and bytes of memory at its peak, of what it leaves, and of what it spills.
 
-    `seconds`: None where nothing like it was measured. `note`: what is to be said of it.
+    `seconds`: from nothing; None where nothing like it was measured. `following`: on a night that follows another, with
+    a day's rows more; None where no such night was measured. `note`: what is to be said of it.
     """
 
     name: str
@@ -34,11 +38,12 @@ class Line:
     disk: int = 0
     spill: int = 0
     note: str = ""
+    following: float | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A night, foretold."""
+    """A night, foretold: `seconds` from nothing, and `following` another; None where no such night was measured."""
 
     counts: Counts
     cores: int
@@ -50,6 +55,7 @@ class Plan:
     spill: int
     left_out: dict[str, str]
     sentences: list[str]
+    following: float | None = None
 
     def json_ready(self) -> dict[str, Any]:
         return asdict(self)
@@ -63,6 +69,7 @@ def plan(
     side_by_side: int,
     backtests: int = 1,
     likely: str | None = None,
+    warm_nights: int = WARM_NIGHTS,
 ) -> Plan:
     """What a night over a site of such counts takes.
 
@@ -74,6 +81,7 @@ def plan(
         side_by_side: candidates that are trained at a time.
         backtests: how many holdouts each is measured on.
         likely: the candidate that is expected to win; without it the slowest is taken to.
+        warm_nights: how many nights in a row trainings go on from the night before; 0: they start from nothing.
     """
     threads = max(1, cores // side_by_side)
     limits = Limits(counts.planned, threads)
@@ -81,16 +89,18 @@ def plan(
         name: route(name, one, partial(estimator.model, name, counts), limits) for name, one in candidates.items()
     }
     before, after = (list(_stages(names, estimator, counts, cores)) for names in (BEFORE, AFTER))
-    trained = {name: _trained(name, one, threads, backtests) for name, one in routes.items()}
+    later = _Later(estimator.of_following, counts, warm_nights)
+    trained = {name: _trained(name, one, threads, backtests, later) for name, one in routes.items()}
     runs = {name: line for name, line in trained.items() if routes[name].candidate is not None}
-    refits = {name: _refit(name, routes[name], cores) for name in runs}
+    refits = {name: _refit(name, routes[name], cores, later) for name in runs}
     winner = likely if likely in refits else max(refits, key=lambda name: refits[name].seconds or 0, default=None)
     refit = [refits[winner]] if winner is not None else []
-    measured = _measured(len(runs), estimator.stage("evaluate", counts), cores)
+    measured = _measured(len(runs), estimator, counts, cores)
     compared = [measured, *_stages(("compare",), estimator, counts, cores)]
     lines = [*before, *trained.values(), *compared, *refit, *after]
-    training = makespan([(line.seconds or 0, line.memory) for line in runs.values()], side_by_side, counts.planned)
     once = [*before, *compared, *refit, *after]
+    jobs = [[(seconds or 0, line.memory) for seconds in (line.seconds, line.following)] for line in runs.values()]
+    training, warm = (makespan([job[n] for job in jobs], side_by_side, counts.planned) for n in (0, 1))
     together = sum(sorted((line.memory for line in runs.values()), reverse=True)[:side_by_side])
     beside = max(line.memory for line in compared)  # the night's own process holds about as much then
     return Plan(
@@ -104,23 +114,51 @@ def plan(
         spill=max(line.spill for line in lines),
         left_out={name: one.why or "" for name, one in routes.items() if one.candidate is None},
         sentences=list(_sentences(counts, routes, estimator, winner, likely)),
+        following=sum(line.following or 0 for line in once) + warm if later.estimator else None,
     )
 
 
+@dataclass(frozen=True)
+class _Later:
+    """A night that follows another: what candidates take there, whose trainings go on from that one's as they may.
+
+    `estimator`: None where no such night was measured.
+    """
+
+    estimator: Estimator | None
+    counts: Counts
+    warm_nights: int
+
+    def cost(self, name: str, one: Route, split: Split) -> ModelCost | None:
+        if self.estimator is None or one.candidate is None:
+            return None
+        model = create(one.candidate.recommender or name, one.candidate.parameters, note=False)
+        cost = self.estimator.model(name, self.counts, model)
+        if not cost.known:
+            return one.cost
+        warm = goes_on(model, split, self.warm_nights)
+        return cost if warm else replace(cost, fit=one.cost.fit, known=one.cost.known)
+
+
 def _stages(names: tuple[str, ...], estimator: Estimator, counts: Counts, cores: int) -> Iterator[Line]:
+    later = estimator.of_following
     for name in names:
         if name not in estimator.speeds.stages:
             continue
         cost = estimator.stage(name, counts)
-        short = cost.memory > counts.planned
-        yield Line(name, cost.seconds(cores), cost.memory, cost.disk, cost.spill, "more than there is" if short else "")
+        note = "more than there is" if cost.memory > counts.planned else ""
+        following = later.stage(name, counts).seconds(cores) if later else None
+        yield Line(name, cost.seconds(cores), cost.memory, cost.disk, cost.spill, note, following)
 
 
-def _measured(n: int, each: Cost, cores: int) -> Line:
-    return Line("evaluate", n * each.seconds(cores), each.memory, n * each.disk, note=f"of {counted(n, 'model')}")
+def _measured(n: int, estimator: Estimator, counts: Counts, cores: int) -> Line:
+    each, later = estimator.stage("evaluate", counts), estimator.of_following
+    following = n * later.stage("evaluate", counts).seconds(cores) if later else None
+    note = f"of {counted(n, 'model')}"
+    return Line("evaluate", n * each.seconds(cores), each.memory, n * each.disk, note=note, following=following)
 
 
-def _trained(name: str, one: Route, threads: int, backtests: int) -> Line:
+def _trained(name: str, one: Route, threads: int, backtests: int, later: _Later) -> Line:
     if one.candidate is None:
         return Line(f"train {name}", None, one.cost.memory, note="left out")
     if not one.cost.known:
@@ -128,14 +166,18 @@ def _trained(name: str, one: Route, threads: int, backtests: int) -> Line:
     minutes = IN_TIME * one.candidate.timeout_minutes / backtests
     capped = one.cost.rounds > 1 and one.cost.training(threads) > one.cost.training(threads, minutes)
     note = "leaner" if one.why else "ends by its minutes" if capped else ""
-    seconds = backtests * one.cost.candidate(threads, minutes)
-    return Line(f"train {name}", seconds, one.cost.memory, one.cost.disk, note=note)
+    each, warm = one.cost.candidate(threads, minutes), later.cost(name, one, "train")
+    others = (backtests - 1) * each  # windows that start from nothing
+    following = None if warm is None else warm.candidate(threads, minutes) + others
+    return Line(f"train {name}", backtests * each, one.cost.memory, one.cost.disk, note=note, following=following)
 
 
-def _refit(name: str, one: Route, cores: int) -> Line:
+def _refit(name: str, one: Route, cores: int, later: _Later) -> Line:
     assert one.candidate is not None
-    seconds = one.cost.training(cores, IN_TIME * one.candidate.timeout_minutes) if one.cost.known else None
-    return Line(f"refit {name}", seconds, one.cost.memory, one.cost.disk)
+    minutes, warm = IN_TIME * one.candidate.timeout_minutes, later.cost(name, one, "full")
+    seconds = one.cost.training(cores, minutes) if one.cost.known else None
+    following = warm.training(cores, minutes) if warm and warm.known else None
+    return Line(f"refit {name}", seconds, one.cost.memory, one.cost.disk, following=following)
 
 
 def makespan(jobs: Sequence[Job], at_a_time: int, memory: int) -> float:

@@ -61,25 +61,37 @@ class Machine(BaseModel):
     date: str = ""
 
 
-class Speeds(BaseModel):
-    """Everything that was fitted.
+class Pace(BaseModel):
+    """What the work of one kind of night takes.
 
     Attributes:
-        largest: interactions of the largest night that was measured: beyond it the figures are extrapolated.
-        pairs: share of the interactions that are left when repeats of a user and an item are merged.
-        measured: share of the users whose lists are measured, as far as the sample is not full.
         load: CPU seconds of a process that reads a night's features.
+        stages, models: by name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    load: Linear
+    stages: dict[str, StageSpeed]
+    models: dict[str, ModelSpeed]
+
+
+class Speeds(Pace):
+    """Everything that was fitted: how fast a night is that starts from nothing, and one that follows another.
+
+    Attributes:
+        machine: where.
+        largest: interactions of the largest night that was measured: beyond it the figures are extrapolated.
+        pairs: share of the interactions that are left when repeats of a user and an item are merged.
+        measured: share of the users whose lists are measured, as far as the sample is not full.
+        following: of a night whose log has a day more than that of the night before; None where none was measured.
+    """
 
     machine: Machine
     largest: int
     pairs: float
     measured: float
-    load: Linear
-    stages: dict[str, StageSpeed]
-    models: dict[str, ModelSpeed]
+    following: Pace | None = None
 
 
 @cache

@@ -8,7 +8,8 @@ refit.
 from datetime import date
 from typing import NamedTuple
 
-from recmodels.data.layout import USERS
+from recmodels.base import Recommender
+from recmodels.data.layout import USERS, Split
 from recmodels.data.pairs import Pairs
 from recmodels.parameters import current
 from recmodels.registry import create, is_registered, kind_of
@@ -50,10 +51,9 @@ def earlier(job: TrainingJob, recipe: Json, code: str) -> Start | None:
     was trained on nothing that tonight's measures. A replicate starts from nothing that has seen the other users, and
     after `warm_nights` in a row everything starts from nothing.
     """
-    if job.replicate is not None or job.fresh or not job.warm_nights:
+    if job.replicate is not None or job.fresh:
         return None
-    warm_start = getattr(create(job.recommender, job.candidate.parameters), "warm_start", "no")
-    if warm_start == "no" or (job.split == "train" and warm_start != "always"):
+    if not goes_on(create(job.recommender, job.candidate.parameters), job.split, job.warm_nights):
         return None
     for night in reversed(job.night.store.all_nights()):
         folder = job.fitted(night)
@@ -68,6 +68,12 @@ def earlier(job: TrainingJob, recipe: Json, code: str) -> Start | None:
         ):
             return _start(job, night, manifest)
     return None
+
+
+def goes_on(model: Recommender, split: Split, warm_nights: int) -> bool:
+    """Whether trainings of a model on that split go on from one of the night before, where there is one."""
+    warm_start = getattr(model, "warm_start", "no")
+    return warm_nights > 0 and (warm_start == "always" or (warm_start == "refit" and split == "full"))
 
 
 def _start(job: TrainingJob, night: Night, manifest: Manifest) -> Start | None:

@@ -3,10 +3,12 @@
 Each is a real night on a demo site, by `nightrec run` with an empty store: one training at a time, so that figures are
 those of a model alone, 10,000 users are measured, and the lists of one model are published whichever is best. Seconds,
 CPU seconds and memory of stages and models are those of the night's own record; the most that all of its processes hold
-at a time is sampled from /proc, so that this needs Linux. ``--data`` is a folder with the sites (1m, 3m, 10m, …); what
-is missing there is made in ``--work``. There each night that is measured is kept, so that a run that was cut short goes
-on with what is missing, and ``--again`` measures sizes once more. All goes to docs/curves.json, beside what that has of
-other sizes; then ``python -m docs.site.scale`` makes the tables and pictures of the documentation from it.
+at a time is sampled from /proc, so that this needs Linux. Of the smaller sizes (``--after``) the night after is
+measured, too: in the same store, with a further file of a day, some 1 % of the rows. ``--data`` is a folder with the
+sites (1m, 3m, 10m, …); what is missing there is made in ``--work``. There each night that is measured is kept, so that
+a run that was cut short goes on with what is missing, and ``--again`` measures sizes once more. All goes to
+docs/curves.json, beside what that has of other sizes; then ``python -m docs.site.scale`` makes the tables and pictures
+of the documentation, and the speeds of estimates, from it.
 """
 
 import argparse
@@ -17,11 +19,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from docs.site.curves import FILE, Curves, Machine, Model, Night, Stage
 from tasks.compare.champion import full_parameters
@@ -32,6 +37,8 @@ from tests.benchmarks.record import ROOT, git
 from tests.benchmarks.watching import Watched, watched
 
 DATE = "2026-11-01"
+NEXT = str(date.fromisoformat(DATE) + timedelta(days=1))
+AFTER = (1, 3, 10)
 SITES = {
     1: (10_000, 20_000),
     3: (30_000, 35_000),
@@ -67,18 +74,64 @@ def main(arguments: list[str] | None = None) -> int:
     options.work.mkdir(parents=True, exist_ok=True)
     for size in options.sizes:
         kept = options.work / f"{size}m.json"
-        if kept.exists() and not options.again:
+        if not options.again and _is_enough(kept, size in options.after):
             print(f"{size} million: measured already")
             continue
-        night = measured(size, site(size, options), options)
+        night = followed(size, options) if size in options.after else measured(size, site(size, options), options)
         kept.write_text(night.model_dump_json())
         print(
             f"{size} million: {night.seconds:,.0f} s, {night.cpu_seconds:,.0f} s of the cores, "
             f"{night.peak_bytes / 2**30:.1f} GiB at a time",
+            f"; the night after {night.after.seconds:,.0f} s" if night.after else "",
+            sep="",
             flush=True,
         )
-        write(options.out, [Night.model_validate_json(path.read_bytes()) for path in options.work.glob("*m.json")])
+        found = [path for path in options.work.glob("*m.json") if not path.name.startswith("next-")]
+        write(options.out, [Night.model_validate_json(path.read_bytes()) for path in found])
     return 0
+
+
+def _is_enough(kept: Path, after: bool) -> bool:
+    """Whether a size was measured, with the night after if it is wanted."""
+    return kept.exists() and (not after or Night.model_validate_json(kept.read_bytes()).after is not None)
+
+
+def followed(size: int, options: argparse.Namespace) -> Night:
+    """A night, and the night after."""
+    keeping = argparse.Namespace(**vars(options) | {"keep": True})
+    night = measured(size, linked(size, options), keeping)
+    after = measured(size, linked(size, options, after=True), options, NEXT, after=True)
+    return night.model_copy(update={"after": after})
+
+
+def linked(size: int, options: argparse.Namespace, after: bool = False) -> Path:
+    """A folder with the files of a site, as known files go by their paths; `after`: with that of the day after, too."""
+    folder, day = options.work / f"next-{size}m", options.work / f"day-{size}m.parquet"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in site(size, options).glob("*.parquet"):
+        (folder / path.name).symlink_to(path)
+    if after:
+        if not day.exists():
+            _write_day(size, day, options)
+        (folder / f"interactions-{NEXT}.parquet").symlink_to(day)
+    return folder
+
+
+def _write_day(size: int, day: Path, options: argparse.Namespace) -> None:
+    """The day after: what the same users do on it in a site that has it as its last day."""
+    longer = options.work / f"longer-{size}m"
+    users, items = SITES[size]
+    counts = {"users": users, "items": items, "interactions": size * 1_000_000, "files": size}
+    command = [sys.executable, "-m", "flows", "demo", str(longer), "--until", NEXT, "--dirty", "none"]
+    if not longer.exists():
+        subprocess.run([*command, *(f"--{key}={count}" for key, count in counts.items())], check=True, cwd=ROOT)
+    log = ds.dataset(sorted(longer.glob("interactions*.parquet")))
+    first = pc.scalar(date.fromisoformat(DATE)).cast(log.schema.field("timestamp").type)
+    rows = log.to_table(filter=ds.field("timestamp") >= first)
+    pq.write_table(rows, day)
+    print(f"{rows.num_rows:,} rows of the day after.", flush=True)
+    shutil.rmtree(longer)
 
 
 def site(size: int, options: argparse.Namespace) -> Path:
@@ -239,6 +292,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=FILE, metavar="FILE.json", help="[docs/curves.json]")
     parser.add_argument("--again", action="store_true", help="measure sizes that were measured already")
     parser.add_argument("--keep", action="store_true", help="keep the stores, which else are removed")
+    parser.add_argument(
+        "--after", nargs="*", type=int, default=AFTER, metavar="MILLIONS", help=f"with the night after {list(AFTER)}"
+    )
     add_options(parser)
     options = finished(parser.parse_args(arguments))
     options.sizes = options.sizes or list(SITES)

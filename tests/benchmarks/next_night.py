@@ -9,22 +9,14 @@ continuing must not lose. The first night is kept in ``--work``, where `curves` 
 
 import argparse
 import shutil
-import subprocess
 import sys
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from docs.site.curves import Night, Stage
 from tasks.store.files import read_json
 from tests.benchmarks import curves
-from tests.benchmarks.record import ROOT
 
-NEXT = str(date.fromisoformat(curves.DATE) + timedelta(days=1))
 DATA = ("ingest", "validate", "prepare", "features")
 
 
@@ -33,20 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
     size = options.size
-    source, site = curves.site(size, options), options.work / f"next-{size}m"
-    if not site.exists():  # a folder of its own: what files are known goes by their paths
-        site.mkdir()
-        for path in source.glob("*.parquet"):
-            (site / path.name).symlink_to(path)
-    nights = [_kept(options, f"{size}m.json", curves.DATE, site)]
-    _add_day(size, site, options)
-    nights.append(_kept(options, f"next-{size}m-after.json", NEXT, site, after=True))
-    scores = [_scores(options.work / f"store-{size}m", night) for night in (curves.DATE, NEXT)]
+    nights = [_kept(options, f"{size}m.json", curves.DATE, curves.linked(size, options))]
+    site = curves.linked(size, options, after=True)
+    nights.append(_kept(options, f"next-{size}m-after.json", curves.NEXT, site, after=True))
+    scores = [_scores(options.work / f"store-{size}m", night) for night in (curves.DATE, curves.NEXT)]
     if options.fresh:
         moved = options.work / f"continued-{size}m"
         (options.work / f"store-{size}m").rename(moved)
-        nights.append(_kept(options, f"next-{size}m-fresh.json", NEXT, site))
-        scores.append(_scores(options.work / f"store-{size}m", NEXT))
+        nights.append(_kept(options, f"next-{size}m-fresh.json", curves.NEXT, site))
+        scores.append(_scores(options.work / f"store-{size}m", curves.NEXT))
         shutil.rmtree(moved)
     show(nights, scores)
     return 0
@@ -88,25 +75,6 @@ def _kept(options: argparse.Namespace, name: str, night: str, site: Path, after:
         found = curves.measured(options.size, site, options, night, after)
         kept.write_text(found.model_dump_json())
     return Night.model_validate_json(kept.read_bytes())
-
-
-def _add_day(size: int, site: Path, options: argparse.Namespace) -> None:
-    """The file of the day after: what the same users do on it in a site that has it as its last day."""
-    day = site / f"interactions-{NEXT}.parquet"
-    if day.exists():
-        return
-    longer = options.work / f"longer-{size}m"
-    users, items = curves.SITES[size]
-    counts = {"users": users, "items": items, "interactions": size * 1_000_000, "files": size}
-    command = [sys.executable, "-m", "flows", "demo", str(longer), "--until", NEXT, "--dirty", "none"]
-    if not longer.exists():
-        subprocess.run([*command, *(f"--{key}={count}" for key, count in counts.items())], check=True, cwd=ROOT)
-    log = ds.dataset(sorted(longer.glob("interactions*.parquet")))
-    first = pc.scalar(date.fromisoformat(curves.DATE)).cast(log.schema.field("timestamp").type)
-    rows = log.to_table(filter=ds.field("timestamp") >= first)
-    pq.write_table(rows, day)
-    print(f"{rows.num_rows:,} rows of the day after.", flush=True)
-    shutil.rmtree(longer)
 
 
 def _scores(store: Path, night: str) -> dict[str, str]:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from recmodels.data.layout import BASE
 from recmodels.registry import create
 from tasks.estimates.estimator import Estimator
-from tasks.estimates.formulas import model_cost
+from tasks.estimates.formulas import model_cost, stage_cost
 from tasks.estimates.measured import Measured, counts_of, last_counts, measured
-from tasks.estimates.speeds import fitted
+from tasks.estimates.speeds import Pace, fitted
 from tasks.store.paths import Store
 from tests.tasks.estimated import a_night, manifest
 
@@ -34,6 +35,27 @@ def test_the_longest_of_the_last_three_nights_counts(tmp_path: Path) -> None:
     assert found.by == ("2026-03-02", "2026-03-03", "2026-03-04")
     assert found.ratios == pytest.approx({"ingest": 3.0, "fit item_knn": 3.0, "lists item_knn": 3.0})
     assert measured(store, fitted(), 1, before=store.night(date(2026, 3, 2))).by == ("2026-03-01",)
+
+
+def test_a_night_that_follows_another_is_held_against_what_such_a_night_takes(tmp_path: Path) -> None:
+    store, first = Store(tmp_path), fitted()
+    stages = {name: one.model_copy(update={"waiting": one.waiting / 4}) for name, one in first.stages.items()}
+    following = Pace(load=first.load, stages=stages, models=first.models)
+    speeds = first.model_copy(update={"following": following})
+    a_night(store, 1, 2.0)
+    for day, warm in ((2, {"night": "2026-03-01"}), (3, {})):
+        night = a_night(store, day, 1.0, warm={"changed": {}} | warm)
+        (night.prepared / BASE).mkdir()
+    found = measured(store, speeds, cores=1)
+    assert found.ratios == pytest.approx({"ingest": 2.0, "fit item_knn": 2.0, "lists item_knn": 2.0})
+    ingest = stage_cost("ingest", first.stages["ingest"], counts_of(night) or pytest.fail("it has counts")).seconds(1)
+    expected = {"ingest": (ingest + 1) / (ingest / 4 + 1), "fit item_knn": 1.0, "lists item_knn": 1.0}
+    assert found.following == pytest.approx(expected)
+    later = Estimator(speeds, found).of_following or pytest.fail("such nights were measured")
+    counts = counts_of(night) or pytest.fail("it has counts")
+    assert later.stage("ingest", counts).cpu == pytest.approx(expected["ingest"] * ingest / 4, rel=1e-3)
+    only = measured(store, first.model_copy(update={"following": None}), cores=1)
+    assert not only.following and only.by == found.by
 
 
 def test_estimates_follow_the_nights_and_what_they_say_nothing_of_their_median(tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 import pytest
 
+from recmodels.registry import create
 from tasks.estimates.counts import Counts
 from tasks.estimates.estimator import Estimator
 from tasks.estimates.measured import Measured
 from tasks.estimates.plan import makespan, plan
-from tasks.estimates.speeds import fitted
+from tasks.estimates.speeds import Linear, Pace, fitted
 from tasks.train.settings import Candidate
 
 GIB = 2**30
 HUNDRED = Counts(10**8, 10**6, 2 * 10**5, 5 * 10**7, 10**5, planned=12 * GIB)
-HERE = Estimator(fitted(), Measured())
+SPEEDS = fitted().model_copy(update={"following": None})
+HERE = Estimator(SPEEDS, Measured())
 FIELD = {"popularity": Candidate(), "item_knn": Candidate(), "als": Candidate()}
 
 
@@ -69,6 +71,51 @@ def test_the_winner_is_the_slowest_where_nobody_knows() -> None:
 def test_what_lies_far_beyond_all_that_was_measured_is_said_to() -> None:
     found = plan(Counts(10**9, 10**8, 5 * 10**6, 5 * 10**8, 10**5, 2**40), FIELD, HERE, 64, 3)
     assert any("was measured: beyond that the figures are carried on" in sentence for sentence in found.sentences)
+
+
+def halved() -> Estimator:
+    """Of which a night that follows another takes half of what one takes that starts from nothing."""
+    half = {name: one.model_copy(update={"waiting": one.waiting / 2}) for name, one in SPEEDS.stages.items()}
+    models = {
+        name: one.model_copy(update={"fit": _half(one.fit), "lists": _half(one.lists)})
+        for name, one in SPEEDS.models.items()
+    }
+    following = Pace(load=_half(SPEEDS.load), stages=half, models=models)
+    return Estimator(SPEEDS.model_copy(update={"following": following}), Measured())
+
+
+def _half(figure: Linear) -> Linear:
+    return Linear(fixed=figure.fixed / 2, each={name: one / 2 for name, one in figure.each.items()})
+
+
+def test_the_night_after_is_planned_beside_the_first() -> None:
+    warm = {name: one for name, one in FIELD.items() if name != "popularity"}
+    found = plan(HUNDRED, warm, halved(), cores=2, side_by_side=1, likely="als")
+    assert found.following == pytest.approx(found.seconds / 2)
+    assert [line.following for line in found.lines] == [pytest.approx((line.seconds or 0) / 2) for line in found.lines]
+    assert plan(HUNDRED, FIELD, HERE, 2, 1).following is None
+
+
+@pytest.mark.parametrize(("warm_start", "warm"), [("always", {"train", "refit"}), ("refit", {"refit"}), ("no", set())])
+def test_a_training_that_is_not_warm_takes_as_long_as_from_nothing(warm_start: str, warm: set[str]) -> None:
+    als = {"als": Candidate(parameters={"warm_start": warm_start})}
+    estimator = halved()
+    lines = {line.name: line for line in plan(HUNDRED, als, estimator, 1, 1).lines}
+    assert estimator.of_following is not None
+    model = create("als", {"warm_start": warm_start})
+    anew, after = (one.model("als", HUNDRED, model) for one in (estimator, estimator.of_following))
+    for kind in ("train", "refit"):
+        lists = after.lists if kind == "train" else 0.0
+        fit = after.fit if kind in warm else anew.fit
+        assert lines[f"{kind} als"].following == pytest.approx(after.load + fit + lists)
+    without = plan(HUNDRED, als, estimator, 1, 1, warm_nights=0)
+    assert without.lines[-3].following == pytest.approx(after.load + anew.fit)
+
+
+def test_backtests_of_the_night_after_start_from_nothing() -> None:
+    als = {"als": FIELD["als"]}
+    one, three = (plan(HUNDRED, als, halved(), 2, 1, backtests=n).lines[5] for n in (1, 3))
+    assert three.following == pytest.approx((one.following or 0) + 2 * (one.seconds or 0))
 
 
 def test_backtests_train_each_candidate_once_more() -> None:

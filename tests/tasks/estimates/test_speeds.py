@@ -57,6 +57,29 @@ def test_figures_are_fitted_with_what_they_grow_with() -> None:
     assert all(ratio == pytest.approx(1, abs=0.02) for ratio in ratios["ingest, s"].values())
 
 
+def test_nights_that_follow_others_are_fitted_by_themselves() -> None:
+    nights = [one.model_copy(update={"after": _faster(one)}) for one in map(night, (10**6, 10**7, 10**8))]
+    curves = Curves(machine=Machine(cores=2, cpu="", memory=2**34, commit="", date=""), nights=nights)
+    found = fit(curves, 0.5)
+    assert found.following is not None
+    assert found.stages["ingest"].cpu == Linear(fixed=3.0, each={"interactions": 2e-6})
+    assert found.following.stages["ingest"].cpu == Linear(fixed=0.6, each={"interactions": 4e-7})
+    assert found.following.models["item_knn"].fit.each["work"] == pytest.approx(2e-9, rel=1e-3)
+    assert found.following.models["transformer"].fit.at({"work": 0}) + 1 > 1  # its minutes did not end it
+    ratios = off(curves, lambda night: found)
+    assert {"the night after: ingest, s", "the night after: item_knn, fit s"} <= ratios.keys()
+    assert all(ratio == pytest.approx(1, abs=0.02) for ratio in ratios["the night after: ingest, s"].values())
+
+
+def _faster(first: Night) -> Night:
+    """The night after it: a fifth of its times, and no minutes that end a training."""
+    stages = [one.model_copy(update={"seconds": one.seconds / 5, "cpu_seconds": (one.cpu_seconds or 0) / 5})
+              for one in first.stages]  # fmt: skip
+    models = [one.model_copy(update={"fit_cpu_seconds": one.fit_cpu_seconds / 5, "bounded": False})
+              for one in first.models]  # fmt: skip
+    return first.model_copy(update={"stages": stages, "models": models})
+
+
 def night(interactions: int) -> Night:
     users, items, pairs = interactions // 100, round(20 * interactions**0.5), interactions // 2
     seconds = 3 + 2e-6 * interactions
