@@ -65,6 +65,9 @@ class Content(Recommender):
         norms = np.sqrt(profiles.multiply(profiles).sum(axis=1))
         profiles.data /= np.repeat(np.maximum(norms, TINY), np.diff(profiles.indptr))
         scores = self._products(profiles)
+        if scores.size >= COMPILED_FROM:
+            self._finish(scores, profiles, norms > 0)
+            return scores
         similar = scores > 0
         np.maximum(scores, 0, out=scores)
         if self.balance:  # |p - b g|² = 1 - 2 b p·g + b²
@@ -76,6 +79,24 @@ class Content(Recommender):
         scores[~similar & (self.prior_ <= 0)] = -np.inf
         return scores
 
+    def _finish(self, scores: Floats, profiles: Csr, described: Bools) -> None:
+        """The rest of `_score`, compiled."""
+        from recmodels.compute.jit import parallel_for
+        from recmodels.scoring import term_kernels
+
+        common, lengths = np.zeros(len(self.prior_), np.float32), np.ones(len(scores), np.float32)
+        if self.balance:
+            common = (self.balance * (self.terms_ @ self.general_)).astype(np.float32)
+            plain = 1 - 2 * self.balance * (profiles @ self.general_) + self.balance**2
+            lengths = np.sqrt(np.maximum(plain, TINY)).astype(np.float32)
+        else:
+            described = np.ones_like(described)
+        given = common, lengths, described, self.prior_
+        step = term_kernels.USERS
+        parallel_for(
+            lambda first: term_kernels.finish_scores(scores, first, first + step, *given), range(0, len(scores), step)
+        )
+
     def _similar(self, items: Ints) -> Floats:
         scores = self._products(self.terms_[items])  # rows have length one: the cosine
         scores[scores <= 0] = -np.inf
@@ -83,16 +104,27 @@ class Content(Recommender):
 
     def _products(self, profiles: Csr) -> Floats:
         """Products of profiles [b, n_terms] with the terms of all items: [b, n_items]. Few of them are 0."""
-        of_term: Csr = self.terms_.T.tocsr()
-        if profiles.shape[0] * of_term.shape[1] < COMPILED_FROM:
-            dense: Floats = (profiles @ of_term).toarray()
+        n, n_items = profiles.shape[0], self.terms_.shape[0]
+        if n * n_items < COMPILED_FROM:
+            dense: Floats = (profiles @ self.terms_.T).toarray()
             return dense
         from recmodels.compute.jit import parallel_for
-        from recmodels.scoring import kernels
+        from recmodels.scoring import kernels, term_kernels
 
-        scores = np.zeros((profiles.shape[0], of_term.shape[1]), np.float32)
-        given = kernels.parts(profiles), kernels.parts(of_term), scores
-        parallel_for(partial(kernels.add_product, *given), range(kernels.TASKS))
+        scores = np.zeros((n, n_items), np.float32)
+        sums = np.bincount(self.terms_.indices, minlength=self.terms_.shape[1])[profiles.indices].sum()
+        if sums > term_kernels.SUMMED * self.terms_.nnz * n / term_kernels.USERS:  # profiles of many terms
+            step, terms = term_kernels.USERS, kernels.parts(self.terms_)
+
+            def work(first: int) -> None:
+                some = np.zeros((profiles.shape[1], step), np.float32)
+                some[:, : min(step, n - first)] = profiles[first : first + step].T.toarray()
+                term_kernels.add_dense_product(some, terms, scores, first)
+
+            parallel_for(work, range(0, n, step))
+        else:
+            given = kernels.parts(profiles), kernels.parts(self.terms_.T.tocsr()), scores
+            parallel_for(partial(kernels.add_product, *given), range(kernels.TASKS))
         return scores
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:

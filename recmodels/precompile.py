@@ -24,6 +24,7 @@ from recmodels.ranking import topk, topk_kernels
 from recmodels.ranking.cells import make_cells, top_in_cells
 from recmodels.ranking.product_search import SearchedItems
 from recmodels.ranking.rerank import Rules
+from recmodels.scoring import kernels, term_kernels
 from recmodels.scoring.ratings import RatingPredictor
 
 FURTHER = (
@@ -64,6 +65,11 @@ def main() -> None:
     topk.top_k(np.zeros((1, topk.COMPILED_FROM), np.float32), 5)
     best, places = np.zeros((1, 1), np.float32), np.zeros((1, 1), np.int32)
     topk_kernels.rank_proposed(places[0], places, vectors[:1], vectors, places[0], places.copy(), best)
+    scores, terms = np.zeros((1, 30), np.float32), empty_matrix(30, 4)
+    kernels.add_product(kernels.parts(empty_matrix(1, 4)), kernels.parts(empty_matrix(4, 30)), scores, 0)
+    term_kernels.add_dense_product(np.zeros((4, term_kernels.USERS), np.float32), kernels.parts(terms), scores, 0)
+    rest = np.zeros(30, np.float32), np.ones(1, np.float32), np.ones(1, bool), np.zeros(30, np.float32)
+    term_kernels.finish_scores(scores, 0, 1, *rest)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,20 @@ def test_score_is_the_formula_of_its_documentation() -> None:
     np.testing.assert_allclose(scores(model, data, users), expected[users], atol=1e-5)
 
 
+@pytest.mark.parametrize("summed", [0, 10**9])
+@pytest.mark.parametrize("parameters", [{}, PLAIN, {"popularity": 0.0}, {"balance": 0.0, "dislikes": 0.5}])
+def test_large_batches_score_the_same_whatever_their_profiles(
+    monkeypatch: pytest.MonkeyPatch, parameters: dict[str, float], summed: int
+) -> None:
+    data, users = small_site(), np.arange(NEWCOMER + 1)
+    expected = scores(Content(**parameters), data, users)
+    monkeypatch.setattr("recmodels.content.COMPILED_FROM", 1)
+    monkeypatch.setattr("recmodels.scoring.term_kernels.SUMMED", summed)  # few sums: products of dense profiles
+    found = scores(Content(**parameters), data, users)
+    assert np.isneginf(found).tolist() == np.isneginf(expected).tolist()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_items_without_a_common_term_are_not_recommended_without_popularity() -> None:
     terms = sparse.csr_array(np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32))
     data = Dataset.from_arrays([0], [0], terms=terms, n_items=3)
