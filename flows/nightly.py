@@ -50,7 +50,7 @@ from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.store.room import check_room
 from tasks.store.time_limit import limiting
-from tasks.train.parts import parts_of_trainings
+from tasks.train.parts import parts_of_trainings, shared_by_trainings
 from tasks.validate.stage import validate
 
 
@@ -147,6 +147,7 @@ def night(
         limiting(config.schedule.stage_hours),
         engine_for(config.engine, record) as engine,
         parts_of_trainings(tonight, engine, fresh),
+        shared_by_trainings(tonight, engine is None and workers is None),
         executor_for(workers) as executor,
     ):
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())

@@ -31,6 +31,7 @@ from recmodels.engine.current import asked_for
 from recmodels.engine.watching import Logging, watched_by
 from recmodels.errors import ConfigError, DataRefused, EngineUnavailable, NightrecError
 from recmodels.exploration.bootstrap import replicate_of
+from recmodels.parted.shared import shared_dataset
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
 from recmodels.supervised import UNAVAILABLE, WATCH, watch_stdin, write_result
@@ -46,7 +47,7 @@ def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
     """
     began, entered = time.process_time(), time.monotonic()
     parted = asked_for() and spec.parts is not None
-    data = StoredDataset.opened(spec.features, spec.split) if parted else Dataset.load(spec.features, spec.split)
+    data = StoredDataset.opened(spec.features, spec.split) if parted else _loaded(spec)
     model = registry.create(spec.recommender, spec.params, seed=spec.seed)
     users = users_of(spec.features, spec.lists, data)
     training = _training_data(spec, data)
@@ -114,7 +115,7 @@ def main(arguments: list[str], waited: float = 0.0) -> int:
     notes = Notes()
     try:
         with watched_by(notes), working_on(spec.engine):
-            result = run(spec)
+            result = run(spec, waited)
         write_result(spec.result, result | notes.json_ready())
     except NightrecError as error:
         write_result(spec.result, {"error": str(error)} | notes.json_ready())
@@ -137,6 +138,13 @@ class Notes(Logging):
 
     def json_ready(self) -> dict[str, Any]:
         return {"engine_notes": self.sentences} if self.sentences else {}
+
+
+def _loaded(spec: Spec) -> Dataset:
+    """Everything, of which as little as possible is read again."""
+    if spec.shared is None or not spec.shared.is_dir():
+        return Dataset.load(spec.features, spec.split)
+    return shared_dataset(spec.features, spec.split, spec.shared)
 
 
 def _training_data(spec: Spec, data: Dataset) -> Dataset:

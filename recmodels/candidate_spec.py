@@ -67,6 +67,7 @@ class Spec:
     engine: EngineChoice | None = None  # what its work is given to; without one this process does it
     parts: Path | None = None  # folder of parts of trainings, which the engine works on
     device: Device = "auto"  # what the machines of a cluster compute on
+    shared: Path | None = None  # folder of what this machine's trainings have in common, see recmodels.parted.shared
     gpus: int | None = None  # how many GPUs of a cluster it takes; all, if not given
 
     @classmethod
@@ -76,7 +77,7 @@ class Spec:
             raw = json.loads(path.read_text())
             lists, earlier, engine = raw.pop("lists"), raw.pop("earlier", None), raw.pop("engine", None)
             raw |= {name: Path(raw[name]) for name in ("features", "model", "result")}
-            raw["parts"] = Path(raw["parts"]) if raw.get("parts") else None
+            raw |= {name: Path(raw[name]) for name in ("parts", "shared") if raw.get(name)}
             if earlier:
                 earlier = Earlier(Path(earlier["model"]), Path(earlier["features"]), earlier["most_changed"])
             engine = EngineChoice(**engine) if engine else None
@@ -117,8 +118,9 @@ class Spec:
             return None, None
         from recmodels.warm_start import changed, load_warm_start
 
-        start = load_warm_start(self.earlier.model, self.earlier.features, self.features, self.split)
-        found = changed(start, data, self.earlier.features, self.features, self.split)
+        between = self.earlier.features, self.features, self.split, self.shared
+        start = load_warm_start(self.earlier.model, *between)
+        found = changed(start, data, *between)
         return (start if found.most()[1] <= self.earlier.most_changed else None), found
 
     def of_backtest(self, window: int) -> "Spec":

@@ -24,6 +24,7 @@ from recmodels.data.layout import (
 )
 from recmodels.data.pairs import Pairs
 from recmodels.options import WarmStart
+from recmodels.parted.shared import shared_arrays, state_of
 from recmodels.persistence import load
 
 
@@ -40,11 +41,19 @@ class Changed(NamedTuple):
         return max(self._asdict().items(), key=lambda entry: float(entry[1]))
 
 
-def changed(start: WarmStart, data: Dataset, then: Path, now: Path, split: Split) -> Changed:
+def changed(
+    start: WarmStart, data: Dataset, then: Path, now: Path, split: Split, shared: Path | None = None
+) -> Changed:
     """What is new in `data`, of the features folder `now`, to who was trained on the folder `then`.
 
-    Users and items without interactions do not count.
+    Users and items without interactions do not count. `shared`: where trainings on the same data leave it for others.
     """
+    name = f"changed-{_between(then, now, split)}-{len(data)}"
+    found = shared_arrays(shared, name, lambda: {"shares": np.array(_changed(start, data, then, now, split))})
+    return Changed(*found["shares"].tolist())
+
+
+def _changed(start: WarmStart, data: Dataset, then: Path, now: Path, split: Split) -> Changed:
     before, today = (Pairs(folder / PREPARED, split) for folder in (then, now))
     new = data.share_since(before.end)
     rows, rows_before = len(today), len(before)
@@ -54,8 +63,10 @@ def changed(start: WarmStart, data: Dataset, then: Path, now: Path, split: Split
     return Changed(new + gone, float(new_users.mean()), float(new_items.mean()))
 
 
-def load_warm_start(model: Path, then: Path, now: Path, split: Split) -> WarmStart:
+def load_warm_start(model: Path, then: Path, now: Path, split: Split, shared: Path | None = None) -> WarmStart:
     """The saved `model`, trained on the features folder `then`, for one that will be on the folder `now`.
+
+    `shared`: where trainings leave for others which rows are which.
 
     Raises NightrecError where there is no model.
     """
@@ -65,8 +76,16 @@ def load_warm_start(model: Path, then: Path, now: Path, split: Split) -> WarmSta
         "terms": f"{split}/{VOCABULARY}",
         "user_terms": f"{split}/{USER_VOCABULARY}",
     }
-    rows = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
-    return WarmStart(load(model), rows)
+    rows = shared_arrays(
+        shared,
+        f"rows-{_between(then, now, split)}",
+        lambda: {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()},
+    )
+    return WarmStart(load(model), dict(rows))
+
+
+def _between(then: Path, now: Path, split: Split) -> str:
+    return f"{split}-{state_of(then, split)}-{state_of(now, split)}"
 
 
 def aligned(then: pa.Array, now: pa.Array) -> Ints:

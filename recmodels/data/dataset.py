@@ -149,7 +149,7 @@ class Dataset:
             user_terms=user_terms,
             end=pairs.end,
         )
-        return _LateTimes.of(data, pairs, users)
+        return LateTimes.of(data, pairs, users)
 
     @classmethod
     def from_arrays(
@@ -325,14 +325,14 @@ class Dataset:
         return _sparse(users, items, ratings, (self.n_users, self.n_items))
 
 
-class _LateTimes(Dataset):
+class LateTimes(Dataset):
     """A split whose timestamps are read when they are asked for, since few models do and they take the most memory."""
 
     _pairs: Pairs
     _users: Ints | None  # whose rows alone were read
 
     @classmethod
-    def of(cls, data: Dataset, pairs: Pairs, users: Ints | None) -> Self:
+    def of(cls, data: Dataset, pairs: Pairs, users: Ints | None = None) -> Self:
         stored = cls.__new__(cls)
         vars(stored).update(vars(data), _pairs=pairs, _users=users)
         del vars(stored)["timestamp"]

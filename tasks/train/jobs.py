@@ -108,6 +108,10 @@ class TrainingJob(BaseModel):
         counts = prepared.get("summary", {})
         if not counts:
             return 0
-        rows = counts[self.split]["rows"]
         model = create(self.recommender, self.candidate.parameters)
-        return model.process_memory(counts["users"], counts["items"], rows)
+        return model.process_memory(counts["users"], counts["items"], self.rows(prepared))
+
+    def rows(self, prepared: Manifest) -> int:
+        """How many pairs of user and item it is trained on; 0 where nothing says it."""
+        counts = prepared.get("summary", {})
+        return counts[self.split]["rows"] if counts else 0

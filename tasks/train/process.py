@@ -30,7 +30,7 @@ from tasks.store.machine import Machine
 from tasks.store.manifests import Manifest
 from tasks.store.room import Room
 from tasks.train.jobs import TrainingJob
-from tasks.train.parts import TRAININGS
+from tasks.train.parts import TRAININGS, shared_folder
 
 night_over: ContextVar[Event | None] = ContextVar("night_over", default=None)
 """Set when the night that these candidates belong to goes no further; tasks inherit it from the flow."""
@@ -66,6 +66,8 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     share_of_window = limit / spec.get("windows", 1)
     times = {"minutes": IN_TIME * share_of_window, "list_minutes": (1 - IN_TIME) * share_of_window}
     given: Json = {"features": str(job.night.features), "result": str(result_file)} | times
+    if job.engine is None and (shared := shared_folder(job.night, job.split, job.rows(prepared))):
+        given["shared"] = str(shared)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()

@@ -173,10 +173,10 @@ def test_its_work_is_given_to_the_engine_that_it_is_told_and_what_was_lost_is_in
 ) -> None:
     plain, given = candidate.run, []
 
-    def losing_a_node(spec: Spec) -> dict[str, Any]:
+    def losing_a_node(spec: Spec, waited: float) -> dict[str, Any]:
         given.append((asked_for(), engine().machines()))
         watcher().noted("The node 10.0.0.7 was lost.")
-        return plain(spec)
+        return plain(spec, waited)
 
     monkeypatch.setattr(candidate, "run", losing_a_node)
     code, result, _ = ran(specification(features, engine={"kind": "local", "cores": 1}))

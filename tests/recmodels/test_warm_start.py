@@ -38,13 +38,16 @@ def test_rows_are_matched_by_the_ids_of_both_nights(tmp_path: Path) -> None:
             (tmp_path / night / name).parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(table, tmp_path / night / name)
     save(Popularity().fit(Dataset.from_arrays([0], [0])), tmp_path / "model")
-    earlier = load_warm_start(tmp_path / "model", tmp_path / "then", tmp_path / "now", "train")
-    assert {name: rows.tolist() for name, rows in earlier.rows.items()} == {
-        "users": [1, -1],
-        "items": [-1, 1, 0],
-        "terms": [1],
-        "user_terms": [],
-    }
+    (tmp_path / "shared").mkdir()
+    for shared in (None, tmp_path / "none", tmp_path / "shared", tmp_path / "shared"):
+        earlier = load_warm_start(tmp_path / "model", tmp_path / "then", tmp_path / "now", "train", shared)
+        assert {name: rows.tolist() for name, rows in earlier.rows.items()} == {
+            "users": [1, -1],
+            "items": [-1, 1, 0],
+            "terms": [1],
+            "user_terms": [],
+        }
+    assert not (tmp_path / "none").exists()
 
 
 def test_values_are_taken_to_where_their_rows_are_now() -> None:
@@ -75,6 +78,11 @@ def test_shares_of_what_is_new_or_gone(tmp_path: Path, rows_before: int, expecte
         table = pa.table({"user_index": np.zeros(n, np.int32)})
         pq.write_table(table.replace_schema_metadata({layout.SPLIT_END: b"10"}), path)
     rows = {"users": np.array([0, 1, 2, -1, -1], np.int32), "items": np.array([0, 1, -1, -1, -1], np.int32)}
-    found = changed(WarmStart(None, rows), data, tmp_path / "then", tmp_path / "now", "train")
+    given = WarmStart(None, rows), data, tmp_path / "then", tmp_path / "now"
+    found = changed(*given, "train")
     assert found == pytest.approx(expected)
     assert found.most()[0] == ("items" if rows_before == 6 else "rows")
+    (tmp_path / "shared").mkdir()
+    for _ in range(2):
+        assert changed(*given, "train", tmp_path / "shared") == found
+    assert len(list((tmp_path / "shared").iterdir())) == 1

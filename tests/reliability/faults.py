@@ -166,12 +166,12 @@ def bad_candidate(config: NightConfig, name: str, hang: bool) -> object:
 
     run = candidate.run
 
-    def instead(spec: Spec) -> dict[str, Any]:
+    def instead(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
         if spec.model.name.removeprefix(TEMPORARY) == name:
             while hang:
                 time.sleep(1)
             os.kill(os.getpid(), signal.SIGKILL)
-        return run(spec)
+        return run(spec, waited)
 
     with patch("recmodels.candidate.run", instead):
         return night(config)

@@ -12,6 +12,7 @@ import pytest
 
 from recmodels import candidate
 from recmodels.candidate_spec import Spec
+from recmodels.data.dataset import Dataset
 from recmodels.engine.choice import EngineChoice
 from recmodels.engine.watching import Logging, watched_by, watcher
 from recmodels.errors import EngineUnavailable, NightrecError
@@ -19,7 +20,8 @@ from recmodels.supervised import threads_of
 from tasks.store.machine import Machine
 from tasks.store.paths import Night
 from tasks.store.room import Room
-from tasks.train import process
+from tasks.train import parts, process
+from tasks.train.parts import shared_by_trainings
 from tasks.train.stage import train
 from tests.tasks.publishing import prepare_night
 from tests.tasks.training import MANIFEST, job, trained
@@ -71,9 +73,9 @@ def test_a_candidate_has_the_engine_of_its_night_which_is_told_what_was_lost(
         def noted(self, sentence: str) -> None:
             heard.append(sentence)
 
-    def losing_a_node(spec: Spec) -> dict[str, Any]:
+    def losing_a_node(spec: Spec, waited: float) -> dict[str, Any]:
         watcher().noted(f"A node of {spec.engine} was lost.")
-        return plain(spec)
+        return plain(spec, waited)
 
     plain, heard = candidate.run, list[str]()
     monkeypatch.setattr(candidate, "run", losing_a_node)
@@ -87,6 +89,19 @@ def test_a_candidate_has_the_engine_of_its_night_which_is_told_what_was_lost(
         process.in_this_process.reset(token)
     assert heard == [f"A node of {choice} was lost."]
     assert "engine_notes" not in lists["summary"]
+
+
+def test_trainings_on_one_machine_share_what_they_read(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "SHARED_FROM", 0)
+    token = process.in_this_process.set(True)
+    try:
+        with shared_by_trainings(night, wanted=True):
+            trained(night, "popularity")
+            monkeypatch.setattr(Dataset, "load", None)  # nobody reads it again
+            trained(night, "item_knn")
+    finally:
+        process.in_this_process.reset(token)
+    assert night.toplists("item_knn").exists()
 
 
 def test_a_candidate_that_is_killed_is_said_to_be(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
