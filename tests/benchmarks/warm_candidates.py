@@ -3,7 +3,7 @@
 Nights of a demo site follow one another a day apart. On each of them every candidate of the field is trained in a
 process of its own, as a night does it, and lists up to 10,000 users who come back within the week that follows: from
 the model of the night before, and on the nights that are compared from nothing, too. CPU seconds are those of the
-processes, with what they load.
+processes, with what they load; the first leaves it to the others, as on a night.
 """
 
 import json
@@ -94,6 +94,8 @@ def _truth(site: Path, data: Dataset, end: int) -> tuple[Ints, Csr]:
 def run(model: dict[str, Any], features: Path, out: Path, earlier: tuple[Path, Path] | None) -> Cost:
     """Train and list in a process, as a night does; `earlier`: a model, and the features that it was trained on."""
     out.mkdir(parents=True, exist_ok=True)
+    shared = features / "shared"
+    shared.mkdir(exist_ok=True)
     minutes = model.get("minutes")
     if getattr(registry.create(model["recommender"], model.get("parameters", {})), "warm_start", "no") == "no":
         earlier = None
@@ -103,6 +105,7 @@ def run(model: dict[str, Any], features: Path, out: Path, earlier: tuple[Path, P
         "params": model.get("parameters", {}), "seed": 0, "fit": True, "model": str(out / "model"),
         "lists": {"out": str(out / "lists"), "users": "holdout", "k": K}, "result": str(out / "result.json"),
         "minutes": minutes, "list_minutes": minutes and 2.0, "earlier": start,
+        "shared": str(shared),
     }  # fmt: skip
     (out / "spec.json").write_text(json.dumps(spec))
     with (out / "log").open("w") as log:
