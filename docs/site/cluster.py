@@ -109,6 +109,9 @@ GROWTHS: Mapping[str, Growth] = {
     "improve_users": Growth("pairs", written="users", since="ranges"),
     "add_products": Growth("pairs", written="sums*items", since="ranges", buckets="sums"),
     "take_step": Growth("items", read="added*items", work="added*items", once="1", since="ranges", buckets="ranges"),
+    "measure_items": Growth("pairs", written="sums*items", since="pairs", buckets="sums"),
+    "join_users": Growth("pairs"),
+    "compare_items": Growth("pairs", work="pairs*pairs/users", once="pairs", written="items"),
     "similar_to_all": Growth("pairs", work="pairs*pairs/users", once="pairs", written="items", since="pairs"),
     "write_lists": Growth("users", read="pairs", once="pairs"),
     "write_some": Growth("1", once="pairs"),
@@ -133,15 +136,15 @@ SKIPPED = ("evaluate", "compare", "train popularity")
 """Stages that take seconds whatever the size, as a drawn sample of users is measured."""
 
 
-def phases(measured: Measured, site: Site) -> Iterator[Phase]:
-    """The night of a site, as it follows from one that was measured."""
+def phases(measured: Measured, site: Site, skipped: tuple[str, ...] = SKIPPED) -> Iterator[Phase]:
+    """The night of a site, as it follows from one that was measured, without stages whose names begin so."""
     here = Site(measured.interactions, measured.users, measured.items, measured.pairs)
 
     def grown(value: float, name: str) -> float:
         return value * site.number(name) / here.number(name)
 
     for stage in measured.stages:
-        if stage.stage.startswith(SKIPPED):
+        if stage.stage.startswith(skipped):
             continue
         maps = [one for one in measured.maps if one.stage == stage.stage]
         rest = max(0.0, stage.work - sum(one.work + one.since for one in maps))

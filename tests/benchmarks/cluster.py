@@ -140,7 +140,7 @@ def beside(site: Path, folder: Path, found: Measured, counts: Sequence[int]) -> 
     print("| nodes | simulated | measured |\n|---|---|---|")
     for count in counts:
         cluster = Cluster(min(count, threads()), 1, DISK)
-        simulated = simulate(phases(found, here), cluster).seconds
+        simulated = simulate(phases(found, here, skipped=()), cluster).seconds
         with ray_nodes(count) as nodes:
             record = run(site, folder / f"nodes-{count}", f'kind = "ray"\naddress = "{nodes.address}"')
         print(f"| {count} | {simulated:.0f} s | {record['seconds']:.0f} s |", flush=True)
