@@ -103,9 +103,9 @@ class ItemKNN(SparseProduct, RatingPredictor):
         made_from = {"parameters": asdict(self), "start": None if kept is None else kept.digest}
         with parted_training(options.parts, "item_knn", data, made_from) as training:
             match self.weighting:
-                case "cosine" | "jaccard" | "tfidf" | "bm25" as weighting if training is not None and kept is None:
+                case "cosine" | "jaccard" | "tfidf" | "bm25" as weighting if training is not None:
                     weights = Weights(weighting, self.k1, self.b)
-                    self.similarity_: Csr = nearest_items(training, data, weights, measure, self.neighbors)
+                    self.similarity_: Csr = nearest_items(training, data, weights, measure, self.neighbors, kept)
                 case _:
                     self.similarity_ = nearest_after(training, self._rows(data), measure, self.neighbors, kept)
         self.item_weights_: Floats = weights_of_items(data) if kept is None else kept.weights
