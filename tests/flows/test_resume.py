@@ -84,7 +84,7 @@ class Reader:
                     self.read()
                 except Exception as error:
                     self.trouble.append(f"{type(error).__name__}: {error}")
-                stop.wait(0.02)
+                stop.wait(0.05)
 
         thread = threading.Thread(target=poll)
         thread.start()
