@@ -13,6 +13,8 @@ from tests.recmodels.engine.contract import VERSION, Contract, mistaken, once_ki
 
 pytest.importorskip("distributed", reason='Dask is not installed: pip install "nightrec[dask]"')
 
+import dask
+
 from recmodels.engine.dask import DaskEngine
 
 pytestmark = pytest.mark.server
@@ -21,7 +23,8 @@ pytestmark = pytest.mark.server
 @pytest.fixture(scope="module")
 def dask_engine() -> Iterator[DaskEngine]:
     """An engine with a cluster of two processes of this machine."""
-    with pytest.MonkeyPatch.context() as patch:
+    forked = {"distributed.worker.multiprocessing-method": "forkserver"}  # from one that has imported what they need
+    with pytest.MonkeyPatch.context() as patch, dask.config.set(forked):
         patch.setenv("OMP_NUM_THREADS", "2")
         with DaskEngine() as engine:
             yield engine
