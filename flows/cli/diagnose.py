@@ -51,7 +51,7 @@ def diagnose(run_date: date | None, store: Path | None, as_json: bool) -> None:
 def newest(store: Store) -> Night:
     """The newest night whose features are there. Raises ConfigError where there is none."""
     for night in reversed(store.all_nights()):
-        if finished(night.features):
+        if finished(night.prepared) and finished(night.features / "full"):
             return night
     raise ConfigError(f"No night of the store {store.root} has its features any more: run one with `nightrec run`.")
 

@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
-from recmodels.testing import N_ITEMS, N_USERS, small_site
+from recmodels.data.dataset import Dataset
+from recmodels.data.layout import Split
+from recmodels.testing import small_site
 
 
 def specification(features: Path, **changes: Any) -> Path:
@@ -30,15 +32,15 @@ def specification(features: Path, **changes: Any) -> Path:
     return path
 
 
-def written_features(home: Path) -> Path:
-    """`small_site` as the pipeline would write it; item 4 is not available, users 3 and 5 are in the holdout."""
-    folder, data = home / "features", small_site()
-    available = pa.array([item != 4 for item in range(N_ITEMS)])
+def written_features(home: Path, data: Dataset | None = None, split: Split = "train") -> Path:
+    """`small_site`, or others, as the pipeline would write it; item 4 is not available, users 3 and 5 are held out."""
+    folder, data = home / "features", data or small_site()
+    available = pa.array([item != 4 for item in range(data.n_items)])
     tables = {
-        layout.USERS: pa.table({"user_index": np.arange(N_USERS, dtype=np.int32)}),
-        layout.ITEMS: pa.table({"item_index": np.arange(N_ITEMS, dtype=np.int32), "available": available}),
+        layout.USERS: pa.table({"user_index": np.arange(data.n_users, dtype=np.int32)}),
+        layout.ITEMS: pa.table({"item_index": np.arange(data.n_items, dtype=np.int32), "available": available}),
         layout.HOLDOUT: pa.table({"user_index": pa.array([3, 3, 5], pa.int32())}),
-        layout.interactions_file("train"): pa.table(
+        layout.interactions_file(split): pa.table(
             {
                 "user_index": data.user_index,
                 "item_index": data.item_index,
