@@ -27,7 +27,7 @@ from flows.api import run_night
 from recmodels.compute.cores import threads
 from recmodels.engine import local
 from recmodels.engine.parts import name_of
-from recmodels.engine.work import ONE_CORE, Bucket, Function, Needs
+from recmodels.engine.work import Bucket, Function
 from tasks.estimates.cluster import Cluster, simulate
 from tasks.store.events import current_stage
 from tasks.store.files import Json, read_json
@@ -56,13 +56,10 @@ class Measuring:
         function: Function,
         buckets: Sequence[Bucket],
         to: Path,
-        *,
-        code: str,
-        needs: Needs = ONE_CORE,
-        fetch: bool = True,
+        **options: Any,
     ) -> list[Path]:
         began, cpu = time.perf_counter(), time.process_time()
-        parts = self.plain(engine, function, buckets, to, code=code, needs=needs, fetch=fetch)
+        parts = self.plain(engine, function, buckets, to, **options)
         seconds, ended = time.perf_counter() - began, time.process_time()
         readers = Counter(path for bucket in buckets for path in bucket.inputs.values())
         stage = current_stage.get()
@@ -77,7 +74,7 @@ class Measuring:
                 read=sum(size(path) for path, times in readers.items() if times == 1),
                 once=sum(size(path) for path, times in readers.items() if times > 1),
                 written=sum(map(size, parts)),
-                fetched=fetch,
+                fetched=options.get("fetch", True),
                 since=since,
             )
         )

@@ -23,6 +23,7 @@ from recmodels.engine.watching import watcher
 from recmodels.engine.work import Machines
 from recmodels.exploration.bootstrap import replicate_of
 from recmodels.linear.ease import EASE
+from recmodels.options import FitOptions
 from recmodels.persistence import load
 from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
@@ -166,6 +167,21 @@ def test_a_replicate_is_fitted_on_the_users_that_its_seed_draws(features: Path) 
     scores = load(spec.model).scores_  # type: ignore[attr-defined]
     np.testing.assert_array_equal(scores, Popularity().fit(replicate_of(data, 5)).scores_)
     assert (scores != Popularity().fit(data).scores_).any()
+
+
+def test_the_start_of_its_process_belongs_to_its_time(features: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+    plain = Popularity.fit
+
+    def fit(model: Popularity, data: Dataset, options: FitOptions) -> Popularity:
+        given.append(options.minutes)
+        return plain(model, data, options)
+
+    monkeypatch.setattr(Popularity, "fit", fit)
+    limits = {"minutes": 20.0, "list_minutes": 10.0}
+    changes = {"recommender": "popularity", "params": {}, "lists": None}
+    assert candidate.main([str(specification(features, **limits, **changes))], waited=15 * 60) == 0
+    assert given == [pytest.approx(15, abs=1)]  # the ten of the lists are over, and five more
 
 
 def test_its_work_is_given_to_the_engine_that_it_is_told_and_what_was_lost_is_in_its_result(
