@@ -15,6 +15,16 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "not-show
 """Of each node, for the S3 servers of the tests."""
 
 
+PORTS = ("runtime_env_agent", "metrics_agent", "metrics_export", "dashboard_agent_listen")
+"""Of what runs beside a node, which waits until each has a port; -1 says that it has none."""
+LEAN = {
+    "RAY_enable_metrics_collection": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_enable_pipe_based_agent_to_parent_health_check": "1",
+}
+"""Nobody collects how nodes are; and what runs beside a node ends with it, by a pipe."""
+
+
 class RayNodes:
     """A Ray cluster of nodes with a core each, and a head that takes no work. Each node has a cache of its own."""
 
@@ -43,17 +53,35 @@ class RayNodes:
         self.cluster.remove_node(node, allow_graceful=False)
 
 
-def _without_pages(patch: pytest.MonkeyPatch) -> None:
-    """Have nodes as where no more than `ray` is installed, without `ray[default]`: what shows them is half their time.
+def _lean_nodes(patch: pytest.MonkeyPatch) -> None:
+    """Have nodes of nothing but what gives out and does work: the rest is half their time.
 
-    The head has a server for pages even then, which is not started; nor does anybody collect how nodes are.
+    The head has a server for pages even where no more than `ray` is installed, without `ray[default]`; and each node
+    has two agents, for environments of tasks and for pages, for which something stands here that waits.
     """
-    from ray._private import node, utils
+    from ray._private import node, services, utils
 
     patch.setattr(utils, "get_dashboard_dependency_error", lambda: ImportError("none is wanted"))
     patch.setattr(node.Node, "start_api_server", lambda *_, **__: None)
-    patch.setenv("RAY_enable_metrics_collection", "0")
-    patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    start = services.start_ray_process
+    lean = lambda command, *more, **told: start(_lean(command), *more, **told)  # noqa: E731
+    patch.setattr(services, "start_ray_process", lean)
+    for name, value in LEAN.items():
+        patch.setenv(name, value)
+
+
+def _lean(command: list[str]) -> list[str]:
+    """The command of one of Ray's processes, without agents if it is a node's."""
+    from ray._raylet import persist_port
+
+    told = {name: value for name, given, value in (word.partition("=") for word in command) if given}
+    if "--raylet_socket_name" not in told:
+        return command
+    for port in PORTS:
+        persist_port(told["--session_dir"], told["--node_id"], f"{port}_port", -1)
+    told["--dashboard_agent_command"] = told["--runtime_env_agent_command"] = "sh -c cat"  # it is told more
+    given = (word.partition("=")[0] for word in command)
+    return [f"{name}={told[name]}" if name in told else name for name in given]
 
 
 @contextmanager
@@ -63,7 +91,7 @@ def ray_nodes(count: int = 2) -> Iterator[RayNodes]:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: the names of sockets have a limit
     (folder / "ray").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        _without_pages(patch)
+        _lean_nodes(patch)
         patch.setenv("RAY_TMPDIR", str(folder))
         nodes = RayNodes(folder)
         try:

@@ -105,6 +105,12 @@ def works_or_is_done(folder: Path, mark: str, working: "Future[list[str]]") -> b
     return working.done() or any(folder.glob(mark))
 
 
+def losses(notes: list[str]) -> list[str]:
+    return [
+        note for note in notes if re.fullmatch(r"The node .* was lost with a bucket of .*:held in flight: .*", note)
+    ]
+
+
 def test_lost_nodes_cost_the_buckets_in_flight(
     ray_cluster: RayNodes, ray_engine: RayEngine, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,24 +118,24 @@ def test_lost_nodes_cost_the_buckets_in_flight(
     told = [{"folder": str(tmp_path), **calls.told(f"b{number}")} for number in range(8)]
     buckets = [Bucket(str(one["bucket"]), arguments=one) for one in told]
 
+    recording = Recording()
+
     def work() -> list[str]:
-        with watched_by(recording := Recording()):
+        with watched_by(recording):
             ray_engine.map(held, buckets, tmp_path / "out", code=VERSION)
         return recording.notes
 
     with ThreadPoolExecutor(1) as thread:
         working = thread.submit(work)
-        for _ in range(KILLS):
+        for kills in range(1, KILLS + 1):
             newest = f"* on cache-{ray_cluster.begun}"
             until("the newest node works", partial(works_or_is_done, tmp_path, newest, working))
             ray_cluster.kill(ray_cluster.nodes[-1])
             ray_cluster.add()
+            until("its loss is known", lambda kills=kills: working.done() or len(losses(recording.notes)) == kills)
         (tmp_path / "all may").touch()
         notes = working.result()
-    lost = [
-        note for note in notes if re.fullmatch(r"The node .* was lost with a bucket of .*:held in flight: .*", note)
-    ]
-    assert len(lost) == KILLS
+    assert len(losses(notes)) == KILLS
     assert all("lost" in note or "joined" in note for note in notes)
     made = calls.made()
     assert set(made) == {bucket.name for bucket in buckets}
