@@ -135,6 +135,10 @@ class Recommender(ABC):
         """Why new interactions do not count until it is trained again, as a clause about it; None: they do."""
         return None if self.folds_in else "knows users by what it learned of them in training"
 
+    def learned(self) -> dict[str, Any]:
+        """What a fitted model has to tell of itself in the report of a night, as JSON can hold it."""
+        return {}
+
     def for_users(self, users: Ints) -> Self:
         """This model for data whose user i is `users`[i] of those that it was fitted on, or somebody new (-1).
 

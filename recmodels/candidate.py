@@ -72,6 +72,8 @@ def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
         save(model, spec.model)
     else:
         model = load(spec.model)
+    if learned := model.learned():
+        more["learned"] = learned
     fitted, list_cpu = time.perf_counter(), time.process_time()
     if spec.lists:
         fallback = model if isinstance(model, Popularity) else Popularity().fit(training)

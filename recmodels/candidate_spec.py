@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from recmodels import registry
 from recmodels.data.layout import Split
+from recmodels.data.site_tables import StoredTables
 from recmodels.engine.choice import EngineChoice
 from recmodels.errors import ConfigError
 from recmodels.options import Device, FitOptions, WarmStart
@@ -109,6 +110,7 @@ class Spec:
             parts=self.parts if self.engine else None,
             device=self.device,
             gpus=self.gpus,
+            site=StoredTables(self.features),
         )
         return registry.fit_options(self.recommender, self.params, options)
 

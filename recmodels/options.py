@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from recmodels.data.arrays import Floats, Ints
+from recmodels.data.site_tables import SiteTables
 
 WarmStarts: TypeAlias = Literal["no", "refit", "always"]
 """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
@@ -63,6 +64,7 @@ class FitOptions:
         device: What the machines of a cluster compute on, if they train it together: `cpu`, `gpu`, or with `auto` GPUs
             where there are any.
         gpus: How many GPUs of a cluster it takes; None: all.
+        site: The site's own tables, for a model that looks at their columns.
     """
 
     minutes: float | None = None
@@ -76,6 +78,7 @@ class FitOptions:
     parts: Path | None = None
     device: Device = "auto"
     gpus: int | None = None
+    site: SiteTables | None = None
 
     def rounds(self, n: int) -> Iterator[tuple[int, float]]:
         """The rounds of a training from 0 to n - 1, while there is time for another one as long as the last.

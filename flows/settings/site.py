@@ -41,7 +41,7 @@ from tasks.publish.sinks.settings import SinkSettings
 from tasks.report.settings import MetricsSettings, MlflowSettings, NotifySettings
 from tasks.simulate.settings import CHAMPION, ORACLE, RANDOM, SimulateSettings
 from tasks.store.settings import DiskSettings
-from tasks.train.members import with_members
+from tasks.train.members import with_members, with_pairs
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
@@ -248,7 +248,8 @@ class NightConfig(BaseModel):
 
     def enabled_models(self) -> dict[str, Candidate]:
         """The candidates of tonight, with every ensemble's members."""
-        return {name: candidate for name, candidate in with_members(self.models).items() if candidate.enabled}
+        complete = with_pairs(with_members(self.models), self.features.pairs.parameters())
+        return {name: candidate for name, candidate in complete.items() if candidate.enabled}
 
     def with_k(self, k: int | None) -> "NightConfig":
         """This configuration with lists of another length in the export; measured lists keep theirs."""

@@ -12,12 +12,16 @@ from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
 from recmodels import registry
-from recmodels.base import Recommender, joined, nothing
+from recmodels.base import Recommender, State, joined, nothing
 from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Doubles, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold, last_days, latest
+from recmodels.data.site_tables import SiteTables
 from recmodels.ensemble.fusion import Candidates, RankingObjective, blended, summed
+from recmodels.ensemble.importance import feature_names, importances
+from recmodels.ensemble.pair_query import Limits
+from recmodels.ensemble.site_features import SiteFeatures
 from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, log_of, stacked, user_features
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.options import FitOptions
@@ -56,6 +60,9 @@ class Ensemble(Recommender):
         tree_feature_, tree_left_, tree_right_: int32 [n_nodes], the feature that a node compares, and its children, -1
             at leaves.
         tree_threshold_, tree_value_: float64 [n_nodes], what goes left at most, and the value of a leaf.
+        site_, site_names_: Arrays of the site's own columns (see `SiteFeatures`) and their names, where trees see any.
+        importances_: float64 [m + 7 + number of columns, 2], what NDCG loses without each thing that the trees see, and
+            its standard error; empty without columns of the site.
 
     References:
         Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001.
@@ -85,6 +92,17 @@ class Ensemble(Recommender):
     """Leaves of each tree, at most."""
     learning_rate: Annotated[float, Gt(0)] = 0.05
     """How much of each tree's correction is added."""
+    item_columns: list[str] = field(default_factory=list)
+    """Columns of the item table that the trees see too: numbers, categories, times."""
+    user_columns: list[str] = field(default_factory=list)
+    """Those of the user table."""
+    pairs: list[str] = field(default_factory=list)
+    """Queries in SQL over the tables as of the split, whose numbers the trees see. A night fills in those of
+    `features.pairs`, and their limits."""
+    pair_seconds: Annotated[float, Gt(0)] = 300.0
+    """What each query may take."""
+    pair_memory: str = "1GiB"
+    """The memory that queries may take."""
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
@@ -110,8 +128,20 @@ class Ensemble(Recommender):
                 f"Of the members of the ensemble ({', '.join(names) or 'none'}), {there} left; it takes two."
             )
         self.members_ = fitted
-        self._fuse(list(lists.values()), fold)
+        self.site_: dict[str, NDArray[Any]] = {}
+        self.site_names_: list[str] = []
+        self.importances_: Doubles = np.empty((0, 2))
+        self._fuse(list(lists.values()), fold, options.site)
         self.items_: Doubles = item_features(data)
+        if self.site_names_:
+            self.site_ = self._of_site(data, options.site).arrays()
+
+    def _of_site(self, data: Dataset, tables: SiteTables | None) -> SiteFeatures:
+        """The site's own columns as of the end of `data`."""
+        if tables is None:
+            raise ConfigError("ensemble: columns of the site need its tables; give FitOptions(site=SiteTables(…)).")
+        limits = Limits(self.pair_seconds, self.pair_memory)
+        return SiteFeatures.of(data, tables, self.item_columns, self.user_columns, self.pairs, limits)
 
     def _names(self) -> list[str]:
         """The members, each once."""
@@ -152,8 +182,9 @@ class Ensemble(Recommender):
             raise NightrecError(f"{folder} holds another model.")
         return model
 
-    def _fuse(self, lists: list[TopK], fold: Fold) -> None:
+    def _fuse(self, lists: list[TopK], fold: Fold, tables: SiteTables | None) -> None:
         """Fit the weights of the members, and the trees if they rank better."""
+        site = self._of_site(fold.train, tables) if self.item_columns or self.user_columns or self.pairs else None
         m = len(self.members_)
         self.weights_: Doubles = np.full(m, 1 / m)
         self.blend_ = 1.0
@@ -165,11 +196,15 @@ class Ensemble(Recommender):
             self.weights_ = blend.weights
             message = f"fitted on {len(fold.users)} users; blend: NDCG@{objective.k} {blend.value:.4f}"
             if self.method != "blend" and MIN_HITS < objective.relevant.sum() < len(candidates) - MIN_HITS:
-                rows = features(candidates, item_features(fold.train), user_features(fold.train, fold.users))
+                own = None if site is None else site.rows(fold.users[candidates.user], candidates.item)
+                rows = features(candidates, item_features(fold.train), user_features(fold.train, fold.users), own)
                 stack = stacked(objective, rows, blend, self.trees, self.leaves, self.learning_rate, self.seed)
                 message += f", with {self.trees} trees {stack.value:.4f}"
                 if self.method == "stack" or stack.value > blend.value:
                     trees, self.blend_ = stack.trees, stack.blend
+                    if site is not None:
+                        self.site_names_ = site.names
+                        self.importances_ = importances(objective, rows, stack, blend.unseen, self.seed)
             log.info("%s", message)
         for part in PARTS:
             setattr(self, f"tree_{part}_", getattr(trees, part))
@@ -191,7 +226,28 @@ class Ensemble(Recommender):
     def for_users(self, users: Ints) -> Self:
         model = copy(self)
         model.members_ = {name: member.for_users(users) for name, member in self.members_.items()}
+        if (site := self._site) is not None:
+            model.site_ = site.for_users(users).arrays()
         return model
+
+    @property
+    def _site(self) -> SiteFeatures | None:
+        """The site's own columns that the trees see, if there are any."""
+        return SiteFeatures.restored(self.site_names_, self.site_) if self.site_names_ else None
+
+    def _restore(self, state: State) -> None:
+        super()._restore({"site_": {}, "site_names_": [], "importances_": np.empty((0, 2))} | state)
+
+    def learned(self) -> dict[str, Any]:
+        """How much each thing that the trees see helps them to rank, where columns of the site are among them."""
+        if not self.site_names_:
+            return {}
+        names = feature_names(list(self.members_), self.site_names_)
+        found = [
+            {"name": name, "ndcg": float(loss), "error": float(error)}
+            for name, (loss, error) in zip(names, self.importances_, strict=True)
+        ]
+        return {"importances": sorted(found, key=lambda one: -one["ndcg"])}
 
     def _lists(
         self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
@@ -211,7 +267,8 @@ class Ensemble(Recommender):
         trees = Trees(*(getattr(self, f"tree_{part}_") for part in PARTS))
         if not len(trees.roots):
             return blend
-        rows = features(candidates, self.items_, user_features(data, users))
+        own = None if (site := self._site) is None else site.rows(users[candidates.user], candidates.item)
+        rows = features(candidates, self.items_, user_features(data, users), own)
         return trees.scores(rows) + self.blend_ * log_of(blend)
 
     def _by_weight(self) -> Iterator[Recommender]:

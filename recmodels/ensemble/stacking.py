@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.data.arrays import Doubles, Ints, row_lengths
+from recmodels.data.arrays import Bools, Doubles, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.ensemble.fusion import Blend, Candidates, RankingObjective, folds_of
@@ -79,8 +79,8 @@ def user_features(data: Dataset, users: Ints) -> Doubles:
     return np.column_stack([np.log1p(length), np.log1p(away)])
 
 
-def features(candidates: Candidates, about_items: Doubles, about_users: Doubles) -> Doubles:
-    """What the trees see of each candidate: [n, m + 7].
+def features(candidates: Candidates, about_items: Doubles, about_users: Doubles, own: Floats | None = None) -> Doubles:
+    """What the trees see of each candidate: [n, m + 7], and the site's own columns `own` [n, c] after it.
 
     Of each member the share of the score; how many members list it, and the means of the reciprocal ranks and of the
     shares; then what is known of the item and of the user.
@@ -93,6 +93,7 @@ def features(candidates: Candidates, about_items: Doubles, about_users: Doubles)
             candidates.share.mean(axis=1),
             about_items[candidates.item],
             about_users[candidates.user],
+            *([] if own is None else [own]),
         ]
     )
 
@@ -104,6 +105,8 @@ class Stack:
     trees: Trees
     blend: float  # what the logarithm of the blend is multiplied by, to be added to the log odds
     value: float  # mean NDCG, each user measured with what was fitted on others
+    without: Trees  # fitted without the users of some candidates
+    out: Bools  # which candidates these are: [n]
 
 
 def stacked(
@@ -115,9 +118,10 @@ def stacked(
         inside = objective.candidates.of_users(fold != out)
         trees = boosted(rows[inside], objective.relevant[inside], n_trees, leaves, rate, seed)
         unseen[~inside] = trees.scores(rows[~inside])
+    without, held_out = trees, ~inside
     values = [float(objective.per_user(unseen + share * log_of(blend.unseen)).mean()) for share in BLEND_WEIGHTS]
     trees = boosted(rows, objective.relevant, n_trees, leaves, rate, seed)
-    return Stack(trees, BLEND_WEIGHTS[int(np.argmax(values))], max(values))
+    return Stack(trees, BLEND_WEIGHTS[int(np.argmax(values))], max(values), without, held_out)
 
 
 def log_of(blend: Doubles) -> Doubles:

@@ -1,10 +1,36 @@
 """Settings of the stage features."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from recmodels.compute.memory import size_of
+
 Role = Literal["text", "tags", "category", "numeric", "ignore"]
+
+
+class PairSettings(BaseModel):
+    """Queries of your own, whose numbers an ensemble's trees see of users, items and pairs of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sql: str | list[str] = Field(
+        default=[],
+        description="SELECT (or several) over interactions, items and users as of the split, as_of() being its end.",
+    )
+    seconds: float = Field(default=300, gt=0, description="What each query may take.")
+    memory: str = Field(default="1GiB", description="The memory that the queries may take.")
+
+    @field_validator("memory")
+    @classmethod
+    def amount_of_memory(cls, memory: str) -> str:
+        size_of(memory, least=0)
+        return memory
+
+    def parameters(self) -> dict[str, Any]:
+        """As an ensemble is told them; nothing without a query."""
+        queries = [self.sql] if isinstance(self.sql, str) else self.sql
+        return {"pairs": queries, "pair_seconds": self.seconds, "pair_memory": self.memory} if queries else {}
 
 
 class FeatureSettings(BaseModel):
@@ -45,6 +71,8 @@ class FeatureSettings(BaseModel):
         default=False,
         description="Write sequences.parquet, each user's items in order of time, for your own use; no model reads it.",
     )
+
+    pairs: PairSettings = PairSettings()
 
     @field_validator("column_weights")
     @classmethod

@@ -48,7 +48,13 @@ def features(
     inputs = outputs(prepared=prepared, valid=valid)
     label, folder = f"features {split}", night.features / split
     return logged_stage(
-        label, folder, build, code=code_of(__name__), inputs=inputs, parameters=settings.model_dump(), fresh=fresh
+        label,
+        folder,
+        build,
+        code=code_of(__name__),
+        inputs=inputs,
+        parameters=settings.model_dump(exclude={"pairs"}),
+        fresh=fresh,
     )
 
 

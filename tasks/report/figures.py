@@ -219,7 +219,8 @@ def _cost(night: Night, name: str) -> Json:
     listed = (read_json(night.toplists(name) / "manifest.json") or {}).get("summary", {})
     made = listed.get("fit") or listed
     lists = {key: listed.get(key) for key in ("list_seconds", "peak_bytes", "seconds", "cpu_seconds", "host", "device")}
-    return lists | {"fit_seconds": made.get("fit_seconds"), "warm": made.get("warm")}
+    learned = made.get("learned", {}).get("importances", [])
+    return lists | {"fit_seconds": made.get("fit_seconds"), "warm": made.get("warm"), "importances": learned}
 
 
 def _slices(night: Night) -> list[Json]:

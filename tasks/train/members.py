@@ -47,6 +47,16 @@ def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidat
     return complete
 
 
+def with_pairs(candidates: dict[str, Candidate], pairs: Json) -> dict[str, Candidate]:
+    """The candidates, every ensemble with the queries about pairs of user and item, unless it has its own."""
+    return {
+        name: candidate.model_copy(update={"parameters": pairs | candidate.parameters})
+        if (candidate.recommender or name) == ENSEMBLE
+        else candidate
+        for name, candidate in candidates.items()
+    }
+
+
 def is_ensemble(job: TrainingJob) -> bool:
     return job.recommender == ENSEMBLE
 

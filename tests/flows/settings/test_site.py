@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from flows.settings.site import NightConfig, checked, load
 from recmodels.errors import ConfigError
@@ -149,3 +150,19 @@ def test_a_secret_in_an_address_belongs_into_the_environment(section: dict[str, 
         checked(section, "nightrec.toml")
     assert variable in str(refused.value)
     assert "hunter2" not in str(refused.value) and len(str(refused.value)) <= 400
+
+
+def test_an_ensemble_is_told_the_queries_about_pairs_unless_it_has_its_own() -> None:
+    own = {"recommender": "ensemble", "parameters": {"pairs": []}}
+    features = {"pairs": {"sql": "SELECT 1", "seconds": 5}}
+    config = NightConfig.model_validate(
+        {"models": {"als": {}, "ease": {}, "ensemble": {}, "own": own}, "features": features}
+    )
+    models = config.enabled_models()
+    told = models["ensemble"].parameters
+    assert (told["pairs"], told["pair_seconds"], told["pair_memory"]) == (["SELECT 1"], 5, "1GiB")
+    assert models["own"].parameters["pairs"] == [] and "pairs" not in models["als"].parameters
+    plain = NightConfig.model_validate({"models": {"als": {}, "ease": {}, "ensemble": {}}}).enabled_models()
+    assert "pairs" not in plain["ensemble"].parameters
+    with pytest.raises(ValidationError, match="no amount of memory"):
+        NightConfig.model_validate({"features": {"pairs": {"memory": "much"}}})

@@ -45,6 +45,16 @@ def test_the_first_line_is_what_was_published_unless_nothing_beats_last_week(nig
     assert re.search(r"<p[^>]*>([^<]*)</p>", body).group(1) == first  # type: ignore[union-attr]
 
 
+def test_what_trees_rank_by_is_on_the_page(night: Night) -> None:
+    published(night, ["ease"])
+    found = [{"name": "items.price", "ndcg": 0.0123, "error": 0.002}]
+    summary = {"fit_seconds": 1.0, "learned": {"importances": found}}
+    write_json(night.toplists("ease") / "manifest.json", {"summary": summary})
+    report = figures(night)
+    assert report["models"][0]["importances"] == found
+    assert '<td class="wrap">items.price</td>' in (page := html(report)) and "+0.0123" in page
+
+
 def test_learning_curves_have_the_last_line_of_each_epoch(night: Night) -> None:
     write_json(night.summary, {"status": "failed", "reason": "no"})
     log = night.folder / "logs" / "net-train.log"

@@ -1,0 +1,66 @@
+"""Queries see the tables of a split and nothing else, and end in time."""
+
+import logging
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from recmodels.data.dataset import Dataset
+from recmodels.data.site_tables import SiteTables
+from recmodels.ensemble.pair_query import Limits, answer, tables_of
+from recmodels.errors import ConfigError, NightrecError
+
+DATA = Dataset.from_arrays([0, 1], [1, 0], timestamp=[10**6, 2 * 10**6], rating=[4, np.nan], end=3 * 10**6)
+TABLES = SiteTables(pa.table({"item_id": [7, 8], "code": ["12", "secret"]}), pa.table({"user_id": ["x", "y"]}))
+ENDLESS = "SELECT count(*) FROM range(100000000) a, range(1000000) b"
+outside = pa.table({"n": [1]})
+
+
+def ask(sql: str, seconds: float = 60, memory: str = "256MiB") -> pa.Table:
+    limits = Limits(seconds, memory)
+    with tables_of(DATA, TABLES, limits) as connection:
+        return answer(connection, sql, limits, "sql")
+
+
+def test_the_tables_are_those_of_the_split() -> None:
+    found = ask("SELECT *, epoch(as_of()) AS now FROM interactions ORDER BY user_id").to_pydict()
+    assert found["user_id"] == ["x", "y"] and found["item_id"] == [8, 7] and found["weight"] == [1, 1]
+    assert found["rating"] == [4, None] and found["now"] == [3, 3]
+    assert ask("FROM items JOIN users ON true").num_rows == 4
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/hostname')",
+        "SELECT * FROM '/etc/hostname'",
+        "SELECT * FROM read_parquet('https://example.com/a.parquet')",
+        "SELECT * FROM glob('/*')",
+        "SELECT * FROM outside",
+        "COPY items TO '/tmp/items.csv'",
+        "CREATE TABLE t AS SELECT 1",
+        "SET threads = 4",
+        "ATTACH ':memory:' AS other",
+        "SELECT 1; SELECT 2",
+        "SELEC 1",
+        "SELECT price FROM items",
+        "",
+    ],
+)
+def test_nothing_else_is_read_and_nothing_is_written(sql: str) -> None:
+    with pytest.raises(ConfigError, match=r"^sql[: ]"):
+        ask(sql)
+
+
+def test_a_query_ends_in_time_and_within_its_memory() -> None:
+    with pytest.raises(NightrecError, match=r"sql took longer than 0.05 seconds; make it simpler"):
+        ask(ENDLESS, seconds=0.05)
+    with pytest.raises(NightrecError, match=r"sql took more than 8MiB of memory"):
+        ask("SELECT list(range) FROM range(10000000)", memory="8MiB")
+
+
+def test_a_value_that_a_query_fails_on_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), pytest.raises(NightrecError, match=r"failed on a value \(Conv") as failure:
+        ask("SELECT code::INT AS n FROM items")
+    assert "secret" not in str(failure.value) + caplog.text
