@@ -3,8 +3,8 @@
     python -m tests.benchmarks.cluster_nights SITE [SITE ...] [--show overhead kills driver head s3] [--kills N]
 
 SITE is what `nightrec demo` wrote. The cluster is a head without cores and two nodes with one each; a night has
-`popularity`, `item_knn` and `als`. Whatever happens to it, the night leaves what the one on this machine's engine has
-left: the SHA-256 of each table, model and list is compared.
+`popularity`, and `item_knn` and `als` or what `--models` names. Whatever happens to it, the night leaves what the one
+on this machine's engine has left: the SHA-256 of each table, model and list is compared.
 
 - overhead: the seconds of both nights.
 - kills: nodes are killed in each stage of the night that gives its work to them, as many in one as in another, at
@@ -64,12 +64,14 @@ class Site:
         folder: of the site.
         here: of the night.
         engine: the lines of its settings.
+        models: that are its candidates.
         interactions: where they are, if not in the folder.
     """
 
     folder: Path
     here: Path
     engine: str
+    models: str
     interactions: str = ""
 
     @property
@@ -115,7 +117,7 @@ class Site:
         inputs = ["--interactions", self.interactions or f"{self.folder}/interactions*.parquet"]
         inputs += [f"--{table}={self.folder}/{table}.parquet" for table in ("items", "users")]
         command = [*before, sys.executable, "-m", "flows", "run", "--config", str(settings), "--date", DATE]
-        command += ["--store", str(self.here / "store"), "--models", MODELS, *inputs]
+        command += ["--store", str(self.here / "store"), "--models", self.models, *inputs]
         log = (self.here / "log").open("a", encoding="utf-8")
         environment = os.environ | CREDENTIALS | {"PREFECT_HOME": str(self.here / "prefect")}
         return subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, env=environment, text=True)
@@ -133,6 +135,7 @@ class Show:
     Attributes:
         site: its folder.
         folder: for all nights.
+        models: of each.
         expected: what the night on this machine's engine has left.
         seconds: that it took.
         lasted: the stages that make parts, and for how many seconds each did.
@@ -141,13 +144,15 @@ class Show:
 
     site: Path
     folder: Path
+    models: str
     expected: dict[str, str]
     seconds: float
     lasted: dict[str, float]
     chance: random.Random
 
     def on(self, nodes: RayNodes, name: str, more: str = "") -> Site:
-        return Site(self.site, self.folder / name, f'kind = "ray"\naddress = "{nodes.address}"\n{more}')
+        engine = f'kind = "ray"\naddress = "{nodes.address}"\n{more}'
+        return Site(self.site, self.folder / name, engine, self.models)
 
     def compared(self, night: Site, but: tuple[str, ...] = ()) -> str:
         found, expected = (
@@ -221,7 +226,7 @@ class Show:
                 print(f"  {line['stage']}: {line['message']}")
 
     def head(self) -> None:
-        night = Site(self.site, self.folder / "head", "")
+        night = Site(self.site, self.folder / "head", "", self.models)
         for stage in ("ingest", "train"):
             with ray_nodes() as nodes:
                 night = self.on(nodes, "head")
@@ -241,7 +246,7 @@ class Show:
         print(f"head: run again on another cluster, {self.compared(night)}", flush=True)
 
     def s3(self) -> None:
-        hidden, real = self.folder / "hidden", Site(self.site, self.folder / "s3", "")
+        hidden, real = self.folder / "hidden", Site(self.site, self.folder / "s3", "", self.models)
         self.site.rename(hidden)  # nodes see an empty folder: the rows say where they were read
         seen = self.folder / "seen"
         for one in (self.site, seen, real.here):
@@ -256,7 +261,7 @@ class Show:
                 send(files, path, Path("shop", "log", path.name))
             server = f"endpoint_override={host}&scheme=http"
             engine = self.on(nodes, "s3", f'exchange = "s3://exchange/nights?{server}"').engine
-            night = Site(self.site, seen, engine, f"s3://shop/log?{server}")
+            night = Site(self.site, seen, engine, self.models, f"s3://shop/log?{server}")
             binds = [f"mount --bind {hidden} {self.site}", f"mount --bind {real.here} {seen}"]
             before = ("unshare", "--mount", "sh", "-c", " && ".join([*binds, 'exec "$@"']), "sh")
             (real.here / "nightrec.toml").write_text(f"[engine]\n{night.engine}\n", encoding="utf-8")
@@ -321,6 +326,7 @@ def main(arguments: list[str] | None = None) -> int:
     shows = ("overhead", "kills", "driver", "head", "s3")
     parser.add_argument("sites", nargs="+", type=Path, metavar="SITE", help="a folder of a demo site")
     parser.add_argument("--show", nargs="+", choices=shows, default=shows)
+    parser.add_argument("--models", default=MODELS, metavar="NAMES", help=f"[{MODELS}]")
     parser.add_argument("--kills", type=int, default=20, metavar="N", help="[20]")
     parser.add_argument("--folder", default=None, help="for its files")
     options = parser.parse_args(arguments)
@@ -328,11 +334,11 @@ def main(arguments: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="nights-") as name:
             read = Path(name) / "site"
             shutil.copytree(site, read)
-            night = Site(read, Path(name) / "local", 'kind = "local"')
+            night = Site(read, Path(name) / "local", 'kind = "local"', options.models)
             lasted = _watched(night)
             seconds = night.record["seconds"]
             print(f"{site}: {seconds:.1f} s on this machine's engine", flush=True)
-            show = Show(read, Path(name), data_of(night.here), seconds, lasted, random.Random(SEED))
+            show = Show(read, Path(name), options.models, data_of(night.here), seconds, lasted, random.Random(SEED))
             does: dict[str, Callable[[], None]] = {
                 "overhead": show.overhead,
                 "kills": lambda show=show: show.kills(options.kills),  # type: ignore[misc]
