@@ -11,17 +11,18 @@ from recmodels.base import SCORE_BYTES, positive_evidence
 from recmodels.compute.work import mean_length, neighbors_work
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.knn.item_parts import Weights, nearest_items
 from recmodels.knn.popularity_power import USUAL, chosen_power
 from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Renamed, Search
-from recmodels.parted.training import parted_training
+from recmodels.parted.training import held_rows, parted_training
 from recmodels.ranking.topk import TopK
+from recmodels.scoring.item_parts import nearest_items
 from recmodels.scoring.kept_neighbors import nearest_after
 from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbor_deviations
 from recmodels.scoring.similarity import Measure, Weighting, centered, weighted_rows
 from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
 from recmodels.scoring.unchanged import kept_rows, weights_of_items
+from recmodels.scoring.weighted_parts import WeightedParts, Weights
 
 POWERS = ("auto", 0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)  # of popularity, that tuning tries
 SAME = ("neighbors", "weighting", "shrinkage", "own_power", "popularity_power", "k1", "b")
@@ -104,8 +105,9 @@ class ItemKNN(SparseProduct, RatingPredictor):
         with parted_training(options.parts, "item_knn", data, made_from) as training:
             match self.weighting:
                 case "cosine" | "jaccard" | "tfidf" | "bm25" as weighting if training is not None:
-                    weights = Weights(weighting, self.k1, self.b)
-                    self.similarity_: Csr = nearest_items(training, data, weights, measure, self.neighbors, kept)
+                    weights, changed = Weights(weighting, self.k1, self.b), None if kept is None else kept.changed
+                    weighted = WeightedParts.of(training, data, weights, changed)
+                    self.similarity_: Csr = nearest_items(weighted, measure, self.neighbors, kept)
                 case _:
                     self.similarity_ = nearest_after(training, self._rows(data), measure, self.neighbors, kept)
         self.item_weights_: Floats = weights_of_items(data) if kept is None else kept.weights
@@ -174,5 +176,15 @@ class ItemKNN(SparseProduct, RatingPredictor):
         return mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        entry = 16 if self.weighting in get_args(Weighting) else 44  # by item and by user; deviations in float64
-        return entry * n_interactions + 8 * n_items * min(self.neighbors, n_items) + SCORE_BYTES
+        entry = 16 if self._by_parts else 44  # by item and by user; deviations in float64
+        held = held_rows(n_interactions) if self._by_parts else n_interactions
+        return entry * held + 8 * n_items * min(self.neighbors, n_items) + SCORE_BYTES
+
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        held = held_rows(n_interactions) if self._by_parts else n_interactions
+        return super().process_memory(n_users, n_items, held)
+
+    @property
+    def _by_parts(self) -> bool:
+        """Whether a training in parts holds no interactions: those of ratings are compared in memory."""
+        return self.weighting in get_args(Weighting)

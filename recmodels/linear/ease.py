@@ -16,7 +16,7 @@ from recmodels.linear import gram_inverse
 from recmodels.linear.ease_weights import DenseWeights, SparseWeights
 from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search
-from recmodels.parted.training import parted_training
+from recmodels.parted.training import held_rows, parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.sparse_product import SCANNED, stored_reasons, stored_similar
 from recmodels.scoring.unchanged import Kept, kept_rows, weights_of_items
@@ -152,7 +152,7 @@ class EASE(Recommender):
         if self.method != "auto":
             return self.method == "exact"
         small = n_items <= EXACT_ITEMS or gram_inverse.device_for(n_items) == "cuda"
-        return small and gram_inverse.memory_needed(n_items, n_interactions) <= memory.available()
+        return small and gram_inverse.memory_needed(n_items, held_rows(n_interactions)) <= memory.available()
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
         if self._exact(n_items, n_interactions):
@@ -167,7 +167,10 @@ class EASE(Recommender):
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         if self._exact(n_items, n_interactions):
-            return gram_inverse.memory_needed(n_items, n_interactions)
-        copies = 16 * n_interactions  # X by item, and by user, or the entries of the items that one is regressed on
+            return gram_inverse.memory_needed(n_items, held_rows(n_interactions))
+        copies = 16 * held_rows(n_interactions)  # X by item, and by user, or the entries of what one is regressed on
         weights = 8 * n_items * min(self.neighbors, n_items)  # twice: transposed at the end
         return copies + 2 * weights + SCORE_BYTES
+
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        return super().process_memory(n_users, n_items, held_rows(n_interactions))

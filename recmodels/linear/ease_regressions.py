@@ -6,8 +6,9 @@ from scipy import sparse
 from recmodels.data.arrays import Csr, Longs
 from recmodels.engine.work import Bucket, Work
 from recmodels.parted.arrays import csr_arrays, mapped_csr, write_arrays
-from recmodels.parted.training import PartedTraining, ranges
+from recmodels.parted.training import ranges
 from recmodels.scoring.similarity import row_sums
+from recmodels.scoring.weighted_parts import WeightedParts
 
 
 def regress(rows: Csr, near: Csr, ridge: np.float32, first: int = 0) -> None:
@@ -24,7 +25,7 @@ def regress(rows: Csr, near: Csr, ridge: np.float32, first: int = 0) -> None:
     from recmodels.scoring.kernels import parts
 
     n, b = rows.shape[0], near.shape[0]
-    entries = _entries(rows, near, first)
+    entries = _entries(np.diff(rows.indptr).astype(np.int64), near, first)
     order = (first + np.argsort(-entries, kind="stable")).astype(np.int32)  # the most expensive first
     width = int(np.diff(near.indptr).max(initial=0)) + 1
     indptr = np.pad(near.indptr, (first, n - first - b), mode="edge")  # no other item has any
@@ -33,10 +34,10 @@ def regress(rows: Csr, near: Csr, ridge: np.float32, first: int = 0) -> None:
     parallel_for(lambda part: kernels.regressions(part, *given), range(kernels.TASKS))
 
 
-def regress_in_parts(training: PartedTraining, rows: Csr, near: Csr, regularization: float) -> Csr:
+def regress_in_parts(weighted: WeightedParts, near: Csr, regularization: float) -> Csr:
     """`regress` for all items, by buckets of as many interactions each; a node needs X, on its disk."""
-    everything = training.keep("rows", lambda: csr_arrays(rows))
-    starts = np.concatenate(([0], np.cumsum(_entries(rows, near, 0))))
+    training, everything = weighted.training, weighted.by_item("rows")
+    starts = np.concatenate(([0], np.cumsum(_entries(weighted.data.item_counts, near, 0))))
     buckets = []
     for number, (first, last) in enumerate(ranges(starts, int(starts[-1]))):
         own = training.keep(f"near-{number}", lambda first=first, last=last: csr_arrays(near[first:last]))  # type: ignore[misc]
@@ -54,8 +55,10 @@ def regress_some(work: Work) -> None:
     write_arrays(work.out, csr_arrays(near))
 
 
-def _entries(rows: Csr, near: Csr, first: int) -> Longs:
-    """How many interactions each item of `near` [b, n_items] has together with those that it is regressed on: [b]."""
-    sizes = np.diff(rows.indptr).astype(np.int64)
+def _entries(sizes: Longs, near: Csr, first: int) -> Longs:
+    """How many interactions each item of `near` [b, n_items] has together with those that it is regressed on: [b].
+
+    `sizes` are those of all items [n_items].
+    """
     entries: Longs = sizes[first : first + near.shape[0]] + row_sums(near, lambda part: sizes[near.indices[part]])
     return entries

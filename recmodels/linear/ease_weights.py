@@ -9,13 +9,17 @@ from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.linear.ease_regressions import regress, regress_in_parts
-from recmodels.linear.gram_inverse import inverse_of_gram
+from recmodels.linear.gram_inverse import few_users, inverse_of, inverse_of_gram
+from recmodels.linear.gram_rows import gram_in_parts
 from recmodels.parted.training import PartedTraining
 from recmodels.ranking.topk import TopK
-from recmodels.scoring.parted_similarity import nearest_by
-from recmodels.scoring.similarity import Measure
+from recmodels.scoring.item_parts import nearest_changed
+from recmodels.scoring.similarity import Measure, nearest
 from recmodels.scoring.sparse_product import product_lists, product_scores
 from recmodels.scoring.unchanged import Kept
+from recmodels.scoring.weighted_parts import WeightedParts, Weights
+
+AS_THEY_ARE = Weights("cosine")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +34,14 @@ class DenseWeights:
     def fit(cls, data: Dataset, regularization: float, training: PartedTraining | None = None) -> "DenseWeights":
         """B_ij = -P_ij / P_jj off the diagonal, P being the inverse of XᵀX + regularization I.
 
-        The products XᵀX are those of `training`, where it is in parts.
+        The products XᵀX are found in parts where `training` is, unless users are few.
         """
         items: Ints = data.known_items
-        weights = inverse_of_gram(data.matrix[:, items], regularization, training)
+        if training is None or few_users(int(np.count_nonzero(np.diff(data.indptr))), len(items)):
+            weights = inverse_of_gram(data.matrix[:, items], regularization)
+        else:
+            gram = gram_in_parts(WeightedParts.of(training, data, AS_THEY_ARE), items)
+            weights = inverse_of(gram, regularization)
         weights /= -weights.diagonal()
         np.fill_diagonal(weights, 0)
         return cls(items, weights, data.n_items)
@@ -90,12 +98,14 @@ class SparseWeights:
         """
         if regularization <= 0:
             raise NightrecError(f"EASE cannot regress with regularization {regularization}; give a larger one.")
-        rows = data.matrix.T.tocsr()  # [n_items, n_users]
-        near = nearest_by(training, rows, Measure("dot"), neighbors, chosen=None if kept is None else kept.changed)
+        changed = None if kept is None else kept.changed
         if training is None:
+            rows = data.matrix.T.tocsr()  # [n_items, n_users]
+            near = nearest(rows, Measure("dot"), neighbors, chosen=changed)
             regress(rows, near, np.float32(regularization))
         else:
-            near = regress_in_parts(training, rows, near, regularization)
+            weighted = WeightedParts.of(training, data, AS_THEY_ARE, changed)
+            near = regress_in_parts(weighted, nearest_changed(weighted, Measure("dot"), neighbors), regularization)
         return cls((near if kept is None else near + kept.rows).T.tocsr())
 
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:

@@ -7,8 +7,7 @@ from recmodels.base import SCORE_BYTES
 from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Csr, Floats
 from recmodels.errors import NightrecError
-from recmodels.linear.gram_rows import BLOCK, gram_in_parts, gram_rows
-from recmodels.parted.training import PartedTraining
+from recmodels.linear.gram_rows import BLOCK, gram_rows
 
 LAPACK_ITEMS = 25_000
 """SciPy's OpenBLAS crashes in the Cholesky decomposition of matrices somewhat larger than this; torch's does not."""
@@ -40,15 +39,28 @@ def device_for(n_items: int) -> str:
     return "cuda" if 12 * n_items**2 <= torch.cuda.mem_get_info()[0] else "cpu"
 
 
-def inverse_of_gram(matrix: Csr, regularization: float, training: PartedTraining | None = None) -> Floats:
-    """(XᵀX + λI)⁻¹: float32 [m, m]; the products are those of a `training`, where it is in parts."""
+def few_users(n_users: int, n_items: int) -> bool:
+    """Whether a matrix of the users is so much smaller than one of the items that it is inverted instead."""
+    return FEWER * n_users <= n_items
+
+
+def inverse_of_gram(matrix: Csr, regularization: float) -> Floats:
+    """(XᵀX + λI)⁻¹: float32 [m, m]."""
     m = matrix.shape[1]
     known: Csr = matrix[np.diff(matrix.indptr) > 0]
     norms: Floats = known.multiply(known).sum(axis=0)
-    if FEWER * known.shape[0] <= m and norms.max(initial=0) <= LARGEST_NORM * regularization:
+    if few_users(known.shape[0], m) and norms.max(initial=0) <= LARGEST_NORM * regularization:
         return _by_rows(known, regularization)
-    columns: Csr = matrix.T.tocsr()
-    gram = gram_rows(columns, matrix) if training is None else gram_in_parts(training, columns, matrix)
+    return inverse_of(gram_rows(matrix.T.tocsr(), matrix), regularization)
+
+
+def inverse_of(gram: Floats, regularization: float) -> Floats:
+    """(G + λI)⁻¹ of a Gram matrix G, in its place.
+
+    Raises:
+        NightrecError: it has none.
+    """
+    m = len(gram)
     gram[np.diag_indices(m)] += np.float32(regularization)
     where = device_for(m)
     by_lapack = where == "cpu" and m <= LAPACK_ITEMS

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar
 
@@ -11,13 +11,15 @@ from annotated_types import Ge, Gt
 from scipy import sparse
 
 from recmodels.compute.work import mean_length
-from recmodels.data.arrays import Csr, Floats
+from recmodels.data.arrays import Floats
 from recmodels.data.dataset import Dataset
+from recmodels.linear.products import InParts, Whole
 from recmodels.linear.spectral import ItemFilter, filter_memory, filter_work
 from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search, Seed
-from recmodels.parted.training import parted_training
+from recmodels.parted.training import PartedTraining, held_rows, parted_training
 from recmodels.scoring.unchanged import Kept, kept_rows, weights_of_items
+from recmodels.scoring.weighted_parts import WeightedParts, Weights, powers_of
 
 BOUND, LOOKED_AT = 0.6, 70  # steps of an item's bound, and for each number of the vectors of those that reach a list
 
@@ -88,34 +90,46 @@ class GraphFilter(ItemFilter):
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        of_user = _powers(np.asarray(data.matrix.sum(axis=1)), -self.user_exponent)
-        sums: Floats = np.asarray(data.matrix.sum(axis=0))
-        values = data.matrix.data * np.repeat(of_user, np.diff(data.matrix.indptr))
-        values *= _powers(sums, -self.item_exponent)[data.matrix.indices]
-        matrix: Csr = sparse.csr_array((values, data.matrix.indices, data.matrix.indptr), shape=data.matrix.shape)
-
         def response(values: Floats) -> Floats:
             risen: Floats = values / (values + np.float32(self.saturation) * values[0])
             return risen
 
         near = self._earlier_vectors(options)
+        kept = cache(partial(self._earlier_entries, data, options))
         made_from = {"parameters": asdict(self), "start": None if near is None else sha256(near.data).hexdigest()}
+        if options.parts is not None and (entries := kept()) is not None:
+            made_from["kept"] = entries.digest
         with parted_training(options.parts, "graph_filter", data, made_from) as training:
             self._fit_filter(
-                matrix,
+                self._whole(data) if training is None else self._in_parts(training, data, kept()),
+                data.item_counts > 0,
                 response,
                 lambda values: self.remainder / float(values[-1] + self.saturation * values[0]),
                 rank=self.rank,
                 neighbors=self.neighbors,
                 seed=self.seed,
                 near=near,
-                training=training,
-                kept=partial(self._earlier_entries, data, options),
+                kept=kept,
             )
+        sums = data.item_weights
         if self.item_weights_ is None:
-            self.item_weights_ = sums.astype(np.float32)
-        self.before_ = _powers(sums, -self.before)
-        self.after_ = _powers(sums, self.after)
+            self.item_weights_ = weights_of_items(data)
+        self.before_ = powers_of(sums, -self.before)
+        self.after_ = powers_of(sums, self.after)
+
+    def _whole(self, data: Dataset) -> Whole:
+        """A, in memory."""
+        matrix, weights = data.matrix, self._weights()
+        of_user = np.repeat(weights.of_users(matrix, data.n_items), np.diff(matrix.indptr))
+        values = weights.values(matrix.data, of_user, weights.of_items(data.item_weights)[matrix.indices])
+        return Whole(sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape))
+
+    def _in_parts(self, training: PartedTraining, data: Dataset, kept: Kept | None) -> InParts:
+        """The same by the parts of the data."""
+        return InParts(WeightedParts.of(training, data, self._weights(), None if kept is None else kept.changed))
+
+    def _weights(self) -> Weights:
+        return Weights("powers", exponents=(-self.user_exponent, -self.item_exponent))
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
         return filter_work(n_users, n_items, n_interactions, self.rank, self.neighbors)
@@ -141,11 +155,7 @@ class GraphFilter(ItemFilter):
         return kept_rows(start, earlier._entries(), earlier.item_weights_, weights_of_items(data), self.warm_change)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return filter_memory(n_users, n_items, n_interactions, self.rank, self.neighbors)
+        return filter_memory(n_users, n_items, held_rows(n_interactions), self.rank, self.neighbors)
 
-
-def _powers(sums: Floats, exponent: float) -> Floats:
-    """Powers of the sums; 0 for those who have nothing."""
-    powers = np.zeros(len(sums), np.float32)
-    np.power(sums, np.float32(exponent), out=powers, where=sums > 0)
-    return powers
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
+        return super().process_memory(n_users, n_items, held_rows(n_interactions))

@@ -12,7 +12,6 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender, State, chunks
@@ -20,8 +19,7 @@ from recmodels.compute import memory
 from recmodels.compute.work import dense, gram
 from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, empty_matrix
 from recmodels.data.dataset import Dataset
-from recmodels.linear.products import COLUMNS_A_TASK, ROWS_AT_A_TIME, Products, applied_to
-from recmodels.parted.training import PartedTraining
+from recmodels.linear.products import COLUMNS_A_TASK, ROWS_AT_A_TIME, InParts, Whole
 from recmodels.ranking.product_search import norms_of
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.unchanged import Kept
@@ -40,16 +38,15 @@ LISTS_AT_A_TIME = 2**13  # lists whose histories and spectra are held at a time
 
 
 def largest_eigenpairs(
-    matrix: Csr, rank: int, seed: int, near: Floats | None = None, training: PartedTraining | None = None
+    matrix: Whole | InParts, rank: int, seed: int, near: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """The largest eigenvalues of AᵀA [r], falling, and their vectors [n_items, r]: r = rank, or fewer if A has no more.
 
     Subspace iteration from a random start, then Rayleigh and Ritz (Halko, Martinsson & Tropp, 2011). From vectors that
     are `near` the wanted ones [n_items, any], those of a matrix that differs a little, one iteration does. All that it
-    asks of the matrix are products AᵀA V, which a `training` in parts adds up over the users.
+    asks of the matrix are products AᵀA V.
     """
-    applied = partial(applied_to, matrix) if training is None else Products(training, matrix)
-    n_items = matrix.shape[1]
+    applied, n_items = matrix.applied, matrix.shape[1]
     width = min(rank + OVERSAMPLING, *matrix.shape)
     basis = np.random.default_rng(seed).standard_normal((n_items, width), dtype=np.float32)
     if near is None:
@@ -105,7 +102,8 @@ class ItemFilter(Recommender):
 
     def _fit_filter(
         self,
-        matrix: Csr,
+        matrix: Whole | InParts,
+        known: Bools,
         response: Callable[[Floats], Floats],
         slope: Callable[[Floats], float],
         *,
@@ -113,33 +111,27 @@ class ItemFilter(Recommender):
         neighbors: int,
         seed: int,
         near: Floats | None = None,
-        training: PartedTraining | None = None,
         kept: Callable[[], Kept | None] = lambda: None,
     ) -> Floats:
         """Approximate f(AᵀA) for A = `matrix` and f = `response`; returns its diagonal: float32 [n_items].
 
-        `slope` gives, from the eigenvalues, how steep f is taken to be beyond them. `near` are vectors near the
-        eigenvectors, and `kept` gives entries of AᵀA, if there are any. Products and neighbors are those of `training`,
-        where it is in parts.
+        `known` are the items with interactions. `slope` gives, from the eigenvalues, how steep f is taken to be beyond
+        them. `near` are vectors near the eigenvectors, and `kept` gives entries of AᵀA, if there are any.
         """
-        from recmodels.scoring.kept_neighbors import nearest_after
-        from recmodels.scoring.similarity import Measure, row_sums
-
-        values, vectors = largest_eigenpairs(matrix, rank, seed, near, training)
+        values, vectors = largest_eigenpairs(matrix, rank, seed, near)
         memory.trim()  # or what threads had for their columns stays with them, beside all neighbors
         steepness = np.float32(slope(values))
         self.vectors_: Floats = vectors  # [n_items, r]
         self.lengths_: Floats = _lengths(vectors)  # [n_items]
         self.response_: Floats = (response(values) - steepness * values).astype(np.float32)  # [r]
-        rows: Csr = matrix.T.tocsr()
-        diagonal = row_sums(rows, lambda part: rows.data[part] ** 2).astype(np.float32) * steepness
-        known = kept()
-        linear = nearest_after(training, rows, Measure("dot", powers=(0, 0)), neighbors, known, columns=matrix)
+        diagonal = matrix.squares() * steepness
+        there = kept()
+        linear = matrix.nearest(neighbors, there)
         linear.data *= steepness
         self.slope_: float = float(steepness)
-        self.item_weights_: Floats | None = None if known is None else known.weights
+        self.item_weights_: Floats | None = None if there is None else there.weights
         self.near_: Csr = _with_diagonal(linear, diagonal)
-        self.known_: NDArray[np.bool_] = np.diff(rows.indptr) > 0  # items with interactions
+        self.known_: Bools = known
         self.before_: Floats = np.ones(matrix.shape[1], np.float32)
         self.after_: Floats = np.ones(matrix.shape[1], np.float32)
         share: Floats = diagonal + (vectors**2) @ self.response_

@@ -8,6 +8,7 @@ from recmodels.linear.ease_regressions import regress, regress_in_parts
 from recmodels.parted import training
 from recmodels.parted.training import PartedTraining
 from recmodels.scoring.similarity import Measure, nearest
+from recmodels.scoring.weighted_parts import WeightedParts, Weights
 from recmodels.testing import small_site
 
 RIDGE = 3.0
@@ -18,10 +19,11 @@ def test_each_item_is_regressed_on_its_nearest(
     work: PartedTraining, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "ROWS", rows)
-    items = small_site().matrix.T.tocsr()
+    data = small_site()
+    items = data.matrix.T.tocsr()
     near = nearest(items, Measure("dot"), 5)
     dense = items.toarray().astype(np.float64)
-    found = regress_in_parts(work, items, near, RIDGE)
+    found = regress_in_parts(WeightedParts.of(work, data, Weights("cosine")), near, RIDGE)
     for item in range(items.shape[0]):
         chosen = near.indices[near.indptr[item] : near.indptr[item + 1]]
         expected = np.linalg.solve(
