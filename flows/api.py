@@ -79,6 +79,8 @@ def run_night(
     users: Table | None = None,
     *,
     exposures: Table | None = None,
+    item_vectors: Table | None = None,
+    user_vectors: Table | None = None,
     store: str | Path | None = None,
     run_date: date | str | None = None,
     models: Sequence[str] | None = None,
@@ -98,6 +100,8 @@ def run_night(
         users: the users.
         exposures: what was shown to whom: `user_id`, `item_id`, `rank`, `timestamp`, and maybe `export_id`, `clicked`
             and `outcome`.
+        item_vectors: what an encoder makes of the items: `item_id`, and `vector`, a list of numbers.
+        user_vectors: the same of users: `user_id`, `vector`.
         store: the site's folder; as configured (`store`), if not given. Tables that are given as such are written to
             its folder `inputs/`.
         run_date: the night's date; it sees the data before 00:00 of that day. Today, if not given.
@@ -119,7 +123,14 @@ def run_night(
     settings = config if isinstance(config, NightConfig) else load(Path(config)) if config else NightConfig()
     settings = settings.model_copy(update={"store": Path(store if store is not None else settings.store).absolute()})
     folder = Store(settings.store)
-    tables = {"interactions": interactions, "items": items, "users": users, "exposures": exposures}
+    tables = {
+        "interactions": interactions,
+        "items": items,
+        "users": users,
+        "exposures": exposures,
+        "item_vectors": item_vectors,
+        "user_vectors": user_vectors,
+    }
     paths = {name: (_path_of(table, name, folder), None) for name, table in tables.items()}
     settings = settings.with_inputs({**paths, "interactions": (paths["interactions"][0], _texts(columns))}, None)
     if models is not None:

@@ -148,6 +148,7 @@ def alone(data: Dataset, user: int | None, session: Ints) -> Dataset:
         rating=None if data.rated is None else np.concatenate([ratings[~again], [rating for _, rating in more]]),
         terms=data.terms,
         user_terms=_terms_of(data, user),
+        item_vectors=data.item_vectors,
         n_users=1,
         n_items=data.n_items,
         end=data.end + n,

@@ -1,17 +1,18 @@
-"""Content: items whose text, tags and categories resemble what the user has."""
+"""Content: items whose text, tags, categories and vectors resemble what the user has."""
 
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ClassVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from scipy import sparse
 
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
+from recmodels.data.vectors import with_vectors
 from recmodels.errors import DataRefused
 from recmodels.options import FitOptions
 from recmodels.ranking.topk import COMPILED_FROM
@@ -30,8 +31,11 @@ class Content(Recommender):
     interactions together: what everybody has says little of a user. The idea is Rocchio's (1971); it reaches items
     without any interaction, while items that share no term with the profile are there by their popularity alone.
 
+    Where items have vectors (what an encoder made of their texts or images), these are terms beside the words:
+    `vector_share` of an item's likeness is theirs.
+
     Attributes:
-        terms_: The items' TF-IDF terms, rows of length one: sparse float32 [n_items, n_terms].
+        terms_: The items' TF-IDF terms and vectors, rows of length one: sparse float32 [n_items, n_terms].
         prior_: What popularity adds to each item's score: float32 [n_items].
         general_: g, the direction of all interactions together: float32 [n_terms].
     """
@@ -49,15 +53,22 @@ class Content(Recommender):
     dislikes: Annotated[float, Ge(0)] = 0.0
     """How much items count against their terms that the user rated below their own mean, and that are excluded
     from training (weight 0)."""
+    vector_share: Annotated[float, Ge(0), Le(1)] = 0.5
+    """Share of the items' vectors in their likeness, where they have any; 0: terms alone; 1: vectors alone."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        if data.terms.nnz == 0:
-            raise DataRefused("The items have no terms to compare; give an item table with text, tags or categories.")
-        self.terms_: Csr = data.terms.copy()  # [n_items, n_terms]
+        terms = data.terms
+        if data.item_vectors is not None:
+            terms = with_vectors(terms, data.item_vectors, self.vector_share)
+        if terms.nnz == 0:
+            raise DataRefused(
+                "The items have no terms to compare; give an item table with text, tags or categories, or item_vectors."
+            )
+        self.terms_: Csr = terms.copy()  # [n_items, n_terms]
         weight = np.bincount(data.item_index, data.weight, data.n_items)
         prior = np.log1p(weight)
         self.prior_: Floats = (self.popularity * prior / prior.max()).astype(np.float32)
-        general = np.asarray(weight.astype(np.float32) @ data.terms, dtype=np.float32)  # [n_terms]
+        general = np.asarray(weight.astype(np.float32) @ terms, dtype=np.float32)  # [n_terms]
         self.general_: Floats = general / max(float(np.sqrt(np.square(general).sum())), TINY)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
@@ -138,7 +149,9 @@ class Content(Recommender):
         """
         shared = self._shared(sources, targets)
         if among is not None:
-            shared.data[~among[shared.indices]] = 0
+            words = np.zeros(self.terms_.shape[1], np.bool_)  # numbers of vectors are none
+            words[: len(among)] = among
+            shared.data[~words[shared.indices]] = 0
         row = np.repeat(np.arange(len(sources)), np.diff(shared.indptr))
         order = np.lexsort((shared.indices, -shared.data, row))
         place = np.arange(len(row)) - shared.indptr[row]  # rows stay where they are

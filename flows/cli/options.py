@@ -115,6 +115,8 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--items", metavar="PATH", help="The catalogue.")
     @click.option("--users", metavar="PATH", help="The users.")
     @click.option("--exposures", metavar="PATH", help="What was shown to whom, and where in the list.")
+    @click.option("--item-vectors", metavar="PATH", help="Vectors of the items, from an encoder of yours, as Parquet.")
+    @click.option("--user-vectors", metavar="PATH", help="Vectors of the users, as Parquet.")
     @click.option("--columns", type=Mapping(), help="Your names of the columns of --interactions.")
     @click.option("--item-columns", type=Mapping(), help="The same for --items, as are --item-header and so on.")
     @click.option("--user-columns", type=Mapping(), help="The same for --users, as are --user-header and so on.")
@@ -145,6 +147,8 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
         items: str | None,
         users: str | None,
         exposures: str | None,
+        item_vectors: str | None,
+        user_vectors: str | None,
         columns: dict[str, str] | None,
         item_columns: dict[str, str] | None,
         user_columns: dict[str, str] | None,
@@ -165,6 +169,8 @@ def site_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "items": (items, item_columns),
             "users": (users, user_columns),
             "exposures": (exposures, exposure_columns),
+            "item_vectors": (item_vectors, None),
+            "user_vectors": (user_vectors, None),
         }
         settings = settings.with_inputs(tables, preset, taken_from(rest))
         if (found := settings.tables()) is not None:

@@ -1,5 +1,6 @@
 """The array types that the models, their data and their lists are made of; the shape is said where one is used."""
 
+from threading import Lock
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,9 @@ Floats: TypeAlias = NDArray[np.float32]
 Doubles: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Csr: TypeAlias = sparse.csr_array[np.float32]
+
+READING_HEADER = Lock()
+"""NumPy parses headers as Python code, at which threads disturb one another in Python 3.11 (a SystemError)."""
 
 Truth: TypeAlias = sparse.csr_array[Any, tuple[int, int]]
 """The relevant items of some users, bool [n, n_items]: what they went on to interact with."""

@@ -14,6 +14,7 @@ from scipy import sparse
 from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs
 from recmodels.data.ids import Ids
 from recmodels.data.layout import (
+    ITEM_VECTORS,
     ITEMS,
     PREPARED,
     TERMS,
@@ -23,8 +24,10 @@ from recmodels.data.layout import (
     existing,
     no_terms,
     read_terms,
+    read_vectors,
 )
 from recmodels.data.pairs import Pairs
+from recmodels.data.vectors import with_vectors
 from recmodels.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ class Dataset:
     end: int  # microseconds since 1970 (UTC); every interaction is earlier
     seen: Csr  # [n_users, n_items], the weight of every pair: above 0, or 0 where it is excluded from training
     rated: tuple[Ints, Ints, Floats] | None  # user, item and rating of all pairs that have a rating, by user
+    item_vectors: Floats | None = None  # [n_items, d], of length one, zeros where an item has none; None without any
     ids: Ids | None = None  # of users and items, where these indices stand for ids; a night keeps them in its files
 
     def __post_init__(self) -> None:
@@ -147,6 +151,7 @@ class Dataset:
             rating=table.get("rating"),
             terms=item_terms,
             user_terms=user_terms,
+            item_vectors=read_vectors(features / split / ITEM_VECTORS, n_items),
             end=pairs.end,
         )
         return LateTimes.of(data, pairs, users)
@@ -162,6 +167,7 @@ class Dataset:
         rating: ArrayLike | None = None,
         terms: Csr | None = None,
         user_terms: Csr | None = None,
+        item_vectors: Floats | None = None,
         n_users: int | None = None,
         n_items: int | None = None,
         end: int | None = None,
@@ -195,6 +201,7 @@ class Dataset:
             rating=ratings,
             terms=no_terms(n_items) if terms is None else terms,
             user_terms=no_terms(n_users) if user_terms is None else user_terms,
+            item_vectors=item_vectors,
             end=end if end is not None else int(times.max(initial=-1)) + 1,
         )
         starts = np.zeros(len(users) + 1, bool)
@@ -217,6 +224,7 @@ class Dataset:
         rating: Floats | None,
         terms: Csr,
         user_terms: Csr,
+        item_vectors: Floats | None,
         end: int,
     ) -> Self:
         """Check the rows of all pairs, and keep those of weight 0 in `seen` only."""
@@ -225,6 +233,8 @@ class Dataset:
             raise DataRefused(f"{where}: there are terms for {terms.shape[0]} items, the catalogue has {n_items}.")
         if user_terms.shape[0] != n_users:
             raise DataRefused(f"{where}: there are terms for {user_terms.shape[0]} users of {n_users}.")
+        if item_vectors is not None and len(item_vectors) != n_items:
+            raise DataRefused(f"{where}: there are vectors for {len(item_vectors)} items, the catalogue has {n_items}.")
         trained = slice(None) if (weight > 0).all() else weight > 0  # a slice copies nothing
         return cls(
             n_users=n_users,
@@ -236,6 +246,7 @@ class Dataset:
             rating=None if rating is None else rating[trained],
             terms=terms,
             user_terms=user_terms,
+            item_vectors=item_vectors,
             end=end,
             seen=_sparse(user_index, item_index, weight, (n_users, n_items)),
             rated=None if rating is None else _rated(where, user_index, item_index, rating),
@@ -295,6 +306,15 @@ class Dataset:
         columns = [getattr(self, name) for name in names]
         for start in range(0, len(self), rows):
             yield [column[start : start + rows] for column in columns]
+
+    @cached_property
+    def described(self) -> Csr:
+        """What is known of items, their vectors as terms beside their terms: float32 [n_items, n_terms + d].
+
+        A row has length one: an item with both is half of each, so that the cosine of two such items is the mean of
+        that of their terms and that of their vectors.
+        """
+        return self.terms if self.item_vectors is None else with_vectors(self.terms, self.item_vectors, 0.5)
 
     def share_since(self, time: int) -> float:
         """The share of interactions that are not earlier than this, microseconds since 1970 (UTC)."""

@@ -67,6 +67,7 @@ def fold(
         rating=None if data.rating is None else data.rating[train],
         terms=data.terms,
         user_terms=data.user_terms,
+        item_vectors=data.item_vectors,
         n_users=data.n_users,
         n_items=data.n_items,
         end=end,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy import sparse
 
-from recmodels.data.arrays import Csr, Floats
+from recmodels.data.arrays import READING_HEADER, Csr, Floats
 from recmodels.data.parquet import read_columns
 from recmodels.errors import NightrecError
 
@@ -31,6 +31,7 @@ USER_VOCABULARY = "user_vocabulary.parquet"
 ITEM_FEATURES = "item_features.parquet"
 USER_FEATURES = "user_features.parquet"
 SEQUENCES = "sequences.parquet"
+ITEM_VECTORS = "item_vectors.npy"  # where there are any
 EXPOSURES = "exposures.parquet"  # within `exposures/`, where there are any
 
 FIRST = "first"
@@ -75,3 +76,18 @@ def read_terms(path: Path, n: int, index: str = "item_index") -> Csr:
     weights: Floats = table["weight"]
     matrix: Csr = sparse.coo_array((weights, (rows, terms)), shape=shape).tocsr()
     return matrix
+
+
+def read_vectors(path: Path, n_items: int) -> Floats | None:
+    """The vectors of n items, on the disk: float32 [n_items, d], of length one or zeros; None where there are none.
+
+    Raises:
+        NightrecError: they are those of another catalogue.
+    """
+    if not path.exists():
+        return None
+    with READING_HEADER:
+        vectors: Floats = np.load(path, mmap_mode="r" if n_items else None, allow_pickle=False)
+    if len(vectors) != n_items:
+        raise NightrecError(f"{path} has vectors of {len(vectors)} items of {n_items}; prepare the features again.")
+    return vectors

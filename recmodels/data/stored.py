@@ -12,7 +12,18 @@ from scipy import sparse
 
 from recmodels.data.arrays import Bools, Csr, Doubles, Ints, Longs
 from recmodels.data.dataset import Dataset
-from recmodels.data.layout import ITEMS, PREPARED, TERMS, USER_TERMS, USERS, Split, existing, read_terms
+from recmodels.data.layout import (
+    ITEM_VECTORS,
+    ITEMS,
+    PREPARED,
+    TERMS,
+    USER_TERMS,
+    USERS,
+    Split,
+    existing,
+    read_terms,
+    read_vectors,
+)
 from recmodels.data.pairs import Pairs
 from recmodels.data.parquet import Array
 
@@ -66,6 +77,8 @@ class StoredDataset(Dataset):
             found: dict[str, Any] = {name: read_terms(self.features / self.split / TERMS, self.n_items)}
         elif name == "user_terms":
             found = {name: read_terms(self.features / self.split / USER_TERMS, self.n_users, "user_index")}
+        elif name == "item_vectors":
+            found = {name: read_vectors(self.features / self.split / ITEM_VECTORS, self.n_items)}
         elif name == "rated" and "rating" not in Pairs(self.features / PREPARED, self.split).names:
             found = {"rated": None}
         elif name in ROWS:

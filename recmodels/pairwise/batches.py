@@ -62,7 +62,7 @@ class Batches:
         self.group = config.group(data.n_users)
         self.weights = propensity_weights(data, config.popularity_exponent, weighted=config.weighted)
         self.batch = config.batch or max(MIN_BATCH, len(data) // STEPS)
-        self.terms = data.terms if config.content and data.terms.nnz else None
+        self.terms = data.described if config.content and data.described.nnz else None
         self.user_terms = data.user_terms if config.user_content and data.user_terms.nnz else None
 
     def __iter__(self) -> Iterator[Batch]:

@@ -68,7 +68,7 @@ class PairTrainer:
         self.sides: list[str] = ["items", "history"] if config.history else ["items"]
         n_rows |= dict.fromkeys(self.sides, data.n_items)
         if self.batches.terms is not None:
-            n_rows |= {f"{side}_terms": data.terms.shape[1] for side in self.sides}
+            n_rows |= {f"{side}_terms": self.batches.terms.shape[1] for side in self.sides}
         if self.batches.user_terms is not None:
             n_rows["users_terms"] = data.user_terms.shape[1]
         std = INITIAL_STD / np.sqrt(config.factors)

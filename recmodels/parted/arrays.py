@@ -5,19 +5,15 @@ import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Csr
+from recmodels.data.arrays import READING_HEADER, Csr
 
 CSR = ("indptr", "indices", "data")
-
-_reading_header = Lock()
-"""NumPy parses headers as Python code, at which threads disturb one another in Python 3.11 (a SystemError)."""
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -45,7 +41,7 @@ def mapped_file(path: Path) -> NDArray[Any]:
 
     (It can be written to, as to numba an array that cannot is of another type, which would be compiled for.)
     """
-    with _reading_header:
+    with READING_HEADER:
         array: NDArray[Any] = np.load(path, mmap_mode="c" if _holds_any(path) else None, allow_pickle=False)
     return np.asarray(array)
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from recmodels.data.arrays import Csr
 from recmodels.data.dataset import Dataset, LateTimes
-from recmodels.data.layout import BASE, PREPARED, Split
+from recmodels.data.layout import BASE, ITEM_VECTORS, PREPARED, Split, read_vectors
 from recmodels.data.pairs import Pairs
 from recmodels.parted.arrays import csr_arrays, mapped_file, write_arrays
 
@@ -73,7 +73,12 @@ def state_of(features: Path, split: Split) -> str:
     """Changes where a table of a split is written again: a digest of names, sizes and times, not of what is in them."""
     prepared = features / PREPARED
     folders = (prepared, prepared / split, prepared / BASE, prepared / BASE / split, features / split)
-    files = [path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.parquet"))]
+    files = [
+        path
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted([*folder.glob("*.parquet"), *folder.glob("*.npy")])
+    ]
     about = [(str(path), (now := path.stat()).st_size, now.st_mtime_ns) for path in files]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
@@ -119,6 +124,7 @@ def _mapped(part: Path, features: Path, split: Split) -> Dataset:
         user_terms=_csr(arrays, USER_TERMS),
         seen=_csr(arrays, SEEN),
         rated=rated or None,
+        item_vectors=read_vectors(features / split / ITEM_VECTORS, about["n_items"]),
     )
     return LateTimes.of(data, Pairs(features / PREPARED, split))
 

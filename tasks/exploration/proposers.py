@@ -12,7 +12,7 @@ import numpy as np
 
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
-from recmodels.data.layout import TERMS, USER_TERMS, Split, read_terms
+from recmodels.data.layout import ITEM_VECTORS, TERMS, USER_TERMS, Split, read_terms, read_vectors
 from recmodels.exploration.bootstrap import left_out, seed_of
 from recmodels.exploration.slot import NOBODY
 from recmodels.persistence import load
@@ -142,6 +142,7 @@ def as_trained_on(night: Night, data: Dataset, split: Split = "train") -> Datase
         data,
         terms=read_terms(folder / TERMS, data.n_items),
         user_terms=read_terms(folder / USER_TERMS, data.n_users, "user_index"),
+        item_vectors=read_vectors(folder / ITEM_VECTORS, data.n_items),
     )
 
 

@@ -66,7 +66,11 @@ class FeatureSettings(BaseModel):
         lt=1,
         description="Share of its vectors in the similarity of items.",
     )
-
+    longest_vectors: int = Field(
+        default=256,
+        ge=1,
+        description="Numbers of a vector that models are given; longer ones are reduced to principal components.",
+    )
     sequences: bool = Field(
         default=False,
         description="Write sequences.parquet, each user's items in order of time, for your own use; no model reads it.",

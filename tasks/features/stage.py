@@ -27,6 +27,7 @@ from tasks.features.settings import FeatureSettings
 from tasks.features.tables import write_numbers
 from tasks.features.terms import fit_terms, write_terms
 from tasks.features.user_features import write_user_features
+from tasks.features.vectors import given_vectors, user_terms, write_item_vectors
 from tasks.store.engine_parts import engine_parts
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.paths import Night
@@ -84,14 +85,18 @@ def write_features(
     if vectors := embedded(items, columns, settings):
         columns.append(vectors)
     write_terms(out, columns, items.num_rows)
-    write_user_features(users, of_users.known, settings, out)
+    given = given_vectors(valid, "item_vectors", items["item_id"])
+    with_vector = write_item_vectors(out, items.num_rows, *given, known, settings.longest_vectors) if given else 0
+    of_persons = user_terms(valid, users["user_id"], of_users.known, settings.longest_vectors)
+    write_user_features(users, of_users.known, settings, out, of_persons)
     numeric = _scaled_numbers(items, settings, known)
     write_numbers(of_items.table("item_index", end, numeric), out / layout.ITEM_FEATURES, ["popularity"])
     write_numbers(of_users.table("user_index", end, {}), out / layout.USER_FEATURES, ["popularity"])
     n_terms = sum(len(term.names) for term in columns)
+    of_vectors = f"; {with_vector:,} of {counted(items.num_rows, 'item')} have a vector" if given else ""
     return {
         "message": f"{counted(n_terms, 'term')} and {counted(len(numeric), 'scaled column')}, fitted on "
-        f"{counted(int(known.sum()), 'item')}",
+        f"{counted(int(known.sum()), 'item')}{of_vectors}",
         "terms": {term.column: len(term.names) for term in columns},
         "numeric": sorted(numeric),
         "fitted_on_items": int(known.sum()),

@@ -18,10 +18,16 @@ from tasks.features.settings import FeatureSettings
 from tasks.features.terms import Terms, write_terms
 
 
-def write_user_features(users: pa.Table, known: npt.NDArray[np.bool_], settings: FeatureSettings, out: Path) -> None:
+def write_user_features(
+    users: pa.Table,
+    known: npt.NDArray[np.bool_],
+    settings: FeatureSettings,
+    out: Path,
+    vectors: Terms | None = None,
+) -> None:
     """Write `user_terms.parquet` and `user_vocabulary.parquet`.
 
-    Categories and bins are those of the known users, who have interactions.
+    Categories and bins are those of the known users, who have interactions. `vectors` are those that the site gives.
     """
     columns = []
     for name in users.column_names:
@@ -35,6 +41,8 @@ def write_user_features(users: pa.Table, known: npt.NDArray[np.bool_], settings:
         elif role == "numeric" and settings.bins:
             names, code = range_of(pc.cast(users[name], pa.float64()).to_numpy(), settings.bins, known)
             columns.append(_one_hot(name, names, code, known, settings))
+    if vectors is not None:
+        columns.append(vectors)
     write_terms(out, [column for column in columns if column.names], users.num_rows, "user_index")
 
 

@@ -35,9 +35,11 @@ from tasks.ingest.reading.textfiles import count_lines
 from tasks.ingest.table_parts import TableParts
 from tasks.ingest.table_pass import BUFFER, Shared
 from tasks.ingest.table_result import TableResult
+from tasks.ingest.vectors import write_vectors
 from tasks.store.accounts import TableAccount
 from tasks.store.duckdb import connect
 from tasks.store.summaries import RawSummary
+from tasks.store.vector_tables import VECTOR_TABLES
 
 _LARGE, _FIRST = 1 << 24, 2048  # bytes of a file, and rows of one
 _MICROSECOND = timedelta(microseconds=1)
@@ -118,6 +120,7 @@ def _write(
         tables = {
             name: open_table(db, name, table, Path(copies), uneven, shared.credible, ledger.opened(name, table))
             for name, table in inputs.tables().items()
+            if name not in VECTOR_TABLES
         }
         id_types = _id_types(shared, tables)
         results = {name: _read(shared, table, id_types) for name, table in tables.items()}
@@ -125,11 +128,16 @@ def _write(
         if remarks is None:
             remarks = lookalikes.notes(db, out, tables, id_types)
         ledger.remarked = Remarks(dict(id_types), remarks)
+    vectors = {
+        name: write_vectors(name, table, id_types[VECTOR_TABLES[name]], out)
+        for name, table in inputs.tables().items()
+        if name in VECTOR_TABLES
+    }
     refused = [reject for result in results.values() for reject in result.rejects]
     if refused:
         pq.write_table(rejects.table(refused), out / "rejects.parquet")
     _refuse_if_none_before(results["interactions"], inputs.interactions, cutoff)
-    return _summary(tables, results, id_types, remarks)
+    return _summary(tables, results, vectors, id_types, remarks)
 
 
 def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
@@ -173,6 +181,7 @@ def _read(shared: Shared, table: Table, id_types: dict[str, str]) -> TableResult
 def _summary(
     tables: Mapping[str, Table],
     results: Mapping[str, TableResult],
+    vectors: Mapping[str, TableResult],
     id_types: Mapping[str, str],
     remarks: Sequence[str],
 ) -> RawSummary:
@@ -180,7 +189,11 @@ def _summary(
     notes = [note for name in tables for note in (*tables[name].notes, *results[name].notes)]
     if "users" in tables and "opted_out" in tables["users"].optional and (lost := len(results["users"].rejects)):
         notes.append(f"users: {lost:,} lines that are no rows could hold opt-outs, which do not count: correct them")
-    others = "".join(f", {result.rows:,} {name}" for name, result in results.items() if name != "interactions")
+    notes += [note for result in vectors.values() for note in result.notes]
+    every = {**results, **vectors}
+    others = "".join(
+        f", {result.rows:,} {name.replace('_', ' ')}" for name, result in every.items() if name != "interactions"
+    )
     known = f"; {n:,} of {len(main.files):,} files were known" if (n := main.known) else ""
     left_out = f" ({main.after_cutoff:,} at or after the cutoff)" if main.after_cutoff else ""
     return {
@@ -193,7 +206,7 @@ def _summary(
         "newest": _iso(main.kept.last),
         "ids": {key: "int64" if kind == ids.INTEGER else "string" for key, kind in sorted(id_types.items())},
         "accounts": {name: _account(table, results[name]) for name, table in tables.items()},
-        "tables": {name: result.counts() for name, result in results.items()},
+        "tables": {name: result.counts() for name, result in every.items()},
         "files": [str(source.path) for table in tables.values() for source in table.sources],
         "notes": list(dict.fromkeys(notes + _id_notes(id_types, results) + [*remarks])),
         "message": f"{counted(main.rows, 'interaction')}{left_out}{others}{known}",

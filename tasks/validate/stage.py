@@ -42,6 +42,7 @@ from tasks.store.paths import Night
 from tasks.store.publications import first_published
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import RawSummary, TableCounts, ValidSummary
+from tasks.store.vector_tables import VECTOR_TABLES
 from tasks.store.versions import code_of
 from tasks.validate import profiles
 from tasks.validate.copies import prevailing
@@ -50,6 +51,7 @@ from tasks.validate.counts import counts as counts_of
 from tasks.validate.known import Verdicts
 from tasks.validate.part_checks import checked
 from tasks.validate.rows import Codes, Derive, Split, Verdict, derived_columns, find_refused
+from tasks.validate.vectors import CheckedVectors, check_vectors
 
 one_at_a_time = threading.Lock()  # Great Expectations keeps one context a process
 
@@ -187,7 +189,11 @@ def write_valid(
     if settings.require_known_items and "items" not in found:
         raise ConfigError("validation.require_known_items is on, but there is no items table: give one with --items.")
     for folder in (out, quarantine_out):
-        for name in (*TABLES, "rejects"):  # an earlier try may have left links to raw files: never write through them
+        for name in (
+            *TABLES,
+            *VECTOR_TABLES,
+            "rejects",
+        ):  # an earlier try may have left links to raw files: never write through them
             remove(folder, name)
     rejects = _quarantine_rejects(raw, quarantine_out)
     with connect(out, memory_limit) as db:
@@ -210,14 +216,22 @@ def write_valid(
     if docs_out is not None:
         suites = [suite for checked in checks.values() for suite in (checked.rows, checked.table)]
         write_docs(docs_out, suites, f"{cutoff:%Y-%m-%d}")
+    vectors = [
+        check_vectors(name, raw, out, quarantine_out, settings)
+        for name in VECTOR_TABLES
+        if (raw / f"{name}.parquet").exists()
+    ]
     if stops := [finding for name in found if name not in DISPENSABLE for finding in checks[name].failed("critical")]:
         raise DataRefused(_sentence(stops))
+    for one in vectors:
+        if refusal := one.refusal(settings):
+            raise DataRefused(refusal)
     left_aside = []
     for name in DISPENSABLE:
         if name in checks and (broken := checks[name].failed("critical")):
             remove(out, name)
             left_aside.append(f"the night goes on without the table {name}: {_sentence(broken)}")
-    return _summary(checks, accounts or {}, left_aside)
+    return _summary(checks, vectors, accounts or {}, left_aside)
 
 
 @dataclass(frozen=True)
@@ -360,18 +374,23 @@ def _balances(checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccoun
 
 
 def _summary(
-    checks: Mapping[str, _Checked], accounts: Mapping[str, TableAccount], left_aside: Sequence[str]
+    checks: Mapping[str, _Checked],
+    vectors: Sequence[CheckedVectors],
+    accounts: Mapping[str, TableAccount],
+    left_aside: Sequence[str],
 ) -> ValidSummary:
     main = profiles.overview(checks["interactions"].profile)
-    quarantined = sum(c.counts["refused"] + c.counts["superseded"] + c.counts["rejects"] for c in checks.values())
+    of_tables = {name: checked.counts for name, checked in checks.items()} | {one.name: one.counts for one in vectors}
+    quarantined = sum(c["refused"] + c["superseded"] + c["rejects"] for c in of_tables.values())
     warnings = [finding for checked in checks.values() for finding in checked.table.failed("warning")]
     return {
         **main,
-        "tables": {name: checked.counts for name, checked in checks.items()},
+        "tables": of_tables,
         "reasons": {
             name: {finding.rule.reason: finding.refused for finding in checked.rows.findings if finding.refused}
             for name, checked in checks.items()
-        },
+        }
+        | {one.name: dict(one.reasons) for one in vectors},
         "refused_of_files": {name: checks[name].refused_of(account["files"]) for name, account in accounts.items()},
         "opted_out": checks["interactions"].profile.get("opted_out", 0),
         "balances": _balances(checks, accounts),
@@ -379,6 +398,7 @@ def _summary(
             *left_aside,
             *(f"{finding.rule.says}: {finding.rule.advice}" for finding in warnings),
             *_superseded(checks),
+            *(note for one in vectors for note in one.notes()),
         ],
         "quarantined": quarantined,
         "message": f"{main['rows']:,} interactions are good, {quarantined:,} rows in quarantine",

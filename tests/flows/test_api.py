@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -58,9 +59,13 @@ def test_the_same_frame_again_is_the_same_night(night: NightResult, frame: pd.Da
     assert again.lists().equals(night.lists())
 
 
-def test_a_dry_run_has_no_lists(night: NightResult, frame: pd.DataFrame) -> None:
-    dry = run_night(frame, store=night.store, run_date=DAY, models=["item_knn"], columns=OURS, dry_run=True)
+def test_a_dry_run_has_no_lists_and_vectors_are_all_that_content_needs(night: NightResult, frame: pd.DataFrame) -> None:
+    skus = sorted(frame["sku"].unique())
+    vectors = pd.DataFrame({"item_id": skus, "vector": list(np.eye(len(skus), dtype=np.float32))})
+    given: dict[str, Any] = {"columns": OURS, "item_vectors": vectors, "models": ["item_knn", "content"]}
+    dry = run_night(frame, store=night.store, run_date=DAY, dry_run=True, **given)
     assert dry.export_id is None and dry.winner == night.winner
+    assert dry.failed == {} and dry.metrics["content"]["ndcg"] > 0
     with pytest.raises(NightrecError, match="was a dry run"):
         dry.lists()
 

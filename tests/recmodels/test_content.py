@@ -131,3 +131,25 @@ def test_a_catalogue_without_terms_is_refused() -> None:
 def test_impossible_parameters_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"Content: {next(iter(wrong))} is"):
         Content(**wrong).fit(small_site())
+
+
+def test_vectors_share_the_likeness_with_terms() -> None:
+    data = small_site()
+    vectors = normalize(np.random.default_rng(3).random((data.n_items, 4)), axis=1).astype(np.float32)
+    terms = data.terms.toarray()
+    model = Content(vector_share=0.25, **PLAIN).fit(replace(data, item_vectors=vectors))
+    both = terms.any(axis=1)[:, None] & terms.any(axis=1)
+    expected = 0.75 * cosine_similarity(terms) + 0.25 * vectors @ vectors.T
+    found = (model.terms_ @ model.terms_.T).toarray()
+    np.testing.assert_allclose(found[both], expected[both], atol=1e-6)
+    alone = scores(Content(vector_share=1, **PLAIN), replace(data, item_vectors=vectors), np.arange(5))
+    profile = data.matrix.toarray()[:5] @ vectors
+    np.testing.assert_allclose(alone, cosine_similarity(profile, vectors), atol=1e-5)
+
+
+def test_numbers_of_vectors_are_never_named_as_terms() -> None:
+    data = small_site()
+    model = Content().fit(replace(data, item_vectors=np.full((data.n_items, 2), np.sqrt(0.5), np.float32)))
+    pairs = np.arange(4), np.arange(4) + 1
+    found = model.matched_terms(*pairs, 5, np.ones(data.terms.shape[1], bool))
+    assert (found < data.terms.shape[1]).all() and (found >= 0).any()

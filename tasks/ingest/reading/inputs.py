@@ -188,10 +188,17 @@ class Inputs(BaseModel):
         default=None,
         description="What was shown to whom: user_id, item_id, rank, timestamp [, export_id, clicked, outcome].",
     )
+    item_vectors: TableInput | None = Field(
+        default=None,
+        description="What an encoder makes of the items' texts, images or sounds, as Parquet: item_id, vector.",
+    )
+    user_vectors: TableInput | None = Field(
+        default=None, description="What is known of the users as numbers, as Parquet: user_id, vector."
+    )
 
     @model_validator(mode="after")
     def _that_grow(self) -> Self:
-        for name in ("items", "users"):
+        for name in ("items", "users", "item_vectors", "user_vectors"):
             if (table := getattr(self, name)) is not None and table.watermark is not None:
                 raise ValueError(f"a watermark is for tables that grow; leave that of {name} out, they are read whole")
         return self

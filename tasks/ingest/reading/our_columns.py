@@ -6,11 +6,15 @@ KEYS = {
     "users": ("user_id",),
     "tags": ("item_id",),
     "exposures": ("user_id", "item_id"),
+    "item_vectors": ("item_id",),
+    "user_vectors": ("user_id",),
 }
 REQUIRED = KEYS | {
     "interactions": ("user_id", "item_id", "timestamp"),
     "tags": ("item_id", "tag"),
     "exposures": ("user_id", "item_id", "rank", "timestamp"),
+    "item_vectors": ("item_id", "vector"),
+    "user_vectors": ("user_id", "vector"),
 }
 OPTIONAL = {
     "interactions": ("rating", "event"),
@@ -18,6 +22,8 @@ OPTIONAL = {
     "users": ("opted_out",),
     "tags": ("timestamp",),
     "exposures": ("export_id", "clicked", "outcome"),
+    "item_vectors": (),
+    "user_vectors": (),
 }
 COLUMNS = tuple(dict.fromkeys(ours for part in (REQUIRED, OPTIONAL) for columns in part.values() for ours in columns))
 """All columns of ours, of whatever table."""
