@@ -61,7 +61,7 @@ def bring_up_to_date(config: NightConfig, items: str | None = None, *, complete:
     with at_most(config.memory):
         now = items_now(given, datetime.now(UTC), whole_numbers=True, max_refused=refused)
     share = config.refilter.max_gone_share
-    found = publish_again(store, now, config.export, complete=complete, max_gone_share=share, name=given.path)
+    found = publish_again(store, now, config.export, complete=complete, max_gone_share=share, name=given.place)
     if found.published:
         retain(store, config.retention)
         outcome = load_sinks(store, config.sinks, task=False)
@@ -81,4 +81,6 @@ def _table(config: NightConfig, items: str | None) -> TableInput:
         raise ConfigError("There is no table of items: name the catalogue as it is now with --items.")
     if items is None or own is None:
         return own or TableInput(path=str(items))
+    if own.domains:
+        raise ConfigError("The items have a catalogue a domain: name these in the settings, and leave --items out.")
     return own.model_copy(update={"path": items})

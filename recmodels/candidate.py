@@ -23,6 +23,7 @@ from recmodels.candidate_measures import backtests, rating_errors
 from recmodels.candidate_spec import Spec
 from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.data.layout import PREPARED, UNSEEN
 from recmodels.data.parquet import read_columns
 from recmodels.data.stored import StoredDataset
@@ -81,7 +82,7 @@ def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
         if asked_for() and spec.parts is not None:
             write_lists_in_buckets(spec, spec.lists, spec.parts, *given)
         else:
-            write_lists(spec.lists, *given)
+            write_lists(spec.lists, *given, Domains.read(spec.features / PREPARED))
         more |= rating_errors(spec, model, data)
     listed, end_cpu = time.perf_counter(), time.process_time()
     del model  # its memory is the next one's

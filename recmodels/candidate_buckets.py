@@ -15,6 +15,7 @@ from recmodels.candidate_lists import list_files, lists_of, rules_of, step_of, t
 from recmodels.candidate_spec import ListsSpec, Spec
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset, data_memory
+from recmodels.data.domains import Domains
 from recmodels.data.layout import PREPARED, Split
 from recmodels.engine.current import engine
 from recmodels.engine.kept import Kept
@@ -70,7 +71,7 @@ def write_lists_in_buckets(
         parts = engine().map(write_some, buckets, basis.with_name("parts"), code=code(), needs=needs)
     finally:
         _kept.let_go()
-    for name in list_files(rules):
+    for name in list_files(rules, allowed, Domains.read(spec.features / PREPARED)):
         write_tables(lists.out / name, (pq.read_table(part / name) for part in parts))
     shutil.rmtree(basis.parent, ignore_errors=True)
 
@@ -84,8 +85,8 @@ def write_some(work: Work) -> None:
     data = basis.everybody or Dataset.load(
         basis.features, basis.split, users=np.unique(users), terms=(basis.nobody.terms, basis.nobody.user_terms)
     )
-    for name, rules in list_files(basis.rules).items():
-        served = lists_of(basis.lists, basis.model, basis.fallback, data, users, basis.allowed, rules)
+    for name, kind in list_files(basis.rules, basis.allowed, Domains.read(basis.features / PREPARED)).items():
+        served = lists_of(basis.lists, basis.model, basis.fallback, data, users, kind)
         pq.write_table(table_of(served), work.out / name)
 
 

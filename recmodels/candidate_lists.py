@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from recmodels.base import Recommender
 from recmodels.candidate_spec import ListsSpec
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.data.layout import HOLDOUT, ITEMS, PREPARED
 from recmodels.data.parquet import Array, arrow_table, read_columns
 from recmodels.errors import ConfigError
@@ -32,13 +34,20 @@ SCHEMA = pa.schema(
 
 
 def write_lists(
-    lists: ListsSpec, model: Recommender, fallback: Recommender, data: Dataset, users: Ints, allowed: Bools
+    lists: ListsSpec,
+    model: Recommender,
+    fallback: Recommender,
+    data: Dataset,
+    users: Ints,
+    allowed: Bools,
+    domains: Domains | None = None,
 ) -> None:
     """Lists by batches of users, in their order, so that memory does not grow with the number of users."""
     step = step_of(lists)
-    for name, rules in list_files(rules_of(lists, model, fallback, data, users, allowed)).items():
+    rules = rules_of(lists, model, fallback, data, users, allowed)
+    for name, kind in list_files(rules, allowed, domains).items():
         batches = (users[start : start + step] for start in range(0, len(users), step))
-        served = (lists_of(lists, model, fallback, data, batch, allowed, rules) for batch in batches)
+        served = (lists_of(lists, model, fallback, data, batch, kind) for batch in batches)
         write_tables(lists.out / name, map(table_of, served))
 
 
@@ -59,9 +68,22 @@ def rules_of(
     )  # fmt: skip
 
 
-def list_files(rules: Rules | None) -> dict[str, Rules | None]:
-    """The files that lists are written to, and by which rules."""
-    return {LISTS: None} if rules is None else {LISTS: rules, PLAIN: None}
+class Kind(NamedTuple):
+    """What lists of one file may hold, and by which rules."""
+
+    allowed: Bools  # [n_items]
+    rules: Rules | None
+
+
+def list_files(rules: Rules | None, allowed: Bools, domains: Domains | None) -> dict[str, Kind]:
+    """The files that lists are written to: as they are shown, without rules, and of each domain alone."""
+    kinds = {LISTS: Kind(allowed, rules)} | ({} if rules is None else {PLAIN: Kind(allowed, None)})
+    if domains is None:
+        return kinds
+    for name in domains.names:
+        among = domains.items(name)
+        kinds[domains.file(name)] = Kind(allowed & among, None if rules is None else rules.within(among))
+    return kinds
 
 
 def lists_of(
@@ -70,13 +92,12 @@ def lists_of(
     fallback: Recommender,
     data: Dataset,
     users: Ints,
-    allowed: Bools,
-    rules: Rules | None,
+    kind: Kind,
 ) -> Lists:
     """The lists of some users."""
     return serve(
         model, fallback, data, users, lists.k,
-        allowed=allowed, repeats=lists.repeats, min_history=lists.min_history, rules=rules,
+        allowed=kind.allowed, repeats=lists.repeats, min_history=lists.min_history, rules=kind.rules,
     )  # fmt: skip
 
 

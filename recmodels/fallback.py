@@ -100,7 +100,7 @@ def _completed(own: Ints, scores: Floats, fill: Ints) -> tuple[Ints, Floats]:
     return items, np.where(np.arange(k) < given, scores, filled)
 
 
-def _under_rules(
+def _under_rules(  # noqa: PLR0915 -- a round of candidates, in the order of their sources
     model: Ranker,
     fallback: Recommender,
     data: Dataset,
@@ -130,7 +130,8 @@ def _under_rules(
     own, pinned = np.zeros((len(users), k), bool), np.zeros((len(users), k), bool)
     rows, eligible = np.flatnonzero(lengths > 0).astype(np.int32), int(allowed.sum())
     raised = None if rules.raised is None else allowed & rules.raised
-    more, m = 0, max(rules.pool, k)
+    parts_of_site = [allowed & (rules.domains == domain) for domain in range(len(rules.domain_most))]
+    more, m = 2 * k if parts_of_site else 0, max(rules.pool, k)
     while len(rows):
         left = []
         step = max(1, CANDIDATES // (m + 4 * more + 1))
@@ -142,6 +143,9 @@ def _under_rules(
                 if needed.any():
                     tops.append(own_items(part, more, fresh))
                     others.append(fallback.recommend(data, users[part], more, allowed=fresh, repeats=repeats).items)
+            for among in parts_of_site:  # so that each domain can have as many places as its quota says
+                tops.append(own_items(part, k, among))
+                others.append(fallback.recommend(data, users[part], k, allowed=among, repeats=repeats).items)
             behind = 0 if raised is None else max(rules.pool, k)
             if raised is not None:
                 tops.append(own_items(part, behind, raised))

@@ -192,6 +192,8 @@ class NightConfig(BaseModel):
         """
         if self.preset is None:
             return self.inputs
+        if self.inputs is not None and self.inputs.has_domains:
+            raise ConfigError(f"The preset {self.preset} is of one data set, and the inputs have domains: drop one.")
         if self.inputs is None:
             raise ConfigError(f"The preset {self.preset} has no files to read: name their folder with --interactions.")
         return apply(self.preset, self.inputs)
@@ -375,13 +377,21 @@ def models_in(kinds: list[Any]) -> list[type[BaseModel]]:
     return found
 
 
+def _from(folder: Path, path: str) -> str:
+    """A table's path or address, as it counts from the folder of the configuration."""
+    return beside(path, folder) if "://" in path else str(folder / path)
+
+
 def relative_to(config: NightConfig, folder: Path) -> NightConfig:
     """Relative paths of a configuration file count from the file's own folder."""
     inputs = config.inputs
     if inputs is not None:
         tables = {
             name: table.model_copy(
-                update={"path": beside(table.path, folder) if "://" in table.path else str(folder / table.path)}
+                update={
+                    "path": table.path and _from(folder, table.path),
+                    "domains": {domain: _from(folder, path) for domain, path in table.domains.items()},
+                }
             )
             for name in type(inputs).model_fields
             if (table := getattr(inputs, name)) is not None

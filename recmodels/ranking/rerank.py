@@ -7,6 +7,9 @@ A place is given to the candidate of the highest maximal marginal relevance (Car
 among those that the rules let pass. Relevance is the model's score, scaled to 0..1 within the user's candidates; the
 cosine is that of the items' content vectors (`Dataset.terms`). Ties go to the candidate that the model ranks higher.
 
+Of a site with several domains, quotas say how many places of a list each has at least and at most. They yield where a
+list would be shorter: whoever has seen all films has books in their places.
+
 Three rules steer what all lists together show. Damped relevance is relevance - popularity_damping · popularity, where
 popularity is log(1 + interactions) scaled to 0..1 (as the logits of frequent classes are lowered: Menon et al., ICLR
 2021). With calibration (Steck, RecSys 2018), the value of a candidate is
@@ -63,6 +66,9 @@ class Rules:
     lengths: Ints | None = None  # [n_users]: each user's own k, 0: no list; None: the k that is asked for
     bounds: Bounds | None = None  # of what groups of items are shown over all lists
     prices: Floats | None = None  # [n_items]: what is added to the value of each item; it follows from the bounds
+    domains: Ints | None = None  # [n_items]: of a site with several, where lists mix them by quotas
+    domain_least: list[float] = field(default_factory=list)  # [n_domains]: share of a list's places, rounded down
+    domain_most: list[float] = field(default_factory=list)  # likewise, rounded up
 
     def save(self, path: Path) -> None:
         """Write all but `lengths` and `prices` to a Parquet file, a row an item."""
@@ -76,6 +82,8 @@ class Rules:
             columns["new"] = self.new
         if self.popularity is not None:
             columns["popularity"] = self.popularity
+        if self.domains is not None:
+            columns["domains"] = self.domains
         if self.categories is not None:
             indptr, indices = self.categories
             columns["categories"] = pa.LargeListArray.from_arrays(indptr, indices)
@@ -93,7 +101,7 @@ class Rules:
         table = read_table(path)
         known = json.loads((table.schema.metadata or {})[SCALARS])
         known["caps"] = np.array(known["caps"], np.int32)
-        for name in {"new", "popularity"} & set(table.column_names):
+        for name in {"new", "popularity", "domains"} & set(table.column_names):
             known[name] = as_numpy(table[name])
         of_items = {name: table[name].combine_chunks() for name in {"categories", "groups"} & set(table.column_names)}
         pairs = {name: (as_numpy(a.offsets).astype(np.int64), as_numpy(a.values)) for name, a in of_items.items()}
@@ -114,6 +122,18 @@ class Rules:
         assert self.bounds is not None
         bounds = replace(self.bounds, prices=prices)
         return replace(self, bounds=bounds, prices=bounds.of_items(prices) if prices.any() else None)
+
+    def within(self, domain: Bools) -> Self:
+        """The same rules for lists of one domain alone, whose items are given [n_items]; bounds are of mixed lists."""
+        return replace(
+            self, allowed=self.allowed & domain, domains=None, domain_least=[], domain_most=[], bounds=None, prices=None
+        )
+
+    def domain_places(self, lengths: Ints) -> tuple[Ints, Ints]:
+        """The fewest and the most places of each domain in lists of these lengths: int32 [n, n_domains]."""
+        least = np.floor(np.outer(lengths, self.domain_least) + 1e-9).astype(np.int32)
+        most = np.ceil(np.outer(lengths, self.domain_most) - 1e-9).astype(np.int32)
+        return least, most
 
     @property
     def raised(self) -> Bools | None:
@@ -197,6 +217,8 @@ def choose(
     mixes = mixes_of(history, rules.category_shares) if rules.calibration and history is not None else NO_MIXES
     prices = NO_PRICES if rules.prices is None and mixes is not NO_MIXES else rules.prices
     needed = rules.new_wanted(lengths)
+    domains = NO_ITEMS if rules.domains is None else np.require(rules.domains, np.int32, "W")
+    least, most = rules.domain_places(lengths)
 
     def work(start: int) -> None:
         part = slice(start, start + USERS_PER_TASK)
@@ -205,6 +227,7 @@ def choose(
             items[part], relevance[part], pinned, own, rules.pinned_rank - 1, lengths[part], needed[part],
             float(rules.relevance_weight), term_indptr, term_indices, terms.data, max(1, terms.shape[1]), new, indptr,
             indices, rules.caps, float(rules.calibration), calibrated, mixes.indices, mixes.shares, prices,
+            domains, least[part], most[part],
             chosen.places[part], chosen.pinned[part], chosen.count[part], chosen.new[part],
         )  # fmt: skip
 

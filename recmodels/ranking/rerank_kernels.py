@@ -23,6 +23,22 @@ def fits(item: int, indptr: Longs, indices: Ints, caps: Ints, counts: Ints) -> b
 
 
 @jit
+def missing(least: Ints, held: Ints) -> int:
+    """How many places domains still need."""
+    n = 0
+    for domain in range(len(least)):
+        n += max(0, least[domain] - held[domain])
+    return n
+
+
+@jit
+def has_place(domain: int, least: Ints, most: Ints, held: Ints, short: bool) -> bool:
+    """Whether a domain has a place left on the list; if they are `short`, only domains that still need one have."""
+    full: bool = held[domain] >= (least[domain] if short else most[domain])
+    return not full
+
+
+@jit
 def mixed(user: Doubles, categories: Ints, listed: Doubles, n: int, logs: Doubles) -> float:
     """The Kullback-Leibler divergence of a user's mix of `categories` from that of a list of n items that have any.
 
@@ -59,6 +75,9 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
     mix_indices: Ints,
     mix_shares: Doubles,
     prices: Floats | None,
+    domains: Ints,
+    least: Ints,
+    most: Ints,
     places: Ints,
     pinned: Bools,
     count: Ints,
@@ -66,7 +85,9 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
 ) -> None:
     """Fill `places`, `pinned`, `count` and `count_new` for some users; see `recmodels.ranking.rerank.choose`.
 
-    Without `prices` nothing steers, and what does is left out of the machine code.
+    Of a site with quotas `domains` are those of the items, and `least` and `most` [n, n_domains] how many places each
+    has; they yield where a list would be shorter. Without `prices` nothing steers, and what does is left out of the
+    machine code.
     """
     m = items.shape[1]
     k = places.shape[1]
@@ -81,6 +102,7 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
     list_mix = np.zeros(len(caps), np.float64)  # sums over the items of the list
     logs = np.zeros(len(caps), np.float64)
     keep = 1 - balance
+    held = np.zeros(least.shape[1], np.int32)  # places of each domain
     for row in range(len(items)):
         counts[:] = 0
         filed = 0  # items of the list that have a category
@@ -100,8 +122,11 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
         length = lengths[row]
         want = needed[row]
         placed = 0
+        held[:] = 0
+        shared = len(held) > 0
         while placed < length:
             forced = want > 0 and want >= length - placed
+            short = shared and missing(least[row], held) >= length - placed
             best = -1
             # pinned items, from their rank on
             if placed >= pin_place:
@@ -134,7 +159,11 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                 top = -np.inf
                 for o in range(n_own):
                     c = n_pinned + o
-                    if open_[c] and (new[items[row, c]] or not forced):
+                    if (
+                        open_[c]
+                        and (new[items[row, c]] or not forced)
+                        and (not shared or has_place(domains[items[row, c]], least[row], most[row], held, short))
+                    ):
                         value = weight * relevance[row, o] - (1 - weight) * near[o]
                         if prices is not None:
                             value = keep * value + gain[o]
@@ -147,7 +176,11 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                 if best < 0:
                     # the others, in their order
                     for c in range(n_pinned + n_own, m):
-                        if open_[c] and (new[items[row, c]] or not forced):
+                        if (
+                            open_[c]
+                            and (new[items[row, c]] or not forced)
+                            and (not shared or has_place(domains[items[row, c]], least[row], most[row], held, short))
+                        ):
                             if fits(items[row, c], indptr, indices, caps, counts):
                                 best = c
                                 break
@@ -155,6 +188,9 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                     if best < 0 and forced:
                         forced = False
                         want = 0
+                        continue
+                    if best < 0 and shared:
+                        shared = False
                         continue
                     break
                 o = best - n_pinned
@@ -192,6 +228,8 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                 if prices is not None:
                     list_mix[indices[at]] += 1 / (last - first)
             filed += last > first
+            if len(held) > 0:
+                held[domains[item]] += 1
             if new[item]:
                 count_new[row] += 1
                 want -= 1

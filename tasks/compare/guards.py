@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from recmodels.messages import counted
 from tasks.compare.settings import GateSettings
 from tasks.compare.steep import Steep, steeper
+from tasks.evaluate.domains import domain_of
 from tasks.evaluate.summary import ModelSummary
 from tasks.offpolicy.values import OffPolicySummary, in_percent
 from tasks.train.settings import PRIMARY
@@ -38,17 +39,19 @@ def _losses(settings: GateSettings, challenger: ModelSummary, incumbent: ModelSu
 
 
 def _slice_losses(settings: GateSettings, challenger: ModelSummary, incumbent: ModelSummary) -> Iterator[str]:
-    """Accuracy for any group of users that is large enough."""
-    limit = settings.max_slice_loss
-    if limit is None:
-        return
+    """Accuracy for any group of users that is large enough, and in any domain."""
     for row in incumbent.slices:
-        if row.metric != PRIMARY or row.users < settings.slice_users:
+        domain = domain_of(row.slice)
+        limit = settings.max_slice_loss if domain is None else settings.max_domain_loss
+        if limit is None or row.metric != PRIMARY or row.users < settings.slice_users:
             continue
         now = challenger.figure(row.slice, PRIMARY)
         if now is not None and now < (1 - limit) * row.value:
-            loss = f"loses {1 - now / row.value:.0%} of NDCG for {counted(row.users, 'user')} ({row.slice})"
-            yield f"{loss}, and {limit:.0%} is allowed"
+            loss, users = f"loses {1 - now / row.value:.0%} of NDCG", counted(row.users, "user")
+            if domain is None:
+                yield f"{loss} for {users} ({row.slice}), and {limit:.0%} is allowed"
+            else:
+                yield f"{loss} in the domain {domain} ({users}), and {limit:.0%} is allowed (gate.max_domain_loss)"
 
 
 def not_earned(settings: GateSettings, name: str, earned: OffPolicySummary | None) -> Iterator[str]:

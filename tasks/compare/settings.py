@@ -76,6 +76,13 @@ class GateSettings(BaseModel):
     max_slice_loss: float | None = Field(
         default=0.2, ge=0, le=1, description="Share of the champion's NDCG that it may lose in any slice of users."
     )
+    max_domain_loss: float | None = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="The same in any domain of a site with several, by the lists of the domain alone: what a model "
+        "learns in one may hurt the other.",
+    )
     slice_users: int = Field(default=200, ge=1, description="Slices of fewer users are not guarded.")
     max_training_minutes: float | None = Field(default=None, gt=0, description="How long its training may take.")
     slopes: dict[str, SlopeGuard] = Field(

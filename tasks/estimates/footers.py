@@ -16,7 +16,7 @@ def rows_of(name: str, table: TableInput) -> int:
     """
     how = f"say how many rows it has: --{name} COUNT"
     if is_elsewhere(name, table):
-        raise ConfigError(f"{name}: '{table.path}' is no file here; {how}.")
+        raise ConfigError(f"{name}: '{table.place}' is no file here; {how}.")
     total = 0
     for file in find(name, table).read:
         try:

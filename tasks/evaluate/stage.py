@@ -13,6 +13,7 @@ from recmodels.metrics import beyond_accuracy as beyond
 from recmodels.metrics import diversity
 from recmodels.metrics import ranking as metrics
 from tasks.evaluate.backtests import with_tonight
+from tasks.evaluate.domains import domain_figures
 from tasks.evaluate.reranking import reranking
 from tasks.evaluate.slices import SLICED, figures, item_slices, means, recall_of, user_slices
 from tasks.evaluate.summary import Figure, ModelSummary, SliceFigure, Trained
@@ -96,6 +97,7 @@ def write_metrics(
             slices += figures(name, {"recall": recall}, seed, settings.confidence)
             if name.startswith("items:"):
                 per_user[f"recall_{name.partition(':')[2]}"] = recall
+        slices += domain_figures(toplists, prepared, users, truth, settings, seed)
         for name, mask in user_slices(prepared, features, users, settings).items():
             slices += figures(name, {metric: per_user[metric][mask] for metric in SLICED}, seed, settings.confidence)
     pq.write_table(arrow_table({"user_index": users, **per_user}), out / "per_user.parquet")

@@ -20,6 +20,7 @@ from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Csr, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.engine.kept import Kept
 from recmodels.engine.work import Work
 from recmodels.persistence import load
@@ -69,6 +70,11 @@ class Basis:
     @cached_property
     def items(self) -> pa.Table:
         return pq.read_table(self.night.prepared / layout.ITEMS)
+
+    @cached_property
+    def domains(self) -> Domains | None:
+        """The domains that have lists of their own; None where none has."""
+        return Domains.read(self.night.prepared) if self.settings.domain_lists else None
 
     @cached_property
     def item_ids(self) -> pa.Array:

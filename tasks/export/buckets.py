@@ -23,6 +23,7 @@ from tasks.export.audit import profile_of, summed
 from tasks.export.audit_exposure import Exposed
 from tasks.export.audit_items import SIMILAR_COUNTS, similar_counts
 from tasks.export.basis import NAME, basis_of
+from tasks.export.by_domain import write_by_domain
 from tasks.export.explored import draw, found_in
 from tasks.export.item_tables import PAIRS_A_GROUP, similar_tables
 from tasks.export.listed import counted_in
@@ -83,7 +84,10 @@ def write_lists(work: Work) -> None:
     )
     if "exposure" in counts:
         counts["exposure"] = counts["exposure"].sums()
-    (work.out / COUNTS).write_text(json.dumps({"lists": counts, "explored": explored}))
+    about = {"lists": counts, "explored": explored}
+    if basis.domains is not None:
+        about["by_domain"] = write_by_domain(basis, basis.domains, serving, data, users, work.out)
+    (work.out / COUNTS).write_text(json.dumps(about))
 
 
 def write_similar(work: Work) -> None:
@@ -120,6 +124,12 @@ class Made:
                 one["exposure"] = Exposed.of(rules.bounds, one["exposure"])
         similar = [json.loads((part / COUNTS).read_text()) for part in self.similar]
         return summed(profiles) | {name: sum(one[name] for one in similar) for name in SIMILAR_COUNTS}
+
+    @property
+    def by_domain(self) -> Json | None:
+        """The same of the lists of each domain; None where there are none."""
+        profiles = [one["by_domain"] for one in self._counts if "by_domain" in one]
+        return summed(profiles) if profiles else None
 
     @property
     def explored(self) -> list[Json]:

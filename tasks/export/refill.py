@@ -13,11 +13,14 @@ import pyarrow.parquet as pq
 from recmodels.base import Recommender
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.popularity import Popularity
 from recmodels.published.schema import completed
 from recmodels.ranking.rerank import Rules
 from tasks.arms.tonight import ArmTonight
 from tasks.export.audit_items import whole_lists
+from tasks.export.by_domain import TABLE as BY_DOMAIN
+from tasks.export.by_domain import among, in_order, with_domain
 from tasks.export.item_tables import popular_table, popular_windows, similar_tables, similarity_model
 from tasks.export.listed import write_listed
 from tasks.export.serving import Lister, Serving, seed_of
@@ -45,6 +48,7 @@ class Source:
         arms: those of the export besides `main`, by name; as `main` where their model is not there any more.
         arm_models: what was fitted for them, by name.
         own_ids: the users' ids as the site calls them, in the order of the features.
+        domains: of the items; None where the site has none.
     """
 
     run_date: date
@@ -60,6 +64,7 @@ class Source:
     arms: Mapping[str, ArmTonight]
     arm_models: Mapping[str, Recommender]
     own_ids: pa.Array
+    domains: Domains | None = None
 
     @property
     def item_ids(self) -> pa.Array:
@@ -81,6 +86,8 @@ def write_refilled(source: Source, gone: pa.Array, old: Path, out: Path) -> int:
         one.fit(source.data)
     lists = _topk(source, windows["all"], gone, _files(old, "topk"), out)
     write_listed(out, source.run_date)
+    if source.domains is not None and (by_domain := _files(old, BY_DOMAIN)):
+        _by_domain(source, source.domains, windows["all"], gone, by_domain, out)
     if similar := _files(old, "similar"):
         _similar(source, gone, similar, out)
     without_items(old, gone, out)
@@ -103,15 +110,44 @@ def _topk(source: Source, popular: Popularity, gone: pa.Array, files: Sequence[P
             users = pc.index_in(short, value_set=source.user_ids).to_numpy().astype(np.int32)
             new_lists += len(users)
             tables = [table.filter(pc.invert(pc.is_in(table["user_id"], value_set=short))).select(writer.schema.names)]
-            if serving.codes is not None:
-                arms = table["arm"].take(pc.index_in(short, value_set=table["user_id"])).cast(pa.string())
-                found = pc.index_in(arms, value_set=pa.array([*source.arms], pa.string()))
-                serving.codes[users] = pc.fill_null(pc.add(found, 1), 0).to_numpy()
+            _fill_in_arms(source, serving, table, short, users)
             for batch in batches(len(users), source.settings.longest):
                 lists, origins = serving.lists(users[batch])
                 tables.append(writer.table(lists, origins))
             writer.parts.write(_merged(tables, ["user_id", "rank"]).cast(writer.schema))
     return new_lists
+
+
+def _by_domain(
+    source: Source, domains: Domains, popular: Popularity, gone: pa.Array, files: Sequence[Path], out: Path
+) -> None:
+    """The lists of each domain, of which those with an item that is gone are made anew."""
+    serving = source.serving(popular)
+    with Writer(source.run_date, source.champion, source.user_ids, source.item_ids, out / BY_DOMAIN) as writer:
+        for table in whole_lists(list(files), _columns(files, "user_id")):
+            in_domain, tables = table["domain"].cast(pa.string()), [table]
+            is_gone = pc.is_in(table["item_id"], value_set=gone)
+            left = pa.chunked_array([pa.repeat(pa.scalar(True), len(table))])
+            for name in domains.names:
+                here = pc.equal(in_domain, name)
+                short = pc.unique(table["user_id"].filter(pc.and_(here, is_gone)))
+                users = pc.index_in(short, value_set=source.user_ids).to_numpy().astype(np.int32)
+                left = pc.and_(left, pc.invert(pc.and_(here, pc.is_in(table["user_id"], value_set=short))))
+                _fill_in_arms(source, serving, table, short, users)
+                for batch in batches(len(users), source.settings.longest):
+                    made = writer.table(*among(serving, domains.items(name)).lists(users[batch]))
+                    tables.append(with_domain(made, name, domains.names))
+            tables[0] = with_domain(table.filter(left), None, domains.names)
+            writer.parts.write(in_order(tables))
+
+
+def _fill_in_arms(source: Source, serving: Serving, table: pa.Table, short: pa.Array, users: Ints) -> None:
+    """Of `users`, whose ids are `short`, the arms that the rows of a table name."""
+    if serving.codes is None:
+        return
+    arms = table["arm"].take(pc.index_in(short, value_set=table["user_id"])).cast(pa.string())
+    found = pc.index_in(arms, value_set=pa.array([*source.arms], pa.string()))
+    serving.codes[users] = pc.fill_null(pc.add(found, 1), 0).to_numpy()
 
 
 def _similar(source: Source, gone: pa.Array, files: Sequence[Path], out: Path) -> None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from recmodels.data import layout
 from recmodels.data.arrays import Bools
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.persistence import load
 from recmodels.published.pseudonyms import check_of, hashed_ids, key_in
@@ -143,6 +144,7 @@ def _source(night: Night, own: Json, settings: ExportSettings, features: Feature
         arms=arms,
         arm_models=arm_models,
         own_ids=own_ids,
+        domains=Domains.read(night.prepared),
     )
 
 

@@ -20,6 +20,10 @@ class ExportSettings(ListSettings):
     popular_days: list[Annotated[int, Field(ge=1)]] = Field(
         default=[7, 1], description="Windows of the popular items in days, beside all time."
     )
+    domain_lists: bool = Field(
+        default=True,
+        description="Whether each domain of a site that has several has lists of its own, beside the mixed ones.",
+    )
     approximate: bool = Field(
         default=False,
         description="Whether lists may miss items that exact ones have, where that makes them much faster.",

@@ -9,9 +9,11 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.engine.current import engine
+from tasks.export.audit import judged
 from tasks.export.audit_items import popular_counts
 from tasks.export.basis import let_go
 from tasks.export.buckets import Made, buckets_of, files_of, write_lists, write_similar
+from tasks.export.by_domain import TABLE as BY_DOMAIN
 from tasks.export.decisions import Decided
 from tasks.export.item_tables import popular_table
 from tasks.export.listed import listed_of, write_table
@@ -59,7 +61,10 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
         vectors = run(write_user_vectors, users, folder / "vectors", code=code, needs=decided.needs) if users else []
     finally:
         let_go()
-    for table, parts in (("topk", made.lists), ("similar", made.similar), (USER_VECTORS, vectors)):
+    by_domain = made.lists if made.by_domain else []
+    for table, parts in (
+        ("topk", made.lists), (BY_DOMAIN, by_domain), ("similar", made.similar), (USER_VECTORS, vectors)
+    ):  # fmt: skip
         for number, file in enumerate(files_of(parts, table)):
             (out / table).mkdir(exist_ok=True)
             link(file, out / table / f"part-{number:05d}.parquet")
@@ -72,4 +77,7 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
     if decided.vectors is not None:
         write_item_vectors(night, *decided.vectors, items["item_id"].combine_chunks(), available & allowed, out)
     offered = items["item_id"].filter(pa.array(available & allowed)).combine_chunks()
-    return Written(made, made.counts(decided.plan) | popular_counts(out, offered))
+    popular = popular_counts(out, offered)
+    if (of_domains := made.by_domain) is not None:
+        judged(of_domains)
+    return Written(made, made.counts(decided.plan) | popular)

@@ -63,8 +63,8 @@ def _read(given: TableInput, folder: Path, whole_numbers: bool, max_refused: flo
         lost, read = len(one.result.rejects), one.result.rows
         if lost > max_refused * (lost + read):
             raise DataRefused(
-                f"items: {lost:,} of {lost + read:,} lines of {given.path} are no rows, and their items would be taken "
-                "for gone: `nightrec inspect` shows what is wrong with them."
+                f"items: {lost:,} of {lost + read:,} lines of {given.place} are no rows, and their items would be "
+                "taken for gone: `nightrec inspect` shows what is wrong with them."
             )
         wanted = ("item_id", "available", "available_from", "available_until")
         path = folder / "items.parquet"

@@ -146,6 +146,8 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
     Of large interactions the first rows are looked at: their pass would have read far ahead when it finds a text.
     """
     types = {"user_id": ids.INTEGER, "item_id": ids.INTEGER}
+    if our_columns.DOMAIN in tables["interactions"].optional:
+        types["item_id"] = ids.STRING  # the domain and the id
     for name, table in tables.items():
         if name in schema.FOLLOWING:
             continue
@@ -263,7 +265,7 @@ def _refuse_if_none_before(result: TableResult, given: TableInput, cutoff: datet
         return
     after = _EPOCH + newest * _MICROSECOND + timedelta(days=1)
     raise DataRefused(
-        f"interactions: all {result.after_cutoff} rows of {given.path} are at or after the cutoff "
+        f"interactions: all {result.after_cutoff} rows of {given.place} are at or after the cutoff "
         f"{timestamps.show(_micros(cutoff))} (oldest {timestamps.show(oldest)}, newest "
         f"{timestamps.show(newest)}); choose a later night, for example --date {after:%Y-%m-%d}."
     )

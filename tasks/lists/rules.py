@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.data.arrays import Floats, Ints
+from recmodels.data.domains import Domains
 from recmodels.data.layout import Split
 from recmodels.data.pairs import Pairs
 from recmodels.data.times import MICROSECONDS_PER_DAY
@@ -60,7 +61,25 @@ def translate(
         popularity=_popularity(night, split) if settings.popularity_damping else None,
         bounds=_bounds(items, settings, features, note),
         lengths=_lengths_of(night, split, settings, note),
+        **_domain_shares(night, settings),
     )
+
+
+def _domain_shares(night: Night, settings: ListSettings) -> dict[str, Any]:
+    """The quotas of the domains. Raises ConfigError where the site has no such domain, or they leave places open."""
+    if not settings.domain_shares:
+        return {}
+    found = Domains.read(night.prepared)
+    if found is None:
+        raise ConfigError("export.domain_shares: the site has no domains; give its inputs some, or leave it out.")
+    shares = settings.domain_shares
+    if unknown := next((name for name in shares if name not in found.names), None):
+        raise ConfigError(f"export.domain_shares: there is no domain {unknown!r}; {_hint(unknown, [*found.names])}")
+    most = [shares[name].most if name in shares else 1.0 for name in found.names]
+    if sum(most) < 1 - 1e-9:
+        raise ConfigError("export.domain_shares: the largest shares leave places open; they must come to 1 or more.")
+    least = [shares[name].least if name in shares else 0.0 for name in found.names]
+    return {"domains": found.codes, "domain_least": least, "domain_most": most}
 
 
 def _indices_of(items: pa.Table, ids: list[Id], rule: str, note: bool) -> Ints:

@@ -53,6 +53,15 @@ class ExposureSettings(BaseModel):
         return sorted({*self.least, *self.most})
 
 
+class DomainShare(BaseModel):
+    """Which share of the places of a mixed list the items of a domain have."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    least: Share = Field(default=0, description="At least, rounded down.")
+    most: Share = Field(default=1, description="At most, rounded up.")
+
+
 class ListSettings(BaseModel):
     """What a list is, for the candidates and for the export."""
 
@@ -82,6 +91,11 @@ class ListSettings(BaseModel):
         default=None,
         description='Bounds on shares of all lists: { column = "brand", least = { X = 0.02 }, most = { Y = 0.3 } }.',
     )
+    domain_shares: dict[str, DomainShare] = Field(
+        default={},
+        description="Shares of each list's places by domain, of a site with several: { films = { least = 0.3, most = "
+        "0.7 } }. Where a domain has too few items for a user, others take the places.",
+    )
     pool: int = Field(default=100, ge=1, le=10_000, description="Items per user that rules choose a list from.")
     max_per_category: int | None = Field(default=None, ge=1, description="The most items of one category in a list.")
     category_caps: dict[str, int] = Field(default={}, description="The same for some categories, e.g. { Horror = 1 }.")
@@ -110,6 +124,10 @@ class ListSettings(BaseModel):
     def whole(self) -> "ListSettings":
         if wrong := [name for name, cap in self.category_caps.items() if cap < 0]:
             raise ValueError(f"category_caps.{wrong[0]} is below 0; 0 keeps a category off the lists")
+        if wrong := [name for name, share in self.domain_shares.items() if share.least > share.most]:
+            raise ValueError(f"domain_shares.{wrong[0]}: least is above most")
+        if sum(share.least for share in self.domain_shares.values()) > 1:
+            raise ValueError("the least shares in domain_shares are more than a list has: together at most 1")
         if both := [item for item in self.pinned if item in self.excluded]:
             raise ValueError(f"the item {both[0]!r} is pinned and excluded; decide for one")
         return self

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from recmodels.compute.memory import total
 from recmodels.data import layout
+from recmodels.data.domains import Domains
 from recmodels.data.layout import Split
 from recmodels.engine.current import asked_for
 from recmodels.errors import DataRefused
@@ -34,6 +35,7 @@ from tasks.store.engine_parts import engine_parts
 from tasks.store.files import TEMPORARY
 from tasks.store.manifests import Manifest, outputs
 from tasks.store.opted_out import opted_out_ids
+from tasks.store.parts import parts
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import PreparedSummary
@@ -121,6 +123,8 @@ def _write(ranges: Ranges, valid: Path, settings: PrepareSettings, cutoff: datet
 
     write_index(out / layout.USERS, "user", ranges.user_ids, valid / "users.parquet")
     write_index(out / layout.ITEMS, "item", ranges.item_ids, valid / "items.parquet", cutoff)
+    if "domain" in pq.read_schema(parts(valid, "interactions")[0]).names:
+        Domains.of(ranges.item_ids).write(out)
     write = ranges.write if isinstance(ranges, Parted) else partial(_write_ranges, ranges)
     write(out, split, full, microseconds(cutoff))
     if split.protocol.unseen is not None:

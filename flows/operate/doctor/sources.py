@@ -23,7 +23,8 @@ def look(site: Site) -> Iterator[Finding]:
         tables = site.config.tables()
     except (ConfigError, DataRefused):  # which the check of the settings says
         return
-    asked = [_Asked(name, table) for name, table in (tables.tables() if tables else {}).items()]
+    given = tables.tables().items() if tables else ()
+    asked = [_Asked(name, one) for name, table in given for one in table.by_domain().values()]
     for one in asked:
         one.thread.start()
     end = time.monotonic() + PATIENCE

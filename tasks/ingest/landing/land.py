@@ -52,7 +52,7 @@ def land(
     """
     notes: list[str] = []
     for name, table in inputs.tables().items():
-        if not (is_remote(table.path) or delta.is_table(table.path) or iceberg.is_table(table.path)):
+        if not any(map(_is_landed, table.by_domain().values())):
             continue
         try:
             files, note = land_table(name, table, root, cutoff, fresh=fresh, settled=settled, by_nodes=by_nodes)
@@ -67,6 +67,11 @@ def land(
     return inputs, notes
 
 
+def _is_landed(table: TableInput) -> bool:
+    """Whether a table is read by way of files of the store, or of a version that is settled."""
+    return is_remote(table.path) or delta.is_table(table.path) or iceberg.is_table(table.path)
+
+
 def land_table(
     name: str,
     table: TableInput,
@@ -77,7 +82,15 @@ def land_table(
     settled: bool = False,
     by_nodes: bool = False,
 ) -> tuple[TableInput, str]:
-    """The same for one table: its files, and a note."""
+    """The same for one table: its files, and a note. Each domain that is elsewhere is read into a folder of its own."""
+    if table.domains:
+        paths, notes = dict(table.domains), list[str]()
+        for domain, one in table.by_domain().items():
+            if _is_landed(one):
+                files, note = land_table(name, one, root, cutoff, fresh=fresh, settled=settled)
+                paths[domain] = files.path
+                notes.append(note)
+        return table.model_copy(update={"domains": paths}), "; ".join(notes)
     folder, until = store.folder_of(root, name, table), str(cutoff)
     before = None if fresh else store.known(folder)
     done = before if before is not None and settled and before.cutoff == until else None

@@ -54,8 +54,9 @@ def by_source(error: DataRefused, given: Inputs, files: Inputs) -> DataRefused:
     text = str(error.args[0])
     there = given.tables()
     for name, table in files.tables().items():
-        if table.path != there[name].path and f"{table.path}/" in text:
-            text = _LOOK.sub("", text).replace(f"{table.path}/", f"{source_of(there[name])}: ")
+        for file, one in zip(table.by_domain().values(), there[name].by_domain().values(), strict=True):
+            if file.path != one.path and f"{file.path}/" in text:
+                text = _LOOK.sub("", text).replace(f"{file.path}/", f"{source_of(one)}: ")
     return DataRefused(text)
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 STORE = "a store of nightrec: its exports, nights and so on are no inputs"
+OF_DOMAIN = "(domain)"
+"""The column that the settings give to the files of a domain, as folders give theirs."""
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _VERSIONS = {delta.LOG: "Delta", ".hoodie": "Hudi"}  # folders that tell which files of a table are valid
 
@@ -72,6 +74,8 @@ def find(name: str, table: TableInput) -> Files:
         ConfigError: there is none, or one cannot be opened.
         DataRefused: one cannot be unpacked.
     """
+    if table.domains:
+        return _of_domains(name, table)
     path = _local_path(name, table.path)
     try:
         mode = path.stat().st_mode if os.path.lexists(path) else None
@@ -103,6 +107,27 @@ def find(name: str, table: TableInput) -> Files:
     return Files([File(path)])
 
 
+def _of_domains(name: str, table: TableInput) -> Files:
+    """The files of all domains of a table, one domain after the other.
+
+    Raises:
+        ConfigError: a file is in two domains.
+    """
+    read: dict[Path, File] = {}
+    skipped: list[Skipped] = []
+    for domain, one in table.by_domain().items():
+        found = find(name, one)
+        skipped += found.skipped
+        for file in found.read:
+            if (other := read.get(file.path)) is not None:
+                raise ConfigError(
+                    f"{name}: {file.path} is in two domains, {other.partition[OF_DOMAIN]} and {domain}; give each "
+                    "paths of its own."
+                )
+            read[file.path] = File(file.path, {**file.partition, OF_DOMAIN: domain})
+    return Files([*read.values()], skipped)
+
+
 def _plain(name: str, table: TableInput) -> DeltaTable:
     """A Delta table whose rows are those of its files."""
     found = delta.opened(table.path, table.as_of, name)
@@ -115,7 +140,9 @@ def _plain(name: str, table: TableInput) -> DeltaTable:
 
 
 def is_elsewhere(name: str, table: TableInput) -> bool:
-    """Whether a table is no files of this machine yet, and has to be read into some first."""
+    """Whether a table, or a domain's part, is no files of this machine yet, and has to be read into some first."""
+    if table.domains:
+        return any(is_elsewhere(name, one) for one in table.by_domain().values())
     if is_remote(table.path) or iceberg.is_table(table.path):
         return True
     return delta.is_table(table.path) and not delta.is_plain(delta.opened(table.path, table.as_of, name))
@@ -123,6 +150,8 @@ def is_elsewhere(name: str, table: TableInput) -> bool:
 
 def resolve(name: str, table: TableInput) -> list[Path]:
     """The paths of the files that `find` finds; none of a table that is elsewhere."""
+    if table.domains:
+        return [path for one in table.by_domain().values() for path in resolve(name, one)]
     return [] if is_elsewhere(name, table) else [file.path for file in find(name, table).read]
 
 
@@ -137,8 +166,9 @@ def check_inputs(inputs: Inputs, *, exposures: bool = False) -> None:
         ConfigError: a path is missing, a folder or a glob has no data files, or a path is no local one.
     """
     for name, table in (inputs if exposures else with_what_is_there(inputs)[0]).tables().items():
-        if not is_elsewhere(name, table):
-            find(name, table)
+        for one in table.by_domain().values():
+            if not is_elsewhere(name, one):
+                find(name, one)
 
 
 def with_what_is_there(inputs: Inputs) -> tuple[Inputs, list[str]]:

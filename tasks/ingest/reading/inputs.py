@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tasks.ingest.reading import addresses, headers, time_formats, zones
 from tasks.ingest.reading.delimiters import as_meant
+from tasks.ingest.reading.our_columns import DOMAIN, IN_DOMAINS
 
 Format = Literal["csv", "jsonl", "parquet"]
 TimestampUnit = Literal["auto", "s", "ms", "us", "ns"]
+DOMAIN_NAME = r"[\w-]{1,40}"
 _NOT_OF_FILES = ("idna", "punycode", "utf-7", "unicode-escape", "raw-unicode-escape", "undefined", "mbcs", "oem")
 
 
@@ -21,8 +24,14 @@ class TableInput(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str = Field(
+        default="",
         description="A file, a folder of data files, a glob such as 'log/2024-*.csv.gz', the same on an object store "
-        "('s3://bucket/log/'), or the address of a database, such as 'postgresql://host/shop'."
+        "('s3://bucket/log/'), or the address of a database, such as 'postgresql://host/shop'.",
+    )
+    domains: dict[str, str] = Field(
+        default_factory=dict,
+        description="In place of a path, of a site with several domains: the path of each, such as { films = 'films/', "
+        "books = 'books.csv' }; all are read with these settings.",
     )
     table: str | None = Field(
         default=None, min_length=1, description="Of a database: the table, such as 'events' or 'shop.events'."
@@ -101,6 +110,41 @@ class TableInput(BaseModel):
         if twice := next((key for key in said if given.get(key) not in (None, said[key])), None):
             raise ValueError(f"'{twice}' is in the address and beside it; leave one of them out")
         return given | said | {"path": place}
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.domains and self.path:
+            raise ValueError("there is a path and there are domains; leave one of them out")
+        if self.domains and DOMAIN in self.columns:
+            raise ValueError("a column names the domain, and there are paths of domains; leave one of them out")
+        if not self.domains and "path" not in self.model_fields_set:
+            raise ValueError("there is no path; give one")
+        if wrong := next((name for name in self.domains if not re.fullmatch(DOMAIN_NAME, name)), None):
+            raise ValueError(f"{wrong[:40]!r} is no name of a domain: use letters, digits, _ and -")
+        if len({*self.domains.values()}) < len(self.domains):
+            raise ValueError("two domains have the same path; give each its own")
+        for name in self.domains:
+            self.of_domain(name)
+        return self
+
+    def of_domain(self, name: str) -> TableInput:
+        """What a domain has of the table, as a table of its own."""
+        given = {key: getattr(self, key) for key in self.model_fields_set if key != "domains"}
+        return TableInput(**given | {"path": self.domains[name]})
+
+    def by_domain(self) -> dict[str, TableInput]:
+        """What each domain has of the table, as a table of its own; the table itself, where it has none."""
+        return {name: self.of_domain(name) for name in self.domains} or {"": self}
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people; of a site with domains where each has its own."""
+        return self.path or ", ".join(self.domains.values())
+
+    @property
+    def has_domain(self) -> bool:
+        """Whether it says of each row which domain it is of."""
+        return bool(self.domains) or DOMAIN in self.columns
 
     @model_validator(mode="after")
     def _of_a_database(self) -> Self:
@@ -202,6 +246,28 @@ class Inputs(BaseModel):
             if (table := getattr(self, name)) is not None and table.watermark is not None:
                 raise ValueError(f"a watermark is for tables that grow; leave that of {name} out, they are read whole")
         return self
+
+    @model_validator(mode="after")
+    def _of_the_same_domains(self) -> Self:
+        """The same id may be two items, so that each table of items must say which it means."""
+        if other := next((name for name, one in self.tables().items() if one.domains and name not in IN_DOMAINS), None):
+            raise ValueError(f"{other} have no domains: they are of the whole site; give a path")
+        there = {name: one.has_domain for name, one in self.tables().items() if name in IN_DOMAINS}
+        if len({*there.values()}) > 1:
+            named, lacking = (next(name for name, has in there.items() if has is which) for which in (True, False))
+            raise ValueError(
+                f"{named} have domains and {lacking} have none: an id could be several items; give {lacking} domains, "
+                "too (domains = {…}), or name its column with columns = { domain = … }"
+            )
+        of_items = set(self.items.domains) if self.items and self.interactions.domains else set()
+        if odd := sorted(of_items - {*self.interactions.domains}):
+            raise ValueError(f"items have the domain {odd[0]!r} and the interactions have not; name its interactions")
+        return self
+
+    @property
+    def has_domains(self) -> bool:
+        """Whether the site has several catalogues."""
+        return self.interactions.has_domain
 
     def tables(self) -> dict[str, TableInput]:
         """The tables that are given, by name; the interactions first."""

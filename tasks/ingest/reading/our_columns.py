@@ -27,3 +27,8 @@ OPTIONAL = {
 }
 COLUMNS = tuple(dict.fromkeys(ours for part in (REQUIRED, OPTIONAL) for columns in part.values() for ours in columns))
 """All columns of ours, of whatever table."""
+
+DOMAIN = "domain"
+"""The column that says of which catalogue an item is; it is one only where the settings say so."""
+IN_DOMAINS = ("interactions", "items", "tags")
+"""The tables that have it."""

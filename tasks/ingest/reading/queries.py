@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from recmodels.data.domains import SEPARATOR
 from tasks.ingest.reading import columns, ids, our_columns, schema, time_forms, timestamps
 from tasks.ingest.reading.sources import JSON, TEXT, Source, Value, as_text
 from tasks.ingest.reading.tables import Table
@@ -75,6 +76,8 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
             unread = f"{ours}?" if ours in schema.FLAGS else f"{ours}_text"
             found[ours] = quoted(f"{ours}!")
             found.setdefault(unread, schema.unread(value, ours, nulls=ours != "timestamp"))
+    if our_columns.DOMAIN in table.optional:
+        found |= _of_domain(found["item_id"], found[our_columns.DOMAIN])
     for column, kind in table.others.items():
         theirs = table.maps[source.path].get(column, column)
         found[OWN + column] = columns.cast(source.value(theirs) if theirs in source.columns else _NOTHING, kind)
@@ -88,6 +91,12 @@ def query(table: Table, source: Source, id_types: Mapping[str, str]) -> Query:
     rows = f"SELECT {rows} FROM {source.relation(headers=True)}"
     read = f"SELECT {bounded} FROM (SELECT {inner} FROM ({rows}))"
     return Query(f"SELECT {outer} FROM ({read})", tuple(found))
+
+
+def _of_domain(item: str, domain: str) -> dict[str, str]:
+    """The item's id, told apart from the same id of another domain; none of an item of which no domain is known."""
+    name = f"CASE WHEN NOT contains({domain}, '{SEPARATOR}') THEN NULLIF(trim({domain}), '') END"
+    return {"item_id": f"({name}) || '{SEPARATOR}' || {item}", our_columns.DOMAIN: name}
 
 
 def header_told_by(table: Table, source: Source, id_types: Mapping[str, str]) -> str | None:

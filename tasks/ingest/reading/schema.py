@@ -11,8 +11,9 @@ from string import ascii_letters
 
 from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading import numbers
+from tasks.ingest.reading.files import OF_DOMAIN
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.our_columns import OPTIONAL, REQUIRED
+from tasks.ingest.reading.our_columns import DOMAIN, IN_DOMAINS, OPTIONAL, REQUIRED
 from tasks.ingest.reading.remedies import listed, option, shortened
 from tasks.ingest.reading.sources import Source, Value, as_text
 from tasks.store.accounts import NUMBERS_TEXT
@@ -30,6 +31,11 @@ RESERVED = (
 """Names that the stages give their own columns; the site's of these names, in any case, are kept as `<name>_2`."""
 
 
+def optional(name: str, table: TableInput) -> tuple[str, ...]:
+    """The columns that a table may have; the domain, where the settings say that there is one."""
+    return (*OPTIONAL[name], *((DOMAIN,) if table.has_domain and name in IN_DOMAINS else ()))
+
+
 def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
     """Our columns and where they are in this file: `{ours: the site's name}`, required ones first.
 
@@ -37,7 +43,7 @@ def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:
         ConfigError: a column is mapped that the table has no use for.
         DataRefused: a required column is not there.
     """
-    known = (*REQUIRED[name], *OPTIONAL[name])
+    known = (*REQUIRED[name], *optional(name, table))
     if name not in OPEN and (unknown := [ours for ours in table.columns if ours not in known]):
         raise ConfigError(f"{name}: there is no column '{unknown[0]}' to map; the columns are {', '.join(known)}.")
     found: dict[str, str] = {}
@@ -84,6 +90,8 @@ def _but(other: Path, fitting: Sequence[Path]) -> str:
 
 def names(table: TableInput, ours: str) -> Sequence[str]:
     """The site's names for one of our columns; our own name where none is given."""
+    if ours == DOMAIN and table.domains:
+        return [OF_DOMAIN]
     theirs = table.columns.get(ours, ours)
     return [theirs] if isinstance(theirs, str) else theirs
 

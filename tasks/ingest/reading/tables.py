@@ -78,7 +78,8 @@ def open_table(
         DataRefused: files are empty, or columns are missing.
     """
     files = find(name, given)
-    ours = (*our_columns.REQUIRED[name], *our_columns.OPTIONAL[name])
+    may_have = schema.optional(name, given)
+    ours = (*our_columns.REQUIRED[name], *may_have)
     wanted = Wanted(name, {site for column in ours for site in schema.names(given, column)})
 
     def open_file(file: File) -> Source | None:
@@ -99,10 +100,10 @@ def open_table(
             place = f"{name}: {source.path}, column '{column}'"
             explodes = name == "interactions" and key == "item_id"
             ids.refuse_type(db, source, source.value(column), place, explodes=explodes)
-    optional = [ours for ours in our_columns.OPTIONAL[name] if any(ours in mapped for mapped in maps.values())]
+    optional = [ours for ours in may_have if any(ours in mapped for mapped in maps.values())]
     notes = files.notes(name) + [f"{name}: {file} is empty" for file, source in opened.items() if source is None]
     notes += [f"{name}: {s.path.name}: {note}" for s in sources if s.dialect for note in s.dialect.notes]
-    others, uses = _own_columns(db, name, sources, maps)
+    others, uses = _own_columns(db, name, given, sources, maps)
     if name in schema.OPEN:
         notes += [f"{name}: column '{use.column}': {text}" for use in uses if (text := use.sentence())]
     notes += dict.fromkeys(note for one in sources for note in schema.opt_out_notes(name, maps[one.path], one))
@@ -166,6 +167,7 @@ def _as_given(name: str, given: TableInput, source: Source, mapped: Mapping[str,
 def _own_columns(
     db: duckdb.DuckDBPyConnection,
     name: str,
+    given: TableInput,
     sources: Sequence[Source],
     maps: Mapping[Path, Mapping[str, str]],
 ) -> tuple[dict[str, columns.Kind], list[columns.ColumnUse]]:
@@ -177,7 +179,7 @@ def _own_columns(
         why = {path[0]: f"but for {column}" for source in sources for column, path in source.nested.items()}
         unused = f"{name} have no use for it"
         return {}, [*uses.values(), *beside, *(columns.ColumnUse(c, "ignored", why.get(c, unused)) for c in rest)]
-    of_ours = (*our_columns.REQUIRED[name], *our_columns.OPTIONAL[name])
+    of_ours = (*our_columns.REQUIRED[name], *schema.optional(name, given))
     surveys: dict[str, list[columns.Survey]] = defaultdict(list)
     places: dict[str, list[tuple[Source, str]]] = defaultdict(list)
     for source in sources:

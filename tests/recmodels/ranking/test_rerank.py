@@ -230,3 +230,28 @@ def test_a_site_without_content_can_have_rules() -> None:
     rules = Rules(allowed=EVERYTHING, relevance_weight=0.5)
     lists = serve(MODEL, POPULAR, bare, EVERYBODY, K, rules=rules)
     np.testing.assert_array_equal(lists.items, serve(MODEL, POPULAR, bare, EVERYBODY, K).items)
+
+
+def test_domains_have_the_places_of_their_quotas() -> None:
+    """Items 0-3 are films, 4-7 books; the model prefers films. Of six places books have one (1.8) to three."""
+    terms, films_first = sparse.csr_array((8, 0), dtype=np.float32), [8, 7, 6, 5, 4, 3, 2, 1]
+    codes = np.repeat(np.array([1, 0], np.int32), 4)  # books come first by name
+    shares = Rules(allowed=np.ones(8, bool), domains=codes, domain_least=[0.3, 0.0], domain_most=[0.5, 1.0])
+    assert one_list(shares, terms, films_first, 4) == [0, 1, 2, 4]  # 1.2 rounded down
+    assert one_list(shares, terms, films_first[::-1], 6) == [7, 6, 5, 3, 2, 1]  # three books at most
+    only_books = replace(shares, domain_least=[1.0, 0.0], domain_most=[1.0, 0.0])
+    assert one_list(only_books, terms, films_first, 4) == [4, 5, 6, 7]
+    # a domain has too few items: others take its places
+    assert one_list(only_books, terms, films_first, 6) == [4, 5, 6, 7, 0, 1]
+
+
+def test_quotas_are_filled_from_beyond_the_pool_and_by_popular_items() -> None:
+    codes = (np.arange(N_ITEMS) % 2).astype(np.int32)
+    rules = Rules(allowed=EVERYTHING, pool=K, domains=codes, domain_least=[0.5, 0.5], domain_most=[1.0, 1.0])
+    lists = listed(rules)
+    for user in EVERYBODY:
+        left = [int((~SEEN[user] & (codes == domain)).sum()) for domain in (0, 1)]
+        held = np.bincount(codes[lists.items[user][lists.items[user] >= 0]], minlength=2)
+        assert held.sum() == min(K, sum(left))
+        for domain in (0, 1):
+            assert held[domain] >= min(K // 2, left[domain])

@@ -39,6 +39,12 @@ def guarded(rules: dict[str, Any], mine: Json, theirs: Json, churn: float | None
             r"loses 50% of NDCG for 300 users \(country:FR\), and 20% is allowed",
         ),
         (
+            {},
+            {"slices": {"domain:films": ("ndcg", 300, 0.17)}},
+            {"slices": {"domain:films": ("ndcg", 300, 0.2)}},
+            r"loses 15% of NDCG in the domain films \(300 users\), and 10% is allowed \(gate.max_domain_loss\)",
+        ),
+        (
             {"max_training_minutes": 5},
             {"trained": {"fit_seconds": 600}},
             {},
@@ -51,7 +57,7 @@ def test_a_broken_guard_keeps_a_better_challenger_out(rules: Json, mine: Json, t
     assert (decision.winner, decision.verdict) == ("als", "stays")
     assert len(decision.challengers[0].reasons) == 1
     assert re.search(why, decision.challengers[0].reasons[0])
-    off = dict.fromkeys((*rules, "max_coverage_loss", "max_slice_loss"), None)
+    off = dict.fromkeys((*rules, "max_coverage_loss", "max_slice_loss", "max_domain_loss"), None)
     assert guarded(off, mine, theirs).winner == "ease"
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from expectations.errors import ExportRefused
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.errors import ConfigError
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import audit, profile_of
@@ -142,3 +143,20 @@ def test_the_audit_knows_a_list_that_the_caps_cut_short_from_one_that_lacks_an_i
     rewrite(export, lambda frame: frame.iloc[:-1])
     with pytest.raises(ExportRefused, match="there are 13 rows where 15 are"):
         audit(export, night.features, data, 4, repeats=False, rules=rules)
+
+
+def test_quotas_are_of_the_domains_that_the_site_has(night: Night, tmp_path: Path) -> None:
+    shares = {"films": {"least": 0.4}, "books": {"most": 0.5}}
+    with pytest.raises(ConfigError, match=r"export.domain_shares: the site has no domains"):
+        translated(night, domain_shares=shares)
+    Domains(("books", "films"), np.arange(8, dtype=np.int32) % 2).write(night.prepared)
+    rules = translated(night, domain_shares=shares)
+    assert (rules.domain_least, rules.domain_most) == ([0, 0.4], [0.5, 1])
+    rules.save(tmp_path / "rules.parquet")
+    again = Rules.load(tmp_path / "rules.parquet")
+    assert again.domains is not None and again.domains.tolist() == [0, 1] * 4 and again.domain_least == [0, 0.4]
+    assert [places.tolist() for places in again.domain_places(np.array([9], np.int32))] == [[[0, 3]], [[5, 9]]]
+    with pytest.raises(ConfigError, match=r"there is no domain 'film'; did you mean films"):
+        translated(night, domain_shares={"film": {"least": 0.4}})
+    with pytest.raises(ConfigError, match=r"the largest shares leave places open"):
+        translated(night, domain_shares={"films": {"most": 0.4}, "books": {"most": 0.5}})

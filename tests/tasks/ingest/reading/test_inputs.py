@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.inputs import Inputs, TableInput
 
 
 def test_an_unknown_setting_is_refused() -> None:
@@ -46,3 +46,33 @@ def test_a_timestamp_format_that_leaves_something_open_is_refused(letters: str, 
 def test_what_is_no_encoding_of_text_files_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"unknown encoding '.*'; for example 'utf-8' or 'latin-1'"):
         TableInput(path="x", encoding=name)
+
+
+FILMS = {"films": "films.csv", "books": "books.csv"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "why"),
+    [
+        ({"interactions": {}}, "there is no path; give one"),
+        ({"interactions": {"path": "x", "domains": FILMS}}, "there is a path and there are domains"),
+        ({"interactions": {"domains": {"a:b": "x"}}}, "'a:b' is no name of a domain: use letters, digits, _ and -"),
+        ({"interactions": {"domains": {"a": "x", "b": "x"}}}, "two domains have the same path"),
+        ({"interactions": {"domains": FILMS, "columns": {"domain": "shop"}}}, "a column names the domain, and there"),
+        (
+            {"interactions": {"domains": FILMS}, "items": {"path": "items.csv"}},
+            "interactions have domains and items have none: an id could be several items",
+        ),
+        (
+            {"interactions": {"domains": FILMS}, "items": {"domains": {"games": "x"}}},
+            "items have the domain 'games' and",
+        ),
+        (
+            {"interactions": {"path": "x"}, "users": {"domains": FILMS}},
+            "users have no domains: they are of the whole site",
+        ),
+    ],
+)
+def test_domains_that_leave_an_item_unclear_are_refused(tables: dict[str, object], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Inputs.model_validate(tables)

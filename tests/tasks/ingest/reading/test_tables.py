@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from recmodels.errors import DataRefused
+from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import HEADER, column, ingest, read, some_log, write
 
@@ -76,3 +76,40 @@ def test_a_column_that_is_not_used_in_some_files_only_is_named_with_them(tmp_pat
         ("user", "ignored", "'uid' is taken instead in a.csv"),
         ("shop", "ignored", "interactions have no use for it; it is in b.csv"),
     ]
+
+
+def test_the_same_id_in_two_domains_is_two_items(tmp_path: Path) -> None:
+    for name, key in ("films", "film"), ("books", "isbn"):
+        write(tmp_path / f"{name}.csv", f"user_id,{key},timestamp\n1,7,2023-01-01\n")
+        write(tmp_path / f"{name}-items.csv", f"{key},title\n7,Of the {name}\n")
+    columns = {"item_id": ["film", "isbn"]}
+    given = {
+        table: TableInput(
+            domains={name: str(tmp_path / f"{name}{more}.csv") for name in ("films", "books")}, columns=columns
+        )
+        for table, more in (("interactions", ""), ("items", "-items"))
+    }
+    summary, out = ingest(tmp_path, Inputs(**given))
+    assert column(out, "user_id") == [1, 1] and summary["ids"]["item_id"] == "string"
+    assert column(out, "item_id") == column(out, "item_id", "items") == ["films:7", "books:7"]
+    assert column(out, "domain", "items") == ["films", "books"]
+    assert column(out, "title", "items") == ["Of the films", "Of the books"]
+    assert summary["tables"]["interactions"]["rows"] == 2
+
+
+def test_a_column_names_the_domain_where_the_settings_say_so(tmp_path: Path) -> None:
+    rows = "1,7,films\n1,7, books \n2,8,\n2,8,a:b\n"
+    rows = "".join(f"{row},2023-01-01\n" for row in rows.splitlines())
+    log = write(tmp_path / "log.csv", f"user_id,item_id,shop,timestamp\n{rows}")
+    _, out = ingest(tmp_path, log.model_copy(update={"columns": {"domain": "shop"}}))
+    assert column(out, "item_id") == ["films:7", "books:7", None, None]  # the last two are refused by validation
+    assert column(out, "domain") == ["films", "books", None, None]
+    _, plain = ingest(tmp_path, write(tmp_path / "log.csv", f"user_id,item_id,domain,timestamp\n{rows}"))
+    assert column(plain, "item_id") == [7, 7, 8, 8] and "domain" not in read(plain).column_names
+
+
+def test_a_file_of_two_domains_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "log.csv", f"{HEADER}1,7,2023-01-01\n")
+    log = TableInput(domains={"all": str(tmp_path), "films": str(tmp_path / "log.csv")})
+    with pytest.raises(ConfigError, match=r"log.csv is in two domains, all and films; give each paths of its own"):
+        ingest(tmp_path, log)

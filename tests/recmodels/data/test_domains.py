@@ -1,0 +1,18 @@
+"""Which catalogue an item is of follows from its id, and is kept beside the prepared tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from recmodels.data.domains import Domains
+
+
+def test_the_domain_is_what_stands_before_the_first_colon(tmp_path: Path) -> None:
+    assert Domains.read(tmp_path) is None
+    Domains.of(pa.array(["films:7", "books:7", "books:a:b", "films:"])).write(tmp_path)
+    found = Domains.read(tmp_path)
+    assert found is not None and found.names == ("books", "films")
+    np.testing.assert_array_equal(found.codes, [1, 0, 0, 1])
+    np.testing.assert_array_equal(found.items("books"), [False, True, True, False])
+    assert [found.file(name) for name in found.names] == ["domain-0.parquet", "domain-1.parquet"]
