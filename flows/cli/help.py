@@ -47,6 +47,7 @@ GROUPS: dict[str, dict[str, About]] = {
             "Write an invented site's tables.",
             (
                 ("nightrec demo data --users 1000 --format csv", "small tables, as CSV"),
+                ("nightrec demo data --domains 2", "books and films, with users in common"),
                 ("nightrec demo data --react store", "the day on which its users see the store's lists"),
             ),
         ),

@@ -31,6 +31,13 @@ from recmodels.messages import counted
     help="None; a few faulty rows that validation is to catch; or files as they lie on real disks, of many kinds.",
 )
 @click.option("--files", type=click.IntRange(1), default=1, show_default=True, help="Of the interactions, by time.")
+@click.option(
+    "--domains",
+    type=click.IntRange(1, 3),
+    default=1,
+    show_default=True,
+    help="Catalogues with users in common: books and films, or audiobooks, too; with nightrec.toml.",
+)
 @click.option("--clean", is_flag=True, help="The same as --dirty none, for this one release.")
 @click.option(
     "--react",
@@ -52,6 +59,7 @@ def demo(
     kind: Any,
     dirty: Any,
     files: int,
+    domains: int,
     clean: bool,
     store: Path | None,
 ) -> None:
@@ -65,7 +73,9 @@ def demo(
             raise ConfigError(f"With --react the site is the one in {folder}: leave out {given[0]}.")
         _react(folder, store)
         return
-    from recmodels.demo import write_site
+    if domains > 1 and (kind != "parquet" or dirty == "heavy" or files > 1):
+        raise ConfigError("With --domains the tables are plain Parquet: leave out --format, --dirty, --files.")
+    from recmodels.demo import split_site, write_site
 
     written = write_site(
         folder,
@@ -79,6 +89,8 @@ def demo(
         format=kind,
         files=files,
     )
+    if domains > 1:
+        written = split_site(folder, domains)
     for table, name in written["files"].items():
         echo(f"{written['rows'][table]:>12,} {table:<12} {folder / name}")
     if odd := written.get("written"):

@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.parquet import as_numpy
+from recmodels.errors import DataRefused
 
 SEPARATOR = ":"
 """Between the domain and the id within it: no domain has it in its name."""
+MOST = 128
 FILE = "domains.parquet"
 """Within `prepared/`, a row an item; only a site with domains has it."""
 
@@ -34,9 +36,12 @@ class Domains:
 
     @classmethod
     def of(cls, item_ids: pa.Array) -> Self:
-        """By the ids of the items."""
+        """By the ids of the items. Raises DataRefused for more domains than lists can tell apart."""
         name = pc.list_element(pc.split_pattern(item_ids, SEPARATOR, max_splits=1), 0)
         found = sorted(pc.unique(name).to_pylist())
+        if len(found) > MOST:
+            some = ", ".join(found[:3])
+            raise DataRefused(f"The items have {len(found)} domains ({some}, …), and {MOST} are the most: join some.")
         return cls(tuple(found), as_numpy(pc.index_in(name, value_set=pa.array(found, pa.string()))))
 
     @classmethod

@@ -25,6 +25,16 @@ def test_a_demo_is_as_dirty_as_is_asked(tmp_path: Path, options: list[str], rows
     assert f"{rows:,} interactions" in said.output
 
 
+def test_a_demo_with_domains_has_a_folder_for_each(tmp_path: Path) -> None:
+    said = CliRunner().invoke(nightrec, ["demo", str(tmp_path), *SMALL, "--domains", "2"])
+    assert said.exit_code == 0, said.output
+    assert (tmp_path / "films" / "interactions.parquet").exists() and "interactions of films" in said.output
+    refused = CliRunner().invoke(nightrec, ["demo", str(tmp_path), *SMALL, "--domains", "2", "--files", "3"])
+    assert isinstance(refused.exception, ConfigError) and "leave out --format, --dirty, --files" in str(
+        refused.exception
+    )
+
+
 def test_heavy_dirt_is_listed_by_file(tmp_path: Path) -> None:
     said = CliRunner().invoke(nightrec, ["demo", str(tmp_path), *SMALL, "--dirty", "heavy"])
     assert said.exit_code == 0, said.output
