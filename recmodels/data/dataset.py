@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs
+from recmodels.data.domains import Domains
 from recmodels.data.ids import Ids
 from recmodels.data.layout import (
     ITEM_VECTORS,
@@ -58,6 +59,7 @@ class Dataset:
     rated: tuple[Ints, Ints, Floats] | None  # user, item and rating of all pairs that have a rating, by user
     item_vectors: Floats | None = None  # [n_items, d], of length one, zeros where an item has none; None without any
     ids: Ids | None = None  # of users and items, where these indices stand for ids; a night keeps them in its files
+    domains: Domains | None = None  # of the items, where the site has several
 
     def __post_init__(self) -> None:
         """Make the columns read-only, wherever they come from: to numba such an array is of a type of its own."""
@@ -154,7 +156,8 @@ class Dataset:
             item_vectors=read_vectors(features / split / ITEM_VECTORS, n_items),
             end=pairs.end,
         )
-        return LateTimes.of(data, pairs, users)
+        domains = Domains.read(prepared)
+        return LateTimes.of(data if domains is None else replace(data, domains=domains), pairs, users)
 
     @classmethod
     def from_arrays(

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from recmodels.data.arrays import Bools, Csr, Doubles, Ints, Longs
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.data.layout import (
     ITEM_VECTORS,
     ITEMS,
@@ -57,7 +58,8 @@ class StoredDataset(Dataset):
         """
         prepared = features / PREPARED
         n_users, n_items = (pq.read_metadata(existing(prepared / name)).num_rows for name in (USERS, ITEMS))
-        known = {"n_users": n_users, "n_items": n_items, "end": Pairs(prepared, split).end, "ids": None}
+        known: dict[str, Any] = {"n_users": n_users, "n_items": n_items, "end": Pairs(prepared, split).end, "ids": None}
+        known["domains"] = Domains.read(prepared)
         return cls._with(**known, features=features, split=split, excluded=None)
 
     @classmethod
@@ -95,7 +97,7 @@ class StoredDataset(Dataset):
             return super().without(users)
         excluded = np.zeros(self.n_users, np.bool_) if self.excluded is None else self.excluded.copy()
         excluded[users] = True
-        kept = {name: vars(self)[name] for name in ("n_users", "n_items", "end", "ids", "features", "split")}
+        kept = {name: vars(self)[name] for name in ("n_users", "n_items", "end", "ids", "domains", "features", "split")}
         return self._with(**kept, excluded=excluded)
 
     def __len__(self) -> int:

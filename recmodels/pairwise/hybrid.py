@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 from annotated_types import Ge, Lt
 
 from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Floats
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.options import WarmStarts
 from recmodels.pairwise.model import PairModel
 from recmodels.parameters import Search
@@ -27,10 +29,17 @@ class Hybrid(PairModel, DotProduct):
     have users who came after the training, and users without a history. Own vectors are dropped at random in training
     (`id_dropout`), as is half of every history (`dropout`), so that the other features learn to stand in.
 
+    Of a site with several domains a part of the factors may belong to one domain each (`domain_share`): items of the
+    others are 0 there. So a user has one taste that all domains share, learned from whatever they did, and one of each
+    domain, learned there alone; whoever is new in a domain is served by the shared one.
+
     Losses are of pairs against negatives that some users of a step share: `softmax`, `bpr`, `warp` or `bce`.
     Parameters and attributes are those of `PairModel`; the last column of the vectors is the bias β.
 
     References:
+        Singh and Gordon, "Relational learning via collective matrix factorization", KDD 2008 (shared user vectors).
+        Liu et al., "Cross domain recommendation via bi-directional transfer graph collaborative filtering networks",
+        CIKM 2020 (features that domains share and those of each).
         Kula, "Metadata embeddings for user and item cold-start recommendations" (LightFM), CBRecSys 2015.
         Weston, Bengio and Usunier, "WSABIE", IJCAI 2011 (`warp`).
         Rendle et al., "BPR", UAI 2009 (`bpr`).
@@ -38,12 +47,15 @@ class Hybrid(PairModel, DotProduct):
     """
 
     content: Annotated[bool, Search()] = True
+    domain_share: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Of a site with several domains, the share of the factors that domains have for themselves, as many each; by the
+    others users are the same in all."""
     warm_start: WarmStarts = "always"
 
     def _trainer(self, data: Dataset, device: str) -> "PairTrainer":
         from recmodels.pairwise.training import PairTrainer
 
-        return PairTrainer(self, data, device)
+        return PairTrainer(self, data, device, own_factors(data.domains, self.factors, self.domain_share))
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         summed = n_listed * mean_length(n_users, n_interactions) * self.factors
@@ -51,6 +63,22 @@ class Hybrid(PairModel, DotProduct):
 
     def _similarity_vectors(self) -> Floats:
         return self.item_vectors[:, :-1]  # without the bias
+
+
+def own_factors(domains: Domains | None, factors: int, share: float) -> Floats | None:
+    """Which numbers of its vector each item has, 1 or 0: float32 [n_items, factors + 1]; None where all have all.
+
+    The shared factors come first, then those of each domain; the bias is the last.
+    """
+    own = 0 if domains is None else int(factors * share) // len(domains.names)
+    if domains is None or not own:
+        return None
+    shared = factors - own * len(domains.names)
+    of_domain = np.repeat(np.eye(len(domains.names), dtype=np.float32), own, axis=1)
+    has = np.ones((len(domains.names), factors + 1), np.float32)
+    has[:, shared:factors] = of_domain
+    found: Floats = has[domains.codes]
+    return found
 
 
 @dataclass

@@ -61,8 +61,10 @@ class EmbeddingTable:
 class PairTrainer:
     """Trains vectors [., factors + 1], the bias last, whose products are the scores."""
 
-    def __init__(self, config: PairConfig, data: Dataset, device: str) -> None:
+    def __init__(self, config: PairConfig, data: Dataset, device: str, has: Floats | None = None) -> None:
+        """`has`: which numbers of its vector each item has, 1 or 0 [n_items, width]; all, if not given."""
         self.config, self.device = config, device
+        self.has = None if has is None else torch.from_numpy(has).to(device)
         self.batches = Batches(config, data, device)
         n_rows = {"users": data.n_users} if config.user_ids else {}
         self.sides: list[str] = ["items", "history"] if config.history else ["items"]
@@ -139,6 +141,8 @@ class PairTrainer:
         items = gathered["items"] * self.batches.id_mask(len(batch.items))
         if batch.terms is not None:
             items = items + batch.terms.times(gathered["items_terms"])
+        has = None if self.has is None else self.has.index_select(0, batch.items)
+        items = items if has is None else items * has
         users = items.new_zeros(len(batch.users), self.width)
         if "users" in gathered:
             users = gathered["users"] * self.batches.id_mask(len(batch.users)) * batch.identified
@@ -146,6 +150,7 @@ class PairTrainer:
             history = gathered["history"]
             if batch.terms is not None:
                 history = history + batch.terms.times(gathered["history_terms"])
+            history = history if has is None else history * has
             users = users + batch.history.times(history)
         if batch.user_terms is not None:
             users = users + batch.user_terms.times(gathered["users_terms"])
@@ -213,6 +218,8 @@ class PairTrainer:
         sums: dict[str, Floats] = {side: tables[side] * known for side in self.sides}
         if batches.terms is not None:
             sums |= {side: own + batches.terms @ tables[f"{side}_terms"] for side, own in sums.items()}
+        if self.has is not None:
+            sums = {side: own * self.has.cpu().numpy() for side, own in sums.items()}
         users: Floats | None = None
         if "users" in tables:
             users = tables["users"] * (np.diff(batches.data.indptr) > 0).astype(np.float32)[:, None]

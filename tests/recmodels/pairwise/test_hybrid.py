@@ -9,10 +9,11 @@ import torch
 from scipy import sparse
 
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.fallback import serve
 from recmodels.options import FitOptions
-from recmodels.pairwise.hybrid import Embedding, Hybrid
+from recmodels.pairwise.hybrid import Embedding, Hybrid, own_factors
 from recmodels.pairwise.ncf import NCF
 from recmodels.pairwise.training import PairTrainer
 from recmodels.popularity import Popularity
@@ -159,3 +160,21 @@ def test_parameters_that_make_no_sense_are_refused() -> None:
         Hybrid(history=False, user_ids=False).fit(small_site())
     with pytest.raises(NightrecError, match=r"diverged in epoch .; give a smaller learning_rate"):
         Hybrid(**SMALL, learning_rate=1e30).fit(small_site())
+
+
+@pytest.mark.slow
+def test_domains_share_some_factors_and_have_others_for_themselves() -> None:
+    """Of eight factors four are shared, and two are of each domain: who is new in one is served by what is shared."""
+    data, taste = two_tastes()
+    second = np.arange(60) >= 30
+    elsewhere = (data.user_index < 30) & second[data.item_index]  # the first thirty users have nothing in the second
+    left = Dataset.from_arrays(data.user_index[~elsewhere], data.item_index[~elsewhere], n_users=120, n_items=60)
+    left = replace(left, domains=Domains(("a", "b"), second.astype(np.int32)))
+    model = Hybrid(factors=8, epochs=8, batch=512, domain_share=0.5).fit(left)
+    for vectors in (model.item_vectors_, model.history_vectors_):
+        assert vectors is not None
+        assert not vectors[second, 4:6].any() and not vectors[~second, 6:8].any()
+        assert vectors[:, :4].all() and vectors[~second, 4:6].all() and vectors[second, 6:8].all()
+    found = model.recommend(left, np.arange(30, dtype=np.int32), 5, allowed=second)
+    assert taste[np.arange(30)[:, None], found.items].mean() > 0.9
+    assert own_factors(None, 8, 0.5) is None and own_factors(left.domains, 8, 0.1) is None
