@@ -20,6 +20,10 @@ def check_installed(config: NightConfig) -> None:
     """
     if (kind := config.engine.kind) in CLUSTERS and find_spec(MODULES[kind]) is None:
         raise ConfigError(f"engine.kind is {kind}, which is not installed here: pip install 'nightrec[{kind}]'.")
+    if config.features.encoder is not None and config.inputs is not None and config.inputs.item_vectors is not None:
+        raise ConfigError(
+            "The items have vectors (item_vectors) and features.encoder makes some: leave one of them out."
+        )
     for name, candidate in config.enabled_models().items():
         if kind_of(candidate.recommender or name).needs_torch:
             require_torch(f"The model {name}")

@@ -10,6 +10,7 @@ from flows.settings.site import NightConfig
 from recmodels.engine.choice import CLUSTERS
 from recmodels.errors import ConfigError
 from recmodels.registry import kind_of
+from tasks.features.encoders import NEEDS
 from tasks.train.settings import CPU_POOL, SIGNALS_POOL
 
 MODULES = {  # by extra: what is imported of it
@@ -19,6 +20,8 @@ MODULES = {  # by extra: what is imported of it
     "delta": "deltalake",
     "mlflow": "mlflow",
     "embeddings": "sentence_transformers",
+    "model2vec": "model2vec",
+    "onnx": "onnxruntime",
     "vectors": "usearch",
     "ray": "ray",
     "dask": "distributed",
@@ -85,3 +88,5 @@ def needs(config: NightConfig, pool: str) -> Iterator[tuple[str, str]]:
         yield "vectors", "export.vector_index"
     if config.features.embedder is not None:
         yield "embeddings", "features.embedder"
+    if (encoder := config.features.encoder) is not None and encoder.kind in NEEDS:
+        yield NEEDS[encoder.kind][1], "features.encoder.kind"

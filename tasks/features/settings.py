@@ -1,8 +1,8 @@
 """Settings of the stage features."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from recmodels.compute.memory import size_of
 
@@ -31,6 +31,34 @@ class PairSettings(BaseModel):
         """As an ensemble is told them; nothing without a query."""
         queries = [self.sql] if isinstance(self.sql, str) else self.sql
         return {"pairs": queries, "pair_seconds": self.seconds, "pair_memory": self.memory} if queries else {}
+
+
+class EncoderSettings(BaseModel):
+    """What makes vectors of the items' texts, tags and categories."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["static", "sentence-transformers", "model2vec", "onnx"] = Field(
+        default="static",
+        description="static: from the items' own words, by a singular value decomposition; else a model's package.",
+    )
+    model: str | None = Field(
+        default=None, description="Folder of the model; with `download` its name on the hub, such as 'owner/model'."
+    )
+    download: bool = Field(default=False, description="Whether the model may be fetched from the hub by its name.")
+    size: int = Field(default=64, ge=1, le=1024, description="Numbers of a vector of the static encoder.")
+    batch: int = Field(default=64, ge=1, description="Texts that a model reads at a time.")
+    device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="What a model computes on.")
+
+    @model_validator(mode="after")
+    def named(self) -> Self:
+        if self.kind == "static" and self.model is not None:
+            raise ValueError("the static encoder reads no model: leave it out, or say which kind it is")
+        if self.kind != "static" and self.model is None:
+            raise ValueError(f"{self.kind} needs a model: name its folder")
+        if self.download and self.kind == "onnx":
+            raise ValueError("an ONNX model is read from a folder; leave download out")
+        return self
 
 
 class FeatureSettings(BaseModel):
@@ -65,6 +93,9 @@ class FeatureSettings(BaseModel):
         gt=0,
         lt=1,
         description="Share of its vectors in the similarity of items.",
+    )
+    encoder: EncoderSettings | None = Field(
+        default=None, description="What makes vectors of the items; none: only those that are given (item_vectors)."
     )
     longest_vectors: int = Field(
         default=256,

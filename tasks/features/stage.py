@@ -4,6 +4,7 @@ Vocabularies, IDF weights, scales and popularity come from the items that the sp
 the training split knows nothing of the holdout; every item of the catalogue is then described by them.
 """
 
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tasks.features.column_roles import role_of
 from tasks.features.counting import activity_of
 from tasks.features.documents import item_documents, tag_documents
 from tasks.features.embeddings import embedded
+from tasks.features.encoding import encoded_vectors
 from tasks.features.sequences import write_sequences
 from tasks.features.settings import FeatureSettings
 from tasks.features.tables import write_numbers
@@ -35,6 +37,8 @@ from tasks.store.stage import logged_stage, stage_task
 from tasks.store.summaries import FeaturesSummary
 from tasks.store.versions import code_of
 
+CACHE = ".encoded"
+
 
 @stage_task("features-{split}")
 def features(
@@ -44,7 +48,8 @@ def features(
 
     def build(out: Path) -> FeaturesSummary:
         with engine_parts(night, f"features-{split}", fresh=fresh) if asked_for() else nullcontext() as parts:
-            return write_features(night.prepared, night.valid, split, settings, out, parts)
+            cache = night.store.encoded
+            return write_features(night.prepared, night.valid, split, settings, out, parts, cache)
 
     inputs = outputs(prepared=prepared, valid=valid)
     label, folder = f"features {split}", night.features / split
@@ -60,7 +65,13 @@ def features(
 
 
 def write_features(
-    prepared: Path, valid: Path, split: Split, settings: FeatureSettings, out: Path, parts: Path | None = None
+    prepared: Path,
+    valid: Path,
+    split: Split,
+    settings: FeatureSettings,
+    out: Path,
+    parts: Path | None = None,
+    cache: Path | None = None,
 ) -> FeaturesSummary:
     """Read `features/prepared/` (and `valid/tags.parquet`) and write the features of one split.
 
@@ -70,6 +81,7 @@ def write_features(
         settings: what describes an item or a user, and how.
         out: the folder of the features.
         parts: a folder for what an engine makes of the interactions; without it they are counted here.
+        cache: a folder for the vectors of texts that are encoded; without it those of this split go with `out`.
     """
     items = pq.read_table(prepared / layout.ITEMS)
     users = pq.read_table(prepared / layout.USERS)
@@ -86,8 +98,11 @@ def write_features(
         columns.append(vectors)
     write_terms(out, columns, items.num_rows)
     given = given_vectors(valid, "item_vectors", items["item_id"])
+    if given is None and settings.encoder is not None:
+        given = encoded_vectors(items, columns, known, settings, cache or out / CACHE)
     with_vector = write_item_vectors(out, items.num_rows, *given, known, settings.longest_vectors) if given else 0
     of_persons = user_terms(valid, users["user_id"], of_users.known, settings.longest_vectors)
+    shutil.rmtree(out / CACHE, ignore_errors=True)
     write_user_features(users, of_users.known, settings, out, of_persons)
     numeric = _scaled_numbers(items, settings, known)
     write_numbers(of_items.table("item_index", end, numeric), out / layout.ITEM_FEATURES, ["popularity"])

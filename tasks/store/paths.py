@@ -60,6 +60,11 @@ class Store:
         return self.root / "landed"
 
     @property
+    def encoded(self) -> Path:
+        """Vectors of the items' texts, by encoder: each text is encoded once."""
+        return self.root / "encoded"
+
+    @property
     def demo(self) -> Path:
         return self.root / "demo"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 PARTS = frozenset(
     (
-        "demo", "exports", "feedback", "history", "inputs", "landed", "nights", "panel", "pins.json", "quality",
-        "reports", "simulations", "tuning",
+        "demo", "encoded", "exports", "feedback", "history", "inputs", "landed", "nights", "panel", "pins.json",
+        "quality", "reports", "simulations", "tuning",
     )
 )  # fmt: skip
 """What a store has in its folder, by name."""
