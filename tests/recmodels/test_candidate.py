@@ -34,6 +34,7 @@ pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "recmodels.candidate"]
 ROOT = Path(__file__).parents[2]
+NETWORK = {"dim": 8, "layers": 1, "epochs": 3, "patience": 3}
 Outcome: TypeAlias = tuple[int, dict[str, Any], str]
 
 
@@ -42,10 +43,9 @@ def result_of(spec: Path) -> dict[str, Any]:
     return json.loads(result.read_text()) if result.exists() else {}
 
 
-def run(spec: Path, **environment: str) -> Outcome:
+def run(spec: Path) -> Outcome:
     """Exit code, result and standard error."""
-    env = os.environ | environment
-    done = subprocess.run([*COMMAND, str(spec)], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([*COMMAND, str(spec)], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.returncode, result_of(spec), done.stderr
 
 
@@ -83,18 +83,10 @@ def test_a_candidate_is_trained_and_lists_items_for_everybody(features: Path) ->
 
 
 @pytest.mark.slow
-def test_a_training_in_epochs_is_logged_and_ends_in_time(features: Path, caplog: pytest.LogCaptureFixture) -> None:
-    tiny = {"dim": 8, "layers": 1, "epochs": 3, "patience": 3}
-    spec = specification(features, recommender="transformer", params=tiny, minutes=30, lists=None)
-    code, _, stderr = run(spec, PYTHONPROFILEIMPORTTIME="1")
-    assert code == 0 and stderr.count("validation NDCG@10") == 3
-    assert "torch.optim.swa_utils" in stderr and "torch._dynamo" not in stderr  # the compiler takes two seconds to load
-    saved = (features.parent / "model" / "model.json").read_text()
-    assert json.loads(saved)["parameters"] | tiny == json.loads(saved)["parameters"]
-    assert "checkpoint" not in saved and "minutes" not in saved  # the recipe, not this run's paths and limits
-    hurried = specification(features, recommender="transformer", params=tiny, minutes=1e-9, lists=None)
+def test_a_training_in_epochs_ends_in_time(features: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spec = specification(features, recommender="transformer", params=NETWORK, minutes=1e-9, lists=None)
     with caplog.at_level(logging.INFO, "recmodels"):
-        candidate.run(Spec.read(hurried))
+        candidate.run(Spec.read(spec))
     assert "1e-09 minutes are over" in caplog.text
     assert not (features.parent / "result.checkpoint").exists()
 
@@ -109,7 +101,8 @@ def test_a_saved_candidate_lists_without_training(features: Path, ran: Callable[
     assert pq.read_table(features.parent / "lists" / "lists.parquet")["user_index"].unique().to_pylist() == [3, 5]
 
 
-def test_the_module_imports_light_and_candidates_no_pandas(features: Path) -> None:
+def test_the_module_imports_light_and_candidates_what_they_need(features: Path) -> None:
+    """All in one process: the network comes last, whose compiler takes two seconds to load."""
     rules = features.parent / "rules.parquet"
     categories = np.arange(N_ITEMS + 1), np.zeros(N_ITEMS, np.int32)
     Rules(np.ones(N_ITEMS, bool), pinned=[3], categories=categories, caps=np.array([4], np.int32)).save(rules)
@@ -118,12 +111,19 @@ def test_the_module_imports_light_and_candidates_no_pandas(features: Path) -> No
         lists = {"out": str(features.parent / name), "users": "holdout", "k": 5, "rules": str(rules)}
         spec = specification(features, recommender=name, params={}, lists=lists)
         specs.append(str(spec.rename(features.parent / f"{name}.json")))
+    specs.append(str(specification(features, recommender="transformer", params=NETWORK, minutes=30, lists=None)))
     heavy = {"torch", "sklearn", "pandas", "prefect", "great_expectations", "duckdb"}
     program = f"import sys; from recmodels.candidate import main; assert not {heavy} & set(sys.modules)"
-    program += "; [main([spec]) for spec in sys.argv[1:]]; print('pandas' in sys.modules)"
+    program += "; codes = [main([spec]) for spec in sys.argv[1:-1]]; print({'pandas', 'torch'} & set(sys.modules))"
+    program += "; codes.append(main(sys.argv[-1:])); print(*codes)"
+    program += "; print('torch.optim.swa_utils' in sys.modules, 'torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program, *specs], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert done.stdout.splitlines() == ["set()", "0 0 0 0", "True False"]
     assert all((features.parent / name / LISTS).exists() for name in ("popularity", "item_knn", "als"))
+    assert done.stderr.count("validation NDCG@10") == 3
+    saved = (features.parent / "model" / "model.json").read_text()
+    assert json.loads(saved)["parameters"] | NETWORK == json.loads(saved)["parameters"]
+    assert "checkpoint" not in saved and "minutes" not in saved  # the recipe, not this run's paths and limits
 
 
 def test_a_refusal_is_written_as_one_sentence_with_its_exit_code(

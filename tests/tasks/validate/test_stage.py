@@ -237,12 +237,15 @@ def test_nothing_but_tables_is_left_in_the_folders(night: Night) -> None:
 
 
 def test_great_expectations_is_not_imported_until_it_is_needed_and_sends_nothing(tmp_path: Path) -> None:
-    """In a process of its own, with a stand-in that looks at its environment while it is imported."""
+    """In a process of its own, with a stand-in that looks at its environment while it is imported.
+
+    That the stages leave it alone, too, is for `test_what_must_be_light_is_light`.
+    """
     (tmp_path / "great_expectations.py").write_text(
         "import os, altair; from scipy import stats\nassert os.environ['GX_ANALYTICS_ENABLED'] == 'false', os.environ"
     )
     program = (
-        "import os, sys, tasks.validate.stage, expectations.exports; assert 'great_expectations' not in sys.modules; "
+        "import os, sys, expectations.exports; assert 'great_expectations' not in sys.modules; "
         f"sys.path.insert(0, {str(tmp_path)!r}); from expectations.runner import great_expectations; "
         f"assert great_expectations().__file__.startswith({str(tmp_path)!r}); "
         "assert not {'altair', 'scipy.stats'} & set(sys.modules)"
