@@ -6,7 +6,7 @@ explanations. `recmodels.persistence` writes fitted models to files and reads th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, ClassVar, Self, TypeAlias
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from recmodels.compute import memory
 from recmodels.compute.device import require_torch
-from recmodels.data.arrays import Bools, Csr, Floats, Ints, row_lengths
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, chunks, row_lengths
 from recmodels.data.dataset import Dataset, data_memory, loading_memory
 from recmodels.data.ids import indices_of
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
 from recmodels.parameters import Renamed, check_model, defaults_of
 from recmodels.ranking.approximation import Approximation
-from recmodels.ranking.topk import TopK, top_k
+from recmodels.ranking.topk import TopK, joined, nothing, top_k
 from recmodels.recommendations import Recommendations, SimilarItems
 
 SCORE_BYTES = 128 * 2**20
@@ -384,14 +384,6 @@ def _indices(given: Iterable[Any], n: int, many: str, one: str, where: str) -> I
     return indices.astype(np.int32)
 
 
-def nothing(n: int, k: int) -> TopK:
-    return TopK(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32))
-
-
-def joined(lists: list[TopK]) -> TopK:
-    return TopK(np.concatenate([top.items for top in lists]), np.concatenate([top.scores for top in lists]))
-
-
 def positive_evidence(scores: Csr) -> Floats:
     """Sparse scores [b, n_items] of one batch as a dense array, -inf where nothing above 0 is stored.
 
@@ -402,14 +394,3 @@ def positive_evidence(scores: Csr) -> Floats:
     place += scores.indices
     dense.ravel()[place] = np.where(scores.data > 0, scores.data, np.float32(-np.inf))
     return dense
-
-
-def chunks(sizes: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges whose sizes add up to the budget at most, or of a single entry."""
-    ends = np.cumsum(sizes)
-    start = 0
-    while start < len(sizes):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + budget, side="right")))
-        yield start, stop
-        start = stop

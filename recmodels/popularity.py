@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Gt
 
-from recmodels.base import SCORE_BYTES, Recommender, joined, nothing
+from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
@@ -18,7 +18,7 @@ from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
 from recmodels.parted.training import held_rows
-from recmodels.ranking.topk import TopK
+from recmodels.ranking.topk import TopK, joined, nothing
 
 ROWS = 2**21  # interactions that are added up at a time
 USERS_AT_A_TIME = 2**14  # users whose histories are copied out at a time; fewer where lists are long

@@ -17,6 +17,7 @@ from tasks.store.paths import Night, Store
 if TYPE_CHECKING:
     from recmodels.diagnosis import Diagnosis
 
+NAMED = 5  # nights that are there, where another is asked for
 WAYS = {
     "popularity": "what is popular",
     "recent_popularity": "what was popular in the last week",
@@ -40,7 +41,7 @@ def diagnose(run_date: date | None, store: Path | None, as_json: bool) -> None:
     from recmodels.diagnosis import diagnose as diagnosed
 
     folder = Store(the_store(store))
-    found = diagnosed(Dataset.load((folder.night(run_date) if run_date else newest(folder)).features, "full"))
+    found = diagnosed(Dataset.load(night_of(folder, run_date).features, "full"))
     if as_json:
         echo_json(asdict(found) | {"verdict": found.verdict, "says": found.says})
         return
@@ -48,12 +49,16 @@ def diagnose(run_date: date | None, store: Path | None, as_json: bool) -> None:
         echo(line)
 
 
-def newest(store: Store) -> Night:
-    """The newest night whose features are there. Raises ConfigError where there is none."""
-    for night in reversed(store.all_nights()):
-        if finished(night.prepared) and finished(night.features / "full"):
-            return night
-    raise ConfigError(f"No night of the store {store.root} has its features any more: run one with `nightrec run`.")
+def night_of(store: Store, run_date: date | None) -> Night:
+    """The night of a date, without one the newest, whose features are there. Raises ConfigError where there is none."""
+    nights = [night for night in store.all_nights() if finished(night.prepared) and finished(night.features / "full")]
+    if not nights:
+        raise ConfigError(f"No night of the store {store.root} has its features any more: run one with `nightrec run`.")
+    there = {night.run_date: night for night in nights}
+    if run_date is None or run_date in there:
+        return there[run_date] if run_date else nights[-1]
+    newest = ", ".join(str(day) for day in [*there][: -NAMED - 1 : -1])
+    raise ConfigError(f"The store {store.root} has no features of the night {run_date}; the newest it has: {newest}.")
 
 
 def in_words(found: "Diagnosis") -> list[str]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from expectations.settings import ValidationSettings
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
+from flows.settings.demo import DemoSettings
 from flows.settings.engine import EngineSettings
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import RefilterSettings, ScheduleSettings, WorkerSettings
@@ -46,17 +47,6 @@ from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
 LONGEST = 60  # characters of a value that is wrong
-
-
-class DemoSettings(BaseModel):
-    """The built-in demo site, used when no inputs are given."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    users: int = Field(default=8_000, ge=2, description="How many users it has.")
-    items: int = Field(default=2_000, ge=2, description="How many items.")
-    interactions: int = Field(default=250_000, ge=10, description="How many interactions, over 90 days.")
-    seed: int = Field(default=0, ge=0, description="The same seed makes the same site.")
 
 
 def default_models() -> dict[str, Candidate]:

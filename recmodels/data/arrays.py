@@ -1,5 +1,6 @@
 """The array types that the models, their data and their lists are made of; the shape is said where one is used."""
 
+from collections.abc import Iterator
 from threading import Lock
 from typing import Any, TypeAlias
 
@@ -30,3 +31,14 @@ def row_lengths(indptr: NDArray[np.integer[Any]], rows: Ints) -> NDArray[np.inte
     """How many entries each of `rows` has; the time it takes does not depend on how many rows there are in all."""
     rows = np.asarray(rows)
     return indptr[rows + 1] - indptr[rows]
+
+
+def chunks(sizes: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges whose sizes add up to the budget at most, or of a single entry."""
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(sizes):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + budget, side="right")))
+        yield start, stop
+        start = stop

@@ -28,6 +28,7 @@ from recmodels.data.layout import (
     read_vectors,
 )
 from recmodels.data.pairs import Pairs
+from recmodels.data.rows import check_rows, rated_rows
 from recmodels.data.vectors import with_vectors
 from recmodels.errors import DataRefused
 
@@ -231,7 +232,7 @@ class Dataset:
         end: int,
     ) -> Self:
         """Check the rows of all pairs, and keep those of weight 0 in `seen` only."""
-        _check(where, n_users, n_items, user_index, item_index, weight)
+        check_rows(where, n_users, n_items, user_index, item_index, weight)
         if terms.shape[0] != n_items:
             raise DataRefused(f"{where}: there are terms for {terms.shape[0]} items, the catalogue has {n_items}.")
         if user_terms.shape[0] != n_users:
@@ -252,7 +253,7 @@ class Dataset:
             item_vectors=item_vectors,
             end=end,
             seen=_sparse(user_index, item_index, weight, (n_users, n_items)),
-            rated=None if rating is None else _rated(where, user_index, item_index, rating),
+            rated=None if rating is None else rated_rows(where, user_index, item_index, rating),
         )
 
     def without(self, users: Ints) -> Self:
@@ -390,26 +391,6 @@ def _read_only(columns: Any) -> Any:
     view = columns.view()
     view.flags.writeable = False
     return view
-
-
-def _check(where: str, n_users: int, n_items: int, user_index: Ints, item_index: Ints, weight: Floats) -> None:
-    for column, index, n in (("user_index", user_index, n_users), ("item_index", item_index, n_items)):
-        if len(index) and (index.min() < 0 or index.max() >= n):
-            bad = index.min() if index.min() < 0 else index.max()
-            raise DataRefused(f"{where}: {column} {bad} is outside 0..{n - 1}; encode the ids densely.")
-    if np.any(user_index[1:] < user_index[:-1]):
-        raise DataRefused(f"{where}: the rows are not sorted by user_index; prepare the features again.")
-    if not (np.isfinite(weight) & (weight >= 0)).all():
-        raise DataRefused(f"{where}: a weight is negative or not finite; look at the rules that give weights.")
-
-
-def _rated(where: str, user_index: Ints, item_index: Ints, rating: Floats) -> tuple[Ints, Ints, Floats] | None:
-    given = ~np.isnan(rating)
-    if not given.any():
-        return None
-    if not np.isfinite(rating[given]).all():
-        raise DataRefused(f"{where}: a rating is infinite; give a number, or nothing where there is none.")
-    return (user_index, item_index, rating) if given.all() else (user_index[given], item_index[given], rating[given])
 
 
 def _starts(user_index: Ints, n_users: int) -> Longs:

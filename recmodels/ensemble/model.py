@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
 from recmodels import registry
-from recmodels.base import Recommender, State, joined, nothing
+from recmodels.base import Recommender, State
 from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Doubles, Ints
 from recmodels.data.dataset import Dataset
@@ -27,7 +27,7 @@ from recmodels.errors import ConfigError, NightrecError
 from recmodels.options import FitOptions
 from recmodels.parameters import Seed
 from recmodels.persistence import load
-from recmodels.ranking.topk import TopK
+from recmodels.ranking.topk import TopK, joined, nothing
 
 MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content", "transitions")
 """Recommenders that are cheap enough to be trained three times: for the fusion, for the comparison, and to publish."""

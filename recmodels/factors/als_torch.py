@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recmodels.base import chunks
-from recmodels.data.arrays import Csr, Floats
+from recmodels.data.arrays import Csr, Floats, chunks
 
 ENTRIES = 2**19
 """Entries of the rows that are solved for at a time: at 128 factors, 256 MiB a copy, of which there are three."""

@@ -8,9 +8,9 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from scipy import sparse
 
-from recmodels.base import SCORE_BYTES, chunks
+from recmodels.base import SCORE_BYTES
 from recmodels.compute.work import KEPT, mean_length
-from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs, empty_matrix, row_lengths
+from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs, chunks, empty_matrix, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions
 from recmodels.parameters import Search

@@ -14,10 +14,10 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from recmodels.base import SCORE_BYTES, Recommender, State, chunks
+from recmodels.base import SCORE_BYTES, Recommender, State
 from recmodels.compute import memory
 from recmodels.compute.work import dense, gram
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, empty_matrix
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, chunks, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.linear.products import COLUMNS_A_TASK, ROWS_AT_A_TIME, InParts, Whole
 from recmodels.ranking.product_search import norms_of

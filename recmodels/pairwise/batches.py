@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from recmodels.base import chunks
-from recmodels.data.arrays import Csr, Doubles, Floats, Longs
+from recmodels.data.arrays import Csr, Doubles, Floats, Longs, chunks
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise.config import MIN_BATCH, STEPS, PairConfig, normalized_history
 from recmodels.pairwise.losses import Positions

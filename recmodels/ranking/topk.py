@@ -24,6 +24,16 @@ class TopK:
     scores: Floats  # [n, k], non-increasing along a row
 
 
+def nothing(n: int, k: int) -> TopK:
+    """Lists without an item, n of length k."""
+    return TopK(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32))
+
+
+def joined(lists: list[TopK]) -> TopK:
+    """The lists of several batches of users, one after another."""
+    return TopK(np.concatenate([top.items for top in lists]), np.concatenate([top.scores for top in lists]))
+
+
 def top_k(scores: Floats, k: int) -> TopK:
     """The k highest scores of each row of a dense [n, m] matrix; -inf is never returned, k may exceed m.
 

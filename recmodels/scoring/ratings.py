@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.base import chunks
-from recmodels.data.arrays import Csr, Floats, Ints, empty_matrix, row_lengths
+from recmodels.data.arrays import Csr, Floats, Ints, chunks, empty_matrix, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.errors import DataRefused, NightrecError
 

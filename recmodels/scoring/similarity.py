@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.base import chunks
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, chunks
 
 ENTRIES_AT_A_TIME = 2**22  # entries of a matrix that are looked at in numpy at a time
 

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from recmodels.base import Recommender, chunks, positive_evidence
-from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix, row_lengths
+from recmodels.base import Recommender, positive_evidence
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, chunks, empty_matrix, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.ranking.topk import TopK, ranked
 

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.base import chunks
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs, chunks
 from recmodels.data.dataset import Dataset
 from recmodels.engine.work import Bucket, Work
 from recmodels.parted.arrays import mapped, write_arrays, write_long

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from recmodels.base import SCORE_BYTES, State, chunks
+from recmodels.base import SCORE_BYTES, State
 from recmodels.compute import device
 from recmodels.compute.work import dense, mean_length
-from recmodels.data.arrays import Floats, Ints, Longs, row_lengths
+from recmodels.data.arrays import Floats, Ints, Longs, chunks, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.engine.current import engine
 from recmodels.errors import ConfigError

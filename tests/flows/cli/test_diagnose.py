@@ -70,3 +70,9 @@ def test_a_store_without_features_is_told_what_to_do(store: Path) -> None:
     (store / "nights" / "2026-02-27" / "features" / "full" / "manifest.json").unlink()
     with pytest.raises(ConfigError, match="has its features any more: run one with `nightrec run`"):
         output()
+
+
+def test_a_night_that_is_not_there_is_told_with_those_that_are() -> None:
+    for day in ("2026-02-28", "2026-03-01"):  # one without features, and none at all
+        with pytest.raises(ConfigError, match=rf"no features of the night {day}; the newest it has: 2026-02-27, 2026"):
+            output("--date", day)
