@@ -81,11 +81,13 @@ class Run:
 
     def until_done(self, forks: int, early: "Early | None" = None) -> None:
         """Run them in so many processes, of which one may have begun."""
-        if len(self.session.items) > MANY and any(item.get_closest_marker("server") for item in self.session.items):
-            from tests.preload import preload
+        if len(self.session.items) > MANY:
+            from tests import preload
 
-            preload()
-            self.preloaded = True
+            preload.letters()
+            if any(item.get_closest_marker("server") for item in self.session.items):
+                preload.preload()
+                self.preloaded = True
         prepare(self.config)
         try:
             if early:

@@ -14,10 +14,16 @@ LATE = (
 """What the first fits and lists import: most of it in each candidate of a night, too."""
 
 
-def preload() -> None:
-    """Have it all in this process, without a thread."""
+def letters() -> None:
+    """Have what Hypothesis knows of characters, which takes it more than a second where it has not kept it."""
     from hypothesis.internal import charmap
 
+    charmap.charmap()
+    charmap.intervals_from_codec("utf-8")
+
+
+def preload() -> None:
+    """Have it all in this process, without a thread."""
     from expectations.runner import great_expectations
     from tasks.store import versions
 
@@ -26,7 +32,6 @@ def preload() -> None:
     great_expectations()
     versions.code_version()
     versions.imported_by(*(name for name in sys.modules if name.startswith(("tasks.", "recmodels."))))
-    charmap.charmap()
     compiled_kernels()
     gc.freeze()
 

@@ -26,6 +26,7 @@ from tests.tasks.site import RUN_DATE
 
 PUBLISHED = 12
 KILLED = 6
+PAUSE = 0.04  # seconds between reads: some ten of each export
 
 
 def publishers(root: Path, asked: Connection) -> None:
@@ -87,7 +88,7 @@ def test_every_read_is_complete_while_exports_are_published_and_publishers_kille
         began = time.perf_counter()
         one = two = 0.0  # when the first of its exports was there, and when it dies: while it makes one of the next
         try:
-            while not here.poll(0.01) and not (killed and one and time.perf_counter() > two):
+            while not here.poll(PAUSE) and not (killed and one and time.perf_counter() > two):
                 read.append(read_all(root))
                 if not one and len(whole_exports(night.store)) > before:
                     one = time.perf_counter()
