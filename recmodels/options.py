@@ -25,7 +25,8 @@ class WarmStart:
 
     Attributes:
         model: The fitted recommender.
-        rows: For `users`, `items`, `terms` and `user_terms` the row that each of today's had in it, -1 for new ones.
+        rows: For `users`, `items`, `terms` and `user_terms` the row that each of today's had in it, -1 for new ones;
+            for `vectors` (where items have any) the same of the numbers of a vector.
     """
 
     model: object

@@ -21,11 +21,15 @@ from recmodels.data.layout import (
     USERS,
     VOCABULARY,
     Split,
+    vectors_of,
 )
 from recmodels.data.pairs import Pairs
 from recmodels.options import WarmStart
 from recmodels.parted.shared import shared_arrays, state_of
 from recmodels.persistence import load
+
+COMPARED = 1000  # items whose vectors are compared with those of then
+SAME = 0.9  # their mean cosine, above which the numbers of vectors mean what they meant
 
 
 class Changed(NamedTuple):
@@ -81,7 +85,36 @@ def load_warm_start(model: Path, then: Path, now: Path, split: Split, shared: Pa
         f"rows-{_between(then, now, split)}",
         lambda: {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()},
     )
-    return WarmStart(load(model), dict(rows))
+    of_vectors = _vector_rows(then, now, split, rows["items"])
+    return WarmStart(load(model), dict(rows) | ({} if of_vectors is None else {"vectors": of_vectors}))
+
+
+def described_rows(terms: Ints, vectors: Ints, n_then: int) -> Ints:
+    """Where today's terms, and the numbers of vectors behind them, stood among `n_then` rows of an earlier model.
+
+    Args:
+        terms: the rows that today's terms had, -1 for new ones.
+        vectors: those that the numbers of today's vectors had among theirs.
+        n_then: terms and numbers of then.
+    """
+    behind = n_then - len(vectors)  # they are as many as then, or new
+    return np.concatenate([terms, np.where(vectors >= 0, vectors + behind, -1)]).astype(np.int32)
+
+
+def _vector_rows(then: Path, now: Path, split: Split, items: Ints) -> Ints | None:
+    """Which numbers of the items' vectors are those of then: all, where the items' vectors have stayed; or none."""
+    today = vectors_of(now, split)
+    if today is None:
+        return None
+    new, before = np.full(today.shape[1], -1, np.int32), vectors_of(then, split)
+    if before is None or before.shape[1] != today.shape[1]:
+        return new
+    both = np.flatnonzero(items >= 0)
+    both = both[:: -(-len(both) // COMPARED) or 1]
+    one, other = np.asarray(today[both], np.float64), np.asarray(before[items[both]], np.float64)
+    there = one.any(axis=1) & other.any(axis=1)
+    alike = (one[there] * other[there]).sum(axis=1)
+    return np.arange(len(new), dtype=np.int32) if len(alike) and alike.mean() >= SAME else new
 
 
 def _between(then: Path, now: Path, split: Split) -> str:

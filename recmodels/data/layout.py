@@ -91,3 +91,9 @@ def read_vectors(path: Path, n_items: int) -> Floats | None:
     if len(vectors) != n_items:
         raise NightrecError(f"{path} has vectors of {len(vectors)} items of {n_items}; prepare the features again.")
     return vectors
+
+
+def vectors_of(features: Path, split: Split) -> Floats | None:
+    """Those of the items of a split of the features folder, as `read_vectors` has them."""
+    path = features / split / ITEM_VECTORS
+    return read_vectors(path, pq.read_metadata(features / PREPARED / ITEMS).num_rows) if path.exists() else None

@@ -22,6 +22,7 @@ from recmodels.pairwise.config import PairConfig
 from recmodels.pairwise.sparse_products import pair_products
 from recmodels.pairwise.vectors import TrainingTables, Vectors
 from recmodels.sampling import normal_rows
+from recmodels.warm_start import described_rows
 
 log = logging.getLogger(__name__)
 Tensors: TypeAlias = dict[str, Tensor]
@@ -98,7 +99,9 @@ class PairTrainer:
             log.info("The earlier model has other features or sizes; this one starts anew.")
             return False
         for name, table in self.tables.items():
-            then = rows[ROWS_OF[name]]
+            then, n_then = rows[ROWS_OF[name]], len(earlier.values[name])
+            if ROWS_OF[name] == "terms" and "vectors" in rows:
+                then = described_rows(then, rows["vectors"], n_then)
             now = np.flatnonzero(then >= 0)
             table.values[now] = torch.from_numpy(earlier.values[name][then[now]]).to(self.device)
             table.accumulators[now] = torch.from_numpy(earlier.accumulators[name][then[now]]).to(self.device)

@@ -97,6 +97,7 @@ class Checkpoint:
 def _fingerprint(config: TransformerConfig, data: Dataset) -> str:
     """A digest of all parameters and of the data."""
     digest = sha256(repr(asdict(config)).encode())
-    for column in (data.user_index, data.item_index, data.timestamp, data.terms.indices, data.terms.data):
+    vectors = () if data.item_vectors is None else (data.item_vectors,)
+    for column in (data.user_index, data.item_index, data.timestamp, data.terms.indices, data.terms.data, *vectors):
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()

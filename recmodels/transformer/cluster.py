@@ -80,6 +80,8 @@ def train(
         NightrecError: as there, or too many processes were lost.
     """
     made_from = {"parameters": asdict(config), "terms": sha256(np.ascontiguousarray(data.terms.data).data).hexdigest()}
+    if data.item_vectors is not None:
+        made_from["vectors"] = sha256(np.ascontiguousarray(data.item_vectors).data).hexdigest()
     with parted_training(options.parts, "transformer", data, made_from) as training:
         assert training is not None
         inputs = {"data": training.keep("arrays", lambda: rank.arrays_of(data))}

@@ -43,6 +43,9 @@ class NetworkConfig:
     """Whether a DCN-v2 cross network multiplies the vectors of user and item; needs `user_embedding`."""
     content: bool = False
     """Whether the items' terms are projected and added to their vectors."""
+    vectors: Literal["none", "projected", "frozen", "start"] = "none"
+    """What the vectors of the items that the site has (item_vectors, or of an encoder) are: `projected` and added to
+    the items' own; projected and all there is (`frozen`); or what the items' own `start` from."""
 
 
 @dataclass

@@ -22,6 +22,7 @@ from recmodels.parameters import Renamed
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.dot_product import DotProduct
 from recmodels.transformer.config import RENAMED, TransformerConfig
+from recmodels.transformer.described import rows_of, with_projected
 from recmodels.transformer.sequences import concatenated_ranges
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
@@ -80,6 +81,7 @@ class Transformer(TransformerConfig, DotProduct):
         from recmodels.transformer import cluster, distributed, training
 
         self.__dict__.pop("_networks", None)  # of an earlier fit
+        data = with_projected(self, data)
         devices = device.names()
         team = None if options.parts is None else cluster.Team.of(engine().machines(), options.device, options.gpus)
         tables: list[Floats] = []
@@ -119,14 +121,16 @@ class Transformer(TransformerConfig, DotProduct):
 
     def _start(self, options: FitOptions, i: int) -> "Start | None":
         """What one of the seeds starts from, if an earlier model is given whose network is the same."""
-        from recmodels.transformer.warm_start import Start, same_network
+        from recmodels.transformer.warm_start import PROJECTION, Start, same_network
 
         if options.warm_start is None or not isinstance(earlier := options.warm_start.model, Transformer):
             return None
         tables = within(earlier.tables_, i)
         if not tables or not same_network(self, earlier):
             return None
-        return Start(within(earlier.network_, i), tables, options.warm_start.rows)
+        return Start(
+            within(earlier.network_, i), tables, rows_of(self, options.warm_start.rows, len(tables.get(PROJECTION, ())))
+        )
 
     def _check(self) -> None:
         if self.dim % self.heads:

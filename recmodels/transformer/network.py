@@ -13,6 +13,7 @@ from torch.nn import functional
 from recmodels.data.arrays import Floats, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.transformer.config import NetworkConfig
+from recmodels.transformer.described import first_vectors
 from recmodels.transformer.sequences import padded_histories
 
 CROSS_LAYERS = 2
@@ -209,8 +210,15 @@ class ItemEmbedding(nn.Module):
     def __init__(self, data: Dataset, config: NetworkConfig) -> None:
         super().__init__()
         self.normalize = config.temperature > 0
-        self.embedding = nn.Parameter(0.02 * torch.randn(data.n_items, config.dim))
-        content, n_terms = config.content and data.terms.shape[1] > 0, data.terms.shape[1]
+        self.embedding, self.frozen = nn.Parameter(0.02 * torch.randn(data.n_items, config.dim)), False
+        if config.vectors == "start" and data.item_vectors is not None:
+            first = torch.from_numpy(first_vectors(data.item_vectors, config.dim))
+            self.embedding.data = torch.where(first.any(dim=1, keepdim=True), first, self.embedding.data)
+        if config.vectors == "frozen":
+            self.embedding.data.zero_()
+            self.frozen = True
+        projected = config.content or config.vectors in ("projected", "frozen")
+        content, n_terms = projected and data.terms.shape[1] > 0, data.terms.shape[1]
         self.term_projection = nn.Parameter(0.02 * torch.randn(n_terms, config.dim)) if content else None
         if content:
             for name, part in (
@@ -225,7 +233,8 @@ class ItemEmbedding(nn.Module):
 
         Without terms those of some `rows` [m] may be asked for: [m, d].
         """
-        table: Tensor = self.embedding if rows is None else functional.embedding(rows, self.embedding)
+        own = self.embedding.detach() if self.frozen else self.embedding
+        table: Tensor = own if rows is None else functional.embedding(rows, own)
         if self.term_projection is not None:
             table = table + functional.embedding_bag(
                 self.term_ids, self.term_projection, self.term_offsets, mode="sum",

@@ -30,14 +30,15 @@ from recmodels.transformer.rank_process import FAILED, REFUSED, Job
 from recmodels.transformer.warm_start import Start
 
 COLUMNS = ("user_index", "item_index", "timestamp", "weight")
-TERMS = "terms_"
+TERMS, VECTORS = "terms_", "item_vectors"
 JOIN = timedelta(minutes=10)
 """In which all processes must have begun."""
 
 
 def arrays_of(data: Dataset) -> Arrays:
     """The arrays that a training reads of a dataset."""
-    return {name: getattr(data, name) for name in COLUMNS} | csr_arrays(data.terms, TERMS)
+    vectors = {} if data.item_vectors is None else {VECTORS: data.item_vectors}
+    return {name: getattr(data, name) for name in COLUMNS} | csr_arrays(data.terms, TERMS) | vectors
 
 
 def counts_of(data: Dataset) -> dict[str, int]:
@@ -73,6 +74,7 @@ def run(job: Job) -> None:
     data = Dataset(
         **columns, rating=None, rated=None, terms=mapped_csr(folder, TERMS),
         user_terms=no_terms(n_users), seen=empty_matrix(n_users, n_items),
+        item_vectors=mapped(folder, VECTORS) if (folder / f"{VECTORS}.npy").exists() else None,
     )  # fmt: skip
     options = FitOptions(**job.options, checkpoint=Path(job.checkpoint))
     if job.rank == 0:

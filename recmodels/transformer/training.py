@@ -73,6 +73,7 @@ def train(
     used = replace(
         data, item_index=place[data.item_index], terms=data.terms[known], n_items=len(known),
         seen=empty_matrix(data.n_users, len(known)), rating=None, rated=None,
+        item_vectors=None if data.item_vectors is None else data.item_vectors[known],
     )  # fmt: skip
     with torch.random.fork_rng():  # torch's global generator is left as it was
         torch.manual_seed(config.seed)

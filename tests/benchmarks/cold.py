@@ -5,12 +5,17 @@ gets a list of 20 of the hidden items alone; recall@20 is the mean share of thei
 the words of titles, TF-IDF fitted on the training items. LightFM learns from the same terms, beside ids of
 users and of items, with 64 factors and WARP. PYTHON has it, in an environment of its own:
 ``python -m venv peers; peers/bin/pip install rectools-lightfm``.
+
+``--vectors static`` gives each item a vector as well: latent semantic analysis of these terms, fitted on the training
+items, as ``[features.encoder]`` makes it; ``--vectors FOLDER`` one that a model of model2vec makes of title and genres.
+``--overall`` hides no items, but the last tenth of each user's interactions, and prints NDCG@10 among all unseen items.
 """
 
 import argparse
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,15 +23,21 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.extmath import randomized_svd
 
 from recmodels import registry
-from recmodels.data.arrays import Bools, Csr, Ints
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.data.folds import last_items
 from recmodels.metrics.ranking import per_user
+from tasks.features.encoders import encoder
+from tasks.features.settings import EncoderSettings
+from tasks.features.vectors import unit
 from tests.benchmarks.quality import parse
 from tests.conftest import real_data
 
 K = 20
+SIZE = 64  # numbers of a static vector
 MODELS = "popularity", "content", "hybrid", "hybrid:id_dropout=0.5", "ncf", "ncf:id_dropout=0.5"
 LIGHTFM = """
 import sys
@@ -56,8 +67,8 @@ def terms_of_movies(ids: np.ndarray, known: Bools) -> Csr:
     return sparse.csr_array(vectorizer.transform(documents))
 
 
-def site(seed: int) -> tuple[Dataset, Ints, Csr, Bools]:
-    """The training data, the test users, their hidden items, and which items are hidden."""
+def site(seed: int) -> tuple[Dataset, Ints, Csr, Bools, np.ndarray]:
+    """The training data, the test users, their hidden items, which items are hidden, and the ids of all."""
     table = pq.read_table(real_data("ml-1m") / "positives.parquet")
     users = np.unique(table["user_id"].to_numpy(), return_inverse=True)[1]
     ids, items = np.unique(table["movie_id"].to_numpy(), return_inverse=True)
@@ -68,7 +79,18 @@ def site(seed: int) -> tuple[Dataset, Ints, Csr, Bools]:
     train = Dataset.from_arrays(users[~late], items[~late], terms=terms, n_users=n_users, n_items=n_items)
     truth = sparse.csr_array((np.ones(late.sum(), bool), (users[late], items[late])), shape=(n_users, n_items))
     asked = np.flatnonzero((np.diff(truth.indptr) > 0) & (np.diff(train.indptr) > 0)).astype(np.int32)
-    return train, asked, truth[asked], hidden
+    return train, asked, truth[asked], hidden, ids
+
+
+def overall() -> tuple[Dataset, Ints, Csr, Bools, np.ndarray]:
+    """The same without the last tenth of each user's interactions, which are the truth; no items are hidden."""
+    table = pq.read_table(real_data("ml-1m") / "positives.parquet")
+    users = np.unique(table["user_id"].to_numpy(), return_inverse=True)[1]
+    ids, items = np.unique(table["movie_id"].to_numpy(), return_inverse=True)
+    times = table["timestamp"].to_numpy() * 1_000_000
+    fold = last_items(Dataset.from_arrays(users, items, timestamp=times), 0.1, len(users))
+    terms = terms_of_movies(ids, fold.train.item_counts > 0)
+    return replace(fold.train, terms=terms), fold.users, fold.truth, np.zeros(len(ids), np.bool_), ids
 
 
 def lightfm(train: Dataset, users: Ints, hidden: Bools, peers: str, epochs: int) -> Ints:
@@ -83,19 +105,43 @@ def lightfm(train: Dataset, users: Ints, hidden: Bools, peers: str, epochs: int)
     return lists
 
 
+def vectors_of_movies(train: Dataset, ids: np.ndarray, which: str) -> Floats:
+    """A vector of length one for each movie, less the mean of the known ones."""
+    known = train.item_counts > 0
+    if which == "static":
+        fitted = sparse.csr_matrix(train.terms[np.flatnonzero(known)])
+        found = train.terms @ randomized_svd(fitted, SIZE, random_state=0)[2].T
+    else:
+        texts = {}
+        for line in (real_data("ml-1m") / "movies.dat").read_text("latin-1").splitlines():
+            movie, title, genres = line.split("::")
+            texts[int(movie)] = f"{title}. {genres.replace('|', ', ')}"
+        found = encoder(EncoderSettings(kind="model2vec", model=which))([texts[movie] for movie in ids.tolist()])
+    unit_length = unit(np.asarray(found, np.float32))
+    return unit(unit_length - unit_length[known].mean(axis=0))
+
+
 def main() -> int:
     """Print a row a model."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.cold", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--peers", metavar="PYTHON", help="a Python that has LightFM; without it, ours alone")
     parser.add_argument("--seed", type=int, default=0, help="of the items that are hidden")
+    parser.add_argument("--overall", action="store_true", help="lists of all items, none of which is hidden")
+    parser.add_argument("--vectors", metavar="static|FOLDER", help="give the items vectors, too")
+    parser.add_argument("--models", metavar="A;B", default=";".join(MODELS), help="what is fitted")
     options = parser.parse_args()
-    train, users, truth, hidden = site(options.seed)
-    print(f"{hidden.sum()} hidden items, {len(users):,} users, {truth.nnz:,} pairs\n| model | recall@{K} |\n|---|---|")
-    for name in MODELS:
+    train, users, truth, hidden, ids = overall() if options.overall else site(options.seed)
+    if options.vectors:
+        train = replace(train, item_vectors=vectors_of_movies(train, ids, options.vectors))
+    k, metric, allowed = (10, "ndcg", None) if options.overall else (K, "recall", hidden)
+    print(
+        f"{hidden.sum()} hidden items, {len(users):,} users, {truth.nnz:,} pairs\n| model | {metric}@{k} |\n|---|---|"
+    )
+    for name in options.models.split(";"):
         model = registry.create(*parse(name), seed=0).fit(train)
-        lists = model.recommend(train, users, K, allowed=hidden).items
-        print(f"| {name} | {per_user(lists, truth)['recall'].mean():.4f} |", flush=True)
+        lists = model.recommend(train, users, k, allowed=allowed).items
+        print(f"| {name} | {per_user(lists, truth)[metric].mean():.4f} |", flush=True)
     for epochs in (10, 30) if options.peers else ():
         lists = lightfm(train, users, hidden, options.peers, epochs)
         print(f"| LightFM, {epochs} epochs | {per_user(lists, truth)['recall'].mean():.4f} |", flush=True)

@@ -12,7 +12,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.options import WarmStart
 from recmodels.persistence import save
 from recmodels.popularity import Popularity
-from recmodels.warm_start import Changed, aligned, changed, load_warm_start
+from recmodels.warm_start import Changed, aligned, changed, described_rows, load_warm_start
 
 
 def test_an_id_is_found_where_it_was_and_null_matches_nothing() -> None:
@@ -48,6 +48,13 @@ def test_rows_are_matched_by_the_ids_of_both_nights(tmp_path: Path) -> None:
             "user_terms": [],
         }
     assert not (tmp_path / "none").exists()
+    one = np.array([[1, 0], [0, 1]], np.float32)
+    np.save(tmp_path / "then" / "train" / layout.ITEM_VECTORS, one)
+    for now, same in ((one[[0, 1, 0]], [0, 1]), (-one[[0, 1, 0]], [-1, -1]), (np.eye(3, dtype=np.float32), [-1] * 3)):
+        np.save(tmp_path / "now" / "train" / layout.ITEM_VECTORS, now)
+        earlier = load_warm_start(tmp_path / "model", tmp_path / "then", tmp_path / "now", "train")
+        assert earlier.rows["vectors"].tolist() == same
+    assert described_rows(earlier.rows["terms"], np.array([0, 1], np.int32), 4).tolist() == [1, 2, 3]
 
 
 def test_values_are_taken_to_where_their_rows_are_now() -> None:

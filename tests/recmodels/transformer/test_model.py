@@ -6,7 +6,7 @@ import pytest
 
 from recmodels import parameters
 from recmodels.data.dataset import Dataset
-from recmodels.errors import ConfigError
+from recmodels.errors import ConfigError, DataRefused
 from recmodels.persistence import load, save
 from recmodels.registry import create
 from recmodels.testing import N_ITEMS, RecommenderContract, small_site
@@ -155,3 +155,23 @@ def test_parameters_of_version_0_1_are_understood(caplog: pytest.LogCaptureFixtu
         create("transformer", {"width": 8, "dim": 8})
     with pytest.raises(ConfigError, match="mask_history is 'none'; give true or false"):
         create("transformer", {"rivals": "none"})
+
+
+@pytest.mark.parametrize("vectors", ["projected", "frozen", "start"])
+def test_items_begin_with_or_are_projections_of_the_vectors_that_they_have(vectors: str) -> None:
+    site = small_site()
+    given = np.random.default_rng(0).normal(size=(site.n_items + 1, 6)).astype(np.float32)
+    given /= np.linalg.norm(given, axis=1, keepdims=True)
+    pairs = {"timestamp": site.timestamp, "n_items": site.n_items + 1, "item_vectors": given}
+    model = Transformer(**TINY, vectors=vectors).fit(Dataset.from_arrays(site.user_index, site.item_index, **pairs))
+    assert model.item_vectors[-1].any() == (vectors != "start")  # a new item has its projection
+    if vectors == "frozen":  # and nothing else: a linear map of six numbers
+        projection = model.tables_["0.term_projection"]
+        expected = given @ projection
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        np.testing.assert_allclose(model.item_vectors, expected, atol=1e-5)
+
+
+def test_vectors_that_are_not_there_are_asked_for() -> None:
+    with pytest.raises(DataRefused, match="vectors = 'frozen', and the items have none: give item_vectors"):
+        Transformer(**TINY, vectors="frozen").fit(small_site())
