@@ -120,6 +120,7 @@ def _under_rules(  # noqa: PLR0915 -- a round of candidates, in the order of the
     needed = rules.new_wanted(lengths)
     few = gets_only_fallback(model, data, users, min_history)
     pins = _pinned(rules, data, users, allowed, repeats)
+    alike = data.described if rules.relevance_weight < 1 else data.terms  # which are looked at for variety alone
 
     def own_items(rows: Ints, m: int, among: Bools) -> TopK:
         top = model.recommend(data, users[rows], m, allowed=among, repeats=repeats)
@@ -153,7 +154,7 @@ def _under_rules(  # noqa: PLR0915 -- a round of candidates, in the order of the
             candidates = np.concatenate([pins[part], *(top.items for top in tops), *others], axis=1)
             n_pins, n_own = pins.shape[1], own_scores.shape[1]
             done = data.matrix[users[part]] if rules.calibration else None
-            chosen = choose(rules, data.terms, candidates, own_scores, n_pins, n_own, lengths[part], k, done, behind)
+            chosen = choose(rules, alike, candidates, own_scores, n_pins, n_own, lengths[part], k, done, behind)
             place = np.maximum(chosen.places, 0)
             there = chosen.places >= 0
             items[part] = np.where(there, np.take_along_axis(candidates, place, axis=1), -1)

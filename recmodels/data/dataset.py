@@ -29,7 +29,7 @@ from recmodels.data.layout import (
 )
 from recmodels.data.pairs import Pairs
 from recmodels.data.rows import check_rows, rated_rows
-from recmodels.data.vectors import with_vectors
+from recmodels.data.vectors import described
 from recmodels.errors import DataRefused
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class Dataset:
         A row has length one: an item with both is half of each, so that the cosine of two such items is the mean of
         that of their terms and that of their vectors.
         """
-        return self.terms if self.item_vectors is None else with_vectors(self.terms, self.item_vectors, 0.5)
+        return described(self.terms, self.item_vectors)
 
     def share_since(self, time: int) -> float:
         """The share of interactions that are not earlier than this, microseconds since 1970 (UTC)."""

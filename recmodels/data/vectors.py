@@ -1,9 +1,26 @@
 """Vectors of items as terms beside their terms: every number of a vector is one."""
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
 from recmodels.data.arrays import Csr, Floats, empty_matrix
+
+_last: list[tuple[Csr, tuple[Any, ...], Csr]] = []
+
+
+def described(terms: Csr, vectors: Floats | None) -> Csr:
+    """Terms and vectors, half of an item's likeness each; made once for all datasets that share the terms."""
+    if vectors is None:
+        return terms
+    key = (getattr(vectors, "filename", id(vectors)), vectors.shape)
+    for of_terms, of_vectors, found in _last:
+        if of_terms is terms and of_vectors == key:
+            return found
+    both = with_vectors(terms, vectors, 0.5)
+    _last[:] = [(terms, key, both)]
+    return both
 
 
 def with_vectors(terms: Csr, vectors: Floats, share: float) -> Csr:

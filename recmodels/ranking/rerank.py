@@ -5,7 +5,8 @@ A place is given to the candidate of the highest maximal marginal relevance (Car
     relevance_weight · relevance - (1 - relevance_weight) · (greatest cosine to an item that is on the list)
 
 among those that the rules let pass. Relevance is the model's score, scaled to 0..1 within the user's candidates; the
-cosine is that of the items' content vectors (`Dataset.terms`). Ties go to the candidate that the model ranks higher.
+cosine is that of the items' terms and vectors (`Dataset.described`). Ties go to the candidate that the model ranks
+higher.
 
 Of a site with several domains, quotas say how many places of a list each has at least and at most. They yield where a
 list would be shorter: whoever has seen all films has books in their places.

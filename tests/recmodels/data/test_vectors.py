@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from recmodels.data.vectors import with_vectors
+from recmodels.data.vectors import described, with_vectors
 
 TERMS = sparse.csr_array(np.array([[1, 0, 0], [0.6, 0.8, 0], [0, 0, 0], [0, 0, 1]], np.float32))
 VECTORS = np.array([[1, 0], [0, 1], [0.6, 0.8], [0, 0]], np.float32)
@@ -26,3 +26,11 @@ def test_the_cosine_is_the_mean_of_both() -> None:
 def test_a_share_of_nothing_or_all_leaves_one_of_them() -> None:
     np.testing.assert_array_equal(cosines(0), TERMS.toarray() @ TERMS.toarray().T)
     np.testing.assert_allclose(cosines(1), VECTORS @ VECTORS.T, rtol=1e-6)
+
+
+def test_datasets_that_share_their_terms_are_described_once() -> None:
+    once = described(TERMS, VECTORS)
+    np.testing.assert_array_equal(once.toarray(), with_vectors(TERMS, VECTORS, 0.5).toarray())
+    assert described(TERMS, VECTORS) is once
+    assert described(TERMS.copy(), VECTORS) is not once
+    assert described(TERMS, None) is TERMS

@@ -255,3 +255,20 @@ def test_quotas_are_filled_from_beyond_the_pool_and_by_popular_items() -> None:
         assert held.sum() == min(K, sum(left))
         for domain in (0, 1):
             assert held[domain] >= min(K // 2, left[domain])
+
+
+def test_vectors_of_the_items_say_what_is_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All items have the same vector: half of every cosine is 1 then."""
+    vectors = np.tile(np.array([[1, 0]], np.float32), (N_ITEMS, 1))
+    given: list[Csr] = []
+
+    def noted(rules: Rules, alike: Csr, *rest: Any) -> Any:
+        given.append(alike)
+        return choose(rules, alike, *rest)
+
+    monkeypatch.setattr(serving, "choose", noted)
+    for weight in (0.5, 1.0):
+        rules = Rules(allowed=EVERYTHING, relevance_weight=weight)
+        serve(MODEL, POPULAR, replace(DATA, item_vectors=vectors), EVERYBODY, K, rules=rules)
+    assert np.allclose((given[0] @ given[0].T).toarray(), 0.5 + 0.5 * (DATA.terms @ DATA.terms.T).toarray(), atol=1e-6)
+    assert given[-1] is DATA.terms
