@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,24 +31,25 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def prefect_server(python: Path) -> Iterator[None]:
     """One server for all nights that run in this process, instead of one a night; that of `demo` is not forked."""
     from prefect.events.worker import EventsWorker
 
     EventsWorker.drain_all()  # an earlier test's would go on sending what tasks tell to that test's server
     new_home(Path(os.environ["PREFECT_HOME"]))
-    with forked(tmp_path_factory) if sys.platform == "linux" else nullcontext(), embedded_server() as ready:
+    forked = patch("flows.operate.server.sys", SimpleNamespace(executable=str(python)))
+    with forked, embedded_server() as ready:
         ready()
         yield
         EventsWorker.drain_all()
 
 
-@contextmanager
-def forked(factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Servers of this process are forked from one that has imported what they need."""
-    python = forked_python.interpreter(factory.mktemp("forked"), forked_python.shared(factory))
-    with patch("flows.operate.server.sys", SimpleNamespace(executable=str(python))):
-        yield
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter by which what nights start is forked, from a process that has imported what it needs."""
+    if sys.platform != "linux":
+        return Path(sys.executable)
+    return forked_python.interpreter(tmp_path_factory.mktemp("forked"), forked_python.shared(tmp_path_factory))
 
 
 @pytest.fixture(scope="module")

@@ -68,10 +68,12 @@ def pages_without_charts() -> Iterator[None]:
         yield
 
 
-def start(*arguments: str | Path, cwd: Path, home: Path) -> "subprocess.Popen[str]":
+def start(
+    *arguments: str | Path, cwd: Path, home: Path, python: str | Path = sys.executable
+) -> "subprocess.Popen[str]":
     """Start ``python -m flows`` as a process of its own, and the leader of its group."""
     return subprocess.Popen(
-        [sys.executable, "-m", "flows", *map(str, arguments)],
+        [str(python), "-m", "flows", *map(str, arguments)],
         cwd=cwd,
         env=environment(home) | WITHOUT_EVENTS | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

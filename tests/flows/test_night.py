@@ -197,16 +197,16 @@ CANDIDATE = "recmodels.candidate"
 
 @pytest.fixture(scope="module")
 def killed(
-    tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect_server: None
+    tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect_server: None, python: Path
 ) -> Iterator[tuple[Path, Ran, list[psutil.Process], list[psutil.Process]]]:
     """A night's folder, a second night that was tried meanwhile, and the killed night's processes:
-    the candidates, and the others.
+    the candidates, and the others. The night is started as it is, what it starts is forked.
     """
     folder = tmp_path_factory.mktemp("killed")
     write(folder / "log.csv", log())
     arguments = ("run", "--interactions", "log.csv", "--date", str(DAY))
     night = folder / "store" / "nights" / str(DAY)
-    process = start(*arguments, cwd=folder, home=prefect_home)
+    process = start(*arguments, cwd=folder, home=prefect_home, python=python)
     children: list[psutil.Process] = []
     try:
         wait_for((night / "night.json").exists, process)
@@ -265,14 +265,18 @@ def test_no_other_process_survives_a_killed_night(killed: Killed) -> None:
     until_ended(others)
 
 
-def test_ctrl_c_ends_a_night_and_all_its_processes(killed: Killed, tmp_path: Path, prefect_home: Path) -> None:
+def test_ctrl_c_ends_a_night_and_all_its_processes(
+    killed: Killed, tmp_path: Path, prefect_home: Path, python: Path
+) -> None:
     """A terminal sends it to every process of the group. The night goes on from where the killed one was."""
     before, _, candidates, _ = killed
     until_ended(candidates)
     folder = shutil.copytree(before, tmp_path / "interrupted")
     logs = folder / "store" / "nights" / str(DAY) / "logs"
     shutil.rmtree(logs)
-    process = start("run", "--interactions", "log.csv", "--date", str(DAY), cwd=folder, home=prefect_home)
+    process = start(
+        "run", "--interactions", "log.csv", "--date", str(DAY), cwd=folder, home=prefect_home, python=python
+    )
     wait_for(lambda: list(logs.glob("*-train.spec.json")), process)
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)

@@ -21,7 +21,14 @@ from recmodels.published.schema import contract
 from tests.flows.running import ROOT, Demo
 
 SPARK = Path(sys.prefix) / "spark"  # a folder of its own: Great Expectations would load pyspark every night
-JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # for a program of seconds: half of its time would be compiling Java
+# For a program of seconds, most of whose time would be checking and compiling Java.
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+SMALL = {
+    "spark.ui.enabled": "false",  # nobody looks at its pages
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.shuffle.partitions": "1",
+}
 LIBRARIES = {"pandas", "pyarrow", "polars", "duckdb"}
 
 
@@ -79,8 +86,8 @@ def by_spark(block: str, out: Path) -> pd.DataFrame:
     if not (SPARK / "pyspark").is_dir():
         pytest.skip(f"Spark needs pyspark (pip install --target {SPARK} pyspark)")
     program = f"{block}\nlists.toPandas().to_parquet({str(out)!r})\nspark.stop()\n"
-    alone = "--conf spark.ui.enabled=false pyspark-shell"  # nobody looks at its pages
-    environment = os.environ | {"PYTHONPATH": str(SPARK), "JAVA_TOOL_OPTIONS": JAVA, "PYSPARK_SUBMIT_ARGS": alone}
+    submitted = " ".join([*(f"--conf {name}={value}" for name, value in SMALL.items()), "pyspark-shell"])
+    environment = os.environ | {"PYTHONPATH": str(SPARK), "JAVA_TOOL_OPTIONS": JAVA, "PYSPARK_SUBMIT_ARGS": submitted}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     return pd.read_parquet(out)
 
