@@ -47,9 +47,14 @@ def prefect_server(python: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter by which what nights start is forked, from a process that has imported what it needs."""
+    return forking(tmp_path_factory)
+
+
+def forking(factory: pytest.TempPathFactory, as_it_is: tuple[str, ...] = ()) -> Path:
+    """Such an interpreter; of the kinds that are `as_it_is` the first process is not forked."""
     if sys.platform != "linux":
         return Path(sys.executable)
-    return forked_python.interpreter(tmp_path_factory.mktemp("forked"), forked_python.shared(tmp_path_factory))
+    return forked_python.interpreter(factory.mktemp("forked"), forked_python.shared(factory), as_it_is)
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +76,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """One night on a small demo site, as a newcomer runs it: by the module's name, in a process of its own.
 
     Its database is there: `new_home` has made it as the server would at its first start, in as long as the night takes.
+    Its server and its first candidate are started as they are, the other candidates are forked.
     """
 
     def make(folder: Path) -> None:
+        python = forking(tmp_path_factory, as_it_is=(forked_python.SERVER, forked_python.CANDIDATE))
         write(folder / "nightrec.toml", "[demo]\nusers = 300\nitems = 120\ninteractions = 5000\n")
-        ran = ended(start("run", "--date", DAY.isoformat(), cwd=folder, home=new_home(folder / "prefect")))
+        home = new_home(folder / "prefect")
+        ran = ended(start("run", "--date", DAY.isoformat(), cwd=folder, home=home, python=python))
         write(folder / "ran.json", json.dumps(asdict(ran)))
 
     folder = made_once(of_this_run(tmp_path_factory), "demo", make)
