@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recmodels.answering import Answer, Answering
+    from recmodels.apart import Apart
     from recmodels.base import Recommender
     from recmodels.content import Content
     from recmodels.data.dataset import Dataset
@@ -42,6 +43,7 @@ _MODULES = {
     "ALS": "factors.als",
     "Answer": "answering",
     "Answering": "answering",
+    "Apart": "apart",
     "BPR": "factors.bpr",
     "Comparison": "evaluation",
     "ConfigError": "errors",
@@ -81,6 +83,7 @@ __all__ = [
     "NCF",
     "Answer",
     "Answering",
+    "Apart",
     "Comparison",
     "ConfigError",
     "Content",

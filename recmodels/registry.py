@@ -27,6 +27,7 @@ _CLASSES = {
     "embedding": "recmodels.pairwise.hybrid:Embedding",
     "ncf": "recmodels.pairwise.ncf:NCF",
     "content": "recmodels.content:Content",
+    "apart": "recmodels.apart:Apart",
     "ensemble": "recmodels.ensemble.model:Ensemble",
 }
 

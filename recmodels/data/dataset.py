@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs
 from recmodels.data.domains import Domains
 from recmodels.data.ids import Ids
 from recmodels.data.layout import (
@@ -255,6 +255,21 @@ class Dataset:
             seen=_sparse(user_index, item_index, weight, (n_users, n_items)),
             rated=None if rating is None else rated_rows(where, user_index, item_index, rating),
         )
+
+    def of_items(self, items: Bools) -> Self:
+        """The same data with the interactions and ratings of some items [n_items] alone; indices stay."""
+        rows, entries = items[self.item_index], items[self.seen.indices]
+        indptr = np.concatenate([[0], np.cumsum(entries)])[self.seen.indptr].astype(self.seen.indptr.dtype)
+        seen: Csr = sparse.csr_array(
+            (self.seen.data[entries], self.seen.indices[entries], indptr), shape=self.seen.shape
+        )
+        rated = self.rated
+        if rated is not None:
+            given = items[rated[1]]
+            rated = rated[0][given], rated[1][given], rated[2][given]
+        columns = {name: getattr(self, name)[rows] for name in ("user_index", "item_index", "timestamp", "weight")}
+        rating = None if self.rating is None else self.rating[rows]
+        return replace(self, **columns, rating=rating, seen=seen, rated=rated)
 
     def without(self, users: Ints) -> Self:
         """The same data without the interactions and ratings of `users`; indices stay."""

@@ -255,7 +255,7 @@ ARGUMENTS: dict[str, tuple[Arguments, tuple[str, ...]]] = {
         (
             "'zzzz'",
             "there are: popularity, item_knn, user_knn, transitions, bpr, mf, als, ease, graph_filter, transformer, "
-            "hybrid, embedding, ncf, content",
+            "hybrid, embedding, ncf, content, apart",
         ),
     ),
     "unknown preset": (

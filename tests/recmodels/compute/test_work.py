@@ -56,7 +56,17 @@ def test_rounds_are_equal_parts_of_the_work(name: str, parameter: str, value: in
 
 
 def test_models_that_are_fitted_in_one_go_have_one_round() -> None:
-    whole = ["popularity", "item_knn", "user_knn", "ease", "graph_filter", "content", "ensemble", "transitions"]
+    whole = [
+        "popularity",
+        "item_knn",
+        "user_knn",
+        "ease",
+        "graph_filter",
+        "content",
+        "ensemble",
+        "transitions",
+        "apart",
+    ]
     assert [create(name).rounds() for name in whole] == [1] * len(whole)
 
 

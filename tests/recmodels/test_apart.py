@@ -1,0 +1,68 @@
+"""A model of each domain by itself: its lists of a domain are those of the recommender that knows nothing else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recmodels.apart import Apart
+from recmodels.data.domains import Domains
+from recmodels.errors import ConfigError
+from recmodels.fallback import serve
+from recmodels.knn.item_knn import ItemKNN
+from recmodels.persistence import load, save
+from recmodels.popularity import Popularity
+from recmodels.testing import N_ITEMS, N_USERS, small_site
+
+FILMS = np.arange(N_ITEMS) % 3 == 0
+DATA = replace(small_site(), domains=Domains(("books", "films"), FILMS.astype(np.int32)))
+EVERYBODY = np.arange(N_USERS, dtype=np.int32)
+
+
+@pytest.fixture(scope="module")
+def model() -> Apart:
+    return Apart(of="item_knn", parameters={"neighbors": 4}).fit(DATA)
+
+
+@pytest.mark.parametrize("items", [FILMS, ~FILMS])
+def test_lists_of_a_domain_are_those_of_the_domain_alone(model: Apart, items: np.ndarray) -> None:
+    alone = DATA.of_items(items)
+    expected = ItemKNN(neighbors=4).fit(alone).recommend(alone, EVERYBODY, 5, allowed=items)
+    found = model.recommend(DATA, EVERYBODY, 5, allowed=items)
+    equal = (found.items == expected.items) | (found.scores == 0)  # the least of all is worth nothing, as of a tie
+    assert equal.all() and (found.items >= 0).sum() == (expected.items >= 0).sum() > N_USERS
+    served = serve(model, Popularity().fit(DATA), DATA, EVERYBODY, 3, allowed=items)
+    new = np.diff(alone.indptr) == 0
+    assert new.any() and served.cold[new].all() and (served.items[new] >= 0).all()
+
+
+def test_mixed_lists_weigh_the_order_of_each_domain_by_what_the_user_does_there(model: Apart) -> None:
+    mixed, held = model.recommend(DATA, EVERYBODY, 6), []
+    for items in (~FILMS, FILMS):
+        alone = DATA.of_items(items)
+        held.append(np.diff(alone.indptr) + 1)
+        listed = model.recommend(DATA, EVERYBODY, 6, allowed=items)
+        for user in EVERYBODY:
+            mine = [item for item in mixed.items[user] if item >= 0 and items[item]]
+            assert mine == listed.items[user, : len(mine)].tolist()
+    share = np.stack(held) / np.sum(held, axis=0)  # what the best of a domain is worth at most
+    there = mixed.items >= 0
+    users = np.broadcast_to(EVERYBODY[:, None], there.shape)[there]
+    assert (mixed.scores[there] <= share[FILMS[mixed.items[there]].astype(int), users] * (1 + 1e-6)).all()
+
+
+def test_it_is_saved_with_its_models(model: Apart, tmp_path: Path) -> None:
+    save(model, tmp_path)
+    again = load(tmp_path).recommend(DATA, EVERYBODY, 5)
+    np.testing.assert_array_equal(again.items, model.recommend(DATA, EVERYBODY, 5).items)
+    reasons = model.explain(DATA, EVERYBODY, again)
+    named = reasons >= 0
+    assert named.any() and (FILMS[reasons[named]] == FILMS[again.items[named]]).all()
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the site has no domains"):
+        Apart().fit(small_site())
+    with pytest.raises(ConfigError, match="name one recommender"):
+        Apart(of="ensemble").fit(DATA)
