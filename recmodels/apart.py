@@ -25,7 +25,8 @@ class Apart(Recommender):
     is that of its model; mixed lists have most of what the user does most. A user has no scores in a domain in which
     they have done nothing yet: popular items are shown there.
 
-    Beside the same recommender on all domains it tells what learning from the others gains or costs, by domain.
+    Beside the same recommender on all domains it tells what learning from the others gains or costs, by domain. A site
+    without domains has one.
 
     Attributes:
         models_: The fitted models by domain, `0`, `1` and so on; domains without interactions have none.
@@ -52,13 +53,12 @@ class Apart(Recommender):
         self._made()
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        if data.domains is None:
-            raise ConfigError("apart: the site has no domains; give its inputs some, or leave the model out.")
-        minutes = options.minutes and options.minutes / len(data.domains.names)
+        self.codes_: Ints = np.zeros(data.n_items, np.int32) if data.domains is None else data.domains.codes
+        n_domains = int(self.codes_.max()) + 1
+        minutes = options.minutes and options.minutes / n_domains
         share = FitOptions(minutes=minutes, device=options.device, gpus=options.gpus)
-        self.codes_: Ints = data.domains.codes
         self.models_: dict[str, Recommender] = {}
-        for code in range(len(data.domains.names)):
+        for code in range(n_domains):
             part = data.of_items(self.codes_ == code)
             if len(part):
                 self.models_[str(code)] = self._made().fit(part, share)
