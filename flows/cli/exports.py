@@ -21,12 +21,13 @@ NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
 @click.argument("user_id", shell_complete=completing.users)
 @of_a_store
 @click.option("--date", "run_date", type=Day(), help="The list of that night [the latest].")
+@click.option("--domain", help="Of a site with several domains: the list of this one alone.")
 @json_option
-def recs(user_id: str, store: Path | None, run_date: date | None, as_json: bool) -> None:
+def recs(user_id: str, store: Path | None, run_date: date | None, domain: str | None, as_json: bool) -> None:
     """Show a user's current list, with titles and reasons."""
     from tasks.lookup.lists import list_of
 
-    rows = list_of(the_store(store), user_id, run_date)
+    rows = list_of(the_store(store), user_id, run_date, domain)
     if as_json:
         echo_json(rows)
         return

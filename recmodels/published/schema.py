@@ -20,6 +20,9 @@ PLAIN = {
     "bool": pa.bool_(),
 }
 
+BY_DOMAIN = "topk_by_domain"
+"""The table of the lists of each domain, of a site that has several."""
+
 ADDED = ("arm", "policy", "propensity")
 """The columns of `topk` and `topk_delta` that exports of nightrec 0.1 lack; see `completed`."""
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.domains import Domains
-from recmodels.published.schema import arrow_schema
+from recmodels.published.schema import BY_DOMAIN, arrow_schema
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit import profile_of, summed
 from tasks.export.serving import Serving
@@ -23,7 +23,6 @@ from tasks.store.files import Json
 if TYPE_CHECKING:
     from tasks.export.basis import Basis
 
-TABLE = "topk_by_domain"
 ORDER = ("user_id", "domain", "rank")
 _ONE = "one-domain"
 
@@ -60,7 +59,7 @@ def write_by_domain(basis: "Basis", domains: Domains, serving: Serving, data: Da
             path.unlink()
         (folder / "topk").rmdir()
         folder.rmdir()
-    parts = Parts(out / TABLE)
+    parts = Parts(out / BY_DOMAIN)
     parts.write(in_order(tables))
     parts.close()
     return summed(counts)
@@ -68,7 +67,7 @@ def write_by_domain(basis: "Basis", domains: Domains, serving: Serving, data: Da
 
 def with_domain(rows: pa.Table, name: str | None, names: Sequence[str]) -> pa.Table:
     """Rows of `topk` as rows of this table, or rows of this table as they are, where no `name` is given."""
-    schema = arrow_schema(TABLE, rows.schema.field("user_id").type, rows.schema.field("item_id").type)
+    schema = arrow_schema(BY_DOMAIN, rows.schema.field("user_id").type, rows.schema.field("item_id").type)
     if name is not None:
         rows = rows.append_column("domain", coded(np.full(len(rows), names.index(name), np.int8), list(names)))
     return rows.select(schema.names).cast(schema)

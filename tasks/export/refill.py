@@ -15,11 +15,10 @@ from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.domains import Domains
 from recmodels.popularity import Popularity
-from recmodels.published.schema import completed
+from recmodels.published.schema import BY_DOMAIN, completed
 from recmodels.ranking.rerank import Rules
 from tasks.arms.tonight import ArmTonight
 from tasks.export.audit_items import whole_lists
-from tasks.export.by_domain import TABLE as BY_DOMAIN
 from tasks.export.by_domain import among, in_order, with_domain
 from tasks.export.item_tables import popular_table, popular_windows, similar_tables, similarity_model
 from tasks.export.listed import write_listed

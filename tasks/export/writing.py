@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.engine.current import engine
+from recmodels.published.schema import BY_DOMAIN
 from tasks.export.audit import judged
 from tasks.export.audit_items import popular_counts
 from tasks.export.basis import let_go
 from tasks.export.buckets import Made, buckets_of, files_of, write_lists, write_similar
-from tasks.export.by_domain import TABLE as BY_DOMAIN
 from tasks.export.decisions import Decided
 from tasks.export.item_tables import popular_table
 from tasks.export.listed import listed_of, write_table

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from recmodels.data.domains import Domains
 from recmodels.errors import ConfigError
 from tasks.lookup.lists import list_of, someone
 from tasks.store.paths import Night
@@ -39,3 +41,15 @@ def test_someone_is_a_user_with_a_personal_list(night: Night) -> None:
     user, rows = someone(night.store.root, RUN_DATE)
     assert rows[0]["source"] == "personal"
     assert [row["item_id"] for row in rows] == [row["item_id"] for row in lists(night)[user]]
+
+
+def test_the_list_of_a_domain_alone(night: Night) -> None:
+    with pytest.raises(ConfigError, match="has no lists of domains: leave --domain out"):
+        list_of(night.store.root, "1", domain="films")
+    Domains(("books", "films"), np.arange(8, dtype=np.int32) % 2).write(night.prepared)
+    publish(night, fresh=True)
+    rows = list_of(night.store.root, "1", domain="films")
+    assert rows and {row["item_id"] for row in rows} <= {"i1", "i3", "i5", "i7"}
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1)) and all(row["title"] for row in rows)
+    with pytest.raises(ConfigError, match="There is no domain 'film' in the user's lists: there are books, films"):
+        list_of(night.store.root, "1", domain="film")
