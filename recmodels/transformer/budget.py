@@ -46,6 +46,8 @@ class Budget:
         self.steps = Timings(STEPS)
         self.each = Timings(4)  # of a user's list
         self.validation_users = 0
+        self.minutes = options.minutes
+        """When the part of the training ends that is going on: None: there is no limit."""
 
     def plan(self, make_lists: Callable[[Ints], object], validation_users: Ints) -> None:
         """Look how long lists take, by those of a few users: before the training they take as long as after it.
@@ -90,12 +92,12 @@ class Budget:
 
     def is_spent(self, seconds: float, *, validates: bool) -> bool:
         """Whether no time is left after so many seconds but that of a validation, if there is to be one."""
-        if self.options.minutes is None:
+        if self.minutes is None:
             return False
-        return seconds + self.steps.reckoned + self.lists + validates * self.validation > 60 * self.options.minutes
+        return seconds + self.steps.reckoned + self.lists + validates * self.validation > 60 * self.minutes
 
     def has_time_to_validate(self, seconds: float) -> bool:
         """Whether after so many seconds a validation of the usual length still ends in time."""
-        if self.options.minutes is None:
+        if self.minutes is None:
             return True
-        return seconds + self.lists + self.each.mean * self.validation_users <= 60 * self.options.minutes
+        return seconds + self.lists + self.each.mean * self.validation_users <= 60 * self.minutes

@@ -37,6 +37,10 @@ class Progress:
     """Seconds since the training began, before a kill included."""
     best: float = -1.0
     best_epoch: int = 0
+    final: bool = False
+    """Whether what validated is learned from by now, too."""
+    last: int = 0
+    """The epoch with which that ends."""
     done: bool = False
     epochs: list[dict[str, float]] = field(default_factory=list)
 

@@ -80,6 +80,9 @@ class TrainingConfig:
     """The most passes over the data."""
     patience: Annotated[int, Ge(1)] = 5
     """Epochs without a better validation after which training ends."""
+    final_epochs: Annotated[int, Ge(0)] = 4
+    """Passes over everything, what was validated on included, from the best weights on: at most so many, and no more
+    than led to those weights; 0: what validates, the latest there is, is never learned from."""
     validation_days: Annotated[float, Gt(0)] | None = None
     """Validation is on the last so many days, which are excluded from training; None: on each user's last item."""
     warm_start: WarmStarts = "always"

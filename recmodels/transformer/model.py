@@ -42,7 +42,7 @@ class Transformer(TransformerConfig, DotProduct):
     Input and output embeddings e are the same (tied). The network is causal self-attention in blocks: `sasrec` [1];
     `ligr`, with gates [2]; or `bsarec`, in parallel with a frequency filter [3]. It is trained to score the next item,
     or one of the next days [4], above all others, with the full softmax, a sampled one or gBCE [5], until lists of the
-    latest part of the data, which is excluded from training, get no better.
+    latest part of the data, which is excluded from training, get no better; then for `final_epochs` on everything.
 
     States are computed from the history that a list is asked for, so new interactions count at once. With `content`
     the items' terms, projected, are added to their vectors, so that items without interactions are ranked too.
@@ -53,6 +53,7 @@ class Transformer(TransformerConfig, DotProduct):
         network_: Parameters of the networks by name, "0." before those of the first seed, and so on: float32.
         tables_: What a warm start needs besides, by name, likewise: the items' embeddings and the projection of their
             terms; empty with `warm_start = "no"`.
+        until_: The time of the latest interaction of the training, in microseconds: int64 [1].
         epochs_: A record of each epoch: `loss`, `ndcg` of the validation, `seconds`, and `padding`, a share.
 
     References:
@@ -87,6 +88,7 @@ class Transformer(TransformerConfig, DotProduct):
         tables: list[Floats] = []
         self.network_: dict[str, Floats] = {}
         self.tables_: dict[str, Floats] = {}
+        self.until_: Longs = np.array([data.timestamp.max(initial=0)], np.int64)
         self.epochs_: list[dict[str, float]] = []
         for i in range(self.seeds):
             if self.seeds > 1:
@@ -128,9 +130,9 @@ class Transformer(TransformerConfig, DotProduct):
         tables = within(earlier.tables_, i)
         if not tables or not same_network(self, earlier):
             return None
-        return Start(
-            within(earlier.network_, i), tables, rows_of(self, options.warm_start.rows, len(tables.get(PROJECTION, ())))
-        )
+        rows = rows_of(self, options.warm_start.rows, len(tables.get(PROJECTION, ())))
+        until = int(earlier.until_[0]) if len(earlier.until_) else None
+        return Start(within(earlier.network_, i), tables, rows, until)
 
     def _check(self) -> None:
         if self.dim % self.heads:
@@ -169,6 +171,7 @@ class Transformer(TransformerConfig, DotProduct):
 
             state["network_"] = {current_name(name.removeprefix("network.")[:-1]): state.pop(name) for name in old}
         state.setdefault("tables_", {})
+        state.setdefault("until_", np.empty(0, np.int64))
         super()._restore(state)
 
     def _user_vectors(self, data: Dataset, users: Ints) -> Floats:

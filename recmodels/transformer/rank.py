@@ -7,11 +7,11 @@ and the connections of a training are gone only with their process.
 
 import json
 import sys
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors.numpy import load_file, save_file
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
@@ -31,6 +31,7 @@ from recmodels.transformer.warm_start import Start
 
 COLUMNS = ("user_index", "item_index", "timestamp", "weight")
 TERMS, VECTORS = "terms_", "item_vectors"
+KNOWN = "known_until"
 JOIN = timedelta(minutes=10)
 """In which all processes must have begun."""
 
@@ -48,17 +49,21 @@ def counts_of(data: Dataset) -> dict[str, int]:
 
 def save_start(start: Start, path: Path) -> None:
     """Write what a training starts from."""
-    parts = asdict(start)
-    save_file({f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}, path)
+    parts = {"parameters": start.parameters, "tables": start.tables, "rows": start.rows}
+    arrays = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+    known = [] if start.known_until is None else [start.known_until]
+    save_file(arrays | {KNOWN: np.array(known, np.int64)}, path)
 
 
 def load_start(path: Path) -> Start:
     """Read what `save_start` has written."""
     parts: dict[str, Any] = {"parameters": {}, "tables": {}, "rows": {}}
-    for key, array in load_file(path).items():
+    arrays = load_file(path)
+    known = arrays.pop(KNOWN)
+    for key, array in arrays.items():
         part, _, name = key.partition(".")
         parts[part][name] = array
-    return Start(**parts)
+    return Start(**parts, known_until=int(known[0]) if len(known) else None)
 
 
 def run(job: Job) -> None:

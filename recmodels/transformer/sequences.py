@@ -27,11 +27,9 @@ class TrainingSequences:
     """
 
     def __init__(
-        self, config: TrainingConfig, data: Dataset, length: int, most_validated: int = VALIDATION_USERS
+        self, config: TrainingConfig, data: Dataset, later: Bools, length: int, most_validated: int = VALIDATION_USERS
     ) -> None:
-        later = _validation_rows(data, config.validation_days)
-        if later.all():
-            raise DataRefused(f"All interactions lie in the last {config.validation_days} days, which only validate.")
+        """Those of `data`, less the `later` rows [n], by which at most so many users validate."""
         self.users, self.items = data.user_index[~later], data.item_index[~later]
         users = np.arange(data.n_users + 1, dtype=self.users.dtype)  # of another type, it would copy the rows' users
         self.user_starts = np.searchsorted(self.users, users).astype(np.int64)
@@ -160,13 +158,24 @@ def padded_rows(values: NDArray[np.integer[Any]], starts: Longs, lengths: Longs,
     return rows
 
 
-def _validation_rows(data: Dataset, days: float | None) -> Bools:
-    """Which interactions validate: those of the last days, or the last one of each user who has at least three."""
+def validation_rows(data: Dataset, days: float | None, known_until: int | None = None) -> Bools:
+    """Which interactions validate: those of the last days, or the last one of each user who has at least three.
+
+    Of weights that were trained on all interactions until some time, `known_until` (microseconds), only later ones tell
+    something; where there are none, it is the same ones as without.
+
+    Raises:
+        DataRefused: it is all of them.
+    """
     if days is not None:
-        return data.timestamp >= data.end - round(days * MICROSECONDS_PER_DAY)
-    later = np.zeros(len(data), bool)
-    later[data.indptr[1:][np.diff(data.indptr) > 2] - 1] = True
-    return later
+        later = data.timestamp >= data.end - round(days * MICROSECONDS_PER_DAY)
+    else:
+        later = np.zeros(len(data), bool)
+        later[data.indptr[1:][np.diff(data.indptr) > 2] - 1] = True
+    if later.all():
+        raise DataRefused(f"All interactions lie in the last {days} days, which only validate.")
+    new = later if known_until is None else later & (data.timestamp > known_until)
+    return new if new.any() else later
 
 
 def _rows_within(users: Ints, times: Longs, span: int) -> Longs:

@@ -32,10 +32,19 @@ from recmodels.transformer.checkpoint import Checkpoint, TrainingState
 from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.negatives import NegativeSampler
 from recmodels.transformer.network import ItemEmbedding, Network, last_states
-from recmodels.transformer.sequences import VALIDATION_K, VALIDATION_USERS, TrainingSequences, padded_rows
+from recmodels.transformer.sequences import (
+    VALIDATION_K,
+    VALIDATION_USERS,
+    TrainingSequences,
+    padded_rows,
+    validation_rows,
+)
 from recmodels.transformer.warm_start import Start, tables_of, take_over
 
 log = logging.getLogger(__name__)
+
+FINAL_TIME = 0.2
+"""The share of the minutes that is left for learning from what validated."""
 
 AVERAGED = 100_000  # steps that an average begins with whose weights were trained before: it follows slowly
 
@@ -81,7 +90,10 @@ def train(
         if start is not None:
             take_over(start, network, items, known)
             config = replace(config, epochs=config.epochs_from(warm=True), patience=1)
-        epochs = Trainer(config, network, items, used, options, trained=start is not None).run()
+        known_until = None if start is None else start.known_until
+        epochs = Trainer(
+            config, network, items, used, options, trained=start is not None, known_until=known_until
+        ).run()
         catalogue = ItemEmbedding(data, config).to(device)
     with torch.no_grad():
         catalogue.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
@@ -107,12 +119,14 @@ class Trainer:
         options: FitOptions = DEFAULTS,
         *,
         trained: bool = False,
+        known_until: int | None = None,
     ) -> None:
-        self.config, self.network, self.items, self.trained = config, network, items, trained
+        self.config, self.network, self.items, self.data, self.trained = config, network, items, data, trained
         self.began = time.monotonic()
         self.device = items.embedding.device
         most = VALIDATED_AGAIN if trained else VALIDATION_USERS
-        self.sequences = TrainingSequences(config, data, network.max_length, most)
+        later = validation_rows(data, config.validation_days, known_until)
+        self.sequences = TrainingSequences(config, data, later, network.max_length, most)
         self.sampler = NegativeSampler(config, self.sequences, data.n_items, self.device)
         self.compiled = _compiled(network, self.device)
         self.rank, self.world = 0, 1
@@ -135,11 +149,26 @@ class Trainer:
             return []  # nobody has two items
         if self.checkpoint is not None:
             self.checkpoint.restore(self.state, self.device)
-        state, progress, config = self.state, self.state.progress, self.config
+        progress = self.state.progress
         self.saved_at = time.monotonic()
         self.began -= progress.spent
         if not progress.done:
             self.budget.plan(self._lists, self.sequences.validation_users)
+        if not progress.final:
+            self._train_validated()
+            self._begin_final()
+        if not progress.done:
+            self._train_on_all()
+        self.state.model.load_state_dict(self.state.best)
+        progress.done = True
+        self._save_checkpoint()  # other seeds may follow, and be killed
+        return progress.epochs
+
+    def _train_validated(self) -> None:
+        """Until validation gets no better, or there is only the time left in which to learn from what validated."""
+        progress, config = self.state.progress, self.config
+        if self.budget.minutes is not None and config.final_epochs:
+            self.budget.minutes *= 1 - FINAL_TIME
         if self.trained and progress.epoch == progress.step == 0 and len(self.sequences.validation_users):
             progress.best = self._validation_ndcg()
             log.info("as it was: validation NDCG@%d %.4f", VALIDATION_K, progress.best)
@@ -151,12 +180,29 @@ class Trainer:
             self._train_epoch()
             self._end_epoch()
         if self._is_late():
-            minutes, epoch = self.budget.options.minutes, progress.best_epoch
-            log.info("The %g minutes are over: the weights of epoch %d are taken.", minutes, epoch)
+            minutes, epoch = self.budget.minutes, progress.best_epoch
+            log.info("%.3g minutes are over: the weights of epoch %d are taken.", minutes, epoch)
+
+    def _begin_final(self) -> None:
+        """From the best weights on, with moments of none."""
+        state, progress = self.state, self.state.progress
+        passes = min(self.config.final_epochs, progress.best_epoch) if len(self.sequences.validation_users) else 0
+        progress.final, progress.last, progress.done = True, progress.epoch + passes, passes == 0
         state.model.load_state_dict(state.best)
-        progress.done = True
-        self._save_checkpoint()  # other seeds may follow, and be killed
-        return progress.epochs
+        self.averaged.module.load_state_dict(state.best)
+        self.averaged.n_averaged.fill_(AVERAGED)
+        self.optimizer.state = {}
+
+    def _train_on_all(self) -> None:
+        """What validated is learned from, too: it is the latest, and what lists are going to be like."""
+        progress = self.state.progress
+        nothing_later = np.zeros(len(self.data), bool)
+        self.sequences = TrainingSequences(self.config, self.data, nothing_later, self.network.max_length)
+        self.sampler = NegativeSampler(self.config, self.sequences, self.data.n_items, self.device)
+        self.budget.minutes, self.budget.validation_users = self.budget.options.minutes, 0
+        while progress.epoch < progress.last and not progress.done:
+            self._train_epoch()
+            self._end_epoch()
 
     def _train_epoch(self) -> None:
         """All steps of an epoch that are left, or as many as there is time for."""
@@ -182,7 +228,7 @@ class Trainer:
         """Whether there is no more time for steps, on any of the devices."""
         progress = self.state.progress
         progress.spent = time.monotonic() - self.began
-        if self.budget.options.minutes is None:
+        if self.budget.minutes is None:
             return False
         (late,) = self._summed(self.budget.is_spent(progress.spent, validates=self._has_weights()))
         return late > 0
@@ -304,7 +350,7 @@ class Trainer:
         """Validate the averaged weights, keep them if they are the best so far, and record the epoch.
 
         An epoch whose validation has no time is not validated. Of a first one the weights are taken, unless there are
-        others; of a later one those of the best epoch before it.
+        others; of a later one those of the best epoch before it. Where nothing validates, the last weights are taken.
         """
         state, progress = self.state, self.state.progress
         progress.epoch += 1

@@ -23,11 +23,13 @@ class Start:
         parameters: of the network, by name.
         tables: the items' embeddings, and the projection of terms, where there is one.
         rows: for `users`, `items` and `terms` the row that each of today's had, -1 for new ones.
+        known_until: the time of the latest interaction that was learned from, in microseconds, where that is known.
     """
 
     parameters: Mapping[str, Floats]
     tables: Mapping[str, Floats]
     rows: Mapping[str, Ints]
+    known_until: int | None = None
 
 
 def same_network(one: NetworkConfig, other: NetworkConfig) -> bool:

@@ -27,7 +27,7 @@ import numpy as np
 from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
 from recmodels.transformer.model import Transformer
-from recmodels.transformer.sequences import TrainingSequences
+from recmodels.transformer.sequences import TrainingSequences, validation_rows
 from tests.benchmarks.splits import leave_one_out, movielens_1m
 
 BEAUTY: dict[str, Any] = {"dim": 64, "layers": 2, "heads": 2, "max_length": 50, "dropout": 0.2}
@@ -89,7 +89,10 @@ def _beside(options: argparse.Namespace, loss: str) -> dict[str, Any]:
     own = [options.data, "--loss", loss, "--epochs", str(options.epochs), "--here"]
     theirs = {THEIRS[name]: value for name, value in parameters.items() if name in THEIRS} | {"loss": THEIRS[loss]}
     epochs = options.peer_epochs or (1 if (options.data, loss) == SLOW else 3)
-    sequences = TrainingSequences(model(options.data, loss, 1), training_data(options.data), parameters["max_length"])
+    data = training_data(options.data)
+    sequences = TrainingSequences(
+        model(options.data, loss, 1), data, validation_rows(data, None), parameters["max_length"]
+    )
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "rectools": []}
     with TemporaryDirectory() as folder:
         np.save(Path(folder, "user.npy"), sequences.users)

@@ -16,9 +16,14 @@ class Killed(Exception):
     pass
 
 
-def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("final_epochs", [0, 1])
+def test_a_killed_training_resumes_to_the_same_weights(
+    final_epochs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in its second epoch: in that which validates, or after the only one that does, in that of everything."""
     data = small_site()
-    whole = Transformer(**TINY).fit(data)
+    settings = TINY | {"final_epochs": final_epochs, "epochs": 2 - final_epochs}
+    whole = Transformer(**settings).fit(data)
     steps = 0
     step = Trainer._step
 
@@ -29,7 +34,7 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path, monkeypat
             raise Killed
         step(self, *given)
 
-    again = Transformer(**TINY)
+    again = Transformer(**settings)
     options = FitOptions(checkpoint=tmp_path / "state.safetensors", checkpoint_minutes=0)
     monkeypatch.setattr(Trainer, "_step", dies)
     with pytest.raises(Killed):

@@ -117,8 +117,11 @@ def test_there_is_a_process_on_each_gpu_or_else_on_each_node() -> None:
 
 def test_what_a_training_starts_from_comes_back(tmp_path: Path) -> None:
     one = np.ones((2, 3), np.float32)
-    save_start(Start({"a.b": one}, {"embedding": 2 * one}, {"items": np.array([1, -1], np.int32)}), tmp_path / "start")
-    start = load_start(tmp_path / "start")
+    rows = {"items": np.array([1, -1], np.int32)}
+    for known_until in (None, 0, 1_700_000_000_000_000):
+        save_start(Start({"a.b": one}, {"embedding": 2 * one}, rows, known_until), tmp_path / "start")
+        start = load_start(tmp_path / "start")
+        assert start.known_until == known_until
     np.testing.assert_array_equal(start.parameters["a.b"], one)
     np.testing.assert_array_equal(start.tables["embedding"], 2 * one)
     np.testing.assert_array_equal(start.rows["items"], [1, -1])

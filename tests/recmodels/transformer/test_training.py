@@ -82,6 +82,49 @@ def test_the_best_weights_are_kept_and_training_ends_when_it_gets_no_better(capl
     assert "validation NDCG@10" in caplog.text and "padding" in caplog.text
 
 
+@pytest.mark.slow
+def test_the_latest_is_learned_from_in_the_end() -> None:
+    """Whoever had item 5 last goes on to item 40, which is new: before, nothing has led there."""
+    old = successions()
+    last = np.flatnonzero(old.item_index[old.indptr[1:] - 1] == 5)
+    users, items = np.append(old.user_index, last), np.append(old.item_index, np.full(len(last), 40))
+    data = Dataset.from_arrays(users, items, timestamp=np.append(old.timestamp, np.full(len(last), 9)), n_items=41)
+    settings = TINY | {"dim": 16, "epochs": 8, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
+    before = Dataset.from_arrays(old.user_index, old.item_index, timestamp=old.timestamp, n_items=41)
+    asked = old.user_index[last]
+    places = {}
+    for final_epochs in (0, 4):
+        model = Transformer(**settings | {"final_epochs": final_epochs}).fit(data)
+        found = model.recommend(before, asked, 41).items
+        places[final_epochs] = np.median(np.nonzero(found == 40)[1])
+        assert len(model.epochs_) == 8 + final_epochs
+    assert places[4] < places[0]
+
+
+@pytest.mark.parametrize(("final_epochs", "expected"), [(0, 4), (1, 5), (9, 6)])
+def test_no_more_epochs_are_of_everything_than_led_to_the_best_weights(
+    final_epochs: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter((0.1, 0.3, 0.2, 0.2))
+    monkeypatch.setattr(Trainer, "_validation_ndcg", lambda _: next(values))
+    settings = TINY | {"epochs": 9, "patience": 2, "final_epochs": final_epochs}
+    assert len(Transformer(**settings).fit(small_site()).epochs_) == expected
+
+
+def test_time_is_left_for_what_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The validated epochs are over after four fifths of the time; those of everything have the rest."""
+    ends: list[float | None] = []
+    late = Trainer._is_late
+
+    def noted(self: Trainer) -> bool:
+        ends.append(self.budget.minutes)
+        return late(self)
+
+    monkeypatch.setattr(Trainer, "_is_late", noted)
+    Transformer(**TINY | {"final_epochs": 1}).fit(small_site(), FitOptions(minutes=5))
+    assert list(dict.fromkeys(ends)) == [4.0, 5]
+
+
 def test_the_best_weights_so_far_are_taken_when_the_time_is_over() -> None:
     model = Transformer(**TINY | {"epochs": 50}).fit(small_site(), FitOptions(minutes=1e-9))
     assert len(model.epochs_) == 1

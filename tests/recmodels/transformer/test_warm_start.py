@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions, WarmStart
 from recmodels.pairwise.hybrid import Hybrid
 from recmodels.persistence import load, save
@@ -16,7 +17,16 @@ from tests.recmodels.renumbered import same_rows, shuffled
 
 torch.set_num_threads(1)
 
-KIND = {"dim": 8, "layers": 1, "heads": 1, "max_length": 10, "batch": 256, "epochs": 2, "warm_start": "always"}
+KIND = {
+    "dim": 8,
+    "layers": 1,
+    "heads": 1,
+    "max_length": 10,
+    "batch": 256,
+    "epochs": 2,
+    "warm_start": "always",
+    "final_epochs": 0,
+}
 MODELS = [
     Transformer(**KIND),
     Transformer(**KIND, content=True, seeds=2),
@@ -91,6 +101,34 @@ def test_a_warm_start_has_a_quarter_of_the_epochs_from_one_to_three(
 ) -> None:
     model = Transformer(epochs=epochs, warm_epochs=warm)
     assert (model.epochs_from(warm=True), model.epochs_from(warm=False)) == (expected, epochs)
+
+
+def test_only_what_came_later_validates_and_so_much_is_learned_of_all_as_made_it_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of four nights' interactions the last night's are new; one epoch of two makes their lists better."""
+    data = small_site()
+    cut = int(np.sort(data.timestamp)[-40])
+    old = data.timestamp < cut
+    earlier = Dataset.from_arrays(
+        data.user_index[old], data.item_index[old], timestamp=data.timestamp[old],
+        terms=data.terms, user_terms=data.user_terms, n_users=data.n_users, n_items=data.n_items,
+    )  # fmt: skip
+    before = Transformer(**KIND).fit(earlier)
+    validated: list[tuple[int, ...]] = []
+    values = iter((0.1, 0.2, 0.1))
+
+    def value(self: Trainer) -> float:
+        validated.append(tuple(self.sequences.validation_users))
+        return next(values)
+
+    monkeypatch.setattr(Trainer, "_validation_ndcg", value)
+    options = FitOptions(warm_start=WarmStart(before, same_rows(data)))
+    warm = Transformer(**KIND | {"final_epochs": 4, "warm_epochs": 3}).fit(data, options)
+    assert [epoch["ndcg"] for epoch in warm.epochs_] == [0.2, 0.1, 0.0]
+    last = data.indptr[1:] - 1
+    new = np.flatnonzero((np.diff(data.indptr) > 2) & (data.timestamp[last] >= cut))
+    assert 0 < len(new) < 40 and set(validated) == {tuple(new)}
 
 
 def test_a_warm_start_has_a_share_of_the_minutes_and_the_lists_have_the_rest() -> None:
