@@ -12,6 +12,7 @@ from recmodels.ranking.topk import TopK
 WEIGHT_STEPS = (0.0, 0.5, 0.7, 1.4, 2.0, 4.0)  # by which a weight is tried to be multiplied
 ROUNDS = 3  # over all weights
 MIN_GAIN = 1e-5  # in NDCG
+FLOOR = 1e-3  # of the blend, within a logarithm
 FOLDS = 5  # of the users that weights are fitted on
 
 
@@ -159,6 +160,16 @@ class Blend:
     weights: Doubles  # [m], of sum 1
     unseen: Doubles  # [n], scores of the candidates by weights that other users gave
     value: float  # mean NDCG by these scores
+
+    @property
+    def log_odds(self) -> Doubles:
+        """What trees add to, times a number: [n]."""
+        return log_of(self.unseen)
+
+
+def log_of(blend: Doubles) -> Doubles:
+    """The logarithm of a blend, above a floor: members without weight list candidates too."""
+    return np.log(blend + FLOOR)
 
 
 def _mean_of_users(objective: RankingObjective, users: Bools, scores: Doubles) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 
 from recmodels.data.arrays import Doubles
 from recmodels.ensemble.fusion import RankingObjective
-from recmodels.ensemble.stacking import Stack, log_of
+from recmodels.ensemble.stacking import Stack
 
 MEMBERS_TOGETHER = ("listed by", "mean reciprocal rank", "mean score")
 ABOUT_ITEMS, ABOUT_USERS = ("popularity", "recent popularity"), ("length of history", "days since the last")
@@ -17,14 +17,14 @@ def feature_names(members: Sequence[str], own: Sequence[str]) -> list[str]:
     return [*(f"score of {name}" for name in members), *MEMBERS_TOGETHER, *ABOUT_ITEMS, *ABOUT_USERS, *own]
 
 
-def importances(objective: RankingObjective, rows: Doubles, stack: Stack, unseen: Doubles, seed: int) -> Doubles:
+def importances(objective: RankingObjective, rows: Doubles, stack: Stack, beside: Doubles, seed: int) -> Doubles:
     """Permutation importances (Breiman, "Random Forests", Machine Learning 2001), on users held out of the trees.
 
     Args:
         objective: of n candidates.
         rows: what the trees see of them, [n, c].
         stack: the trees, and those that were fitted without the users of `stack.out`.
-        unseen: the blend of each candidate, by weights that other users gave, [n].
+        beside: the log odds of each candidate that trees add to, by what other users gave, [n].
         seed: of the shuffles.
 
     Returns:
@@ -33,7 +33,7 @@ def importances(objective: RankingObjective, rows: Doubles, stack: Stack, unseen
     """
     out = np.flatnonzero(stack.out)
     users = np.unique(objective.candidates.user[out])
-    beside = stack.blend * log_of(unseen)
+    beside = stack.blend * beside
 
     def ndcg(shown: Doubles) -> Doubles:
         scores = np.zeros(len(rows))

@@ -18,11 +18,12 @@ from recmodels.data.arrays import Bools, Doubles, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold, last_days, latest
 from recmodels.data.site_tables import SiteTables
-from recmodels.ensemble.fusion import Candidates, RankingObjective, blended, summed
+from recmodels.ensemble.fusion import Blend, Candidates, RankingObjective, blended, log_of, summed
 from recmodels.ensemble.importance import feature_names, importances
+from recmodels.ensemble.listwise import Linear, linear_features, regressed
 from recmodels.ensemble.pair_query import Limits
 from recmodels.ensemble.site_features import SiteFeatures
-from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, log_of, stacked, user_features
+from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, stacked, user_features
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.options import FitOptions
 from recmodels.parameters import Seed
@@ -47,14 +48,20 @@ class Ensemble(Recommender):
     Blend: score of i = Σ over members m of w_m / (offset + rank of i in m's list), where the weights w rank best what
     users did on the last days, which the members were not trained on for that.
 
+    Linear: score of i = Σ over the members m that list it of a_m + b_m log(rank) + c_m s, with s the place of i's score
+    between the lowest and the highest of m's list; the conditional logit of what users did on the same days.
+
     Stack: gradient-boosted trees that see each member's score, how popular i is and how long the user's history is,
-    fitted to the same days; their log odds and the logarithm of the blend add up. The members are then fitted on all
-    of the data. A list is made of the first `depth` places of the members' lists, and ends with them.
+    fitted to the same days; their log odds are added to those of the better of the two.
+
+    The members are then fitted on all of the data. A list is made of the first `depth` places of the members' lists,
+    and ends with them.
 
     Attributes:
         members_: The fitted recommenders by name, m of them.
         weights_: float64 [m], w, of sum 1.
-        blend_: What the logarithm of the blend is multiplied by, beside the trees.
+        coefficients_: float64 [3, m], a, b and c; empty where the blend ranks better.
+        blend_: What the logarithm of the blend, or the linear score, is multiplied by, beside the trees.
         items_: float64 [n_items, 2], popularity and recent popularity, as the trees see them.
         tree_roots_: int32 [n_trees], the first node of each tree; empty for a blend.
         tree_feature_, tree_left_, tree_right_: int32 [n_nodes], the feature that a node compares, and its children, -1
@@ -68,6 +75,7 @@ class Ensemble(Recommender):
         Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001.
         Cormack, Clarke & Buettcher, "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning
         Methods", SIGIR 2009.
+        Cao, Qin, Liu, Tsai & Li, "Learning to Rank: From Pairwise Approach to Listwise Approach", ICML 2007.
     """
 
     delegates: ClassVar[bool] = True
@@ -77,8 +85,8 @@ class Ensemble(Recommender):
     """Names of recommenders, in a night of candidates; None: all that are cheap to train."""
     recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What a member with a name of its own is: `recommender` and `params`. A night fills them in."""
-    method: Literal["auto", "blend", "stack"] = "auto"
-    """`auto`: the one that ranks better for users that it was not fitted on."""
+    method: Literal["auto", "blend", "linear", "stack"] = "auto"
+    """`auto`: the one that ranks best for users that it was not fitted on."""
     depth: Annotated[int, Ge(1)] = 50
     """Places of each member's list that are fused."""
     offset: Annotated[float, Ge(0)] = 10.0
@@ -188,23 +196,31 @@ class Ensemble(Recommender):
         m = len(self.members_)
         self.weights_: Doubles = np.full(m, 1 / m)
         self.blend_ = 1.0
+        self.coefficients_: Doubles = np.empty((0, m))
         trees = Trees.none()
         if len(fold.users) >= MIN_USERS:
             candidates = Candidates.of(lists, fold.train.n_items)
             objective = RankingObjective(candidates, fold.truth, min(self.depth, 10))
             blend = blended(objective, self.offset, self.seed)
             self.weights_ = blend.weights
-            message = f"fitted on {len(fold.users)} users; blend: NDCG@{objective.k} {blend.value:.4f}"
-            if self.method != "blend" and MIN_HITS < objective.relevant.sum() < len(candidates) - MIN_HITS:
+            simple: Blend | Linear = blend
+            message = f"fitted on {len(fold.users)} users; NDCG@{objective.k}: blend {blend.value:.4f}"
+            if self.method != "blend" and objective.relevant.any():
+                linear = regressed(objective, self.seed)
+                message += f", linear {linear.value:.4f}"
+                if self.method == "linear" or linear.value > blend.value:
+                    simple, self.coefficients_ = linear, linear.coefficients.reshape(3, m)
+            if self.method in ("auto", "stack") and MIN_HITS < objective.relevant.sum() < len(candidates) - MIN_HITS:
                 own = None if site is None else site.rows(fold.users[candidates.user], candidates.item)
                 rows = features(candidates, item_features(fold.train), user_features(fold.train, fold.users), own)
-                stack = stacked(objective, rows, blend, self.trees, self.leaves, self.learning_rate, self.seed)
+                beside = simple.log_odds
+                stack = stacked(objective, rows, beside, self.trees, self.leaves, self.learning_rate, self.seed)
                 message += f", with {self.trees} trees {stack.value:.4f}"
-                if self.method == "stack" or stack.value > blend.value:
+                if self.method == "stack" or stack.value > simple.value:
                     trees, self.blend_ = stack.trees, stack.blend
                     if site is not None:
                         self.site_names_ = site.names
-                        self.importances_ = importances(objective, rows, stack, blend.unseen, self.seed)
+                        self.importances_ = importances(objective, rows, stack, beside, self.seed)
             log.info("%s", message)
         for part in PARTS:
             setattr(self, f"tree_{part}_", getattr(trees, part))
@@ -236,7 +252,8 @@ class Ensemble(Recommender):
         return SiteFeatures.restored(self.site_names_, self.site_) if self.site_names_ else None
 
     def _restore(self, state: State) -> None:
-        super()._restore({"site_": {}, "site_names_": [], "importances_": np.empty((0, 2))} | state)
+        without = {"coefficients_": np.empty((0, 0)), "site_": {}, "site_names_": [], "importances_": np.empty((0, 2))}
+        super()._restore(without | state)
 
     def learned(self) -> dict[str, Any]:
         """How much each thing that the trees see helps them to rank, where columns of the site are among them."""
@@ -263,13 +280,16 @@ class Ensemble(Recommender):
         return joined(lists)
 
     def _scores(self, candidates: Candidates, data: Dataset, users: Ints) -> Doubles:
-        blend = summed(candidates.reciprocal(self.offset), self.weights_)
+        if linear := len(self.coefficients_) > 0:
+            simple = summed(linear_features(candidates), self.coefficients_.ravel())
+        else:
+            simple = summed(candidates.reciprocal(self.offset), self.weights_)
         trees = Trees(*(getattr(self, f"tree_{part}_") for part in PARTS))
         if not len(trees.roots):
-            return blend
+            return simple
         own = None if (site := self._site) is None else site.rows(users[candidates.user], candidates.item)
         rows = features(candidates, self.items_, user_features(data, users), own)
-        return trees.scores(rows) + self.blend_ * log_of(blend)
+        return trees.scores(rows) + self.blend_ * (simple if linear else log_of(simple))
 
     def _by_weight(self) -> Iterator[Recommender]:
         """The members by falling weight."""

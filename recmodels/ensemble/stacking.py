@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 from recmodels.data.arrays import Bools, Doubles, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
-from recmodels.ensemble.fusion import Blend, Candidates, RankingObjective, folds_of
+from recmodels.ensemble.fusion import Candidates, RankingObjective, folds_of
 
 OFFSET = 10.0  # of the reciprocal ranks among the features
 HALF_LIFE = 30.0  # days after which an interaction counts half in recent popularity
 FOLDS = 3
-BLEND_WEIGHTS = (0.0, 0.5, 1.0, 2.0)  # of the logarithm of the blend that are tried, beside the trees
-FLOOR = 1e-3  # of the blend, within a logarithm
+BLEND_WEIGHTS = (0.0, 0.5, 1.0, 2.0)  # of the simpler fusion that are tried, beside the trees
 
 PARTS = ("roots", "feature", "threshold", "left", "right", "value")
 
@@ -100,33 +99,31 @@ def features(candidates: Candidates, about_items: Doubles, about_users: Doubles,
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """Trees, the weight of the blend beside them, and their NDCG for users that neither was fitted on."""
+    """Trees, the weight of the simpler fusion beside them, and their NDCG for users that neither was fitted on."""
 
     trees: Trees
-    blend: float  # what the logarithm of the blend is multiplied by, to be added to the log odds
+    blend: float  # what the log odds of the simpler fusion are multiplied by, to be added to those of the trees
     value: float  # mean NDCG, each user measured with what was fitted on others
     without: Trees  # fitted without the users of some candidates
     out: Bools  # which candidates these are: [n]
 
 
 def stacked(
-    objective: RankingObjective, rows: Doubles, blend: Blend, n_trees: int, leaves: int, rate: float, seed: int
+    objective: RankingObjective, rows: Doubles, beside: Doubles, n_trees: int, leaves: int, rate: float, seed: int
 ) -> Stack:
-    """Trees fitted to which candidates are relevant, and the weight of the blend that ranks best for other users."""
+    """Trees fitted to which candidates are relevant, and the weight of what stands `beside` them, by other users.
+
+    `beside` [n]: log odds of the candidates by a fusion that other users gave.
+    """
     fold, unseen = folds_of(objective.candidates.n_users, seed, FOLDS), np.zeros(len(rows))
     for out in np.unique(fold):
         inside = objective.candidates.of_users(fold != out)
         trees = boosted(rows[inside], objective.relevant[inside], n_trees, leaves, rate, seed)
         unseen[~inside] = trees.scores(rows[~inside])
     without, held_out = trees, ~inside
-    values = [float(objective.per_user(unseen + share * log_of(blend.unseen)).mean()) for share in BLEND_WEIGHTS]
+    values = [float(objective.per_user(unseen + share * beside).mean()) for share in BLEND_WEIGHTS]
     trees = boosted(rows, objective.relevant, n_trees, leaves, rate, seed)
     return Stack(trees, BLEND_WEIGHTS[int(np.argmax(values))], max(values), without, held_out)
-
-
-def log_of(blend: Doubles) -> Doubles:
-    """The logarithm of a blend, above a floor: members without weight list candidates too."""
-    return np.log(blend + FLOOR)
 
 
 def boosted(rows: Doubles, relevant: NDArray[np.bool_], n_trees: int, leaves: int, rate: float, seed: int) -> Trees:

@@ -7,8 +7,7 @@ users and of items, with 64 factors and WARP. PYTHON has it, in an environment o
 ``python -m venv peers; peers/bin/pip install rectools-lightfm``.
 
 ``--vectors static`` gives each item a vector as well: latent semantic analysis of these terms, fitted on the training
-items, as ``[features.encoder]`` makes it; ``--vectors FOLDER`` one that a model (model2vec,
-sentence-transformers) makes of title and genres.
+items, as ``[features.encoder]`` makes it; ``--vectors FOLDER`` one that a model of model2vec makes of title and genres.
 ``--overall`` hides no items, but the last tenth of each user's interactions, and prints NDCG@10 among all unseen items.
 """
 
@@ -32,8 +31,8 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.folds import last_items
 from recmodels.metrics.ranking import per_user
 from tasks.features.encoders import encoder
-from tasks.features.settings import EncoderSettings, FeatureSettings
-from tasks.features.vectors import fitted, unit
+from tasks.features.settings import EncoderSettings
+from tasks.features.vectors import unit
 from tests.benchmarks.quality import parse
 from tests.conftest import real_data
 
@@ -110,18 +109,16 @@ def vectors_of_movies(train: Dataset, ids: np.ndarray, which: str) -> Floats:
     """A vector of length one for each movie, less the mean of the known ones."""
     known = train.item_counts > 0
     if which == "static":
-        of_known = sparse.csr_matrix(train.terms[np.flatnonzero(known)])
-        found = train.terms @ randomized_svd(of_known, SIZE, random_state=0)[2].T
+        fitted = sparse.csr_matrix(train.terms[np.flatnonzero(known)])
+        found = train.terms @ randomized_svd(fitted, SIZE, random_state=0)[2].T
     else:
         texts = {}
         for line in (real_data("ml-1m") / "movies.dat").read_text("latin-1").splitlines():
             movie, title, genres = line.split("::")
             texts[int(movie)] = f"{title}. {genres.replace('|', ', ')}"
-        kind = "sentence-transformers" if Path(which, "sentence_bert_config.json").exists() else "model2vec"
-        found = encoder(EncoderSettings(kind=kind, model=which))([texts[movie] for movie in ids.tolist()])
-    vectors = unit(np.asarray(found, np.float32))
-    mean, components = fitted(vectors, np.flatnonzero(known), FeatureSettings().longest_vectors)
-    return unit(vectors - mean if components is None else (vectors - mean) @ components)
+        found = encoder(EncoderSettings(kind="model2vec", model=which))([texts[movie] for movie in ids.tolist()])
+    unit_length = unit(np.asarray(found, np.float32))
+    return unit(unit_length - unit_length[known].mean(axis=0))
 
 
 def main() -> int:

@@ -53,6 +53,25 @@ def test_a_blend_ranks_by_the_weighted_reciprocal_ranks_of_its_members() -> None
     np.testing.assert_array_equal(of_all[user, expected.items[user, place]], expected.scores[user, place])
 
 
+def test_the_linear_score_is_that_of_its_coefficients() -> None:
+    data = small_site()
+    model = Ensemble(members=["item_knn", "popularity"], method="linear", depth=10).fit(data)
+    scores = np.full((N_USERS, data.n_items), np.nan)
+    for member, (a, b, c) in zip((ItemKNN(), Popularity()), model.coefficients_.T, strict=True):
+        top = member.fit(data).recommend(data, EVERYBODY, 10)
+        for user, (items, found) in enumerate(zip(top.items, top.scores.astype(np.float64), strict=True)):
+            listed = items >= 0
+            low, high = (found[listed].min(), found[listed].max()) if listed.any() else (0, 0)
+            for rank, item in enumerate(items[listed], start=1):
+                place = (found[rank - 1] - low) / (high - low) if high > low else 1
+                scores[user, item] = np.nan_to_num(scores[user, item]) + a + b * np.log(rank) + c * place
+    top = model.recommend(data, EVERYBODY[:38], 20)
+    user, place = np.nonzero(top.items >= 0)
+    np.testing.assert_allclose(top.scores[user, place], scores[user, top.items[user, place]], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal((top.items >= 0).sum(axis=1), np.isfinite(scores[:38]).sum(axis=1))
+    assert not len(model.tree_roots_)
+
+
 def test_the_informative_member_gets_the_weight() -> None:
     rng = np.random.default_rng(0)
     group = np.arange(200) % 2
@@ -138,7 +157,7 @@ def test_impossible_members_are_refused() -> None:
     ("parameters", "says"),
     [
         ({"depth": 0}, "depth is 0; give a whole number of at least 1"),
-        ({"method": "mean"}, "method is 'mean'; give one of auto, blend, stack"),
+        ({"method": "mean"}, "method is 'mean'; give one of auto, blend, linear, stack"),
         ({"validation_days": 0.0}, "validation_days is 0.0; give a number above 0, or none"),
     ],
 )

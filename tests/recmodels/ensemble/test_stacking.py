@@ -7,7 +7,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
 from recmodels.ensemble.fusion import Candidates, RankingObjective, blended
-from recmodels.ensemble.stacking import Trees, features, item_features, log_of, stacked, user_features
+from recmodels.ensemble.stacking import Trees, features, item_features, stacked, user_features
 from tests.recmodels.ensemble.test_fusion import random_candidates
 
 
@@ -55,8 +55,8 @@ def test_a_stack_is_measured_on_users_it_was_not_fitted_on() -> None:
     objective = RankingObjective(Candidates.of(lists, truth.shape[1]), truth, 10)
     blend = blended(objective, 10.0, 0)
     noise = np.random.default_rng(0).normal(size=(len(objective.relevant), 30))  # memorized, it helps no other user
-    by_heart = stacked(objective, noise, blend, 30, 16, 0.1, 0)
-    fitted = objective.per_user(by_heart.trees.scores(noise) + by_heart.blend * log_of(blend.unseen)).mean()
+    by_heart = stacked(objective, noise, blend.log_odds, 30, 16, 0.1, 0)
+    fitted = objective.per_user(by_heart.trees.scores(noise) + by_heart.blend * blend.log_odds).mean()
     assert by_heart.value < fitted
     knowing = np.column_stack([objective.candidates.share, objective.relevant])
-    assert stacked(objective, knowing, blend, 30, 16, 0.1, 0).value > 0.8
+    assert stacked(objective, knowing, blend.log_odds, 30, 16, 0.1, 0).value > 0.8

@@ -178,14 +178,3 @@ def test_domains_share_some_factors_and_have_others_for_themselves() -> None:
     found = model.recommend(left, np.arange(30, dtype=np.int32), 5, allowed=second)
     assert taste[np.arange(30)[:, None], found.items].mean() > 0.9
     assert own_factors(None, 8, 0.5) is None and own_factors(left.domains, 8, 0.1) is None
-
-
-def test_a_new_item_is_ranked_by_its_vector() -> None:
-    """Items of two tastes have opposite vectors and no terms: users get the new item of their taste, the other not."""
-    data, _ = two_tastes()
-    vectors = np.array([[1, 0], [-1, 0]] * 31, np.float32)  # the last two items are new
-    grown = Dataset.from_arrays(data.user_index, data.item_index, n_items=62, item_vectors=vectors)
-    model = Hybrid(**SMALL | {"epochs": 6, "learning_rate": 0.3}).fit(grown)
-    users = np.arange(data.n_users, dtype=np.int32)
-    first = model.recommend(grown, users, 1, allowed=np.arange(62) >= 60).items[:, 0]
-    assert (first == 60 + users % 2).mean() > 0.9
