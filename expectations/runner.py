@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from expectations.rules import Rule
-from recmodels.compute.deferred import deferred
+from recmodels.compute.deferred import absent, deferred
 from recmodels.errors import DataRefused
 
 ONE_AT_A_TIME = threading.Lock()  # the nights of a range share what checks frames and renders pages
@@ -37,6 +37,9 @@ RESULT_FORMAT = {  # COMPLETE for the row numbers; the values themselves are nob
 def _is_text(t: pa.DataType) -> bool:
     return bool(pa.types.is_string(t) or pa.types.is_large_string(t))
 
+
+ELSEWHERE = ("azure", "boto3", "botocore", "google", "pyspark", "sqlalchemy")
+"""Where Great Expectations can look for data, if it is installed: ours are frames in this process."""
 
 INDEX = "index.html"  # of a folder of Data Docs
 
@@ -125,7 +128,8 @@ def great_expectations() -> Any:
 
     Its import makes a million objects that all stay: to look among them for garbage takes a sixth of its time, and
     later collections do not look at them either. What it imports for charts and for distributions, of which no rule of
-    ours asks anything, takes another third, and what its models copy of each other a third of what is left.
+    ours asks anything, takes another third, and what its models copy of each other a third of what is left. The clients of
+    databases and clouds, which it imports if they are there, take half of its memory (36 MB).
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     collects = gc.isenabled()
@@ -133,7 +137,7 @@ def great_expectations() -> Any:
     try:
         from expectations.models import quickly_inherited
 
-        with deferred("altair", "scipy.stats"), quickly_inherited():
+        with deferred("altair", "scipy.stats"), absent(*ELSEWHERE), quickly_inherited():
             import great_expectations as gx
         gc.freeze()
     finally:

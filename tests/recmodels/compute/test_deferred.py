@@ -1,13 +1,14 @@
-"""What a library imports and hardly ever uses is imported at its first use, by whoever uses it first."""
+"""What a library imports and hardly ever uses is imported at its first use, by whoever uses it first, or left out."""
 
 import importlib
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from recmodels.compute.deferred import deferred
+from recmodels.compute.deferred import absent, deferred
 
 
 @pytest.fixture
@@ -57,3 +58,12 @@ def test_what_does_not_exist_fails_when_it_is_used(library: str) -> None:
         lines = importlib.import_module("heavy_charts.lines")
     with pytest.raises(ModuleNotFoundError, match=r"heavy_charts\.lines"):
         _ = lines.width
+
+
+def test_what_is_left_out_is_not_there_for_the_block_alone(library: str) -> None:
+    with absent("heavy_charts"), ThreadPoolExecutor(1) as elsewhere:
+        with pytest.raises(ModuleNotFoundError, match="heavy_charts"):
+            importlib.import_module(library)
+        assert elsewhere.submit(importlib.import_module, "heavy_charts.bars").result().width == 7
+    del sys.modules["heavy_charts"], sys.modules["heavy_charts.bars"]
+    assert importlib.import_module(library).drawn() == 7
