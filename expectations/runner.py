@@ -128,7 +128,7 @@ def great_expectations() -> Any:
 
     Its import makes a million objects that all stay: to look among them for garbage takes a sixth of its time, and
     later collections do not look at them either. What it imports for charts and for distributions, of which no rule of
-    ours asks anything, takes another third, and what its models copy of each other a third of what is left. The clients of
+    ours asks anything, takes another third, and what its models copy of each other a third of what is left. Clients of
     databases and clouds, which it imports if they are there, take half of its memory (36 MB).
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")

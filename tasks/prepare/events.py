@@ -1,9 +1,9 @@
 """The valid interactions as one log of events, its users and items under dense indices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.errors import DataRefused
-from tasks.prepare.interactions import Log, Rows, log_order, picked
+from tasks.prepare.interactions import Log, Rows, picked
 from tasks.prepare.settings import PrepareSettings
 from tasks.store.opted_out import are_among, opted_out_ids
 from tasks.store.parts import parts
@@ -83,43 +83,69 @@ def _nothing(schema: pa.Schema, names: Sequence[str]) -> pa.Table:
 
 
 def read_log(valid: Path, settings: PrepareSettings) -> Log:
-    """The events of users that have not opted out, under dense indices for every known user and item."""
-    source = Source(valid)
-    gone = source.opted_out()
-    table = _read_coded(source, gone)
-    known_users, known_items = source.known("user"), source.known("item")
-    if len(gone):
-        known_users = known_users.filter(pc.invert(are_among(known_users, gone)))
-    refuse_empty(table.num_rows)
-    with ThreadPoolExecutor(2) as threads:
-        encoded = threads.map(_dense, (table["user_id"], table["item_id"]), (known_users, known_items))
-        (user, user_ids), (item, item_ids) = encoded
-    table = table.drop_columns(["user_id", "item_id"])
-    columns = dict(vars(as_events(user, item, table, settings)))
-    del table, user, item, columns["first"]  # there is one event a row: it is the timestamp
-    memory.trim()  # or Arrow keeps what the table took beside all that is made of the log
-    order = log_order(columns["user"], columns["timestamp"], len(user_ids))
-    for name, column in columns.items():
-        columns[name] = None if column is None else picked(column, order)
-        del column  # so that there are not two of each
-    del order
-    memory.trim()
-    return Log(Rows(first=columns["timestamp"], **columns), user_ids, item_ids)
+    """The events of users that have not opted out, as they stand, under dense indices for every known user and item.
 
-
-def _read_coded(source: Source, gone: pa.Array) -> pa.Table:
-    """All rows of users that are not `gone`; texts as codes of dictionaries, as the files have them: decoded, they
-    would take most of the memory and of the time.
+    A column is read after another, so that the rows are never there twice.
     """
-    texts = [name for name in source.columns if pa.types.is_string(source.schema.field(name).type)]
-    schema = source.nothing.schema
-    for name in texts:
-        schema = schema.set(schema.get_field_index(name), pa.field(name, pa.dictionary(pa.int32(), pa.string())))
-    read = [schema.empty_table()]
-    for file in source.files:
-        table = pq.read_table(file, columns=source.columns_of(pq.read_schema(file)), read_dictionary=texts)
-        read.append(table.filter(~_coded_among(table["user_id"], gone)) if len(gone) else table)
-    return pa.concat_tables(read, promote_options="default")
+    columns = _Columns(Source(valid))
+    source, n_events = columns.source, columns.n_rows
+    refuse_empty(n_events)
+    known_users = source.known("user")
+    if len(columns.gone):
+        known_users = known_users.filter(pc.invert(are_among(known_users, columns.gone)))
+    user, user_ids = _dense(columns.read("user_id"), known_users)
+    memory.trim()  # or Arrow keeps what a column took beside all that is made of it
+    item, item_ids = _dense(columns.read("item_id"), source.known("item"))
+    timestamp = columns.read("timestamp").cast(pa.int64()).to_numpy()
+    weighing = ("rating", "event") if settings.event_weights else ("rating",)
+    told = {name: columns.read(name) for name in weighing if name in source.columns}
+    weight, rating = _weights(told, n_events, settings)
+    del told
+    memory.trim()
+    return Log(Rows(user, item, timestamp, timestamp, weight, rating), user_ids, item_ids)
+
+
+class _Columns:
+    """The columns of a log's files without the rows of users that have opted out.
+
+    Attributes:
+        gone: the ids of those users.
+        n_rows: of the others.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.gone = source.opted_out()
+        self._stay: list[Bools] | None = None
+        self.n_rows = sum(pq.read_metadata(file).num_rows for file in source.files)
+        if len(self.gone):
+            self._stay = [~_coded_among(self._of_file(file, "user_id"), self.gone) for file in source.files]
+            self.n_rows = sum(map(np.count_nonzero, self._stay))
+
+    def read(self, name: str) -> pa.ChunkedArray:
+        """A column; texts as codes of dictionaries, as the files have them: decoded, they would take most of the memory
+        and of the time.
+        """
+        with ThreadPoolExecutor(2) as threads:
+            chunks = list(threads.map(partial(self._of_file, name=name), self.source.files))
+        if self._stay is not None:
+            chunks = [column.filter(pa.array(stay)) for column, stay in zip(chunks, self._stay, strict=True)]
+        return pa.chunked_array([chunk for column in chunks for chunk in column.chunks], _coded(self._type(name)))
+
+    def _of_file(self, file: Path, name: str) -> pa.ChunkedArray:
+        """A column of a file; nulls where it has begun later."""
+        kind = self._type(name)
+        if name not in pq.read_schema(file).names:
+            return pa.chunked_array([pa.nulls(pq.read_metadata(file).num_rows, _coded(kind))])
+        coded = [name] if pa.types.is_string(kind) else None
+        return pq.read_table(file, columns=[name], read_dictionary=coded, use_threads=False)[name].cast(_coded(kind))
+
+    def _type(self, name: str) -> pa.DataType:
+        return self.source.schema.field(name).type
+
+
+def _coded(kind: pa.DataType) -> pa.DataType:
+    return pa.dictionary(pa.int32(), kind) if pa.types.is_string(kind) else kind
 
 
 def _coded_among(user_ids: pa.ChunkedArray, gone: pa.Array) -> Bools:
@@ -146,26 +172,35 @@ def refuse_empty(n_rows: int) -> None:
 def as_events(user: Ints, item: Ints, table: pa.Table, settings: PrepareSettings) -> Rows:
     """The events of a table whose ids are encoded, weighted, in its order."""
     timestamp = table["timestamp"].cast(pa.int64()).to_numpy()
-    rating = table["rating"].cast(pa.float32()).to_numpy() if "rating" in table.column_names else None
-    weight = _event_weights(table, settings)
+    told = {name: table[name] for name in ("rating", "event") if name in table.column_names}
+    return Rows(user, item, timestamp, timestamp, *_weights(told, table.num_rows, settings))
+
+
+def _weights(
+    told: Mapping[str, pa.ChunkedArray], n_events: int, settings: PrepareSettings
+) -> tuple[Floats, Floats | None]:
+    """The weights of events, one value for all where nothing tells them apart, and their ratings."""
+    rating = told["rating"].cast(pa.float32()).to_numpy() if "rating" in told else None
+    weight = np.broadcast_to(np.float32(1), n_events)
+    if "event" in told and settings.event_weights:
+        weight = _event_weights(told["event"], settings)
     if rating is not None and settings.min_rating is not None:
         weight = np.where(rating < settings.min_rating, np.float32(0), weight)
-    return Rows(user, item, timestamp, timestamp, weight, rating)
+    return weight, rating
 
 
 def _dense(column: pa.ChunkedArray, more: pa.Array) -> tuple[Ints, pa.Array]:
     """Indices into the sorted distinct ids of `column` and `more`, and those ids."""
     if pa.types.is_integer(column.type):
-        ids, others = column.to_numpy(), more.cast(pa.int64()).to_numpy()
-        low, high = (int(pick(np.append(others, pick(ids)))) for pick in (np.min, np.max))
-        room = 4 * len(ids) + 1000
-        if high - low < room:  # close together: a table over their range is far faster than hashing
-            low = 0 if low >= 0 and high < room else low
-            places = ids - low if low else ids
+        runs = [chunk.to_numpy() for chunk in (*column.chunks, more.cast(pa.int64())) if len(chunk)]
+        low, high = min(int(ids.min()) for ids in runs), max(int(ids.max()) for ids in runs)
+        if high - low < 4 * len(column) + 1000:  # close together: a table over their range is far faster than hashing
             known = np.zeros(high - low + 1, np.bool_)
-            known[places] = known[others - low] = True
+            for ids in runs:
+                known[ids - low] = True
             index = (np.cumsum(known) - 1).astype(np.int32)
-            return picked(index, places), pa.array(np.flatnonzero(known) + low)
+            dense = np.concatenate([picked(index, ids - low) for ids in runs])[: len(column)]
+            return dense, pa.array(np.flatnonzero(known) + low)
     encoded = _as_codes(column)
     codes, used = encoded.indices.to_numpy(), np.zeros(len(encoded.dictionary), np.bool_)
     used[codes] = True  # not those whose rows were left out
@@ -180,11 +215,9 @@ def sorted_distinct(ids: pa.Array, more: pa.Array) -> pa.Array:
     return distinct.take(pc.array_sort_indices(distinct))
 
 
-def _event_weights(table: pa.Table, settings: PrepareSettings) -> Floats:
+def _event_weights(column: pa.ChunkedArray, settings: PrepareSettings) -> Floats:
     """The weight of each event by its name."""
-    if "event" not in table.column_names or not settings.event_weights:
-        return np.broadcast_to(np.float32(1), table.num_rows)
-    events = _as_codes(table["event"])
+    events = _as_codes(column)
     weights = [settings.event_weights.get(event, 1.0) for event in events.dictionary.to_pylist()]
     weight: Floats = np.array([*weights, 1.0], np.float32)[pc.fill_null(events.indices, -1).to_numpy()]
     return weight

@@ -36,13 +36,19 @@ class Rows:
     def __len__(self) -> int:
         return len(self.user)
 
+    @property
+    def weigh_the_same(self) -> bool:
+        """Whether `weight` is one value, told once for all."""
+        return self.weight.strides == (0,)
+
     def take(self, rows: Bools | Places) -> "Rows":
         rows = rows if rows.dtype == np.bool_ else rows.astype(np.intp)  # once, not for each column
         timestamp = picked(self.timestamp, rows)
         first = timestamp if self.first is self.timestamp else picked(self.first, rows)
         rating = None if self.rating is None else picked(self.rating, rows)
         user, item = picked(self.user, rows), picked(self.item, rows)
-        return Rows(user, item, timestamp, first, picked(self.weight, rows), rating)
+        weight = self.weight[: len(user)] if self.weigh_the_same else picked(self.weight, rows)
+        return Rows(user, item, timestamp, first, weight, rating)
 
     def between(self, begin: int, end: int) -> "Rows":
         """The rows from one number to another, in the same memory."""
@@ -151,7 +157,9 @@ class Repeated:
         pairs = events.take(keep)
         first = pairs.timestamp.copy() if pairs.first is pairs.timestamp else pairs.first
         first[place] = events.first[rows[starts]]
-        pairs.weight[place] = _merged_weight(events.take(rows), starts, duplicates)
+        if not events.weigh_the_same or duplicates == "sum":
+            pairs = replace(pairs, weight=np.array(pairs.weight))
+            pairs.weight[place] = _merged_weight(events.take(rows), starts, duplicates)
         if events.rating is not None and pairs.rating is not None:
             pairs.rating[place] = _last_rating(events.rating[rows], starts)
         return replace(pairs, first=first)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
+from recmodels.compute.memory import trim
 from recmodels.data.arrays import Bools, Ints, Longs
 from tasks.prepare.interactions import Repeated, Rows, in_order, merge, new_since
 from tasks.prepare.protocols import Protocol, by_item, parted
@@ -93,6 +94,7 @@ class Ranges:
             having[held.user] = True
             self.shelf.put(HOLDOUT, place, held)
             del held
+            trim()
         return having
 
     def measure(self, users: Bools) -> None:

@@ -1,15 +1,17 @@
 """How many ranges of users a log is worked on in, by its rows and the memory there is."""
 
 import math
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recmodels.compute.memory import trim
 from recmodels.data.arrays import Longs
 from tasks.prepare.events import Source, read_log
+from tasks.prepare.interactions import Rows, in_order, picked
 from tasks.prepare.ranges import EVENTS, Ranges
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.shelf import Shelf
@@ -35,21 +37,34 @@ def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Pat
     if n_ranges > 1:
         return spilled(source, settings, n_ranges, budget, folder)
     log = read_log(valid, settings)
-    shelf = Shelf(None)
     events_of_user = np.bincount(log.events.user, minlength=len(log.user_ids))
     bounds = bounds_of(events_of_user, len(log.item_ids), 1)
-    ends = np.searchsorted(log.events.user, bounds).tolist()
-    for place, (begin, end) in enumerate(pairwise(ends)):
-        shelf.put(EVENTS, place, log.events.between(begin, end))
-    return Ranges(
+    ranges = Ranges(
         user_ids=log.user_ids,
         item_ids=log.item_ids,
         n=len(bounds) - 1,
         events_of_user=events_of_user,
         rated=log.events.rating is not None,
-        shelf=shelf,
+        shelf=_on_shelf(log.events, bounds),
         duplicates=settings.duplicates,
     )
+    del log
+    trim()  # of what has been read, which the pairs take as much as
+    return ranges
+
+
+def _on_shelf(events: Rows, bounds: Longs) -> Shelf:
+    """The events by ranges of users, each in the order of the log."""
+    shelf, n_users = Shelf(None), int(bounds[-1])
+    range_of_user = np.repeat(np.arange(len(bounds) - 1, dtype=np.int32), np.diff(bounds))
+    range_of_event = picked(range_of_user, events.user)
+
+    def put(place: int) -> None:
+        shelf.put(EVENTS, place, in_order(events.take(np.flatnonzero(range_of_event == place)), n_users))
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(put, range(len(bounds) - 1)))
+    return shelf
 
 
 def bounds_of(events_of_user: Longs, n_items: int, n_ranges: int) -> Longs:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recmodels.compute.memory import total
+from recmodels.compute.memory import total, trim
 from recmodels.data import layout
 from recmodels.data.domains import Domains
 from recmodels.data.layout import Split
@@ -121,12 +121,12 @@ def _write(ranges: Ranges, valid: Path, settings: PrepareSettings, cutoff: datet
     _refuse_too_small(full, split, settings)
     summary = _summary(ranges, split, full, settings, cutoff, opted_out=len(opted_out_ids(valid / "users.parquet")))
 
-    write_index(out / layout.USERS, "user", ranges.user_ids, valid / "users.parquet")
-    write_index(out / layout.ITEMS, "item", ranges.item_ids, valid / "items.parquet", cutoff)
     if "domain" in pq.read_schema(parts(valid, "interactions")[0]).names:
         Domains.of(ranges.item_ids).write(out)
     write = ranges.write if isinstance(ranges, Parted) else partial(_write_ranges, ranges)
     write(out, split, full, microseconds(cutoff))
+    write_index(out / layout.USERS, "user", ranges.user_ids, valid / "users.parquet")  # last, when the rows are gone
+    write_index(out / layout.ITEMS, "item", ranges.item_ids, valid / "items.parquet", cutoff)
     if split.protocol.unseen is not None:
         pq.write_table(pa.table({"user_index": split.protocol.unseen.astype(np.int32)}), out / layout.UNSEEN)
     return summary
@@ -179,6 +179,7 @@ def _taken(ranges: Ranges, kind: str) -> Iterator[Rows]:
         yield rows
         del rows
         ranges.shelf.drop(kind, place)
+        trim()
 
 
 def _summary(

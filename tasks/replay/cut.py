@@ -20,7 +20,7 @@ from expectations.tables import table_rules
 from recmodels.errors import DataRefused
 from tasks.prepare.events import read_log
 from tasks.prepare.holdout import microseconds
-from tasks.prepare.interactions import Log, merge, new_since
+from tasks.prepare.interactions import Log, in_order, merge, new_since
 from tasks.prepare.settings import PrepareSettings
 from tasks.store.digests import Digests
 from tasks.store.files import Json
@@ -175,7 +175,8 @@ def _anybody(interactions: Path, valid: Path) -> bool:
 def _new(log: Log, settings: PrepareSettings, before: Sequence[Path], start: datetime) -> pa.Table:
     """The pairs of positive weight of a log that begins at an instant which are in no row of some files before it."""
     n_items = len(log.item_ids)
-    pairs = new_since(merge(log.events, n_items, settings.duplicates), microseconds(start))
+    events = in_order(log.events, len(log.user_ids))
+    pairs = new_since(merge(events, n_items, settings.duplicates), microseconds(start))
     keys = np.sort(pairs.user.astype(np.int64) * n_items + pairs.item)
     known, value_set = np.zeros(len(keys), np.bool_), pa.array(keys)
     for batch in _batches(before, ["user_id", "item_id", "timestamp"], _times < _at(start)) if len(keys) else ():
