@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
 from typing import IO
@@ -19,7 +19,7 @@ class Watched:
 
     Attributes:
         code: its exit code.
-        cpu_seconds: its own, and of the processes that it waited for.
+        cpu_seconds: its own and of the processes that it started; of those that outlive it as far as they were then.
         process_bytes: the most that one process held at a time, resident.
         peak_bytes: the most that all held at a time, proportional: what they share is counted once.
     """
@@ -28,6 +28,7 @@ class Watched:
     cpu_seconds: float = 0.0
     process_bytes: int = 0
     peak_bytes: int = 0
+    _family: list[int] = field(default_factory=list)
 
 
 def watched(command: Sequence[str], log: IO[str], folder: Path) -> Watched:
@@ -38,6 +39,7 @@ def watched(command: Sequence[str], log: IO[str], folder: Path) -> Watched:
         watcher.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
+            found.cpu_seconds = sum(_cpu_seconds(one) for one in found._family if one != process.pid)
             process.returncode = found.code = os.waitstatus_to_exitcode(status)
         except BaseException:
             process.terminate()  # it ends with us
@@ -45,13 +47,14 @@ def watched(command: Sequence[str], log: IO[str], folder: Path) -> Watched:
         finally:
             over.set()
             watcher.join()
-    found.cpu_seconds = usage.ru_utime + usage.ru_stime
+    found.cpu_seconds += usage.ru_utime + usage.ru_stime
     return found
 
 
 def _watch(pid: int, found: Watched, over: Event) -> None:
     while not over.wait(EVERY):
-        held = [_memory(one) for one in _family(pid)]
+        found._family = _family(pid)
+        held = [_memory(one) for one in found._family]
         found.process_bytes = max([found.process_bytes, *(resident for resident, _ in held)])
         found.peak_bytes = max(found.peak_bytes, sum(proportional for _, proportional in held))
 
@@ -68,6 +71,15 @@ def _family(pid: int) -> list[int]:
             except OSError:  # it has ended
                 continue
     return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Of a process and those it has waited for; none of one that has ended, which somebody waited for."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> tuple[int, int]:
