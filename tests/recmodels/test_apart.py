@@ -75,3 +75,11 @@ def test_it_is_saved_with_its_models(model: Apart, tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="name one recommender"):
         Apart(of="ensemble").fit(DATA)
+
+
+def test_whoever_is_new_in_a_domain_is_shown_what_is_popular_there() -> None:
+    model, books = Apart(of="als", parameters={"factors": 4}).fit(DATA), DATA.of_items(~FILMS)
+    readers = np.flatnonzero(np.diff(books.indptr)).astype(np.int32)
+    served = serve(model, Popularity().fit(DATA), books, readers, 3, allowed=FILMS)  # as if they had seen no films
+    assert served.cold.all() and (served.items >= 0).all()
+    assert not serve(model, Popularity().fit(DATA), books, readers, 3, allowed=~FILMS).cold[:, 0].all()
