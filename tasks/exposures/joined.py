@@ -139,7 +139,7 @@ class Joining:
         named = column == "export_id"
         found = self.names or [""] if named else self._texts(column)
         kind = quoted(f"every {column}")
-        self.db.execute(f"CREATE TYPE {kind} AS ENUM ({', '.join(map(literal, found))})")
+        self.db.execute(f"CREATE TEMP TYPE {kind} AS ENUM ({', '.join(map(literal, found))})")
         if named:
             return f"list_extract([{', '.join(map(literal, found))}]::{kind}[], export + 1)"
         return f"CAST({column} AS {kind})"

@@ -6,6 +6,7 @@ import pytest
 
 from tasks.store.paths import Night
 from tests.tasks.exposed import site
+from tests.tasks.one_database import one_database  # noqa: F401
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from tasks.store.paths import Night, Store
 from tests.tasks.longterm.sites import write_site
+from tests.tasks.one_database import one_database  # noqa: F401
 from tests.tasks.site import RUN_DATE
 
 
