@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recmodels.compute import memory
 from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, chunks, row_lengths
-from recmodels.data.dataset import Dataset, data_memory, loading_memory
+from recmodels.data.dataset import Dataset, data_memory, loading_memory, mapped_memory
 from recmodels.data.ids import indices_of
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
@@ -98,11 +98,17 @@ class Recommender(ABC):
         `n_items` counts the items that occur in the interactions.
         """
 
-    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Bytes of a process that loads such data, fits and recommends: itself, the data, and `memory_needed`."""
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
+        """Bytes of a process that fits on such data and recommends: itself, the data, and `memory_needed`.
+
+        `mapped`: where another process has read the data already, and left them. What both hold then is counted here,
+        too, though the machine holds it once.
+        """
+        sizes = n_users, n_items, n_interactions
         itself = memory.PROCESS + (memory.TORCH if self.needs_torch else 0)
-        fitting = data_memory(n_users, n_items, n_interactions) + self.memory_needed(n_users, n_items, n_interactions)
-        return itself + max(loading_memory(n_users, n_interactions), fitting)
+        if mapped:
+            return itself + mapped_memory(*sizes) + self.memory_needed(*sizes)
+        return itself + max(loading_memory(n_users, n_interactions), data_memory(*sizes) + self.memory_needed(*sizes))
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
         """Multiplications of a whole fit, or steps like them (`recmodels.compute.work`): its time is in proportion.
@@ -122,6 +128,10 @@ class Recommender(ABC):
     def rounds(self) -> int:
         """How many equal parts the work consists of, after each of which a fit may end by its minutes; 1: it cannot."""
         return 1
+
+    def warm_share(self) -> float:
+        """The share of its minutes that a fit has which starts from an earlier model."""
+        return 1.0
 
     def _check(self) -> None:  # noqa: B027  # most models have nothing to say
         """Raise ConfigError where hyper-parameters do not go together; each by itself is checked already."""

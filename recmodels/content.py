@@ -194,4 +194,5 @@ class Content(Recommender):
         return signed
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return max(3 * SCORE_BYTES, 16 * n_interactions) + 64 * n_items
+        times = 16 * n_interactions  # of which reading leaves as much again
+        return 3 * SCORE_BYTES + times + 64 * n_items

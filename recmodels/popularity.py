@@ -23,6 +23,7 @@ from recmodels.ranking.topk import TopK, joined, nothing
 ROWS = 2**21  # interactions that are added up at a time
 USERS_AT_A_TIME = 2**14  # users whose histories are copied out at a time; fewer where lists are long
 BYTES_OF_A_PLACE = 32  # of a list, while it is made
+TIMED = 12  # steps like adding an interaction up that it takes to read when it was, and to count its days
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Popularity(Recommender):
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         sums = _Sums(self, data.n_items, data.end)
-        names = ["item_index", "weight", "timestamp"] if sums.timed else ["item_index", "weight"]
+        names = ["item_index", "weight", "timestamp"] if self._timed else ["item_index", "weight"]
         for piece in data.pieces(names, ROWS):
             sums.add(*piece)
         self.scores_: Floats = sums.scores
@@ -73,14 +74,26 @@ class Popularity(Recommender):
             lists.append(TopK(items[at], scores[at]))
         return joined(lists)
 
+    @property
+    def _timed(self) -> bool:
+        """Whether it matters when an interaction was."""
+        return self.half_life_days is not None or self.days is not None
+
+    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
+        return float(n_interactions) * (TIMED if self._timed else 1)
+
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         return n_items + n_listed * mean_length(n_users, n_interactions)  # one ranking, less what each has seen
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return max(2 * SCORE_BYTES, 96 * min(n_interactions, ROWS)) + 64 * n_items
+        piece = min(n_interactions, ROWS)
+        sums = 16 * piece
+        if self._timed:  # all times, as they are read, and those of a piece in days
+            sums = max(21 * n_interactions, 8 * n_interactions + 96 * piece)
+        return max(SCORE_BYTES, sums) + 64 * n_items
 
-    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return super().process_memory(n_users, n_items, held_rows(n_interactions))
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
+        return super().process_memory(n_users, n_items, held_rows(n_interactions), mapped=mapped)
 
 
 def _passed_over(seen: Csr, place: Longs, k: int) -> Longs:
@@ -123,16 +136,11 @@ class _Sums:
         self.model, self.n_items, self.end = model, n_items, end
         self.total, self.recent = np.zeros(n_items), np.zeros(n_items)
 
-    @property
-    def timed(self) -> bool:
-        """Whether it matters when an interaction was."""
-        return self.model.half_life_days is not None or self.model.days is not None
-
     def add(self, item: Ints, weight: Floats, timestamp: Longs | None = None) -> None:
         """Count some interactions; their times matter to some models only."""
         weight = weight.astype(np.float64)
         self.total += np.bincount(item, weight, self.n_items)
-        if timestamp is None or not self.timed:
+        if timestamp is None or not self.model._timed:
             return
         age = (self.end - timestamp) / MICROSECONDS_PER_DAY
         if self.model.half_life_days is not None:
@@ -144,6 +152,6 @@ class _Sums:
     @property
     def scores(self) -> Floats:
         """float32 [n_items]."""
-        recent = self.recent if self.timed else self.total
+        recent = self.recent if self.model._timed else self.total
         rest = self.total / max(self.total.max(), 1e-9) - 1
         return np.where(recent > 0, recent, rest).astype(np.float32)

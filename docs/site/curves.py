@@ -70,6 +70,8 @@ class Night(Measured):
     date: str
     stages: list[Stage]
     models: list[Model]
+    ranges: int = 0
+    """Of users, in which its log was prepared; 1: in memory, 0: by changes of the night before."""
     after: "Night | None" = None
     """The night that followed it, whose log has a day more."""
 

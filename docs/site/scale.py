@@ -35,6 +35,12 @@ POPULAR = (
     "and there are as many regressions as items."
 )
 CAUSES: Mapping[tuple[str, str], str] = {
+    (
+        "CPU seconds of",
+        "prepare",
+    ): "What does not fit into memory is prepared by ranges of users, whose rows are written and read.",
+    ("CPU seconds of", "panel"): "Between 10 and 30 million; up to 100 million, where it takes 13 s, it is linear.",
+    ("CPU seconds of", "popularity_7d"): "About a second: it alone reads when each interaction was.",
     ("CPU seconds of", "ease"): POPULAR,
     ("CPU seconds of", "graph_filter"): EIGEN,
     (LISTS, "content"): "A user's terms are compared with those of all items.",
@@ -139,6 +145,26 @@ def _where(curves: Curves) -> str:
     )
 
 
+def after(curves: Curves) -> str:
+    """What the nights after took, beside the first ones."""
+    parts = {"the data": ("ingest", "validate", "prepare", "features"), "trainings": ("train",), "export": ("export",)}
+    rows = [
+        [
+            f"{night.interactions / 1e6:,.0f} million",
+            f"{night.after.seconds:,.0f} s ({night.after.cpu_seconds:,.0f})",
+            f"{night.after.seconds / night.seconds:.2f}",
+            *(f"{_seconds(night.after, names) / _seconds(night, names):.2f}" for names in parts.values()),
+        ]
+        for night in curves.nights
+        if night.after is not None
+    ]
+    return markdown(["interactions", "the night after (CPU)", "of the first", *parts], rows)
+
+
+def _seconds(night: Night, names: Sequence[str]) -> float:
+    return sum(stage.seconds for stage in night.stages if stage.name.partition(" ")[0] in names)
+
+
 def stages(curves: Curves) -> str:
     """CPU seconds, memory and disk of each stage."""
     times, memory = _times(curves), {line.name: line for line in _memory(curves)}
@@ -221,6 +247,7 @@ def _millions(size: float) -> str:
 
 SECTIONS: dict[str, Callable[[Curves], str]] = {
     "expect": expect,
+    "after": after,
     "stages": stages,
     "models": models,
     "steep": steep,

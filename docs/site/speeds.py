@@ -21,7 +21,7 @@ from recmodels.registry import create
 from tasks.estimates import speeds
 from tasks.estimates.counts import Counts
 from tasks.estimates.estimator import Estimator
-from tasks.estimates.formulas import DRIVERS, MEMORY_DRIVERS, counted, model_cost, stage_cost
+from tasks.estimates.formulas import CPU_DRIVERS, DRIVERS, MEMORY_DRIVERS, counted, model_cost, stage_cost
 from tasks.estimates.measured import Measured
 from tasks.estimates.plan import plan
 from tasks.estimates.probe import probe
@@ -37,7 +37,7 @@ FEW = 2**29  # bytes of memory, below which it is as good as none
 
 def counts_of(night: Night) -> Counts:
     measured = max((model.listed_users for model in night.models), default=0)
-    return Counts(night.interactions, night.users, night.items, night.pairs, measured, night.memory_bytes)
+    return Counts(night.interactions, night.users, night.items, night.pairs, measured, night.memory_bytes, night.ranges)
 
 
 def fit(curves: Curves, probed: float) -> Speeds:
@@ -61,9 +61,22 @@ def _pace(nights: Sequence[Night], cores: int) -> Pace:
         load=_linear(
             [(counted(counts_of(night)), seconds) for night in nights for seconds in _loads(night)], ("pairs",)
         ),
+        start=round(median(_starts(nights)), 2),
         stages={name: _stage(name, nights, cores) for name in DRIVERS if _of(name, nights)},
         models=_models(nights),
     )
+
+
+def _starts(nights: Sequence[Night]) -> list[float]:
+    """Seconds of the processes of candidates besides fitting, listing and reading."""
+    found = []
+    for night in nights:
+        stages = {stage.name: stage for stage in night.stages}
+        for model in night.models:
+            if (stage := stages.get(f"train {model.name}")) is not None and stage.cpu_seconds is not None:
+                reading = max(0.0, stage.cpu_seconds - model.fit_cpu_seconds - model.list_cpu_seconds)
+                found.append(max(0.0, stage.seconds - model.fit_seconds - model.list_seconds - reading))
+    return found or [0.0]
 
 
 def _loads(night: Night) -> Iterable[float]:
@@ -91,8 +104,9 @@ def _stage(name: str, nights: Sequence[Night], cores: int) -> StageSpeed:
     wall = median(walls) if walls else 1.0  # seconds of a CPU second: fewer where cores work side by side
     parallel = min(1.0, (1 - wall) / (1 - 1 / cores)) if wall < 1 < cores else 0.0
     memory = [(at, float(stage.peak_bytes)) for at, stage in found]
+    by_ranges = any(at["by_ranges"] for at, _ in found)
     return StageSpeed(
-        cpu=_linear(cpu, DRIVERS[name]),
+        cpu=_linear(cpu, CPU_DRIVERS.get(name, DRIVERS[name]) if by_ranges else DRIVERS[name]),
         parallel=round(parallel, 3),
         waiting=round(min(max(1.0, wall), WAITING), 3),
         memory=_linear(memory, MEMORY_DRIVERS.get(name, DRIVERS[name]), BYTES),
@@ -173,13 +187,15 @@ def _off(night: Night, pace: Pace) -> Iterator[tuple[str, float]]:
         yield f"{name}, s", (cpu + NOISE) / (took + NOISE)
         yield f"{name}, memory", max(said.memory, FEW) / max(stage.peak_bytes, FEW)
         yield f"{name}, disk", (said.disk + BYTES) / (stage.disk_bytes + BYTES)
+    first = next((stage.name for stage in night.stages if stage.name.startswith("train ")), "")  # which reads the data
     for model in night.models:
         cost = model_cost(create(model.recommender, model.parameters), pace, counts)
+        held = cost.memory if first == f"train {model.name}" else cost.sharing
         times = {"fit": (cost.fit, model.fit_cpu_seconds), "lists": (cost.lists, model.list_cpu_seconds)}
         for what, (guess, true) in times.items():
             if what == "lists" or not model.bounded:
                 yield f"{model.name}, {what} s", (guess + NOISE) / (true + NOISE)
-        yield f"{model.name}, memory", max(cost.memory, FEW) / max(model.peak_bytes, FEW)
+        yield f"{model.name}, memory", max(held, FEW) / max(model.peak_bytes, FEW)
 
 
 def whole(night: Night, speeds: Speeds, cores: int) -> dict[str, float]:

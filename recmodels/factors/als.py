@@ -221,5 +221,5 @@ class ALS(DotProduct):
             return 4 * self.factors * ITEM_ROWS * n_items + lists
         return 4 * self.factors * (n_users + n_items) + lists + 8 * n_interactions
 
-    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return super().process_memory(n_users, n_items, held_rows(n_interactions))
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
+        return super().process_memory(n_users, n_items, held_rows(n_interactions), mapped=mapped)

@@ -143,4 +143,7 @@ class BPR(DotProduct):
         return self.epochs
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 24 * n_interactions + SCORE_BYTES
+        vectors = 4 * (self.factors + 1)
+        cells = 12 * n_interactions  # twice: those of the last epoch until there are those of the next
+        kept = vectors * (n_users + 3 * n_items)  # with their biases, once more
+        return vectors * (n_users + n_items) + max(2 * cells, cells + kept) + SCORE_BYTES

@@ -180,9 +180,9 @@ class ItemKNN(SparseProduct, RatingPredictor):
         held = held_rows(n_interactions) if self._by_parts else n_interactions
         return entry * held + 8 * n_items * min(self.neighbors, n_items) + SCORE_BYTES
 
-    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
         held = held_rows(n_interactions) if self._by_parts else n_interactions
-        return super().process_memory(n_users, n_items, held)
+        return super().process_memory(n_users, n_items, held, mapped=mapped)
 
     @property
     def _by_parts(self) -> bool:

@@ -172,5 +172,5 @@ class EASE(Recommender):
         weights = 8 * n_items * min(self.neighbors, n_items)  # twice: transposed at the end
         return copies + 2 * weights + SCORE_BYTES
 
-    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return super().process_memory(n_users, n_items, held_rows(n_interactions))
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
+        return super().process_memory(n_users, n_items, held_rows(n_interactions), mapped=mapped)

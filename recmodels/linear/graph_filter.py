@@ -157,5 +157,5 @@ class GraphFilter(ItemFilter):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         return filter_memory(n_users, n_items, held_rows(n_interactions), self.rank, self.neighbors)
 
-    def process_memory(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return super().process_memory(n_users, n_items, held_rows(n_interactions))
+    def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
+        return super().process_memory(n_users, n_items, held_rows(n_interactions), mapped=mapped)

@@ -25,7 +25,7 @@ from recmodels.parted.arrays import csr_arrays, mapped_file, write_arrays
 
 COLUMNS, RATED = ("user_index", "item_index", "weight", "rating"), ("rated_users", "rated_items", "ratings")
 SEEN, TERMS, USER_TERMS = "seen_", "terms_", "user_terms_"
-ABOUT = "about.json"
+DATA, ABOUT = "data", "about.json"
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -45,12 +45,17 @@ def shared_dataset(features: Path, split: Split, folder: Path) -> Dataset:
     Raises:
         NightrecError: a file is missing or inconsistent.
     """
-    part = folder / f"data-{split}-{state_of(features, split)}"
+    part = folder / f"{DATA}-{split}-{state_of(features, split)}"
     if part.is_dir():
         return _mapped(part, features, split)
     data = Dataset.load(features, split)
     _leave(part, lambda out: _write(data, out))
     return data
+
+
+def has_data(folder: Path, split: Split) -> bool:
+    """Whether a training has left a split in the folder of this machine's trainings."""
+    return any(folder.glob(f"{DATA}-{split}-*"))
 
 
 def shared_arrays(folder: Path | None, name: str, make: Callable[[], Arrays]) -> Arrays:

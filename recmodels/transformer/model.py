@@ -256,6 +256,9 @@ class Transformer(TransformerConfig, DotProduct):
     def rounds(self) -> int:
         return self.seeds * self.epochs
 
+    def warm_share(self) -> float:
+        return self.warm_time
+
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         weights = self.dim * n_items + self.layers * 16 * self.dim**2
         weights += self.user_dim * n_users * self.user_embedding

@@ -15,6 +15,7 @@ class Counts:
         pairs: of a user and an item, repeats merged.
         measured: users whose lists are measured, of each candidate.
         planned: bytes of memory that the night plans with.
+        ranges: of users, one after the other of which the log is prepared; 0: as many as the memory asks for.
     """
 
     interactions: int
@@ -23,6 +24,7 @@ class Counts:
     pairs: int
     measured: int
     planned: int
+    ranges: int = 0
 
     @classmethod
     def of_prepared(cls, summary: PreparedSummary, planned: int) -> "Counts":

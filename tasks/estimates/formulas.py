@@ -9,6 +9,7 @@ from recmodels.registry import name_of
 from tasks.estimates.counts import Counts
 from tasks.estimates.speeds import Linear, ModelSpeed, Pace, StageSpeed
 from tasks.prepare.reading import ranges_for
+from tasks.train.parts import SHARED_FROM
 
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "ingest": ("interactions", "items"),
@@ -26,6 +27,9 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
 
 Users and interactions grow together in what was measured, so that one of them stands for both.
 """
+
+CPU_DRIVERS: Mapping[str, tuple[str, ...]] = {"prepare": ("in_memory", "by_ranges", "items")}
+"""What the time grows with, where nights were measured that had rows by ranges."""
 
 MEMORY_DRIVERS: Mapping[str, tuple[str, ...]] = {
     "prepare": ("in_memory", "in_range", "items"),
@@ -70,11 +74,17 @@ class Cost:
 
 
 def counted(counts: Counts) -> dict[str, float]:
-    """The drivers by name; rows are prepared in memory, or a range of them at a time."""
-    ranges = ranges_for(counts.interactions, TEXTS, counts.planned)
-    of_counts = {name: float(value) for name, value in vars(counts).items() if name != "planned"}
-    whole, part = (counts.interactions, 0) if ranges == 1 else (0, counts.interactions / ranges)
-    return of_counts | {"in_memory": whole, "in_range": part}
+    """The drivers by name; rows are prepared in memory, or by ranges, of which one is in memory at a time."""
+    ranges, n = ranges_of(counts), counts.interactions
+    of_counts = {name: float(value) for name, value in vars(counts).items() if name not in ("planned", "ranges")}
+    if ranges == 1:
+        return of_counts | {"in_memory": n, "by_ranges": 0, "in_range": 0}
+    return of_counts | {"in_memory": 0, "by_ranges": n, "in_range": n / ranges}
+
+
+def ranges_of(counts: Counts) -> int:
+    """In how many ranges of users the log is prepared; in one it stays in memory."""
+    return counts.ranges or ranges_for(counts.interactions, TEXTS, counts.planned)
 
 
 def stage_cost(stage: str, speed: StageSpeed, counts: Counts) -> Cost:
@@ -88,7 +98,7 @@ def stage_cost(stage: str, speed: StageSpeed, counts: Counts) -> Cost:
 
 def spilled_by(counts: Counts) -> int:
     """Bytes of the files that preparation works with, where the log does not fit into its share of the memory."""
-    if ranges_for(counts.interactions, TEXTS, counts.planned) == 1:
+    if ranges_of(counts) == 1:
         return 0
     return SPILLED_EVENT * counts.interactions + SPILLED_PAIR * counts.pairs
 
@@ -101,8 +111,11 @@ UNMEASURED = ModelSpeed(fit=Linear(each={"work": 1e-8}), lists=Linear(each={"wor
 class ModelCost:
     """What a model takes on everything before the cutoff.
 
-    `load`, `fit` and `lists` are CPU seconds: of reading the features, of the training, and of the measured lists;
-    those of the models that are not `known` are made up. A training in `rounds` may end after any of them.
+    `load`, `fit` and `lists` are CPU seconds: of a process that starts and reads the features, of the training, and of
+    the measured lists; those of the models that are not `known` are made up. A training in `rounds` may end after any
+    of them, and has `share` of its minutes. `memory` is
+    that of a process that reads the data, `sharing` that of one that finds them read by another training of its
+    machine; both are bytes.
     """
 
     load: float
@@ -112,11 +125,13 @@ class ModelCost:
     disk: int
     rounds: int
     known: bool
+    sharing: int
+    share: float = 1.0
 
     def training(self, threads: int, minutes: float = math.inf) -> float:
         """Seconds of reading and fitting, within so many minutes if it has rounds."""
         fit = on_threads(self.fit, threads)
-        return self.load + (min(fit, 60 * minutes) if self.rounds > 1 else fit)
+        return self.load + (min(fit, 60 * self.share * minutes) if self.rounds > 1 else fit)
 
     def first_round(self, threads: int) -> float:
         """Seconds until the training may end."""
@@ -136,27 +151,33 @@ def model_cost(model: Recommender, pace: Pace, counts: Counts) -> ModelCost:
     """What a model takes; one that is made of others takes what they do."""
     sizes, drivers = (counts.users, counts.items, counts.pairs), counted(counts)
     if parts := [model_cost(part, pace, counts) for part in model.made_of()]:
-        return _of_parts(parts, model.process_memory(*sizes))
+        return _of_parts(parts, _memory(model, counts))
     name = name_of(type(model))
     speed = pace.models.get(name) or pace.models.get(LIKE.get(name, ""))
     given = speed or UNMEASURED
     return ModelCost(
-        load=pace.load.at(drivers),
+        load=pace.start + pace.load.at(drivers),
         fit=given.fit.at({"work": model.work(*sizes)}),
         lists=given.lists.at({"work": model.list_work(counts.measured, *sizes), "listed": float(counts.measured)}),
-        memory=model.process_memory(*sizes),
+        **_memory(model, counts),
         disk=round(given.disk.at(drivers)),
         rounds=model.rounds(),
         known=speed is not None,
     )
 
 
-def _of_parts(parts: Sequence[ModelCost], memory: int) -> ModelCost:
+def _memory(model: Recommender, counts: Counts) -> dict[str, int]:
+    sizes = counts.users, counts.items, counts.pairs
+    mapped = counts.pairs >= SHARED_FROM
+    return {"memory": model.process_memory(*sizes), "sharing": model.process_memory(*sizes, mapped=mapped)}
+
+
+def _of_parts(parts: Sequence[ModelCost], memory: Mapping[str, int]) -> ModelCost:
     return ModelCost(
         load=max(part.load for part in parts),
         fit=sum(part.fit for part in parts),
         lists=sum(part.lists for part in parts),
-        memory=memory,
+        **memory,
         disk=sum(part.disk for part in parts),
         rounds=1,
         known=all(part.known for part in parts),

@@ -92,6 +92,10 @@ def plan(
     later = _Later(estimator.of_following, counts, warm_nights)
     trained = {name: _trained(name, one, threads, backtests, later) for name, one in routes.items()}
     runs = {name: line for name, line in trained.items() if routes[name].candidate is not None}
+    reading = sorted(runs, key=lambda name: -(runs[name].seconds or 0))[:side_by_side]  # the others find the data read
+    sharing = {name: replace(line, memory=routes[name].cost.sharing) for name, line in runs.items()}
+    runs |= {name: line for name, line in sharing.items() if name not in reading}
+    trained |= runs
     refits = {name: _refit(name, routes[name], cores, later) for name in runs}
     winner = likely if likely in refits else max(refits, key=lambda name: refits[name].seconds or 0, default=None)
     refit = [refits[winner]] if winner is not None else []
@@ -136,8 +140,9 @@ class _Later:
         cost = self.estimator.model(name, self.counts, model)
         if not cost.known:
             return one.cost
-        warm = goes_on(model, split, self.warm_nights)
-        return cost if warm else replace(cost, fit=one.cost.fit, known=one.cost.known)
+        if goes_on(model, split, self.warm_nights):
+            return replace(cost, share=model.warm_share())
+        return replace(cost, fit=one.cost.fit, known=one.cost.known)
 
 
 def _stages(names: tuple[str, ...], estimator: Estimator, counts: Counts, cores: int) -> Iterator[Line]:

@@ -66,12 +66,14 @@ class Pace(BaseModel):
 
     Attributes:
         load: CPU seconds of a process that reads a night's features.
+        start: seconds before that, until a process has begun.
         stages, models: by name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     load: Linear
+    start: float = 0.0
     stages: dict[str, StageSpeed]
     models: dict[str, ModelSpeed]
 

@@ -20,8 +20,9 @@ from tasks.prepare.spilling import range_bounds, spilled
 SHARE = 0.5  # of the memory is for this stage: the rest is for other processes, and for cached files
 RESERVED = 300_000_000  # bytes of it that do not depend on the rows
 A_ROW = 200  # bytes, at the peak of a range
+IN_MEMORY = 100  # bytes of a row, where all are in memory: half as much without ratings and where pairs are repeated
 EVENTS_AT_A_TIME = 1_000_000
-TEXT = 60  # more bytes for an id that is a text, where all rows are read at once
+TEXT = 30  # more bytes for an id that is a text then: a code, and its share of the texts, each of which is there once
 
 
 def read_ranges(valid: Path, settings: PrepareSettings, memory: int, folder: Path, n_ranges: int = 0) -> Ranges:
@@ -82,8 +83,8 @@ def bounds_of(events_of_user: Longs, n_items: int, n_ranges: int) -> Longs:
 def ranges_for(n_rows: int, texts: int, memory: int) -> int:
     """How many ranges so many rows are worked on in, `texts` of whose two ids are texts."""
     budget = budget_of(memory)
-    fit = n_rows * (A_ROW + texts * TEXT) <= budget
-    return 1 if fit else max(2, math.ceil(n_rows * A_ROW / budget))
+    fit = n_rows * (IN_MEMORY + texts * TEXT) <= budget
+    return 1 if fit else math.ceil(n_rows * A_ROW / budget)
 
 
 def budget_of(memory: int) -> int:

@@ -103,13 +103,16 @@ class TrainingJob(BaseModel):
                 "install the same version on all machines."
             )
 
-    def memory_needed(self, prepared: Manifest) -> int:
-        """Bytes that its process takes about, from the numbers of users, items and rows."""
+    def memory_needed(self, prepared: Manifest, *, mapped: bool = False) -> int:
+        """Bytes that its process takes about, from the numbers of users, items and rows.
+
+        `mapped`: whether another training of its machine has left the data.
+        """
         counts = prepared.get("summary", {})
         if not counts:
             return 0
         model = create(self.recommender, self.candidate.parameters)
-        return model.process_memory(counts["users"], counts["items"], self.rows(prepared))
+        return model.process_memory(counts["users"], counts["items"], self.rows(prepared), mapped=mapped)
 
     def rows(self, prepared: Manifest) -> int:
         """How many pairs of user and item it is trained on; 0 where nothing says it."""

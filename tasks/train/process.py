@@ -21,6 +21,7 @@ from recmodels.engine.served import for_processes
 from recmodels.engine.watching import watcher
 from recmodels.errors import EngineUnavailable, NightrecError
 from recmodels.messages import counted
+from recmodels.parted.shared import has_data
 from recmodels.plugins import FOLDER_VARIABLE, folder
 from recmodels.registry import kind_of
 from recmodels.supervised import UNAVAILABLE, threads_of
@@ -66,13 +67,15 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     share_of_window = limit / spec.get("windows", 1)
     times = {"minutes": IN_TIME * share_of_window, "list_minutes": (1 - IN_TIME) * share_of_window}
     given: Json = {"features": str(job.night.features), "result": str(result_file)} | times
-    if job.engine is None and (shared := shared_folder(job.night, job.split, job.rows(prepared))):
+    shared = shared_folder(job.night, job.split, job.rows(prepared)) if job.engine is None else None
+    if shared is not None:
         given["shared"] = str(shared)
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()
     n_threads, gpus = max(1, machine.n_cores // job.concurrency), _gpus_for(job, machine)
-    itself = (0, PROCESS) if asked_for() and job.for_a_node else (n_threads, job.memory_needed(prepared))
+    mapped = shared is not None and has_data(shared, job.split)
+    itself = (0, PROCESS) if asked_for() and job.for_a_node else (n_threads, job.memory_needed(prepared, mapped=mapped))
     share = machine.share(*itself, gpus, wait=partial(pause, job.name))
     with share as mine, _engine_of(job) as engine:
         write_json(spec_file, {"lists": None} | spec | given | engine)

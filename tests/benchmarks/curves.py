@@ -66,6 +66,8 @@ PUBLISHED = "item_knn"
 MEASURED_USERS = 10_000
 OVER = re.compile(r"The [\d.]+ minutes (are over|have no room)")
 """What the log of a training says that its minutes ended."""
+RANGES = re.compile(r", in (\d+) ranges of users")
+"""What preparation says where the rows were not in memory at once."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -197,6 +199,7 @@ def night_of(store: Path, night: str, record: dict[str, Any], seen: Watched) -> 
         memory_bytes=record["memory_bytes"],
         commit=git("rev-parse", "--short=12", "HEAD"),
         date=_today(),
+        ranges=int(found[1]) if (found := RANGES.search(prepared["message"])) else 1,
         stages=list(stages_of(folder, record)),
         models=list(models_of(folder)),
     )

@@ -54,3 +54,17 @@ def test_a_process_takes_itself_the_data_and_what_the_model_needs() -> None:
 
 def test_a_process_takes_at_least_what_reading_takes() -> None:
     assert Popularity().process_memory(10**6, 10**5, 5 * 10**7) == memory.PROCESS + 48 * (10**6 + 5 * 10**7)
+
+
+def test_a_process_that_finds_the_data_read_holds_their_arrays_alone() -> None:
+    sizes = 10**6, 10**5, 5 * 10**7
+    for model in Popularity(), ALS():
+        arrays = 16 * sizes[2] + 48 * sizes[0] + 160 * sizes[1]
+        assert model.process_memory(*sizes, mapped=True) == memory.PROCESS + arrays + model.memory_needed(*sizes)
+
+
+def test_popularity_of_some_days_reads_times_which_take_work_and_memory() -> None:
+    sizes = 10**6, 10**5, 5 * 10**7
+    always, week = Popularity(), Popularity(days=7)
+    assert week.work(*sizes) > 5 * always.work(*sizes)
+    assert week.memory_needed(*sizes) - always.memory_needed(*sizes) > 16 * sizes[2]

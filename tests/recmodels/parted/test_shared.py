@@ -14,7 +14,7 @@ from scipy import sparse
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, interactions_file
 from recmodels.parted import shared
-from recmodels.parted.shared import shared_arrays, shared_dataset
+from recmodels.parted.shared import has_data, shared_arrays, shared_dataset
 
 
 @pytest.fixture(params=["alike", "excluded and rated"])
@@ -44,7 +44,9 @@ def test_the_first_reads_and_the_others_have_the_same(
     tables: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = Dataset.load(tables, "train")
+    assert not has_data(folder, "train")
     first = shared_dataset(tables, "train", folder)
+    assert has_data(folder, "train") and not has_data(folder, "full")
     monkeypatch.setattr(Dataset, "load", None)
     second = shared_dataset(tables, "train", folder)
     for data in (first, second):

@@ -49,8 +49,11 @@ def test_preparation_spills_where_the_log_takes_more_than_one_range() -> None:
     large = Counts(**vars(COUNTS) | {"interactions": 10**8, "pairs": 5 * 10**7})
     assert ranges_for(10**8, 2, 4 * GIB) > 1
     assert stage_cost("prepare", STAGE, large).spill == 20 * 10**8 + 56 * 5 * 10**7
-    assert (counted(large)["in_memory"], counted(large)["in_range"]) == (0, 10**8 / ranges_for(10**8, 2, 4 * GIB))
-    assert (counted(COUNTS)["in_memory"], counted(COUNTS)["in_range"]) == (10**6, 0)
+    rows = ("in_memory", "by_ranges", "in_range")
+    assert [counted(large)[name] for name in rows] == [0, 10**8, 10**8 / ranges_for(10**8, 2, 4 * GIB)]
+    assert [counted(COUNTS)[name] for name in rows] == [10**6, 0, 0]
+    by_four = Counts(**vars(COUNTS) | {"ranges": 4})  # as such a night was measured, whatever one would do today
+    assert [counted(by_four)[name] for name in rows] == [0, 10**6, 250_000]
 
 
 def test_a_model_takes_its_work_over_its_speed() -> None:
@@ -77,11 +80,11 @@ def test_an_ensemble_takes_what_its_members_do() -> None:
 
 
 def test_a_training_in_rounds_ends_by_its_minutes() -> None:
-    cost = ModelCost(load=5, fit=1000, lists=50, memory=0, disk=0, rounds=10, known=True)
+    cost = ModelCost(load=5, fit=1000, lists=50, memory=0, disk=0, rounds=10, known=True, sharing=0)
     assert cost.training(1) == 1005
     assert cost.training(1, minutes=2) == 125
     assert cost.first_round(1) == 105
     assert cost.candidate(1, minutes=2) == 175
     assert cost.training(2) == pytest.approx(5 + 1000 * (1 - PARALLEL / 2)) == 5 + on_threads(1000, 2)
-    whole = ModelCost(load=5, fit=1000, lists=50, memory=0, disk=0, rounds=1, known=True)
+    whole = ModelCost(load=5, fit=1000, lists=50, memory=0, disk=0, rounds=1, known=True, sharing=0)
     assert whole.training(1, minutes=2) == 1005

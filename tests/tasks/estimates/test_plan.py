@@ -59,7 +59,17 @@ def test_what_does_not_fit_is_named_with_what_would() -> None:
     line = next(line for line in found.lines if line.name == "train mine")
     assert (line.seconds, line.note) == (None, "left out") and line.memory > 2 * GIB
     assert any(sentence.startswith("mine is left out: it takes about") for sentence in found.sentences)
-    assert next(line for line in found.lines if line.name == "export").note == "more than there is"
+    assert next(line for line in found.lines if line.name == "panel").note == "more than there is"
+
+
+def test_trainings_after_the_first_find_the_data_read() -> None:
+    sizes = HUNDRED.users, HUNDRED.items, HUNDRED.pairs
+    for side_by_side, reading in ((1, {"als"}), (2, {"als", "item_knn"})):
+        held = {line.name: line.memory for line in plan(HUNDRED, FIELD, HERE, 2, side_by_side).lines}
+        assert held == held | {
+            f"train {name}": create(name).process_memory(*sizes, mapped=name not in reading) for name in FIELD
+        }
+        assert held["refit als"] == create("als").process_memory(*sizes)
 
 
 def test_the_winner_is_the_slowest_where_nobody_knows() -> None:
@@ -80,7 +90,7 @@ def halved() -> Estimator:
         name: one.model_copy(update={"fit": _half(one.fit), "lists": _half(one.lists)})
         for name, one in SPEEDS.models.items()
     }
-    following = Pace(load=_half(SPEEDS.load), stages=half, models=models)
+    following = Pace(load=_half(SPEEDS.load), start=SPEEDS.start / 2, stages=half, models=models)
     return Estimator(SPEEDS.model_copy(update={"following": following}), Measured())
 
 
@@ -110,6 +120,14 @@ def test_a_training_that_is_not_warm_takes_as_long_as_from_nothing(warm_start: s
         assert lines[f"{kind} als"].following == pytest.approx(after.load + fit + lists)
     without = plan(HUNDRED, als, estimator, 1, 1, warm_nights=0)
     assert without.lines[-3].following == pytest.approx(after.load + anew.fit)
+
+
+def test_a_warm_training_has_its_share_of_the_minutes() -> None:
+    epochs = {"loss": "sampled", "epochs": 200}
+    minutes = {"transformer": Candidate(parameters=epochs | {"warm_time": 0.1}, timeout_minutes=8)}
+    line = next(line for line in plan(HUNDRED, minutes, halved(), 2, 1).lines if line.name == "train transformer")
+    assert line.note == "ends by its minutes"  # 6 of the 8
+    assert (line.seconds or 0) - 360 == pytest.approx(2 * ((line.following or 0) - 36))
 
 
 def test_backtests_of_the_night_after_start_from_nothing() -> None:

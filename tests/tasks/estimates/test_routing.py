@@ -9,7 +9,7 @@ from tasks.estimates.routing import FAR, Limits, route
 from tasks.train.settings import Candidate
 
 GIB = 2**30
-SMALL = ModelCost(load=0, fit=60, lists=0, memory=GIB, disk=0, rounds=1, known=True)
+SMALL = ModelCost(load=0, fit=60, lists=0, memory=GIB, disk=0, rounds=1, known=True, sharing=GIB)
 HERE = Limits(memory=8 * GIB, threads=1)
 
 

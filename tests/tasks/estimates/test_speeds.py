@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from docs.site.curves import Curves, Machine, Model, Night, Stage, read
-from docs.site.speeds import fit, off, without
+from docs.site.speeds import fit, off, whole, without
 from recmodels.knn.item_knn import ItemKNN
 from tasks.estimates.formulas import DRIVERS
 from tasks.estimates.speeds import Linear, fitted
@@ -36,10 +36,19 @@ def test_each_stage_and_model_that_was_measured_is_within_30_percent(curves: Cur
     assert _far(curves, off(curves, lambda night: fitted())) == []
 
 
+def test_whole_nights_and_those_after_are_within_30_percent(curves: Curves) -> None:
+    for night in curves.nights:
+        ratios = whole(night, fitted(), curves.machine.cores)
+        assert all(abs(ratio - 1) <= WITHIN for ratio in ratios.values()), (night.interactions, ratios)
+        assert ("s of the one after" in ratios) == (night.after is not None)
+
+
 def test_a_size_in_between_is_foretold_by_the_others(curves: Curves) -> None:
-    left_out = curves.nights[-2]
-    found = off(curves, lambda night: fit(without(curves, left_out), 1.0))
-    assert _far(curves, found, left_out) == []
+    followed = [night for night in curves.nights if night.after is not None]
+    for left_out, of_following in (curves.nights[-2], False), (followed[-2], True):
+        found = off(curves, lambda night, left_out=left_out: fit(without(curves, left_out), 1.0))
+        asked = {name: by for name, by in found.items() if name.startswith("the night after") == of_following}
+        assert asked and _far(curves, asked, left_out) == []
 
 
 def test_figures_are_fitted_with_what_they_grow_with() -> None:
@@ -52,9 +61,26 @@ def test_figures_are_fitted_with_what_they_grow_with() -> None:
     knn = found.models["item_knn"]
     assert (knn.fit.fixed, knn.fit.each["work"]) == (pytest.approx(1.0, rel=1e-3), pytest.approx(1e-8, rel=1e-3))
     assert "transformer" not in found.models  # its minutes ended it: that is no measure of its speed
+    assert found.start == 0.5  # of the seconds of a training, those beside fitting, listing and reading
     assert (found.pairs, found.largest, found.machine.probe) == (0.5, 10**8, 0.5)
     ratios = off(curves, lambda night: found)
     assert all(ratio == pytest.approx(1, abs=0.02) for ratio in ratios["ingest, s"].values())
+
+
+def test_rows_by_ranges_have_a_speed_of_their_own_where_they_were_measured() -> None:
+    nights = [_prepared(night(n), n * (2e-6 if ranges > 1 else 1e-6), ranges)
+              for n, ranges in ((10**6, 1), (10**7, 1), (10**8, 4))]  # fmt: skip
+    machine = Machine(cores=2, cpu="", memory=2**34, commit="", date="")
+    found = fit(Curves(machine=machine, nights=nights), 0.5).stages["prepare"].cpu
+    assert (found.each["in_memory"], found.each["by_ranges"]) == (pytest.approx(1e-6), pytest.approx(2e-6))
+    alone = fit(Curves(machine=machine, nights=nights[:2]), 0.5).stages["prepare"].cpu
+    assert alone.each == {"interactions": pytest.approx(1e-6)}
+
+
+def _prepared(one: Night, seconds: float, ranges: int) -> Night:
+    """A night that has prepared its log in so many seconds."""
+    prepare = one.stages[0].model_copy(update={"name": "prepare", "seconds": seconds, "cpu_seconds": seconds})
+    return one.model_copy(update={"stages": [*one.stages, prepare], "ranges": ranges})
 
 
 def test_nights_that_follow_others_are_fitted_by_themselves() -> None:
@@ -86,13 +112,14 @@ def night(interactions: int) -> Night:
     ingest = Stage(
         name="ingest", seconds=0.6 * seconds, cpu_seconds=seconds, peak_bytes=2**29, disk_bytes=10 * interactions
     )
-    model: dict[str, Any] = {"list_seconds": 1.0, "list_cpu_seconds": 1.0, "listed_users": 5000, "peak_bytes": 2**30}
     took = 1 + 1e-8 * ItemKNN().work(users, items, pairs)
+    train = Stage(name="train item_knn", seconds=took + 2.0, cpu_seconds=took + 1.5, peak_bytes=2**30, disk_bytes=0)
+    model: dict[str, Any] = {"list_seconds": 1.0, "list_cpu_seconds": 1.0, "listed_users": 5000, "peak_bytes": 2**30}
     knn = {"name": "item_knn", "recommender": "item_knn", "fit_seconds": took, "fit_cpu_seconds": took}
     bounded = {"name": "transformer", "recommender": "transformer", "fit_seconds": 60.0, "fit_cpu_seconds": 60.0}
     return Night(
         interactions=interactions, users=users, items=items, pairs=pairs, seconds=1, cpu_seconds=1, process_bytes=1,
-        peak_bytes=1, disk_bytes=1, memory_bytes=2**35, commit="", date="", stages=[ingest],
+        peak_bytes=1, disk_bytes=1, memory_bytes=2**35, commit="", date="", stages=[ingest, train],
         models=[
             Model(**knn, **model, parameters={}, minutes=None, bounded=False),
             Model(**bounded, **model, parameters={}, minutes=1.0, bounded=True),

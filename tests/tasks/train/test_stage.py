@@ -141,3 +141,9 @@ def test_parameters_of_former_names_count_in_the_estimate_of_memory(night: Night
         for parameters in ({}, {"width": 256}, {"dim": 256})
     )
     assert default < then == now
+
+
+def test_a_training_that_finds_the_data_read_asks_for_less_memory(night: Night) -> None:
+    prepared = {"summary": {"users": 10**6, "items": 10**5, "train": {"rows": 10**7}}}
+    als = job(night, "als")
+    assert als.memory_needed(prepared) - als.memory_needed(prepared, mapped=True) == (28 - 16) * 10**7
