@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -129,6 +130,7 @@ def run(files: dict[int, int], cwd: str, environment: dict[str, str], command: l
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # is that of this environment
     from prefect.context import refresh_global_settings_context
 
     from flows.operate import guarded_app, worker

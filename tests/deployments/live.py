@@ -1,5 +1,7 @@
 """A site that runs for real in tests: a Prefect server, workers and deployments, as processes of their own."""
 
+import fcntl
+import os
 import subprocess
 import sys
 import urllib.request
@@ -187,20 +189,40 @@ class Site:
     def fork_of(self, process: psutil.Process) -> int | None:
         return forked_python.fork_of(self.forks, process.pid) if self.forks else None
 
-    def frozen(self, name: str) -> psutil.Process:
-        """The process of a training that is yet to come, which is stopped before it begins."""
-        held = forking.held(self.python, Path(f"{name}-train.spec.json"))
-        held.touch()
+    def frozen(self, *names: str) -> Iterator[tuple[str, psutil.Process]]:
+        """The processes of trainings that are yet to come, each stopped before it begins.
 
-        def stopped() -> psutil.Process | None:
-            if not (pid := held.read_text()):
-                return None
-            process = psutil.Process(int(pid))
-            return process if process.status() == psutil.STATUS_STOPPED else None
+        They come one at a time, as each takes all of the machine: the next one when the one before has ended.
+        """
+        held = {name: forking.held(self.python, Path(f"{name}-train.spec.json")) for name in names}
+        for file in held.values():
+            file.touch()
 
-        process = until(f"{name} is trained", stopped)
-        held.unlink()
-        return process
+        def stopped() -> tuple[str, psutil.Process] | None:
+            for name, file in held.items():
+                if pid := file.read_text():
+                    process = psutil.Process(int(pid))
+                    return (name, process) if process.status() == psutil.STATUS_STOPPED else None
+            return None
+
+        while held:
+            name, process = until(f"one is trained of {', '.join(held)}", stopped)
+            held.pop(name).unlink()
+            yield name, process
+
+    def until_one_waits(self) -> None:
+        """Wait until a training waits for the machine, which another one has."""
+        turn = self.folder / "tmp" / f"nightrec-{os.getuid()}" / "turn"
+
+        def taken() -> bool:
+            with turn.open("ab") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+            return False
+
+        until("another training waits", taken)
 
     @staticmethod
     def thaw(process: psutil.Process) -> None:

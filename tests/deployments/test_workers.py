@@ -1,11 +1,12 @@
 """Nights on real workers: a server, two pools with a worker each, one store.
 
-After the scheduled night, all are of one date, so that what comes before training is done once.
+All are of the date of the scheduled one, so that what comes before training is done once.
 """
 
 import json
 import shutil
 from datetime import date
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -18,19 +19,17 @@ from tests.waiting import PATIENCE, is_alive, until_ended
 
 pytestmark = pytest.mark.server
 
-DATE = "2026-03-03"
 
-
-def night(site: Site) -> FlowRun:
-    """A night in which `item_knn` competes with popularity alone, and is to be trained, whatever was before."""
-    tonight = Store(site.store).night(date.fromisoformat(DATE))
-    for made in (tonight.model("item_knn"), tonight.toplists("item_knn")):
+def night(site: Site, day: date, *trained: str) -> FlowRun:
+    """A night in which `item_knn` competes with popularity alone; these are to be trained, whatever was before."""
+    tonight = Store(site.store).night(day)
+    for made in [of(name) for name in trained for of in (tonight.model, tonight.toplists)]:
         shutil.rmtree(made, ignore_errors=True)
-    return site.run(NIGHTLY, options={"run_date": DATE, "models": ["item_knn"], "k": 7})
+    return site.run(NIGHTLY, options={"run_date": str(day), "models": ["item_knn"], "k": 7})
 
 
-def summary(site: Site, run_date: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((site.store / "nights" / run_date / "night.json").read_text())
+def summary(site: Site, day: date) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((site.store / "nights" / str(day) / "night.json").read_text())
     return content
 
 
@@ -42,7 +41,7 @@ def latest(site: Site) -> dict[str, Any]:
 def test_each_model_is_trained_by_the_worker_of_its_pool(site: Site, nights: Nights) -> None:
     run, day = nights.scheduled, nights.date
     children = site.children(run)
-    winner = summary(site, str(day))["winner"]
+    winner = summary(site, day)["winner"]
     trained = {f"train-{model}-{day}" for model in ("popularity", "item_knn")}
     assert set(children) == {*trained, f"refit-{winner}-{day}"}
     pools = {name: child.work_pool_name for name, child in children.items()}
@@ -63,25 +62,10 @@ def test_the_scheduled_night_runs_by_itself_and_one_started_by_hand_waits(site: 
     assert site.children(nights.by_hand) == {}  # the second had nothing to do, and asked no worker for anything
 
 
-def test_when_the_worker_dies_in_training_the_night_goes_on_without_its_model(site: Site) -> None:
-    run = night(site)
-    process = site.frozen("item_knn")
-    site.kill("worker-gpu")
-    assert not is_alive(process)
-    run = site.ended(run)
-    assert run.state.is_completed(), run.state.message
-    record = summary(site, DATE)
-    assert record["failed"] == {"item_knn": "its worker in the pool gpu died"}
-    child = site.children(run)[f"train-item_knn-{DATE}"]
-    assert child.state.is_crashed()
-    assert "sign of life" in child.state.message
-    site.start_worker("gpu", "--gpu", "")
-
-
-def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
+def test_when_the_night_is_cancelled_nothing_goes_on(site: Site, nights: Nights) -> None:
     before = latest(site)
-    run = night(site)
-    process = site.frozen("item_knn")
+    run = night(site, nights.date, "item_knn")
+    [(_, process)] = site.frozen("item_knn")
     site.cancel(run.id)
     site.thaw(process)
     assert site.ended(run).state.is_cancelled()
@@ -89,12 +73,12 @@ def test_when_the_night_is_cancelled_nothing_goes_on(site: Site) -> None:
         assert site.ended(child).state.is_final()
     until_ended([process])
     assert latest(site) == before
-    assert summary(site, DATE)["attempts"][-1]["status"] == "interrupted"
+    assert summary(site, nights.date)["attempts"][-1]["status"] == "interrupted"
 
 
-def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
-    run = night(site)
-    process = site.frozen("item_knn")
+def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site, nights: Nights) -> None:
+    run = night(site, nights.date, "item_knn")
+    [(_, process)] = site.frozen("item_knn")
     started = site.processes["worker-cpu"]
     site.processes["worker-cpu"].terminate()
     site.thaw(process)
@@ -105,14 +89,32 @@ def test_when_its_worker_is_stopped_no_run_shows_as_running(site: Site) -> None:
     site.start_worker("cpu")
 
 
-def test_the_night_after_goes_on_from_there_and_survives_a_restart_of_the_server(site: Site) -> None:
-    assert summary(site, DATE)["attempts"][-1]["status"] == "interrupted"
-    run = night(site)
-    process = site.frozen("item_knn")
+def test_the_night_after_goes_on_from_there_and_survives_a_restart_of_the_server_and_a_worker_that_dies(
+    site: Site, nights: Nights
+) -> None:
+    """While there is no server, one model's training ends, and the other one's dies with its worker."""
+    assert summary(site, nights.date)["attempts"][-1]["status"] == "interrupted"
+    run = night(site, nights.date, "popularity", "item_knn")
+    trainings = site.frozen("popularity", "item_knn")
+    first = next(trainings)
+    site.until_one_waits()
     site.kill("server")
-    process.resume()
-    until_ended([process])
+    for name, process in chain([first], trainings):
+        if name == "item_knn":
+            site.kill("worker-gpu")
+            assert not is_alive(process)
+        else:
+            process.resume()
+            until_ended([process])
     site.start_server()
     run = site.ended(run)
     assert run.state.is_completed(), run.state.message
-    assert summary(site, DATE)["status"] == "published"
+    record = summary(site, nights.date)
+    assert (record["status"], record["export_id"]) == ("published", latest(site)["export_id"])
+    assert latest(site)["export_id"] == f"{nights.date}.2"
+    assert record["failed"] == {"item_knn": "its worker in the pool gpu died"}
+    children = site.children(run)
+    assert children[f"train-popularity-{nights.date}"].state.is_completed()
+    child = children[f"train-item_knn-{nights.date}"]
+    assert child.state.is_crashed()
+    assert "sign of life" in child.state.message
