@@ -33,6 +33,8 @@ FOR_PEOPLE = {  # of a server whose interface people use
     "PREFECT_SERVER_UI_V2_ENABLED": "false",  # its pages call a service on the internet
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # Of runs that go on while the server is started again, which would end a few minutes later: their slots were gone.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
 }

@@ -106,6 +106,7 @@ def test_the_night_after_goes_on_from_there_and_survives_a_restart_of_the_server
         else:
             process.resume()
             until_ended([process])
+    assert list(site.folder.glob("prefect/concurrency_leases/*-*.json"))  # the night renews its slot every few minutes
     site.start_server()
     run = site.ended(run)
     assert run.state.is_completed(), run.state.message
