@@ -19,7 +19,7 @@ def reranking(night: Night, name: str, k: int, settings: ListSettings) -> Rerank
     terms = layout.read_terms(night.features / "train" / layout.TERMS, len(available))
     steered = None
     if settings.steers:
-        rules, data = Rules.load(night.list_rules / FILE), Dataset.load(night.features, "train")
+        rules, data = Rules.load(night.list_rules / FILE), Dataset.load(night.features, "train", users=users)
         steered = Steered.of(night, data, users, rules, settings.exposure.values if settings.exposure else [])
     plain, ruled = (
         figures_of(read_lists(night.toplists(name), users, k, file), truth, available, terms, steered)

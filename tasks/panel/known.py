@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +11,12 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from recmodels.data import layout
-from recmodels.data.arrays import Bools, Csr, Ints, Longs
-from recmodels.data.pairs import Pairs
+from recmodels.data.arrays import Bools, Csr, Ints
 from recmodels.metrics.beyond_accuracy import Figures
 from tasks.features.categories import categories_of
 from tasks.features.settings import FeatureSettings
+from tasks.panel.choices import NEVER, Choices, choices_of
+from tasks.panel.sample import followed
 from tasks.store.paths import Night
 
 
@@ -25,19 +27,15 @@ class Known:
     Attributes:
         user_ids: [n_users], null for who was forgotten.
         items: the table of items.
-        user: of what was chosen, by whom, [n]; excluded from training is what is no choice.
-        item: which item, [n].
-        at: when last, µs, [n].
-        began: when first, µs, [n].
+        users: who is followed, ascending [n_followed].
+        choices: what users chose, of which those of who is followed are held, and those since some instant.
         categories: the share that each category has of an item, [n_items, n_categories]; None where there are none.
     """
 
     user_ids: pa.Array
     items: pa.Table
-    user: Ints
-    item: Ints
-    at: Longs
-    began: Longs
+    users: Ints
+    choices: Choices
     categories: Csr | None
 
     @property
@@ -59,26 +57,23 @@ class Known:
 
     def popularity(self) -> Figures:
         """The share of all users with a choice who chose each item: [n_items]."""
-        users = len(np.unique(self.user))
-        return np.bincount(self.item, minlength=self.n_items) / max(users, 1)
+        return self.choices.count / max(self.choices.users, 1)
 
-    def chosen_by(self, users: Ints, since: int | None = None) -> Csr:
-        """What some users chose, since an instant: 1 for each item, [n, n_items]."""
-        place = np.full(len(self.user_ids), -1, np.int32)
-        place[users] = np.arange(len(users), dtype=np.int32)
-        mine = place[self.user] >= 0
+    def chosen(self, since: int | None = None) -> Csr:
+        """What users who are followed chose, since an instant: 1 for each item, [n_followed, n_items]."""
+        place, choices = np.full(len(self.user_ids), -1, np.int32), self.choices
+        place[self.users] = np.arange(len(self.users), dtype=np.int32)
+        theirs = place[choices.user] >= 0
         if since is not None:
-            mine &= self.at >= since
-        shape = (len(users), self.n_items)
-        ones = np.ones(int(mine.sum()), np.float32)
-        return sparse.csr_array((ones, (place[self.user[mine]], self.item[mine])), shape=shape)
+            theirs &= choices.at >= since
+        shape = (len(self.users), self.n_items)
+        ones = np.ones(int(theirs.sum()), np.float32)
+        return sparse.csr_array((ones, (place[choices.user[theirs]], choices.item[theirs])), shape=shape)
 
     def ages(self, now: int) -> Figures:
         """The days since somebody first chose each item, NaN where nobody has: [n_items]."""
-        first = np.full(self.n_items, np.iinfo(np.int64).max)
-        np.minimum.at(first, self.item, self.began)
-        days = (now - first) / 86_400_000_000
-        return np.where(np.bincount(self.item, minlength=self.n_items) > 0, days, np.nan)
+        days = (now - self.choices.first) / 86_400_000_000
+        return np.where(self.choices.count > 0, days, np.nan)
 
     def groups(self, column: str) -> tuple[list[str], Ints] | None:
         """The values of a column and that of each item, -1 for none; None where there is no such column of values."""
@@ -93,25 +88,27 @@ class Known:
         return coded.dictionary.to_pylist(), coded.indices.fill_null(-1).to_numpy().astype(np.int32)
 
 
-def known(night: Night, features: FeatureSettings) -> Known:
-    """Read what a night has prepared."""
+def known(
+    night: Night,
+    features: FeatureSettings,
+    follow: int,
+    since: int = NEVER,
+    recent: int = NEVER,
+    parts: Path | None = None,
+) -> Known:
+    """Read what a night has prepared.
+
+    Args:
+        night: whose tables they are.
+        features: which columns are categories.
+        follow: how many users are followed at most.
+        since, recent, parts: see `choices_of`.
+    """
     user_ids = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     items = pq.read_table(night.prepared / layout.ITEMS)
-    pairs = Pairs(night.prepared, "full")
-    wanted = ["user_index", "item_index", "timestamp", "weight"]
-    table = pairs.columns([*wanted, *([layout.FIRST] if layout.FIRST in pairs.names else [])])
-    chosen = table["weight"] > 0
-    columns = {name: column[chosen] for name, column in table.items()}
-    began = columns.get(layout.FIRST, columns["timestamp"])
-    return Known(
-        user_ids,
-        items,
-        columns["user_index"],
-        columns["item_index"],
-        columns["timestamp"],
-        began,
-        _categories(items, features),
-    )
+    users = followed(user_ids, follow)
+    choices = choices_of(night.prepared, len(user_ids), len(items), users, since, recent, parts)
+    return Known(user_ids, items, users, choices, _categories(items, features))
 
 
 def _categories(items: pa.Table, features: FeatureSettings) -> Csr | None:

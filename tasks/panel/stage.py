@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
-from recmodels.data.arrays import Ints
+from recmodels.data.arrays import Csr, Ints
+from recmodels.engine.current import asked_for
 from recmodels.messages import counted
 from recmodels.metrics.beyond_accuracy import Figures
 from recmodels.metrics.long_term import jaccard
@@ -28,11 +29,11 @@ from tasks.panel.kept import ITEMS, PAIRS, USERS, Kept, PanelSummary, covered, k
 from tasks.panel.known import Known, known
 from tasks.panel.measures import MEASURES
 from tasks.panel.pairs import earlier_pairs, nearest_pairs, pairs_table, random_pairs
-from tasks.panel.sample import followed
 from tasks.panel.settings import PanelSettings
 from tasks.panel.slopes import Measured, measured, slopes_of
 from tasks.panel.through import DAY, share_listed, share_shown
 from tasks.store import history
+from tasks.store.engine_parts import engine_parts
 from tasks.store.events import log_event
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, finished, outputs
@@ -87,7 +88,8 @@ def panel(
     before = kept_nights(night.store, night.run_date - timedelta(days=1), LONGEST - 1)
 
     def build(out: Path) -> PanelSummary:
-        return write_panel(night, settings, features, cutoff, export, before, out, logged=logged is not None)
+        with engine_parts(night, "panel", fresh=fresh) if asked_for() else nullcontext() as parts:
+            return write_panel(night, settings, features, cutoff, export, before, out, parts, logged=logged is not None)
 
     inputs: Json = {**outputs(prepared=prepared), "export": export["export_id"], "made": export.get("fingerprint")}
     inputs |= {"exposures": logged and logged["output"]}
@@ -112,14 +114,15 @@ def write_panel(
     export: Json,
     before: Sequence[Kept],
     out: Path,
+    parts: Path | None = None,
     *,
     logged: bool,
 ) -> PanelSummary:
-    """Write the panel of a night, and say what it found."""
-    site, now = known(night, features), int(cutoff.timestamp()) * 1_000_000
-    since = int((cutoff - _since_last(night)).timestamp()) * 1_000_000
-    users = followed(site.user_ids, settings.users)
-    user_ids = site.user_ids.take(pa.array(users))
+    """Write the panel of a night, and say what it found; an engine's `parts` lie in a folder, if one is asked for."""
+    now = int(cutoff.timestamp()) * 1_000_000
+    since, recent = int((cutoff - _since_last(night)).timestamp()) * 1_000_000, now - CONSUMPTION * DAY
+    site = known(night, features, settings.users, since, recent, parts)
+    users, user_ids = site.users, site.user_ids.take(pa.array(site.users))
     published = hashed_ids(user_ids, key_in(export["hash_key_env"])) if export.get("hash_key_env") else user_ids
     folder = night.store.export(export["export_id"]) / "topk"
     exposed, lists = published_lists(folder, published, site.item_ids, export["k"])
@@ -134,14 +137,12 @@ def write_panel(
     figures.inequality(found, exposed, site.available)
     _unseen(found, site, exposed, before, night.run_date, assumed=not logged)
     notes += _providers(found, site, exposed, settings)
-    chosen = site.chosen_by(users)
+    chosen = site.chosen()
     figures.lift(found, lists, chosen, site.popularity())
     figures.calibration(found, lists, chosen, site.categories)
     figures.age(found, lists, site.ages(now))
-    recent = now - CONSUMPTION * DAY
-    of_all = np.bincount(site.item[site.at >= recent], minlength=site.n_items).astype(np.float64)
-    figures.variety(found, site.chosen_by(users, recent), of_all, site.categories)
-    pairs = _pairs(found, user_ids, lists, site, users, before)
+    figures.variety(found, site.chosen(recent), site.choices.recent.astype(np.float64), site.categories)
+    pairs = _pairs(found, user_ids, lists, chosen, before)
     table = _users_table(user_ids, found)
     tonight = Measured(night.run_date, not logged, found.night, table, pairs)
     shown_items = site.item_ids.take(pa.array(np.flatnonzero(exposed.by_item > 0)))
@@ -229,14 +230,14 @@ def _target(names: Sequence[str], available: Ints, settings: PanelSettings) -> F
     return in_catalogue if settings.target == "catalogue" else (in_catalogue > 0).astype(np.float64)
 
 
-def _pairs(found: Found, user_ids: pa.Array, lists: Ints, site: Known, users: Ints, before: Sequence[Kept]) -> pa.Table:
+def _pairs(found: Found, user_ids: pa.Array, lists: Ints, chosen: Csr, before: Sequence[Kept]) -> pa.Table:
     """Compare the lists of pairs: those of the last night that are still there, and new ones of who is left."""
     tables = []
     for nearest, name in ((False, "random_overlap"), (True, "nearest_overlap")):
         earlier = np.zeros((0, 2), np.int32)
         if before:
             earlier = earlier_pairs(before[-1].folder / PAIRS, user_ids, nearest=nearest)
-        pairs = nearest_pairs(site.chosen_by(users), earlier) if nearest else random_pairs(user_ids, earlier)
+        pairs = nearest_pairs(chosen, earlier) if nearest else random_pairs(user_ids, earlier)
         overlap = jaccard(lists, pairs)
         there = ~np.isnan(overlap)
         found.night[name] = float(overlap[there].mean()) if there.any() else None

@@ -25,21 +25,22 @@ DAY = 86_400_000_000  # µs
 
 def share_shown(known: Known, exposures: Path, since: int, until: int) -> float | None:
     """Of what was chosen between two instants (µs), the share that was shown to the user that day or the day before."""
-    chosen = (known.began >= since) & (known.began < until)
+    choices = known.choices
+    chosen = (choices.began >= since) & (choices.began < until)
     if not chosen.any():
         return None
     table = read_columns(exposures, ["user_index", "item_index", "timestamp"])
     theirs = np.zeros(len(known.user_ids), np.bool_)
-    theirs[known.user[chosen]] = True
+    theirs[choices.user[chosen]] = True
     recent = (table["timestamp"] >= since - DAY) & theirs[table["user_index"]]
     shown, at = _keys(table["user_index"][recent], table["item_index"][recent], known), table["timestamp"][recent]
     order = np.lexsort((at, shown))
     pairs, first = np.unique(shown[order], return_index=True)
-    wanted = _keys(known.user[chosen], known.item[chosen], known)
+    wanted = _keys(choices.user[chosen], choices.item[chosen], known)
     place = np.minimum(np.searchsorted(pairs, wanted), max(len(pairs) - 1, 0))
     if not len(pairs):
         return 0.0
-    earlier = at[order][first][place] <= known.began[chosen]
+    earlier = at[order][first][place] <= choices.began[chosen]
     return float(((pairs[place] == wanted) & earlier).mean())
 
 
@@ -51,14 +52,15 @@ def share_listed(
     What was chosen under an export that is gone or damaged is left out; None where nothing is left.
     """
     starts = [int(one.since.timestamp()) * 1_000_000 for one in published]
-    chosen = np.flatnonzero((known.began >= since) & (known.began < until))
-    at = known.began[chosen]
+    choices = known.choices
+    chosen = np.flatnonzero((choices.began >= since) & (choices.began < until))
+    at = choices.began[chosen]
     all_of_them, listed = 0, 0
     for one, (begin, end) in zip(published, pairwise([*starts, until]), strict=True):
         under = chosen[(at >= begin) & (at < end)]
         if not len(under) or (lists := lists_of(store, one.export_id)) is None:
             continue
-        found = _listed(known, lists, known.user[under], known.item[under], places)
+        found = _listed(known, lists, choices.user[under], choices.item[under], places)
         if found is not None:
             all_of_them += len(found)
             listed += int(found.sum())

@@ -44,7 +44,7 @@ def figures_of(items: Ints, scene: Scene) -> tuple[dict[str, float | None], pa.T
     found = Found(len(scene.users))
     _accuracy(found, items, scene)
     _catalogue(found, items, scene)
-    theirs, chosen = items[scene.users], scene.site.chosen_by(scene.users)
+    theirs, chosen = items[scene.users], scene.site.chosen()
     figures.lift(found, theirs, chosen, scene.site.popularity())
     figures.calibration(found, theirs, chosen, scene.site.categories)
     found.add("churn", None)  # it takes two nights

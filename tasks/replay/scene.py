@@ -20,7 +20,6 @@ from recmodels.data.parquet import read_columns
 from recmodels.metrics.beyond_accuracy import Counts
 from tasks.evaluate.slices import item_slices
 from tasks.panel.known import Known, known
-from tasks.panel.sample import followed
 from tasks.replay.cut import TRUTH
 from tasks.replay.settings import ReplaySpec
 from tasks.store.paths import Night
@@ -55,7 +54,7 @@ class Scene:
     @classmethod
     def of(cls, night: Night, spec: ReplaySpec, next_: Path) -> Scene:
         """By what a night has prepared, and the folder of what came next."""
-        site, full = known(night, spec.features), night.features / "full"
+        site, full = known(night, spec.features, spec.followed), night.features / "full"
         count = read_columns(full / layout.ITEM_FEATURES, ["interactions"])["interactions"]
         history = read_columns(full / layout.USER_FEATURES, ["interactions"])["interactions"]
         judged, truth, beyond = _truth(site, pq.read_table(next_ / TRUTH))
@@ -64,7 +63,7 @@ class Scene:
         now = int(spec.cutoff(night.run_date).timestamp()) * 1_000_000
         return cls(
             site,
-            followed(site.user_ids, spec.followed),
+            site.users,
             judged,
             truth,
             history,

@@ -1,5 +1,6 @@
 """The panel of a night by hand: what it measures, what it keeps, and of whom."""
 
+import shutil
 from datetime import date, timedelta
 from math import log, log2
 from pathlib import Path
@@ -10,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recmodels.engine.current import using
+from recmodels.engine.local import LocalEngine
 from recmodels.metrics.beyond_accuracy import gini
 from tasks.forgetting.forget import forget
-from tasks.panel import stage
+from tasks.panel import choices, known, stage
 from tasks.panel.settings import PanelSettings
 from tasks.panel.stage import follow, panel_notes, retain_panels
 from tasks.store import history
@@ -83,6 +86,30 @@ def test_users_keep_what_they_add_to_each_figure(night: Night) -> None:
     alike = [tuple(one.values()) for one in pairs if one["nearest"]]
     assert alike == [(11, 13, True, 0.0)]  # both chose a alone
     assert kept(night, "items")["item_id"].to_pylist() == ["a", "b", "c"]
+
+
+def test_buckets_of_an_engine_find_what_is_counted_here(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = night.prepared / "full" / "interactions.parquet"
+    table = pq.read_table(path)
+    weight = pa.array([0.0, *[1.0] * (len(LOG) - 1)], pa.float32())  # the first is no choice
+    again = pa.array([time.as_py() - timedelta(hours=2) for time in table["timestamp"]], table["timestamp"].type)
+    pq.write_table(table.set_column(3, "weight", weight).append_column("first", again), path)
+    monkeypatch.setattr(known, "followed", lambda *_: np.array([0, 1], np.int32))
+    published(night.store, DAY - timedelta(days=1), np.array([[0, 1], [2, 3], [0, 1], [0, 1]]), USERS, IDS)
+    export = publish(night)
+
+    def found() -> list[Any]:
+        figures = measured(night, export)["summary"]["figures"]
+        return [figures, *(kept(night, name).to_pylist() for name in ("users", "pairs", "items"))]
+
+    here = found()
+    shutil.rmtree(night.store.panel(night.run_date))
+    monkeypatch.setattr(choices, "bucket_count", lambda _: 3)
+    with using(LocalEngine()):
+        there = found()
+    assert repr(there) == repr(here)  # nan is nan
+    assert here[0]["from_lists"] == 0.5  # of two choices on the last day, one by who is not followed
+    assert not night.parts("panel").exists()
 
 
 def test_logged_exposures_are_counted_instead_of_lists(night: Night) -> None:
