@@ -15,3 +15,10 @@ def test_a_model_that_needs_pytorch_says_so_where_it_is_not_installed(monkeypatc
         check_installed(NightConfig(models=models))
     check_installed(NightConfig(models=models | {"sequences": Candidate(recommender="transformer", enabled=False)}))
     check_installed(NightConfig())
+
+
+def test_items_have_vectors_from_one_place() -> None:
+    inputs = {"interactions": {"path": "log.csv"}, "item_vectors": {"path": "vectors.parquet"}}
+    config = NightConfig.model_validate({"inputs": inputs, "features": {"encoder": {}}})
+    with pytest.raises(ConfigError, match=r"item_vectors.* and features\.encoder makes some: leave one of them out"):
+        check_installed(config)

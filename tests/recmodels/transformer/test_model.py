@@ -157,6 +157,7 @@ def test_parameters_of_version_0_1_are_understood(caplog: pytest.LogCaptureFixtu
         create("transformer", {"rivals": "none"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vectors", ["projected", "frozen", "start"])
 def test_items_begin_with_or_are_projections_of_the_vectors_that_they_have(vectors: str) -> None:
     site = small_site()

@@ -10,6 +10,7 @@ import pytest
 
 from expectations.settings import ValidationSettings
 from tasks.store.vector_tables import DIMENSION
+from tasks.validate.vectors import CheckedVectors, check_vectors
 from tests.tasks.validated import LENIENT, Night, interactions
 
 GOOD = [3.0, 4.0]
@@ -28,6 +29,11 @@ def given(night: Night, ids: list[Any], vectors: list[Any]) -> None:
         "item_vectors", {"item_id": pa.array(ids, pa.int64()), "vector": pa.array(vectors, pa.list_(pa.float32()))}
     )
     pq.write_table(pq.read_table(path).replace_schema_metadata({DIMENSION: b"2"}), path)
+
+
+def checked(night: Night) -> CheckedVectors:
+    raw, valid, quarantine = (night.root / name for name in ("raw", "valid", "quarantine"))
+    return check_vectors("item_vectors", raw, valid, quarantine, LENIENT)
 
 
 def test_each_vector_that_cannot_be_used_has_its_reason(night: Night) -> None:
@@ -53,13 +59,13 @@ def test_each_vector_that_cannot_be_used_has_its_reason(night: Night) -> None:
 
 def test_of_several_vectors_of_an_item_the_first_valid_one_counts(night: Night) -> None:
     given(night, [10, 20, 10, 10], [[0.0, 0.0], GOOD, [1.0, 2.0], [5.0, 6.0]])
-    summary = night.validate(LENIENT)
+    found = checked(night)
     assert night.read("valid/item_vectors").to_pylist() == [
         {"item_id": 20, "vector": GOOD},
         {"item_id": 10, "vector": [1.0, 2.0]},
     ]
-    assert summary["tables"]["item_vectors"]["superseded"] == 1
-    assert "item_vectors: 1 row of ids that an earlier row has are superseded" in summary["notes"]
+    assert found.counts["superseded"] == 1
+    assert list(found.notes()) == ["item_vectors: 1 row of ids that an earlier row has are superseded"]
 
 
 def test_too_many_refused_vectors_stop_the_night(night: Night) -> None:
@@ -74,9 +80,10 @@ def test_too_many_refused_vectors_stop_the_night(night: Night) -> None:
 
 def test_a_table_without_a_single_vector_is_refused(night: Night) -> None:
     given(night, [1], [None])
-    assert "item_vectors: no row can be used (1 have no vector)" in night.refusal(LENIENT)
+    assert str(checked(night).refusal(LENIENT)).startswith("item_vectors: no row can be used (1 have no vector)")
 
 
 def test_lengths_that_differ_by_far_are_noted(night: Night) -> None:
     given(night, [1, 2], [[0.001, 0.0], [100.0, 0.0]])
-    assert any("lengths (norms) are from 0.001 to 100" in note for note in night.validate(LENIENT)["notes"])
+    (note,) = checked(night).notes()
+    assert "lengths (norms) are from 0.001 to 100" in note
