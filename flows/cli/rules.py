@@ -152,7 +152,7 @@ def table(console: Any, found: "Prices") -> "Table":
 
     names = [one.figures.named() for one in found.each]
     shares = [label for label in names[-1] if label not in FIGURES.values()]
-    worth = {"diversity": 3, "coverage": 2, "Gini": 4, "popularity lift": 6, "miscalibration": 7}
+    worth = {"diversity": 3, "coverage": 2, "Gini": 4, "popularity lift": 6, "miscalibration": 7, "mean value": 8}
     brief = {"popularity lift": "pop. lift", "miscalibration": "miscal."}
     labels = [label for label in (*worth, *shares) if any(label in one for one in names)]
     columns = [Column("rules"), Column(f"NDCG@{found.k}", right=True), Column("change", right=True)]

@@ -11,7 +11,8 @@ higher.
 Of a site with several domains, quotas say how many places of a list each has at least and at most. They yield where a
 list would be shorter: whoever has seen all films has books in their places.
 
-Three rules steer what all lists together show. Damped relevance is relevance - popularity_damping · popularity, where
+Rules steer what all lists together show. What an item is worth to the site adds value_weight · value to its relevance,
+value being 0..1. Damped relevance is relevance - popularity_damping · popularity, where
 popularity is log(1 + interactions) scaled to 0..1 (as the logits of frequent classes are lowered: Menon et al., ICLR
 2021). With calibration (Steck, RecSys 2018), the value of a candidate is
 
@@ -64,6 +65,8 @@ class Rules:
     calibration: float = 0.0  # the lambda of Steck's calibration to the user's mix of `categories`
     popularity_damping: float = 0.0  # what the most popular item's relevance is lowered by
     popularity: Floats | None = None  # [n_items], 0..1
+    value_weight: float = 0.0  # what is added to the relevance of the item that is worth most
+    value: Floats | None = None  # [n_items], 0..1
     lengths: Ints | None = None  # [n_users]: each user's own k, 0: no list; None: the k that is asked for
     bounds: Bounds | None = None  # of what groups of items are shown over all lists
     prices: Floats | None = None  # [n_items]: what is added to the value of each item; it follows from the bounds
@@ -85,6 +88,8 @@ class Rules:
             columns["popularity"] = self.popularity
         if self.domains is not None:
             columns["domains"] = self.domains
+        if self.value is not None:
+            columns["value"] = self.value
         if self.categories is not None:
             indptr, indices = self.categories
             columns["categories"] = pa.LargeListArray.from_arrays(indptr, indices)
@@ -102,7 +107,7 @@ class Rules:
         table = read_table(path)
         known = json.loads((table.schema.metadata or {})[SCALARS])
         known["caps"] = np.array(known["caps"], np.int32)
-        for name in {"new", "popularity", "domains"} & set(table.column_names):
+        for name in {"new", "popularity", "value", "domains"} & set(table.column_names):
             known[name] = as_numpy(table[name])
         of_items = {name: table[name].combine_chunks() for name in {"categories", "groups"} & set(table.column_names)}
         pairs = {name: (as_numpy(a.offsets).astype(np.int64), as_numpy(a.values)) for name, a in of_items.items()}
@@ -212,6 +217,8 @@ def choose(
     relevance = scaled(scores, own - raised)
     if rules.popularity is not None and rules.popularity_damping:
         relevance -= np.float32(rules.popularity_damping) * rules.popularity[items[:, pinned : pinned + own]]
+    if rules.value is not None and rules.value_weight:
+        relevance += np.float32(rules.value_weight) * rules.value[items[:, pinned : pinned + own]]
     if raised:  # no rule but a price brings them before the others
         lowest = np.where(np.isfinite(relevance[:, : own - raised]), relevance[:, : own - raised], np.inf).min(axis=1)
         relevance[:, own - raised :] = np.minimum(relevance[:, own - raised :], lowest[:, None])

@@ -106,12 +106,13 @@ FIGURES = {
     "gini": "Gini",
     "popularity_lift": "popularity lift",
     "miscalibration": "miscalibration",
+    "worth": "mean value",
 }
 """What the figures of lists are called."""
 
 
 class ListFigures(Stored):
-    """What lists are like, with or without the rules; the last four only where rules steer what they are of."""
+    """What lists are like, with or without the rules; the last five only where rules steer what they are of."""
 
     ndcg: float
     diversity: float | None
@@ -119,12 +120,14 @@ class ListFigures(Stored):
     gini: float | None = None
     popularity_lift: float | None = None
     miscalibration: float | None = None
+    worth: float | None = None
+    """The mean value of what is listed, 0 to 1, by the column that `export.value` names."""
     exposure: dict[str, float] | None = None
     """The shares of the exposure, by value of the column that has bounds."""
 
     @model_serializer(mode="wrap")
     def _without_empty(self, dump: SerializerFunctionWrapHandler) -> Json:
-        steered = {"gini", "popularity_lift", "miscalibration", "exposure"}
+        steered = {"gini", "popularity_lift", "miscalibration", "worth", "exposure"}
         return {name: value for name, value in dump(self).items() if name not in steered or value is not None}
 
     def named(self) -> dict[str, float]:

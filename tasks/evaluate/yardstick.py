@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recmodels.data import layout
-from recmodels.data.arrays import Bools, Csr, Ints, Truth
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, Truth
 from recmodels.data.dataset import Dataset
 from recmodels.data.parquet import read_columns
 from recmodels.metrics import beyond_accuracy as beyond
@@ -28,6 +28,7 @@ class Steered:
         of_items: each item's distribution over its categories, [n_items, n_categories]; None where there are none.
         bounds: the groups of items whose exposure is counted; None where there are none.
         values: what the site calls these groups.
+        worth: what each item is worth to the site, [n_items]; None where that is not asked.
     """
 
     profiles: Csr
@@ -35,6 +36,7 @@ class Steered:
     of_items: sp.csr_array | None = None
     bounds: Bounds | None = None
     values: tuple[str, ...] = ()
+    worth: Floats | None = None
 
     @classmethod
     def of(cls, night: Night, data: Dataset, users: Ints, rules: Rules, values: list[str]) -> "Steered":
@@ -42,17 +44,21 @@ class Steered:
         path = night.features / "train" / layout.ITEM_FEATURES
         popularity = read_columns(path, ["interactions"])["interactions"]
         of_items = rules.category_shares if rules.categories is not None else None
-        return cls(data.matrix[users], popularity, of_items, rules.bounds, tuple(values))
+        return cls(data.matrix[users], popularity, of_items, rules.bounds, tuple(values), rules.value)
 
     def figures(self, items: Ints, available: Bools) -> dict[str, float | dict[str, float] | None]:
         """Of lists [n, k]: how unequally items are shown, how much more popular lists are than what their users chose,
-        how far their categories are from their users', and the shares of the groups that have bounds.
+        how far their categories are from their users', what is listed is worth, and the shares of the groups that have
+        bounds.
         """
         lift = long_term.popularity_lift(items, self.profiles, self.popularity.astype(np.float64))
         return {
             "gini": beyond.gini(beyond.exposure(items, len(available))[available]),
             "popularity_lift": lift if np.isfinite(lift) else None,
             "miscalibration": self._miscalibration(items),
+            "worth": None
+            if self.worth is None or not (items >= 0).any()
+            else float(self.worth[items[items >= 0]].mean()),
             "exposure": None
             if self.bounds is None
             else dict(zip(self.values, self.bounds.shares(items).tolist(), strict=True)),

@@ -59,6 +59,8 @@ def translate(
         calibration=settings.calibration,
         popularity_damping=settings.popularity_damping,
         popularity=_popularity(night, split) if settings.popularity_damping else None,
+        value_weight=settings.value.weight if settings.value else 0.0,
+        value=_value(items, settings.value.column) if settings.value else None,
         bounds=_bounds(items, settings, features, note),
         lengths=_lengths_of(night, split, settings, note),
         **_domain_shares(night, settings),
@@ -132,6 +134,26 @@ def _bounds(items: pa.Table, settings: ListSettings, features: FeatureSettings, 
         return None
     _column_of(items, settings.exposure.column, "exposure.column", "items")
     return bounds_of(items, settings.exposure, features, note)
+
+
+def _value(items: pa.Table, name: str) -> Floats:
+    """What each item is worth, from 0 to 1 between the 1st and the 99th percentile: float32 [n_items].
+
+    An item of which nothing is known is worth as little as the lowest. Raises ConfigError for a column that holds no
+    numbers.
+    """
+    column = _column_of(items, name, "value.column", "items")
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        raise ConfigError(
+            f"export.value: the column {name} of the items holds no numbers ({kind}); name one that does."
+        )
+    values = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, [1, 99]) if len(known) else (0.0, 0.0)
+    share = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
+    worth: Floats = np.where(np.isfinite(values), share, 0).astype(np.float32)
+    return worth
 
 
 def _popularity(night: Night, split: Split) -> Floats:

@@ -62,6 +62,19 @@ class DomainShare(BaseModel):
     most: Share = Field(default=1, description="At most, rounded up.")
 
 
+class ValueSettings(BaseModel):
+    """What an item is worth to the site beside what it is to a user."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    column: str = Field(description="Numeric item column: a margin, a stock; the more, the better.")
+    weight: float = Field(
+        ge=0,
+        le=10,
+        description="How much the highest value adds to relevance, which is 0 to 1 within a user's candidates.",
+    )
+
+
 class ListSettings(BaseModel):
     """What a list is, for the candidates and for the export."""
 
@@ -86,6 +99,9 @@ class ListSettings(BaseModel):
         ge=0,
         le=10,
         description="How much popularity lowers relevance, which is 0 to 1 within a user's candidates; 0: off.",
+    )
+    value: ValueSettings | None = Field(
+        default=None, description='What items are worth to you: { column = "margin", weight = 0.2 }.'
     )
     exposure: ExposureSettings | None = Field(
         default=None,
@@ -142,7 +158,7 @@ class ListSettings(BaseModel):
     @property
     def steers(self) -> bool:
         """Whether a rule steers what all lists together show."""
-        return bool(self.calibration or self.popularity_damping or self.exposure)
+        return bool(self.calibration or self.popularity_damping or self.value or self.exposure)
 
     @property
     def longest(self) -> int:

@@ -151,7 +151,8 @@ def _measured(store: Store, run_date: date | None) -> tuple[Night, str]:
 def _steered(night: Night, site: _Site, tries: list[ListSettings], features: FeatureSettings) -> Steered:
     """What the figures are of: the categories, if there are any, and all values that have bounds."""
     bounds = _all_values([settings.exposure for settings in tries if settings.exposure])
-    about = ListSettings(k=site.k, calibration=1, exposure=bounds)
+    value = next((settings.value for settings in reversed(tries) if settings.value), None)
+    about = ListSettings(k=site.k, calibration=1, exposure=bounds, value=value)
     try:
         rules = translate(night, "train", about, features)
     except ConfigError:  # no categories

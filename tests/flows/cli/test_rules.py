@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -37,6 +39,9 @@ Ask = Callable[..., Any]
 def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     """A night as far as it was measured."""
     night = prepare_night(tmp_path_factory.mktemp("store"))
+    items = night.prepared / "items.parquet"
+    table = pq.read_table(items)
+    pq.write_table(table.append_column("margin", pa.array(range(8))), items)
     model = night.model("item_knn")
     save(ItemKNN().fit(Dataset.load(night.features, "train")), model)
     files = [describe(path, model) for path in sorted(model.iterdir())]
@@ -78,6 +83,12 @@ def test_the_first_lists_are_those_without_what_is_tried(ask: Ask, night: Night)
         assert one["ndcg_change"]["value"] == pytest.approx(one["ndcg"] - plain)
     assert others[1]["miscalibration"] < first["miscalibration"]
     assert set(first["exposure"]) == {"x"} and 0 < first["gini"] < 1
+
+
+def test_the_price_of_a_value_is_told_beside_what_it_brings(ask: Ask) -> None:
+    found = ask("--try", 'value={ column = "margin", weight = 0 }, { column = "margin", weight = 5 }')
+    plain, nothing, much = found["tried"]
+    assert plain["worth"] == nothing["worth"] < much["worth"] and nothing["ndcg_change"]["value"] == 0
 
 
 def test_what_is_not_tried_stays_as_it_is_configured(ask: Ask) -> None:

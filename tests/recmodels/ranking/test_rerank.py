@@ -196,16 +196,28 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(again.scores, whole.scores)
 
 
+def test_what_an_item_is_worth_adds_to_its_relevance() -> None:
+    terms = sparse.csr_array((N_ITEMS, 1), dtype=np.float32)
+    items, scores = np.array([[3, 1, 2]], np.int32), np.array([[3, 2, 1]], np.float32)  # relevance 1, .5, 0
+    value = np.zeros(N_ITEMS, np.float32)
+    value[[1, 2]] = 0.5, 1
+    lengths = np.array([3], np.int32)
+    for weight, order in ((0.9, [0, 1, 2]), (1.1, [2, 1, 0]), (0, [0, 1, 2])):  # 1; .5 + w / 2; w
+        rules = Rules(allowed=EVERYTHING, value_weight=weight, value=value)
+        assert choose(rules, terms, items, scores, 0, 3, lengths, 3).places.tolist() == [order], weight
+
+
 def test_rules_come_back_from_their_file(tmp_path: Path) -> None:
     new = np.arange(N_ITEMS) >= 24
     rules = Rules(allowed=~new, pool=9, relevance_weight=0.6, min_score=0.1, new=new, pinned=[4, 2], **BY_FIVE)
     popularity = np.linspace(0, 1, N_ITEMS, dtype=np.float32)
     rules = replace(rules, calibration=0.5, popularity_damping=0.25, popularity=popularity)
+    rules = replace(rules, value_weight=2.0, value=popularity[::-1].copy())
     rules.save(tmp_path / "rules.parquet")
     again = Rules.load(tmp_path / "rules.parquet")
     assert (again.pool, again.relevance_weight, again.min_score, again.pinned) == (9, 0.6, 0.1, [4, 2])
     assert (again.calibration, again.popularity_damping) == (0.5, 0.25)
-    for name in ("allowed", "new", "caps", "popularity"):
+    for name in ("allowed", "new", "caps", "popularity", "value"):
         np.testing.assert_array_equal(getattr(again, name), getattr(rules, name))
     assert again.categories is not None and rules.categories is not None
     for mine, theirs in zip(again.categories, rules.categories, strict=True):

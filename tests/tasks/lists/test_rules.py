@@ -69,6 +69,21 @@ def test_new_is_what_was_first_seen_of_late_or_never(night: Night) -> None:
     assert np.flatnonzero(new).tolist() == [3, 4, 6, 7]
 
 
+def test_values_are_between_their_percentiles_and_what_is_not_known_is_worth_nothing(night: Night) -> None:
+    path = night.prepared / "items.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("margin", pa.array([2, 4, None, 3, 2, 2, 4, 4])), path)
+    rules = translated(night, value={"column": "margin", "weight": 0.5})
+    assert rules.value_weight == 0.5 and rules.value is not None
+    np.testing.assert_allclose(rules.value, [0, 1, 0, 0.5, 0, 0, 1, 1])
+    with pytest.raises(ConfigError, match=r"export\.value: the column genre of the items holds no numbers"):
+        translated(night, value={"column": "genre", "weight": 0.5})
+    with pytest.raises(
+        ConfigError, match=r"export\.value\.column: the items have no column 'margn'; did you mean margin"
+    ):
+        translated(night, value={"column": "margn", "weight": 0.5})
+
+
 def test_steering_knows_the_categories_and_how_popular_items_are(night: Night) -> None:
     rules = translated(night, calibration=0.5, popularity_damping=0.2)
     assert (rules.calibration, rules.popularity_damping) == (0.5, pytest.approx(0.2))
