@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recmodels import registry
+from recmodels.data.events import StoredEvents
 from recmodels.data.layout import Split
 from recmodels.data.site_tables import StoredTables
 from recmodels.engine.choice import EngineChoice
@@ -111,6 +112,7 @@ class Spec:
             device=self.device,
             gpus=self.gpus,
             site=StoredTables(self.features),
+            events=StoredEvents.found(self.features, self.split),
         )
         return registry.fit_options(self.recommender, self.params, options)
 

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from recmodels.data.arrays import Floats, Ints
+from recmodels.data.events import EventLog
 from recmodels.data.site_tables import SiteTables
 
 WarmStarts: TypeAlias = Literal["no", "refit", "always"]
@@ -66,6 +67,7 @@ class FitOptions:
             where there are any.
         gpus: How many GPUs of a cluster it takes; None: all.
         site: The site's own tables, for a model that looks at their columns.
+        events: The single events, for a model that counts them; None: each pair is one.
     """
 
     minutes: float | None = None
@@ -80,6 +82,7 @@ class FitOptions:
     device: Device = "auto"
     gpus: int | None = None
     site: SiteTables | None = None
+    events: EventLog | None = None
 
     def rounds(self, n: int) -> Iterator[tuple[int, float]]:
         """The rounds of a training from 0 to n - 1, while there is time for another one as long as the last.

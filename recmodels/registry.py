@@ -17,6 +17,8 @@ _CLASSES = {
     "item_knn": "recmodels.knn.item_knn:ItemKNN",
     "user_knn": "recmodels.knn.user_knn:UserKNN",
     "transitions": "recmodels.knn.transitions:Transitions",
+    "personal_frequency": "recmodels.knn.personal_frequency:PersonalFrequency",
+    "tifu_knn": "recmodels.knn.tifu:TIFUKNN",
     "bpr": "recmodels.factors.bpr:BPR",
     "mf": "recmodels.factors.mf:MF",
     "als": "recmodels.factors.als:ALS",

@@ -30,6 +30,7 @@ USER_TERMS = "user_terms.parquet"
 USER_VOCABULARY = "user_vocabulary.parquet"
 ITEM_FEATURES = "item_features.parquet"
 USER_FEATURES = "user_features.parquet"
+EVENTS = "events.parquet"  # single events of the pairs that are trained on, where they are asked for
 SEQUENCES = "sequences.parquet"
 ITEM_VECTORS = "item_vectors.npy"  # where there are any
 EXPOSURES = "exposures.parquet"  # within `exposures/`, where there are any

@@ -121,7 +121,7 @@ class Ensemble(Recommender):
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
         minutes = options.minutes and options.minutes / (2 * len(names) or 1)  # each is fitted twice
-        share = FitOptions(minutes=minutes, parts=options.parts)
+        share = FitOptions(minutes=minutes, parts=options.parts, events=options.events)
         for name in names:
             try:
                 fitted[name] = self._fitted(name, data, options.members.get(name), share)

@@ -32,6 +32,7 @@ class ListClaims(ABC):
     """The claims about lists; `everybody` is the batch of all users of `small_site`."""
 
     recommends_unseen_items = False  # whether items without interactions can be recommended
+    only_repeats = False  # whether it lists nothing but what a user has had already
     rounding = 0.0  # by how much, relative to the highest, the number of threads may change a score
     everybody: Ints = np.arange(N_USERS, dtype=np.int32)
     catalogue: Ints = np.arange(N_ITEMS, dtype=np.int32)
@@ -52,7 +53,7 @@ class ListClaims(ABC):
         return cls().make().fit(data)
 
     def test_lists_are_ranked_finite_and_without_repeats(self, model: Recommender, data: Dataset) -> None:
-        top = model.recommend(data, self.everybody, 10)
+        top = model.recommend(data, self.everybody, 10, repeats=self.only_repeats)
         assert top.items.dtype == np.int32 and top.scores.dtype == np.float32
         assert top.items.shape == top.scores.shape == (N_USERS, 10)
         listed = top.items >= 0
@@ -118,7 +119,7 @@ class ListClaims(ABC):
         assert (top.items == -1).all() if model.needs_history else (top.items >= 0).all()
 
     def test_item_0_can_be_recommended(self, model: Recommender, data: Dataset) -> None:
-        assert (model.recommend(data, self.everybody, N_ITEMS).items == 0).any()
+        assert (model.recommend(data, self.everybody, N_ITEMS, repeats=self.only_repeats).items == 0).any()
 
     def test_items_without_interactions_need_other_evidence(self, data: Dataset) -> None:
         known = data.item_index != NEVER_SEEN

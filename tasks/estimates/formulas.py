@@ -51,8 +51,16 @@ SPILLED_EVENT, SPILLED_PAIR = 20, 56
 PARALLEL = 0.95
 """Share of a training that is spread over its cores."""
 
-LIKE = {"embedding": "hybrid", "ncf": "hybrid", "mf": "bpr", "transitions": "item_knn"}
-LIKE |= {"user_knn": "item_knn", "apart": "item_knn"}
+LIKE = {
+    "embedding": "hybrid",
+    "ncf": "hybrid",
+    "mf": "bpr",
+    "transitions": "item_knn",
+    "user_knn": "item_knn",
+    "apart": "item_knn",
+    "personal_frequency": "popularity",
+    "tifu_knn": "item_knn",
+}
 """Models that were not measured, and which one works like them."""
 
 

@@ -107,6 +107,13 @@ class FeatureSettings(BaseModel):
         description="Write sequences.parquet, each user's items in order of time, for your own use; no model reads it.",
     )
 
+    events: bool = Field(
+        default=False,
+        description="Write events.parquet, single events, for models of repeats (personal_frequency, tifu_knn).",
+    )
+    event_kinds: list[str] = Field(
+        default=[], description='Events that are in it, by name, e.g. ["purchase"]; all, if none is named.'
+    )
     pairs: PairSettings = PairSettings()
 
     @field_validator("column_weights")

@@ -26,6 +26,7 @@ from tasks.features.embeddings import embedded
 from tasks.features.encoding import encoded_vectors
 from tasks.features.sequences import write_sequences
 from tasks.features.settings import FeatureSettings
+from tasks.features.single_events import write_events
 from tasks.features.tables import write_numbers
 from tasks.features.terms import fit_terms, write_terms
 from tasks.features.user_features import write_user_features
@@ -90,6 +91,8 @@ def write_features(
     of_users, of_items = activity_of(pairs, users.num_rows, items.num_rows, parts)
     if settings.sequences:
         write_sequences(out / layout.SEQUENCES, pairs, users.num_rows)
+    if settings.events:
+        write_events(out / layout.EVENTS, prepared, valid, pairs, settings.event_kinds)
     known = of_items.known
 
     documents = item_documents(items, settings, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)

@@ -101,7 +101,7 @@ def split(work: Work) -> None:
     if told["days"] is not None:
         start = told["start"]
         found[TRAIN] = repeated.merged(settings.duplicates, start)
-        found[HOLDOUT] = by_item(new_since(pairs, start))
+        found[HOLDOUT] = by_item(new_since(pairs, start, repeats=settings.holdout_repeats))
         found[RECENT] = events.take(events.timestamp >= start)
     elif told["name"]:
         unseen = np.flatnonzero(mapped(work.inputs["unseen"], "unseen")[low : told["high"]]) if told["unseen"] else None

@@ -73,8 +73,8 @@ class Changed(Continued):
     def pairs(self, place: int) -> Rows:
         raise NotMergeable  # what is held out is not what is new in the last days
 
-    def last_days(self, place: int, start: int) -> Rows:
-        if self.recent is None or self.earlier.train.end > start:
+    def last_days(self, place: int, start: int, *, repeats: bool = False) -> Rows:
+        if repeats or self.recent is None or self.earlier.train.end > start:
             raise NotMergeable
         recent = self._within(self.recent, place)
         with ThreadPoolExecutor(1) as other:

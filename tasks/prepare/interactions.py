@@ -165,9 +165,9 @@ class Repeated:
         return replace(pairs, first=first)
 
 
-def new_since(pairs: Rows, start: int) -> Rows:
-    """The pairs of positive weight that are new to their user from an instant (µs) on."""
-    return pairs.take((pairs.first >= start) & (pairs.weight > 0))
+def new_since(pairs: Rows, start: int, *, repeats: bool = False) -> Rows:
+    """The pairs of positive weight that are new to their user from an instant (µs) on; with `repeats` old ones too."""
+    return pairs.take(((pairs.timestamp if repeats else pairs.first) >= start) & (pairs.weight > 0))
 
 
 def merge(events: Rows, n_items: int, duplicates: str) -> Rows:

@@ -67,11 +67,13 @@ class Ranges:
             self.shelf.put(PAIRS, place, repeated.merged(self.duplicates))
         return self.shelf.rows(PAIRS, place), repeated.merged(self.duplicates, start)
 
-    def last_days(self, place: int, start: int) -> Rows:
-        """Put a range's rows before an instant (µs) on the shelf, to be trained on; what is new since is returned."""
+    def last_days(self, place: int, start: int, *, repeats: bool = False) -> Rows:
+        """Put a range's rows before an instant (µs) on the shelf, to be trained on; what is new since is returned, with
+        `repeats` also what users did again.
+        """
         pairs, train = self.parted(place, start)
         self.shelf.put(TRAIN, place, train)
-        return new_since(pairs, start)
+        return new_since(pairs, start, repeats=repeats)
 
     def pairs_of_users(self) -> Longs:
         """How many pairs of positive weight each user has."""
@@ -89,7 +91,7 @@ class Ranges:
                 self.shelf.put(TRAIN, place, train)
                 del train
             else:
-                held = self.last_days(place, protocol.start)
+                held = self.last_days(place, protocol.start, repeats=settings.holdout_repeats)
             held = by_item(held)
             having[held.user] = True
             self.shelf.put(HOLDOUT, place, held)

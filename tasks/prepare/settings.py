@@ -41,6 +41,10 @@ class PrepareSettings(BaseModel):
     holdout_min_users: int = Field(
         default=200, ge=1, description="Fewest users with a history and a holdout for which auto takes the last days."
     )
+    holdout_repeats: bool = Field(
+        default=False,
+        description="Whether what a user does again in the last days is held out too, for lists with export.repeats.",
+    )
     holdout_max_users: int = Field(
         default=100_000,
         ge=1,

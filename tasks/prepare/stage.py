@@ -51,7 +51,8 @@ def prepare(
     code, digests = code_of(__name__), Digests()
 
     def build(out: Path) -> PreparedSummary:
-        earlier = None if fresh else Earlier.of(night, valid, code, settings.model_dump(), digests)
+        whole = fresh or settings.holdout_repeats  # what changed since a night says nothing of old pairs that came back
+        earlier = None if whole else Earlier.of(night, valid, code, settings.model_dump(), digests)
         with engine_parts(night, "prepare", fresh=fresh) if asked_for() else nullcontext() as work:
             return write_prepared(night.valid, settings, cutoff, out, earlier=earlier, on_engine=work)
 

@@ -254,8 +254,8 @@ ARGUMENTS: dict[str, tuple[Arguments, tuple[str, ...]]] = {
         lambda here: ("--interactions", "good.csv", "--models", "zzzz"),
         (
             "'zzzz'",
-            "there are: popularity, item_knn, user_knn, transitions, bpr, mf, als, ease, graph_filter, transformer, "
-            "hybrid, embedding, ncf, content, apart",
+            "there are: popularity, item_knn, user_knn, transitions, personal_frequency, tifu_knn, bpr, mf, als, ease, "
+            "graph_filter, transformer, hybrid, embedding, ncf, content, apart",
         ),
     ),
     "unknown preset": (

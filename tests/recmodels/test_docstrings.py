@@ -7,7 +7,9 @@ import pytest
 
 from recmodels import registry
 
-WITH_EXAMPLES = ("als", "bpr", "ease", "graph_filter", "item_knn", "mf", "transitions", "user_knn")
+WITH_EXAMPLES = (
+    "als", "bpr", "ease", "graph_filter", "item_knn", "mf", "personal_frequency", "tifu_knn", "transitions", "user_knn",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

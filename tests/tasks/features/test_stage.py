@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.data import layout
+from recmodels.errors import ConfigError
 from tasks.features.settings import FeatureSettings
 from tasks.features.stage import write_features
 from tasks.prepare.settings import PrepareSettings
@@ -124,3 +125,32 @@ def test_a_site_without_a_catalogue_has_no_terms(tmp_path: Path) -> None:
     summary = write_features(tmp_path / "prepared", tmp_path / "valid", "train", FeatureSettings(), tmp_path / "train")
     assert summary["terms"] == {}
     assert pq.read_table(tmp_path / "train" / layout.TERMS).num_rows == 0
+
+
+def test_single_events_are_those_that_the_split_may_know_for_those_who_ask(tmp_path: Path) -> None:
+    log = [(1, "a", 20), (1, "a", 20), (1, "a", 12), (1, "b", 19), (2, "b", 18), (2, "a", 17), (1, "a", 2), (2, "d", 1)]
+    kinds = ["buy", "buy", "look", "buy", "buy", "buy", "buy", "buy"]
+    rows = events(log).append_column("event", pa.array(kinds))
+    write_valid_tables(tmp_path / "valid", interactions=rows, items=ITEMS)
+    (tmp_path / "prepared").mkdir()
+    settings = PrepareSettings(min_user_interactions=1, holdout="days", holdout_days=7, holdout_repeats=True)
+    write_prepared(tmp_path / "valid", settings, CUTOFF, tmp_path / "prepared")
+    held = pq.read_table(tmp_path / "prepared" / layout.HOLDOUT).to_pylist()
+    assert [(row["user_index"], row["item_index"]) for row in held] == [(0, 0), (1, 3)]  # again, and for the first time
+    assert not (featured(tmp_path, "train")[0] / layout.EVENTS).exists()
+    (tmp_path / "train").rename(tmp_path / "before")
+
+    def found(split: layout.Split, **rules: Any) -> list[tuple[int, int, float]]:
+        out, _ = featured(tmp_path, split, events=True, **rules)
+        table = pq.read_table(out / layout.EVENTS)
+        days = (END - table["timestamp"].cast(pa.int64()).to_numpy()) / DAY
+        (out).rename(tmp_path / f"{split}-{len(rules)}")
+        return list(zip(table["user_index"].to_pylist(), table["item_index"].to_pylist(), days.tolist(), strict=True))
+
+    first = [(0, 0, 20), (0, 1, 19), (0, 0, 12), (1, 1, 18), (1, 0, 17)]
+    assert found("train") == first
+    assert found("full") == [*first[:3], (0, 0, 2), *first[3:], (1, 3, 1)]
+    assert found("train", event_kinds=["buy"]) == [*first[:2], *first[3:]]
+    write_valid_tables(tmp_path / "valid", interactions=events(log), items=ITEMS)
+    with pytest.raises(ConfigError, match="event_kinds: the interactions have no column event"):
+        found("full", event_kinds=["buy"])

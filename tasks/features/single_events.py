@@ -1,0 +1,50 @@
+"""The single events of the pairs that are trained on, for models that look at who comes back, how often and when."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recmodels.data import layout
+from recmodels.data.pairs import Pairs
+from recmodels.errors import ConfigError
+from tasks.features.tables import write_numbers
+from tasks.store.duckdb import connect, literal, read_parquet, read_parts
+
+
+def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: list[str]) -> int:
+    """Write `user_index`, `item_index` and `timestamp`, a row an event, by user, time and item; how many there are.
+
+    An event is one of a pair of positive weight of the split, no later than the pair's last one there, so that nothing
+    that is held out is among them. One that was logged twice is there once.
+
+    Args:
+        path: the file.
+        prepared, valid: the folders of these tables.
+        pairs: of the split.
+        kinds: the events that count, by name; all if there are none.
+
+    Raises:
+        ConfigError: kinds are given, and the interactions name no events.
+    """
+    columns = pairs.columns(["user_index", "item_index", "timestamp", "weight"])
+    trained = columns.pop("weight") > 0
+    known = pa.table({name: column[trained] for name, column in columns.items()})
+    with connect(path.parent) as db:
+        db.register("known", known)
+        log = read_parts(valid, "interactions")
+        if kinds and "event" not in db.sql(f"FROM {log} LIMIT 0").columns:
+            raise ConfigError("features.event_kinds: the interactions have no column event; leave the setting out.")
+        wanted = f"AND log.event IN ({', '.join(map(literal, kinds))})" if kinds else ""
+        found = db.sql(
+            f"SELECT DISTINCT user_index, item_index, epoch_us(log.timestamp) AS timestamp FROM {log} log "
+            f"JOIN {read_parquet(prepared / layout.USERS)} users USING (user_id) "
+            f"JOIN {read_parquet(prepared / layout.ITEMS)} items USING (item_id) "
+            "JOIN known USING (user_index, item_index) "
+            f"WHERE epoch_us(log.timestamp) <= known.timestamp {wanted} "
+            "ORDER BY user_index, timestamp, item_index"
+        ).to_arrow_table()
+    times = found["timestamp"].cast(pa.timestamp("us", "UTC"))
+    table = found.set_column(2, "timestamp", times).replace_schema_metadata({layout.SPLIT_END: str(pairs.end)})
+    write_numbers(table, path)
+    return int(pq.read_metadata(path).num_rows)
