@@ -16,6 +16,14 @@ from recmodels.messages import counted
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--kind",
+    "shop",
+    type=click.Choice(["media", "grocery"]),
+    default="media",
+    show_default=True,
+    help="A media shop; or a grocer, where people buy the same again (1,000 users and items, 180 days, unless given).",
+)
 @click.option("--users", type=click.IntRange(1), default=8_000, show_default=True)
 @click.option("--items", type=click.IntRange(1), default=2_000, show_default=True)
 @click.option("--interactions", type=click.IntRange(1), default=250_000, show_default=True)
@@ -50,6 +58,7 @@ from recmodels.messages import counted
 def demo(
     context: click.Context,
     folder: Path,
+    shop: str,
     users: int,
     items: int,
     interactions: int,
@@ -75,8 +84,11 @@ def demo(
         return
     if domains > 1 and (kind != "parquet" or dirty == "heavy" or files > 1):
         raise ConfigError("With --domains the tables are plain Parquet: leave out --format, --dirty, --files.")
-    from recmodels.demo import split_site, write_site
+    from recmodels.demo import split_site, write_grocery, write_site
 
+    if shop == "grocery":
+        _told(folder, write_grocery(folder, **_grocer(context), end=until or date.today(), format=kind))
+        return
     written = write_site(
         folder,
         users=users,
@@ -91,12 +103,24 @@ def demo(
     )
     if domains > 1:
         written = split_site(folder, domains)
-    for table, name in written["files"].items():
-        echo(f"{written['rows'][table]:>12,} {table:<12} {folder / name}")
+    _told(folder, written)
     if odd := written.get("written"):
         echo()
         for file in odd:
             echo(f"{f'{file.rows:,}' if file.rows else '':>12} {file.name}: {file.what}")
+
+
+def _told(folder: Path, written: dict[str, Any]) -> None:
+    for table, name in written["files"].items():
+        echo(f"{written['rows'][table]:>12,} {table:<12} {folder / name}")
+
+
+def _grocer(context: click.Context) -> dict[str, Any]:
+    """What was given of a grocer. Raises ConfigError for what it has not."""
+    given = {str(option.name): option.opts[-1] for option in context.command.params if _is_given(context, option)}
+    if wrong := [option for name, option in given.items() if name in ("dirty", "files", "clean", "domains")]:
+        raise ConfigError(f"--kind grocery writes clean tables of one file each: leave out {wrong[0]}.")
+    return {name: context.params[name] for name in ("users", "items", "interactions", "days", "seed") if name in given}
 
 
 def _is_given(context: click.Context, option: click.Parameter) -> bool:

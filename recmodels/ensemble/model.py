@@ -100,6 +100,9 @@ class Ensemble(Recommender):
     """Leaves of each tree, at most."""
     learning_rate: Annotated[float, Gt(0)] = 0.05
     """How much of each tree's correction is added."""
+    repeats: bool = False
+    """Whether lists may hold what a user has had, as `export.repeats` says: then the members are weighed by such lists,
+    and count single events."""
     item_columns: list[str] = field(default_factory=list)
     """Columns of the item table that the trees see too: numbers, categories, times."""
     user_columns: list[str] = field(default_factory=list)
@@ -121,12 +124,14 @@ class Ensemble(Recommender):
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
         minutes = options.minutes and options.minutes / (2 * len(names) or 1)  # each is fitted twice
-        share = FitOptions(minutes=minutes, parts=options.parts, events=options.events)
+        share = FitOptions(minutes=minutes, parts=options.parts, events=options.events if self.repeats else None)
         for name in names:
             try:
                 fitted[name] = self._fitted(name, data, options.members.get(name), share)
                 if len(fold.users) >= MIN_USERS:
-                    lists[name] = self._trained(name, fold.train, share).recommend(fold.train, fold.users, self.depth)
+                    lists[name] = self._trained(name, fold.train, share).recommend(
+                        fold.train, fold.users, self.depth, repeats=self.repeats
+                    )
             except NightrecError as error:
                 fitted.pop(name, None)
                 log.warning("%s is left out: %s", name, error)

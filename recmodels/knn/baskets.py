@@ -12,9 +12,10 @@ def summed(user: Ints, item: Ints, weight: Doubles, shape: tuple[int, int]) -> C
     """The sums of weights by user and item, items ascending in each row: float32 [n_users, n_items]."""
     if not len(user):
         return empty_matrix(*shape)
-    sums: Csr = sparse.coo_array((weight, (user, item)), shape=shape).tocsr()  # sums what stands twice
+    sums = sparse.coo_array((weight, (user, item)), shape=shape).tocsr()  # sums what stands twice
     sums.sort_indices()
-    return sums.astype(np.float32)
+    found: Csr = sums.astype(np.float32)
+    return found
 
 
 def basket_numbers(events: Events, days: float) -> Longs:

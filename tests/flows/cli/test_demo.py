@@ -14,6 +14,14 @@ from tasks.store.files import sha256, write_json
 SMALL = ["--users", "50", "--items", "20", "--interactions", "4000", "--until", "2026-07-22"]
 
 
+def test_a_grocer_has_its_own_defaults_and_no_dirt(tmp_path: Path) -> None:
+    said = CliRunner().invoke(nightrec, ["demo", str(tmp_path), *SMALL, "--kind", "grocery"])
+    assert said.exit_code == 0 and "interactions" in said.output
+    assert set(pq.read_table(tmp_path / "interactions.parquet")["event"].to_pylist()) == {"purchase"}
+    refused = CliRunner().invoke(nightrec, ["demo", str(tmp_path), "--kind", "grocery", "--files", "2"])
+    assert "--kind grocery writes clean tables of one file each: leave out --files." in str(refused.exception)
+
+
 @pytest.mark.parametrize(
     ("options", "rows"),
     [(["--dirty", "none"], 4_000), (["--clean"], 4_000), ([], 4_012), (["--dirty", "light"], 4_012)],

@@ -12,6 +12,7 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.content import Content
 from recmodels.data.dataset import Dataset
+from recmodels.data.events import EventLog, Events
 from recmodels.ensemble.model import MEMBERS, Ensemble
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.factors.als import ALS
@@ -187,3 +188,13 @@ def test_reasons_and_similar_items_come_from_the_member_with_the_largest_weight(
     np.testing.assert_array_equal(model.explain(data, EVERYBODY, top), np.where(content >= 0, content, knn))
     items = np.arange(5)
     assert_same(model.similar_items(items, 4), Content().fit(data).similar_items(items, 4))
+
+
+def test_members_that_count_events_are_weighed_by_repeats_or_count_pairs() -> None:
+    data = small_site()
+    twice = Events(*(np.repeat(column, 2) for column in (data.user_index, data.item_index, data.timestamp)))
+    log = EventLog(twice, data.end)
+    plain = Ensemble(members=["personal_frequency", "popularity"], trees=FEW).fit(data, FitOptions(events=log))
+    repeats = replace(plain, repeats=True).fit(data, FitOptions(events=log))
+    sums = [model.members_["personal_frequency"].profiles_.sum() for model in (plain, repeats)]
+    assert sums[1] == pytest.approx(2 * sums[0])
