@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Gt
+from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES, positive_evidence
 from recmodels.data.arrays import Csr, Floats, Ints
@@ -11,6 +11,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.events import events_of
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.knn.baskets import summed
+from recmodels.knn.intervals import due_shares, weighed_by_due
 from recmodels.knn.profiles import Profiles
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
@@ -20,9 +21,9 @@ from recmodels.parameters import Search
 class PersonalFrequency(Profiles):
     """What a user has had most often, the latest counting most: for lists that may repeat what the user has.
 
-    Score of item i for user u = Σ over u's events with i of 2^(-age / half_life_days). Where repeats are not allowed,
-    it has nothing to recommend. It needs single events (`features.events` in a night); without them each pair of user
-    and item is one.
+    Score of item i for user u = Σ over u's events with i of 2^(-age / half_life_days), times how due it is. Where
+    repeats are not allowed, it has nothing to recommend. It needs single events (`features.events` in a night); without
+    them each pair of user and item is one.
 
     Attributes:
         profiles_: float32 sparse [n_users, n_items], the scores.
@@ -41,13 +42,17 @@ class PersonalFrequency(Profiles):
 
     half_life_days: Annotated[float, Gt(0), Search(3.0, 365.0, log=True)] = 60.0
     """Days after which an event counts half."""
+    due: Annotated[float, Ge(0), Search(0.0, 3.0)] = 0.0
+    """Power of the share of an item's interval that has passed (`due_shares`), which scores are multiplied by; 0: what
+    was had just now may be listed at once."""
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         events = events_of(data, options.events)
+        shape = data.n_users, data.n_items
         age = (data.end - events.timestamp) / MICROSECONDS_PER_DAY
-        self.profiles_: Csr = summed(
-            events.user, events.item, 0.5 ** (age / self.half_life_days), (data.n_users, data.n_items)
-        )
+        self.profiles_: Csr = summed(events.user, events.item, 0.5 ** (age / self.half_life_days), shape)
+        if self.due:
+            self.profiles_ = weighed_by_due(self.profiles_, due_shares(events, data.end, shape), self.due)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         return positive_evidence(self._profiles(data)[users])

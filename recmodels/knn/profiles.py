@@ -12,6 +12,12 @@ from recmodels.data.dataset import Dataset
 from recmodels.ranking.topk import TopK
 
 
+def rows_of(profiles: Csr, users: Ints) -> Csr:
+    """The rows of some users, empty for -1."""
+    rows: Csr = sparse.vstack([profiles, empty_matrix(1, profiles.shape[1])], format="csr")[users]  # -1 is the last
+    return rows
+
+
 class Profiles(Recommender):
     """A model with `profiles_`, float32 sparse [n_users, n_items]: what a user has had, however it counts."""
 
@@ -25,8 +31,7 @@ class Profiles(Recommender):
 
     def for_users(self, users: Ints) -> Self:
         model = copy(self)
-        nobody = empty_matrix(1, self.profiles_.shape[1])
-        model.profiles_ = sparse.vstack([self.profiles_, nobody], format="csr")[users]  # -1 is the last row
+        model.profiles_ = rows_of(self.profiles_, users)
         return model
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:

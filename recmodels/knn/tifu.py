@@ -13,7 +13,8 @@ from recmodels.data.arrays import Csr, Doubles, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.events import events_of
 from recmodels.knn.baskets import temporal_profiles
-from recmodels.knn.profiles import Profiles
+from recmodels.knn.intervals import due_shares, weighed_by_due
+from recmodels.knn.profiles import Profiles, rows_of
 from recmodels.options import FitOptions
 from recmodels.parameters import Search, Seed
 from recmodels.ranking.topk import top_k
@@ -33,6 +34,7 @@ class TIFUKNN(Profiles):
         profiles_: float32 sparse [n_users, n_items], v.
         donors_: float32 sparse [m, n_items], the vectors of the users among whom neighbors are looked for.
         place_: int32 [n_users], where a user is among these, or -1.
+        own_: As `profiles_`, weighed by what is due; None without.
 
     References:
         Hu, He, Gao & Zhang, "Modeling Personalized Item Frequency Information for Next-basket Recommendation", SIGIR
@@ -58,23 +60,32 @@ class TIFUKNN(Profiles):
     """How much less each earlier group counts."""
     basket_days: Annotated[float, Gt(0)] = 1.0
     """What a user has within so many days (counted from 1970) is a basket."""
+    due: Annotated[float, Ge(0), Search(0.0, 3.0)] = 0.0
+    """Power of the share of an item's interval that has passed (`due_shares`), which the user's own part of scores is
+    multiplied by; 0: what was had just now may be listed at once."""
     most_donors: Annotated[int, Ge(1)] = 20_000
     """Neighbors are looked for among so many users, drawn at random where there are more."""
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         shape = data.n_users, data.n_items
+        events = events_of(data, options.events)
         self.profiles_: Csr = temporal_profiles(
-            events_of(data, options.events), self.basket_days, self.groups, self.basket_decay, self.group_decay, shape
+            events, self.basket_days, self.groups, self.basket_decay, self.group_decay, shape
         )
         known = np.flatnonzero(np.diff(self.profiles_.indptr))
         chosen = np.sort(np.random.default_rng(self.seed).permutation(known)[: self.most_donors])
         self.donors_: Csr = self.profiles_[chosen]
         self.place_: Ints = np.full(data.n_users, -1, np.int32)
         self.place_[chosen] = np.arange(len(chosen), dtype=np.int32)
+        if self.due:  # after the donors: who is near whom does not depend on it
+            self.own_: Csr | None = weighed_by_due(self.profiles_, due_shares(events, data.end, shape), self.due)
+        else:
+            self.own_ = None
 
     def for_users(self, users: Ints) -> Self:
         model = super().for_users(users)
+        model.own_ = None if self.own_ is None else rows_of(self.own_, users)
         model.place_ = np.where(users >= 0, self.place_[users], np.int32(-1))
         return model
 
@@ -84,7 +95,10 @@ class TIFUKNN(Profiles):
         for start in range(0, len(users), USERS_AT_A_TIME):
             some = users[start : start + USERS_AT_A_TIME]
             own = profiles[some]
-            parts.append(self.personal * own + (1 - self.personal) * (self._nearest(own, some, squares) @ self.donors_))
+            mine = own if self.own_ is None else self.own_[some]
+            parts.append(
+                self.personal * mine + (1 - self.personal) * (self._nearest(own, some, squares) @ self.donors_)
+            )
         scores: Csr = sparse.vstack(parts, format="csr") if parts else self.donors_[:0]
         scores.sort_indices()
         return positive_evidence(scores.astype(np.float32))

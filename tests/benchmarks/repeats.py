@@ -34,6 +34,9 @@ MODELS: list[tuple[str, str, dict[str, Any]]] = [
     ("transitions", "transitions", {}),
     ("personal_frequency", "personal_frequency", {}),
     ("tifu_knn", "tifu_knn", {}),
+    ("personal_frequency, due = 1", "personal_frequency", {"due": 1.0}),
+    ("tifu_knn, due = 1", "tifu_knn", {"due": 1.0}),
+    ("tifu_knn, due = 2", "tifu_knn", {"due": 2.0}),
     (
         "ensemble of tifu_knn, item_knn, popularity",
         "ensemble",
