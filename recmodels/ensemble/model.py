@@ -16,12 +16,14 @@ from recmodels.base import Recommender, State
 from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Doubles, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.data.events import EventLog
 from recmodels.data.folds import Fold, last_days, latest
 from recmodels.data.site_tables import SiteTables
 from recmodels.ensemble.fusion import Blend, Candidates, RankingObjective, blended, log_of, summed
 from recmodels.ensemble.importance import feature_names, importances
 from recmodels.ensemble.listwise import Linear, linear_features, regressed
 from recmodels.ensemble.pair_query import Limits
+from recmodels.ensemble.repeats import latest_of_events
 from recmodels.ensemble.site_features import SiteFeatures
 from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, stacked, user_features
 from recmodels.errors import ConfigError, NightrecError
@@ -117,9 +119,7 @@ class Ensemble(Recommender):
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        fold = latest(data, WANTED_USERS, MAX_USERS, self.seed)
-        if self.validation_days is not None:
-            fold = last_days(data, self.validation_days, MAX_USERS, self.seed)
+        fold = self._held_out(data, options.events)
         lists: dict[str, TopK] = {}
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
@@ -155,6 +155,16 @@ class Ensemble(Recommender):
             raise ConfigError("ensemble: columns of the site need its tables; give FitOptions(site=SiteTables(…)).")
         limits = Limits(self.pair_seconds, self.pair_memory)
         return SiteFeatures.of(data, tables, self.item_columns, self.user_columns, self.pairs, limits)
+
+    def _held_out(self, data: Dataset, events: EventLog | None) -> Fold:
+        """What the fusion is fitted on."""
+        if self.repeats:
+            if events is None:
+                raise ConfigError("ensemble: repeats = true needs single events: set features.events = true.")
+            return latest_of_events(data, events, self.validation_days, WANTED_USERS, MAX_USERS, self.seed)
+        if self.validation_days is not None:
+            return last_days(data, self.validation_days, MAX_USERS, self.seed)
+        return latest(data, WANTED_USERS, MAX_USERS, self.seed)
 
     def _names(self) -> list[str]:
         """The members, each once."""
