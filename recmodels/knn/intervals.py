@@ -23,7 +23,7 @@ def due_shares(events: Events, end: int, shape: tuple[int, int]) -> Csr:
         float32 sparse [n_users, n_items], above 0 for every pair that has events.
     """
     order = np.lexsort((events.timestamp, events.item, events.user))
-    user, item, time = (column[order] for column in events)
+    user, item, time = events.user[order], events.item[order], events.timestamp[order]
     last = np.ones(len(user), bool)  # of its pair
     last[:-1] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
     between = ~last[:-1]
@@ -54,6 +54,8 @@ def _medians(item: Longs, gap: Doubles, n_items: int) -> Doubles:
 
 def weighed_by_due(own: Csr, shares: Csr, power: float) -> Csr:
     """Scores of pairs times the power of the shares of their intervals: float32, as sparse as `own`."""
-    weighed: Csr = own.multiply(shares.power(power)).tocsr().astype(np.float32)
+    powers: Csr = shares.copy()
+    powers.data **= np.float32(power)
+    weighed: Csr = own.multiply(powers).tocsr().astype(np.float32)
     weighed.sort_indices()
     return weighed
