@@ -110,7 +110,7 @@ def test_without_a_rule_a_grid_is_tried(night: Night) -> None:
 @pytest.mark.parametrize(
     ("tried", "says"),
     [
-        ("calibration", "write RULE=VALUES, a rule being one of calibration, category_caps, excluded"),
+        ("calibration", "write RULE=VALUES, a rule being one of calibration, category_caps, domain_shares, excluded"),
         ("k=3", "write RULE=VALUES"),
         ("calibration=a", "write values as in nightrec.toml"),
         ("calibration=2", "calibration = 2: export.calibration: Input should be less than or equal to 1."),
