@@ -3,9 +3,10 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -47,6 +48,7 @@ from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
 LONGEST = 60  # characters of a value that is wrong
+NAMES_LENGTH = 200  # characters of the names that there are
 
 
 def default_models() -> dict[str, Candidate]:
@@ -328,11 +330,19 @@ def sentence(error: ValidationError) -> str:
     if mistake["type"] == "extra_forbidden":
         known = known_keys(place[:-1])
         near = get_close_matches(place[-1], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}."
+        hint = f"did you mean {near[0]}?" if near else f"known here: {_some(known)}."
         return f"unknown key {key}; {hint}"
     if mistake["type"] == "missing":
         return f"{key} is missing; give it a value."
     return f"{key} = {_brief(mistake['input'])}: {_reason(mistake['msg'])}."
+
+
+def _some(names: Sequence[str]) -> str:
+    """As many names as a sentence holds, and how many more there are."""
+    ends = list(accumulate(len(name) + 2 for name in names))
+    told = sum(end <= NAMES_LENGTH for end in ends)
+    more = f" and {len(names) - told} more" if told < len(names) else ""
+    return ", ".join(names[:told]) + more
 
 
 def _brief(value: object) -> str:

@@ -200,6 +200,7 @@ class Trainer:
         self.sequences = TrainingSequences(self.config, self.data, nothing_later, self.network.max_length)
         self.sampler = NegativeSampler(self.config, self.sequences, self.data.n_items, self.device)
         self.budget.minutes, self.budget.validation_users = self.budget.options.minutes, 0
+        progress.done = self._is_late()
         while progress.epoch < progress.last and not progress.done:
             self._train_epoch()
             self._end_epoch()

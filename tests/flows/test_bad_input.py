@@ -291,6 +291,10 @@ SETTINGS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "unknown key in a section": ("[prepare]\nholdout_dys = 3", ("prepare.holdout_dys; did you mean holdout_days?",)),
     "unknown section": ("[valdation]\nmin_users = 3", ("unknown key valdation; did you mean validation?",)),
     "unknown key, nothing near": ("[training]\nzzz = 3", ("unknown key training.zzz; known here: parallel, seed",)),
+    "unknown key, nothing near, many known": (
+        '[export]\n"0000" = 3',
+        ("unknown key export.0000; known here: k, repeats, relevance_weight, ", " and ", " more."),
+    ),
     "unknown key of a model": (
         "[models.ease]\ntimeout = 3",
         ("unknown key models.ease.timeout; did you mean timeout_minutes?",),

@@ -87,7 +87,7 @@ def test_a_training_in_epochs_ends_in_time(features: Path, caplog: pytest.LogCap
     spec = specification(features, recommender="transformer", params=NETWORK, minutes=1e-9, lists=None)
     with caplog.at_level(logging.INFO, "recmodels"):
         candidate.run(Spec.read(spec))
-    assert "1e-09 minutes are over" in caplog.text
+    assert "8e-10 minutes are over" in caplog.text
     assert not (features.parent / "result.checkpoint").exists()
 
 
@@ -215,7 +215,8 @@ def test_on_an_engine_it_is_trained_in_parts_to_the_same_model(features: Path, r
     assert code == 0
     np.testing.assert_array_equal(load(features.parent / "model", EASE).weights_, one.weights_)
     assert (features.parent / "lists" / LISTS).read_bytes() == lists
-    assert list(parts.iterdir()) == []  # the training's own are gone with it
+    (left,) = parts.iterdir()  # the training's own are gone with it
+    assert left.name.startswith("data-")  # the data are there for others
 
 
 @pytest.mark.parametrize("recommender", ["als", "popularity"])

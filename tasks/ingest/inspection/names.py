@@ -50,6 +50,7 @@ HEADS: dict[str, str] = {
     "rank": "rank|position|pos|slot|place|rang|platz|posicion|posizione|позиция|位置|順位",
     "export_id": "export|exportid|listid|recommendationid|recsid",
     "clicked": "clicked|click|isclicked|wasclicked|geklickt|clique",
+    "vector": "vector|vectors|vec|embedding|embeddings|emb|features|vektor|vecteur|вектор|向量|ベクトル|벡터",
     "outcome": "outcome|reward|revenue|conversion|converted|erfolg",
     "opted_out": "optedout|optout|unsubscribed|donottrack|doNotRecommend|optedoutofrecommendations|widerspruch",
 }

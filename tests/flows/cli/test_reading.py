@@ -47,7 +47,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_setting_of_a_table_is_an_option_and_stands_in_the_template() -> None:
-    settings = set(TableInput.model_fields) - {"path", "columns"}
+    settings = set(TableInput.model_fields) - {"path", "columns", "domains"}
     assert {setting.name for setting in SETTINGS} == settings
     for name in settings:
         assert f"#   # {name} = " in template()
