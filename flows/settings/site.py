@@ -3,10 +3,8 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from difflib import get_close_matches
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -17,13 +15,13 @@ from expectations.settings import ValidationSettings
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
 from flows.settings.demo import DemoSettings
 from flows.settings.engine import EngineSettings
+from flows.settings.mistakes import brief, reason, sentence
 from flows.settings.renamed import with_new_names
 from flows.settings.schedule import RefilterSettings, ScheduleSettings, WorkerSettings
 from flows.settings.training import TrainingSettings
 from recmodels.compute.memory import size_of
 from recmodels.errors import ConfigError
 from recmodels.messages import short
-from recmodels.published.addresses import shown
 from recmodels.registry import create, kind_of
 from tasks.arms.settings import ArmsSettings
 from tasks.compare.settings import GateSettings
@@ -47,8 +45,6 @@ from tasks.train.members import with_members, with_pairs
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
-LONGEST = 60  # characters of a value that is wrong
-NAMES_LENGTH = 200  # characters of the names that there are
 
 
 def default_models() -> dict[str, Candidate]:
@@ -237,8 +233,8 @@ class NightConfig(BaseModel):
             mistake = error.errors()[0]
             table, *setting = (str(part) for part in mistake["loc"])
             named = (option(table, setting[0]) if setting else None) or f"inputs.{'.'.join([table, *setting])}"
-            value = f" {_brief(mistake['input'])}" if setting else ""
-            raise ConfigError(f"{named}{value}: {_reason(mistake['msg'])}.") from None
+            value = f" {brief(mistake['input'])}" if setting else ""
+            raise ConfigError(f"{named}{value}: {reason(mistake['msg'])}.") from None
 
     def enabled_models(self) -> dict[str, Candidate]:
         """The candidates of tonight, with every ensemble's members."""
@@ -312,7 +308,7 @@ def checked(content: dict[str, Any], where: str) -> NightConfig:
     try:
         return NightConfig.model_validate(without_none(with_new_names(content, where)))
     except ValidationError as error:
-        raise ConfigError(f"{where}: {sentence(error)}") from None
+        raise ConfigError(f"{where}: {sentence(error, NightConfig)}") from None
 
 
 def without_none(value: Any) -> Any:
@@ -320,61 +316,6 @@ def without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: inner if key == "columns" else without_none(inner) for key, inner in value.items()}
     return None if value == "none" else value
-
-
-def sentence(error: ValidationError) -> str:
-    """The first mistake, with its key and what to do; a key that does not exist explains one that is missing."""
-    mistake = min(error.errors(), key=lambda mistake: mistake["type"] != "extra_forbidden")
-    place = [str(part) for part in mistake["loc"]]
-    key = ".".join(short(part) for part in place)
-    if mistake["type"] == "extra_forbidden":
-        known = known_keys(place[:-1])
-        near = get_close_matches(place[-1], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known here: {_some(known)}."
-        return f"unknown key {key}; {hint}"
-    if mistake["type"] == "missing":
-        return f"{key} is missing; give it a value."
-    return f"{key} = {_brief(mistake['input'])}: {_reason(mistake['msg'])}."
-
-
-def _some(names: Sequence[str]) -> str:
-    """As many names as a sentence holds, and how many more there are."""
-    ends = list(accumulate(len(name) + 2 for name in names))
-    told = sum(end <= NAMES_LENGTH for end in ends)
-    more = f" and {len(names) - told} more" if told < len(names) else ""
-    return ", ".join(names[:told]) + more
-
-
-def _brief(value: object) -> str:
-    """A value that was given, as far as it helps, and without what may be a secret."""
-    if isinstance(value, dict | list):
-        return "this table" if isinstance(value, dict) else "this list"
-    text = repr(re.split("[?#]", shown(value))[0] if isinstance(value, str) and "://" in value else value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
-
-
-def _reason(message: str) -> str:
-    reason = message.removeprefix("Value error, ")
-    return reason[0].lower() + reason[1:]
-
-
-def known_keys(place: list[str]) -> list[str]:
-    """The keys of the section at `place`."""
-    section: Any = NightConfig
-    for part in place:
-        kinds = [section.model_fields[part].annotation] if part in getattr(section, "model_fields", {}) else []
-        section = next((kind for kind in models_in(kinds)), section)
-    return list(section.model_fields)
-
-
-def models_in(kinds: list[Any]) -> list[type[BaseModel]]:
-    """The pydantic models within annotations such as `Inputs | None` or `dict[str, Candidate]`."""
-    found = []
-    for kind in kinds:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found.append(kind)
-        found += models_in(list(getattr(kind, "__args__", ())))
-    return found
 
 
 def _from(folder: Path, path: str) -> str:

@@ -95,7 +95,8 @@ def begin(folder: Path) -> None:
     else:
         tests = os.getppid() if SEVERAL in os.environ else os.getpid()
         command = [sys.executable, "-P", "-m", "tests.deployments.forked_python", str(folder), str(tests)]
-        pid = subprocess.Popen(command, cwd=ROOT, start_new_session=True).pid
+        one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # a process with further threads cannot be forked
+        pid = subprocess.Popen(command, cwd=ROOT, env=one_thread, start_new_session=True).pid
     ended = os.pidfd_open(pid)
     until("it can be forked", lambda: (folder / "socket").exists() or has_ended(ended))
     assert not has_ended(ended), (folder / "log").read_text()
