@@ -56,6 +56,8 @@ class RayEngine(ClusterEngine):
 
     def __init__(self, address: str | None = None, exchange: str | None = None) -> None:
         super().__init__(exchange)
+        self._lost: str | None = None
+        """What was said when the head did not answer: what asks later is told at once."""
         address = address or os.environ.get("RAY_ADDRESS") or "local"
         self._ours = not ray.is_initialized()  # and not of somebody who uses Ray in this process
         if self._ours:
@@ -71,6 +73,13 @@ class RayEngine(ClusterEngine):
         return replace(super().machines(), address=self.address, dashboard=_dashboard())
 
     def listed(self) -> dict[str, Node]:
+        if self._lost is not None:
+            raise EngineUnavailable(self._lost)
+        try:
+            nodes = in_time(ray.nodes, LOST, f"The head of the Ray cluster {self.address}")
+        except EngineUnavailable as error:
+            self._lost = str(error)
+            raise
         return {
             one["NodeID"]: Node(
                 one["NodeName"] if one["NodeName"] != one["NodeManagerAddress"] else one["NodeManagerHostname"],
@@ -78,7 +87,7 @@ class RayEngine(ClusterEngine):
                 gpus=one["Resources"].get("GPU", 0.0),
                 memory=int(one["Resources"].get("memory", 0)),
             )
-            for one in in_time(ray.nodes, LOST, f"The head of the Ray cluster {self.address}")
+            for one in nodes
             if one["Alive"]
         }
 

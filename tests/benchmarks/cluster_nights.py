@@ -237,9 +237,8 @@ class Show:
                 began = time.monotonic()
                 code, seconds = running.wait(), time.monotonic() - began
             record = night.record
-            print(f"head: killed in {stage}; after {seconds:.0f} s exit code {code}, {record['status']}: ", end="")
-            print(record["reason"], flush=True)
-            assert (code, record["status"]) == (1, "failed")
+            assert (code, record["status"]) == (1, "failed"), (code, record["status"], (night.here / "log").read_text())
+            print(f"head: killed in {stage}; after {seconds:.0f} s exit code {code}: {record['reason']}", flush=True)
             assert seconds < HEAD_LOST
         with ray_nodes() as nodes:
             night = self.on(nodes, "head").run()

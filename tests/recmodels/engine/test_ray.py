@@ -238,13 +238,15 @@ def test_a_cluster_that_is_not_there_is_one_sentence() -> None:
     assert len(said) == 3
 
 
-def test_a_head_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, over = RayEngine.__new__(RayEngine), Event()
-    engine.address = "head:6379"  # where one was
+def test_a_head_that_does_not_answer_is_one_sentence_and_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, over, asked = RayEngine.__new__(RayEngine), Event(), list[None]()
+    engine.address, engine._lost = "head:6379", None  # where one was
     monkeypatch.setattr("recmodels.engine.ray.LOST", 0.2)
-    monkeypatch.setattr("recmodels.engine.ray.ray.nodes", over.wait)
-    with pytest.raises(
-        EngineUnavailable, match=r"^The head of the Ray cluster head:6379 has not answered in 0 seconds"
-    ):
-        engine.listed()
+    monkeypatch.setattr("recmodels.engine.ray.ray.nodes", lambda: (asked.append(None), over.wait()))
+    for _ in range(3):
+        with pytest.raises(
+            EngineUnavailable, match=r"^The head of the Ray cluster head:6379 has not answered in 0 seconds"
+        ):
+            engine.listed()
     over.set()
+    assert len(asked) == 1
