@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from flows.settings.checks import check_installed
-from flows.settings.site import NightConfig, load, models_in
+from flows.settings.mistakes import models_in
+from flows.settings.site import NightConfig, load
 from recmodels.registry import names
 from tasks.ingest.reading.files import check_inputs
 from tests.reliability import fuzz_bytes
