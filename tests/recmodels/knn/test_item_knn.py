@@ -157,6 +157,7 @@ def test_same_lists_in_batches() -> None:
 
 
 @pytest.mark.parametrize("weighting", ["tfidf", "jaccard", "pearson"])
+@pytest.mark.slow
 def test_trained_in_parts_it_is_the_same_to_the_last_bit(in_parts: FitOptions, weighting: str) -> None:
     data = small_site()
     one, other = ItemKNN(weighting=weighting).fit(data), ItemKNN(weighting=weighting).fit(data, in_parts)

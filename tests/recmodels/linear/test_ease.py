@@ -140,6 +140,7 @@ print((memory.peak() - before) / model.memory_needed(2000, 5000, len(data)))
 
 
 @pytest.mark.parametrize("method", ["exact", "approximate"])
+@pytest.mark.slow
 def test_trained_in_parts_it_is_the_same_to_the_last_bit(in_parts: FitOptions, method: str) -> None:
     data = small_site()
     one, other = (EASE(method=method, neighbors=7).fit(data, options) for options in (FitOptions(), in_parts))

@@ -96,6 +96,7 @@ def test_entries_of_items_that_have_hardly_changed_are_those_of_the_night_before
         )
 
 
+@pytest.mark.slow
 def test_trained_in_parts_it_makes_the_same_scores(in_parts: FitOptions) -> None:
     data, everybody = small_site(), np.arange(N_USERS, dtype=np.int32)
     one, other = (GraphFilter(rank=8, neighbors=7).fit(data, options) for options in (FitOptions(), in_parts))

@@ -21,6 +21,8 @@ from recmodels.parted import sums
 from recmodels.scoring import item_parts, weighted_parts
 from recmodels.testing import N_ITEMS, N_USERS, small_site
 
+pytestmark = pytest.mark.slow
+
 
 def assert_same(found: ItemKNN, expected: ItemKNN) -> None:
     for name in ("indptr", "indices"):
