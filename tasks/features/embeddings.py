@@ -50,6 +50,15 @@ def _texts_of(items: pa.Table, settings: FeatureSettings) -> list[str]:
     )
 
 
+def refuse_executable(folder: Path, setting: str) -> None:
+    """Raise ConfigError where the folder of a model holds files that may run code when they are loaded."""
+    if unsafe := sorted(path.name for path in folder.rglob("*") if path.suffix in EXECUTABLE):
+        raise ConfigError(
+            f"{setting}: {folder} holds {unsafe[0]}, which may run code when it is loaded; save the model as "
+            "safetensors and remove that file."
+        )
+
+
 def _vectors_of(texts: list[str], folder: Path) -> npt.NDArray[np.float32]:
     """A vector of length one for each text: [n, d]."""
     if not (folder / "modules.json").is_file():
@@ -57,11 +66,7 @@ def _vectors_of(texts: list[str], folder: Path) -> npt.NDArray[np.float32]:
             f"features.embedder: {folder} is no folder of a sentence-transformers model (it has no modules.json); save "
             "one there, nothing is downloaded."
         )
-    if unsafe := sorted(path.name for path in folder.rglob("*") if path.suffix in EXECUTABLE):
-        raise ConfigError(
-            f"features.embedder: {folder} holds {unsafe[0]}, which may run code when it is loaded; save the model as "
-            "safetensors and remove that file."
-        )
+    refuse_executable(folder, "features.embedder")
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError:

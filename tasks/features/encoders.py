@@ -11,7 +11,7 @@ import numpy as np
 
 from recmodels.data.arrays import Floats
 from recmodels.errors import ConfigError
-from tasks.features.embeddings import EXECUTABLE
+from tasks.features.embeddings import refuse_executable
 from tasks.features.settings import EncoderSettings
 
 LONGEST = 512  # tokens of a text that an ONNX model reads
@@ -54,11 +54,7 @@ def refuse_unsafe(folder: Path, tells: str, kind: str, setting: str) -> None:
             f"{setting}: {folder} is no folder of a {kind} model (it has no {tells}); save one there, or set "
             "features.encoder.download to fetch it by name."
         )
-    if unsafe := sorted(path.name for path in folder.rglob("*") if path.suffix in EXECUTABLE):
-        raise ConfigError(
-            f"{setting}: {folder} holds {unsafe[0]}, which may run code when it is loaded; save the model as "
-            "safetensors and remove that file."
-        )
+    refuse_executable(folder, setting)
 
 
 def _sentence_transformers(model: str, settings: EncoderSettings) -> Encode:
