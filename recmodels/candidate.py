@@ -18,12 +18,11 @@ import psutil
 from recmodels import registry
 from recmodels.candidate_buckets import write_lists_in_buckets
 from recmodels.candidate_fit import fit_on_a_node, wants_a_node
-from recmodels.candidate_lists import allowed_items, users_of, write_lists
-from recmodels.candidate_measures import backtests, rating_errors
+from recmodels.candidate_lists import allowed_items, domains_of, users_of, write_lists
+from recmodels.candidate_measures import backtests, held_ratings, rating_errors
 from recmodels.candidate_spec import Spec
 from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
-from recmodels.data.domains import Domains
 from recmodels.data.layout import PREPARED, UNSEEN
 from recmodels.data.parquet import read_columns
 from recmodels.data.stored import StoredDataset
@@ -35,6 +34,7 @@ from recmodels.exploration.bootstrap import replicate_of
 from recmodels.parted.shared import shared_dataset
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
+from recmodels.scoring.ratings import RatingPredictor
 from recmodels.supervised import UNAVAILABLE, WATCH, watch_stdin, write_result
 
 FAILED = 1
@@ -79,15 +79,18 @@ def run(spec: Spec, waited: float = 0.0) -> dict[str, Any]:
     if spec.lists:
         fallback = model if isinstance(model, Popularity) else Popularity().fit(training)
         given = model, fallback, data, users, allowed_items(spec.features, spec.lists)
+        held = held_ratings(spec, model)
+        pairs = held and (held.users, held.items)
         if asked_for() and spec.parts is not None:
-            write_lists_in_buckets(spec, spec.lists, spec.parts, *given)
+            predicted = write_lists_in_buckets(spec, spec.lists, spec.parts, *given, pairs)
         else:
-            write_lists(spec.lists, *given, Domains.read(spec.features / PREPARED))
-        more |= rating_errors(spec, model, data)
+            write_lists(spec.lists, *given, domains_of(spec.lists, spec.features))
+            predicted = model.predict(data, *pairs) if pairs and isinstance(model, RatingPredictor) else None
+        more |= rating_errors(held, predicted)
     listed, end_cpu = time.perf_counter(), time.process_time()
     del model  # its memory is the next one's
     if spec.lists and spec.windows > 1:
-        more["windows"] = backtests(spec, spec.lists, training, fitted - start)
+        more["windows"] = backtests(spec, spec.lists, training, fitted - start, run)
     return more | {
         "fit_seconds": fitted - start,
         "list_seconds": listed - fitted,

@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 
 from recmodels import registry
 from recmodels.base import Recommender
-from recmodels.candidate_lists import list_files, lists_of, rules_of, step_of, table_of, write_tables
+from recmodels.candidate_lists import domains_of, list_files, lists_of, rules_of, step_of, table_of, write_tables
 from recmodels.candidate_spec import ListsSpec, Spec
-from recmodels.data.arrays import Bools, Ints
+from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.dataset import Dataset, data_memory
-from recmodels.data.domains import Domains
 from recmodels.data.layout import PREPARED, Split
 from recmodels.engine.current import engine
 from recmodels.engine.kept import Kept
@@ -26,8 +25,10 @@ from recmodels.parted.training import code, made
 from recmodels.persistence import load, own_recommenders, save
 from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
+from recmodels.scoring.ratings import RatingPredictor
 
 BASIS, ABOUT, MODEL, RULES, FEATURES = "basis", "about.json", "model", "rules.parquet", "features"
+RATED, PREDICTED = ("rated_users", "rated_items"), "predicted"
 MEMORY = 2**30  # bytes of a bucket: some batches of scores
 
 
@@ -40,12 +41,18 @@ def write_lists_in_buckets(
     data: Dataset,
     users: Ints,
     allowed: Bools,
-) -> None:
-    """Write the same files as `write_lists`, of parts that the engine makes in `folder`."""
+    pairs: tuple[Ints, Ints] | None = None,
+) -> Floats | None:
+    """Write the same files as `write_lists`, of parts that the engine makes in `folder`.
+
+    Returns:
+        What the model predicts of `pairs` of some of the users, ascending, and items; None without them.
+    """
     rules = rules_of(lists, model, fallback, data, users, allowed)
     prices = None if rules is None or rules.bounds is None else rules.bounds.prices
     arrays = {"users": users, "allowed": allowed, "popular": fallback.scores_}
     arrays |= {} if prices is None else {"prices": prices}
+    arrays |= {} if pairs is None else dict(zip(RATED, pairs, strict=True))
 
     def write(out: Path) -> None:
         save(model, out / MODEL)
@@ -71,13 +78,15 @@ def write_lists_in_buckets(
         parts = engine().map(write_some, buckets, basis.with_name("parts"), code=code(), needs=needs)
     finally:
         _kept.let_go()
-    for name in list_files(rules, allowed, Domains.read(spec.features / PREPARED)):
+    for name in list_files(rules, allowed, domains_of(lists, spec.features)):
         write_tables(lists.out / name, (pq.read_table(part / name) for part in parts))
+    predicted = None if pairs is None else np.concatenate([mapped(part, PREDICTED) for part in parts])
     shutil.rmtree(basis.parent, ignore_errors=True)
+    return predicted
 
 
 def write_some(work: Work) -> None:
-    """Write the lists of some users, as they are shown and as they would be without rules."""
+    """Write the lists of some users, as they are shown and as they would be without rules, and predicted ratings."""
     for name in work.arguments["recommenders"]:
         registry.kind_of(name)
     basis, start = _kept.of(work.inputs[BASIS]), work.arguments["start"]
@@ -85,9 +94,14 @@ def write_some(work: Work) -> None:
     data = basis.everybody or Dataset.load(
         basis.features, basis.split, users=np.unique(users), terms=(basis.nobody.terms, basis.nobody.user_terms)
     )
-    for name, kind in list_files(basis.rules, basis.allowed, Domains.read(basis.features / PREPARED)).items():
+    for name, kind in list_files(basis.rules, basis.allowed, domains_of(basis.lists, basis.features)).items():
         served = lists_of(basis.lists, basis.model, basis.fallback, data, users, kind)
         pq.write_table(table_of(served), work.out / name)
+    if basis.rated is not None and isinstance(basis.model, RatingPredictor):
+        rated_users, rated_items = basis.rated
+        begin, end = np.searchsorted(rated_users, [users[0], users[-1] + 1])
+        predicted = basis.model.predict(data, rated_users[begin:end], rated_items[begin:end])
+        write_arrays(work.out, {PREDICTED: predicted})
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +115,7 @@ class _Basis:
     fallback: Popularity
     users: Ints
     allowed: Bools
+    rated: tuple[Ints, Ints] | None
     rules: Rules | None
     nobody: Dataset
     everybody: Dataset | None
@@ -125,6 +140,7 @@ class _Basis:
             fallback=fallback,
             users=mapped(part, "users"),
             allowed=mapped(part, "allowed"),
+            rated=(mapped(part, RATED[0]), mapped(part, RATED[1])) if (part / f"{RATED[0]}.npy").exists() else None,
             rules=rules,
             nobody=nobody,
             everybody=Dataset.load(features, split) if model.needs_others else None,

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy import sparse
 
 from recmodels.base import Recommender
 from recmodels.candidate_spec import ListsSpec
-from recmodels.data.arrays import Bools, Ints
+from recmodels.data.arrays import Bools, Ints, Truth
 from recmodels.data.dataset import Dataset
 from recmodels.data.domains import Domains
 from recmodels.data.layout import HOLDOUT, ITEMS, PREPARED
@@ -86,6 +87,11 @@ def list_files(rules: Rules | None, allowed: Bools, domains: Domains | None) -> 
     return kinds
 
 
+def domains_of(lists: ListsSpec, features: Path) -> Domains | None:
+    """The domains of which there are lists."""
+    return Domains.read(features / PREPARED) if lists.by_domain else None
+
+
 def lists_of(
     lists: ListsSpec,
     model: Recommender,
@@ -137,3 +143,23 @@ def allowed_items(features: Path, lists: ListsSpec) -> Bools:
     """Which items may be listed: bool [n_items]."""
     available: Bools = read_columns(features / PREPARED / ITEMS, ["available"])["available"]
     return np.ones_like(available) if lists.unavailable else available
+
+
+def read_lists(toplists: Path, users: Ints, k: int, file: str = LISTS) -> Ints:
+    """The items of each user's list, -1 where it ends early: int32 [n_users, k]. `users` ascend."""
+    listed = read_columns(toplists / file, ["user_index", "rank", "item_index"])
+    items = np.full((len(users), k), -1, np.int32)
+    row = np.searchsorted(users, listed["user_index"])
+    rank = listed["rank"] - 1
+    within = rank < k
+    items[row[within], rank[within]] = listed["item_index"][within]
+    return items
+
+
+def read_truth(prepared: Path) -> tuple[Ints, Truth]:
+    """The users of the holdout, ascending [n], and what they did in it: bool [n, n_items]."""
+    holdout = read_columns(prepared / HOLDOUT, ["user_index", "item_index"])
+    users, row = np.unique(holdout["user_index"], return_inverse=True)
+    n_items = pq.read_metadata(prepared / ITEMS).num_rows
+    pairs = (row, holdout["item_index"])
+    return users, sparse.csr_array((np.ones(len(row), np.bool_), pairs), shape=(len(users), n_items))

@@ -29,6 +29,7 @@ class ListsSpec:
     repeats: bool = False
     rules: Path | None = None  # see recmodels.ranking.rerank; the lists without them go to `out`/plain.parquet
     unavailable: bool = False  # whether items that are not available may be listed
+    by_domain: bool = True  # whether there are lists of each domain alone, on a site with several
 
     @classmethod
     def of(cls, raw: dict[str, Any]) -> "ListsSpec":

@@ -4,10 +4,11 @@ All of them end before the holdout begins.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from recmodels.data.arrays import Longs
+from recmodels.data.arrays import Bools, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold, fold
 from recmodels.data.times import MICROSECONDS_PER_DAY
@@ -48,10 +49,30 @@ def rolling_folds(
     """
     first = data.timestamp if first is None else first
     for number in range(n_folds):
-        end = data.end - round(number * days * MICROSECONDS_PER_DAY)
-        start = end - round(days * MICROSECONDS_PER_DAY)
-        before, within = first < start, (first >= start) & (first < end)
-        times = np.where(data.timestamp < start, data.timestamp, first)
+        start, before, within, times = cut(data.timestamp, first, data.end, number, days)
         one = fold(data, before, within, start, MAX_USERS, (seed, number), cold_start=cold_start, timestamp=times)
         if len(one.train) and len(one.users):
             yield number, one
+
+
+class Cut(NamedTuple):
+    """Rows divided for a backtest fold.
+
+    Attributes:
+        start: of what is evaluated, microseconds since 1970 (UTC).
+        before, within: which rows are trained on, and which are evaluated: bool [n].
+        times: what is known of them at the start: int64 [n].
+    """
+
+    start: int
+    before: Bools
+    within: Bools
+    times: Longs
+
+
+def cut(timestamp: Longs, first: Longs, end: int, number: int, days: float) -> Cut:
+    """Divide rows for a fold of so many days, `number` of them before the end of all data."""
+    until = end - round(number * days * MICROSECONDS_PER_DAY)
+    start = until - round(days * MICROSECONDS_PER_DAY)
+    times = np.where(timestamp < start, timestamp, first)
+    return Cut(start, first < start, (first >= start) & (first < until), times)

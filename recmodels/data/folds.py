@@ -53,8 +53,7 @@ def fold(
     """
     if not cold_start:  # all models give these users the same lists
         holdout = holdout & (np.bincount(data.user_index[train], minlength=data.n_users) > 0)[data.user_index]
-    users = np.unique(data.user_index[holdout])
-    users = np.sort(np.random.default_rng(seed).permutation(users)[:max_users])
+    users = drawn(np.unique(data.user_index[holdout]), max_users, seed)
     holdout = holdout & np.isin(data.user_index, users)
     row = np.searchsorted(users, data.user_index[holdout])
     shape = (len(users), data.n_items)
@@ -72,9 +71,15 @@ def fold(
         n_items=data.n_items,
         end=end,
     )
+    known = replace(known, domains=data.domains)
     if data.seen.nnz > len(data):
         known = replace(known, seen=_seen_without(data, ~train))
     return Fold(known, users, truth)
+
+
+def drawn(users: Ints, most: int, seed: int | tuple[int, ...]) -> Ints:
+    """At most so many of some users, at random, ascending."""
+    return np.sort(np.random.default_rng(seed).permutation(users)[:most])
 
 
 def last_days(data: Dataset, days: float, max_users: int, seed: int | tuple[int, ...] = 0) -> Fold:

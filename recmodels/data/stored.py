@@ -97,6 +97,13 @@ class StoredDataset(Dataset):
             return super().without(users)
         excluded = np.zeros(self.n_users, np.bool_) if self.excluded is None else self.excluded.copy()
         excluded[users] = True
+        return self._unread(excluded)
+
+    def unread(self) -> Self:
+        """The same split, of which nobody has asked for rows."""
+        return self._unread(self.excluded)
+
+    def _unread(self, excluded: Bools | None) -> Self:
         kept = {name: vars(self)[name] for name in ("n_users", "n_items", "end", "ids", "domains", "features", "split")}
         return self._with(**kept, excluded=excluded)
 

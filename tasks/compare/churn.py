@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 
+from recmodels.candidate_lists import read_lists
 from recmodels.data import layout
 from recmodels.data.arrays import Ints
 from recmodels.metrics.ranking import matched
-from tasks.lists.reader import read_lists
 from tasks.store.events import log_event
 from tasks.store.exports import manifest_of
 from tasks.store.manifests import damage

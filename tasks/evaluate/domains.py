@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from recmodels.candidate_lists import read_lists
 from recmodels.data.arrays import Ints, Truth
 from recmodels.data.domains import Domains
 from recmodels.data.pairs import Pairs
 from recmodels.metrics import ranking as metrics
 from tasks.evaluate.slices import SLICED, figures
 from tasks.evaluate.summary import SliceFigure
-from tasks.lists.reader import read_lists
 from tasks.train.settings import EvaluationSettings
 
 HISTORY = {"0": (0, 0), "1-3": (1, 3), "4+": (4, np.inf)}

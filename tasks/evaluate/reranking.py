@@ -1,12 +1,12 @@
 """What the rules of the lists cost and gain, against the lists that a model would have given without them."""
 
-from recmodels.candidate_lists import LISTS, PLAIN
+from recmodels.candidate_lists import LISTS, PLAIN, read_lists, read_truth
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.ranking.rerank import Rules
 from tasks.evaluate.summary import Reranking
 from tasks.evaluate.yardstick import Steered, figures_of
-from tasks.lists.reader import read_available, read_lists, read_truth
+from tasks.lists.reader import read_available
 from tasks.lists.rules import FILE
 from tasks.lists.settings import ListSettings
 from tasks.store.paths import Night

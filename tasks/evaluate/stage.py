@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from recmodels.candidate_lists import read_lists, read_truth
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.parquet import arrow_table, read_columns
@@ -17,7 +18,7 @@ from tasks.evaluate.domains import domain_figures
 from tasks.evaluate.reranking import reranking
 from tasks.evaluate.slices import SLICED, figures, item_slices, means, recall_of, user_slices
 from tasks.evaluate.summary import Figure, ModelSummary, SliceFigure, Trained
-from tasks.lists.reader import ranks_nothing, read_available, read_lists, read_truth
+from tasks.lists.reader import ranks_nothing, read_available
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, Recipe, outputs, up_to_date
 from tasks.store.stage import logged_stage, stage_task

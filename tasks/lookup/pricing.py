@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from recmodels.base import Recommender
-from recmodels.candidate_lists import LIST_POSITIONS
+from recmodels.candidate_lists import LIST_POSITIONS, read_truth
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
@@ -24,7 +24,7 @@ from recmodels.ranking.rerank import Rules
 from tasks.evaluate.summary import ListFigures
 from tasks.evaluate.yardstick import Steered, figures_of
 from tasks.features.settings import FeatureSettings
-from tasks.lists.reader import read_available, read_truth
+from tasks.lists.reader import read_available
 from tasks.lists.rules import translate
 from tasks.lists.settings import ExposureSettings, ListSettings
 from tasks.store.manifests import manifest_of, whole

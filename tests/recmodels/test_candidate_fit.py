@@ -13,6 +13,7 @@ from recmodels.candidate import run
 from recmodels.candidate_fit import KILLED, fit_whole, needs_of, wants_a_node
 from recmodels.candidate_spec import Spec
 from recmodels.data.dataset import Dataset
+from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.engine.choice import EngineChoice, working_on
 from recmodels.engine.current import using
 from recmodels.engine.served import for_processes
@@ -21,6 +22,7 @@ from recmodels.errors import NightrecError
 from recmodels.factors.bpr import BPR
 from recmodels.linear.ease import EASE
 from recmodels.pairwise.hybrid import Hybrid
+from recmodels.testing import small_site
 from tests.recmodels.engine.threaded import ThreadedEngine
 from tests.recmodels.specifications import specification
 
@@ -63,7 +65,7 @@ def outcome(features: Path) -> Callable[..., tuple[dict[str, Any], dict[str, byt
         spec = Spec.read(specification(features, **BPR_SPEC | places | engine | {"lists": lists} | changes))
         with working_on(spec.engine):
             result = run(spec)
-        assert not list(home.glob("parts/*"))
+        assert not list(home.glob("parts/[!d]*"))  # what trainings on the same data share
         kept = [path for folder in ("model", "lists") for path in (home / folder).rglob("*") if path.is_file()]
         return result, {str(path.relative_to(home)): path.read_bytes() for path in kept}
 
@@ -76,10 +78,13 @@ def test_it_leaves_the_files_that_it_leaves_here(
     programs: list[dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _, here = outcome("here", None)
-    result, there = outcome("there", served)
+    """Also what it is worth on an earlier holdout, for which it is trained by a node, too."""
+    earlier = {"windows": 2, "window_days": small_site().end / 4 / MICROSECONDS_PER_DAY}
+    found, here = outcome("here", None, **earlier)
+    result, there = outcome("there", served, **earlier)
     assert there == here and {"model/model.json", "lists/lists.parquet"} <= there.keys()
-    assert (result["device"], bool(result["host"]), len(programs)) == ("cpu", True, 1)
+    assert (result["device"], bool(result["host"]), len(programs)) == ("cpu", True, 2)
+    assert result["windows"] == found["windows"] and found["windows"][0]["ndcg"] > 0
     assert programs[0]["environment"] == {"CUDA_VISIBLE_DEVICES": ""}
     assert "epoch 1\nepoch 2\n" in capsys.readouterr().err
 

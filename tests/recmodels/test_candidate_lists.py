@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.candidate import run as run_here
+from recmodels.candidate_lists import read_lists
 from recmodels.candidate_spec import Spec
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
@@ -42,3 +43,13 @@ def test_lists_for_others_are_refused(features: Path) -> None:
     lists = {"out": str(features.parent / "lists"), "users": "some", "k": 5}
     with pytest.raises(ConfigError, match="there are lists for 'holdout' and for 'all' users"):
         run_here(Spec.read(specification(features, lists=lists)))
+
+
+def test_lists_are_read_by_user_and_rank(tmp_path: Path) -> None:
+    table = {
+        "user_index": pa.array([2, 7, 7], pa.int32()),
+        "rank": pa.array([1, 2, 1], pa.int16()),
+        "item_index": pa.array([4, 6, 5], pa.int32()),
+    }
+    pq.write_table(pa.table(table), tmp_path / "lists.parquet")
+    assert read_lists(tmp_path, np.array([2, 4, 7], np.int32), 2).tolist() == [[4, -1], [-1, -1], [5, 6]]

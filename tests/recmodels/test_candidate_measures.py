@@ -1,6 +1,8 @@
 """What a candidate's process measures itself: errors of predicted ratings, and backtests."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,11 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
+from recmodels import candidate_lists
 from recmodels.candidate import run as run_here
 from recmodels.candidate_spec import Spec
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
+from recmodels.engine.current import using
+from recmodels.engine.local import LocalEngine
 from recmodels.factors.mf import MF
 from recmodels.fallback import serve
 from recmodels.linear.ease import EASE
@@ -20,6 +25,14 @@ from recmodels.metrics.ranking import per_user
 from recmodels.popularity import Popularity
 from recmodels.testing import N_ITEMS, N_USERS
 from tests.recmodels.specifications import specification
+
+
+def in_buckets(features: Path, asked: Path) -> dict[str, Any]:
+    """The result where an engine is asked for, which has two users each; the rows are read some at a time."""
+    spec = replace(Spec.read(asked), parts=features.parent / "parts")
+    with using(LocalEngine()), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidate_lists, "LIST_POSITIONS", 10)
+        return run_here(spec)
 
 
 def test_predicted_ratings_of_the_holdout_are_measured_by_rmse_and_mae(features: Path) -> None:
@@ -33,6 +46,8 @@ def test_predicted_ratings_of_the_holdout_are_measured_by_rmse_and_mae(features:
     lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
     asked = specification(features, recommender="mf", params={"epochs": 2}, lists=lists)
     found = run_here(Spec.read(asked))
+    in_parts = in_buckets(features, asked)
+    assert (in_parts["rmse"], in_parts["mae"]) == (found["rmse"], found["mae"])
     data = Dataset.load(features, "train")
     errors = MF(epochs=2).fit(data).predict(data, np.array([3, 5]), np.array([0, 2])) - [5, 1]
     assert found["rmse"] == pytest.approx(np.sqrt((errors**2).mean()))
@@ -47,6 +62,7 @@ def test_backtest_windows_are_measured_as_a_night_would_have_been(features: Path
     days = data.end / 4 / DAY  # quarters of all the time there is
     asked = specification(features, lists=lists, windows=5, window_days=days)
     found = run_here(Spec.read(asked))["windows"]
+    assert in_buckets(features, asked)["windows"] == found
     assert [one["window"] for one in found] == [1, 2, 3]  # before the fourth, there is nothing to learn from
     start = data.end - round(days * DAY)
     before, after = data.timestamp < start, data.timestamp >= start

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from flows.cli.rules import rules
+from recmodels.candidate_lists import read_truth
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError
 from recmodels.fallback import serve
@@ -18,7 +19,6 @@ from recmodels.knn.item_knn import ItemKNN
 from recmodels.metrics.ranking import per_user
 from recmodels.persistence import save
 from recmodels.popularity import Popularity
-from tasks.lists.reader import read_truth
 from tasks.store.manifests import describe, write_manifest
 from tasks.store.paths import Night
 from tests.tasks.publishing import prepare_night
