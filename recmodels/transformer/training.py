@@ -6,15 +6,12 @@ last checkpoint to the same weights as one that was not.
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from recmodels.compute.adam import AdamW
@@ -26,19 +23,17 @@ from recmodels.metrics.ranking import per_user
 from recmodels.options import DEFAULTS, FitOptions
 from recmodels.ranking.product_search import top_products
 from recmodels.ranking.topk import TopK
-from recmodels.transformer import losses
 from recmodels.transformer.budget import Budget
 from recmodels.transformer.checkpoint import Checkpoint, TrainingState
 from recmodels.transformer.config import TransformerConfig
-from recmodels.transformer.negatives import NegativeSampler
 from recmodels.transformer.network import ItemEmbedding, Network, last_states
 from recmodels.transformer.sequences import (
     VALIDATION_K,
     VALIDATION_USERS,
     TrainingSequences,
-    padded_rows,
     validation_rows,
 )
+from recmodels.transformer.step_loss import StepLoss, compiled
 from recmodels.transformer.warm_start import Start, tables_of, take_over
 
 log = logging.getLogger(__name__)
@@ -127,8 +122,8 @@ class Trainer:
         most = VALIDATED_AGAIN if trained else VALIDATION_USERS
         later = validation_rows(data, config.validation_days, known_until)
         self.sequences = TrainingSequences(config, data, later, network.max_length, most)
-        self.sampler = NegativeSampler(config, self.sequences, data.n_items, self.device)
-        self.compiled = _compiled(network, self.device)
+        self.compiled = compiled(network, self.device)
+        self.loss = StepLoss(config, self.compiled, items, self.sequences)
         self.rank, self.world = 0, 1
         if distributed.is_initialized():
             self.rank, self.world = distributed.get_rank(), distributed.get_world_size()
@@ -198,7 +193,7 @@ class Trainer:
         progress = self.state.progress
         nothing_later = np.zeros(len(self.data), bool)
         self.sequences = TrainingSequences(self.config, self.data, nothing_later, self.network.max_length)
-        self.sampler = NegativeSampler(self.config, self.sequences, self.data.n_items, self.device)
+        self.loss = StepLoss(self.config, self.compiled, self.items, self.sequences)
         self.budget.minutes, self.budget.validation_users = self.budget.options.minutes, 0
         progress.done = self._is_late()
         while progress.epoch < progress.last and not progress.done:
@@ -245,7 +240,7 @@ class Trainer:
     def _step(self, batch: Longs, targets: Ints) -> None:
         progress = self.state.progress
         rng = np.random.default_rng((self.config.seed, progress.epoch, progress.step))
-        seed, negatives = int(rng.integers(2**62)), self.sampler.draw(rng)
+        seed, negatives = int(rng.integers(2**62)), self.loss.sampler.draw(rng)
         count = int((self.sequences.padded_targets(batch, targets)[2] >= 0).sum())
         if count == 0:
             return
@@ -292,7 +287,7 @@ class Trainer:
         self.optimizer.zero_grad()
         total = 0.0
         for part in parts:
-            loss = self._loss(part, targets, negatives)
+            loss = self.loss(part, targets, negatives, self.state.progress)
             if loss is not None:
                 torch.autograd.backward(loss / count)
                 total += float(loss.detach()) / count
@@ -301,51 +296,6 @@ class Trainer:
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
                 distributed.all_reduce(parameter.grad)
         return total
-
-    def _loss(self, part: Longs, targets: Ints, negatives: Tensor | None) -> Tensor | None:
-        """The sum of the losses of some sequences; None where none of their rows has a target."""
-        sequences, progress = self.sequences, self.state.progress
-        start, length, target = sequences.padded_targets(part, targets)
-        history = padded_rows(sequences.items, start, length, target.shape[1])
-        users = torch.from_numpy(sequences.users[start].astype(np.int64)).to(self.device)
-        asked = np.flatnonzero(target >= 0)
-        progress.positions += int(length.sum())
-        progress.padded_positions += target.size
-        if len(asked) == 0:
-            return None
-        rows = (start[:, None] + np.arange(target.shape[1])).ravel()[asked]
-        wanted = targets[rows].astype(np.int64)
-        counts = None if negatives is None else self.sampler.expected_counts(negatives)
-        masked = self.sampler.masked(rows, negatives)
-        table, inputs, positives, negatives = self._looked_up(history, wanted, negatives)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            states = self.compiled(functional.embedding(inputs, table), users)
-        states = states.flatten(0, 1).float().index_select(0, torch.from_numpy(asked).to(self.device))
-        weights = torch.from_numpy(sequences.weights_of(rows)).to(self.device)
-        if negatives is None or counts is None:
-            return losses.cross_entropy(states, table, positives, weights, masked)
-        if self.config.loss == "gbce":
-            n_items = len(self.items.embedding)
-            return losses.gbce(states, table, positives, weights, negatives, self.config.gbce_t, masked, n_items)
-        return losses.sampled_softmax(states, table, positives, weights, negatives, counts, masked)
-
-    def _looked_up(
-        self, inputs: Longs, positives: Longs, negatives: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """The vectors of items that a step needs, and inputs, targets and negatives as rows of them.
-
-        With sampled negatives these are few of many: to normalize all would take most of the time of a step.
-        """
-        if negatives is None or self.items.term_projection is not None:
-            return self.items(), self._on_device(inputs), self._on_device(positives), negatives
-        drawn = negatives.cpu().numpy()
-        used = np.unique(np.concatenate((inputs.ravel(), positives, drawn)))
-        table = self.items(self._on_device(used))
-        rows = (self._on_device(np.searchsorted(used, items)) for items in (inputs, positives, drawn))
-        return table, *rows
-
-    def _on_device(self, array: Longs) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
 
     def _end_epoch(self) -> None:
         """Validate the averaged weights, keep them if they are the best so far, and record the epoch.
@@ -395,14 +345,6 @@ class Trainer:
         starts, ends = sequences.user_starts[users], sequences.user_starts[users + 1]
         states = last_states(network, table, sequences.items, starts, ends, users)
         return top_products(states, table.float().cpu().numpy(), VALIDATION_K, seen=sequences.seen[: len(users)])
-
-
-def _compiled(network: Network, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """Fused kernels where there is a CUDA device and Triton to write them; what they fail on runs as it is."""
-    if device.type != "cuda" or find_spec("triton") is None:
-        return network
-    torch._dynamo.config.suppress_errors = True
-    return torch.compile(network, dynamic=True)
 
 
 def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:

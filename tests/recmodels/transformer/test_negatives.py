@@ -20,9 +20,9 @@ def test_with_mask_history_no_item_of_a_users_history_is_a_negative(loss: str, m
     config = Transformer(**TINY | {"epochs": 1}, mask_history=True, loss=loss, negatives=30)
     trainer = Trainer(config, Network(config), ItemEmbedding(data, config), data)
     drawn = None if loss == "full" else torch.tensor([7, 3, 0, 7])
-    monkeypatch.setattr(trainer.sampler, "draw", lambda _: drawn)
+    monkeypatch.setattr(trainer.loss.sampler, "draw", lambda _: drawn)
     rows = np.array([0, 5, 20])
-    masked = trainer.sampler.masked(rows, drawn)
+    masked = trainer.loss.sampler.masked(rows, drawn)
     columns = np.arange(data.n_items) if loss == "full" else np.array([7, 3, 0, 7])
     users, items = trainer.sequences.users, trainer.sequences.items
     expected = [

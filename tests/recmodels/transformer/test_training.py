@@ -1,7 +1,6 @@
 """The training: what it learns, which weights are kept, and that it can be left alone."""
 
 import logging
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,11 +10,10 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
 from recmodels.testing import small_site
-from recmodels.transformer import training
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.network import ItemEmbedding, Network
 from recmodels.transformer.training import Trainer
-from tests.recmodels.sequences import BLOCKS, TINY, network_config, successions
+from tests.recmodels.sequences import TINY, successions
 from tests.recmodels.tensors import assert_close
 
 
@@ -40,20 +38,6 @@ def test_the_average_of_the_weights_is_kept() -> None:
         kept = (1 + n) / (10 + n)
         expected = kept * expected + (1 - kept) * weights
     assert_close(trainer.items.embedding.detach(), expected)
-
-
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.slow
-def test_what_a_gpu_compiles_computes_the_same_for_any_length(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traced as there, and then run by torch's own operations: there may be no compiler here."""
-    monkeypatch.setattr(training, "find_spec", lambda _: True)
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    network = Network(network_config(block, layers=1)).eval()
-    compiled = training._compiled(network, torch.device("cuda"))
-    assert compiled is not network and training._compiled(network, torch.device("cpu")) is network
-    for size in ((2, 5, 8), (3, 9, 8)):
-        x, users = torch.randn(size), torch.zeros(size[0], dtype=torch.int64)
-        assert_close(compiled(x, users), network(x, users))
 
 
 @pytest.mark.parametrize(("block", "loss"), [("bsarec", "full"), ("ligr", "sampled"), ("sasrec", "gbce")])
