@@ -32,6 +32,9 @@ class NetworkConfig:
     """Share of the filter in a `bsarec` block; the rest is attention's."""
     cutoff: Annotated[int, Ge(0)] = 5
     """Frequencies up to cutoff // 2 pass the filter of a `bsarec` block unchanged."""
+    filter_padding: Annotated[Literal["zeros", "cyclic", "mirrored"], Search()] = "zeros"
+    """What stands before a history of fewer than `max_length` items in the filter: nothing; the history, again and
+    again; or the same, each time the other way round."""
     seeds: Annotated[int, Ge(1)] = 1
     """A seed ensemble: so many networks, trained one after the other from `seed`, `seed` + 1, ...; their scores are
     added."""

@@ -83,23 +83,34 @@ class CausalSelfAttention(nn.Module):
 class FrequencyFilter(nn.Module):
     """BSARec's frequency layer: low frequencies of the history as they are, high ones times a trained β².
 
-    An ideal low-pass filter over the N = `max_length` items that end at a state is, at that state, a fixed sum over the
-    items before it: Σ_s h_s x_(t-s) with h_s = (1 + 2 Σ_(f=1..c/2) cos 2πfs/N) / N. In this form it is causal: all
+    An ideal low-pass filter over the N = `max_length` places that end at a state is, at that state, a fixed sum over
+    the places before it: Σ_s h_s x_(t-s) with h_s = (1 + 2 Σ_(f=1..c/2) cos 2πfs/N) / N. In this form it is causal: all
     states are filtered in one product with a triangular matrix, where the paper transforms each prefix anew.
+
+    Places before the history hold what `filter_padding` says. Each is zero or one of the history's items, so that they
+    change the matrix alone.
     """
 
-    kernel: Tensor
+    low_pass: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.sqrt_beta = nn.Parameter(torch.randn(config.dim))
-        s, frequencies = torch.arange(config.max_length), torch.arange(1, config.cutoff // 2 + 1)
-        waves = torch.cos(2 * torch.pi * frequencies[:, None] * s / config.max_length)  # [c / 2, N]
-        self.register_buffer("kernel", (1 + 2 * waves.sum(dim=0)) / config.max_length, persistent=False)
+        n, frequencies = config.max_length, torch.arange(1, config.cutoff // 2 + 1)
+        back = torch.arange(n)  # s
+        h = (1 + 2 * torch.cos(2 * torch.pi * frequencies[:, None] * back / n).sum(dim=0)) / n
+        t = back[:, None]
+        beyond, within = back // (t + 1), back % (t + 1)  # how often the history is over, of t + 1 items; place in it
+        if config.filter_padding == "mirrored":
+            within = torch.where(beyond % 2 == 1, t - within, within)
+        if config.filter_padding == "zeros":
+            h = torch.where(beyond == 0, h, 0)
+        low_pass = torch.zeros(n, n).scatter_add_(1, t - within, h.expand(n, n))  # [t, i]: of item i in state t
+        self.register_buffer("low_pass", low_pass, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        distance = _distances(x.shape[1], x.device)
-        low = torch.where(distance >= 0, self.kernel[distance.clamp(min=0)], 0).to(x.dtype) @ x
+        length = x.shape[1]
+        low = self.low_pass[:length, :length].to(x.dtype) @ x
         out: Tensor = low + self.sqrt_beta**2 * (x - low)
         return out
 

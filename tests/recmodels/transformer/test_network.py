@@ -40,16 +40,20 @@ def test_each_state_is_that_of_its_prefix_alone_and_padding_changes_nothing(bloc
     assert_close(network(inputs[None], torch.tensor([0]))[0], torch.from_numpy(alone))
 
 
-def test_the_filter_is_the_low_pass_of_each_padded_prefix() -> None:
+@pytest.mark.parametrize(
+    ("padding", "mode"), [("zeros", "constant"), ("cyclic", "wrap"), ("mirrored", "symmetric")]
+)  # fmt: skip
+def test_the_filter_is_the_low_pass_of_each_padded_prefix(padding: str, mode: str) -> None:
     """Against the definition of the paper: the spectrum of the last 12 places, cut off after the third frequency."""
-    layer, x = FrequencyFilter(network_config(cutoff=5)), torch.randn(1, 9, 8)
-    filtered = layer(x)
-    for t in range(9):
-        padded = torch.cat((torch.zeros(12 - t - 1, 8), x[0, : t + 1]))
-        spectrum = torch.fft.rfft(padded, dim=0)
+    layer, x = FrequencyFilter(network_config(cutoff=5, filter_padding=padding)), torch.randn(1, 12, 8)
+    filtered = layer(x).detach()
+    for t in range(12):
+        padded = np.pad(x[0, : t + 1].numpy(), ((12 - t - 1, 0), (0, 0)), mode)  # type: ignore[call-overload]
+        spectrum = np.fft.rfft(padded, axis=0)
         spectrum[3:] = 0
-        low = torch.fft.irfft(spectrum, n=12, dim=0)[-1]
-        assert_close(filtered[0, t], low + layer.sqrt_beta**2 * (x[0, t] - low), rtol=1e-4, atol=1e-5)
+        low = np.fft.irfft(spectrum, n=12, axis=0)[-1].astype(np.float32)
+        expected = low + layer.sqrt_beta.detach().numpy() ** 2 * (x[0, t].numpy() - low)
+        assert_close(filtered[0, t], torch.from_numpy(expected), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.9])
