@@ -38,6 +38,9 @@ class NetworkConfig:
     seeds: Annotated[int, Ge(1)] = 1
     """A seed ensemble: so many networks, trained one after the other from `seed`, `seed` + 1, ...; their scores are
     added."""
+    distill_epochs: Annotated[int, Ge(0)] = 0
+    """Passes over everything in which the first of the `seeds` learns the mean scores of all, after which it makes the
+    lists alone; 0: lists are of all of them."""
     user_embedding: bool = False
     """Whether users have vectors of their own, which join each item of their history."""
     user_dim: Annotated[int, Ge(1)] = 128

@@ -1,7 +1,7 @@
 """A transformer that reads a user's history and predicts what comes next."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,6 +27,7 @@ from recmodels.transformer.sequences import concatenated_ranges
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.transformer.network import Network
+    from recmodels.transformer.training import Trained
     from recmodels.transformer.warm_start import Start
 
 log = logging.getLogger(__name__)
@@ -48,9 +49,9 @@ class Transformer(TransformerConfig, DotProduct):
     the items' terms, projected, are added to their vectors, so that items without interactions are ranked too.
 
     Attributes:
-        item_vectors_: The items' embeddings, those of each seed side by side; zeros for items without interactions
-            and terms: float32 [n_items, seeds * dim].
-        network_: Parameters of the networks by name, "0." before those of the first seed, and so on: float32.
+        item_vectors_: The items' embeddings, those of each seed side by side, or of the one that has learned from all;
+            zeros for items without interactions and terms: float32 [n_items, seeds * dim], or [n_items, dim].
+        network_: Parameters of the networks by name, "0." before those of the first one, and so on: float32.
         tables_: What a warm start needs besides, by name, likewise: the items' embeddings and the projection of their
             terms; empty with `warm_start = "no"`.
         until_: The time of the latest interaction of the training, in microseconds: int64 [1].
@@ -79,42 +80,57 @@ class Transformer(TransformerConfig, DotProduct):
     }
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        from recmodels.transformer import cluster, distributed, training
+        from recmodels.transformer.distillation import lesson
 
         self.__dict__.pop("_networks", None)  # of an earlier fit
         data = with_projected(self, data)
-        devices = device.names()
-        team = None if options.parts is None else cluster.Team.of(engine().machines(), options.device, options.gpus)
-        tables: list[Floats] = []
-        self.network_: dict[str, Floats] = {}
-        self.tables_: dict[str, Floats] = {}
+        starts = [self._start(options, i) for i in range(self.networks)]
+        distills = self.distill_epochs > 0 and starts[0] is None
+        if distills:
+            starts = [None] * self.seeds
+        times = len(starts) + distills  # into which the time is divided
+        tables = "always" if distills else self.warm_start  # the one that is taught starts from those of the first
+        trained: list[Trained] = []
+        for i, start in enumerate(starts):
+            if len(starts) > 1:
+                log.info("Network %d of %d:", i + 1, len(starts))
+            config = replace(self, seed=self.seed + i, warm_start=tables)
+            trained.append(config._train(data, self._options(options, i, times, warm=start is not None), start))
+        self.epochs_: list[dict[str, float]] = [epoch for one in trained for epoch in one.epochs]
+        if distills:
+            log.info("The first network learns the scores of all %d:", len(starts))
+            config = replace(self, seed=self.seed + self.seeds, warm_epochs=self.distill_epochs, final_epochs=0)
+            trained = [config._train(data, self._options(options, self.seeds, times), lesson(trained, data))]
+            self.epochs_ += trained[0].epochs
+        self.item_vectors_ = np.concatenate([one.item_vectors for one in trained], axis=1)
+        self.network_ = numbered(one.parameters for one in trained)
+        self.tables_ = numbered(one.tables for one in trained)
         self.until_: Longs = np.array([data.timestamp.max(initial=0)], np.int64)
-        self.epochs_: list[dict[str, float]] = []
-        for i in range(self.seeds):
-            if self.seeds > 1:
-                log.info("Network %d of %d:", i + 1, self.seeds)
-            start = self._start(options, i)
-            config, own = replace(self, seed=self.seed + i), self._options(options, i, warm=start is not None)
-            if team is not None and (team.size > 1 or team.needs.gpus):
-                trained = cluster.train(config, data, own, team, start)
-            elif len(devices) == 1:
-                trained = training.train(config, data, own, devices[0], start)
-            else:
-                trained = distributed.train(config, data, own, devices, start)
-            tables.append(trained.item_vectors)
-            self.network_ |= {f"{i}.{name}": array for name, array in trained.parameters.items()}
-            self.tables_ |= {f"{i}.{name}": array for name, array in trained.tables.items()}
-            self.epochs_ += trained.epochs
-        self.item_vectors_ = np.concatenate(tables, axis=1)
-        for i in range(self.seeds):
-            if checkpoint := self._options(options, i).checkpoint:
+        for i in range(times):
+            if checkpoint := self._options(options, i, times).checkpoint:
                 checkpoint.unlink(missing_ok=True)
 
-    def _options(self, options: FitOptions, i: int, *, warm: bool = False) -> FitOptions:
-        """Of one of the seeds: its own checkpoint and share of the time, less if it starts from another."""
-        minutes, list_minutes = (
-            None if time is None else time / self.seeds for time in (options.minutes, options.list_minutes)
-        )
+    def _train(self, data: Dataset, options: FitOptions, start: "Start | None") -> "Trained":
+        """One network, where there is most to compute with: on a cluster, several devices, or one."""
+        from recmodels.transformer import cluster, distributed, training
+
+        team = None if options.parts is None else cluster.Team.of(engine().machines(), options.device, options.gpus)
+        if team is not None and (team.size > 1 or team.needs.gpus):
+            return cluster.train(self, data, options, team, start)
+        devices = device.names()
+        if len(devices) == 1:
+            return training.train(self, data, options, devices[0], start)
+        return distributed.train(self, data, options, devices, start)
+
+    @property
+    def networks(self) -> int:
+        """How many make the lists."""
+        return 1 if self.distill_epochs else self.seeds
+
+    def _options(self, options: FitOptions, i: int, times: int, *, warm: bool = False) -> FitOptions:
+        """Of one of so many trainings: its own checkpoint and share of the time, less if it starts from another."""
+        minutes = None if options.minutes is None else options.minutes / times
+        list_minutes = None if options.list_minutes is None else options.list_minutes / self.networks
         if warm and minutes is not None:
             saved = (1 - self.warm_time) * minutes
             minutes, list_minutes = minutes - saved, None if list_minutes is None else list_minutes + saved
@@ -137,6 +153,8 @@ class Transformer(TransformerConfig, DotProduct):
     def _check(self) -> None:
         if self.dim % self.heads:
             raise ConfigError(f"transformer: dim {self.dim} is not a multiple of heads {self.heads}.")
+        if self.distill_epochs and self.loss == "gbce":
+            raise ConfigError("transformer: distill_epochs learn a softmax, and gbce has none; set loss to sampled.")
         if self.cross and not self.user_embedding:
             raise ConfigError("transformer: cross multiplies the vectors of user and item; set user_embedding too.")
         if self.gap_days >= self.horizon_days:
@@ -147,7 +165,7 @@ class Transformer(TransformerConfig, DotProduct):
     @cached_property
     def _networks(self) -> list["Network"]:
         """The fitted networks, on the device that this process computes on."""
-        return [self._network(i).to(device.name()).eval() for i in range(self.seeds)]
+        return [self._network(i).to(device.name()).eval() for i in range(self.networks)]
 
     def _network(self, i: int) -> "Network":
         import torch
@@ -243,18 +261,21 @@ class Transformer(TransformerConfig, DotProduct):
         scored = n_items if self.loss == "full" else min(self.negatives, n_items)
         forward_and_back = 3
         moved = TABLE_STEPS * n_items * self.dim * states / self.batch
-        return self.seeds * self.epochs * (forward_and_back * (blocks + dense(states, self.dim, scored)) + moved)
+        forward = blocks + dense(states, self.dim, scored)
+        epoch = forward_and_back * forward + moved
+        distillation = self.distill_epochs * (epoch + self.seeds * forward)
+        return self.seeds * self.epochs * epoch + distillation
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         read = n_listed * min(mean_length(n_users, n_interactions), self.max_length)
-        blocks = self.seeds * self.layers * dense(read, self.dim, 12 * self.dim + 2 * self.max_length)
+        blocks = self.networks * self.layers * dense(read, self.dim, 12 * self.dim + 2 * self.max_length)
         return super().list_work(n_listed, n_users, n_items, n_interactions) + blocks
 
     def length_of_vectors(self) -> int:
-        return self.seeds * self.dim
+        return self.networks * self.dim
 
     def rounds(self) -> int:
-        return self.seeds * self.epochs
+        return self.seeds * self.epochs + self.distill_epochs
 
     def warm_share(self) -> float:
         return self.warm_time
@@ -262,11 +283,16 @@ class Transformer(TransformerConfig, DotProduct):
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         weights = self.dim * n_items + self.layers * 16 * self.dim**2
         weights += self.user_dim * n_users * self.user_embedding
-        kept = 2 if self.warm_start == "no" else 3
+        kept = 4 if self.distill_epochs else 2 if self.warm_start == "no" else 3  # with the table of the teachers
         copies = 8 + kept * self.seeds  # of weights: gradient, two moments, average, best, and what steps make of them
         entry = 20 if self.objective == "next" else 100  # of a sequence: item, user and target; ranges of targets
         inputs = entry * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.dim
         return copies * 4 * weights + inputs + 2 * SCORE_BYTES
+
+
+def numbered(parts: Iterable[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """The arrays of several networks by name, "0." before those of the first, and so on."""
+    return {f"{i}.{name}": array for i, part in enumerate(parts) for name, array in part.items()}
 
 
 def within(arrays: Mapping[str, Floats], i: int) -> dict[str, Floats]:

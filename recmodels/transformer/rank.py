@@ -32,6 +32,7 @@ from recmodels.transformer.warm_start import Start
 COLUMNS = ("user_index", "item_index", "timestamp", "weight")
 TERMS, VECTORS = "terms_", "item_vectors"
 KNOWN = "known_until"
+PARTS = ("parameters", "tables", "rows", "teachers")  # of a `Start`: arrays by name
 JOIN = timedelta(minutes=10)
 """In which all processes must have begun."""
 
@@ -49,7 +50,7 @@ def counts_of(data: Dataset) -> dict[str, int]:
 
 def save_start(start: Start, path: Path) -> None:
     """Write what a training starts from."""
-    parts = {"parameters": start.parameters, "tables": start.tables, "rows": start.rows}
+    parts = {name: getattr(start, name) for name in PARTS}
     arrays = {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
     known = [] if start.known_until is None else [start.known_until]
     save_file(arrays | {KNOWN: np.array(known, np.int64)}, path)
@@ -57,7 +58,7 @@ def save_start(start: Start, path: Path) -> None:
 
 def load_start(path: Path) -> Start:
     """Read what `save_start` has written."""
-    parts: dict[str, Any] = {"parameters": {}, "tables": {}, "rows": {}}
+    parts: dict[str, Any] = {name: {} for name in PARTS}
     arrays = load_file(path)
     known = arrays.pop(KNOWN)
     for key, array in arrays.items():

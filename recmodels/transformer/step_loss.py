@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recmodels.data.arrays import Ints, Longs
+from recmodels.data.arrays import Floats, Ints, Longs
 from recmodels.transformer import losses
 from recmodels.transformer.checkpoint import Progress
 from recmodels.transformer.config import TrainingConfig
+from recmodels.transformer.distillation import SHARE, Teachers
 from recmodels.transformer.negatives import NegativeSampler
 from recmodels.transformer.network import ItemEmbedding, Network
 from recmodels.transformer.sequences import TrainingSequences, padded_rows
@@ -25,6 +26,7 @@ class StepLoss:
         network: from the vectors of histories and their users to states.
         items: the embeddings.
         sequences: that are trained on.
+        teachers: whose scores are learned, too.
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class StepLoss:
         network: Callable[[Tensor, Tensor], Tensor],
         items: ItemEmbedding,
         sequences: TrainingSequences,
+        teachers: Teachers | None = None,
     ) -> None:
         self.config, self.network, self.items, self.sequences = config, network, items, sequences
+        self.teachers = teachers
         self.device = items.embedding.device
         self.sampler = NegativeSampler(config, sequences, len(items.embedding), self.device)
 
@@ -56,34 +60,41 @@ class StepLoss:
         wanted = targets[rows].astype(np.int64)
         counts = None if negatives is None else self.sampler.expected_counts(negatives)
         masked = self.sampler.masked(rows, negatives)
-        table, inputs, positives, negatives = self._looked_up(history, wanted, negatives)
+        used = self._used(history, wanted, negatives)
+        table, inputs, positives = self.items(used), self._rows(history, used), self._rows(wanted, used)
+        places = self._on_device(asked)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             states = self.network(functional.embedding(inputs, table), users)
-        states = states.flatten(0, 1).float().index_select(0, torch.from_numpy(asked).to(self.device))
-        weights = torch.from_numpy(sequences.weights_of(rows)).to(self.device)
+        states = states.flatten(0, 1).float().index_select(0, places)
+        weights = self._on_device(sequences.weights_of(rows))
+        given = states, table, positives, weights
+        lesson = None
+        if self.teachers is not None:
+            taught = self.teachers.table if used is None else self.teachers.table[used]
+            lesson = losses.Lesson(self.teachers.states(self._on_device(history), users, places), taught, SHARE)
         if negatives is None or counts is None:
-            return losses.cross_entropy(states, table, positives, weights, masked)
+            return losses.cross_entropy(*given, masked, lesson)
+        negatives = self._rows(negatives.cpu().numpy(), used)
         if self.config.loss == "gbce":
             n_items = len(self.items.embedding)
-            return losses.gbce(states, table, positives, weights, negatives, self.config.gbce_t, masked, n_items)
-        return losses.sampled_softmax(states, table, positives, weights, negatives, counts, masked)
+            return losses.gbce(*given, negatives, self.config.gbce_t, masked, n_items)
+        return losses.sampled_softmax(*given, negatives, counts, masked, lesson)
 
-    def _looked_up(
-        self, inputs: Longs, positives: Longs, negatives: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """The vectors of items that a step needs, and inputs, targets and negatives as rows of them.
+    def _used(self, inputs: Longs, positives: Longs, negatives: Tensor | None) -> Tensor | None:
+        """The items whose vectors a step needs [m], ascending; None for all.
 
         With sampled negatives these are few of many: to normalize all would take most of the time of a step.
         """
         if negatives is None or self.items.term_projection is not None:
-            return self.items(), self._on_device(inputs), self._on_device(positives), negatives
-        drawn = negatives.cpu().numpy()
-        used = np.unique(np.concatenate((inputs.ravel(), positives, drawn)))
-        table = self.items(self._on_device(used))
-        rows = (self._on_device(np.searchsorted(used, items)) for items in (inputs, positives, drawn))
-        return table, *rows
+            return None
+        return self._on_device(np.unique(np.concatenate((inputs.ravel(), positives, negatives.cpu().numpy()))))
 
-    def _on_device(self, array: Longs) -> Tensor:
+    def _rows(self, items: Longs, used: Tensor | None) -> Tensor:
+        """Where `items` stand among those that are used."""
+        rows = self._on_device(items)
+        return rows if used is None else torch.searchsorted(used, rows)
+
+    def _on_device(self, array: Longs | Floats) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
 

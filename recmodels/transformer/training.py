@@ -26,6 +26,7 @@ from recmodels.ranking.topk import TopK
 from recmodels.transformer.budget import Budget
 from recmodels.transformer.checkpoint import Checkpoint, TrainingState
 from recmodels.transformer.config import TransformerConfig
+from recmodels.transformer.distillation import Teachers
 from recmodels.transformer.network import ItemEmbedding, Network, last_states
 from recmodels.transformer.sequences import (
     VALIDATION_K,
@@ -66,7 +67,7 @@ class Trained(NamedTuple):
 def train(
     config: TransformerConfig, data: Dataset, options: FitOptions, device: str, start: Start | None = None
 ) -> Trained:
-    """Train on one device, from a `start` if there is one.
+    """Train on one device, from a `start` if there is one; with teachers on everything, from the first step on.
 
     Items without interactions take no part. Afterwards their vectors are those of their terms, or zeros.
     """
@@ -85,10 +86,13 @@ def train(
         if start is not None:
             take_over(start, network, items, known)
             config = replace(config, epochs=config.epochs_from(warm=True), patience=1)
-        known_until = None if start is None else start.known_until
+        known_until, teachers = None if start is None else start.known_until, None
+        if start is not None and start.teachers:
+            teachers = Teachers(config, data.n_users, start.teachers, known, torch.device(device))
         epochs = Trainer(
-            config, network, items, used, options, trained=start is not None, known_until=known_until
-        ).run()
+            config, network, items, used, options,
+            trained=start is not None, known_until=known_until, teachers=teachers,
+        ).run()  # fmt: skip
         catalogue = ItemEmbedding(data, config).to(device)
     with torch.no_grad():
         catalogue.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
@@ -102,7 +106,8 @@ class Trainer:
     """Trains a network and the items' embeddings, on the device that they are on.
 
     Those that were `trained` before are validated first, and remain where no epoch makes them better. Their average
-    follows slowly from the start: it begins with what has been averaged.
+    follows slowly from the start: it begins with what has been averaged. What `teachers` say is learned on everything,
+    and nothing validates: they know it all.
     """
 
     def __init__(
@@ -115,15 +120,19 @@ class Trainer:
         *,
         trained: bool = False,
         known_until: int | None = None,
+        teachers: Teachers | None = None,
     ) -> None:
         self.config, self.network, self.items, self.data, self.trained = config, network, items, data, trained
         self.began = time.monotonic()
         self.device = items.embedding.device
         most = VALIDATED_AGAIN if trained else VALIDATION_USERS
-        later = validation_rows(data, config.validation_days, known_until)
+        if teachers is None:
+            later = validation_rows(data, config.validation_days, known_until)
+        else:
+            later = np.zeros(len(data), bool)
         self.sequences = TrainingSequences(config, data, later, network.max_length, most)
         self.compiled = compiled(network, self.device)
-        self.loss = StepLoss(config, self.compiled, items, self.sequences)
+        self.loss = StepLoss(config, self.compiled, items, self.sequences, teachers)
         self.rank, self.world = 0, 1
         if distributed.is_initialized():
             self.rank, self.world = distributed.get_rank(), distributed.get_world_size()

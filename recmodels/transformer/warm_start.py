@@ -1,7 +1,7 @@
 """Starting a training from a network that was trained before, for the items, users and terms that both know."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -24,12 +24,14 @@ class Start:
         tables: the items' embeddings, and the projection of terms, where there is one.
         rows: for `users`, `items` and `terms` the row that each of today's had, -1 for new ones.
         known_until: the time of the latest interaction that was learned from, in microseconds, where that is known.
+        teachers: networks whose scores are learned from there on, see `distillation.Teachers`; none otherwise.
     """
 
     parameters: Mapping[str, Floats]
     tables: Mapping[str, Floats]
     rows: Mapping[str, Ints]
     known_until: int | None = None
+    teachers: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def same_network(one: NetworkConfig, other: NetworkConfig) -> bool:

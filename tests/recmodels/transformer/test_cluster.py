@@ -119,9 +119,10 @@ def test_what_a_training_starts_from_comes_back(tmp_path: Path) -> None:
     one = np.ones((2, 3), np.float32)
     rows = {"items": np.array([1, -1], np.int32)}
     for known_until in (None, 0, 1_700_000_000_000_000):
-        save_start(Start({"a.b": one}, {"embedding": 2 * one}, rows, known_until), tmp_path / "start")
+        save_start(Start({"a.b": one}, {"embedding": 2 * one}, rows, known_until, {"0.c": one}), tmp_path / "start")
         start = load_start(tmp_path / "start")
         assert start.known_until == known_until
     np.testing.assert_array_equal(start.parameters["a.b"], one)
+    np.testing.assert_array_equal(start.teachers["0.c"], one)
     np.testing.assert_array_equal(start.tables["embedding"], 2 * one)
     np.testing.assert_array_equal(start.rows["items"], [1, -1])

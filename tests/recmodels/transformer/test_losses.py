@@ -49,6 +49,28 @@ def test_masked_scores_are_no_negatives(budget: int) -> None:
     assert_close(sampled, expected)
 
 
+@pytest.mark.parametrize("masked", [None, MASKED])
+@pytest.mark.parametrize("budget", [1, 3 * 4 * 11, 2**20])
+def test_a_lesson_is_learned_to_its_share(budget: int, masked: losses.Positions | None) -> None:
+    """Against torch's cross entropy with probabilities as targets; what is masked has none."""
+    states, table, targets = some_scores()
+    weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)
+    lesson = losses.Lesson(states.detach().roll(1, dims=1) + 1, table.detach() ** 2, 0.3)
+    scores, taught = states @ table.T, lesson.states @ lesson.table.T
+    if masked is not None:
+        never = torch.tensor(-1e9, dtype=torch.float64)  # and not -inf, which torch multiplies by 0
+        scores, taught = scores.index_put(masked, never), taught.index_put(masked, never)
+    wanted = 0.7 * functional.one_hot(targets, 11) + 0.3 * taught.softmax(dim=1)
+    expected = (weights * functional.cross_entropy(scores, wanted, reduction="none")).sum()
+    ours = losses._CrossEntropy.apply(states, table, targets, weights, budget, masked, lesson)
+    even = torch.ones(11, dtype=torch.float64)
+    sampled = losses.sampled_softmax(states, table, targets, weights, torch.arange(11), even, masked, lesson)
+    gradients = [torch.autograd.grad(loss, (states, table)) for loss in (expected, ours, sampled)]
+    for loss, found in zip((ours, sampled), gradients[1:], strict=True):
+        assert_close(loss, expected)
+        assert_close(found, gradients[0])
+
+
 def test_sampled_softmax_with_every_item_once_is_the_full_one() -> None:
     states, table, targets = some_scores()
     weights = torch.linspace(0.5, 2, 7, dtype=torch.float64)

@@ -124,6 +124,7 @@ def test_files_hold_the_network_by_the_names_of_its_parameters(tmp_path: Path) -
         ({"block": "hstu"}, "give one of sasrec, ligr, bsarec"),
         ({"dropout": 1.0}, "dropout is 1.0; give a number of at least 0 and below 1"),
         ({"mask_history": "none"}, "give true or false"),
+        ({"distill_epochs": 1, "loss": "gbce"}, "distill_epochs learn a softmax, and gbce has none"),
         ({"seeds": 0}, "seeds is 0; give a whole number of at least 1"),
         ({"temperature": -1}, "temperature is -1; give a number of at least 0"),
         ({"horizon_days": 7, "gap_days": 8}, "gap_days 8 lies from 0 to below horizon_days"),

@@ -30,7 +30,7 @@ KIND = {
 MODELS = [
     Transformer(**KIND),
     Transformer(**KIND, content=True, seeds=2),
-    Transformer(**KIND, user_embedding=True, user_dim=4, block="sasrec", temperature=0.0),
+    Transformer(**KIND, user_embedding=True, user_dim=4, block="sasrec", temperature=0.0, distill_epochs=1),
 ]
 
 
@@ -135,7 +135,7 @@ def test_a_warm_start_has_a_share_of_the_minutes_and_the_lists_have_the_rest() -
     model, given = Transformer(seeds=2, warm_time=0.25), FitOptions(minutes=8, list_minutes=2)
     times = [
         (options.minutes, options.list_minutes)
-        for options in (model._options(given, 0), model._options(given, 0, warm=True))
+        for options in (model._options(given, 0, 2), model._options(given, 0, 2, warm=True))
     ]
     assert times == [(4, 1), (1, 4)]
-    assert model._options(FitOptions(), 0, warm=True).minutes is None
+    assert model._options(FitOptions(), 0, 2, warm=True).minutes is None
