@@ -25,7 +25,7 @@ from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.delivery import Receiver
 from recmodels.transformer.distributed import read_trained
 from recmodels.transformer.rank_process import START, ProcessLost, train_rank
-from recmodels.transformer.training import Trained
+from recmodels.transformer.trained import Trained
 from recmodels.transformer.warm_start import Start
 
 RESTARTS = 5

@@ -7,7 +7,6 @@ networks", ICML 2018).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,10 +17,8 @@ from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.transformer.config import NetworkConfig
 from recmodels.transformer.network import Network
+from recmodels.transformer.trained import Trained
 from recmodels.transformer.warm_start import Start
-
-if TYPE_CHECKING:
-    from recmodels.transformer.training import Trained
 
 SHARE = 0.5
 """Of the teachers' distribution in what is learned; the rest is the target's."""
@@ -65,7 +62,7 @@ class Teachers:
         return torch.cat(found, dim=1)
 
 
-def lesson(trained: Sequence["Trained"], data: Dataset) -> Start:
+def lesson(trained: Sequence[Trained], data: Dataset) -> Start:
     """What the training of one network starts from that is taught by all that were `trained` on the data."""
     teachers: dict[str, Floats] = {}
     for i, one in enumerate(trained):

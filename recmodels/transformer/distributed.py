@@ -16,7 +16,7 @@ from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
 from recmodels.transformer.config import TransformerConfig
-from recmodels.transformer.training import Trained
+from recmodels.transformer.trained import Trained
 from recmodels.transformer.training import train as train_on_one
 from recmodels.transformer.warm_start import Start
 

@@ -27,7 +27,7 @@ from recmodels.transformer.sequences import concatenated_ranges
 
 if TYPE_CHECKING:  # torch takes seconds to load: only what computes with it does
     from recmodels.transformer.network import Network
-    from recmodels.transformer.training import Trained
+    from recmodels.transformer.trained import Trained
     from recmodels.transformer.warm_start import Start
 
 log = logging.getLogger(__name__)

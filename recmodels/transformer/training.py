@@ -7,7 +7,7 @@ last checkpoint to the same weights as one that was not.
 import logging
 import time
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from recmodels.compute.adam import AdamW
 from recmodels.compute.device import load_numba_first, seed_torch
-from recmodels.data.arrays import Floats, Ints, Longs, empty_matrix
+from recmodels.data.arrays import Ints, Longs, empty_matrix
 from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.metrics.ranking import per_user
@@ -35,6 +35,7 @@ from recmodels.transformer.sequences import (
     validation_rows,
 )
 from recmodels.transformer.step_loss import StepLoss, compiled
+from recmodels.transformer.trained import Trained
 from recmodels.transformer.warm_start import Start, tables_of, take_over
 
 log = logging.getLogger(__name__)
@@ -49,19 +50,6 @@ VALIDATED_AGAIN = 5_000
 lists of the same users."""
 
 Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
-
-
-class Trained(NamedTuple):
-    """What a training returns."""
-
-    parameters: dict[str, Floats]
-    """Of the network, by name."""
-    item_vectors: Floats
-    """float32 [n_items, d]."""
-    epochs: list[dict[str, float]]
-    """A record of each epoch: its loss, validation NDCG, seconds and share of padding."""
-    tables: dict[str, Floats]
-    """What a warm start needs besides the parameters; empty where there is to be none."""
 
 
 def train(
