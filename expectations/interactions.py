@@ -11,7 +11,7 @@ from expectations.rules import RowKind, Rule, has_rows, present, quarantined_sha
 from expectations.settings import ValidationSettings
 
 REQUIRED = {"user_id": "id", "item_id": "id", "timestamp": "timestamp"}
-OPTIONAL = {"rating": "number", "event": "text"}
+OPTIONAL = {"rating": "number", "event": "text", "context": "text"}
 AHEAD = timedelta(days=1)  # clocks go wrong and zones get mixed up; a day later than now is no clock's fault
 
 

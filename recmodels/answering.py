@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from recmodels.base import Recommender
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs, empty_matrix
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.lookup import Lookup, Names, Numbers
 from recmodels.errors import NightrecError
 from recmodels.fallback import Lists, serve
@@ -70,7 +71,7 @@ class Answering:
         k: int = 10,
         *,
         allowed: Bools | None = None,
-        repeats: bool = False,
+        repeats: Repeats = False,
         rules: Rules | None = None,
         fallback: Recommender | None = None,
         users: Lookup | None = None,
@@ -117,10 +118,13 @@ class Answering:
         if rules is not None and rules.lengths is not None:
             length = k if user is None else rules.lengths[user]
             rules = replace(rules, lengths=np.array([length], np.int32))
+        data = alone(self.data, user, session)
+        if self.repeats == "due":
+            data = replace(data, resting=_resting(self.data, user, session))
         return serve(
             self.model.for_users(np.array([-1 if user is None else user], np.int32)),
             self.fallback,
-            alone(self.data, user, session),
+            data,
             np.zeros(1, np.int32),
             k,
             allowed=self.allowed,
@@ -153,6 +157,16 @@ def alone(data: Dataset, user: int | None, session: Ints) -> Dataset:
         n_items=data.n_items,
         end=data.end + n,
     )
+
+
+def _resting(data: Dataset, user: int | None, session: Ints) -> Csr | None:
+    """What is not due for a user: what was not, and what the session has; None where nothing is known of it."""
+    if data.resting is None:
+        return None
+    before = session[:0] if user is None else data.resting[[user]].indices
+    items = np.union1d(before, session).astype(np.int32)
+    rows = (np.ones(len(items), np.float32), items, np.array([0, len(items)], np.int32))
+    return sparse.csr_array(rows, shape=(1, data.n_items))
 
 
 def _rows_of(data: Dataset, user: int | None) -> tuple[Ints, Longs, Floats, Floats]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recmodels.compute import memory
 from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, chunks, row_lengths
-from recmodels.data.dataset import Dataset, data_memory, loading_memory, mapped_memory
+from recmodels.data.dataset import Dataset, Repeats, data_memory, loading_memory, mapped_memory
 from recmodels.data.ids import indices_of
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
@@ -156,6 +156,10 @@ class Recommender(ABC):
         """
         return self
 
+    def in_contexts(self) -> dict[str, Self]:
+        """This model for lists in each context, by its name, such as a weekday; empty where none makes a difference."""
+        return {}
+
     def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
         """What an item of a history adds to the score of a target, for m pairs of them at weight 1: float32 [m].
 
@@ -222,14 +226,15 @@ class Recommender(ABC):
         k: int = 10,
         *,
         allowed: Bools | None = None,
-        repeats: bool = False,
+        repeats: Repeats = False,
         batch: int | None = None,
     ) -> Recommendations:
         """The k best items for each of `users` [n] (default: all users), given their histories in `data`.
 
         Users are the data's own ids where it has ids (`Dataset.from_pandas`), indices otherwise; `to_pandas()` of the
         result gives users, items and reasons in the same terms.
-        Leaves out items that `allowed` (bool [n_items]) denies and, unless `repeats`, what the user has seen in `data`.
+        Leaves out items that `allowed` (bool [n_items]) denies and, unless `repeats`, what the user has seen in `data`;
+        with `repeats="due"` what of it is not due yet (`Dataset.resting`).
         A list may be shorter than k (item -1, score -inf): no item without evidence is made up. `batch` is the most
         users scored at once, beneath what memory allows. Raises ValueError for users, items or k out of range.
         """
@@ -238,7 +243,7 @@ class Recommender(ABC):
         return Recommendations(top.items, top.scores, index, data.ids, partial(self._explain, data, index))
 
     def _lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
     ) -> TopK:
         """`recommend` for checked arguments, by way of `_score`; a model may know a shorter way."""
         denied = None if allowed is None else np.flatnonzero(~allowed)
@@ -252,7 +257,7 @@ class Recommender(ABC):
         k: int,
         *,
         allowed: Bools | None = None,
-        repeats: bool = False,
+        repeats: Repeats = False,
         recall: float = 0.99,
         seed: int = 0,
     ) -> Approximation:
@@ -323,12 +328,12 @@ class Recommender(ABC):
     def _state(self) -> State:
         return {name: value for name, value in vars(self).items() if name.endswith("_")}
 
-    def _masked(self, data: Dataset, users: Ints, denied: NDArray[np.int64] | None, repeats: bool) -> Floats:
+    def _masked(self, data: Dataset, users: Ints, denied: NDArray[np.int64] | None, repeats: Repeats) -> Floats:
         scores = self._score(data, users)
         scores[~self.knows(data, users)] = -np.inf
-        if not repeats:
-            seen = data.seen[users]
-            scores[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -np.inf
+        if repeats is not True:
+            hidden = data.hidden(users, repeats)
+            scores[np.repeat(np.arange(len(users)), np.diff(hidden.indptr)), hidden.indices] = -np.inf
         if denied is not None:
             scores[:, denied] = -np.inf
         return scores

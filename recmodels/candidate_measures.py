@@ -15,16 +15,18 @@ from recmodels import registry
 from recmodels.base import Recommender
 from recmodels.candidate_lists import Kind, allowed_items, lists_of, read_lists, read_truth, step_of
 from recmodels.candidate_spec import ListsSpec, Spec
-from recmodels.data.arrays import Floats, Ints, Longs, Truth
+from recmodels.data.arrays import Csr, Floats, Ints, Longs, Truth
 from recmodels.data.backtests import rolling_folds
 from recmodels.data.dataset import Dataset
+from recmodels.data.events import StoredEvents
 from recmodels.data.folds import Fold
-from recmodels.data.layout import FIRST, HOLDOUT, PREPARED, Split
+from recmodels.data.layout import EVENTS, FIRST, HOLDOUT, PREPARED, RESTING, Split, due_after, write_resting
 from recmodels.data.pairs import Pairs
 from recmodels.data.parquet import read_columns
 from recmodels.data.stored import StoredDataset
 from recmodels.engine.current import asked_for
 from recmodels.errors import EngineUnavailable, NightrecError
+from recmodels.knn.intervals import resting_of
 from recmodels.metrics.ranking import per_user
 from recmodels.metrics.rating_errors import mae, rmse
 from recmodels.parted.windows import Window, windows
@@ -116,9 +118,10 @@ def _here(spec: Spec, lists: ListsSpec, data: Dataset) -> Iterator[_Window]:
         model = registry.create(spec.recommender, spec.params, seed=spec.seed)
         model.fit(part.train, spec.of_backtest(number).fit_options(len(part.users)))
         fallback = model if isinstance(model, Popularity) else Popularity().fit(part.train)
+        known = part.train if lists.repeats != "due" else replace(part.train, resting=_resting(spec, part.train)[0])
         batches = (part.users[i : i + step] for i in range(0, len(part.users), step))
         kind = Kind(allowed, None)
-        items = [lists_of(lists, model, fallback, part.train, batch, kind).items for batch in batches]
+        items = [lists_of(lists, model, fallback, known, batch, kind).items for batch in batches]
         return np.concatenate(items), part.truth
 
     for number, part in rolling_folds(
@@ -132,6 +135,9 @@ def _parted(spec: Spec, lists: ListsSpec, data: StoredDataset, run: Callable[[Sp
     assert spec.parts is not None
 
     def listed(window: Window) -> tuple[Ints, Truth]:
+        if lists.repeats == "due":
+            then = Dataset.load(window.features, spec.split)
+            write_resting(window.features / spec.split / RESTING, *_resting(spec, then))
         with tempfile.TemporaryDirectory(dir=spec.parts, prefix="window-") as name:
             out, model = Path(name) / "lists", Path(name) / "model"
             run(
@@ -145,6 +151,16 @@ def _parted(spec: Spec, lists: ListsSpec, data: StoredDataset, run: Callable[[Sp
 
     for window in windows(spec.parts, data, spec.windows - 1, spec.window_days, spec.seed, cold_start=True):
         yield _Window(window.number, window.users, partial(listed, window))
+
+
+def _resting(spec: Spec, data: Dataset) -> tuple[Csr, float]:
+    """What is not due at the end of a window, and the share of an interval after which something is.
+
+    Raises:
+        NightrecError: nothing is known of single events.
+    """
+    due = due_after(spec.features / spec.split / RESTING)
+    return resting_of(data, StoredEvents(spec.features / spec.split / EVENTS), due), due
 
 
 def _first_times(features: Path, split: Split, data: Dataset) -> Longs | None:

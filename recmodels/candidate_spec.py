@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recmodels import registry
+from recmodels.data.contexts import StoredContexts
+from recmodels.data.dataset import Repeats
 from recmodels.data.events import StoredEvents
 from recmodels.data.layout import Split
 from recmodels.data.site_tables import StoredTables
@@ -26,7 +28,7 @@ class ListsSpec:
     users: str  # "holdout" or "all"
     k: int
     min_history: int = 1
-    repeats: bool = False
+    repeats: Repeats = False
     rules: Path | None = None  # see recmodels.ranking.rerank; the lists without them go to `out`/plain.parquet
     unavailable: bool = False  # whether items that are not available may be listed
     by_domain: bool = True  # whether there are lists of each domain alone, on a site with several
@@ -114,6 +116,7 @@ class Spec:
             gpus=self.gpus,
             site=StoredTables(self.features),
             events=StoredEvents.found(self.features, self.split),
+            contexts=StoredContexts.found(self.features, self.split),
         )
         return registry.fit_options(self.recommender, self.params, options)
 

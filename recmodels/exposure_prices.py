@@ -16,7 +16,7 @@ import numpy as np
 
 from recmodels.base import Recommender
 from recmodels.data.arrays import Bools, Doubles, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.fallback import serve
 from recmodels.ranking.exposure import Bounds
 from recmodels.ranking.rerank import Rules
@@ -40,7 +40,7 @@ def with_prices(
     k: int,
     *,
     allowed: Bools | None = None,
-    repeats: bool = False,
+    repeats: Repeats = False,
     min_history: int = 1,
     seed: int = 0,
 ) -> Rules:
@@ -135,7 +135,7 @@ class Remembering:
         self._known: dict[tuple[int, bytes], TopK] = {}
 
     def recommend(
-        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: bool = False
+        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: Repeats = False
     ) -> TopK:
         """`Recommender.recommend`; `repeats` is the same each time."""
         stored = sum(one.items.size for one in self._known.values())

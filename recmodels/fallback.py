@@ -7,7 +7,7 @@ import numpy as np
 
 from recmodels.base import Recommender
 from recmodels.data.arrays import Bools, Floats, Ints, row_lengths
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.ranking.rerank import Rules, choose
 from recmodels.ranking.topk import TopK
 
@@ -26,7 +26,7 @@ class Ranker(Protocol):
         """Which users it can rank items for."""
 
     def recommend(
-        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: bool = False
+        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: Repeats = False
     ) -> TopK:
         """The k best items for each of `users`."""
 
@@ -54,17 +54,18 @@ def serve(
     k: int,
     *,
     allowed: Bools | None = None,
-    repeats: bool = False,
+    repeats: Repeats = False,
     min_history: int = 1,
     explain: bool = False,
     rules: Rules | None = None,
 ) -> Lists:
     """Lists of min(k, eligible) items for each of `users`, from the model first and then from the fallback.
 
-    Eligible are the allowed items that the user has not seen (any allowed item with `repeats`). Users with fewer
-    than `min_history` interactions get only the fallback, which must be able to rank every item, as `Popularity`
-    does; so do users without any, unless the model knows them from the user table. The j-th fallback item scores
-    last - (j - 1) / k, `last` being the score of the model's last item (1 where it has none): finite, and never rising.
+    Eligible are the allowed items that the user has not seen (any allowed item with `repeats`; what is due, too, with
+    "due"). Users with fewer than `min_history` interactions get only the fallback, which must be able to rank every
+    item, as `Popularity` does; so do users without any, unless the model knows them from the user table. The j-th
+    fallback item scores last - (j - 1) / k, `last` being the score of the model's last item (1 where it has none):
+    finite, and never rising.
 
     With `rules` the list is chosen from more candidates by `ranking.rerank`; it ends early only where nothing else
     passes. The model's items then carry the scores that they have from it, the highest first whichever item came
@@ -108,7 +109,7 @@ def _under_rules(  # noqa: PLR0915 -- a round of candidates, in the order of the
     k: int,
     rules: Rules,
     allowed: Bools | None,
-    repeats: bool,
+    repeats: Repeats,
     min_history: int,
     explain: bool,
 ) -> Lists:
@@ -182,15 +183,15 @@ def gets_only_fallback(model: Ranker, data: Dataset, users: Ints, min_history: i
     return np.where(history > 0, history < min_history, ~model.knows(data, users))
 
 
-def _pinned(rules: Rules, data: Dataset, users: Ints, allowed: Bools, repeats: bool) -> Ints:
+def _pinned(rules: Rules, data: Dataset, users: Ints, allowed: Bools, repeats: Repeats) -> Ints:
     """The pinned items that each user may be shown, -1 for the others: int32 [n, n_pinned]."""
     pins = np.array([item for item in rules.pinned if allowed[item]], np.int32)
     shown = np.tile(pins, (len(users), 1))
-    if len(pins) and not repeats:
+    if len(pins) and repeats is not True:
         column = np.full(data.n_items, -1, np.int32)
         column[pins] = np.arange(len(pins))
-        seen = data.seen[users]
-        row, place = np.repeat(np.arange(len(users)), np.diff(seen.indptr)), column[seen.indices]
+        hidden = data.hidden(users, repeats)
+        row, place = np.repeat(np.arange(len(users)), np.diff(hidden.indptr)), column[hidden.indices]
         shown[row[place >= 0], place[place >= 0]] = -1
     return shown
 

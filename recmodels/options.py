@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from recmodels.data.arrays import Floats, Ints
+from recmodels.data.contexts import Contexts
 from recmodels.data.events import EventLog
 from recmodels.data.site_tables import SiteTables
 
@@ -68,6 +69,7 @@ class FitOptions:
         gpus: How many GPUs of a cluster it takes; None: all.
         site: The site's own tables, for a model that looks at their columns.
         events: The single events, for a model that counts them; None: each pair is one.
+        contexts: In which context pairs had their last event, for a model that looks at a column of the site's.
     """
 
     minutes: float | None = None
@@ -83,6 +85,7 @@ class FitOptions:
     gpus: int | None = None
     site: SiteTables | None = None
     events: EventLog | None = None
+    contexts: Contexts | None = None
 
     def rounds(self, n: int) -> Iterator[tuple[int, float]]:
         """The rounds of a training from 0 to n - 1, while there is time for another one as long as the last.

@@ -11,7 +11,7 @@ from annotated_types import Gt
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.compute.work import mean_length
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, Longs
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.layout import Split
 from recmodels.data.stored import StoredDataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
@@ -58,7 +58,7 @@ class Popularity(Recommender):
         return np.tile(self.scores_, (len(users), 1))
 
     def _lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
     ) -> TopK:
         """The ranking that all share, without what each has seen."""
         listed = np.arange(data.n_items) if allowed is None else np.flatnonzero(allowed)
@@ -69,7 +69,7 @@ class Popularity(Recommender):
         lists = [nothing(0, k)]
         step = max(1, min(USERS_AT_A_TIME, SCORE_BYTES // (BYTES_OF_A_PLACE * k), batch or USERS_AT_A_TIME))
         for part in (users[i : i + step] for i in range(0, len(users), step)):
-            at = np.arange(k) + (0 if repeats else _passed_over(data.seen[part], place, k))
+            at = np.arange(k) + (0 if repeats is True else _passed_over(data.hidden(part, repeats), place, k))
             at = np.broadcast_to(np.minimum(at, len(ranked)), (len(part), k))
             lists.append(TopK(items[at], scores[at]))
         return joined(lists)

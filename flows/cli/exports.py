@@ -22,12 +22,15 @@ NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
 @of_a_store
 @click.option("--date", "run_date", type=Day(), help="The list of that night [the latest].")
 @click.option("--domain", help="Of a site with several domains: the list of this one alone.")
+@click.option("--context", help="The list in this context, such as a weekday, where there are some.")
 @json_option
-def recs(user_id: str, store: Path | None, run_date: date | None, domain: str | None, as_json: bool) -> None:
+def recs(
+    user_id: str, store: Path | None, run_date: date | None, domain: str | None, context: str | None, as_json: bool
+) -> None:
     """Show a user's current list, with titles and reasons."""
     from tasks.lookup.lists import list_of
 
-    rows = list_of(the_store(store), user_id, run_date, domain)
+    rows = list_of(the_store(store), user_id, run_date, domain, context)
     if as_json:
         echo_json(rows)
         return

@@ -41,7 +41,7 @@ from tasks.publish.sinks.settings import SinkSettings
 from tasks.report.settings import MetricsSettings, MlflowSettings, NotifySettings
 from tasks.simulate.settings import CHAMPION, ORACLE, RANDOM, SimulateSettings
 from tasks.store.settings import DiskSettings
-from tasks.train.members import with_members, with_pairs
+from tasks.train.members import with_members, with_site
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
 FILE = "nightrec.toml"
@@ -151,6 +151,17 @@ class NightConfig(BaseModel):
                 raise ValueError(f"vectors is {export.vectors}, which does not score by vectors; als, for one, does")
         return export
 
+    @field_validator("export")
+    @classmethod
+    def what_is_due_is_known(cls, export: ExportSettings, info: ValidationInfo) -> ExportSettings:
+        features, prepare = info.data.get("features"), info.data.get("prepare")
+        if export.repeats == "due" and not (features and features.events and prepare and prepare.holdout_repeats):
+            wanted = "features.events = true and prepare.holdout_repeats = true"
+            raise ValueError(
+                f'repeats = "due" follows from single events, and is measured by what came back: set {wanted}'
+            )
+        return export
+
     @field_validator("simulate")
     @classmethod
     def models_of_policies_exist(cls, simulate: SimulateSettings, info: ValidationInfo) -> SimulateSettings:
@@ -238,7 +249,7 @@ class NightConfig(BaseModel):
 
     def enabled_models(self) -> dict[str, Candidate]:
         """The candidates of tonight, with every ensemble's members."""
-        complete = with_pairs(with_members(self.models), self.features.pairs.parameters())
+        complete = with_site(with_members(self.models), self.features.for_ensembles(self.timezone))
         return {name: candidate for name, candidate in complete.items() if candidate.enabled}
 
     def with_k(self, k: int | None) -> "NightConfig":

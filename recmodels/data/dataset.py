@@ -4,38 +4,43 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs, empty_matrix
 from recmodels.data.domains import Domains
 from recmodels.data.ids import Ids
 from recmodels.data.layout import (
     ITEM_VECTORS,
     ITEMS,
     PREPARED,
+    RESTING,
     TERMS,
     USER_TERMS,
     USERS,
     Split,
     existing,
     no_terms,
+    read_resting,
     read_terms,
     read_vectors,
 )
 from recmodels.data.pairs import Pairs
 from recmodels.data.rows import check_rows, rated_rows
 from recmodels.data.vectors import described
-from recmodels.errors import DataRefused
+from recmodels.errors import DataRefused, NightrecError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROWS_AT_A_TIME = 2**20
+
+Repeats: TypeAlias = bool | Literal["due"]
+"""Whether lists may hold what a user has had: nothing of it, all of it, or what is due by its interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +64,7 @@ class Dataset:
     seen: Csr  # [n_users, n_items], the weight of every pair: above 0, or 0 where it is excluded from training
     rated: tuple[Ints, Ints, Floats] | None  # user, item and rating of all pairs that have a rating, by user
     item_vectors: Floats | None = None  # [n_items, d], of length one, zeros where an item has none; None without any
+    resting: Csr | None = None  # bool [n_users, n_items], of the pairs in `seen` those that are not due; None: unknown
     ids: Ids | None = None  # of users and items, where these indices stand for ids; a night keeps them in its files
     domains: Domains | None = None  # of the items, where the site has several
 
@@ -158,7 +164,8 @@ class Dataset:
             end=pairs.end,
         )
         domains = Domains.read(prepared)
-        return LateTimes.of(data if domains is None else replace(data, domains=domains), pairs, users)
+        late = data if domains is None else replace(data, domains=domains)
+        return LateTimes.of(late, pairs, features / split / RESTING, users)
 
     @classmethod
     def from_arrays(
@@ -352,6 +359,22 @@ class Dataset:
             return self.seen
         return _sparse(self.user_index, self.item_index, self.weight, (self.n_users, self.n_items))
 
+    def hidden(self, users: Ints, repeats: Repeats) -> Csr:
+        """What lists of some users leave out of what these have seen: sparse [b, n_items].
+
+        All of it; with `repeats` nothing, or what is not due yet.
+
+        Raises:
+            NightrecError: it is not known what is due.
+        """
+        if repeats is True:
+            return empty_matrix(len(users), self.n_items)
+        hidden = self.resting if repeats else self.seen
+        if hidden is None:
+            raise NightrecError("Nothing is known of what is due: single events are needed (features.events = true).")
+        rows: Csr = hidden[users]
+        return rows
+
     @cached_property
     def ratings(self) -> Csr | None:
         """All ratings, also of pairs excluded from training: float32 [n_users, n_items].
@@ -365,17 +388,25 @@ class Dataset:
 
 
 class LateTimes(Dataset):
-    """A split whose timestamps are read when they are asked for, since few models do and they take the most memory."""
+    """A split whose timestamps are read when they are asked for, since few models do and they take the most memory.
+
+    So is what is not due, which only lists of what is due ask for.
+    """
 
     _pairs: Pairs
+    _resting: Path
     _users: Ints | None  # whose rows alone were read
 
     @classmethod
-    def of(cls, data: Dataset, pairs: Pairs, users: Ints | None = None) -> Self:
+    def of(cls, data: Dataset, pairs: Pairs, resting: Path, users: Ints | None = None) -> Self:
         stored = cls.__new__(cls)
-        vars(stored).update(vars(data), _pairs=pairs, _users=users)
-        del vars(stored)["timestamp"]
+        vars(stored).update(vars(data), _pairs=pairs, _resting=resting, _users=users)
+        del vars(stored)["timestamp"], vars(stored)["resting"]
         return stored
+
+    @cached_property
+    def resting(self) -> Csr | None:
+        return read_resting(self._resting, self.n_users, self.n_items, self._users)
 
     @cached_property
     def timestamp(self) -> Longs:

@@ -4,6 +4,7 @@
 hold what was fitted on that split alone.
 """
 
+import os
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -11,8 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from scipy import sparse
 
-from recmodels.data.arrays import READING_HEADER, Csr, Floats
-from recmodels.data.parquet import read_columns
+from recmodels.data.arrays import READING_HEADER, Csr, Floats, Ints
+from recmodels.data.parquet import arrow_table, read_columns, read_rows
 from recmodels.errors import NightrecError
 
 Split: TypeAlias = Literal["train", "full"]
@@ -31,6 +32,8 @@ USER_VOCABULARY = "user_vocabulary.parquet"
 ITEM_FEATURES = "item_features.parquet"
 USER_FEATURES = "user_features.parquet"
 EVENTS = "events.parquet"  # single events of the pairs that are trained on, where they are asked for
+CONTEXTS = "contexts.parquet"  # in which context each pair had its last event, where a column of the site says so
+RESTING = "resting.parquet"  # beside them: what users have had and is not due yet
 SEQUENCES = "sequences.parquet"
 ITEM_VECTORS = "item_vectors.npy"  # where there are any
 EXPOSURES = "exposures.parquet"  # within `exposures/`, where there are any
@@ -40,6 +43,10 @@ FIRST = "first"
 
 SPLIT_END = b"window_end"
 """Schema metadata of the interactions: the split's end, microseconds since 1970 (UTC), as decimal text."""
+
+
+DUE_AFTER = b"due_after"
+"""Schema metadata of what is not due: the share of an interval that must have passed, as decimal text."""
 
 
 def interactions_file(split: Split) -> str:
@@ -77,6 +84,35 @@ def read_terms(path: Path, n: int, index: str = "item_index") -> Csr:
     weights: Floats = table["weight"]
     matrix: Csr = sparse.coo_array((weights, (rows, terms)), shape=shape).tocsr()
     return matrix
+
+
+def read_resting(path: Path, n_users: int, n_items: int, users: Ints | None = None) -> Csr | None:
+    """What users have had and is not due yet: float32 ones [n_users, n_items]; None where there is no such file.
+
+    `users`: whose rows alone are read, ascending.
+    """
+    if not path.exists():
+        return None
+    names = ["user_index", "item_index"]
+    table = read_columns(path, names) if users is None else read_rows(path, names, "user_index", users)
+    ones = np.ones(len(table["user_index"]), np.float32)
+    resting: Csr = sparse.csr_array((ones, (table["user_index"], table["item_index"])), shape=(n_users, n_items))
+    resting.sort_indices()
+    return resting
+
+
+def write_resting(path: Path, resting: Csr, due_after: float) -> None:
+    """Write what is not due yet after a share of its interval; a file that is there is replaced."""
+    user, item = (column.astype(np.int32) for column in resting.tocoo().coords)
+    table = arrow_table({"user_index": user, "item_index": item})
+    made = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    pq.write_table(table.replace_schema_metadata({DUE_AFTER: str(due_after)}), made)
+    made.replace(path)
+
+
+def due_after(path: Path) -> float:
+    """The share of an interval after which what is not in such a file is due."""
+    return float((pq.read_schema(existing(path)).metadata or {})[DUE_AFTER])
 
 
 def read_vectors(path: Path, n_items: int) -> Floats | None:

@@ -17,11 +17,13 @@ from recmodels.data.layout import (
     ITEM_VECTORS,
     ITEMS,
     PREPARED,
+    RESTING,
     TERMS,
     USER_TERMS,
     USERS,
     Split,
     existing,
+    read_resting,
     read_terms,
     read_vectors,
 )
@@ -126,6 +128,10 @@ class StoredDataset(Dataset):
             last = [np.concatenate(column) for column in zip(*held, strict=True)]
             if len(last[0]):
                 yield last
+
+    @cached_property
+    def resting(self) -> Csr | None:
+        return read_resting(self.features / self.split / RESTING, self.n_users, self.n_items)
 
     @cached_property
     def _counted(self) -> "_Counted":

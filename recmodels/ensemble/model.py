@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from recmodels import registry
 from recmodels.base import Recommender, State
 from recmodels.compute import memory
-from recmodels.data.arrays import Bools, Doubles, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.arrays import Bools, Doubles, Floats, Ints, Longs
+from recmodels.data.contexts import Contexts, Weekdays
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.events import EventLog
 from recmodels.data.folds import Fold, last_days, latest
 from recmodels.data.site_tables import SiteTables
 from recmodels.ensemble.fusion import Blend, Candidates, RankingObjective, blended, log_of, summed
 from recmodels.ensemble.importance import feature_names, importances
+from recmodels.ensemble.in_context import Kept, lifts, queries_of
 from recmodels.ensemble.listwise import Linear, linear_features, regressed
 from recmodels.ensemble.pair_query import Limits
 from recmodels.ensemble.repeats import latest_of_events
@@ -71,7 +73,9 @@ class Ensemble(Recommender):
         tree_threshold_, tree_value_: float64 [n_nodes], what goes left at most, and the value of a leaf.
         site_, site_names_: Arrays of the site's own columns (see `SiteFeatures`) and their names, where trees see any.
         importances_: float64 [m + 7 + number of columns, 2], what NDCG loses without each thing that the trees see, and
-            its standard error; empty without columns of the site.
+            its standard error; empty without columns of the site or a context.
+        contexts_: Names of the contexts in which lists differ; empty where trees see none.
+        lift_: float32 [n_items, n_contexts + 1], how much more often each item is had in each (`in_context.lifts`).
 
     References:
         Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001.
@@ -81,6 +85,8 @@ class Ensemble(Recommender):
     """
 
     delegates: ClassVar[bool] = True
+    _context: ClassVar[int] = -1  # of the lists that a copy for a context makes: its place among `contexts_`
+    _kept: ClassVar[Kept | None] = None  # what copies for contexts have in common
     moved: ClassVar[Mapping[str, str]] = {"models": "leave it out", "without": "name the members that are wanted"}
 
     members: list[str] | None = None
@@ -116,10 +122,15 @@ class Ensemble(Recommender):
     """What each query may take."""
     pair_memory: str = "1GiB"
     """The memory that queries may take."""
+    context: Literal["weekday", "column"] | None = None
+    """What trees see of an interaction beside user and item, for lists of their own by its values: its weekday, or what
+    the site says (`FitOptions.contexts`). A night fills in `features.context`."""
+    context_zone: str = "UTC"
+    """The time zone in which weekdays begin."""
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        fold = self._held_out(data, options.events)
+        fold, contexts = self._held_out(data, options.events), self._contexts(options.contexts)
         lists: dict[str, TopK] = {}
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
@@ -144,10 +155,20 @@ class Ensemble(Recommender):
         self.site_: dict[str, NDArray[Any]] = {}
         self.site_names_: list[str] = []
         self.importances_: Doubles = np.empty((0, 2))
-        self._fuse(list(lists.values()), fold, options.site)
+        self.contexts_: list[str] = []
+        self.lift_: Floats = np.empty((data.n_items, 0), np.float32)
+        self._fuse(list(lists.values()), fold, options.site, data, contexts)
         self.items_: Doubles = item_features(data)
         if self.site_names_:
             self.site_ = self._of_site(data, options.site).arrays()
+
+    def _contexts(self, given: Contexts | None) -> Contexts | None:
+        """What is known of the contexts, if they count. Raises ConfigError where nothing is."""
+        if self.context == "column" and given is None:
+            raise ConfigError(
+                'ensemble: context = "column" needs what the site says of it; set features.context = "column".'
+            )
+        return {"weekday": Weekdays(self.context_zone), "column": given, None: None}[self.context]
 
     def _of_site(self, data: Dataset, tables: SiteTables | None) -> SiteFeatures:
         """The site's own columns as of the end of `data`."""
@@ -205,7 +226,9 @@ class Ensemble(Recommender):
             raise NightrecError(f"{folder} holds another model.")
         return model
 
-    def _fuse(self, lists: list[TopK], fold: Fold, tables: SiteTables | None) -> None:
+    def _fuse(
+        self, lists: list[TopK], fold: Fold, tables: SiteTables | None, data: Dataset, contexts: Contexts | None
+    ) -> None:
         """Fit the weights of the members, and the trees if they rank better."""
         site = self._of_site(fold.train, tables) if self.item_columns or self.user_columns or self.pairs else None
         m = len(self.members_)
@@ -214,6 +237,9 @@ class Ensemble(Recommender):
         self.coefficients_: Doubles = np.empty((0, m))
         trees = Trees.none()
         if len(fold.users) >= MIN_USERS:
+            queries = None if contexts is None else queries_of(fold, data, contexts.of(data))
+            if queries is not None:
+                fold, lists = queries.fold, queries.lists(lists)
             candidates = Candidates.of(lists, fold.train.n_items)
             objective = RankingObjective(candidates, fold.truth, min(self.depth, 10))
             blend = blended(objective, self.offset, self.seed)
@@ -226,7 +252,10 @@ class Ensemble(Recommender):
                 if self.method == "linear" or linear.value > blend.value:
                     simple, self.coefficients_ = linear, linear.coefficients.reshape(3, m)
             if self.method in ("auto", "stack") and MIN_HITS < objective.relevant.sum() < len(candidates) - MIN_HITS:
-                own = None if site is None else site.rows(fold.users[candidates.user], candidates.item)
+                lift, context = None, np.empty(0, np.int64)
+                if contexts is not None and queries is not None:
+                    lift, context = lifts(contexts.of(fold.train), fold.train, len(contexts.names)), queries.context
+                own = self._own(site, lift, context, fold.users, candidates)
                 rows = features(candidates, item_features(fold.train), user_features(fold.train, fold.users), own)
                 beside = simple.log_odds
                 stack = stacked(objective, rows, beside, self.trees, self.leaves, self.learning_rate, self.seed)
@@ -235,10 +264,27 @@ class Ensemble(Recommender):
                     trees, self.blend_ = stack.trees, stack.blend
                     if site is not None:
                         self.site_names_ = site.names
+                    if contexts is not None:
+                        self.contexts_ = list(contexts.names)
+                        self.lift_ = lifts(contexts.of(data), data, len(contexts.names))
+                    if own is not None:
                         self.importances_ = importances(objective, rows, stack, beside, self.seed)
             log.info("%s", message)
         for part in PARTS:
             setattr(self, f"tree_{part}_", getattr(trees, part))
+
+    @staticmethod
+    def _own(
+        site: SiteFeatures | None, lift: Floats | None, context: Longs, users: Ints, candidates: Candidates
+    ) -> Floats | None:
+        """What trees see of candidates besides the members': the site's own columns, and the lift in their context.
+
+        `context` [n_users] is that of each user's list, -1 for none in particular.
+        """
+        columns = [] if site is None else [site.rows(users[candidates.user], candidates.item)]
+        if lift is not None:
+            columns.append(lift[candidates.item, context[candidates.user]][:, None])
+        return np.column_stack(columns) if columns else None
 
     def knows(self, data: Dataset, users: Ints) -> Bools:
         """Those with a history, or of whom a member knows enough from the user table."""
@@ -268,13 +314,25 @@ class Ensemble(Recommender):
 
     def _restore(self, state: State) -> None:
         without = {"coefficients_": np.empty((0, 0)), "site_": {}, "site_names_": [], "importances_": np.empty((0, 2))}
+        without |= {"contexts_": [], "lift_": np.empty((0, 0), np.float32)}
         super()._restore(without | state)
 
+    def in_contexts(self) -> dict[str, Self]:
+        kept = Kept()
+        found = {}
+        for number, name in enumerate(self.contexts_):
+            found[name] = copy(self)
+            vars(found[name]).update(_context=number, _kept=kept)
+        return found
+
     def learned(self) -> dict[str, Any]:
-        """How much each thing that the trees see helps them to rank, where columns of the site are among them."""
-        if not self.site_names_:
+        """How much each thing that the trees see helps them to rank, where columns of the site or a context are among
+        them.
+        """
+        own = [*self.site_names_, *(["context"] if self.contexts_ else [])]
+        if not own:
             return {}
-        names = feature_names(list(self.members_), self.site_names_)
+        names = feature_names(list(self.members_), own)
         found = [
             {"name": name, "ndcg": float(loss), "error": float(error)}
             for name, (loss, error) in zip(names, self.importances_, strict=True)
@@ -282,17 +340,21 @@ class Ensemble(Recommender):
         return {"importances": sorted(found, key=lambda one: -one["ndcg"])}
 
     def _lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
     ) -> TopK:
         step = max(1, min(ENTRIES_AT_A_TIME // (self.depth * len(self.members_)), batch or len(users)))
         lists = [nothing(0, k)]
         for part in (users[i : i + step] for i in range(0, len(users), step)):
-            tops = [model._lists(data, part, self.depth, allowed, repeats, None) for model in self.members_.values()]
-            for top in tops:
-                top.items[~self.knows(data, part)] = -1
-            candidates = Candidates.of(tops, data.n_items)
+            asked = data, part, allowed, repeats
+            candidates = self._candidates(*asked) if self._kept is None else self._kept.of(self._candidates, *asked)
             lists.append(candidates.ranked(self._scores(candidates, data, part), k))
         return joined(lists)
+
+    def _candidates(self, data: Dataset, users: Ints, allowed: Bools | None, repeats: Repeats) -> Candidates:
+        tops = [model._lists(data, users, self.depth, allowed, repeats, None) for model in self.members_.values()]
+        for top in tops:
+            top.items[~self.knows(data, users)] = -1
+        return Candidates.of(tops, data.n_items)
 
     def _scores(self, candidates: Candidates, data: Dataset, users: Ints) -> Doubles:
         if linear := len(self.coefficients_) > 0:
@@ -302,7 +364,8 @@ class Ensemble(Recommender):
         trees = Trees(*(getattr(self, f"tree_{part}_") for part in PARTS))
         if not len(trees.roots):
             return simple
-        own = None if (site := self._site) is None else site.rows(users[candidates.user], candidates.item)
+        lift, context = (self.lift_ if self.contexts_ else None), np.full(len(users), self._context)
+        own = self._own(self._site, lift, context, users, candidates)
         rows = features(candidates, self.items_, user_features(data, users), own)
         return trees.scores(rows) + self.blend_ * (simple if linear else log_of(simple))
 

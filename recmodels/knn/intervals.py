@@ -1,9 +1,11 @@
 """How long it takes until a user has an item again, and how much of that time has passed."""
 
 import numpy as np
+from scipy import sparse
 
-from recmodels.data.arrays import Bools, Csr, Doubles, Longs
-from recmodels.data.events import Events
+from recmodels.data.arrays import Bools, Csr, Doubles, Ints, Longs
+from recmodels.data.dataset import Dataset
+from recmodels.data.events import EventLog, Events
 from recmodels.knn.baskets import summed
 
 
@@ -37,6 +39,39 @@ def due_shares(events: Events, end: int, shape: tuple[int, int]) -> Csr:
     passed = (end - time[ends]).astype(np.float64)
     share = np.divide(passed, interval, out=np.ones(len(ends)), where=interval > 0)
     return summed(user[ends], item[ends], np.clip(share, 1e-6, 1), shape)
+
+
+def resting_pairs(
+    events: Events, end: int, excluded: tuple[Ints, Ints], shape: tuple[int, int], due_after: float
+) -> Csr:
+    """What users have had and is not due yet: less than the share `due_after` of its interval has passed.
+
+    Where nobody has anything twice, nothing is due. What is excluded from training never is; what has no event is.
+
+    Args:
+        events: by user, then time.
+        end: until when time has passed, microseconds since 1970 (UTC).
+        excluded: users and items of the pairs that are excluded from training.
+        shape: (n_users, n_items).
+        due_after: above 0, at most 1; see `due_shares`.
+
+    Returns:
+        float32 ones, sparse [n_users, n_items].
+    """
+    shares = due_shares(events, end, shape).tocoo()
+    early = (shares.data < np.float32(due_after)) | (shares.nnz == len(events.user))
+    user, item = (np.concatenate([found[early], more]) for found, more in zip(shares.coords, excluded, strict=True))
+    resting: Csr = sparse.csr_array((np.ones(len(user), np.float32), (user, item)), shape=shape)
+    resting.sort_indices()
+    return resting
+
+
+def resting_of(data: Dataset, log: EventLog, due_after: float) -> Csr:
+    """The same of data that a split or a fold has, by the events that it may know."""
+    out = data.seen.tocoo()
+    never = out.data == 0
+    excluded = out.coords[0][never], out.coords[1][never]
+    return resting_pairs(log.of(data), data.end, excluded, (data.n_users, data.n_items), due_after)
 
 
 def _medians(item: Longs, gap: Doubles, n_items: int) -> Doubles:

@@ -11,7 +11,7 @@ from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.compute import memory
 from recmodels.compute.work import dense, gram, mean_length, neighbors_work
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.linear import gram_inverse
 from recmodels.linear.ease_weights import DenseWeights, SparseWeights
 from recmodels.options import FitOptions, WarmStarts
@@ -58,7 +58,7 @@ class EASE(Recommender):
 
     Example:
         >>> import numpy as np
-        >>> from recmodels.data.dataset import Dataset
+        >>> from recmodels.data.dataset import Dataset, Repeats
         >>> data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 0, 1, 0])
         >>> EASE(regularization=1.0).fit(data).recommend(data, np.array([2]), k=1).items.tolist()
         [[1]]
@@ -120,7 +120,7 @@ class EASE(Recommender):
         return SparseWeights(self.sparse_weights_)
 
     def _lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
     ) -> TopK:
         learned = self._learned()
         if isinstance(learned, SparseWeights):

@@ -6,7 +6,7 @@ import numpy as np
 
 from recmodels.base import positive_evidence
 from recmodels.data.arrays import Bools, Csr, Floats, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.errors import NightrecError
 from recmodels.linear.ease_regressions import regress, regress_in_parts
 from recmodels.linear.gram_inverse import few_users, inverse_of, inverse_of_gram
@@ -116,7 +116,7 @@ class SparseWeights:
         return product_scores(*self._product(data, users))
 
     def lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
     ) -> TopK:
         """Ranked lists without storing the scores."""
         return product_lists(self._product, data, users, k, allowed, repeats, batch)

@@ -17,8 +17,8 @@ from scipy import sparse
 from recmodels.base import SCORE_BYTES, Recommender, State
 from recmodels.compute import memory
 from recmodels.compute.work import dense, gram
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, chunks, empty_matrix
-from recmodels.data.dataset import Dataset
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, chunks
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.linear.products import COLUMNS_A_TASK, ROWS_AT_A_TIME, InParts, Whole
 from recmodels.ranking.product_search import norms_of
 from recmodels.ranking.topk import TopK
@@ -177,7 +177,7 @@ class ItemFilter(Recommender):
         return sparse.csr_array((data, history.indices, history.indptr), shape=history.shape)
 
     def _lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
     ) -> TopK:
         """The same lists as by way of `_score`; bounds tell which scores need not be computed."""
         top = TopK(np.full((len(users), k), -1, np.int32), np.full((len(users), k), -np.inf, np.float32))
@@ -186,8 +186,7 @@ class ItemFilter(Recommender):
             informed = self._informed(data.matrix[users[some]])
             rows = some.start + np.flatnonzero(informed)
             history: Csr = data.matrix[users[rows]]
-            seen: Csr = empty_matrix(*history.shape) if repeats else data.seen[users[rows]]
-            found = self._found(history, seen, k, allowed)
+            found = self._found(history, data.hidden(users[rows], repeats), k, allowed)
             top.items[rows], top.scores[rows] = found.items, found.scores
         return top
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from recmodels.data.arrays import Csr
 from recmodels.data.dataset import Dataset, LateTimes
 from recmodels.data.domains import Domains
-from recmodels.data.layout import BASE, ITEM_VECTORS, PREPARED, Split, read_vectors
+from recmodels.data.layout import BASE, ITEM_VECTORS, PREPARED, RESTING, Split, read_vectors
 from recmodels.data.pairs import Pairs
 from recmodels.parted.arrays import csr_arrays, mapped_file, write_arrays
 
@@ -133,7 +133,7 @@ def _mapped(part: Path, features: Path, split: Split) -> Dataset:
         item_vectors=read_vectors(features / split / ITEM_VECTORS, about["n_items"]),
         domains=Domains.read(features / PREPARED),
     )
-    return LateTimes.of(data, Pairs(features / PREPARED, split))
+    return LateTimes.of(data, Pairs(features / PREPARED, split), features / split / RESTING)
 
 
 def _csr(arrays: dict[str, Any], prefix: str) -> Csr:

@@ -22,6 +22,10 @@ PLAIN = {
 
 BY_DOMAIN = "topk_by_domain"
 """The table of the lists of each domain, of a site that has several."""
+BY_CONTEXT = "topk_by_context"
+"""The table of the lists in each context, such as a weekday, where the winner's differ by it."""
+MORE_LISTS = {BY_DOMAIN: "domain", BY_CONTEXT: "context"}
+"""The tables that have several lists for every user, and the column that says which a row is of."""
 
 ADDED = ("arm", "policy", "propensity")
 """The columns of `topk` and `topk_delta` that exports of nightrec 0.1 lack; see `completed`."""

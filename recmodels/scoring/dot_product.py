@@ -12,8 +12,8 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.compute import device
 from recmodels.compute.work import dense
-from recmodels.data.arrays import Bools, Csr, Floats, Ints, empty_matrix
-from recmodels.data.dataset import Dataset
+from recmodels.data.arrays import Bools, Csr, Floats, Ints
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.ranking.approximation import (
     LEAST_PRODUCTS,
     MEASURED_ON,
@@ -69,7 +69,7 @@ class DotProduct(Recommender):
         return int(getattr(self, "factors", 1))
 
     def _lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
     ) -> TopK:
         """No score is kept longer than it takes to compare it."""
         items = np.full((len(users), k), -1, np.int32)
@@ -79,7 +79,7 @@ class DotProduct(Recommender):
         step = max(1, min(USERS_AT_A_TIME, batch or USERS_AT_A_TIME))
         for rows in (known[i : i + step] for i in range(0, len(known), step)):
             vectors = self._user_vectors(data, users[rows])
-            top = search(vectors, k=k, seen=self._hidden(data, users[rows], repeats))
+            top = search(vectors, k=k, seen=data.hidden(users[rows], repeats))
             items[rows], scores[rows] = top.items, top.scores
         return TopK(items, scores)
 
@@ -89,7 +89,7 @@ class DotProduct(Recommender):
         k: int,
         *,
         allowed: Bools | None = None,
-        repeats: bool = False,
+        repeats: Repeats = False,
         recall: float = 0.99,
         seed: int = 0,
     ) -> Approximation:
@@ -104,7 +104,7 @@ class DotProduct(Recommender):
         if device.cuda():
             return Approximation(exact="a GPU makes them")
         chosen = np.random.default_rng(seed).permutation(users)[: TUNED_ON + MEASURED_ON]
-        sample = Sample(self._user_vectors(data, chosen), self._hidden(data, chosen, repeats))
+        sample = Sample(self._user_vectors(data, chosen), data.hidden(chosen, repeats))
         search, found = approximate(items, sample, k, recall, seed)
         vars(self)["_last_approximated"] = (self.item_vectors, allowed, k, repeats, search)
         return found
@@ -123,23 +123,19 @@ class DotProduct(Recommender):
         if not folder.exists():
             return
         with np.load(folder / "lists.npz", allow_pickle=False) as lists:
-            allowed, k, repeats = lists.get("allowed"), int(lists["k"]), bool(lists["repeats"])
+            allowed, k, repeats = lists.get("allowed"), int(lists["k"]), lists["repeats"].item()
         search = load_search(folder / "search", self._searched(allowed))
         vars(self)["_last_approximated"] = (self.item_vectors, allowed, k, repeats, search)
 
-    def _approximate_search(self, k: int, allowed: Bools | None, repeats: bool) -> Search | None:
+    def _approximate_search(self, k: int, allowed: Bools | None, repeats: Repeats) -> Search | None:
         """The search that `approximate` found for such lists; None where they are exact."""
-        last: tuple[Floats, Bools | None, int, bool, Search | None] | None = vars(self).get("_last_approximated")
+        last: tuple[Floats, Bools | None, int, Repeats, Search | None] | None = vars(self).get("_last_approximated")
         if last is None or last[0] is not self.item_vectors or (k, repeats) != last[2:4] or not _same(last[1], allowed):
             return None
         return last[4]
 
     def _exact(self, users: Floats, *, k: int, seen: Csr, items: SearchedItems) -> TopK:
         return top_products(users, items, k, seen=seen)
-
-    def _hidden(self, data: Dataset, users: Ints, repeats: bool) -> Csr:
-        """What is not listed for some users."""
-        return empty_matrix(len(users), data.n_items) if repeats else data.seen[users]
 
     def _searched(self, allowed: Bools | None) -> SearchedItems:
         """The items that can be listed; those of the last call once more, where they are the same."""

@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 
 from recmodels.base import Recommender, positive_evidence
-from recmodels.data.arrays import Bools, Csr, Floats, Ints, chunks, empty_matrix, row_lengths
-from recmodels.data.dataset import Dataset
+from recmodels.data.arrays import Bools, Csr, Floats, Ints, chunks, row_lengths
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.ranking.topk import TopK, ranked
 
 USERS_AT_A_TIME = 2**14  # users whose histories are copied out of the data at a time
@@ -36,7 +36,7 @@ def product_lists(
     users: Ints,
     k: int,
     allowed: Bools | None,
-    repeats: bool,
+    repeats: Repeats,
     batch: int | None,
 ) -> TopK:
     """Lists as `Recommender.recommend` gives them; each row of scores exists for as long as it takes to rank it."""
@@ -50,7 +50,7 @@ def product_lists(
         some = users[start : start + step]
         left, right, factor = product(data, some)
         scale = factor if allowed is None else np.where(allowed, factor, np.float32(0))
-        seen: Csr = empty_matrix(len(some), data.n_items) if repeats else data.seen[some]
+        seen = data.hidden(some, repeats)
         best = np.full((len(some), min(k, data.n_items)), -1, np.int32)
         values = np.full(best.shape, -np.inf, np.float32)
         given = kernels.parts(left), kernels.parts(right), kernels.parts(seen), scale, best, values
@@ -111,6 +111,6 @@ class SparseProduct(Recommender):
         return product_scores(*self._product(data, users))
 
     def _lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool, batch: int | None
+        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
     ) -> TopK:
         return product_lists(self._product, data, users, k, allowed, repeats, batch)

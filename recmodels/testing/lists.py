@@ -10,7 +10,7 @@ from scipy import sparse
 from recmodels.answering import Answering
 from recmodels.base import Recommender
 from recmodels.data.arrays import Csr, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.errors import NightrecError
 from recmodels.fallback import serve
 from recmodels.popularity import Popularity
@@ -85,11 +85,14 @@ class ListClaims(ABC):
             assert allowed[top.items[top.items >= 0]].all()
         assert (model.recommend(data, self.everybody, 5, allowed=np.zeros(N_ITEMS, bool)).items == -1).all()
 
-    def test_no_list_that_is_served_holds_a_seen_item_or_one_that_is_not_allowed(
+    def test_no_list_that_is_served_holds_an_item_that_is_seen_and_not_due_or_not_allowed(
         self, model: Recommender, data: Dataset
     ) -> None:
         allowed = np.arange(N_ITEMS) % 3 != 0
-        for repeats in (False, True):
+        odd = data.of_items(np.arange(N_ITEMS) % 2 == 1).seen
+        data = replace(data, resting=odd)
+        choices: list[Repeats] = [False, "due"]
+        for repeats in choices:
             served = serve(
                 model,
                 Popularity().fit(data),
@@ -103,9 +106,9 @@ class ListClaims(ABC):
             user, place = np.nonzero(served.items >= 0)
             items = served.items[user, place]
             assert allowed[items].all() and np.isfinite(served.scores[user, place]).all()
-            seen = data.seen.toarray() > 0
-            assert repeats or not seen[user, items].any()
-            eligible = allowed & (repeats | ~seen)  # [N_USERS, N_ITEMS]
+            hidden = (odd if repeats else data.seen).toarray() > 0
+            assert not hidden[user, items].any()
+            eligible = allowed & ~hidden  # [N_USERS, N_ITEMS]
             np.testing.assert_array_equal(np.bincount(user, minlength=N_USERS), eligible.sum(axis=1))
             assert (served.scores[:, 1:] <= served.scores[:, :-1]).all()
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from recmodels.data.arrays import Bools, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.experiments.assignment import positions
 from recmodels.exploration.permitted import NOBODY, Places
 from recmodels.exploration.slot import Explored, explore
@@ -123,7 +123,7 @@ def exploring(
     users: Ints,
     k: int,
     allowed: Bools,
-    repeats: bool,
+    repeats: Repeats,
     rules: Rules | None,
     folder: Path,
     shares: Shares | None = None,

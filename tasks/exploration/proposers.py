@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from recmodels.data.arrays import Bools, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.layout import ITEM_VECTORS, TERMS, USER_TERMS, Split, read_terms, read_vectors
 from recmodels.exploration.bootstrap import left_out, seed_of
 from recmodels.exploration.slot import NOBODY
@@ -90,7 +90,7 @@ def rank(
     m: int,
     folder: Path,
     among: Sequence[Bools],
-    repeats: bool,
+    repeats: Repeats,
 ) -> tuple[list[Ranked], dict[str, str]]:
     """Let each proposer rank items for `users` [n], in files of `folder`.
 
@@ -147,7 +147,7 @@ def as_trained_on(night: Night, data: Dataset, split: Split = "train") -> Datase
 
 
 def _write(
-    proposer: Proposer, path: Path, data: Dataset, users: Ints, m: int, among: Sequence[Bools], repeats: bool
+    proposer: Proposer, path: Path, data: Dataset, users: Ints, m: int, among: Sequence[Bools], repeats: Repeats
 ) -> None:
     model = load(proposer.folder, mapped=True)
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.int32, shape=(len(users), m * len(among)))

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from expectations.exports import check_export
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints, Longs
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.published.schema import ADDED
 from recmodels.ranking.rerank import Rules
 from tasks.export.audit_exposure import Exposed
@@ -31,7 +31,7 @@ def audit(
     data: Dataset,
     k: int,
     *,
-    repeats: bool,
+    repeats: Repeats,
     docs: Path | None = None,
     rules: Rules | None = None,
     published: pa.Array | None = None,
@@ -81,7 +81,7 @@ def profile_of(
     data: Dataset,
     k: int,
     *,
-    repeats: bool,
+    repeats: Repeats,
     rules: Rules | None = None,
     published: pa.Array | None = None,
     users: Ints | None = None,
@@ -94,7 +94,10 @@ def profile_of(
     seen = data.seen
     owner = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(seen.indptr))
     seen_keys = owner * data.n_items + seen.indices  # ascending
-    has = np.bincount(owner[listable[seen.indices]], minlength=data.n_users) if not repeats else 0
+    hidden = data.hidden(np.arange(data.n_users, dtype=np.int32), repeats) if repeats else seen
+    hides = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(hidden.indptr))
+    hidden_keys = hides * data.n_items + hidden.indices
+    has = np.bincount(hides[listable[hidden.indices]], minlength=data.n_users)
     counts = dict.fromkeys(
         [
             "users_listed",
@@ -151,8 +154,7 @@ def profile_of(
             counts["over_caps"] += _over_caps(_Pairs(user[known], item[known]), rules, listable, data, repeats, length)
         if exposed is not None:
             exposed.add(item, rank, table["source"])
-        if not repeats:
-            counts["items_seen"] += int(known.sum()) - _not_stored(key[known], seen_keys)
+        counts["items_seen"] += int(known.sum()) - _not_stored(key[known], hidden_keys)
         for name, count in origin_counts(table, new).items():
             counts[name] += count
         has_reason = pc.is_valid(table["reason_item_id"]).to_numpy()
@@ -199,7 +201,7 @@ class _Users:
 
 
 def _over_caps(
-    listed: "_Pairs", rules: Rules, listable: Bools, data: Dataset, repeats: bool, length: "np.ndarray[Any, Any]"
+    listed: "_Pairs", rules: Rules, listable: Bools, data: Dataset, repeats: Repeats, length: "np.ndarray[Any, Any]"
 ) -> int:
     """How often a list has too many items of a category; `length` becomes shorter where the caps leave no more."""
     ends = listed.users[listed.filled(rules, listable, data, repeats, length)]
@@ -227,7 +229,7 @@ class _Pairs:
         held = (self.lists(of_item.shape[0]) @ of_item).tocoo()
         return int((held.data > rules.caps[held.coords[1]]).sum())
 
-    def filled(self, rules: Rules, listable: Bools, data: Dataset, repeats: bool, length: Any) -> Any:
+    def filled(self, rules: Rules, listable: Bools, data: Dataset, repeats: Repeats, length: Any) -> Any:
         """Which of `users` have a shorter list than `length` because no other item that may be listed fits."""
         of_item = _categories(rules)
         lists = self.lists(of_item.shape[0])
@@ -237,9 +239,8 @@ class _Pairs:
         for rows in (short[i : i + step] for i in range(0, len(short), step)):
             full = ((lists[rows] @ of_item).toarray() >= rules.caps).astype(np.int32)  # [b, n_categories]
             fits = listable & ~((of_item @ full.T).T > 0) & (lists[rows].toarray() == 0)  # [b, n_items]
-            if not repeats:
-                seen = data.seen[self.users[rows]]
-                fits[np.repeat(np.arange(len(rows)), np.diff(seen.indptr)), seen.indices] = False
+            hidden = data.hidden(self.users[rows], repeats)
+            fits[np.repeat(np.arange(len(rows)), np.diff(hidden.indptr)), hidden.indices] = False
             done[rows] = ~fits.any(axis=1)
         return done
 

@@ -23,10 +23,10 @@ from tasks.export.audit import profile_of, summed
 from tasks.export.audit_exposure import Exposed
 from tasks.export.audit_items import SIMILAR_COUNTS, similar_counts
 from tasks.export.basis import NAME, basis_of
-from tasks.export.by_domain import write_by_domain
 from tasks.export.explored import draw, found_in
 from tasks.export.item_tables import PAIRS_A_GROUP, similar_tables
 from tasks.export.listed import counted_in
+from tasks.export.more_lists import more_servings, write_more
 from tasks.export.writer import Parts, Writer
 from tasks.store.feedback import PROPOSALS
 from tasks.store.files import Json
@@ -85,8 +85,8 @@ def write_lists(work: Work) -> None:
     if "exposure" in counts:
         counts["exposure"] = counts["exposure"].sums()
     about = {"lists": counts, "explored": explored}
-    if basis.domains is not None:
-        about["by_domain"] = write_by_domain(basis, basis.domains, serving, data, users, work.out)
+    for table, servings in more_servings(serving, basis.domains, basis.settings).items():
+        about[table] = write_more(basis, table, servings, data, users, work.out)
     (work.out / COUNTS).write_text(json.dumps(about))
 
 
@@ -125,10 +125,9 @@ class Made:
         similar = [json.loads((part / COUNTS).read_text()) for part in self.similar]
         return summed(profiles) | {name: sum(one[name] for one in similar) for name in SIMILAR_COUNTS}
 
-    @property
-    def by_domain(self) -> Json | None:
-        """The same of the lists of each domain; None where there are none."""
-        profiles = [one["by_domain"] for one in self._counts if "by_domain" in one]
+    def more(self, table: str) -> Json | None:
+        """The same of the lists of a table that has several for every user; None where there are none."""
+        profiles = [one[table] for one in self._counts if table in one]
         return summed(profiles) if profiles else None
 
     @property

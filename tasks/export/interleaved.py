@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.data.arrays import Bools, Ints, Longs
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.experiments.assignment import STEPS, positions
 from recmodels.experiments.interleaving import team_draft
 from recmodels.fallback import Ranker, gets_only_fallback
@@ -66,7 +66,7 @@ class Interleaved:
         return np.ones(len(users), np.bool_)
 
     def recommend(
-        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: bool = False
+        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: Repeats = False
     ) -> TopK:
         first, second = (self._listed(model, data, users, k, allowed, repeats) for model in self.models)
         room = None if self.rules is None or self.rules.categories is None else Caps(self.rules, len(users))
@@ -91,7 +91,9 @@ class Interleaved:
         at = np.minimum(np.searchsorted(keys, sought), len(keys) - 1)
         return np.where((items >= 0) & (keys[at] == sought), whose[at], -1)
 
-    def _listed(self, model: Ranker, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: bool) -> Ints:
+    def _listed(
+        self, model: Ranker, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats
+    ) -> Ints:
         """What one of the two would list, -1 after the last item [n, k]."""
         top = model.recommend(data, users, k, allowed=allowed, repeats=repeats)
         out = np.zeros(top.items.shape, np.bool_) if self.min_score is None else top.scores < self.min_score

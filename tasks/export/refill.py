@@ -15,13 +15,13 @@ from recmodels.data.arrays import Bools, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.domains import Domains
 from recmodels.popularity import Popularity
-from recmodels.published.schema import BY_DOMAIN, completed
+from recmodels.published.schema import MORE_LISTS, completed
 from recmodels.ranking.rerank import Rules
 from tasks.arms.tonight import ArmTonight
 from tasks.export.audit_items import whole_lists
-from tasks.export.by_domain import among, in_order, with_domain
 from tasks.export.item_tables import popular_table, popular_windows, similar_tables, similarity_model
 from tasks.export.listed import write_listed
+from tasks.export.more_lists import in_order, more_servings, with_name
 from tasks.export.serving import Lister, Serving, seed_of
 from tasks.export.settings import ExportSettings
 from tasks.export.vectors import without_items
@@ -85,8 +85,9 @@ def write_refilled(source: Source, gone: pa.Array, old: Path, out: Path) -> int:
         one.fit(source.data)
     lists = _topk(source, windows["all"], gone, _files(old, "topk"), out)
     write_listed(out, source.run_date)
-    if source.domains is not None and (by_domain := _files(old, BY_DOMAIN)):
-        _by_domain(source, source.domains, windows["all"], gone, by_domain, out)
+    for table in MORE_LISTS:
+        if files := _files(old, table):
+            _more_lists(source, table, windows["all"], gone, files, out)
     if similar := _files(old, "similar"):
         _similar(source, gone, similar, out)
     without_items(old, gone, out)
@@ -117,27 +118,29 @@ def _topk(source: Source, popular: Popularity, gone: pa.Array, files: Sequence[P
     return new_lists
 
 
-def _by_domain(
-    source: Source, domains: Domains, popular: Popularity, gone: pa.Array, files: Sequence[Path], out: Path
+def _more_lists(
+    source: Source, name: str, popular: Popularity, gone: pa.Array, files: Sequence[Path], out: Path
 ) -> None:
-    """The lists of each domain, of which those with an item that is gone are made anew."""
-    serving = source.serving(popular)
-    with Writer(source.run_date, source.champion, source.user_ids, source.item_ids, out / BY_DOMAIN) as writer:
+    """The lists of each domain, or in each context, of which those with an item that is gone are made anew."""
+    column, serving = MORE_LISTS[name], source.serving(popular)
+    settings = source.settings.model_copy(update={"context_lists": True})  # as the table is there
+    servings = more_servings(serving, source.domains, settings).get(name, {})
+    with Writer(source.run_date, source.champion, source.user_ids, source.item_ids, out / name) as writer:
         for table in whole_lists(list(files), _columns(files, "user_id")):
-            in_domain, tables = table["domain"].cast(pa.string()), [table]
+            values, tables = table[column].cast(pa.string()), [table]
             is_gone = pc.is_in(table["item_id"], value_set=gone)
             left = pa.chunked_array([pa.repeat(pa.scalar(True), len(table))])
-            for name in domains.names:
-                here = pc.equal(in_domain, name)
+            for value, own in servings.items():
+                here = pc.equal(values, value)
                 short = pc.unique(table["user_id"].filter(pc.and_(here, is_gone)))
                 users = pc.index_in(short, value_set=source.user_ids).to_numpy().astype(np.int32)
                 left = pc.and_(left, pc.invert(pc.and_(here, pc.is_in(table["user_id"], value_set=short))))
                 _fill_in_arms(source, serving, table, short, users)
                 for batch in batches(len(users), source.settings.longest):
-                    made = writer.table(*among(serving, domains.items(name)).lists(users[batch]))
-                    tables.append(with_domain(made, name, domains.names))
-            tables[0] = with_domain(table.filter(left), None, domains.names)
-            writer.parts.write(in_order(tables))
+                    made = writer.table(*own.lists(users[batch]))
+                    tables.append(with_name(made, name, value, list(servings)))
+            tables[0] = with_name(table.filter(left), name, None, list(servings))
+            writer.parts.write(in_order(tables, column))
 
 
 def _fill_in_arms(source: Source, serving: Serving, table: pa.Table, short: pa.Array, users: Ints) -> None:

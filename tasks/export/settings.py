@@ -24,6 +24,10 @@ class ExportSettings(ListSettings):
         default=True,
         description="Whether each domain of a site that has several has lists of its own, beside the mixed ones.",
     )
+    context_lists: bool = Field(
+        default=True,
+        description="Whether each context (features.context) has lists of its own, where the winner's differ by it.",
+    )
     approximate: bool = Field(
         default=False,
         description="Whether lists may miss items that exact ones have, where that makes them much faster.",

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.engine.current import engine
-from recmodels.published.schema import BY_DOMAIN
+from recmodels.published.schema import MORE_LISTS
 from tasks.export.audit import judged
 from tasks.export.audit_items import popular_counts
 from tasks.export.basis import let_go
@@ -61,10 +61,9 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
         vectors = run(write_user_vectors, users, folder / "vectors", code=code, needs=decided.needs) if users else []
     finally:
         let_go()
-    by_domain = made.lists if made.by_domain else []
-    for table, parts in (
-        ("topk", made.lists), (BY_DOMAIN, by_domain), ("similar", made.similar), (USER_VECTORS, vectors)
-    ):  # fmt: skip
+    more = {table: counts for table in MORE_LISTS if (counts := made.more(table)) is not None}
+    of_users = dict.fromkeys(("topk", *more), made.lists)
+    for table, parts in (of_users | {"similar": made.similar, USER_VECTORS: vectors}).items():
         for number, file in enumerate(files_of(parts, table)):
             (out / table).mkdir(exist_ok=True)
             link(file, out / table / f"part-{number:05d}.parquet")
@@ -78,6 +77,6 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
         write_item_vectors(night, *decided.vectors, items["item_id"].combine_chunks(), available & allowed, out)
     offered = items["item_id"].filter(pa.array(available & allowed)).combine_chunks()
     popular = popular_counts(out, offered)
-    if (of_domains := made.by_domain) is not None:
-        judged(of_domains)
+    for counts in more.values():
+        judged(counts)
     return Written(made, made.counts(decided.plan) | popular)

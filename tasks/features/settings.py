@@ -114,7 +114,23 @@ class FeatureSettings(BaseModel):
     event_kinds: list[str] = Field(
         default=[], description='Events that are in it, by name, e.g. ["purchase"]; all, if none is named.'
     )
+    due_after: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description='With export.repeats = "due": the share of its interval after which an item may be listed again.',
+    )
+    context: Literal["weekday", "column"] | None = Field(
+        default=None,
+        description="What an ensemble's trees know of an interaction, for lists by its values: its weekday, or the "
+        "column `context` of the interactions, such as a device (at most 10 values).",
+    )
     pairs: PairSettings = PairSettings()
+
+    def for_ensembles(self, timezone: str) -> dict[str, Any]:
+        """What every ensemble of a night is told, in whose time zone weekdays begin."""
+        context = {"context": self.context} if self.context else {}
+        return self.pairs.parameters() | context | ({"context_zone": timezone} if self.context == "weekday" else {})
 
     @field_validator("column_weights")
     @classmethod

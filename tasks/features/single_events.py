@@ -6,23 +6,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
+from recmodels.data.events import Events
 from recmodels.data.pairs import Pairs
 from recmodels.errors import ConfigError
+from recmodels.knn.intervals import resting_pairs
 from tasks.features.tables import write_numbers
 from tasks.store.duckdb import connect, literal, read_parquet, read_parts
 
 
-def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: list[str]) -> int:
+def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: list[str], due_after: float) -> int:
     """Write `user_index`, `item_index` and `timestamp`, a row an event, by user, time and item; how many there are.
 
     An event is one of a pair of positive weight of the split, no later than the pair's last one there, so that nothing
-    that is held out is among them. One that was logged twice is there once.
+    that is held out is among them. One that was logged twice is there once. Beside it stands what is not due
+    yet by them.
 
     Args:
         path: the file.
         prepared, valid: the folders of these tables.
         pairs: of the split.
         kinds: the events that count, by name; all if there are none.
+        due_after: the share of an interval that must have passed.
 
     Raises:
         ConfigError: kinds are given, and the interactions name no events.
@@ -44,6 +48,11 @@ def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: l
             f"WHERE epoch_us(log.timestamp) <= known.timestamp {wanted} "
             "ORDER BY user_index, timestamp, item_index"
         ).to_arrow_table()
+    events = Events(*(found[name].to_numpy() for name in found.column_names))
+    excluded = columns["user_index"][~trained], columns["item_index"][~trained]
+    shape = tuple(pq.read_metadata(prepared / name).num_rows for name in (layout.USERS, layout.ITEMS))
+    rests = resting_pairs(events, pairs.end, excluded, shape, due_after)
+    layout.write_resting(path.with_name(layout.RESTING), rests, due_after)
     times = found["timestamp"].cast(pa.timestamp("us", "UTC"))
     table = found.set_column(2, "timestamp", times).replace_schema_metadata({layout.SPLIT_END: str(pairs.end)})
     write_numbers(table, path)

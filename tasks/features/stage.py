@@ -20,6 +20,7 @@ from recmodels.data.pairs import Pairs
 from recmodels.engine.current import asked_for
 from recmodels.messages import counted
 from tasks.features.column_roles import role_of
+from tasks.features.contexts import write_contexts
 from tasks.features.counting import activity_of
 from tasks.features.documents import item_documents, tag_documents
 from tasks.features.embeddings import embedded
@@ -60,7 +61,7 @@ def features(
         build,
         code=code_of(__name__),
         inputs=inputs,
-        parameters=settings.model_dump(exclude={"pairs"}),
+        parameters=settings.model_dump(exclude={"pairs"} | (set() if settings.context == "column" else {"context"})),
         fresh=fresh,
     )
 
@@ -91,8 +92,10 @@ def write_features(
     of_users, of_items = activity_of(pairs, users.num_rows, items.num_rows, parts)
     if settings.sequences:
         write_sequences(out / layout.SEQUENCES, pairs, users.num_rows)
+    if settings.context == "column":
+        write_contexts(out / layout.CONTEXTS, prepared, valid, pairs)
     if settings.events:
-        write_events(out / layout.EVENTS, prepared, valid, pairs, settings.event_kinds)
+        write_events(out / layout.EVENTS, prepared, valid, pairs, settings.event_kinds, settings.due_after)
     known = of_items.known
 
     documents = item_documents(items, settings, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)

@@ -81,7 +81,10 @@ class ListSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_default=True)
 
     k: int = Field(ge=1, le=1000, description="Items in a user's list.")
-    repeats: bool = Field(default=False, description="Whether items the user already has may be recommended again.")
+    repeats: bool | Literal["due"] = Field(
+        default=False,
+        description="Whether items the user already has may be recommended again; due: once their interval has passed.",
+    )
     relevance_weight: float = Field(
         default=1,
         ge=0,

@@ -64,7 +64,7 @@ class Answers:
         self.store, self.export, self.why_not = store, export, why_not
         self._answering = answering
         about = export.manifest
-        self.k, self.repeats, self.champion = int(about["k"]), bool(about["repeats"]), str(about["champion"])
+        self.k, self.repeats, self.champion = int(about["k"]), about["repeats"] is True, str(about["champion"])
         popular = export.table("popular")
         overall = pc.and_(pc.equal(popular["window"].cast(pa.string()), "all"), pc.is_null(popular["category"]))
         self._apart = [name for name, arm in groups_of(about).items() if arm.apart]

@@ -13,7 +13,7 @@ from recmodels.base import Recommender
 from recmodels.data import layout
 from recmodels.errors import ConfigError
 from recmodels.published.reader import Export
-from recmodels.published.schema import BY_DOMAIN
+from recmodels.published.schema import BY_CONTEXT, BY_DOMAIN, MORE_LISTS
 from tasks.lookup.cached import kept
 from tasks.lookup.catalogue import Catalogue, catalogue_of
 from tasks.lookup.published import has_opted_out, list_in, night_of, not_found, published_as
@@ -25,39 +25,46 @@ Row = dict[str, Any]
 TERMS = 3  # that are named of each reason
 
 
-def list_of(store: Path, user_id: str, run_date: date | None = None, domain: str | None = None) -> list[Row]:
+def list_of(
+    store: Path, user_id: str, run_date: date | None = None, domain: str | None = None, context: str | None = None
+) -> list[Row]:
     """The rows of a user's list, with the titles of the items and of the reasons, and the terms that matched.
 
-    With a `domain` it is the list of that domain alone.
+    With a `domain` it is the list of that domain alone, with a `context` the one in that context.
 
     Raises:
-        ConfigError: nothing is published, or the user has no list in it, or has opted out; there is no such domain.
+        ConfigError: nothing is published, or the user has no list in it, or has opted out; there is no such domain or
+            context, or both are given.
     """
+    if domain is not None and context is not None:
+        raise ConfigError("There are lists of a domain and lists in a context, and none of both: name one of the two.")
     export = Export.of_night(store, run_date) if run_date else Export.latest(store)
-    return with_titles(Store(store), export, rows_of(Store(store), export, user_id, domain))
+    which = (BY_DOMAIN, domain) if domain is not None else (BY_CONTEXT, context)
+    return with_titles(Store(store), export, rows_of(Store(store), export, user_id, *which))
 
 
-def rows_of(store: Store, export: Export, user_id: str, domain: str | None = None) -> pa.Table:
-    """The rows of a user's list in an export, or of that of a domain alone, as they are published.
+def rows_of(store: Store, export: Export, user_id: str, table: str = BY_DOMAIN, value: str | None = None) -> pa.Table:
+    """The rows of a user's list in an export, as they are published; with a `value`, of that list in another `table`.
 
     Raises:
-        ConfigError: the user has no list in it, or has opted out; there is no such domain.
+        ConfigError: the user has no list in it, or has opted out; there is no such domain or context.
     """
     published = published_as(export, user_id)
-    rows = list_in(export, published) if domain is None else _of_domain(export, published, domain)
+    rows = list_in(export, published) if value is None else _one_of_several(export, published, table, value)
     if not rows.num_rows or has_opted_out(store, export, user_id):
         raise not_found(export, user_id)
     return rows
 
 
-def _of_domain(export: Export, published: Any, domain: str) -> pa.Table:
-    if not any(file["path"].startswith(f"{BY_DOMAIN}/") for file in export.manifest["files"]):
-        raise ConfigError(f"The export {export.manifest['export_id']} has no lists of domains: leave --domain out.")
-    rows = export.table(BY_DOMAIN, [published])
-    of_row = rows["domain"].cast(pa.string())
-    if len(rows) and domain not in (there := sorted(set(of_row.to_pylist()))):
-        raise ConfigError(f"There is no domain {domain!r} in the user's lists: there are {', '.join(there)}.")
-    return rows.filter(pc.equal(of_row, domain)).sort_by("rank")
+def _one_of_several(export: Export, published: Any, table: str, value: str) -> pa.Table:
+    column = MORE_LISTS[table]
+    if not any(file["path"].startswith(f"{table}/") for file in export.manifest["files"]):
+        raise ConfigError(f"The export {export.manifest['export_id']} has no lists of {column}s: leave --{column} out.")
+    rows = export.table(table, [published])
+    of_row = rows[column].cast(pa.string())
+    if len(rows) and value not in (there := sorted(set(of_row.to_pylist()))):
+        raise ConfigError(f"There is no {column} {value!r} in the user's lists: there are {', '.join(there)}.")
+    return rows.filter(pc.equal(of_row, value)).sort_by("rank")
 
 
 def someone(store: Path, run_date: date) -> tuple[Any, list[Row]]:

@@ -157,7 +157,7 @@ def planned(
         users=settings.users,
         items=settings.items,
         k=settings.k or lists.k,
-        repeats=lists.repeats,
+        repeats=lists.repeats is True,  # of its users nobody knows intervals
         seed=settings.seed,
         repetitions=settings.repetitions,
         checkpoint_nights=settings.checkpoint_nights,

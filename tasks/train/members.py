@@ -47,10 +47,12 @@ def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidat
     return complete
 
 
-def with_pairs(candidates: dict[str, Candidate], pairs: Json) -> dict[str, Candidate]:
-    """The candidates, every ensemble with the queries about pairs of user and item, unless it has its own."""
+def with_site(candidates: dict[str, Candidate], site: Json) -> dict[str, Candidate]:
+    """The candidates, every ensemble with what the site says of its data (`FeatureSettings.for_ensembles`), unless it
+    has its own.
+    """
     return {
-        name: candidate.model_copy(update={"parameters": pairs | candidate.parameters})
+        name: candidate.model_copy(update={"parameters": site | candidate.parameters})
         if (candidate.recommender or name) == ENSEMBLE
         else candidate
         for name, candidate in candidates.items()

@@ -13,7 +13,7 @@ from recmodels import registry
 from recmodels.base import Recommender
 from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Floats, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.errors import ConfigError
 from recmodels.exposure_prices import with_prices
 from recmodels.fallback import serve
@@ -171,7 +171,7 @@ class _AsTrained:
         return known if self.trained_on is None or not self.needs_history else known & self.trained_on[users]
 
     def recommend(
-        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: bool = False
+        self, data: Dataset, users: Ints, k: int, *, allowed: Bools | None = None, repeats: Repeats = False
     ) -> TopK:
         top = self.model.recommend(data, users, k, allowed=allowed, repeats=repeats)
         if self.trained_on is None or not self.needs_history:

@@ -30,5 +30,7 @@ COLUMNS = tuple(dict.fromkeys(ours for part in (REQUIRED, OPTIONAL) for columns 
 
 DOMAIN = "domain"
 """The column that says of which catalogue an item is; it is one only where the settings say so."""
+CONTEXT = "context"
+"""The column of interactions that says in which context each was, such as a device; one that is named is read."""
 IN_DOMAINS = ("interactions", "items", "tags")
 """The tables that have it."""

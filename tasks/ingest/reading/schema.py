@@ -13,7 +13,7 @@ from recmodels.errors import ConfigError, DataRefused
 from tasks.ingest.reading import numbers
 from tasks.ingest.reading.files import OF_DOMAIN
 from tasks.ingest.reading.inputs import TableInput
-from tasks.ingest.reading.our_columns import DOMAIN, IN_DOMAINS, OPTIONAL, REQUIRED
+from tasks.ingest.reading.our_columns import CONTEXT, DOMAIN, IN_DOMAINS, OPTIONAL, REQUIRED
 from tasks.ingest.reading.remedies import listed, option, shortened
 from tasks.ingest.reading.sources import Source, Value, as_text
 from tasks.store.accounts import NUMBERS_TEXT
@@ -32,8 +32,9 @@ RESERVED = (
 
 
 def optional(name: str, table: TableInput) -> tuple[str, ...]:
-    """The columns that a table may have; the domain, where the settings say that there is one."""
-    return (*OPTIONAL[name], *((DOMAIN,) if table.has_domain and name in IN_DOMAINS else ()))
+    """The columns that a table may have; the domain and the context, where the settings say that there is one."""
+    context = (CONTEXT,) if name == "interactions" and CONTEXT in table.columns else ()
+    return (*OPTIONAL[name], *context, *((DOMAIN,) if table.has_domain and name in IN_DOMAINS else ()))
 
 
 def mapping(name: str, table: TableInput, source: Source) -> dict[str, str]:

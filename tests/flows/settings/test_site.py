@@ -45,6 +45,15 @@ def test_what_is_no_memory_is_refused_with_its_key(here: Path) -> None:
         load(None)
 
 
+def test_what_is_due_takes_single_events_and_what_came_back(here: Path) -> None:
+    settings = '[export]\nrepeats = "due"\n[prepare]\nholdout_repeats = true\n'
+    write(here / "nightrec.toml", settings)
+    with pytest.raises(ConfigError, match=r"set features\.events = true and prepare\.holdout_repeats = true"):
+        load(None)
+    write(here / "nightrec.toml", settings + "[features]\nevents = true\n")
+    assert load(None).export.repeats == "due"
+
+
 def test_relative_paths_count_from_the_file(here: Path) -> None:
     settings = (
         'store = "nights"\n[inputs]\ninteractions = { path = "log/*.csv" }\nitems = { path = "/data/items.csv" }\n'

@@ -1,6 +1,7 @@
 """The audit counts on the files what breaks the contract, and refuses it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import sparse
 
 from expectations.errors import ExportRefused
+from recmodels.data.arrays import Csr, empty_matrix
 from recmodels.data.dataset import Dataset
 from tasks.export.audit import _Users, audit, profile_of
 from tasks.store.paths import Night
@@ -33,6 +36,23 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Night, Path, dict[st
 
 def checked(night: Night, out: Path) -> dict[str, Any]:
     return profile_of(out, night.features, Dataset.load(night.features, "full"), K, repeats=False)
+
+
+def test_what_is_not_due_counts_as_seen_is(good: tuple[Night, Path, dict[str, Any]]) -> None:
+    night, out, counts = good
+    data = Dataset.load(night.features, "full")
+
+    def counted(resting: Csr) -> dict[str, Any]:
+        return profile_of(out, night.features, replace(data, resting=resting), K, repeats="due")
+
+    assert counted(data.seen) == counts
+    assert counted(empty_matrix(*data.seen.shape)) == profile_of(out, night.features, data, K, repeats=True)
+    listed = pq.read_table(out / "topk")
+    ids = pq.read_table(night.prepared / "items.parquet")["item_id"].to_pylist()
+    users = pq.read_table(night.prepared / "users.parquet")["user_id"].to_pylist()
+    pair = users.index(listed["user_id"][0].as_py()), ids.index(listed["item_id"][0].as_py())
+    one = sparse.csr_array((np.ones(1, np.float32), ([pair[0]], [pair[1]])), shape=data.seen.shape)
+    assert counted(one)["items_seen"] == 1
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_single_events_are_those_that_the_split_may_know_for_those_who_ask(tmp_p
     (tmp_path / "train").rename(tmp_path / "before")
 
     def found(split: layout.Split, **rules: Any) -> list[tuple[int, int, float]]:
-        out, _ = featured(tmp_path, split, events=True, **rules)
+        out, _ = featured(tmp_path, split, events=True, due_after=0.7, **rules)
         table = pq.read_table(out / layout.EVENTS)
         days = (END - table["timestamp"].cast(pa.int64()).to_numpy()) / DAY
         (out).rename(tmp_path / f"{split}-{len(rules)}")
@@ -149,6 +149,8 @@ def test_single_events_are_those_that_the_split_may_know_for_those_who_ask(tmp_p
 
     first = [(0, 0, 20), (0, 1, 19), (0, 0, 12), (1, 1, 18), (1, 0, 17)]
     assert found("train") == first
+    rests = pq.read_table(tmp_path / "train-0" / layout.RESTING).to_pylist()
+    assert rests == [{"user_index": 0, "item_index": 0}]  # 5 of 8 days are over
     assert found("full") == [*first[:3], (0, 0, 2), *first[3:], (1, 3, 1)]
     assert found("train", event_kinds=["buy"]) == [*first[:2], *first[3:]]
     write_valid_tables(tmp_path / "valid", interactions=events(log), items=ITEMS)
