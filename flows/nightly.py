@@ -50,6 +50,7 @@ from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.store.room import check_room
 from tasks.store.time_limit import limiting
+from tasks.train.members import refuse_wrong_columns
 from tasks.train.parts import parts_of_trainings, shared_by_trainings
 from tasks.validate.stage import validate
 
@@ -167,6 +168,7 @@ def night(
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
         described_in_full = features.submit(tonight, "full", config.features, prepared, valid, fresh)
+        refuse_wrong_columns(tonight, candidates)
         needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model, *config.arms.models))
         jobs = jobs_for(tonight, config, candidates, fresh, lease, engine, pairs_of(prepared))
         jobs, results = train_all(executor, sized(jobs, prepared, needed, here=workers is None), needed)

@@ -86,7 +86,5 @@ def needs(config: NightConfig, pool: str) -> Iterator[tuple[str, str]]:
         yield "mlflow", "[mlflow]"
     if config.export.vectors is not None and config.export.vector_index:
         yield "vectors", "export.vector_index"
-    if config.features.embedder is not None:
-        yield "embeddings", "features.embedder"
     if (encoder := config.features.encoder) is not None and encoder.kind in NEEDS:
         yield NEEDS[encoder.kind][1], "features.encoder.kind"

@@ -10,8 +10,14 @@ RENAMED: dict[str, str] = {
     "keep": "retention",
     "gate.champion": "gate.pinned_model",
     "evaluation.windows": "evaluation.backtests",
+    "features.embedder": "features.encoder.model",
 }
 """Old dotted key of `nightrec.toml` -> new dotted key, applied in this order; `models.*` stands for every model."""
+
+DROPPED: dict[str, str] = {
+    "features.embedder_share": "vectors and terms count half each in the similarity of items",
+}
+"""Old dotted key of `nightrec.toml` that nothing takes the place of -> what holds now."""
 
 _noted: set[tuple[str, str]] = set()
 
@@ -28,6 +34,10 @@ def with_new_names(settings: dict[str, Any], where: str, renamed: dict[str, str]
         ConfigError: a setting is given under both names.
     """
     settings = deepcopy(settings)
+    for old, now in DROPPED.items() if renamed is RENAMED else ():
+        *above, key = old.split(".")
+        if (table := _table(settings, above)) is not None and table.pop(key, None) is not None:
+            logging.getLogger("nightrec").warning("%s: %s is not read any more: %s", where, old, now)
     for old, new in renamed.items():
         models = settings.get("models") if "*" in old else {"": {}}
         for name in list(models) if isinstance(models, dict) else []:

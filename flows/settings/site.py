@@ -350,8 +350,6 @@ def relative_to(config: NightConfig, folder: Path) -> NightConfig:
         }
         inputs = inputs.model_copy(update=tables)
     features = config.features
-    if features.embedder is not None:
-        features = features.model_copy(update={"embedder": str(folder / features.embedder)})
     if features.encoder is not None and features.encoder.model is not None and not features.encoder.download:
         encoder = features.encoder.model_copy(update={"model": str(folder / features.encoder.model)})
         features = features.model_copy(update={"encoder": encoder})

@@ -177,6 +177,21 @@ class Ensemble(Recommender):
         limits = Limits(self.pair_seconds, self.pair_memory)
         return SiteFeatures.of(data, tables, self.item_columns, self.user_columns, self.pairs, limits)
 
+    def check_site(self, nobody: Dataset, tables: SiteTables) -> None:
+        """Raise ConfigError for a column or query that `fit` would refuse, answered from data without interactions."""
+        if self._sees_site:
+            try:
+                self._of_site(nobody, tables)
+            except ConfigError:
+                raise
+            except NightrecError as error:  # of time, memory, or a value: with all interactions it is another query
+                log.info("Not checked before training: %s", error)
+
+    @property
+    def _sees_site(self) -> bool:
+        """Whether the trees see columns of the site, or what its queries say."""
+        return bool(self.item_columns or self.user_columns or self.pairs)
+
     def _held_out(self, data: Dataset, events: EventLog | None) -> Fold:
         """What the fusion is fitted on."""
         if self.repeats:
@@ -230,7 +245,7 @@ class Ensemble(Recommender):
         self, lists: list[TopK], fold: Fold, tables: SiteTables | None, data: Dataset, contexts: Contexts | None
     ) -> None:
         """Fit the weights of the members, and the trees if they rank better."""
-        site = self._of_site(fold.train, tables) if self.item_columns or self.user_columns or self.pairs else None
+        site = self._of_site(fold.train, tables) if self._sees_site else None
         m = len(self.members_)
         self.weights_: Doubles = np.full(m, 1 / m)
         self.blend_ = 1.0

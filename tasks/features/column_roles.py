@@ -9,7 +9,7 @@ from tasks.features.settings import FeatureSettings, Role
 from tasks.features.tokens import TAG_DELIMITER, length_in_words
 
 VECTOR = "(embedder)"
-"""What the vocabulary calls the column of terms that are numbers of an embedder's vectors, and no words."""
+"""What vocabularies of nights before 0.2 call a column of terms that are numbers of vectors, and no words."""
 
 
 def role_of(items: pa.Table, name: str, settings: FeatureSettings) -> Role:

@@ -11,9 +11,9 @@ import numpy as np
 
 from recmodels.data.arrays import Floats
 from recmodels.errors import ConfigError
-from tasks.features.embeddings import refuse_executable
 from tasks.features.settings import EncoderSettings
 
+EXECUTABLE = (".bin", ".pt", ".pth", ".pkl", ".ckpt")  # files of weights whose loading can run code
 LONGEST = 512  # tokens of a text that an ONNX model reads
 NEEDS = {  # by kind: the file that tells its folder, and the extra that has the package
     "sentence-transformers": ("modules.json", "embeddings"),
@@ -54,7 +54,11 @@ def refuse_unsafe(folder: Path, tells: str, kind: str, setting: str) -> None:
             f"{setting}: {folder} is no folder of a {kind} model (it has no {tells}); save one there, or set "
             "features.encoder.download to fetch it by name."
         )
-    refuse_executable(folder, setting)
+    if unsafe := sorted(path.name for path in folder.rglob("*") if path.suffix in EXECUTABLE):
+        raise ConfigError(
+            f"{setting}: {folder} holds {unsafe[0]}, which may run code when it is loaded; save the model as "
+            "safetensors and remove that file."
+        )
 
 
 def _sentence_transformers(model: str, settings: EncoderSettings) -> Encode:

@@ -40,7 +40,8 @@ class EncoderSettings(BaseModel):
 
     kind: Literal["static", "sentence-transformers", "model2vec", "onnx"] = Field(
         default="static",
-        description="static: from the items' own words, by a singular value decomposition; else a model's package.",
+        description="static: from the items' own words, by a singular value decomposition; else a model's package, "
+        "sentence-transformers if a model is named without.",
     )
     model: str | None = Field(
         default=None, description="Folder of the model; with `download` its name on the hub, such as 'owner/model'."
@@ -49,6 +50,13 @@ class EncoderSettings(BaseModel):
     size: int = Field(default=64, ge=1, le=1024, description="Numbers of a vector of the static encoder.")
     batch: int = Field(default=64, ge=1, description="Texts that a model reads at a time.")
     device: Literal["auto", "cpu", "gpu"] = Field(default="auto", description="What a model computes on.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_by_sentence_transformers(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("model") is not None and "kind" not in given:
+            return given | {"kind": "sentence-transformers"}
+        return given
 
     @model_validator(mode="after")
     def named(self) -> Self:
@@ -85,15 +93,6 @@ class FeatureSettings(BaseModel):
     min_items_per_term: int = Field(default=2, ge=1, description="Terms in fewer items are left out.")
     max_items_share: float = Field(default=0.5, gt=0, le=1, description="Words in more of the items are left out.")
     max_terms: int = Field(default=200_000, ge=1, description="Terms kept of each column, the most frequent first.")
-    embedder: str | None = Field(
-        default=None, description="Folder of a sentence-transformers model that reads the texts; nothing is downloaded."
-    )
-    embedder_share: float = Field(
-        default=0.5,
-        gt=0,
-        lt=1,
-        description="Share of its vectors in the similarity of items.",
-    )
     encoder: EncoderSettings | None = Field(
         default=None, description="What makes vectors of the items; none: only those that are given (item_vectors)."
     )

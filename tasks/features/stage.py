@@ -23,7 +23,6 @@ from tasks.features.column_roles import role_of
 from tasks.features.contexts import write_contexts
 from tasks.features.counting import activity_of
 from tasks.features.documents import item_documents, tag_documents
-from tasks.features.embeddings import embedded
 from tasks.features.encoding import encoded_vectors
 from tasks.features.sequences import write_sequences
 from tasks.features.settings import FeatureSettings
@@ -100,8 +99,6 @@ def write_features(
 
     documents = item_documents(items, settings, known) | tag_documents(valid / "tags.parquet", items["item_id"], end)
     columns = [term for name, texts in documents.items() if (term := fit_terms(name, texts, known, settings))]
-    if vectors := embedded(items, columns, settings):
-        columns.append(vectors)
     write_terms(out, columns, items.num_rows)
     given = given_vectors(valid, "item_vectors", items["item_id"])
     if given is None and settings.encoder is not None:

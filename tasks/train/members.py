@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recmodels.registry import create, kind_of
 from tasks.store.events import log_event
 from tasks.store.files import Json
 from tasks.store.manifests import Manifest, whole
+from tasks.store.paths import Night
 from tasks.train.code import code_that_trains
 from tasks.train.jobs import TrainingJob
 from tasks.train.settings import Candidate
@@ -57,6 +60,22 @@ def with_site(candidates: dict[str, Candidate], site: Json) -> dict[str, Candida
         else candidate
         for name, candidate in candidates.items()
     }
+
+
+def refuse_wrong_columns(night: Night, candidates: Mapping[str, Candidate]) -> None:
+    """Check what ensembles see of the site's own tables, before anything is trained.
+
+    Raises:
+        ConfigError: a column or a query is wrong.
+    """
+    for name, candidate in candidates.items():
+        sees = any(candidate.parameters.get(one) for one in ("item_columns", "user_columns", "pairs"))
+        if sees and candidate.enabled and (candidate.recommender or name) == ENSEMBLE:
+            from recmodels.data.dataset import Dataset
+            from recmodels.data.site_tables import StoredTables
+
+            nobody = Dataset.load(night.features, "train", users=np.empty(0, np.int32))
+            _made_of(candidate.parameters).check_site(nobody, StoredTables(night.features))
 
 
 def is_ensemble(job: TrainingJob) -> bool:

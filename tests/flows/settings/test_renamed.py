@@ -63,3 +63,11 @@ def test_the_file_is_read_with_the_old_name(tmp_path: Path, monkeypatch: pytest.
 
 def test_no_new_name_is_an_old_one() -> None:
     assert not set(renamed.RENAMED) & set(renamed.RENAMED.values())
+
+
+def test_an_embedder_is_an_encoder_now(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path / "nightrec.toml", '[features]\nembedder = "models/small"\nembedder_share = 0.3\n')
+    encoder = load(tmp_path / "nightrec.toml").features.encoder
+    assert encoder is not None
+    assert (encoder.kind, encoder.model) == ("sentence-transformers", str(tmp_path / "models" / "small"))
+    assert "features.embedder_share is not read any more" in caplog.text

@@ -140,4 +140,4 @@ def test_settings_of_encoders(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="onnx needs a model"):
         EncoderSettings(kind="onnx")
     with pytest.raises(ValidationError, match="the static encoder reads no model"):
-        EncoderSettings(model="somewhere")
+        EncoderSettings(kind="static", model="somewhere")

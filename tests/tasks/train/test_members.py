@@ -11,7 +11,7 @@ from recmodels.errors import ConfigError
 from recmodels.registry import create
 from tasks.compare.champion import named
 from tasks.train.jobs import TrainingJob
-from tasks.train.members import at_hand, in_turn, with_members, without_failed
+from tasks.train.members import at_hand, in_turn, refuse_wrong_columns, with_members, without_failed
 from tasks.train.settings import Candidate
 from tasks.train.stage import train
 from tests.tasks.publishing import prepare_night
@@ -126,3 +126,15 @@ def test_an_ensemble_takes_the_models_that_tonight_has_trained_and_no_others(tmp
     without = both.model_copy(update={"without": ["als"]})
     assert not train.fn(without, MANIFEST, MANIFEST)["skipped"]
     assert not both.night.model("both").joinpath("members_", "als").exists()
+
+
+def test_wrong_columns_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    night = prepare_night(tmp_path)
+    fine = ["SELECT item_id, count(*) AS bought FROM interactions GROUP BY ALL"]
+    refuse_wrong_columns(night, {"ensemble": ensemble(item_columns=["genre"], pairs=fine), "item_knn": Candidate()})
+    with pytest.raises(ConfigError, match=r"item_columns: there is no column price; there are item_id, title"):
+        refuse_wrong_columns(night, {"own": ensemble(item_columns=["price"])})
+    with pytest.raises(ConfigError, match=r"features\.pairs\.sql: .*bought"):
+        refuse_wrong_columns(night, {"own": ensemble(pairs=["SELECT bought FROM interactions"])})
+    off = ensemble(item_columns=["price"]).model_copy(update={"enabled": False})
+    refuse_wrong_columns(night, {"own": off})
