@@ -9,8 +9,9 @@ are read again where the site's files still have them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -94,7 +95,7 @@ class Remarks:
 
 _REMARKS = TypeAdapter(Remarks | None)
 _PARTS = TypeAdapter(dict[str, list[Part]])
-_LAYOUTS = TypeAdapter(dict[str, Source])
+_LAYOUT, _LAYOUTS = TypeAdapter(Source), TypeAdapter(dict[str, Source])
 
 
 @dataclass
@@ -233,7 +234,8 @@ class Ledger:
     def _layout(self, source: Source) -> str:
         """The digest of what is known of a file when it is opened, which is noted."""
         kept = as_kept(source)
-        self.layouts.setdefault(found := digest(asdict(kept))[:16], kept)
+        found = hashlib.sha256(_LAYOUT.dump_json(kept)).hexdigest()[:16]  # with the columns in their order
+        self.layouts.setdefault(found, kept)
         return found
 
     def _unchanged(self, file: FilePrint) -> FilePrint | None:

@@ -15,7 +15,7 @@ import pytest
 
 from tasks.ingest import lookalikes, table_parts
 from tasks.ingest.known_files import FilePrint
-from tasks.ingest.ledger import Part
+from tasks.ingest.ledger import Ledger, Part
 from tasks.ingest.raw_tables import write_raw
 from tasks.ingest.reading import opening
 from tasks.ingest.reading.inputs import Inputs, TableInput
@@ -181,6 +181,19 @@ def test_what_is_known_is_what_would_be_read(site: Site, monkeypatch: pytest.Mon
         assert n_known == known, name
         site.next_night()
     assert site.ingest(fresh=True)[2] == 0
+
+
+def test_files_with_the_same_columns_in_another_order_are_known_apart(tmp_path: Path) -> None:
+    """Or else the users of one would be taken for its items."""
+    (folder := tmp_path / "log").mkdir()
+    orders = [["user_id", "item_id", "timestamp"], ["item_id", "user_id", "timestamp"]]
+    log = pa.table({"user_id": [1], "item_id": [10], "timestamp": [datetime(2023, 1, 1, tzinfo=UTC)]})
+    for number, order in enumerate(orders):
+        pq.write_table(log.select(order), folder / f"{number}.parquet")
+    inputs, ledger = Inputs(interactions=TableInput(path=str(folder))), Ledger()
+    write_raw(inputs, datetime(2023, 2, 1, tzinfo=UTC), datetime.now(UTC), tmp_path, ledger=ledger)
+    (part,) = ledger.made["interactions"]
+    assert [list(ledger.layouts[layout].columns) for layout in part.layouts] == orders
 
 
 def test_ids_are_looked_at_again_only_where_the_first_rows_have_changed(
