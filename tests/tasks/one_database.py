@@ -11,7 +11,8 @@ import pytest
 
 import tasks.store.duckdb
 
-_started: dict[int, duckdb.DuckDBPyConnection] = {}  # by process: a fork has none of the threads of its parent's
+_started: dict[int, tuple[duckdb.DuckDBPyConnection, dict[str, str]]] = {}
+"""By process, as a fork has none of the threads of its parent's: the database, and settings that are not its own."""
 
 
 def _database(spill: str, memory_limit: str | None, threads: int | None) -> duckdb.DuckDBPyConnection:
@@ -20,10 +21,14 @@ def _database(spill: str, memory_limit: str | None, threads: int | None) -> duck
     Nothing here is large enough to spill.
     """
     if os.getpid() not in _started:
-        _started[os.getpid()] = duckdb.connect(config={"temp_directory": ""})
-    connection = _started[os.getpid()].cursor()
-    connection.execute(f"SET threads = {threads}" if threads else "RESET threads")
-    connection.execute(f"SET memory_limit = '{memory_limit}'" if memory_limit else "RESET memory_limit")
+        _started[os.getpid()] = duckdb.connect(config={"temp_directory": ""}), {}
+    database, now = _started[os.getpid()]
+    connection = database.cursor()
+    for setting, wanted in {"threads": threads, "memory_limit": memory_limit}.items():
+        value = f"'{wanted}'" if wanted else ""
+        if value != now.get(setting, ""):  # it begins and ends threads
+            connection.execute(f"SET {setting} = {value}" if value else f"RESET {setting}")
+            now[setting] = value
     return connection
 
 
