@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from tasks.store.accounts import FileAccount, check_file
 from tasks.store.duckdb import literal
 
 BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
+_SMALL = 1 << 20  # bytes of a file of which the lines are counted in less time than a thread takes to begin
 _UTC = pa.timestamp("us", "UTC")
 _JUDGED = 1000  # different texts of a batch that are looked at; the others go to the quarantine with their rows
 
@@ -81,8 +83,9 @@ class TablePass:
 
     def _read_file(self, source: Source, sink: Sink) -> set[str]:
         """Write the rows of a file, and account for its other lines; returns what `run` does."""
-        lines = self.shared.counting.submit(count_lines, source.readable) if source.is_text else None
-        self.shared.db.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+        lines = self._count_lines(source) if source.is_text else None
+        if source.is_text:
+            self.shared.db.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
         n_read = n_blank = 0
         not_json: list[rejects.Reject] = []
         try:
@@ -103,11 +106,17 @@ class TablePass:
         except (duckdb.Error, pa.ArrowException) as error:
             raise Unreadable(source.path, error) from None
         if lines:
-            self._account(source, n_read, n_blank, not_json, lines.result())
-            self.lines = lines.result().total
+            self._account(source, n_read, n_blank, not_json, counted := lines())
+            self.lines = counted.total
         else:
             self.lines = pq.ParquetFile(source.readable).metadata.num_rows
         return set()
+
+    def _count_lines(self, source: Source) -> Callable[[], Lines]:
+        """Gives the lines of a text file; those of one that takes a while are counted beside what reads it."""
+        if source.readable.stat().st_size < _SMALL:
+            return partial(count_lines, source.readable)
+        return self.shared.counting.submit(count_lines, source.readable).result
 
     def _file_account(self, source: Source, before: Counter[str]) -> FileAccount:
         """What became of the lines of the file just read, given the counts before it.
@@ -282,12 +291,14 @@ class TablePass:
         Raises:
             DataRefused: they, the header and the rows are not all of the file's lines.
         """
-        refused = rejects.of_scan(self.shared.db, self.table.name, source)
         blank = (
             lines.blank[lines.blank > source.skip]
             if source.format == "csv" and len(source.columns) > 1
             else lines.blank[:0]
         )
+        if lines.total - source.skip - n_read == blank.size:  # DuckDB refuses no blank line: so it has refused none
+            return [], blank
+        refused = rejects.of_scan(self.shared.db, self.table.name, source)
         blanks = np.setdiff1d(blank, [reject.line for reject in refused])
         others = lines.total - source.skip - n_read - len(refused)
         if others == blanks.size:
