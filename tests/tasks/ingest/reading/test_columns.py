@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -45,63 +46,91 @@ TEN = [str(n) + ".5" for n in range(10)]
 TEN_NUMBERS = [n + 0.5 for n in range(10)]
 
 
-@pytest.mark.parametrize(
-    ("texts", "numbers"),
-    [
-        (["1.5", "2", "—"], [1.5, 2, None]),
-        (["1", "2", "N/A", "-", "unknown", "NULL", r"\N", "NaN", "nan", "None", ""], [1, 2] + [None] * 9),
-        (["$1,299.00", "$5", "12.5"], [1299, 5, 12.5]),
-        (["1.299,00 €", "0,99 €", "1.299 €", "15 €"], [1299, 0.99, 1299, 15]),
-        (["1 299,00", "1\u00a0299\u00a0000,5", "2\u202f000,00", "7"], [1299, 1299000.5, 2000, 7]),
-        (["CHF 1'299.50", "CHF 12.–", "CHF 3"] + [f"CHF {n}" for n in range(10)], [1299.5, None, 3, *range(10)]),
-        (["1,299", "1,299.50"], [1299, 1299.5]),
-        (["1,299", "1,5"], [1.299, 1.5]),
-        (["1,299", "0,299"], [1.299, 0.299]),
-        (["1,299", "1.299.000"], [1.299, 1299000]),
-        (["1,299,000", "1,299"], [1299000, 1299]),
-        (["12 %", "7.5%"], [12, 7.5]),
-        (["-5", "−5", "- 5", "+5", "-$5", "$-5"], [-5, -5, -5, 5, -5, -5]),
-        (["1e5", "1E-2", "3.", ".5"], [1e5, 0.01, 3, 0.5]),
-        (["1,00,000", "12,34,567.5"], [100000, 1234567.5]),
-        (["1299 kr", "1 299 kr", "5,50 kr"], [1299, 1299, 5.5]),
-        ([*TEN, "inf"], [*TEN_NUMBERS, None]),
-        ([*TEN, "1e400"], [*TEN_NUMBERS, None]),
-        ([*TEN, "0x1F"], [*TEN_NUMBERS, None]),
-        ([*TEN, "sold"], [*TEN_NUMBERS, None]),
-        ([*map(str, range(10)), "1.9", "x"], [*range(10), 1.9, None]),
-        ([*map(str, range(10)), "0x1F"], [*range(10), None]),
-        ([" 7 ", "8", "x", *map(str, range(18))], [7, 8, None, *range(18)]),
-    ],
-)
-def test_numbers_are_read_as_people_write_them(tmp_path: Path, texts: list[str], numbers: list[float | None]) -> None:
-    prices, notes, kind = _prices(tmp_path, _items(tmp_path / "items.tsv", texts))
+NUMERIC: list[tuple[list[str], list[float | None]]] = [
+    (["1.5", "2", "—"], [1.5, 2, None]),
+    (["1", "2", "N/A", "-", "unknown", "NULL", r"\N", "NaN", "nan", "None", ""], [1, 2] + [None] * 9),
+    (["$1,299.00", "$5", "12.5"], [1299, 5, 12.5]),
+    (["1.299,00 €", "0,99 €", "1.299 €", "15 €"], [1299, 0.99, 1299, 15]),
+    (["1 299,00", "1\u00a0299\u00a0000,5", "2\u202f000,00", "7"], [1299, 1299000.5, 2000, 7]),
+    (["CHF 1'299.50", "CHF 12.–", "CHF 3"] + [f"CHF {n}" for n in range(10)], [1299.5, None, 3, *range(10)]),
+    (["1,299", "1,299.50"], [1299, 1299.5]),
+    (["1,299", "1,5"], [1.299, 1.5]),
+    (["1,299", "0,299"], [1.299, 0.299]),
+    (["1,299", "1.299.000"], [1.299, 1299000]),
+    (["1,299,000", "1,299"], [1299000, 1299]),
+    (["12 %", "7.5%"], [12, 7.5]),
+    (["-5", "−5", "- 5", "+5", "-$5", "$-5"], [-5, -5, -5, 5, -5, -5]),
+    (["1e5", "1E-2", "3.", ".5"], [1e5, 0.01, 3, 0.5]),
+    (["1,00,000", "12,34,567.5"], [100000, 1234567.5]),
+    (["1299 kr", "1 299 kr", "5,50 kr"], [1299, 1299, 5.5]),
+    ([*TEN, "inf"], [*TEN_NUMBERS, None]),
+    ([*TEN, "1e400"], [*TEN_NUMBERS, None]),
+    ([*TEN, "0x1F"], [*TEN_NUMBERS, None]),
+    ([*TEN, "sold"], [*TEN_NUMBERS, None]),
+    ([*map(str, range(10)), "1.9", "x"], [*range(10), 1.9, None]),
+    ([*map(str, range(10)), "0x1F"], [*range(10), None]),
+    ([" 7 ", "8", "x", *map(str, range(18))], [7, 8, None, *range(18)]),
+]
+TEXTS = [
+    ["007", "8", "9"],
+    ["1.5", "02139", "3"],
+    ["12_000", "5"],
+    ["2024-01-05", "2024-01-06"],
+    ["1.2.3", "1.2.4"],
+    ["10:30", "11:45"],
+    ["5 kg", "7 kg"],
+    ["A12", "B7"],
+    ["٣", "٤"],
+    [*map(str, range(8)), "one", "two"],
+    ["red", "N/A"],
+    ["1,2,3", "4,5,6"],
+]
+
+
+@pytest.fixture(scope="module")
+def read_together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[Any], list[str], str]]:
+    """What became of the texts of all these cases, each a column of one table: as `_prices` has it.
+
+    A column whose texts are fewer than those of another has no value in the rows below.
+    """
+    cases = [texts for texts, _ in NUMERIC] + TEXTS
+    columns = [f"price {place}" for place in range(len(cases))]
+    folder = tmp_path_factory.mktemp("columns")
+    with (folder / "items.tsv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t")
+        writer.writerow(["item_id", *columns])
+        writer.writerows((row, *texts) for row, texts in enumerate(zip_longest(*cases, fillvalue="")))
+    items = TableInput(path=str(folder / "items.tsv"))
+    summary, out = ingest(folder, Inputs(interactions=some_log(folder), items=items))
+    table = read(out, "items")
+    return {
+        repr(texts): (
+            table[name].to_pylist()[: len(texts)],
+            [note for note in summary["notes"] if f"'{name}'" in note],
+            str(table.schema.field(name).type),
+        )
+        for name, texts in zip(columns, cases, strict=True)
+    }
+
+
+@pytest.mark.parametrize(("texts", "numbers"), NUMERIC)
+def test_numbers_are_read_as_people_write_them(
+    read_together: dict[str, tuple[list[Any], list[str], str]], texts: list[str], numbers: list[float | None]
+) -> None:
+    prices, notes, kind = read_together[repr(texts)]
     assert prices == numbers
     assert kind in ("double", "int64")
     misfits = sum(1 for text, number in zip(texts, numbers, strict=True) if number is None and text)
     filled = sum(1 for text in texts if text)
-    told = [note for note in notes if f"'price': {misfits} of {filled} values are not numbers, such as '" in note]
+    told = [note for note in notes if f": {misfits} of {filled} values are not numbers, such as '" in note]
     assert len(told) == (misfits > 0)
 
 
-@pytest.mark.parametrize(
-    "texts",
-    [
-        ["007", "8", "9"],
-        ["1.5", "02139", "3"],
-        ["12_000", "5"],
-        ["2024-01-05", "2024-01-06"],
-        ["1.2.3", "1.2.4"],
-        ["10:30", "11:45"],
-        ["5 kg", "7 kg"],
-        ["A12", "B7"],
-        ["٣", "٤"],
-        [*map(str, range(8)), "one", "two"],
-        ["red", "N/A"],
-        ["1,2,3", "4,5,6"],
-    ],
-)
-def test_a_column_that_is_not_plainly_numeric_stays_text(tmp_path: Path, texts: list[str]) -> None:
-    assert _prices(tmp_path, _items(tmp_path / "items.tsv", texts)) == (texts, [], "string")
+@pytest.mark.parametrize("texts", TEXTS)
+def test_a_column_that_is_not_plainly_numeric_stays_text(
+    read_together: dict[str, tuple[list[Any], list[str], str]], texts: list[str]
+) -> None:
+    assert read_together[repr(texts)] == (texts, [], "string")
 
 
 @pytest.mark.parametrize(

@@ -59,40 +59,59 @@ def test_lists_stay_lists_and_structures_become_json(tmp_path: Path) -> None:
     assert second == {"tags": [], "categories": None, "price": 2.5, "more": None}
 
 
-@pytest.mark.parametrize(
-    ("written", "rating", "kept"),
-    [
-        ("4.5", 4.5, None), (" 5 ", 5, None), ("4,5", 4.5, None), ("-0,25", -0.25, None), ("1e1", 10, None),
-        ("4,5000", 4.5, None), ("4,500", None, "4,500"), ("1.299,5", None, "1.299,5"), ("4_5", None, "4_5"),
-        ("good", None, "good"), ("inf", None, "inf"), ("1e400", None, "1e400"), ("4/5", None, "4/5"),
-        ("-", None, "-"), ("0x5", None, "0x5"), ("", None, None), ("nan", None, None), ("NULL", None, None),
-        (r"\N", None, None), ("n/a", None, None),
-    ],
-)  # fmt: skip
-def test_ratings_are_numbers_or_keep_their_text(
-    tmp_path: Path, written: str, rating: float | None, kept: str | None
-) -> None:
+RATINGS: list[tuple[str, float | None, str | None]] = [
+    ("4.5", 4.5, None), (" 5 ", 5, None), ("4,5", 4.5, None), ("-0,25", -0.25, None), ("1e1", 10, None),
+    ("4,5000", 4.5, None), ("4,500", None, "4,500"), ("1.299,5", None, "1.299,5"), ("4_5", None, "4_5"),
+    ("good", None, "good"), ("inf", None, "inf"), ("1e400", None, "1e400"), ("4/5", None, "4/5"),
+    ("-", None, "-"), ("0x5", None, "0x5"), ("", None, None), ("nan", None, None), ("NULL", None, None),
+    (r"\N", None, None), ("n/a", None, None),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[float | None, str | None]]]:
+    """What each of the ratings is read as, and the text that is kept, as a text of a TSV and of a JSON file."""
+    folder, texts = tmp_path_factory.mktemp("ratings"), [text for text, _, _ in RATINGS]
+    rows = "".join(f"1\t2\t2023-01-01\t{text}\n" for text in texts)
+    lines = [{"user_id": 1, "item_id": 2, "timestamp": "2023-01-01", "rating": text} for text in texts]
+    found: dict[str, list[tuple[float | None, str | None]]] = {text: [] for text in texts}
     for log in (
-        write(tmp_path / "log.tsv", f"user_id\titem_id\ttimestamp\trating\n1\t2\t2023-01-01\t{written}\n"),
-        write(
-            tmp_path / "log.jsonl",
-            json.dumps({"user_id": 1, "item_id": 2, "timestamp": "2023-01-01", "rating": written}) + "\n",
-        ),
+        write(folder / "log.tsv", f"user_id\titem_id\ttimestamp\trating\n{rows}"),
+        write(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines)),
     ):
-        _, out = ingest(tmp_path, log)
-        assert (column(out, "rating"), column(out, "rating_text")) == ([rating], [kept])
+        _, out = ingest(folder, log)
+        for text, rating, kept in zip(texts, column(out, "rating"), column(out, "rating_text"), strict=True):
+            found[text].append((rating, kept))
+    return found
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"),
+@pytest.mark.parametrize(("written", "rating", "kept"), RATINGS)
+def test_ratings_are_numbers_or_keep_their_text(
+    ratings: dict[str, list[tuple[float | None, str | None]]], written: str, rating: float | None, kept: str | None
+) -> None:
+    assert ratings[written] == [(rating, kept)] * 2
+
+
+FLAGS = (
     [(word, True) for word in (*schema.YES, "TRUE", " Yes ", "Y")]
     + [(word, False) for word in (*schema.NO, "FALSE", " No ", "N")]
-    + [(word, None) for word in ("", "NULL", r"\N", "NaN", "n/a")],
+    + [(word, None) for word in ("", "NULL", r"\N", "NaN", "n/a")]
 )
-def test_a_flag_is_yes_or_no_or_missing(tmp_path: Path, written: str, meant: bool | None) -> None:
-    users = write(tmp_path / "users.tsv", f"user_id\topted_out\n1\t{written}\n2\ttrue\n")
-    _, out = ingest(tmp_path, Inputs(interactions=some_log(tmp_path), users=users))
-    assert column(out, "opted_out", "users") == [meant, True]
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bool | None]:
+    """What each of the flags is read as."""
+    folder, texts = tmp_path_factory.mktemp("flags"), [text for text, _ in FLAGS]
+    rows = "".join(f"{user}\t{text}\n" for user, text in enumerate(texts))
+    users = write(folder / "users.tsv", f"user_id\topted_out\n{rows}")
+    _, out = ingest(folder, Inputs(interactions=some_log(folder), users=users))
+    return dict(zip(texts, column(out, "opted_out", "users"), strict=True))
+
+
+@pytest.mark.parametrize(("written", "meant"), FLAGS)
+def test_a_flag_is_yes_or_no_or_missing(flags: dict[str, bool | None], written: str, meant: bool | None) -> None:
+    assert flags[written] == meant
 
 
 @pytest.mark.parametrize(

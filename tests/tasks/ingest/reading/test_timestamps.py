@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.sources import Value
 from tasks.ingest.reading.time_examples import ACCEPTED, Accepted
 from tasks.ingest.reading.timestamps import Timestamps, is_plain, micros
-from tests.tasks.raw import column, ingest, instants_of, log_of
+from tests.tasks.raw import HEADER, column, ingest, instants_of, log_of, read, write
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -56,20 +57,19 @@ def test_epochs_survive(tmp_path_factory: pytest.TempPathFactory, instants: list
     per_unit = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 1}[unit]
     numbers = [(instant - EPOCH) // MICROSECOND // per_unit * (1000 if unit == "ns" else 1) for instant in instants]
     expected = [EPOCH + (number * per_unit // (1000 if unit == "ns" else 1)) * MICROSECOND for number in numbers]
+    log_of(folder, [str(number) for number in numbers])
     arrays = {
-        "log.csv": None,
         "int.parquet": pa.array(numbers, pa.int64()),
         "text.parquet": pa.array([str(number) for number in numbers]),
         "decimal.parquet": pa.array([str(number) for number in numbers]).cast(pa.decimal128(20, 0)),
     }
+    one = [1] * len(numbers)
     for name, array in arrays.items():
-        table = log_of(folder, [str(number) for number in numbers])
-        if array is not None:
-            table = TableInput(path=str(folder / name))
-            one = [1] * len(array)
-            pq.write_table(pa.table({"user_id": one, "item_id": one, "timestamp": array}), table.path)
-        assert instants_of(folder, table) == expected
-        assert instants_of(folder, table.model_copy(update={"timestamp_unit": unit})) == expected
+        pq.write_table(pa.table({"user_id": one, "item_id": one, "timestamp": array}), folder / name)
+    table, four = TableInput(path=str(folder)), 4 * expected  # a file after another, each read on its own
+    out = tmp_path_factory.mktemp("out")
+    assert instants_of(out, table) == four
+    assert instants_of(out, table.model_copy(update={"timestamp_unit": unit})) == four
 
 
 @settings(max_examples=3)
@@ -95,10 +95,33 @@ def test_numbers_of_any_notation_are_read_the_same_way(tmp_path: Path, texts: li
     ]
 
 
+Read = list[tuple[datetime | None, str | None]]
+"""The instants of a file, and the texts of those that could not be read."""
+
+
+def _each(folder: Path, files: Sequence[Sequence[str]]) -> list[Read]:
+    """What is read of each of some files with timestamps, whose form is found out for each alone."""
+    (log := folder / "log").mkdir()
+    for place, texts in enumerate(files):
+        write(log / f"{place:03}.csv", HEADER + "".join(f'1,2,"{text}"\n' for text in texts))
+    _, out = ingest(folder, TableInput(path=str(log)))
+    found: list[Read] = [[] for _ in files]
+    for row in read(out).to_pylist():
+        found[int(Path(row["source_file"]).stem)].append((row["timestamp"], row["timestamp_text"]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def accepted_ways(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
+    """What is read of each example, alone in its file."""
+    examples = [accepted.example for accepted in ACCEPTED]
+    return dict(zip(examples, _each(tmp_path_factory.mktemp("ways"), [[e] for e in examples]), strict=True))
+
+
 @pytest.mark.parametrize("accepted", ACCEPTED, ids=lambda accepted: accepted.example)
-def test_each_way_to_write_an_instant_is_read(tmp_path: Path, accepted: Accepted) -> None:
+def test_each_way_to_write_an_instant_is_read(accepted_ways: dict[str, Read], accepted: Accepted) -> None:
     instant = datetime.fromisoformat(accepted.instant).replace(tzinfo=UTC)
-    assert instants_of(tmp_path, log_of(tmp_path, [f'"{accepted.example}"'])) == [instant]
+    assert [when for when, _ in accepted_ways[accepted.example]] == [instant]
 
 
 ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo", "UTC"]
@@ -246,14 +269,23 @@ def test_the_machines_time_zone_plays_no_part(tmp_path: Path) -> None:
     assert printed == 3 * f"{[instant.timestamp() for instant in expected]}\n"
 
 
-@pytest.mark.parametrize("offset", ["+25:00", "-99:99", "+16:00", "+2500", "+25", "+01:60", "-0375"])
-@pytest.mark.parametrize("time", ["2023-03-26T02:30:00", "2023-03-26 02:30:00.5", "2023-03-26T02:30"])
-def test_an_offset_that_no_place_has_is_not_read(tmp_path: Path, time: str, offset: str) -> None:
-    texts = ["2023-03-26T02:30:00+14:00", "2023-03-26 02:30:00.5-12:45", f"{time}{offset}"]
-    _, out = ingest(tmp_path, log_of(tmp_path, texts))
-    expected = [datetime.fromisoformat(text).astimezone(UTC) for text in texts[:2]]
-    assert column(out, "timestamp") == [*expected, None]
-    assert column(out, "timestamp_text") == [None, None, texts[2]]
+OFFSETS = ["+25:00", "-99:99", "+16:00", "+2500", "+25", "+01:60", "-0375"]
+TIMES = ["2023-03-26T02:30:00", "2023-03-26 02:30:00.5", "2023-03-26T02:30"]
+WHOLE = ["2023-03-26T02:30:00+14:00", "2023-03-26 02:30:00.5-12:45"]
+
+
+@pytest.fixture(scope="module")
+def odd_offsets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Read]:
+    """What is read of each such time and offset, below two that places have."""
+    texts = [f"{time}{offset}" for time in TIMES for offset in OFFSETS]
+    return dict(zip(texts, _each(tmp_path_factory.mktemp("offsets"), [[*WHOLE, t] for t in texts]), strict=True))
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+@pytest.mark.parametrize("time", TIMES)
+def test_an_offset_that_no_place_has_is_not_read(odd_offsets: dict[str, Read], time: str, offset: str) -> None:
+    read_as_such: Read = [(datetime.fromisoformat(text).astimezone(UTC), None) for text in WHOLE]
+    assert odd_offsets[f"{time}{offset}"] == [*read_as_such, (None, f"{time}{offset}")]
 
 
 CLOCKS = ("00:00:00", "02:30:00Z", "02:30:00", "23:59:59")
