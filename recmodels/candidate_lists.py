@@ -145,9 +145,14 @@ def allowed_items(features: Path, lists: ListsSpec) -> Bools:
     return np.ones_like(available) if lists.unavailable else available
 
 
-def read_lists(toplists: Path, users: Ints, k: int, file: str = LISTS) -> Ints:
-    """The items of each user's list, -1 where it ends early: int32 [n_users, k]. `users` ascend."""
-    listed = read_columns(toplists / file, ["user_index", "rank", "item_index"])
+def read_lists(toplists: Path, users: Ints, k: int, file: str = LISTS, *, own: bool = False) -> Ints:
+    """The items of each user's list, -1 where it ends early: int32 [n_users, k]. `users` ascend.
+
+    `own`: without those that the fallback supplied, which are its last ones.
+    """
+    listed = read_columns(toplists / file, ["user_index", "rank", "item_index", *(["cold"] if own else [])])
+    if own:
+        listed = {name: column[~listed["cold"]] for name, column in listed.items()}
     items = np.full((len(users), k), -1, np.int32)
     row = np.searchsorted(users, listed["user_index"])
     rank = listed["rank"] - 1

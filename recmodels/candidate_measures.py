@@ -15,13 +15,12 @@ from recmodels import registry
 from recmodels.base import Recommender
 from recmodels.candidate_lists import Kind, allowed_items, lists_of, read_lists, read_truth, step_of
 from recmodels.candidate_spec import ListsSpec, Spec
-from recmodels.data.arrays import Csr, Floats, Ints, Longs, Truth
-from recmodels.data.backtests import rolling_folds
+from recmodels.data.arrays import Csr, Floats, Ints, Truth
+from recmodels.data.backtests import first_times, rolling_folds
 from recmodels.data.dataset import Dataset
 from recmodels.data.events import StoredEvents
 from recmodels.data.folds import Fold
-from recmodels.data.layout import EVENTS, FIRST, HOLDOUT, PREPARED, RESTING, Split, due_after, write_resting
-from recmodels.data.pairs import Pairs
+from recmodels.data.layout import EVENTS, HOLDOUT, PREPARED, RESTING, due_after, write_resting
 from recmodels.data.parquet import read_columns
 from recmodels.data.stored import StoredDataset
 from recmodels.engine.current import asked_for
@@ -112,7 +111,7 @@ class _Window(NamedTuple):
 def _here(spec: Spec, lists: ListsSpec, data: Dataset) -> Iterator[_Window]:
     """The windows of data in memory."""
     allowed, step = allowed_items(spec.features, lists), step_of(lists)
-    first = _first_times(spec.features, spec.split, data)
+    first = first_times(spec.features, spec.split, data)
 
     def listed(number: int, part: Fold) -> tuple[Ints, Truth]:
         model = registry.create(spec.recommender, spec.params, seed=spec.seed)
@@ -161,15 +160,3 @@ def _resting(spec: Spec, data: Dataset) -> tuple[Csr, float]:
     """
     due = due_after(spec.features / spec.split / RESTING)
     return resting_of(data, StoredEvents(spec.features / spec.split / EVENTS), due), due
-
-
-def _first_times(features: Path, split: Split, data: Dataset) -> Longs | None:
-    """When each pair of the training data began; None where no pair was repeated."""
-    pairs = Pairs(features / PREPARED, split)
-    if FIRST not in pairs.names:
-        return None
-    table = pairs.columns(["user_index", "weight", FIRST])
-    trained = np.bincount(data.user_index, minlength=data.n_users) > 0
-    rows = (table["weight"] > 0) & trained[table["user_index"]]
-    times: Longs = table[FIRST][rows]
-    return times

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,8 @@ from recmodels.errors import ConfigError
 from tasks.store.paths import Store
 
 if TYPE_CHECKING:
+    from flows.settings.engine import EngineSettings
+    from recmodels.engine.choice import EngineChoice
     from recmodels.parameters import Parameter
 
 
@@ -163,6 +166,11 @@ def search_of(parameter: "Parameter") -> str:
     help="On how many earlier holdouts a trial is measured.",
 )
 @click.option("--days", type=click.FloatRange(min=0.1), default=7, show_default=True, help="Length of each.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray", "dask", "none"]),
+    help="What works on the trials [engine.kind]: a cluster of Ray, say; without an address one of this machine.",
+)
 @click.option("--write", type=click.Path(path_type=Path), help="Put the winning block into this new file, too.")
 def tune(
     model: str,
@@ -173,6 +181,7 @@ def tune(
     trials: int | None,
     backtests: int,
     days: float,
+    engine: str | None,
     write: Path | None,
 ) -> None:
     """Search MODEL's hyper-parameters on days before the holdout, and print the best block for nightrec.toml.
@@ -194,18 +203,20 @@ def tune(
         raise ConfigError(f"No such night has left features in the store {folder.root}: run one first.")
     candidate = settings.models.get(model, Candidate())
     recommender = candidate.recommender or model
-    found = search(
-        nights[-1],
-        recommender,
-        candidate.parameters,
-        minutes=minutes,
-        trials=trials,
-        backtests=backtests,
-        days=days,
-        k=settings.evaluation.k,
-        seed=settings.training.seed,
-        say=lambda line: echo(line, err=True),
-    )
+    with _working_on(settings.engine if engine is None else settings.engine.of_kind(engine)) as choice:
+        found = search(
+            nights[-1],
+            recommender,
+            candidate.parameters,
+            minutes=minutes,
+            trials=trials,
+            backtests=backtests,
+            days=days,
+            k=settings.evaluation.k,
+            seed=settings.training.seed,
+            say=lambda line: echo(line, err=True),
+            engine=choice,
+        )
     lines = block(model, recommender, found.params)
     echo(
         f"# NDCG@{settings.evaluation.k} {found.value:.4f} before the holdout, {found.default:.4f} as configured; "
@@ -214,3 +225,14 @@ def tune(
     click.echo(lines, nl=False)
     if write is not None:
         write.write_text(lines, encoding="utf-8")
+
+
+def _working_on(settings: "EngineSettings") -> "AbstractContextManager[EngineChoice | None]":
+    """The engine of the settings for a block; where they name none, nothing is imported for it."""
+    if settings.choice is None:
+        return nullcontext()
+    from flows.execution.engines import engine_for
+
+    if settings.fallback is None:
+        settings.choice.knock()
+    return engine_for(settings)

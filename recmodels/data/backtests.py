@@ -4,6 +4,7 @@ All of them end before the holdout begins.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 from recmodels.data.arrays import Bools, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold, fold
+from recmodels.data.layout import FIRST, PREPARED, Split
+from recmodels.data.pairs import Pairs
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import NightrecError
 
@@ -18,19 +21,44 @@ MAX_USERS = 20_000
 """How many users a backtest fold evaluates at most, drawn at random."""
 
 
-def backtest_folds(data: Dataset, n_folds: int, days: float, seed: int) -> list[Fold]:
+def backtest_folds(data: Dataset, n_folds: int, days: float, seed: int, first: Longs | None = None) -> list[Fold]:
     """The last `n_folds` folds of `days` each within `data`, the newest first, of users who have a history in them.
+
+    `first`: see `rolling_folds`.
 
     Raises:
         NightrecError: No fold evaluates anybody.
     """
-    found = [one for _, one in rolling_folds(data, n_folds, days, seed, cold_start=False)]
+    found = [one for _, one in rolling_folds(data, n_folds, days, seed, cold_start=False, first=first)]
     if not found:
-        raise NightrecError(
-            f"There is nobody to evaluate in the last {n_folds} folds of {days:g} days before the holdout: give fewer "
-            "or shorter ones, or more data."
-        )
+        raise nobody(n_folds, days)
     return found
+
+
+def nobody(n_folds: int, days: float) -> NightrecError:
+    """The error where no fold evaluates anybody."""
+    return NightrecError(
+        f"There is nobody to evaluate in the last {n_folds} folds of {days:g} days before the holdout: give fewer "
+        "or shorter ones, or more data."
+    )
+
+
+def first_times(features: Path, split: Split, data: Dataset) -> Longs | None:
+    """When each pair of the training data began: int64 [n]; None where no pair was repeated.
+
+    Args:
+        features: the features folder.
+        split: which one.
+        data: what was read of it, perhaps without some users.
+    """
+    pairs = Pairs(features / PREPARED, split)
+    if FIRST not in pairs.names:
+        return None
+    table = pairs.columns(["user_index", "weight", FIRST])
+    trained = np.bincount(data.user_index, minlength=data.n_users) > 0
+    rows = (table["weight"] > 0) & trained[table["user_index"]]
+    times: Longs = table[FIRST][rows]
+    return times
 
 
 def rolling_folds(

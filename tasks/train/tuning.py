@@ -7,22 +7,21 @@ and several processes can search at the same time.
 """
 
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recmodels.data.backtests import backtest_folds
-from recmodels.data.dataset import Dataset
-from recmodels.data.folds import Fold
-from recmodels.errors import ConfigError, NightrecError
-from recmodels.metrics.ranking import per_user
+from recmodels.engine.choice import EngineChoice
+from recmodels.errors import ConfigError, EngineUnavailable, NightrecError
 from recmodels.parameters import current
 from recmodels.registry import create, kind_of
 from recmodels.spaces import OneOf, Real, Space, space_of
 from tasks.store.files import Json, digest, read_json
 from tasks.store.paths import Night
+from tasks.train.trials import Search, Trials, ndcg, trials_for
 
 if TYPE_CHECKING:
     import optuna
@@ -51,14 +50,17 @@ def tune(
     k: int = 10,
     seed: int = 0,
     say: Callable[[str], None] = lambda line: None,
+    engine: EngineChoice | None = None,
 ) -> Tuned:
     """Search a model's space for the highest NDCG@k, for some minutes or trials, and return the best so far.
 
     `configured` parameters outside the space are kept; the first trial is what is configured, the defaults where
     nothing is. A trial whose first backtests are worse than the median of the others is
-    pruned. `say` gets a line for each that ends.
+    pruned. `say` gets a line for each that ends. An `engine` that is asked for works on the trials, and several are
+    tried at a time where nodes train them; what each is worth is the same.
 
     Raises:
+        EngineUnavailable: the engine has gone.
         ConfigError: the model has nothing to tune, or Optuna is not installed.
         NightrecError: the night has no features, or nothing could be trained.
     """
@@ -70,8 +72,6 @@ def tune(
     configured = current(kind_of(recommender), configured, recommender)
     space = space_of(recommender)
     start = {name: value for name, value in asdict(create(recommender, configured)).items() if name in space}
-    data = Dataset.load(night.features, "train")
-    parts = backtest_folds(data, backtests, days, seed)
     fixed = {name: value for name, value in configured.items() if name not in space}
     prepared = read_json(night.prepared / "manifest.json") or {}
     about = {
@@ -96,19 +96,30 @@ def tune(
     if all(space[name].holds(value) for name, value in start.items()):
         study.enqueue_trial(start, skip_if_exists=True)
 
-    def objective(trial: "optuna.Trial") -> float:
+    def objective(measured: Trials, trial: "optuna.Trial") -> float:
         params = {**fixed, **_suggest(trial, space)}
         values: list[float] = []
-        for fold, part in enumerate(parts):
-            values.append(_measure(recommender, params, part, k, seed))
+        for fold in range(len(measured)):
+            try:
+                values.append(ndcg(measured, params, trial.number, fold))
+            except EngineUnavailable as error:
+                raise _EngineGone from error  # no trial could be measured any more
             trial.report(float(np.mean(values)), fold)
-            if fold + 1 < len(parts) and trial.should_prune():
+            if fold + 1 < len(measured) and trial.should_prune():
                 raise optuna.TrialPruned
         value = float(np.mean(values))
         say(f"trial {trial.number}: NDCG@{k} {value:.4f} with {trial.params}")
         return value
 
-    study.optimize(objective, n_trials=trials, timeout=60 * minutes, catch=(NightrecError, MemoryError))
+    with trials_for(night, Search(recommender, backtests, days, k, seed), engine) as measured:
+        context = copy_context()  # threads that try several at a time know of the engine, too
+        try:
+            study.optimize(
+                lambda trial: context.copy().run(objective, measured, trial),
+                n_trials=trials, timeout=60 * minutes, catch=(NightrecError, MemoryError), n_jobs=measured.at_a_time,
+            )  # fmt: skip
+        except _EngineGone as gone:
+            raise EngineUnavailable(str(gone.__cause__)) from None
     done = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
     if not done:
         raise NightrecError(f"No trial of {recommender} came to an end: give it more --minutes; see {file}.")
@@ -116,6 +127,10 @@ def tune(
     assert study.best_value is not None and first.value is not None
     best = {**fixed, **study.best_params}
     return Tuned(best, study.best_value, first.value, len(study.trials), file)
+
+
+class _EngineGone(Exception):
+    """Ends a search, which goes on after errors of single trials."""
 
 
 def _len_of(file: Path) -> int:
@@ -132,12 +147,6 @@ def _suggest(trial: "optuna.Trial", space: Space) -> Json:
         else trial.suggest_int(name, place.low, place.high, log=place.log)
         for name, place in space.items()
     }
-
-
-def _measure(recommender: str, params: Json, part: Fold, k: int, seed: int) -> float:
-    """NDCG@k of a model on a backtest fold."""
-    model = create(recommender, params, seed=seed).fit(part.train)
-    return float(per_user(model.recommend(part.train, part.users, k).items, part.truth)["ndcg"].mean())
 
 
 def block(name: str, recommender: str, params: Json) -> str:

@@ -10,10 +10,14 @@ import pytest
 from recmodels.data.backtests import backtest_folds
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
+from recmodels.engine.choice import EngineChoice
+from recmodels.engine.current import using
+from recmodels.engine.local import LocalEngine
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.registry import create
 from tasks.store.paths import Night, Store
 from tasks.train.tuning import block, tune
+from tests.recmodels.specifications import written_features
 from tests.tasks.site import RUN_DATE
 
 
@@ -29,10 +33,11 @@ def data() -> Dataset:
 
 
 @pytest.fixture
-def night(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> Night:
-    """A night whose training window is `data`; asked for any other, it has none."""
-    monkeypatch.setattr(Dataset, "load", lambda folder, split: {"train": data}[split])
-    return Store(tmp_path).night(RUN_DATE)
+def night(tmp_path: Path, data: Dataset) -> Night:
+    """A night whose training window is `data`; it has no other."""
+    night = Store(tmp_path).night(RUN_DATE)
+    written_features(night.folder, data)
+    return night
 
 
 def test_backtests_lie_one_before_the_other_and_train_on_what_came_before(data: Dataset) -> None:
@@ -61,6 +66,9 @@ def test_a_search_starts_from_the_defaults_and_goes_on_where_it_was(night: Night
     second = tune(night, "ease", {}, minutes=1, trials=4)
     assert (second.tried, second.default) == (5, first.default)
     assert second.value >= first.value
+    with using(LocalEngine()):
+        third = tune(night, "ease", {}, minutes=1, trials=1, engine=EngineChoice("local"))
+    assert (third.tried, third.default) == (6, first.default)
     assert second.file == night.store.root / "tuning" / "ease.jsonl"
 
 
