@@ -3,9 +3,9 @@
 On an engine a trial is a candidate: trained in parts or as a whole by a node, and listed in buckets of users.
 """
 
-import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,8 +27,7 @@ from recmodels.engine.served import for_processes
 from recmodels.metrics.ranking import per_user
 from recmodels.parted.windows import Window, windows
 from recmodels.registry import create, kind_of
-from tasks.store.engine_parts import engine_parts
-from tasks.store.files import Json
+from tasks.store.files import TEMPORARY, Json
 from tasks.store.paths import Night
 
 
@@ -135,7 +134,11 @@ def trials_for(night: Night, search: Search, choice: EngineChoice | None) -> Ite
         yield InMemory(night, search)
         return
     data = StoredDataset.opened(night.features, "train")
-    with for_processes(choice) as served, engine_parts(night, f"tune-{os.getpid()}", fresh=True) as parts:
+    parts = (
+        night.store.root / f"{TEMPORARY}tune-{uuid.uuid4().hex}"
+    )  # a night of this store may run meanwhile, and sweep
+    with for_processes(choice) as served:
+        parts.mkdir(parents=True)
         try:
             found = windows(parts, data, search.n_folds, search.days, search.seed, cold_start=False)
             if not (folds := list(found)):

@@ -13,6 +13,7 @@ from recmodels.engine.local import LocalEngine
 from recmodels.engine.work import Machines
 from recmodels.errors import EngineUnavailable, NightrecError
 from recmodels.testing import small_site
+from tasks.store.files import TEMPORARY
 from tasks.store.paths import Night, Store
 from tasks.train import trials
 from tasks.train.trials import Search, trials_for
@@ -56,7 +57,7 @@ def test_a_trial_has_the_same_lists_on_an_engine(
             assert (items == -1).any() and (items >= 0).any()
             np.testing.assert_array_equal(items, found)
             assert (truth != same).nnz == 0
-    assert not night.all_parts.exists()
+    assert not list(night.store.root.glob(f"{TEMPORARY}*"))
 
 
 def test_nodes_try_several_at_a_time_where_each_is_trained_by_one(
@@ -79,7 +80,7 @@ def test_without_anybody_to_evaluate_a_search_is_refused(night: Night) -> None:
         trials_for(night, Search("ease", 1, 10_000, 10, 0), LOCAL),
     ):
         pass
-    assert not any(night.all_parts.iterdir())
+    assert not list(night.store.root.glob(f"{TEMPORARY}*"))
 
 
 @pytest.mark.usefixtures("engine")
