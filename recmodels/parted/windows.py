@@ -59,12 +59,14 @@ def windows(
     about = {"split": data.split, "n_users": data.n_users}
     numbers = range(n_folds)
     buckets = [Bucket(f"window-{number}", inputs, told | about | {"number": number}) for number in numbers]
-    to = shared / f"windows-{days:g}-{seed}{'' if cold_start else '-known'}"
+    to = shared / f"windows-{days:g}-{seed}{'' if cold_start else '-known'}-{code()[:16]}"
     found = engine().map(write_window, buckets, to, code=code(), needs=Needs(memory=MEMORY))
     for number, part in zip(numbers, found, strict=True):
         counts = json.loads((part / ABOUT).read_text())
         if counts["rows"] and counts["users"]:
-            whole = made(to / f"features-{number}", f"{key} {to.name} {number}", partial(_features_of, data, part))
+            whole = to / f"features-{number}"
+            if not whole.is_dir():  # trainings may have written more to it: what is not due, say
+                made(whole, f"{key} {to.name} {number}", partial(_features_of, data, part))
             yield Window(number, counts["users"], whole / FEATURES)
 
 
