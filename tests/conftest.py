@@ -128,6 +128,9 @@ FIRST = ["deployments/test_topology.py", "deployments/test_workers.py", "flows",
 LAST = "expectations"
 """What imports Great Expectations, as others of `tasks` do: the process that begins with what is last imports it."""
 
+KILLING = "recmodels/engine/test_ray.py"
+"""What kills processes of the cluster: those that come after them would import again what other tests need of them."""
+
 EARLY = "tests/recmodels/simulation"
 """What begins while all other tests are collected: it imports little, and takes as long as that."""
 BEGUN: "pytest.StashKey[Early]" = pytest.StashKey()
@@ -244,8 +247,8 @@ def on_cluster(item: pytest.Item) -> bool:
 @cache
 def turn(file: Path) -> int:
     """The place of a file of tests in the order."""
-    if within(file).startswith(LAST):
-        return len(FIRST) + 1
+    if within(file).startswith((KILLING, LAST)):
+        return len(FIRST) + (1 if within(file) == KILLING else 2)
     return next((place for place, first in enumerate(FIRST) if Path(within(file)).is_relative_to(first)), len(FIRST))
 
 

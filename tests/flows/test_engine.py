@@ -12,7 +12,7 @@ from tests.flows.plain import without_prefect
 from tests.flows.running import Ran, nightrec
 from tests.flows.sites import DAY, log, write
 
-MODELS = "item_knn,als,bpr"
+MODELS = "als,bpr"  # of which nodes train parts, and the whole
 
 
 @pytest.fixture(autouse=True)

@@ -135,6 +135,13 @@ def numbers(folder: Path, count: int, calls: Calls | None = None) -> list[Bucket
     return [Bucket(name, {"number": path}, calls.told(name) if calls else {}) for name, path in named]
 
 
+def hold_four(engine: Engine, folder: Path) -> None:
+    """Have four buckets worked on, each of which waits until it may end."""
+    told = [Calls(folder / "calls").told(f"b{number}") for number in range(4)]
+    buckets = [Bucket(one["bucket"], arguments={"folder": str(folder), **one}) for one in told]
+    engine.map(held, buckets, folder / "out", code=VERSION)
+
+
 def values(parts: list[Path]) -> list[int]:
     return [json.loads((part / "doubled.json").read_text()) for part in parts]
 

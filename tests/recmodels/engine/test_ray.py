@@ -28,6 +28,7 @@ from tests.recmodels.engine.contract import (
     counting,
     doubled,
     held,
+    hold_four,
     killed,
     mistaken,
     numbers,
@@ -157,29 +158,25 @@ DRIVER = """
 import sys
 from pathlib import Path
 from recmodels.engine.ray import RayEngine
-from recmodels.engine.work import Bucket
-from tests.recmodels.engine.contract import VERSION, Calls, held
+from tests.recmodels.engine.contract import hold_four
 address, folder = sys.argv[1], Path(sys.argv[2])
-calls = Calls(folder / "calls")
-names = [f"b{number}" for number in range(4)]
-buckets = [Bucket(name, arguments={"folder": str(folder), **calls.told(name)}) for name in names]
 with RayEngine(address, str(folder / "exchange")) as engine:
-    engine.map(held, buckets, folder / "out", code=VERSION)
+    hold_four(engine, folder)
 """
 
 
+@pytest.mark.usefixtures("ray_engine")  # whose processes the second driver has, as it is this one
 def test_a_driver_that_is_killed_repeats_no_finished_bucket(ray_cluster: RayNodes, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", DRIVER, ray_cluster.address, str(tmp_path)]
     (tmp_path / "b0 may").touch()
     (tmp_path / "b1 may").touch()
-    driver = subprocess.Popen(command)
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, ray_cluster.address, str(tmp_path)])
     until("two are done", lambda: len(list(tmp_path.glob("exchange/parts/*/part.json"))) == 2)
     until("two are held", lambda: len(list(tmp_path.glob("b[23] on *"))) == 2)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert sorted(Calls(tmp_path / "calls").made()) == ["b0", "b1", "b2", "b3"]
     (tmp_path / "all may").touch()
-    subprocess.run(command, check=True)
+    hold_four(RayEngine(ray_cluster.address, str(tmp_path / "exchange")), tmp_path)
     again = set(Calls(tmp_path / "calls").made())
     assert again <= {"b2", "b3"}  # what the dead driver's processes held may have ended before the next one asked
     assert [path.read_text() for path in sorted(tmp_path.glob("out/*/name"))] == ["b0", "b1", "b2", "b3"]
