@@ -21,8 +21,10 @@ LEAN = {
     "RAY_enable_metrics_collection": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_enable_pipe_based_agent_to_parent_health_check": "1",
+    "RAY_worker_niceness": "0",
 }
-"""Nobody collects how nodes are; and what runs beside a node ends with it, by a pipe."""
+"""Nobody collects how nodes are; what runs beside a node ends with it, by a pipe; and what does the work is not put off
+for the sake of the tests that run beside it, which would all end before."""
 
 
 class RayNodes:

@@ -133,6 +133,9 @@ def test_a_cluster_that_a_night_starts_is_not_looked_for(tmp_path: Path, monkeyp
         assert list(engine.look(Site(Store(tmp_path), NightConfig.model_validate({"engine": settings})))) == []
 
 
+@pytest.mark.usefixtures(
+    "ray_engine"
+)  # whose processes answer: those of a connection of its own would be started twice
 def test_a_real_cluster_answers_from_each_of_its_nodes(tmp_path: Path, ray_cluster: RayNodes) -> None:
     settings = {"kind": "ray", "address": ray_cluster.address, "exchange": str(tmp_path / "exchange")}
     config = NightConfig.model_validate({"engine": settings})
