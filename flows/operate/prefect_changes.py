@@ -1,7 +1,8 @@
 """What nightrec changes in Prefect's server, before it starts."""
 
 import datetime
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 NAMES = {"nightly": "night"}  # of runs, where they are not those of their flows
+SELDOM = 10.0  # seconds; pools, queues and deployments are "not ready" when nobody has asked for a minute
 
 
 def change() -> None:
@@ -18,6 +20,7 @@ def change() -> None:
     name_waiting_runs()
     leave_out_second_ui()
     look_once_a_second()
+    note_polls_seldom()
 
 
 def prune_in_ephemeral_servers() -> None:
@@ -84,6 +87,38 @@ def look_once_a_second() -> None:
     changed: Any = background_workers
     often = datetime.timedelta(seconds=1)
     changed.Worker = partial(changed.Worker, minimum_check_interval=often, scheduling_resolution=often)
+
+
+def note_polls_seldom() -> None:
+    """Note every `SELDOM` seconds, not with each question, that the workers of a pool ask for runs.
+
+    They ask every two seconds, and to note it takes two tasks and two transactions that write: a sixth of what a server
+    does on which nothing runs.
+    """
+    from docket import Docket
+    from prefect.server import models
+
+    changed: Any = Docket
+    polls = (models.work_queues.mark_work_queues_ready, models.deployments.mark_deployments_ready)
+    changed.add = seldom(changed.add, *polls)
+
+
+def seldom(add: Callable[..., Any], *polls: Callable[..., Any]) -> Callable[..., Any]:
+    """`Docket.add`, which leaves out what notes the polls of a pool if it was added within `SELDOM` seconds."""
+    noted: dict[str, float] = {}
+
+    async def nothing(**_: Any) -> None:
+        pass
+
+    def added(docket: Any, function: Any, when: datetime.datetime | None = None, key: str | None = None) -> Any:
+        if function in polls and key is not None and ":work_pool:" in key:
+            now = time.monotonic()
+            if now - noted.get(key, -SELDOM) < SELDOM:
+                return nothing
+            noted[key] = now
+        return add(docket, function, when, key)
+
+    return added
 
 
 def waiting_name(flow: str, when: datetime.datetime, zone: str | None) -> str:
