@@ -84,5 +84,5 @@ def run(
         session.perform_collect([os.fspath(session.config.rootpath / folder)])
         session.items = [item for item in session.items if mine(item)]
         patient.send_bytes(json.dumps([item.nodeid for item in session.items]).encode())
-        forks.run_tests(session, reports, iter(range(len(session.items))))
+        forks.run_tests(session, reports, [range(len(session.items))])
         patient.flush()

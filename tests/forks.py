@@ -13,9 +13,10 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, Protocol
@@ -145,7 +146,7 @@ class Run:
             self.fork()
 
     def idle(self, fork: Fork, _: None) -> None:
-        """A fork has begun the last of its tests."""
+        """A fork has run its tests."""
         given = self.groups.pop(-1 if fork.takes_last else 0) if self.groups else []
         fork.left += given
         fork.connection.send_bytes(json.dumps(given).encode())
@@ -251,25 +252,24 @@ def own_process(
         shutil.rmtree(own_home, ignore_errors=True)
 
 
-def run_tests(session: pytest.Session, reports: "Reports", places: Iterator[int]) -> None:
-    """Run the tests at these places."""
-    place = next(places, None)
-    while place is not None:
-        after = next(places, None)
-        following = None if after is None else session.items[after]
-        session.config.hook.pytest_runtest_protocol(item=session.items[place], nextitem=following)
-        reports.send(place)
-        place = after
+def run_tests(session: pytest.Session, reports: "Reports", groups: Iterable[Sequence[int]]) -> None:
+    """Run groups of tests, told by their places.
+
+    What they share ends with each group, of the scope of a session, too: nobody else would use its server, which would
+    be at work beside all tests that are left.
+    """
+    for places in groups:
+        for place, after in zip_longest(places, places[1:]):
+            following = None if after is None else session.items[after]
+            session.config.hook.pytest_runtest_protocol(item=session.items[place], nextitem=following)
+            reports.send(place)
 
 
-def given(parent: Connection) -> Iterator[int]:
-    """The places of the tests to run; asks for more when the last one is about to begin."""
+def given(parent: Connection) -> Iterator[list[int]]:
+    """The groups of tests to run, for each of which the parent is asked, until it has none or nobody listens."""
     with suppress(EOFError):
         while places := ask(parent):
-            for place in places:
-                if parent.poll():
-                    return
-                yield place
+            yield places
 
 
 def ask(parent: Connection) -> list[int]:

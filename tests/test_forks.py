@@ -4,8 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from tests.forks import run_tests
 
 ROOT = Path(__file__).parents[1]
 CONFTEST = """
@@ -86,3 +90,15 @@ def test_reports_of_forks_are_shown_and_a_process_that_ends_costs_one_test(tmp_p
     parts = ("what it said", "what it logged", "no longer shared", "it is dark", "ended with code 3", "1 warning")
     for part in (*parts, "5 passed"):
         assert part in ran.stdout
+
+
+def test_what_tests_share_ends_with_the_last_of_their_group() -> None:
+    """pytest ends it where no test follows."""
+    ran: list[tuple[str, str | None]] = []
+    sent: list[int] = []
+    hook = SimpleNamespace(pytest_runtest_protocol=lambda item, nextitem: ran.append((item, nextitem)))
+    session: Any = SimpleNamespace(items=["a", "b", "c"], config=SimpleNamespace(hook=hook))
+    reports: Any = SimpleNamespace(send=sent.append)
+    run_tests(session, reports, [[0, 2], [1]])
+    assert ran == [("a", "c"), ("c", None), ("b", None)]
+    assert sent == [0, 2, 1]
