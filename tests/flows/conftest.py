@@ -11,13 +11,14 @@ from unittest.mock import patch
 
 import pytest
 
-from flows.operate.server import embedded_server, quiet_prefect
+from flows.operate.server import _own_server, embedded_server, quiet_prefect
 from tests.deployments import forked_python
 from tests.flows.plain import without_prefect
 from tests.flows.running import Demo, Ran, ended, start
 from tests.flows.sites import DAY, write
 from tests.prefect_homes import SETTINGS, WITHOUT_EVENTS, new_home
 from tests.sharing import made_once, of_this_run
+from tests.waiting import until
 
 quiet_prefect(debug=False)
 os.environ |= SETTINGS | WITHOUT_EVENTS
@@ -42,6 +43,10 @@ def prefect_server(python: Path) -> Iterator[None]:
         ready()
         yield
         EventsWorker.drain_all()
+    _, _, own = _own_server()
+    setattr(own, "start", lambda: own.process)  # noqa: B010  (it would be started again)
+    own.process.kill()
+    until("it is gone", own.gone)
 
 
 @pytest.fixture(scope="session")
