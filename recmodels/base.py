@@ -160,6 +160,19 @@ class Recommender(ABC):
         """This model for lists in each context, by its name, such as a weekday; empty where none makes a difference."""
         return {}
 
+    def column_reasons(
+        self, data: Dataset, users: Ints, top: TopK, allowed: Bools | None, repeats: Repeats
+    ) -> list[list[str | None]]:
+        """For each item of some users' lists the column that it ranks high by, where it counts for more than histories.
+
+        Args:
+            data: what users did.
+            users: indices [n].
+            top: their lists [n, k].
+            allowed, repeats: what the lists may hold, as in `recommend`.
+        """
+        return [[None] * top.items.shape[1] for _ in users]
+
     def _affinity(self, sources: Ints, targets: Ints) -> Floats | None:
         """What an item of a history adds to the score of a target, for m pairs of them at weight 1: float32 [m].
 

@@ -23,14 +23,21 @@ NAME = "D"  # a night's newest export by its date, its n-th as <date>.n
 @click.option("--date", "run_date", type=Day(), help="The list of that night [the latest].")
 @click.option("--domain", help="Of a site with several domains: the list of this one alone.")
 @click.option("--context", help="The list in this context, such as a weekday, where there are some.")
+@click.option("--why", is_flag=True, help="Name the column that an ensemble's trees rank an item high by.")
 @json_option
 def recs(
-    user_id: str, store: Path | None, run_date: date | None, domain: str | None, context: str | None, as_json: bool
+    user_id: str,
+    store: Path | None,
+    run_date: date | None,
+    domain: str | None,
+    context: str | None,
+    why: bool,
+    as_json: bool,
 ) -> None:
     """Show a user's current list, with titles and reasons."""
     from tasks.lookup.lists import list_of
 
-    rows = list_of(the_store(store), user_id, run_date, domain, context)
+    rows = list_of(the_store(store), user_id, run_date, domain, context, why)
     if as_json:
         echo_json(rows)
         return

@@ -232,6 +232,8 @@ def recommendations(console: Console, user_id: object, rows: list[dict[str, Any]
 
 def _because(row: dict[str, Any]) -> str:
     """Why an item is in the list, as far as its model can tell."""
+    if row.get("reason_column"):
+        return f"its {row['reason_column'].replace('.', ': ')}"
     reason = row["reason_title"] or row["reason_item_id"]
     if reason is None:
         return "popular" if row["source"] == "cold" else ""

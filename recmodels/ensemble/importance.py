@@ -10,6 +10,8 @@ from recmodels.ensemble.stacking import Stack
 
 MEMBERS_TOGETHER = ("listed by", "mean reciprocal rank", "mean score")
 ABOUT_ITEMS, ABOUT_USERS = ("popularity", "recent popularity"), ("length of history", "days since the last")
+BESIDE = len(MEMBERS_TOGETHER) + len(ABOUT_ITEMS) + len(ABOUT_USERS)
+"""Columns that trees always see, after those of the members and before a site's own."""
 
 
 def feature_names(members: Sequence[str], own: Sequence[str]) -> list[str]:

@@ -8,14 +8,25 @@ import numpy as np
 from scipy import sparse
 
 from recmodels.data.arrays import Bools, Floats, Ints, Longs
-from recmodels.data.contexts import Codes
+from recmodels.data.contexts import Codes, Contexts, Weekdays
 from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.folds import Fold
 from recmodels.ensemble.fusion import Candidates
+from recmodels.ensemble.site_features import SiteFeatures
+from recmodels.errors import ConfigError
 from recmodels.ranking.topk import TopK
 
 SMOOTHING = 20.0
 """Interactions that each item is taken to have besides its own, spread over the contexts as those of all items are."""
+
+
+def contexts_of(kind: str | None, zone: str, given: Contexts | None) -> Contexts | None:
+    """What is known of the contexts of a kind, if there is one. Raises ConfigError where nothing is."""
+    if kind == "column" and given is None:
+        raise ConfigError(
+            'ensemble: context = "column" needs what the site says of it; set features.context = "column".'
+        )
+    return {"weekday": Weekdays(zone), "column": given, None: None}[kind]
 
 
 def lifts(codes: Codes, data: Dataset, n: int) -> Floats:
@@ -73,6 +84,19 @@ def queries_of(fold: Fold, data: Dataset, codes: Codes) -> Queries:
     parted = sparse.csr_array((np.ones(len(at), np.bool_), (at, item)), shape=shape)
     rows = query // n
     return Queries(Fold(fold.train, fold.users[rows], parted), rows, query % n - 1)
+
+
+def own_columns(
+    site: SiteFeatures | None, lift: Floats | None, context: Longs, users: Ints, candidates: Candidates
+) -> Floats | None:
+    """What trees see of candidates besides the members': the site's own columns, and the lift in their context.
+
+    `context` [n_users] is that of each user's list, -1 for none in particular.
+    """
+    columns = [] if site is None else [site.rows(users[candidates.user], candidates.item)]
+    if lift is not None:
+        columns.append(lift[candidates.item, context[candidates.user]][:, None])
+    return np.column_stack(columns) if columns else None
 
 
 class Kept:

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from recmodels import registry
 from recmodels.base import Recommender, State
 from recmodels.compute import memory
-from recmodels.data.arrays import Bools, Doubles, Floats, Ints, Longs
-from recmodels.data.contexts import Contexts, Weekdays
+from recmodels.data.arrays import Bools, Doubles, Floats, Ints
+from recmodels.data.contexts import Contexts
 from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.events import EventLog
 from recmodels.data.folds import Fold, last_days, latest
 from recmodels.data.site_tables import SiteTables
+from recmodels.ensemble.column_reasons import Seen
 from recmodels.ensemble.fusion import Blend, Candidates, RankingObjective, blended, log_of, summed
-from recmodels.ensemble.importance import feature_names, importances
-from recmodels.ensemble.in_context import Kept, lifts, queries_of
+from recmodels.ensemble.importance import ABOUT_ITEMS, BESIDE, feature_names, importances
+from recmodels.ensemble.in_context import Kept, contexts_of, lifts, own_columns, queries_of
 from recmodels.ensemble.listwise import Linear, linear_features, regressed
 from recmodels.ensemble.pair_query import Limits
 from recmodels.ensemble.repeats import latest_of_events
@@ -130,7 +131,10 @@ class Ensemble(Recommender):
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        fold, contexts = self._held_out(data, options.events), self._contexts(options.contexts)
+        fold, contexts = (
+            self._held_out(data, options.events),
+            contexts_of(self.context, self.context_zone, options.contexts),
+        )
         lists: dict[str, TopK] = {}
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
@@ -161,14 +165,6 @@ class Ensemble(Recommender):
         self.items_: Doubles = item_features(data)
         if self.site_names_:
             self.site_ = self._of_site(data, options.site).arrays()
-
-    def _contexts(self, given: Contexts | None) -> Contexts | None:
-        """What is known of the contexts, if they count. Raises ConfigError where nothing is."""
-        if self.context == "column" and given is None:
-            raise ConfigError(
-                'ensemble: context = "column" needs what the site says of it; set features.context = "column".'
-            )
-        return {"weekday": Weekdays(self.context_zone), "column": given, None: None}[self.context]
 
     def _of_site(self, data: Dataset, tables: SiteTables | None) -> SiteFeatures:
         """The site's own columns as of the end of `data`."""
@@ -270,7 +266,7 @@ class Ensemble(Recommender):
                 lift, context = None, np.empty(0, np.int64)
                 if contexts is not None and queries is not None:
                     lift, context = lifts(contexts.of(fold.train), fold.train, len(contexts.names)), queries.context
-                own = self._own(site, lift, context, fold.users, candidates)
+                own = own_columns(site, lift, context, fold.users, candidates)
                 rows = features(candidates, item_features(fold.train), user_features(fold.train, fold.users), own)
                 beside = simple.log_odds
                 stack = stacked(objective, rows, beside, self.trees, self.leaves, self.learning_rate, self.seed)
@@ -287,19 +283,6 @@ class Ensemble(Recommender):
             log.info("%s", message)
         for part in PARTS:
             setattr(self, f"tree_{part}_", getattr(trees, part))
-
-    @staticmethod
-    def _own(
-        site: SiteFeatures | None, lift: Floats | None, context: Longs, users: Ints, candidates: Candidates
-    ) -> Floats | None:
-        """What trees see of candidates besides the members': the site's own columns, and the lift in their context.
-
-        `context` [n_users] is that of each user's list, -1 for none in particular.
-        """
-        columns = [] if site is None else [site.rows(users[candidates.user], candidates.item)]
-        if lift is not None:
-            columns.append(lift[candidates.item, context[candidates.user]][:, None])
-        return np.column_stack(columns) if columns else None
 
     def knows(self, data: Dataset, users: Ints) -> Bools:
         """Those with a history, or of whom a member knows enough from the user table."""
@@ -332,6 +315,11 @@ class Ensemble(Recommender):
         without |= {"contexts_": [], "lift_": np.empty((0, 0), np.float32)}
         super()._restore(without | state)
 
+    @property
+    def _own_names(self) -> list[str]:
+        """What trees see that is the site's own."""
+        return [*self.site_names_, *(["context"] if self.contexts_ else [])]
+
     def in_contexts(self) -> dict[str, Self]:
         kept = Kept()
         found = {}
@@ -344,10 +332,9 @@ class Ensemble(Recommender):
         """How much each thing that the trees see helps them to rank, where columns of the site or a context are among
         them.
         """
-        own = [*self.site_names_, *(["context"] if self.contexts_ else [])]
-        if not own:
+        if not self._own_names:
             return {}
-        names = feature_names(list(self.members_), own)
+        names = feature_names(list(self.members_), self._own_names)
         found = [
             {"name": name, "ndcg": float(loss), "error": float(error)}
             for name, (loss, error) in zip(names, self.importances_, strict=True)
@@ -376,13 +363,20 @@ class Ensemble(Recommender):
             simple = summed(linear_features(candidates), self.coefficients_.ravel())
         else:
             simple = summed(candidates.reciprocal(self.offset), self.weights_)
-        trees = Trees(*(getattr(self, f"tree_{part}_") for part in PARTS))
-        if not len(trees.roots):
+        if not len(self._trees.roots):
             return simple
+        beside = simple if linear else log_of(simple)
+        return self._trees.scores(self._rows(candidates, data, users)) + self.blend_ * beside
+
+    @property
+    def _trees(self) -> Trees:
+        return Trees(*(getattr(self, f"tree_{part}_") for part in PARTS))
+
+    def _rows(self, candidates: Candidates, data: Dataset, users: Ints) -> Doubles:
+        """What the trees see of candidates."""
         lift, context = (self.lift_ if self.contexts_ else None), np.full(len(users), self._context)
-        own = self._own(self._site, lift, context, users, candidates)
-        rows = features(candidates, self.items_, user_features(data, users), own)
-        return trees.scores(rows) + self.blend_ * (simple if linear else log_of(simple))
+        own = own_columns(self._site, lift, context, users, candidates)
+        return features(candidates, self.items_, user_features(data, users), own)
 
     def _by_weight(self) -> Iterator[Recommender]:
         """The members by falling weight."""
@@ -407,6 +401,21 @@ class Ensemble(Recommender):
                 break
             asked = TopK(np.where(open_, top.items, -1).astype(np.int32), top.scores)
             reasons = np.where(open_, model._explain(data, users, asked), reasons)
+        return reasons
+
+    def column_reasons(
+        self, data: Dataset, users: Ints, top: TopK, allowed: Bools | None, repeats: Repeats
+    ) -> list[list[str | None]]:
+        reasons = super().column_reasons(data, users, top, allowed, repeats)
+        if not len(self._trees.roots):
+            return reasons
+        candidates = self._candidates(data, users, allowed, repeats)
+        names = feature_names(list(self.members_), self._own_names)
+        columns = [n for n, name in enumerate(names) if name in ABOUT_ITEMS or n >= len(self.members_) + BESIDE]
+        rows = self._rows(candidates, data, users)
+        seen = Seen(candidates, rows, columns, self._trees.scores, lambda some: self._scores(some, data, users))
+        for row, place, column in seen.reasons(top, data.n_items):
+            reasons[row][place] = names[column]
         return reasons
 
     def _score(self, data: Dataset, users: Ints) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from recmodels.data.lookup import SortedIds
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.persistence import load
 from recmodels.published.reader import Export
+from recmodels.ranking.rerank import Rules
 from tasks.arms.tonight import groups_of
 from tasks.export.audit_exposure import at_the_prices_of
 from tasks.export.gone import still_there
@@ -25,6 +26,7 @@ from tasks.features.settings import FeatureSettings
 from tasks.lists.rules import translate
 from tasks.lists.settings import ListSettings
 from tasks.lookup.published import has_opted_out, list_in, night_of, published_as
+from tasks.store.files import Json
 from tasks.store.paths import Night, Store
 
 Row = dict[str, Any]
@@ -177,13 +179,7 @@ def _answering(night: Night, export: Export) -> Answering:
     model = load(night.champion, mapped=True)
     if (why := model.why_not_folded()) is not None:
         raise NightrecError(f"The model {about['champion']} {why}: a session cannot change its lists.")
-    known = about.get("rules", {})
-    rules = ListSettings(k=about["k"], **{name: known[name] for name in known if name in ListSettings.model_fields})
-    rules = rules.model_copy(update={"repeats": about["repeats"], "active_days": None})  # who comes back is active
-    plan = None
-    if rules.rerank:
-        plan = translate(night, "full", rules, FeatureSettings(roles=known.get("roles", {})))
-        plan = at_the_prices_of(plan, about.get("exposure"))
+    rules, plan = rules_of(night, about)
     items = pq.read_table(night.prepared / layout.ITEMS, columns=["item_id", "available"])
     users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])
     return Answering(
@@ -196,3 +192,14 @@ def _answering(night: Night, export: Export) -> Answering:
         users=SortedIds(users["user_id"].combine_chunks()),
         items=SortedIds(items["item_id"].combine_chunks()),
     )
+
+
+def rules_of(night: Night, about: Json) -> tuple[ListSettings, Rules | None]:
+    """What an export's lists are, by its manifest, and the rules by which new ones are made, if there are any."""
+    known = about.get("rules", {})
+    rules = ListSettings(k=about["k"], **{name: known[name] for name in known if name in ListSettings.model_fields})
+    rules = rules.model_copy(update={"repeats": about["repeats"], "active_days": None})  # who comes back is active
+    if not rules.rerank:
+        return rules, None
+    plan = translate(night, "full", rules, FeatureSettings(roles=known.get("roles", {})))
+    return rules, at_the_prices_of(plan, about.get("exposure"))

@@ -26,11 +26,17 @@ TERMS = 3  # that are named of each reason
 
 
 def list_of(
-    store: Path, user_id: str, run_date: date | None = None, domain: str | None = None, context: str | None = None
+    store: Path,
+    user_id: str,
+    run_date: date | None = None,
+    domain: str | None = None,
+    context: str | None = None,
+    why: bool = False,
 ) -> list[Row]:
     """The rows of a user's list, with the titles of the items and of the reasons, and the terms that matched.
 
-    With a `domain` it is the list of that domain alone, with a `context` the one in that context.
+    With a `domain` it is the list of that domain alone, with a `context` the one in that context. `why` asks the model
+    for the column that each item ranks high by, `reason_column`, which takes the time to read all interactions.
 
     Raises:
         ConfigError: nothing is published, or the user has no list in it, or has opted out; there is no such domain or
@@ -40,7 +46,12 @@ def list_of(
         raise ConfigError("There are lists of a domain and lists in a context, and none of both: name one of the two.")
     export = Export.of_night(store, run_date) if run_date else Export.latest(store)
     which = (BY_DOMAIN, domain) if domain is not None else (BY_CONTEXT, context)
-    return with_titles(Store(store), export, rows_of(Store(store), export, user_id, *which))
+    rows = with_titles(Store(store), export, rows_of(Store(store), export, user_id, *which))
+    if not why:
+        return rows
+    from tasks.lookup.columns import with_columns
+
+    return with_columns(Store(store), export, user_id, rows, context)
 
 
 def rows_of(store: Store, export: Export, user_id: str, table: str = BY_DOMAIN, value: str | None = None) -> pa.Table:

@@ -66,6 +66,7 @@ def shop(seed: int = 0) -> Dataset:
     return Dataset.from_arrays(user, item, timestamp=day * DAY, end=70 * DAY, n_users=200, n_items=40)
 
 
+@pytest.mark.slow
 def test_lists_for_a_context_hold_what_is_had_in_it(tmp_path: Path) -> None:
     model = Ensemble(members=["popularity", "item_knn"], method="stack", trees=20, context="weekday").fit(shop())
     save(model, tmp_path / "model")
@@ -80,6 +81,7 @@ def test_lists_for_a_context_hold_what_is_had_in_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again, lists["Sunday"])
 
 
+@pytest.mark.slow
 def test_without_a_context_that_counts_there_are_no_such_lists() -> None:
     data = shop()
     assert Ensemble(members=["popularity", "item_knn"], method="blend", context="weekday").fit(data).in_contexts() == {}
