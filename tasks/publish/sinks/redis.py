@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from recmodels.engine.work import Bucket, Work
+from recmodels.engine.work import Work
 from recmodels.errors import ConfigError, NightrecError
-from tasks.publish.by_nodes import ANSWER, by_nodes
+from tasks.publish.by_nodes import ANSWER
+from tasks.publish.sinks.by_file import ROWS, by_file, total
 from tasks.publish.sinks.settings import RedisSettings, address
 from tasks.publish.sinks.source import LISTS_BY, Published, Tally, compare, lists_of, schema_of
 from tasks.store.duckdb import quoted
@@ -42,18 +41,13 @@ def load(settings: RedisSettings, published: Published) -> Json:
     """
     until = int(time.time() + settings.expire_hours * 3600)
     told = {"variable": settings.url_env, "root": f"{settings.prefix}:{published.version}", "until": until}
-    buckets = [
-        Bucket(f"{table}-{number:05}", {"lists": Path(file)}, told | {"table": table})
-        for table in published.tables
-        for number, file in enumerate(published.files(table))
-    ]
     with _server(settings.url_env) as client:
         client.ping()
         sent, arrived = (
-            _tallies(buckets, by_nodes(function, buckets, published.export.folder.parent))
+            by_file(function, published, told, published.tables)
             for function in (send, read_back)  # all are sent before: a server short of memory may drop the first
         )
-        proofs = {table: compare(table, sent[table], arrived[table]) for table in published.tables}
+        proofs = {table: compare(table, total(sent[table]), total(arrived[table])) for table in published.tables}
         client.set(f"{settings.prefix}:latest", published.version, exat=until)
         _remove_others(client, settings.prefix, published.version)
     return proofs
@@ -83,14 +77,6 @@ def read_back(work: Work) -> None:
     write_json(work.out / ANSWER, arrived.proof())
 
 
-def _tallies(buckets: Sequence[Bucket], proofs: Sequence[Json]) -> dict[str, Tally]:
-    """The sums of what buckets have counted, by table."""
-    found: dict[str, Tally] = defaultdict(Tally)
-    for bucket, proof in zip(buckets, proofs, strict=True):
-        found[bucket.arguments["table"]].add_proof(proof)
-    return found
-
-
 @contextmanager
 def _server(variable: str) -> Iterator[Redis]:
     """The server whose address a variable of the environment holds. Raises what `load` does."""
@@ -115,7 +101,7 @@ def _server(variable: str) -> Iterator[Redis]:
 
 def _keys(work: Work) -> Iterator[pa.Table]:
     """Keys and their lists as JSON, `{run_date, model, items: [{item_id, score, ...}]}`, some thousand at a time."""
-    file, table, root = work.inputs["lists"], work.arguments["table"], work.arguments["root"]
+    file, table, root = work.inputs[ROWS], work.arguments["table"], work.arguments["root"]
     by, names = LISTS_BY[table], schema_of(file, table).names
     rest = [name for name in names if name not in (*by, *SAME_IN_A_LIST, "rank")]
     columns = ", ".join(map(quoted, by))

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from recmodels.errors import NightrecError
 from recmodels.published.reader import Export
 from recmodels.published.schema import completed
+from tasks.export.vectors import ITEM_VECTORS, USER_VECTORS
 from tasks.store.duckdb import quoted
 from tasks.store.files import Json, sha256
 from tasks.store.paths import Store
@@ -47,9 +48,23 @@ class Published:
     def tables(self) -> list[str]:
         return [name for name in TABLES if self.files(name)]
 
+    @property
+    def folder(self) -> Path:
+        """That of all exports: work on them is put beside them."""
+        return self.export.exports
+
     def files(self, table: str) -> list[str]:
         paths = [str(file["path"]) for file in self.export.manifest["files"]]
         return [str(self.export.folder / path) for path in paths if path.startswith(f"{table}/")]
+
+    def vector_tables(self, *, users: bool) -> list[str]:
+        """The tables of vectors, those of items first. Raises NightrecError where the export has none."""
+        if not self.files(ITEM_VECTORS):
+            raise NightrecError(
+                f"The export {self.export.manifest['export_id']} has no vectors: its model has none (see the log), "
+                "or export.vectors was not set."
+            )
+        return [name for name in (ITEM_VECTORS, USER_VECTORS) if self.files(name) and (users or name == ITEM_VECTORS)]
 
     def schema(self, table: str) -> pa.Schema:
         return schema_of(self.files(table)[0], table)
@@ -62,6 +77,27 @@ class Published:
         return (lists for file in self.files(table) for lists in lists_of(file, table))
 
 
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of a table of an export, as `FileSink.load_file` gets it."""
+
+    table: str
+    name: str
+    """That no other file of the export has, and that is the same when it is loaded again."""
+    path: Path
+
+    @property
+    def schema(self) -> pa.Schema:
+        return schema_of(self.path, self.table)
+
+    def rows(self) -> Iterator[pa.Table]:
+        return rows_of(self.path, self.table)
+
+    def lists(self) -> Iterator[pa.Table]:
+        """The same rows, cut between lists and never within one."""
+        return lists_of(self.path, self.table)
+
+
 def schema_of(file: str | Path, table: str) -> pa.Schema:
     """The columns of a table's file, with texts instead of dictionaries; of an older export, those of today."""
     fields = completed(pq.read_schema(file).empty_table(), table).schema
@@ -72,7 +108,9 @@ def schema_of(file: str | Path, table: str) -> pa.Schema:
 def rows_of(file: str | Path, table: str) -> Iterator[pa.Table]:
     """Its rows, some at a time."""
     schema = schema_of(file, table)
-    for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE):
+    lengths = [field.type.list_size for field in schema if pa.types.is_fixed_size_list(field.type)]
+    at_once = max(1, ROWS_AT_ONCE // max([1, *(length // 16 for length in lengths)]))
+    for batch in pq.ParquetFile(file).iter_batches(at_once):
         yield completed(pa.Table.from_batches([batch]), table).cast(schema)
 
 

@@ -4,14 +4,16 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from recmodels.published.schema import ADDED
+from tasks.publish import by_nodes
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import DeltaSettings, SinkSettings, failures
 from tasks.publish.sinks.source import Published, Tally
 from tasks.store.paths import Night
-from tests.tasks.loading import TABLES, corrupting, ordered, published, succeeds
+from tests.tasks.loading import TABLES, Twice, corrupting, ordered, published, succeeds
 from tests.tasks.publishing import publish
 
 
@@ -20,8 +22,11 @@ def delta_rows(path: Path, table: str) -> list[dict[str, Any]]:
     return deltalake.DeltaTable(str(path / table)).to_pyarrow_table().to_pylist()  # type: ignore[no-any-return]
 
 
-def test_delta_has_a_partition_a_night_and_each_once(night: Night, tmp_path: Path) -> None:
-    pytest.importorskip("deltalake", reason="deltalake is not installed")
+def test_delta_has_a_partition_a_night_and_each_once(
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deltalake = pytest.importorskip("deltalake", reason="deltalake is not installed")
+    monkeypatch.setattr(by_nodes, "LocalEngine", Twice)  # as a cluster that writes each file twice
     path = tmp_path / "lake"
     settings = SinkSettings(delta=DeltaSettings(path=str(path)))
     succeeds(night.store, settings)
@@ -32,7 +37,13 @@ def test_delta_has_a_partition_a_night_and_each_once(night: Night, tmp_path: Pat
         for table in TABLES:
             expected = first[table] + published(night.store, table)
             assert ordered(delta_rows(path, table)) == ordered(expected), table
-    assert outcome["delta"]["tables"]["topk"]["rows"] == len(published(night.store, "topk"))
+    rows = published(night.store, "topk")
+    assert outcome["delta"]["tables"]["topk"]["rows"] == len(rows)
+    actions = pa.table(deltalake.DeltaTable(str(path / "topk")).get_add_actions(flatten=True)).to_pylist()
+    (last,) = [one for one in actions if one["partition.run_date"] == night.run_date]
+    users = [row["user_id"] for row in rows]
+    assert (last["num_records"], last["min.user_id"], last["max.user_id"]) == (len(rows), min(users), max(users))
+    assert last["null_count.reason_item_id"] == sum(row["reason_item_id"] is None for row in rows)
     succeeds(night.store, SinkSettings(delta=DeltaSettings(path=str(path), nights=1)))
     assert ordered(delta_rows(path, "topk")) == ordered(published(night.store, "topk"))
 

@@ -1,39 +1,22 @@
 """PostgreSQL, on a real server: the tables hold the current lists, and keep them where new ones do not arrive."""
 
-from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyarrow import csv
 
+from recmodels.engine.current import using
 from recmodels.published.schema import ADDED
+from tasks.publish.sinks import postgres_tables
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import PostgresSettings, SinkSettings, failures
 from tasks.publish.sinks.source import Tally
 from tasks.store.exports import rollback
 from tasks.store.paths import Night
-from tests.tasks import servers
-from tests.tasks.loading import FIRST, TABLES, corrupting, ordered, published, succeeds
+from tests.tasks.loading import FIRST, TABLES, Twice, corrupting, ordered, published, succeeds
 from tests.tasks.publishing import as_by_0_1, publish
 from tests.tasks.site import RUN_DATE
-
-
-@pytest.fixture(scope="module")
-def dsn() -> Iterator[str]:
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    with servers.postgres() as address:
-        yield address
-
-
-@pytest.fixture
-def postgres(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A connection, to a database without tables of ours; the sink finds its address in SHOP_DSN."""
-    import psycopg
-
-    monkeypatch.setenv("SHOP_DSN", dsn)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        yield connection
-        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-
 
 POSTGRES = SinkSettings(postgres=PostgresSettings(dsn_env="SHOP_DSN", table="lists"))
 
@@ -98,12 +81,16 @@ def test_postgres_keeps_the_old_lists_when_the_new_ones_do_not_arrive(
         patch.setattr(Tally, "add", corrupting(Tally.add))
         assert "other values than were sent" in failures({"sinks": load(night.store, POSTGRES, task=False)})[0]
     assert postgres_rows(postgres, "lists") == before
+    assert postgres.execute("SELECT to_regclass('lists_next'), to_regclass('lists_next_files')").fetchone() == (
+        None,
+        None,
+    )
     succeeds(night.store, POSTGRES)
 
 
 def test_a_table_of_somebody_else_is_left_alone(night: Night, postgres: Any) -> None:
     postgres.execute("CREATE TABLE lists (id int); INSERT INTO lists VALUES (1)")
-    assert "lists is not the table of such lists" in failures({"sinks": load(night.store, POSTGRES, task=False)})[0]
+    assert "lists is not a table of this sink" in failures({"sinks": load(night.store, POSTGRES, task=False)})[0]
     assert postgres_rows(postgres, "lists") == [{"id": 1}]
 
 
@@ -123,6 +110,32 @@ def test_a_table_of_an_earlier_release_gets_new_columns(night: Night, postgres: 
         (FIRST, "main", "item_knn", 1.0)
     }
     assert {row["run_date"] for row in postgres_rows(postgres, "best")} == {FIRST}
+
+
+def test_files_that_nodes_copy_twice_or_half_are_there_once(
+    night: Night, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = {
+        name: ordered(rounded(published(night.store, table)))
+        for table, name in zip(TABLES, ("lists", "lists_similar", "lists_popular"), strict=True)
+    }
+    with using(Twice()):
+        succeeds(night.store, POSTGRES)
+    assert {name: ordered(rounded(postgres_rows(postgres, name))) for name in expected} == expected
+    written = iter(range(100))
+
+    def breaks_once(*given: Any) -> None:
+        csv.write_csv(*given)
+        if next(written) == 1:  # of the second file, which is half sent then
+            raise ConnectionError
+
+    monkeypatch.setattr(postgres_tables, "csv", SimpleNamespace(**vars(csv) | {"write_csv": breaks_once}))
+    with using(Twice()):
+        succeeds(night.store, POSTGRES, fresh=True)
+    assert {name: ordered(rounded(postgres_rows(postgres, name))) for name in expected} == expected
+    assert next(written) > 3  # this machine went on where the nodes were
+    found = postgres.execute("SELECT count(*) FROM pg_class WHERE relname LIKE 'lists%' AND relkind = 'r'").fetchone()
+    assert found == (3,)
 
 
 @pytest.mark.parametrize(

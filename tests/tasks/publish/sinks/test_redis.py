@@ -2,21 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from recmodels.engine.current import using
-from recmodels.engine.local import LocalEngine
-from recmodels.engine.work import Function, Machines, Work
 from tasks.forgetting.forget import forget
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import RedisSettings, SinkSettings, failures
 from tasks.store.files import read_json
 from tasks.store.paths import Night
 from tests.tasks import servers
-from tests.tasks.loading import published, succeeds
+from tests.tasks.loading import Twice, published, succeeds
 from tests.tasks.publishing import publish
 from tests.tasks.site import RUN_DATE
 
@@ -91,20 +88,6 @@ def test_a_redis_without_room_keeps_readers_where_they_are(night: Night, redis: 
     assert "refused it: OutOfMemoryError" in why_not and "secret" not in why_not
     assert redis.get("shop:latest") == before
     succeeds(night.store, REDIS)
-
-
-class Twice(LocalEngine):
-    """A cluster that has lost each node once it was done, and had others do the same."""
-
-    def machines(self) -> Machines:
-        return Machines("ray", nodes=2, cores=2)
-
-    def map(self, function: Function, *given: Any, **options: Any) -> list[Path]:
-        def twice(work: Work) -> None:
-            function(work)
-            function(work)
-
-        return super().map(twice, *given, **options)
 
 
 def test_what_a_lost_node_has_set_is_set_again_and_counts_once(night: Night, redis: Any) -> None:
