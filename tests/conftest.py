@@ -109,6 +109,9 @@ LONG = {  # files that take seconds in all: contracts of costly models, Great Ex
 }
 TOGETHER = {  # files that share something costly, so that one process runs them all
     "a team's stack": ["deployments/test_topology.py", "deployments/test_workers.py"],
+    "a PostgreSQL server that sinks load": [
+        *("tasks/publish/sinks/test_pgvector.py", "tasks/publish/sinks/test_postgres.py"),
+    ],
     "a watchful server": ["deployments/test_automations.py", "deployments/test_nights_in_prefect.py"],
     "what all sources import and call": [
         *("test_architecture.py", "test_docs.py", "test_nothing_executable.py", "test_packaging.py"),

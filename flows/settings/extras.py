@@ -79,9 +79,9 @@ def needs(config: NightConfig, pool: str) -> Iterator[tuple[str, str]]:
             yield "torch", f"[models.{name}]"
     if pool != CPU_POOL:  # where nights run: the others only train, or send messages
         return
-    for sink in ("postgres", "redis", "delta"):
+    for sink, extra in (("postgres", "postgres"), ("pgvector", "postgres"), ("redis", "redis"), ("delta", "delta")):
         if getattr(config.sinks, sink) is not None:
-            yield sink, f"[sinks.{sink}]"
+            yield extra, f"[sinks.{sink}]"
     if config.mlflow.uri is not None:
         yield "mlflow", "[mlflow]"
     if config.export.vectors is not None and config.export.vector_index:

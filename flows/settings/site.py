@@ -162,6 +162,17 @@ class NightConfig(BaseModel):
             )
         return export
 
+    @field_validator("sinks")
+    @classmethod
+    def vectors_that_are_loaded_are_published(cls, sinks: SinkSettings, info: ValidationInfo) -> SinkSettings:
+        export = info.data.get("export")
+        for name in ("pgvector", "qdrant"):
+            if export is not None and export.vectors is None and getattr(sinks, name) is not None:
+                raise ValueError(
+                    f'{name} is loaded with vectors, which export.vectors publishes: set it, to "als", say'
+                )
+        return sinks
+
     @field_validator("simulate")
     @classmethod
     def models_of_policies_exist(cls, simulate: SimulateSettings, info: ValidationInfo) -> SimulateSettings:

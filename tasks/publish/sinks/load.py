@@ -17,7 +17,7 @@ from tasks.store.paths import Store
 from tasks.store.records import read
 from tasks.store.stage import stage_task
 
-MODULES = {"delta": "delta_lake", "postgres": "postgres", "redis": "redis"}
+MODULES = {"delta": "delta_lake", "pgvector": "pgvector", "postgres": "postgres", "qdrant": "qdrant", "redis": "redis"}
 
 
 class Load(TypedDict):

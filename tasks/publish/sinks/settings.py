@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -26,6 +26,29 @@ class DeltaSettings(BaseModel):
         return checked(path)
 
 
+TABLE = r"^([a-z_][a-z0-9_]{0,39}\.)?[a-z_][a-z0-9_]{0,39}$"
+Metric = Literal["inner_product", "cosine"]
+
+
+class PgvectorSettings(BaseModel):
+    """PostgreSQL with pgvector: the published vectors of the items, and of the users, with indices for searches."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dsn_env: str = Field(description="Environment variable with the address: postgresql://user:password@host/database.")
+    table: str = Field(
+        default="item_vectors",
+        pattern=TABLE,
+        description="The table of the items' vectors, as name or schema.name; with <table>_users.",
+    )
+    users: bool = Field(default=False, description="Whether the users' vectors are loaded, too.")
+    metrics: list[Metric] = Field(
+        default=["inner_product", "cosine"],
+        description="What items are searched by, an index each: inner_product (for a user), cosine (for an item).",
+    )
+    half: bool = Field(default=False, description="Whether numbers have 16 bits (halfvec), for half of the room.")
+
+
 class PostgresSettings(BaseModel):
     """PostgreSQL: the current lists in one table, similar and popular items in two more."""
 
@@ -34,8 +57,34 @@ class PostgresSettings(BaseModel):
     dsn_env: str = Field(description="Environment variable with the address: postgresql://user:password@host/database.")
     table: str = Field(
         default="recommendations",
-        pattern=r"^([a-z_][a-z0-9_]{0,39}\.)?[a-z_][a-z0-9_]{0,39}$",
+        pattern=TABLE,
         description="The table of the lists, as name or schema.name; with <table>_similar and <table>_popular.",
+    )
+
+
+class QdrantSettings(BaseModel):
+    """Qdrant: the published vectors of the items, and of the users, in a collection each that an alias points to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url_env: str = Field(description="Environment variable with the address: http://host:6333, or https://...")
+    api_key_env: str | None = Field(default=None, description="Environment variable with the API key, if it takes one.")
+    collection: str = Field(
+        default="items",
+        pattern=r"^[A-Za-z0-9_-]{1,80}$",
+        description="The alias that searches name as their collection; with <collection>_users.",
+    )
+    users: bool = Field(default=False, description="Whether the users' vectors are loaded, too.")
+    metrics: list[Metric] = Field(
+        default=["inner_product", "cosine"],
+        min_length=1,
+        description="What items are searched by, a named vector each: inner_product (for a user), cosine (for an "
+        "item).",
+    )
+    columns: list[str] | None = Field(
+        default=None,
+        description="Columns of the items' table that points carry, besides item_id, available and model; by default "
+        "title, categories and tags.",
     )
 
 
@@ -49,7 +98,7 @@ class RedisSettings(BaseModel):
     expire_hours: float = Field(default=168, gt=0, description="Keys expire this many hours after they are loaded.")
 
 
-BuiltIn = DeltaSettings | PostgresSettings | RedisSettings
+BuiltIn = DeltaSettings | PgvectorSettings | PostgresSettings | QdrantSettings | RedisSettings
 
 
 class SinkSettings(BaseModel):
@@ -62,7 +111,13 @@ class SinkSettings(BaseModel):
     __pydantic_extra__: dict[str, Any]
 
     delta: DeltaSettings | None = Field(default=None, description="Delta Lake: a table with path and nights.")
+    pgvector: PgvectorSettings | None = Field(
+        default=None, description="pgvector: a table with dsn_env, table, users, metrics and half."
+    )
     postgres: PostgresSettings | None = Field(default=None, description="PostgreSQL: a table with dsn_env and table.")
+    qdrant: QdrantSettings | None = Field(
+        default=None, description="Qdrant: a table with url_env, api_key_env, collection, users, metrics and columns."
+    )
     redis: RedisSettings | None = Field(
         default=None, description="Redis: a table with url_env, prefix and expire_hours."
     )
@@ -75,7 +130,7 @@ class SinkSettings(BaseModel):
 
     def configured(self) -> dict[str, BuiltIn | Sink]:
         """The sinks by name: the built-in ones, then the site's own."""
-        found: dict[str, BuiltIn | None] = {"delta": self.delta, "postgres": self.postgres, "redis": self.redis}
+        found: dict[str, BuiltIn | None] = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: one for name, one in (found | self.__pydantic_extra__).items() if one is not None}
 
     def only(self, names: Collection[str]) -> Self:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from flows.settings.site import load as load_settings
+from recmodels.engine.current import using
 from recmodels.errors import ConfigError
 from tasks.publish.sinks.load import load
 from tasks.publish.sinks.settings import SinkSettings, failures
 from tasks.store.paths import Night
-from tests.tasks.loading import FIRST, TABLES, published, succeeds
+from tests.tasks.loading import FIRST, TABLES, Twice, published, succeeds
 from tests.tasks.publishing import publish
 
 SHOP = """
@@ -21,6 +22,7 @@ SHOP = """
     from pydantic import Field
 
     from recmodels.errors import NightrecError
+    from tasks.publish.sinks.file_sink import FileSink
     from tasks.publish.sinks.settings import address
     from tasks.publish.sinks.sink import Sink
     from tasks.publish.sinks.source import Tally
@@ -44,6 +46,13 @@ SHOP = """
 
     class Broken(Folder):
         def load(self, published):
+            raise RuntimeError("password=hunter2")
+
+
+    class Secretive(FileSink):
+        folder_env: str
+
+        def load_file(self, file, begun):
             raise RuntimeError("password=hunter2")
 
 
@@ -96,6 +105,25 @@ def test_an_own_sink_that_fails_says_why_and_tells_no_secret(night: Night, shop:
     assert why == "The sink files was not loaded: RuntimeError. `nightrec sink` loads it again."
 
 
+def test_the_file_sink_of_the_how_to_is_loaded_by_nodes_that_may_load_a_file_twice(
+    night: Night, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[4] / "docs" / "examples"))
+    with using(Twice()):
+        outcome = succeeds(night.store, settings(sink="shop.file_sinks:JsonFiles"))
+    version = (shop / "latest").read_text()
+    for table in TABLES:
+        lines = [line for path in sorted((shop / version).glob(f"{table}-*")) for line in path.read_text().splitlines()]
+        assert [json.loads(line) for line in lines] == json.loads(
+            json.dumps(published(night.store, table), default=str)
+        )
+        assert outcome["files"]["tables"][table]["rows"] == len(lines)
+    publish(night)
+    (why,) = failures({"sinks": load(night.store, settings(sink="own_shop.sinks:Secretive"), task=False)})
+    assert why == "The sink files was not loaded: RuntimeError. `nightrec sink` loads it again."
+    assert (shop / "latest").read_text() == version
+
+
 @pytest.mark.parametrize(
     ("table", "why"),
     [
@@ -112,7 +140,7 @@ def test_an_own_sink_that_fails_says_why_and_tells_no_secret(night: Night, shop:
         ),
         ('sink = "own_shop.sinks:NoSink"', "own_shop.sinks:NoSink is no sink"),
         ('sink = "own_shop.nowhere:Folder"', "cannot be loaded from own_shop.nowhere:Folder"),
-        ("folder_env = 'A'", "there is no sink 'files', but delta, postgres, redis"),
+        ("folder_env = 'A'", "there is no sink 'files', but delta, pgvector, postgres, qdrant, redis"),
     ],
 )
 def test_wrong_settings_of_an_own_sink_are_said_before_a_night(
