@@ -5,7 +5,6 @@ Great Expectations takes seconds to import, so it is imported when the first sui
 
 from __future__ import annotations
 
-import gc
 import html
 import os
 import re
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from expectations.rules import Rule
 from recmodels.compute.deferred import absent, deferred
+from recmodels.compute.memory import all_stays
 from recmodels.errors import DataRefused
 
 ONE_AT_A_TIME = threading.Lock()  # the nights of a range share what checks frames and renders pages
@@ -132,18 +132,11 @@ def great_expectations() -> Any:
     databases and clouds, which it imports if they are there, take half of its memory (36 MB).
     """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with all_stays():
         from expectations.models import quickly_inherited
 
         with deferred("altair", "scipy.stats"), absent(*ELSEWHERE), quickly_inherited():
             import great_expectations as gx
-        gc.freeze()
-    finally:
-        if collects:
-            gc.enable()
-
     return gx
 
 
