@@ -50,8 +50,10 @@ from tasks.store.manifests import Manifest
 from tasks.store.paths import Store
 from tasks.store.room import check_room
 from tasks.store.time_limit import limiting
+from tasks.train.forks import forked_trainings
 from tasks.train.members import refuse_wrong_columns
 from tasks.train.parts import parts_of_trainings, shared_by_trainings
+from tasks.train.process import begin_forks
 from tasks.validate.stage import validate
 
 
@@ -149,6 +151,7 @@ def night(
         engine_for(config.engine, record) as engine,
         parts_of_trainings(tonight, engine, fresh),
         shared_by_trainings(tonight, engine is None and workers is None),
+        forked_trainings(engine is None and workers is None) as forks,
         executor_for(workers) as executor,
     ):
         inputs = config.tables() or demo_site(tonight, config.demo.model_dump())
@@ -164,13 +167,14 @@ def night(
         arms_now = ArmsInputs(tonight, config.arms, config.features, config.feedback, cutoff, prepared, valid)
         compare_arms(arms_now, fresh)
         foretell_arms(arms_now, fresh)
+        jobs = jobs_for(tonight, config, candidates, fresh, lease, engine, pairs_of(prepared))
+        begin_forks(forks, jobs)
         described = features(tonight, "train", config.features, prepared, valid, fresh)
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
         described_in_full = features.submit(tonight, "full", config.features, prepared, valid, fresh)
         refuse_wrong_columns(tonight, candidates)
         needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model, *config.arms.models))
-        jobs = jobs_for(tonight, config, candidates, fresh, lease, engine, pairs_of(prepared))
         jobs, results = train_all(executor, sized(jobs, prepared, needed, here=workers is None), needed)
 
         def judge(unfit: Mapping[str, str] | None = None) -> Manifest:
@@ -201,6 +205,7 @@ def night(
             arms = fit_arms(executor, jobs, comparison, config.arms)
             fit_vectors(executor, jobs, comparison, config.export, () if arms is None else arms.models)
             replicates = fit_replicates(executor, jobs, comparison, config.exploration)
+            forks.close()
             published = publish(tonight, cutoff, config, prepared, comparison, fitted, record, fresh, arms, replicates)
             follow(tonight, config.panel, config.features, cutoff, prepared, exposures, published, fresh)
         record.fill_in(report(tonight, raw, valid, prepared, comparison, published))

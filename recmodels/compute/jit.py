@@ -62,6 +62,11 @@ import numba  # noqa: E402
 numba.set_num_threads(min(threads(), numba.get_num_threads()))  # what `prange` divides its work by
 
 
+def get_ready() -> None:
+    """Have the compiler load all that it does at its first function, which takes a quarter of a second."""
+    numba.njit("none()")(lambda: None)
+
+
 REORDER = {"reassoc", "contract", "nsz", "arcp"}
 """What the compiler may do with sums and products; NaN and infinity stay what they are."""
 

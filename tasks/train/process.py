@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
+from typing import IO
 
 from recmodels.compute.memory import PROCESS
 from recmodels.engine.choice import CLUSTERS
@@ -30,6 +31,7 @@ from tasks.store.files import Json, read_json, write_json
 from tasks.store.machine import Machine
 from tasks.store.manifests import Manifest
 from tasks.store.room import Room
+from tasks.train.forks import Fork, Forks, begun
 from tasks.train.jobs import TrainingJob
 from tasks.train.parts import TRAININGS, shared_folder
 
@@ -73,19 +75,19 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
     result_file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "recmodels.candidate", str(spec_file), "--watch-stdin"]
     machine = Machine()
-    n_threads, gpus = max(1, machine.n_cores // job.concurrency), _gpus_for(job, machine)
+    n_threads, gpus = _threads_of(job, machine), _gpus_for(job, machine)
     mapped = shared is not None and has_data(shared, job.split)
     itself = (0, PROCESS) if asked_for() and job.for_a_node else (n_threads, job.memory_needed(prepared, mapped=mapped))
     share = machine.share(*itself, gpus, wait=partial(pause, job.name))
     with share as mine, _engine_of(job) as engine:
         write_json(spec_file, {"lists": None} | spec | given | engine)
         started = monotonic()
-        environment = threads_of(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
+        environment = _environment(n_threads, mine)
         late = f"give it more with models.{name}.timeout_minutes, or cheaper parameters"
         if in_this_process.get() and not mine:
             code, pid = _run_here(spec_file)
         else:
-            code, pid = supervised(name, command, log_file, environment, limit, late)
+            code, pid = supervised(name, command, log_file, environment, limit, late, fork=begun)
         seconds = round(monotonic() - started, 3)
     result = read_json(result_file) or {}
     for sentence in result.pop("engine_notes", []):
@@ -95,6 +97,28 @@ def run_candidate(job: TrainingJob, spec: Json, prepared: Manifest) -> Json:
         result = {"host": socket.gethostname(), "device": device} | result  # which may name a node
         return result | {"pid": pid, "seconds": seconds, "message": _message(result)}
     raise failure(name, code, result, log_file, job.night.folder)
+
+
+def begin_forks(forks: Forks, jobs: Sequence[TrainingJob]) -> None:
+    """Start what forks the candidates of a night, as these will be started, unless nothing is left to train."""
+    left = [job for job in jobs if job.fresh or not job.night.toplists(job.name).exists()]
+    if left and not in_this_process.get():
+        n_threads = _threads_of(left[0], Machine())
+        forks.begin(sorted({job.recommender for job in left}), _with_ours(_environment(n_threads, [])))
+
+
+def _threads_of(job: TrainingJob, machine: Machine) -> int:
+    """How many cores a candidate gets: its share of the machine."""
+    return max(1, machine.n_cores // job.concurrency)
+
+
+def _environment(n_threads: int, gpus: Sequence[str]) -> dict[str, str]:
+    return threads_of(n_threads) | {"CUDA_VISIBLE_DEVICES": ",".join(gpus)}
+
+
+def _with_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a program."""
+    return os.environ | dict(environment) | {FOLDER_VARIABLE: folder()}  # a site's own classes are not in ROOT
 
 
 @contextmanager
@@ -124,6 +148,7 @@ def supervised(
     late: str,
     look: Callable[[], object] = lambda: None,
     whole: str = "night",
+    fork: Callable[[Sequence[str], IO[bytes], Mapping[str, str]], Fork | None] = lambda *_: None,
 ) -> tuple[int, int]:
     """Run a program to its end, which is at the latest that of the night; its exit code and its process id.
 
@@ -136,13 +161,16 @@ def supervised(
         late: what to do if it is.
         look: called now and then while it runs.
         whole: what it is part of, and ends with.
+        fork: gives its process, where it need not be started from nothing.
 
     Raises:
         NightrecError: it ran out of time, or its night has ended.
     """
-    environment = os.environ | dict(environment) | {FOLDER_VARIABLE: folder()}  # a site's own classes are not in ROOT
+    environment = _with_ours(environment)
     with log_file.open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment)
+        process = fork(command, log, environment) or subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT, env=environment
+        )
         deadline = monotonic() + minutes * 60
         try:
             while process.poll() is None:

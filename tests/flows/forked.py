@@ -101,7 +101,7 @@ def program(module: str, arguments: list[str], log: str, cwd: Path, environment:
 @contextmanager
 def forked_candidates() -> Iterator[None]:
     """Nights that run in this process fork their candidates."""
-    with patch("tasks.train.process.subprocess", _instead(Forked)):
+    with patch("tasks.train.process.subprocess", _instead(Forked)), patch("tasks.train.forks.AVAILABLE", False):
         yield
 
 

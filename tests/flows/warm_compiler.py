@@ -1,5 +1,5 @@
 """Imported before candidates are forked: Numba loads what it compiles with at its first function, in half a second."""
 
-import numba
+from recmodels.compute import jit
 
-numba.njit("none()")(lambda: None)
+jit.get_ready()
