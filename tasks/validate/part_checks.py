@@ -43,7 +43,7 @@ def check_parts(work: Work) -> None:
         def derive() -> Any:
             return derived_columns(db, name, sources[0], catalogue, settings, published)
 
-        found = find_refused(sources, [None] * len(sources), suite, derive)
+        found = list(find_refused(sources, [None] * len(sources), suite, derive))
         flags = prevailing(db, name, sources[0])
     for number, (source, codes) in enumerate(zip(sources, found, strict=True)):
         np.save(work.out / f"codes-{number}.npy", codes)

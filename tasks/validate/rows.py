@@ -35,6 +35,7 @@ Derive = Callable[[pa.RecordBatch, int], Derived]
 
 PARTITION = 1_000_000
 GOOD, REFUSED = 500_000, 1 << 17  # rows of a row group
+A_PIECE = 8  # of the rows that are looked at together: the share that is parted at a time, beside the next ones' check
 A_ROW = 4_000  # bytes of the memory for each row that is looked at with others
 SKEW = timedelta(minutes=5)  # by which the clock that logs exposures may be behind the one that publishes
 RAW_TEXTS = ("timestamp_text", "rating_text", "rank_text", "clicked_text", "outcome_text", NUMBERS_TEXT)
@@ -55,8 +56,8 @@ def find_refused(
     known: Sequence[Verdict | None],
     suite: Suite,
     derived: Callable[[], Derive],
-) -> list[Codes]:
-    """The codes of each part of a table, by a suite of row rules, where they are not known.
+) -> Iterator[Codes]:
+    """The codes of each part of a table in turn, by a suite of row rules, where they are not known.
 
     `derived` is asked for more columns where anything is checked: it may have to look at all rows.
     """
@@ -64,26 +65,32 @@ def find_refused(
         refused = verdict.codes[verdict.codes != 0]
         suite.add(len(verdict.codes), [int((refused >> bit & 1).sum()) for bit in range(len(suite.findings))])
     unknown = [source for source, verdict in zip(sources, known, strict=True) if verdict is None]
-    ends = np.cumsum([pq.read_metadata(source).num_rows for source in unknown])
-    checked = iter(np.split(_checked(unknown, suite, derived()), ends[:-1]) if unknown else ())
-    return [next(checked) if verdict is None else verdict.codes for verdict in known]
+    checked = _checked(unknown, suite, derived()) if unknown else iter(())
+    for found in known:
+        yield next(checked) if found is None else found.codes
 
 
-def _checked(sources: Sequence[Path], suite: Suite, derive: Derive) -> Codes:
+def _checked(sources: Sequence[Path], suite: Suite, derive: Derive) -> Iterator[Codes]:
+    """The codes of each part, as soon as all its rows are checked."""
     names = pq.read_schema(sources[0]).names
     checked = sorted({finding.rule.checked for finding in suite.findings} & set(names))
     columns = [*checked, *(name for name in ("export_id",) if name in names)]  # to derive others from
-    n_rows = sum(pq.read_metadata(source).num_rows for source in sources)
-    codes = np.zeros(n_rows, np.min_scalar_type((1 << len(suite.findings)) - 1))  # a byte a row, of few rules
+    ends = np.cumsum([pq.read_metadata(source).num_rows for source in sources])
+    codes = np.zeros(ends[-1], np.min_scalar_type((1 << len(suite.findings)) - 1))  # a byte a row, of few rules
 
     def frames() -> Iterator[tuple[int, pd.DataFrame]]:
         for begin, batch in _partitions(sources, columns, rows_at_once()):
             yield begin, to_frame(batch.select(checked), derive(batch, begin))
 
+    of_parts = np.split(codes, ends[:-1])
+    complete = 0
     for begin, frame in _ahead(frames()):
         for bit, rows in enumerate(suite.check(frame)):
             codes[begin + rows] |= codes.dtype.type(1 << bit)
-    return codes
+        while complete < len(ends) and ends[complete] <= begin + len(frame):
+            yield of_parts[complete]
+            complete += 1
+    yield from of_parts[complete:]  # without rows
 
 
 class Split:
@@ -124,7 +131,7 @@ class Split:
             return
         kept = pa.schema([field for field in raw if field.name not in RAW_TEXTS])
         with RowGroups(good, kept, GOOD) as good_file:
-            for begin, batch in _ahead(_partitions([source], raw.names, max(rows_at_once() // 2, 1))):
+            for begin, batch in _ahead(_partitions([source], raw.names, max(rows_at_once() // A_PIECE, 1))):
                 of_batch = codes[begin : begin + len(batch)]
                 refused = of_batch != 0
                 if refused.any():
@@ -200,14 +207,16 @@ def derived_columns(
 
 def _partitions(sources: Sequence[Path], columns: list[str], size: int) -> Iterator[tuple[int, pa.RecordBatch]]:
     """The rows of Parquet files in order, a bounded number at a time, each with the number of its first row."""
-    begin, held = 0, list[pa.RecordBatch]()
+    begin, n_held, held = 0, 0, list[pa.RecordBatch]()
     for source in sources:
         for batch in pq.ParquetFile(source).iter_batches(size, columns=columns):
-            if sum(map(len, held)) + len(batch) > size:
+            first, rest = batch.slice(0, size - n_held), batch.slice(size - n_held)
+            held.append(first)
+            n_held += len(first)
+            if n_held == size:
                 yield begin, pa.concat_batches(held)
-                begin, held = begin + sum(map(len, held)), []
-            held.append(batch)
-    if held:
+                begin, n_held, held = begin + size, len(rest), [rest]
+    if n_held:
         yield begin, pa.concat_batches(held)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -77,12 +78,20 @@ class TableCheck:
         rows = Suite(f"{name}-rows", row_rules(name, columns, self.settings, self.now))
         known = self.verdicts.fitting(self.db, name, self.raw, self.out, self.settings, self.now)
         verdicts = self._on_engine(name, columns, rows, sources, known, self.on_engine) if self.on_engine else known
-        of_parts = find_refused(sources, verdicts, rows, lambda: self._derived(name, sources[0]))
         taken = [verdict is not None and (bool(verdict.good) or not verdict.codes.any()) for verdict in verdicts]
         flags = {} if all(taken) else prevailing(self.db, name, sources[0])
-        with Split(name, [finding.rule.reason for finding in rows.findings], bad, flags) as split:
-            for source, verdict, found in zip(sources, verdicts, of_parts, strict=True):
-                split.part(source, found, alike(source, self.raw, self.out), verdict)
+        reasons, of_parts, parting = (
+            [finding.rule.reason for finding in rows.findings],
+            list[Codes](),
+            list[Future[None]](),
+        )
+        with Split(name, reasons, bad, flags) as split, ThreadPoolExecutor(1) as thread:
+            checks = find_refused(sources, verdicts, rows, lambda: self._derived(name, sources[0]))
+            for source, verdict, found in zip(sources, verdicts, checks, strict=True):
+                of_parts.append(found)
+                parting.append(thread.submit(split.part, source, found, alike(source, self.raw, self.out), verdict))
+            for one in parting:
+                one.result()
         self.verdicts.note(name, self.raw, self.settings, of_parts)
         earlier = self.verdicts.earlier(sources, known, self.raw, self.out) if name == "interactions" else None
         codes = np.concatenate(of_parts)
