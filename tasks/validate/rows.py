@@ -35,7 +35,7 @@ Derive = Callable[[pa.RecordBatch, int], Derived]
 
 PARTITION = 1_000_000
 GOOD, REFUSED = 500_000, 1 << 17  # rows of a row group
-A_PIECE = 8  # of the rows that are looked at together: the share that is parted at a time, beside the next ones' check
+A_PIECE = 20  # of the rows that are looked at together: the share that is parted at a time, while the next are checked
 A_ROW = 4_000  # bytes of the memory for each row that is looked at with others
 SKEW = timedelta(minutes=5)  # by which the clock that logs exposures may be behind the one that publishes
 RAW_TEXTS = ("timestamp_text", "rating_text", "rank_text", "clicked_text", "outcome_text", NUMBERS_TEXT)
