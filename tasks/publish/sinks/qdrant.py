@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -99,7 +101,7 @@ def _server(url: str, key: str | None) -> Iterator[httpx.Client]:
     headers = {"api-key": address(key)} if key else {}
     given = address(url)
     try:
-        client = httpx.Client(base_url=given, headers=headers, timeout=httpx.Timeout(60, connect=10))
+        client = httpx.Client(base_url=given, headers=headers, timeout=httpx.Timeout(60, connect=10), verify=_trusted())
         if client.base_url.scheme not in ("http", "https") or not client.base_url.host:
             raise httpx.InvalidURL("")
     except (httpx.InvalidURL, ValueError):
@@ -114,6 +116,12 @@ def _server(url: str, key: str | None) -> Iterator[httpx.Client]:
         raise NightrecError(f"The server of {url} refused it: HTTP {status}.") from None  # its text may hold a payload
     except httpx.HTTPError as error:
         raise ConnectionError(f"The server of {url} does not answer ({type(error).__name__}).") from None
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that are trusted: to read them takes longer than a small request."""
+    return httpx.create_ssl_context()
 
 
 def _ask(client: httpx.Client, method: str, path: str, content: Any = None) -> Any:
