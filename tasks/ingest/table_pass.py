@@ -31,7 +31,7 @@ from tasks.store.accounts import FileAccount, check_file
 from tasks.store.duckdb import literal
 
 BUFFER = "64MB"  # what DuckDB may read ahead while a row group is written
-_SMALL = 1 << 20  # bytes of a file of which the lines are counted in less time than a thread takes to begin
+_SMALL = 1 << 20  # bytes of a file for which threads and streams would take longer than to read it
 _UTC = pa.timestamp("us", "UTC")
 _JUDGED = 1000  # different texts of a batch that are looked at; the others go to the quarantine with their rows
 
@@ -89,7 +89,8 @@ class TablePass:
         n_read = n_blank = 0
         not_json: list[rejects.Reject] = []
         try:
-            for read in _batches(self.shared.db, query(self.table, source, self.id_types)):
+            wanted = query(self.table, source, self.id_types)
+            for read in _batches(self.shared.db, wanted, small=_is_small(source)):
                 places = _places(read)
                 line_of = n_read + places + source.skip + 1
                 n_read += int(places[-1]) + 1 if len(read) else 0
@@ -114,7 +115,7 @@ class TablePass:
 
     def _count_lines(self, source: Source) -> Callable[[], Lines]:
         """Gives the lines of a text file; those of one that takes a while are counted beside what reads it."""
-        if source.readable.stat().st_size < _SMALL:
+        if _is_small(source):
             return partial(count_lines, source.readable)
         return self.shared.counting.submit(count_lines, source.readable).result
 
@@ -326,9 +327,14 @@ def _places(batch: pa.RecordBatch) -> NDArray[np.int64]:
     return np.cumsum(batch["begins?"].to_numpy(zero_copy_only=False).astype(np.int64)) - 1
 
 
-def _batches(db: duckdb.DuckDBPyConnection, wanted: Query) -> Iterator[pa.RecordBatch]:
+def _is_small(source: Source) -> bool:
+    return source.readable.stat().st_size < _SMALL
+
+
+def _batches(db: duckdb.DuckDBPyConnection, wanted: Query, *, small: bool) -> Iterator[pa.RecordBatch]:
     """The rows in their order, a batch at a time; at least one batch, if an empty one."""
-    reader = db.sql(wanted.sql).to_arrow_reader(BATCH)
+    # A relation streams the rows, but DuckDB parses and binds its query twice; of a few rows a copy costs less.
+    reader = (db.execute(wanted.sql) if small else db.sql(wanted.sql)).to_arrow_reader(BATCH)
     for batch in chain([pa.RecordBatch.from_pylist([], schema=reader.schema)], _even(reader)):
         yield batch.rename_columns(wanted.columns)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ import duckdb
 
 from recmodels.compute.memory import size_of, total
 from tasks.store.parts import parts
+
+warnings.filterwarnings("ignore", "Arrow output on a DB-API result")  # where few rows are copied, it is meant
 
 SHARE = 0.6  # of the memory: the rest is for what is read and written beside the database
 
