@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from pydantic.v1 import main
@@ -20,13 +20,8 @@ def quickly_inherited() -> Iterator[None]:
 
     Pydantic copies all that fields refer to, down to the parts of their types.
     """
-    module: Any = main
-    deep = module.smart_deepcopy
-    module.smart_deepcopy = inherited
-    try:
+    with patched(main, "smart_deepcopy", inherited):
         yield
-    finally:
-        module.smart_deepcopy = deep
 
 
 def inherited(fields: dict[str, ModelField]) -> dict[str, ModelField]:
@@ -51,47 +46,69 @@ def _inherited(field: ModelField, done: dict[int, ModelField]) -> ModelField:
     return new
 
 
-def configured_once(expectation: Any) -> None:
-    """Let expectations of this class and those below look up their arguments in one configuration.
+@contextmanager
+def configured_once() -> Iterator[None]:
+    """Within the block an expectation is asked for its configuration once, and a configuration for its expectation.
 
-    They make a new one of all that they hold for each argument, forty times for a rule.
+    Great Expectations makes a new configuration of all that an expectation holds for each of its arguments, and a new
+    expectation of that for each metric: a hundred for a rule. Nobody changes either while a suite is validated.
     """
-    if hasattr(expectation.configuration, "once"):
-        return
-    make, made = expectation.configuration.fget, dict[int, Any]()
+    from great_expectations.expectations.expectation import Expectation
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    def looks_up(method: Any) -> Any:
-        @wraps(method)
-        def looking_up(self: Any, *args: Any, **options: Any) -> Any:
-            if id(self) in made:
-                return method(self, *args, **options)
-            made[id(self)] = make(self)
-            try:
-                return method(self, *args, **options)
-            finally:
-                del made[id(self)]
+    asked: Any = Expectation.configuration
+    revive: Any = ExpectationConfiguration.to_domain_obj
+    answers = dict[int, tuple[Any, Any]]()  # by who is asked, who is kept: no other has the number while it is here
 
-        return looking_up
+    def configuration(expectation: Any) -> Any:
+        if id(expectation) not in answers:
+            made = asked.fget(expectation)
+            answers[id(expectation)], answers[id(made)] = (expectation, made), (made, expectation)
+        return answers[id(expectation)][1]
 
-    class Configuration(property):
-        once = True
+    def to_domain_obj(configuration: Any) -> Any:
+        if id(configuration) not in answers:
+            answers[id(configuration)] = configuration, revive(configuration)
+        return answers[id(configuration)][1]
 
-    expectation.configuration = Configuration(lambda self: made[id(self)] if id(self) in made else make(self))
-    for name in ("_get_runtime_kwargs", "_get_success_kwargs"):
-        setattr(expectation, name, looks_up(getattr(expectation, name)))
+    with (
+        patched(Expectation, "configuration", property(configuration)),
+        patched(ExpectationConfiguration, "to_domain_obj", to_domain_obj),
+    ):
+        yield
+
+
+@contextmanager
+def patched(of: Any, name: str, value: Any) -> Iterator[None]:
+    """What `of` calls `name` is `value` in the block."""
+    before = getattr(of, name)
+    setattr(of, name, value)
+    try:
+        yield
+    finally:
+        setattr(of, name, before)
 
 
 def plainly_identified(id_dict: Any) -> None:
-    """Let the dictionaries of this module be told apart as they are where JSON has all that they hold.
+    """Let the dictionaries of this module be told apart once by what they hold, where JSON has all of that.
 
-    What JSON lacks is looked for in every value, longest of all in None, a hundred times for a rule.
+    Great Expectations makes JSON of the same few dictionaries a hundred times for a rule, and looks for what JSON lacks
+    in each of their values, longest of all in None.
     """
-    convert = id_dict.convert_to_json_serializable
-    if hasattr(convert, "__wrapped__"):
+    dictionary = id_dict.IDDict
+    identify = dictionary.to_id
+    if hasattr(identify, "__wrapped__"):
         return
 
-    @wraps(convert)
-    def plain(data: dict[str, Any]) -> Any:
-        return data if _PLAIN.issuperset(map(type, data.values())) else convert(data=data)
+    @lru_cache(1 << 12)
+    def identified(*items: tuple[str, Any, type]) -> Any:
+        return identify(dictionary((key, value) for key, value, _ in items))
 
-    id_dict.convert_to_json_serializable = plain
+    @wraps(identify)
+    def to_id(self: Any, *args: Any, **options: Any) -> Any:
+        types = [*map(type, self.values())]
+        if args or options or self._id_ignore_keys or not _PLAIN.issuperset(types):
+            return identify(self, *args, **options)
+        return identified(*zip(self, self.values(), types, strict=True))  # 1 and True are equal, though not the same
+
+    dictionary.to_id = to_id

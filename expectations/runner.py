@@ -87,7 +87,9 @@ class Suite:
 
         `frame` has a range index and NumPy columns (Arrow-backed ones are a hundred times slower).
         """
-        with ONE_AT_A_TIME:
+        from expectations.models import configured_once
+
+        with ONE_AT_A_TIME, configured_once():
             results = _frames().get_batch({"dataframe": frame}).validate(self._suite, result_format=RESULT_FORMAT)
         rows = [np.zeros(0, np.int64) for _ in self.findings]
         for result in results.results:
@@ -146,11 +148,9 @@ def _frames() -> Any:
     gx = great_expectations()
     from great_expectations.core import id_dict
     from great_expectations.execution_engine import pandas_execution_engine
-    from great_expectations.expectations.expectation import Expectation
 
-    from expectations.models import configured_once, plainly_identified
+    from expectations.models import plainly_identified
 
-    configured_once(Expectation)
     plainly_identified(id_dict)
     pandas_execution_engine.HASH_THRESHOLD = 0  # bytes: larger frames have no fingerprint, which nobody asks for
     context = gx.get_context(mode="ephemeral")
