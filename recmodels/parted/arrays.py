@@ -1,9 +1,11 @@
 """Arrays as files that processes map into memory: those of one machine share what they read."""
 
+import math
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,18 @@ def mapped_file(path: Path) -> NDArray[Any]:
 
     (It can be written to, as to numba an array that cannot is of another type, which would be compiled for.)
     """
-    with READING_HEADER:
-        array: NDArray[Any] = np.load(path, mmap_mode="c" if _holds_any(path) else None, allow_pickle=False)
-    return np.asarray(array)
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        with READING_HEADER:
+            shape, columns_first, kind = read(file)
+        if kind.hasobject:
+            raise ValueError(f"{path} cannot be mapped: it has Python objects in dtype {kind}.")
+        if 0 in shape:  # nothing cannot be mapped
+            return np.zeros(shape, kind)
+        begin = file.tell()
+        content = mmap(file.fileno(), begin + kind.itemsize * math.prod(shape), access=ACCESS_COPY)
+    return np.ndarray(shape, kind, content, begin, order="F" if columns_first else "C")
 
 
 def linked(source: Path, target: Path) -> None:
@@ -65,12 +76,3 @@ def mapped_csr(folder: Path, prefix: str = "") -> Csr:
     """The sparse matrix of these names in a folder, on the disk."""
     indptr, indices, data, shape = (mapped(folder, f"{prefix}{name}") for name in (*CSR, "shape"))
     return sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
-
-
-def _holds_any(path: Path) -> bool:
-    """Whether a file has numbers: nothing cannot be mapped."""
-    with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, _ = read(file)
-    return bool(np.prod(shape))

@@ -10,7 +10,8 @@ from recmodels.parted.arrays import csr_arrays, mapped, mapped_csr, write_arrays
 
 
 def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
-    arrays = {"one": np.arange(6, dtype=np.float32).reshape(2, 3), "none": np.empty((0, 4), np.int32)}
+    one = np.arange(6, dtype=np.float32).reshape(2, 3)
+    arrays = {"one": one, "by_columns": np.asfortranarray(one), "none": np.empty((0, 4), np.int32)}
     write_arrays(tmp_path, arrays)
     for name, array in arrays.items():
         found = mapped(tmp_path, name)
@@ -24,6 +25,14 @@ def test_what_a_process_writes_to_a_mapped_array_stays_its_own(tmp_path: Path) -
     found[:] = 1
     np.testing.assert_array_equal(mapped(tmp_path, "one"), np.zeros(3))
     assert type(found) is np.ndarray  # which the kernels are compiled for
+
+
+def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    write_arrays(tmp_path, {"one": np.zeros(3)})
+    path = tmp_path / "one.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match="greater than file size"):
+        mapped(tmp_path, "one")
 
 
 def test_a_sparse_matrix_comes_back_with_its_shape_and_what_is_stored(tmp_path: Path) -> None:

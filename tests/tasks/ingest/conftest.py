@@ -1,1 +1,0 @@
-from tests.tasks.one_database import one_database  # noqa: F401
