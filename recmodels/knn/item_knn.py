@@ -18,7 +18,8 @@ from recmodels.parted.training import held_rows, parted_training
 from recmodels.ranking.topk import TopK
 from recmodels.scoring.item_parts import nearest_items
 from recmodels.scoring.kept_neighbors import nearest_after
-from recmodels.scoring.ratings import Baseline, RatingPredictor, neighbor_deviations
+from recmodels.scoring.parted_ratings import packed_baseline
+from recmodels.scoring.ratings import RatingPredictor, neighbor_deviations
 from recmodels.scoring.similarity import Measure, Weighting, centered, weighted_rows
 from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
 from recmodels.scoring.unchanged import kept_rows, weights_of_items
@@ -94,7 +95,6 @@ class ItemKNN(SparseProduct, RatingPredictor):
     renamed: ClassVar[Mapping[str, Renamed]] = {"doubt": "rating_shrinkage"}
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        self.baseline_ = Baseline.of(data).packed() if data.rated is not None else None
         earlier = self._earlier(options)
         measure, kept = self._measure(data, earlier), None
         if earlier is not None and options.warm_start is not None:
@@ -103,6 +103,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
             )
         made_from = {"parameters": asdict(self), "start": None if kept is None else kept.digest}
         with parted_training(options.parts, "item_knn", data, made_from) as training:
+            self.baseline_ = packed_baseline(data, training)
             match self.weighting:
                 case "cosine" | "jaccard" | "tfidf" | "bm25" as weighting if training is not None:
                     weights, changed = Weights(weighting, self.k1, self.b), None if kept is None else kept.changed
@@ -122,14 +123,18 @@ class ItemKNN(SparseProduct, RatingPredictor):
 
     def _rows(self, data: Dataset) -> Csr:
         """What is compared: a row an item [n_items, n_users]."""
-        values = data.matrix if data.ratings is None else data.ratings
         match self.weighting:
             case "pearson":
-                return centered(values.T.tocsr())
+                return centered(self._compared(data).T.tocsr())
             case "adjusted_cosine":
-                return centered(values).T.tocsr()
+                return centered(self._compared(data)).T.tocsr()
             case weighting:
                 return weighted_rows(data.matrix.T.tocsr(), weighting, self.k1, self.b)
+
+    @staticmethod
+    def _compared(data: Dataset) -> Csr:
+        """The ratings, if there are some: [n_users, n_items]."""
+        return data.matrix if data.ratings is None else data.ratings
 
     def _earlier(self, options: FitOptions) -> "ItemKNN | None":
         """An earlier model of the same similarity, if there is one; of ratings there is none: they change unseen."""
@@ -166,7 +171,11 @@ class ItemKNN(SparseProduct, RatingPredictor):
         return stored_similar(self.similarity_, items, k, allowed)
 
     def _predict(self, data: Dataset, users: Ints, items: Ints) -> Floats:
-        deviations = neighbor_deviations(self.similarity_, self._residuals(data), items, users, self.rating_shrinkage)
+        some, rows = np.unique(users, return_inverse=True)
+        residuals = self._residuals_of(data, some)
+        deviations = neighbor_deviations(
+            self.similarity_, residuals, items, rows.astype(np.int32), self.rating_shrinkage
+        )
         return self._baseline(data).at(users, items) + deviations
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
@@ -176,7 +185,7 @@ class ItemKNN(SparseProduct, RatingPredictor):
         return mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        entry = 16 if self._by_parts else 44  # by item and by user; deviations in float64
+        entry = 24 if self._by_parts else 44  # by item, by user, and the ratings; deviations in float64
         held = held_rows(n_interactions) if self._by_parts else n_interactions
         return entry * held + 8 * n_items * min(self.neighbors, n_items) + SCORE_BYTES
 

@@ -55,6 +55,18 @@ class RatingPredictor(ABC):
             return empty_matrix(data.n_users, data.n_items)
         return self._baseline(data).residuals(data.ratings)
 
+    def _residuals_of(self, data: Dataset, users: Ints) -> Csr:
+        """Those rows of `_residuals` that belong to some users, ascending [n]; the others are not computed."""
+        if data.rated is None:
+            return empty_matrix(len(users), data.n_items)
+        rated = np.isin(data.rated[0], users)
+        by, items, ratings = data.rated[0][rated], data.rated[1][rated], data.rated[2][rated]
+        values = ratings - self._baseline(data).at(by, items)
+        shape = (len(users), data.n_items)
+        residuals: Csr = sparse.coo_array((values, (np.searchsorted(users, by), items)), shape=shape).tocsr()
+        residuals.sort_indices()
+        return residuals
+
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
@@ -75,16 +87,32 @@ class Baseline:
         """
         if data.rated is None:
             raise DataRefused("There are no ratings to train on; give the interactions a rating column.")
-        users, items, ratings = data.rated
+        given = *data.rated, data.n_users, data.n_items
+        return cls.of_ratings(*given, user_shrinkage=user_shrinkage, item_shrinkage=item_shrinkage, rounds=rounds)
+
+    @classmethod
+    def of_ratings(
+        cls,
+        users: Ints,
+        items: Ints,
+        ratings: Floats,
+        n_users: int,
+        n_items: int,
+        *,
+        user_shrinkage: float = 5.0,
+        item_shrinkage: float = 3.0,
+        rounds: int = 10,
+    ) -> Self:
+        """The same of ratings [m], at least one, by user and item."""
         mean = float(ratings.mean(dtype=np.float64))
-        per_user = np.bincount(users, minlength=data.n_users) + user_shrinkage
-        per_item = np.bincount(items, minlength=data.n_items) + item_shrinkage
+        per_user = np.bincount(users, minlength=n_users) + user_shrinkage
+        per_item = np.bincount(items, minlength=n_items) + item_shrinkage
         rest = ratings.astype(np.float64) - mean
-        user = np.zeros(data.n_users)
-        item = np.zeros(data.n_items)
+        user = np.zeros(n_users)
+        item = np.zeros(n_items)
         for _ in range(rounds):
-            item = np.bincount(items, rest - user[users], data.n_items) / per_item
-            user = np.bincount(users, rest - item[items], data.n_users) / per_user
+            item = np.bincount(items, rest - user[users], n_items) / per_item
+            user = np.bincount(users, rest - item[items], n_users) / per_user
         lowest, highest = float(ratings.min()), float(ratings.max())
         return cls(lowest, highest, mean, user.astype(np.float32), item.astype(np.float32))
 

@@ -264,7 +264,7 @@ class Transformer(TransformerConfig, DotProduct):
         forward = blocks + dense(states, self.dim, scored)
         epoch = forward_and_back * forward + moved
         distillation = self.distill_epochs * (epoch + self.seeds * forward)
-        return self.seeds * self.epochs * epoch + distillation
+        return self.seeds * self._passes * epoch + distillation
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         read = n_listed * min(mean_length(n_users, n_interactions), self.max_length)
@@ -275,7 +275,12 @@ class Transformer(TransformerConfig, DotProduct):
         return self.networks * self.dim
 
     def rounds(self) -> int:
-        return self.seeds * self.epochs + self.distill_epochs
+        return self.seeds * self._passes + self.distill_epochs
+
+    @property
+    def _passes(self) -> int:
+        """Of each network over the data, at most: those that are validated, and those that learn from all of it."""
+        return self.epochs + min(self.final_epochs, self.epochs)
 
     def warm_share(self) -> float:
         return self.warm_time

@@ -52,6 +52,9 @@ def test_predicted_ratings_of_the_holdout_are_measured_by_rmse_and_mae(features:
     errors = MF(epochs=2).fit(data).predict(data, np.array([3, 5]), np.array([0, 2])) - [5, 1]
     assert found["rmse"] == pytest.approx(np.sqrt((errors**2).mean()))
     assert found["mae"] == pytest.approx(np.abs(errors).mean())
+    by_neighbors = specification(features, recommender="item_knn", params={}, lists=lists)
+    here, in_parts = run_here(Spec.read(by_neighbors)), in_buckets(features, by_neighbors)
+    assert here["rmse"] != found["rmse"] and (in_parts["rmse"], in_parts["mae"]) == (here["rmse"], here["mae"])
     assert "rmse" not in run_here(Spec.read(specification(features, lists=lists)))  # ease predicts none
 
 

@@ -50,9 +50,18 @@ def test_work_grows_with_the_site_and_lists_with_the_users(name: str) -> None:
      ("ncf", "epochs", 8), ("transformer", "epochs", 200), ("transformer", "seeds", 3)],
 )  # fmt: skip
 def test_rounds_are_equal_parts_of_the_work(name: str, parameter: str, value: int) -> None:
-    one, many = create(name, {parameter: 1}), create(name, {parameter: value})
+    given = {"final_epochs": 0} if name == "transformer" else {}
+    one, many = create(name, given | {parameter: 1}), create(name, given | {parameter: value})
     assert many.work(*SIZES) == pytest.approx(value * one.work(*SIZES))
     assert many.rounds() == value * one.rounds()
+
+
+def test_the_last_passes_of_the_transformer_are_at_most_as_many_as_led_there() -> None:
+    works = [
+        create("transformer", {"epochs": epochs, "final_epochs": last}).work(*SIZES)
+        for epochs, last in ((1, 0), (2, 4), (6, 4))
+    ]
+    assert works == pytest.approx([works[0], 4 * works[0], 10 * works[0]])
 
 
 def test_models_that_are_fitted_in_one_go_have_one_round() -> None:
@@ -86,6 +95,7 @@ def test_als_visits_each_entry_on_both_sides_in_each_step() -> None:
 
 def test_sampled_negatives_spare_the_transformer_the_scores_of_the_other_items() -> None:
     full, sampled = (
-        create("transformer", {"loss": loss, "epochs": 1, "negatives": 100}) for loss in ("full", "sampled")
+        create("transformer", {"loss": loss, "epochs": 1, "final_epochs": 0, "negatives": 100})
+        for loss in ("full", "sampled")
     )
     assert full.work(*SIZES) - sampled.work(*SIZES) == pytest.approx(3 * dense(SIZES[2], 128, 300 - 100))
