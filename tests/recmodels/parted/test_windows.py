@@ -33,6 +33,7 @@ def with_repeats_and_ratings(features: Path) -> tuple[Dataset, np.ndarray]:
     return data, first[(weight > 0) & ~np.isin(table["user_index"].to_numpy(), EXCLUDED)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cold_start", [True, False])
 def test_windows_are_the_folds_of_data_in_memory(
     features: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cold_start: bool
@@ -42,11 +43,11 @@ def test_windows_are_the_folds_of_data_in_memory(
     for module in (backtests, __import__("recmodels.parted.windows", fromlist=["windows"])):
         monkeypatch.setattr(module, "MAX_USERS", 15)
     monkeypatch.setattr(pairs, "ROWS", 7)
-    days = data.end / 5 / DAY
+    days = data.end / 4 / DAY
     stored = StoredDataset.opened(features, "train").without(EXCLUDED)
     assert isinstance(stored, StoredDataset)
-    found = {one.number: one for one in windows(tmp_path, stored, 5, days, 3, cold_start=cold_start)}
-    wanted = dict(rolling_folds(data, 5, days, 3, cold_start=cold_start, first=first))
+    found = {one.number: one for one in windows(tmp_path, stored, 4, days, 3, cold_start=cold_start)}
+    wanted = dict(rolling_folds(data, 4, days, 3, cold_start=cold_start, first=first))
     assert stored.on_disk and found.keys() == wanted.keys() and len(found) > 2
     for number, window in found.items():
         one, train = Dataset.load(window.features, "train"), wanted[number].train

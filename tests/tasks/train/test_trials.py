@@ -44,12 +44,10 @@ def engine() -> Iterator[LocalEngine]:
         yield local
 
 
-@pytest.mark.parametrize(("recommender", "params"), [("item_knn", {"neighbors": 2}), ("user_knn", {"neighbors": 2})])
-def test_a_trial_has_the_same_lists_on_an_engine(
-    night: Night, days: float, recommender: str, params: dict[str, int]
-) -> None:
+@pytest.mark.slow
+def test_a_trial_has_the_same_lists_on_an_engine(night: Night, days: float) -> None:
     """Also of a model that fills few places: what the fallback would supply does not count."""
-    search = Search(recommender, 2, days, 20, 3)
+    search, params = Search("item_knn", 2, days, 20, 3), {"neighbors": 2}
     with trials_for(night, search, None) as here, using(LocalEngine()), trials_for(night, search, LOCAL) as there:
         assert (len(here), here.at_a_time) == (len(there), there.at_a_time) == (2, 1)
         for fold in range(2):
@@ -73,6 +71,7 @@ def test_nodes_try_several_at_a_time_where_each_is_trained_by_one(
     assert known == {("bpr", served): 3, ("bpr", LOCAL): 1, ("ease", served): 1, ("ease", LOCAL): 1}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_without_anybody_to_evaluate_a_search_is_refused(night: Night) -> None:
     with (
@@ -83,6 +82,7 @@ def test_without_anybody_to_evaluate_a_search_is_refused(night: Night) -> None:
     assert not list(night.store.root.glob(f"{TEMPORARY}*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_a_search_ends_with_its_engine(night: Night, days: float, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
