@@ -64,8 +64,8 @@ if code < 0:
 os._exit(code)
 """
 ENGINE, SERVER, WORKER = "prefect.engine", "flows.operate.guarded_app", "flows worker"
-TEAM_SERVER, CANDIDATE = "flows server", "recmodels.candidate"
-FORKED = [ENGINE, SERVER, TEAM_SERVER, WORKER, "flows deploy", "prefect", CANDIDATE]
+TEAM_SERVER, NIGHT, CANDIDATE = "flows server", "flows run", "recmodels.candidate"
+FORKED = [ENGINE, SERVER, TEAM_SERVER, WORKER, NIGHT, "flows deploy", "prefect", CANDIDATE]
 """The modules that are forked, and commands of `flows`. Others choose Prefect's settings themselves, as `flows serve`
 does, or are looked for below what started them, as Prefect's worker is: what is forked for a worker forks that."""
 

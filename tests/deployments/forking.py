@@ -132,12 +132,17 @@ def run(files: dict[int, int], cwd: str, environment: dict[str, str], command: l
     os.environ.update(environment)
     tempfile.tempdir = None  # is that of this environment
     from prefect.context import refresh_global_settings_context
+    from prefect.logging.configuration import setup_logging
 
-    from flows.operate import guarded_app, worker
+    from flows.operate import guarded_app, server, worker
     from tests.flows.running import pages_without_charts
 
+    if command[:2] == ["flows", "run"]:  # which chooses these itself, before it imports Prefect
+        server.quiet_prefect(debug=False)
     if command[0] != "recmodels.candidate":  # which has nothing to do with Prefect
         refresh_global_settings_context()
+    if command[:2] == ["flows", "run"]:
+        setup_logging()
     setattr(worker, "subprocess", SimpleNamespace(**PROCESSES))  # noqa: B010
     setattr(guarded_app, "serve", partial(serve, guarded_app.serve))  # noqa: B010
     module, sys.argv = command[0], command

@@ -51,8 +51,11 @@ def prefect_server(python: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An interpreter by which what nights start is forked, from a process that has imported what it needs."""
-    return forking(tmp_path_factory)
+    """An interpreter by which all nights but the first, and what they start, are forked.
+
+    The process that is forked has imported what they need.
+    """
+    return forking(tmp_path_factory, as_it_is=(forked_python.NIGHT,))
 
 
 def forking(factory: pytest.TempPathFactory, as_it_is: tuple[str, ...] = ()) -> Path:
@@ -85,7 +88,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """
 
     def make(folder: Path) -> None:
-        python = forking(tmp_path_factory, as_it_is=(forked_python.SERVER, forked_python.CANDIDATE))
+        python = forking(
+            tmp_path_factory, as_it_is=(forked_python.NIGHT, forked_python.SERVER, forked_python.CANDIDATE)
+        )
         write(folder / "nightrec.toml", "[demo]\nusers = 300\nitems = 120\ninteractions = 5000\n")
         home = new_home(folder / "prefect")
         ran = ended(start("run", "--date", DAY.isoformat(), cwd=folder, home=home, python=python))

@@ -21,6 +21,7 @@ from flows.settings.site import NightConfig
 from recmodels.errors import NightrecError
 from tasks.train.jobs import TrainingJob
 from tasks.train.process import run_candidate
+from tests.deployments import forked_python
 from tests.flows.plain import without_prefect
 from tests.flows.running import Demo, Ran, everything, nightrec, start
 from tests.flows.sites import DAY, log, write
@@ -266,7 +267,7 @@ def test_no_other_process_survives_a_killed_night(killed: Killed) -> None:
 
 
 def test_ctrl_c_ends_a_night_and_all_its_processes(
-    killed: Killed, tmp_path: Path, prefect_home: Path, python: Path
+    killed: Killed, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, python: Path
 ) -> None:
     """A terminal sends it to every process of the group. The night goes on from where the killed one was."""
     before, _, candidates, _ = killed
@@ -278,8 +279,9 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(
         "run", "--interactions", "log.csv", "--date", str(DAY), cwd=folder, home=prefect_home, python=python
     )
     wait_for(lambda: list(logs.glob("*-train.spec.json")), process)
-    children = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGINT)
+    night = forked_python.fork_of(forked_python.shared(tmp_path_factory), process.pid) or process.pid
+    children = psutil.Process(night).children(recursive=True)
+    os.killpg(night, signal.SIGINT)
     try:
         out, err = process.communicate(timeout=PATIENCE)
         ended = Ran(process.returncode, out, err)
