@@ -56,6 +56,8 @@ class Ensemble(Recommender):
     Linear: score of i = Σ over the members m that list it of a_m + b_m log(rank) + c_m s, with s the place of i's score
     between the lowest and the highest of m's list; the conditional logit of what users did on the same days.
 
+    Mean: score of i = mean over all members of s, 0 where a member does not list i; nothing is fitted (CombSUM).
+
     Stack: gradient-boosted trees that see each member's score, how popular i is and how long the user's history is,
     fitted to the same days; their log odds are added to those of the better of the two.
 
@@ -65,7 +67,7 @@ class Ensemble(Recommender):
     Attributes:
         members_: The fitted recommenders by name, m of them.
         weights_: float64 [m], w, of sum 1.
-        coefficients_: float64 [3, m], a, b and c; empty where the blend ranks better.
+        coefficients_: float64 [3, m], a, b and c; empty where the blend ranks better. Of a mean: 0, 0 and 1/m.
         blend_: What the logarithm of the blend, or the linear score, is multiplied by, beside the trees.
         items_: float64 [n_items, 2], popularity and recent popularity, as the trees see them.
         tree_roots_: int32 [n_trees], the first node of each tree; empty for a blend.
@@ -79,6 +81,7 @@ class Ensemble(Recommender):
         lift_: float32 [n_items, n_contexts + 1], how much more often each item is had in each (`in_context.lifts`).
 
     References:
+        Fox & Shaw, "Combination of Multiple Searches", TREC-2, 1994 (CombSUM).
         Friedman, "Greedy Function Approximation: A Gradient Boosting Machine", Annals of Statistics 2001.
         Cormack, Clarke & Buettcher, "Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank Learning
         Methods", SIGIR 2009.
@@ -94,8 +97,8 @@ class Ensemble(Recommender):
     """Names of recommenders, in a night of candidates; None: all that are cheap to train."""
     recipes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What a member with a name of its own is: `recommender` and `params`. A night fills them in."""
-    method: Literal["auto", "blend", "linear", "stack"] = "auto"
-    """`auto`: the one that ranks best for users that it was not fitted on."""
+    method: Literal["auto", "blend", "linear", "mean", "stack"] = "auto"
+    """`auto`: the one that ranks best for users that it was not fitted on; `mean`: all members count alike."""
     depth: Annotated[int, Ge(1)] = 50
     """Places of each member's list that are fused."""
     offset: Annotated[float, Ge(0)] = 10.0
@@ -131,19 +134,17 @@ class Ensemble(Recommender):
     seed: Seed = 0
 
     def _fit(self, data: Dataset, options: FitOptions) -> None:
-        fold, contexts = (
-            self._held_out(data, options.events),
-            contexts_of(self.context, self.context_zone, options.contexts),
-        )
+        fold = None if self.method == "mean" else self._held_out(data, options.events)
+        contexts = contexts_of(self.context, self.context_zone, options.contexts)
         lists: dict[str, TopK] = {}
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
-        minutes = options.minutes and options.minutes / (2 * len(names) or 1)  # each is fitted twice
+        minutes = options.minutes and options.minutes / (self._fits * len(names) or 1)
         share = FitOptions(minutes=minutes, parts=options.parts, events=options.events if self.repeats else None)
         for name in names:
             try:
                 fitted[name] = self._fitted(name, data, options.members.get(name), share)
-                if len(fold.users) >= MIN_USERS:
+                if fold is not None and len(fold.users) >= MIN_USERS:
                     lists[name] = self._trained(name, fold.train, share).recommend(
                         fold.train, fold.users, self.depth, repeats=self.repeats
                     )
@@ -161,7 +162,10 @@ class Ensemble(Recommender):
         self.importances_: Doubles = np.empty((0, 2))
         self.contexts_: list[str] = []
         self.lift_: Floats = np.empty((data.n_items, 0), np.float32)
-        self._fuse(list(lists.values()), fold, options.site, data, contexts)
+        if fold is None:
+            self._average()
+        else:
+            self._fuse(list(lists.values()), fold, options.site, data, contexts)
         self.items_: Doubles = item_features(data)
         if self.site_names_:
             self.site_ = self._of_site(data, options.site).arrays()
@@ -237,15 +241,30 @@ class Ensemble(Recommender):
             raise NightrecError(f"{folder} holds another model.")
         return model
 
+    @property
+    def _fits(self) -> int:
+        """How often each member is fitted: to what the fusion is not learned from, and to everything."""
+        return 1 if self.method == "mean" else 2
+
+    def _average(self) -> None:
+        """Let all members count alike."""
+        m = len(self.members_)
+        self.weights_: Doubles = np.full(m, 1 / m)
+        self.blend_ = 1.0
+        self.coefficients_: Doubles = np.zeros((3, m))
+        self.coefficients_[2] = 1 / m
+        for part in PARTS:
+            setattr(self, f"tree_{part}_", getattr(Trees.none(), part))
+
     def _fuse(
         self, lists: list[TopK], fold: Fold, tables: SiteTables | None, data: Dataset, contexts: Contexts | None
     ) -> None:
         """Fit the weights of the members, and the trees if they rank better."""
         site = self._of_site(fold.train, tables) if self._sees_site else None
         m = len(self.members_)
-        self.weights_: Doubles = np.full(m, 1 / m)
+        self.weights_ = np.full(m, 1 / m)
         self.blend_ = 1.0
-        self.coefficients_: Doubles = np.empty((0, m))
+        self.coefficients_ = np.empty((0, m))
         trees = Trees.none()
         if len(fold.users) >= MIN_USERS:
             queries = None if contexts is None else queries_of(fold, data, contexts.of(data))
@@ -427,8 +446,7 @@ class Ensemble(Recommender):
         return scores
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
-        """Each member twice: on what its weights are learned from, and on everything."""
-        return sum(2 * model.work(n_users, n_items, n_interactions) for model in self.made().values())
+        return sum(self._fits * model.work(n_users, n_items, n_interactions) for model in self.made().values())
 
     def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
         return sum(model.list_work(n_listed, n_users, n_items, n_interactions) for model in self.made().values())

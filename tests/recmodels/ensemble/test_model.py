@@ -73,6 +73,22 @@ def test_the_linear_score_is_that_of_its_coefficients() -> None:
     assert not len(model.tree_roots_)
 
 
+def test_the_mean_is_that_of_the_members_scores_each_from_0_to_1() -> None:
+    data = small_site()
+    model = Ensemble(members=["item_knn", "popularity"], method="mean", depth=10).fit(data)
+    scores = np.zeros((N_USERS, data.n_items))
+    for member in (ItemKNN(), Popularity()):
+        top = member.fit(data).recommend(data, EVERYBODY, 10)
+        for user, (items, found) in enumerate(zip(top.items, top.scores.astype(np.float64), strict=True)):
+            if (listed := items >= 0).any():
+                low, high = found[listed].min(), found[listed].max()
+                scores[user, items[listed]] += (found[listed] - low) / (high - low) / 2
+    top = model.recommend(data, EVERYBODY[:38], 20)
+    user, place = np.nonzero(top.items >= 0)
+    np.testing.assert_allclose(top.scores[user, place], scores[user, top.items[user, place]], rtol=1e-5, atol=1e-6)
+    assert model.work(10, 20, 100) == Ensemble(members=["item_knn", "popularity"]).work(10, 20, 100) / 2
+
+
 def test_the_informative_member_gets_the_weight() -> None:
     rng = np.random.default_rng(0)
     group = np.arange(200) % 2
@@ -158,7 +174,7 @@ def test_impossible_members_are_refused() -> None:
     ("parameters", "says"),
     [
         ({"depth": 0}, "depth is 0; give a whole number of at least 1"),
-        ({"method": "mean"}, "method is 'mean'; give one of auto, blend, linear, stack"),
+        ({"method": "vote"}, "method is 'vote'; give one of auto, blend, linear, mean, stack"),
         ({"validation_days": 0.0}, "validation_days is 0.0; give a number above 0, or none"),
     ],
 )
