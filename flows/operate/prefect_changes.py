@@ -95,10 +95,11 @@ def note_polls_seldom() -> None:
     They ask every two seconds, and to note it takes two tasks and two transactions that write: a sixth of what a server
     does on which nothing runs.
     """
-    from docket import Docket
     from prefect.server import models
+    from prefect.server.api import background_workers
 
-    changed: Any = Docket
+    prefect: Any = background_workers
+    changed = prefect.Docket
     polls = (models.work_queues.mark_work_queues_ready, models.deployments.mark_deployments_ready)
     changed.add = seldom(changed.add, *polls)
 

@@ -58,7 +58,7 @@ class EASE(Recommender):
 
     Example:
         >>> import numpy as np
-        >>> from recmodels.data.dataset import Dataset, Repeats
+        >>> from recmodels.data.dataset import Dataset
         >>> data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 0, 1, 0])
         >>> EASE(regularization=1.0).fit(data).recommend(data, np.array([2]), k=1).items.tolist()
         [[1]]

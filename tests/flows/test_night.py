@@ -17,7 +17,6 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from flows.settings.site import NightConfig
 from recmodels.errors import NightrecError
 from tasks.train.jobs import TrainingJob
 from tasks.train.process import run_candidate
@@ -193,7 +192,22 @@ def test_a_night_without_its_champion_does_not_pass_for_a_good_one(without_champ
 # A night that is killed
 
 
-CANDIDATE = "recmodels.candidate"
+CANDIDATE, FORKS = "recmodels.candidate", "recmodels.candidate_forks"
+WAITING = """
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from recmodels.popularity import Popularity
+
+@dataclass
+class Waiting(Popularity):
+    def _fit(self, data, options):
+        while Path(__file__).with_name("wait").exists():
+            time.sleep(0.01)
+        super()._fit(data, options)
+"""
+MODELS = ("first", "second", "third")  # of which one waits until another has been fitted
 
 
 @pytest.fixture(scope="module")
@@ -201,10 +215,14 @@ def killed(
     tmp_path_factory: pytest.TempPathFactory, prefect_home: Path, prefect_server: None, python: Path
 ) -> Iterator[tuple[Path, Ran, list[psutil.Process], list[psutil.Process]]]:
     """A night's folder, a second night that was tried meanwhile, and the killed night's processes:
-    the candidates, and the others. The night is started as it is, what it starts is forked.
+    the candidates, and the others. Night and candidates are started as they are; what trains waits.
     """
     folder = tmp_path_factory.mktemp("killed")
     write(folder / "log.csv", log())
+    write(folder / "wait", "")
+    write(folder / "waiting.py", WAITING)
+    models = "".join(f'[models.{name}]\nrecommender = "waiting:Waiting"\n' for name in MODELS)
+    write(folder / "nightrec.toml", "[training]\nparallel = 2\n" + models)
     arguments = ("run", "--interactions", "log.csv", "--date", str(DAY))
     night = folder / "store" / "nights" / str(DAY)
     process = start(*arguments, cwd=folder, home=prefect_home, python=python)
@@ -213,7 +231,7 @@ def killed(
         wait_for((night / "night.json").exists, process)
         second = nightrec(*arguments, cwd=folder)
         wait_for(lambda: list((night / "logs").glob("*-train.spec.json")), process)
-        wait_for(lambda: any(is_candidate(child) for child in psutil.Process(process.pid).children()), process)
+        wait_for(lambda: any(map(is_candidate, psutil.Process(process.pid).children(recursive=True))), process)
         os.kill(process.pid, signal.SIGSTOP)  # so that nothing is started or ends unseen
         children = psutil.Process(process.pid).children(recursive=True)
         candidates = [child for child in children if is_candidate(child)]
@@ -237,7 +255,8 @@ def wait_for(happens: Callable[[], object], process: "subprocess.Popen[str]") ->
 
 def is_candidate(process: psutil.Process) -> bool:
     try:
-        return CANDIDATE in process.cmdline()
+        forked = FORKS in process.cmdline() and FORKS in psutil.Process(process.ppid()).cmdline()
+        return forked or CANDIDATE in process.cmdline()
     except psutil.Error:
         return False
 
@@ -288,7 +307,7 @@ def test_ctrl_c_ends_a_night_and_all_its_processes(
         assert (ended.code, ended.result) == (130, "")
         assert ended.err.strip().startswith("nightrec: stopped by Ctrl-C. What was finished is kept")
         until_ended(children)
-        assert len(list(logs.glob("*-train.log"))) < len(NightConfig().models)  # those that waited never began
+        assert len(list(logs.glob("*-train.log"))) < len(MODELS)  # the one that waited never began
     finally:
         process.kill()
         for child in children:
@@ -303,12 +322,13 @@ def test_a_killed_night_resumes_and_publishes(killed: Killed) -> None:
     assert json.loads((night / "night.json").read_text())["status"] == "running"
     assert "interrupted" in nightrec("status", cwd=folder).out
     assert not (folder / "store" / "exports" / "latest.json").exists()
+    (folder / "wait").unlink()
     ran = nightrec("run", "--interactions", "log.csv", "--date", str(DAY), cwd=folder)
     assert ran.code == 0, ran.err
     record = json.loads((night / "night.json").read_text())
     events = {stage["stage"]: stage["event"] for stage in record["stages"]}
     assert {events[stage] for stage in ("ingest", "validate", "prepare", "features train")} == {"skipped"}
-    assert (events["train item_knn"], events["export"]) == ("done", "done")
+    assert {events[f"train {name}"] for name in MODELS} | {events["export"]} == {"done"}
     assert record["status"] == "published"
     assert json.loads((folder / "store" / "exports" / "latest.json").read_text())["export_id"] == str(DAY)
     assert [path for path in (folder / "store").rglob("*") if ".tmp" in path.name] == []

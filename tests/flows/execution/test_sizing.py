@@ -67,7 +67,8 @@ def test_a_night_that_is_too_large_for_its_memory_trains_leaner_forms_or_leaves_
     made = jobs(tmp_path, **{name: one for name, one in CANDIDATES.items() if name != "both"})
     with at_most(LIMIT), caplog.at_level(logging.INFO, "nightrec.events"):
         tonight = sized(made, prepared(**HUGE), {"popularity"}, here=True)
-    assert named(tonight.jobs) == {"popularity": {}, "item_knn": {"neighbors": 50}}
+    lean = {"rank": 64, "neighbors": 200}
+    assert named(tonight.jobs) == {"popularity": {}, "graph_filter": lean, "item_knn": {"neighbors": 50}}
     assert tonight.left_out["slow"].startswith("left out: ") and "neighbors = 50 would fit" in tonight.left_out["slow"]
     assert [record.label for record in caplog.records] == [  # type: ignore[attr-defined]
         "train graph_filter", "train slow", "train item_knn",

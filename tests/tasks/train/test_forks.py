@@ -14,6 +14,7 @@ import pytest
 
 from recmodels import candidate_forks
 from recmodels.errors import NightrecError
+from recmodels.knn.item_knn import ItemKNN
 from tasks.store.files import write_json
 from tasks.train import forks, process
 from tasks.train.forks import Forks
@@ -59,8 +60,11 @@ def waiting(tmp_path: Path) -> Path:
     return tmp_path / "spec.json"
 
 
-def test_candidates_of_a_night_are_forked_as_long_as_it_wants_them(tmp_path: Path) -> None:
+def test_candidates_of_a_night_are_forked_as_long_as_it_wants_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     night = prepare_night(tmp_path)
+    monkeypatch.setattr(ItemKNN, "_fit", lambda *_: signal.pause())
     with forks.forked_trainings(wanted=True) as these:
         process.begin_forks(these, [job(night, "popularity")])
         pid = trained(night, "popularity")["summary"]["pid"]
