@@ -84,13 +84,17 @@ class Exchange:
 
     def send_part(self, part: Path, made_from: str) -> None:
         """Send a part; it is there once what it says of itself is."""
-        _side_by_side(lambda name: self._send(f"parts/{made_from}/{name}", part / name), list(digests(part)))
-        self._send(f"parts/{made_from}/{ABOUT}", part / ABOUT)
+        side_by_side(lambda name: self.put(f"parts/{made_from}/{name}", part / name), list(digests(part)))
+        self.put(f"parts/{made_from}/{ABOUT}", part / ABOUT)
 
     def about(self, made_from: str) -> bytes | None:
         """What the part of that fingerprint says of itself; None where it is not there."""
+        return self.read(f"parts/{made_from}/{ABOUT}")
+
+    def read(self, key: str) -> bytes | None:
+        """What is in a small file by its name here; None where there is none."""
         try:
-            with self.files.open_input_stream(self._path(f"parts/{made_from}/{ABOUT}")) as stream:
+            with self.files.open_input_stream(self.path(key)) as stream:
                 return bytes(stream.read())
         except FileNotFoundError:
             return None
@@ -104,13 +108,13 @@ class Exchange:
         """
         target = to / what["name"]
         if what["kind"] == "file":
-            return self._fetch(f"files/{what['digest']}", what["digest"], target)
+            return self.get(f"files/{what['digest']}", what["digest"], target)
         if what["kind"] in (WITHIN, SHARED):
-            return self._fetch(f"parts/{what['made_from']}/{what['name']}", what["digest"], target)
+            return self.get(f"parts/{what['made_from']}/{what['name']}", what["digest"], target)
         if what["kind"] == "part":
             return self.fetch_part(what["made_from"], what["digest"], target)
         listing = to / ".listing"
-        self._fetch(f"folders/{what['digest']}", what["digest"], listing)
+        self.get(f"folders/{what['digest']}", what["digest"], listing)
         within = json.loads(listing.read_bytes())
         listing.unlink()
         target.mkdir()
@@ -120,12 +124,12 @@ class Exchange:
         """`fetch` several, each into a new folder."""
         for _, to in wanted:
             to.mkdir(parents=True)
-        _side_by_side(lambda one: self.fetch(*one), wanted)
+        side_by_side(lambda one: self.fetch(*one), wanted)
 
     def fetch_part(self, made_from: str, expected: str, target: Path) -> None:
         """Fetch a part into a new folder."""
         target.mkdir(parents=True)
-        self._fetch(f"parts/{made_from}/{ABOUT}", expected, target / ABOUT)
+        self.get(f"parts/{made_from}/{ABOUT}", expected, target / ABOUT)
         within = json.loads((target / ABOUT).read_bytes())["files"]
         self._fetch_files({target / name: (f"parts/{made_from}/{name}", one) for name, one in within.items()})
 
@@ -141,26 +145,28 @@ class Exchange:
 
     def sweep_daily(self) -> None:
         """`sweep`, unless somebody has done that within a day: listing a large store takes a while."""
-        swept = self.files.get_file_info(self._path(SWEPT))
+        swept = self.files.get_file_info(self.path(SWEPT))
         if swept.mtime is None or datetime.now(UTC) - swept.mtime > KEPT / 2:
             self.sweep()
-            self._send(SWEPT, b"")
+            self.put(SWEPT, b"")
 
     def _all(self) -> list[pafs.FileInfo]:
         found = self.files.get_file_info(pafs.FileSelector(self.root, recursive=True, allow_not_found=True))
         return [one for one in found if one.type == pafs.FileType.File]
 
-    def _path(self, key: str) -> str:
+    def path(self, key: str) -> str:
+        """Where a file of that name here lies in the file system."""
         return f"{self.root}/{key}"
 
     def _send_once(self, what: dict[str, Path | bytes]) -> None:
         left = {key: content for key, content in what.items() if key not in self._there}
         missing = [one for one in left.items() if not self._is_there(*one)]
-        _side_by_side(lambda one: self._send(*one), missing)
+        side_by_side(lambda one: self.put(*one), missing)
         self._there.update(left)
 
-    def _send(self, key: str, content: Path | bytes) -> None:
-        path = self._path(key)
+    def put(self, key: str, content: Path | bytes) -> None:
+        """Write a file by its name here: whoever reads it sees what was there before, or all of it."""
+        path = self.path(key)
         at_once = isinstance(self.files, pafs.S3FileSystem)  # an object appears when it is whole
         written = path if at_once else f"{path}.tmp-{uuid.uuid4().hex}"
         if not at_once:
@@ -177,19 +183,24 @@ class Exchange:
     def _is_there(self, key: str, content: Path | bytes) -> bool:
         """Whether a file was sent before, and will stay for this night."""
         size = content.stat().st_size if isinstance(content, Path) else len(content)
-        found = self.files.get_file_info(self._path(key))
+        found = self.files.get_file_info(self.path(key))
         fresh = found.mtime is not None and datetime.now(UTC) - found.mtime < KEPT / 2
         return bool(found.type == pafs.FileType.File and found.size == size and fresh)
 
     def _fetch_files(self, files: dict[Path, tuple[str, str]]) -> None:
         for folder in {path.parent for path in files}:
             folder.mkdir(parents=True, exist_ok=True)
-        _side_by_side(lambda one: self._fetch(*one), [(*what, path) for path, what in files.items()])
+        side_by_side(lambda one: self.get(*one), [(*what, path) for path, what in files.items()])
 
-    def _fetch(self, key: str, expected: str, to: Path) -> None:
+    def get(self, key: str, expected: str, to: Path) -> None:
+        """Write a file of that name here into one of this machine's, and see that it has the digest that is expected.
+
+        Raises:
+            NightrecError: it is not there, or something else.
+        """
         found = hashlib.sha256()
         try:
-            with self.files.open_input_stream(self._path(key)) as stream, to.open("wb") as target:
+            with self.files.open_input_stream(self.path(key)) as stream, to.open("wb") as target:
                 while chunk := stream.read(CHUNK):
                     found.update(chunk)
                     target.write(chunk)
@@ -207,7 +218,8 @@ def exchange_at(address: str) -> Exchange:
     return Exchange(address)
 
 
-def _side_by_side(do: Callable[[Any], None], what: list[Any]) -> None:
+def side_by_side(do: Callable[[Any], None], what: list[Any]) -> None:
+    """Send or fetch several, a few at a time."""
     if len(what) < 2:
         for one in what:
             do(one)

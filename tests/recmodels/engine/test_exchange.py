@@ -52,7 +52,7 @@ def test_a_folder_comes_as_it_was(exchange: Exchange, tmp_path: Path) -> None:
 
 def test_a_part_is_there_once_it_is_whole(exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part, made_from = part_of(tmp_path)
-    send = Exchange._send
+    send = Exchange.put
 
     def cut_short(self: Exchange, key: str, content: Path | bytes) -> None:
         if key.endswith("part.json"):
@@ -60,7 +60,7 @@ def test_a_part_is_there_once_it_is_whole(exchange: Exchange, tmp_path: Path, mo
         send(self, key, content)
 
     with monkeypatch.context() as patch, pytest.raises(InterruptedError):
-        patch.setattr(Exchange, "_send", cut_short)
+        patch.setattr(Exchange, "put", cut_short)
         exchange.send_part(part, made_from)
     assert len(files_in(exchange)) == 2
     assert exchange.about(made_from) is None
