@@ -12,6 +12,7 @@ from flows.settings.site import NightConfig, load
 from recmodels.errors import ConfigError, NightrecError
 from tasks.ingest.reading.files import check_inputs
 from tasks.store.files import TEMPORARY, Json, private_folder, sha256
+from tasks.store.in_step import store_folder
 from tasks.store.paths import Store
 
 if TYPE_CHECKING:
@@ -121,7 +122,9 @@ def run_night(
         NightrecError: the night failed; `DataRefused`, `GateRefused` and `ExportRefused` among them say who refused.
     """
     settings = config if isinstance(config, NightConfig) else load(Path(config)) if config else NightConfig()
-    settings = settings.model_copy(update={"store": Path(store if store is not None else settings.store).absolute()})
+    settings = settings.model_copy(
+        update={"store": store_folder(store if store is not None else settings.store).absolute()}
+    )
     folder = Store(settings.store)
     tables = {
         "interactions": interactions,
@@ -190,7 +193,7 @@ def off_policy(
     from tasks.offpolicy.asked import asked
 
     settings = config if isinstance(config, NightConfig) else load(Path(config)) if config else NightConfig()
-    folder = Path(store if store is not None else settings.store).absolute()
+    folder = store_folder(store if store is not None else settings.store).absolute()
     chosen = None if models is None else list(models)
     own = None if policy is None else Path(policy)
     return asked(folder, settings.cutoff, chosen, days or settings.feedback.ope_days, own)

@@ -21,7 +21,8 @@ from tasks.publish.sinks.load import load as load_sinks
 from tasks.publish.sinks.load import remember
 from tasks.publish.sinks.settings import failures
 from tasks.store.files import Json
-from tasks.store.locking import InUseError, held
+from tasks.store.lease import InUseError
+from tasks.store.locking import held
 from tasks.store.paths import Store
 
 
@@ -67,8 +68,8 @@ def bring_up_to_date(config: NightConfig, items: str | None = None, *, complete:
         outcome = load_sinks(store, config.sinks, task=False)
         if outcome:
             remember(store, outcome)
-        if config.mirror.to:
-            mirror.fn(store, config.mirror.to)
+        if config.copy_at:
+            mirror.fn(store, config.copy_at)
         if wrong := failures({"sinks": outcome}):
             raise NightrecError(" ".join(wrong))
     return found

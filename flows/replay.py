@@ -20,6 +20,7 @@ from tasks.replay.run import run_replay
 from tasks.report.artifacts import shown
 from tasks.store.disk import in_words
 from tasks.store.files import Json
+from tasks.store.in_step import offer
 from tasks.store.paths import Store
 from tasks.store.room import check_room
 
@@ -68,6 +69,7 @@ def replaying(config: NightConfig, options: ReplayOptions, ended: Callable[[Json
         sizes = [file["size"] for file in input_fingerprint(with_what_is_there(inputs)[0])]
         check_room(spec.data, config.disk, sizes, spilled)
         result = run_replay(spec, inputs, ended)
+    offer(site)
     bad = [night for night in result["nights"] if night["status"] == "failed" or night.get("failed")]
     if bad:
         reasons = "; ".join(f"{night['run_date']}: {reason(night)}" for night in bad)

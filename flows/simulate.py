@@ -24,6 +24,7 @@ from tasks.simulate.policy import nights_of
 from tasks.simulate.verdict import judge
 from tasks.store.disk import in_words, told
 from tasks.store.events import log_event
+from tasks.store.in_step import offer
 from tasks.store.paths import Store
 from tasks.store.simulations import Simulation, retain_simulations, working_in
 from tasks.train.process import night_over
@@ -79,6 +80,7 @@ def simulated(config: NightConfig, options: SimulateOptions) -> Simulation:
         if not failed:
             shutil.rmtree(simulation.people, ignore_errors=True)
         retain_simulations(store, settings.keep)
+    offer(store)
     return simulation
 
 

@@ -1,7 +1,6 @@
 """One candidate, trained by a worker: what a night sends to the work pools of other machines."""
 
 import os
-from pathlib import Path
 
 from prefect import flow
 
@@ -10,6 +9,7 @@ from recmodels.compute.memory import at_most
 from recmodels.engine.choice import working_on
 from recmodels.errors import NightrecError
 from tasks.evaluate.stage import evaluate, measured
+from tasks.store.in_step import store_folder
 from tasks.store.lease import beating
 from tasks.store.locking import is_held
 from tasks.store.manifests import Manifest, finished
@@ -24,7 +24,7 @@ def train_model(job: TrainingJob) -> None:
 
     **When it fails**, the night goes on without the model, and its message says why.
     """
-    job = job.model_copy(update={"store": Path(os.environ.get("NIGHTREC_STORE") or job.store)})
+    job = job.model_copy(update={"store": store_folder(os.environ.get("NIGHTREC_STORE") or job.store)})
     job.same_code()
     if not is_held(job.night.store, job.lease):
         raise NightrecError(

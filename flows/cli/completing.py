@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from flows.cli.place import the_store
 from flows.cli.shown import echo
 from recmodels.errors import ConfigError
+from tasks.store.in_step import store_folder
 from tasks.store.paths import Store
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -32,7 +33,7 @@ def among(find: Callable[[click.Context, str], Iterable[str]]) -> Complete:
 
 def _store(ctx: click.Context) -> Store:
     store = ctx.params.get("store")
-    return Store(the_store(Path(store) if store else None))
+    return Store(the_store(store_folder(store) if store else None))
 
 
 @among

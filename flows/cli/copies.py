@@ -24,12 +24,14 @@ def mirror(to: str | None, config: Path | None, store: Path | None) -> None:
     """
     from flows.settings.site import load
     from tasks.publish.mirror import mirror as copy
+    from tasks.store.working_copy import address_of
 
     settings = load(config)
-    if not (url := to or settings.mirror.to):
+    folder = Store((store or settings.store).absolute())
+    if not (url := to or settings.mirror.to or address_of(folder.root)):
         raise ConfigError("There is no copy to bring up to date: name it with --to, or set mirror.to.")
     try:
-        done = copy.fn(Store((store or settings.store).absolute()), url)
+        done = copy.fn(folder, url)
     except OSError as error:
         if error.errno is not None:  # the file system of the store
             raise

@@ -31,6 +31,7 @@ def forget(user_id: str, config: Path | None, as_json: bool, store: Path | None)
     """
     from flows.settings.site import load
     from tasks.forgetting.forget import forget as remove
+    from tasks.store.in_step import leave_nothing
     from tasks.store.locking import held
 
     settings = load(config)
@@ -39,7 +40,8 @@ def forget(user_id: str, config: Path | None, as_json: bool, store: Path | None)
         raise ConfigError(f"There is no store {folder.root}: name it with --store.")
     theirs = config is not None or folder.root == settings.store.absolute()
     with held(folder):
-        receipt = remove(folder, user_id, _outside(settings, theirs))
+        receipt = remove(folder, user_id, _outside(settings, folder, theirs))
+        leave_nothing(folder)
     if as_json:
         echo_json(receipt.json_ready())
     else:
@@ -48,15 +50,16 @@ def forget(user_id: str, config: Path | None, as_json: bool, store: Path | None)
     _conclude(receipt, folder, quiet=as_json)
 
 
-def _outside(settings: "NightConfig", theirs: bool) -> "Outside":
+def _outside(settings: "NightConfig", store: Store, theirs: bool) -> "Outside":
     """What there is besides the store; copies and databases only by the settings of this store, not of another."""
     from flows.operate.database import prefect_places
     from tasks.forgetting.forget import Outside
     from tasks.publish.sinks.settings import SinkSettings
+    from tasks.store.working_copy import address_of
 
     home, database, api = prefect_places()
     return Outside(
-        mirror=settings.mirror.to if theirs else None,
+        mirror=(settings.mirror.to if theirs else None) or address_of(store.root),
         sinks=settings.sinks if theirs else SinkSettings(),
         prefect_home=home,
         prefect_database=database,

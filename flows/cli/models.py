@@ -189,6 +189,7 @@ def tune(
     It can be stopped and goes on when it is started again; started several times, the processes search together.
     """
     from flows.settings.site import load
+    from tasks.store.in_step import offer
     from tasks.train.settings import Candidate
     from tasks.train.tuning import block
     from tasks.train.tuning import tune as search
@@ -217,6 +218,7 @@ def tune(
             say=lambda line: echo(line, err=True),
             engine=choice,
         )
+    offer(folder)
     lines = block(model, recommender, found.params)
     echo(
         f"# NDCG@{settings.evaluation.k} {found.value:.4f} before the holdout, {found.default:.4f} as configured; "

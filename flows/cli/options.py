@@ -17,6 +17,7 @@ from recmodels.compute.memory import size_of
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.messages import short
 from tasks.store.damage import is_damage
+from tasks.store.in_step import store_folder
 
 if TYPE_CHECKING:
     from flows.settings.site import NightConfig
@@ -67,10 +68,24 @@ class Memory(click.ParamType[int]):
             raise ConfigError(f"--memory {short(str(value))}: {error}.") from None
 
 
+class StorePath(click.Path):
+    """The folder of a store, or the address of one in a bucket: its working copy then."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and "://" in value:
+            return store_folder(value)
+        return super().convert(value, param, ctx)
+
+
 def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--store DIR`; without it the store of ./nightrec.toml, or ./store."""
     return click.option(
-        "--store", type=click.Path(path_type=Path), help="The site's folder [default: store, or as in nightrec.toml]."
+        "--store",
+        type=StorePath(),
+        help="The site's folder, or s3://bucket/path [default: store, or as in nightrec.toml].",
     )(command)
 
 

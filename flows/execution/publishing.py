@@ -12,6 +12,7 @@ from tasks.publish.retention import retain
 from tasks.publish.sinks.load import load as load_sinks
 from tasks.report.record import NightRecord, SinkOutcome
 from tasks.store.files import Json
+from tasks.store.in_step import send
 from tasks.store.manifests import Manifest
 from tasks.store.paths import Night
 
@@ -53,6 +54,7 @@ def publish(
     )
     retain(night.store, config.retention)
     record.sinks = {name: SinkOutcome.of(one) for name, one in load_sinks(night.store, config.sinks).items()}
-    if config.mirror.to:
-        mirror(night.store, config.mirror.to)
+    send(night.store.root)
+    if config.copy_at:
+        mirror(night.store, config.copy_at)
     return published

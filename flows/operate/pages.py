@@ -7,6 +7,7 @@ from flows.operate.guard import App
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
 from flows.settings.site import deployed
 from flows.ui.site import Complaint, Examination, Site
+from tasks.store.in_step import store_folder
 from tasks.store.paths import Store
 
 
@@ -14,7 +15,7 @@ def site_here() -> Site:
     """The site that the environment names."""
     named, store = os.environ.get(CONFIG_VARIABLE), os.environ.get(STORE_VARIABLE)
     file = Path(named) if named else None
-    return site_of(Path(store) if store else deployed().store, file)
+    return site_of(store_folder(store) if store else deployed().store, file)
 
 
 def site_of(store: Path, file: Path | None) -> Site:

@@ -40,7 +40,9 @@ from tasks.publish.settings import MirrorSettings, RetentionSettings
 from tasks.publish.sinks.settings import SinkSettings
 from tasks.report.settings import MetricsSettings, MlflowSettings, NotifySettings
 from tasks.simulate.settings import CHAMPION, ORACLE, RANDOM, SimulateSettings
+from tasks.store.in_step import follow, store_folder
 from tasks.store.settings import DiskSettings
+from tasks.store.working_copy import address_of, working_copy
 from tasks.train.members import with_members, with_site
 from tasks.train.settings import NAME, Candidate, EvaluationSettings
 
@@ -68,7 +70,11 @@ class NightConfig(BaseModel):
     site: str = Field(
         default="site", pattern="^[a-z0-9][a-z0-9-]*$", description="Names the site's deployments and messages."
     )
-    store: Path = Field(default=Path("store"), description="The site's folder: nights, exports, history.")
+    store: Path = Field(
+        default=Path("store"),
+        description="The site's folder: nights, exports, history; or the address of one in a bucket, such as "
+        "s3://bucket/path (docs/operations.md).",
+    )
     timezone: str = Field(default="UTC", description="The zone in which a night's date begins at 00:00.")
     memory: int | None = Field(
         default=None,
@@ -104,6 +110,11 @@ class NightConfig(BaseModel):
     sinks: SinkSettings = SinkSettings()
     simulate: SimulateSettings = SimulateSettings()
     demo: DemoSettings = DemoSettings()
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def folder_of_bucket(cls, store: Any) -> Any:
+        return working_copy(store) if isinstance(store, str) and "://" in store else store
 
     @field_validator("timezone")
     @classmethod
@@ -186,6 +197,11 @@ class NightConfig(BaseModel):
                 except ConfigError as error:
                     raise ValueError(f"policies.{name}: {str(error).rstrip('.')}") from None
         return simulate
+
+    @property
+    def copy_at(self) -> str | None:
+        """Where the exports are copied to: as configured or, of a store in a bucket, to readers of the bucket."""
+        return self.mirror.to or address_of(self.store)
 
     def cutoff(self, run_date: date) -> datetime:
         """The instant before which a night may see data: its date, 00:00 in the site's zone."""
@@ -293,7 +309,7 @@ def deployed() -> NightConfig:
     """
     named, store = os.environ.get(CONFIG_VARIABLE), os.environ.get(STORE_VARIABLE)
     config = load(Path(named) if named else None)
-    return config.model_copy(update={"store": Path(store)}) if store else config
+    return config.model_copy(update={"store": store_folder(store)}) if store else config
 
 
 def model_names() -> list[str]:
@@ -322,6 +338,7 @@ def load(path: Path | None) -> NightConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
     config = checked(content, str(path))
+    follow(config.store)
     return relative_to(config, path.parent)
 
 

@@ -15,6 +15,7 @@ from flows.ui.pages import NAVIGATION, Page, headers, rendered
 from flows.ui.site import Site
 from recmodels.errors import ConfigError, NightrecError
 from tasks.store.damage import is_damage
+from tasks.store.in_step import follow
 
 PAGES: tuple[Page, ...] = (
     *nights.PAGES, *lookup.PAGES, *compare.PAGES, *simulations.PAGES, *health.PAGES, *settings.PAGES,
@@ -53,6 +54,7 @@ def _answering(page: Page, site: Site) -> Callable[[Request], Response]:
 
     def answer(request: Request) -> Response:
         try:
+            follow(site.store.root)
             return page.view(request, site)
         except HTTPException:
             raise

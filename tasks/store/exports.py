@@ -35,6 +35,7 @@ from tasks.store.files import (
     write_json,
 )
 from tasks.store.ids import age_order, export_number, is_export_id
+from tasks.store.in_step import in_step
 from tasks.store.manifests import damage
 from tasks.store.paths import Store
 from tasks.store.records import Day, ExportId, FileEntry, Pointer, Switch, fitting, is_whole, read, sealed
@@ -57,7 +58,7 @@ class _Published(TypedDict):
 @contextmanager
 def switching(store: Store) -> Iterator[None]:
     """Keep others from changing which exports there are and which is the latest: threads, and other processes."""
-    with threads, _opened(store) as lock:
+    with in_step(store), threads, _opened(store) as lock:
         with suppress(OSError):  # a file system without locks: the lease of the store has to be enough
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -14,9 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from recmodels.errors import NightrecError
+
 BEAT = 5.0  # seconds between two signs of life
 CLOCK = ".clock"  # the file whose time is read: one, so that nothing is left however a process ends
 STALE = 120.0  # seconds without one, after which a lease is nobody's: more than a network file system caches
+
+
+class InUseError(NightrecError):
+    """Another night is running in the store."""
 
 
 def touch(path: Path) -> float:

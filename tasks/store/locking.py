@@ -21,16 +21,13 @@ from recmodels.errors import ConfigError, NightrecError
 from tasks.store.events import log_event
 from tasks.store.exports import complete_rewrites, mend_pointer, switching
 from tasks.store.files import now_text, open_to, private_folder, readers_of, set_folder_aside, write_json
-from tasks.store.lease import STALE, age, beating, machine
+from tasks.store.in_step import in_step
+from tasks.store.lease import STALE, InUseError, age, beating, machine
 from tasks.store.leftovers import sweep
 from tasks.store.paths import Store
 from tasks.store.records import Lease, read
 
 POLL = 2.0  # seconds between two looks at a store that is held
-
-
-class InUseError(NightrecError):
-    """Another night is running in the store."""
 
 
 @contextmanager
@@ -53,6 +50,7 @@ def held(
         with ExitStack() as holding:
             try:
                 token, dead = _take(store, flow_run, holding)
+                holding.enter_context(in_step(store, held=True))
             except InUseError:
                 if time.monotonic() >= until:
                     raise

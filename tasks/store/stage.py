@@ -15,6 +15,7 @@ from recmodels.compute import memory
 from tasks.store.digests import Digests
 from tasks.store.disk import naming
 from tasks.store.events import logged
+from tasks.store.in_step import send
 from tasks.store.manifests import Manifest, Summary, run_stage
 from tasks.store.time_limit import timed
 
@@ -93,5 +94,6 @@ def logged_stage(
         message = str(manifest["summary"].get("message", ""))
         line |= {"text": message, "event": "skipped" if manifest["skipped"] else "done"}
         if not manifest["skipped"]:
+            send(folder)
             memory.trim()  # trainings run beside this process
     return manifest

@@ -13,12 +13,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
+from recmodels.published.reader import read_latest
+from tasks.store import bucket_lease
+from tasks.store.files import read_json
+from tasks.store.in_step import store_folder
+from tasks.store.paths import Store
 from tests.flows.running import Ran, everything, nightrec
 from tests.flows.sites import DAY, log, write
+from tests.tasks import servers
 
 NEXT = DAY + timedelta(days=1)
 SETTINGS = """\
@@ -236,3 +244,35 @@ def test_a_list_of_an_earlier_night_can_be_looked_at(life: Life) -> None:
     rows = json.loads(nightrec("recs", "u07", "--json", "--date", str(before), cwd=life.folder).out)
     assert [row["rank"] for row in rows] == list(range(1, 11))
     assert {row["run_date"] for row in rows} == {str(before)}
+
+
+@pytest.mark.server
+def test_a_night_that_was_stopped_goes_on_on_another_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_server: None
+) -> None:
+    monkeypatch.setattr(bucket_lease, "MOMENT", 0.0)
+    for name, value in {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "a secret"}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "log.csv").write_text(log())
+    with servers.s3() as place:
+        where = f"endpoint_override={place}&scheme=http&region=us-east-1"
+        files, _ = pafs.FileSystem.from_uri(f"s3://shop?{where}&allow_bucket_creation=true")
+        files.create_dir("shop")
+        night = ["run", "--interactions", "log.csv", "--models", "item_knn", "--date", str(DAY)]
+        night += ["--store", f"s3://shop/site?{where}"]
+        monkeypatch.setenv("NIGHTREC_STORE_CACHE", str(tmp_path / "here"))
+        with monkeypatch.context() as stopped:
+            stopped.setattr("flows.nightly.compare", Mock(side_effect=KeyboardInterrupt))
+            assert nightrec(*night, cwd=tmp_path).code == 130
+        monkeypatch.setenv("NIGHTREC_STORE_CACHE", str(tmp_path / "there"))
+        ran = nightrec(*night, cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        store = Store(store_folder(night[-1]))
+        told = {one["stage"]: one["event"] for one in (read_json(store.night(DAY).summary) or {})["stages"]}
+        done = {"compare", "refit item_knn", "export", "mirror", "panel", "report"}
+        assert {stage for stage, event in told.items() if event == "done"} <= done
+        assert told["train item_knn"] == told["validate"] == "skipped"
+        assert read_latest(night[-1]) == read_latest(store.root)
+        nowhere = nightrec("status", "--store", f"s3://none/site?{where}", cwd=tmp_path)
+        assert (nowhere.code, "There is no bucket none for the store s3://none/site" in nowhere.err) == (1, True)
+        assert "a secret" not in ran.out + ran.err + nowhere.err

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from flows.operate.doctor import (
+    bucket,
     engine,
     environment,
     exports,
@@ -36,6 +37,7 @@ CHECKS = (
     Check("permissions", permissions.look),
     Check("disk", machine.disk),
     Check("clock", machine.clock),
+    Check("bucket", bucket.look, in_store=False, elsewhere=True),
     Check("settings", environment.settings, in_store=False),
     Check("sources", sources.look, in_store=False, elsewhere=True),
     Check("engine", engine.look, in_store=False, elsewhere=True),

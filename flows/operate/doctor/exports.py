@@ -93,7 +93,7 @@ def _files(site: Site) -> Iterator[Finding]:
             what, where = wrong.removeprefix(f"{folder}/"), folder
         else:
             continue
-        mirror = site.config.mirror.to
+        mirror = site.copy_at
         seen = export_id == current
         told = manifest is not None or seen  # by which hash a copy is the same
         fix = partial(restore, store, export_id, mirror) if mirror and told else None

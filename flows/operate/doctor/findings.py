@@ -9,6 +9,7 @@ from typing import Any
 
 from flows.settings.site import NightConfig
 from tasks.store.paths import Store
+from tasks.store.working_copy import address_of
 
 Fix = Callable[[], str]
 """Puts something right, and says what was done in a few words.
@@ -29,6 +30,11 @@ class Site:
     file: Path | None = None
     problem: str | None = None
     deep: bool = False
+
+    @property
+    def copy_at(self) -> str | None:
+        """Where the copy of its exports is."""
+        return self.config.mirror.to or address_of(self.store.root)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from flows.settings.site import NightConfig, checked, load
+from flows.cli.options import StorePath
+from flows.cli.place import the_store
+from flows.settings.site import NightConfig, checked, deployed, load
 from recmodels.errors import ConfigError
 from tests.flows.sites import write
 
@@ -37,6 +39,24 @@ def test_memory_is_an_amount_in_bytes(here: Path, text: str, n_bytes: int | None
     config = load(None)
     assert config.memory == n_bytes
     assert NightConfig.model_validate_json(config.model_dump_json()) == config  # as flows are given it
+
+
+def test_a_store_in_a_bucket_is_its_working_copy_and_has_the_copy_for_readers(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTREC_STORE_CACHE", str(here / "caches"))
+    address = f"file://{here}/bucket/site"
+    write(here / "nightrec.toml", f'store = "{address}"\n')
+    config = load(None)
+    assert config.store.parent == here / "caches"
+    assert config.copy_at == address
+    assert the_store(None) == config.store
+    assert StorePath().convert(address, None, None) == config.store
+    monkeypatch.setenv("NIGHTREC_STORE", address)
+    assert deployed() == config
+    write(here / "nightrec.toml", f'store = "{address}"\nmirror.to = "s3://lists/shop"\n')
+    assert load(None).copy_at == "s3://lists/shop"
+    assert NightConfig().copy_at is None
 
 
 def test_what_is_no_memory_is_refused_with_its_key(here: Path) -> None:

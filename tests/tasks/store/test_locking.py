@@ -11,7 +11,8 @@ import pytest
 from recmodels.errors import ConfigError
 from tasks.store import lease, locking
 from tasks.store.files import read_json, write_json
-from tasks.store.locking import InUseError, held, in_use, is_held
+from tasks.store.lease import InUseError
+from tasks.store.locking import held, in_use, is_held
 from tasks.store.paths import Store
 
 
