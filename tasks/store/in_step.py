@@ -64,8 +64,7 @@ def store_folder(store: str | Path) -> Path:
 def follow(folder: Path) -> None:
     """Bring a working copy in step, unless that was done just now, or a night at work in it has what is newest."""
     now = time.monotonic()
-    copy = WorkingCopy.at(folder)
-    if copy is None or folder in _writing or now - _asked.get(folder, -FRESH) < FRESH:
+    if folder in _writing or now - _asked.get(folder, -FRESH) < FRESH or (copy := WorkingCopy.at(folder)) is None:
         return
     from tasks.store.bucket_lease import is_ours
 
@@ -89,8 +88,7 @@ def in_step(store: Store, *, held: bool = False) -> Iterator[None]:
         InUseError: another driver is at work in the store.
         NightrecError: the bucket does not answer, or another driver has written to it.
     """
-    copy = WorkingCopy.at(store.root)
-    if copy is None or store.root in _writing:
+    if store.root in _writing or (copy := WorkingCopy.at(store.root)) is None:
         yield
         return
     from tasks.store.bucket_lease import is_ours, leased

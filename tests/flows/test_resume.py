@@ -258,7 +258,7 @@ def test_a_night_that_was_stopped_goes_on_on_another_machine(
         where = f"endpoint_override={place}&scheme=http&region=us-east-1"
         files, _ = pafs.FileSystem.from_uri(f"s3://shop?{where}&allow_bucket_creation=true")
         files.create_dir("shop")
-        night = ["run", "--interactions", "log.csv", "--models", "item_knn", "--date", str(DAY)]
+        night = ["run", "--interactions", "log.csv", "--models", "popularity", "--date", str(DAY)]
         night += ["--store", f"s3://shop/site?{where}"]
         monkeypatch.setenv("NIGHTREC_STORE_CACHE", str(tmp_path / "here"))
         with monkeypatch.context() as stopped:
@@ -269,9 +269,9 @@ def test_a_night_that_was_stopped_goes_on_on_another_machine(
         assert ran.code == 0, ran.err
         store = Store(store_folder(night[-1]))
         told = {one["stage"]: one["event"] for one in (read_json(store.night(DAY).summary) or {})["stages"]}
-        done = {"compare", "refit item_knn", "export", "mirror", "panel", "report"}
+        done = {"compare", "refit popularity_7d", "export", "mirror", "panel", "report"}
         assert {stage for stage, event in told.items() if event == "done"} <= done
-        assert told["train item_knn"] == told["validate"] == "skipped"
+        assert told["train popularity"] == told["validate"] == "skipped"
         assert read_latest(night[-1]) == read_latest(store.root)
         nowhere = nightrec("status", "--store", f"s3://none/site?{where}", cwd=tmp_path)
         assert (nowhere.code, "There is no bucket none for the store s3://none/site" in nowhere.err) == (1, True)
