@@ -58,13 +58,20 @@ def site_processes(as_it_was: Callable[[], None]) -> None:
 
 
 def forked(do: Callable[[], None], as_it_was: Callable[[], None]) -> int:
-    """A fork that does something and ends; returns its process ID."""
+    """A fork that does something and ends; returns its process ID.
+
+    What is forked from the fork ends here, too, with the code that it asks for.
+    """
     pid = os.fork()
     if pid == 0:
+        code = 1
         try:
             as_it_was()
             logging.getLogger().handlers.clear()  # are pytest's
             do()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
         finally:
-            os._exit(0)
+            os._exit(code)
     return pid
