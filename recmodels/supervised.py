@@ -23,8 +23,9 @@ def watch_stdin(failed: int) -> None:
 
 
 def _end_with_parent(failed: int) -> None:
-    while os.read(0, 4096):
-        pass
+    with suppress(OSError):  # a socket whose other end went before it had read all that was sent to it
+        while os.read(0, 4096):
+            pass
     os._exit(failed)
 
 

@@ -9,8 +9,9 @@ from recmodels.data import layout
 from recmodels.data.contexts import MOST, NAMES
 from recmodels.data.pairs import Pairs
 from recmodels.errors import ConfigError
+from tasks.features.single_events import of_known
 from tasks.features.tables import write_numbers
-from tasks.store.duckdb import connect, read_parquet, read_parts
+from tasks.store.duckdb import connect, read_parts
 
 
 def write_contexts(path: Path, prepared: Path, valid: Path, pairs: Pairs) -> None:
@@ -39,11 +40,8 @@ def write_contexts(path: Path, prepared: Path, valid: Path, pairs: Pairs) -> Non
                 'inputs.interactions.columns = { context = "device" }.'
             )
         found = db.sql(
-            f"SELECT user_index, item_index, known.timestamp AS timestamp, min(log.context) AS context FROM {log} log "
-            f"JOIN {read_parquet(prepared / layout.USERS)} users USING (user_id) "
-            f"JOIN {read_parquet(prepared / layout.ITEMS)} items USING (item_id) "
-            "JOIN known USING (user_index, item_index) "
-            "WHERE epoch_us(log.timestamp) = known.timestamp AND log.context IS NOT NULL "
+            "SELECT user_index, item_index, known.timestamp AS timestamp, min(log.context) AS context "
+            f"{of_known(log, prepared)} WHERE epoch_us(log.timestamp) = known.timestamp AND log.context IS NOT NULL "
             "GROUP BY ALL ORDER BY user_index, item_index"
         ).to_arrow_table()
     names = sorted(found["context"].unique().to_pylist())

@@ -41,10 +41,7 @@ def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: l
             raise ConfigError("features.event_kinds: the interactions have no column event; leave the setting out.")
         wanted = f"AND log.event IN ({', '.join(map(literal, kinds))})" if kinds else ""
         found = db.sql(
-            f"SELECT DISTINCT user_index, item_index, epoch_us(log.timestamp) AS timestamp FROM {log} log "
-            f"JOIN {read_parquet(prepared / layout.USERS)} users USING (user_id) "
-            f"JOIN {read_parquet(prepared / layout.ITEMS)} items USING (item_id) "
-            "JOIN known USING (user_index, item_index) "
+            f"SELECT DISTINCT user_index, item_index, epoch_us(log.timestamp) AS timestamp {of_known(log, prepared)} "
             f"WHERE epoch_us(log.timestamp) <= known.timestamp {wanted} "
             "ORDER BY user_index, timestamp, item_index"
         ).to_arrow_table()
@@ -57,3 +54,13 @@ def write_events(path: Path, prepared: Path, valid: Path, pairs: Pairs, kinds: l
     table = found.set_column(2, "timestamp", times).replace_schema_metadata({layout.SPLIT_END: str(pairs.end)})
     write_numbers(table, path)
     return int(pq.read_metadata(path).num_rows)
+
+
+def of_known(log: str, prepared: Path) -> str:
+    """The rows of a log of those pairs that are registered as `known`, with their indices, as a part of a query."""
+    return (
+        f"FROM {log} log "
+        f"JOIN {read_parquet(prepared / layout.USERS)} users USING (user_id) "
+        f"JOIN {read_parquet(prepared / layout.ITEMS)} items USING (item_id) "
+        "JOIN known USING (user_index, item_index)"
+    )

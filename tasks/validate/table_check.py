@@ -80,11 +80,8 @@ class TableCheck:
         verdicts = self._on_engine(name, columns, rows, sources, known, self.on_engine) if self.on_engine else known
         taken = [verdict is not None and (bool(verdict.good) or not verdict.codes.any()) for verdict in verdicts]
         flags = {} if all(taken) else prevailing(self.db, name, sources[0])
-        reasons, of_parts, parting = (
-            [finding.rule.reason for finding in rows.findings],
-            list[Codes](),
-            list[Future[None]](),
-        )
+        reasons = [finding.rule.reason for finding in rows.findings]
+        of_parts, parting = list[Codes](), list[Future[None]]()
         with Split(name, reasons, bad, flags) as split, ThreadPoolExecutor(1) as thread:
             checks = find_refused(sources, verdicts, rows, lambda: self._derived(name, sources[0]))
             for source, verdict, found in zip(sources, verdicts, checks, strict=True):

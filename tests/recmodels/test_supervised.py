@@ -2,6 +2,7 @@
 
 import _thread
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,16 @@ def test_who_waits_for_a_program_can_be_told_to_stop_as_a_cluster_does() -> None
     assert program.poll() is None
     program.kill()
     assert ended(program) == -9
+
+
+def test_it_ends_with_who_has_not_read_all_that_it_was_told() -> None:
+    """Then the other end of a socket is not closed, but reset."""
+    parents, its = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    its.send(b"its process ID")
+    program = subprocess.Popen([sys.executable, "-c", WATCHING], stdin=its, stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    program.stdout.readline()
+    its.close()
+    parents.close()
+    assert program.wait(30) == 7
+    program.stdout.close()
