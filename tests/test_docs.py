@@ -196,6 +196,7 @@ def test_the_picture_of_a_night_has_every_stage() -> None:
     assert picture == graph.drawing([graph.night()], downward=True)
 
 
+@pytest.mark.slow
 def test_tables_and_pictures_of_scale_are_those_of_the_measured_curves() -> None:
     found, page = curves.read(), scale.PAGE.read_text(encoding="utf-8")
     assert page == scale.page(page, found), "python -m docs.site.scale"
@@ -268,6 +269,7 @@ def test_the_worked_example_recommends_what_came_next(monkeypatch: pytest.Monkey
     np.testing.assert_array_equal(model.explain(data, np.arange(4), top)[:, 0], [-1, 1, -1, 0])
 
 
+@pytest.mark.slow
 def test_the_examples_of_simulated_users_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(DOCS / "examples"))
     page = (DOCS / "simulation-behavior.md").read_text(encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.benchmarks.record import measure, table
 
 
@@ -19,6 +21,7 @@ def test_a_fifth_more_than_the_last_time_is_slower() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_figure_is_the_best_of_the_turns() -> None:
     turns = []
     best, calibration = measure({"case": lambda: turns.append(1)}, turns=3)

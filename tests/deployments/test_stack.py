@@ -82,6 +82,7 @@ def test_what_kubernetes_manifests_refer_to_exists() -> None:
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl (apt-get install kubernetes-client)")
 @pytest.mark.parametrize("way", ["processes", "jobs"])
+@pytest.mark.slow
 def test_kustomize_puts_the_manifests_together(way: str) -> None:
     command = ["kubectl", "kustomize", str(FOLDER / "kubernetes" / way)]
     built = list(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout))

@@ -39,6 +39,7 @@ def test_lines_that_are_no_rows_make_no_item_go(tmp_path: Path) -> None:
         there(tmp_path / "now.csv", "item_id,title\n1,a\n2,b,c\n3,d\n")
 
 
+@pytest.mark.slow
 def test_the_site_s_own_table_is_read_again_or_another_one_in_the_same_way(tmp_path: Path) -> None:
     night = prepare_night(tmp_path / "store")
     with_manifests(night)

@@ -58,6 +58,7 @@ def test_files_are_those_of_one_process(features: Path, recommender: str) -> Non
 
 
 @pytest.mark.usefixtures("three_users_each")
+@pytest.mark.slow
 def test_rules_hold_with_the_prices_of_all_lists(features: Path) -> None:
     given: dict[str, Any] = {"lists": {"rules": rules(features.parent), "repeats": True}}
     whole = listed(features, False, **given)

@@ -23,6 +23,7 @@ def walks(next_of: "np.ndarray", n_users: int, length: int, seed: int) -> Datase
     return Dataset.from_arrays(users, items, timestamp=times, n_users=n_users, n_items=len(next_of))
 
 
+@pytest.mark.slow
 def test_a_chain_of_items_is_known_by_its_last_item_and_by_how_many_may_follow() -> None:
     after = np.random.default_rng(0).permuted(np.tile(np.arange(N_ITEMS), (N_ITEMS, 1)), axis=1)[:, :4]
     found = diagnose(walks(after, 2000, 8, seed=1))

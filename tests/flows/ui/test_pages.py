@@ -118,6 +118,7 @@ def test_a_night_that_is_written_again_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.slow
 def test_damaged_files_cost_no_page(tmp_path: Path, content: str) -> None:
     store = Store(tmp_path)
     day = night(store, 0)

@@ -16,6 +16,7 @@ def test_the_peak_covers_what_has_been_held() -> None:
     assert memory.peak() > held.nbytes
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_block_is_its_own() -> None:
     """Three blocks: with much memory, with little after it, and one around both."""
     with memory.peak_within() as both:
@@ -118,6 +119,7 @@ with tempfile.TemporaryFile() as file:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no arenas")
+@pytest.mark.slow
 def test_threads_share_the_first_heap() -> None:
     def heaps(kind: str) -> int:
         found = subprocess.run([sys.executable, "-c", HEAPS, kind], capture_output=True, text=True, check=True)

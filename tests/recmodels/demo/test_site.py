@@ -52,6 +52,7 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_gives_others(tm
         assert one != three
 
 
+@pytest.mark.slow
 def test_the_interactions_in_several_files_are_those_of_one_in_order(tmp_path: Path) -> None:
     sizes: dict[str, Any] = {"users": 300, "items": 120, "interactions": 8_000, "end": END}
     write_site(tmp_path / "one", **sizes)
@@ -176,6 +177,7 @@ def test_tags_tell_the_category(clean: dict[str, pa.Table]) -> None:
     assert sum(len(categories) == 1 for categories in of.values()) > 0.8 * len(of)
 
 
+@pytest.mark.slow
 def test_item_neighbors_beat_popularity_on_the_last_week(clean: dict[str, pa.Table]) -> None:
     log = clean["interactions"]
     user, item = (log[key].combine_chunks().dictionary_encode().indices.to_numpy() for key in ("user_id", "item_id"))
@@ -203,6 +205,7 @@ def test_item_neighbors_beat_popularity_on_the_last_week(clean: dict[str, pa.Tab
     assert 0.03 < by_neighbours < 0.25
 
 
+@pytest.mark.slow
 def test_csv_says_the_same_as_parquet(tmp_path: Path, site: tuple[dict[str, pa.Table], dict[str, Any]]) -> None:
     summary = write_site(tmp_path, **SMALL, format="csv")
     assert summary["rows"] == site[1]["rows"]

@@ -109,6 +109,7 @@ def test_a_column_that_decides_leads_the_importances_and_one_that_leaks_has_none
     assert replace(model, item_columns=[], pairs=[]).fit(data).learned() == {}
 
 
+@pytest.mark.slow
 def test_an_ensemble_with_columns_is_saved_and_follows_its_users(tmp_path: Path) -> None:
     data = small_site()
     query = "SELECT user_id, price, count(*) AS n FROM interactions JOIN items USING (item_id) GROUP BY ALL"

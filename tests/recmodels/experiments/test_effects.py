@@ -18,6 +18,7 @@ def outcomes_so_far(draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return so_far[:USERS], so_far[USERS:]
 
 
+@pytest.mark.slow
 def test_without_an_effect_p_values_are_uniform_and_looking_again_and_again_finds_few() -> None:
     """In full, of a site with a look every night: `tests/benchmarks/experiments.py`."""
     draw = np.random.default_rng(5)

@@ -40,6 +40,7 @@ def test_equal_lists_are_interleaved_into_themselves_with_half_of_the_credit_eac
     assert abs(value) < 3 * error
 
 
+@pytest.mark.slow
 def test_a_better_model_is_found_with_a_tenth_of_the_users() -> None:
     """The second model's clicks are 5 % more. Users differ in how often they come, which an A/B test has as noise."""
     draw, k, rate, lift = np.random.default_rng(1), 5, 0.1, 0.05

@@ -41,6 +41,7 @@ def test_where_arms_do_nothing_shared_chance_looks_like_surrogacy_and_is_not_tak
     assert not found.told and not found.near
 
 
+@pytest.mark.slow
 def test_weak_effects_that_turn_in_the_long_run_are_found_out(index: SurrogateIndex) -> None:
     """Later everything is undone, and as much again: the slope is -1, where plain least squares finds more than 0."""
     found = over_experiments(effects(index, 300, size=0.07, direct=-2))
@@ -71,6 +72,7 @@ def test_it_is_what_other_users_of_the_same_experiment_would_say() -> None:
 
 
 @pytest.mark.parametrize("arms", [1, 3])
+@pytest.mark.slow
 def test_the_interval_of_a_few_arms_holds_the_slope(index: SurrogateIndex, arms: int) -> None:
     draw, held, told = np.random.default_rng(5), 0, 0
     early = np.array([[0.4, 0.2, 0], [-0.3, 0.3, 0.5], [0, -0.4, -0.2]])[:arms]

@@ -25,6 +25,7 @@ def test_it_is_the_expected_outcome_of_who_has_the_signals() -> None:
     assert index.predict(later) == pytest.approx(expected, abs=0.3)
 
 
+@pytest.mark.slow
 def test_an_interval_holds_the_true_effect_as_often_as_it_says() -> None:
     """With a history as small as the experiment, so that the index is as unsure as its users are few."""
     draw, held, errors, values = np.random.default_rng(1), 0, [], []

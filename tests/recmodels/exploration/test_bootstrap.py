@@ -38,6 +38,7 @@ def test_each_night_and_number_has_other_users() -> None:
     assert max(seeds) < 2**48  # JSON keeps it
 
 
+@pytest.mark.slow
 def test_an_item_is_proposed_as_often_as_it_may_be_the_best() -> None:
     """Item 1 has 8 buyers and item 0, which would win a draw, 5: the champion shows item 1 alone."""
     data = Dataset.from_arrays(range(14), [1] * 8 + [0] * 5 + [2])

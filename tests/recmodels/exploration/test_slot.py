@@ -83,6 +83,7 @@ def test_settings_that_cannot_be_are_refused(epsilon: float, slot: int | None, s
         explore(np.array([[1, 2, 3]]), np.array([[4]]), np.zeros(1), epsilon=epsilon, slot=slot)
 
 
+@pytest.mark.slow
 def test_each_proposer_can_be_measured_from_the_log_without_bias() -> None:
     """2,000 users and 5 proposers over 30 nights: a tenth of the events is a proposer's, and the estimate is right."""
     draw, users, nights, proposers, epsilon = np.random.default_rng(3), 2_000, 30, 5, 0.2

@@ -61,6 +61,7 @@ def test_bytes_do_not_depend_on_the_cores(in_parts: FitOptions, monkeypatch: pyt
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_it_starts_from_an_earlier_model(in_parts: FitOptions) -> None:
     data = weighted_site()
     earlier = ALS(factors=6, iterations=3).fit(data)

@@ -154,6 +154,7 @@ def with_more(data: Dataset, item: int, n: int) -> Dataset:
     return Dataset.from_arrays(users, items, n_users=data.n_users, n_items=data.n_items)
 
 
+@pytest.mark.slow
 def test_columns_of_items_that_have_hardly_changed_are_those_of_the_night_before(in_parts: FitOptions) -> None:
     data = small_site()
     kind = EASE(method="approximate", neighbors=7)

@@ -95,6 +95,7 @@ def test_what_users_add_has_the_figure_as_its_mean() -> None:
         assert np.isnan(parts[0]) and np.nanmean(parts) == pytest.approx(value)
 
 
+@pytest.mark.slow
 def test_what_users_add_says_how_a_figure_varies_with_who_they_are() -> None:
     """By its standard error, against the spread of the figure over drawn samples of users."""
     draw = np.random.default_rng(4)

@@ -16,6 +16,7 @@ def test_a_slope_is_that_of_least_squares_and_its_interval_knows_the_users() -> 
     assert found.certain and 0.0095 < found.low < 0.01 < found.high < 0.0105
 
 
+@pytest.mark.slow
 def test_without_a_trend_the_interval_holds_zero_as_often_as_it_says() -> None:
     draw = np.random.default_rng(1)
     certain = 0

@@ -59,6 +59,7 @@ def test_each_negative_is_expected_as_often_as_it_is_drawn() -> None:
     np.testing.assert_allclose(sums / 3000, 1, atol=0.2)
 
 
+@pytest.mark.slow
 def test_rare_items_do_not_rise_where_a_step_has_many_more_interactions_than_negatives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

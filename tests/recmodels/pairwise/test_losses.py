@@ -30,6 +30,7 @@ def test_a_negative_expected_twice_weighs_half() -> None:
     assert float(loss) == pytest.approx(np.log(total) - 1)
 
 
+@pytest.mark.slow
 def test_sampled_totals_are_those_of_the_catalogue_on_average() -> None:
     rng = np.random.default_rng(0)
     scores, probabilities = rng.normal(size=50), rng.dirichlet(np.ones(50))

@@ -48,6 +48,7 @@ def test_the_network_scores_what_it_was_trained_to_score() -> None:
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bce"])
+@pytest.mark.slow
 def test_preferences_are_learned(loss: str) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)

@@ -50,6 +50,7 @@ def test_the_compiled_top_k_equals_sorting_everything(scores: Floats, k: int) ->
 
 @pytest.mark.parametrize(("n", "m", "k"), [(3, 100_000, 10), (40, 5_000, 1), (2, 40, 50), (5, 3_001, 100)])
 @pytest.mark.usefixtures("selection")
+@pytest.mark.slow
 def test_top_k_equals_sorting_everything_at_scale(n: int, m: int, k: int) -> None:
     rng = np.random.default_rng(m)
     for scores in (

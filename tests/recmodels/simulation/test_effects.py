@@ -67,6 +67,7 @@ def test_too_few_users_have_no_interval() -> None:
     assert effect("accuracy", [few], [few], LAST, Redrawn(USERS)).over == "nothing"
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_is_true() -> None:
     """Users gain 1 on average, each another amount: of intervals from 40 of them, 19 in 20 have the 1 within."""
     held = 0

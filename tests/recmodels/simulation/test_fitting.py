@@ -32,6 +32,7 @@ def fitted(original: Market, log: Dataset) -> Market:
     return Market.fitted(log, settings, 5, nights=20, texts=original.texts(), category=original.world.category)
 
 
+@pytest.mark.slow
 def test_what_users_do_without_lists_is_like_the_log(fitted: Market) -> None:
     fit = fitted.fit
     assert fit is not None and (fit.days, fit.users, fit.items) == (12, 200, 100)

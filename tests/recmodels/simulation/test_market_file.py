@@ -27,6 +27,7 @@ def market() -> Market:
     return Market.fitted(data, MarketSettings(), 3, 5, texts=made_up.texts(), category=made_up.world.category)
 
 
+@pytest.mark.slow
 def test_a_market_that_is_read_back_lives_the_same_days(market: Market, tmp_path: Path) -> None:
     save(market, tmp_path / "market.npz")
     again = load(tmp_path / "market.npz")

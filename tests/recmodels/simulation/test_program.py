@@ -57,6 +57,7 @@ def test_each_run_leaves_its_nights_and_what_each_user_did(at_once: Path) -> Non
         assert (visits == 1).sum(axis=1).tolist() == run.figures["visitors"].tolist()
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_goes_on_to_what_it_would_have_come_to(
     at_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

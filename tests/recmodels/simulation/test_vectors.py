@@ -73,6 +73,7 @@ def test_a_policy_ranks_what_is_new_by_its_vectors():
         ("transformer", {"dim": 8, "epochs": 1, "content": True}, "0.term_projection"),
     ],
 )
+@pytest.mark.slow
 def test_models_that_are_trained_learn_what_each_number_of_a_vector_says(name, parameters, table):
     known, policy = known_on(3), Trained(name, parameters, vectors=by_category())
     policy.learn(3, known, np.random.default_rng(0))

@@ -46,6 +46,7 @@ def divergence(teachers: Transformer, model: Transformer) -> float:
 
 
 @pytest.mark.parametrize("loss", ["full", pytest.param("sampled", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_the_one_that_is_taught_comes_nearer_to_all_than_by_its_targets_alone(
     loss: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ def test_the_latest_is_learned_from_in_the_end() -> None:
 
 
 @pytest.mark.parametrize(("final_epochs", "expected"), [(0, 4), (1, 5), (9, 6)])
+@pytest.mark.slow
 def test_no_more_epochs_are_of_everything_than_led_to_the_best_weights(
     final_epochs: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_step_too_long_is_refused() -> None:
         Transformer(**TINY | {"epochs": 5}, learning_rate=1e30).fit(small_site())
 
 
+@pytest.mark.slow
 def test_memory_that_is_short_halves_the_step_and_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

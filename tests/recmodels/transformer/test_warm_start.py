@@ -48,6 +48,7 @@ def test_a_warm_start_without_a_step_scores_as_before_whatever_the_order(model: 
     np.testing.assert_allclose(scores[known], expected[known], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_the_earlier_one_was_for_so_many_epochs_at_most() -> None:
     data = small_site()
     before = Transformer(**KIND | {"epochs": 10}).fit(data)
@@ -57,6 +58,7 @@ def test_it_goes_on_where_the_earlier_one_was_for_so_many_epochs_at_most() -> No
     assert warm.epochs_[0]["loss"] < min(epoch["loss"] for epoch in before.epochs_[:5])
 
 
+@pytest.mark.slow
 def test_a_model_of_another_kind_or_without_tables_is_no_start() -> None:
     data = small_site()
     cold = Transformer(**KIND).fit(data)
@@ -71,6 +73,7 @@ def test_a_model_of_another_kind_or_without_tables_is_no_start() -> None:
         assert (model.item_vectors_ == cold.item_vectors_).all()
 
 
+@pytest.mark.slow
 def test_a_saved_model_is_the_same_start(tmp_path) -> None:
     data = small_site()
     before = Transformer(**KIND).fit(data)

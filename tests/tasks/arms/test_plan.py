@@ -48,6 +48,7 @@ def test_rewards_are_the_outcome_where_exposures_are_logged(night: Night) -> Non
     assert (plan.outcome, plan.past[0].users, plan.past[0].mean) == ("rewards", 100, 0.25)
 
 
+@pytest.mark.slow
 def test_an_arm_of_the_planned_size_finds_the_planned_difference_as_often_as_planned() -> None:
     """Two thirds of a site's 6,000 users in main, a third in the arm, and four weeks."""
     draw, share = np.random.default_rng(0), 1 / 3

@@ -63,6 +63,7 @@ def test_a_night_says_what_its_arms_did(night: Night) -> None:
     assert (night.store.feedback(RUN_DATE) / USED).exists()
 
 
+@pytest.mark.slow
 def test_it_is_skipped_until_something_is_new_or_gone(night: Night) -> None:
     assert [run(night)["skipped"] for _ in range(2)] == [False, True]
     (night.store.feedback(RUN_DATE) / USED).unlink()
@@ -82,6 +83,7 @@ def test_of_what_is_kept_no_longer_nothing_is_said(night: Night) -> None:
     assert found is not None and (found.arms[0].since, found.arms[0].days) == (at(10).isoformat(), 10)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_a_past_night_costs_the_comparison_and_not_the_night(night: Night) -> None:
     run(night)
     show(night, 5, [(1, 1.0, "ease")] * 50_000)

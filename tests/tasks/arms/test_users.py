@@ -73,6 +73,7 @@ def test_hits_are_days_and_items_though_two_nights_have_kept_one(night: Night) -
     assert not found.exposed.any()
 
 
+@pytest.mark.slow
 def test_logged_exposures_count_as_rewarded_and_assumed_ones_do_not(night: Night) -> None:
     show(night, 30, [(1, 1.0, "ease"), (1, 0.5, "als"), (1, 1.0, "explore"), (2, 0.0, "ease"), (9, 1.0, "ease")])
     show(night, 45, [(3, 1.0, "ease")])  # before the arm

@@ -58,6 +58,7 @@ def test_a_row_of_the_log_says_what_it_was_published_with_and_what_came_of_it(ni
 
 
 @pytest.mark.parametrize("again", [(OLD, YOUNG), ()])
+@pytest.mark.slow
 def test_what_is_too_young_is_logged_by_the_next_night_whether_or_not_it_is_given_again(
     night: Night, again: tuple[Any, ...]
 ) -> None:
@@ -67,6 +68,7 @@ def test_what_is_too_young_is_logged_by_the_next_night_whether_or_not_it_is_give
     assert run(night, 1) == 1 and rows(night, 1) == [YOUNG[:4]] and rows(night, 1, "waiting") == []
 
 
+@pytest.mark.slow
 def test_a_month_that_is_given_again_is_logged_once_and_what_came_late_is_added(night: Night) -> None:
     month = [(1, "b", 2, FIRST, 40), (2, "b", 1, FIRST, 40.2), OLD, YOUNG]
     show(night, *month)

@@ -85,6 +85,7 @@ def test_what_was_not_published_so_is_counted_by_what_it_is(night: Night) -> Non
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_users_who_are_published_as_hashes_are_found_by_the_key_and_by_no_other(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_site_without_a_catalogue_has_no_terms(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "train" / layout.TERMS).num_rows == 0
 
 
+@pytest.mark.slow
 def test_single_events_are_those_that_the_split_may_know_for_those_who_ask(tmp_path: Path) -> None:
     log = [(1, "a", 20), (1, "a", 20), (1, "a", 12), (1, "b", 19), (2, "b", 18), (2, "a", 17), (1, "a", 2), (2, "d", 1)]
     kinds = ["buy", "buy", "look", "buy", "buy", "buy", "buy", "buy"]

@@ -38,6 +38,7 @@ def checked(folder: Path, inputs: Inputs) -> tuple[dict[str, Any], dict[str, Any
     return raw, night.validate(ANY, accounts=raw["accounts"], after_cutoff=raw["after_cutoff"]), night
 
 
+@pytest.mark.slow
 def test_the_account_of_a_folder(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.mkdir()

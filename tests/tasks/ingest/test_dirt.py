@@ -37,6 +37,7 @@ def raw(site: tuple[Path, list[File]], tmp_path_factory: pytest.TempPathFactory)
     return ingest(tmp_path_factory.mktemp("raw"), inputs, CUTOFF, NOW)
 
 
+@pytest.mark.slow
 def test_every_line_of_every_file_is_accounted_for(
     site: tuple[Path, list[File]], raw: tuple[dict[str, Any], Path]
 ) -> None:
@@ -82,6 +83,7 @@ def test_what_lies_beside_the_data_is_named_or_hidden(raw: tuple[dict[str, Any],
     assert any("nothing.csv is empty" in note for note in raw[0]["notes"])
 
 
+@pytest.mark.slow
 def test_what_could_only_be_guessed_is_refused_in_one_sentence(site: tuple[Path, list[File]], tmp_path: Path) -> None:
     folder, files = site
     for file in files:

@@ -65,6 +65,7 @@ def test_ratings_that_are_listed_as_refused_are_kept_as_texts(tmp_path: Path) ->
     assert read_one(tmp_path, "rating", *texts) == [None] * len(texts)
 
 
+@pytest.mark.slow
 def test_a_number_that_is_listed_is_read_so_in_a_column_of_its_kind(tmp_path: Path) -> None:
     names = [f"column {place}" for place in range(len(page.NUMBERS))]
     usual = "|".join(example.text if example.read else "5" for example in page.NUMBERS)

@@ -83,6 +83,7 @@ def test_interactions_that_cannot_be_read_are_refused_for_what_they_are(tmp_path
         stage.ingest.fn(night, Inputs(interactions=log, exposures=shown), CUTOFF)
 
 
+@pytest.mark.slow
 def test_an_inspection_tells_what_was_shown_from_what_was_done(tmp_path: Path) -> None:
     moments = [f"2023-05-01T10:00:{second:02}Z" for second in range(40)]
     done = "".join(f"{n % 7},{n % 5},{moment}\n" for n, moment in enumerate(moments))

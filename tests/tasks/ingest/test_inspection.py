@@ -121,6 +121,7 @@ def test_one_path_names_several_files_and_no_others(tmp_path: Path) -> None:
     assert places.path_of([paths[0], paths[2]], [str(tmp_path)]) is None
 
 
+@pytest.mark.slow
 def test_formats_of_one_log_are_one_table(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("user,sku,ts,n\nu1,i1,2026-05-01T00:00:00Z,1\nu2,i2,2026-05-02T00:00:00Z,1\n")
     (tmp_path / "b.jsonl").write_text('{"user": "u3", "sku": "i1", "ts": "2026-05-03T00:00:00Z"}\n')
@@ -154,6 +155,7 @@ def test_repeated_rows_and_kinds_are_counted(tmp_path: Path) -> None:
     assert events.times is not None and events.times.newest == "2026-05-02T10:00:00+00:00"
 
 
+@pytest.mark.slow
 def test_lists_of_items_become_events(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text(
         '{"user_id": "u1", "item_id": ["a", "b"], "timestamp": "2026-05-01T00:00:00Z"}\n' * 2
@@ -191,6 +193,7 @@ def shop_of(folder: Path) -> str:
     return f"sqlite:///{folder}/shop.db"
 
 
+@pytest.mark.slow
 def test_tables_of_a_database_are_looked_at_and_named_as_such(tmp_path: Path) -> None:
     address = shop_of(tmp_path)
     found = look(f"{address}?table=log", f"{address}?query=SELECT * FROM things")

@@ -62,6 +62,7 @@ def test_any_small_files_make_the_same_parts(files: list[list[str]], tmp_path_fa
 
 
 @pytest.mark.usefixtures("_small_parts")
+@pytest.mark.slow
 def test_what_is_said_first_is_what_one_hears_wherever_it_was_read(tmp_path: Path) -> None:
     good, text = HEADER + "1,2,2023-01-01\n" * 4, HEADER + "x7,2,2023-01-01\n" * 4
     for number, files in enumerate([(good, REFUSED, REFUSED), (good, text, REFUSED, good), (text, REFUSED, good)]):
@@ -83,6 +84,7 @@ def test_files_that_are_read_by_way_of_a_copy_are_named_as_the_site_names_them(t
 
 
 @pytest.mark.usefixtures("_small_parts")
+@pytest.mark.slow
 def test_parts_that_were_foreseen_wrongly_are_read_again_and_the_others_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def test_rows_at_the_cutoff_are_left_out_but_impossible_ones_stay_for_validation
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "mixed"])
 @pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.slow
 def test_every_line_of_a_dirty_file_is_accounted_for(tmp_path: Path, ending: str, zipped: bool) -> None:
     rng = np.random.default_rng(7)
     kinds = rng.choice(

@@ -70,6 +70,7 @@ def test_columns_must_exist_and_values_need_not(night: Night, caplog: pytest.Log
     assert (found.least.tolist(), found.most.tolist()) == ([0, 0.1], [0.9, 0.5])
 
 
+@pytest.mark.slow
 def test_an_export_keeps_its_bounds_and_its_manifest_says_so(night: Night) -> None:
     genre = publish(night, exposure=OF_GENRES)
     assert shares(genre)["x"]["share"] >= 0.5 and shares(genre)["x"]["missed"] is None
@@ -121,6 +122,7 @@ def test_a_site_may_require_its_bounds(night: Night) -> None:
     assert not night.store.pointer.exists()
 
 
+@pytest.mark.slow
 def test_between_nights_lists_are_made_at_the_prices_of_their_night(night: Night) -> None:
     own = publish(night, exposure={"column": "title", "least": {"Title 6": 0.3, "Title 3": 0.01}})
     now = pa.table({"item_id": [f"i{n}" for n in range(8)], "there": [n != 3 for n in range(8)]})

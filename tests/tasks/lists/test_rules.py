@@ -126,6 +126,7 @@ def test_the_export_keeps_the_rules_and_marks_what_was_pinned(night: Night) -> N
         assert sum(item in genre for item in items) <= 1
 
 
+@pytest.mark.slow
 def test_a_segment_has_its_own_k_and_users_without_activity_none(night: Night) -> None:
     manifest = publish(night, k=2, segments=Segments(column="plan", k={"premium": 5}))
     assert {user: len(rows) for user, rows in lists(night).items()} == {0: 2, 1: 2, 2: 2, 3: 2, 7: 5}
@@ -134,6 +135,7 @@ def test_a_segment_has_its_own_k_and_users_without_activity_none(night: Night) -
     assert sorted(lists(night)) == [2, 3]  # 4 has everything, 7 never did a thing
 
 
+@pytest.mark.slow
 def test_the_audit_refuses_lists_that_break_the_rules(night: Night) -> None:
     publish(night)
     rules = translated(night, category_caps={"y": 1})
@@ -148,6 +150,7 @@ def test_the_audit_refuses_lists_that_break_the_rules(night: Night) -> None:
         audit(export, night.features, data, 3, repeats=False, rules=without)
 
 
+@pytest.mark.slow
 def test_the_audit_knows_a_list_that_the_caps_cut_short_from_one_that_lacks_an_item(night: Night) -> None:
     publish(night, k=4, max_per_category=1)
     rules = translated(night, max_per_category=1)

@@ -26,6 +26,7 @@ def inputs(night: Night, settings: ArmsSettings) -> ArmsInputs:
     return ArmsInputs(night, settings, FeatureSettings(), FeedbackSettings(), CUTOFF, FROM, FROM)
 
 
+@pytest.mark.slow
 def test_a_night_says_what_its_arms_will_have_done_and_is_skipped_when_nothing_is_new(site: Night) -> None:
     manifests = [run(site) for _ in range(2)]
     found = foretold_of_night(site)

@@ -63,6 +63,7 @@ def test_users_and_items_of_two_exports_are_compared(tmp_path: Path, listed: boo
     ]
 
 
+@pytest.mark.slow
 def test_of_many_users_a_sample_is_compared_and_all_items_are(tmp_path: Path) -> None:
     store = Store(tmp_path)
     users = range(3000)

@@ -43,6 +43,7 @@ def test_someone_is_a_user_with_a_personal_list(night: Night) -> None:
     assert [row["item_id"] for row in rows] == [row["item_id"] for row in lists(night)[user]]
 
 
+@pytest.mark.slow
 def test_the_list_of_a_domain_alone(night: Night) -> None:
     with pytest.raises(ConfigError, match="has no lists of domains: leave --domain out"):
         list_of(night.store.root, "1", domain="films")

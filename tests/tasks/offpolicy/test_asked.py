@@ -24,6 +24,7 @@ def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_the_newest_night_is_asked_of_all_models_or_of_some(tmp_path: Path) -> None:
     night = drawn_site(tmp_path, users=40)
     assert [one.name for one in off_policy(tmp_path).values] == ["ease", *sorted(MODELS), "usual", "logged", "uniform"]

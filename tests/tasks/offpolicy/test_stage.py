@@ -26,6 +26,7 @@ def run(night: Night) -> OffPolicySummary | None:
     return stage.offpolicy_of(night, FeedbackSettings(), CUTOFF, ["ease", "good"], EASE)
 
 
+@pytest.mark.slow
 def test_values_are_made_once_and_again_when_the_log_has_changed(tmp_path: Path) -> None:
     night = drawn_site(tmp_path, users=40)
     found = run(night)

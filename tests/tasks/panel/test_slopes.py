@@ -21,6 +21,7 @@ def still() -> list[Measured]:
     return [site.measured() for _ in range(20)]
 
 
+@pytest.mark.slow
 def test_a_planted_concentration_is_found_by_night_20_and_nothing_where_there_is_none(still: list[Measured]) -> None:
     site = Site(seed=1, pull=0.15)
     drifting = slopes_of([site.measured() for _ in range(20)])

@@ -135,6 +135,7 @@ def test_logged_exposures_are_counted_instead_of_lists(night: Night) -> None:
     assert rows["unseen_28_days", "shown"]["value"] is None
 
 
+@pytest.mark.slow
 def test_items_that_nobody_is_shown_in_seven_days_are_counted(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for n, lists in enumerate([LISTS, *[np.array([[1], [1], [1], [1]])] * 7]):

@@ -57,6 +57,7 @@ def test_a_day_is_merged_into_the_night_before_and_the_next_one_into_that(site: 
     assert continues(site, Day([[(0, 5, 1, 1)]], [7], joins=True, after=3))  # into the last file, which was not full
 
 
+@pytest.mark.slow
 def test_who_opts_out_is_gone_and_who_comes_back_has_all_events_again(site: Site) -> None:
     assert continues(site, Day(SECOND.files, [2, 11], out=[2]))
     assert not continues(site, Day([], [2, 11]))
@@ -66,6 +67,7 @@ def test_who_opts_out_is_gone_and_who_comes_back_has_all_events_again(site: Site
 
 
 @pytest.mark.parametrize("what", ["settings", "file", "valid", "users", "prepared", "many", "sum", "between"])
+@pytest.mark.slow
 def test_what_is_no_longer_what_it_was_is_made_anew(site: Site, what: str) -> None:
     before = site.store.night(site.run_date)
     if what == "settings":

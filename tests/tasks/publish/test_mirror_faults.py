@@ -69,6 +69,7 @@ def test_a_pointer_that_was_moved_later_stays_unless_it_is_of_a_time_to_come(
     assert (pointer.read_text() == json.dumps(later)) is stays
 
 
+@pytest.mark.slow
 def test_a_copy_follows_a_rollback_though_its_export_was_published_by_a_clock_that_ran_ahead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

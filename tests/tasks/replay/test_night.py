@@ -45,6 +45,7 @@ def of(spec: ReplaySpec, run_date: date, model: str) -> Kept:
     return next(one for one in kept(spec.store) if (one.run_date, one.model) == (run_date, model))
 
 
+@pytest.mark.slow
 def test_every_night_is_measured_and_leaves_its_figures_and_nothing_else(replayed: Any) -> None:
     spec, outcomes = replayed
     assert spec.dates == DATES
@@ -119,6 +120,7 @@ def test_lists_are_held_against_what_each_user_did_until_the_next_night(replayed
     assert all(value is None for user, value in own.items() if user not in users)
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_not_measured_again_and_another_model_is_added(replayed: Any) -> None:
     spec, _ = replayed
     valid = valid_tables(spec.data, log(), until=spec.cutoff(spec.end))
@@ -132,6 +134,7 @@ def test_what_is_measured_is_not_measured_again_and_another_model_is_added(repla
     assert folder_of(spec.store.night(DATES[0]), "popularity_7d").exists()
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_is_named_and_the_others_are_measured(tmp_path: Path) -> None:
     candidates = {"als": Candidate(parameters={"factors": 4}), "popularity": Candidate()}
     spec = spec_of(tmp_path, candidates=candidates)

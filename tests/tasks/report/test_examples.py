@@ -25,6 +25,7 @@ def test_a_manifest_without_the_length_of_lists_is_damaged(tmp_path: Path) -> No
         _head_of(Export(tmp_path, manifest))
 
 
+@pytest.mark.slow
 def test_lists_before_and_after_have_titles_reasons_and_nobody_who_opted_out(night: Night) -> None:
     published(night, ["ease"])
     found = figures(night)["examples"]

@@ -86,6 +86,7 @@ def test_a_candidate_that_was_trained_leaner_is_named_with_why(night: Night) -> 
     assert "ingest other" not in page and "als other" not in page
 
 
+@pytest.mark.slow
 def test_stages_have_their_memory_and_cpu_time_and_the_one_that_took_the_most_memory_is_named(night: Night) -> None:
     published(night, ["ease"])
     took = {"ingest": ("done", 3), "prepare": ("done", 5), "features train": ("skipped", 9)}
@@ -100,6 +101,7 @@ def test_stages_have_their_memory_and_cpu_time_and_the_one_that_took_the_most_me
     assert "<b>prepare</b> held the most memory at a time: 5.0 GiB of the 16.0 GiB that the night planned with." in page
 
 
+@pytest.mark.slow
 def test_the_champion_so_far_is_shown_with_its_last_nights_and_its_challengers(night: Night) -> None:
     values = {"ease": np.full(300, 0.25), "popularity_7d": np.full(300, 0.1)}
     published(night, ["ease"])
@@ -133,6 +135,7 @@ def test_the_json_file_has_the_figures_of_the_page(night: Night) -> None:
     assert [one["champion"] for one in found["history"]] == ["ease"]
 
 
+@pytest.mark.slow
 def test_a_report_is_the_same_whenever_it_is_written(night: Night) -> None:
     published(night, ["ease"])
     assert write_report(night).read_bytes() == write_report(night).read_bytes()

@@ -59,6 +59,7 @@ def test_backtests_without_anybody_are_refused(data: Dataset) -> None:
         backtest_folds(data, 1, 100, 0)
 
 
+@pytest.mark.slow
 def test_a_search_starts_from_the_defaults_and_goes_on_where_it_was(night: Night) -> None:
     first = tune(night, "ease", {}, minutes=1, trials=1)
     assert first.params == {"regularization": create("ease").regularization}  # type: ignore[attr-defined]

@@ -67,6 +67,7 @@ def test_a_night_goes_on_without_exposures_that_are_not_fit(night: Night) -> Non
     assert note.startswith("the night goes on without the table exposures: 2 of 8 rows (25.0%)")
 
 
+@pytest.mark.slow
 def test_exposures_of_strangers_and_of_other_items_are_noted(night: Night, tmp_path: Path) -> None:
     night.raw("interactions", interactions())
     night.raw("items", CATALOGUE)
@@ -81,6 +82,7 @@ def test_exposures_of_strangers_and_of_other_items_are_noted(night: Night, tmp_p
 
 
 @pytest.mark.parametrize("column", ["export_id", "clicked"])
+@pytest.mark.slow
 def test_what_a_site_does_not_log_is_not_asked_for(night: Night, column: str) -> None:
     night.raw("interactions", interactions())
     night.raw("exposures", {name: values for name, values in shown().items() if not name.startswith(column)})

@@ -78,6 +78,7 @@ def test_a_rule_that_cannot_be_evaluated_stops_the_night_wherever_that_was(
         assert "could not be evaluated: no such column" in night.refusal(on_engine=night.root / "work")
 
 
+@pytest.mark.slow
 def test_parts_that_were_checked_are_not_checked_again(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     night.raw("interactions", interactions(user_id=[None]))
     alone, on_engine = _both(night, LENIENT)

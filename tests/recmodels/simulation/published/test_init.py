@@ -16,6 +16,7 @@ from tests.benchmarks.findings.homogeneity import Setting
 SEEDS = range(3)
 
 
+@pytest.mark.slow
 def test_retraining_makes_users_alike_and_chance_does_not() -> None:
     repeated, single = Setting(5, 1, nights=30, users=40), Setting(15, None, nights=30, users=40)
     ideal = {setting: homogeneity.run(0, Ideal, setting) for setting in (repeated, single)}
@@ -49,6 +50,7 @@ def test_where_only_what_is_new_is_listed_the_popular_items_are_used_up() -> Non
     assert of.popularity_before[-1] < of.popularity_before[0]
 
 
+@pytest.mark.slow
 def test_interests_run_away_the_faster_the_better_they_are_known() -> None:
     at_end = {
         arm: degeneracy.run(0, arm, 150)[-1]

@@ -42,6 +42,7 @@ def users(table: TableInput) -> list[int]:
     return sorted(pq.read_table(table.path)["user_id"].to_pylist())
 
 
+@pytest.mark.slow
 def test_the_rows_of_a_snapshot_are_read_once(tmp_path: Path, lake: Any) -> None:
     there = lake.load_table("shop.events")
     folder = there.location().removeprefix("file://")

@@ -71,6 +71,7 @@ def test_the_account_names_the_table_and_where_its_rows_are(tmp_path: Path, sql:
     assert [Path(file).parent for file in found["files"]] == [folder]
 
 
+@pytest.mark.slow
 def test_rows_are_read_again_until_the_night_is_fit_and_with_fresh(tmp_path: Path, sql: Sql, night: Night) -> None:
     given = inputs(tmp_path)
     assert summary(night, given)["rows"] == 2

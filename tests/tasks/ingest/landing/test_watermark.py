@@ -148,6 +148,7 @@ def test_days_and_instants_are_watermarks_too(tmp_path: Path, kind: str) -> None
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(nights=st.lists(st.lists(st.integers(0, 3), max_size=4), min_size=1, max_size=4))
+@pytest.mark.slow
 def test_any_nights_have_read_each_row_once(tmp_path_factory: pytest.TempPathFactory, nights: list[list[int]]) -> None:
     shop, hour, users = Shop(tmp_path_factory.mktemp("shop"), overlap_hours=3), 10, 0
     for late in [[0], *nights]:

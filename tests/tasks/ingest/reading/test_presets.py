@@ -80,6 +80,7 @@ def test_what_the_configuration_says_wins(tmp_path: Path) -> None:
     assert column(out, "title", "items") == ["Mine"]
 
 
+@pytest.mark.slow
 def test_amazon_reviews_of_2014_and_2023_are_read_the_same_way(tmp_path: Path) -> None:
     old = {"reviewerID": "A1", "asin": "0001", "overall": 5.0, "unixReviewTime": 1252800000, "reviewText": "x"}
     new = {"user_id": "A1", "parent_asin": "0001", "asin": "0002", "rating": 5.0, "timestamp": 1252800000000}

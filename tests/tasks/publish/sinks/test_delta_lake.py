@@ -22,6 +22,7 @@ def delta_rows(path: Path, table: str) -> list[dict[str, Any]]:
     return deltalake.DeltaTable(str(path / table)).to_pyarrow_table().to_pylist()  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_delta_has_a_partition_a_night_and_each_once(
     night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,6 +49,7 @@ def test_delta_has_a_partition_a_night_and_each_once(
     assert ordered(delta_rows(path, "topk")) == ordered(published(night.store, "topk"))
 
 
+@pytest.mark.slow
 def test_delta_rows_that_read_back_wrongly_are_taken_back(
     night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

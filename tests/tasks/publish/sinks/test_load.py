@@ -39,6 +39,7 @@ def test_a_failure_is_in_the_status_and_in_the_report() -> None:
     assert what_went_wrong([NightRecord.of(record)]) == [f"{FIRST}: It rained."]
 
 
+@pytest.mark.slow
 def test_the_command_loads_again_and_writes_it_down(night: Night, tmp_path: Path) -> None:
     pytest.importorskip("deltalake", reason="deltalake is not installed")
     assert nightrec("sink", cwd=tmp_path).code == 2

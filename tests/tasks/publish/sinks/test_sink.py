@@ -105,6 +105,7 @@ def test_an_own_sink_that_fails_says_why_and_tells_no_secret(night: Night, shop:
     assert why == "The sink files was not loaded: RuntimeError. `nightrec sink` loads it again."
 
 
+@pytest.mark.slow
 def test_the_file_sink_of_the_how_to_is_loaded_by_nodes_that_may_load_a_file_twice(
     night: Night, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

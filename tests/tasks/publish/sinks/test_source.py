@@ -23,6 +23,7 @@ def test_a_tally_does_not_depend_on_the_order_and_sees_every_change() -> None:
     assert tally(rows) != tally(pa.concat_tables([rows, rows.slice(0, 1)]))
 
 
+@pytest.mark.slow
 def test_lists_are_never_cut(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in (1, 2, 4, 7):
         monkeypatch.setattr(module, "ROWS_AT_ONCE", n)
