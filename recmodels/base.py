@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from recmodels.compute import memory
 from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, chunks, row_lengths
-from recmodels.data.dataset import Dataset, Repeats, data_memory, loading_memory, mapped_memory
-from recmodels.data.ids import indices_of
+from recmodels.data.dataset import Dataset, Repeats
+from recmodels.data.ids import checked_indices, indices_of
+from recmodels.data.memory import data_memory, loading_memory, mapped_memory
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
 from recmodels.parameters import Renamed, check_model, defaults_of
@@ -387,29 +388,19 @@ class Recommender(ABC):
             return np.arange(data.n_users, dtype=np.int32)
         if data.ids is not None:
             return data.ids.user_indices(users)
-        return _indices(users, data.n_users, "users", "User", "data")
+        return checked_indices(users, data.n_users, "users", "User", "data")
 
     def _checked_items(self, items: Iterable[Any], k: int, allowed: Bools | None) -> Ints:
         self._check_list(self._n_items(), k, allowed)
         if self.item_ids_ is not None:
             return indices_of(np.asarray(self.item_ids_), items, "item")
-        return _indices(items, self.n_items_, "items", "Item", "catalogue")
+        return checked_indices(items, self.n_items_, "items", "Item", "catalogue")
 
     def _check_list(self, n_items: int, k: int, allowed: Bools | None) -> None:
         if k < 1:
             raise ValueError(f"k is {k}; a list has at least one place.")
         if allowed is not None and (allowed.shape != (n_items,) or allowed.dtype != np.bool_):
             raise ValueError(f"allowed is {allowed.dtype} {allowed.shape}; give bool ({n_items},).")
-
-
-def _indices(given: Iterable[Any], n: int, many: str, one: str, where: str) -> Ints:
-    indices = given if isinstance(given, np.ndarray) else np.asarray(list(given))
-    if indices.ndim != 1 or (len(indices) and not np.issubdtype(indices.dtype, np.integer)):
-        raise ValueError(f"{many} is {indices.dtype} {indices.shape}; give a flat array of {one.lower()} indices.")
-    if len(indices) and (indices.min() < 0 or indices.max() >= n):
-        bad = indices.min() if indices.min() < 0 else indices.max()
-        raise ValueError(f"{one} index {bad} is not one of the {n} {many} of the {where}.")
-    return indices.astype(np.int32)
 
 
 def positive_evidence(scores: Csr) -> Floats:

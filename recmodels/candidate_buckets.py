@@ -14,8 +14,9 @@ from recmodels.base import Recommender
 from recmodels.candidate_lists import domains_of, list_files, lists_of, rules_of, step_of, table_of, write_tables
 from recmodels.candidate_spec import ListsSpec, Spec
 from recmodels.data.arrays import Bools, Floats, Ints
-from recmodels.data.dataset import Dataset, data_memory
+from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, Split
+from recmodels.data.memory import data_memory
 from recmodels.engine.current import engine
 from recmodels.engine.kept import Kept
 from recmodels.engine.parts import digest

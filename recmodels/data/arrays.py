@@ -42,3 +42,29 @@ def chunks(sizes: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:
         stop = max(start + 1, int(np.searchsorted(ends, before + budget, side="right")))
         yield start, stop
         start = stop
+
+
+def read_only(columns: Any) -> Any:
+    """A view of an array, or of each of several, that cannot be written to; None as it is."""
+    if columns is None:
+        return None
+    if isinstance(columns, tuple):
+        return tuple(read_only(column) for column in columns)
+    view = columns.view()
+    view.flags.writeable = False
+    return view
+
+
+def starts_of(user_index: Ints, n_users: int) -> Longs:
+    """Where the rows of each user begin, and the last ones end: int64 [n_users + 1]; the users ascend."""
+    users = np.arange(n_users + 1, dtype=user_index.dtype)  # of another type, it would copy the index
+    return np.searchsorted(user_index, users).astype(np.int64)
+
+
+def csr_of(user_index: Ints, item_index: Ints, weight: Floats, shape: tuple[int, int]) -> Csr:
+    """Rows as a sparse matrix of the given shape, items ascending in each row; the users ascend."""
+    starts = starts_of(user_index, shape[0])
+    indptr = starts.astype(np.int32) if len(weight) < 2**31 else starts
+    matrix: Csr = sparse.csr_array((weight, item_index, indptr), shape=shape, copy=True)
+    matrix.sort_indices()
+    return matrix

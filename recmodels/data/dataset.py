@@ -11,7 +11,18 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, Longs, empty_matrix
+from recmodels.data.arrays import (
+    Bools,
+    Csr,
+    Doubles,
+    Floats,
+    Ints,
+    Longs,
+    csr_of,
+    empty_matrix,
+    read_only,
+    starts_of,
+)
 from recmodels.data.domains import Domains
 from recmodels.data.ids import Ids
 from recmodels.data.layout import (
@@ -71,7 +82,7 @@ class Dataset:
     def __post_init__(self) -> None:
         """Make the columns read-only, wherever they come from: to numba such an array is of a type of its own."""
         for name in ("user_index", "item_index", "timestamp", "weight", "rating", "rated"):
-            object.__setattr__(self, name, _read_only(getattr(self, name)))
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @classmethod
     def from_pandas(
@@ -259,39 +270,30 @@ class Dataset:
             user_terms=user_terms,
             item_vectors=item_vectors,
             end=end,
-            seen=_sparse(user_index, item_index, weight, (n_users, n_items)),
+            seen=csr_of(user_index, item_index, weight, (n_users, n_items)),
             rated=None if rating is None else rated_rows(where, user_index, item_index, rating),
         )
 
     def of_items(self, items: Bools) -> Self:
         """The same data with the interactions and ratings of some items [n_items] alone; indices stay."""
-        rows, entries = items[self.item_index], items[self.seen.indices]
+        given = None if self.rated is None else items[self.rated[1]]
+        return self._selected(items[self.item_index], items[self.seen.indices], given)
+
+    def without(self, users: Ints) -> Self:
+        """The same data without the interactions and ratings of `users`; indices stay."""
+        stays = np.ones(self.n_users, np.bool_)
+        stays[users] = False
+        given = None if self.rated is None else stays[self.rated[0]]
+        return self._selected(stays[self.user_index], np.repeat(stays, np.diff(self.seen.indptr)), given)
+
+    def _selected(self, rows: Bools, entries: Bools, given: Bools | None) -> Self:
+        """The same data with some of the interactions, of the entries of `seen`, and of the ratings."""
         indptr = np.concatenate([[0], np.cumsum(entries)])[self.seen.indptr].astype(self.seen.indptr.dtype)
         seen: Csr = sparse.csr_array(
             (self.seen.data[entries], self.seen.indices[entries], indptr), shape=self.seen.shape
         )
         rated = self.rated
         if rated is not None:
-            given = items[rated[1]]
-            rated = rated[0][given], rated[1][given], rated[2][given]
-        columns = {name: getattr(self, name)[rows] for name in ("user_index", "item_index", "timestamp", "weight")}
-        rating = None if self.rating is None else self.rating[rows]
-        return replace(self, **columns, rating=rating, seen=seen, rated=rated)
-
-    def without(self, users: Ints) -> Self:
-        """The same data without the interactions and ratings of `users`; indices stay."""
-        stays = np.ones(self.n_users, np.bool_)
-        stays[users] = False
-        rows = stays[self.user_index]
-        held = np.diff(self.seen.indptr)
-        entries = np.repeat(stays, held)
-        indptr = np.concatenate([[0], np.cumsum(np.where(stays, held, 0))]).astype(self.seen.indptr.dtype)
-        seen: Csr = sparse.csr_array(
-            (self.seen.data[entries], self.seen.indices[entries], indptr), shape=self.seen.shape
-        )
-        rated = self.rated
-        if rated is not None:
-            given = stays[rated[0]]
             rated = rated[0][given], rated[1][given], rated[2][given]
         columns = {name: getattr(self, name)[rows] for name in ("user_index", "item_index", "timestamp", "weight")}
         rating = None if self.rating is None else self.rating[rows]
@@ -304,7 +306,7 @@ class Dataset:
     @cached_property
     def indptr(self) -> Longs:
         """User u's interactions are the rows indptr[u] to indptr[u + 1]: int64 [n_users + 1]."""
-        return _starts(self.user_index, self.n_users)
+        return starts_of(self.user_index, self.n_users)
 
     @cached_property
     def item_counts(self) -> Longs:
@@ -357,7 +359,7 @@ class Dataset:
         """The weights as a sparse matrix, items ascending in each row: float32 [n_users, n_items]."""
         if len(self) == self.seen.nnz:  # no pair is excluded from training
             return self.seen
-        return _sparse(self.user_index, self.item_index, self.weight, (self.n_users, self.n_items))
+        return csr_of(self.user_index, self.item_index, self.weight, (self.n_users, self.n_items))
 
     def hidden(self, users: Ints, repeats: Repeats) -> Csr:
         """What lists of some users leave out of what these have seen: sparse [b, n_items].
@@ -384,7 +386,7 @@ class Dataset:
         if self.rated is None:
             return None
         users, items, ratings = self.rated
-        return _sparse(users, items, ratings, (self.n_users, self.n_items))
+        return csr_of(users, items, ratings, (self.n_users, self.n_items))
 
 
 class LateTimes(Dataset):
@@ -416,44 +418,3 @@ class LateTimes(Dataset):
             raise DataRefused(f"{self._pairs.file} was changed while it was in use; read it again.")
         times.flags.writeable = False
         return times
-
-
-def data_memory(n_users: int, n_items: int, n_interactions: int) -> int:
-    """Bytes that a dataset takes about: 28 an interaction, and the starts and terms of users and items."""
-    return 28 * n_interactions + 48 * n_users + 160 * n_items
-
-
-def mapped_memory(n_users: int, n_items: int, n_interactions: int) -> int:
-    """Bytes of a dataset that another process has left as arrays (`recmodels.parted.shared`), all of which are read:
-    of an interaction its user, its item, its weight, and its item in the order of the matrix.
-    """
-    return 16 * n_interactions + 48 * n_users + 160 * n_items
-
-
-def loading_memory(n_users: int, n_interactions: int) -> int:
-    """Bytes that reading a dataset takes at its peak: of an interaction, what is read and what is kept of it."""
-    return 48 * (n_interactions + n_users)
-
-
-def _read_only(columns: Any) -> Any:
-    """A view of an array, or of each of several, that cannot be written to; None as it is."""
-    if columns is None:
-        return None
-    if isinstance(columns, tuple):
-        return tuple(_read_only(column) for column in columns)
-    view = columns.view()
-    view.flags.writeable = False
-    return view
-
-
-def _starts(user_index: Ints, n_users: int) -> Longs:
-    users = np.arange(n_users + 1, dtype=user_index.dtype)  # of another type, it would copy the index
-    return np.searchsorted(user_index, users).astype(np.int64)
-
-
-def _sparse(user_index: Ints, item_index: Ints, weight: Floats, shape: tuple[int, int]) -> Csr:
-    starts = _starts(user_index, shape[0])
-    indptr = starts.astype(np.int32) if len(weight) < 2**31 else starts
-    matrix: Csr = sparse.csr_array((weight, item_index, indptr), shape=shape, copy=True)
-    matrix.sort_indices()
-    return matrix

@@ -46,3 +46,18 @@ def indices_of(known: NDArray[Any], ids: Iterable[Any], what: str) -> Ints:
 def named(ids: NDArray[Any] | None, index: NDArray[Any]) -> NDArray[Any]:
     """The ids at some indices, or the indices themselves where there are no ids."""
     return index if ids is None else ids[index]
+
+
+def checked_indices(given: Iterable[Any], n: int, many: str, one: str, where: str) -> Ints:
+    """Indices of users or items, as they are given to a model: int32 [n].
+
+    Raises:
+        ValueError: they are no flat array of integers, or one is out of range.
+    """
+    indices = given if isinstance(given, np.ndarray) else np.asarray(list(given))
+    if indices.ndim != 1 or (len(indices) and not np.issubdtype(indices.dtype, np.integer)):
+        raise ValueError(f"{many} is {indices.dtype} {indices.shape}; give a flat array of {one.lower()} indices.")
+    if len(indices) and (indices.min() < 0 or indices.max() >= n):
+        bad = indices.min() if indices.min() < 0 else indices.max()
+        raise ValueError(f"{one} index {bad} is not one of the {n} {many} of the {where}.")
+    return indices.astype(np.int32)

@@ -14,7 +14,8 @@ from recmodels.base import Recommender
 from recmodels.compute import memory
 from recmodels.data import layout
 from recmodels.data.arrays import Ints, Longs
-from recmodels.data.dataset import Dataset, data_memory
+from recmodels.data.dataset import Dataset
+from recmodels.data.memory import data_memory
 from recmodels.data.pairs import Pairs
 from recmodels.engine import parts
 from recmodels.engine.work import ONE_CORE, Needs, Work
