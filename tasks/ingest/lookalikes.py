@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from tasks.ingest.reading import ids, numbers, our_columns
-from tasks.store.duckdb import quoted, read_parts
+from tasks.store.parts import parts
 
 FIRST = 500_000
 """The rows of each table that are looked at: of larger ones all would cost more than a twentieth of reading them."""
@@ -18,21 +18,30 @@ _UNSEEN = "[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\\x00-\\x08\\x0b-
 """Characters that do not show: controls, marks of direction, joiners of no width, byte order marks."""
 
 
-def notes(db: duckdb.DuckDBPyConnection, out: Path, tables: Collection[str], id_types: Mapping[str, str]) -> list[str]:
+def notes(out: Path, tables: Collection[str], id_types: Mapping[str, str]) -> list[str]:
     """What is remarkable about the ids that are text, in the first half million rows of each raw table in `out`."""
     found = []
     for key in [key for key, kind in id_types.items() if kind == ids.STRING]:
-        counted = _counted(db, out, [name for name in tables if key in our_columns.KEYS[name]], key)
+        counted = _counted(out, [name for name in tables if key in our_columns.KEYS[name]], key)
         found += _words(key, counted) + _unseen(key, counted) + _alike(key, counted)
     return found
 
 
-def _counted(db: duckdb.DuckDBPyConnection, out: Path, names: list[str], key: str) -> pa.Table:
+def _counted(out: Path, names: list[str], key: str) -> pa.Table:
     """The ids of a key in all tables, and how many rows have each (`id`, `rows`)."""
-    rows = " UNION ALL ".join(
-        f"(SELECT {quoted(key)} AS id FROM {read_parts(out, name)} LIMIT {FIRST})" for name in names
-    )
-    return db.sql(f"SELECT id, count(*) AS rows FROM ({rows}) WHERE id IS NOT NULL GROUP BY id").to_arrow_table()
+    chunks = [chunk for name in names for chunk in _first_ids(out, name, key)]
+    counts = pc.value_counts(pa.chunked_array(chunks, pa.string()).drop_null())
+    return pa.table({"id": counts.field("values"), "rows": counts.field("counts")})
+
+
+def _first_ids(out: Path, name: str, key: str) -> Iterator[pa.Array]:
+    """The ids in the first rows of a table."""
+    left = FIRST
+    for path in parts(out, name):
+        for batch in pq.ParquetFile(path).iter_batches(FIRST, columns=[key]):
+            yield batch[key].slice(0, left)
+            if (left := left - len(batch)) <= 0:
+                return
 
 
 def _words(key: str, counted: pa.Table) -> list[str]:

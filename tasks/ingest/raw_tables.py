@@ -31,6 +31,7 @@ from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.packing import look
 from tasks.ingest.reading.sources import Source, run
 from tasks.ingest.reading.tables import Table, open_table
+from tasks.ingest.reading.text_ids import text_ids
 from tasks.ingest.reading.textfiles import count_lines
 from tasks.ingest.table_parts import TableParts
 from tasks.ingest.table_pass import BUFFER, Shared
@@ -126,7 +127,7 @@ def _write(
         results = {name: _read(shared, table, id_types) for name, table in tables.items()}
         remarks = ledger.remarks(id_types)
         if remarks is None:
-            remarks = lookalikes.notes(db, out, tables, id_types)
+            remarks = lookalikes.notes(out, tables, id_types)
         ledger.remarked = Remarks(dict(id_types), remarks)
     vectors = {
         name: write_vectors(name, table, id_types[VECTOR_TABLES[name]], out)
@@ -143,7 +144,7 @@ def _write(
 def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
     """The types of the ids: an id is int64 only if the other tables can write it so too, which are read before.
 
-    Of large interactions the first rows are looked at: their pass would have read far ahead when it finds a text.
+    Of the interactions the first rows are looked at: their pass would have read far ahead when it finds a text.
     """
     types = {"user_id": ids.INTEGER, "item_id": ids.INTEGER}
     if our_columns.DOMAIN in tables["interactions"].optional:
@@ -154,9 +155,16 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
         types |= dict.fromkeys(shared.ledger.text_ids(table), ids.STRING)
         first = name == "interactions"
         for source in table.sources[:1] if first else table.sources:
-            if first and (source.closed or not _is_large(source)):
+            if first and source.closed:
+                continue
+            if first and remote_of(source.readable) is None:
+                maps = {key: table.maps[source.path][key] for key in our_columns.KEYS[name]}
+                types |= dict.fromkeys(text_ids(source, maps), ids.STRING)
+            if first and not _is_large(source):
                 continue
             for key in our_columns.KEYS[name]:
+                if types[key] == ids.STRING:
+                    continue
                 value = source.value(table.maps[source.path][key])
                 odd = ids.odd(value, ids.integer(value, strict=first), strict=first)
                 rows = f"(SELECT * FROM {source.relation()} LIMIT {_FIRST})" if first else source.relation()
