@@ -42,7 +42,7 @@ from tasks.store.duckdb import connect
 from tasks.store.summaries import RawSummary
 from tasks.store.vector_tables import VECTOR_TABLES
 
-_LARGE, _FIRST = 1 << 24, 2048  # bytes of a file, and rows of one
+_LARGE, _TINY, _FIRST = 1 << 24, 1 << 16, 2048  # bytes of a file, and rows of one
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 EARLIEST = date(1990, 1, 1)
@@ -123,6 +123,8 @@ def _write(
             for name, table in inputs.tables().items()
             if name not in VECTOR_TABLES
         }
+        if all(_is_tiny(source) for table in tables.values() for source in table.sources):
+            db.execute("PRAGMA disable_optimizer")  # a better plan saves less than it takes to find
         id_types = _id_types(shared, tables)
         results = {name: _read(shared, table, id_types) for name, table in tables.items()}
         remarks = ledger.remarks(id_types)
@@ -176,6 +178,10 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
 
 def _is_large(source: Source) -> bool:
     return source.readable.stat().st_size >= _LARGE or remote_of(source.readable) is not None
+
+
+def _is_tiny(source: Source) -> bool:
+    return not source.closed and source.readable.stat().st_size < _TINY and remote_of(source.readable) is None
 
 
 def _read(shared: Shared, table: Table, id_types: dict[str, str]) -> TableResult:

@@ -42,7 +42,8 @@ def _titles(source: Source, column: str) -> Iterator[str]:
 
 def _plain_rows(source: Source, width: int) -> Iterator[list[str]]:
     """The first rows of a CSV file, up to one that takes more to read than to part it."""
-    assert (how := source.dialect) is not None
+    how = source.dialect
+    assert how is not None
     for line in first_lines(start_of(source.readable)):
         if line.number <= how.skip:
             continue
