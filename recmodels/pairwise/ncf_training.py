@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recmodels.compute.adam import AdamW
+from recmodels.compute.device import seed_torch
 from recmodels.data.arrays import Ints
 from recmodels.data.dataset import Dataset
 from recmodels.pairwise import losses
@@ -62,7 +63,7 @@ class NCFTrainer(PairTrainer):
         self.hidden = hidden
         super().__init__(config, data, device)
         with torch.random.fork_rng():  # torch's global generator is left as it was
-            torch.manual_seed(config.seed)
+            seed_torch(config.seed, torch.device(device))
             self.network = Perceptron(hidden).to(device)
         self.optimizer = AdamW(self.network.parameters())
 

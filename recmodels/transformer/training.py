@@ -69,7 +69,7 @@ def train(
         item_vectors=None if data.item_vectors is None else data.item_vectors[known],
     )  # fmt: skip
     with torch.random.fork_rng():  # torch's global generator is left as it was
-        torch.manual_seed(config.seed)
+        seed_torch(config.seed, torch.device(device))
         network, items = Network(config, data.n_users).to(device), ItemEmbedding(used, config).to(device)
         if start is not None:
             take_over(start, network, items, known)
