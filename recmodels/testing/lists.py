@@ -214,7 +214,7 @@ class ListClaims(ABC):
 
     @pytest.mark.slow
     def test_memory_does_not_grow_with_the_number_of_users(self, model: Recommender, data: Dataset) -> None:
-        few, many = (np.resize(self.everybody, n) for n in (512, 4_608))  # many, as other threads allocate, too
+        few, many = (np.resize(self.everybody, n) for n in (512, 3_072))  # many, as other threads allocate, too
         model.recommend(data, few, 1, batch=256)  # what is computed once, and imported
         per_user = (traced_peak(model, data, many) - traced_peak(model, data, few)) / (len(many) - len(few))
         assert per_user < 4 * N_ITEMS  # indices, and the list itself; not a row of scores

@@ -56,12 +56,12 @@ def two_tastes(n_users: int = 120, n_items: int = 60) -> tuple[Dataset, np.ndarr
 
 
 @pytest.mark.parametrize("loss", ["softmax", "bpr", "warp", "bce"])
-@pytest.mark.parametrize("features", [{}, {"history": False, "content": False}])
+@pytest.mark.parametrize(("features", "epochs"), [({}, 4), ({"history": False, "content": False}, 10)])
 @pytest.mark.slow
-def test_preferences_are_learned(loss: str, features: dict[str, bool]) -> None:
+def test_preferences_are_learned(loss: str, features: dict[str, bool], epochs: int) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)
-    settings = SMALL | {"epochs": 10, "learning_rate": 0.3, "negatives": 32}
+    settings = SMALL | {"epochs": epochs, "learning_rate": 0.3, "negatives": 32}
     model = Hybrid(**settings, regularization=0.1, loss=loss, **features)
     top = model.fit(data).recommend(data, users, 10)
     assert taste[users[:, None], top.items].mean() > 0.9
@@ -86,7 +86,7 @@ def test_a_cold_start_item_is_known_by_its_terms_alone(kind: type[Hybrid | NCF])
     known = Dataset.from_arrays(
         data.user_index[~hidden], data.item_index[~hidden], terms=data.terms, n_users=data.n_users, n_items=data.n_items
     )
-    model = kind(factors=8, epochs=20, batch=256, id_dropout=0.5).fit(known)
+    model = kind(factors=8, epochs=6, batch=256, id_dropout=0.5).fit(known)
     vectors = vars(model)["item_vectors_"]
     np.testing.assert_array_equal(vectors[50], vectors[52])
     users = np.arange(data.n_users)
@@ -102,7 +102,7 @@ def test_a_cold_start_user_is_known_by_the_user_table(kind: type[Hybrid | NCF]) 
     some = Dataset.from_arrays(
         data.user_index[~idle], data.item_index[~idle], user_terms=of_users, n_users=120, n_items=data.n_items
     )
-    model = kind(factors=8, epochs=20, batch=256, id_dropout=0.3).fit(some)
+    model = kind(factors=8, epochs=6, batch=256, id_dropout=0.3).fit(some)
     served = serve(model, Popularity().fit(some), some, np.arange(110, 120), 10)
     assert taste[np.arange(110, 120)[:, None], served.items].mean() > 0.9 and not served.cold.any()
     nameless = replace(some, user_terms=sparse.csr_array((120, 2), dtype=np.float32))  # nothing is said of anybody
@@ -111,7 +111,7 @@ def test_a_cold_start_user_is_known_by_the_user_table(kind: type[Hybrid | NCF]) 
         model.recommend(replace(some, user_terms=sparse.csr_array((120, 0), dtype=np.float32)), np.array([0]), 3)
 
 
-@pytest.mark.parametrize("model", [Hybrid(factors=8, epochs=20, batch=256), Embedding(factors=8, epochs=20, batch=256)])
+@pytest.mark.parametrize("model", [Hybrid(factors=8, epochs=10, batch=256), Embedding(factors=8, epochs=10, batch=256)])
 def test_a_user_who_came_after_the_training_is_served_by_their_history(model: Hybrid) -> None:
     data, _ = two_tastes()
     model.fit(data)

@@ -52,5 +52,5 @@ def test_the_network_scores_what_it_was_trained_to_score() -> None:
 def test_preferences_are_learned(loss: str) -> None:
     data, taste = two_tastes()
     users = np.arange(data.n_users)
-    model = NCF(factors=6, hidden=4, epochs=15, batch=256, regularization=0.1, loss=loss).fit(data)
+    model = NCF(factors=6, hidden=4, epochs=5, batch=256, regularization=0.1, loss=loss).fit(data)
     assert taste[users[:, None], model.recommend(data, users, 10).items].mean() > 0.9

@@ -97,7 +97,7 @@ def test_the_reason_is_the_item_without_which_the_score_is_lowest() -> None:
 @pytest.mark.slow
 def test_what_follows_an_item_is_explained_by_it() -> None:
     data = successions()
-    settings = TINY | {"dim": 16, "epochs": 10, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
+    settings = TINY | {"dim": 16, "epochs": 3, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
     model = Transformer(**settings).fit(data)
     users = np.arange(data.n_users)
     reasons = model.explain(data, users, model.recommend(data, users, 1))[:, 0]

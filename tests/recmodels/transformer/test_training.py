@@ -40,11 +40,13 @@ def test_the_average_of_the_weights_is_kept() -> None:
     assert_close(trainer.items.embedding.detach(), expected)
 
 
-@pytest.mark.parametrize(("block", "loss"), [("bsarec", "full"), ("ligr", "sampled"), ("sasrec", "gbce")])
+@pytest.mark.parametrize(
+    ("block", "loss", "epochs"), [("bsarec", "full", 3), ("ligr", "sampled", 5), ("sasrec", "gbce", 14)]
+)
 @pytest.mark.slow
-def test_what_follows_an_item_is_learned(block: str, loss: str) -> None:
+def test_what_follows_an_item_is_learned(block: str, loss: str, epochs: int) -> None:
     data = successions()
-    settings = TINY | {"dim": 16, "epochs": 14, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
+    settings = TINY | {"dim": 16, "epochs": epochs, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
     model = Transformer(**settings, loss=loss, block=block, negatives=20).fit(data)
     users = np.arange(data.n_users)
     last = data.item_index[data.indptr[1:] - 1]
@@ -54,8 +56,8 @@ def test_what_follows_an_item_is_learned(block: str, loss: str) -> None:
 
 @pytest.mark.slow
 def test_the_best_weights_are_kept_and_training_ends_when_it_gets_no_better(caplog: pytest.LogCaptureFixture) -> None:
-    data = successions(n_users=100)
-    settings = TINY | {"epochs": 100, "patience": 3, "learning_rate": 0.05}
+    data = successions(n_users=50)
+    settings = TINY | {"epochs": 100, "patience": 3, "learning_rate": 0.1}
     with caplog.at_level(logging.INFO, "recmodels.transformer.training"):
         model = Transformer(**settings).fit(data)
     measured = [epoch["ndcg"] for epoch in model.epochs_]
@@ -73,16 +75,16 @@ def test_the_latest_is_learned_from_in_the_end() -> None:
     last = np.flatnonzero(old.item_index[old.indptr[1:] - 1] == 5)
     users, items = np.append(old.user_index, last), np.append(old.item_index, np.full(len(last), 40))
     data = Dataset.from_arrays(users, items, timestamp=np.append(old.timestamp, np.full(len(last), 9)), n_items=41)
-    settings = TINY | {"dim": 16, "epochs": 8, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
+    settings = TINY | {"dim": 16, "epochs": 3, "dropout": 0.0, "learning_rate": 0.01, "batch": 128, "patience": 20}
     before = Dataset.from_arrays(old.user_index, old.item_index, timestamp=old.timestamp, n_items=41)
     asked = old.user_index[last]
     places = {}
-    for final_epochs in (0, 4):
+    for final_epochs in (0, 2):
         model = Transformer(**settings | {"final_epochs": final_epochs}).fit(data)
         found = model.recommend(before, asked, 41).items
         places[final_epochs] = np.median(np.nonzero(found == 40)[1])
-        assert len(model.epochs_) == 8 + final_epochs
-    assert places[4] < places[0]
+        assert len(model.epochs_) == 3 + final_epochs
+    assert places[2] < places[0]
 
 
 @pytest.mark.parametrize(("final_epochs", "expected"), [(0, 4), (1, 5), (9, 6)])
