@@ -16,8 +16,8 @@ def features(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings in parts have buckets of 40 interactions, of which `small_site` has some ten."""
-    monkeypatch.setattr(training, "ROWS", 40)
+    """Trainings in parts have buckets of 80 interactions, of which `small_site` has five."""
+    monkeypatch.setattr(training, "ROWS", 80)
 
 
 @pytest.fixture

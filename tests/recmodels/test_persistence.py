@@ -27,7 +27,7 @@ def change(folder: Path, **changes: object) -> None:
 
 @pytest.mark.slow
 def test_a_folder_has_two_files_and_one_of_each_member(tmp_path: Path) -> None:
-    save(Ensemble(members=["item_knn", "popularity"]).fit(small_site()), tmp_path)
+    save(Ensemble(members=["item_knn", "popularity"], trees=2).fit(small_site()), tmp_path)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     members = {f"members_/{name}/model.{end}" for name in ("item_knn", "popularity") for end in ("json", "safetensors")}
     assert files == {"model.json", "model.safetensors"} | members

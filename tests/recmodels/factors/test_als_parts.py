@@ -29,7 +29,7 @@ def scores(model: ALS, data: Dataset) -> np.ndarray:
     return model._user_vectors(data, EVERYBODY) @ model.item_vectors_.T
 
 
-@pytest.mark.parametrize(("rows", "cg_steps"), [(100, 2), pytest.param(40, 5, marks=pytest.mark.slow), (10**6, 1)])
+@pytest.mark.parametrize(("rows", "cg_steps"), [(100, 2), pytest.param(80, 5, marks=pytest.mark.slow), (10**6, 1)])
 @pytest.mark.slow
 def test_scores_are_those_of_one_piece(
     in_parts: FitOptions, rows: int, cg_steps: int, monkeypatch: pytest.MonkeyPatch

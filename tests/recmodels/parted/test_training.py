@@ -83,9 +83,9 @@ def test_without_a_folder_no_training_is_in_parts(tmp_path: Path) -> None:
 
 def test_the_number_of_buckets_follows_from_the_rows(work: PartedTraining) -> None:
     starts = np.arange(101)
-    assert len(ranges(starts, 100)) == 3  # of 40 rows each
-    assert len(ranges(starts, 40)) == 1
-    assert len(ranges(starts, 100, at_most=2)) == 2
+    assert len(ranges(starts, 200)) == 3  # of 80 rows each
+    assert len(ranges(starts, 80)) == 1
+    assert len(ranges(starts, 200, at_most=2)) == 2
 
 
 def test_a_process_holds_all_rows_where_no_engine_is_asked_for() -> None:

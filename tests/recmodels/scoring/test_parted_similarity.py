@@ -13,7 +13,7 @@ MEASURES = [Measure("dot", powers=(0.5, 0.2)), Measure("jaccard", 1.0), Measure(
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=str)
-@pytest.mark.parametrize(("rows", "k"), [(7, 3), (100, 100)])
+@pytest.mark.parametrize(("rows", "k"), [(30, 3), (100, 100)])
 def test_neighbors_are_those_of_one_piece_to_the_last_bit(
     work: PartedTraining, measure: Measure, rows: int, k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,13 +30,13 @@ def test_jaccard_counts_columns_whatever_their_weights() -> None:
     np.testing.assert_allclose(found, [[0, 1 / 2, 1 / 3], [1 / 2, 0, 0], [1 / 3, 0, 0]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("density", [0.002, 0.3])
+@pytest.mark.parametrize(("columns", "density"), [(900, 0.002), (200, 0.3)])
 @pytest.mark.parametrize("weighting", ["cosine", "jaccard", "tfidf"])
 @pytest.mark.parametrize("support", [1, 2])
 def test_rows_short_and_long_keep_the_same_neighbors_as_the_whole_product(
-    density: float, weighting: Weighting, support: int
+    columns: int, density: float, weighting: Weighting, support: int
 ) -> None:
-    random = sparse.random_array((700, 900), density=density, rng=np.random.default_rng(3), dtype=np.float32)
+    random = sparse.random_array((700, columns), density=density, rng=np.random.default_rng(3), dtype=np.float32)
     rows = weighted_rows(sparse.csr_array(random.astype(bool).astype(np.float32)), weighting)
     product = (rows @ rows.T).toarray()
     common = (rows.astype(bool).astype(np.float32) @ rows.astype(bool).astype(np.float32).T).toarray()
