@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from expectations import extremes
 from expectations.rules import Rule
 from recmodels.compute.deferred import absent, deferred
 from recmodels.compute.memory import all_stays
@@ -42,6 +43,7 @@ ELSEWHERE = ("azure", "boto3", "botocore", "google", "pyspark", "sqlalchemy")
 """Where Great Expectations can look for data, if it is installed: ours are frames in this process."""
 
 INDEX = "index.html"  # of a folder of Data Docs
+MANY = 10_000  # rows: of fewer each is looked at, as it takes Great Expectations longer to begin than to look
 
 
 KINDS: dict[str, tuple[Any, str]] = {  # types are checked on the Arrow schema: pandas has several for each of them
@@ -63,6 +65,16 @@ class Finding:
     passed: bool = True
     observed: Any = None  # the statistic that a table rule looked at
     error: str = ""  # why the rule could not be evaluated
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What Great Expectations says of a frame by one rule: the rows that break it, and see `Finding`."""
+
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    passed: bool = True
+    observed: Any = None
+    error: str = ""
 
 
 class Suite:
@@ -87,22 +99,50 @@ class Suite:
 
         `frame` has a range index and NumPy columns (Arrow-backed ones are a hundred times slower).
         """
+        found = self._validated(frame)
+        return self._noted(found, len(frame), [one.rows for one in found])
+
+    def check_rows(self, rows: pa.Table) -> list[NDArray[np.int64]]:
+        """The same by rules of rows, of columns that are `checkable`; most rows are judged by extremes (see there)."""
+        rules = [finding.rule for finding in self.findings]
+        if len(rows) >= MANY and extremes.tell(rules, rows):
+            found = self._validated(extremes.extremes(rows).to_pandas())
+            suspects = extremes.suspects([one.rows for one in found], len(rows))
+            if not any(one.error for one in found) and len(suspects) < len(rows) // 2:
+                broken = [suspects[:0]] * len(found)
+                if len(suspects):
+                    found = self._validated(rows.take(pa.array(suspects)).to_pandas())
+                    broken = [suspects[one.rows] for one in found]
+                return self._noted(found, len(rows), broken)
+        return self.check(rows.to_pandas())
+
+    def _validated(self, frame: pd.DataFrame) -> list[_Result]:
+        """What Great Expectations says of a frame, by rule."""
         from expectations.models import configured_once
 
         with ONE_AT_A_TIME, configured_once():
             results = _frames().get_batch({"dataframe": frame}).validate(self._suite, result_format=RESULT_FORMAT)
-        rows = [np.zeros(0, np.int64) for _ in self.findings]
+        found = [_Result() for _ in self.findings]
         for result in results.results:
-            number = result.expectation_config.meta["rule"]
-            finding, found = self.findings[number], result.result
-            finding.rows += len(frame)
-            finding.passed &= bool(result.success)
-            finding.error = finding.error or _error(result.exception_info)
-            observed = found.get("observed_value", finding.observed)
-            finding.observed = observed.item() if isinstance(observed, np.generic) else observed
-            rows[number] = np.asarray(found.get("unexpected_index_list") or [], np.int64)
-            finding.refused += len(rows[number])
-        return rows
+            said = result.result
+            observed = said.get("observed_value")
+            found[result.expectation_config.meta["rule"]] = _Result(
+                np.asarray(said.get("unexpected_index_list") or [], np.int64),
+                bool(result.success),
+                observed.item() if isinstance(observed, np.generic) else observed,
+                _error(result.exception_info),
+            )
+        return found
+
+    def _noted(self, found: Sequence[_Result], n_rows: int, broken: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+        """Take in what was found of rows; gives those that are broken."""
+        for finding, one, rows in zip(self.findings, found, broken, strict=True):
+            finding.rows += n_rows
+            finding.refused += len(rows)
+            finding.passed &= one.passed
+            finding.error = finding.error or one.error
+            finding.observed = finding.observed if one.observed is None else one.observed
+        return broken
 
     def add(self, rows: int, refused: Sequence[int], errors: Sequence[str] | None = None) -> None:
         """Take in rows that were checked elsewhere, of which each rule refuses some; for rules of rows alone.
@@ -192,15 +232,14 @@ def check_schema(table: str, schema: pa.Schema, required: Mapping[str, str], opt
             )
 
 
-def to_frame(batch: pa.RecordBatch, derived: Mapping[str, NDArray[Any]] | None = None) -> pd.DataFrame:
-    """A partition as Great Expectations checks it, with `derived` columns added.
+def checkable(batch: pa.RecordBatch, derived: Mapping[str, NDArray[Any]] | None = None) -> pa.Table:
+    """A partition as Great Expectations checks it once it is a frame, with `derived` columns added.
 
     A text becomes 1, or missing if it is blank: rules ask no more of texts, and hashing them, as Great Expectations
     does with every frame, would take most of the time. A NaN, which pandas takes for missing, becomes infinite.
     """
     columns = {name: _checkable(column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
-    frame: pd.DataFrame = pa.table(columns).to_pandas()
-    return frame.assign(**(derived or {}))
+    return pa.table(columns | {name: pa.array(column) for name, column in (derived or {}).items()})
 
 
 def write_docs(folder: Path, suites: Iterable[Suite], run_date: str) -> None:
@@ -274,6 +313,8 @@ def suite_result(suite: Suite, run_date: str) -> Any:
 
 def _checkable(column: pa.Array) -> pa.Array:
     """The column with what no rule looks at left out. Of texts that is all but whether there is one."""
+    if pa.types.is_dictionary(column.type):
+        return _checkable(column.dictionary).take(column.indices)
     if _is_text(column.type):
         there = pc.not_equal(pc.utf8_trim_whitespace(column), "")
         return pc.if_else(there, pa.scalar(1, pa.float32()), None)

@@ -12,14 +12,13 @@ from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from expectations.exposures import AFTER_PUBLICATION
-from expectations.runner import Suite, to_frame
+from expectations.runner import Suite, checkable
 from expectations.settings import ValidationSettings
 from recmodels.compute.memory import total
 from tasks.store.accounts import NUMBERS_TEXT
@@ -78,16 +77,16 @@ def _checked(sources: Sequence[Path], suite: Suite, derive: Derive) -> Iterator[
     ends = np.cumsum([pq.read_metadata(source).num_rows for source in sources])
     codes = np.zeros(ends[-1], np.min_scalar_type((1 << len(suite.findings)) - 1))  # a byte a row, of few rules
 
-    def frames() -> Iterator[tuple[int, pd.DataFrame]]:
+    def partitions() -> Iterator[tuple[int, pa.Table]]:
         for begin, batch in _partitions(sources, columns, rows_at_once()):
-            yield begin, to_frame(batch.select(checked), derive(batch, begin))
+            yield begin, checkable(batch.select(checked), derive(batch, begin))
 
     of_parts = np.split(codes, ends[:-1])
     complete = 0
-    for begin, frame in _ahead(frames()):
-        for bit, rows in enumerate(suite.check(frame)):
+    for begin, table in _ahead(partitions()):
+        for bit, rows in enumerate(suite.check_rows(table)):
             codes[begin + rows] |= codes.dtype.type(1 << bit)
-        while complete < len(ends) and ends[complete] <= begin + len(frame):
+        while complete < len(ends) and ends[complete] <= begin + len(table):
             yield of_parts[complete]
             complete += 1
     yield from of_parts[complete:]  # without rows
@@ -136,11 +135,12 @@ class Split:
                 refused = of_batch != 0
                 if refused.any():
                     why = self._why(of_batch[refused])
-                    self.refuse(pa.Table.from_batches([batch.filter(pa.array(refused)).append_column("reason", why)]))
+                    refused_rows = batch.filter(pa.array(refused)).cast(raw).append_column("reason", why)
+                    self.refuse(pa.Table.from_batches([refused_rows]))
                 if not refused.all():
                     kept_rows = with_prevailing(batch, begin, self.name, self.flags)
-                    good_rows = kept_rows.filter(pa.array(~refused)).select(kept.names)
-                    good_file.write(pa.Table.from_batches([good_rows], schema=kept))
+                    good_rows = kept_rows.filter(pa.array(~refused)).select(kept.names).cast(kept)
+                    good_file.write(pa.Table.from_batches([good_rows]))
 
     def _why(self, codes: Codes) -> pa.Array:
         """The reasons of refused rows."""
@@ -187,9 +187,9 @@ def derived_columns(
         items = pq.read_table(catalogue, columns=["item_id"])["item_id"].combine_chunks()
 
         def in_catalogue(batch: pa.RecordBatch, begin: int) -> Derived:
-            ids = batch["item_id"]
-            known = pc.is_in(ids, value_set=items.cast(ids.type))
-            return {"item_in_catalogue": pc.or_(known, pc.is_null(ids)).to_numpy(zero_copy_only=False)}
+            known = _of_each(batch["item_id"], lambda ids: pc.is_in(ids, value_set=items.cast(ids.type)))
+            absent = pc.is_null(batch["item_id"])
+            return {"item_in_catalogue": pc.or_kleene(known, absent).to_numpy(zero_copy_only=False)}
 
         return in_catalogue
     if name == "exposures" and "export_id" in pq.read_schema(source).names and published:
@@ -197,7 +197,7 @@ def derived_columns(
         since = pa.array([instant - SKEW for instant in published.values()], pa.timestamp("us", "UTC"))
 
         def after_publication(batch: pa.RecordBatch, begin: int) -> Derived:
-            first = since.take(pc.index_in(batch["export_id"], value_set=exports))
+            first = since.take(_of_each(batch["export_id"], lambda ids: pc.index_in(ids, value_set=exports)))
             after = pc.fill_null(pc.greater_equal(batch["timestamp"], first), True)  # others are judged elsewhere
             return {AFTER_PUBLICATION: after.to_numpy(zero_copy_only=False)}
 
@@ -205,11 +205,23 @@ def derived_columns(
     return lambda batch, begin: {}
 
 
+def _of_each(column: pa.Array, found: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """What is `found` of the values of a column; of one of codes, once of what each means."""
+    if not pa.types.is_dictionary(column.type):
+        return found(column)
+    return found(column.dictionary).take(column.indices)
+
+
 def _partitions(sources: Sequence[Path], columns: list[str], size: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of Parquet files in order, a bounded number at a time, each with the number of its first row."""
+    """The rows of Parquet files in order, a bounded number at a time, each with the number of its first row.
+
+    Texts stay codes of dictionaries, as the files have them.
+    """
     begin, n_held, held = 0, 0, list[pa.RecordBatch]()
+    texts = [field.name for field in pq.read_schema(sources[0]) if pa.types.is_string(field.type)]
     for source in sources:
-        for batch in pq.ParquetFile(source).iter_batches(size, columns=columns):
+        file = pq.ParquetFile(source, read_dictionary=texts)
+        for batch in file.iter_batches(size, columns=columns):
             first, rest = batch.slice(0, size - n_held), batch.slice(size - n_held)
             held.append(first)
             n_held += len(first)

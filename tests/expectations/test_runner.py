@@ -5,8 +5,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from expectations import extremes, runner
 from expectations.rules import Rule, present, row_rule, statistic
-from expectations.runner import Suite, suite_result, to_frame
+from expectations.runner import Suite, checkable, suite_result
 
 
 @pytest.mark.slow
@@ -31,6 +32,30 @@ def test_a_rule_that_raises_is_critical_whatever_its_severity() -> None:
     suite.check(pd.DataFrame({"x": [1.0]}))
     [finding] = suite.failed("critical")
     assert 'The column "absent" in BatchData does not exist' in finding.error
+
+
+def test_many_rows_are_judged_by_extremes_as_each_of_them_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [
+        present("text"),
+        row_rule("ExpectColumnValuesToBeBetween", "number", "", bounds={"min_value": 0, "max_value": 5}),
+        row_rule("ExpectColumnValuesToBeInSet", "known", "", bounds={"value_set": [True]}),
+    ]
+    rows = checkable(
+        pa.record_batch(
+            {
+                "text": ["a"] * 13 + [" "] + ["a"] * 14,
+                "number": [1.0] * 20 + [None, -1.0, 6.0, float("nan")] + [5.0] * 4,
+            }
+        ),
+        {"known": np.arange(28) != 27},
+    )
+    monkeypatch.setattr(runner, "MANY", 28)
+    monkeypatch.setattr(extremes, "TOGETHER", 4)
+    suite, of_each = Suite("s", rules), Suite("s", rules)
+    found = suite.check_rows(rows)
+    assert [broken.tolist() for broken in found] == [[13], [21, 22, 23], [27]]
+    of_each.check(rows.to_pandas())
+    assert suite.findings == of_each.findings
 
 
 @pytest.mark.parametrize("number", [None, float("nan")])
@@ -64,13 +89,15 @@ def test_a_frame_says_of_texts_only_that_they_are_there_and_has_no_nan_that_is_n
     batch = pa.record_batch(
         {
             "text": pa.array(["a", "", " \t", None]),
+            "code": pa.array([" ", "a", None, "a"]).dictionary_encode(),
             "number": pa.array([1.0, float("nan"), None, float("-inf")]),
             "empty": pa.nulls(4),
             "id": pa.array([1, 2, 3, 2**60]),
         }
     )
-    frame = to_frame(batch, {"twice": np.array([1, 1, 2, 1])})
+    frame = checkable(batch, {"twice": np.array([1, 1, 2, 1])}).to_pandas()
     assert frame["text"].fillna(0).tolist() == [1, 0, 0, 0]
+    assert frame["code"].fillna(0).tolist() == [0, 1, 0, 1]
     assert frame["number"].isna().tolist() == [False, False, True, False]
     assert np.isinf(frame["number"][1])
     assert frame["empty"].isna().all()

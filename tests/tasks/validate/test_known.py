@@ -132,14 +132,14 @@ def test_what_is_known_is_what_would_be_found(tmp_path: Path, monkeypatch: pytes
     def counted(frame: Any, derived: Any) -> Any:
         nonlocal checked
         checked += len(frame)
-        return to_frame(frame, derived)
+        return checkable(frame, derived)
 
-    to_frame = row_checks.to_frame
+    checkable = row_checks.checkable
     for name, change, rows in NIGHTS:
         change(site)
         if site.state not in scratch:
             scratch[site.state] = site.validate("other", fresh=True)
-        monkeypatch.setattr(row_checks, "to_frame", counted)
+        monkeypatch.setattr(row_checks, "checkable", counted)
         checked = 0
         assert site.validate("store") == scratch[site.state], name
         assert checked == rows, name
