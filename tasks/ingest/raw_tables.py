@@ -29,6 +29,7 @@ from tasks.ingest.reading.columns import ColumnUse
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.reading.packing import look
+from tasks.ingest.reading.row_groups import Beside
 from tasks.ingest.reading.sources import Source, run
 from tasks.ingest.reading.tables import Table, open_table
 from tasks.ingest.reading.text_ids import text_ids
@@ -114,10 +115,11 @@ def _write(
         TemporaryDirectory(prefix=".tmp-text-", dir=out) as copies,
         connect(out, memory_limit, threads) as db,
         ThreadPoolExecutor(1) as counting,
+        Beside() as beside,
     ):
         db.execute(f"SET streaming_buffer_size = '{BUFFER}'")
         ledger.made.clear()
-        shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now), ledger, on_engine)
+        shared = Shared(db, counting, out, _micros(cutoff), _credible(earliest, now), ledger, beside, on_engine)
         tables = {
             name: open_table(db, name, table, Path(copies), uneven, shared.credible, ledger.opened(name, table))
             for name, table in inputs.tables().items()

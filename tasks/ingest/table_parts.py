@@ -45,6 +45,7 @@ class TableParts:
             DataRefused: a file cannot be used, or none has rows.
         """
         out, name, ledger = self.shared.out, self.table.name, self.shared.ledger
+        self._wait()
         remove(out, name)
         ledger.made.pop(name, None)
         found = ledger.fitting(self.table, self.id_types, self.shared.cutoff, self.shared.credible.last)
@@ -53,9 +54,15 @@ class TableParts:
                 self._take(step)
             elif text_ids := self._read(step):
                 return text_ids
+        self._wait()
         as_one_file(out, name)
         self._note_all()
         return set()
+
+    def _wait(self) -> None:
+        """Wait until what was read is written."""
+        if self.shared.beside is not None:
+            self.shared.beside.wait()
 
     def _take(self, known: Part) -> None:
         """The part of an earlier night."""

@@ -22,7 +22,7 @@ from tasks.ingest.ledger import Ledger
 from tasks.ingest.reading import ids, misread, rejects, schema, timestamps
 from tasks.ingest.reading.copies import Unreadable
 from tasks.ingest.reading.queries import HEADER, OWN, Query, doubtful, header_told_by, query, where
-from tasks.ingest.reading.row_groups import BATCH, Sink, renumber
+from tasks.ingest.reading.row_groups import BATCH, Beside, Sink, renumber
 from tasks.ingest.reading.sources import JSON, Source
 from tasks.ingest.reading.tables import Table
 from tasks.ingest.reading.textfiles import Lines, count_lines
@@ -46,6 +46,7 @@ class Shared:
     cutoff: int  # µs since 1970, as is the next
     credible: timestamps.Credible
     ledger: Ledger = field(default_factory=Ledger)
+    beside: Beside | None = None  # writes while the next rows are read
     parts: Path | None = None  # where parts of the work lie that is given to an engine; else all is done here
 
 
@@ -62,6 +63,8 @@ class TablePass:
     def run(self, sources: deque[Source], full: int | None = None) -> set[str]:
         """Write the rows of the first of some files, and return no ids; or stop, and return those that are no integers.
 
+        They are written once `Shared.beside` has been waited for, if there is one.
+
         Args:
             sources: the files; those that are read are taken out.
             full: how many rows are enough; all files are read, if not given.
@@ -70,7 +73,7 @@ class TablePass:
             DataRefused: a file cannot be used.
         """
         self.shared.db.execute(f"SET TimeZone = {literal(self.table.given.timezone)}")  # of timestamps that name none
-        with Sink(self.path) as sink:
+        with Sink(self.path, self.shared.beside) as sink:
             while sources and (full is None or sink.rows < full):
                 before, source = self.result.so_far(), self.table.opened(sources.popleft())
                 if text_ids := self._read_file(source, sink):
@@ -78,6 +81,8 @@ class TablePass:
                 self.result.rows = sink.rows
                 self.result.files.append(self._file_account(source, before))
         if self.holes and self.result.rows:
+            if self.shared.beside is not None:
+                self.shared.beside.wait()
             renumber(self.path, self.holes)
         return set()
 

@@ -55,6 +55,7 @@ FOREIGN = (
     ),
     Foreign("in words", "Mon Jul 20 10:00:00 2026", r"[A-Za-z]{3} [A-Za-z]{3} +\d.*", "%a %b %d %H:%M:%S %Y"),
 )
+_ANY_FOREIGN = re.compile("|".join(f"(?:{foreign.pattern})" for foreign in FOREIGN))
 _DAYLESS = re.compile(r"\d{1,2}(:\d{2}){1,2}(\.\d+)?\s*([AaPp][Mm])?")
 
 
@@ -95,7 +96,7 @@ def refusal(table: str, text: str, how: Reading) -> str | None:
         )
     if _DAYLESS.fullmatch(plain):
         return f"{shown} is a time without a day; give a column with both, such as 2026-07-20T10:00:00Z."
-    for foreign in FOREIGN:
+    for foreign in FOREIGN if _ANY_FOREIGN.fullmatch(plain) else ():
         if re.fullmatch(foreign.pattern, plain):
             return (
                 f"{shown} is written {foreign.what}, and could be misread; write 2026-07-20T10:00:00Z, or say how to "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +19,44 @@ ROW_GROUP = 1 << 20  # rows
 BATCH = 60 * 2048  # rows that are read at a time
 
 
+MANY = 1 << 17  # rows that are worth a thread
+
+
+class Beside:
+    """A thread that writes row groups while the next are read: one at a time, so that two at most are held."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Beside:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Do some work once what was begun before is done."""
+        self.wait()
+        self._last = self._thread.submit(work)
+
+    def wait(self) -> None:
+        """Wait for what was begun last, and raise what it raised."""
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+
 class Sink:
     """A Parquet file in the making: collects tables of one schema into row groups. Closing it completes the file.
 
-    A dictionary column is read back as its values' type.
+    A dictionary column is read back as its values' type. `beside`: where many rows are written; such a file is complete
+    once that has been waited for.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, beside: Beside | None = None) -> None:
         self.path, self.rows = path, 0
+        self._beside = beside
         self._held: list[pa.Table] = []
         self._held_rows = 0
         self._writer: pq.ParquetWriter | None = None
@@ -33,10 +65,9 @@ class Sink:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None and self._held:
-            self._flush()
-        if self._writer:
-            self._writer.close()
+        if kind is not None:
+            self._held = []
+        self._flush(last=True)
 
     def write(self, table: pa.Table) -> None:
         self._held.append(table)
@@ -45,14 +76,25 @@ class Sink:
         if self._held_rows >= ROW_GROUP:
             self._flush()
 
-    def _flush(self) -> None:
-        table = pa.concat_tables(self._held)
-        if self._writer is None:
-            # Without the schema dictionaries are read as the values they are.
-            self._writer = writer(self.path, table.schema, store_schema=False)
-        if len(table) or not self.rows:
-            self._writer.write_table(table, row_group_size=ROW_GROUP)
+    def _flush(self, *, last: bool = False) -> None:
+        write = partial(self._write, self._held, last)
         self._held, self._held_rows = [], 0
+        if self._beside is not None and self.rows >= MANY:
+            self._beside.do(write)
+        else:
+            write()
+
+    def _write(self, held: list[pa.Table], last: bool) -> None:
+        """Write a row group; the `last` one completes the file."""
+        if held:
+            table = pa.concat_tables(held)
+            if self._writer is None:
+                # Without the schema dictionaries are read as the values they are.
+                self._writer = writer(self.path, table.schema, store_schema=False)
+            if len(table) or not self.rows:
+                self._writer.write_table(table, row_group_size=ROW_GROUP)
+        if last and self._writer is not None:
+            self._writer.close()
 
 
 def renumber(path: Path, holes: Mapping[Path, tuple[int, NDArray[np.int64]]]) -> None:

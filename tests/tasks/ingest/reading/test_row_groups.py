@@ -6,10 +6,13 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.ingest.reading import row_groups
 from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.reading.row_groups import Beside, Sink
 from tests.tasks.raw import HEADER, column, ingest, read, write
 
 ROWS = 2**20 + 50_000  # more than a row group has
@@ -49,3 +52,30 @@ def test_rows_keep_their_order_beyond_a_row_group_and_a_buffer_of_the_parser(tmp
     assert {pq.ParquetFile(out / "interactions.parquet").metadata.row_group(i).num_rows <= 2**20 for i in range(2)} == {
         True
     }
+
+
+def test_a_file_that_is_written_beside_what_is_read_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_groups, "MANY", 3)
+    monkeypatch.setattr(row_groups, "ROW_GROUP", 4)
+    with Beside() as beside:
+        for path, thread in (tmp_path / "a", None), (tmp_path / "b", beside):
+            with Sink(path, thread) as sink:
+                for n in range(5):
+                    sink.write(pa.table({"n": [n, n, n]}))
+        beside.wait()
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "a").read_bytes()
+    groups = pq.read_metadata(tmp_path / "b")
+    assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [4, 2, 4, 2, 3]
+
+
+def test_what_cannot_be_written_beside_is_said_to_who_waits_for_it(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise OSError("no room")
+
+    with Beside() as beside:
+        beside.do(fail)
+        with pytest.raises(OSError, match="no room"):
+            beside.do(lambda: None)
+        beside.wait()
