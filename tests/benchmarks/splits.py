@@ -66,13 +66,14 @@ def gowalla(*, validation: bool = False) -> Split:
     """LightGCN's split: train and valid against test, about 8:2 of each user's check-ins; k = 20.
 
     The test part is late: the lists of train are in order of time, and what ends them is more alike to test than what
-    begins them. valid.txt is drawn at random, and flatters what test does not; so the validation part is the last fifth
-    of each list of train.txt instead.
+    begins them. valid.txt is drawn at random from lists that were in order, and its own are in none; so those of both
+    files together have its items at even distances, not at the end, as if all were the latest. Since it flatters what
+    test does not, the validation part is the last fifth of each list of train.txt instead.
     """
     folder = real_data("gowalla")
     parts = [_lists(folder / f"{name}.txt") for name in ("train", "valid", "test")]
     n_users, n_items = (max(int(part[axis].max()) for part in parts) + 1 for axis in (0, 1))
-    learnt, later = (np.concatenate(parts[:2], axis=1), parts[2])
+    learnt, later = _interleaved(*parts[:2]), parts[2]
     if validation:
         late = _last_fifth(parts[0][0])
         learnt, later = parts[0][:, ~late], parts[0][:, late]
@@ -177,6 +178,17 @@ def _last_fifth(users: NDArray[np.int32]) -> NDArray[np.bool_]:
     _, starts, counts = np.unique(users, return_index=True, return_counts=True)
     place = np.arange(len(users)) - np.repeat(starts, counts)
     return place >= np.repeat(counts - np.ceil(0.2 * counts), counts)
+
+
+def _interleaved(one: NDArray[np.int32], other: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The pairs [2, n] of two files by user, each user's of the second at even distances among those of the first."""
+    shares = []
+    for users, _ in (one, other):
+        _, starts, counts = np.unique(users, return_index=True, return_counts=True)
+        place = np.arange(len(users)) - np.repeat(starts, counts)
+        shares.append((place + 0.5) / np.repeat(counts, counts))
+    pairs = np.concatenate([one, other], axis=1)
+    return pairs[:, np.lexsort((np.concatenate(shares), pairs[0]))]
 
 
 def _by_rule(log: Log, late: Callable[[Log], NDArray[np.bool_]], *, k: int, validation: bool) -> Split:
