@@ -20,6 +20,7 @@ from recmodels.scoring.item_parts import nearest_items
 from recmodels.scoring.kept_neighbors import nearest_after
 from recmodels.scoring.parted_ratings import packed_baseline
 from recmodels.scoring.ratings import RatingPredictor, neighbor_deviations
+from recmodels.scoring.recency import Recency, histories_and_rows, recent_first
 from recmodels.scoring.similarity import Measure, Weighting, centered, weighted_rows
 from recmodels.scoring.sparse_product import SparseProduct, stored_reasons, stored_similar
 from recmodels.scoring.unchanged import kept_rows, weights_of_items
@@ -80,6 +81,9 @@ class ItemKNN(SparseProduct, RatingPredictor):
     """BM25 alone: how soon a larger weight of a pair adds no more."""
     b: Annotated[float, Ge(0), Le(1)] = 0.75
     """BM25 alone: how much interactions count less in long columns, from 0 to 1."""
+    recency: Recency = 0.0
+    """Lists alone: how much less the earlier items of a history count: by (1 + items that came after)^-recency. 0: all
+    alike."""
     rating_shrinkage: Annotated[float, Ge(0)] = 0.1
     """Ratings alone: added to the sum of similarities, which pulls predictions towards the baseline."""
     warm_start: WarmStarts = "always"
@@ -155,14 +159,18 @@ class ItemKNN(SparseProduct, RatingPredictor):
             return USUAL
         return chosen_power(lambda power, trial: replace(self, popularity_power=power).fit(trial), data)
 
+    def _history(self, data: Dataset, users: Ints) -> Csr:
+        return recent_first(data, users, self.recency)
+
     def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
-        return data.matrix[users], self.similarity_, np.ones(data.n_items, np.float32)
+        return self._history(data, users), self.similarity_, np.ones(data.n_items, np.float32)
 
     def _affinity(self, sources: Ints, targets: Ints) -> Floats:
         return np.asarray(self.similarity_[sources, targets], dtype=np.float32)
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
-        return stored_reasons(data.matrix, self.similarity_, users, top.items)
+        histories, rows = histories_and_rows(data, users, self.recency)
+        return stored_reasons(histories, self.similarity_, rows, top.items)
 
     def _similar(self, items: Ints) -> Floats:
         return positive_evidence(self.similarity_[items])

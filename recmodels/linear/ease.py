@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from annotated_types import Ge
 
 from recmodels.base import SCORE_BYTES, Recommender
@@ -18,7 +19,8 @@ from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search
 from recmodels.parted.training import held_rows, parted_training
 from recmodels.ranking.topk import TopK
-from recmodels.scoring.sparse_product import SCANNED, stored_reasons, stored_similar
+from recmodels.scoring.recency import Recency, histories_and_rows, recent_first
+from recmodels.scoring.sparse_product import SCANNED, Factors, product_lists, stored_reasons, stored_similar
 from recmodels.scoring.unchanged import Kept, kept_rows, weights_of_items
 
 log = logging.getLogger(__name__)
@@ -79,6 +81,8 @@ class EASE(Recommender):
     """`auto`: exact for up to 20,000 items (on CUDA: for as many as its memory takes), if memory allows."""
     neighbors: Annotated[int, Ge(1)] = 500
     """Approximation alone: how many other items each item is regressed on."""
+    recency: Recency = 0.0
+    """How much less the earlier items of a history count: by (1 + items that came after)^-recency. 0: all alike."""
     warm_start: WarmStarts = "always"
     """Approximation alone: which trainings start from an earlier model: none; the final one, on all data; also those
     that are compared."""
@@ -124,16 +128,23 @@ class EASE(Recommender):
     ) -> TopK:
         learned = self._learned()
         if isinstance(learned, SparseWeights):
-            return learned.lists(data, users, k, allowed, repeats, batch)
+            return product_lists(self._product, data, users, k, allowed, repeats, batch)
         return super()._lists(data, users, k, allowed, repeats, batch)
 
+    def _history(self, data: Dataset, users: Ints) -> Csr:
+        return recent_first(data, users, self.recency)
+
+    def _product(self, data: Dataset, users: Ints) -> Factors:
+        return self._history(data, users), self.sparse_weights_, np.ones(data.n_items, np.float32)
+
     def _score(self, data: Dataset, users: Ints) -> Floats:
-        return self._learned().scores(data, users)
+        return self._learned().scores(self._history(data, users))
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
         learned = self._learned()
         if isinstance(learned, SparseWeights):
-            return stored_reasons(data.matrix, learned.weights, users, top.items)
+            histories, rows = histories_and_rows(data, users, self.recency)
+            return stored_reasons(histories, learned.weights, rows, top.items)
         return super()._explain(data, users, top)
 
     def _similar(self, items: Ints) -> Floats:

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from recmodels.base import positive_evidence
-from recmodels.data.arrays import Bools, Csr, Floats, Ints
-from recmodels.data.dataset import Dataset, Repeats
+from recmodels.data.arrays import Csr, Floats, Ints
+from recmodels.data.dataset import Dataset
 from recmodels.errors import NightrecError
 from recmodels.linear.ease_regressions import regress, regress_in_parts
 from recmodels.linear.gram_inverse import few_users, inverse_of, inverse_of_gram
 from recmodels.linear.gram_rows import gram_in_parts
 from recmodels.parted.training import PartedTraining
-from recmodels.ranking.topk import TopK
 from recmodels.scoring.item_parts import nearest_changed
 from recmodels.scoring.similarity import Measure, nearest
-from recmodels.scoring.sparse_product import product_lists, product_scores
+from recmodels.scoring.sparse_product import product_scores
 from recmodels.scoring.unchanged import Kept
 from recmodels.scoring.weighted_parts import WeightedParts, Weights
 
@@ -46,10 +45,10 @@ class DenseWeights:
         np.fill_diagonal(weights, 0)
         return cls(items, weights, data.n_items)
 
-    def scores(self, data: Dataset, users: Ints) -> Floats:
+    def scores(self, history: Csr) -> Floats:
         """[b, n_items], -inf for items without interactions, and for users without a history."""
-        history: Csr = data.matrix[users][:, self.items]  # [b, m]
-        scores = np.full((len(users), data.n_items), -np.inf, np.float32)
+        history = history[:, self.items]  # [b, m]
+        scores = np.full((history.shape[0], self.n_items), -np.inf, np.float32)
         known = np.flatnonzero(np.diff(history.indptr))
         scores[np.ix_(known, self.items)] = history[known] @ self.weights
         return scores
@@ -108,18 +107,9 @@ class SparseWeights:
             near = regress_in_parts(weighted, nearest_changed(weighted, Measure("dot"), neighbors), regularization)
         return cls((near if kept is None else near + kept.rows).T.tocsr())
 
-    def _product(self, data: Dataset, users: Ints) -> tuple[Csr, Csr, Floats]:
-        return data.matrix[users], self.weights, np.ones(data.n_items, np.float32)
-
-    def scores(self, data: Dataset, users: Ints) -> Floats:
+    def scores(self, history: Csr) -> Floats:
         """[b, n_items], -inf where they are not above 0."""
-        return product_scores(*self._product(data, users))
-
-    def lists(
-        self, data: Dataset, users: Ints, k: int, allowed: Bools | None, repeats: Repeats, batch: int | None
-    ) -> TopK:
-        """Ranked lists without storing the scores."""
-        return product_lists(self._product, data, users, k, allowed, repeats, batch)
+        return product_scores(history, self.weights, np.ones(history.shape[1], np.float32))
 
     def similar(self, items: Ints) -> Floats:
         """The weights of some items, above 0: [b, n_items]."""

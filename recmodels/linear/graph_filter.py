@@ -11,13 +11,14 @@ from annotated_types import Ge, Gt
 from scipy import sparse
 
 from recmodels.compute.work import mean_length
-from recmodels.data.arrays import Floats
+from recmodels.data.arrays import Csr, Floats, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.linear.products import InParts, Whole
 from recmodels.linear.spectral import ItemFilter, filter_memory, filter_work
 from recmodels.options import FitOptions, WarmStarts
 from recmodels.parameters import Search, Seed
 from recmodels.parted.training import PartedTraining, held_rows, parted_training
+from recmodels.scoring.recency import Recency, recent_first
 from recmodels.scoring.unchanged import Kept, kept_rows, weights_of_items
 from recmodels.scoring.weighted_parts import WeightedParts, Weights, powers_of
 
@@ -82,6 +83,8 @@ class GraphFilter(ItemFilter):
     """Weight of the eigenvalues beyond `rank`; 0 is the ideal low-pass filter alone."""
     neighbors: Annotated[int, Ge(1)] = 1000
     """How many entries of each row of AᵀA are kept."""
+    recency: Recency = 0.0
+    """How much less the earlier items of a history count: by (1 + items that came after)^-recency. 0: all alike."""
     warm_start: WarmStarts = "always"
     """Which trainings start from an earlier model: none; the final one, on all data; also those that are compared."""
     warm_change: Annotated[float, Ge(0)] = 0.05
@@ -116,6 +119,9 @@ class GraphFilter(ItemFilter):
             self.item_weights_ = weights_of_items(data)
         self.before_ = powers_of(sums, -self.before)
         self.after_ = powers_of(sums, self.after)
+
+    def _history(self, data: Dataset, users: Ints) -> Csr:
+        return recent_first(data, users, self.recency)
 
     def _whole(self, data: Dataset) -> Whole:
         """A, in memory."""

@@ -146,7 +146,7 @@ class ItemFilter(Recommender):
         return sparse.csr_array((data, self.near_.indices[off], ends), shape=self.near_.shape)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
-        history: Csr = data.matrix[users]  # [b, n_items]
+        history = self._history(data, users)  # [b, n_items]
         scores = self._filtered(history)
         scores[~self._informed(history)] = -np.inf
         return scores
@@ -185,7 +185,7 @@ class ItemFilter(Recommender):
         for some in (slice(i, i + step) for i in range(0, len(users), step)):
             informed = self._informed(data.matrix[users[some]])
             rows = some.start + np.flatnonzero(informed)
-            history: Csr = data.matrix[users[rows]]
+            history = self._history(data, users[rows])
             found = self._found(history, data.hidden(users[rows], repeats), k, allowed)
             top.items[rows], top.scores[rows] = found.items, found.scores
         return top
