@@ -17,6 +17,7 @@ Sparse: TypeAlias = tuple[NDArray[Any], NDArray[Any], Floats]  # indptr and indi
 Flags: TypeAlias = NDArray[np.bool_]
 
 DOT, JACCARD, PEARSON = 0, 1, 2
+LANES, HALVINGS = 1024, 16  # parts whose maxima bound the k-th largest value from below, and steps to the bound
 BLOCK = 64  # columns that are compared with the k-th best so far at once, before any of them is looked at
 TASKS = 64  # parts into which rows are divided, row r going to part r % TASKS: more than there are threads
 NARROW = 8  # a row of fewer products than columns / NARROW notes the columns it touches rather than scan all
@@ -77,34 +78,62 @@ def _ranked(items: Ints, scores: Floats, filled: int) -> None:
 
 
 @jit
+def _floor(values: Floats, k: int) -> np.float32:
+    """A number, at least 0, that at least k of the values exceed, and hardly more: the others need no look.
+
+    It lies just below the k-th largest of the maxima of LANES parts; it is 0 where k is not small beside LANES.
+    """
+    n = min(LANES, len(values) // 8)
+    if 2 * k > n:
+        return np.float32(0)
+    lanes = np.zeros(n, np.float32)
+    for first in range(0, len(values) - n + 1, n):
+        part = values[first : first + n]
+        for at in range(n):
+            lanes[at] = part[at] if part[at] > lanes[at] else lanes[at]
+    low, high = np.float32(0), np.float32(lanes.max())
+    for _ in range(HALVINGS):
+        middle = low + np.float32(0.5) * (high - low)
+        exceeding = np.int32(0)
+        for at in range(n):
+            exceeding += np.int32(lanes[at] > middle)
+        if exceeding >= k:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@jit
 def select(values: Floats, items: Ints, scores: Floats) -> int:
     """The largest values above 0, as a heap; how many there are."""
     filled = 0
-    floor = np.float32(0)
+    floor = _floor(values, len(items))
     for first in range(0, len(values), BLOCK):
+        part = values[first : first + BLOCK]  # of its own: no index could be negative, or the loop does not vectorize
         reach = np.int32(0)
-        if first + BLOCK <= len(values):
+        if len(part) == BLOCK:
             for at in range(BLOCK):
-                reach += np.int32(values[first + at] > floor)  # no branch: a few vector instructions
+                reach += np.int32(part[at] > floor)  # no branch: a few vector instructions
         else:
             reach = np.int32(1)
         if reach:
-            for column in range(first, min(first + BLOCK, len(values))):
-                if values[column] > floor:
-                    filled = _push(items, scores, filled, column, values[column])
+            for at in range(len(part)):
+                if part[at] > floor:
+                    filled = _push(items, scores, filled, first + at, part[at])
                     if filled == len(items):
                         floor = scores[0]
     return filled
 
 
 @jit
-def _select_of(values: Floats, columns: Ints, n_columns: int, items: Ints, scores: Floats) -> int:
-    """The same among the columns noted, in whatever order."""
+def _select_of(values: Floats, columns: Ints, items: Ints, scores: Floats) -> int:
+    """The same of the values of some columns, in whatever order."""
     filled = 0
-    for at in range(n_columns):
-        column = columns[at]
-        value = values[column]
-        if value > 0 and (filled < len(items) or _worse(scores[0], items[0], value, column)):
+    floor = _floor(values, len(items))
+    for at in range(len(values)):
+        value, column = values[at], columns[at]
+        if value > floor and (filled < len(items) or _worse(scores[0], items[0], value, column)):
             filled = _push(items, scores, filled, column, value)
     return filled
 
@@ -162,10 +191,9 @@ def _accumulate_noted(row: int, matrix: Sparse, other: Sparse, values: Floats, n
         for place in range(other_indptr[indices[at]], other_indptr[indices[at] + 1]):
             column = other_indices[place]
             values[column] += weight * other_data[place]
-            if not noted[column]:
-                noted[column] = True
-                columns[n_columns] = column
-                n_columns += 1
+            columns[n_columns] = column  # one place more than there are columns: no branch
+            n_columns += int(not noted[column])
+            noted[column] = True
     return n_columns
 
 
@@ -183,7 +211,7 @@ def product_lists(
     m = len(scale)
     values = np.zeros(m, np.float32)
     noted = np.zeros(m, np.bool_)
-    columns = np.empty(m, np.int32)
+    columns, found = np.empty(m + 1, np.int32), np.empty(m, np.float32)
     for row in range(task, len(items), TASKS):
         few = _products(row, matrix, other) * NARROW < m
         n_columns = 0
@@ -195,11 +223,11 @@ def product_lists(
             values[seen[1][at]] = 0
         if few:
             for at in range(n_columns):
-                values[columns[at]] *= scale[columns[at]]
-            filled = _select_of(values, columns, n_columns, items[row], scores[row])
-            for at in range(n_columns):
-                values[columns[at]] = 0
-                noted[columns[at]] = False
+                column = columns[at]
+                found[at] = values[column] * scale[column]
+                values[column] = 0
+                noted[column] = False
+            filled = _select_of(found[:n_columns], columns, items[row], scores[row])
         else:
             for column in range(m):
                 values[column] *= scale[column]
@@ -235,7 +263,7 @@ def similar_rows(
         return
     values = np.zeros(n, np.float32)
     noted = np.zeros(n, np.bool_)
-    columns = np.empty(n, np.int32)
+    columns, found = np.empty(n + 1, np.int32), np.empty(n, np.float32)
     for at in range(task, len(order), TASKS):
         row = order[at]
         own = first + row
@@ -244,11 +272,10 @@ def similar_rows(
             values[own] = 0
             for touched in range(n_columns):
                 column = columns[touched]
-                values[column] = _similarity(values[column], left[own], right[column], shrinkage, kind)
-            filled[row] = _select_of(values, columns, n_columns, items[row], scores[row])
-            for touched in range(n_columns):
-                values[columns[touched]] = 0
-                noted[columns[touched]] = False
+                found[touched] = _similarity(values[column], left[own], right[column], shrinkage, kind)
+                values[column] = 0
+                noted[column] = False
+            filled[row] = _select_of(found[:n_columns], columns, items[row], scores[row])
         else:
             accumulate(row, matrix, other, values)
             values[own] = 0
