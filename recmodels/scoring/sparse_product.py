@@ -82,12 +82,11 @@ def stored_reasons(matrix: Csr, affinity: Csr, users: Ints, lists: Ints) -> Ints
     Entry (u, j) of `matrix` adds itself times (j, i) of `affinity` to the score of i.
     """
     from recmodels.compute.jit import parallel_for
-    from recmodels.scoring import reason_kernels
+    from recmodels.scoring import kernels, reason_kernels
 
     reasons = np.full(lists.shape, -1, np.int32)
-    affinity = affinity if affinity.has_sorted_indices else affinity.sorted_indices()
-    histories, addends = ((one.indptr, one.indices, one.data) for one in (matrix, affinity))
-    work = partial(reason_kernels.stored_reasons, histories, addends, users, lists, reasons)
+    given = kernels.parts(matrix), kernels.parts(affinity), affinity.shape[1], users, lists, reasons
+    work = partial(reason_kernels.stored_reasons, *given)
     parallel_for(work, range(0, len(users), reason_kernels.ROWS))
     return reasons
 
