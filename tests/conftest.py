@@ -39,6 +39,9 @@ in_memory()
 # environment once, when it is imported.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="nightrec-prefect-")
 os.environ["PREFECT_LOGGING_TO_API_ENABLED"] = "false"
+# Nor does it write its log, once for all, to what pytest takes for the standard error while it collects: that is closed
+# in forks, where Rich would try again with each line to write all lines before it.
+os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
 os.environ.pop("PREFECT_API_URL", None)
 atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
 
