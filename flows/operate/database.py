@@ -47,3 +47,19 @@ def write_off_the_dead(database: Path) -> None:
             "UPDATE flow_run SET state_type = 'CRASHED', state_name = 'Crashed', end_time = start_time "
             f"WHERE id IN (SELECT id {dead})"
         )
+
+
+def may_have_automations(database: Path | None) -> bool:
+    """Whether anything is to be done when something happens to runs; None, another database than SQLite's, may say so.
+
+    One that has none has those of nobody: the server of a night is used by that night alone.
+    """
+    if database is None:
+        return True
+    if not database.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(database, timeout=1)) as connection:
+            return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM automation)").fetchone()[0])
+    except sqlite3.Error:  # in use, or of another version of Prefect
+        return True

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.operate import prefect_changes
+from flows.operate.database import may_have_automations, prefect_places
 from flows.operate.guard import App, Guard, Links, Message, Receive, Send
 from flows.operate.parent import until_parent_ends
 from flows.settings import CONFIG_VARIABLE, STORE_VARIABLE
+from recmodels.compute.memory import in_one_arena, trim
 
 if TYPE_CHECKING:
     import uvicorn
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 LISTENER, ADDRESSES, LINK_KEY = "NIGHTREC_SERVER_LISTENER", "NIGHTREC_SERVER_ADDRESSES", "NIGHTREC_SERVER_LINK_KEY"
 CERTIFICATE, KEY = "NIGHTREC_SERVER_CERTIFICATE", "NIGHTREC_SERVER_KEY"
 KNOWN = "NIGHTREC_SERVER_SECRET_IS_KNOWN"
+EPHEMERAL = "PREFECT__SERVER_EPHEMERAL"  # a night's own
 GRACE = 5  # seconds for requests that are going when the server is to end
 
 
@@ -41,6 +44,7 @@ def main() -> None:
 
 def serve() -> None:
     """Serve until SIGTERM or SIGINT."""
+    in_one_arena()
     os.umask(0o077)  # the database, the interface's files, and what Prefect remembers are nobody else's business
     gc.disable()  # what is imported stays: to look among it for garbage takes a sixth of the start
     import uvicorn
@@ -51,6 +55,8 @@ def serve() -> None:
     make_private(settings.home)
     prefect_changes.change()
     told = os.environ
+    if EPHEMERAL in told and not may_have_automations(prefect_places()[1]):
+        prefect_changes.leave_out_triggers()
     links = Links(told[LINK_KEY]) if LINK_KEY in told else None
     auth = told["PREFECT_SERVER_API_AUTH_STRING"]
     pages = later() if links or {CONFIG_VARIABLE, STORE_VARIABLE} & told.keys() else None
@@ -62,6 +68,7 @@ def serve() -> None:
     config = configured(app, server.logging_level.lower(), alive, told.get(CERTIFICATE), told.get(KEY))
     gc.freeze()
     gc.enable()
+    trim()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(told[LISTENER]))])
 
 

@@ -80,6 +80,13 @@ def leave_out_second_ui() -> None:
     setattr(prefect, "__ui_v2_static_path__", Path("nowhere"))  # noqa: B010
 
 
+def leave_out_triggers() -> None:
+    """Look at no event for automations: without one, the server would make two more of its applications for them."""
+    from prefect.settings import get_current_settings
+
+    get_current_settings().server.services.triggers.enabled = False
+
+
 def look_once_a_second() -> None:
     """Have the server ask itself once a second which of its services are due, not four times: none is due as often."""
     from prefect.server.api import background_workers

@@ -17,16 +17,20 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import IO
 
 from flows.operate.access import in_url, reached
-from flows.operate.guarded_app import ADDRESSES, CERTIFICATE, LISTENER
+from flows.operate.database import prefect_places, write_off_the_dead
+from flows.operate.guarded_app import ADDRESSES, CERTIFICATE, EPHEMERAL, LISTENER
 from recmodels.errors import ConfigError, NightrecError
 
 PATIENCE = 600  # seconds: far beyond the slowest first start, which makes the database
 RESTARTS = 3  # of the server of a night that is killed
 LONG = 10_000_000  # bytes of its log
 LOOPBACK = "127.0.0.1"
+SETTINGS_FILES = {"prefect.toml": "", "pyproject.toml": "tool.prefect", ".env": "prefect_"}
+"""Of the working directory: Prefect takes settings from those that say this."""
 FOR_PEOPLE = {  # of a server whose interface people use
     "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
     "PREFECT_UI_API_URL": "/api",  # of whichever address the browser uses
@@ -164,10 +168,12 @@ def embedded_server() -> Iterator[Callable[[], None]]:
 
     Prefect would start one itself. That one outlives a process that is killed, and dies before it on Ctrl-C (which
     reaches every process of the terminal), so that the flow waits for a server that is gone. It also does what anybody
-    on this machine asks of it. Starting it here also lets the rest be imported meanwhile.
+    on this machine asks of it. Starting it here also lets the rest be imported meanwhile, Prefect to begin with.
 
     Flows send no heartbeats to it: nobody watches them there, and ending them takes a second.
     """
+    if not may_be_configured():
+        _own_server()
     from prefect.settings import (
         PREFECT_API_AUTH_STRING,
         PREFECT_API_URL,
@@ -176,12 +182,17 @@ def embedded_server() -> Iterator[Callable[[], None]]:
     )
 
     if PREFECT_API_URL.value():
+        if _own_server.cache_info().currsize and not (begun := _own_server()[2]).lasting:
+            begun.process.kill()  # it was begun in vain
+            _own_server.cache_clear()
         yield lambda: None
         return
     address, auth, server = _own_server()
     if server.listener.fileno() < 0:  # it was killed too often
         _own_server.cache_clear()
         address, auth, server = _own_server()
+    if not server.lasting and (database := prefect_places()[1]):
+        write_off_the_dead(database)
 
     server.last()
     settings = {PREFECT_API_URL: f"{address}/api", PREFECT_API_AUTH_STRING: auth}
@@ -190,18 +201,25 @@ def embedded_server() -> Iterator[Callable[[], None]]:
     # The server is needed until Python exits: Prefect sends its last log lines then.
 
 
+def may_be_configured() -> bool:
+    """Whether a server may be configured, as Prefect itself will say, which takes a second to import."""
+    if os.environ.keys() & {"PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"}:
+        return True
+    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    if (home / "profiles.toml").exists():
+        return True
+    files = ((Path(name), word) for name, word in SETTINGS_FILES.items())
+    return any(file.is_file() and word in file.read_text(errors="replace").lower() for file, word in files)
+
+
 @cache
 def _own_server() -> tuple[str, str, Server]:
     """Start the server of this process, once: its address, its secret, and the server."""
-    from flows.operate.database import prefect_places, write_off_the_dead
-
-    if database := prefect_places()[1]:
-        write_off_the_dead(database)
     listener, auth = listen(LOOPBACK, 0), new_secret()
     address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
     settings = {
         "PREFECT_UI_ENABLED": "0",
-        "PREFECT__SERVER_EPHEMERAL": "1",
+        EPHEMERAL: "1",
         # Only who knows the secret is heard, and no browser knows it: there is nothing to protect by tokens.
         "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "false",
     }

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from flows.operate.database import write_off_the_dead
+from flows.operate.database import may_have_automations, write_off_the_dead
 
 
 def test_what_shows_as_running_for_a_week_has_crashed_and_can_be_pruned(tmp_path: Path) -> None:
@@ -41,3 +41,17 @@ def test_a_database_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "prefect.db").write_text("no database")
     write_off_the_dead(tmp_path / "prefect.db")
     assert (tmp_path / "prefect.db").read_text() == "no database"
+
+
+def test_whether_a_database_may_have_automations(tmp_path: Path) -> None:
+    database = tmp_path / "prefect.db"
+    assert may_have_automations(None)  # it is another one than SQLite's
+    assert not may_have_automations(database)
+    database.touch()
+    assert may_have_automations(database)  # without Prefect's tables, nobody knows
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE automation (name)")
+        assert not may_have_automations(database)
+        with connection:
+            connection.execute("INSERT INTO automation VALUES ('tell somebody')")
+    assert may_have_automations(database)

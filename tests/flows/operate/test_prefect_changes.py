@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED, temporary_settings
 
 from flows.operate import prefect_changes
-from flows.operate.prefect_changes import seldom, waiting_name
+from flows.operate.prefect_changes import leave_out_triggers, seldom, waiting_name
 
 
 def test_a_run_that_waits_is_named_by_its_date_where_the_site_is() -> None:
@@ -41,3 +42,15 @@ def test_that_a_pool_is_polled_is_noted_every_ten_seconds(monkeypatch: pytest.Mo
         *[(noting, None, "ready:deployments:3"), (other, None, "other:work_pool:1")] * 2,
         (noting, None, "ready:work_pool:1"),
     ]
+
+
+def test_services_of_automations_can_be_left_out() -> None:
+    from prefect.server.events.services.actions import Actions
+    from prefect.server.events.services.triggers import ReactiveTriggers
+
+    with temporary_settings({PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED: True}):
+        assert Actions.enabled()
+        assert ReactiveTriggers.enabled()
+        leave_out_triggers()
+        assert not Actions.enabled()
+        assert not ReactiveTriggers.enabled()

@@ -3,17 +3,19 @@
 import base64
 import os
 import stat
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import psutil
 import pytest
-from prefect.settings import PREFECT_API_AUTH_STRING
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows.operate import server
 from tests.waiting import PATIENCE, until
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+with_server = pytest.mark.usefixtures("prefect_server")
 
 
 def asked(auth: str | None, **headers: str) -> int:
@@ -30,6 +32,7 @@ def secret() -> str:
     return auth
 
 
+@with_server
 def test_it_answers_this_process_alone() -> None:
     assert asked(secret()) == 200
     assert asked(None) == 401
@@ -38,6 +41,7 @@ def test_it_answers_this_process_alone() -> None:
     assert asked(secret(), Host="attacker.example") == 403
 
 
+@with_server
 def test_it_starts_again_when_it_is_killed() -> None:
     _, _, own = server._own_server()
     killed = own.process
@@ -46,6 +50,7 @@ def test_it_starts_again_when_it_is_killed() -> None:
     assert asked(secret()) == 200
 
 
+@with_server
 def test_nobody_else_sees_its_secret_or_its_database() -> None:
     _, _, own = server._own_server()
     assert secret().partition(":")[2] not in " ".join(psutil.Process(own.process.pid).cmdline())
@@ -58,3 +63,39 @@ def test_a_log_is_told_by_its_last_error() -> None:
     assert server.last_error(trace) == "sqlalchemy.exc.OperationalError: unable to open database file"
     assert server.last_error("INFO\nKilled\n") == "Killed"
     assert server.last_error("") == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "may_be"),
+    [
+        (None, "", False),
+        ("home/profiles.toml", "", True),
+        ("prefect.toml", "[api]", True),
+        ("pyproject.toml", "[tool.prefect.api]", True),
+        ("pyproject.toml", 'dependencies = ["prefect"]', False),
+        (".env", "PREFECT_API_URL=http://server/api", True),
+        (".env", "TOKEN=1", False),
+    ],
+)
+def test_where_a_server_may_be_configured(
+    file: str | None, text: str, may_be: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    if file:
+        (tmp_path / file).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", "home")
+    assert server.may_be_configured() is may_be
+    monkeypatch.setenv("PREFECT_API_URL", "http://server/api")
+    assert server.may_be_configured()
+
+
+def test_a_server_that_was_begun_in_vain_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    begun = SimpleNamespace(lasting=False, process=SimpleNamespace(kill=lambda: ended.append("begun")))
+    monkeypatch.setattr(server, "_own_server", cache(lambda: ("", "", begun)))
+    monkeypatch.setattr(server, "may_be_configured", lambda: False)
+    with temporary_settings({PREFECT_API_URL: "http://server/api"}), server.embedded_server() as ready:
+        ready()
+    assert ended == ["begun"]
