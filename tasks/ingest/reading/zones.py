@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 UTC_NAMES = ("UTC", "GMT")  # as written in settings; in values also in lower case, and `Z`
@@ -20,7 +20,7 @@ def is_zone(name: str, *, any_case: bool = False) -> bool:
     `any_case`: as in values, where capitals do not count, and where Z is one.
     """
     if any_case:
-        return name.upper() in (*UTC_NAMES, "Z") or near(name).lower() == name.lower()
+        return name.upper() in (*UTC_NAMES, "Z") or name.lower() in _known()
     if "/" not in name or name.startswith(("posix/", "right/")):
         return name in UTC_NAMES
     try:
@@ -42,6 +42,7 @@ def _places() -> Mapping[str, str]:
     return {name.rsplit("/", 1)[1]: zone for name, zone in _known().items()}
 
 
+@lru_cache(256)  # a zone stands in many rows, and names are compared with hundreds
 def near(name: str) -> str:
     """A zone that a misspelt name may stand for, or an example of one."""
     known = _known()

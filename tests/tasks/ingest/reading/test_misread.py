@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import DataRefused
+from tasks.ingest import table_pass
 from tasks.ingest.reading import misread
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.time_forms import Reading
@@ -137,8 +138,17 @@ FORMS = {
 }
 
 
+FAR = 3_000  # rows, beyond those that tell the form and beyond a batch of these tests
+
+
+@pytest.fixture
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_pass, "BATCH", 2_048)
+
+
+@pytest.mark.usefixtures("_small_batches")
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(FORMS, 2)))
-@pytest.mark.parametrize("far", [0, 130_000])
+@pytest.mark.parametrize("far", [0, FAR])
 def test_a_file_that_mixes_forms_is_refused_with_both(tmp_path: Path, first: str, second: str, far: int) -> None:
     sentence = f"mix forms: '{first}' looks like {FORMS[first]}, and '{second}' like {FORMS[second]}; write all of a"
     with pytest.raises(DataRefused, match=f"line {far + 5}: the timestamps {sentence}"):
@@ -177,7 +187,14 @@ def test_a_unit_does_not_make_dates_unreadable_in_silence(tmp_path: Path) -> Non
         ("1600000000", "1600000000000.5", "seconds and '1600000000000.5' like milliseconds"),
     ],
 )
-@pytest.mark.parametrize("far", [0, 200_000])
+@pytest.mark.parametrize("far", [0, FAR])
+@pytest.mark.usefixtures("_small_batches")
 def test_a_column_that_mixes_units_is_refused(tmp_path: Path, first: str, second: str, units: str, far: int) -> None:
     with pytest.raises(DataRefused, match=f"mix units: '{first}' looks like {units} since 1970"):
         ingest(tmp_path, log_of(tmp_path, [first] * 2 + [first] * far + [second]))
+
+
+def test_what_mixes_only_in_a_later_batch_of_a_large_file_is_refused_at_its_line(tmp_path: Path) -> None:
+    first, second = "1600000000", "2023-01-01T00:00:00Z"
+    with pytest.raises(DataRefused, match=f"line 130002: the timestamps mix forms: '{first}' .* and '{second}'"):
+        ingest(tmp_path, log_of(tmp_path, [first] * 130_000 + [second]))
