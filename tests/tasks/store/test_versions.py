@@ -32,20 +32,28 @@ def before() -> dict[str, str]:
     return {stage: code_of(module) for stage, module in STAGES.items()}
 
 
-@pytest.fixture
-def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the sources, to be changed; digests are computed from it."""
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources."""
+    root = tmp_path_factory.mktemp("sources")
     for floor in ("recmodels", "expectations", "tasks"):
-        shutil.copytree(versions._ROOT / floor, tmp_path / floor, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(versions, "_ROOT", tmp_path)
+        shutil.copytree(versions._ROOT / floor, root / floor, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+@pytest.fixture
+def tree(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The copy, whose files are changed and left as they were; digests are computed from it."""
+    monkeypatch.setattr(versions, "_ROOT", copied)
     _forget()
-    yield tmp_path
+    yield copied
     monkeypatch.undo()
     _forget()
 
 
 def _forget() -> None:
-    for cached in (code_version, code_of, versions._imports, versions._offered, versions._file_of, versions._home_of):
+    """Look at the files anew; what a file imports is known by its path, and no test here changes that."""
+    for cached in (code_version, code_of, versions._offered, versions._file_of, versions._home_of):
         cached.cache_clear()
 
 
@@ -90,19 +98,21 @@ def test_validation_depends_on_the_expectations() -> None:
 def test_a_change_redoes_the_stages_that_depend_on_it(
     before: dict[str, str], tree: Path, file: str, stages: set[str]
 ) -> None:
-    whole = code_version()
-    with (tree / file).open("a", encoding="utf-8") as changed:
-        changed.write("\n# a comment\n")
-    code_version.cache_clear()
+    whole, source = code_version(), (tree / file).read_text(encoding="utf-8")
+    (tree / file).write_text(f"{source}\n# a comment\n", encoding="utf-8")
+    _forget()
     assert {stage for stage, module in STAGES.items() if code_of(module) != before[stage]} == stages
     assert code_version() != whole  # workers of another version are refused all the same
+    (tree / file).write_text(source, encoding="utf-8")
 
 
 def test_a_file_that_moves_changes_the_version(tree: Path) -> None:
     whole = code_version()
-    (tree / "tasks" / "report" / "charts.py").rename(tree / "tasks" / "charts.py")
+    charts = tree / "tasks" / "report" / "charts.py"
+    moved = charts.rename(tree / "tasks" / "charts.py")
     _forget()
     assert code_version() != whole
+    moved.rename(charts)
 
 
 def test_imports_are_followed_wherever_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
