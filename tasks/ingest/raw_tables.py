@@ -161,7 +161,7 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
         for source in table.sources[:1] if first else table.sources:
             if first and source.closed:
                 continue
-            if first and remote_of(source.readable) is None:
+            if first and _is_here(source):
                 maps = {key: table.maps[source.path][key] for key in our_columns.KEYS[name]}
                 types |= dict.fromkeys(text_ids(source, maps), ids.STRING)
             if first and not _is_large(source):
@@ -179,11 +179,16 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
 
 
 def _is_large(source: Source) -> bool:
-    return source.readable.stat().st_size >= _LARGE or remote_of(source.readable) is not None
+    return source.readable.stat().st_size >= _LARGE or not _is_here(source)
 
 
 def _is_tiny(source: Source) -> bool:
-    return not source.closed and source.readable.stat().st_size < _TINY and remote_of(source.readable) is None
+    return not source.closed and source.readable.stat().st_size < _TINY and _is_here(source)
+
+
+def _is_here(source: Source) -> bool:
+    """Whether all rows of a file are on this machine."""
+    return source.is_text or remote_of(source.readable) is None
 
 
 def _read(shared: Shared, table: Table, id_types: dict[str, str]) -> TableResult:
