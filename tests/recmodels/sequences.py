@@ -10,7 +10,16 @@ from recmodels.transformer.config import NetworkConfig
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
 
-TINY = {"dim": 8, "heads": 2, "layers": 1, "max_length": 12, "epochs": 2, "batch": 64, "user_dim": 6, "final_epochs": 0}
+TINY = {
+    "dim": 8,
+    "heads": 2,
+    "layers": 1,
+    "max_length": 12,
+    "epochs": 2,
+    "batch": 128,
+    "user_dim": 6,
+    "final_epochs": 0,
+}
 BLOCKS = ("sasrec", "ligr", "bsarec")
 
 

@@ -48,7 +48,15 @@ def listed(features: Path, in_buckets: bool, **changes: Any) -> dict[str, bytes]
 
 
 @pytest.mark.usefixtures("three_users_each")
-@pytest.mark.parametrize("recommender", ["ease", "user_knn", "popularity", "als"])
+@pytest.mark.parametrize(
+    "recommender",
+    [
+        pytest.param("ease", marks=pytest.mark.slow),
+        "user_knn",
+        "popularity",
+        pytest.param("als", marks=pytest.mark.slow),
+    ],
+)
 def test_files_are_those_of_one_process(features: Path, recommender: str) -> None:
     """Also of a model whose lists depend on other users, and of one that needs no fallback."""
     given: dict[str, Any] = {"recommender": recommender, "params": {}}

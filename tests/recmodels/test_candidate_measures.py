@@ -58,6 +58,7 @@ def test_predicted_ratings_of_the_holdout_are_measured_by_rmse_and_mae(features:
     assert "rmse" not in run_here(Spec.read(specification(features, lists=lists)))  # ease predicts none
 
 
+@pytest.mark.slow
 def test_backtest_windows_are_measured_as_a_night_would_have_been(features: Path) -> None:
     path = features / layout.PREPARED / layout.interactions_file("train")
     data = Dataset.load(features, "train")

@@ -9,7 +9,7 @@ import pytest
 
 from recmodels.demo import write_site
 
-SMALL: dict[str, Any] = {"users": 300, "items": 200, "interactions": 6_000, "end": date(2026, 7, 22), "dirty": "heavy"}
+SMALL: dict[str, Any] = {"users": 100, "items": 80, "interactions": 2_000, "end": date(2026, 7, 22), "dirty": "heavy"}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -29,7 +29,7 @@ def test_every_file_is_listed_with_what_a_reader_must_find(tmp_path: Path) -> No
     truth = json.loads((tmp_path / "dirt.json").read_text(encoding="utf-8"))
     assert {file["name"] for file in truth} | {"dirt.json", "nightrec.toml"} == contents(tmp_path).keys()
     assert said["files"] == {name: name for name in ("interactions", "items", "users")}
-    assert said["rows"]["interactions"] == 6_000 + 6 * 3  # of each fault a row in two thousand
+    assert said["rows"]["interactions"] == 2_000 + 6  # of each fault a row in two thousand
     assert {name: sum(file["rows"] for file in truth if file["table"] == name) for name in said["rows"]} == said["rows"]
     assert all(file["what"] for file in truth)
     assert all(file["says"] for file in truth if file["name"].startswith("refused/"))

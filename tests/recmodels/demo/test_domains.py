@@ -11,7 +11,7 @@ from recmodels.demo import split_site, write_site
 
 
 def test_each_row_is_in_the_domain_of_its_item(tmp_path: Path) -> None:
-    size = {"users": 30, "items": 40, "interactions": 4_000, "end": date(2026, 7, 1)}
+    size = {"users": 30, "items": 40, "interactions": 1_000, "end": date(2026, 7, 1)}
     write_site(tmp_path / "whole", **size)
     write_site(tmp_path / "site", **size)
     found = split_site(tmp_path / "site", 2)

@@ -24,7 +24,7 @@ from recmodels.registry import create
 from recmodels.testing import N_USERS, NEWCOMER, RecommenderContract, assert_same, small_site
 
 EVERYBODY = np.arange(N_USERS)
-FEW = 8  # trees: where their number is not what is tested
+FEW = 3  # trees: where their number is not what is tested
 
 
 class TestEnsemble(RecommenderContract):

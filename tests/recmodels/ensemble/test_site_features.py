@@ -106,7 +106,7 @@ def test_a_column_that_decides_leads_the_importances_and_one_that_leaks_has_none
     assert found["pairs.bought"]["ndcg"] == 0  # within a fold it says the same of every candidate
     cheap = np.asarray(tables.items["price"]) < 20
     assert cheap[model.recommend(data, EVERYBODY, 5).items].mean() > 0.9
-    assert replace(model, item_columns=[], pairs=[]).fit(data).learned() == {}
+    assert replace(model, trees=1, item_columns=[], pairs=[]).fit(data).learned() == {}
 
 
 @pytest.mark.slow
@@ -114,7 +114,7 @@ def test_an_ensemble_with_columns_is_saved_and_follows_its_users(tmp_path: Path)
     data = small_site()
     query = "SELECT user_id, price, count(*) AS n FROM interactions JOIN items USING (item_id) GROUP BY ALL"
     model = Ensemble(
-        members=["item_knn", "popularity"], method="stack", trees=8,
+        members=["item_knn", "popularity"], method="stack", trees=3,
         item_columns=["price"], user_columns=["plan"], pairs=[query],
     ).fit(data, FitOptions(site=TABLES))  # fmt: skip
     top = model.recommend(data, EVERYBODY, 10)

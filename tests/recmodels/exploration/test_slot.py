@@ -47,7 +47,7 @@ def test_propensities_are_those_of_the_definition(
 ) -> None:
     """All outcomes of one user, found by trying every part of [0, 1), against the formula."""
     shares = np.array(data.draw(st.lists(st.integers(0, 3), min_size=len(proposals), max_size=len(proposals))), float)
-    grid = (np.arange(400) + 0.5) / 400
+    grid = (np.arange(200) + 0.5) / 200
     lists = np.tile([*items, *[NOBODY] * (4 - len(items))], (len(grid), 1))
     drawn = explore(lists, np.tile(proposals, (len(grid), 1)), grid, epsilon=epsilon, slot=slot, shares=shares)
     for row in drawn.items:

@@ -10,7 +10,7 @@ def interval(values: np.ndarray, seed: int) -> tuple[float, float]:
     return bootstrap_intervals(values[:, None], seed)[0]
 
 
-@pytest.mark.parametrize("n", [400, GROUPS * 3 + 17])
+@pytest.mark.parametrize("n", [400, pytest.param(GROUPS * 3 + 17, marks=pytest.mark.slow)])
 def test_the_interval_is_the_normal_one_where_that_holds(n: int) -> None:
     values = np.random.default_rng(0).random(n)
     low, high = interval(values, seed=1)

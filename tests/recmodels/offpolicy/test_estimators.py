@@ -73,7 +73,7 @@ def test_a_log_of_whole_lists_has_the_values_of_the_open_bandit_pipeline(weighed
     assert ESTIMATORS["ips"](log)[0] == pytest.approx(value, abs=1e-6)
 
 
-@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.05, 1), st.floats(0, 1)), min_size=2, max_size=30))
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0.05, 1), st.floats(0, 1)), min_size=2, max_size=8))
 def test_a_constant_reward_is_found_exactly_by_what_is_self_normalized(rows: list[tuple[float, float, float]]) -> None:
     _, propensities, probabilities = (np.array(column) for column in zip(*rows, strict=True))
     if probabilities.sum() < 1e-9:

@@ -31,7 +31,7 @@ def rows_of(pairs: Pairs) -> list[tuple[int, int, int]]:
 
 
 class TestPairs:
-    @given(st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=12), max_size=6))
+    @given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=6), max_size=4))
     def test_merged_night_by_night_they_are_what_one_sort_of_all_choices_gives(self, nights):
         """By the definition: of each pair the last choice, by user and then by time."""
         rows = [(user, item, night) for night, chosen in enumerate(nights) for user, item in chosen]

@@ -20,7 +20,7 @@ SETTINGS = TINY | {"dropout": 0.0, "learning_rate": 0.01}
 
 def test_what_is_taught_are_the_mean_scores_of_all_networks() -> None:
     data = small_site()
-    two = Transformer(**SETTINGS, seeds=2).fit(data)
+    two = Transformer(**SETTINGS | {"epochs": 1}, seeds=2).fit(data)
     known = data.known_items
     vectors = {f"{i}.item_vectors": part for i, part in enumerate(np.hsplit(two.item_vectors_, 2))}
     teachers = Teachers(two, data.n_users, two.network_ | vectors, known, torch.device("cpu"))

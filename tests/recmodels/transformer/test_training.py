@@ -57,7 +57,7 @@ def test_what_follows_an_item_is_learned(block: str, loss: str, epochs: int) -> 
 @pytest.mark.slow
 def test_the_best_weights_are_kept_and_training_ends_when_it_gets_no_better(caplog: pytest.LogCaptureFixture) -> None:
     data = successions(n_users=50)
-    settings = TINY | {"epochs": 100, "patience": 3, "learning_rate": 0.1}
+    settings = TINY | {"epochs": 100, "patience": 3, "learning_rate": 0.1, "batch": 64}
     with caplog.at_level(logging.INFO, "recmodels.transformer.training"):
         model = Transformer(**settings).fit(data)
     measured = [epoch["ndcg"] for epoch in model.epochs_]
