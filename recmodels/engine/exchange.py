@@ -22,6 +22,7 @@ import pyarrow.fs as pafs
 from recmodels.engine.parts import ABOUT, digest, digest_of_about, digests, within_part
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.published.addresses import shown, without_secret
+from recmodels.published.file_systems import file_system
 
 AT_A_TIME = 8
 """Files of a folder that are sent or fetched at the same time."""
@@ -233,7 +234,7 @@ def _opened(address: str) -> tuple[pafs.FileSystem, str]:
         return pafs.LocalFileSystem(), str(Path(address).absolute())
     without_secret(address)
     try:
-        files, path = pafs.FileSystem.from_uri(address)
+        files, path = file_system(address)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         from recmodels.published.reader import through_fsspec  # it takes half a second, for each process of each node
 

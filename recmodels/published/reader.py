@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.published.addresses import shown, without_secret
+from recmodels.published.file_systems import file_system
 from recmodels.published.schema import Json, completed
 
 POINTER = {"export_id": str, "manifest": str, "manifest_sha256": str}
@@ -132,7 +133,7 @@ def place(store: str | Path) -> tuple[pafs.FileSystem, Path]:
     url = str(store)
     without_secret(url)
     try:
-        files, path = pafs.FileSystem.from_uri(url)
+        files, path = file_system(url)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         files, path = through_fsspec(url)
     return files, Path(path) / "exports"
