@@ -6,6 +6,7 @@ import json
 import re
 import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,18 +17,27 @@ import pyarrow.parquet as pq
 def traces(root: Path, user_id: str) -> list[str]:
     """The files that have a user, within `root`: as text in any escape, as a value, or as a number of eight bytes."""
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink()]
-    return [str(path.relative_to(root)) for path in files if any(_has(part, user_id) for part in _contents(path))]
+    user = _written(user_id)
+    return [
+        str(path.relative_to(root))
+        for path in files
+        if any(map(user.search, _contents(path.read_bytes(), path.suffix)))
+    ]
 
 
-def _contents(path: Path) -> Iterator[bytes]:
+@cache
+def _contents(raw: bytes, suffix: str) -> tuple[bytes, ...]:
     """A file's bytes; and unpacked, what a Parquet file has in its pages, dictionaries, statistics and metadata."""
-    raw = path.read_bytes()
-    yield raw
-    if path.suffix == ".gz":
-        yield gzip.decompress(raw)
-    if path.suffix != ".parquet":
-        return
-    file = pq.ParquetFile(path)
+    unpacked = {".gz": _unzipped, ".parquet": _of_parquet}.get(suffix)
+    return (raw, *(unpacked(raw) if unpacked else ()))
+
+
+def _unzipped(raw: bytes) -> Iterator[bytes]:
+    yield gzip.decompress(raw)
+
+
+def _of_parquet(raw: bytes) -> Iterator[bytes]:
+    file = pq.ParquetFile(pa.BufferReader(raw))
     yield str(file.metadata.metadata).encode() + str(file.schema_arrow.metadata).encode()
     for group in range(file.num_row_groups):
         about = file.metadata.row_group(group)
@@ -37,7 +47,9 @@ def _contents(path: Path) -> Iterator[bytes]:
                 yield _as_bytes([found.min, found.max])
     texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
     yield from _values(file.read())
-    for column in pq.ParquetFile(path, read_dictionary=texts).read().columns:  # a dictionary as it is in the file
+    for column in (
+        pq.ParquetFile(pa.BufferReader(raw), read_dictionary=texts).read().columns
+    ):  # a dictionary as it is in the file
         for chunk in column.chunks:
             if pa.types.is_dictionary(chunk.type):
                 yield _as_bytes(chunk.dictionary.to_pylist())
@@ -52,10 +64,13 @@ def _as_bytes(values: list[object]) -> bytes:
     return b"\n".join(str(value).encode("utf-8", "surrogatepass") for value in values)
 
 
-def _has(content: bytes, user_id: str) -> bool:
-    written = {user_id, html.escape(user_id), quote(user_id), html.escape(user_id).replace("&#x27;", "&#39;")}
-    written.add(html.escape(user_id).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"))
-    written |= {json.dumps(form, ensure_ascii=pure)[1:-1] for form in tuple(written) for pure in (True, False)}
-    if any(re.search(rb"(?<!\w)" + re.escape(form.encode()) + rb"(?!\w)", content) for form in written):
-        return True
-    return user_id.isdigit() and len(user_id) > 6 and struct.pack("<q", int(user_id)) in content
+@cache
+def _written(user_id: str) -> re.Pattern[bytes]:
+    """What a user is found by."""
+    forms = {user_id, html.escape(user_id), quote(user_id), html.escape(user_id).replace("&#x27;", "&#39;")}
+    forms.add(html.escape(user_id).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"))
+    forms |= {json.dumps(form, ensure_ascii=pure)[1:-1] for form in tuple(forms) for pure in (True, False)}
+    found = [rb"(?<!\w)(?:" + b"|".join(re.escape(form.encode()) for form in forms) + rb")(?!\w)"]
+    if user_id.isdigit() and len(user_id) > 6:
+        found.append(re.escape(struct.pack("<q", int(user_id))))
+    return re.compile(b"|".join(found))
