@@ -37,10 +37,11 @@ DAYS = (date(2024, 1, 1), date(2024, 1, 2))
 CURRENT = "2024-01-02"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """A small store of two nights, in which all is well; a copy of its exports is in `mirror`."""
-    site = Store(tmp_path / "store")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small store of two nights, in which all is well; a copy of its exports is in `mirror`."""
+    top = tmp_path_factory.mktemp("made")
+    site = Store(top / "store")
     site.root.mkdir(mode=0o755)
     for day in DAYS:
         night = site.night(day)
@@ -61,12 +62,19 @@ def store(tmp_path: Path) -> Store:
         (site.export(str(day)) / "topk").mkdir(parents=True)
         pq.write_table(table, site.export(str(day)) / "topk" / "part.parquet")
         point_to(site, with_manifest(site, str(day)))
-        mirror.fn(site, f"file://{tmp_path}/mirror")
+        mirror.fn(site, f"file://{top}/mirror")
     for name in ("nights", "history", "feedback", "panel", "replays"):
         (site.root / name).chmod(0o700)
     site.exports.chmod(0o755)
     (site.root / "published.jsonl").chmod(0o600)
-    return site
+    return top
+
+
+@pytest.fixture
+def store(tmp_path: Path, made: Path) -> Store:
+    """That store, for a test alone, with its copy beside it."""
+    shutil.copytree(made, tmp_path, symlinks=True, dirs_exist_ok=True)
+    return Store(tmp_path / "store")
 
 
 def flip(path: Path) -> None:
