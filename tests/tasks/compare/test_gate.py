@@ -50,6 +50,7 @@ def test_a_gain_that_may_be_chance_promotes_nobody() -> None:
     assert "may be better by chance" in decision.challengers[0].reasons[0]
 
 
+@pytest.mark.slow
 def test_p_values_are_corrected_for_the_number_of_challengers() -> None:
     alone, many = decided({"a": 0.001}), decided(dict.fromkeys("abcdefgh", 0.001))
     assert alone.challengers[0].p == alone.challengers[0].p_permutation

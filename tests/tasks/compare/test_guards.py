@@ -95,6 +95,7 @@ BOUNDS = [
 
 
 @pytest.mark.parametrize(("setting", "metric", "found", "why"), BOUNDS)
+@pytest.mark.slow
 def test_what_is_published_keeps_the_limits_whoever_it_is(setting: str, metric: str, found: float, why: str) -> None:
     summaries = {"als": summary(CHAMPION, **{metric: found}), "ease": summary(CHAMPION - 0.01, **{metric: 0.4})}
     values = {"als": CHAMPION, "ease": CHAMPION - 0.01}

@@ -100,6 +100,7 @@ def test_the_lists_of_buckets_are_those_that_the_model_makes_of_all_data(
     assert tables(night)["topk"].equals(pq.read_table(night.folder / "topk").combine_chunks())
 
 
+@pytest.mark.slow
 def test_arms_and_exploration_do_not_depend_on_the_number_of_buckets(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:

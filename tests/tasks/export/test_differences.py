@@ -66,6 +66,7 @@ def test_users_lists_items_and_scores_are_compared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.slow
 def test_it_does_not_matter_where_files_and_batches_end(
     tmp_path: Path, parts: int, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,6 +197,7 @@ def test_what_is_drawn_is_in_the_lists_with_its_probability_and_what_was_propose
     assert f"is proposed by popularity for 0%, content for {content:.0%}." in sentence
 
 
+@pytest.mark.slow
 def test_a_night_that_is_run_again_draws_the_same_and_another_night_other_users(night: Night) -> None:
     explore(night, epsilon=0.5)
     first, proposals = lists(night), proposed(night)
@@ -229,6 +230,7 @@ def test_a_model_that_cannot_be_asked_proposes_nothing_and_the_night_goes_on(
     assert not list(night.folder.glob(".tmp-*"))
 
 
+@pytest.mark.slow
 def test_only_a_share_of_the_users_may_be_drawn(night: Night) -> None:
     explore(night)
     everybody = proposed(night)
@@ -273,6 +275,7 @@ def with_replicates(night: Night, *models: Recommender) -> None:
         stored(night.replicate(number), model.fit(half), f"replicate {number}")
 
 
+@pytest.mark.slow
 def test_replicates_of_the_winner_propose(night: Night) -> None:
     with_replicates(night, Popularity(), Popularity(), Popularity())
     thompson = ExplorationSettings(epsilon=1, way="thompson", replicates=3)

@@ -60,6 +60,7 @@ def test_they_can_be_left_out(night: Night) -> None:
     assert not (night.store.export("2026-03-31") / "topk_by_domain").exists()
 
 
+@pytest.mark.slow
 def test_between_nights_an_item_that_is_gone_is_gone_from_them(tmp_path: Path, night: Night) -> None:
     publish(night, k=2)
     assert any(row["item_id"] == "i6" for row in by_domain(night))
@@ -116,6 +117,7 @@ def test_each_context_has_the_lists_of_the_model_for_it(contexts: Night) -> None
         list_of(store, user, context="Friday", domain="books")
 
 
+@pytest.mark.slow
 def test_an_item_that_is_gone_is_gone_from_the_lists_in_contexts(contexts: Night) -> None:
     publish(contexts, k=2)
     now = pa.table({"item_id": [f"i{n}" for n in range(8)], "there": [n != 6 for n in range(8)]})

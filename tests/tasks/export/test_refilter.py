@@ -49,6 +49,7 @@ def items_of(night: Night) -> dict[int, list[str]]:
     ("gone", "rules"),
     [("i6", {}), ("i6", {"max_per_category": 2, "excluded": ["i1"]}), ("i1", {"delta": False, "repeats": True})],
 )
+@pytest.mark.slow
 def test_the_lists_are_those_that_the_night_would_have_made_without_the_items(
     tmp_path: Path, night: Night, gone: str, rules: dict[str, object]
 ) -> None:
@@ -83,6 +84,7 @@ def test_it_is_an_export_like_any_other(night: Night) -> None:
     assert again(night, catalogue(gone="i6")).export_id == f"{DAY}.3"
 
 
+@pytest.mark.slow
 def test_what_is_back_is_listed_again_and_nothing_is_published_where_nothing_changed(night: Night) -> None:
     publish(night)
     before = items_of(night)
@@ -119,6 +121,7 @@ def test_it_says_why_it_cannot(night: Night, tmp_path: Path) -> None:
         again(night, catalogue(gone="i6"))
 
 
+@pytest.mark.slow
 def test_whoever_is_forgotten_is_in_it_no_more_and_answers_leave_out_what_is_gone(night: Night) -> None:
     publish(night)
     again(night, catalogue(gone="i6"))

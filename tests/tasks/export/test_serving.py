@@ -72,6 +72,7 @@ def shown(found: dict[int, list[Row]]) -> dict[int, list[Row]]:
     return {user: [{k: v for k, v in row.items() if k not in ADDED} for row in rows] for user, rows in found.items()}
 
 
+@pytest.mark.slow
 def test_each_arm_has_the_lists_of_its_policy_and_main_those_it_would_have(night: Night) -> None:
     alone = {policy: shown(made(night, everybody(policy))) for policy in ("popularity", "challenger", "interleave")}
     alone["main"] = alone["no_exploration"] = shown(made(night))
@@ -135,6 +136,7 @@ def test_the_same_arms_are_published_once_and_others_anew(night: Night) -> None:
 
 
 @pytest.mark.parametrize("policy", ["popularity", "challenger", "interleave"])
+@pytest.mark.slow
 def test_between_nights_an_arm_keeps_its_own_lists(tmp_path: Path, night: Night, policy: str) -> None:
     publish(night, arms=everybody(policy))
     now = pa.table({"item_id": [f"i{n}" for n in range(8)], "there": [n != 6 for n in range(8)]})
@@ -160,6 +162,7 @@ def test_between_nights_without_its_model_an_arm_gets_the_lists_of_main(night: N
     }
 
 
+@pytest.mark.slow
 def test_whoever_looks_sees_the_arm_and_whose_items_they_are(night: Night) -> None:
     store = night.store
     publish(night)

@@ -55,6 +55,7 @@ def test_a_search_finds_the_share_of_the_best_that_was_asked_for(tmp_path: Path)
     assert available[keys].all()
 
 
+@pytest.mark.slow
 def test_a_higher_share_takes_more_candidates(tmp_path: Path) -> None:
     sizes = []
     for number, recall in enumerate((0.5, 1.0)):
@@ -63,6 +64,7 @@ def test_a_higher_share_takes_more_candidates(tmp_path: Path) -> None:
     assert sizes[0] == vector_index.FIRST_SEARCH < sizes[1] <= vector_index.LAST_SEARCH
 
 
+@pytest.mark.slow
 def test_the_same_vectors_give_the_same_bytes(tmp_path: Path) -> None:
     digests = set()
     for number in range(2):

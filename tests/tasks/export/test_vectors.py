@@ -76,6 +76,7 @@ def test_products_are_the_scores_of_the_model(night: Night, model: Recommender) 
     assert verified(night.store.root, None).users == manifest["users"]
 
 
+@pytest.mark.slow
 def test_vectors_do_not_depend_on_the_number_of_buckets(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted(night, ALS(factors=4))
     publish(night, vectors="als")
@@ -103,6 +104,7 @@ def test_a_night_without_vectors_is_published_and_says_why(
     assert f"no vectors are published tonight: {why}" in caplog.text
 
 
+@pytest.mark.slow
 def test_another_model_makes_another_export(night: Night) -> None:
     fitted(night, ALS(factors=4))
     first = publish(night, vectors="als")
@@ -122,6 +124,7 @@ def test_ids_are_hashed_as_in_lists(night: Night, monkeypatch: pytest.MonkeyPatc
     }
 
 
+@pytest.mark.slow
 def test_items_that_are_gone_since_are_not_available(night: Night) -> None:
     with_manifests(night)
     fitted(night, ALS(factors=4))

@@ -79,6 +79,7 @@ def test_a_month_that_is_given_again_is_logged_once_and_what_came_late_is_added(
     assert run(night, 2) == 0
 
 
+@pytest.mark.slow
 def test_a_night_that_is_run_again_or_late_logs_nothing_that_another_has(night: Night) -> None:
     show(night, OLD, YOUNG)
     run(night)

@@ -19,6 +19,7 @@ def test_chinese_descriptions_are_texts_and_chinese_categories_are_not() -> None
 
 
 @given(st.lists(st.text() | st.text("aB_ 1-é千ﬁ\x00"), min_size=1, max_size=6))
+@pytest.mark.slow
 def test_the_words_of_texts_are_counted_one_by_one_or_all_at_once(texts: list[str]) -> None:
     assert _words(pa.chunked_array([texts])) == sum(map(length_in_words, texts))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def test_columns_say_what_their_roles_make_of_them() -> None:
 
 
 @given(st.lists(st.none() | st.text() | st.text("aB_ 1-=é千ﬁ\u0301\u0338\x00\n"), max_size=6), st.booleans())
+@pytest.mark.slow
 def test_the_terms_of_texts_are_their_words(texts: list[str | None], without: bool) -> None:
     items = pa.table({"title": pa.array(texts, pa.string())})
     settings = FeatureSettings(stop_words=["en"] if without else [])

@@ -76,6 +76,7 @@ def test_a_model_that_cannot_count_a_session_leaves_the_list_of_the_night(night:
 
 
 @pytest.mark.parametrize("stage", ["prepared", "features", "champion"])
+@pytest.mark.slow
 def test_a_night_that_was_made_again_is_not_the_one_of_the_export(night: Night, stage: str) -> None:
     publish(night)
     with_manifests(night, **{stage: "another"})

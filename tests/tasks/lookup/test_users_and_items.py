@@ -54,6 +54,7 @@ def lists(store: Store, run_date: date) -> dict[int, dict[str, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_user_is_seen_with_what_changed_and_what_they_have_done(published: Path) -> None:
     store = Store(published)
     before, now = lists(store, FIRST)[1], lists(store, RUN_DATE)[1]

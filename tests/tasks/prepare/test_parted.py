@@ -51,6 +51,7 @@ def test_buckets_give_the_same_bytes(
         assert made(valid, rules, on_engine=folder / "parts") == made(valid, rules, 1)
 
 
+@pytest.mark.slow
 def test_what_was_finished_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = events([(user, item, 30 - user - item) for user in range(6) for item in range(4)])
     valid = write_valid_tables(tmp_path / "valid", interactions=log)

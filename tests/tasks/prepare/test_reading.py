@@ -10,7 +10,6 @@ from tests.tasks.prepared import LOOSE
 from tests.tasks.site import events, write_valid_tables
 
 
-@pytest.mark.slow
 def test_more_ranges_are_taken_where_memory_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "RESERVED", 0)
     log = events([(user, item, 30 - user) for user in range(20) for item in range(5)])  # 100 rows

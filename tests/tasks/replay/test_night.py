@@ -57,6 +57,7 @@ def test_every_night_is_measured_and_leaves_its_figures_and_nothing_else(replaye
 
 
 @pytest.mark.parametrize("run_date", [DATES[0], DATES[-1]])
+@pytest.mark.slow
 def test_the_first_and_the_last_night_are_two_nights_by_hand(replayed: Any, run_date: date, tmp_path: Path) -> None:
     spec, _ = replayed
     night = Store(tmp_path).night(run_date)

@@ -45,6 +45,7 @@ def test_the_first_line_is_what_was_published_unless_nothing_beats_last_week(nig
     assert re.search(r"<p[^>]*>([^<]*)</p>", body).group(1) == first  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_what_trees_rank_by_is_on_the_page(night: Night) -> None:
     published(night, ["ease"])
     found = [{"name": "items.price", "ndcg": 0.0123, "error": 0.002}]

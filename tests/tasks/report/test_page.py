@@ -148,6 +148,7 @@ def test_a_night_that_failed_has_a_page_that_says_why(night: Night) -> None:
     assert "Nothing was published, the last export stays: The data are &lt;script&gt;" in page
 
 
+@pytest.mark.slow
 def test_a_night_that_the_gate_refused_shows_its_comparison(night: Night) -> None:
     compared(night, ["ease"])
     with pytest.raises(NightrecError), recorded(night):

@@ -36,6 +36,7 @@ def landed(log: Path, root: Path, **options: Any) -> tuple[TableInput, str]:
     return inputs.interactions, notes[0]
 
 
+@pytest.mark.slow
 def test_a_night_keeps_to_its_version_and_names_it(tmp_path: Path, log: Path) -> None:
     night = Store(tmp_path / "store").night(RUN_DATE)
     inputs = Inputs(interactions=TableInput(path=str(log)))
