@@ -85,7 +85,8 @@ def _nothing(schema: pa.Schema, names: Sequence[str]) -> pa.Table:
 def read_log(valid: Path, settings: PrepareSettings) -> Log:
     """The events of users that have not opted out, as they stand, under dense indices for every known user and item.
 
-    A column is read after another, so that the rows are never there twice.
+    Users and items are encoded beside each other, and the other columns read after that, one after another, so that the
+    rows are never there twice.
     """
     columns = _Columns(Source(valid))
     source, n_events = columns.source, columns.n_rows
@@ -93,9 +94,11 @@ def read_log(valid: Path, settings: PrepareSettings) -> Log:
     known_users = source.known("user")
     if len(columns.gone):
         known_users = known_users.filter(pc.invert(are_among(known_users, columns.gone)))
-    user, user_ids = _dense(columns.read("user_id"), known_users)
+    with ThreadPoolExecutor(1) as beside:
+        users = beside.submit(lambda: _dense(columns.read("user_id"), known_users))
+        item, item_ids = _dense(columns.read("item_id"), source.known("item"))
+        user, user_ids = users.result()
     memory.trim()  # or Arrow keeps what a column took beside all that is made of it
-    item, item_ids = _dense(columns.read("item_id"), source.known("item"))
     timestamp = columns.read("timestamp").cast(pa.int64()).to_numpy()
     weighing = ("rating", "event") if settings.event_weights else ("rating",)
     told = {name: columns.read(name) for name in weighing if name in source.columns}
@@ -119,7 +122,8 @@ class _Columns:
         self._stay: list[Bools] | None = None
         self.n_rows = sum(pq.read_metadata(file).num_rows for file in source.files)
         if len(self.gone):
-            self._stay = [~_coded_among(self._of_file(file, "user_id"), self.gone) for file in source.files]
+            with ThreadPoolExecutor(2) as threads:
+                self._stay = list(threads.map(self._staying, source.files))
             self.n_rows = sum(map(np.count_nonzero, self._stay))
 
     def read(self, name: str) -> pa.ChunkedArray:
@@ -127,10 +131,15 @@ class _Columns:
         and of the time.
         """
         with ThreadPoolExecutor(2) as threads:
-            chunks = list(threads.map(partial(self._of_file, name=name), self.source.files))
-        if self._stay is not None:
-            chunks = [column.filter(pa.array(stay)) for column, stay in zip(chunks, self._stay, strict=True)]
+            chunks = list(threads.map(partial(self._left_of_file, name), range(len(self.source.files))))
         return pa.chunked_array([chunk for column in chunks for chunk in column.chunks], _coded(self._type(name)))
+
+    def _staying(self, file: Path) -> Bools:
+        return ~_coded_among(self._of_file(file, "user_id"), self.gone)
+
+    def _left_of_file(self, name: str, nth: int) -> pa.ChunkedArray:
+        column = self._of_file(self.source.files[nth], name)
+        return column if self._stay is None else column.filter(pa.array(self._stay[nth]))
 
     def _of_file(self, file: Path, name: str) -> pa.ChunkedArray:
         """A column of a file; nulls where it has begun later."""
