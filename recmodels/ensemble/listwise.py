@@ -52,7 +52,8 @@ def regressed(objective: RankingObjective, seed: int) -> Linear:
 def _fitted(rows: Doubles, relevant: Bools, user: Longs) -> Doubles:
     """The coefficients: [n_features]; `user` [n], ascending, says whose candidate each row is."""
     from scipy.optimize import minimize
-    from threadpoolctl import threadpool_limits
+
+    from recmodels.compute.jit import one_blas_thread
 
     told = np.bincount(user, relevant) > 0  # of the others nothing is learned
     rows, relevant, user = rows[told[user]], relevant[told[user]], user[told[user]]
@@ -72,7 +73,7 @@ def _fitted(rows: Doubles, relevant: Bools, user: Longs) -> Doubles:
         gradient = rows.T @ (relevant - (hits / total)[user] * odds)
         return PENALTY * weights @ weights - likelihood, 2 * PENALTY * weights - gradient
 
-    with threadpool_limits(1):  # sums of several parts would depend on their number
+    with one_blas_thread():  # sums of several parts would depend on their number
         found = minimize(loss, np.zeros(rows.shape[1]), jac=True, method="L-BFGS-B")
     weights: Doubles = found.x / scale
     return weights

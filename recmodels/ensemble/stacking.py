@@ -1,7 +1,8 @@
 """Stacking: gradient-boosted trees that rank the candidates of several members, kept as plain arrays."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ from recmodels.data.arrays import Bools, Doubles, Floats, Ints, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.ensemble.fusion import Candidates, RankingObjective, folds_of
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 OFFSET = 10.0  # of the reciprocal ranks among the features
 HALF_LIFE = 30.0  # days after which an interaction counts half in recent popularity
@@ -129,7 +133,6 @@ def stacked(
 def boosted(rows: Doubles, relevant: NDArray[np.bool_], n_trees: int, leaves: int, rate: float, seed: int) -> Trees:
     """Fitted on one thread: sums of several parts would depend on their number."""
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
 
     booster = HistGradientBoostingClassifier(
         max_iter=n_trees,
@@ -140,5 +143,13 @@ def boosted(rows: Doubles, relevant: NDArray[np.bool_], n_trees: int, leaves: in
         early_stopping=False,
         random_state=seed,
     )
-    with threadpool_limits(1):
+    with _pools().limit(limits=1):
         return Trees.of(booster.fit(rows, relevant))
+
+
+@cache
+def _pools() -> "ThreadpoolController":
+    """The threads of the libraries that scikit-learn has loaded: to look for them takes as long as a few trees."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

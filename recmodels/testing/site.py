@@ -4,6 +4,8 @@ import sys
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from scipy import sparse
 from recmodels.base import Recommender
 from recmodels.data.dataset import Dataset
 from recmodels.ranking.topk import TopK
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 N_USERS, N_ITEMS = 40, 30
 NEWCOMER, COMPLETIST = 38, 39  # a user without history; one who has seen everything
@@ -59,16 +64,23 @@ def with_session(data: Dataset, user: int, session: list[int]) -> Dataset:
 def threads(n: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Compute on n threads, whichever library does: those of BLAS, numba, torch, and our own."""
     import numba
-    from threadpoolctl import threadpool_limits
 
     before = numba.get_num_threads()
-    with monkeypatch.context() as patch, threadpool_limits(n), _torch_threads(n):
+    with monkeypatch.context() as patch, _pools(len(sys.modules)).limit(limits=n), _torch_threads(n):
         patch.setenv("OMP_NUM_THREADS", str(n))
         numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
         try:
             yield
         finally:
             numba.set_num_threads(before)
+
+
+@cache
+def _pools(modules: int) -> "ThreadpoolController":
+    """The threads of the libraries that so many modules have loaded: to look for them takes long."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextmanager

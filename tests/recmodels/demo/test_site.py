@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -221,7 +221,10 @@ def test_csv_says_the_same_as_parquet(tmp_path: Path, site: tuple[dict[str, pa.T
     assert items["tags"][0].as_py() == "|".join(site[0]["items"]["tags"][0].as_py())
 
 
-@settings(max_examples=40)
+@settings(max_examples=16)
+@example(users=1, items=1, interactions=1, days=1, end=date(2000, 1, 1), seed=0)
+@example(users=12, items=1, interactions=60, days=1, end=date(2100, 1, 1), seed=1)
+@example(users=1, items=12, interactions=60, days=40, end=date(2024, 2, 29), seed=2)
 @given(
     users=st.integers(1, 12),
     items=st.integers(1, 12),
