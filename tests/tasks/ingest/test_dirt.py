@@ -18,6 +18,8 @@ from recmodels.errors import DataRefused
 from tasks.ingest.reading.inputs import TableInput
 from tests.tasks.raw import ingest, read
 
+pytestmark = pytest.mark.slow  # a whole site is written and read
+
 END = date(2026, 7, 22)
 CUTOFF, NOW = datetime(2026, 7, 22, tzinfo=UTC), datetime(2026, 7, 23, tzinfo=UTC)
 SMALL: dict[str, Any] = {"users": 300, "items": 200, "interactions": 6_000, "end": END}
@@ -37,7 +39,6 @@ def raw(site: tuple[Path, list[File]], tmp_path_factory: pytest.TempPathFactory)
     return ingest(tmp_path_factory.mktemp("raw"), inputs, CUTOFF, NOW)
 
 
-@pytest.mark.slow
 def test_every_line_of_every_file_is_accounted_for(
     site: tuple[Path, list[File]], raw: tuple[dict[str, Any], Path]
 ) -> None:
@@ -83,7 +84,6 @@ def test_what_lies_beside_the_data_is_named_or_hidden(raw: tuple[dict[str, Any],
     assert any("nothing.csv is empty" in note for note in raw[0]["notes"])
 
 
-@pytest.mark.slow
 def test_what_could_only_be_guessed_is_refused_in_one_sentence(site: tuple[Path, list[File]], tmp_path: Path) -> None:
     folder, files = site
     for file in files:

@@ -14,6 +14,7 @@ from tasks.ingest.reading.files import find
 from tasks.ingest.reading.inputs import TableInput
 
 pytest.importorskip("pyiceberg", reason="pyiceberg is not installed")
+pytestmark = pytest.mark.slow  # a catalog is made, by libraries that nothing else imports
 CUTOFF = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -42,7 +43,6 @@ def users(table: TableInput) -> list[int]:
     return sorted(pq.read_table(table.path)["user_id"].to_pylist())
 
 
-@pytest.mark.slow
 def test_the_rows_of_a_snapshot_are_read_once(tmp_path: Path, lake: Any) -> None:
     there = lake.load_table("shop.events")
     folder = there.location().removeprefix("file://")

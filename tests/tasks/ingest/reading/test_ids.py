@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.errors import DataRefused
+from tasks.ingest import table_pass
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import column, ingest, read, write
 
@@ -175,13 +176,21 @@ def test_the_type_of_the_interactions_wins_where_nothing_is_lost(tmp_path: Path)
     assert column(out, "item_id", "items") == [7, 8]
 
 
+@pytest.fixture
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of some thousand rows are read as large ones are: a batch after another, while others wait."""
+    monkeypatch.setattr(table_pass, "BATCH", 2 * 2_048)
+    monkeypatch.setattr(table_pass, "_SMALL", 0)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_small_batches")
 def test_ids_found_to_be_text_late_in_a_large_file_are_text_from_the_start(tmp_path: Path) -> None:
-    rows = "".join(f"{n},1,1672531200\n" for n in range(300_000))
+    rows = "".join(f"{n},1,1672531200\n" for n in range(10_000))
     _, out = ingest(tmp_path, write(tmp_path / "log.csv", f"user_id,item_id,timestamp\n{rows}0x,1,1672531200\n"))
     ids = column(out, "user_id")
-    assert (len(ids), ids[0], ids[-1]) == (300_001, "0", "0x")
-    assert column(out, "source_row") == list(range(2, 300_003))
+    assert (len(ids), ids[0], ids[-1]) == (10_001, "0", "0x")
+    assert column(out, "source_row") == list(range(2, 10_003))
 
 
 def _log(path: Path, item_ids: pa.Array | list[Any]) -> TableInput:
@@ -302,11 +311,12 @@ def test_exploded_lines_keep_their_place_among_those_that_are_no_rows(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_small_batches")
 def test_lists_explode_across_batches_in_their_order(tmp_path: Path) -> None:
-    lists = [[place, -place, place] for place in range(150_000)]
+    lists = [[place, -place, place] for place in range(5_000)]
     _, out = ingest(tmp_path, _log(tmp_path / "log.parquet", pa.array(lists)).model_copy(update={"explode": True}))
     assert column(out, "item_id") == [item for each in lists for item in each]
-    assert column(out, "source_row") == [place + 1 for place in range(150_000) for _ in range(3)]
+    assert column(out, "source_row") == [place + 1 for place in range(5_000) for _ in range(3)]
 
 
 def test_objects_in_lists_are_refused(tmp_path: Path) -> None:
