@@ -1,13 +1,13 @@
 """Tests that begin while others are collected: they are reported as all others, once."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.nested import run_pytest
+
 CONFTEST = """
 from tests.early import Early
 from tests.forks import Run
@@ -55,11 +55,9 @@ def test_they_run_before_all_is_collected_and_by_others_if_their_process_ends(tm
     )
     for name, source in sources.items():
         (tmp_path / f"{name}.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--rootdir", ".", "-c", os.devnull, "."]
-    ran = subprocess.run(
-        command, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
-    said = [line.partition(" - ")[0] for line in ran.stdout.splitlines() if line.startswith(("PASSED", "FAILED"))]
+    options = ["-rA", "-p", "no:cacheprovider", "--rootdir", ".", "-c", os.devnull, "."]
+    code, output = run_pytest(tmp_path, tmp_path / "said", *options)
+    said = [line.partition(" - ")[0] for line in output.splitlines() if line.startswith(("PASSED", "FAILED"))]
     assert sorted(said) == [
         "FAILED early/test_early.py::test_fails",
         *(["FAILED early/test_z.py::test_ends"] if ends else []),
@@ -67,5 +65,5 @@ def test_they_run_before_all_is_collected_and_by_others_if_their_process_ends(tm
         "PASSED early/test_early.py::test_in_its_own_group",
         *(["PASSED early/test_z.py::test_before"] if ends else []),
         "PASSED test_late.py::test_late",
-    ], ran.stdout + ran.stderr
-    assert ran.returncode == 1 and f"{2 if ends else 1} failed" in ran.stdout
+    ], output
+    assert code == 1 and f"{2 if ends else 1} failed" in output

@@ -1,7 +1,6 @@
 """Tests that run in forks: each is reported as if it had run in the process that shows it."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.forks import run_tests
+from tests.nested import run_pytest
 
-ROOT = Path(__file__).parents[1]
 CONFTEST = """
 from tests.forks import Run
 from tests.logs import of_root
@@ -69,12 +68,10 @@ def test_after(): pass
 def test_reports_of_forks_are_shown_and_a_process_that_ends_costs_one_test(tmp_path: Path) -> None:
     for name, source in (("conftest", CONFTEST), ("test_first", FIRST), ("test_second", SECOND)):
         (tmp_path / f"{name}.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--rootdir", ".", "-c", os.devnull, "."]
-    ran = subprocess.run(
-        command, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
+    options = ["-rA", "-p", "no:cacheprovider", "--rootdir", ".", "-c", os.devnull, "."]
+    code, output = run_pytest(tmp_path, tmp_path / "said", *options)
     outcomes = ("PASSED", "FAILED", "SKIPPED", "XFAIL")
-    said = {line.partition(" - ")[0] for line in ran.stdout.splitlines() if line.startswith(outcomes)}
+    said = {line.partition(" - ")[0] for line in output.splitlines() if line.startswith(outcomes)}
     assert said == {
         "PASSED test_first.py::test_passes",
         "FAILED test_first.py::test_fails",
@@ -85,11 +82,11 @@ def test_reports_of_forks_are_shown_and_a_process_that_ends_costs_one_test(tmp_p
         "PASSED test_second.py::test_before",
         "FAILED test_second.py::test_ends",
         "PASSED test_second.py::test_after",
-    }, ran.stdout + ran.stderr
-    assert ran.returncode == 1
+    }, output
+    assert code == 1
     parts = ("what it said", "what it logged", "no longer shared", "it is dark", "ended with code 3", "1 warning")
     for part in (*parts, "5 passed"):
-        assert part in ran.stdout
+        assert part in output
 
 
 def test_what_tests_share_ends_with_the_last_of_their_group() -> None:
