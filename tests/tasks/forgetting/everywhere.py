@@ -47,9 +47,8 @@ def _of_parquet(raw: bytes) -> Iterator[bytes]:
                 yield _as_bytes([found.min, found.max])
     texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
     yield from _values(file.read())
-    for column in (
-        pq.ParquetFile(pa.BufferReader(raw), read_dictionary=texts).read().columns
-    ):  # a dictionary as it is in the file
+    encoded = pq.ParquetFile(pa.BufferReader(raw), read_dictionary=texts)  # with dictionaries as they are in the file
+    for column in encoded.read().columns:
         for chunk in column.chunks:
             if pa.types.is_dictionary(chunk.type):
                 yield _as_bytes(chunk.dictionary.to_pylist())
