@@ -1,8 +1,9 @@
 """Candidates' processes as forks of one that has imported what they need: `python -m recmodels.candidate_forks FD`.
 
-FD is one end of a socket (SOCK_SEQPACKET) whose other end a night holds. Each message names a specification, and brings
-two files: another such socket, which becomes the candidate's standard input, and its log. On that socket the night is
-told the process id, and in the end the exit code. What the forks have in common they share in memory.
+FD is one end of a socket (SOCK_SEQPACKET) whose other end a night holds. Each message names a specification and, as
+variables of the environment, the threads that its candidate may have, and brings two files: another such socket, which
+becomes the candidate's standard input, and its log. On that socket the night is told the process id, and in the end the
+exit code. What the forks have in common they share in memory.
 """
 
 import gc
@@ -15,10 +16,11 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
 import safetensors.numpy  # noqa: F401  # what models are saved with
 
 from recmodels import candidate, plugins, registry
-from recmodels.compute import jit
+from recmodels.compute import cores, jit
 from recmodels.errors import NightrecError
 from recmodels.supervised import WATCH
 
@@ -51,7 +53,7 @@ def main(arguments: list[str]) -> None:
             if (pid := os.fork()) == 0:
                 ready.close()
                 night.close()
-                _become_candidate(json.loads(message)["spec"], told, log)
+                _become_candidate(**json.loads(message), told=told, log=log)
             os.close(log)
             tells = socket.socket(fileno=told)
             tells.send(str(pid).encode())
@@ -71,13 +73,15 @@ def _tell(ready: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
             return  # nobody waits for it any more
 
 
-def _become_candidate(spec: str, told: int, log: int) -> None:
+def _become_candidate(spec: str, threads: dict[str, str], told: int, log: int) -> None:
     """Do what `python -m recmodels.candidate` does, and end."""
     for file, place in ((told, 0), (log, 1), (log, 2)):
         os.dup2(file, place)
     os.closerange(3, max(told, log) + 1)  # what others of the forks are told through, too
     code = candidate.FAILED
     try:
+        if threads.items() - os.environ.items():
+            take(threads)
         code = candidate.main([spec, WATCH])
     except BaseException:
         traceback.print_exc()
@@ -85,6 +89,20 @@ def _become_candidate(spec: str, told: int, log: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def take(threads: dict[str, str]) -> None:
+    """Have what was imported compute with so many threads, as if it had found these variables in the environment."""
+    import numba
+    from threadpoolctl import threadpool_limits
+
+    os.environ |= threads
+    n = cores.threads()
+    threadpool_limits(n, user_api="blas")
+    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+    pa.set_cpu_count(n)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(n)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,12 @@ def write_result(path: Path, content: Mapping[str, Any]) -> None:
     unfinished.replace(path)
 
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
 def threads_of(n: int) -> dict[str, str]:
     """The environment that keeps every numeric library to `n` threads."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return dict.fromkeys(names, str(n))
+    return dict.fromkeys(THREADS, str(n))
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:

@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 
+from recmodels.supervised import THREADS
+
 PROGRAM = "recmodels.candidate_forks"
 ROOT = Path(__file__).parents[2]
 AVAILABLE = hasattr(os, "pidfd_open")  # on Linux
@@ -58,11 +60,11 @@ class Fork:
 
 
 class Forks:
-    """The process that forks candidates, all of which have the environment that it was started with."""
+    """The process that forks candidates: all have the environment that it was started with, but for their threads."""
 
     def __init__(self, wanted: bool = True) -> None:
         self._wanted, self._lock = wanted and AVAILABLE, Lock()
-        self._environment: Mapping[str, str] | None = None
+        self._environment: dict[str, str] | None = None
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -82,12 +84,14 @@ class Forks:
 
     def fork(self, spec: str, log: IO[bytes], environment: Mapping[str, str]) -> Fork | None:
         """A candidate's process; None where it cannot be had, as it is to have another environment."""
-        if self._socket is None or self._environment != environment:
+        threads = {name: environment[name] for name in THREADS if name in environment}
+        if self._socket is None or self._environment is None or self._environment | threads != environment:
             return None
+        message = json.dumps({"spec": spec, "threads": threads}).encode()
         ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
         try:
             with theirs, self._lock:
-                socket.send_fds(self._socket, [json.dumps({"spec": spec}).encode()], [theirs.fileno(), log.fileno()])
+                socket.send_fds(self._socket, [message], [theirs.fileno(), log.fileno()])
             return Fork(ours)
         except OSError:  # it was killed
             ours.close()

@@ -9,12 +9,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numba
 import psutil
+import pyarrow as pa
 import pytest
+from threadpoolctl import threadpool_info
 
 from recmodels import candidate_forks
+from recmodels.compute import cores
 from recmodels.errors import NightrecError
 from recmodels.knn.item_knn import ItemKNN
+from recmodels.supervised import threads_of
 from tasks.store.files import write_json
 from tasks.train import forks, process
 from tasks.train.forks import Forks
@@ -113,6 +118,27 @@ def test_another_environment_wants_a_process_of_its_own(begun: Forks, tmp_path: 
         begun._process.kill()  # type: ignore[union-attr]
         begun._process.wait()  # type: ignore[union-attr]
         assert begun.fork("spec.json", log, {"A": "1"}) is None  # as it was killed
+
+
+def test_a_fork_may_have_other_threads(begun: Forks, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        one = begun.fork("no spec.json", log, {"A": "1"} | threads_of(2))
+    assert one is not None
+    assert one.wait(30) == 2
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_what_was_imported_takes_the_threads_of_a_fork(n: int) -> None:
+    def take() -> None:
+        candidate_forks.take(threads_of(n))
+        blas = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+        there = (blas, numba.get_num_threads(), pa.cpu_count(), cores.threads())
+        os._exit(0 if there == ({n}, min(n, numba.config.NUMBA_NUM_THREADS), n, n) else 1)
+
+    child = multiprocessing.get_context("fork").Process(target=take)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
 
 
 def test_what_a_fork_says_is_in_its_log(begun: Forks, tmp_path: Path) -> None:
