@@ -7,10 +7,13 @@ of the row with weights w_j and vectors y_j. The matrix is never formed: a step 
 import numpy as np
 
 from recmodels.compute.jit import fast_jit, inlined_fast_jit
+from recmodels.compute.prefetch import LINE, prefetch
 from recmodels.data.arrays import Floats, Ints
 
 PANEL = 512
 """Vectors that are copied side by side: at 128 factors 256 KiB, which stay in a core's own cache between the steps."""
+
+AHEAD = 8  # so many vectors before one is copied, memory is asked for it
 
 TINY = np.float32(1e-30)
 
@@ -27,7 +30,9 @@ def _dot(left: Floats, right: Floats) -> np.float32:
 def _gather(start: int, stop: int, indices: Ints, vectors: Floats, panel: Floats) -> None:
     """Copy the vectors of some entries: each is read several times, and they lie far apart."""
     for at in range(start, stop):
-        row = indices[at]
+        coming, row = vectors[indices[min(at + AHEAD, len(indices) - 1)]], indices[at]
+        for q in range(0, len(coming), LINE):
+            prefetch(coming, q)
         for q in range(vectors.shape[1]):
             panel[at - start, q] = vectors[row, q]
 

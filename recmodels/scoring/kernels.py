@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recmodels.compute.jit import fast_jit, jit
+from recmodels.compute.prefetch import LINE, prefetch
 from recmodels.data.arrays import Csr, Doubles, Floats, Ints
 
 Sparse: TypeAlias = tuple[NDArray[Any], NDArray[Any], Floats]  # indptr and indices, unsigned, and data
@@ -21,6 +22,8 @@ LANES, HALVINGS = 1024, 16  # parts whose maxima bound the k-th largest value fr
 BLOCK = 64  # columns that are compared with the k-th best so far at once, before any of them is looked at
 TASKS = 64  # parts into which rows are divided, row r going to part r % TASKS: more than there are threads
 NARROW = 8  # a row of fewer products than columns / NARROW notes the columns it touches rather than scan all
+
+AHEAD, LINES = 4, 8  # the first lines of a row are asked of memory so many rows before it is added
 
 
 def parts(matrix: Csr) -> Sparse:
@@ -148,11 +151,23 @@ def _products(row: int, matrix: Sparse, other: Sparse) -> int:
 
 
 @jit
+def ask_ahead(at: int, indices: NDArray[Any], other: Sparse) -> None:
+    """Ask memory for the row of a matrix that is read AHEAD rows after indices[at]: rows come in any order."""
+    if at + AHEAD < len(indices):
+        row = indices[at + AHEAD]
+        start, stop = np.int64(other[0][row]), np.int64(other[0][row + 1])
+        for place in range(start, min(stop, start + LINES * LINE), LINE):
+            prefetch(other[1], place)
+            prefetch(other[2], place)
+
+
+@jit
 def accumulate(row: int, matrix: Sparse, other: Sparse, values: Floats) -> None:
     """Add a row of the product of two matrices to `values`."""
     indptr, indices, data = matrix
     other_indptr, other_indices, other_data = other
     for at in range(indptr[row], indptr[row + 1]):
+        ask_ahead(at, indices, other)
         weight = data[at]
         for place in range(other_indptr[indices[at]], other_indptr[indices[at] + 1]):
             values[other_indices[place]] += weight * other_data[place]
@@ -187,6 +202,7 @@ def _accumulate_noted(row: int, matrix: Sparse, other: Sparse, values: Floats, n
     other_indptr, other_indices, other_data = other
     n_columns = 0
     for at in range(indptr[row], indptr[row + 1]):
+        ask_ahead(at, indices, other)
         weight = data[at]
         for place in range(other_indptr[indices[at]], other_indptr[indices[at] + 1]):
             column = other_indices[place]

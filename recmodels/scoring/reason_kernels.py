@@ -4,7 +4,7 @@ import numpy as np
 
 from recmodels.compute.jit import jit
 from recmodels.data.arrays import Ints
-from recmodels.scoring.kernels import Sparse
+from recmodels.scoring.kernels import Sparse, ask_ahead
 
 ROWS = 256  # users that a thread takes at a time
 
@@ -29,6 +29,7 @@ def stored_reasons(
             if item >= 0:
                 listed[item] = 1
         for at in range(matrix[0][user], matrix[0][user + 1]):
+            ask_ahead(at, matrix[1], affinity)
             item, weight = matrix[1][at], matrix[2][at]
             for entry in range(affinity[0][item], affinity[0][item + 1]):
                 if listed[affinity[1][entry]]:
