@@ -76,6 +76,10 @@ class Continued(Ranges):
     recent: Rows | None
     rule: Rule
 
+    @property
+    def at_once(self) -> int:
+        return 1  # rows of the earlier night are read from its files, and counted one range after another
+
     def pairs(self, place: int) -> Rows:
         if not self.shelf.there(PAIRS, place):
             new = self._within(self.new, place)

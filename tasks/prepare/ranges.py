@@ -5,6 +5,7 @@ same, to the byte, whatever the number of ranges.
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,11 @@ class Ranges:
     rated: bool
     shelf: Shelf
     duplicates: str
+
+    @property
+    def at_once(self) -> int:
+        """How many ranges are worked on at a time."""
+        return 2 if self.shelf.in_memory else 1
 
     @property
     def n_users(self) -> int:
@@ -85,7 +91,8 @@ class Ranges:
         """Part all pairs into those to be trained on and those held out; who has any of the latter, [n_users]."""
         having = np.zeros(self.n_users, np.bool_)
         random = np.random.default_rng(settings.holdout_seed)  # draws one range after the other
-        for place in range(self.n):
+
+        def part(place: int) -> None:
             if protocol.days is None:
                 train, held = parted(self.pairs(place), protocol, settings, random, self.n_users)
                 self.shelf.put(TRAIN, place, train)
@@ -97,6 +104,9 @@ class Ranges:
             self.shelf.put(HOLDOUT, place, held)
             del held
             trim()
+
+        with ThreadPoolExecutor(1 if protocol.days is None else self.at_once) as threads:
+            list(threads.map(part, range(self.n)))
         return having
 
     def measure(self, users: Bools) -> None:

@@ -21,7 +21,7 @@ SHARE = 0.5  # of the memory is for this stage: the rest is for other processes,
 RESERVED = 300_000_000  # bytes of it that do not depend on the rows
 A_ROW = 200  # bytes, at the peak of a range
 IN_MEMORY = 100  # bytes of a row, where all are in memory: half as much without ratings and where pairs are repeated
-EVENTS_AT_A_TIME = 1_000_000
+EVENTS_AT_A_TIME = 500_000  # by each of two threads
 TEXT = 30  # more bytes for an id that is a text then: a code, and its share of the texts, each of which is there once
 
 
