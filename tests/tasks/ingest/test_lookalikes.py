@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from tasks.ingest import lookalikes
+from tasks.ingest.reading import ids as id_columns
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tests.tasks.raw import column, ingest, write
 
@@ -69,3 +73,12 @@ def test_ids_are_compared_across_tables(tmp_path: Path) -> None:
     summary, _ = ingest(tmp_path, Inputs(interactions=log, items=items))
     assert len(summary["notes"]) == 1
     assert "such as 'SKU1' and 'sku1'" in summary["notes"][0]
+
+
+def test_the_first_rows_are_looked_at_across_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "interactions").mkdir()
+    for number, ids in enumerate([["a", None], ["b", "A", "c"]]):
+        pq.write_table(pa.table({"user_id": ids}), tmp_path / "interactions" / f"part-{number:05}.parquet")
+    for first, found in ((3, 0), (4, 1)):
+        monkeypatch.setattr(lookalikes, "FIRST", first)
+        assert len(lookalikes.notes(tmp_path, ["interactions"], {"user_id": id_columns.STRING})) == found
