@@ -62,7 +62,7 @@ def test_backtests_without_anybody_are_refused(data: Dataset) -> None:
 @pytest.mark.slow
 def test_a_search_starts_from_the_defaults_and_goes_on_where_it_was(night: Night) -> None:
     first = tune(night, "ease", {}, minutes=1, trials=1)
-    assert first.params == {"regularization": create("ease").regularization}  # type: ignore[attr-defined]
+    assert first.params == {name: getattr(create("ease"), name) for name in ("regularization", "recency")}
     assert (first.value, first.tried) == (first.default, 1)
     second = tune(night, "ease", {}, minutes=1, trials=4)
     assert (second.tried, second.default) == (5, first.default)
@@ -75,7 +75,7 @@ def test_a_search_starts_from_the_defaults_and_goes_on_where_it_was(night: Night
 
 def test_what_is_configured_outside_the_space_is_kept(night: Night) -> None:
     found = tune(night, "ease", {"method": "exact", "regularization": 20.0}, minutes=1, trials=1)
-    assert found.params == {"method": "exact", "regularization": 20.0}
+    assert found.params == {"method": "exact", "regularization": 20.0, "recency": 0.0}
 
 
 def test_the_block_is_what_the_configuration_reads() -> None:
