@@ -23,6 +23,7 @@ from typing import IO
 from flows.operate.access import in_url, reached
 from flows.operate.database import prefect_places, write_off_the_dead
 from flows.operate.guarded_app import ADDRESSES, CERTIFICATE, EPHEMERAL, LISTENER
+from recmodels.compute.memory import all_stays
 from recmodels.errors import ConfigError, NightrecError
 
 PATIENCE = 600  # seconds: far beyond the slowest first start, which makes the database
@@ -174,12 +175,13 @@ def embedded_server() -> Iterator[Callable[[], None]]:
     """
     if not may_be_configured():
         _own_server()
-    from prefect.settings import (
-        PREFECT_API_AUTH_STRING,
-        PREFECT_API_URL,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        temporary_settings,
-    )
+    with all_stays():  # a fifth of the time of this import
+        from prefect.settings import (
+            PREFECT_API_AUTH_STRING,
+            PREFECT_API_URL,
+            PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+            temporary_settings,
+        )
 
     if PREFECT_API_URL.value():
         if _own_server.cache_info().currsize and not (begun := _own_server()[2]).lasting:
