@@ -1,19 +1,16 @@
 """The ensemble: the lists of several recommenders, fused as ranked best on days fold out of their training."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
-from recmodels import registry
 from recmodels.base import Recommender, State
-from recmodels.compute import memory
 from recmodels.data.arrays import Bools, Doubles, Floats, Ints
 from recmodels.data.contexts import Contexts
 from recmodels.data.dataset import Dataset, Repeats
@@ -29,16 +26,12 @@ from recmodels.ensemble.pair_query import Limits
 from recmodels.ensemble.repeats import latest_of_events
 from recmodels.ensemble.site_features import SiteFeatures
 from recmodels.ensemble.stacking import PARTS, Trees, features, item_features, stacked, user_features
+from recmodels.ensemble.team import ENTRIES_AT_A_TIME, Team
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.options import FitOptions
 from recmodels.parameters import Seed
-from recmodels.persistence import load
 from recmodels.ranking.topk import TopK, joined, nothing
 
-MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content", "transitions")
-"""Recommenders that are cheap enough to be trained three times: for the fusion, for the comparison, and to publish."""
-
-ENTRIES_AT_A_TIME = 2**20  # of the members' lists that are fused: some 200 MB
 WANTED_USERS, MAX_USERS = 500, 3000  # that the fusion is fitted on
 MIN_USERS = 10  # with fewer, all members have the same weight
 MIN_HITS = 50  # among the candidates, and as many others; with fewer, there are no trees
@@ -47,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Ensemble(Recommender):
+class Ensemble(Team):
     """Fuses the lists of other recommenders, weighted by how well they predicted the last days.
 
     Blend: score of i = Σ over members m of w_m / (offset + rank of i in m's list), where the weights w rank best what
@@ -136,6 +129,8 @@ class Ensemble(Recommender):
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         fold = None if self.method == "mean" else self._held_out(data, options.events)
         contexts = contexts_of(self.context, self.context_zone, options.contexts)
+        if self.method not in ("auto", "stack") and (self._sees_site or contexts is not None):
+            log.warning("method = %r has no trees, which alone see columns of the site and contexts.", self.method)
         lists: dict[str, TopK] = {}
         fitted: dict[str, Recommender] = {}
         names = [name for name in self._names() if name not in options.without]
@@ -202,50 +197,6 @@ class Ensemble(Recommender):
             return last_days(data, self.validation_days, MAX_USERS, self.seed)
         return latest(data, WANTED_USERS, MAX_USERS, self.seed)
 
-    def _names(self) -> list[str]:
-        """The members, each once."""
-        return list(dict.fromkeys(MEMBERS if self.members is None else self.members))
-
-    def made(self) -> dict[str, Recommender]:
-        """The members, not fitted yet.
-
-        Raises ConfigError for a member that there is not, or that is an ensemble, and where fewer than two are named.
-        """
-        if self.members is not None and len(named := sorted(set(self.members))) < 2:
-            raise ConfigError(f"ensemble: members names {', '.join(named) or 'none'}; it takes two at least.")
-        return {name: self._made(name) for name in self._names()}
-
-    def made_of(self) -> list[Recommender]:
-        return list(self.made().values())
-
-    def _made(self, name: str) -> Recommender:
-        recipe = self.recipes.get(name, {})
-        recommender = recipe.get("recommender", name)
-        if recommender == "ensemble":
-            raise ConfigError(f"ensemble: its member {name} is an ensemble, too; name the members of that one.")
-        return registry.create(recommender, recipe.get("params", {}), seed=self.seed)
-
-    def _trained(self, name: str, data: Dataset, options: FitOptions) -> Recommender:
-        model = self._made(name)
-        n_items = len(data.known_items)
-        memory.require(model.memory_needed(data.n_users, n_items, len(data)), name, n_items)
-        recipe = self.recipes.get(name, {})
-        return model.fit(data, registry.fit_options(recipe.get("recommender", name), recipe.get("params", {}), options))
-
-    def _fitted(self, name: str, data: Dataset, folder: Path | None, options: FitOptions) -> Recommender:
-        """A member fitted to all of the data, from its folder if there is one."""
-        if folder is None:
-            return self._trained(name, data, options)
-        model = load(folder)
-        if model.n_items_ != data.n_items or model != self._made(name):
-            raise NightrecError(f"{folder} holds another model.")
-        return model
-
-    @property
-    def _fits(self) -> int:
-        """How often each member is fitted: to what the fusion is not learned from, and to everything."""
-        return 1 if self.method == "mean" else 2
-
     def _average(self) -> None:
         """Let all members count alike."""
         m = len(self.members_)
@@ -302,20 +253,6 @@ class Ensemble(Recommender):
             log.info("%s", message)
         for part in PARTS:
             setattr(self, f"tree_{part}_", getattr(trees, part))
-
-    def knows(self, data: Dataset, users: Ints) -> Bools:
-        """Those with a history, or of whom a member knows enough from the user table."""
-        known = super().knows(data, users)
-        for model in self.members_.values():
-            if model.needs_history:
-                known |= model.knows(data, users)
-        return known
-
-    def why_not_folded(self) -> str | None:
-        for name, member in self.members_.items():
-            if (why := member.why_not_folded()) is not None:
-                return f"has the member {name}, which {why}"
-        return None
 
     def for_users(self, users: Ints) -> Self:
         model = copy(self)
@@ -397,31 +334,6 @@ class Ensemble(Recommender):
         own = own_columns(self._site, lift, context, users, candidates)
         return features(candidates, self.items_, user_features(data, users), own)
 
-    def _by_weight(self) -> Iterator[Recommender]:
-        """The members by falling weight."""
-        members = list(self.members_.values())
-        return (members[place] for place in np.argsort(-self.weights_, kind="stable"))
-
-    def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:
-        """Those of the member with the largest weight that has similar items."""
-        for model in self._by_weight():
-            try:
-                return model._similar_items(items, k, allowed)
-            except NightrecError:
-                continue
-        raise NightrecError("Ensemble has no similarity of items.")
-
-    def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
-        """The reason of the member with the largest weight that names one."""
-        reasons = np.full(top.items.shape, -1, np.int32)
-        for model in self._by_weight():
-            open_ = (top.items >= 0) & (reasons < 0)
-            if not open_.any():
-                break
-            asked = TopK(np.where(open_, top.items, -1).astype(np.int32), top.scores)
-            reasons = np.where(open_, model._explain(data, users, asked), reasons)
-        return reasons
-
     def column_reasons(
         self, data: Dataset, users: Ints, top: TopK, allowed: Bools | None, repeats: Repeats
     ) -> list[list[str | None]]:
@@ -444,16 +356,3 @@ class Ensemble(Recommender):
         user, place = np.nonzero(top.items >= 0)
         scores[user, top.items[user, place]] = top.scores[user, place]
         return scores
-
-    def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
-        return sum(self._fits * model.work(n_users, n_items, n_interactions) for model in self.made().values())
-
-    def list_work(self, n_listed: int, n_users: int, n_items: int, n_interactions: int) -> float:
-        return sum(model.list_work(n_listed, n_users, n_items, n_interactions) for model in self.made().values())
-
-    def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        """The fitted members together, and the working memory of the one that takes most."""
-        made = self.made().values()
-        working = [model.memory_needed(0, 0, 0) for model in made]
-        grown = sum(model.memory_needed(n_users, n_items, n_interactions) for model in made) - sum(working)
-        return grown + max(working, default=0) + 512 * ENTRIES_AT_A_TIME

@@ -13,7 +13,8 @@ from recmodels.base import Recommender
 from recmodels.content import Content
 from recmodels.data.dataset import Dataset
 from recmodels.data.events import EventLog, Events
-from recmodels.ensemble.model import MEMBERS, Ensemble
+from recmodels.ensemble.model import Ensemble
+from recmodels.ensemble.team import MEMBERS
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.factors.als import ALS
 from recmodels.knn.item_knn import ItemKNN
@@ -87,6 +88,12 @@ def test_the_mean_is_that_of_the_members_scores_each_from_0_to_1() -> None:
     user, place = np.nonzero(top.items >= 0)
     np.testing.assert_allclose(top.scores[user, place], scores[user, top.items[user, place]], rtol=1e-5, atol=1e-6)
     assert model.work(10, 20, 100) == Ensemble(members=["item_knn", "popularity"]).work(10, 20, 100) / 2
+
+
+def test_a_mean_says_that_it_sees_no_columns(caplog: pytest.LogCaptureFixture) -> None:
+    data = Dataset.from_arrays([0, 0, 1, 1, 2], [0, 1, 1, 2, 0])
+    Ensemble(members=["item_knn", "popularity"], method="mean", item_columns=["price"]).fit(data)
+    assert "method = 'mean' has no trees, which alone see columns of the site and contexts." in caplog.text
 
 
 def test_the_informative_member_gets_the_weight() -> None:
