@@ -29,8 +29,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.server
 
 SITE, POOLS = "shop", ["cpu", "gpu"]
-SHORT = timedelta(seconds=10)  # Prefect refuses less
-SILENCE = timedelta(seconds=20)  # a busy server may notice seconds later that a run has begun, or is alive
+SHORT = timedelta(seconds=20)  # Prefect refuses less than 10, and a busy server notices some seconds later
 
 
 @dataclass
@@ -98,7 +97,7 @@ def watched_by(server: Site) -> Iterator[Watched]:
             else deploy(client, flow, SITE, "signals", parameter_openapi_schema=schema, enforce_parameter_schema=True)
             for flow in (*FLOWS, "train-model")
         }
-        ensure(SITE, POOLS, late=SHORT, silence=SILENCE)
+        ensure(SITE, POOLS, late=SHORT, silence=SHORT)
         soon = datetime.now(UTC) + timedelta(seconds=20)
         often = IntervalSchedule(interval=timedelta(minutes=5), anchor_date=soon)  # Prefect makes runs for an hour
         schedules = [DeploymentScheduleCreate(schedule=often, active=True)]
@@ -118,7 +117,7 @@ def there(watched: Watched) -> dict[str, Automation]:
 
 @pytest.fixture(scope="module")
 def slow(watched: Watched) -> dict[str, UUID]:
-    """What takes its ten or twenty seconds, all at the same time."""
+    """What takes its twenty seconds, all at the same time."""
     watched.client.send_worker_heartbeat("gpu", "the-only-one", heartbeat_interval_seconds=1)
     ago = datetime.now(UTC) - timedelta(seconds=20)
     runs = {
@@ -175,7 +174,7 @@ def test_creating_them_again_changes_nothing(watched: Watched) -> None:
         "zombies",
     ]
     before_triggers = triggers(watched)
-    ids = ensure(SITE, POOLS, late=SHORT, silence=SILENCE)
+    ids = ensure(SITE, POOLS, late=SHORT, silence=SHORT)
     assert sorted(ids) == sorted(automation.id for automation in before.values())
     assert sorted(ids) == sorted(automation.id for automation in there(watched).values())
     # The server gives a trigger that is updated another id, and forgets what the old one was counting.
@@ -249,7 +248,7 @@ def test_a_pool_that_loses_its_last_worker_is_told_by_name(watched: Watched, slo
 def test_an_automation_that_a_person_switched_off_stays_off(watched: Watched) -> None:
     late = there(watched)["nightrec shop: late"]
     watched.client.pause_automation(late.id)
-    ensure(SITE, POOLS, late=timedelta(minutes=5), silence=SILENCE)
+    ensure(SITE, POOLS, late=timedelta(minutes=5), silence=SHORT)
     after = there(watched)["nightrec shop: late"]
     assert (after.id, after.enabled) == (late.id, False)
     assert after.description == "No worker has taken up a night 5 minutes after its time."
@@ -259,7 +258,7 @@ def test_what_a_site_no_longer_needs_is_deleted_and_other_sites_are_left_alone(w
     for flow in FLOWS:
         deploy(watched.client, flow, "shop-2", "cpu")
     ensure("shop-2", POOLS)
-    ensure(SITE, ["cpu"], late=SHORT, silence=SILENCE)
+    ensure(SITE, ["cpu"], late=SHORT, silence=SHORT)
     assert "nightrec shop: no workers in gpu" not in there(watched)
     assert len(there(watched)) == 8
     assert len(mine(watched.client, "shop-2")) == 9

@@ -29,6 +29,7 @@ from recmodels.popularity import Popularity
 from recmodels.ranking.rerank import Rules
 from recmodels.testing import COMPLETIST, N_ITEMS, N_USERS
 from tests.recmodels.specifications import specification
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -157,7 +158,7 @@ def test_the_process_ends_when_its_parent_lets_go_of_its_standard_input(features
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(2)
     child.stdin.close()
-    assert child.wait(10) == 1
+    assert child.wait(PATIENCE) == 1
 
 
 def test_a_replicate_is_fitted_on_the_users_that_its_seed_draws(features: Path) -> None:

@@ -1,7 +1,5 @@
 """Checkpoints that are brought to another machine."""
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,13 +8,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from recmodels.transformer import delivery
 from recmodels.transformer.delivery import Receiver, Sender
-
-
-def until(there: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
+from tests.waiting import until
 
 
 @pytest.mark.slow
@@ -33,6 +25,7 @@ def test_a_file_arrives_whole_whenever_it_is_replaced(tmp_path: Path, monkeypatc
             new = tmp_path / "new"
             new.write_bytes(content)
             new.replace(here)
-            until(lambda content=content: there.exists() and there.read_bytes() == content)
+            until("the file has arrived", lambda content=content: there.exists() and there.read_bytes() == content)
     assert [path.name for path in there.parent.iterdir()] == ["there"]
+    until("all is sent", lambda: sender.number >= 4 + 7)
     assert sender.number == 4 + 7  # 2,997 and 5,439 bytes, and an end each

@@ -14,6 +14,7 @@ from tasks.store.files import read_json, write_json
 from tasks.store.lease import InUseError
 from tasks.store.locking import held, in_use, is_held
 from tasks.store.paths import Store
+from tests.waiting import PATIENCE, until
 
 
 def of_another_machine(store: Store, age: float, flow_run: str = "some run") -> None:
@@ -84,15 +85,13 @@ def test_patience_is_rewarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     def first() -> None:
         with held(store):
-            done.wait(5)
+            done.wait(PATIENCE)
 
     thread = threading.Thread(target=first)
     thread.start()
-    until = time.monotonic() + 10
-    while not in_use(store) and time.monotonic() < until:
-        time.sleep(0.01)
+    until("the store is in use", lambda: in_use(store), every=0.01)
     threading.Timer(0.3, done.set).start()
-    with held(store, patience=10) as token:
+    with held(store, patience=PATIENCE) as token:
         assert is_held(store, token)
     thread.join()
 

@@ -12,6 +12,7 @@ import pytest
 from recmodels.errors import ConfigError
 from tasks.store.machine import Machine, gpu_ids
 from tests.flows.running import ROOT
+from tests.waiting import PATIENCE
 
 GIB = 2**30
 
@@ -82,7 +83,7 @@ def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
     assert waiting.is_alive()
     other.kill()
     other.wait()
-    waiting.join(10)
+    waiting.join(PATIENCE)
     assert not waiting.is_alive()
 
 
