@@ -8,7 +8,7 @@ from numba.core.dispatcher import Dispatcher
 
 LATE = (
     *("recmodels.factors.als_kernels", "recmodels.knn.kernels", "recmodels.linear.ease_kernels"),
-    *("recmodels.linear.filter_kernels", "recmodels.metrics.kernels", "recmodels.ranking.topk_kernels"),
+    *("recmodels.linear.filter_kernels", "recmodels.ranking.topk_kernels"),
     "recmodels.scoring.reason_kernels",
 )
 """What the first fits and lists import: most of it in each candidate of a night, too."""

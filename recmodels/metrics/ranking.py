@@ -37,10 +37,14 @@ def per_user(items: Ints, truth: Truth) -> dict[str, Metric]:
     ValueError for a user with nothing relevant (leave those out, and count them), a repeated or an unknown item.
     """
     hits, _, truth = matched(items, truth)
-    relevant = np.diff(truth.indptr)
+    return of_hits(hits, np.diff(truth.indptr))
+
+
+def of_hits(hits: Bools, relevant: Ints) -> dict[str, Metric]:
+    """The same from which places are hits [n, k], and how many items are relevant to each user [n]."""
     if len(relevant) and relevant.min() == 0:
         raise ValueError(f"Row {int(relevant.argmin())} has no relevant item; leave such users out.")
-    size = max(1, ENTRIES_AT_A_TIME // max(1, items.shape[1]))
+    size = max(1, ENTRIES_AT_A_TIME // max(1, hits.shape[1]))
     parts = [_of_part(hits[i : i + size], relevant[i : i + size]) for i in range(0, max(1, len(hits)), size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in METRICS}
 
@@ -132,8 +136,6 @@ def matched(items: Ints, truth: Truth) -> tuple[Bools, Bools, Truth]:
 
     Raises as `per_user` does, but for users with nothing relevant.
     """
-    from recmodels.metrics import kernels
-
     items = np.asarray(items)
     if items.ndim != 2 or not np.issubdtype(items.dtype, np.integer):
         raise TypeError(f"Lists are rows of item indices (whole numbers), not {items.ndim}-dimensional {items.dtype}.")
@@ -145,13 +147,21 @@ def matched(items: Ints, truth: Truth) -> tuple[Bools, Bools, Truth]:
     n_items = truth.shape[1]
     if len(items) and items.shape[1] and items.max() >= n_items:
         raise ValueError(f"Item index {int(items.max())} is not one of the {n_items} items.")
-    hits, found = np.empty(items.shape, np.bool_), np.empty(truth.nnz, np.bool_)
-    relevant, listed = np.full(n_items, -1, np.int32), np.full(n_items, -1, np.int32)
-    flat = np.ascontiguousarray(items, dtype=np.int32)
-    indptr, indices = truth.indptr.astype(np.int64), truth.indices.astype(np.int32, copy=False)
-    went, _ = kernels.match(flat, indptr, indices, relevant, listed, hits, found)
-    if went == kernels.TWICE:
-        raise ValueError("A list names an item twice.")
+    hits, found = np.zeros(items.shape, np.bool_), np.zeros(truth.nnz, np.bool_)
+    size = max(1, ENTRIES_AT_A_TIME // max(1, items.shape[1]))
+    for start in range(0, len(items), size):
+        part = items[start : start + size]
+        ranked = np.sort(part, axis=1)
+        if ((ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] >= 0)).any():
+            raise ValueError("A list names an item twice.")
+        indptr = truth.indptr[start : start + size + 1]
+        within = slice(indptr[0], indptr[-1])
+        row = np.arange(len(part), dtype=np.int64) * n_items
+        relevant = np.repeat(row, np.diff(indptr)) + truth.indices[within]  # a number for each pair, ascending
+        listed = np.where(part >= 0, row[:, None] + part, -1)
+        at = np.searchsorted(relevant, listed)
+        hits[start : start + size] = np.append(relevant, -2)[at] == listed
+        found[within][at[hits[start : start + size]]] = True
     return hits, found, truth
 
 

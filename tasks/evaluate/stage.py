@@ -80,11 +80,11 @@ def write_metrics(
     users, truth = read_truth(prepared)
     available = read_available(prepared) | (settings.candidates == "all")
     items = read_lists(toplists, users, settings.k)
-    per_user = metrics.per_user(items, truth)
+    hits, found, truth = metrics.matched(items, truth)
+    per_user = metrics.of_hits(hits, np.diff(truth.indptr))
     whole = {"coverage": metrics.coverage(items, int(available.sum()))}
     slices: list[SliceFigure] = []
     if features is not None:
-        hits, found, truth = metrics.matched(items, truth)
         per_user |= _beyond_accuracy(items, hits, features, seed)
         shown = beyond.exposure(items, len(available))[available]
         whole |= {

@@ -15,9 +15,11 @@ def test_every_public_name_is_there() -> None:
 
 
 @pytest.mark.slow
-def test_importing_the_library_and_a_model_of_numpy_loads_neither_torch_nor_pandas() -> None:
+def test_importing_the_library_and_measuring_lists_load_neither_torch_nor_pandas_nor_numba() -> None:
     code = (
         "import sys; from recmodels import EASE, Dataset; import recmodels.transformer.rank_process; "
+        "import numpy as np; from scipy import sparse; from recmodels.metrics.ranking import per_user; "
+        "per_user(np.zeros((1, 1), np.int32), sparse.csr_array(np.ones((1, 1), bool))); "
         "print({'torch', 'pandas', 'numba'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

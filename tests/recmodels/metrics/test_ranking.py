@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import ndcg_score, roc_auc_score
 
-from recmodels.metrics.ranking import METRICS, auc, coverage, ndcg_graded, per_user
+from recmodels.metrics import ranking
+from recmodels.metrics.ranking import METRICS, auc, coverage, matched, ndcg_graded, per_user
 
 Lists = list[list[int]]
 
@@ -166,3 +167,20 @@ def test_auc_is_that_of_scikit_learn_and_a_half_for_constant_scores() -> None:
     np.testing.assert_allclose(area, expected)
     assert auc(np.zeros((30, 40)), sparse.csr_array(relevant)).tolist() == [0.5] * 30
     assert np.isnan(auc(np.zeros((1, 4)), sparse.csr_array((1, 4)))).all()
+
+
+def test_figures_do_not_depend_on_how_many_lists_are_measured_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    items = np.array([rng.permutation(30)[:6] for _ in range(40)], np.int32)
+    items[::7, 4:] = -1
+    truth = sparse.csr_array(rng.random((40, 30)) < 0.2)
+    hits, found, _ = matched(items, truth)
+    dense = truth.toarray()
+    assert hits.tolist() == [[item >= 0 and bool(dense[row, item]) for item in items[row]] for row in range(40)]
+    assert found.tolist() == [column in items[row] for row, column in zip(*np.nonzero(dense), strict=True)]
+    whole = per_user(items, truth)
+    monkeypatch.setattr(ranking, "ENTRIES_AT_A_TIME", 18)
+    parts = matched(items, truth)
+    assert np.array_equal(parts[0], hits)
+    assert np.array_equal(parts[1], found)
+    assert all(np.array_equal(value, whole[metric]) for metric, value in per_user(items, truth).items())
