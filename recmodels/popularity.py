@@ -123,8 +123,9 @@ def fit_to_split(models: Iterable[Popularity], features: Path, split: Split) -> 
     data = StoredDataset.opened(features, split)
     sums = [_Sums(model, data.n_items, data.end) for model in models]
     for item, weight, timestamp in data.pieces(["item_index", "weight", "timestamp"], ROWS):
+        places = item.astype(np.int64)  # once, as `bincount` would each time
         for one in sums:
-            one.add(item, weight, timestamp)
+            one.add(places, weight, timestamp)
     for one in sums:
         one.model.scores_, one.model.n_items_ = one.scores, data.n_items
 
@@ -136,7 +137,7 @@ class _Sums:
         self.model, self.n_items, self.end = model, n_items, end
         self.total, self.recent = np.zeros(n_items), np.zeros(n_items)
 
-    def add(self, item: Ints, weight: Floats, timestamp: Longs | None = None) -> None:
+    def add(self, item: Ints | Longs, weight: Floats, timestamp: Longs | None = None) -> None:
         """Count some interactions; their times matter to some models only."""
         weight = weight.astype(np.float64)
         self.total += np.bincount(item, weight, self.n_items)

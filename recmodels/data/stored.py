@@ -116,18 +116,20 @@ class StoredDataset(Dataset):
         if not self.on_disk:
             yield from super().pieces(names, rows)
             return
-        held: list[list[Array]] = []
+        held, missing = list[list[Array]](), rows  # what has been read of a piece, and how many rows it lacks
         for columns in Pairs(self.features / PREPARED, self.split).batches([*{"user_index", "weight", *names}]):
             kept = trained(columns, self.excluded)
-            held.append([columns[name][kept] for name in names])
-            while sum(len(part[0]) for part in held) >= rows:
+            part = [columns[name][kept] for name in names]
+            while len(part[0]) >= missing:
+                held.append([column[:missing] for column in part])
+                part = [column[missing:] for column in part]
                 whole = [np.concatenate(column) for column in zip(*held, strict=True)]
-                yield [column[:rows] for column in whole]
-                held = [[column[rows:] for column in whole]]
-        if held:
-            last = [np.concatenate(column) for column in zip(*held, strict=True)]
-            if len(last[0]):
-                yield last
+                held, missing = [], rows  # not held beside the piece while that is worked on
+                yield whole
+            held.append(part)
+            missing -= len(part[0])
+        if missing < rows:
+            yield [np.concatenate(column) for column in zip(*held, strict=True)]
 
     @cached_property
     def resting(self) -> Csr | None:

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from expectations.exports import check_export
 from recmodels.data import layout
-from recmodels.data.arrays import Bools, Ints, Longs
+from recmodels.data.arrays import Bools, Csr, Ints, Longs
 from recmodels.data.dataset import Dataset, Repeats
 from recmodels.published.schema import ADDED
 from recmodels.ranking.rerank import Rules
@@ -92,12 +92,10 @@ def profile_of(
     item_ids, available = items["item_id"].combine_chunks(), items["available"].to_numpy()
     listable = available & _possible(rules, len(available))
     seen = data.seen
-    owner = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(seen.indptr))
-    seen_keys = owner * data.n_items + seen.indices  # ascending
     hidden = data.hidden(np.arange(data.n_users, dtype=np.int32), repeats) if repeats else seen
-    hides = np.repeat(np.arange(data.n_users, dtype=np.int64), np.diff(hidden.indptr))
-    hidden_keys = hides * data.n_items + hidden.indices
-    has = np.bincount(hides[listable[hidden.indices]], minlength=data.n_users)
+    seen_keys = _keys(seen)
+    hidden_keys = _keys(hidden) if repeats else seen_keys
+    has = np.diff(np.append(0, np.cumsum(listable[hidden.indices], dtype=hidden.indptr.dtype))[hidden.indptr])
     counts = dict.fromkeys(
         [
             "users_listed",
@@ -261,6 +259,14 @@ def _categories(rules: Rules) -> sp.csr_array:
     indptr, indices = rules.categories
     shape = (len(rules.allowed), len(rules.caps))
     return sp.csr_array((np.ones(len(indices), np.int32), indices, indptr), shape=shape)
+
+
+def _keys(pairs: Csr) -> Longs:
+    """A number for each stored (user, item), ascending: int64, and of that length nothing else is held meanwhile."""
+    n_users, n_items = pairs.shape
+    keys: Longs = np.repeat(np.arange(n_users, dtype=np.int64) * n_items, np.diff(pairs.indptr))
+    keys += pairs.indices
+    return keys
 
 
 def _not_stored(keys: Longs, stored: Longs) -> int:

@@ -69,7 +69,8 @@ class Basis:
 
     @cached_property
     def items(self) -> pa.Table:
-        return pq.read_table(self.night.prepared / layout.ITEMS)
+        """The items' ids, and whether they are available."""
+        return pq.read_table(self.night.prepared / layout.ITEMS, columns=["item_id", "available"])
 
     @cached_property
     def domains(self) -> Domains | None:

@@ -47,12 +47,12 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
         made_from: a digest of all that the export is made from.
     """
     night, settings = decided.night, decided.settings
-    items = pq.read_table(night.prepared / layout.ITEMS)
+    n_items = pq.read_metadata(night.prepared / layout.ITEMS).num_rows
     basis, code = decided.put_together(folder, made_from), code_of(__name__)
     recommenders, run = decided.recommenders(), engine().map
     try:
         lists = buckets_of(decided.n_users, settings.longest, basis, recommenders)
-        similar = buckets_of(len(items), settings.similar, basis, recommenders) if settings.similar else []
+        similar = buckets_of(n_items, settings.similar, basis, recommenders) if settings.similar else []
         users = buckets_of(decided.n_users, 1, basis, recommenders) if decided.vectors else []
         made = Made(
             run(write_lists, lists, folder / "lists", code=code, needs=decided.needs),
@@ -68,6 +68,7 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
             (out / table).mkdir(exist_ok=True)
             link(file, out / table / f"part-{number:05d}.parquet")
     write_table(out, listed_of(*made.listed, night.run_date))
+    items = pq.read_table(night.prepared / layout.ITEMS)
     available: np.ndarray[tuple[int], np.dtype[np.bool_]] = items["available"].to_numpy()
     allowed = available if decided.plan is None else decided.plan.allowed
     best = Parts(out / "popular")
