@@ -23,6 +23,7 @@ from recmodels.candidate_measures import backtests, held_ratings, rating_errors
 from recmodels.candidate_spec import Spec
 from recmodels.compute import memory
 from recmodels.data.dataset import Dataset
+from recmodels.data.late import LateRows
 from recmodels.data.layout import PREPARED, UNSEEN
 from recmodels.data.parquet import read_columns
 from recmodels.data.stored import StoredDataset
@@ -147,9 +148,9 @@ class Notes(Logging):
 
 
 def _loaded(spec: Spec) -> Dataset:
-    """Everything, of which as little as possible is read again."""
+    """Everything, of which as little as possible is read again, and held."""
     if spec.shared is None or not spec.shared.is_dir():
-        return Dataset.load(spec.features, spec.split)
+        return LateRows.without_rows(Dataset.load(spec.features, spec.split))
     return shared_dataset(spec.features, spec.split, spec.shared)
 
 

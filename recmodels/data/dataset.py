@@ -412,9 +412,14 @@ class LateTimes(Dataset):
 
     @cached_property
     def timestamp(self) -> Longs:
-        table = self._pairs.columns(["timestamp", "weight"], self._users)
-        times: Longs = table["timestamp"][table["weight"] > 0]
-        if len(times) != len(self):
+        return self._trained("timestamp")
+
+    def _trained(self, name: str) -> NDArray[Any]:
+        """A column of the rows that are trained on."""
+        table = self._pairs.columns([*{name, "weight"}], self._users)
+        kept = table["weight"] > 0
+        column: NDArray[Any] = table[name][slice(None) if kept.all() else kept]
+        if len(column) != len(self):
             raise DataRefused(f"{self._pairs.file} was changed while it was in use; read it again.")
-        times.flags.writeable = False
-        return times
+        column.flags.writeable = False
+        return column

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from recmodels.data.arrays import Csr
 from recmodels.data.dataset import Dataset, LateTimes
 from recmodels.data.domains import Domains
+from recmodels.data.late import LateRows, trained_entries
 from recmodels.data.layout import BASE, ITEM_VECTORS, PREPARED, RESTING, Split, read_vectors
 from recmodels.data.pairs import Pairs
 from recmodels.parted.arrays import csr_arrays, mapped_file, write_arrays
 
 COLUMNS, RATED = ("user_index", "item_index", "weight", "rating"), ("rated_users", "rated_items", "ratings")
-SEEN, TERMS, USER_TERMS = "seen_", "terms_", "user_terms_"
+SEEN, MATRIX, TERMS, USER_TERMS = "seen_", "matrix_", "terms_", "user_terms_"
 DATA, ABOUT = "data", "about.json"
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 def shared_dataset(features: Path, split: Split, folder: Path) -> Dataset:
     """What `Dataset.load` reads, from arrays in a folder, which are written to it if they are not there.
 
+    The first, too, maps what it has written: memory that it shares with the others, and of which it holds what it uses.
     Where they cannot be written nothing is shared.
 
     Args:
@@ -50,7 +52,7 @@ def shared_dataset(features: Path, split: Split, folder: Path) -> Dataset:
         return _mapped(part, features, split)
     data = Dataset.load(features, split)
     _leave(part, lambda out: _write(data, out))
-    return data
+    return _mapped(part, features, split) if part.is_dir() else LateRows.without_rows(data)
 
 
 def has_data(folder: Path, split: Split) -> bool:
@@ -108,12 +110,14 @@ def _leave(part: Path, write: Callable[[Path], object]) -> None:
 
 def _write(data: Dataset, out: Path) -> None:
     columns = {name: getattr(data, name) for name in COLUMNS}
-    seen = csr_arrays(data.seen, SEEN)
-    if np.array_equal(data.seen.data, data.weight):  # as where all count the same
-        del seen[f"{SEEN}data"]
+    matrix = trained_entries(data)
+    entries = csr_arrays(data.seen, SEEN) | ({} if matrix is data.seen else csr_arrays(matrix, MATRIX))
+    for prefix, values in ((SEEN, data.seen.data), (MATRIX, matrix.data)):
+        if np.array_equal(values, data.weight):  # as where all count the same
+            entries.pop(f"{prefix}data", None)
     rated = dict(zip(RATED, data.rated, strict=True)) if data.rated is not None else {}
     given = {name: column for name, column in columns.items() if column is not None}
-    write_arrays(out, given | seen | rated | csr_arrays(data.terms, TERMS) | csr_arrays(data.user_terms, USER_TERMS))
+    write_arrays(out, given | entries | rated | csr_arrays(data.terms, TERMS) | csr_arrays(data.user_terms, USER_TERMS))
     (out / ABOUT).write_text(json.dumps({"n_users": data.n_users, "n_items": data.n_items, "end": data.end}))
 
 
@@ -133,7 +137,8 @@ def _mapped(part: Path, features: Path, split: Split) -> Dataset:
         item_vectors=read_vectors(features / split / ITEM_VECTORS, about["n_items"]),
         domains=Domains.read(features / PREPARED),
     )
-    return LateTimes.of(data, Pairs(features / PREPARED, split), features / split / RESTING)
+    late = LateTimes.of(data, Pairs(features / PREPARED, split), features / split / RESTING)
+    return LateRows.holding(_csr(arrays, MATRIX) if f"{MATRIX}indptr" in arrays else data.seen, late)
 
 
 def _csr(arrays: dict[str, Any], prefix: str) -> Csr:

@@ -55,21 +55,6 @@ def features(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_times_are_read_when_they_are_asked_for_by_the_rows_that_are_trained_on(features: Path) -> None:
-    path = features / layout.PREPARED / layout.interactions_file("train")
-    table = pq.read_table(path)
-    weights = pa.array([2, 0, 3], pa.float32())
-    pq.write_table(table.set_column(table.column_names.index("weight"), "weight", weights), path)
-    data, unasked = Dataset.load(features, "train"), Dataset.load(features, "train")
-    assert "timestamp" not in vars(data)
-    assert data.timestamp.tolist() == [1_000_001, 3_000_000]
-    assert not data.timestamp.flags.writeable
-    assert Dataset.load(features, "train").without(np.array([0])).timestamp.tolist() == [3_000_000]
-    pq.write_table(table, path)
-    with pytest.raises(DataRefused, match="was changed while it was in use"):
-        _ = unasked.timestamp
-
-
 def test_a_split_is_read_as_it_was_written(features: Path) -> None:
     data = Dataset.load(features, "train")
     assert (data.n_users, data.n_items, data.end, len(data)) == (2, 3, 5_000_000, 3)

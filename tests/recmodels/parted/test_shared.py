@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy import sparse
 
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import PREPARED, interactions_file
 from recmodels.parted import shared
 from recmodels.parted.shared import has_data, shared_arrays, shared_dataset
+from tests.recmodels.same import assert_same
 
 
 @pytest.fixture(params=["alike", "excluded and rated"])
@@ -51,8 +51,8 @@ def test_the_first_reads_and_the_others_have_the_same(
     second = shared_dataset(tables, "train", folder)
     for data in (first, second):
         for field in fields(Dataset):
-            _assert_same(getattr(data, field.name), getattr(expected, field.name))
-        _assert_same(data.matrix, expected.matrix)
+            assert_same(getattr(data, field.name), getattr(expected, field.name))
+        assert_same(data.matrix, expected.matrix)
     assert not second.user_index.flags.writeable  # to numba others are of another type
 
 
@@ -83,18 +83,3 @@ def test_arrays_are_made_once(folder: Path) -> None:
     for _ in range(2):
         found = shared_arrays(folder, "some", lambda: next(made))
         assert {name: array.tolist() for name, array in found.items()} == {"rows": [2, -1], "none": []}
-
-
-def _assert_same(found: Any, expected: Any) -> None:
-    if isinstance(expected, sparse.csr_array):
-        assert found.shape == expected.shape
-        for name in ("indptr", "indices", "data"):
-            _assert_same(getattr(found, name), getattr(expected, name))
-    elif isinstance(expected, tuple):
-        for one, other in zip(found, expected, strict=True):
-            _assert_same(one, other)
-    elif isinstance(expected, np.ndarray):
-        assert found.dtype == expected.dtype
-        np.testing.assert_array_equal(found, expected)
-    else:
-        assert found == expected
