@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recmodels.compute.memory import trim
 from recmodels.engine.sizes import bucket_count
 from recmodels.engine.work import Bucket, Work
 from recmodels.ranking.rerank import Rules
@@ -71,6 +72,8 @@ def write_lists(work: Work) -> None:
         writer = Writer(basis.night.run_date, basis.name, basis.user_ids, basis.item_ids, work.out / "topk")
         with writer:
             writer.write(lists, origins)
+    del lists, origins
+    trim()  # before the audit, or what the lists took stays beside what that takes
     pq.write_table(counted_in(_files(work.out, "topk")), work.out / LISTED)
     counts = profile_of(
         work.out,
@@ -88,6 +91,8 @@ def write_lists(work: Work) -> None:
     for table, servings in more_servings(serving, basis.domains, basis.settings).items():
         about[table] = write_more(basis, table, servings, data, users, work.out)
     (work.out / COUNTS).write_text(json.dumps(about))
+    del data, serving
+    trim()
 
 
 def write_similar(work: Work) -> None:
@@ -102,6 +107,7 @@ def write_similar(work: Work) -> None:
     offered = basis.item_ids.filter(pa.array(basis.items["available"].to_numpy() & basis.allowed))
     counts = similar_counts(_files(work.out, "similar"), basis.item_ids, offered)
     (work.out / COUNTS).write_text(json.dumps(counts))
+    trim()
 
 
 @dataclass(frozen=True, eq=False)

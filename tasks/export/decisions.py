@@ -182,6 +182,7 @@ def decide(
     model = load(night.champion, mapped=True)
     windows = popular_windows(settings.popular_days)
     fit_to_split(windows.values(), night.features, "full")
+    memory.trim()  # of the rows that were read
     popular = windows["all"]
     plan = translate(night, "full", settings, features) if settings.rerank else None
     if plan is not None and plan.bounds is not None:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recmodels.compute.memory import trim
 from recmodels.data import layout
 from recmodels.engine.current import engine
 from recmodels.published.schema import MORE_LISTS
@@ -61,6 +62,7 @@ def write_export(decided: Decided, out: Path, folder: Path, made_from: str) -> W
         vectors = run(write_user_vectors, users, folder / "vectors", code=code, needs=decided.needs) if users else []
     finally:
         let_go()
+    trim()
     more = {table: counts for table in MORE_LISTS if (counts := made.more(table)) is not None}
     of_users = dict.fromkeys(("topk", *more), made.lists)
     for table, parts in (of_users | {"similar": made.similar, USER_VECTORS: vectors}).items():
