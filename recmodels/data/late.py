@@ -1,9 +1,11 @@
 """A split that holds its matrix; the rest is read from the files of the split when somebody asks for it."""
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs, csr_of, read_only
 from recmodels.data.dataset import ROWS_AT_A_TIME, Dataset, LateTimes
@@ -43,6 +45,11 @@ class LateRows(LateTimes):
 
     def __len__(self) -> int:
         return super().__len__() if self._counts is None else int(self._counts.nnz)
+
+    def pieces(self, names: Sequence[str], rows: int) -> Iterator[list[NDArray[Any]]]:
+        """Columns of the interactions, so many rows at a time; what is read for them is not kept."""
+        own = self if self._counts is None else self.holding(self._counts, self)
+        yield from super(LateRows, own).pieces(names, rows)
 
     @cached_property
     def indptr(self) -> Longs:
