@@ -41,7 +41,7 @@ IN := $(if $(filter Linux,$(shell uname)),--forks,--dist loadfile --no-loadscope
 test: $(READY)  ## all tests, in five minutes on two cores
 	$(PYTEST) $(IN) 4
 
-test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in a good minute
+test-fast: $(READY)  ## the tests that start no server, browser or night of their own, in less than one minute
 	$(PYTEST) $(IN) 2 -m 'not (slow or server or browser)'
 
 coverage: $(READY)  ## all tests, and which lines they run: in the terminal, and as pages in htmlcov/
