@@ -1,4 +1,4 @@
-"""Tonight's jobs as this night's size allows: the longest first, leaner where they are too large, or left out."""
+"""Tonight's jobs as this night's size allows: in a good order, leaner where they are too large, or left out."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,9 +30,15 @@ class Sized:
     seconds: dict[str, float] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def longest_first(self, jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
-        """Some of the jobs in the order in which they are to begin, so that the last to end ends early."""
-        return sorted(jobs, key=lambda job: -self.seconds.get(job.name, 0.0))
+    def in_order(self, jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
+        """Some of the jobs in the order in which they are to begin, so that the last to end ends early.
+
+        The longest first where several are trained at a time. One at a time, the shortest: each is measured beside the
+        training of the next, and all but the last are by then (Johnson, "Optimal two- and three-stage production
+        schedules with setup times included", Naval Research Logistics Quarterly 1954).
+        """
+        several = any(job.concurrency > 1 or job.for_a_node for job in jobs)
+        return sorted(jobs, key=lambda job: self.seconds.get(job.name, 0.0), reverse=several)
 
 
 def sized(jobs: Sequence[TrainingJob], prepared: Manifest, needed: Collection[str], *, here: bool) -> Sized:

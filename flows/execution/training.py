@@ -74,7 +74,7 @@ def train_all(executor: Executor, tonight: Sized, needed: Collection[str] = ()) 
 
 
 def _train(executor: Executor, jobs: Sequence[TrainingJob], needed: Collection[str], tonight: Sized) -> Results:
-    executor.start(tonight.longest_first(jobs))
+    executor.start(tonight.in_order(jobs))
     found = executor.wait()
     measured, failed = with_figures(found.measured, found.failed)
     for job in (job for job in jobs if job.name in needed and job.name in failed):

@@ -53,11 +53,13 @@ CANDIDATES = {
 }
 
 
-def test_a_small_night_trains_everything_as_it_is_the_longest_first(tmp_path: Path) -> None:
+def test_a_small_night_trains_everything_as_it_is(tmp_path: Path) -> None:
     made = jobs(tmp_path, **CANDIDATES)
     tonight = sized(made, prepared(**SMALL), set(), here=True)
     assert (tonight.jobs[:4], tonight.left_out) == (made[:4], {})
-    assert tonight.longest_first(tonight.jobs)[-1].name == "popularity"
+    assert tonight.in_order(tonight.jobs)[-1].name == "popularity"
+    one_at_a_time = [job.model_copy(update={"concurrency": 1}) for job in tonight.jobs]
+    assert tonight.in_order(one_at_a_time)[0].name == "popularity"  # it is measured while others are trained
     assert tonight.seconds["graph_filter"] > tonight.seconds["popularity"] > 0
 
 

@@ -114,7 +114,8 @@ def test_what_the_night_needs_is_tried_once_more_with_the_machine_to_itself(jobs
 
 def test_the_longest_begin_first_and_results_keep_the_order_of_the_candidates(jobs: list[TrainingJob]) -> None:
     executor = Recorder(failing="")
-    tonight = Sized(jobs, seconds={"popularity": 2.0, "item_knn": 40.0, "both": 1.0})
+    two = [job.model_copy(update={"concurrency": 2}) for job in jobs]
+    tonight = Sized(two, seconds={"popularity": 2.0, "item_knn": 40.0, "both": 1.0})
     run, results = train_all(executor, tonight)
     assert [[job.name for job in started] for started in executor.started] == [["item_knn", "popularity"], ["both"]]
     assert [job.name for job in run] == list(results.measured) == ["popularity", "item_knn", "both"]
