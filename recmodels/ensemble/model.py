@@ -1,7 +1,7 @@
 """The ensemble: the lists of several recommenders, fused as ranked best on days fold out of their training."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -31,6 +31,9 @@ from recmodels.errors import ConfigError, NightrecError
 from recmodels.options import FitOptions
 from recmodels.parameters import Seed
 from recmodels.ranking.topk import TopK, joined, nothing
+
+MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content", "transitions")
+"""Recommenders that are cheap enough to be trained three times: for the fusion, for the comparison, and to publish."""
 
 WANTED_USERS, MAX_USERS = 500, 3000  # that the fusion is fitted on
 MIN_USERS = 10  # with fewer, all members have the same weight
@@ -82,6 +85,7 @@ class Ensemble(Team):
     """
 
     delegates: ClassVar[bool] = True
+    usual: ClassVar[Sequence[str]] = MEMBERS
     _context: ClassVar[int] = -1  # of the lists that a copy for a context makes: its place among `contexts_`
     _kept: ClassVar[Kept | None] = None  # what copies for contexts have in common
     moved: ClassVar[Mapping[str, str]] = {"models": "leave it out", "without": "name the members that are wanted"}

@@ -1,8 +1,8 @@
 """A recommender that is made of others: which they are, how they are fitted, and what they know together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from recmodels.options import FitOptions
 from recmodels.persistence import load
 from recmodels.ranking.topk import TopK
 
-MEMBERS = ("popularity", "item_knn", "user_knn", "als", "bpr", "ease", "graph_filter", "content", "transitions")
-"""Recommenders that are cheap enough to be trained three times: for the fusion, for the comparison, and to publish."""
-
 ENTRIES_AT_A_TIME = 2**20  # of the members' lists that are fused: some 200 MB
 
 
@@ -30,6 +27,9 @@ class Team(Recommender):
         weights_: float64 [m].
     """
 
+    usual: ClassVar[Sequence[str]]
+    """The members where none are named."""
+
     members: list[str] | None
     recipes: dict[str, dict[str, Any]]
     method: str
@@ -39,7 +39,7 @@ class Team(Recommender):
 
     def _names(self) -> list[str]:
         """The members, each once."""
-        return list(dict.fromkeys(MEMBERS if self.members is None else self.members))
+        return list(dict.fromkeys(self.usual if self.members is None else self.members))
 
     def made(self) -> dict[str, Recommender]:
         """The members, not fitted yet.

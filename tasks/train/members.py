@@ -33,7 +33,7 @@ def with_members(candidates: dict[str, Candidate], others: Mapping[str, Candidat
     ensembles = [name for name, candidate in candidates.items() if candidate.enabled and kinds[name] == ENSEMBLE]
     if not ensembles:
         return candidates
-    from recmodels.ensemble.team import MEMBERS
+    from recmodels.ensemble.model import MEMBERS
 
     cheap = [name for name, candidate in candidates.items() if candidate.enabled and kinds[name] in MEMBERS]
     complete = dict(candidates)

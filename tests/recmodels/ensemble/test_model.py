@@ -13,8 +13,7 @@ from recmodels.base import Recommender
 from recmodels.content import Content
 from recmodels.data.dataset import Dataset
 from recmodels.data.events import EventLog, Events
-from recmodels.ensemble.model import Ensemble
-from recmodels.ensemble.team import MEMBERS
+from recmodels.ensemble.model import MEMBERS, Ensemble
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.factors.als import ALS
 from recmodels.knn.item_knn import ItemKNN
