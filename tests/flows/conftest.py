@@ -18,6 +18,7 @@ from tests.flows.running import Demo, Ran, ended, start
 from tests.flows.sites import DAY, write
 from tests.prefect_homes import SETTINGS, WITHOUT_EVENTS, new_home
 from tests.sharing import made_once, of_this_run
+from tests.tasks.one_database import one_database  # noqa: F401
 from tests.waiting import until
 
 quiet_prefect(debug=False)
