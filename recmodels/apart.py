@@ -1,7 +1,8 @@
 """A model of each domain by itself: what a site with several domains has without any transfer between them."""
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 from weakref import ReferenceType, ref
 
 import numpy as np
@@ -10,6 +11,7 @@ from recmodels import registry
 from recmodels.base import SCORE_BYTES, Recommender
 from recmodels.data.arrays import Floats, Ints
 from recmodels.data.dataset import Dataset
+from recmodels.data.events import EventsOfItems
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
 from recmodels.parameters import Seed
@@ -56,12 +58,34 @@ class Apart(Recommender):
         self.codes_: Ints = np.zeros(data.n_items, np.int32) if data.domains is None else data.domains.codes
         n_domains = int(self.codes_.max()) + 1
         minutes = options.minutes and options.minutes / n_domains
-        share = FitOptions(minutes=minutes, device=options.device, gpus=options.gpus)
+        share = FitOptions(
+            minutes=minutes, device=options.device, gpus=options.gpus, site=options.site, contexts=options.contexts
+        )
+        log = options.events
         self.models_: dict[str, Recommender] = {}
         for code in range(n_domains):
-            part = data.of_items(self.codes_ == code)
+            own = self.codes_ == code
+            part = data.of_items(own)
             if len(part):
-                self.models_[str(code)] = self._made().fit(part, share)
+                events = None if log is None else EventsOfItems(log, own)
+                self.models_[str(code)] = self._made().fit(part, replace(share, events=events))
+
+    def for_users(self, users: Ints) -> Self:
+        return self._with({name: model.for_users(users) for name, model in self.models_.items()})
+
+    def in_contexts(self) -> dict[str, Self]:
+        parts = {name: model.in_contexts() for name, model in self.models_.items()}
+        contexts = dict.fromkeys(context for part in parts.values() for context in part)
+        return {
+            context: self._with({name: part[context] for name, part in parts.items() if context in part})
+            for context in contexts
+        }
+
+    def _with(self, models: dict[str, Recommender]) -> Self:
+        """This model with others in place of some of its own."""
+        model = copy(self)
+        model.models_ = self.models_ | models
+        return model
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         scores = np.full((len(users), data.n_items), -np.inf, np.float32)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recmodels.data.arrays import Ints, Longs
+from recmodels.data.arrays import Bools, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import EVENTS, Split, split_end
 from recmodels.data.parquet import read_columns
@@ -47,6 +47,26 @@ class EventLog:
             pairs = data.user_index.astype(np.int64) * data.n_items + data.item_index
             known &= np.isin(user.astype(np.int64) * data.n_items + item, pairs)
         return Events(user[known], item[known], timestamp[known])
+
+
+class EventsOfItems(EventLog):
+    """Those of some items alone, which are looked for when they are asked for."""
+
+    def __init__(self, log: EventLog, items: Bools) -> None:
+        """`items`: which ones, [n_items]."""
+        object.__setattr__(self, "_log", log)
+        object.__setattr__(self, "_items", items)
+
+    @cached_property
+    def every(self) -> Events:
+        every = vars(self)["_log"].every
+        own = vars(self)["_items"][every.item]
+        return Events(*(column[own] for column in every))
+
+    @cached_property
+    def end(self) -> int:
+        end: int = vars(self)["_log"].end
+        return end
 
 
 class StoredEvents(EventLog):

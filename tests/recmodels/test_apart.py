@@ -1,17 +1,24 @@
 """A model of each domain by itself: its lists of a domain are those of the recommender that knows nothing else."""
 
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
 
 from recmodels.apart import Apart
+from recmodels.data.contexts import Weekdays
 from recmodels.data.dataset import Dataset
 from recmodels.data.domains import Domains
+from recmodels.data.events import EventLog, Events
+from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import ConfigError
 from recmodels.fallback import serve
 from recmodels.knn.item_knn import ItemKNN
+from recmodels.knn.tifu import TIFUKNN
+from recmodels.options import FitOptions
 from recmodels.persistence import load, save
 from recmodels.popularity import Popularity
 from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, small_site
@@ -19,6 +26,21 @@ from recmodels.testing import N_ITEMS, N_USERS, RecommenderContract, small_site
 FILMS = np.arange(N_ITEMS) % 3 == 0
 DATA = replace(small_site(), domains=Domains(("books", "films"), FILMS.astype(np.int32)))
 EVERYBODY = np.arange(N_USERS, dtype=np.int32)
+
+
+@dataclass
+class Turned(Popularity):
+    """What is popular, and in each context that there is the other way round."""
+
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
+        super()._fit(data, options)
+        assert options.contexts is not None and len(options.contexts.of(data)) == len(data)
+        self.contexts_ = list(options.contexts.names)
+
+    def in_contexts(self) -> dict[str, Self]:
+        turned = copy(self)
+        turned.scores_ = -self.scores_
+        return dict.fromkeys(self.contexts_, turned)
 
 
 class TestApart(RecommenderContract):
@@ -83,3 +105,26 @@ def test_whoever_is_new_in_a_domain_is_shown_what_is_popular_there() -> None:
     served = serve(model, Popularity().fit(DATA), books, readers, 3, allowed=FILMS)  # as if they had seen no films
     assert served.cold.all() and (served.items >= 0).all()
     assert not serve(model, Popularity().fit(DATA), books, readers, 3, allowed=~FILMS).cold[:, 0].all()
+
+
+def test_its_models_are_told_the_contexts_and_make_the_lists_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Apart, "_made", lambda _: Turned())
+    model = Apart().fit(DATA, FitOptions(contexts=Weekdays()))
+    monday = model.in_contexts()["Monday"]
+    share = (model._score(DATA, EVERYBODY) + monday._score(DATA, EVERYBODY))[:, FILMS]  # of two opposite orders
+    np.testing.assert_allclose(share, np.broadcast_to(share[:, :1], share.shape), rtol=1e-5)
+    assert len(model.in_contexts()) == 7
+
+
+def test_its_models_know_the_events_of_their_domain() -> None:
+    """Each pair has two events, a day apart: a model of the films alone has the same profiles."""
+    user, item, time = (np.repeat(column, 2) for column in (DATA.user_index, DATA.item_index, DATA.timestamp))
+    time = time - np.arange(len(time)) % 2 * MICROSECONDS_PER_DAY
+    order = np.lexsort((time, user))
+    log = EventLog(Events(user[order], item[order], time[order]), DATA.end + 1)  # a fold, which knows what came before
+    own = FILMS[log.every.item]
+    films = EventLog(Events(*(column[own] for column in log.every)), log.end)
+    model = Apart(of="tifu_knn").fit(DATA, FitOptions(events=log)).models_["1"]
+    expected = TIFUKNN().fit(DATA.of_items(FILMS), FitOptions(events=films))
+    np.testing.assert_array_equal(model.profiles_.toarray(), expected.profiles_.toarray())
+    assert (model.profiles_ != TIFUKNN().fit(DATA.of_items(FILMS)).profiles_).nnz
