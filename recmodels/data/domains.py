@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recmodels.data.arrays import Bools, Ints
+from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.parquet import as_numpy
 from recmodels.errors import DataRefused
 
@@ -65,3 +66,16 @@ class Domains:
         """Which items are of a domain: bool [n_items]."""
         within: Bools = self.codes == self.names.index(name)
         return within
+
+    def parts(self, length: int, share: float) -> Floats | None:
+        """Which numbers of its vector an item of each domain has, 1 or 0: float32 [n_domains, length].
+
+        The numbers that all domains share come first, then those of each domain: as many each, and together at most
+        `share` of all. None where no domain has any of its own.
+        """
+        own = int(length * share) // len(self.names)
+        if not own:
+            return None
+        shared = length - own * len(self.names)
+        each = np.eye(len(self.names), dtype=np.float32)
+        return np.hstack([np.ones((len(each), shared), np.float32), np.repeat(each, own, axis=1)])

@@ -1,22 +1,26 @@
 """Feature fusion: vectors of users and items are sums over their features."""
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from annotated_types import Ge, Lt
 
+from recmodels.base import State
 from recmodels.compute.work import dense, mean_length
 from recmodels.data.arrays import Floats
 from recmodels.data.dataset import Dataset
 from recmodels.data.domains import Domains
-from recmodels.options import WarmStarts
+from recmodels.options import FitOptions, WarmStarts
 from recmodels.pairwise.model import PairModel
 from recmodels.parameters import Search
 from recmodels.scoring.dot_product import DotProduct, left_by_bounds
 
 if TYPE_CHECKING:
     from recmodels.pairwise.training import PairTrainer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -34,7 +38,8 @@ class Hybrid(PairModel, DotProduct):
     domain, learned there alone; whoever is new in a domain is served by the shared one.
 
     Losses are of pairs against negatives that some users of a step share: `softmax`, `bpr`, `warp` or `bce`.
-    Parameters and attributes are those of `PairModel`; the last column of the vectors is the bias β.
+    Parameters and attributes are those of `PairModel`, and `domains_`: with `domain_share` the names of the domains, in
+    the order of their parts. The last column of the vectors is the bias β.
 
     References:
         Singh and Gordon, "Relational learning via collective matrix factorization", KDD 2008 (shared user vectors).
@@ -51,6 +56,19 @@ class Hybrid(PairModel, DotProduct):
     """Of a site with several domains, the share of the factors that domains have for themselves, as many each; by the
     others users are the same in all."""
     warm_start: WarmStarts = "always"
+
+    def _fit(self, data: Dataset, options: FitOptions) -> None:
+        self.domains_: list[str] = [] if data.domains is None or not self.domain_share else list(data.domains.names)
+        earlier = None if options.warm_start is None else options.warm_start.model
+        if isinstance(earlier, Hybrid) and (
+            earlier.domains_ != self.domains_ or (self.domains_ and earlier.domain_share != self.domain_share)
+        ):
+            log.info("The earlier model has parts for other domains; this one starts anew.")
+            options = replace(options, warm_start=None)
+        super()._fit(data, options)
+
+    def _restore(self, state: State) -> None:
+        super()._restore({"domains_": []} | state)
 
     def _trainer(self, data: Dataset, device: str) -> "PairTrainer":
         from recmodels.pairwise.training import PairTrainer
@@ -70,14 +88,10 @@ def own_factors(domains: Domains | None, factors: int, share: float) -> Floats |
 
     The shared factors come first, then those of each domain; the bias is the last.
     """
-    own = 0 if domains is None else int(factors * share) // len(domains.names)
-    if domains is None or not own:
+    parts = None if domains is None else domains.parts(factors, share)
+    if domains is None or parts is None:
         return None
-    shared = factors - own * len(domains.names)
-    of_domain = np.repeat(np.eye(len(domains.names), dtype=np.float32), own, axis=1)
-    has = np.ones((len(domains.names), factors + 1), np.float32)
-    has[:, shared:factors] = of_domain
-    found: Floats = has[domains.codes]
+    found: Floats = np.pad(parts, ((0, 0), (0, 1)), constant_values=1)[domains.codes]
     return found
 
 

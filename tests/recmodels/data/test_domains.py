@@ -16,3 +16,10 @@ def test_the_domain_is_what_stands_before_the_first_colon(tmp_path: Path) -> Non
     np.testing.assert_array_equal(found.codes, [1, 0, 0, 1])
     np.testing.assert_array_equal(found.items("books"), [False, True, True, False])
     assert [found.file(name) for name in found.names] == ["domain-0.parquet", "domain-1.parquet"]
+
+
+def test_the_first_numbers_are_shared_and_each_domain_has_as_many_of_its_own() -> None:
+    three = Domains(("a", "b", "c"), np.zeros(1, np.int32))
+    expected = [[1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 0, 0, 1]]
+    np.testing.assert_array_equal(three.parts(7, 0.8), expected)  # five numbers are not enough for two of each
+    assert three.parts(7, 0.4) is None

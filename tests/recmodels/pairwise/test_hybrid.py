@@ -12,12 +12,13 @@ from recmodels.data.dataset import Dataset
 from recmodels.data.domains import Domains
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.fallback import serve
-from recmodels.options import FitOptions
+from recmodels.options import FitOptions, WarmStart
 from recmodels.pairwise.hybrid import Embedding, Hybrid, own_factors
 from recmodels.pairwise.ncf import NCF
 from recmodels.pairwise.training import PairTrainer
 from recmodels.popularity import Popularity
 from recmodels.testing import RecommenderContract, small_site
+from tests.recmodels.renumbered import same_rows
 from tests.recmodels.test_sampling import head_and_tail
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
@@ -178,3 +179,19 @@ def test_domains_share_some_factors_and_have_others_for_themselves() -> None:
     found = model.recommend(left, np.arange(30, dtype=np.int32), 5, allowed=second)
     assert taste[np.arange(30)[:, None], found.items].mean() > 0.9
     assert own_factors(None, 8, 0.5) is None and own_factors(left.domains, 8, 0.1) is None
+
+
+def test_parts_of_other_domains_are_no_start(caplog: pytest.LogCaptureFixture) -> None:
+    data = small_site()
+    data = replace(data, domains=Domains(("a", "b"), np.arange(data.n_items, dtype=np.int32) % 2))
+    assert data.domains is not None
+    more = replace(data, domains=replace(data.domains, names=("a", "b", "c")))
+    model = Hybrid(**SMALL, domain_share=0.5)
+    options = FitOptions(warm_start=WarmStart(replace(model).fit(data), same_rows(data)))
+    with caplog.at_level("INFO"):
+        replace(model).fit(data, options)
+        assert "items: 30 of 30 rows are of the earlier model." in caplog.messages
+        caplog.clear()
+        replace(model).fit(more, options)
+    assert "The earlier model has parts for other domains; this one starts anew." in caplog.messages
+    assert not [message for message in caplog.messages if "earlier model." in message]
