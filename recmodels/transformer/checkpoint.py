@@ -101,7 +101,9 @@ class Checkpoint:
 def _fingerprint(config: TransformerConfig, data: Dataset) -> str:
     """A digest of all parameters and of the data."""
     digest = sha256(repr(asdict(config)).encode())
-    vectors = () if data.item_vectors is None else (data.item_vectors,)
-    for column in (data.user_index, data.item_index, data.timestamp, data.terms.indices, data.terms.data, *vectors):
+    columns = [data.user_index, data.item_index, data.timestamp, data.terms.indices, data.terms.data]
+    columns += [] if data.item_vectors is None else [data.item_vectors]
+    columns += [] if data.domains is None else [data.domains.codes]
+    for column in columns:
         digest.update(np.ascontiguousarray(column).data)
     return digest.hexdigest()

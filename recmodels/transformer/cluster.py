@@ -82,6 +82,8 @@ def train(
     made_from = {"parameters": asdict(config), "terms": sha256(np.ascontiguousarray(data.terms.data).data).hexdigest()}
     if data.item_vectors is not None:
         made_from["vectors"] = sha256(np.ascontiguousarray(data.item_vectors).data).hexdigest()
+    if data.domains is not None:
+        made_from["domains"] = sha256(np.ascontiguousarray(data.domains.codes).data).hexdigest()
     with parted_training(options.parts, "transformer", data, made_from) as training:
         assert training is not None
         inputs = {"data": training.keep("arrays", lambda: rank.arrays_of(data))}
@@ -91,6 +93,7 @@ def train(
         arguments = {
             "config": asdict(config),
             "counts": rank.counts_of(data),
+            "domains": [] if data.domains is None else list(data.domains.names),
             "options": {
                 "minutes": options.minutes,
                 "checkpoint_minutes": options.checkpoint_minutes,

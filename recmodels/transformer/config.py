@@ -52,6 +52,9 @@ class NetworkConfig:
     vectors: Literal["none", "projected", "frozen", "start"] = "none"
     """What the vectors of the items that the site has (item_vectors, or of an encoder) are: `projected` and added to
     the items' own; projected and all there is (`frozen`); or what the items' own `start` from."""
+    domain_share: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Of a site with several domains, the share of the numbers of a vector that domains have for themselves, as many
+    each; by the others states are the same for all."""
 
 
 @dataclass

@@ -48,12 +48,17 @@ class Transformer(TransformerConfig, DotProduct):
     States are computed from the history that a list is asked for, so new interactions count at once. With `content`
     the items' terms, projected, are added to their vectors, so that items without interactions are ranked too.
 
+    Of a site with several domains a part of each vector may belong to one domain (`domain_share`): items of the others
+    are 0 there. So a score is a product of what all domains share, plus one of what the item's domain has for itself
+    [6, 7].
+
     Attributes:
         item_vectors_: The items' embeddings, those of each seed side by side, or of the one that has learned from all;
             zeros for items without interactions and terms: float32 [n_items, seeds * dim], or [n_items, dim].
         network_: Parameters of the networks by name, "0." before those of the first one, and so on: float32.
         tables_: What a warm start needs besides, by name, likewise: the items' embeddings and the projection of their
             terms; empty with `warm_start = "no"`.
+        domains_: With `domain_share` the names of the domains, in the order of their parts; empty without.
         until_: The time of the latest interaction of the training, in microseconds: int64 [1].
         epochs_: A record of each epoch: `loss`, `ndcg` of the validation, `seconds`, and `padding`, a share.
 
@@ -64,6 +69,9 @@ class Transformer(TransformerConfig, DotProduct):
             (BSARec), AAAI 2024.
         [4] Pancha et al., "PinnerFormer", KDD 2022.
         [5] Petrov and Macdonald, "gSASRec", RecSys 2023.
+        [6] Ma et al., "π-Net: A parallel information-sharing network for shared-account cross-domain sequential
+            recommendations", SIGIR 2019.
+        [7] Cao et al., "Contrastive cross-domain sequential recommendation" (C2DSR), CIKM 2022.
     """
 
     folds_in: ClassVar[bool] = True
@@ -84,6 +92,7 @@ class Transformer(TransformerConfig, DotProduct):
 
         self.__dict__.pop("_networks", None)  # of an earlier fit
         data = with_projected(self, data)
+        self.domains_: list[str] = [] if data.domains is None or not self.domain_share else list(data.domains.names)
         starts = [self._start(options, i) for i in range(self.networks)]
         distills = self.distill_epochs > 0 and starts[0] is None
         if distills:
@@ -146,6 +155,9 @@ class Transformer(TransformerConfig, DotProduct):
         tables = within(earlier.tables_, i)
         if not tables or not same_network(self, earlier):
             return None
+        if earlier.domains_ != self.domains_:
+            log.info("The earlier model has parts for other domains; this one starts anew.")
+            return None
         rows = rows_of(self, options.warm_start.rows, len(tables.get(PROJECTION, ())))
         until = int(earlier.until_[0]) if len(earlier.until_) else None
         return Start(within(earlier.network_, i), tables, rows, until)
@@ -189,6 +201,7 @@ class Transformer(TransformerConfig, DotProduct):
 
             state["network_"] = {current_name(name.removeprefix("network.")[:-1]): state.pop(name) for name in old}
         state.setdefault("tables_", {})
+        state.setdefault("domains_", [])
         state.setdefault("until_", np.empty(0, np.int64))
         super()._restore(state)
 
@@ -290,6 +303,7 @@ class Transformer(TransformerConfig, DotProduct):
         weights += self.user_dim * n_users * self.user_embedding
         kept = 4 if self.distill_epochs else 2 if self.warm_start == "no" else 3  # with the table of the teachers
         copies = 8 + kept * self.seeds  # of weights: gradient, two moments, average, best, and what steps make of them
+        copies += self.domain_share > 0  # which numbers each item has
         entry = 20 if self.objective == "next" else 100  # of a sequence: item, user and target; ranges of targets
         inputs = entry * n_interactions + 32 * n_users + 64 * 4 * self.batch * self.dim
         return copies * 4 * weights + inputs + 2 * SCORE_BYTES

@@ -212,8 +212,14 @@ class Network(nn.Module):
 
 
 class ItemEmbedding(nn.Module):
-    """The items' vectors, both input and output embedding (tied), plus their projected terms if `content`."""
+    """The items' vectors, both input and output embedding (tied), plus their projected terms if `content`.
 
+    With `domain_share` an item is 0 in the parts of other domains than its own: so a state scores it by the part that
+    all share and by that of its domain, as if each domain had a projection of its own.
+    """
+
+    domains: Tensor
+    parts: Tensor | None
     term_offsets: Tensor
     term_ids: Tensor
     term_weights: Tensor
@@ -228,6 +234,10 @@ class ItemEmbedding(nn.Module):
         if config.vectors == "frozen":
             self.embedding.data.zero_()
             self.frozen = True
+        parts = None if data.domains is None else data.domains.parts(config.dim, config.domain_share)
+        self.register_buffer("parts", None if parts is None else torch.from_numpy(parts), persistent=False)
+        if data.domains is not None and parts is not None:
+            self.register_buffer("domains", torch.tensor(data.domains.codes), persistent=False)
         projected = config.content or config.vectors in ("projected", "frozen")
         content, n_terms = projected and data.terms.shape[1] > 0, data.terms.shape[1]
         self.term_projection = nn.Parameter(0.02 * torch.randn(n_terms, config.dim)) if content else None
@@ -251,6 +261,8 @@ class ItemEmbedding(nn.Module):
                 self.term_ids, self.term_projection, self.term_offsets, mode="sum",
                 per_sample_weights=self.term_weights, include_last_offset=True,
             )  # fmt: skip
+        if self.parts is not None:
+            table = table * functional.embedding(self.domains if rows is None else self.domains[rows], self.parts)
         return functional.normalize(table, dim=-1) if self.normalize else table
 
 

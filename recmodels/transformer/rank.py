@@ -17,6 +17,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from recmodels.data.arrays import empty_matrix
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.data.layout import no_terms
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
@@ -30,7 +31,7 @@ from recmodels.transformer.rank_process import FAILED, REFUSED, Job
 from recmodels.transformer.warm_start import Start
 
 COLUMNS = ("user_index", "item_index", "timestamp", "weight")
-TERMS, VECTORS = "terms_", "item_vectors"
+TERMS, VECTORS, DOMAINS = "terms_", "item_vectors", "domains"
 KNOWN = "known_until"
 PARTS = ("parameters", "tables", "rows", "teachers")  # of a `Start`: arrays by name
 JOIN = timedelta(minutes=10)
@@ -40,7 +41,8 @@ JOIN = timedelta(minutes=10)
 def arrays_of(data: Dataset) -> Arrays:
     """The arrays that a training reads of a dataset."""
     vectors = {} if data.item_vectors is None else {VECTORS: data.item_vectors}
-    return {name: getattr(data, name) for name in COLUMNS} | csr_arrays(data.terms, TERMS) | vectors
+    domains = {} if data.domains is None else {DOMAINS: data.domains.codes}
+    return {name: getattr(data, name) for name in COLUMNS} | csr_arrays(data.terms, TERMS) | vectors | domains
 
 
 def counts_of(data: Dataset) -> dict[str, int]:
@@ -81,6 +83,7 @@ def run(job: Job) -> None:
         **columns, rating=None, rated=None, terms=mapped_csr(folder, TERMS),
         user_terms=no_terms(n_users), seen=empty_matrix(n_users, n_items),
         item_vectors=mapped(folder, VECTORS) if (folder / f"{VECTORS}.npy").exists() else None,
+        domains=Domains(tuple(job.domains), mapped(folder, DOMAINS)) if job.domains else None,
     )  # fmt: skip
     options = FitOptions(**job.options, checkpoint=Path(job.checkpoint))
     if job.rank == 0:

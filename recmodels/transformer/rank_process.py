@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class Job:
         out: folder that the first process writes to.
         result: file that says what went wrong, where a training is refused.
         start: file of what the training starts from, see `save_start`; None: from nothing.
+        domains: names of the site's, if it has several; each item's is among the arrays.
     """
 
     rank: int
@@ -65,6 +66,7 @@ class Job:
     out: str
     result: str
     start: str | None = None
+    domains: Sequence[str] = ()
 
 
 def train_rank(work: Work) -> None:

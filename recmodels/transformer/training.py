@@ -67,6 +67,7 @@ def train(
         data, item_index=place[data.item_index], terms=data.terms[known], n_items=len(known),
         seen=empty_matrix(data.n_users, len(known)), rating=None, rated=None,
         item_vectors=None if data.item_vectors is None else data.item_vectors[known],
+        domains=None if data.domains is None else replace(data.domains, codes=data.domains.codes[known]),
     )  # fmt: skip
     with torch.random.fork_rng():  # torch's global generator is left as it was
         seed_torch(config.seed, torch.device(device))

@@ -14,7 +14,7 @@ as they are.
 
 The model of both domains sees all that is left, that of the target its items alone. Both list ten items of the target;
 whom a model knows nothing of is shown popular items of the target. Reported are NDCG@10, and the difference of the
-two models with its 95 % interval over users.
+two models with its 95 % interval over users. Models and their parameters are named as in `tests.benchmarks.quality`.
 """
 
 import argparse
@@ -39,6 +39,7 @@ from recmodels.metrics.ranking import per_user
 from recmodels.metrics.significance import paired
 from recmodels.popularity import Popularity
 from recmodels.registry import create
+from tests.benchmarks.quality import parse
 from tests.benchmarks.splits import Log, movielens_1m_log
 from tests.conftest import real_data
 
@@ -131,9 +132,7 @@ def measured(one: Transfer, name: str, seed: int) -> tuple[NDArray[np.float64], 
     """NDCG@10 of each user by a model of the target alone, and by one of both domains."""
     found = []
     for data in (one.alone, one.both):
-        kind, _, setting = name.partition(":")
-        key, _, value = setting.partition("=")
-        parameters = {key: float(value)} if key else {}
+        kind, parameters = parse(name)
         model, popular = create(kind, parameters, seed=seed).fit(data), Popularity().fit(data)
         lists = serve(model, popular, data, one.users, K, allowed=one.among)
         found.append(per_user(lists.items, one.truth)["ndcg"])

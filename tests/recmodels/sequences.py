@@ -6,6 +6,8 @@ import numpy as np
 import torch
 
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
+from recmodels.testing import N_ITEMS, small_site
 from recmodels.transformer.config import NetworkConfig
 
 torch.set_num_threads(1)  # tests run side by side: threads that wait for each other would take ten times as long
@@ -25,6 +27,11 @@ BLOCKS = ("sasrec", "ligr", "bsarec")
 
 def network_config(block: str = "bsarec", **changes: object) -> NetworkConfig:
     return replace(NetworkConfig(dim=8, heads=2, layers=2, max_length=12), block=block, **changes)
+
+
+def two_domains() -> Dataset:
+    """The small site as one of two domains, `a` and `b`: every third item is of the second."""
+    return replace(small_site(), domains=Domains(("a", "b"), (np.arange(N_ITEMS) % 3 == 2).astype(np.int32)))
 
 
 def successions(n_users: int = 200, n_items: int = 40) -> Dataset:

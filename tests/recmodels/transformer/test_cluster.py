@@ -16,13 +16,12 @@ from recmodels.engine.watching import Logging, watched_by
 from recmodels.engine.work import Machines
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
-from recmodels.testing import small_site
 from recmodels.transformer.cluster import RESTARTS, Team
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.rank import load_start, save_start
 from recmodels.transformer.warm_start import Start
 from tests.flows.forked import Forked, forked_ranks
-from tests.recmodels.sequences import TINY
+from tests.recmodels.sequences import TINY, two_domains
 
 
 class TwoNodes(LocalEngine):
@@ -47,7 +46,7 @@ class Notes(Logging):
 def on_two_nodes(options: FitOptions, **params: Any) -> tuple[Transformer, list[str]]:
     notes = Notes()
     with using(TwoNodes()), watched_by(notes):
-        return Transformer(**TINY | params, dropout=0.0).fit(small_site(), options), notes.sentences
+        return Transformer(**TINY | params, dropout=0.0).fit(two_domains(), options), notes.sentences
 
 
 @pytest.fixture
@@ -63,7 +62,7 @@ def test_two_nodes_train_to_the_weights_of_one_also_after_a_process_is_killed(
 ) -> None:
     checkpoint = tmp_path / "checkpoint"
     options = FitOptions(parts=tmp_path / "parts", checkpoint=checkpoint, checkpoint_minutes=0)
-    longer = {"epochs": 6, "patience": 6}
+    longer = {"epochs": 6, "patience": 6, "domain_share": 0.5}
     killed: list[int] = []
 
     def kill() -> None:
@@ -79,7 +78,7 @@ def test_two_nodes_train_to_the_weights_of_one_also_after_a_process_is_killed(
     assert killed == [1]
     assert notes
     assert all("goes on from its last checkpoint" in note for note in notes)  # gloo may lose another one by it
-    one = Transformer(**TINY | longer, dropout=0.0).fit(small_site())
+    one = Transformer(**TINY | longer, dropout=0.0).fit(two_domains())
     np.testing.assert_allclose(two.item_vectors_, one.item_vectors_, atol=1e-4)
     assert len(two.epochs_) == len(one.epochs_)
     assert list((tmp_path / "parts").iterdir()) == []

@@ -11,7 +11,7 @@ from recmodels.persistence import load, save
 from recmodels.registry import create
 from recmodels.testing import N_ITEMS, RecommenderContract, small_site
 from recmodels.transformer.model import Transformer
-from tests.recmodels.sequences import TINY, successions
+from tests.recmodels.sequences import TINY, successions, two_domains
 
 BRIEF = TINY | {"batch": 256}  # a few steps an epoch: what every model promises does not depend on their number
 
@@ -172,6 +172,31 @@ def test_items_begin_with_or_are_projections_of_the_vectors_that_they_have(vecto
         expected = given @ projection
         expected /= np.linalg.norm(expected, axis=1, keepdims=True)
         np.testing.assert_allclose(model.item_vectors, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"loss": "full", "seeds": 2, "distill_epochs": 1},
+        {"loss": "sampled", "negatives": 8, "seeds": 2},
+        {"loss": "gbce", "negatives": 8, "temperature": 0.0},
+    ],
+)  # fmt: skip
+def test_items_have_nothing_in_the_parts_of_other_domains(parameters: dict[str, object], tmp_path: Path) -> None:
+    data = two_domains()
+    assert data.domains is not None
+    second, known = data.domains.codes == 1, data.item_counts > 0
+    model = Transformer(**TINY | {"epochs": 1}, **parameters, domain_share=0.5).fit(data)
+    save(model, tmp_path)
+    for one in (model, load(tmp_path, Transformer)):
+        assert one.domains_ == ["a", "b"]
+        for vectors in np.hsplit(one.item_vectors_, one.networks):
+            assert vectors[known, :4].all() and vectors[second & known, 6:].all()
+            assert not vectors[second, 4:6].any() and not vectors[~second, 6:].any()
+    users = np.arange(12)
+    of_second = model.recommend(data, users, 3, allowed=second)
+    assert second[of_second.items].all()
+    np.testing.assert_array_equal(load(tmp_path).recommend(data, users, 3, allowed=second).items, of_second.items)
 
 
 def test_vectors_that_are_not_there_are_asked_for() -> None:

@@ -1,5 +1,7 @@
 """The network: its states see the past alone, and its parts follow their formulas."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from recmodels.transformer.network import (
     UserCrossNetwork,
     last_states,
 )
-from tests.recmodels.sequences import BLOCKS, network_config
+from tests.recmodels.sequences import BLOCKS, network_config, two_domains
 from tests.recmodels.tensors import assert_close
 
 
@@ -92,3 +94,25 @@ def test_dropout_of_an_item_leaves_some_of_its_numbers() -> None:
     rows = {tuple(row) for row in dropped.tolist()}
     assert rows == {(2.0, 0.0), (0.0, 2.0), (2.0, 2.0), (1.0, 1.0)}  # the last ones would have lost both
     assert (dropped == 1).all(dim=1).float().mean().item() == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.1])
+@pytest.mark.parametrize("content", [False, True])
+def test_a_vector_is_0_in_the_parts_of_other_domains(temperature: float, content: bool) -> None:
+    """Of eight numbers four are shared, and two are of each of two domains; the others follow as without parts."""
+    data, config = two_domains(), network_config(temperature=temperature, content=content)
+    torch.manual_seed(0)
+    whole = ItemEmbedding(data, replace(config, temperature=0.0))()
+    torch.manual_seed(0)
+    items = ItemEmbedding(data, replace(config, domain_share=0.5))
+    assert data.domains is not None
+    second = torch.from_numpy(data.domains.codes == 1)
+    expected = whole.clone()
+    expected[second, 4:6] = 0
+    expected[~second, 6:8] = 0
+    if temperature:
+        expected /= expected.norm(dim=1, keepdim=True)
+    assert_close(items(), expected)
+    if not content:
+        rows = torch.tensor([2, 3, 20])
+        assert_close(items(rows), expected[rows])

@@ -14,6 +14,7 @@ from recmodels.testing import small_site
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.training import Trainer
 from tests.recmodels.renumbered import same_rows, shuffled
+from tests.recmodels.sequences import two_domains
 
 torch.set_num_threads(1)
 
@@ -142,3 +143,19 @@ def test_a_warm_start_has_a_share_of_the_minutes_and_the_lists_have_the_rest() -
     ]
     assert times == [(4, 1), (1, 4)]
     assert model._options(FitOptions(), 0, 2, warm=True).minutes is None
+
+
+def test_parts_of_domains_are_taken_over_unless_there_are_other_domains(caplog: pytest.LogCaptureFixture) -> None:
+    data = two_domains()
+    assert data.domains is not None
+    second = data.domains.codes == 1
+    before = Transformer(**KIND, domain_share=0.5).fit(data)
+    options = FitOptions(warm_start=WarmStart(before, same_rows(data)))
+    after = Transformer(**KIND, domain_share=0.5, warm_epochs=0).fit(data, options)
+    np.testing.assert_allclose(after.item_vectors_, before.item_vectors_, atol=1e-6)
+    more = replace(data, domains=replace(data.domains, names=("a", "b", "c")))
+    with caplog.at_level("INFO"):
+        anew = Transformer(**KIND, domain_share=0.5).fit(more, options)
+    assert "The earlier model has parts for other domains; this one starts anew." in caplog.messages
+    assert not anew.item_vectors_[second, 5].any() and not anew.item_vectors_[~second, 6:].any()
+    assert len(anew.epochs_) == 2  # of a warm start there would be one
