@@ -20,12 +20,14 @@ class Line:
         sizes: interactions.
         values: the figure there.
         bounded: whether it was cut short by its minutes.
+        marks: what a picture writes at the points, if anything.
     """
 
     name: str
     sizes: Sequence[float]
     values: Sequence[float]
     bounded: Sequence[bool]
+    marks: Sequence[str] = ()
 
     def at(self, size: float) -> tuple[float, bool] | None:
         """The figure at a size, and whether it was cut short; None where it was not measured."""

@@ -29,12 +29,14 @@ class Panel:
         lines: named at their right end.
         ticks: the values that may be written at the vertical axis, ascending.
         written: how they are written.
+        extent: the least and the largest value of that axis; None: those of the ticks that the lines need.
     """
 
     title: str
     lines: Sequence[Line]
     ticks: Sequence[float]
     written: Callable[[float], str]
+    extent: tuple[float, float] | None = None
 
 
 def drawing(panels: Sequence[Panel], ticks: Sequence[float], written: Callable[[float], str], below: str) -> str:
@@ -61,8 +63,10 @@ def _colors(colors: Sequence[str]) -> str:
 def _panel(panel: Panel, ticks: Sequence[float], written: Callable[[float], str], below: str) -> list[str]:
     lines = [line for line in panel.lines if len(line.sizes)]
     values = [value for line in lines for value in line.values]
-    low = max((tick for tick in panel.ticks if tick <= min(values)), default=min(values))
-    high = min((tick for tick in panel.ticks if tick >= max(values)), default=max(values))
+    low, high = panel.extent or (
+        max((tick for tick in panel.ticks if tick <= min(values)), default=min(values)),
+        min((tick for tick in panel.ticks if tick >= max(values)), default=max(values)),
+    )
     x, y = _axis(ticks[0], ticks[-1], 8, WIDTH - 8), _axis(low, high, HEIGHT, 0)
     parts = [f'<text class="title" x="{-LEFT + 4}" y="-14">{escape(panel.title)}</text>']
     for tick in (tick for tick in panel.ticks if low <= tick <= high):
@@ -84,6 +88,8 @@ def _drawn(line: Line, x: Callable[[float], float], y: Callable[[float], float],
     parts = [f'<path class="line" d="M{"L".join(f"{left:.1f} {top:.1f}" for left, top in points)}"/>']
     for (left, top), bounded in zip(points, line.bounded, strict=True):
         parts.append(f'<circle class="{"open" if bounded else "dot"}" cx="{left:.1f}" cy="{top:.1f}" r="3"/>')
+    for (left, top), mark in zip(points, line.marks, strict=False):
+        parts.append(f'<text class="below" x="{left:.1f}" y="{top - 7:.1f}">{escape(mark)}</text>')
     left, top = points[-1]
     parts.append(f'<path class="lead" d="M{left + 4:.1f} {top:.1f}L{WIDTH + 6} {place:.1f}"/>')
     parts.append(f'<text x="{WIDTH + 9}" y="{place + 4:.1f}">{escape(line.name)}</text>')

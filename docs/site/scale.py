@@ -3,7 +3,6 @@
 ``python -m docs.site.scale``
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from docs.site.cluster import clusters
 from docs.site.curves import ROOT, Curves, Night, read
 from docs.site.growth import Line, model_lines, stage_lines
 from docs.site.plots import Panel, drawing
-from docs.site.tables import markdown
+from docs.site.tables import filled, markdown
 
 PAGE, IMAGES = ROOT / "docs" / "scale.md", ROOT / "docs" / "images"
 GIB = 2**30
@@ -60,11 +59,8 @@ def main() -> None:
 
 
 def page(text: str, curves: Curves) -> str:
-    """The page with what is between its marks, such as `<!-- expect -->` and `<!-- /expect -->`, made anew."""
-    for name, made in SECTIONS.items():
-        whole = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        text = re.sub(whole, lambda found, made=made: found[1] + made(curves) + found[2], text, flags=re.DOTALL)
-    return text
+    """The page with what is between its marks made anew."""
+    return filled(text, {name: made(curves) for name, made in SECTIONS.items()})
 
 
 def pictures(curves: Curves) -> dict[Path, str]:

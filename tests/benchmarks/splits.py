@@ -129,21 +129,31 @@ FILES = {
 }
 """Sequences of items without times, a line a user."""
 
+SHORTEST = 5  # items of a user, as in those files
+
 
 def leave_one_out(name: str) -> tuple[Dataset, NDArray[np.int32]]:
     """What comes before each user's last item, the validation item included, and the last item: int32 [n_users]."""
-    lines = real_data(FILES[name]).read_text().splitlines()
-    rows = [np.array(line.split(), np.int32)[1:] - 1 for line in lines]  # items count from 1
-    lengths = np.array([len(row) for row in rows])
-    items, users = np.concatenate(rows), np.repeat(np.arange(len(rows)), lengths)
+    users, items = _sequences(name)
     order = np.arange(len(items))
-    last = np.cumsum(lengths) - 1
+    last = np.flatnonzero(np.diff(users, append=-1))
     # a few users have an item twice; models learn from pairs, and the first time counts
     first = np.zeros(len(items), bool)
     first[np.unique(users * (items.max() + 1) + items, return_index=True)[1]] = True
     kept = first & ~np.isin(order, last)
     n_items = int(items.max()) + 1
-    return Dataset.from_arrays(users[kept], items[kept], n_users=len(rows), n_items=n_items), items[last]
+    return Dataset.from_arrays(users[kept], items[kept], n_users=len(last), n_items=n_items), items[last]
+
+
+def _sequences(name: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The user and the item of each event, by user and then in order; of ml1m, of users with five items and more."""
+    if name == "ml1m":
+        log, _ = movielens_1m_log()
+        log = log.where(np.bincount(log.users)[log.users] >= SHORTEST)
+        return np.unique(log.users, return_inverse=True)[1], log.items
+    lines = real_data(FILES[name]).read_text().splitlines()
+    rows = [np.array(line.split(), np.int32)[1:] - 1 for line in lines]  # items count from 1
+    return np.repeat(np.arange(len(rows)), [len(row) for row in rows]), np.concatenate(rows)
 
 
 def last_items(name: str, *, validation: bool = False) -> Split:
