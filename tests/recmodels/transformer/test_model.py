@@ -199,6 +199,20 @@ def test_items_have_nothing_in_the_parts_of_other_domains(parameters: dict[str, 
     np.testing.assert_array_equal(load(tmp_path).recommend(data, users, 3, allowed=second).items, of_second.items)
 
 
+def test_numbers_that_items_do_not_have_are_not_trained() -> None:
+    """Also where an item without interactions, which takes no part, stands before others."""
+    data = two_domains().of_items(np.arange(N_ITEMS) != 3)
+    assert data.domains is not None
+    tables = [
+        Transformer(**TINY | {"epochs": epochs}, domain_share=0.5, weight_decay=0.0).fit(data).tables_["0.embedding"]
+        for epochs in (1, 2)
+    ]
+    second, known = data.domains.codes == 1, data.item_counts > 0
+    has = np.ones((N_ITEMS, 8), bool)
+    has[second, 4:6] = has[~second, 6:] = False
+    np.testing.assert_array_equal((tables[0] == tables[1])[known], ~has[known])
+
+
 def test_vectors_that_are_not_there_are_asked_for() -> None:
     with pytest.raises(DataRefused, match="vectors = 'frozen', and the items have none: give item_vectors"):
         Transformer(**TINY, vectors="frozen").fit(small_site())
