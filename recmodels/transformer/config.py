@@ -54,7 +54,7 @@ class NetworkConfig:
     the items' own; projected and all there is (`frozen`); or what the items' own `start` from."""
     domain_share: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Of a site with several domains, the share of the numbers of a vector that domains have for themselves, as many
-    each; by the others states are the same for all."""
+    each; the others are shared by all."""
 
 
 @dataclass
