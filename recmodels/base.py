@@ -19,7 +19,7 @@ from recmodels.compute.device import require_torch
 from recmodels.data.arrays import Bools, Csr, Floats, Ints, chunks, row_lengths
 from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.ids import checked_indices, indices_of
-from recmodels.data.memory import data_memory, loading_memory, mapped_memory
+from recmodels.data.memory import loading_memory, matrix_memory
 from recmodels.errors import ConfigError, DataRefused, NightrecError
 from recmodels.options import DEFAULTS, FitOptions
 from recmodels.parameters import Renamed, check_model, defaults_of
@@ -94,22 +94,21 @@ class Recommender(ABC):
 
     @abstractmethod
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        """Bytes that fitting and recommending add to the loaded data at their peak.
+        """Bytes that fitting and recommending add to the matrix of the data at their peak, with the columns they read.
 
         `n_items` counts the items that occur in the interactions.
         """
 
     def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
-        """Bytes of a process that fits on such data and recommends: itself, the data, and `memory_needed`.
+        """Bytes of a process that fits on such data and recommends: itself, their matrix, and `memory_needed`.
 
         `mapped`: where another process has read the data already, and left them. What both hold then is counted here,
         too, though the machine holds it once.
         """
         sizes = n_users, n_items, n_interactions
         itself = memory.PROCESS + (memory.TORCH if self.needs_torch else 0)
-        if mapped:
-            return itself + mapped_memory(*sizes) + self.memory_needed(*sizes)
-        return itself + max(loading_memory(n_users, n_interactions), data_memory(*sizes) + self.memory_needed(*sizes))
+        loading = 0 if mapped else loading_memory(n_users, n_interactions)
+        return itself + max(loading, matrix_memory(*sizes) + self.memory_needed(*sizes))
 
     def work(self, n_users: int, n_items: int, n_interactions: int) -> float:
         """Multiplications of a whole fit, or steps like them (`recmodels.compute.work`): its time is in proportion.

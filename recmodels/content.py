@@ -194,5 +194,4 @@ class Content(Recommender):
         return signed
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        times = 16 * n_interactions  # of which reading leaves as much again
-        return 3 * SCORE_BYTES + times + 64 * n_items
+        return SCORE_BYTES + 24 * n_interactions + 64 * n_items  # times as they are read, and kept; signs of histories

@@ -216,10 +216,10 @@ class ALS(DotProduct):
         return self.iterations
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        lists = 4 * self.factors * USERS_AT_A_TIME + SCORE_BYTES
+        lists = 4 * self.factors * USERS_AT_A_TIME
         if asked_for():  # in parts users' vectors and all interactions are on nodes
-            return 4 * self.factors * ITEM_ROWS * n_items + lists
-        return 4 * self.factors * (n_users + n_items) + lists + 8 * n_interactions
+            return 4 * self.factors * ITEM_ROWS * n_items + lists + SCORE_BYTES
+        return 4 * self.factors * (n_users + n_items) + max(lists + 8 * n_interactions, SCORE_BYTES)
 
     def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
         return super().process_memory(n_users, n_items, held_rows(n_interactions), mapped=mapped)

@@ -146,4 +146,4 @@ class BPR(DotProduct):
         vectors = 4 * (self.factors + 1)
         cells = 12 * n_interactions  # twice: those of the last epoch until there are those of the next
         kept = vectors * (n_users + 3 * n_items)  # with their biases, once more
-        return vectors * (n_users + n_items) + max(2 * cells, cells + kept) + SCORE_BYTES
+        return vectors * (n_users + n_items) + max(2 * cells, cells + kept, SCORE_BYTES)

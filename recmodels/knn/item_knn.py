@@ -193,9 +193,9 @@ class ItemKNN(SparseProduct, RatingPredictor):
         return mean_length(n_users, n_interactions) * min(self.neighbors, n_items)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        entry = 24 if self._by_parts else 44  # by item, by user, and the ratings; deviations in float64
+        entry = 24 if self._by_parts else 64  # by item, by user, and the ratings; deviations in float64
         held = held_rows(n_interactions) if self._by_parts else n_interactions
-        return entry * held + 8 * n_items * min(self.neighbors, n_items) + SCORE_BYTES
+        return 8 * n_items * min(self.neighbors, n_items) + max(entry * held, SCORE_BYTES)
 
     def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
         held = held_rows(n_interactions) if self._by_parts else n_interactions

@@ -180,8 +180,8 @@ class EASE(Recommender):
         if self._exact(n_items, n_interactions):
             return gram_inverse.memory_needed(n_items, held_rows(n_interactions))
         copies = 16 * held_rows(n_interactions)  # X by item, and by user, or the entries of what one is regressed on
-        weights = 8 * n_items * min(self.neighbors, n_items)  # twice: transposed at the end
-        return copies + 2 * weights + SCORE_BYTES
+        weights = 8 * n_items * min(self.neighbors, n_items)
+        return weights + max(copies, weights, SCORE_BYTES)  # they are transposed in the end
 
     def process_memory(self, n_users: int, n_items: int, n_interactions: int, *, mapped: bool = False) -> int:
         return super().process_memory(n_users, n_items, held_rows(n_interactions), mapped=mapped)

@@ -252,7 +252,7 @@ def filter_memory(n_users: int, n_items: int, n_interactions: int, rank: int, ne
     kept = 8 * n_items * min(neighbors, n_items)
     vectors = 4 * rank * n_items
     near = 12 * n_interactions + vectors + 2 * kept  # by item, and weighted by user; with the diagonal and without
-    return max(4 * n_interactions + subspace, near, vectors + kept + 3 * SCORE_BYTES)
+    return max(4 * n_interactions + subspace, near, vectors + kept + SCORE_BYTES)
 
 
 def _with_diagonal(matrix: Csr, diagonal: Floats) -> Csr:

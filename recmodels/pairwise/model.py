@@ -151,4 +151,4 @@ class PairModel(PairConfig, Recommender):
         step = 3 * 4 * negatives * min(n_users, self.batch or 2048 + n_users // 60)
         step += 3 * 4 * (self.factors + 1) * negatives * (pairs // self.group(n_users))  # the vectors of all groups'
         copies = 3 if self.warm_start == "no" else 4  # tables and vectors, of which an earlier model has both
-        return copies * 4 * (self.factors + 1) * rows + 8 * n_interactions + step + SCORE_BYTES
+        return copies * 4 * (self.factors + 1) * rows + max(8 * n_interactions + step, SCORE_BYTES)

@@ -174,7 +174,7 @@ class Trainer:
             self._end_epoch()
         if self._is_late():
             minutes, epoch = self.budget.minutes, progress.best_epoch
-            log.info("%.3g minutes are over: the weights of epoch %d are taken.", minutes, epoch)
+            log.info("The %.3g minutes are over: the weights of epoch %d are taken.", minutes, epoch)
 
     def _begin_final(self) -> None:
         """From the best weights on, with moments of none."""
@@ -197,6 +197,8 @@ class Trainer:
         while progress.epoch < progress.last and not progress.done:
             self._train_epoch()
             self._end_epoch()
+        if progress.done:
+            log.info("The %.3g minutes are over in the last passes, over everything.", self.budget.minutes)
 
     def _train_epoch(self) -> None:
         """All steps of an epoch that are left, or as many as there is time for."""

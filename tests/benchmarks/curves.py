@@ -64,7 +64,7 @@ MODELS: dict[str, dict[str, Any]] = {
 LISTING_MINUTES = 60
 PUBLISHED = "item_knn"
 MEASURED_USERS = 10_000
-OVER = re.compile(r"The [\d.]+ minutes (are over|have no room)")
+OVER = re.compile(r"minutes (are over|have no room)")
 """What the log of a training says that its minutes ended."""
 RANGES = re.compile(r", in (\d+) ranges of users")
 """What preparation says where the rows were not in memory at once."""

@@ -46,21 +46,21 @@ def test_a_model_without_reasons_or_similarity_says_so() -> None:
         model.similar_items(np.array([0]), 5)
 
 
-def test_a_process_takes_itself_the_data_and_what_the_model_needs() -> None:
+def test_a_process_takes_itself_the_matrix_and_what_the_model_needs() -> None:
     for model, itself in (ALS(), memory.PROCESS), (Transformer(), memory.PROCESS + memory.TORCH):
         needed = model.memory_needed(1000, 100, 10_000)
-        assert model.process_memory(1000, 100, 10_000) == itself + 28 * 10_000 + 48 * 1000 + 160 * 100 + needed
+        assert model.process_memory(1000, 100, 10_000) == itself + 8 * 10_000 + 48 * 1000 + 160 * 100 + needed
 
 
 def test_a_process_takes_at_least_what_reading_takes() -> None:
-    assert Popularity().process_memory(10**6, 10**5, 5 * 10**7) == memory.PROCESS + 48 * (10**6 + 5 * 10**7)
+    assert Popularity().process_memory(10**6, 10**5, 5 * 10**7) == memory.PROCESS + 40 * (10**6 + 5 * 10**7)
 
 
-def test_a_process_that_finds_the_data_read_holds_their_arrays_alone() -> None:
+def test_a_process_that_finds_the_data_read_holds_the_matrix_alone() -> None:
     sizes = 10**6, 10**5, 5 * 10**7
     for model in Popularity(), ALS():
-        arrays = 16 * sizes[2] + 48 * sizes[0] + 160 * sizes[1]
-        assert model.process_memory(*sizes, mapped=True) == memory.PROCESS + arrays + model.memory_needed(*sizes)
+        matrix = 8 * sizes[2] + 48 * sizes[0] + 160 * sizes[1]
+        assert model.process_memory(*sizes, mapped=True) == memory.PROCESS + matrix + model.memory_needed(*sizes)
 
 
 def test_popularity_of_some_days_reads_times_which_take_work_and_memory() -> None:

@@ -19,7 +19,7 @@ from tasks.train.jobs import TrainingJob
 from tasks.train.settings import Candidate
 from tests.flows.sites import DAY
 
-HUGE = {"events": 10**8, "users": 10**6, "items": 2 * 10**5, "pairs": 5 * 10**7}
+HUGE = {"events": 10**8, "users": 10**6, "items": 10**6, "pairs": 5 * 10**7}
 SMALL = {"events": 10**5, "users": 10**3, "items": 500, "pairs": 5 * 10**4}
 
 
@@ -46,7 +46,7 @@ LIMIT = ItemKNN(neighbors=50).process_memory(HUGE["users"], HUGE["items"], HUGE[
 
 CANDIDATES = {
     "popularity": Candidate(),
-    "graph_filter": Candidate(),
+    "bpr": Candidate(),
     "slow": Candidate(recommender="item_knn", parameters={"neighbors": 100}),
     "item_knn": Candidate(),
     "both": Candidate(recommender="ensemble", parameters={"members": ["popularity", "item_knn"]}),
@@ -60,7 +60,7 @@ def test_a_small_night_trains_everything_as_it_is(tmp_path: Path) -> None:
     assert tonight.in_order(tonight.jobs)[-1].name == "popularity"
     one_at_a_time = [job.model_copy(update={"concurrency": 1}) for job in tonight.jobs]
     assert tonight.in_order(one_at_a_time)[0].name == "popularity"  # it is measured while others are trained
-    assert tonight.seconds["graph_filter"] > tonight.seconds["popularity"] > 0
+    assert tonight.seconds["bpr"] > tonight.seconds["popularity"] > 0
 
 
 def test_a_night_that_is_too_large_for_its_memory_trains_leaner_forms_or_leaves_models_out(
@@ -69,11 +69,11 @@ def test_a_night_that_is_too_large_for_its_memory_trains_leaner_forms_or_leaves_
     made = jobs(tmp_path, **{name: one for name, one in CANDIDATES.items() if name != "both"})
     with at_most(LIMIT), caplog.at_level(logging.INFO, "nightrec.events"):
         tonight = sized(made, prepared(**HUGE), {"popularity"}, here=True)
-    lean = {"rank": 64, "neighbors": 200}
-    assert named(tonight.jobs) == {"popularity": {}, "graph_filter": lean, "item_knn": {"neighbors": 50}}
+    lean = {"bpr": {"factors": 32}, "item_knn": {"neighbors": 50}}
+    assert named(tonight.jobs) == {"popularity": {}, **lean}
     assert tonight.left_out["slow"].startswith("left out: ") and "neighbors = 50 would fit" in tonight.left_out["slow"]
     assert [record.label for record in caplog.records] == [  # type: ignore[attr-defined]
-        "train graph_filter", "train slow", "train item_knn",
+        "train bpr", "train slow", "train item_knn",
     ]  # fmt: skip
 
 

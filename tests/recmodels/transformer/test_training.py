@@ -13,6 +13,7 @@ from recmodels.testing import small_site
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.network import ItemEmbedding, Network
 from recmodels.transformer.training import Trainer
+from tests.benchmarks.curves import OVER
 from tests.recmodels.sequences import TINY, successions
 from tests.recmodels.tensors import assert_close
 
@@ -112,10 +113,18 @@ def test_time_is_left_for_what_validated(monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(dict.fromkeys(ends)) == [4.0, 5]
 
 
-def test_the_best_weights_so_far_are_taken_when_the_time_is_over() -> None:
-    model = Transformer(**TINY | {"epochs": 50}).fit(small_site(), FitOptions(minutes=1e-9))
-    assert len(model.epochs_) == 1
-    assert np.isfinite(model.item_vectors_).all()
+def test_the_best_weights_so_far_are_taken_when_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "recmodels.transformer.training"):
+        model = Transformer(**TINY | {"epochs": 50}).fit(small_site(), FitOptions(minutes=1e-9))
+        assert len(model.epochs_) == 1
+        assert np.isfinite(model.item_vectors_).all()
+        assert OVER.search(caplog.text) and "last passes" not in caplog.text
+        monkeypatch.setattr(Trainer, "_is_late", lambda one: one.state.progress.final and one.state.progress.step > 0)
+        model = Transformer(**TINY | {"epochs": 1, "final_epochs": 4}).fit(small_site(), FitOptions(minutes=5))
+    assert len(model.epochs_) == 2
+    assert "minutes are over in the last passes" in caplog.text
 
 
 def test_a_step_too_long_is_refused() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from recmodels.registry import create
 from tasks.lists.settings import ListSettings
 from tasks.store import versions
 from tasks.store.paths import Night
@@ -145,5 +146,7 @@ def test_parameters_of_former_names_count_in_the_estimate_of_memory(night: Night
 
 def test_a_training_that_finds_the_data_read_asks_for_less_memory(night: Night) -> None:
     prepared = {"summary": {"users": 10**6, "items": 10**5, "train": {"rows": 10**7}}}
-    als = job(night, "als")
-    assert als.memory_needed(prepared) - als.memory_needed(prepared, mapped=True) == (28 - 16) * 10**7
+    popularity, model = job(night, "popularity"), create("popularity")
+    assert popularity.memory_needed(prepared) == model.process_memory(10**6, 10**5, 10**7)
+    assert popularity.memory_needed(prepared, mapped=True) == model.process_memory(10**6, 10**5, 10**7, mapped=True)
+    assert popularity.memory_needed(prepared) > popularity.memory_needed(prepared, mapped=True)
