@@ -53,6 +53,11 @@ class PairModel(PairConfig, Recommender):
         if not (self.history or self.user_ids):
             raise ConfigError(f"{name}: without history and user_ids nothing is known of a user; set one of them.")
 
+    @property
+    def _keeps_scores(self) -> bool:
+        """Whether a step holds the scores of all users with all negatives, and their gradients."""
+        return self.loss != "softmax"
+
     @abstractmethod
     def _trainer(self, data: Dataset, device: str) -> "PairTrainer":
         """What trains the vectors on `data`."""
@@ -148,7 +153,7 @@ class PairModel(PairConfig, Recommender):
         rows = n_users * self.user_ids + n_items * (1 + self.history)
         pairs = self.batch or max(MIN_BATCH, n_interactions // STEPS)
         negatives = min(self.n_negatives(n_users), n_items)
-        step = 3 * 4 * negatives * min(n_users, self.batch or 2048 + n_users // 60)
+        step = 3 * 4 * negatives * min(n_users, self.batch or 2048 + n_users // 60) * self._keeps_scores
         step += 3 * 4 * (self.factors + 1) * negatives * (pairs // self.group(n_users))  # the vectors of all groups'
         copies = 3 if self.warm_start == "no" else 4  # tables and vectors, of which an earlier model has both
         return copies * 4 * (self.factors + 1) * rows + max(8 * n_interactions + step, SCORE_BYTES)

@@ -47,6 +47,10 @@ class NCF(PairModel):
 
         return NCFTrainer(self, data, device, self.hidden)
 
+    @property
+    def _keeps_scores(self) -> bool:
+        return True  # of softmax, too, as the network's share is no product
+
     def _score(self, data: Dataset, users: Ints) -> Floats:
         items = self.item_vectors_
         vectors = self._user_vectors(data, users)
