@@ -27,6 +27,15 @@ def empty_matrix(n: int, m: int) -> Csr:
     return sparse.csr_array((np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(n + 1, np.int32)), shape=(n, m))
 
 
+def entries_of(matrix: Csr, there: Bools) -> Csr:
+    """The matrix with some of its entries alone: `there` says of each whether it stays."""
+    if there.all():
+        return matrix
+    ends = np.zeros(len(there) + 1, matrix.indptr.dtype)
+    np.cumsum(there, out=ends[1:])
+    return Csr((matrix.data[there], matrix.indices[there], ends[matrix.indptr]), shape=matrix.shape)
+
+
 def row_lengths(indptr: NDArray[np.integer[Any]], rows: Ints) -> NDArray[np.integer[Any]]:
     """How many entries each of `rows` has; the time it takes does not depend on how many rows there are in all."""
     rows = np.asarray(rows)

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs, csr_of, read_only
+from recmodels.data.arrays import Csr, Doubles, Floats, Ints, Longs, csr_of, entries_of, read_only
 from recmodels.data.dataset import ROWS_AT_A_TIME, Dataset, LateTimes
 from recmodels.data.rows import rated_rows
 
@@ -116,7 +116,4 @@ def trained_entries(data: Dataset) -> Csr:
     seen = data.seen
     if len(data) == seen.nnz:
         return seen
-    kept = seen.data > 0
-    starts = np.zeros(len(kept) + 1, seen.indptr.dtype)
-    np.cumsum(kept, out=starts[1:])
-    return Csr((seen.data[kept], seen.indices[kept], starts[seen.indptr]), shape=seen.shape)
+    return entries_of(seen, seen.data > 0)

@@ -17,7 +17,7 @@ from scipy import sparse
 from recmodels.base import SCORE_BYTES, Recommender, State
 from recmodels.compute import memory
 from recmodels.compute.work import dense, gram
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, chunks
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, chunks, entries_of
 from recmodels.data.dataset import Dataset, Repeats
 from recmodels.linear.products import COLUMNS_A_TASK, ROWS_AT_A_TIME, InParts, Whole
 from recmodels.ranking.product_search import norms_of
@@ -140,10 +140,8 @@ class ItemFilter(Recommender):
     def _entries(self) -> Csr:
         """The entries of AᵀA off its diagonal that were stored, of the matrix that the model was fitted on."""
         owner = np.repeat(np.arange(len(self.known_), dtype=np.int32), np.diff(self.near_.indptr))
-        off = self.near_.indices != owner
-        ends = np.concatenate(([0], np.cumsum(off)))[self.near_.indptr]
-        data = self.near_.data[off] / np.float32(self.slope_)
-        return sparse.csr_array((data, self.near_.indices[off], ends), shape=self.near_.shape)
+        found = entries_of(self.near_, self.near_.indices != owner)
+        return Csr((found.data / np.float32(self.slope_), found.indices, found.indptr), shape=found.shape)
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
         history = self._history(data, users)  # [b, n_items]

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from recmodels.data.arrays import Bools, Csr
+from recmodels.data.arrays import Bools, Csr, entries_of
 from recmodels.parted.training import PartedTraining
 from recmodels.scoring.parted_similarity import nearest_by
 from recmodels.scoring.similarity import Measure, packed
@@ -31,9 +31,7 @@ def nearest_after(
 
 def only_columns(matrix: Csr, chosen: Bools) -> Csr:
     """The matrix with nothing in the columns that are not chosen."""
-    there = chosen[matrix.indices]
-    ends = np.concatenate(([0], np.cumsum(there)))[matrix.indptr]
-    return Csr((matrix.data[there], matrix.indices[there], ends.astype(matrix.indptr.dtype)), shape=matrix.shape)
+    return entries_of(matrix, chosen[matrix.indices])
 
 
 def largest_of_both(one: Csr, other: Csr, k: int) -> Csr:

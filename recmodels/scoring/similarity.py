@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, chunks
+from recmodels.data.arrays import Bools, Csr, Doubles, Floats, Ints, chunks, entries_of
 
 ENTRIES_AT_A_TIME = 2**22  # entries of a matrix that are looked at in numpy at a time
 
@@ -97,10 +97,7 @@ def nearest(rows: Csr, measure: Measure, k: int, columns: Csr | None = None, cho
 
 def only(rows: Csr, chosen: Bools) -> Csr:
     """The same matrix with nothing in the rows that are not chosen."""
-    sizes = np.diff(rows.indptr)
-    there = np.repeat(chosen, sizes)
-    indptr = np.concatenate(([0], np.cumsum(sizes * chosen))).astype(rows.indptr.dtype)
-    return sparse.csr_array((rows.data[there], rows.indices[there], indptr), shape=rows.shape)
+    return entries_of(rows, np.repeat(chosen, np.diff(rows.indptr)))
 
 
 def nearest_of(rows: Csr, measure: Measure, k: int, columns: Csr, left: Floats, right: Floats, first: int = 0) -> Csr:

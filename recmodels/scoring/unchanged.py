@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from recmodels.data.arrays import Bools, Csr, Floats
+from recmodels.data.arrays import Bools, Csr, Floats, entries_of
 from recmodels.data.dataset import Dataset
 from recmodels.options import WarmStart
 
@@ -51,11 +51,15 @@ def kept_rows(start: WarmStart, earlier: Csr, weights: Floats, today: Floats, mo
     then = start.rows["items"]
     before = np.where(then < 0, 0, weights[np.maximum(then, 0)])
     changed = (then < 0) | (np.abs(today - before) > most * before) | (before == 0)
-    n, kept = len(then), np.flatnonzero(~changed)
-    taken: Csr = earlier[then[kept]]
+    known = then >= 0
     place = np.full(earlier.shape[1], -1, np.int32)
-    place[then[then >= 0]] = np.flatnonzero(then >= 0)
-    there = place[taken.indices] >= 0
-    owner = np.repeat(kept, np.diff(taken.indptr))[there]
-    rows: Csr = sparse.csr_array((taken.data[there], (owner, place[taken.indices[there]])), shape=(n, n))
+    place[then[known]] = np.flatnonzero(known)
+    taken: Csr = earlier[then[~changed]]
+    taken.indices = place[taken.indices]
+    taken = entries_of(taken, taken.indices >= 0)
+    lengths = np.zeros(len(then), np.int64)
+    lengths[~changed] = np.diff(taken.indptr)
+    starts = np.concatenate(([0], np.cumsum(lengths))).astype(taken.indptr.dtype)
+    rows: Csr = sparse.csr_array((taken.data, taken.indices, starts), shape=(len(then), len(then)))
+    rows.sort_indices()
     return Kept(changed, rows, np.where(changed, today, before))

@@ -14,6 +14,7 @@ def test_rows_are_kept_of_items_that_have_hardly_changed_and_renumbered() -> Non
     kept = kept_rows(start, earlier, weights, today, most=0.1)
     assert kept.changed.tolist() == [True, True, False, True]  # 10 -> 12; new; 100 -> 110; 100 -> 89
     assert kept.rows.toarray().tolist() == [[0] * 4, [0] * 4, [2, 0, 0, 3], [0] * 4]
+    assert kept.rows.indices.tolist() == [0, 3]  # ascending, though 2 stood behind 0
     assert kept.weights.tolist() == [12, 3, 100, 89]
 
 
