@@ -213,21 +213,22 @@ def _of_each(column: pa.Array, found: Callable[[pa.Array], pa.Array]) -> pa.Arra
 
 
 def _partitions(sources: Sequence[Path], columns: list[str], size: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of Parquet files in order, a bounded number at a time, each with the number of its first row.
+    """The rows of Parquet files in order, each time with the number of the first: about `size`, and half more at most.
 
-    Texts stay codes of dictionaries, as the files have them.
+    Texts stay codes of dictionaries, as the files have them. Those of two files are joined where both are small alone:
+    it takes longer than all that is checked.
     """
     begin, n_held, held = 0, 0, list[pa.RecordBatch]()
     texts = [field.name for field in pq.read_schema(sources[0]) if pa.types.is_string(field.type)]
     for source in sources:
         file = pq.ParquetFile(source, read_dictionary=texts)
-        for batch in file.iter_batches(size, columns=columns):
-            first, rest = batch.slice(0, size - n_held), batch.slice(size - n_held)
-            held.append(first)
-            n_held += len(first)
-            if n_held == size:
+        n_rows = max(1, file.metadata.num_rows)
+        for batch in file.iter_batches(-(-n_rows // max(1, round(n_rows / size))), columns=columns):
+            if n_held and n_held + len(batch) > size:
                 yield begin, pa.concat_batches(held)
-                begin, n_held, held = begin + size, len(rest), [rest]
+                begin, n_held, held = begin + n_held, 0, []
+            held.append(batch)
+            n_held += len(batch)
     if n_held:
         yield begin, pa.concat_batches(held)
 

@@ -132,12 +132,12 @@ def test_rows_in_parts_are_judged_as_those_of_one_file(
     ]
 
 
-def test_rows_of_several_parts_are_looked_at_together(night: Night) -> None:
-    files = [night.root / f"{number}.parquet" for number in range(3)]
-    for file, rows in zip(files, ([0, 1, 2, 3], [], [4, 5, 6, 7, 8, 9]), strict=True):
+def test_rows_of_small_parts_are_looked_at_together_and_those_of_large_ones_in_pieces_alike(night: Night) -> None:
+    files = [night.root / f"{number}.parquet" for number in range(6)]
+    for file, rows in zip(files, ([0, 1, 2, 3], [], [4, 5, 6, 7, 8, 9], [10], [11, 12], [13]), strict=True):
         pq.write_table(pa.table({"n": pa.array(rows, pa.int64())}), file)
     pieces = [(begin, piece["n"].to_pylist()) for begin, piece in row_checks._partitions(files, ["n"], 3)]
-    assert pieces == [(0, [0, 1, 2]), (3, [3, 4, 5]), (6, [6, 7, 8]), (9, [9])]
+    assert pieces == [(0, [0, 1, 2, 3]), (4, [4, 5, 6]), (7, [7, 8, 9]), (10, [10, 11, 12]), (13, [13])]
 
 
 def test_fewer_rows_are_looked_at_together_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
