@@ -85,8 +85,19 @@ class PreparedSplit:
         return self.prepared / layout.interactions_file(self.split)
 
     @cached_property
+    def _metadata(self) -> pq.FileMetaData:
+        """Of the file, which is read once a range."""
+        return pq.read_metadata(self.path)
+
+    @cached_property
+    def _ends(self) -> Longs:
+        """The end of each row group."""
+        sizes = [self._metadata.row_group(group).num_rows for group in range(self._metadata.num_row_groups)]
+        return np.cumsum(sizes, dtype=np.int64)
+
+    @cached_property
     def names(self) -> list[str]:
-        return list(pq.read_schema(self.path).names)
+        return list(self._metadata.schema.to_arrow_schema().names)
 
     @cached_property
     def end(self) -> int:
@@ -119,12 +130,13 @@ class PreparedSplit:
 
     def rows(self, begin: int, end: int) -> Rows:
         """The rows from one number to another."""
-        with pq.ParquetFile(self.path) as file:
-            sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-            ends = np.cumsum(sizes)
-            first, last = np.searchsorted(ends, [begin, end - 1], side="right").tolist() if begin < end else (0, 0)
-            table = file.read_row_groups([*range(first, last + 1)])
-            table = table.slice(begin - int(ends[first] - sizes[first]) if begin < end else 0, end - begin)
+        with pq.ParquetFile(self.path, metadata=self._metadata) as file:
+            if begin < end:
+                first, last = np.searchsorted(self._ends, [begin, end - 1], side="right").tolist()
+                table = file.read_row_groups([*range(first, last + 1)])
+                table = table.slice(begin - (int(self._ends[first - 1]) if first else 0), end - begin)
+            else:
+                table = file.schema_arrow.empty_table()
         columns = {name: as_numpy(table[name]) for name in self.names}
         weight = columns["weight"].copy()
         low, high = np.searchsorted(self._outside["row"], [begin, end])

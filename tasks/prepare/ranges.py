@@ -20,6 +20,8 @@ from tasks.prepare.shelf import Shelf
 
 EVENTS, PAIRS, TRAIN, HOLDOUT, RECENT = "events", "pairs", "train", "holdout", "recent"
 
+TRIMS = 16  # times, about, that free memory is given back: its pages are soon asked for again
+
 
 @dataclass(frozen=True)
 class Ranges:
@@ -103,7 +105,8 @@ class Ranges:
             having[held.user] = True
             self.shelf.put(HOLDOUT, place, held)
             del held
-            trim()
+            if place % max(1, self.n // TRIMS) == 0:
+                trim()
 
         with ThreadPoolExecutor(1 if protocol.days is None else self.at_once) as threads:
             list(threads.map(part, range(self.n)))
