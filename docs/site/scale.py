@@ -38,7 +38,6 @@ CAUSES: Mapping[tuple[str, str], str] = {
         "CPU seconds of",
         "prepare",
     ): "What does not fit into memory is prepared by ranges of users, whose rows are written and read.",
-    ("CPU seconds of", "panel"): "Between 10 and 30 million; up to 100 million, where it takes 13 s, it is linear.",
     ("CPU seconds of", "popularity_7d"): "About a second: it alone reads when each interaction was.",
     ("CPU seconds of", "ease"): POPULAR,
     ("CPU seconds of", "graph_filter"): EIGEN,
