@@ -117,4 +117,4 @@ class MF(DotProduct, RatingPredictor):
         return self.epochs
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return 3 * 4 * (self.factors + 1) * (n_users + n_items) + 28 * n_interactions + 2 * SCORE_BYTES
+        return 3 * 4 * (self.factors + 1) * (n_users + n_items) + max(28 * n_interactions, SCORE_BYTES)

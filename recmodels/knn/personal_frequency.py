@@ -61,4 +61,4 @@ class PersonalFrequency(Profiles):
         return float(n_listed) * n_items
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        return 96 * n_interactions + 8 * n_users + 6 * SCORE_BYTES
+        return 96 * n_interactions + 8 * n_users + SCORE_BYTES  # with the times of single events

@@ -123,7 +123,7 @@ class TIFUKNN(Profiles):
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         block = 32 * USERS_AT_A_TIME * min(n_users, self.most_donors)
-        return 160 * n_interactions + 16 * n_users + block + 8 * SCORE_BYTES
+        return 160 * n_interactions + 16 * n_users + block + 2 * SCORE_BYTES
 
 
 def _squares(rows: Csr) -> Doubles:

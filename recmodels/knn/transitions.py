@@ -135,7 +135,7 @@ class Transitions(SparseProduct):
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
         kept = min(n_items * min(self.neighbors, n_items), int(self._steps(n_users, n_interactions)))
-        return 24 * n_interactions + 16 * kept + 64 * ENTRIES_AT_A_TIME + SCORE_BYTES
+        return 24 * n_interactions + 8 * kept + max(64 * ENTRIES_AT_A_TIME, SCORE_BYTES)
 
     def _steps(self, n_users: int, n_interactions: int) -> float:
         """About how many pairs of items of a history are at most `window` steps apart."""

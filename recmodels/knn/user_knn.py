@@ -145,5 +145,4 @@ class UserKNN(SparseProduct, RatingPredictor):
         return mean_length(n_users, n_interactions) * min(self.neighbors, n_users)
 
     def memory_needed(self, n_users: int, n_items: int, n_interactions: int) -> int:
-        kept = 8 * n_users * min(self.neighbors, n_users)  # twice: the kernel's tables, then without empty places
-        return 3 * 12 * n_interactions + 2 * kept + SCORE_BYTES
+        return 8 * n_users * min(self.neighbors, n_users) + max(3 * 12 * n_interactions, SCORE_BYTES)
