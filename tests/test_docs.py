@@ -14,7 +14,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from docs.site import cluster, curves, graph, reference, scale
+from docs.site import cluster, curves, graph, reference, scale, scaling
 from docs.site.growth import Line
 from flows.cli.app import nightrec
 from flows.settings.renamed import RENAMED
@@ -203,6 +203,15 @@ def test_tables_and_pictures_of_scale_are_those_of_the_measured_curves() -> None
     for path, picture in scale.pictures(found).items():
         assert path.read_text(encoding="utf-8") == picture, "python -m docs.site.scale"
     assert all(f"<!-- {name} -->\n<!--" not in page for name in scale.SECTIONS)
+
+
+def test_tables_and_pictures_of_scaling_are_those_of_the_measured_points() -> None:
+    found, page = scaling.read(), scaling.PAGE.read_text(encoding="utf-8")
+    assert page == scaling.page(page, found), "python -m docs.site.scaling"
+    for path, picture in scaling.pictures(found).items():
+        assert path.read_text(encoding="utf-8") == picture, "python -m docs.site.scaling"
+        assert f"](images/{path.name})" in page
+    assert all(f"<!-- {name} -->\n<!--" not in page for name in scaling.SECTIONS)
 
 
 def test_exponents_are_of_what_grows_and_was_not_cut_short() -> None:

@@ -169,7 +169,7 @@ def gains(found: Measurements) -> str:
             each = f"{ndcg.value / train.value:+.4f}" if train.value > CERTAIN * train.error else "-"
             rows.append([TITLES[name], what, _slope(ndcg), _slope(hr), _factor(train), _factor(lists), each])
     head = ["", "twice", "NDCG@10", "HR@10", "CPU s of training, times", "CPU s of lists, times"]
-    return markdown([*head, "NDCG@10 for twice the training"], rows)
+    return _table([*head, "NDCG@10 for twice the training"], rows)
 
 
 def _slope(slope: Slope) -> str:
@@ -189,7 +189,7 @@ def shares(found: Measurements) -> str:
         for name, study in found.studies.items()
         for share, law in study.by_share.items()
     ]
-    return markdown(["", "users", "NDCG@10 of 64, 2", "twice the width", "twice the layers"], rows)
+    return _table(["", "users", "NDCG@10 of 64, 2", "twice the width", "twice the layers"], rows)
 
 
 def ceilings(found: Measurements) -> str:
@@ -203,12 +203,18 @@ def ceilings(found: Measurements) -> str:
         straight = f"{study.straight['ndcg'].residual:.4f}"
         rows.append([TITLES[name], network, data, ceiling, f"{law.residual:.4f}; {straight}", f"{law.p:.3f}"])
     head = ["", "exponent of the network", "of interactions", "ceiling of NDCG@10"]
-    return markdown([*head, "points off it; off the straight lines", "p of straight lines in both"], rows)
+    return _table([*head, "points off it; off the straight lines", "p of straight lines in both"], rows)
 
 
 def _range(found: Range, how: str) -> str:
     value = "-" if found.value is None else how.format(found.value)
     return f"{value} ({how.format(found.low)} to {'any' if found.high is None else how.format(found.high)})"
+
+
+def images(found: Measurements) -> str:
+    """A picture a data set."""
+    lines = [f"![{TITLES[name]}: NDCG@10 by CPU seconds](images/scaling-{name}.svg)\n" for name in found.studies]
+    return "\n".join(lines)
 
 
 def points(found: Measurements) -> str:
@@ -223,7 +229,11 @@ def points(found: Measurements) -> str:
             figures = _figure(point.ndcg), _figure(point.hr)
             rows.append([sizes, numbers, *figures, passes, *seconds, f"{point.peak_bytes / 1e6:,.0f}"])
     head = ["width, layers, users", "parameters, thousands: network; items", "NDCG@10", "HR@10", "best pass"]
-    return markdown([*head, "CPU s of training", "CPU s of lists", "peak MB"], rows)
+    return _table([*head, "CPU s of training", "CPU s of lists", "peak MB"], rows)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return markdown(head, rows) if rows else "Too few points are measured so far.\n"
 
 
 def _figure(figure: Figure) -> str:
@@ -245,6 +255,7 @@ SECTIONS: dict[str, Callable[[Measurements], str]] = {
     "gains": gains,
     "shares": shares,
     "ceilings": ceilings,
+    "images": images,
     "points": points,
 }
 """What the page has between its marks, by their names."""
