@@ -18,6 +18,10 @@ from recmodels.pairwise.vectors import TrainingTables
 
 USERS = 64  # whose first layers with all negatives exist at a time
 NETWORK_RATE = 0.01  # learning rate of the network's Adam, over that of the vectors
+NETWORK_EPSILON = 1e-4
+"""Below what gradient Adam's steps are shorter. A bias that adds the same to all scores of a user does not change the
+softmax: its gradient is rounding alone, some 1e-6, and would be followed in full steps, others for each number of
+threads."""
 
 
 class Perceptron(nn.Module):
@@ -65,7 +69,7 @@ class NCFTrainer(PairTrainer):
         with torch.random.fork_rng():  # torch's global generator is left as it was
             seed_torch(config.seed, torch.device(device))
             self.network = Perceptron(hidden).to(device)
-        self.optimizer = AdamW(self.network.parameters())
+        self.optimizer = AdamW(self.network.parameters(), eps=NETWORK_EPSILON)
 
     @property
     def width(self) -> int:

@@ -14,7 +14,7 @@ SMALL = {"factors": 6, "hidden": 4, "epochs": 2, "batch": 256}
 
 
 class TestNCF(RecommenderContract):
-    rounding = 1e-3
+    rounding = 1e-4
     recommends_unseen_items = True
 
     def make(self) -> NCF:
