@@ -49,7 +49,8 @@ class PairConfig:
     learning_rate: Annotated[float, Gt(0), Search(0.02, 0.5, log=True)] = 0.1
     """Of Adagrad in the first epoch; it falls linearly to 0."""
     regularization: Annotated[float, Ge(0), Search(0.2, 10.0, log=True)] = 2.0
-    """L2 penalty of the vectors that occur in a step, against the sum of its losses."""
+    """L2 penalty, against the sum of a step's losses: of a user's or an item's vectors an eighth of it for each of
+    their interactions in the step, of terms' vectors all of it. With warp all of it for every vector that occurs."""
     history: bool = True
     """Whether the items of a user's history are features of the user."""
     content: bool = True

@@ -37,8 +37,6 @@ class NCF(PairModel):
 
     negatives: Annotated[int, Ge(1)] | None = 2048
     """Negatives that each group of users draws: each costs a pass of the network."""
-    regularization: Annotated[float, Ge(0), Search(0.2, 10.0, log=True)] = 3.0
-    """L2 penalty of the vectors that occur in a step, against the sum of its losses."""
     hidden: Annotated[int, Ge(1), Search(4, 64, log=True)] = 16
     """Width of the network's first layer."""
 

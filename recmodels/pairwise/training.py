@@ -35,6 +35,9 @@ ROWS_OF = {
 
 INITIAL_STD = 0.1  # of vectors before the first step, over √(their length)
 EPSILON = 1e-10
+FULL_PENALTY = 8
+"""Interactions in a step for which the penalty of a user's or an item's vector is `regularization`. In proportion to
+them grows the gradient that it stands against."""
 
 
 class EmbeddingTable:
@@ -49,11 +52,11 @@ class EmbeddingTable:
         values = self.values.clone() if isinstance(rows, slice) else self.values.index_select(0, rows)
         return values.requires_grad_()
 
-    def update(self, rows: Tensor | slice, gathered: Tensor, rate: float, regularization: float) -> None:
-        """An Adagrad step along the gradient of the rows that were gathered."""
+    def update(self, rows: Tensor | slice, gathered: Tensor, rate: float, penalty: Tensor) -> None:
+        """An Adagrad step along the gradient of the rows that were gathered; `penalty` is each one's [., 1]."""
         if (gradient := gathered.grad) is None:
             return
-        gradient.add_(gathered.detach(), alpha=regularization)
+        gradient.addcmul_(gathered.detach(), penalty)
         squares = self.accumulators[rows] + torch.linalg.vector_norm(gradient, dim=1).square_() / gradient.shape[1]
         self.accumulators[rows] = squares
         self.values[rows] = gathered.detach().addcmul_(gradient, (-rate / (squares + EPSILON).sqrt())[:, None])
@@ -135,9 +138,29 @@ class PairTrainer:
         loss = self.loss(batch, users, items)
         loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
+            penalties = self.penalties(batch)
             for name, table in self.tables.items():
-                table.update(rows.get(name, slice(None)), gathered[name], rate, self.config.regularization)
+                table.update(rows.get(name, slice(None)), gathered[name], rate, penalties[ROWS_OF[name]])
         return loss.item()
+
+    def penalties(self, batch: Batch) -> Tensors:
+        """The L2 penalty of each row in a step, by what the rows stand for: [., 1], or [1] for all.
+
+        Users and items have it in proportion to their interactions in the step, each by its weight, as the penalty of
+        a frequent row is the larger one in iALS (Rendle et al., "Revisiting the performance of iALS on item
+        recommendation benchmarks", RecSys 2022). The same for all that occur would draw the vectors of a sparse log to
+        0: most of the items in a step are there as negatives alone. WARP has the same for all, and does not gain from
+        another: vectors near 0 violate its margin everywhere, and are driven away with ln(rank) times the force.
+        """
+        penalty = batch.weights.new_tensor([self.config.regularization])
+        penalties = dict.fromkeys(ROWS_OF.values(), penalty)
+        if self.config.loss != "warp":
+            for name, rows, n in (
+                ("users", batch.rows, len(batch.users)),
+                ("items", batch.positives, len(batch.items)),
+            ):
+                penalties[name] = penalty / FULL_PENALTY * torch.bincount(rows, batch.weights, n)[:, None]
+        return penalties
 
     def vectors(self, batch: Batch, gathered: Tensors) -> tuple[Tensor, Tensor]:
         """The sums of features: of users [b, width], with 1 where items have their bias, and of items [t, width]."""
