@@ -177,8 +177,8 @@ def test_items_begin_with_or_are_projections_of_the_vectors_that_they_have(vecto
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"loss": "full", "seeds": 2, "distill_epochs": 1},
-        {"loss": "sampled", "negatives": 8, "seeds": 2},
+        pytest.param({"loss": "full", "seeds": 2, "distill_epochs": 1}, marks=pytest.mark.slow),
+        pytest.param({"loss": "sampled", "negatives": 8, "seeds": 2}, marks=pytest.mark.slow),
         {"loss": "gbce", "negatives": 8, "temperature": 0.0},
     ],
 )  # fmt: skip
@@ -199,6 +199,7 @@ def test_items_have_nothing_in_the_parts_of_other_domains(parameters: dict[str, 
     np.testing.assert_array_equal(load(tmp_path).recommend(data, users, 3, allowed=second).items, of_second.items)
 
 
+@pytest.mark.slow
 def test_numbers_that_items_do_not_have_are_not_trained() -> None:
     """Also where an item without interactions, which takes no part, stands before others."""
     data = two_domains().of_items(np.arange(N_ITEMS) != 3)
