@@ -54,7 +54,7 @@ class Point(Measured):
     bounded: bool
     """Whether it might have gone on."""
     train_cpu_seconds: float
-    """Validations included."""
+    """Validations and the loading of PyTorch included."""
     list_cpu_seconds: float
     """Of the measured users."""
     peak_bytes: int

@@ -117,7 +117,6 @@ def parameters(size: Size, changes: dict[str, Any]) -> dict[str, Any]:
 
 def measure(name: str, size: Size, changes: dict[str, Any]) -> dict[str, Any]:
     """Train one point here, and measure: the point, and the NDCG of each measured user."""
-
     split = last_items(name, validation=True)
     order = np.random.default_rng(SEED).permutation(split.train.n_users)
     users, measured = (np.sort(order[: round(share * len(order))]) for share in (size.share, min(SIZES["share"])))
