@@ -77,7 +77,8 @@ def _panel(panel: Panel, ticks: Sequence[float], written: Callable[[float], str]
         parts.append(f'<text class="tick below" x="{x(tick):.1f}" y="{HEIGHT + 16}">{written(tick)}</text>')
     parts.append(f'<text class="tick below" x="{WIDTH / 2:.0f}" y="{HEIGHT + 32}">{escape(below)}</text>')
     places = _apart([y(line.values[-1]) for line in lines])
-    for n, (line, place) in enumerate(zip(lines, places, strict=True)):
+    colors = [n for n, line in enumerate(panel.lines) if len(line.sizes)]  # as in panels that have them all
+    for n, line, place in zip(colors, lines, places, strict=True):
         parts += [f'<g class="c{n % len(LIGHT)}">', *_drawn(line, x, y, place), "</g>"]
     return parts
 
