@@ -51,18 +51,18 @@ def fit(curves: Curves, probed: float) -> Speeds:
         largest=max(night.interactions for night in nights),
         pairs=round(median(night.pairs / night.interactions for night in nights), 3),
         measured=round(max(shares), 3),
-        following=_pace(following, cores) if following else None,
+        following=_pace(following, cores, {}) if following else None,
     )
 
 
-def _pace(nights: Sequence[Night], cores: int) -> Pace:
-    """What nights of one kind took."""
+def _pace(nights: Sequence[Night], cores: int, drivers: Mapping[str, tuple[str, ...]] = CPU_DRIVERS) -> Pace:
+    """What nights of one kind took, times by those `drivers`: those that follow are prepared by what has changed."""
     return Pace(
         load=_linear(
             [(counted(counts_of(night)), seconds) for night in nights for seconds in _loads(night)], ("pairs",)
         ),
         start=round(median(_starts(nights)), 2),
-        stages={name: _stage(name, nights, cores) for name in DRIVERS if _of(name, nights)},
+        stages={name: _stage(name, nights, cores, drivers) for name in DRIVERS if _of(name, nights)},
         models=_models(nights),
     )
 
@@ -97,7 +97,7 @@ def _of(name: str, nights: Sequence[Night]) -> list[tuple[dict[str, float], Stag
     ]
 
 
-def _stage(name: str, nights: Sequence[Night], cores: int) -> StageSpeed:
+def _stage(name: str, nights: Sequence[Night], cores: int, drivers: Mapping[str, tuple[str, ...]]) -> StageSpeed:
     found = _of(name, nights)
     cpu = [(at, stage.seconds if stage.cpu_seconds is None else stage.cpu_seconds) for at, stage in found]
     walls = [stage.seconds / seconds for (_, seconds), (_, stage) in zip(cpu, found, strict=True) if seconds > NOISE]
@@ -106,7 +106,7 @@ def _stage(name: str, nights: Sequence[Night], cores: int) -> StageSpeed:
     memory = [(at, float(stage.peak_bytes)) for at, stage in found]
     by_ranges = any(at["by_ranges"] for at, _ in found)
     return StageSpeed(
-        cpu=_linear(cpu, CPU_DRIVERS.get(name, DRIVERS[name]) if by_ranges else DRIVERS[name]),
+        cpu=_linear(cpu, drivers.get(name, DRIVERS[name]) if by_ranges else DRIVERS[name]),
         parallel=round(parallel, 3),
         waiting=round(min(max(1.0, wall), WAITING), 3),
         memory=_linear(memory, MEMORY_DRIVERS.get(name, DRIVERS[name]), BYTES),
