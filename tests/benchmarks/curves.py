@@ -116,7 +116,7 @@ def linked(size: int, options: argparse.Namespace, after: bool = False) -> Path:
     if after:
         if not day.exists():
             _write_day(size, day, options)
-        (folder / f"interactions-{NEXT}.parquet").symlink_to(day)
+        pq.write_table(pq.read_table(day).slice(0, options.rows), folder / f"interactions-{NEXT}.parquet")
     return folder
 
 
@@ -311,6 +311,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, default=Path("curves"), metavar="FOLDER", help="where nights run [curves]")
     parser.add_argument("--models", nargs="+", choices=MODELS, metavar="MODEL", help="and the published one [all]")
     parser.add_argument("--memory", default="12GiB", help="what a night plans with [12GiB]")
+    parser.add_argument("--rows", type=int, help="of the day after at most [all of its]")
 
 
 def finished(options: argparse.Namespace) -> argparse.Namespace:
