@@ -14,8 +14,15 @@ def test_rows_are_kept_of_items_that_have_hardly_changed_and_renumbered() -> Non
     kept = kept_rows(start, earlier, weights, today, most=0.1)
     assert kept.changed.tolist() == [True, True, False, True]  # 10 -> 12; new; 100 -> 110; 100 -> 89
     assert kept.rows.toarray().tolist() == [[0] * 4, [0] * 4, [2, 0, 0, 3], [0] * 4]
-    assert kept.rows.indices.tolist() == [0, 3]  # ascending, though 2 stood behind 0
     assert kept.weights.tolist() == [12, 3, 100, 89]
+
+
+def test_entries_ascend_where_items_have_changed_places() -> None:
+    earlier = sparse.csr_array(np.array([[0, 1, 2], [3, 0, 0], [4, 0, 0]], np.float32))
+    start, ones = WarmStart(None, {"items": np.array([0, 2, 1], np.int32)}), np.ones(3, np.float32)
+    kept = kept_rows(start, earlier, ones, ones, most=0.1)
+    assert kept.rows.toarray().tolist() == [[0, 2, 1], [4, 0, 0], [3, 0, 0]]
+    assert kept.rows.indices.tolist() == [1, 2, 0, 0]
 
 
 def test_an_item_that_was_not_learned_is_learned() -> None:
