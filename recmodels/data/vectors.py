@@ -1,26 +1,29 @@
 """Vectors of items as terms beside their terms: every number of a vector is one."""
 
-from typing import Any
-
 import numpy as np
 from scipy import sparse
 
 from recmodels.data.arrays import Csr, Floats, empty_matrix
 
-_last: list[tuple[Csr, tuple[Any, ...], Csr]] = []
+_last: list[tuple[Csr, Floats, Csr]] = []
 
 
 def described(terms: Csr, vectors: Floats | None) -> Csr:
     """Terms and vectors, half of an item's likeness each; made once for all datasets that share the terms."""
     if vectors is None:
         return terms
-    key = (getattr(vectors, "filename", id(vectors)), vectors.shape)
     for of_terms, of_vectors, found in _last:
-        if of_terms is terms and of_vectors == key:
+        if of_terms is terms and _are_the_same(of_vectors, vectors):
             return found
     both = with_vectors(terms, vectors, 0.5)
-    _last[:] = [(terms, key, both)]
+    _last[:] = [(terms, vectors, both)]
     return both
+
+
+def _are_the_same(one: Floats, other: Floats) -> bool:
+    """Whether vectors are the same array, or of the same file."""
+    name = getattr(one, "filename", None)
+    return one is other or (name is not None and name == getattr(other, "filename", None) and one.shape == other.shape)
 
 
 def with_vectors(terms: Csr, vectors: Floats, share: float) -> Csr:
@@ -46,7 +49,9 @@ def with_vectors(terms: Csr, vectors: Floats, share: float) -> Csr:
     n, width = vectors.shape
     indptr = np.concatenate([[0], np.cumsum(has * width)])
     dense = (vectors[rows] * of_vectors[:, None]).ravel()
-    numbers: Csr = sparse.csr_array((dense, np.tile(np.arange(width), len(rows)), indptr), shape=(n, width))
+    numbers: Csr = sparse.csr_array(
+        (dense, np.tile(np.arange(width, dtype=np.int32), len(rows)), indptr), shape=(n, width)
+    )
     scaled: Csr = sparse.csr_array(
         (terms.data * np.repeat(of_terms, np.diff(terms.indptr)), terms.indices, terms.indptr), shape=terms.shape
     )

@@ -20,8 +20,10 @@ import scipy.sparse as sp
 
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Doubles, Floats, Longs
+from recmodels.messages import counted
 from tasks.features.column_roles import VECTOR as COLUMN
 from tasks.features.terms import Terms
+from tasks.store.events import log_event
 from tasks.store.vector_tables import VECTOR, VECTOR_TABLES
 
 ROWS = 2**13  # vectors that are read, and changed, at a time
@@ -42,15 +44,21 @@ def given_vectors(valid: Path, name: str, ids: pa.ChunkedArray) -> tuple[int, Bl
 
 def _read(path: Path, key: str, ids: pa.Array) -> Iterator[tuple[Longs, Floats]]:
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(ROWS):
-            row = pc.index_in(batch[key].cast(ids.type), value_set=ids)
-            known = pa.array(np.asarray(row.is_valid()))
-            vectors = batch[VECTOR].filter(known)
-            yield row.filter(known).to_numpy().astype(np.int64), _dense(vectors)
+        found = pc.index_in(file.read([key])[key].cast(ids.type), value_set=ids)
+        row: Longs = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+        if len(row) and row.max() < 0:
+            of = counted(len(row), "id")
+            log_event("features", "note", f"{path.stem}: none of {of} is one that the other tables have")
+        for batch in file.iter_batches(ROWS, columns=[VECTOR]):
+            rows, row = row[: len(batch)], row[len(batch) :]
+            yield rows[rows >= 0], _directions(batch[VECTOR].filter(pa.array(rows >= 0)))
 
 
-def _dense(vectors: pa.FixedSizeListArray) -> Floats:
-    found: Floats = vectors.flatten().to_numpy().reshape(len(vectors), -1)
+def _directions(vectors: pa.FixedSizeListArray) -> Floats:
+    """Vectors of length one, however short those that are given are: only their directions count."""
+    given = vectors.flatten().to_numpy().reshape(len(vectors), vectors.type.list_size)
+    lengths = np.linalg.norm(given.astype(np.float64), axis=1, keepdims=True)
+    found: Floats = (given / lengths).astype(np.float32)
     return found
 
 
@@ -72,16 +80,10 @@ def write_item_vectors(out: Path, n_items: int, dimension: int, blocks: Blocks, 
     has = np.zeros(n_items, np.bool_)
     whole = np.lib.format.open_memmap(temporary, "w+", np.float32, (n_items, dimension))
     for rows, vectors in blocks:
-        whole[rows] = unit(vectors)
-        has[rows] = True
-    mean, components = fitted(
-        whole, np.flatnonzero(has & known) if (has & known).any() else np.flatnonzero(has), longest
-    )
+        whole[rows] = directions = unit(vectors)
+        has[rows] = directions.any(axis=1)  # an encoder may make nothing of a text
     written = np.lib.format.open_memmap(path, "w+", np.float32, (n_items, min(longest, dimension)))
-    for start in range(0, n_items, ROWS):
-        part = slice(start, start + ROWS)
-        written[part] = unit((whole[part] - mean) @ components if components is not None else whole[part] - mean)
-        written[part][~has[part]] = 0
+    _center(whole, has, known, written)
     written.flush()
     del whole, written
     temporary.unlink()
@@ -93,20 +95,37 @@ def user_terms(valid: Path, ids: pa.ChunkedArray, known: Bools, longest: int) ->
     given = given_vectors(valid, "user_vectors", ids)
     if given is None:
         return None
-    found = [(rows, unit(vectors)) for rows, vectors in given[1]]
-    if not sum(len(rows) for rows, _ in found):
+    dimension, blocks = given
+    vectors = np.zeros((len(ids), dimension), np.float32)
+    for rows, some in blocks:
+        vectors[rows] = some
+    has, width = vectors.any(axis=1), min(longest, dimension)
+    _center(vectors, has, known, vectors[:, :width])
+    there = vectors[:, :width].any(axis=1)  # one that is the mean of all says nothing
+    if not there.any():
         return None
-    rows, vectors = (np.concatenate(part) for part in zip(*found, strict=True))
-    order = np.argsort(rows)
-    rows, vectors = rows[order], vectors[order]
-    seen = np.flatnonzero(known[rows])
-    mean, components = fitted(vectors, seen if len(seen) else np.arange(len(rows)), longest)
-    vectors = unit((vectors - mean) @ components if components is not None else vectors - mean)
-    n, width = len(ids), vectors.shape[1]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n) * width)])
-    weights = sp.csr_array((vectors.ravel(), np.tile(np.arange(width), len(rows)), indptr), shape=(n, width))
-    frequency, idf = np.full(width, len(seen), np.int32), np.ones(width, np.float32)
+    indptr = np.concatenate([[0], np.cumsum(there * width)])
+    numbers = np.tile(np.arange(width, dtype=np.int32), int(there.sum()))
+    weights = sp.csr_array((vectors[there, :width].ravel(), numbers, indptr), shape=(len(ids), width))
+    frequency, idf = np.full(width, (has & known).sum(), np.int32), np.ones(width, np.float32)
     return Terms(COLUMN, [str(place) for place in range(width)], frequency, idf, weights)
+
+
+def _center(given: Floats, has: Bools, known: Bools, out: Floats) -> None:
+    """Write vectors [n, d] as models take them: [n, d], or fewer numbers; zeros where there is none.
+
+    Args:
+        given: of length one.
+        has: which rows have one.
+        known: which rows the mean and the components are of, if any of these has one.
+        out: may be a part of `given`.
+    """
+    fit = has & known if (has & known).any() else has
+    mean, components = fitted(given, np.flatnonzero(fit), out.shape[1])
+    for start in range(0, len(given), ROWS):
+        part = slice(start, start + ROWS)
+        some = given[part] - mean
+        out[part] = unit(some if components is None else some @ components) * has[part, None]
 
 
 def fitted(vectors: Floats, rows: Longs, longest: int) -> tuple[Floats, Floats | None]:

@@ -34,3 +34,11 @@ def test_datasets_that_share_their_terms_are_described_once() -> None:
     assert described(TERMS, VECTORS) is once
     assert described(TERMS.copy(), VECTORS) is not once
     assert described(TERMS, None) is TERMS
+
+
+def test_vectors_that_are_gone_are_not_taken_for_later_ones() -> None:
+    for seed in range(3):  # the next array is made where the last one was
+        vectors = np.random.default_rng(seed).normal(size=(4, 2)).astype(np.float32)
+        found = described(TERMS, vectors)
+        np.testing.assert_array_equal(found.toarray(), with_vectors(TERMS, vectors, 0.5).toarray())
+        del vectors, found

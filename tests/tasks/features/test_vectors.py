@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from sklearn.decomposition import PCA
 
 from recmodels.data import layout
+from tasks.features.terms import unit_rows
 from tasks.features.vectors import fitted, given_vectors, unit, user_terms, write_item_vectors
 
 
@@ -62,6 +64,48 @@ def test_vectors_of_users_are_features_beside_those_of_their_table(tmp_path: Pat
     half = np.sqrt(0.5)
     np.testing.assert_allclose(terms.weights.toarray(), [[half, -half], [0, 0], [-half, half]], rtol=1e-6)
     assert user_terms(tmp_path / "none", pa.chunked_array([[1]]), np.ones(1, bool), longest=8) is None
+
+
+def test_a_user_whose_vector_is_the_mean_of_all_has_none(tmp_path: Path) -> None:
+    given(tmp_path, "user_vectors", [1, 2], np.array([[3.0, 4.0], [1.0, 0.0]]))
+    terms = user_terms(tmp_path, pa.chunked_array([[1, 2]]), np.array([True, False]), longest=8)
+    assert terms is not None and np.diff(terms.weights.indptr).tolist() == [0, 2]
+    assert np.isfinite(unit_rows([terms], 2).toarray()).all()
+    assert user_terms(tmp_path, pa.chunked_array([[1]]), np.ones(1, bool), longest=8) is None
+
+
+@pytest.mark.parametrize("longest", [8, 2])
+def test_only_directions_count_however_short_vectors_are(tmp_path: Path, longest: int) -> None:
+    vectors = np.random.default_rng(0).normal(size=(9, 3))
+    given(tmp_path, "user_vectors", list(range(9)), vectors)
+    given(tmp_path, "item_vectors", list(range(9)), vectors)
+    ids, known = pa.chunked_array([list(range(9))]), np.arange(9) < 6
+    people, (_, items) = user_terms(tmp_path, ids, known, longest), written(tmp_path, list(range(9)), [*known], longest)
+    lengths = 10.0 ** np.arange(-15, 12, 3)[:, None]
+    given(tmp_path, "user_vectors", list(range(9)), vectors * lengths)
+    given(tmp_path, "item_vectors", list(range(9)), vectors * lengths)
+    same = user_terms(tmp_path, ids, known, longest)
+    assert people is not None and same is not None
+    np.testing.assert_allclose(same.weights.toarray(), people.weights.toarray(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(people.weights.toarray(), items, rtol=1e-4, atol=1e-5)
+    n, again = written(tmp_path, list(range(9)), [*known], longest)
+    assert n == 9
+    np.testing.assert_allclose(again, items, rtol=1e-4, atol=1e-5)
+
+
+def test_an_item_of_which_an_encoder_makes_nothing_has_no_vector(tmp_path: Path) -> None:
+    made = np.array([[0, 0], [1, 0], [0, 1], [np.nan, 1]], np.float32)
+    assert write_item_vectors(tmp_path, 4, 2, [(np.arange(4), made)], np.ones(4, bool), longest=8) == 2
+    vectors = layout.read_vectors(tmp_path / layout.ITEM_VECTORS, 4)
+    assert vectors is not None and vectors.any(axis=1).tolist() == [False, True, True, False]
+
+
+def test_a_file_of_other_ids_alone_is_noted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    given(tmp_path, "item_vectors", [1, 2], np.eye(2))
+    assert written(tmp_path, [2, 3], [True, True], longest=8)[0] == 1
+    assert "none of" not in caplog.text
+    assert written(tmp_path, [3, 4], [True, True], longest=8)[0] == 0
+    assert "item_vectors: none of 2 ids is one that the other tables have" in caplog.text
 
 
 def test_vectors_of_nothing_stay_nothing() -> None:
