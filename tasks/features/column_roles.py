@@ -4,12 +4,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recmodels.data.arrays import Doubles
+from recmodels.errors import ConfigError
 from tasks.features.runs import STROKE, runs_of
 from tasks.features.settings import FeatureSettings, Role
 from tasks.features.tokens import TAG_DELIMITER, length_in_words
 
 VECTOR = "(embedder)"
 """What vocabularies of nights before 0.2 call a column of terms that are numbers of vectors, and no words."""
+SHORTEST_VECTOR = 16  # numbers of a list of fractions that is no list of tags, such as sizes
 
 
 def role_of(items: pa.Table, name: str, settings: FeatureSettings) -> Role:
@@ -20,7 +23,7 @@ def role_of(items: pa.Table, name: str, settings: FeatureSettings) -> Role:
     if name in ("item_index", "item_id", "available", "user_index", "user_id") or pa.types.is_temporal(kind):
         return "ignore"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return "tags"
+        return "ignore" if _are_vectors(items[name]) else "tags"
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return "numeric"
     if pa.types.is_boolean(kind):
@@ -28,6 +31,30 @@ def role_of(items: pa.Table, name: str, settings: FeatureSettings) -> Role:
     if name == "title":
         return "text"
     return _role_of_strings(items[name])
+
+
+def _are_vectors(lists: pa.ChunkedArray) -> bool:
+    """Whether lists of numbers are what an encoder made, which are no tags: all of one length, and that is long."""
+    if not pa.types.is_floating(lists.type.value_type):
+        return False
+    lengths = pc.list_value_length(lists[:10_000]).unique().drop_null()
+    return len(lengths) == 1 and lengths[0].as_py() >= SHORTEST_VECTOR
+
+
+def numbers_of(table: pa.Table, name: str) -> Doubles:
+    """A column that is numeric as float64 [n], NaN where a value is missing.
+
+    Raises:
+        ConfigError: the settings say that it is, and it holds none.
+    """
+    try:
+        found: Doubles = pc.cast(table[name], pa.float64(), safe=False).to_numpy()
+    except pa.ArrowException as error:
+        kind = table.schema.field(name).type
+        raise ConfigError(
+            f"features.roles: the column {name} is to be numeric, and holds values ({kind}) that are no numbers."
+        ) from error
+    return found
 
 
 def _role_of_strings(column: pa.ChunkedArray) -> Role:

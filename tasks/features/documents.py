@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 
 from recmodels.data.arrays import Bools, Csr, Doubles, Ints, Longs
-from tasks.features.column_roles import role_of
+from tasks.features.column_roles import numbers_of, role_of
 from tasks.features.runs import STROKE, runs_of
 from tasks.features.settings import FeatureSettings
 from tasks.features.tokens import category, stop_words, tags, words
@@ -72,7 +72,7 @@ def item_documents(items: pa.Table, settings: FeatureSettings, known: Bools) -> 
         elif role in split:
             documents[name] = _of_column(items[name], split[role])
         elif role == "numeric" and settings.bins:
-            documents[name] = _of_numbers(pc.cast(items[name], pa.float64()).to_numpy(), settings.bins, known)
+            documents[name] = _of_numbers(numbers_of(items, name), settings.bins, known)
     return documents
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from recmodels.data.arrays import Ints
-from tasks.features.column_roles import role_of
+from tasks.features.column_roles import numbers_of, role_of
 from tasks.features.documents import range_of
 from tasks.features.settings import FeatureSettings
 from tasks.features.terms import Terms, write_terms
@@ -39,7 +39,7 @@ def write_user_features(
             code = pc.fill_null(values.indices, -1).to_numpy().astype(np.int32)
             columns.append(_one_hot(name, values.dictionary.to_pylist(), code, known, settings))
         elif role == "numeric" and settings.bins:
-            names, code = range_of(pc.cast(users[name], pa.float64()).to_numpy(), settings.bins, known)
+            names, code = range_of(numbers_of(users, name), settings.bins, known)
             columns.append(_one_hot(name, names, code, known, settings))
     if vectors is not None:
         columns.append(vectors)

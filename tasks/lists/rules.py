@@ -123,7 +123,7 @@ def _ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -
             "name one that does."
         ) from error
     end = Pairs(night.prepared, split).end
-    day = (end - pc.cast(at, pa.float64()).to_numpy(zero_copy_only=False)) / MICROSECONDS_PER_DAY
+    day = (end - pc.cast(at, pa.float64(), safe=False).to_numpy(zero_copy_only=False)) / MICROSECONDS_PER_DAY
     age: Floats = np.where(np.isnan(day), first_seen, day).astype(np.float32)
     return age, first_seen
 

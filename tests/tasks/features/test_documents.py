@@ -28,6 +28,7 @@ def test_columns_say_what_their_roles_make_of_them() -> None:
             "labels": pa.chunked_array([[["y", None], []], [None, ["x", "y", " Y "]]], pa.list_(pa.string())),
             "free": [True, None, False, True],
             "size": pa.array([[{"cm": 3}], [], [{"cm": 4}], [{"cm": 3}]]),
+            "code": pa.array([2**60, None, 2**61, 2**60]),
         }
     )
     roles = FeatureSettings(roles={"genres": "tags"})
@@ -38,6 +39,7 @@ def test_columns_say_what_their_roles_make_of_them() -> None:
         "labels": [["y"], [], [], ["x", "y", "y"]],
         "free": [["True"], [], ["False"], ["True"]],
         "size": [["{'cm': 3}"], [], ["{'cm': 4}"], ["{'cm': 3}"]],
+        "code": [["below 2.30584e+18"], [], ["from 2.30584e+18"], ["below 2.30584e+18"]],
     }
 
 
