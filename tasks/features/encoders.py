@@ -9,12 +9,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from recmodels.compute import device
 from recmodels.data.arrays import Floats
 from recmodels.errors import ConfigError
 from tasks.features.settings import EncoderSettings
 
 EXECUTABLE = (".bin", ".pt", ".pth", ".pkl", ".ckpt")  # files of weights whose loading can run code
 LONGEST = 512  # tokens of a text that an ONNX model reads
+INPUTS = {"input_ids", "attention_mask", "token_type_ids"}  # of an ONNX model
+OF_PAIRS = "pooler_output"  # what BERT says of two sentences: no vector of a text
 NEEDS = {  # by kind: the file that tells its folder, and the extra that has the package
     "sentence-transformers": ("modules.json", "embeddings"),
     "model2vec": ("model.safetensors", "model2vec"),
@@ -64,8 +67,10 @@ def refuse_unsafe(folder: Path, tells: str, kind: str, setting: str) -> None:
 def _sentence_transformers(model: str, settings: EncoderSettings) -> Encode:
     from sentence_transformers import SentenceTransformer
 
-    device = {"auto": None, "cpu": "cpu", "gpu": "cuda"}[settings.device]
-    options: dict[str, Any] = {"local_files_only": not settings.download, "trust_remote_code": False, "device": device}
+    if settings.device == "gpu" and not device.cuda():
+        raise ConfigError("features.encoder.device is gpu, and PyTorch sees none here: leave it out, or write cpu.")
+    where = {"auto": None, "cpu": "cpu", "gpu": "cuda"}[settings.device]
+    options: dict[str, Any] = {"local_files_only": not settings.download, "trust_remote_code": False, "device": where}
     loaded = SentenceTransformer(model, model_kwargs={"use_safetensors": True}, **options)
     return lambda texts: np.asarray(
         loaded.encode(texts, batch_size=settings.batch, show_progress_bar=False), dtype=np.float32
@@ -97,6 +102,8 @@ def _onnx(model: str, settings: EncoderSettings) -> Encode:
         str(Path(model) / "model.onnx"), providers=[name for name in wanted if name in there]
     )
     names = [one.name for one in session.get_inputs()]
+    if unknown := set(names) - INPUTS:
+        raise ValueError(f"it asks for {sorted(unknown)[0]}, which is none of {', '.join(sorted(INPUTS))}")
 
     def encode(texts: list[str]) -> Floats:
         parts = [texts[start : start + settings.batch] for start in range(0, len(texts), settings.batch)]
@@ -110,11 +117,13 @@ def _pooled(session: Any, names: list[str], tokens: list[Any]) -> Floats:
     ids, mask = (np.array([getattr(one, name) for one in tokens], np.int64) for name in ("ids", "attention_mask"))
     given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
     found = [np.asarray(one, np.float32) for one in session.run(None, {name: given[name] for name in names})]
-    whole = next((one for one in found if one.ndim == 2), None)
-    if whole is not None:
-        return whole
+    outputs = [one.name for one in session.get_outputs()]
+    whole = next((one for name, one in zip(outputs, found, strict=True) if one.ndim == 2 and name != OF_PAIRS), None)
+    of_tokens = next((one for one in found if one.ndim == 3), None)
+    if whole is not None or of_tokens is None:
+        return found[0] if whole is None else whole
     weights = mask[:, :, None].astype(np.float32)
-    mean: Floats = (found[0] * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
+    mean: Floats = (of_tokens * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1)
     return mean
 
 

@@ -1,6 +1,7 @@
 """Vectors of the items' texts from an encoder in the night: only texts that it has not read before are encoded."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tasks.store.events import log_event
 from tasks.store.files import digest, sha256
 
 AT_A_TIME = 2**13  # texts that are encoded before what came of them is kept
+one_at_a_time = threading.Lock()  # nights of a backfill may have the same new texts at the same time
 
 
 def encoded_vectors(
@@ -44,7 +46,8 @@ def encoded_vectors(
         return _static(columns, items.num_rows, known, settings.encoder.size)
     texts = texts_of(items, settings)
     rows = np.array([row for row, text in enumerate(texts) if text], np.int64)
-    return _read([texts[row] for row in rows], rows, settings.encoder, cache)
+    with one_at_a_time:
+        return _read([texts[row] for row in rows], rows, settings.encoder, cache)
 
 
 def texts_of(items: pa.Table, settings: FeatureSettings) -> list[str]:
@@ -90,24 +93,26 @@ def _read(texts: list[str], rows: Longs, settings: EncoderSettings, cache: Path)
     digests = [digest_of(text) for text in texts]
     of_digest = dict(zip(digests, texts, strict=True))
     wanted = pa.array(of_digest, DIGEST)
-    there = read_encoded(folder, wanted)[0]
+    there, known = read_encoded(folder, wanted)
     new = list(of_digest.keys() - set(there.to_pylist()))
     new.sort(key=lambda one: (len(of_digest[one]), one))  # texts of a length are encoded together
+    vectors = [known] if len(there) else []
     if new:
         encode = encoder(settings)
         for start in range(0, len(new), AT_A_TIME):
             some = new[start : start + AT_A_TIME]
-            keep_encoded(folder, some, encode([of_digest[one] for one in some]))
+            vectors.append(encode([of_digest[one] for one in some]))
+            keep_encoded(folder, some, vectors[-1])
     log_event(
         "features", "note", f"{counted(len(new), 'text')} of {len(of_digest):,} were encoded, the others are known"
     )
     drop_unused(cache, folder, wanted)
-    found, vectors = read_encoded(folder, wanted)
-    if not len(found):
+    if not vectors:
         return 1, []
+    found, all_vectors = pa.concat_arrays([there, pa.array(new, DIGEST)]), np.concatenate(vectors)
     place = pc.index_in(pa.array(digests, DIGEST), value_set=found).to_numpy()
     parts = (slice(start, start + AT_A_TIME) for start in range(0, len(rows), AT_A_TIME))
-    return vectors.shape[1], ((rows[part], vectors[place[part]]) for part in parts)
+    return all_vectors.shape[1], ((rows[part], all_vectors[place[part]]) for part in parts)
 
 
 def encoder_key(settings: EncoderSettings) -> str:
@@ -115,4 +120,4 @@ def encoder_key(settings: EncoderSettings) -> str:
     folder = Path(str(settings.model))
     files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     about = [(str(path.relative_to(folder)), sha256(path)) for path in files]
-    return f"{settings.kind}-{digest([settings.kind, about or settings.model, json.dumps('texts 1')])[:16]}"
+    return f"{settings.kind}-{digest([settings.kind, about or settings.model, json.dumps('texts 2')])[:16]}"

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recmodels.data import layout
@@ -19,11 +18,11 @@ from recmodels.data.layout import Split
 from recmodels.data.pairs import Pairs
 from recmodels.engine.current import asked_for
 from recmodels.messages import counted
-from tasks.features.column_roles import role_of
+from tasks.features.column_roles import numbers_of, role_of
 from tasks.features.contexts import write_contexts
 from tasks.features.counting import activity_of
 from tasks.features.documents import item_documents, tag_documents
-from tasks.features.encoding import encoded_vectors
+from tasks.features.encoding import encoded_vectors, encoder_key
 from tasks.features.sequences import write_sequences
 from tasks.features.settings import FeatureSettings
 from tasks.features.single_events import write_events
@@ -53,6 +52,8 @@ def features(
             return write_features(night.prepared, night.valid, split, settings, out, parts, cache)
 
     inputs = outputs(prepared=prepared, valid=valid)
+    if settings.encoder is not None and settings.encoder.model is not None:
+        inputs |= {"encoder": encoder_key(settings.encoder)}
     label, folder = f"features {split}", night.features / split
     return logged_stage(
         label,
@@ -130,7 +131,7 @@ def _scaled_numbers(
     scaled = {}
     for name in items.column_names:
         if role_of(items, name, settings) == "numeric":
-            value = pc.cast(items[name], pa.float64()).to_numpy()
+            value = numbers_of(items, name)
             seen = value[known & np.isfinite(value)]
             if len(seen) and (deviation := seen.std()) > 0:
                 standard = (value - seen.mean()) / deviation

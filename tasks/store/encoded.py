@@ -5,6 +5,7 @@ A folder for each encoder. No text is kept, and nothing says whose a vector is.
 
 import shutil
 import time
+import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -53,7 +54,7 @@ def keep_encoded(folder: Path, digests: Sequence[bytes], vectors: Floats) -> Non
     values = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
     table = pa.table({"digest": pa.array(digests, DIGEST), "vector": values})
     name = f"part-{blake2b(b''.join(digests), digest_size=8).hexdigest()}.parquet"
-    temporary = folder / f"{TEMPORARY}{name}"
+    temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"  # another process may encode the same texts
     pq.write_table(table, temporary, compression="none", use_dictionary=False)
     open_to(temporary, readers_of(folder))
     temporary.replace(folder / name)
@@ -71,7 +72,7 @@ def drop_unused(root: Path, used: Path, keep: pa.Array) -> None:
     if sum(pq.read_metadata(path).num_rows for path in parts) > 2 * len(keep):
         digests, vectors = read_encoded(used, keep)
         for path in parts:
-            path.unlink()
+            path.unlink(missing_ok=True)
         if len(digests):
             keep_encoded(used, digests.to_pylist(), vectors)
     with suppress(OSError):

@@ -58,6 +58,7 @@ def leftovers(store: Store, now: float | None = None) -> list[Path]:
         *(store.root.glob(f"{name}*") for name in (TEMPORARY, ".clock-", ".lease-")),
         *((store.root / folder).glob(f"{TEMPORARY}*") for folder in ("exports", "inputs", "reports", "quality")),
         *(store.root.glob(f"{folder}/{TEMPORARY}*") for folder in ("exports/manifests", "exports/manifests/removed")),
+        store.root.glob(f"encoded/*/{TEMPORARY}*"),
     ]
     found += [path for glob in small for path in glob if path not in found and _is_old(path, now)]
     return found

@@ -12,13 +12,18 @@ from pydantic import ValidationError
 from sklearn.decomposition import TruncatedSVD
 
 from flows.settings.site import load
+from recmodels.compute import device
 from recmodels.errors import ConfigError
 from tasks.features.documents import item_documents
-from tasks.features.encoders import encoder
+from tasks.features.encoders import _pooled, encoder
 from tasks.features.encoding import encoded_vectors, texts_of
 from tasks.features.settings import EncoderSettings, FeatureSettings
+from tasks.features.stage import features
 from tasks.features.terms import fit_terms, unit_rows
+from tasks.store import encoded
+from tasks.store.encoded import digest_of
 from tests.flows.sites import write
+from tests.tasks.publishing import prepare_night
 
 ITEMS = pa.table(
     {
@@ -94,6 +99,21 @@ def test_another_model_reads_everything_anew_and_a_damaged_part_too(settings: Fe
     assert len(Model.read) == 6
 
 
+@pytest.mark.slow
+def test_features_are_made_again_when_the_model_in_the_folder_is_another(
+    settings: FeatureSettings, tmp_path: Path
+) -> None:
+    night = prepare_night(tmp_path / "store")
+
+    def skipped() -> bool:
+        manifest = features.fn(night, "train", settings, {"output": "prepared"}, {"output": "valid"})
+        return bool(manifest["skipped"])
+
+    assert [skipped(), skipped()] == [False, True]
+    write(tmp_path / "model" / "modules.json", "[]")
+    assert not skipped()
+
+
 def test_what_nobody_has_any_more_leaves_the_cache(settings: FeatureSettings, tmp_path: Path) -> None:
     cache = tmp_path / "encoded"
     vectors(ITEMS, settings, cache)
@@ -114,9 +134,38 @@ def test_a_model_that_cannot_be_read_is_said_in_a_sentence(settings: FeatureSett
     broken = given.model_copy(update={"model": str(tmp_path / "broken")})
     with pytest.raises(ConfigError, match=r"broken cannot be read as a .* model: no weights$"):
         encoder(broken)
+    if given.kind == "sentence-transformers" and not device.cuda():
+        with pytest.raises(ConfigError, match="device is gpu, and PyTorch sees none here"):
+            encoder(broken.model_copy(update={"device": "gpu"}))
     write(tmp_path / "broken" / "weights.bin", "")
     with pytest.raises(ConfigError, match=r"holds weights\.bin, which may run code"):
         encoder(broken)
+
+
+@pytest.mark.parametrize("own", ["sentence_embedding", "pooler_output", None])
+def test_a_graph_gives_a_vector_a_text_or_one_a_token(own: str | None) -> None:
+    of_tokens = np.array([[[1, 0], [3, 2], [9, 9]]], np.float32)
+    outputs = {"last_hidden_state": of_tokens} | ({own: np.array([[7, 7]], np.float32)} if own else {})
+    session = SimpleNamespace(
+        get_outputs=lambda: [SimpleNamespace(name=name) for name in outputs],
+        run=lambda _, given: list(outputs.values()) if given["input_ids"].tolist() == [[5, 6, 0]] else None,
+    )
+    tokens = [SimpleNamespace(ids=[5, 6, 0], attention_mask=[1, 1, 0])]
+    found = _pooled(session, ["input_ids", "attention_mask"], tokens)
+    assert found.tolist() == ([[7, 7]] if own == "sentence_embedding" else [[2, 1]])  # BERT's pooler is of pairs
+
+
+def test_another_process_may_keep_the_same_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, made = [digest_of("a"), digest_of("b")], np.eye(2, dtype=np.float32)
+
+    def meanwhile(*_: object) -> None:
+        monkeypatch.setattr(encoded, "open_to", lambda *_: None)
+        encoded.keep_encoded(tmp_path, texts, made)
+
+    monkeypatch.setattr(encoded, "open_to", meanwhile)
+    encoded.keep_encoded(tmp_path, texts, made)
+    found, vectors = encoded.read_encoded(tmp_path, pa.array(texts, encoded.DIGEST))
+    assert found.to_pylist() == texts and vectors.tolist() == made.tolist()
 
 
 def test_the_static_encoder_is_latent_semantic_analysis_of_the_known_items() -> None:
