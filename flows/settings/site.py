@@ -160,6 +160,8 @@ class NightConfig(BaseModel):
 
             if not issubclass(kind_of(candidate.recommender or str(export.vectors)), DotProduct):
                 raise ValueError(f"vectors is {export.vectors}, which does not score by vectors; als, for one, does")
+        if export.vector_index and export.vectors is None:
+            raise ValueError('vector_index is of the vectors, which export.vectors publishes: set it, to "als", say')
         return export
 
     @field_validator("export")

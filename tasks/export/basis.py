@@ -114,8 +114,10 @@ class Basis:
 
     @cached_property
     def everybody(self) -> Dataset | None:
-        """All the night's data, where a model's lists depend on those of others; None where none does."""
-        if not any(model.needs_others for model in (self.serving.main.model, *self.serving.models.values())):
+        """All the night's data, where a model's lists or vectors depend on those of others; None where none does."""
+        of_vectors = [self.vectors[1]] if self.about["vectors"] else []
+        models = [self.serving.main.model, *self.serving.models.values(), *of_vectors]
+        if not any(model.needs_others for model in models):
             return None
         return Dataset.load(self.night.features, "full", terms=(self.nobody.terms, self.nobody.user_terms))
 

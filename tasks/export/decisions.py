@@ -195,7 +195,8 @@ def decide(
     groups = {} if arms is None else arms.groups
     for arm_model in models_of(groups.values()):
         refuse_damaged(night.arm_model(arm_model), manifest_of(night.arm_model(arm_model)) or {})
-    models = [model, *(load(night.arm_model(one), mapped=True) for one in models_of(groups.values()))]
+    folders = [*map(night.arm_model, models_of(groups.values())), *(() if vectors is None else [vectors[1]])]
+    models = [model, *(load(folder, mapped=True) for folder in dict.fromkeys(folders))]
     return Decided(
         night=night,
         name=name,

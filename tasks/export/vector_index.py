@@ -68,7 +68,8 @@ def without_unavailable(old: Path, out: Path, k: int, recall: float, seed: int) 
         return None
     vectors, available = _read(out / ITEM_VECTORS, ["vector", "available"])
     index = _package().restore(str(old / FOLDER / FILE))
-    index.remove(np.array([key for key in index.keys if not available[key]], np.uint64), threads=1)
+    there = index.keys[: len(index)]  # at once: to ask for one takes a look at all before it
+    index.remove(there[~available[there.astype(np.int64)]], threads=1)
     return _saved(index, out, vectors, np.flatnonzero(available), k, recall, seed)
 
 
@@ -83,7 +84,7 @@ def _saved(index: Any, out: Path, vectors: Floats, keys: Longs, k: int, recall: 
     search, found = FIRST_SEARCH, 1.0
     while exact.size:
         index.expansion_search = search
-        found = _recall(index.search(asked, length).keys, asked, vectors, exact)
+        found = _recall(index, asked, vectors, exact)
         if found >= recall or search >= min(LAST_SEARCH, len(keys)):
             break
         search *= 2
@@ -125,8 +126,10 @@ def _read(folder: Path, columns: Sequence[str]) -> tuple[Floats, Bools]:
     return vectors, available
 
 
-def _recall(keys: Longs, users: Floats, vectors: Floats, exact: Floats) -> float:
-    """Share of the places that items with no lower score than the last exact one have."""
-    scores = np.einsum("ukf,uf->uk", vectors[keys.astype(np.int64)], users)
+def _recall(index: Any, users: Floats, vectors: Floats, exact: Floats) -> float:
+    """Share of the places of exact lists that a search fills with items of no lower score than the last one there."""
+    found = index.search(np.concatenate([users, users[:1]]), exact.shape[1])  # of a single user it gives no matrix
+    keys, counts = found.keys[:-1].astype(np.int64), found.counts[:-1].astype(np.int64)
+    scores = np.einsum("ukf,uf->uk", vectors[keys], users)
     least = exact[:, -1:] - 1e-5 * np.abs(exact[:, -1:])
-    return float((scores >= least).mean())
+    return float(((scores >= least) & (np.arange(exact.shape[1]) < counts[:, None])).mean())

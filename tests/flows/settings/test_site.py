@@ -168,6 +168,7 @@ def test_none_stands_for_no_value(here: Path) -> None:
         ({"mirror": {"to": "gs://bucket/x?access_token=hunter2"}}, "GOOGLE_APPLICATION_CREDENTIALS"),
         ({"sinks": {"delta": {"path": "s3://bucket/x?secret_key=hunter2"}}}, "AWS_SECRET_ACCESS_KEY"),
         ({"sinks": {"qdrant": {"url_env": "SHOP_QDRANT"}}}, "export.vectors publishes"),
+        ({"export": {"vector_index": True}}, "vector_index is of the vectors, which export.vectors publishes"),
         ({"mlflow": {"uri": "https://me:hunter2@host"}}, "MLFLOW_TRACKING_PASSWORD"),
         ({"notify": {"webhook": "https://host/x?token=hunter2"}}, 'webhook = "env:NAME"'),
         ({"notify": {"webhook": "https://me:hunter2@host/x"}}, 'webhook = "env:NAME"'),

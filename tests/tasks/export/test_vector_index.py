@@ -3,6 +3,7 @@
 import hashlib
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from recmodels.factors.als import ALS
 from tasks.export import vector_index
 from tasks.export.refilter import refilter
 from tasks.export.settings import ExportSettings
-from tasks.export.vector_index import FILE, FOLDER, write_index
+from tasks.export.vector_index import FILE, FOLDER, _recall, without_unavailable, write_index
 from tasks.export.vectors import ITEM_VECTORS, USER_VECTORS
 from tasks.export.verification import verified
 from tasks.store.exports import manifest_of
@@ -26,20 +27,22 @@ from tests.tasks.publishing import prepare_night, publish, with_manifests
 SITE = 2000, 300, 16  # items, users, numbers of a vector
 
 
-def written(out: Path, seed: int = 0) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...]:
-    """Vectors of items in two files, of different length as a model's are, and of users; every tenth item is gone."""
-    random, (n_items, n_users, length) = np.random.default_rng(seed), SITE
+def written(
+    out: Path, seed: int = 0, users: int = SITE[1], gone: int = 10
+) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...]:
+    """Vectors of items in two files, of different length as a model's are, and of users; one in `gone` is gone."""
+    random, (n_items, _, length) = np.random.default_rng(seed), SITE
     items = (random.normal(size=(n_items, length)) * random.lognormal(size=(n_items, 1))).astype(np.float32)
-    users = random.normal(size=(n_users, length)).astype(np.float32)
-    available = np.arange(n_items) % 10 > 0
-    for folder, vectors, parts in ((ITEM_VECTORS, items, 2), (USER_VECTORS, users, 1)):
+    people = random.normal(size=(users, length)).astype(np.float32)
+    available = np.arange(n_items) % gone > 0
+    for folder, vectors, parts in ((ITEM_VECTORS, items, 2), (USER_VECTORS, people, 1)):
         (out / folder).mkdir(parents=True)
         column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), length)
         table = pa.table({"vector": column} | ({"available": available} if parts == 2 else {}))
         for part in range(parts):
             rows = table.slice(part * len(table) // parts, len(table) // parts)
             pq.write_table(rows, out / folder / f"part-{part:05d}.parquet")
-    return items, users, available
+    return items, people, available
 
 
 def test_a_search_finds_the_share_of_the_best_that_was_asked_for(tmp_path: Path) -> None:
@@ -53,6 +56,27 @@ def test_a_search_finds_the_share_of_the_best_that_was_asked_for(tmp_path: Path)
     assert about["users"] == len(users) and about["items"] == available.sum() == len(index)
     assert recall == pytest.approx(about["recall"], abs=1e-3) and recall >= 0.95
     assert available[keys].all()
+
+
+def test_a_single_user_is_enough_to_measure_it_and_no_item_too_few(tmp_path: Path) -> None:
+    written(tmp_path, users=1)
+    about = write_index(tmp_path, 10, 0.5, 0)
+    assert about["users"] == 1 and about["recall"] >= 0.5
+    nothing = tmp_path / "nothing"
+    written(nothing, users=1, gone=1)
+    assert write_index(nothing, 10, 0.5, 0) | {"path": ""} == {
+        "path": "", "items": 0, "recall": 1.0, "expansion_search": 64, "users": 1
+    }  # fmt: skip
+    without = tmp_path / "without"
+    written(without, users=1, gone=1)
+    assert without_unavailable(tmp_path, without, 10, 0.5, 0) == about | {"items": 0, "recall": 1.0}
+
+
+def test_places_that_a_search_leaves_empty_are_not_found() -> None:
+    found = SimpleNamespace(keys=np.zeros((2, 2), np.uint64), counts=np.array([1, 1]))
+    index = SimpleNamespace(search=lambda *_: found)
+    one = np.ones((1, 1), np.float32)
+    assert _recall(index, one, np.ones((2, 1), np.float32), np.ones((1, 2), np.float32)) == 0.5
 
 
 @pytest.mark.slow

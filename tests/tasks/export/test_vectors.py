@@ -1,6 +1,7 @@
 """Published vectors: their products are the scores of the model, whoever reads them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +86,21 @@ def test_vectors_do_not_depend_on_the_number_of_buckets(night: Night, monkeypatc
     manifest = publish(night, vectors="als", fresh=True)
     assert sum(file["path"].startswith(USER_VECTORS) for file in manifest["files"]) == 3
     assert read(night, USER_VECTORS).equals(whole)
+
+
+@pytest.mark.slow
+def test_a_model_that_needs_the_others_sees_them_in_every_bucket(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted(night, ALS(factors=4))
+    n = len(Dataset.load(night.features, "full"))
+
+    def of_all(_: ALS, data: Dataset, users: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return np.full((len(users), 4), len(data), np.float32)
+
+    monkeypatch.setattr(ALS, "needs_others", True)
+    monkeypatch.setattr(ALS, "_user_vectors", of_all)
+    monkeypatch.setattr(buckets, "PLACES", 2)
+    publish(night, vectors="als")
+    assert matrix(read(night, USER_VECTORS)).tolist() == [[n] * 4] * 5
 
 
 def test_those_of_the_winner_are_published_whichever_it_is(night: Night) -> None:
