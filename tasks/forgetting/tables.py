@@ -95,13 +95,15 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 def _like(target: Path, file: pq.ParquetFile) -> pq.ParquetWriter:
-    """A file with the compression and the order of another."""
+    """A file with the compression, the order and what is said in the metadata of another."""
     about, sorting, packed = file.metadata, None, "snappy"
     if about.num_row_groups and about.num_columns:
         group = about.row_group(0)
         packed, sorting = group.column(0).compression.lower(), group.sorting_columns or None
     packed = "none" if packed == "uncompressed" else packed
-    return pq.ParquetWriter(target, file.schema_arrow, compression=packed, sorting_columns=sorting)
+    said = {key: text for key, text in (about.metadata or {}).items() if key != b"ARROW:schema"}
+    schema = file.schema_arrow.with_metadata(said or None)
+    return pq.ParquetWriter(target, schema, compression=packed, sorting_columns=sorting)
 
 
 def _blanked(table: pa.Table, rows: Mask) -> pa.Table:

@@ -125,4 +125,6 @@ def _ids(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_signed_integer(column.type) or not pa.types.is_integer(kind):
         return column.cast(kind)
     texts = column.cast(pa.string())
-    return pc.if_else(pc.match_substring_regex(texts, _WHOLE), texts, None).cast(kind)
+    most = pc.if_else(pc.starts_with(texts, "-"), *map(str, (-(2**63), 2**63 - 1)))
+    fits = pc.or_(pc.less(pc.utf8_length(texts), pc.utf8_length(most)), pc.less_equal(texts, most))
+    return pc.if_else(pc.and_(pc.match_substring_regex(texts, _WHOLE), fits), texts, None).cast(kind)

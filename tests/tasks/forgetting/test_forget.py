@@ -23,7 +23,11 @@ from tasks.forgetting.nights import _models_of, forget_in_nights
 from tasks.forgetting.person import Person
 from tasks.forgetting.receipt import Place, Receipt
 from tasks.forgetting.request import begin
+from tasks.forgetting.tables import Whose, rewrite
 from tasks.forgetting.texts import redact
+from tasks.ingest.reading import ids
+from tasks.ingest.reading.inputs import TableInput
+from tasks.ingest.vectors import write_vectors
 from tasks.publish.retention import retain
 from tasks.publish.settings import RetentionSettings
 from tasks.store.exports import intact, put_in_place, whole_exports
@@ -31,6 +35,7 @@ from tasks.store.files import read_json, sha256, write_json
 from tasks.store.locking import held
 from tasks.store.manifests import describe, run_stage
 from tasks.store.paths import Night, Store
+from tasks.store.vector_tables import dimension_of
 from tests.flows.running import nightrec
 from tests.tasks.publishing import K, prepare_night, publish
 from tests.tasks.site import RUN_DATE
@@ -327,3 +332,12 @@ def test_models_that_went_on_from_one_that_knew_the_user_go_too(tmp_path: Path) 
     place = forget_in_nights(store, person, begin(store, person))
     assert place.models == 2
     assert [night.model("als").exists() for night in nights] == [False, False, True]
+
+
+def test_a_table_of_vectors_still_says_how_long_they_are(tmp_path: Path) -> None:
+    vectors = pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float32()))
+    pq.write_table(pa.table({"user_id": [1, 2], "vector": vectors}), tmp_path / "given.parquet")
+    write_vectors("user_vectors", TableInput(path=str(tmp_path / "given.parquet")), ids.INTEGER, tmp_path)
+    rest = tmp_path / "rest.parquet"
+    assert len(rewrite(tmp_path / "user_vectors.parquet", Whose(Person("2")), rest)) == 1
+    assert dimension_of(rest) == dimension_of(tmp_path / "user_vectors.parquet") == 2

@@ -64,6 +64,16 @@ def test_a_tensor_column_and_the_sites_own_names_are_read(tmp_path: Path) -> Non
     assert read(raw, "user_vectors")["user_id"].to_pylist() == [1, None, 3]  # elsewhere ids are whole numbers
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.uint64()], ids=str)
+def test_an_id_that_no_other_table_can_have_is_none(kind: pa.DataType, tmp_path: Path) -> None:
+    ids = [2**63 - 1, 2**63, 10**18, 12]
+    more = ["-9223372036854775808", "-9223372036854775809", "07", "99999999999999999999"]
+    given_ids = pa.array([str(one) for one in ids] + more) if kind == pa.string() else pa.array(ids, kind)
+    written(tmp_path, {"item_id": given_ids, "vector": pa.array([[1.0]] * len(given_ids))})
+    expected = [2**63 - 1, None, 10**18, 12, -(2**63), None, None, None][: len(given_ids)]
+    assert read(tmp_path / "raw", "item_vectors")["item_id"].to_pylist() == expected
+
+
 def test_vectors_of_the_most_frequent_length_are_the_dimension(tmp_path: Path) -> None:
     columns = {"item_id": pa.array([1, 2, 3]), "vector": pa.array([[1.0, 2.0, 3.0], [1.0, 2.0], [3.0, 4.0]])}
     written(tmp_path, columns)
