@@ -1,8 +1,10 @@
 """What points of a vector database say of an item besides its vector: columns of the items' table of the night."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +24,7 @@ def write_item_columns(published: Published, names: Sequence[str] | None, path: 
 
     Args:
         published: the export.
-        names: of the columns; without them title, categories and tags, by their type and content.
+        names: of the columns; without them title, categories and tags: what the night took for some.
         path: of the Parquet file. It has no rows, and the log a note, where the night's working files are gone.
 
     Returns:
@@ -39,7 +41,8 @@ def write_item_columns(published: Published, names: Sequence[str] | None, path: 
     items = pq.read_table(file)
     if unknown := sorted(set(names or ()) - set(items.column_names)):
         raise ConfigError(f"sinks.qdrant.columns names {', '.join(unknown)[:100]}, which the items do not have.")
-    roles = {name: role_of(items, name, FeatureSettings()) for name in items.column_names}
+    rules = FeatureSettings(roles=published.export.manifest.get("rules", {}).get("roles", {}))
+    roles = {name: role_of(items, name, rules) for name in items.column_names}
     filtered = [name for name, role in roles.items() if role in ("category", "tags")]
     chosen = [name for name in items.column_names if name == "title" or name in filtered] if names is None else names
     values = [
@@ -47,9 +50,14 @@ def write_item_columns(published: Published, names: Sequence[str] | None, path: 
         for name in chosen
     ]
     texts = [
-        json.dumps({name: one for name, one in zip(chosen, row, strict=True) if one not in (None, [])}, default=str)
+        json.dumps({name: one for name, one in zip(chosen, row, strict=True) if _is_there(one)}, default=str)
         for row in zip(*values, strict=True)
     ]
     columns = pa.array(texts or ["{}"] * len(items), pa.string())
     pq.write_table(pa.table({"item_id": items["item_id"], "columns": columns}), path)
     return [name for name in chosen if name in filtered]
+
+
+def _is_there(value: Any) -> bool:
+    """Whether a value says something; JSON has no numbers that are none, nor infinite ones."""
+    return value not in (None, []) and not (isinstance(value, float) and not math.isfinite(value))

@@ -8,8 +8,9 @@ References:
 """
 
 from recmodels.errors import NightrecError
+from recmodels.published.schema import contract
 from tasks.export.vectors import ITEM_VECTORS, USER_VECTORS
-from tasks.publish.sinks.postgres_tables import Target, replace, server
+from tasks.publish.sinks.postgres_tables import Target, clear, replace, server
 from tasks.publish.sinks.settings import PgvectorSettings
 from tasks.publish.sinks.source import Published
 from tasks.publish.sinks.vector_texts import COSINE, INNER_PRODUCT
@@ -28,7 +29,7 @@ def load(settings: PgvectorSettings, published: Published) -> Json:
         NightrecError: the export has no vectors, the database no pgvector, or what `replace` raises.
         ConfigError, ConnectionError: as of `replace`.
     """
-    tables = published.vector_tables(users=settings.users)
+    tables, of_users = published.vector_tables(users=settings.users), f"{settings.table}_users"
     length = published.schema(ITEM_VECTORS).field("vector").type.list_size
     kind = "halfvec" if settings.half or LONGEST["vector"] < length <= LONGEST["halfvec"] else "vector"
     indexes = [
@@ -39,7 +40,7 @@ def load(settings: PgvectorSettings, published: Published) -> Json:
     ]
     targets = [
         Target(
-            settings.table if table == ITEM_VECTORS else f"{settings.table}_users",
+            settings.table if table == ITEM_VECTORS else of_users,
             table,
             [IDS[table]],
             {"vector": f"{kind}({length})"},
@@ -48,7 +49,10 @@ def load(settings: PgvectorSettings, published: Published) -> Json:
         for table in tables
     ]
     _extend(settings.dsn_env)
-    return replace(settings.dsn_env, targets, published)
+    proofs = replace(settings.dsn_env, targets, published)
+    if USER_VECTORS not in tables:  # a site may have left them out since, and they may be of people who are forgotten
+        clear(settings.dsn_env, of_users, [column["name"] for column in contract()["tables"][USER_VECTORS]["columns"]])
+    return proofs
 
 
 def _extend(variable: str) -> None:

@@ -118,6 +118,18 @@ def replace(variable: str, targets: Sequence[Target], published: Published) -> J
     return proofs
 
 
+def clear(variable: str, name: str, columns: Sequence[str]) -> None:
+    """Remove the rows of a table of ours that is loaded no more; one with other columns is somebody else's, and stays.
+
+    Raises:
+        ConfigError, ConnectionError, NightrecError: as of `replace`.
+    """
+    with server(variable, waits_for=name) as connection:
+        if [*_found(connection, name)] == [*columns]:
+            with connection.transaction():
+                _drop_partitions(connection, name)
+
+
 @contextmanager
 def server(variable: str, waits_for: str | None = None) -> Iterator[Connection[Any]]:
     """A connection to the server whose address a variable of the environment holds. Raises what `replace` does.
@@ -343,13 +355,8 @@ def _swap(connection: Connection[Any], target: Target, published: Published) -> 
     """The new rows for the old ones, within the caller's transaction."""
     from psycopg.errors import FeatureNotSupported
 
-    find = (
-        "SELECT nspname || '.' || relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
-        "JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE inhparent = to_regclass(%s)"
-    )
     name = target.name
-    for (old,) in connection.execute(find, [_quoted(connection, name)]).fetchall():
-        run(connection, "DROP TABLE {old}", old=old)
+    _drop_partitions(connection, name)
     try:
         _retype(connection, target, name, published)
     except FeatureNotSupported:
@@ -360,3 +367,13 @@ def _swap(connection: Connection[Any], target: Target, published: Published) -> 
     run(connection, f"ALTER TABLE {{name}} ATTACH PARTITION {{next}} {night}", name=name, next=target.staging)
     current = f"{name.rpartition('.')[2]}_current"
     run(connection, "ALTER TABLE {next} RENAME TO {current}", next=target.staging, current=current)
+
+
+def _drop_partitions(connection: Connection[Any], name: str) -> None:
+    """Remove the rows that a table has."""
+    find = (
+        "SELECT nspname || '.' || relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+        "JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE inhparent = to_regclass(%s)"
+    )
+    for (old,) in connection.execute(find, [_quoted(connection, name)]).fetchall():
+        run(connection, "DROP TABLE {old}", old=old)

@@ -205,20 +205,21 @@ def _points(work: Work) -> Iterator[pa.Table]:
     told, table = work.arguments, work.arguments["table"]
     items = pq.read_table(work.inputs["items"])
     for rows in rows_of(work.inputs[ROWS], table):
+        columns = _columns_of(rows, table, items)
         step = max(1, min(MOST_AT_ONCE, NUMBERS_AT_ONCE // (rows.schema.field("vector").type.list_size * 2)))
         for first in range(0, len(rows), step):
             some = rows.slice(first, step)
             vectors = matrix(some["vector"])
-            columns = {
+            by_metric = {
                 metric: vectors if metric == INNER_PRODUCT else _unit(vectors) for metric in told["metrics"][table]
             }
             yield pa.table(
                 {
                     "id": [json.dumps(_point_id(one)) for one in some[IDS[table]].to_pylist()],
-                    "payload": _payloads(some, table, items),
+                    "payload": _payloads(some, table, columns.slice(first, step)),
                     **{
                         name: pa.FixedSizeListArray.from_arrays(pa.array(one.ravel()), one.shape[1])
-                        for name, one in columns.items()
+                        for name, one in by_metric.items()
                     },
                 }
             )
@@ -235,15 +236,19 @@ def _point_id(one: int | str) -> int | str:
     return one if isinstance(one, int) and one >= 0 else str(uuid.uuid5(POINTS, str(one)))
 
 
-def _payloads(rows: pa.Table, table: str, items: pa.Table) -> list[str]:
-    """What the points of some rows carry, as JSON."""
+def _columns_of(rows: pa.Table, table: str, items: pa.Table) -> pa.Array:
+    """What `items` say of the items of some rows, as JSON; null of users, and where nothing is known."""
+    if table != ITEM_VECTORS or not len(items):
+        return pa.nulls(len(rows), pa.string())
+    places = pc.index_in(rows["item_id"].combine_chunks(), items["item_id"].combine_chunks())
+    return items["columns"].combine_chunks().take(places)
+
+
+def _payloads(rows: pa.Table, table: str, columns: pa.Array) -> list[str]:
+    """What the points of some rows carry, as JSON; `columns` are of the same rows."""
     names = [name for name in (IDS[table], "available", "model") if name in rows.column_names]
     known: list[dict[str, Any]] = rows.select(names).to_pylist()
-    if table == ITEM_VECTORS and len(items):
-        places = pc.index_in(rows["item_id"], items["item_id"].combine_chunks())
-        more = items["columns"].combine_chunks().take(places.combine_chunks()).to_pylist()
-        known = [json.loads(text or "{}") | one for text, one in zip(more, known, strict=True)]
-    return [_text(one) for one in known]
+    return [_text(json.loads(text or "{}") | one) for text, one in zip(columns.to_pylist(), known, strict=True)]
 
 
 def _text(payload: Json) -> str:

@@ -79,4 +79,8 @@ def test_pgvector_holds_the_vectors_of_the_current_export(night: Night, postgres
     rollback(night.store)
     succeeds(night.store, PGVECTOR)
     assert len(stored(postgres, "shop.items", "item_id")["i0"]) == 4
+    assert stored(postgres, "shop.items_users", "user_id")
+    alone = PGVECTOR.model_validate({"pgvector": {"dsn_env": "SHOP_DSN", "table": "shop.items"}})
+    succeeds(night.store, alone)
+    assert stored(postgres, "shop.items_users", "user_id") == {}  # of whom some may be forgotten since
     postgres.execute("DROP SCHEMA shop CASCADE")
