@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -93,6 +94,7 @@ class Export:
         with what holds of it.
 
         Raises:
+            ConfigError: the export has no such table.
             NightrecError: a file is damaged.
         """
         try:
@@ -109,12 +111,24 @@ class Export:
         files = [
             str(self.folder / file["path"]) for file in self.manifest["files"] if file["path"].startswith(f"{name}/")
         ]
+        if not files:
+            raise ConfigError(f"The export {self.manifest['export_id']} has no table {name}.")
         wanted = None
         if users is not None:
             kind = pq.read_schema(files[0], filesystem=self.files).field("user_id").type
-            wanted = pc.is_in(pc.field("user_id"), pa.array(users, kind))
+            wanted = pc.is_in(pc.field("user_id"), _as_written(users, kind))
         rows = ds.dataset(files, filesystem=self.files, format="parquet").to_table(filter=wanted)
         return completed(rows, name)
+
+
+def _as_written(users: list[Any], kind: pa.DataType) -> pa.Array:
+    """Ids in the type of the column; those that cannot be of it are nobody's, and are left out."""
+    with suppress(pa.ArrowInvalid, TypeError, OverflowError):
+        return pa.array(users, kind)
+    texts = pa.array([str(user) for user in users], pa.string())
+    if pa.types.is_integer(kind):
+        texts = texts.filter(pc.match_substring_regex(texts, r"^-?[0-9]{1,18}$"))
+    return texts.cast(kind)
 
 
 def read_latest(store: str | Path, users: list[Any] | None = None) -> pa.Table:
