@@ -96,10 +96,10 @@ def user_terms(valid: Path, ids: pa.ChunkedArray, known: Bools, longest: int) ->
     if given is None:
         return None
     dimension, blocks = given
-    vectors = np.zeros((len(ids), dimension), np.float32)
+    vectors, has = np.zeros((len(ids), dimension), np.float32), np.zeros(len(ids), np.bool_)
     for rows, some in blocks:
-        vectors[rows] = some
-    has, width = vectors.any(axis=1), min(longest, dimension)
+        vectors[rows], has[rows] = some, True
+    width = min(longest, dimension)
     _center(vectors, has, known, vectors[:, :width])
     there = vectors[:, :width].any(axis=1)  # one that is the mean of all says nothing
     if not there.any():
@@ -124,8 +124,9 @@ def _center(given: Floats, has: Bools, known: Bools, out: Floats) -> None:
     mean, components = fitted(given, np.flatnonzero(fit), out.shape[1])
     for start in range(0, len(given), ROWS):
         part = slice(start, start + ROWS)
-        some = given[part] - mean
-        out[part] = unit(some if components is None else some @ components) * has[part, None]
+        some: Floats = given[part] - mean
+        some = some if components is None else some @ components
+        out[part] = unit(some) * has[part, None]
 
 
 def fitted(vectors: Floats, rows: Longs, longest: int) -> tuple[Floats, Floats | None]:
