@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
+from scipy import sparse
 
 from recmodels.base import Recommender
-from recmodels.data.arrays import Bools, Doubles, Ints
+from recmodels.data.arrays import Bools, Csr, Doubles, Ints
 from recmodels.data.dataset import Dataset
 from recmodels.data.folds import Fold, last_items
 from recmodels.errors import DataRefused
@@ -145,8 +146,11 @@ def _in_random_order(data: Dataset, seed: int) -> Dataset:
 
 def _next_steps(part: Fold) -> tuple[float, float]:
     """How many items follow the last items of the measured users, and how many users' next item is one of them."""
-    steps = Transitions(window=1, own_power=0, neighbors=part.train.n_items).fit(part.train).transitions_
-    last: Ints = part.train.item_index[part.train.indptr[part.users + 1] - 1]
+    train, n = part.train, part.train.n_items
+    first = np.flatnonzero(train.user_index[1:] == train.user_index[:-1])
+    pairs = train.item_index[first], train.item_index[first + 1]
+    steps: Csr = sparse.coo_array((train.weight[first + 1], pairs), shape=(n, n)).tocsr()
+    last: Ints = train.item_index[train.indptr[part.users + 1] - 1]
     after = steps[last]
     known: Bools = np.diff(after.indptr) > 0
     row = np.repeat(np.arange(len(last)), np.diff(after.indptr))
