@@ -1,14 +1,14 @@
 """Where each recommender's hyper-parameters are searched, as the annotations of its fields declare it (`Search`).
 
-What has no `Search` keeps its default, or what the site has configured. A space holds the default, so that a search
-starts from it and never ends below it.
+What has no `Search` keeps its default, or what the site has configured. A space holds the default, and `including` what
+is configured instead, so that a search starts from it and never ends below it.
 """
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from recmodels.errors import ConfigError
-from recmodels.parameters import Parameter, Search, parameters_of
+from recmodels.parameters import Parameter, Search, Value, parameters_of
 from recmodels.registry import kind_of, names
 
 
@@ -33,14 +33,14 @@ class Real:
     log: bool = False
 
     def holds(self, value: object) -> bool:
-        return isinstance(value, float) and self.low <= value <= self.high
+        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
 @dataclass(frozen=True)
 class OneOf:
     """One of some values."""
 
-    values: tuple[str | float | int | bool | None, ...]
+    values: tuple[Value, ...]
 
     def holds(self, value: object) -> bool:
         return value in self.values
@@ -57,6 +57,20 @@ def space_of(name: str) -> Space:
         there = ", ".join(name for name in names() if _space(name))
         raise ConfigError(f"{name} has no parameters to tune; there are spaces for: {there}.")
     return space
+
+
+def including(place: Range, value: Value) -> Range:
+    """The range, wider where it has to be, so that it holds what somebody has configured."""
+    if place.holds(value):
+        return place
+    if isinstance(place, OneOf):
+        return OneOf((*place.values, value))
+    if isinstance(value, str | bool | None):  # no number: there is no way from it to the others
+        return OneOf((value,))
+    low, high = min(place.low, value), max(place.high, value)
+    if isinstance(place, Whole):
+        return Whole(int(low), int(high), place.log and low > 0)
+    return Real(float(low), float(high), place.log and low > 0)
 
 
 def _space(name: str) -> Space:

@@ -18,7 +18,7 @@ from recmodels.engine.choice import EngineChoice
 from recmodels.errors import ConfigError, EngineUnavailable, NightrecError
 from recmodels.parameters import current
 from recmodels.registry import create, kind_of
-from recmodels.spaces import OneOf, Real, Space, space_of
+from recmodels.spaces import OneOf, Real, Space, including, space_of
 from tasks.store.files import Json, digest, read_json
 from tasks.store.paths import Night
 from tasks.train.trials import Search, Trials, ndcg, trials_for
@@ -70,8 +70,9 @@ def tune(
     except ImportError:
         raise ConfigError("Tuning needs Optuna: pip install 'nightrec[tune]'.") from None
     configured = current(kind_of(recommender), configured, recommender)
-    space = space_of(recommender)
-    start = {name: value for name, value in asdict(create(recommender, configured)).items() if name in space}
+    given = asdict(create(recommender, configured))
+    space = {name: including(place, given[name]) for name, place in space_of(recommender).items()}
+    start = {name: given[name] for name in space}
     fixed = {name: value for name, value in configured.items() if name not in space}
     prepared = read_json(night.prepared / "manifest.json") or {}
     about = {
@@ -93,8 +94,7 @@ def tune(
         sampler=optuna.samplers.TPESampler(seed=seed + _len_of(file), multivariate=True, constant_liar=True),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
-    if all(space[name].holds(value) for name, value in start.items()):
-        study.enqueue_trial(start, skip_if_exists=True)
+    study.enqueue_trial(start, skip_if_exists=True)
 
     def objective(measured: Trials, trial: "optuna.Trial") -> float:
         params = {**fixed, **_suggest(trial, space)}

@@ -74,8 +74,10 @@ def test_a_search_starts_from_the_defaults_and_goes_on_where_it_was(night: Night
 
 
 def test_what_is_configured_outside_the_space_is_kept(night: Night) -> None:
-    found = tune(night, "ease", {"method": "exact", "regularization": 20.0}, minutes=1, trials=1)
+    found = tune(night, "ease", {"method": "exact", "regularization": 20}, minutes=1, trials=1)
     assert found.params == {"method": "exact", "regularization": 20.0, "recency": 0.0}
+    beyond = tune(night, "ease", {"method": "exact", "regularization": 5, "recency": 0}, minutes=1, trials=1)
+    assert beyond.params == {"method": "exact", "regularization": 5, "recency": 0} and beyond.value == beyond.default
 
 
 def test_the_block_is_what_the_configuration_reads() -> None:
