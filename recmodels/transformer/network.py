@@ -31,7 +31,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.p, self.threshold = p, round(256 * p)
+        self.p, self.threshold = p, min(round(256 * p), 255)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.is_cuda or not self.training or self.threshold == 0:
@@ -84,8 +84,9 @@ class FrequencyFilter(nn.Module):
     """BSARec's frequency layer: low frequencies of the history as they are, high ones times a trained β².
 
     An ideal low-pass filter over the N = `max_length` places that end at a state is, at that state, a fixed sum over
-    the places before it: Σ_s h_s x_(t-s) with h_s = (1 + 2 Σ_(f=1..c/2) cos 2πfs/N) / N. In this form it is causal: all
-    states are filtered in one product with a triangular matrix, where the paper transforms each prefix anew.
+    the places before it: Σ_s h_s x_(t-s) with h_s = (1 + 2 Σ_(f=1..c/2) cos 2πfs/N) / N, where f = N/2, the highest
+    frequency that there is, counts once. In this form it is causal: all states are filtered in one product with a
+    triangular matrix, where the paper transforms each prefix anew.
 
     Places before the history hold what `filter_padding` says. Each is zero or one of the history's items, so that they
     change the matrix alone.
@@ -96,9 +97,11 @@ class FrequencyFilter(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.sqrt_beta = nn.Parameter(torch.randn(config.dim))
-        n, frequencies = config.max_length, torch.arange(1, config.cutoff // 2 + 1)
+        n = config.max_length
+        frequencies = torch.arange(1, min(config.cutoff, n) // 2 + 1)[:, None]
         back = torch.arange(n)  # s
-        h = (1 + 2 * torch.cos(2 * torch.pi * frequencies[:, None] * back / n).sum(dim=0)) / n
+        times = torch.where(2 * frequencies == n, 1, 2)
+        h = (1 + (times * torch.cos(2 * torch.pi * frequencies * back / n)).sum(dim=0)) / n
         t = back[:, None]
         beyond, within = back // (t + 1), back % (t + 1)  # how often the history is over, of t + 1 items; place in it
         if config.filter_padding == "mirrored":
