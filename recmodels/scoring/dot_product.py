@@ -40,7 +40,8 @@ def left_by_bounds(n_items: int) -> float:
 class DotProduct(Recommender):
     """Score of item i for user u = u's vector · i's vector; `_fit` sets `item_vectors_`, float32 [n_items, f].
 
-    An item without interactions has a vector of zeros and is never listed.
+    An item without interactions has a vector of zeros and is never listed; so has a user of whose items nothing is
+    known, who has no list.
     """
 
     @property
@@ -77,9 +78,11 @@ class DotProduct(Recommender):
         search = self._approximate_search(k, allowed, repeats) or partial(self._exact, items=self._searched(allowed))
         known = np.flatnonzero(self.knows(data, users))
         step = max(1, min(USERS_AT_A_TIME, batch or USERS_AT_A_TIME))
-        for rows in (known[i : i + step] for i in range(0, len(known), step)):
-            vectors = self._user_vectors(data, users[rows])
-            top = search(vectors, k=k, seen=data.hidden(users[rows], repeats))
+        for part in (known[i : i + step] for i in range(0, len(known), step)):
+            vectors = self._user_vectors(data, users[part])
+            there = vectors.any(axis=1)  # of the others all scores would be 0
+            rows = part[there]
+            top = search(vectors[there], k=k, seen=data.hidden(users[rows], repeats))
             items[rows], scores[rows] = top.items, top.scores
         return TopK(items, scores)
 
@@ -150,8 +153,10 @@ class DotProduct(Recommender):
         return searched
 
     def _score(self, data: Dataset, users: Ints) -> Floats:
-        scores: Floats = self._user_vectors(data, users) @ self.item_vectors.T
+        vectors = self._user_vectors(data, users)
+        scores: Floats = vectors @ self.item_vectors.T
         scores[:, ~self.item_vectors.any(axis=1)] = -np.inf
+        scores[~vectors.any(axis=1)] = -np.inf
         return scores
 
     def _similar_items(self, items: Ints, k: int, allowed: Bools | None) -> TopK:

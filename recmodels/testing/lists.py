@@ -129,8 +129,12 @@ class ListClaims(ABC):
         data = Dataset.from_arrays(
             data.user_index[known], data.item_index[known], terms=data.terms, n_users=N_USERS, n_items=N_ITEMS
         )
-        top = self.make().fit(data).recommend(data, self.everybody, N_ITEMS)
+        model = self.make().fit(data)
+        top = model.recommend(data, self.everybody, N_ITEMS)
         assert (top.items == NEVER_SEEN).any() == self.recommends_unseen_items
+        if model.folds_in and model.needs_history and not self.recommends_unseen_items:  # and it is none for others
+            new = with_session(data, N_USERS, [NEVER_SEEN])
+            assert (model.recommend(new, np.array([N_USERS]), N_ITEMS).items == -1).all()
 
     def test_what_was_seen_without_interest_teaches_nothing_and_is_not_recommended(self, data: Dataset) -> None:
         disliked = (data.item_index == NEVER_SEEN) | (data.user_index == 0)

@@ -44,6 +44,11 @@ class Progress:
     done: bool = False
     epochs: list[dict[str, float]] = field(default_factory=list)
 
+    @property
+    def moved(self) -> bool:
+        """Whether the weights that are taken are others than those at the beginning."""
+        return self.best_epoch > 0 and any(epoch["loss"] for epoch in self.epochs)
+
 
 @dataclass
 class TrainingState:

@@ -13,7 +13,7 @@ import numpy as np
 from recmodels.base import SCORE_BYTES, State
 from recmodels.compute import device
 from recmodels.compute.work import dense, mean_length
-from recmodels.data.arrays import Floats, Ints, Longs, chunks, row_lengths
+from recmodels.data.arrays import Bools, Floats, Ints, Longs, chunks, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.engine.current import engine
 from recmodels.errors import ConfigError
@@ -90,7 +90,8 @@ class Transformer(TransformerConfig, DotProduct):
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         from recmodels.transformer.distillation import lesson
 
-        self.__dict__.pop("_networks", None)  # of an earlier fit
+        for name in ("_networks", "_there"):  # of an earlier fit
+            vars(self).pop(name, None)
         data = with_projected(self, data)
         self.domains_: list[str] = [] if data.domains is None or not self.domain_share else list(data.domains.names)
         starts = [self._start(options, i) for i in range(self.networks)]
@@ -153,12 +154,15 @@ class Transformer(TransformerConfig, DotProduct):
         if options.warm_start is None or not isinstance(earlier := options.warm_start.model, Transformer):
             return None
         tables = within(earlier.tables_, i)
-        if not tables or not same_network(self, earlier):
+        if not tables or not earlier.item_vectors_.any() or not same_network(self, earlier):
             return None
         if earlier.domains_ != self.domains_:
             log.info("The earlier model has parts for other domains; this one starts anew.")
             return None
         rows = rows_of(self, options.warm_start.rows, len(tables.get(PROJECTION, ())))
+        if self.vectors == "frozen" and not (rows["terms"] >= 0).any():
+            log.info("The items have other vectors than those of the earlier model; this one starts anew.")
+            return None
         until = int(earlier.until_[0]) if len(earlier.until_) else None
         return Start(within(earlier.network_, i), tables, rows, until)
 
@@ -178,6 +182,11 @@ class Transformer(TransformerConfig, DotProduct):
     def _networks(self) -> list["Network"]:
         """The fitted networks, on the device that this process computes on."""
         return [self._network(i).to(device.name()).eval() for i in range(self.networks)]
+
+    @cached_property
+    def _there(self) -> Bools:
+        """The items of which anything is known: bool [n_items]."""
+        return np.asarray(self.item_vectors.any(axis=1))
 
     def _network(self, i: int) -> "Network":
         import torch
@@ -209,11 +218,19 @@ class Transformer(TransformerConfig, DotProduct):
         return self._states(data.item_index, data.indptr[users], data.indptr[users + 1], users)
 
     def _states(self, items: Ints, starts: Longs, ends: Longs, users: Ints) -> Floats:
-        """The last states of the histories items[starts:ends] [n] of `users` [n]: float32 [n, d]."""
+        """The last states of the histories items[starts:ends] [n] of `users` [n]: float32 [n, d].
+
+        Items of which nothing is known are passed over; zeros where there are no others.
+        """
         import torch
 
         from recmodels.transformer.network import last_states
 
+        owner, rows = concatenated_ranges(starts, ends - starts)
+        there = self._there[items[rows]]
+        if not there.all():
+            items, ends = items[rows[there]], np.cumsum(np.bincount(owner[there], minlength=len(starts)))
+            starts = np.concatenate([[0], ends[:-1]])
         table, known = torch.from_numpy(self.item_vectors).to(device.name()), self._known(users)
         parts = zip(self._networks, torch.split(table, self.dim, dim=1), strict=True)
         states = [last_states(network, own, items, starts, ends, known) for network, own in parts]
@@ -231,8 +248,8 @@ class Transformer(TransformerConfig, DotProduct):
     def for_users(self, users: Ints) -> Self:
         if self._user_embedding is None:
             return self
-        model = copy(self)  # with the networks, once they are there
-        vars(model)["_users"] = users
+        model = copy(self)
+        vars(model).update(_users=users, _networks=self._networks, _there=self._there)  # made once, for all copies
         return model
 
     def _explain(self, data: Dataset, users: Ints, top: TopK) -> Ints:
@@ -251,11 +268,12 @@ class Transformer(TransformerConfig, DotProduct):
     def _most_missed(self, data: Dataset, users: Ints, lengths: Longs, lists: Ints) -> Ints:
         """For lists [n, k] the item of the user's last `lengths` [n] whose absence lowers each score most, or -1."""
         starts = data.indptr[users + 1] - lengths
-        owner, absent = concatenated_ranges(np.zeros_like(lengths), lengths)
-        sizes = lengths[owner] - 1
+        older = np.minimum(starts - data.indptr[users], 1)  # an item that is read where one of the others is not
+        owner, absent = concatenated_ranges(older, lengths)
+        sizes = (older + lengths)[owner] - 1
         ends = np.cumsum(sizes)
         row, position = concatenated_ranges(np.zeros_like(sizes), sizes)
-        kept = data.item_index[starts[owner][row] + position + (position >= absent[row])]
+        kept = data.item_index[(starts - older)[owner][row] + position + (position >= absent[row])]
         without = self._states(kept, ends - sizes, ends, users[owner])
         complete = self._user_vectors(data, users)
         reasons = np.full(lists.shape, -1, np.int32)

@@ -36,7 +36,7 @@ from recmodels.transformer.sequences import (
 )
 from recmodels.transformer.step_loss import StepLoss, compiled
 from recmodels.transformer.trained import Trained
-from recmodels.transformer.warm_start import Start, tables_of, take_over
+from recmodels.transformer.warm_start import Start, forget_drawn, tables_of, take_over
 
 log = logging.getLogger(__name__)
 
@@ -78,12 +78,24 @@ def train(
         known_until, teachers = None if start is None else start.known_until, None
         if start is not None and start.teachers:
             teachers = Teachers(config, data.n_users, start.teachers, known, torch.device(device))
-        epochs = Trainer(
+        trainer = Trainer(
             config, network, items, used, options,
             trained=start is not None, known_until=known_until, teachers=teachers,
-        ).run()  # fmt: skip
+        )  # fmt: skip
+        epochs = trainer.run()
+        if not trainer.state.progress.moved:
+            forget_drawn(start, network, items, known)
+            if start is None:
+                later = f"another {config.gap_days:g} to {config.horizon_days:g} days later"
+                log.warning(
+                    "The transformer has learned nothing, and lists nothing: no user has an interaction and %s.",
+                    later if config.objective == "horizon" else "a later one",
+                )
         catalogue = ItemEmbedding(data, config).to(device)
     with torch.no_grad():
+        if network.user_cross is not None:  # whoever has no sequence is still as drawn: an unknown user
+            alone = np.flatnonzero(np.diff(data.indptr) < 2)
+            network.user_cross.user_embedding.weight[torch.from_numpy(alone)] = 0
         catalogue.embedding.zero_()[torch.from_numpy(known).long()] = items.embedding
         catalogue.term_projection = items.term_projection
         parameters = {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}
@@ -334,7 +346,9 @@ class Trainer:
         began = time.monotonic()
         top = self._lists(self.sequences.validation_users)
         self.budget.validated(time.monotonic() - began)
-        return float(per_user(top.items, self.sequences.truth)["ndcg"].mean())
+        ndcg = float(per_user(top.items, self.sequences.truth)["ndcg"].mean())
+        (total,) = self._summed(ndcg)  # by it all devices go on or end, whose rounding may differ
+        return total / self.world
 
     def _lists(self, users: Ints) -> TopK:
         """Of the first of the validation users, by the averaged weights."""

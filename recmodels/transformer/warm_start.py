@@ -57,6 +57,21 @@ def take_over(start: Start, network: Network, items: ItemEmbedding, known: Ints)
         _copy_rows(items.term_projection, start.tables[PROJECTION], start.rows["terms"])
 
 
+@torch.no_grad()
+def forget_drawn(start: Start | None, network: Network, items: ItemEmbedding, known: Ints) -> None:
+    """Set to 0 what was drawn for items, terms and users that no earlier network knew, where no step was taken.
+
+    Nothing is known of them: drawn items would be listed for whoever they happen to be near. The rest as in
+    `take_over`.
+    """
+    users = None if network.user_cross is None else network.user_cross.user_embedding.weight
+    for table in (items.embedding, items.term_projection, users):
+        if table is not None:
+            table.zero_()
+    if start is not None:
+        take_over(start, network, items, known)
+
+
 def tables_of(catalogue: ItemEmbedding) -> dict[str, Floats]:
     """What a later training starts from, of all items."""
     tables: dict[str, nn.Parameter | None] = {EMBEDDING: catalogue.embedding, PROJECTION: catalogue.term_projection}

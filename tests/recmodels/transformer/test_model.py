@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from recmodels import parameters
+from recmodels.answering import Answering
 from recmodels.data.dataset import Dataset
 from recmodels.errors import ConfigError, DataRefused
 from recmodels.persistence import load, save
 from recmodels.registry import create
-from recmodels.testing import N_ITEMS, RecommenderContract, small_site
+from recmodels.testing import RecommenderContract, small_site
+from recmodels.testing.site import COMPLETIST, N_ITEMS, N_USERS, NEVER_SEEN, with_session
 from recmodels.transformer.model import Transformer
 from tests.recmodels.sequences import TINY, successions, two_domains
 
@@ -80,14 +82,15 @@ def test_the_reason_is_the_item_without_which_the_score_is_lowest() -> None:
     """Against lists for histories from which one item was really taken."""
     data = small_site()
     model = Transformer(**TINY).fit(data)
-    users = np.array([2, 7, 11])
-    top = model.recommend(data, users, 4)
+    users = np.array([2, 7, 11, COMPLETIST])  # the last one has more items than are read
+    top = model.recommend(data, users, 20, repeats=True)
     for user, items, reasons in zip(users, top.items, model.explain(data, users, top), strict=True):
-        history = data.item_index[data.indptr[user] : data.indptr[user + 1]][-12:]
+        complete = data.item_index[data.indptr[user] : data.indptr[user + 1]]
+        history = complete[-12:]
         score = model._user_vectors(data, np.array([user], np.int32))[0] @ model.item_vectors[items].T
         left = []
         for item in history:
-            rest = Dataset.from_arrays(np.zeros(len(history) - 1, int), history[history != item], n_items=N_ITEMS)
+            rest = Dataset.from_arrays(np.zeros(len(complete) - 1, int), complete[complete != item], n_items=N_ITEMS)
             left.append(model._user_vectors(rest, np.zeros(1, np.int32))[0] @ model.item_vectors[items].T)
         lost = score - np.array(left)  # [history, items]
         expected = np.where(lost.max(axis=0) > 0, history[lost.argmax(axis=0)], -1)
@@ -212,6 +215,38 @@ def test_numbers_that_items_do_not_have_are_not_trained() -> None:
     has = np.ones((N_ITEMS, 8), bool)
     has[second, 4:6] = has[~second, 6:] = False
     np.testing.assert_array_equal((tables[0] == tables[1])[known], ~has[known])
+
+
+def test_items_of_which_nothing_is_known_are_passed_over_in_histories() -> None:
+    data = small_site()
+    known = data.item_index != NEVER_SEEN
+    data = Dataset.from_arrays(
+        data.user_index[known], data.item_index[known], timestamp=data.timestamp[known], n_items=N_ITEMS
+    )
+    model = Transformer(**BRIEF | {"epochs": 1}).fit(data)
+    users = np.array([3, 8], np.int32)
+    expected = model._user_vectors(data, users)
+    longer = with_session(with_session(data, 3, [NEVER_SEEN]), N_USERS, [NEVER_SEEN])
+    np.testing.assert_array_equal(model._user_vectors(longer, users), expected)
+    assert (model.recommend(longer, [N_USERS], 5).items == -1).all()
+
+
+def test_who_is_in_no_sequence_is_an_unknown_user() -> None:
+    data = with_session(small_site(), N_USERS, [3])
+    model = Transformer(**BRIEF | {"epochs": 1}, user_embedding=True).fit(data)
+    others = with_session(small_site(n_users=N_USERS + 9), N_USERS + 9, [3])
+    vectors = [model._user_vectors(one, np.array([one.n_users - 1], np.int32)) for one in (data, others)]
+    np.testing.assert_array_equal(*vectors)
+
+
+def test_networks_are_made_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small_site()
+    answering = Answering(Transformer(**BRIEF | {"epochs": 1}, user_embedding=True).fit(data), data)
+    made, network = list[int](), Transformer._network
+    monkeypatch.setattr(Transformer, "_network", lambda model, i: made.append(i) or network(model, i))
+    for user in (0, 1):
+        answering.answer(user, [3], explain=False)
+    assert made == [0]
 
 
 def test_vectors_that_are_not_there_are_asked_for() -> None:

@@ -127,6 +127,34 @@ def test_the_best_weights_so_far_are_taken_when_the_time_is_over(
     assert "minutes are over in the last passes" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("parameters", "each", "said"),
+    [
+        ({}, 1, "an interaction and a later one."),
+        ({"objective": "horizon", "gap_days": 2.0, "horizon_days": 9.0}, 3, "an interaction and another 2 to 9 days"),
+    ],
+)
+def test_what_learns_nothing_lists_nothing_and_says_so(
+    parameters: dict[str, object], each: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of users with one item, or with three within a moment."""
+    users = np.repeat(np.arange(20), each)
+    data = Dataset.from_arrays(users, np.arange(len(users)) % 7, timestamp=np.arange(len(users)))
+    model = Transformer(**TINY | parameters).fit(data)
+    assert (model.recommend(data, np.arange(20), 3, repeats=True).items == -1).all()
+    assert said in caplog.text
+
+
+def test_devices_that_train_together_go_on_by_their_mean_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each measures may differ by its rounding; one that went on alone would wait for the others."""
+    data, config = small_site(), Transformer(**TINY)
+    trainer = Trainer(config, Network(config), ItemEmbedding(data, config), data)
+    alone = trainer._validation_ndcg()
+    trainer.world = 2
+    monkeypatch.setattr("torch.distributed.all_reduce", lambda total: total.add_(alone + 0.5))
+    assert trainer._validation_ndcg() == pytest.approx(alone + 0.25)
+
+
 def test_a_step_too_long_is_refused() -> None:
     with pytest.raises(NightrecError, match=r"diverged in epoch 1.*give a learning_rate below 1e"):
         Transformer(**TINY | {"epochs": 5}, learning_rate=1e30).fit(small_site())

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from recmodels.data.dataset import Dataset
 from recmodels.options import FitOptions, WarmStart
 from recmodels.pairwise.hybrid import Hybrid
 from recmodels.persistence import load, save
-from recmodels.testing import small_site
+from recmodels.testing import N_ITEMS, N_USERS, small_site
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.training import Trainer
 from tests.recmodels.renumbered import same_rows, shuffled
@@ -159,3 +160,44 @@ def test_parts_of_domains_are_taken_over_unless_there_are_other_domains(caplog: 
     assert "The earlier model has parts for other domains; this one starts anew." in caplog.messages
     assert not anew.item_vectors_[second, 5].any() and not anew.item_vectors_[~second, 6:].any()
     assert len(anew.epochs_) == 2  # of a warm start there would be one
+
+
+@pytest.mark.parametrize("changes", [{"warm_epochs": 0}, {"user_embedding": True, "content": True}])
+def test_of_new_items_nothing_is_known_where_no_epoch_makes_it_better(
+    changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not listed by vectors that were only drawn, nor do new users have any; terms are known already."""
+    data = small_site()
+    model = Transformer(**KIND | {"epochs": 1} | changes)
+    before = replace(model).fit(data)
+    more = Dataset.from_arrays(
+        np.append(data.user_index, [0, 1, N_USERS, N_USERS]),
+        np.append(data.item_index, [N_ITEMS, N_ITEMS, 3, N_ITEMS]),
+        timestamp=np.append(data.timestamp, data.end + np.arange(4)),
+        terms=sparse.vstack([data.terms, data.terms[:1]], format="csr"),
+    )
+    rows = same_rows(data)
+    rows = rows | {name: np.append(rows[name], -1).astype(np.int32) for name in ("users", "items")}
+    falling = iter((0.2, 0.1))
+    monkeypatch.setattr(Trainer, "_validation_ndcg", lambda _: next(falling))
+    after = replace(model).fit(more, FitOptions(warm_start=WarmStart(before, rows)))
+    np.testing.assert_allclose(after.item_vectors_[:N_ITEMS], before.item_vectors_, atol=1e-6)
+    if model.content:
+        expected = before.tables_["0.term_projection"][data.terms[[0]].indices].T @ data.terms[[0]].data
+        np.testing.assert_allclose(after.item_vectors_[-1], expected / np.linalg.norm(expected), atol=1e-5)
+        assert not after.network_["0.user_cross.user_embedding.weight"][N_USERS:].any()
+    else:
+        assert not after.item_vectors_[-1].any()
+
+
+def test_other_vectors_that_are_all_there_is_are_no_start() -> None:
+    site = small_site()
+    given = np.random.default_rng(0).normal(size=(N_ITEMS, 6)).astype(np.float32)
+    given /= np.linalg.norm(given, axis=1, keepdims=True)
+    data = replace(site, item_vectors=given)
+    before = Transformer(**KIND | {"epochs": 1}, vectors="frozen").fit(data)
+    starts = [
+        before._start(FitOptions(warm_start=WarmStart(before, same_rows(data) | {"vectors": np.full(6, row)})), 0)
+        for row in (0, -1)
+    ]
+    assert starts[0] is not None and starts[1] is None
