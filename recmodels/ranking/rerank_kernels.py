@@ -189,6 +189,9 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                         forced = False
                         want = 0
                         continue
+                    if best < 0 and short:  # no domain that still needs a place has anything
+                        short = False
+                        continue
                     if best < 0 and shared:
                         shared = False
                         continue

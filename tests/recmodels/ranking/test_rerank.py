@@ -255,6 +255,11 @@ def test_domains_have_the_places_of_their_quotas() -> None:
     assert one_list(only_books, terms, films_first, 4) == [4, 5, 6, 7]
     # a domain has too few items: others take its places
     assert one_list(only_books, terms, films_first, 6) == [4, 5, 6, 7, 0, 1]
+    # first those of which there may be more: somebody has had all films, and books have two or three places at most
+    codes = np.array([0, 0, 0, 0, 2, 2, 2, 2], np.int32)
+    songs = replace(shares, domains=codes, domain_least=[0.0, 0.3, 0.0], domain_most=[0.3, 1.0, 1.0])
+    assert one_list(songs, terms, films_first, 6) == [0, 1, 4, 5, 6, 7]
+    assert one_list(songs, terms, films_first, 8) == [0, 1, 2, 4, 5, 6, 7, 3]
 
 
 def test_quotas_are_filled_from_beyond_the_pool_and_by_popular_items() -> None:
