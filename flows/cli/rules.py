@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tasks.lookup.pricing import Prices
 
-EXPORT_ONLY = {"k", "repeats", "segments", "active_days"}  # of no effect on the lists that are measured
+NOT_TRIED = {"k", "repeats", "segments", "active_days"}  # as they are, or of no effect on the lists that are measured
 GRID = ("calibration=0.1,0.3,0.5,0.7,0.9", "popularity_damping=0.1,0.3,0.6,1", "relevance_weight=0.9,0.7,0.5")
 """What is tried where nothing is named."""
 
@@ -92,7 +92,7 @@ def _parsed(text: str) -> tuple[list[str], list[Any]]:
     """The path of a setting, and the values to try."""
     name, equals, values = text.partition("=")
     path = name.strip().removeprefix("export.").split(".")
-    known = sorted(set(ListSettings.model_fields) - EXPORT_ONLY)
+    known = sorted(set(ListSettings.model_fields) - NOT_TRIED)
     if not equals or path[0] not in known:
         raise ConfigError(f"--try {short(text)}: write RULE=VALUES, a rule being one of {', '.join(known)}.")
     try:

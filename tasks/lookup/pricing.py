@@ -11,7 +11,7 @@ from recmodels.base import Recommender
 from recmodels.candidate_lists import LIST_POSITIONS, read_truth
 from recmodels.data import layout
 from recmodels.data.arrays import Bools, Ints
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.parquet import read_columns
 from recmodels.errors import ConfigError
 from recmodels.exposure_prices import Remembering, with_prices
@@ -73,13 +73,14 @@ def prices_of(
 ) -> Prices:
     """The figures of the lists that the champion of a night (the last one without a date) gives by each of the rules.
 
-    Where the holdout has more than `most` users, as many are drawn.
+    Whether they hold what users have had is the same for all, as the first rules say. Where the holdout has more than
+    `most` users, as many are drawn.
 
     Raises:
         ConfigError: there is no such night, or a rule names a column or category that the items do not have.
     """
     night, name = _measured(store, run_date)
-    site = _Site(night, name, evaluation, most, seed)
+    site = _Site(night, name, evaluation, tries[0][1].repeats, most, seed)
     rules = [translate(night, "train", settings.measured(evaluation.k), features) for _, settings in tries]
     steered = _steered(night, site, [settings for _, settings in tries], features)
     each: list[Price] = []
@@ -98,10 +99,12 @@ def prices_of(
 class _Site:
     """What lists are made of and measured by: the model is asked once for each user's candidates."""
 
-    def __init__(self, night: Night, name: str, evaluation: EvaluationSettings, most: int, seed: int) -> None:
+    def __init__(
+        self, night: Night, name: str, evaluation: EvaluationSettings, repeats: Repeats, most: int, seed: int
+    ) -> None:
         users, truth = read_truth(night.prepared)
         some = np.sort(np.random.default_rng(seed).permutation(len(users))[:most])
-        self.users, self.truth, self.k = users[some], truth[some], evaluation.k
+        self.users, self.truth, self.k, self.repeats = users[some], truth[some], evaluation.k, repeats
         self.available: Bools = read_available(night.prepared) | (evaluation.candidates == "all")
         self.data = Dataset.load(night.features, "train")
         model = load(night.model(name))
@@ -111,7 +114,9 @@ class _Site:
     def lists(self, rules: Rules | None) -> Ints:
         """The lists of all users by some rules, by the model alone without any."""
         model, fallback = self._models
-        plan = rules and with_prices(rules, model, fallback, self.data, self.users, self.k, allowed=self.available)
+        plan = rules and with_prices(
+            rules, model, fallback, self.data, self.users, self.k, allowed=self.available, repeats=self.repeats
+        )
         step = max(1, LIST_POSITIONS // self.k)
         return np.concatenate(
             [
@@ -122,6 +127,7 @@ class _Site:
                     self.users[i : i + step],
                     self.k,
                     allowed=self.available,
+                    repeats=self.repeats,
                     rules=plan,
                 ).items
                 for i in range(0, len(self.users), step)

@@ -100,6 +100,22 @@ def test_what_is_not_tried_stays_as_it_is_configured(ask: Ask) -> None:
     assert found["tried"][1]["exposure"]["x"] > found["tried"][0]["exposure"]["x"]
 
 
+def test_lists_may_repeat_where_those_of_the_site_may(ask: Ask, night: Night) -> None:
+    config = night.store.root / "nightrec.toml"
+    config.write_text(SETTINGS + "repeats = true\n")
+    try:
+        found = ask("--try", "calibration=0.2", "--try", "max_per_category=2", "--try", "exposure.least.x=0.1")
+    finally:
+        config.write_text(SETTINGS)
+    data, (users, truth) = Dataset.load(night.features, "train"), read_truth(night.prepared)
+    model, popular, allowed = ItemKNN().fit(data), Popularity().fit(data), np.arange(8) != 5
+    first, again = (
+        per_user(serve(model, popular, data, users, 3, allowed=allowed, repeats=repeats).items, truth)["ndcg"].mean()
+        for repeats in (False, True)
+    )
+    assert found["tried"][0]["ndcg"] == pytest.approx(again) != pytest.approx(first)
+
+
 def test_without_a_rule_a_grid_is_tried(night: Night) -> None:
     told = CliRunner().invoke(rules, ["--store", str(night.store.root)])
     assert told.exit_code == 0
