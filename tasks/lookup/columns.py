@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from recmodels.data import layout
 from recmodels.data.dataset import Dataset
+from recmodels.data.domains import Domains
 from recmodels.data.lookup import SortedIds
 from recmodels.persistence import load
 from recmodels.published.reader import Export
@@ -19,7 +20,9 @@ from tasks.store.paths import Store
 Row = dict[str, Any]
 
 
-def with_columns(store: Store, export: Export, user_id: str, rows: list[Row], context: str | None = None) -> list[Row]:
+def with_columns(
+    store: Store, export: Export, user_id: str, rows: list[Row], domain: str | None = None, context: str | None = None
+) -> list[Row]:
     """The rows of a user's list, each with `reason_column`, None where no column counts for more than the histories.
 
     Args:
@@ -27,6 +30,7 @@ def with_columns(store: Store, export: Export, user_id: str, rows: list[Row], co
         export: whose list it is.
         user_id: the user, as the site writes it.
         rows: of the list.
+        domain: of the list, where it is of one alone.
         context: of the list, where it is one in a context.
 
     Raises:
@@ -39,6 +43,8 @@ def with_columns(store: Store, export: Export, user_id: str, rows: list[Row], co
     rules, plan = rules_of(night, about)
     items = pq.read_table(night.prepared / layout.ITEMS, columns=["item_id", "available"])
     allowed = items["available"].to_numpy() if plan is None else plan.allowed
+    if domain is not None and (domains := Domains.read(night.prepared)) is not None:
+        allowed = allowed & domains.items(domain)
     known = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     user, ids = SortedIds(known).index(user_id), SortedIds(items["item_id"].combine_chunks())
     places = [ids.index(row["item_id"]) if row.get("policy", row["model"]) == row["model"] else None for row in rows]

@@ -51,7 +51,7 @@ def list_of(
         return rows
     from tasks.lookup.columns import with_columns
 
-    return with_columns(Store(store), export, user_id, rows, context)
+    return with_columns(Store(store), export, user_id, rows, domain, context)
 
 
 def rows_of(store: Store, export: Export, user_id: str, table: str = BY_DOMAIN, value: str | None = None) -> pa.Table:
