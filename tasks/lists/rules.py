@@ -117,7 +117,7 @@ def _ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -
         kind = pa.timestamp("us") if pa.types.is_string(column.type) else column.type
         written = pc.cast(pc.cast(column, kind), pa.timestamp("us", getattr(kind, "tz", None)))
         at = pc.cast(written, pa.int64())
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ConfigError(
             f"export.item_date: the column {settings.item_date} of the items holds no dates ({column.type}); "
             "name one that does."
@@ -212,7 +212,13 @@ def _lengths_of(night: Night, split: Split, settings: ListSettings, note: bool) 
     users = pq.read_table(night.prepared / layout.USERS)
     lengths = np.full(users.num_rows, settings.k, np.int32)
     if settings.segments is not None:
-        column = pc.cast(_column_of(users, settings.segments.column, "segments.column", "users"), pa.string())
+        column = _column_of(users, settings.segments.column, "segments.column", "users")
+        if pa.types.is_nested(column.type):
+            raise ConfigError(
+                f"export.segments: the column {settings.segments.column} of the users has several values a user "
+                f"({column.type}); name one that has one."
+            )
+        column = pc.cast(column, pa.string())
         for name, k in settings.segments.k.items():
             within = pc.fill_null(pc.equal(column, name), False).to_numpy(zero_copy_only=False)
             lengths[within] = k

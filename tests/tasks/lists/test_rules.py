@@ -1,7 +1,7 @@
 """The rules of a site, in its own words, become those of the lists; the export keeps them and the audit sees to it."""
 
 import logging
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,12 @@ from tasks.lists.settings import ListSettings, Segments
 from tasks.store.paths import Night, Store
 from tests.tasks.publishing import lists, prepare_night, publish, rewrite
 
-DATES = {"released": pa.array([date(2026, 3, 30 - n) for n in range(7)] + [None]), "written": ["2026-03-01"] * 8}
+DATES = {
+    "released": pa.array([date(2026, 3, 30 - n) for n in range(7)] + [None]),
+    "written": ["2026-03-01"] * 8,
+    "hour": [time(12)] * 8,
+}
+OF_USERS = {"plan": [*["free"] * 4, None, "premium"], "tags": [["a"]] * 6}
 
 NO_CATEGORY: dict[str, Role] = {"genre": "ignore", "written": "ignore"}
 
@@ -30,7 +35,7 @@ NO_CATEGORY: dict[str, Role] = {"genre": "ignore", "written": "ignore"}
 @pytest.fixture
 def night(tmp_path: Path) -> Night:
     night = prepare_night(tmp_path)
-    for name, more in (("items", DATES), ("users", {"plan": [*["free"] * 4, None, "premium"]})):
+    for name, more in (("items", DATES), ("users", OF_USERS)):
         path = night.prepared / f"{name}.parquet"
         table = pq.read_table(path)
         for column, values in more.items():
@@ -102,6 +107,11 @@ def test_steering_knows_the_categories_and_how_popular_items_are(night: Night) -
         ({"item_date": "title"}, "export.item_date: the column title of the items holds no dates"),
         ({"category_caps": {"X": 1}}, "export.category_caps: no item has the category 'X'; there are x, y."),
         ({"segments": Segments(column="plann", k={"a": 1})}, "the users have no column 'plann'; did you mean plan?"),
+        (
+            {"segments": Segments(column="tags", k={"a": 1})},
+            "the column tags of the users has several values a user (list",
+        ),
+        ({"item_date": "hour"}, "export.item_date: the column hour of the items holds no dates (time64[us])"),
     ],
 )
 def test_what_does_not_exist_is_an_error_that_names_it(night: Night, rules: dict[str, Any], says: str) -> None:
