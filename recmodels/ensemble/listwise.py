@@ -56,6 +56,8 @@ def _fitted(rows: Doubles, relevant: Bools, user: Longs) -> Doubles:
     from recmodels.compute.jit import one_blas_thread
 
     told = np.bincount(user, relevant) > 0  # of the others nothing is learned
+    if not told.any():
+        return np.zeros(rows.shape[1])
     rows, relevant, user = rows[told[user]], relevant[told[user]], user[told[user]]
     scale = rows.std(axis=0)
     scale[scale == 0] = 1.0

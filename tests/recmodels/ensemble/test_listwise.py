@@ -45,3 +45,13 @@ def test_the_informative_member_decides_and_other_users_measure() -> None:
     assert np.abs(found.coefficients.reshape(3, -1)[2]).argmax() == 1
     equal = objective.per_user(objective.candidates.share.mean(axis=1)).mean()
     assert equal < found.value == pytest.approx(objective.per_user(found.unseen).mean())
+
+
+def test_where_one_user_alone_has_found_anything_the_others_teach_nothing() -> None:
+    lists, truth = random_candidates(3, n_users=10)
+    of_one = sparse.csr_array(truth.toarray() & (np.arange(10) == 4)[:, None])
+    objective = RankingObjective(Candidates.of(lists, truth.shape[1]), of_one, 10)
+    assert objective.relevant.any()
+    found = regressed(objective, 0)
+    assert np.isfinite(found.coefficients).all() and found.coefficients.any()
+    assert not found.unseen[objective.candidates.user == 4].any()  # nobody else says how to rank theirs
