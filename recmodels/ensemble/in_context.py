@@ -18,6 +18,8 @@ from recmodels.ranking.topk import TopK
 
 SMOOTHING = 20.0
 """Interactions that each item is taken to have besides its own, spread over the contexts as those of all items are."""
+ROOM = 2**20
+"""Candidates that are kept: some 150 MB with nine members."""
 
 
 def contexts_of(kind: str | None, zone: str, given: Contexts | None) -> Contexts | None:
@@ -100,10 +102,10 @@ def own_columns(
 
 
 class Kept:
-    """The candidates of the users who were asked for last: lists in other contexts are made of the same."""
+    """The candidates that were asked for of late: lists in other contexts are made of the same."""
 
     def __init__(self) -> None:
-        self._last: tuple[tuple[Any, ...], Candidates] | None = None
+        self._found: dict[tuple[Any, ...], Candidates] = {}
 
     def of(
         self,
@@ -113,9 +115,11 @@ class Kept:
         allowed: Bools | None,
         repeats: Repeats,
     ) -> Candidates:
-        """What `found` gives for the other arguments, which it is not asked for twice in turn."""
-        there = "all" if allowed is None else allowed.tobytes()
-        asked = data, users.tobytes(), there, repeats
-        if self._last is None or self._last[0] != asked:
-            self._last = asked, found(data, users, allowed, repeats)
-        return self._last[1]
+        """What `found` gives for the other arguments, which it is not asked for twice while there is room."""
+        asked = data, users.tobytes(), None if allowed is None else allowed.tobytes(), repeats
+        if asked not in self._found:
+            more = found(data, users, allowed, repeats)
+            if len(more) + sum(map(len, self._found.values())) > ROOM:
+                self._found.clear()
+            self._found[asked] = more
+        return self._found[asked]

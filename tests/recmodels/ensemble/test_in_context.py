@@ -5,15 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recmodels.data.arrays import Bools, Ints
 from recmodels.data.contexts import WEEKDAYS, Weekdays
-from recmodels.data.dataset import Dataset
+from recmodels.data.dataset import Dataset, Repeats
 from recmodels.data.folds import last_days
 from recmodels.data.times import MICROSECONDS_PER_DAY as DAY
-from recmodels.ensemble.in_context import SMOOTHING, lifts, queries_of
+from recmodels.ensemble import in_context
+from recmodels.ensemble.fusion import Candidates
+from recmodels.ensemble.in_context import SMOOTHING, Kept, lifts, queries_of
 from recmodels.ensemble.model import Ensemble
 from recmodels.errors import ConfigError
 from recmodels.options import FitOptions
 from recmodels.persistence import load, save
+from recmodels.ranking.topk import TopK
 
 SUNDAY, MONDAY = 3, 4  # days of January 1970, from 0
 
@@ -25,6 +29,15 @@ class Known:
 
     def of(self, data: Dataset) -> np.ndarray:
         return (data.item_index % 2).astype(np.int8)
+
+
+class Unknown:
+    """A column that says nothing of any interaction."""
+
+    names: tuple[str, ...] = ()
+
+    def of(self, data: Dataset) -> np.ndarray:
+        return np.full(len(data), -1, np.int8)
 
 
 def test_weekdays_begin_in_their_zone() -> None:
@@ -52,6 +65,27 @@ def test_users_are_asked_once_a_context_for_what_they_did_in_it() -> None:
     assert found.row.tolist() == [0, 0, 1] and found.context.tolist() == [0, 1, 0]
     assert found.fold.users.tolist() == [0, 0, 1]
     assert [row.nonzero()[0].tolist() for row in found.fold.truth.toarray()] == [[2], [1, 3], [4]]
+
+
+def test_candidates_are_made_once_for_all_contexts_while_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, asked = Dataset.from_arrays([0, 1], [0, 1]), list[tuple[list[int], object]]()
+
+    def found(_: Dataset, users: Ints, allowed: Bools | None, repeats: Repeats) -> Candidates:
+        asked.append((users.tolist(), allowed))
+        return Candidates.of([TopK(users[:, None], np.ones((len(users), 1), np.float32))], 2)
+
+    def lists(kept: Kept) -> None:
+        for _ in range(3):
+            for user in range(2):
+                for allowed in (None, np.ones(2, np.bool_)):
+                    made = kept.of(found, data, np.array([user], np.int32), allowed, False)
+                    assert made.item.tolist() == [user]
+
+    lists(Kept())
+    assert len(asked) == 4
+    monkeypatch.setattr(in_context, "ROOM", 1)
+    lists(Kept())
+    assert len(asked) == 4 + 12
 
 
 def shop(seed: int = 0) -> Dataset:
@@ -86,5 +120,8 @@ def test_without_a_context_that_counts_there_are_no_such_lists() -> None:
     data = shop()
     assert Ensemble(members=["popularity", "item_knn"], method="blend", context="weekday").fit(data).in_contexts() == {}
     assert Ensemble(members=["popularity", "item_knn"], trees=2).fit(data).in_contexts() == {}
+    nothing = FitOptions(contexts=Unknown())
+    model = Ensemble(members=["popularity", "item_knn"], method="stack", trees=2, context="column").fit(data, nothing)
+    assert model.in_contexts() == {} and len(model.tree_roots_) and not len(model.importances_)
     with pytest.raises(ConfigError, match=r"features\.context"):
         Ensemble(members=["popularity", "item_knn"], context="column").fit(data, FitOptions())
