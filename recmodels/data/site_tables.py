@@ -51,3 +51,8 @@ class StoredTables(SiteTables):
 def _without_index(path: Path) -> pa.Table:
     table = pq.read_table(existing(path))
     return table.drop_columns([name for name in ("item_index", "user_index") if name in table.column_names])
+
+
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column with values of its own, as one of categories has places among them."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column

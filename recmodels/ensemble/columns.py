@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recmodels.data.arrays import Doubles, Floats
+from recmodels.data.site_tables import plain
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.errors import ConfigError
 
@@ -36,15 +37,15 @@ def _column(table: pa.Table, name: str, what: str) -> pa.ChunkedArray:
     return table[name]
 
 
-def as_numbers(column: pa.ChunkedArray, end: int, what: str) -> Floats:
+def as_numbers(column: pa.ChunkedArray, end: int, what: str, categories: dict[str, pa.Array] | None = None) -> Floats:
     """A column as float32 [n]: numbers as they are, times as days before `end`, categories as places by frequency.
 
     The most frequent category is 0, the next one 1, and so on; ties go by the value. Nothing that anybody did decides
-    them, only how many rows have each.
+    them, only how many rows have each. If `categories` has an order of them by `what`, it counts instead, so that the
+    same number is the same category in two tables; if not, it is given this one.
     """
+    column = plain(column)
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_temporal(kind):
         if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
             raise ConfigError(f"{what} is {kind}, which is neither a date nor a time of a day; leave it out.")
@@ -59,7 +60,10 @@ def as_numbers(column: pa.ChunkedArray, end: int, what: str) -> Floats:
     ):
         return _known(_doubles(column))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _by_frequency(column)
+        orders = {} if categories is None else categories
+        if what not in orders:
+            orders[what] = _by_frequency(column)
+        return _known(_doubles(pc.index_in(column, value_set=orders[what])))
     raise ConfigError(f"{what} is {kind}, which is no number, category or time; leave it out.")
 
 
@@ -74,8 +78,8 @@ def _known(values: Doubles) -> Floats:
     return np.where(np.isfinite(numbers), numbers, MISSING)
 
 
-def _by_frequency(column: pa.ChunkedArray) -> Floats:
+def _by_frequency(column: pa.ChunkedArray) -> pa.Array:
+    """The different values, the most frequent one first."""
     counted = pc.value_counts(column.drop_null().combine_chunks())
     ordered = sorted((-one["counts"], one["values"]) for one in counted.to_pylist())
-    values = pa.array([value for _, value in ordered], column.type)
-    return _known(_doubles(pc.index_in(column, value_set=values)))
+    return pa.array([value for _, value in ordered], column.type)

@@ -133,6 +133,8 @@ class Ensemble(Team):
     def _fit(self, data: Dataset, options: FitOptions) -> None:
         fold = None if self.method == "mean" else self._held_out(data, options.events)
         contexts = contexts_of(self.context, self.context_zone, options.contexts)
+        if contexts is not None and not contexts.names:
+            contexts = None  # the column says nothing of any pair
         if self.method not in ("auto", "stack") and (self._sees_site or contexts is not None):
             log.warning("method = %r has no trees, which alone see columns of the site and contexts.", self.method)
         lists: dict[str, TopK] = {}
@@ -166,15 +168,14 @@ class Ensemble(Team):
         else:
             self._fuse(list(lists.values()), fold, options.site, data, contexts)
         self.items_: Doubles = item_features(data)
-        if self.site_names_:
-            self.site_ = self._of_site(data, options.site).arrays()
 
-    def _of_site(self, data: Dataset, tables: SiteTables | None) -> SiteFeatures:
-        """The site's own columns as of the end of `data`."""
+    def _of_site(self, data: Dataset, tables: SiteTables | None, then: SiteFeatures | None = None) -> SiteFeatures:
+        """The site's own columns as of the end of `data`, categories having the numbers that they had `then`."""
         if tables is None:
             raise ConfigError("ensemble: columns of the site need its tables; give FitOptions(site=SiteTables(…)).")
         limits = Limits(self.pair_seconds, self.pair_memory)
-        return SiteFeatures.of(data, tables, self.item_columns, self.user_columns, self.pairs, limits)
+        known = then.categories if then else {}
+        return SiteFeatures.of(data, tables, self.item_columns, self.user_columns, self.pairs, limits, known)
 
     def check_site(self, nobody: Dataset, tables: SiteTables) -> None:
         """Raise ConfigError for a column or query that `fit` would refuse, answered from data without interactions."""
@@ -248,7 +249,7 @@ class Ensemble(Team):
                 if self.method == "stack" or stack.value > simple.value:
                     trees, self.blend_ = stack.trees, stack.blend
                     if site is not None:
-                        self.site_names_ = site.names
+                        self.site_names_, self.site_ = site.names, self._of_site(data, tables, site).arrays()
                     if contexts is not None:
                         self.contexts_ = list(contexts.names)
                         self.lift_ = lifts(contexts.of(data), data, len(contexts.names))

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from recmodels.compute.memory import size_of
+from recmodels.data.arrays import Ints
 from recmodels.data.dataset import Dataset
-from recmodels.data.site_tables import SiteTables
+from recmodels.data.site_tables import SiteTables, plain
 from recmodels.errors import ConfigError, NightrecError
 
 MAX_ROWS = 2**26
@@ -108,11 +109,16 @@ def answer(connection: Any, sql: str, limits: Limits, what: str) -> pa.Table:
 
 def _interactions(data: Dataset, tables: SiteTables) -> pa.Table:
     columns = {
-        "user_id": tables.users["user_id"].take(pa.array(data.user_index)),
-        "item_id": tables.items["item_id"].take(pa.array(data.item_index)),
+        "user_id": _ids(tables.users["user_id"], data.user_index),
+        "item_id": _ids(tables.items["item_id"], data.item_index),
         "timestamp": pa.array(np.ascontiguousarray(data.timestamp), pa.timestamp("us")),
         "weight": pa.array(data.weight),
     }
     if data.rating is not None:
         columns["rating"] = pa.array(data.rating, from_pandas=True)
     return pa.table(columns)
+
+
+def _ids(column: pa.ChunkedArray, index: Ints) -> pa.Array:
+    """The id of each row, as a place among all ids: an array of texts takes their length, and holds 2 GiB at most."""
+    return pa.DictionaryArray.from_arrays(pa.array(index), plain(column).combine_chunks())

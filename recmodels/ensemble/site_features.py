@@ -1,10 +1,12 @@
 """What an ensemble's trees see of a site's own columns: those of its tables, and what its queries say of pairs."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recmodels.data.arrays import Floats, Ints
@@ -26,12 +28,14 @@ class SiteFeatures:
         items: float32 [n_items, a].
         users: float32 [n_users, b].
         lookups: what each query says.
+        categories: those that queries give, in the order of their numbers, by the name of their column; not saved.
     """
 
     names: list[str]
     items: Floats
     users: Floats
     lookups: list[Lookup]
+    categories: dict[str, pa.Array] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -42,21 +46,25 @@ class SiteFeatures:
         user_columns: Sequence[str],
         queries: Sequence[str],
         limits: Limits,
+        categories: Mapping[str, pa.Array] = MappingProxyType({}),
     ) -> "SiteFeatures":
-        """The columns of the tables, and the queries answered from the interactions of `data` alone."""
+        """The columns of the tables, and the queries answered from the interactions of `data` alone.
+
+        Categories that trees have learned from an earlier answer keep their numbers where its `categories` are given.
+        """
         tables.check(data.n_users, data.n_items)
         names = [f"items.{name}" for name in item_columns] + [f"users.{name}" for name in user_columns]
         items = numbers_of(tables.items, item_columns, data.end, "ensemble: item_columns")
         users = numbers_of(tables.users, user_columns, data.end, "ensemble: user_columns")
-        lookups = []
+        lookups, known = [], dict(categories)
         if queries:
             with tables_of(data, tables, limits) as connection:
                 for number, sql in enumerate(queries, start=1):
                     what = "features.pairs.sql" if len(queries) == 1 else f"features.pairs.sql, query {number}"
-                    lookup, columns = lookup_of(answer(connection, sql, limits, what), tables, data.end, what)
+                    lookup, columns = lookup_of(answer(connection, sql, limits, what), tables, data.end, what, known)
                     lookups.append(lookup)
                     names += [f"pairs.{name}" for name in columns]
-        return cls(names, items, users, lookups)
+        return cls(names, items, users, lookups, known)
 
     def rows(self, user: Ints, item: Ints) -> Floats:
         """The columns of some pairs of user and item: float32 [m, len(names)]."""

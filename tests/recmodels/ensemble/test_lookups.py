@@ -8,8 +8,9 @@ from recmodels.ensemble.columns import MISSING
 from recmodels.ensemble.lookups import lookup_of
 from recmodels.errors import ConfigError
 
+SIZES = pa.array(["s", "s", "m"]).dictionary_encode()  # as a categorical column of pandas is
 TABLES = SiteTables(
-    pa.table({"item_id": [1, 2, 3], "brand": ["a", "b", "a"], "size": ["s", "s", "m"], "tags": [["x"], [], []]}),
+    pa.table({"item_id": [1, 2, 3], "brand": ["a", "b", "a"], "size": SIZES, "tags": [["x"], [], []]}),
     pa.table({"user_id": ["x", "y", "z"], "city": ["p", None, "q"], "brand": ["a", "a", "a"]}),
 )
 
@@ -44,6 +45,7 @@ def test_a_row_is_about_whom_its_columns_name() -> None:
         ({"brand": ["a"], "n": [1]}, "both have a column brand"),
         ({"item_id": [1, 1], "n": [1, 2]}, "several rows for the same item_id; group them"),
         ({"item_id": ["x"], "n": [1]}, "item_id is string, in the site's table int64"),
+        ({"user_id": [["x"]], "n": [1]}, "user_id is list<.*>, in the site's table string"),
         ({"tags": [["x"]], "n": [1]}, "tags has lists"),
         ({"item_id": [1], "n": [["x"]]}, "sql: n is list"),
     ],

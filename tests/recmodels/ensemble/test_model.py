@@ -106,10 +106,10 @@ def test_the_informative_member_gets_the_weight() -> None:
 
 def test_trees_are_taken_only_where_they_rank_better() -> None:
     data = small_site()
-    by_itself = Ensemble(members=["item_knn", "popularity"], trees=FEW).fit(data)
-    forced = Ensemble(members=["item_knn", "popularity"], trees=FEW, method="stack").fit(data)
-    assert len(forced.tree_roots_) > 1
-    assert len(by_itself.tree_roots_) in (0, len(forced.tree_roots_))
+    learning = Ensemble(members=["item_knn", "popularity"], trees=FEW, learning_rate=0.5)
+    unable = replace(learning, learning_rate=1e-9)  # its trees say next to nothing
+    found = [len(one.fit(data).tree_roots_) for one in (learning, unable, replace(unable, method="stack"))]
+    assert found == [FEW + 1, 0, FEW + 1]  # with the leaf that they begin with
 
 
 def test_what_the_fusion_is_fitted_on_is_hidden_from_the_members(monkeypatch: pytest.MonkeyPatch) -> None:

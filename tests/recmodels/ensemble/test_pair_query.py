@@ -17,9 +17,11 @@ ENDLESS = "SELECT count(*) FROM range(100000000) a, range(1000000) b"
 outside = pa.table({"n": [1]})
 
 
-def ask(sql: str, seconds: float = 60, memory: str = "256MiB") -> pa.Table:
+def ask(
+    sql: str, seconds: float = 60, memory: str = "256MiB", data: Dataset = DATA, tables: SiteTables = TABLES
+) -> pa.Table:
     limits = Limits(seconds, memory)
-    with tables_of(DATA, TABLES, limits) as connection:
+    with tables_of(data, tables, limits) as connection:
         return answer(connection, sql, limits, "sql")
 
 
@@ -28,6 +30,14 @@ def test_the_tables_are_those_of_the_split() -> None:
     assert found["user_id"] == ["x", "y"] and found["item_id"] == [8, 7] and found["weight"] == [1, 1]
     assert found["rating"] == [4, None] and found["now"] == [3, 3]
     assert ask("FROM items JOIN users ON true").num_rows == 4
+
+
+def test_ids_of_more_text_than_an_array_holds_are_there() -> None:
+    long, n = 2**20, 2100  # 2 GiB would be 2,048 of them
+    tables = SiteTables(pa.table({"item_id": pa.array(range(n))}), pa.table({"user_id": ["u" * long]}))
+    data = Dataset.from_arrays([0] * n, np.arange(n))
+    sql = "SELECT sum(strlen(user_id)) AS n, count(*) AS rows FROM interactions JOIN items USING (item_id)"
+    assert ask(sql, data=data, tables=tables).to_pylist() == [{"n": n * long, "rows": n}]
 
 
 @pytest.mark.parametrize(

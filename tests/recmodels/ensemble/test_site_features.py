@@ -26,6 +26,8 @@ TABLES = SiteTables(
     users=pa.table({"user_id": [f"u{i}" for i in range(N_USERS)], "plan": ["free", "paid"] * 20}),
 )
 BOUGHT = "SELECT user_id, item_id, count(*) AS bought FROM interactions GROUP BY ALL"
+MANY = """SELECT item_id, CASE WHEN count(*) > 10 THEN 'many' ELSE 'few' END AS how
+          FROM interactions GROUP BY item_id"""
 EVERYBODY = np.arange(N_USERS)
 
 
@@ -68,7 +70,19 @@ def test_columns_and_queries_stand_by_user_and_item() -> None:
         [gone, gone, gone, gone, gone],
     ]
     swapped = site.for_users(np.array([1, -1, 0])).rows(np.array([0, 1, 2]), np.array([2, 2, 2]))
-    assert swapped[:, 1:4].tolist() == [[gone, 1, 7], [gone, gone, gone], [30, 2, 7]]
+    assert swapped[:, 1:4].tolist() == [[gone, 1, 7], [gone, gone, 7], [30, 2, 7]]  # the last is of the item alone
+
+
+def test_categories_of_an_answer_keep_their_numbers() -> None:
+    tables = SiteTables(pa.table({"item_id": [1, 2, 3]}), pa.table({"user_id": ["x", "y", "z"]}))
+    sql = "SELECT user_id, ['none', 'once', 'twice', 'often'][count(*) + 1] AS how FROM interactions GROUP BY ALL"
+    before = Dataset.from_arrays([0, 1, 2, 2], [0, 0, 0, 1], n_items=3)
+    after = Dataset.from_arrays([0, 0, 1, 1, 2, 2, 2], [0, 1, 0, 1, 0, 1, 2])
+    users, items = np.arange(3), np.zeros(3, int)
+    then = SiteFeatures.of(before, tables, [], [], [sql], LIMITS)
+    assert then.rows(users, items).ravel().tolist() == [0, 0, 1]  # once, once, twice
+    now = SiteFeatures.of(after, tables, [], [], [sql], LIMITS, then.categories)
+    assert now.rows(users, items).ravel().tolist() == [1, 1, MISSING]  # twice, twice, often
 
 
 def test_a_query_never_sees_what_the_trees_are_to_predict() -> None:
@@ -115,9 +129,16 @@ def test_an_ensemble_with_columns_is_saved_and_follows_its_users(tmp_path: Path)
     query = "SELECT user_id, price, count(*) AS n FROM interactions JOIN items USING (item_id) GROUP BY ALL"
     model = Ensemble(
         members=["item_knn", "popularity"], method="stack", trees=3,
-        item_columns=["price"], user_columns=["plan"], pairs=[query],
+        item_columns=["price"], user_columns=["plan"], pairs=[query, MANY],
     ).fit(data, FitOptions(site=TABLES))  # fmt: skip
     top = model.recommend(data, EVERYBODY, 10)
+    site = model._site
+    assert site is not None and site.names[-1] == "pairs.how"
+    how = site.rows(np.zeros(N_ITEMS, int), np.arange(N_ITEMS))[:, -1]
+    # most items have few in what the trees are fitted to, and many in the end: few is 0 all the same
+    assert (how == np.where(data.item_counts > 10, 1, 0))[data.item_counts > 0].all() and (
+        data.item_counts > 10
+    ).sum() > 15
     save(model, tmp_path)
     for mapped in (False, True):
         assert_same(load(tmp_path, mapped=mapped).recommend(data, EVERYBODY, 10), top)
@@ -136,5 +157,7 @@ def test_what_is_wrong_with_columns_is_said() -> None:
         Ensemble(item_columns=["cost"], members=["als", "ease"])._of_site(data, TABLES)
     with pytest.raises(ConfigError, match=r"give FitOptions\(site="):
         Ensemble(item_columns=["price"])._of_site(data, None)
+    with pytest.raises(ConfigError, match=r"features\.pairs\.sql gives several columns n; name them apart"):
+        SiteFeatures.of(data, TABLES, [], [], ["SELECT item_id, 1 AS n, 2 AS n FROM items"], LIMITS)
     with pytest.raises(DataRefused, match="The table of users has 1 rows"):
         SiteFeatures.of(data, SiteTables(TABLES.items, TABLES.users.slice(0, 1)), [], [], [], LIMITS)
