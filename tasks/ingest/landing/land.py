@@ -20,6 +20,7 @@ from tasks.ingest.reading import delta, iceberg
 from tasks.ingest.reading.addresses import OBJECTS, OWN, is_database, is_remote, scheme, without_user
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.store.events import logged
+from tasks.store.leftovers import remove
 
 
 def land(
@@ -81,17 +82,12 @@ def land_table(
     fresh: bool = False,
     settled: bool = False,
     by_nodes: bool = False,
+    domain: str = "",
 ) -> tuple[TableInput, str]:
-    """The same for one table: its files, and a note. Each domain that is elsewhere is read into a folder of its own."""
+    """The same for one table, or what a `domain` has of it: its files, and a note."""
     if table.domains:
-        paths, notes = dict(table.domains), list[str]()
-        for domain, one in table.by_domain().items():
-            if _is_landed(one):
-                files, note = land_table(name, one, root, cutoff, fresh=fresh, settled=settled)
-                paths[domain] = files.path
-                notes.append(note)
-        return table.model_copy(update={"domains": paths}), "; ".join(notes)
-    folder, until = store.folder_of(root, name, table), str(cutoff)
+        return _land_domains(name, table, root, cutoff, fresh=fresh, settled=settled)
+    folder, until = store.folder_of(root, name, table, domain), str(cutoff)
     before = None if fresh else store.known(folder)
     done = before if before is not None and settled and before.cutoff == until else None
     if scheme(table.path) in OBJECTS:
@@ -103,6 +99,21 @@ def land_table(
     found = done or _read(name, table, folder, cutoff, before)
     files = table.model_copy(update={"path": str(folder), **dict.fromkeys(OWN)})
     return files, f"{name}: {counted(found.rows, 'row')} of {found.source} were read into {folder}"
+
+
+def _land_domains(
+    name: str, table: TableInput, root: Path, cutoff: datetime | None, *, fresh: bool, settled: bool
+) -> tuple[TableInput, str]:
+    """Each domain that is elsewhere is read into a folder of its own; what else was read of the table goes."""
+    read, notes = dict[str, TableInput](), list[str]()
+    for domain, one in table.by_domain().items():
+        if _is_landed(one):
+            read[domain], note = land_table(name, one, root, cutoff, fresh=fresh, settled=settled, domain=domain)
+            notes.append(note)
+    for other in (root / name).iterdir():
+        if other.name not in read:
+            remove(other)
+    return table.read_into(read), "; ".join(notes)
 
 
 def _mirrored(

@@ -60,12 +60,12 @@ def by_source(error: DataRefused, given: Inputs, files: Inputs) -> DataRefused:
     return DataRefused(text)
 
 
-def folder_of(root: Path, name: str, table: TableInput) -> Path:
-    """The folder for a table; another table, query or mapping of columns has another one."""
+def folder_of(root: Path, name: str, table: TableInput, domain: str = "") -> Path:
+    """The folder for a table, or what a domain has of it; another table, query or mapping of columns has another."""
     called = (table.table or "query") if is_database(table.path) else Path(without_user(table.path)).name
     readable = re.sub(r"[^\w.-]+", "_", called)[:40]
     told = digest([table.path, table.table, table.query, table.watermark, table.columns, table.timezone])
-    return root / name / f"{scheme(table.path) or 'lake'}-{readable}-{told[:12]}"
+    return root / name / domain / f"{scheme(table.path) or 'lake'}-{readable}-{told[:12]}"
 
 
 def known(folder: Path) -> Landed | None:

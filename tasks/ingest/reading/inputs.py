@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from tasks.ingest.reading import addresses, headers, time_formats, zones
 from tasks.ingest.reading.delimiters import as_meant
@@ -95,6 +96,8 @@ class TableInput(BaseModel):
         description="How timestamps are written where it is not ISO 8601: '%d.%m.%Y %H:%M', with strptime's letters.",
     )
     timezone: str = Field(default="UTC", description="Time zone of timestamps that name none, such as 'Europe/Paris'.")
+    _versions: dict[str, int | None] = PrivateAttr(default_factory=dict)
+    """`as_of` of domains whose versions have been settled: no other is one for all."""
 
     @model_validator(mode="before")
     @classmethod
@@ -130,7 +133,16 @@ class TableInput(BaseModel):
     def of_domain(self, name: str) -> TableInput:
         """What a domain has of the table, as a table of its own."""
         given = {key: getattr(self, key) for key in self.model_fields_set if key != "domains"}
+        if name in self._versions:
+            given["as_of"] = self._versions[name]
         return TableInput(**given | {"path": self.domains[name]})
+
+    def read_into(self, files: Mapping[str, TableInput]) -> TableInput:
+        """The same table, of which the files of some domains have been read, or their versions settled."""
+        paths = self.domains | {name: one.path for name, one in files.items()}
+        found = self.model_copy(update={"domains": paths, **dict.fromkeys(addresses.OWN)})
+        found._versions = {name: one.as_of for name, one in files.items()}
+        return found
 
     def by_domain(self) -> dict[str, TableInput]:
         """What each domain has of the table, as a table of its own; the table itself, where it has none."""
@@ -148,6 +160,8 @@ class TableInput(BaseModel):
 
     @model_validator(mode="after")
     def _of_a_database(self) -> Self:
+        if self.domains:
+            return self  # each has been asked
         if addresses.is_database(self.path):
             if (self.table is None) == (self.query is None):
                 raise ValueError("a database needs a table or a query: add ?table=NAME to its address, or set one")

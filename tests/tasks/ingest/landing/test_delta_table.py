@@ -10,6 +10,7 @@ import pytest
 
 from tasks.ingest.landing.land import land
 from tasks.ingest.reading import delta
+from tasks.ingest.reading.files import resolve
 from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.stage import ingest
 from tasks.store.manifests import manifest_of, write_manifest
@@ -74,3 +75,17 @@ def test_rows_that_are_not_those_of_the_files_are_read_once_for_a_version(
     landed(log, tmp_path / "landed")
     assert pq.read_table(table.path).num_rows == 3
     assert len(list(Path(table.path).glob("*.parquet"))) == 1
+
+
+def test_each_domain_keeps_to_its_own_version(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the books the rows are read into a folder, of the films the files of version 0 are."""
+    commit(tmp_path / "books", 5)
+    plain = delta.is_plain
+    monkeypatch.setattr(delta, "is_plain", lambda table: "books" not in table.table_uri and plain(table))
+    given = Inputs(interactions=TableInput(domains={"films": str(log), "books": str(tmp_path / "books")}, as_of=0))
+    commit(log, 3)
+    for one in (given, Inputs(interactions=given.interactions.model_copy(update={"as_of": None}))):
+        found = land(one, tmp_path / "landed", CUTOFF)[0].interactions
+        commit(log, 4)  # later than what the night has settled on
+        users = [user for path in resolve("interactions", found) for user in pq.read_table(path)["user_id"].to_pylist()]
+        assert sorted(users) == ([1, 2, 5] if one is given else [1, 2, 3, 4, 5])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import ConfigError, DataRefused
@@ -19,6 +20,7 @@ from tasks.ingest.reading.inputs import Inputs, TableInput
 from tasks.ingest.stage import ingest
 from tasks.store.leftovers import leftovers
 from tasks.store.manifests import manifest_of, write_manifest
+from tasks.store.parts import parts
 from tasks.store.paths import Night, Store
 from tests.tasks.site import RUN_DATE
 
@@ -141,3 +143,27 @@ def test_what_is_wrong_with_a_value_is_said_of_the_table_and_not_of_our_file(
     assert said.startswith(f"interactions: times in sqlite:///{tmp_path}/shop.db: part-00000-")
     assert "column 'timestamp', row 1: '10:00:00' is a time without a day" in said
     assert "landed" not in said
+
+
+def test_each_domain_is_read_into_a_folder_of_its_own(tmp_path: Path, sql: Sql, night: Night) -> None:
+    """Two databases with tables of one name; a night that is fit goes on with what was read of both."""
+    with closing(sqlite3.connect(tmp_path / "books.db")) as books:
+        books.execute("CREATE TABLE events (user_id, item_id, timestamp)")
+        books.execute("INSERT INTO events VALUES (12, 'a', '2026-01-01')")
+        books.commit()
+    paths = {"films": f"sqlite:///{tmp_path}/shop.db", "books": f"sqlite:///{tmp_path}/books.db"}
+    given = Inputs(interactions=TableInput(domains=paths, table="events"))
+    root = night.store.landed / "interactions"
+    land(inputs(tmp_path), night.store.landed, CUTOFF)  # as of a site without domains
+
+    def items() -> list[str]:
+        ingest.fn(night, given, CUTOFF)
+        return sorted(
+            one for part in parts(night.raw, "interactions") for one in pq.read_table(part)["item_id"].to_pylist()
+        )
+
+    assert items() == ["books:a", "films:a", "films:b"]
+    assert sorted(path.name for path in root.iterdir()) == ["books", "films"]
+    settle(night)
+    sql("INSERT INTO events VALUES (14, 'b', '2026-01-01')")
+    assert items() == ["books:a", "films:a", "films:b"]
