@@ -36,7 +36,7 @@ ROWS_AT_ONCE = 1_000_000
 DATED = ("interactions", "tags")
 """Tables of which the ingest leaves out what is at or after the cutoff."""
 TRUTH = "truth.parquet"
-NEEDED = ("user_id", "item_id", "timestamp", "rating", "event", "context", "tag")
+NEEDED = ("user_id", "item_id", "timestamp", "rating", "event", "context", "domain", "tag")
 """Of these, the columns that a later stage reads."""
 _times = pc.field("timestamp")
 

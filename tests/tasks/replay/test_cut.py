@@ -5,10 +5,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from expectations.settings import ValidationSettings
+from recmodels.data.domains import Domains
 from recmodels.errors import DataRefused
 from tasks.features.settings import FeatureSettings
 from tasks.features.stage import write_features
@@ -102,3 +104,20 @@ def test_a_night_that_would_have_stopped_at_its_data_is_refused(tmp_path: Path) 
         refuse_unfit(night.valid, ValidationSettings(), START + timedelta(days=10.5))
     with pytest.raises(DataRefused, match=r"2 different user_id where at least 3"):
         refuse_unfit(night.valid, ValidationSettings(min_users=3), START + timedelta(days=8))
+
+
+def test_a_cut_knows_the_domains_of_the_site(tmp_path: Path) -> None:
+    night = Store(tmp_path).night(date(2026, 3, 1))
+    events = [(user, f"{domain}:{item}", day) for user, item, day in log() for domain in ("books", "films")]
+    valid_tables(night, events)
+    (night.valid / "items.parquet").unlink()  # none of theirs has a domain
+    whole = night.valid / "interactions.parquet"
+    table = pq.read_table(whole)
+    pq.write_table(table.append_column("domain", pc.list_element(pc.split_pattern(table["item_id"], ":"), 0)), whole)
+    (cut, prepared) = (tmp_path / "cut", tmp_path / "prepared")
+    cut.mkdir()
+    prepared.mkdir()
+    write_cut(night.valid, CUTOFF, cut)
+    write_prepared(cut, PrepareSettings(), CUTOFF, prepared)
+    domains = Domains.read(prepared)
+    assert domains is not None and domains.names == ("books", "films")
