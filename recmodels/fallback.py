@@ -136,7 +136,7 @@ def _under_rules(  # noqa: PLR0915 -- a round of candidates, in the order of the
     more, m = 2 * k if parts_of_site else 0, max(rules.pool, k)
     while len(rows):
         left = []
-        step = max(1, CANDIDATES // (m + 4 * more + 1))
+        step = max(1, CANDIDATES // (m + 4 * more + 2 * k * len(parts_of_site) + 1))
         for part in (rows[i : i + step] for i in range(0, len(rows), step)):
             tops = [own_items(part, m, allowed)]
             others = []

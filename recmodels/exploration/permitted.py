@@ -1,10 +1,12 @@
 """What may take a place of a list under the site's rules, so that the list obeys them afterwards as before."""
 
+from typing import NamedTuple, Self
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recmodels.data.arrays import Bools, Ints
+from recmodels.data.arrays import Bools, Ints, Longs
 from recmodels.ranking.rerank import Rules
 
 NOBODY = -1
@@ -43,6 +45,7 @@ class Places:
         self.rules = rules
         self.held = self._held()
         self.groups = _groups(rules)
+        self.quotas = _Quotas.of(rules, self.rest, own)
 
     def best(self, ranked: Ints) -> Ints:
         """The first of each user's `ranked` items [n, m], best first and -1 after the last, that may take the place.
@@ -66,6 +69,8 @@ class Places:
         fit &= self.rules.allowed[items]
         if self.groups is not None:
             fit &= self.groups[items] == self.groups[self.usual[rows]]
+        if self.quotas is not None:
+            fit &= self.quotas.fit(rows, self.usual[rows], items)
         if self.new_needed is not None and self.rules.new is not None:
             fit &= self.rules.new[items] | (self.new_needed[rows] <= 0)
         if self.held is not None:
@@ -85,6 +90,34 @@ class Places:
         listed = sparse.coo_array((ones, (row, self.rest[row, column])), shape=shape).tocsr()
         held: sparse.csr_array = (listed @ _categories(self.rules)).tocsr()
         return held
+
+
+class _Quotas(NamedTuple):
+    """How many places of each list domains have."""
+
+    domains: Ints  # [n_items]
+    least: Ints  # [n, n_domains]
+    most: Ints  # [n, n_domains]
+    rest: Longs  # [n, n_domains]: without the place that is given to another item
+
+    @classmethod
+    def of(cls, rules: Rules | None, rest: Ints, lengths: Longs) -> Self | None:
+        """None without quotas."""
+        if rules is None or rules.domains is None:
+            return None
+        row, place = np.nonzero(rest != NOBODY)
+        n_domains = len(rules.domain_most)
+        cell = row * n_domains + rules.domains[rest[row, place]]
+        held = np.bincount(cell, minlength=len(rest) * n_domains).reshape(len(rest), n_domains)
+        return cls(rules.domains, *rules.domain_places(lengths.astype(np.int32)), held)
+
+    def fit(self, rows: Longs, usual: Ints, items: Ints) -> Bools:
+        """Whether items may take the places of the `usual` ones: of the same domain, or by what the quotas leave."""
+        before, after = self.domains[usual], self.domains[items]
+        spared = self.rest[rows, before] >= self.least[rows, before]
+        has_room = self.rest[rows, after] < self.most[rows, after]
+        fits: Bools = (before == after) | (spared & has_room)
+        return fits
 
 
 def _groups(rules: Rules | None) -> NDArray[np.int64] | None:

@@ -145,7 +145,7 @@ class ListSettings(BaseModel):
             raise ValueError(f"category_caps.{wrong[0]} is below 0; 0 keeps a category off the lists")
         if wrong := [name for name, share in self.domain_shares.items() if share.least > share.most]:
             raise ValueError(f"domain_shares.{wrong[0]}: least is above most")
-        if sum(share.least for share in self.domain_shares.values()) > 1:
+        if sum(share.least for share in self.domain_shares.values()) > 1 + 1e-9:
             raise ValueError("the least shares in domain_shares are more than a list has: together at most 1")
         if both := [item for item in self.pinned if item in self.excluded]:
             raise ValueError(f"the item {both[0]!r} is pinned and excluded; decide for one")

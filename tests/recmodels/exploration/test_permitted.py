@@ -74,3 +74,15 @@ def test_where_shares_of_the_exposure_are_bounded_a_place_goes_to_its_like() -> 
     bounds = Bounds(np.array([0, 0, 0, 1, 1, 1, 2, 4, 4]), np.array([0, 0, 0, 1], np.int32), np.zeros(2), np.ones(2))
     assert best([7, 6, 5], [0, 1, 2], Rules(ALL, bounds=bounds)) == 5
     assert best([6, 5, 4], [0, 1, 7], Rules(ALL, bounds=bounds)) == 4
+
+
+def test_domains_keep_the_places_of_their_quotas() -> None:
+    """Items 0 to 3 are books, which have one to two of three places; the others films."""
+    domains = np.repeat(np.array([0, 1], np.int32), 4)
+    rules = Rules(ALL, domains=domains, domain_least=[0.4, 0.0], domain_most=[0.6, 1.0])
+    assert best([5, 1], [4, 6, 0], rules) == 1, "of books there is one left, and it is owed"
+    assert best([2, 5], [4, 0, 1], rules) == 2, "a book comes for a book"
+    assert best([5, 2], [4, 0, 1], rules) == 5, "the other one is enough"
+    assert best([2, 5], [0, 1, 4], rules) == 5, "there are two books already"
+    assert best([2, 5], [0, 6, 4], rules) == 2
+    assert best([5, 2], [4, 6, 7], rules) == 5, "there were too few before"
