@@ -293,8 +293,8 @@ class Dataset:
             (self.seen.data[entries], self.seen.indices[entries], indptr), shape=self.seen.shape
         )
         rated = self.rated
-        if rated is not None:
-            rated = rated[0][given], rated[1][given], rated[2][given]
+        if rated is not None and given is not None:
+            rated = (rated[0][given], rated[1][given], rated[2][given]) if given.any() else None
         columns = {name: getattr(self, name)[rows] for name in ("user_index", "item_index", "timestamp", "weight")}
         rating = None if self.rating is None else self.rating[rows]
         return replace(self, **columns, rating=rating, seen=seen, rated=rated)

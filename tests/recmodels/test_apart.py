@@ -128,3 +128,12 @@ def test_its_models_know_the_events_of_their_domain() -> None:
     expected = TIFUKNN().fit(DATA.of_items(FILMS), FitOptions(events=films))
     np.testing.assert_array_equal(model.profiles_.toarray(), expected.profiles_.toarray())
     assert (model.profiles_ != TIFUKNN().fit(DATA.of_items(FILMS)).profiles_).nnz
+
+
+def test_a_domain_may_have_no_ratings() -> None:
+    rating = np.where(FILMS[DATA.item_index], DATA.item_index % 5 + 1.0, np.nan)
+    columns = {name: getattr(DATA, name) for name in ("user_index", "item_index", "timestamp")}
+    rated = Dataset.from_arrays(**columns, rating=rating, n_users=N_USERS, n_items=N_ITEMS)
+    model = Apart(of="item_knn").fit(replace(rated, domains=DATA.domains))
+    assert model.models_["0"].baseline_ is None and model.models_["1"].baseline_ is not None
+    assert rated.without(EVERYBODY).rated is None
