@@ -5,18 +5,21 @@ whether it is worth to start from.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from recmodels.data.arrays import Ints
+from recmodels.data.arrays import Doubles, Ints, Longs
 from recmodels.data.dataset import Dataset
 from recmodels.data.layout import (
     ITEMS,
+    OF_VECTORS,
     PREPARED,
+    USER_TERMS,
     USER_VOCABULARY,
     USERS,
     VOCABULARY,
@@ -24,6 +27,7 @@ from recmodels.data.layout import (
     vectors_of,
 )
 from recmodels.data.pairs import Pairs
+from recmodels.data.parquet import read_rows
 from recmodels.options import WarmStart
 from recmodels.parted.shared import shared_arrays, state_of
 from recmodels.persistence import load
@@ -74,19 +78,24 @@ def load_warm_start(model: Path, then: Path, now: Path, split: Split, shared: Pa
 
     Raises NightrecError where there is no model.
     """
+    rows = shared_arrays(shared, f"rows-{_between(then, now, split)}", lambda: _rows(then, now, split))
+    of_vectors = _vector_rows(then, now, split, rows["items"])
+    return WarmStart(load(model), dict(rows) | ({} if of_vectors is None else {"vectors": of_vectors}))
+
+
+def _rows(then: Path, now: Path, split: Split) -> dict[str, Ints]:
+    """Which rows of then are those of today's users, items and terms."""
     files = {
         "users": f"{PREPARED}/{USERS}",
         "items": f"{PREPARED}/{ITEMS}",
         "terms": f"{split}/{VOCABULARY}",
         "user_terms": f"{split}/{USER_VOCABULARY}",
     }
-    rows = shared_arrays(
-        shared,
-        f"rows-{_between(then, now, split)}",
-        lambda: {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()},
-    )
-    of_vectors = _vector_rows(then, now, split, rows["items"])
-    return WarmStart(load(model), dict(rows) | ({} if of_vectors is None else {"vectors": of_vectors}))
+    rows = {name: aligned(_names(then / file), _names(now / file)) for name, file in files.items()}
+    numbers = _numbers_of_vectors(now / split)
+    if len(numbers) and not _same_user_vectors(then, now, split, rows["users"]):
+        rows["user_terms"][numbers] = -1
+    return rows
 
 
 def described_rows(terms: Ints, vectors: Ints, n_then: int) -> Ints:
@@ -112,9 +121,43 @@ def _vector_rows(then: Path, now: Path, split: Split, items: Ints) -> Ints | Non
     both = np.flatnonzero(items >= 0)
     both = both[:: -(-len(both) // COMPARED) or 1]
     one, other = np.asarray(today[both], np.float64), np.asarray(before[items[both]], np.float64)
-    there = one.any(axis=1) & other.any(axis=1)
-    alike = (one[there] * other[there]).sum(axis=1)
-    return np.arange(len(new), dtype=np.int32) if len(alike) and alike.mean() >= SAME else new
+    return np.arange(len(new), dtype=np.int32) if _alike(one, other) else new
+
+
+def _same_user_vectors(then: Path, now: Path, split: Split, users: Ints) -> bool:
+    """Whether the numbers of users' vectors, which are terms of theirs, are those of then."""
+    both = np.flatnonzero(users >= 0)[:COMPARED]  # side by side: of a large file few rows are read
+    one, other = _user_vectors(now / split, both), _user_vectors(then / split, users[both])
+    return one.shape == other.shape and _alike(one, other)
+
+
+def _user_vectors(folder: Path, users: NDArray[np.integer[Any]]) -> Doubles:
+    """The vectors of some users in the features of a split: [n, d]."""
+    numbers, path = _numbers_of_vectors(folder), folder / USER_TERMS
+    found = np.zeros((len(users), len(numbers)))
+    if len(numbers) and path.exists():
+        order = np.argsort(users)
+        table = read_rows(path, ["user_index", "term_index", "weight"], "user_index", users[order])
+        place = np.searchsorted(numbers, table["term_index"])
+        of_vector = np.isin(table["term_index"], numbers)
+        row = order[np.searchsorted(users[order], table["user_index"][of_vector])]
+        found[row, place[of_vector]] = table["weight"][of_vector]
+    return found
+
+
+def _numbers_of_vectors(folder: Path) -> Longs:
+    """Which of the users' terms are numbers of their vectors, ascending."""
+    path = folder / USER_VOCABULARY
+    if not path.exists():
+        return np.empty(0, np.int64)
+    return np.flatnonzero(pc.equal(pq.read_table(path, columns=["column"])["column"], OF_VECTORS))
+
+
+def _alike(one: Doubles, other: Doubles) -> bool:
+    """Whether vectors [n, d] point where others do, as far as there are both."""
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    cosines = (one * other).sum(axis=1)[lengths > 0] / lengths[lengths > 0]
+    return len(cosines) > 0 and float(cosines.mean()) >= SAME
 
 
 def _between(then: Path, now: Path, split: Split) -> str:

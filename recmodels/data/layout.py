@@ -38,6 +38,9 @@ SEQUENCES = "sequences.parquet"
 ITEM_VECTORS = "item_vectors.npy"  # where there are any
 EXPOSURES = "exposures.parquet"  # within `exposures/`, where there are any
 
+OF_VECTORS = "(embedder)"
+"""Column of a vocabulary: the term is a number of the vectors that users have, and no word."""
+
 FIRST = "first"
 """Column of the interactions: when a pair began, `timestamp` being its last time; only where some were repeated."""
 

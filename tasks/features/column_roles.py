@@ -4,14 +4,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recmodels.data import layout
 from recmodels.data.arrays import Doubles
 from recmodels.errors import ConfigError
 from tasks.features.runs import STROKE, runs_of
 from tasks.features.settings import FeatureSettings, Role
 from tasks.features.tokens import TAG_DELIMITER, length_in_words
 
-VECTOR = "(embedder)"
-"""What vocabularies of nights before 0.2 call a column of terms that are numbers of vectors, and no words."""
+VECTOR = layout.OF_VECTORS
+"""Nights before 0.2 have it in the vocabulary of items, too."""
 SHORTEST_VECTOR = 16  # numbers of a list of fractions that is no list of tags, such as sizes
 
 

@@ -57,6 +57,38 @@ def test_rows_are_matched_by_the_ids_of_both_nights(tmp_path: Path) -> None:
     assert described_rows(earlier.rows["terms"], np.array([0, 1], np.int32), 4).tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        ([[0.6, 0.8], [1, 0]], [-1, 0, 1]),
+        ([[-0.6, -0.8], [1, 0]], [-1, -1, -1]),  # of another encoder
+        ([[0.6, 0.8, 0], [1, 0, 0]], [-1, -1, -1, -1]),
+        ([[0, 0], [1, 0]], [-1, -1, -1]),  # nobody has one of both nights
+    ],
+)
+def test_numbers_of_the_vectors_of_users_are_those_of_then_where_these_have_stayed(
+    tmp_path: Path, today: list[list[float]], expected: list[int]
+) -> None:
+    """The user v has one on both nights; today each has half of a city beside it."""
+    nights = {"then": (["u", "v"], [[0, 1], [0.6, 0.8]], []), "now": (["v", "w"], today, [("city", "Rome")])}
+    for night, (users, given, others) in nights.items():
+        for folder in (layout.PREPARED, "train"):
+            (tmp_path / night / folder).mkdir(parents=True)
+        pq.write_table(pa.table({"user_id": users}), tmp_path / night / layout.PREPARED / layout.USERS)
+        pq.write_table(pa.table({"item_id": ["i"]}), tmp_path / night / layout.PREPARED / layout.ITEMS)
+        numbers = [(layout.OF_VECTORS, str(place)) for place in range(len(given[0]))]
+        column, term = zip(*others, *numbers, strict=True)
+        names = pa.table({"column": column, "term": term})
+        pq.write_table(names, tmp_path / night / "train" / layout.USER_VOCABULARY)
+        terms = np.hstack([np.full((2, len(others)), 0.5), np.array(given)])
+        user, index = np.nonzero(terms)
+        weights = pa.table({"user_index": user, "term_index": index, "weight": terms[user, index]})
+        pq.write_table(weights, tmp_path / night / "train" / layout.USER_TERMS)
+    save(Popularity().fit(Dataset.from_arrays([0], [0])), tmp_path / "model")
+    earlier = load_warm_start(tmp_path / "model", tmp_path / "then", tmp_path / "now", "train")
+    assert earlier.rows["user_terms"].tolist() == expected
+
+
 def test_values_are_taken_to_where_their_rows_are_now() -> None:
     start = WarmStart(None, {"items": np.array([2, -1, 0], np.int32)})
     assert start.known_rows("items", np.array([[1, 2], [3, 4], [5, 6]], np.float32)).tolist() == [
