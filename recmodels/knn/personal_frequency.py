@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 from annotated_types import Ge, Gt
 
 from recmodels.base import SCORE_BYTES, positive_evidence
@@ -15,6 +16,8 @@ from recmodels.knn.intervals import due_shares, weighed_by_due
 from recmodels.knn.profiles import Profiles
 from recmodels.options import FitOptions
 from recmodels.parameters import Search
+
+FADED = 1e-30  # the least that an event counts: less is 0 in float32, and who was long away would have no list
 
 
 @dataclass
@@ -50,7 +53,8 @@ class PersonalFrequency(Profiles):
         events = events_of(data, options.events)
         shape = data.n_users, data.n_items
         age = (data.end - events.timestamp) / MICROSECONDS_PER_DAY
-        self.profiles_: Csr = summed(events.user, events.item, 0.5 ** (age / self.half_life_days), shape)
+        weight = np.maximum(0.5 ** (age / self.half_life_days), FADED)
+        self.profiles_: Csr = summed(events.user, events.item, weight, shape)
         if self.due:
             self.profiles_ = weighed_by_due(self.profiles_, due_shares(events, data.end, shape), self.due)
 

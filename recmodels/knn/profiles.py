@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from recmodels.base import Recommender
-from recmodels.data.arrays import Csr, Ints, empty_matrix
+from recmodels.data.arrays import Bools, Csr, Ints, empty_matrix, row_lengths
 from recmodels.data.dataset import Dataset
 from recmodels.ranking.topk import TopK
 
@@ -28,6 +28,10 @@ class Profiles(Recommender):
         if data.n_users != self.profiles_.shape[0]:
             raise ValueError(f"The data have {data.n_users} users, the model was fitted on {self.profiles_.shape[0]}.")
         return self.profiles_
+
+    def knows(self, data: Dataset, users: Ints) -> Bools:
+        """Users with a vector: whoever has a history may have no event of those that count (`features.event_kinds`)."""
+        return super().knows(data, users) & (row_lengths(self._profiles(data).indptr, users) > 0)
 
     def for_users(self, users: Ints) -> Self:
         model = copy(self)

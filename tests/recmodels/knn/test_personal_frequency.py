@@ -35,3 +35,10 @@ def test_events_count_by_their_age_and_what_was_had_is_its_own_reason() -> None:
     np.testing.assert_allclose(pairs.scores[0, :2], [2**-0.5, 2**-2])
     with pytest.raises(ValueError, match="have 3 users, the model was fitted on 2"):
         model.recommend(Dataset.from_arrays([2], [1], n_items=4), [2], 1)
+
+
+def test_who_was_away_for_hundreds_of_half_lives_still_has_a_list() -> None:
+    data = Dataset.from_arrays([0, 0, 1], [2, 0, 1], timestamp=np.array([0, 5, 2000]) * DAY, end=2001 * DAY)
+    for due in (0.0, 3.0):
+        model = PersonalFrequency(half_life_days=3, due=due).fit(data)
+        assert sorted(model.recommend(data, [0], 2, repeats=True).items[0].tolist()) == [0, 2]

@@ -97,3 +97,13 @@ def test_users_keep_their_vectors_under_other_numbers() -> None:
     )
     np.testing.assert_array_equal(mine.items, whole.items)
     assert (model.for_users(users).profiles_[[1]].nnz, model.for_users(users).place_[1]) == (0, -1)
+
+
+def test_who_has_no_event_that_counts_has_no_list() -> None:
+    """As where only purchases are events, and a user has looked at items alone: nobody is near to nothing."""
+    data, log = shopping()
+    mine = log.every.user != 3
+    model = TIFUKNN(neighbors=3).fit(data, FitOptions(events=EventLog(Events(*(one[mine] for one in log.every)), END)))
+    top = model.recommend(data, [3, 4], 5, repeats=True)
+    assert (top.items[0] == -1).all() and (top.items[1] >= 0).all()
+    assert model.knows(data, np.array([3, 4], np.int32)).tolist() == [False, True]
