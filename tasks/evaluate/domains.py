@@ -65,9 +65,10 @@ def domain_figures(
 
 
 def history_of(prepared: Path, domains: Domains, users: Ints) -> Ints:
-    """How many items of each domain users have in their training history: int32 [n, n_domains]."""
-    pairs = Pairs(prepared, "train").columns(["user_index", "item_index"], users)
-    row = np.searchsorted(users, pairs["user_index"])
-    cell = row * len(domains.names) + domains.codes[pairs["item_index"]]
+    """How many items of each domain users have that are trained on: int32 [n, n_domains]."""
+    pairs = Pairs(prepared, "train").columns(["user_index", "item_index", "weight"], users)
+    trained = pairs["weight"] > 0
+    row = np.searchsorted(users, pairs["user_index"][trained])
+    cell = row * len(domains.names) + domains.codes[pairs["item_index"][trained]]
     counts = np.bincount(cell, minlength=len(users) * len(domains.names)).reshape(len(users), len(domains.names))
     return counts.astype(np.int32)

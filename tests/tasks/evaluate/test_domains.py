@@ -18,9 +18,9 @@ USERS = np.array([1, 2], np.int32)
 
 @pytest.fixture
 def night(tmp_path: Path) -> Path:
-    """Items 0-2 are books, 3-5 films. User 1 knows two films, user 2 a book."""
+    """Items 0-2 are books, 3-5 films. User 1 knows two films and disliked a book, user 2 knows a book."""
     Domains(("books", "films"), np.array([0, 0, 0, 1, 1, 1], np.int32)).write(tmp_path)
-    rows = {"user_index": [1, 1, 2], "item_index": [3, 4, 0], "weight": [1.0, 1.0, 1.0]}
+    rows = {"user_index": [1, 1, 1, 2], "item_index": [0, 3, 4, 0], "weight": [0.0, 1.0, 1.0, 1.0]}
     types = [("user_index", pa.int32()), ("item_index", pa.int32()), ("weight", pa.float32())]
     (tmp_path / "train").mkdir()
     pq.write_table(pa.table(rows, pa.schema(types)), tmp_path / "train" / "interactions.parquet")
