@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _ONE = "one-of-several"
 USERS_AT_A_TIME = 2048  # whose lists in all contexts follow one another: they are made of the same candidates
+"""Of domains the candidates differ: the lists of all users in one follow one another."""
 
 
 def more_servings(serving: Serving, domains: Domains | None, settings: ExportSettings) -> dict[str, dict[str, Serving]]:
@@ -67,9 +68,10 @@ def write_more(
             folder.mkdir()
             writer = Writer(basis.night.run_date, basis.name, basis.user_ids, basis.item_ids, folder / "topk")
             writers[name] = stack.enter_context(writer)
-        for start in range(0, len(users), USERS_AT_A_TIME):
+        step = USERS_AT_A_TIME if table == BY_CONTEXT else max(1, len(users))
+        for start in range(0, len(users), step):
             for name, own in servings.items():
-                writers[name].write(*own.lists(users[start : start + USERS_AT_A_TIME]))
+                writers[name].write(*own.lists(users[start : start + step]))
     for name, folder in folders.items():
         main = servings[name].main
         counts.append(
