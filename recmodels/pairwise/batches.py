@@ -115,7 +115,7 @@ class Batches:
         n = self.n_negatives
         if n >= len(self.known):
             return self.known, np.ones(len(self.known)), self.ends
-        places = np.searchsorted(self.ends, self.rng.random(n), side="right")
+        places = np.minimum(np.searchsorted(self.ends, self.rng.random(n), side="right"), len(self.known) - 1)
         drawn, times = np.unique(places, return_counts=True)
         return self.known[drawn], n * self.probabilities[drawn] / times, np.cumsum(times) / n
 

@@ -1,5 +1,8 @@
 """The batches of a training on pairs: groups of whole users, and the negatives of each."""
 
+from types import SimpleNamespace
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +71,10 @@ def test_rare_items_do_not_rise_where_a_step_has_many_more_interactions_than_neg
     model = Embedding(factors=4, epochs=2, negatives=32, batch=8192).fit(data)
     listed = model.recommend(data, np.arange(0, 2000, 10), 10).items
     assert data.item_counts[listed].mean() > 100  # of all items: 8; of the ten most popular: 440
+
+
+def test_where_shares_round_to_less_than_one_the_largest_number_draws_the_last_item() -> None:
+    batches = Batches(PairConfig(negatives=2), head_and_tail(), "cpu")
+    batches.ends = batches.ends * (1 - 2**-50)
+    with patch.object(batches, "rng", SimpleNamespace(random=lambda n: np.full(n, 1 - 2**-53))):
+        assert batches._negatives()[0].tolist() == [batches.known[-1]]
