@@ -186,6 +186,8 @@ class Transformer(TransformerConfig, DotProduct):
     @cached_property
     def _there(self) -> Bools:
         """The items of which anything is known: bool [n_items]."""
+        if self.vectors == "frozen":  # its training has read items that have no vector
+            return np.ones(len(self.item_vectors), np.bool_)
         return np.asarray(self.item_vectors.any(axis=1))
 
     def _network(self, i: int) -> "Network":

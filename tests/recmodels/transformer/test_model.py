@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from recmodels import parameters
 from recmodels.answering import Answering
@@ -13,6 +14,7 @@ from recmodels.registry import create
 from recmodels.testing import RecommenderContract, small_site
 from recmodels.testing.site import COMPLETIST, N_ITEMS, N_USERS, NEVER_SEEN, with_session
 from recmodels.transformer.model import Transformer
+from recmodels.transformer.network import last_states
 from tests.recmodels.sequences import TINY, successions, two_domains
 
 BRIEF = TINY | {"batch": 256}  # a few steps an epoch: what every model promises does not depend on their number
@@ -167,14 +169,20 @@ def test_items_begin_with_or_are_projections_of_the_vectors_that_they_have(vecto
     site = small_site()
     given = np.random.default_rng(0).normal(size=(site.n_items + 1, 6)).astype(np.float32)
     given /= np.linalg.norm(given, axis=1, keepdims=True)
+    given[3] = 0  # which many have
     pairs = {"timestamp": site.timestamp, "n_items": site.n_items + 1, "item_vectors": given}
     model = Transformer(**TINY, vectors=vectors).fit(Dataset.from_arrays(site.user_index, site.item_index, **pairs))
     assert model.item_vectors[-1].any() == (vectors != "start")  # a new item has its projection
     if vectors == "frozen":  # and nothing else: a linear map of six numbers
         projection = model.tables_["0.term_projection"]
         expected = given @ projection
-        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        expected /= np.maximum(np.linalg.norm(expected, axis=1, keepdims=True), 1e-9)
         np.testing.assert_allclose(model.item_vectors, expected, atol=1e-5)
+        users, table = np.arange(10, dtype=np.int32), torch.from_numpy(model.item_vectors)
+        read = site.item_index, site.indptr[users], site.indptr[users + 1]  # all of it, as in training
+        np.testing.assert_array_equal(
+            model._user_vectors(site, users), last_states(model._networks[0], table, *read, users)
+        )
 
 
 @pytest.mark.parametrize(
