@@ -103,6 +103,14 @@ class Checkpoint:
         log.info("Resumed from %s: epoch %d, step %d.", self.file, state.progress.epoch + 1, state.progress.step)
 
 
+def seconds_spent(file: Path) -> float:
+    """How long the training in a checkpoint had taken by then; 0 where there is none."""
+    if not file.exists():
+        return 0.0
+    with safe_open(file, "pt") as stored:
+        return Progress(**json.loads(stored.metadata()["progress"])).spent
+
+
 def _fingerprint(config: TransformerConfig, data: Dataset) -> str:
     """A digest of all parameters and of the data."""
     digest = sha256(repr(asdict(config)).encode())

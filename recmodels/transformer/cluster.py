@@ -6,6 +6,7 @@ them is lost, the others end, and all go on from the last checkpoint, which the 
 
 import shutil
 import socket
+import time
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,7 @@ from recmodels.errors import NightrecError
 from recmodels.options import Device, FitOptions
 from recmodels.parted.training import PartedTraining, made, parted_training
 from recmodels.transformer import rank
+from recmodels.transformer.checkpoint import seconds_spent
 from recmodels.transformer.config import TransformerConfig
 from recmodels.transformer.delivery import Receiver
 from recmodels.transformer.distributed import read_trained
@@ -90,7 +92,7 @@ def train(
         if start is not None:
             write = lambda out: rank.save_start(start, out / START)  # noqa: E731
             inputs["start"] = made(training.folder / "start", f"{training.key} start", write)
-        arguments = {
+        arguments: dict[str, Any] = {
             "config": asdict(config),
             "counts": rank.counts_of(data),
             "domains": [] if data.domains is None else list(data.domains.names),
@@ -102,7 +104,11 @@ def train(
             },
         }
         checkpoint = options.checkpoint or training.folder / "checkpoint"
+        began, before = time.monotonic(), seconds_spent(checkpoint)
         for attempt in range(RESTARTS + 1):
+            if attempt and options.minutes is not None:  # the time of what was done since that checkpoint is over
+                lost = time.monotonic() - began - max(0.0, seconds_spent(checkpoint) - before)
+                arguments["options"]["minutes"] = max(0.0, options.minutes - lost / 60)
             if checkpoint.exists():
                 inputs["checkpoint"] = training.folder / f"resumed-{attempt}"  # the same for all, while later ones come
                 shutil.copyfile(checkpoint, inputs["checkpoint"])

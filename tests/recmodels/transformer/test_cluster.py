@@ -4,7 +4,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,13 @@ from recmodels.engine.watching import Logging, watched_by
 from recmodels.engine.work import Machines
 from recmodels.errors import NightrecError
 from recmodels.options import FitOptions
+from recmodels.testing import N_ITEMS
+from recmodels.transformer import cluster
 from recmodels.transformer.cluster import RESTARTS, Team
 from recmodels.transformer.model import Transformer
 from recmodels.transformer.rank import load_start, save_start
+from recmodels.transformer.rank_process import ProcessLost
+from recmodels.transformer.trained import Trained
 from recmodels.transformer.warm_start import Start
 from tests.flows.forked import Forked, forked_ranks
 from tests.recmodels.sequences import TINY, two_domains
@@ -97,6 +103,23 @@ def test_a_training_whose_processes_always_end_is_given_up(
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(NightrecError, match=rf"lost processes {RESTARTS + 1} times: its process . of 2 on .* ended"):
         on_two_nodes(in_parts)
+
+
+def test_time_that_was_lost_with_a_process_is_over(in_parts: FitOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 minutes 2 were over at the begin. After 4 more a process is lost; the last checkpoint is of the first."""
+    clock, spent, minutes = iter([100.0, 340.0]), iter([120.0, 180.0]), []
+
+    def attempt(training: object, team: Team, inputs: object, arguments: dict[str, Any], *_: object) -> Trained:
+        minutes.append(arguments["options"]["minutes"])
+        if len(minutes) == 1:
+            raise ProcessLost("it is gone")
+        return Trained({}, np.zeros((N_ITEMS, 8), np.float32), [], {})
+
+    monkeypatch.setattr(cluster, "_attempt", attempt)
+    monkeypatch.setattr(cluster, "seconds_spent", lambda _: next(spent))
+    monkeypatch.setattr(cluster, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    on_two_nodes(replace(in_parts, minutes=10))
+    assert minutes == [10, 7]
 
 
 def test_there_is_a_process_on_each_gpu_or_else_on_each_node() -> None:
