@@ -32,10 +32,17 @@ def missing(least: Ints, held: Ints) -> int:
 
 
 @jit
-def has_place(domain: int, least: Ints, most: Ints, held: Ints, short: bool) -> bool:
-    """Whether a domain has a place left on the list; if they are `short`, only domains that still need one have."""
-    full: bool = held[domain] >= (least[domain] if short else most[domain])
-    return not full
+def may_come(
+    item: int, tight: bool, want: int, new: Bools, shared: bool, domains: Ints, least: Ints, most: Ints, held: Ints
+) -> bool:
+    """Whether an item may have the next place: if these are `tight`, only what the list still needs may."""
+    needed = want > 0 and new[item]
+    if shared:
+        domain = domains[item]
+        if held[domain] >= most[domain]:
+            return False
+        needed = needed or held[domain] < least[domain]
+    return needed or not tight
 
 
 @jit
@@ -125,8 +132,8 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
         held[:] = 0
         shared = len(held) > 0
         while placed < length:
-            forced = want > 0 and want >= length - placed
-            short = shared and missing(least[row], held) >= length - placed
+            lacking = max(want, 0) + (missing(least[row], held) if shared else 0)
+            tight = lacking > 0 and lacking >= length - placed
             best = -1
             # pinned items, from their rank on
             if placed >= pin_place:
@@ -159,10 +166,8 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                 top = -np.inf
                 for o in range(n_own):
                     c = n_pinned + o
-                    if (
-                        open_[c]
-                        and (new[items[row, c]] or not forced)
-                        and (not shared or has_place(domains[items[row, c]], least[row], most[row], held, short))
+                    if open_[c] and may_come(
+                        items[row, c], tight, want, new, shared, domains, least[row], most[row], held
                     ):
                         value = weight * relevance[row, o] - (1 - weight) * near[o]
                         if prices is not None:
@@ -176,21 +181,16 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                 if best < 0:
                     # the others, in their order
                     for c in range(n_pinned + n_own, m):
-                        if (
-                            open_[c]
-                            and (new[items[row, c]] or not forced)
-                            and (not shared or has_place(domains[items[row, c]], least[row], most[row], held, short))
+                        if open_[c] and may_come(
+                            items[row, c], tight, want, new, shared, domains, least[row], most[row], held
                         ):
                             if fits(items[row, c], indptr, indices, caps, counts):
                                 best = c
                                 break
                             open_[c] = False
-                    if best < 0 and forced:
-                        forced = False
+                    if best < 0 and tight:  # there is nothing of what is needed
+                        tight = False
                         want = 0
-                        continue
-                    if best < 0 and short:  # no domain that still needs a place has anything
-                        short = False
                         continue
                     if best < 0 and shared:
                         shared = False

@@ -262,6 +262,20 @@ def test_domains_have_the_places_of_their_quotas() -> None:
     assert one_list(songs, terms, films_first, 8) == [0, 1, 2, 4, 5, 6, 7, 3]
 
 
+def test_new_items_and_domains_have_their_places_in_the_same_list() -> None:
+    """Items 0-6 are books, of which 5 and 6 are new, 7-9 films: of eight places two are for new items, three for films."""
+    terms, order = sparse.csr_array((10, 0), dtype=np.float32), np.arange(10)
+    both = Rules(
+        allowed=np.ones(10, bool), new=np.isin(order, [5, 6]), new_share=0.25,
+        domains=(order > 6).astype(np.int32), domain_least=[0.0, 0.375], domain_most=[1.0, 1.0],
+    )  # fmt: skip
+    best_first = list(np.arange(10.0, 0, -1))
+    assert one_list(both, terms, best_first, 8) == [0, 1, 2, 5, 6, 7, 8, 9]
+    assert one_list(replace(both, new=np.isin(order, [6])), terms, best_first, 8) == [0, 1, 2, 3, 6, 7, 8, 9]
+    films = one_list(replace(both, new=np.isin(order, [8, 9])), terms, best_first, 8)
+    assert sorted(films) == [0, 1, 2, 3, 4, 7, 8, 9]  # two of the films are new
+
+
 def test_quotas_are_filled_from_beyond_the_pool_and_by_popular_items() -> None:
     codes = (np.arange(N_ITEMS) % 2).astype(np.int32)
     rules = Rules(allowed=EVERYTHING, pool=K, domains=codes, domain_least=[0.5, 0.5], domain_most=[1.0, 1.0])
