@@ -110,6 +110,7 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
     logs = np.zeros(len(caps), np.float64)
     keep = 1 - balance
     held = np.zeros(least.shape[1], np.int32)  # places of each domain
+    waits = np.zeros(max(1, n_pinned), np.bool_)  # pinned items that will come at their rank, and count already
     for row in range(len(items)):
         counts[:] = 0
         filed = 0  # items of the list that have a category
@@ -131,9 +132,18 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
         placed = 0
         held[:] = 0
         shared = len(held) > 0
+        waits[:] = False
+        n_waiting = 0
+        for p in range(n_pinned):
+            if open_[p] and n_waiting < length - pin_place:
+                waits[p] = True
+                n_waiting += 1
+                want -= new[items[row, p]]
+                if shared:
+                    held[domains[items[row, p]]] += 1
         while placed < length:
             lacking = max(want, 0) + (missing(least[row], held) if shared else 0)
-            tight = lacking > 0 and lacking >= length - placed
+            tight = lacking > 0 and lacking >= length - placed - n_waiting
             best = -1
             # pinned items, from their rank on
             if placed >= pin_place:
@@ -231,11 +241,13 @@ def choose(  # noqa: PLR0912, PLR0915 -- one loop over the places, whose state i
                 if prices is not None:
                     list_mix[indices[at]] += 1 / (last - first)
             filed += last > first
-            if len(held) > 0:
-                held[domains[item]] += 1
-            if new[item]:
-                count_new[row] += 1
-                want -= 1
+            count_new[row] += new[item]
+            if is_pin and waits[best]:
+                n_waiting -= 1
+            else:
+                want -= new[item]
+                if len(held) > 0:
+                    held[domains[item]] += 1
             for c in range(m):
                 if items[row, c] == item:
                     open_[c] = False

@@ -276,6 +276,26 @@ def test_new_items_and_domains_have_their_places_in_the_same_list() -> None:
     assert sorted(films) == [0, 1, 2, 3, 4, 7, 8, 9]  # two of the films are new
 
 
+def test_pinned_items_leave_places_for_what_a_list_needs() -> None:
+    """Item 9 is pinned to the last of four places; of the others 0 is the best, and 8 the last one."""
+    terms, order = sparse.csr_array((10, 0), dtype=np.float32), np.arange(10, dtype=np.int32)
+    pinned = Rules(allowed=np.ones(10, bool), pinned=[9], pinned_rank=4)
+
+    def listed_items(**needs: Any) -> list[int]:
+        items, scores = np.roll(order, 1)[None, :], np.arange(9.0, 0, -1, dtype=np.float32)[None, :]
+        places = choose(replace(pinned, **needs), terms, items, scores, 1, 9, np.array([4], np.int32), 4).places[0]
+        return items[0, places].tolist()
+
+    assert listed_items() == [0, 1, 2, 9]
+    assert listed_items(new=order == 8, new_share=0.25) == [0, 1, 8, 9]
+    assert listed_items(new=order >= 8, new_share=0.25) == [0, 1, 2, 9]  # it is new itself
+    assert listed_items(new=order >= 8, new_share=0.5) == [0, 1, 8, 9]
+    quotas: dict[str, Any] = {"domain_least": [0.0, 0.25], "domain_most": [1.0, 0.25]}
+    assert listed_items(domains=(order == 8).astype(np.int32), **quotas) == [0, 1, 8, 9]
+    in_both = ((order >= 8) | (order == 0)).astype(np.int32)  # it has the place of its domain, which the best one is of
+    assert listed_items(domains=in_both, **quotas) == [1, 2, 3, 9]
+
+
 def test_quotas_are_filled_from_beyond_the_pool_and_by_popular_items() -> None:
     codes = (np.arange(N_ITEMS) % 2).astype(np.int32)
     rules = Rules(allowed=EVERYTHING, pool=K, domains=codes, domain_least=[0.5, 0.5], domain_most=[1.0, 1.0])
