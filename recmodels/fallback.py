@@ -130,7 +130,7 @@ def _under_rules(  # noqa: PLR0915 -- a round of candidates, in the order of the
 
     items, scores = np.full((len(users), k), -1, np.int32), np.full((len(users), k), -np.inf, np.float32)
     own, pinned = np.zeros((len(users), k), bool), np.zeros((len(users), k), bool)
-    rows, eligible = np.flatnonzero(lengths > 0).astype(np.int32), int(allowed.sum())
+    rows, eligible, n_fresh = np.flatnonzero(lengths > 0).astype(np.int32), int(allowed.sum()), int(fresh.sum())
     raised = None if rules.raised is None else allowed & rules.raised
     parts_of_site = [allowed & (rules.domains == domain) for domain in range(len(rules.domain_most))]
     more, m = 2 * k if parts_of_site else 0, max(rules.pool, k)
@@ -163,7 +163,8 @@ def _under_rules(  # noqa: PLR0915 -- a round of candidates, in the order of the
             at = np.clip(place - n_pins, 0, n_own - 1)
             scores[part] = np.where(own[part], np.take_along_axis(own_scores, at, axis=1), -np.inf)
             pinned[part] = chosen.pinned
-            left.append(part[(chosen.count < lengths[part]) | (chosen.new < needed[part])])
+            lacks_new = (chosen.new < needed[part]) & (more < n_fresh)  # or all there are have been candidates
+            left.append(part[(chosen.count < lengths[part]) | lacks_new])
         if more >= eligible:
             break
         rows = np.concatenate(left)

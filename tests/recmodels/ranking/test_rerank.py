@@ -163,6 +163,22 @@ def test_new_items_have_their_share() -> None:
         assert new[lists.items[user]].sum() >= min(3, (new & ~SEEN[user]).sum())
 
 
+def test_who_has_had_what_is_new_needs_no_more_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = np.isin(np.arange(N_ITEMS), [0, 1])
+    users = np.flatnonzero(SEEN[:, 0] & ~SEEN[:, 1]).astype(np.int32)
+    asked: list[int] = []
+    recommend = ItemKNN.recommend
+
+    def noted(model: ItemKNN, data: Dataset, users: Any, k: int, **options: Any) -> Any:
+        asked.append(k)
+        return recommend(model, data, users, k, **options)
+
+    monkeypatch.setattr(ItemKNN, "recommend", noted)
+    lists = serve(MODEL, POPULAR, DATA, users, 2, rules=Rules(allowed=EVERYTHING, pool=3, new=new, new_share=1.0))
+    assert len(users) > 2 and (lists.items == 1).any(axis=1).all()
+    assert max(asked) == 4
+
+
 def test_items_below_the_lowest_score_give_way_to_popular_ones() -> None:
     bound = float(np.median(listed(Rules(allowed=EVERYTHING)).scores[:NEWCOMER]))
     lists = listed(Rules(allowed=EVERYTHING, min_score=bound))
