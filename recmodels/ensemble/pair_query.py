@@ -35,6 +35,9 @@ def tables_of(data: Dataset, tables: SiteTables, limits: Limits) -> Iterator[Any
     `interactions` has a row a pair of `data` (`user_id`, `item_id`, `timestamp`, `weight`, and `rating` if anybody
     rates), `as_of()` is the end of the split; both without a zone, in UTC. It sees no file and no network, works on
     one thread, so that sums do not depend on the cores, and its settings cannot be changed.
+
+    Raises:
+        ConfigError: a column of the tables is of a type that it cannot read.
     """
     import duckdb
 
@@ -56,7 +59,13 @@ def tables_of(data: Dataset, tables: SiteTables, limits: Limits) -> Iterator[Any
             ("items", tables.items),
             ("users", tables.users),
         ):
-            connection.register(name, table)
+            try:
+                connection.register(name, table)
+            except duckdb.NotImplementedException as error:
+                raise ConfigError(
+                    f"features.pairs: no query can read the table of {name}, of a type of its columns "
+                    f"({str(error).partition(chr(10))[0]}); leave that column out, or give it as another type."
+                ) from None
         connection.execute(f"CREATE MACRO as_of() AS make_timestamp({int(data.end)})")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

@@ -32,6 +32,12 @@ def test_the_tables_are_those_of_the_split() -> None:
     assert ask("FROM items JOIN users ON true").num_rows == 4
 
 
+def test_a_column_that_no_query_can_read_is_told() -> None:
+    tables = SiteTables(TABLES.items.append_column("half", pa.array(np.ones(2, np.float16))), TABLES.users)
+    with pytest.raises(ConfigError, match=r"no query can read the table of items, of a type of its columns \(Not impl"):
+        ask("SELECT 1", tables=tables)
+
+
 def test_ids_of_more_text_than_an_array_holds_are_there() -> None:
     long, n = 2**20, 2100  # 2 GiB would be 2,048 of them
     tables = SiteTables(pa.table({"item_id": pa.array(range(n))}), pa.table({"user_id": ["u" * long]}))
