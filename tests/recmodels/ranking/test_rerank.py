@@ -279,7 +279,7 @@ def test_domains_have_the_places_of_their_quotas() -> None:
 
 
 def test_new_items_and_domains_have_their_places_in_the_same_list() -> None:
-    """Items 0-6 are books, of which 5 and 6 are new, 7-9 films: of eight places two are for new items, three for films."""
+    """Books are 0-6, of which 5 and 6 are new, and films 7-9: of eight places two are for new ones, three for films."""
     terms, order = sparse.csr_array((10, 0), dtype=np.float32), np.arange(10)
     both = Rules(
         allowed=np.ones(10, bool), new=np.isin(order, [5, 6]), new_share=0.25,
