@@ -45,11 +45,11 @@ def settings(found: Inspection) -> str:
 
 def _options(table: str, given: TableInput, known: dict[str, click.Parameter]) -> list[str] | None:
     """The options that give a table, None where there is not one for everything."""
-    if f"--{table}" not in known:
+    if (named := f"--{table.replace('_', '-')}") not in known:
         return None
-    words = [f"--{table}", given.path]
+    words = [named, given.path]
     for key, value in given.model_dump(exclude_unset=True, exclude={"path"}).items():
-        option = f"--{_PREFIXES.get(table, '')}{key.replace('_', '-')}"
+        option = f"--{_PREFIXES.get(table, f'{table}-')}{key.replace('_', '-')}"
         text = _text(value)
         if option not in known or text is None:
             return None

@@ -84,7 +84,7 @@ def _how(file: FileFound) -> str:
 
 
 def _table(found: TableFound, width: int) -> RenderableType:
-    name = found.table or "not used"
+    name = (found.table or "not used").replace("_", " ")
     sure = {"given": "as given"}.get(found.sure, found.sure)
     rows = f"{found.rows:,} rows" if found.rows is not None else ""
     rejects = f"{found.rejects:,} lines that are no rows" if found.rejects else ""

@@ -13,9 +13,10 @@ from tasks.ingest.reading import our_columns
 from tasks.ingest.reading.applicable import concerns
 from tasks.ingest.reading.inputs import TableInput
 from tasks.ingest.reading.sources import as_text, run
+from tasks.store.vector_tables import VECTOR_TABLES
 
 _LINKED = 20_000  # rows of the interactions whose ids are looked for in other tables
-TABLES = ("interactions", "tags", "items", "users", "exposures")
+TABLES = ("interactions", "tags", "items", "users", "exposures", *VECTOR_TABLES)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def choose(db: duckdb.DuckDBPyConnection, groups: Sequence[roles.Group], given: 
     chosen: dict[str, Choice] = {}
     tags = {id(group) for group in groups if roles.are_tags(group)}
     shown = {id(group) for group in groups if roles.are_exposures(group)}
+    vectors = {id(group) for group in groups if roles.are_vectors(group)}
     logs = {id(group) for group in groups if roles.is_log(roles.mapping(group, "interactions", given))}
     if not logs - shown - tags:  # what there is but one of are the interactions
         shown = set()
@@ -41,10 +43,12 @@ def choose(db: duckdb.DuckDBPyConnection, groups: Sequence[roles.Group], given: 
         for group in left:
             if (id(group) in tags) != (name == "tags") or (id(group) in shown) != (name == "exposures"):
                 continue
+            if (id(group) in vectors) != (name in VECTOR_TABLES):
+                continue
             guesses = roles.mapping(group, name, given if name == "interactions" else {})
             if name in ("items", "users") and roles.is_log(roles.mapping(group, "interactions", {})):
                 continue
-            if name in ("items", "users") and "interactions" in chosen:
+            if name in ("items", "users", *VECTOR_TABLES) and "interactions" in chosen:
                 guesses = _linked(db, name, group, guesses, chosen["interactions"])
             if fitness := roles.fitness(group, name, guesses):
                 fits.append(Choice(group, guesses, fitness))

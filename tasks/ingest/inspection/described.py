@@ -10,6 +10,7 @@ from tasks.ingest.inspection.choosing import Choice
 from tasks.ingest.inspection.findings import ColumnFound, FileFound, Refusal, TableFound
 from tasks.ingest.inspection.sampling import Sample
 from tasks.ingest.reading import our_columns
+from tasks.store.vector_tables import VECTOR_TABLES
 
 
 def files(found: opening.Opening, chosen: Mapping[str, Choice]) -> list[FileFound]:
@@ -21,7 +22,10 @@ def tables(
     groups: Sequence[roles.Group], chosen: Mapping[str, Choice], located: Mapping[str, str | None], read: trial.Trial
 ) -> list[TableFound]:
     by_group = {id(choice.group): name for name, choice in chosen.items()}
-    order = {name: place for place, name in enumerate(("interactions", "items", "users", "tags", "exposures"))}
+    order = {
+        name: place
+        for place, name in enumerate(("interactions", "items", "users", "tags", "exposures", *VECTOR_TABLES))
+    }
     tables = []
     for group in sorted(groups, key=lambda group: order.get(by_group.get(id(group), ""), 9)):
         name = by_group.get(id(group))

@@ -14,9 +14,12 @@ from tasks.ingest.inspection.findings import Certainty
 from tasks.ingest.inspection.opening import Opened, Settings
 from tasks.ingest.inspection.sampling import Sample
 from tasks.ingest.reading import our_columns, schema
+from tasks.store.vector_tables import VECTOR
 
 _SURE, _LIKELY = 0.9, 0.5
 _MOST_EVENTS = 100
+_OF_VECTORS = 2  # columns of a file of vectors: one with more is a catalogue that has vectors, too
+_VECTORS = ("float[]", "double[]")
 _EVENTS = {
     *("view", "click", "buy", "purchase", "cart", "addtocart", "add_to_cart", "like", "play", "transaction", "order"),
     *("pv", "fav", "impression", "wishlist", "share", "download", "watch", "listen", "rate", "remove_from_cart"),
@@ -128,6 +131,14 @@ def are_exposures(group: Group) -> bool:
     return "exposures" in names.table_of(group.stem) or bool({"export_id", "clicked"} & set(guesses))
 
 
+def are_vectors(group: Group) -> bool:
+    """Whether files have ids, lists of fractions that are called vectors, and nothing else."""
+    one = group.first
+    if one.source.format != "parquet" or len(one.samples) != _OF_VECTORS:
+        return False
+    return any(names.fitness(sample.name, VECTOR) and _holds(sample, VECTOR) for sample in one.samples)
+
+
 def mapping(group: Group, table: str, given: Mapping[str, str]) -> dict[str, Guess]:
     """A column of the files for each of a table's that can be told, the given ones first."""
     one = group.first
@@ -178,6 +189,8 @@ def _holds(sample: Sample, ours: str) -> float:
         return 1.0 if sample.distinct <= _MOST_EVENTS and not sample.nested and sample.time < 0.5 else 0.0
     if ours in (*schema.FLAGS, "clicked"):
         return 1.0 if sample.type in ("yes or no", "boolean") or sample.distinct <= 2 else 0.0
+    if ours == VECTOR:
+        return 1.0 if sample.type in _VECTORS else 0.0
     return 0.0 if sample.nested else 1.0
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 import pytest
 
 from recmodels.errors import ConfigError
@@ -129,6 +131,29 @@ def test_formats_of_one_log_are_one_table(tmp_path: Path) -> None:
     assert [(table.table, table.rows, len(table.files)) for table in found.tables] == [("interactions", 3, 2)]
     assert found.inputs["interactions"].path == str(tmp_path)
     assert found.date == "2026-05-04"
+
+
+@pytest.mark.slow
+def test_files_of_vectors_are_neither_items_nor_users(tmp_path: Path) -> None:
+    lines = [f"u{n % 7},i{n % 5},2026-05-{n % 28 + 1:02d}\n" for n in range(100)]
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n" + "".join(lines))
+    (tmp_path / "people.csv").write_text("user_id,opted_out\n" + "".join(f"u{n},{n == 3}\n" for n in range(7)))
+    items, people = ([f"{key}{n}" for n in range(many)] for key, many in (("i", 5), ("u", 7)))
+    vectors = pa.array([[0.5] * 16] * 7, pa.list_(pa.float32(), 16))
+    tables = {
+        "item_vectors": {"item_id": items, "vector": vectors[:5]},
+        "user_vectors": {"id": people, "embedding": vectors},
+        "things": {"item_id": items, "title": ["Red fox"] * 5, "embedding": vectors[:5]},
+    }
+    for name, table in tables.items():
+        pq.write_table(pa.table(table), tmp_path / f"{name}.parquet")
+    found = look(tmp_path)
+    assert {table.table: Path(table.files[0]).stem for table in found.tables} == {
+        "interactions": "log", "items": "things", "users": "people",
+        "item_vectors": "item_vectors", "user_vectors": "user_vectors",
+    }  # fmt: skip
+    assert found.inputs["user_vectors"].columns == {"user_id": "id", "vector": "embedding"}
+    assert guessed(found, "users") == {"user_id": "user_id", "opted_out": "opted_out"}
 
 
 def test_values_tell_what_names_do_not(tmp_path: Path) -> None:
