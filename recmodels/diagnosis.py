@@ -5,6 +5,7 @@ seconds.
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -100,15 +101,16 @@ def diagnose(data: Dataset, *, k: int = 10, seed: int = 0) -> Diagnosis:
     part = last_items(data, LAST, MEASURED, seed)
     if len(part.users) < FEW:
         raise DataRefused(f"{len(part.users)} users have two interactions or more; a diagnosis takes {FEW}.")
-    shuffled = _in_random_order(part.train, seed)
+    train, shuffled = part.train, _in_random_order(part.train, seed)
+    follows = Transitions().fit(train)
     ways: dict[str, tuple[Recommender, Dataset]] = {
-        "popularity": (Popularity(), part.train),
-        "recent_popularity": (Popularity(days=RECENT_DAYS), part.train),
-        "together": (Transitions(), shuffled),
-        "last_item": (Transitions(recent=1), part.train),
-        "last_items": (Transitions(), part.train),
+        "popularity": (Popularity().fit(train), train),
+        "recent_popularity": (Popularity(days=RECENT_DAYS).fit(train), train),
+        "together": (Transitions().fit(shuffled), shuffled),
+        "last_item": (copy(follows).set_params(recent=1), train),  # which counts the same
+        "last_items": (follows, train),
     }
-    ndcg = {name: _ndcg(model.fit(train), train, part, k) for name, (model, train) in ways.items()}
+    ndcg = {name: _ndcg(model, log, part, k) for name, (model, log) in ways.items()}
     choices, followed = _next_steps(part)
     same_user = data.user_index[1:] == data.user_index[:-1]
     return Diagnosis(
