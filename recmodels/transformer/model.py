@@ -262,7 +262,9 @@ class Transformer(TransformerConfig, DotProduct):
         """
         reasons = np.full(top.items.shape, -1, np.int32)
         lengths = np.minimum(row_lengths(data.indptr, users), self.max_length).astype(np.int64)
-        for start, stop in chunks(lengths**2, EXPLAINED_ITEMS):
+        # The states of histories that are shorter than this take more memory than their items.
+        short = 4 * self.item_vectors.shape[1] * EXPLAINED_ITEMS // SCORE_BYTES
+        for start, stop in chunks(lengths * np.maximum(lengths, short), EXPLAINED_ITEMS):
             own = slice(start, stop)
             reasons[own] = self._most_missed(data, users[own], lengths[own], top.items[own])
         return reasons
