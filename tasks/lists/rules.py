@@ -112,11 +112,7 @@ def _ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -
         return first_seen, first_seen
     column = _column_of(items, settings.item_date, "item_date", "items")
     try:
-        if not (pa.types.is_temporal(column.type) or pa.types.is_string(column.type)):
-            raise pa.ArrowInvalid("no dates")
-        kind = pa.timestamp("us") if pa.types.is_string(column.type) else column.type
-        written = pc.cast(pc.cast(column, kind), pa.timestamp("us", getattr(kind, "tz", None)))
-        at = pc.cast(written, pa.int64())
+        at = pc.cast(_as_times(column), pa.int64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ConfigError(
             f"export.item_date: the column {settings.item_date} of the items holds no dates ({column.type}); "
@@ -126,6 +122,22 @@ def _ages(night: Night, split: Split, items: pa.Table, settings: ListSettings) -
     day = (end - pc.cast(at, pa.float64(), safe=False).to_numpy(zero_copy_only=False)) / MICROSECONDS_PER_DAY
     age: Floats = np.where(np.isnan(day), first_seen, day).astype(np.float32)
     return age, first_seen
+
+
+def _as_times(column: pa.Array) -> pa.Array:
+    """Dates, times, or ISO 8601 texts, as microseconds; those without a zone are in UTC, and an empty text is none.
+
+    Raises:
+        pa.ArrowInvalid, pa.ArrowNotImplementedError: they are none.
+    """
+    kind = column.type
+    if pa.types.is_string(kind):
+        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, kind), column)
+        zoned = pc.any(pc.match_substring_regex(column, r"(Z|[+-]\d\d:?\d\d)$")).as_py()
+        kind = pa.timestamp("us", "UTC" if zoned else None)
+    elif not pa.types.is_temporal(kind):
+        raise pa.ArrowInvalid("no dates")
+    return pc.cast(pc.cast(column, kind), pa.timestamp("us", getattr(kind, "tz", None)))
 
 
 def _bounds(items: pa.Table, settings: ListSettings, features: FeatureSettings, note: bool) -> Bounds | None:

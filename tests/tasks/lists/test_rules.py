@@ -25,6 +25,7 @@ from tests.tasks.publishing import lists, prepare_night, publish, rewrite
 DATES = {
     "released": pa.array([date(2026, 3, 30 - n) for n in range(7)] + [None]),
     "written": ["2026-03-01"] * 8,
+    "moment": [f"2026-03-{30 - n}T01:00:00+02:00" for n in range(7)] + [""],
     "hour": [time(12)] * 8,
 }
 OF_USERS = {"plan": [*["free"] * 4, None, "premium"], "tags": [["a"]] * 6}
@@ -63,6 +64,10 @@ def test_ages_count_from_the_column_or_from_the_first_interaction(night: Night) 
         6,
         7,
     ]
+    # in UTC an hour before each of these days
+    for days, first in ((4.5, 4), (4.02, 3)):
+        old = ~translated(night, max_item_age_days=days, item_date="moment").allowed
+        assert np.flatnonzero(old)[0] == first and old[7]  # of which the first interaction counts
     assert np.flatnonzero(~translated(night, max_item_age_days=29, item_date="written").allowed).tolist() == [*range(8)]
     # i0, i1 and i2 were first had 30, 29.9 and 29.8 days ago, i5 (29) is not available, i3 was had after 28 - 0.3
     assert np.flatnonzero(~translated(night, max_item_age_days=29).allowed).tolist() == [0, 1, 2, 5]
