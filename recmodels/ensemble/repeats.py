@@ -45,10 +45,10 @@ def _last_days(data: Dataset, log: EventLog, days: float, max_users: int, seed: 
     last = events.timestamp[before][place]
     kept = data.user_index.astype(np.int64) * data.n_items + data.item_index
     stays = np.flatnonzero((data.timestamp < start) & ~np.isin(kept, then))  # whether or not the log has events of it
-    stays = stays[np.argsort(kept[stays], kind="stable")]
     kept, times, weights = kept[stays], data.timestamp[stays], data.weight[stays]
+    order = np.argsort(kept, kind="stable")
     back = ~np.isin(pair, kept)
-    others = np.searchsorted(kept, pair[~back])
+    others = order[np.searchsorted(kept[order], pair[~back])]
     times[others] = np.maximum(times[others], last[~back])
     usual = usual_weights(count[back], count[~back], weights[others])
     every = np.concatenate([kept, pair[back]])

@@ -80,6 +80,13 @@ def test_of_a_window_that_knows_pairs_by_their_first_time_the_log_says_the_last(
     assert rows(fold.train) == rows(whole.train)
 
 
+def test_what_was_done_at_the_same_time_stays_in_the_order_of_the_data() -> None:
+    user, item, time = np.array([0, 0, 0], np.int32), np.array([2, 0, 1], np.int32), np.array([5, 5, 99]) * DAY
+    data = Dataset.from_arrays(user, item, timestamp=time, end=100 * DAY)
+    fold = latest_of_events(data, EventLog(Events(user, item, time), 100 * DAY), 7, 500, 500, 0)
+    assert fold.train.item_index.tolist() == [2, 0]
+
+
 def test_the_fewest_days_that_measure_enough_users_are_held_out() -> None:
     assert latest_of_events(DATA, EVENTS, None, 2, 500, 0).train.end == 93 * DAY
     assert latest_of_events(DATA, EVENTS, None, 3, 500, 0).train.end == 93 * DAY  # 56 days have no user more
