@@ -3,6 +3,7 @@
 An item's id is that of its domain and its own within it, `films:42`, so that the same id in two domains is two items.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 from recmodels.data.arrays import Bools, Floats, Ints
 from recmodels.data.parquet import as_numpy
 from recmodels.errors import DataRefused
+
+log = logging.getLogger(__name__)
 
 SEPARATOR = ":"
 """Between the domain and the id within it: no domain has it in its name."""
@@ -75,6 +78,10 @@ class Domains:
         """
         own = int(length * share) // len(self.names)
         if not own:
+            if share:
+                log.info(
+                    "%g of %d numbers are none for each of %d domains: all are shared.", share, length, len(self.names)
+                )
             return None
         shared = length - own * len(self.names)
         each = np.eye(len(self.names), dtype=np.float32)

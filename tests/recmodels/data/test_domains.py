@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from recmodels.data.domains import Domains
 
@@ -18,8 +19,11 @@ def test_the_domain_is_what_stands_before_the_first_colon(tmp_path: Path) -> Non
     assert [found.file(name) for name in found.names] == ["domain-0.parquet", "domain-1.parquet"]
 
 
-def test_the_first_numbers_are_shared_and_each_domain_has_as_many_of_its_own() -> None:
+def test_the_first_numbers_are_shared_and_each_domain_has_as_many_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
     three = Domains(("a", "b", "c"), np.zeros(1, np.int32))
     expected = [[1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 0, 0, 1]]
     np.testing.assert_array_equal(three.parts(7, 0.8), expected)  # five numbers are not enough for two of each
-    assert three.parts(7, 0.4) is None
+    with caplog.at_level("INFO"):
+        assert three.parts(7, 0) is None and not caplog.messages
+        assert three.parts(7, 0.4) is None
+    assert caplog.messages == ["0.4 of 7 numbers are none for each of 3 domains: all are shared."]
