@@ -173,7 +173,7 @@ def night(
         if config.export.rerank:
             list_rules(tonight, config.export, config.features, prepared, described, fresh)
         described_in_full = features.submit(tonight, "full", config.features, prepared, valid, fresh)
-        refuse_wrong_columns(tonight, candidates)
+        refuse_wrong_columns(tonight, candidates, config.features.for_ensembles(config.timezone))
         needed = indispensable(candidates, incumbent, (forced_model, config.gate.pinned_model, *config.arms.models))
         jobs, results = train_all(executor, sized(jobs, prepared, needed, here=workers is None), needed)
 

@@ -62,20 +62,27 @@ def with_site(candidates: dict[str, Candidate], site: Json) -> dict[str, Candida
     }
 
 
-def refuse_wrong_columns(night: Night, candidates: Mapping[str, Candidate]) -> None:
+def refuse_wrong_columns(night: Night, candidates: Mapping[str, Candidate], site: Json) -> None:
     """Check what ensembles see of the site's own tables, before anything is trained.
+
+    Where there is no ensemble to see what the `site` says for them, a note says so.
 
     Raises:
         ConfigError: a column or a query is wrong.
     """
-    for name, candidate in candidates.items():
-        sees = any(candidate.parameters.get(one) for one in ("item_columns", "user_columns", "pairs"))
-        if sees and candidate.enabled and (candidate.recommender or name) == ENSEMBLE:
+    ensembles = [
+        one.parameters for name, one in candidates.items() if one.enabled and (one.recommender or name) == ENSEMBLE
+    ]
+    if site and not ensembles:
+        names = " and ".join(f"features.{name}" for name in ("pairs", "context") if name in site)
+        log_event("features", "note", f"nothing comes of {names}: no ensemble is trained, whose trees would look at it")
+    for parameters in ensembles:
+        if any(parameters.get(one) for one in ("item_columns", "user_columns", "pairs")):
             from recmodels.data.dataset import Dataset
             from recmodels.data.site_tables import StoredTables
 
             nobody = Dataset.load(night.features, "train", users=np.empty(0, np.int32))
-            _made_of(candidate.parameters).check_site(nobody, StoredTables(night.features))
+            _made_of(parameters).check_site(nobody, StoredTables(night.features))
 
 
 def is_ensemble(job: TrainingJob) -> bool:

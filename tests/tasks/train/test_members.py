@@ -1,5 +1,6 @@
 """Ensembles among the candidates: who their members are, when they are trained, and which models they take over."""
 
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -128,13 +129,19 @@ def test_an_ensemble_takes_the_models_that_tonight_has_trained_and_no_others(tmp
     assert not both.night.model("both").joinpath("members_", "als").exists()
 
 
-def test_wrong_columns_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+def test_wrong_columns_are_refused_before_anything_is_trained(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     night = prepare_night(tmp_path)
     fine = ["SELECT item_id, count(*) AS bought FROM interactions GROUP BY ALL"]
-    refuse_wrong_columns(night, {"ensemble": ensemble(item_columns=["genre"], pairs=fine), "item_knn": Candidate()})
+    site = {"pairs": fine, "context": "weekday"}
+    with caplog.at_level(logging.INFO, "nightrec.events"):
+        seen = {"ensemble": ensemble(item_columns=["genre"], pairs=fine), "item_knn": Candidate()}
+        refuse_wrong_columns(night, seen, site)
+        assert "nothing comes of" not in caplog.text
+        refuse_wrong_columns(night, {"item_knn": Candidate()}, site)
+    assert "nothing comes of features.pairs and features.context: no ensemble is trained" in caplog.text
     with pytest.raises(ConfigError, match=r"item_columns: there is no column price; there are item_id, title"):
-        refuse_wrong_columns(night, {"own": ensemble(item_columns=["price"])})
+        refuse_wrong_columns(night, {"own": ensemble(item_columns=["price"])}, {})
     with pytest.raises(ConfigError, match=r"features\.pairs\.sql: .*bought"):
-        refuse_wrong_columns(night, {"own": ensemble(pairs=["SELECT bought FROM interactions"])})
+        refuse_wrong_columns(night, {"own": ensemble(pairs=["SELECT bought FROM interactions"])}, {})
     off = ensemble(item_columns=["price"]).model_copy(update={"enabled": False})
-    refuse_wrong_columns(night, {"own": off})
+    refuse_wrong_columns(night, {"own": off}, {})
