@@ -100,16 +100,16 @@ def test_the_reason_is_the_item_without_which_the_score_is_lowest() -> None:
 
 
 def test_reasons_hold_so_many_states_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, users = small_site(), np.arange(30, dtype=np.int32)
+    data, users = small_site(), np.arange(6, dtype=np.int32)
     fitted = Transformer(**BRIEF | {"epochs": 1}).fit(data)
     top = fitted.recommend(data, users, 4)
     whole, held, most = fitted.explain(data, users, top), list[int](), Transformer._most_missed
-    monkeypatch.setattr("recmodels.transformer.model.SCORE_BYTES", 40 * 4 * 8)  # of 40 states
+    monkeypatch.setattr("recmodels.transformer.model.SCORE_BYTES", 24 * 4 * 8)  # of 24 states
     monkeypatch.setattr(
         Transformer, "_most_missed", lambda one, *given: held.append(given[2].sum()) or most(one, *given)
     )
     np.testing.assert_array_equal(fitted.explain(data, users, top), whole)
-    assert max(held) <= 40 and len(held) < len(users)
+    assert max(held) <= 24 and len(held) < len(users)
 
 
 @pytest.mark.slow

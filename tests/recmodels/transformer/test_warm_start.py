@@ -162,6 +162,7 @@ def test_parts_of_domains_are_taken_over_unless_there_are_other_domains(caplog: 
     assert len(anew.epochs_) == 2  # of a warm start there would be one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"warm_epochs": 0}, {"user_embedding": True, "content": True}])
 def test_of_new_items_nothing_is_known_where_no_epoch_makes_it_better(
     changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
