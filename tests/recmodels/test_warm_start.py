@@ -66,6 +66,7 @@ def test_rows_are_matched_by_the_ids_of_both_nights(tmp_path: Path) -> None:
         ([[0, 0], [1, 0]], [-1, -1, -1]),  # nobody has one of both nights
     ],
 )
+@pytest.mark.slow
 def test_numbers_of_the_vectors_of_users_are_those_of_then_where_these_have_stayed(
     tmp_path: Path, today: list[list[float]], expected: list[int]
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_night_that_would_have_stopped_at_its_data_is_refused(tmp_path: Path) 
         refuse_unfit(night.valid, ValidationSettings(min_users=3), START + timedelta(days=8))
 
 
+@pytest.mark.slow
 def test_a_cut_knows_the_domains_of_the_site(tmp_path: Path) -> None:
     night = Store(tmp_path).night(date(2026, 3, 1))
     events = [(user, f"{domain}:{item}", day) for user, item, day in log() for domain in ("books", "films")]

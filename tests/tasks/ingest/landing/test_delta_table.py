@@ -77,6 +77,7 @@ def test_rows_that_are_not_those_of_the_files_are_read_once_for_a_version(
     assert len(list(Path(table.path).glob("*.parquet"))) == 1
 
 
+@pytest.mark.slow
 def test_each_domain_keeps_to_its_own_version(tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the books the rows are read into a folder, of the films the files of version 0 are."""
     commit(tmp_path / "books", 5)

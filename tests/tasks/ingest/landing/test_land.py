@@ -145,6 +145,7 @@ def test_what_is_wrong_with_a_value_is_said_of_the_table_and_not_of_our_file(
     assert "landed" not in said
 
 
+@pytest.mark.slow
 def test_each_domain_is_read_into_a_folder_of_its_own(tmp_path: Path, sql: Sql, night: Night) -> None:
     """Two databases with tables of one name; a night that is fit goes on with what was read of both."""
     with closing(sqlite3.connect(tmp_path / "books.db")) as books:
