@@ -21,7 +21,8 @@ from tasks.store.paths import Night
 def churn(night: Night, export_id: str, models: list[str], k: int) -> dict[str, float]:
     """For each model, the share of the first k places of the measured users that the export's first k did not have.
 
-    Users without a list in that export are left out; empty where there is none, or the export is gone or damaged.
+    Where the export's lists are shorter, as many places as these have. Users without a list in that export are left
+    out; empty where there is none, the export is gone or damaged, or the site has changed the type of its ids since.
     """
     folder = night.store.export(export_id) / "topk"
     manifest = manifest_of(night.store, export_id)
@@ -34,8 +35,9 @@ def churn(night: Night, export_id: str, models: list[str], k: int) -> dict[str, 
     holdout = pq.read_table(night.prepared / layout.HOLDOUT, columns=["user_index"])
     users = np.unique(holdout["user_index"].to_numpy())
     n_items = pq.read_metadata(night.prepared / layout.ITEMS).num_rows
-    if pq.read_schema(night.prepared / layout.USERS).field("user_id").type != _exported_type(folder):
-        return {}  # the site has changed its ids since
+    if not _of_the_same_ids(folder, night.prepared):
+        return {}
+    k = min(k, (manifest or {}).get("k", k))
     before = _exported(folder, night.prepared, users, n_items, k)
     listed = np.diff(before.indptr) > 0
     shares = {}
@@ -48,16 +50,23 @@ def churn(night: Night, export_id: str, models: list[str], k: int) -> dict[str, 
     return shares
 
 
-def _exported_type(folder: Path) -> pa.DataType:
-    return pq.read_schema(next(folder.glob("*.parquet"))).field("user_id").type
+def _of_the_same_ids(folder: Path, prepared: Path) -> bool:
+    """Whether the ids of an export's lists are of the types that they are of tonight."""
+    exported = pq.read_schema(next(folder.glob("*.parquet")))
+    tonight = {"user_id": layout.USERS, "item_id": layout.ITEMS}
+    return all(
+        pq.read_schema(prepared / file).field(name).type == exported.field(name).type for name, file in tonight.items()
+    )
 
 
 def _exported(folder: Path, prepared: Path, users: Ints, n_items: int, k: int) -> "sp.csr_array":
     """The export's lists of the measured users, under tonight's indices: [n_users, n_items]."""
     user_ids = pq.read_table(prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
     item_ids = pq.read_table(prepared / layout.ITEMS, columns=["item_id"])["item_id"].combine_chunks()
-    lists = pq.read_table(folder, columns=["user_id", "item_id"], filters=pc.field("rank") <= k)
-    row = pc.index_in(lists["user_id"], value_set=user_ids.take(pa.array(users)))
+    measured = user_ids.take(pa.array(users))
+    wanted = (pc.field("rank") <= k) & pc.field("user_id").isin(measured)  # of an export of many users, these alone
+    lists = pq.read_table(folder, columns=["user_id", "item_id"], filters=wanted)
+    row = pc.index_in(lists["user_id"], value_set=measured)
     item = pc.index_in(lists["item_id"], value_set=item_ids)
     both = pc.and_(pc.is_valid(row), pc.is_valid(item))
     rows, items = row.filter(both).to_numpy(), item.filter(both).to_numpy()

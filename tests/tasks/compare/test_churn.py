@@ -35,6 +35,23 @@ def test_a_place_counts_whose_item_was_not_in_the_list_whatever_its_rank(night: 
     assert churn(night, "2026-03-30", ["ease"], 1) == {"ease": 1.0}
 
 
+def test_an_export_of_shorter_lists_is_compared_with_as_many_places(night: Night) -> None:
+    folder = night.store.export("2026-03-30") / "topk"
+    pq.write_table(pq.read_table(folder, filters=[("rank", "=", 1)]), folder / "part-00000.parquet")
+    with_manifest(night.store, "2026-03-30", k=1)
+    tonight = {"user_index": [0, 0, 2, 2], "rank": [1, 2, 1, 2], "item_index": [0, 1, 2, 1]}
+    pq.write_table(pa.table(tonight), night.toplists("ease") / "lists.parquet")
+    assert churn(night, "2026-03-30", ["ease"], 2) == {"ease": 1 / 2}  # ann has a first again, cy another one
+
+
+def test_items_whose_ids_have_become_texts_are_others(night: Night) -> None:
+    folder = night.store.export("2026-03-30") / "topk"
+    table = pq.read_table(folder)
+    pq.write_table(table.set_column(1, "item_id", pa.array([1, 2, 2, 1])), folder / "part-00000.parquet")
+    with_manifest(night.store, "2026-03-30")
+    assert churn(night, "2026-03-30", ["ease"], 2) == {}
+
+
 def test_without_the_export_or_with_other_ids_nothing_is_said(night: Night) -> None:
     assert churn(night, "2026-03-29", ["ease"], 2) == {}
     pq.write_table(pa.table({"user_id": [1, 2, 3]}), night.prepared / "users.parquet")
