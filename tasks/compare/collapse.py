@@ -45,5 +45,5 @@ def _less_personal(settings: GateSettings, tonight: Tonight, recent: Recent) -> 
     if len(recent.lift) < settings.min_nights or lift >= least * usual:
         return None
     times = f"{lift:.2f} times the NDCG of the popularity of the last 7 days"
-    found = f"reaches {times}, and {usual:.2f} times is the median of its last {len(recent.quality)} nights"
+    found = f"reaches {times}, and {usual:.2f} times is the median of its last {len(recent.lift)} nights"
     return f"{tonight.who} {found} (gate.min_lift asks for {least:.0%} of it). {ADVICE}"

@@ -22,7 +22,7 @@ from tasks.offpolicy.values import OffPolicySummary, offpolicy_rows
 from tasks.store.files import Json, write_json
 from tasks.store.history import COMPARISON as FILE
 from tasks.store.history import ROWS, keep
-from tasks.store.manifests import Manifest, outputs
+from tasks.store.manifests import Manifest, told
 from tasks.store.paths import Night
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.versions import code_of
@@ -82,11 +82,11 @@ def compare(
         decision = _judge(
             night, summaries, settings, incumbent, recent, baseline, failed, unfit, others, earned, slopes
         )
-        decision = _with_warning(_with_slopes(decision, incumbent, slopes), settings, failed, len(candidates))
-        decision = within_bounds(by_hand(decision, settings, forced_model), settings, summaries)
+        decision = by_hand(_with_slopes(decision, incumbent, slopes), settings, forced_model)
+        decision = within_bounds(_with_warning(decision, settings, failed, len(candidates)), settings, summaries)
         return _write_comparison(night, summaries, failed, decision, earned, out)
 
-    inputs = outputs(**measured)
+    inputs = told(**measured)
     parameters = {
         "failed": failed,
         "forced_model": forced_model,

@@ -20,7 +20,7 @@ from tasks.evaluate.slices import SLICED, figures, item_slices, means, recall_of
 from tasks.evaluate.summary import Figure, ModelSummary, SliceFigure, Trained
 from tasks.lists.reader import ranks_nothing, read_available
 from tasks.store.files import Json
-from tasks.store.manifests import Manifest, Recipe, outputs, up_to_date
+from tasks.store.manifests import Manifest, Recipe, outputs, told, up_to_date
 from tasks.store.stage import logged_stage, stage_task
 from tasks.store.versions import code_of
 from tasks.train.jobs import TrainingJob
@@ -42,7 +42,7 @@ def evaluate(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Manifest:
         made = lists.get("summary", {})  # of the candidate's process
         ratings = {metric: Figure(value=made[metric]) for metric in RATINGS if metric in made}
         backtests = with_tonight(summary, made["windows"], prepared) if made.get("windows") else None
-        by_rules = reranking(night, name, settings.k, job.rules) if job.rules.rerank else None
+        by_rules = reranking(night, name, settings, job.rules) if job.rules.rerank else None
         more = {
             "metrics": summary.metrics | ratings,
             "backtests": backtests,
@@ -65,7 +65,8 @@ def recipe(job: TrainingJob, lists: Manifest, prepared: Manifest) -> Recipe:
     """What a candidate's metrics are made from."""
     return {
         "code": code_of(__name__),
-        "inputs": outputs(lists=lists, prepared=prepared),
+        # Lists may be the same though the features are others that they are measured by.
+        "inputs": told(lists=lists) | outputs(prepared=prepared),
         "parameters": job.evaluation.model_dump() | {"seed": job.seed},
     }
 

@@ -211,6 +211,16 @@ def outputs(**manifests: Manifest) -> dict[str, str]:
     return {name: manifest["output"] for name, manifest in manifests.items()}
 
 
+def told(**manifests: Manifest) -> dict[str, str]:
+    """As `outputs`, where the next stage reads what the named ones say of it, too: a digest of what each was made from,
+    wrote and says.
+    """
+    return {
+        name: digest([manifest.get("fingerprint"), manifest["output"], manifest["summary"]])
+        for name, manifest in manifests.items()
+    }
+
+
 def describe(path: Path, root: Path, digests: Digests | None = None) -> FileEntry:
     """A file as a manifest names it. `digests`: those that are known."""
     import pyarrow.parquet as pq

@@ -45,6 +45,16 @@ def test_the_comparison_is_kept_with_the_night_and_in_the_history(tmp_path: Path
     assert (read_json(night.evaluation / "decision.json") or {})["failed"] == {"c": "out of memory"}
 
 
+def test_a_night_whose_slices_are_others_is_compared_again_though_its_users_are_the_same(tmp_path: Path) -> None:
+    night, candidates = Store(tmp_path).night(RUN_DATE), {"a": Candidate()}
+    compare.fn(night, candidates, {"a": manifest(0.1)}, {})
+    sliced = manifest(0.1)
+    sliced["summary"]["slices"] = [{"slice": "country:de", "metric": "ndcg", "users": 3, "value": 0.2}]
+    assert not compare.fn(night, candidates, {"a": sliced}, {})["skipped"]
+    assert "country:de" in pq.read_table(night.store.history(RUN_DATE))["slice"].to_pylist()
+    assert compare.fn(night, candidates, {"a": sliced}, {})["skipped"]
+
+
 def test_without_a_required_model_there_is_no_winner(tmp_path: Path) -> None:
     with pytest.raises(NightrecError, match=r"required model c failed: out of memory\. The last export stays"):
         compared(tmp_path, {"a": 0.1}, {"c": "out of memory."}, c=True)
@@ -65,6 +75,14 @@ def test_a_night_of_which_most_candidates_failed_is_warned_of(tmp_path: Path, fa
     failed = {f"c{n}": "out of memory" for n in range(failing)}
     warnings = compared(tmp_path, {"a": 0.1}, failed)["summary"]["gate"]["warnings"]
     assert warnings == (["2 of 3 candidates failed (gate.max_failed is 50%): c0, c1."] if warns else [])
+
+
+def test_a_night_of_which_most_candidates_failed_is_warned_of_whoever_has_chosen_the_winner(tmp_path: Path) -> None:
+    night, failed = Store(tmp_path).night(RUN_DATE), {"c": "out of memory", "d": "out of memory", "e": "out of memory"}
+    candidates = {name: Candidate() for name in ("a", "b", *failed)}
+    measured = {"a": manifest(0.1), "b": manifest(0.3)}
+    gate = compare.fn(night, candidates, measured, failed, forced_model="a")["summary"]["gate"]
+    assert gate["warnings"] == ["3 of 5 candidates failed (gate.max_failed is 50%): c, d, e."]
 
 
 STANDING = Incumbent(name="als", published_as="als", export_id="2026-03-30", recommender="als", params={})

@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.evaluate.stage import write_metrics
+from tasks.evaluate.stage import recipe, write_metrics
 from tasks.evaluate.summary import ModelSummary
 from tasks.lists.reader import ranks_nothing
-from tasks.train.settings import EvaluationSettings
+from tasks.lists.settings import ListSettings
+from tasks.train.jobs import TrainingJob
+from tasks.train.settings import Candidate, EvaluationSettings
 
 
 def measured(
@@ -89,3 +91,11 @@ def test_a_model_whose_scores_are_all_equal_ranks_nothing(tmp_path: Path, scores
     users, cold = [1, 1, 2, 2, 3, 3, 4], [False] * 4 + [True] * 2 + [False]
     pq.write_table(pa.table({"user_index": users, "score": scores, "cold": cold}), tmp_path / "lists.parquet")
     assert ranks_nothing(tmp_path) is constant
+
+
+def test_lists_that_are_the_same_by_other_features_are_measured_again(tmp_path: Path) -> None:
+    about = {"store": tmp_path, "run_date": "2026-03-31", "name": "popularity", "candidate": Candidate()}
+    job = TrainingJob.model_validate(about | {"rules": ListSettings(k=10), "evaluation": EvaluationSettings()})
+    lists: Any = {"fingerprint": "a", "output": "lists", "summary": {}}
+    made = [recipe(job, lists | {"fingerprint": one}, lists) for one in ("a", "a", "b")]
+    assert made[0] == made[1] != made[2]
