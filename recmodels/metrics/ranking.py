@@ -115,7 +115,8 @@ def auc(scores: NDArray[np.floating[Any]], truth: Truth, excluded: Truth | None 
     relevant = _marked(truth)
     candidates = np.ones(scores.shape, np.bool_) if excluded is None else ~_marked(excluded)
     relevant &= candidates
-    rank = rankdata(np.where(candidates, scores.astype(np.float64), -np.inf), axis=1)
+    order = rankdata(scores, method="dense", axis=1)  # from 1, also of a score of -inf
+    rank = rankdata(np.where(candidates, order, 0), axis=1)
     outside = (~candidates).sum(axis=1)
     positive = relevant.sum(axis=1)
     negative = candidates.sum(axis=1) - positive
@@ -166,5 +167,5 @@ def matched(items: Ints, truth: Truth) -> tuple[Bools, Bools, Truth]:
 
 
 def coverage(items: Ints, n_items: int) -> float:
-    """Share of `n_items` (those that could be recommended) that appear in any of the lists [n, k]."""
-    return len(np.unique(items[items >= 0])) / n_items
+    """Share of `n_items` (those that could be recommended) that appear in any of the lists [n, k]; 0 if none could."""
+    return len(np.unique(items[items >= 0])) / max(1, n_items)

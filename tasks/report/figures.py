@@ -33,7 +33,7 @@ OVERTAKEN = (
     "The night's working files are of a later run that came to nothing: curves, data and parameters below are its own."
 )
 EPOCH = re.compile(r"epoch (\d+): loss (\S+), validation NDCG@\d+ ([\d.]+)")
-WHOLE = ("all", "window", SLICE)  # slices that are no group of users or items: everybody, backtests, the log
+WHOLE = ("all", "window", "windows", SLICE)  # kinds of slices that are no group of users or items
 STAGES = {"validation": "valid", "prepare": "features/prepared", "features": "features/train", "gate": "evaluation"}
 
 
@@ -229,7 +229,7 @@ def _slices(night: Night) -> list[Json]:
     if not path.exists():
         return []
     found: dict[tuple[str, str], Json] = {}
-    rows = [row for row in pq.read_table(path).to_pylist() if not row["slice"].startswith(WHOLE)]
+    rows = [row for row in pq.read_table(path).to_pylist() if row["slice"].partition(":")[0] not in WHOLE]
     by_users = {row["slice"] for row in rows if row["metric"] == PRIMARY}
     for row in rows:
         if row["metric"] == (PRIMARY if row["slice"] in by_users else "recall"):

@@ -95,6 +95,7 @@ def test_metrics_agree_with_trec_eval_and_scikit_learn() -> None:
 
 def test_coverage_counts_distinct_items() -> None:
     assert coverage(np.array([[0, 1, -1], [1, 5, -1]], dtype=np.int32), 10) == 0.3
+    assert coverage(np.array([[-1, -1]], dtype=np.int32), 0) == 0.0
 
 
 def test_each_mutation_of_a_list_changes_ndcg_by_the_amount_worked_by_hand() -> None:
@@ -167,6 +168,9 @@ def test_auc_is_that_of_scikit_learn_and_a_half_for_constant_scores() -> None:
     np.testing.assert_allclose(area, expected)
     assert auc(np.zeros((30, 40)), sparse.csr_array(relevant)).tolist() == [0.5] * 30
     assert np.isnan(auc(np.zeros((1, 4)), sparse.csr_array((1, 4)))).all()
+    # The worst score that there is comes last among the candidates, and not among what is excluded.
+    worst, one = np.array([[-np.inf, 1.0, 2.0, 5.0, 6.0]]), sparse.csr_array(np.array([[1, 0, 0, 0, 0]], bool))
+    assert auc(worst, one, sparse.csr_array(np.array([[0, 0, 0, 1, 1]], bool))).tolist() == [0.0]
 
 
 def test_figures_do_not_depend_on_how_many_lists_are_measured_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
