@@ -71,6 +71,7 @@ class Joining:
         self.items = f"(SELECT item_id, item_index FROM {read_parquet(prepared / layout.ITEMS)})"
         self.types = [type_of(prepared / layout.USERS, "user_id"), type_of(prepared / layout.ITEMS, "item_id")]
         self.names = self._number_exports()
+        self._note_switches()
         columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in COLUMNS.items() if name != "export_id")
         db.execute(f"CREATE TEMP TABLE joined ({columns}, export INTEGER, published_rank SMALLINT)")
 
@@ -105,12 +106,12 @@ class Joining:
         self.db.execute(
             f"""
             CREATE TEMP TABLE shown AS
-            SELECT user_id, user_index, timestamp, {self._latest()} AS export FROM (
+            SELECT user_id, user_index, timestamp, latest AS export FROM (
                 SELECT user_id, min(epoch_us(timestamp)) AS timestamp
                 FROM {read_parts(self.valid, "interactions")}
                 WHERE epoch_us(timestamp) >= {since} AND epoch_us(timestamp) < {cutoff}
                 GROUP BY user_id, ({cutoff} - 1 - epoch_us(timestamp)) // {DAY}
-            ) JOIN {self.users} USING (user_id)
+            ) JOIN {self.users} USING (user_id) ASOF LEFT JOIN switches ON timestamp >= since
             """
         )
         tally = Tally()
@@ -123,13 +124,20 @@ class Joining:
         return tally
 
     def write(self, out: Path) -> None:
-        """Write what was joined, by user, time and rank. Texts are sorted as what they are called by: few and short."""
+        """Write what was joined, by user, time and rank. Texts are sorted as what they are called by: few and short.
+
+        An exposure that was logged more than once is one: a handler may try again, or add a line when it is clicked.
+        """
+        what = ["user_index", "timestamp", "rank", "item_index", "export"]
+        best = {"clicked": "bool_or", "outcome": "max"}
+        facts = [
+            f"{best.get(name, 'any_value')}({name}) AS {name}" for name in COLUMNS if name not in (*what, "export_id")
+        ]
+        once = f"SELECT {', '.join(what + facts)} FROM joined WHERE rank = published_rank GROUP BY {', '.join(what)}"
         columns = ", ".join(f"{self._coded(name)} AS {quoted(name)}" for name in COLUMNS)
-        rows = f"SELECT {columns}, export FROM joined WHERE rank = published_rank"
-        order = "user_index, timestamp, rank, item_index, export, clicked, outcome"
         self.db.execute(
-            f"COPY (SELECT * EXCLUDE export FROM ({rows}) ORDER BY {order}) TO {literal(out)} "
-            f"(FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS_A_GROUP})"
+            f"COPY (SELECT * EXCLUDE export FROM (SELECT {columns}, export FROM ({once})) ORDER BY {', '.join(what)}) "
+            f"TO {literal(out)} (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {ROWS_A_GROUP})"
         )
 
     def _coded(self, column: str) -> str:
@@ -161,13 +169,12 @@ class Joining:
         self.db.register("exports", table)
         return list(names)
 
-    def _latest(self) -> str:
-        """SQL: the number of the export that readers were pointed to at `timestamp`, NULL before all."""
-        if not self.published:
-            return "NULL::INTEGER"
-        passed = " + ".join(f"(timestamp >= {int(one.since.timestamp() * SECOND)})::INTEGER" for one in self.published)
-        numbers = ", ".join(str(self.names.index(one.export_id)) for one in self.published)
-        return f"list_extract([{numbers}]::INTEGER[], nullif({passed}, 0))"
+    def _note_switches(self) -> None:
+        """Since when readers were pointed to which export, by its number, in the table `switches`."""
+        number = {name: n for n, name in enumerate(self.names)}
+        latest = {int(one.since.timestamp() * SECOND): number[one.export_id] for one in self.published}
+        columns = {"since": pa.array(latest.keys(), pa.int64()), "latest": pa.array(latest.values(), pa.int32())}
+        self.db.register("switches", pa.table(columns))
 
     def _logged(self) -> str:
         """SQL: the exposures under the indices of the night, each with the number of its export."""
@@ -177,7 +184,7 @@ class Joining:
         columns = [f"CAST({name if name in there else 'NULL'} AS {kind}) AS {name}" for name, kind in optional.items()]
         return f"""
             SELECT user_id, item_id, user_index, item_index, rank, timestamp, clicked, outcome,
-                   CASE WHEN shown.export_id IS NULL THEN {self._latest()} ELSE number END AS export
+                   CASE WHEN shown.export_id IS NULL THEN latest ELSE number END AS export
             FROM (
                 SELECT user_id, item_id, CAST(rank AS SMALLINT) AS rank, epoch_us(timestamp) AS timestamp,
                        {", ".join(columns)}
@@ -185,6 +192,7 @@ class Joining:
             ) AS shown
             LEFT JOIN {self.users} USING (user_id) LEFT JOIN {self.items} USING (item_id)
             LEFT JOIN exports ON shown.export_id = exports.export_id
+            ASOF LEFT JOIN switches ON shown.timestamp >= switches.since
         """
 
     def _match(self, name: str, rows: str) -> tuple[int, int] | None:

@@ -53,7 +53,7 @@ def _write(log: _Log, settings: FeedbackSettings, cutoff: datetime, joined: Path
     log.leave_out_logged(_micros(cutoff - timedelta(days=settings.keep_days)), until)
     reward = log.reward_of(settings)
     with learned(night.store, night.run_date, SHOWN) as path:
-        log.write(f"SELECT *, CAST({log.rewarded(reward, settings)} AS FLOAT) AS reward FROM fresh", path, reward)
+        log.write(f"SELECT *, TRY_CAST({log.rewarded(reward, settings)} AS FLOAT) AS reward FROM fresh", path, reward)
     with learned(night.store, night.run_date, WAITING) as path:
         log.write(f"SELECT * FROM candidates WHERE timestamp >= {until}", path, reward)
     return log.one("SELECT count(*) FROM fresh")

@@ -14,6 +14,7 @@ from recmodels.errors import ConfigError
 from recmodels.published.pseudonyms import check_of, hashed_ids, key_in
 from tasks.store.duckdb import file_literal
 from tasks.store.exports import manifest_of
+from tasks.store.ids import is_export_id
 from tasks.store.paths import Store
 
 SINCE = {"arm": "'main'", "policy": "model", "propensity": "1.0"}
@@ -48,7 +49,12 @@ class Lists:
 
 
 def lists_of(store: Store, export_id: str) -> Lists | None:
-    """The lists of an export; None where it is gone or damaged, or hashes its users by a key that is not at hand."""
+    """The lists of an export; None where it is gone or damaged, or hashes its users by a key that is not at hand.
+
+    A site may have logged anything as the id.
+    """
+    if not is_export_id(export_id):
+        return None
     parts = sorted((store.export(export_id) / "topk").glob("*.parquet"))
     manifest = manifest_of(store, export_id)
     if manifest is None or not parts:

@@ -126,6 +126,13 @@ def test_a_site_that_only_marks_clicks_means_that_all_else_was_not_clicked(
     assert [found[1, "a"], found[1, "b"], found[2, "b"]] == [1.0, *reward]
 
 
+def test_an_outcome_beyond_all_bounds_is_no_reward_and_costs_no_night(night: Night) -> None:
+    show(night, OLD, (1, "b", 2, FIRST, 40), outcome=[1e39, 2.0])
+    assert run(night) == 2
+    found = {row["item_id"]: row["reward"] for row in pq.read_table(part(night)).to_pylist()}
+    assert found == {"a": None, "b": 2.0}
+
+
 def test_assumed_exposures_of_the_last_day_are_logged_by_the_next_night(night: Night) -> None:
     pq.write_table(events([(1, "a", 0.5), (2, "b", 0.9)]), night.valid / "interactions.parquet")
     assert run(night, assume_exposures=True, seen_places=1) == 0

@@ -1,6 +1,8 @@
 """Exposures are joined to the published rows that they are of, and what is not is counted."""
 
+import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -62,6 +64,37 @@ def test_without_an_export_the_one_of_that_time_was_shown(night: Night) -> None:
     assert [row["export_id"] for row in rows] == [FIRST, SECOND]
     assert summary["early"] == 1
     assert summary["message"] == "2 of 3 exposures as published; 1 before anything was published"
+
+
+@pytest.mark.slow
+def test_readers_may_have_been_pointed_to_another_export_a_thousand_times(night: Night) -> None:
+    """As after three years of nights, or some weeks in which `refilter` ran every half-hour."""
+    path, begin = night.store.root / "published.jsonl", datetime(2026, 2, 1, tzinfo=UTC)
+    times = [(begin + timedelta(minutes=30 * n)).isoformat() for n in range(1_000)]
+    ids = [f"2026-02-01.{n + 2}" for n in range(1_000)]
+    before = [
+        {"at": at, "export_id": name, "by": "refilter", "instead_of": None} for at, name in zip(times, ids, strict=True)
+    ]
+    path.write_text("\n".join([*map(json.dumps, before), path.read_text()]))
+    show(night, (1, "b", 2, None, 18), (1, "b", 2, None, 20), (1, "b", 2, None, 24 * 30))
+    summary, rows = joined(night)
+    assert [row["export_id"] for row in rows] == [FIRST, SECOND]
+    assert summary["message"] == "2 of 3 exposures as published; 1 of exports that are gone"
+
+
+def test_an_exposure_that_was_logged_more_than_once_is_one(night: Night) -> None:
+    """A handler that tries again, and a line of its own for the click."""
+    one, other = (1, "a", 1, FIRST, 30), (2, "b", 1, FIRST, 30)
+    show(night, one, other, one, one, clicked=[None, False, True, False], outcome=[None, None, 1.0, 2.0])
+    _, rows = joined(night)
+    assert [(row["user_index"], row["clicked"], row["outcome"]) for row in rows] == [(0, True, 2.0), (1, False, None)]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_what_is_no_id_of_an_export_costs_its_own_exposures_alone(night: Night, name: str) -> None:
+    show(night, (1, "a", 1, name, 30), (2, "b", 1, FIRST, 30))
+    summary, rows = joined(night)
+    assert (len(rows), summary["gone"]) == (1, 1)
 
 
 def test_what_was_not_published_so_is_counted_by_what_it_is(night: Night) -> None:
