@@ -60,4 +60,6 @@ def resampled_means(values: Metric, seed: int, resamples: int = 1000, groups: in
         drawn = first + rng.integers(0, groups, (len(first), groups))
         counts = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(-1, 1, groups)
         totals[start : start + block] = (counts @ sums)[:, 0]
-    return np.asarray(middle + totals[:, :m] / totals[:, m:])
+    means: Metric = middle + totals[:, :m] / totals[:, m:]
+    # By rounding, means of nothing would be a little less than that.
+    return np.asarray(np.clip(means, values.min(axis=0), values.max(axis=0)))

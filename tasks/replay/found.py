@@ -7,8 +7,8 @@ only nights have, is at least as uncertain as the spread of the nights around it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, islice
 
 import numpy as np
 from scipy.special import stdtrit
@@ -22,6 +22,7 @@ from tasks.replay.panel import Panel
 
 FEWEST = 4  # nights of which there is a trend
 ONE_MINUS = 0.975
+NUMBERS = 2**23  # figures of users that are compared at a time: 64 MiB of them, and as much again to sum them up
 
 
 class Number(TypedDict):
@@ -58,12 +59,12 @@ class OfPair(Estimates):
 def found_of(panel: Panel) -> tuple[list[OfModel], list[OfPair]]:
     """The levels and slopes of all models, and the differences of all pairs of them."""
     models = range(len(panel.models))
-    alone = _estimates(panel, [panel.nights[:, m] for m in models], [panel.values[:, m] for m in models])
+    alone = _estimates(panel, [panel.nights[:, m] for m in models], (panel.values[:, m] for m in models))
     pairs = list(combinations(models, 2))
     apart = _estimates(
         panel,
         [panel.nights[:, a] - panel.nights[:, b] for a, b in pairs],
-        [panel.values[:, a] - panel.values[:, b] for a, b in pairs],
+        (panel.values[:, a] - panel.values[:, b] for a, b in pairs),
         paired=True,
     )
     of_models = [
@@ -92,24 +93,27 @@ def found_of(panel: Panel) -> tuple[list[OfModel], list[OfPair]]:
 
 
 def _estimates(
-    panel: Panel, nights: Sequence[Figures], values: Sequence[Figures], paired: bool = False
+    panel: Panel, nights: Sequence[Figures], values: Iterator[Figures], paired: bool = False
 ) -> list[list[Estimates]]:
-    """For each array of figures, for each measure, its level and slope."""
-    if not values:
-        return []
-    columns, n = np.concatenate(values, axis=1), len(OF_USERS)
-    of_levels, of_slopes = levels(panel.user, columns), slopes(panel.user, panel.days[panel.at], columns)
-    found = []
-    for place, night in enumerate(nights):
-        of_users = dict(zip(OF_USERS, range(n * place, n * place + n), strict=True))
-        found.append(
-            [
-                _of_nights(panel.days, column, paired)
-                if (at := of_users.get(one.name)) is None
-                else _of_users(panel.days, column, of_levels[at], of_slopes[at])
-                for one, column in zip(MEASURES, night.T, strict=True)
-            ]
-        )
+    """For each array of figures, for each measure, its level and slope.
+
+    The figures of users are of as many pairs of models at a time as memory is for: draws are the same for all.
+    """
+    n, at_a_time = len(OF_USERS), max(1, NUMBERS // max(1, panel.values[:, 0].size))
+    found: list[list[Estimates]] = []
+    while some := list(islice(values, at_a_time)):
+        columns = np.concatenate(some, axis=1)
+        of_levels, of_slopes = levels(panel.user, columns), slopes(panel.user, panel.days[panel.at], columns)
+        for place, night in enumerate(nights[len(found) : len(found) + len(some)]):
+            of_users = dict(zip(OF_USERS, range(n * place, n * place + n), strict=True))
+            found.append(
+                [
+                    _of_nights(panel.days, column, paired)
+                    if (at := of_users.get(one.name)) is None
+                    else _of_users(panel.days, column, of_levels[at], of_slopes[at])
+                    for one, column in zip(MEASURES, night.T, strict=True)
+                ]
+            )
     return found
 
 

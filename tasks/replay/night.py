@@ -30,6 +30,7 @@ from tasks.replay.measured import figures_of, lists_of
 from tasks.replay.scene import Scene
 from tasks.replay.settings import ReplaySpec
 from tasks.store.files import Json, digest
+from tasks.store.leftovers import remove
 from tasks.store.manifests import Manifest, Recipe, outputs, run_stage, up_to_date
 from tasks.store.paths import Night
 from tasks.store.versions import code_of
@@ -104,17 +105,18 @@ class _Night:
         _ = self.valid
         refuse_unfit(self.night.valid, self.spec.validation, self.cutoff)
         jobs = jobs_of(self.night, self.spec)
-        recipes = {job.name: self.recipe(job) for job in jobs}
-        left = [job for job in jobs if job.fresh or not up_to_date(folder_of(self.night, job.name), recipes[job.name])]
+        left = [job for job in jobs if job.fresh or not up_to_date(folder_of(self.night, job.name), self.recipe(job))]
         if not left:
             return {"status": "before"}
+        for job in left:  # one that fails has no figures by settings that are over
+            remove(folder_of(self.night, job.name))
         failed: dict[str, str] = {}
         _ = self.prepared, self.described
         if self.spec.export.rerank:
             list_rules.fn(self.night, self.spec.export, self.spec.features, self.prepared, self.described)
         for job in left:
             try:
-                self.measure(next(iter(without_failed([job], failed))) if is_ensemble(job) else job, recipes[job.name])
+                self.measure(next(iter(without_failed([job], failed))) if is_ensemble(job) else job)
             except (NightrecError, MemoryError, ArithmeticError, ValueError) as error:
                 failed[job.name] = str(error) or type(error).__name__
         return {"failed": failed}
@@ -131,11 +133,12 @@ class _Night:
             "until": spec.until(self.night.run_date).isoformat(),
             "followed": spec.followed,
             "chain": [str(spec.first), spec.every] if spec.chained else None,
+            "without": job.without,
         }
         code = digest([code_of(__name__), code_of_job(job)])
         return {"code": code, "inputs": outputs(valid=self.valid, next=self.next), "parameters": parameters}
 
-    def measure(self, job: TrainingJob, recipe: Recipe) -> None:
+    def measure(self, job: TrainingJob) -> None:
         """Train a model twice, as a night does: for its own comparison, and on everything; and measure its lists."""
         night = self.night
 
@@ -165,7 +168,7 @@ class _Night:
                 seconds=round(seconds, 3),
             )
 
-        run_stage(folder_of(night, job.name), build, **recipe, fresh=job.fresh)
+        run_stage(folder_of(night, job.name), build, **self.recipe(job), fresh=job.fresh)
 
     @property
     def cutoff(self) -> datetime:

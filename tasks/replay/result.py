@@ -39,7 +39,7 @@ def write_result(spec: ReplaySpec, nights: Sequence[Json]) -> Json:
     Raises:
         DataRefused, NightrecError: no night was measured, with the reason of the first.
     """
-    dates = {night["run_date"] for night in nights}
+    dates = {night["run_date"] for night in nights if night["status"] != "refused"}  # by today's settings
     mine = [one for one in kept(spec.store) if str(one.run_date) in dates and one.model in spec.candidates]
     if not mine:
         first = nights[0]

@@ -23,5 +23,8 @@ def test_the_interval_is_the_normal_one_where_that_holds(n: int) -> None:
 
 def test_a_constant_has_no_width_and_nothing_no_interval() -> None:
     assert interval(np.full(30, 0.25), seed=0) == (0.25, 0.25)
+    few = np.zeros(11)
+    few[0] = 0.63092975  # of many draws the mean is 0, and not a little less by rounding
+    assert interval(few, seed=0)[0] == 0.0
     with pytest.raises(ValueError, match="no user"):
         interval(np.array([]), seed=0)

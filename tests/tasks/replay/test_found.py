@@ -74,6 +74,12 @@ def test_a_figure_of_nights_is_compared_night_by_night() -> None:
     assert apart["value"] == pytest.approx(0.0995) and certain(apart) == 1
 
 
+def test_what_memory_is_for_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = found_of(planted(gap=0.01, slope=0.003))
+    monkeypatch.setattr("tasks.replay.found.NUMBERS", 1)
+    assert found_of(planted(gap=0.01, slope=0.003)) == at_once
+
+
 def test_what_nobody_has_is_nothing() -> None:
     of_models, of_pairs = found_of(planted(gap=0, slope=0))
     assert model(of_models, "als", "recall")["level"] is None and pair(of_pairs, "recall")["slope"] is None

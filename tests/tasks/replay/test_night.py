@@ -18,13 +18,14 @@ from tasks.evaluate.stage import evaluate
 from tasks.features.stage import features
 from tasks.prepare.stage import prepare
 from tasks.replay.kept import LISTS, USERS, Kept, folder_of, kept
-from tasks.replay.night import jobs_of, replay_night
+from tasks.replay.night import _Night, jobs_of, replay_night
 from tasks.replay.settings import ReplaySpec
 from tasks.store.paths import Night, Store
 from tasks.train.process import in_this_process
 from tasks.train.settings import Candidate
 from tasks.train.stage import train
 from tests.tasks.replay.replays import START, log, spec_of, valid_tables
+from tests.tasks.replay.test_panel import keep
 
 DATES = [date(2026, 1, 31), date(2026, 2, 10), date(2026, 2, 20)]
 
@@ -140,6 +141,7 @@ def test_a_model_that_fails_is_named_and_the_others_are_measured(tmp_path: Path)
     candidates = {"als": Candidate(parameters={"factors": 4}), "popularity": Candidate()}
     spec = spec_of(tmp_path, candidates=candidates)
     valid = valid_tables(spec.data, log(), until=spec.cutoff(spec.end))
+    keep(spec.store, DATES[0], "als", {"u1": 0.5}, {"u1": ["1"]})  # by other settings
     from unittest.mock import patch
 
     in_this_process.set(True)
@@ -149,6 +151,14 @@ def test_a_model_that_fails_is_named_and_the_others_are_measured(tmp_path: Path)
     assert found["status"] == "measured"
     assert found["failed"] == {"als": "als failed: als ran out of memory; leave it out or give it more."}
     assert [one.model for one in kept(spec.store)] == ["popularity"]
+
+
+def test_an_ensemble_without_a_member_that_failed_is_measured_again(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, candidates={"ensemble": Candidate()})
+    night = _Night(spec.store.night(DATES[0]), spec, valid_tables(spec.data, log(), until=spec.cutoff(spec.end)))
+    (job,) = jobs_of(night.night, spec)
+    whole, lesser = night.recipe(job), night.recipe(job.model_copy(update={"without": ["als"]}))
+    assert whole == night.recipe(job) != lesser
 
 
 def test_a_night_on_data_that_is_too_old_is_refused(tmp_path: Path) -> None:
