@@ -220,8 +220,11 @@ def tune(
         )
     offer(folder)
     lines = block(model, recommender, found.params)
+    configured = "what is configured could not be measured"
+    if found.default is not None:
+        configured = f"{found.default:.4f} as configured"
     echo(
-        f"# NDCG@{settings.evaluation.k} {found.value:.4f} before the holdout, {found.default:.4f} as configured; "
+        f"# NDCG@{settings.evaluation.k} {found.value:.4f} before the holdout, {configured}; "
         f"{found.tried} trials, kept in {found.file}"
     )
     click.echo(lines, nl=False)

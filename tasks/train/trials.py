@@ -17,16 +17,21 @@ from recmodels.candidate_lists import read_lists, read_truth
 from recmodels.candidate_spec import ListsSpec, Spec
 from recmodels.data.arrays import Ints, Truth
 from recmodels.data.backtests import backtest_folds, first_times, nobody
+from recmodels.data.contexts import StoredContexts
 from recmodels.data.dataset import Dataset
+from recmodels.data.events import StoredEvents
 from recmodels.data.folds import Fold
 from recmodels.data.layout import PREPARED
+from recmodels.data.site_tables import StoredTables
 from recmodels.data.stored import StoredDataset
 from recmodels.engine.choice import EngineChoice
 from recmodels.engine.current import engine
 from recmodels.engine.served import for_processes
+from recmodels.errors import NightrecError
 from recmodels.metrics.ranking import per_user
+from recmodels.options import FitOptions
 from recmodels.parted.windows import Window, windows
-from recmodels.registry import create, kind_of
+from recmodels.registry import create, fit_options, kind_of
 from tasks.store.files import TEMPORARY, Json
 from tasks.store.paths import Night
 
@@ -56,8 +61,15 @@ class Trials(Protocol):
 
 
 def ndcg(trials: Trials, params: Json, trial: int, fold: int) -> float:
-    """NDCG@k of a trial on a fold."""
-    return float(per_user(*trials.lists_and_truth(params, trial, fold))["ndcg"].mean())
+    """NDCG@k of a trial on a fold.
+
+    Raises:
+        NightrecError: its lists are empty.
+    """
+    items, truth = trials.lists_and_truth(params, trial, fold)
+    if not (items >= 0).any():
+        raise NightrecError("its lists hold nothing that is new to their users, which is what a search measures")
+    return float(per_user(items, truth)["ndcg"].mean())
 
 
 class InMemory:
@@ -72,6 +84,11 @@ class InMemory:
     def __init__(self, night: Night, search: Search) -> None:
         self.search = search
         data = Dataset.load(night.features, "train")
+        self.options = FitOptions(
+            site=StoredTables(night.features),
+            events=StoredEvents.found(night.features, "train"),
+            contexts=StoredContexts.found(night.features, "train"),
+        )
         first = first_times(night.features, "train", data)
         self.folds: list[Fold] = backtest_folds(data, search.n_folds, search.days, search.seed, first)
 
@@ -80,7 +97,8 @@ class InMemory:
 
     def lists_and_truth(self, params: Json, trial: int, fold: int) -> tuple[Ints, Truth]:
         part = self.folds[fold]
-        model = create(self.search.recommender, params, seed=self.search.seed).fit(part.train)
+        model = create(self.search.recommender, params, seed=self.search.seed)
+        model.fit(part.train, fit_options(self.search.recommender, params, self.options))
         return model.recommend(part.train, part.users, self.search.k).items, part.truth
 
 

@@ -33,7 +33,8 @@ class Tuned:
 
     params: Json
     value: float
-    default: float
+    default: float | None
+    """Of what is configured; None where that could not be measured."""
     tried: int
     file: Path
 
@@ -55,7 +56,7 @@ def tune(
     """Search a model's space for the highest NDCG@k, for some minutes or trials, and return the best so far.
 
     `configured` parameters outside the space are kept; the first trial is what is configured, the defaults where
-    nothing is. A trial whose first backtests are worse than the median of the others is
+    nothing is. Another trial whose first backtests are worse than the median of the others is
     pruned. `say` gets a line for each that ends. An `engine` that is asked for works on the trials, and several are
     tried at a time where nodes train them; what each is worth is the same.
 
@@ -74,9 +75,11 @@ def tune(
     space = {name: including(place, given[name]) for name, place in space_of(recommender).items()}
     start = {name: given[name] for name in space}
     fixed = {name: value for name, value in configured.items() if name not in space}
-    prepared = read_json(night.prepared / "manifest.json") or {}
+    prepared, features = (
+        read_json(folder / "manifest.json") or {} for folder in (night.prepared, night.features / "train")
+    )
     about = {
-        "data": prepared.get("output"),
+        "data": [prepared.get("output"), features.get("output")],
         "fixed": fixed,
         "space": repr(space),
         "windows": [backtests, days, k, seed],
@@ -96,6 +99,8 @@ def tune(
     )
     study.enqueue_trial(start, skip_if_exists=True)
 
+    failed: list[str] = []
+
     def objective(measured: Trials, trial: "optuna.Trial") -> float:
         params = {**fixed, **_suggest(trial, space)}
         values: list[float] = []
@@ -104,8 +109,11 @@ def tune(
                 values.append(ndcg(measured, params, trial.number, fold))
             except EngineUnavailable as error:
                 raise _EngineGone from error  # no trial could be measured any more
+            except (NightrecError, MemoryError) as error:
+                failed.append(str(error) or "it ran out of memory")
+                raise
             trial.report(float(np.mean(values)), fold)
-            if fold + 1 < len(measured) and trial.should_prune():
+            if fold + 1 < len(measured) and trial.params != start and trial.should_prune():
                 raise optuna.TrialPruned
         value = float(np.mean(values))
         say(f"trial {trial.number}: NDCG@{k} {value:.4f} with {trial.params}")
@@ -122,11 +130,12 @@ def tune(
             raise EngineUnavailable(str(gone.__cause__)) from None
     done = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
     if not done:
-        raise NightrecError(f"No trial of {recommender} came to an end: give it more --minutes; see {file}.")
-    first = next((trial for trial in done if trial.params == start), done[0])
-    assert study.best_value is not None and first.value is not None
+        why = failed[0].rstrip(".") if failed else f"give it more --minutes; see {file}"
+        raise NightrecError(f"No trial of {recommender} came to an end: {why}.")
+    assert study.best_value is not None
+    default = next((trial.value for trial in done if trial.params == start), None)
     best = {**fixed, **study.best_params}
-    return Tuned(best, study.best_value, first.value, len(study.trials), file)
+    return Tuned(best, study.best_value, default, len(study.trials), file)
 
 
 class _EngineGone(Exception):

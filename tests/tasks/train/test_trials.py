@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from recmodels.data.layout import EVENTS, SPLIT_END
+from recmodels.data.parquet import arrow_table
 from recmodels.data.times import MICROSECONDS_PER_DAY
 from recmodels.engine.choice import EngineChoice
 from recmodels.engine.current import using
@@ -56,6 +59,21 @@ def test_a_trial_has_the_same_lists_on_an_engine(night: Night, days: float) -> N
             np.testing.assert_array_equal(items, found)
             assert (truth != same).nnz == 0
     assert not list(night.store.root.glob(f"{TEMPORARY}*"))
+
+
+@pytest.mark.slow
+def test_a_trial_knows_the_single_events_wherever_it_is_trained(night: Night, days: float) -> None:
+    site, path = small_site(), night.features / "train" / EVENTS
+    times = np.concatenate([site.timestamp, np.maximum(site.timestamp // 2, 1)])  # everything twice
+    users, items = np.tile(site.user_index, 2), np.tile(site.item_index, 2)
+    order = np.lexsort((times, users))
+    table = arrow_table({"user_index": users[order], "item_index": items[order], "timestamp": times[order]})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table.replace_schema_metadata({SPLIT_END: str(site.end).encode()}), path)
+    search, params = Search("tifu_knn", 1, days, 20, 3), {"neighbors": 50, "personal": 0.0, "group_decay": 0.3}
+    with trials_for(night, search, None) as here, using(LocalEngine()), trials_for(night, search, LOCAL) as there:
+        (items, _), (found, _) = (one.lists_and_truth(params, 0, 0) for one in (here, there))
+    np.testing.assert_array_equal(items, found)
 
 
 def test_nodes_try_several_at_a_time_where_each_is_trained_by_one(

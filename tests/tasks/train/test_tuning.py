@@ -15,6 +15,7 @@ from recmodels.engine.current import using
 from recmodels.engine.local import LocalEngine
 from recmodels.errors import ConfigError, NightrecError
 from recmodels.registry import create
+from tasks.store.files import write_json
 from tasks.store.paths import Night, Store
 from tasks.train.tuning import block, tune
 from tests.recmodels.specifications import written_features
@@ -71,6 +72,32 @@ def test_a_search_starts_from_the_defaults_and_goes_on_where_it_was(night: Night
         third = tune(night, "ease", {}, minutes=1, trials=1, engine=EngineChoice("local"))
     assert (third.tried, third.default) == (6, first.default)
     assert second.file == night.store.root / "tuning" / "ease.jsonl"
+
+
+@pytest.mark.slow
+def test_what_is_configured_is_measured_whole_though_others_are_better(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fake(trials: object, params: dict[str, float], trial: int, fold: int) -> float:
+        if params["recency"] == 0.5:
+            raise NightrecError("it cannot be.")
+        return 0.1 if params["regularization"] == 20 else 0.5
+
+    monkeypatch.setattr("tasks.train.tuning.ndcg", fake)
+    assert tune(night, "ease", {}, minutes=1, trials=5).default == 0.5
+    found = tune(night, "ease", {"regularization": 20}, minutes=1, trials=1)
+    assert (found.value, found.default) == (0.5, 0.1)
+    assert tune(night, "ease", {"recency": 0.5}, minutes=1, trials=1).default is None
+    write_json(night.features / "train" / "manifest.json", {"output": "of other terms"})
+    assert tune(night, "ease", {}, minutes=1, trials=1).tried == 1
+    write_json(night.features / "train" / "manifest.json", {"output": "of others"})
+    with pytest.raises(NightrecError, match=r"No trial of ease came to an end: it cannot be\.$"):
+        tune(night, "ease", {"recency": 0.5}, minutes=1, trials=1)
+
+
+def test_a_model_that_lists_what_its_users_have_is_not_searched_by_what_is_new(night: Night) -> None:
+    with pytest.raises(NightrecError, match=r"No trial of personal_frequency .* its lists hold nothing that is new"):
+        tune(night, "personal_frequency", {}, minutes=1, trials=1)
 
 
 def test_what_is_configured_outside_the_space_is_kept(night: Night) -> None:
