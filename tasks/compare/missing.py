@@ -82,15 +82,18 @@ def without_champion(
     fit = {one: summary for one, summary in summaries.items() if one not in unfit and one != name}
     best = max(fit or summaries, key=lambda one: _quality(summaries[one]))
     broken = _collapsed(settings, summaries, recent, baseline)
+    pinned = settings.pinned_model in fit  # which is published whatever it is compared with
     if settings.on_missing_champion == "stop":
-        return _decision(best, f"the champion {name} {why}", f"gate.on_missing_champion is stop. {STAYS}")
+        stop = None if pinned else f"gate.on_missing_champion is stop. {STAYS}"
+        return _decision(best, f"the champion {name} {why}", stop, broken=broken)
     if settings.on_missing_champion == "refit_last" and missing.may_be_fitted:
         how = "its recipe is fitted again all the same, and not measured"
         if missing.usual:
             how += f"; its NDCG was {missing.usual[0]:.4f} {missing.usual[1]}"
         return _decision(name, f"the champion {name} {why}; {how}", verdict=Verdict.UNMEASURED, broken=broken)
     found, said = _in_its_place(settings, missing, fit, churn)
-    return _decision(found or best, f"the champion {name} {why}; {said}", None if found else STAYS, broken=broken)
+    stop = None if found or pinned else STAYS
+    return _decision(found or best, f"the champion {name} {why}; {said}", stop, broken=broken)
 
 
 def _decision(

@@ -105,6 +105,21 @@ def test_a_measured_champion_that_cannot_be_fitted_is_replaced_by_one_as_good_to
     assert decision.warnings[0].startswith("The champion als could not be fitted again (no memory); in its place ease")
 
 
+@pytest.mark.parametrize("policy", ["refit_last", "best", "stop"])
+def test_a_pinned_model_needs_no_champion_but_good_data(policy: str) -> None:
+    rules = {"on_missing_champion": policy, "pinned_model": "ease"}
+    about: dict[str, Any] = {"unfit": {"als": "this installation does not know its recommender"}, "baseline": "week"}
+    figures = {"week": 0.3, "ease": 0.305}  # not as good as the champion was
+
+    def pinned(**more: Any) -> Decision:
+        settings = GateSettings.model_validate(rules)
+        return by_hand(decided(figures, rules, recent=Recent((0.5, 0.5)), **about | more), settings, None)
+
+    assert (pinned().winner, pinned().verdict, pinned().refused) == ("ease", "pinned", None)
+    broken = pinned(others={"ease": Recent((0.3, 0.3), (2.5, 2.5))}).refused
+    assert broken is not None and "ease reaches 1.02 times" in broken
+
+
 def test_what_a_person_has_chosen_is_not_warned_of() -> None:
     assert by_hand(decided({"ease": 0.5}), GateSettings(), "ease").warnings == []
     assert by_hand(decided({"ease": 0.5}), GateSettings(pinned_model="als"), None).warnings
