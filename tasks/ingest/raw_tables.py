@@ -158,9 +158,10 @@ def _id_types(shared: Shared, tables: Mapping[str, Table]) -> dict[str, str]:
             continue
         types |= dict.fromkeys(shared.ledger.text_ids(table), ids.STRING)
         first = name == "interactions"
-        for source in table.sources[:1] if first else table.sources:
-            if first and source.closed:
+        for one in table.sources[:1] if first else table.sources:
+            if first and one.closed:
                 continue
+            source = one if first else table.opened(one)
             if first and _is_here(source):
                 maps = {key: table.maps[source.path][key] for key in our_columns.KEYS[name]}
                 types |= dict.fromkeys(text_ids(source, maps), ids.STRING)

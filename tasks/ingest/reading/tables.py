@@ -95,7 +95,7 @@ def open_table(
         maps[source.path] |= schema.renamed(name, maps[source.path], source)
     sources = [_as_given(name, given, source, maps[source.path]) for source in sources]
     for source in sources:
-        for key in our_columns.KEYS[name]:
+        for key in our_columns.KEYS[name] if not source.closed else ():  # else an earlier night has looked
             column = maps[source.path][key]
             place = f"{name}: {source.path}, column '{column}'"
             explodes = name == "interactions" and key == "item_id"

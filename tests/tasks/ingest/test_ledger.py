@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from tasks.ingest import lookalikes, table_parts
 from tasks.ingest.known_files import FilePrint
@@ -194,6 +195,25 @@ def test_files_with_the_same_columns_in_another_order_are_known_apart(tmp_path: 
     write_raw(inputs, datetime(2023, 2, 1, tzinfo=UTC), datetime.now(UTC), tmp_path, ledger=ledger)
     (part,) = ledger.made["interactions"]
     assert [list(ledger.layouts[layout].columns) for layout in part.layouts] == orders
+
+
+def test_ids_of_known_files_that_cannot_be_read_as_they_lie_stay_what_they_are(tmp_path: Path) -> None:
+    """Packed, of another encoding or format: what lies there is not what DuckDB reads."""
+    times = ["2023-01-01T00:00:00Z", "2023-01-02T00:00:00Z"]
+    log = pa.table({"user_id": pa.array([b"anna", b"bob"]), "item_id": [1, 2], "timestamp": times})
+    feather.write_feather(log, tmp_path / "log.feather")
+    tags = "item_id,tag,timestamp\n" + "".join(f"{item},cosy,{times[0]}\n" for item in range(9))
+    (tmp_path / "tags.csv").write_bytes(tags.encode("utf-16"))
+    inputs = Inputs(
+        interactions=TableInput(path=str(tmp_path / "log.feather")), tags=TableInput(path=str(tmp_path / "tags.csv"))
+    )
+    store = Store(tmp_path / "store")
+    first, second = (
+        ingest.fn(store.night(date(2023, 2, day)), inputs, datetime(2023, 2, day, tzinfo=UTC))["summary"]
+        for day in (1, 2)
+    )
+    assert second["ids"] == first["ids"] == {"user_id": "string", "item_id": "int64"}
+    assert [file["rows"] for file in second["accounts"]["tags"]["files"]] == [9]
 
 
 def test_ids_are_looked_at_again_only_where_the_first_rows_have_changed(
