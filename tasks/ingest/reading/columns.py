@@ -102,7 +102,7 @@ def survey(db: duckdb.DuckDBPyConnection, source: Source, columns: Sequence[str]
         value, x, number = source.value(column), f"x{place}", f"number{place}"
         if types[column] != "VARCHAR":
             inner.append(f"{value.sql} AS {x}")
-            parts += [f"count({x})", *["0"] * 5]
+            parts += [f"count({x})", _beyond(x, value.type, types[column]), *["0"] * 4]
             continue
         short = f"strlen({x}) <= {_LONGEST_NUMBER}"  # CASE, unlike AND, tests that first, which a fast scan needs
         finite = f"isfinite(TRY_CAST({x} AS DOUBLE))"
@@ -119,7 +119,18 @@ def survey(db: duckdb.DuckDBPyConnection, source: Source, columns: Sequence[str]
     rows = f"SELECT {', '.join(inner)} FROM {source.relation()}"
     (row,) = run(db, f"SELECT {', '.join(parts)} FROM ({rows})", source.path)
     typed, places = source.format != "csv", range(0, len(row), 6)
+    for column, at in zip(columns, places, strict=True):
+        if types[column] != "VARCHAR" and row[at + 1]:
+            types[column] = types[column].replace("BIGINT", "VARCHAR") if "[" in types[column] else "DOUBLE"
     return {column: Survey(types[column], typed, *row[at : at + 6]) for column, at in zip(columns, places, strict=True)}
+
+
+def _beyond(x: str, stored: str, kind: str) -> str:
+    """SQL: how many whole numbers of JSON are too large for the type that is to hold them; lists that may have some."""
+    if stored != JSON or not kind.startswith("BIGINT"):
+        return "0"
+    too_large = f"regexp_matches({x}, '[0-9]{{19}}')" if kind.endswith("]") else f"TRY_CAST({x} AS BIGINT) IS NULL"
+    return f"count({x}) FILTER (WHERE {too_large})"
 
 
 def could_be_numbers(surveys: Iterable[Survey]) -> bool:

@@ -167,6 +167,14 @@ def test_numbers_and_texts_of_one_json_column_are_numbers(tmp_path: Path) -> Non
     assert len(notes) == 1
 
 
+def test_whole_numbers_of_json_beyond_64_bits_are_kept(tmp_path: Path) -> None:
+    large = 2**64 - 1
+    assert _prices(tmp_path, _items(tmp_path / "a.jsonl", [7, large, None])) == ([7.0, float(large), None], [], "double")
+    lists, _, kind = _prices(tmp_path, _items(tmp_path / "b.jsonl", [[7, large], None, []]))
+    assert lists == [["7", str(large)], None, []]
+    assert kind == "list<element: string>"
+
+
 def test_all_files_of_a_table_decide_together(tmp_path: Path) -> None:
     folder = tmp_path / "items"
     folder.mkdir()
