@@ -82,7 +82,8 @@ def tag_documents(path: Path, item_ids: pa.ChunkedArray, end: int) -> dict[str, 
         return {}
     table = pq.read_table(path)
     if "timestamp" in table.column_names:
-        table = table.filter(pc.less(table["timestamp"].cast(pa.int64()), end))
+        before = pc.less(table["timestamp"].cast(pa.int64()), end)
+        table = table.filter(pc.fill_null(before, True))  # of unknown time, as all of a table without times
     found = _of_column(table["tag"], tags)
     item = pc.index_in(table["item_id"], value_set=item_ids.combine_chunks())
     row = np.flatnonzero(pc.is_valid(item).to_numpy())
@@ -149,6 +150,8 @@ def range_of(values: Doubles, bins: int, known: Bools) -> tuple[list[str], Ints]
     if len(fitted) == 0:
         return [], np.full(len(values), -1, np.int32)
     starts = np.unique(np.quantile(fitted, np.arange(bins) / bins, method="higher"))
-    bounds = [f"{start:g}" for start in starts[1:]]
+    inner = starts[1:].tolist()
+    digits = next(n for n in range(6, 18) if len({f"{start:.{n}g}" for start in inner}) == len(inner))
+    bounds = [f"{start:.{digits}g}" for start in inner]
     names = ["any"] if not bounds else [f"below {bounds[0]}", *map(" to ".join, pairwise(bounds)), f"from {bounds[-1]}"]
     return names, np.where(given, np.searchsorted(starts[1:], values, side="right"), -1).astype(np.int32)

@@ -133,7 +133,7 @@ def _scaled_numbers(
         if role_of(items, name, settings) == "numeric":
             value = numbers_of(items, name)
             seen = value[known & np.isfinite(value)]
-            if len(seen) and (deviation := seen.std()) > 0:
-                standard = (value - seen.mean()) / deviation
+            if len(seen) and seen.min() < seen.max():  # the deviation of equal fractions may be a rounding error
+                standard = (value - seen.mean()) / seen.std()
                 scaled[name] = np.where(np.isfinite(value), standard, 0).astype(np.float32)
     return scaled

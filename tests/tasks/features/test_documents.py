@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.features.documents import Documents, _of_numbers, item_documents, tag_documents
+from tasks.features.documents import Documents, _of_numbers, item_documents, range_of, tag_documents
 from tasks.features.settings import FeatureSettings
 from tasks.features.tokens import stop_words, words
 
@@ -74,6 +74,20 @@ def test_numbers_are_terms_unless_there_are_no_bins() -> None:
         ["from 2"],
     ]
     assert item_documents(items, FeatureSettings(bins=0), known) == {}
+
+
+def test_ranges_of_numbers_that_differ_in_their_last_digits_have_names_of_their_own() -> None:
+    values = np.array([1_700_000_001.0, 1_700_000_002.0, 1_700_000_003.0])
+    names, place = range_of(values, 3, np.ones(3, np.bool_))
+    assert names == ["below 1700000002", "1700000002 to 1700000003", "from 1700000003"]
+    assert place.tolist() == [0, 1, 2]
+
+
+def test_tags_of_unknown_time_count_as_those_of_a_table_without_times(tmp_path: Path) -> None:
+    times = pa.array([None, 5, 10], pa.timestamp("us", "UTC"))
+    tags = pa.table({"item_id": ["a", "a", "a"], "tag": ["x", "y", "late"], "timestamp": times})
+    pq.write_table(tags, tmp_path / "tags.parquet")
+    assert lists(tag_documents(tmp_path / "tags.parquet", pa.chunked_array([["a"]]), 10)["user_tags"]) == [["x", "y"]]
 
 
 def test_tags_of_users_count_once_each_and_those_of_unknown_items_do_not(tmp_path: Path) -> None:

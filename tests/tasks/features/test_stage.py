@@ -12,7 +12,7 @@ import pytest
 from recmodels.data import layout
 from recmodels.errors import ConfigError
 from tasks.features.settings import FeatureSettings
-from tasks.features.stage import write_features
+from tasks.features.stage import _scaled_numbers, write_features
 from tasks.prepare.settings import PrepareSettings
 from tasks.prepare.stage import write_prepared
 from tests.tasks.site import CUTOFF, DAY, END, events, write_valid_tables
@@ -97,6 +97,14 @@ def test_words_in_most_items_and_rare_terms_are_left_out(site: Path) -> None:
 def test_numbers_are_scaled_by_the_items_of_the_window(site: Path) -> None:
     out, _ = featured(site, "train")
     assert pq.read_table(out / layout.ITEM_FEATURES)["price"].to_pylist() == [-1, 1, 0, 98]
+
+
+def test_a_number_that_all_known_items_have_is_no_measure_of_others() -> None:
+    items = pa.table({"price": [0.1, 0.1, 0.1, 0.2], "size": [1.0, None, 3.0, 5.0]})
+    known = np.array([True, True, True, False])
+    assert items["price"].to_numpy()[:3].std() > 0  # by rounding
+    scaled = _scaled_numbers(items, FeatureSettings(), known)
+    assert {name: column.tolist() for name, column in scaled.items()} == {"size": [-1, 0, 1, 3]}
 
 
 def test_activity_ends_with_the_window(site: Path) -> None:
