@@ -22,8 +22,12 @@ class ValidationSettings(BaseModel):
     earliest: date = Field(
         date(1990, 1, 1), description="Interactions before this day (UTC) are refused as misread timestamps."
     )
-    rating_min: float | None = Field(None, description="Lowest rating there is; lower ones are refused.")
-    rating_max: float | None = Field(None, description="Highest rating there is; higher ones are refused.")
+    rating_min: float | None = Field(
+        None, allow_inf_nan=False, description="Lowest rating there is; lower ones are refused."
+    )
+    rating_max: float | None = Field(
+        None, allow_inf_nan=False, description="Highest rating there is; higher ones are refused."
+    )
     require_known_items: bool = Field(False, description="Refuse interactions whose item is not in the items table.")
     min_known_items_share: float = Field(
         0.5, ge=0, le=1, description="Least share of interactions whose item is in the items table, if there is one."

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class PrepareSettings(BaseModel):
@@ -15,6 +15,7 @@ class PrepareSettings(BaseModel):
     )
     min_rating: float | None = Field(
         default=None,
+        allow_inf_nan=False,
         description="Lower ratings are no sign of interest: seen, but excluded from training.",
     )
     duplicates: Literal["max", "sum", "last"] = Field(
@@ -50,3 +51,10 @@ class PrepareSettings(BaseModel):
         ge=1,
         description="Most users who are measured, drawn by holdout_seed where more have something held out.",
     )
+
+    @field_validator("event_weights")
+    @classmethod
+    def no_negative_weight(cls, weights: dict[str, float]) -> dict[str, float]:
+        if wrong := [event for event, weight in weights.items() if not 0 <= weight < float("inf")]:
+            raise ValueError(f"the weight of {wrong[0]} is {weights[wrong[0]]}; give 0 or more")
+        return weights

@@ -10,6 +10,8 @@ from expectations.settings import ValidationSettings
     ("settings", "says"),
     [
         ({"rating_min": 5, "rating_max": 1}, "rating_min 5 is above rating_max 1"),
+        ({"rating_min": float("nan")}, "finite number"),
+        ({"rating_max": float("nan")}, "finite number"),
         ({"max_quarantined_share": 1.5}, "less than or equal to 1"),
         ({"max_staleness_days": 0}, "greater than 0"),
         ({"min_users": 0}, "greater than or equal to 1"),
