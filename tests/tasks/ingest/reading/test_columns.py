@@ -169,7 +169,8 @@ def test_numbers_and_texts_of_one_json_column_are_numbers(tmp_path: Path) -> Non
 
 def test_whole_numbers_of_json_beyond_64_bits_are_kept(tmp_path: Path) -> None:
     large = 2**64 - 1
-    assert _prices(tmp_path, _items(tmp_path / "a.jsonl", [7, large, None])) == ([7.0, float(large), None], [], "double")
+    items = _items(tmp_path / "a.jsonl", [7, large, None])
+    assert _prices(tmp_path, items) == ([7.0, float(large), None], [], "double")
     lists, _, kind = _prices(tmp_path, _items(tmp_path / "b.jsonl", [[7, large], None, []]))
     assert lists == [["7", str(large)], None, []]
     assert kind == "list<element: string>"
