@@ -95,8 +95,8 @@ def backtests(
             measured = per_user(*window.lists_and_truth())
         except EngineUnavailable:
             raise
-        except NightrecError as error:
-            found.append(about | {"failed": str(error)})
+        except (NightrecError, MemoryError) as error:
+            found.append(about | {"failed": str(error) or "it ran out of memory"})
             continue
         found.append(about | {name: float(values.mean()) for name, values in measured.items()})
     return found

@@ -23,13 +23,15 @@ WEEK = 7  # days; the popularity of the last week always competes
 def last_export(store: Store, run_date: date) -> Json | None:
     """The manifest of what readers were given before the night: the current export, or the newest of earlier nights.
 
+    Those that were rolled back do not count.
     Where that manifest is gone or damaged, what its night says of it: readers have its lists all the same.
     """
     pointer = current(store)
     shown = pointer if pointer and pointer["run_date"] < str(run_date) else None
     if shown and (manifest := manifest_of(store, shown["export_id"])):
         return manifest
-    earlier = [name for name in store.export_ids() if age_order(name)[0] < str(run_date)]
+    gone = pointer.get("withdrawn", []) if pointer else []
+    earlier = [name for name in store.export_ids() if age_order(name)[0] < str(run_date) and name not in gone]
     newest = next((manifest for name in reversed(earlier) if (manifest := manifest_of(store, name))), None)
     night = store.night(date.fromisoformat(shown["run_date"])) if shown else _last_published(store, run_date)
     if night is None or (newest and not shown and newest["run_date"] >= str(night.run_date)):

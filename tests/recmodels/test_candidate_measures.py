@@ -87,3 +87,23 @@ def test_backtest_windows_are_measured_as_a_night_would_have_been(features: Path
 
     late = specification(features, lists=lists, windows=2, window_days=days, minutes=1e-9)
     assert run_here(Spec.read(late))["windows"][0]["failed"] == "no time was left for it"
+
+
+def test_a_backtest_that_runs_out_of_memory_costs_tonight_nothing(features: Path) -> None:
+    data = Dataset.load(features, "train")
+    lists = {"out": str(features.parent / "lists"), "users": "holdout", "k": 5}
+    asked = specification(features, lists=lists, windows=2, window_days=data.end / 4 / DAY)
+    fitted: list[int] = []
+
+    def fit(self: EASE, part: Dataset, options: object = None) -> EASE:
+        if fitted:
+            raise MemoryError
+        fitted.append(len(part))
+        return whole(self, part)
+
+    whole = EASE.fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EASE, "fit", fit)
+        found = run_here(Spec.read(asked))
+    assert found["n_users"] == 2
+    assert found["windows"] == [{"window": 1, "users": found["windows"][0]["users"], "failed": "it ran out of memory"}]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.compare.champion import field
+from tasks.store.exports import point_to, rollback
 from tasks.store.files import Json, write_json
 from tasks.store.paths import Store
 from tasks.train.settings import Candidate
@@ -56,6 +57,26 @@ def test_a_recipe_that_cannot_be_trained_here_leaves_the_champion_among_nobodys_
     assert incumbent is not None
     assert (incumbent.name, incumbent.published_as) == ("als_standing", "als")
     assert list(candidates) == ["als", "popularity_7d"]
+
+
+def test_a_night_that_is_run_again_knows_what_was_rolled_back_before_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def publish(day: str, model: str) -> None:
+        exported(store, day, model, model, {})
+        store.export(day).mkdir()
+        point_to(store, {"export_id": day, "run_date": day})
+
+    publish("2026-03-29", "als")
+    publish("2026-03-30", "ease")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.store.exports.intact", lambda store, manifest: None)
+        rollback(store)
+    _, first, _ = field({"als": Candidate(), "ease": Candidate()}, store, TONIGHT)
+    publish("2026-03-31", "als")
+    _, again, _ = field({"als": Candidate(), "ease": Candidate()}, store, TONIGHT)
+    assert first is not None and first.export_id == "2026-03-29"
+    assert again == first
 
 
 @pytest.mark.parametrize("lost", ["its manifest", "all that readers are told"])
