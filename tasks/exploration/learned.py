@@ -25,7 +25,7 @@ from recmodels.errors import ConfigError
 from recmodels.exploration.bandit import LinearBandit
 from tasks.exploration.proposals import about
 from tasks.exploration.settings import ExplorationSettings
-from tasks.exposures.log import reward_in
+from tasks.exposures.log import is_assumed, reward_in
 from tasks.store.duckdb import connect, literal, read_parquet
 from tasks.store.events import log_event
 from tasks.store.exports import of_the_same_lists
@@ -69,13 +69,17 @@ class Shares:
 
 
 def check_segment(night: Night, settings: ExplorationSettings) -> None:
-    """Raise ConfigError where the users have no such column as the settings name."""
+    """Raise ConfigError where the users have no such column of single values as the settings name."""
     if settings.epsilon and settings.segment is not None:
         names = pq.read_schema(night.prepared / layout.USERS).names
         own = [name for name in names if not name.endswith("_index")]
         if settings.segment not in own:
             there = ", ".join(own[:10])
             raise ConfigError(f"exploration.segment: the users have no column {settings.segment!r}; there are {there}.")
+        if pa.types.is_nested(pq.read_schema(night.prepared / layout.USERS).field(settings.segment).type):
+            raise ConfigError(
+                f"exploration.segment: {settings.segment!r} has lists; name a column with one value each."
+            )
 
 
 def learned_shares(night: Night, settings: ExplorationSettings, seed: int, proposers: Sequence[str]) -> Shares | None:
@@ -168,12 +172,21 @@ def _nothing() -> dict[str, NDArray[Any]]:
 
 
 def _logs(night: Night) -> list[Path]:
-    """The logs of what was shown in the last weeks, tonight's included; those that measure something else are not."""
+    """The logs of what was shown in the last weeks, tonight's included; those that measure something else are not.
+
+    Nor are assumed ones where there are others.
+    """
     found = logs(night, DAYS)
-    return [path for path in found if reward_in(path) == reward_in(found[-1])]
+    kinds = {path: (is_assumed(path), reward_in(path)) for path in found}
+    newest = next((kind for kind in reversed(kinds.values()) if not kind[0]), next(reversed(kinds.values()), None))
+    return [path for path in found if kinds[path] == newest]
 
 
 def logs(night: Night, days: int) -> list[Path]:
-    """The logs of what was shown that the nights of some days have written, tonight's included, oldest first."""
+    """The logs of what was shown that the nights of some days have written, tonight's included, oldest first.
+
+    Those of nights on which nothing was logged say nothing, nor what rewards are.
+    """
     tomorrow: date = night.run_date + timedelta(days=1)
-    return list(learned_before(night.store, tomorrow, SHOWN, days).values())
+    written = learned_before(night.store, tomorrow, SHOWN, days).values()
+    return [path for path in written if pq.read_metadata(path).num_rows]

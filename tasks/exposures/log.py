@@ -69,6 +69,11 @@ def reward_in(path: Path) -> str:
     return ((pq.read_schema(path).metadata or {}).get(REWARD) or b"").decode()
 
 
+def is_assumed(path: Path) -> bool:
+    """Whether the exposures of a night's part of the log are assumed, by its first one; it has one at least."""
+    return bool(pq.ParquetFile(path).read_row_group(0, columns=["assumed"])["assumed"][0].as_py())
+
+
 class _Log:
     """The exposures of a night on their way into the log, in tables of a database."""
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from recmodels.data import layout
 from tasks.exposures.joined import SECOND, type_of
-from tasks.exposures.log import reward_in
+from tasks.exposures.log import is_assumed, reward_in
 from tasks.offpolicy.drawn import NOTHING, Drawn
 from tasks.offpolicy.features import Days, features_of
 from tasks.store.duckdb import literal, read_parquet
@@ -63,7 +63,7 @@ def drawn_of(db: duckdb.DuckDBPyConnection, night: Night, cutoff: datetime, days
     if not draws or not logs:
         return None
     reading = _Reading(db, night, cutoff, draws)
-    reward = reward_in(next((path for path in reversed(logs) if not _is_assumed(db, path)), logs[-1]))
+    reward = reward_in(next((path for path in reversed(logs) if not is_assumed(path)), logs[-1]))
     same = [path for path in logs if reward_in(path) == reward]
     since = cutoff - timedelta(days=days)
     assumed, share = reading.see(same, since)
@@ -216,11 +216,6 @@ class _Reading:
     def _arrays(self, query: str, *columns: str) -> dict[str, NDArray[Any]]:
         found = self.db.execute(f"SELECT {', '.join(columns)} FROM ({query})").fetchnumpy()
         return {name: np.asarray(found[name]) for name in columns}
-
-
-def _is_assumed(db: duckdb.DuckDBPyConnection, path: Path) -> bool:
-    """Whether the exposures of a night's log are assumed, by its first one."""
-    return bool(db.execute(f"SELECT assumed FROM {read_parquet(path)} LIMIT 1").fetchall()[0][0])
 
 
 def _parts(night: Night, name: str, days: int) -> list[tuple[date, Path]]:

@@ -285,9 +285,10 @@ def last_manifest_of(store: Store, export_id: str) -> Json | None:
 
 
 def of_the_same_lists(store: Store, export_id: str) -> list[str]:
-    """An export, and those that `refilter` has made of its lists."""
-    night = age_order(export_id)[0]
-    others = [name for name in store.export_ids() if age_order(name)[0] == night and name != export_id]
+    """An export, and those that `refilter` has made of its lists; also of exports that were removed."""
+    manifests, night = store.export_manifest(export_id).parent, age_order(export_id)[0]
+    found = {path.stem for folder in (manifests, manifests / "removed") for path in folder.glob(f"{night}*.json")}
+    others = sorted(filter(is_export_id, found - {export_id}), key=age_order)
     about = {name: last_manifest_of(store, name) or {} for name in others}
     return [export_id, *(name for name in others if about[name].get("refilter", {}).get("of") == export_id)]
 

@@ -53,8 +53,9 @@ def night(tmp_path: Path) -> Night:
     liked = np.select([shown == 0, shown == 1], [~paying, paying], ~paying)
     log = {"user_id": users, "item_id": shown, "export_id": [str(YESTERDAY)] * N, "rank": [3] * N}
     log |= {"propensity": pa.array(chance, pa.float32()), "reward": pa.array(liked * 1.0, pa.float32())}
+    log |= {"assumed": [False] * N}
     with learned(night.store, RUN_DATE, SHOWN) as path:
-        pq.write_table(pa.table(log), path)
+        pq.write_table(pa.table(log).replace_schema_metadata({"reward": "clicked"}), path)
     return night
 
 
@@ -97,6 +98,22 @@ def test_lists_that_refilter_has_made_count_for_the_export_they_are_of(night: Ni
     assert shares(night).json_ready() == before
 
 
+@pytest.mark.parametrize("newest", ["empty", "assumed"])
+def test_a_night_on_which_nothing_was_logged_makes_nobody_forget(night: Night, newest: str) -> None:
+    before = shares(night).json_ready()
+    path = night.store.feedback(RUN_DATE) / SHOWN
+    rows = pq.read_table(path)
+    with learned(night.store, YESTERDAY, SHOWN) as earlier:
+        path.rename(earlier)
+    guessed = {"assumed": pa.array([True] * N), "reward": pa.nulls(N, pa.float32()).fill_null(0)}
+    others = rows.slice(0, 0)
+    if newest == "assumed":
+        others = pa.table({name: guessed.get(name, rows[name]) for name in rows.column_names})
+    with learned(night.store, RUN_DATE, SHOWN) as path:
+        pq.write_table(others.replace_schema_metadata({"reward": "interaction"}), path)
+    assert shares(night).json_ready() == before
+
+
 def test_without_a_log_all_are_alike_and_so_they_are_where_it_is_damaged(
     night: Night, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -114,5 +131,10 @@ def test_a_column_that_is_not_there_is_refused_before_anything_is_trained(night:
     check_segment(night, SETTINGS)
     with pytest.raises(ConfigError, match=r"exploration\.segment: the users have no column 'tier'; there are user_id"):
         check_segment(night, SETTINGS.model_copy(update={"segment": "tier"}))
+    users = pq.read_table(night.prepared / "users.parquet")
+    lists = users.append_column("likes", pa.array([["x"]] * N))
+    pq.write_table(lists, night.prepared / "users.parquet")
+    with pytest.raises(ConfigError, match=r"exploration\.segment: 'likes' has lists"):
+        check_segment(night, SETTINGS.model_copy(update={"segment": "likes"}))
     with pytest.raises(ValueError, match="segment goes with choose"):
         ExplorationSettings(epsilon=0.1, segment="plan")

@@ -197,6 +197,11 @@ def test_lists_that_were_refiltered_are_those_of_their_night(tmp_path: Path) -> 
     renamed = rows.set_column(rows.column_names.index("export_id"), "export_id", pa.array([again] * len(rows)))
     pq.write_table(renamed, path)
     assert judged(night, ["good"]).events == 80
+    removed = night.store.export_manifest(day).parent / "removed"  # as the exports of some nights ago are
+    removed.mkdir()
+    for name in (day, again):
+        night.store.export_manifest(name).rename(removed / f"{name}.json")
+    assert judged(night, ["good"]).events == 80
 
 
 def test_no_feature_knows_what_came_after_its_night(tmp_path: Path) -> None:
