@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+ROUNDING = 1e-9  # of a share that is a product of many
+
 
 @dataclass(frozen=True)
 class Survival:
@@ -28,7 +30,7 @@ class Survival:
     @property
     def median(self) -> float | None:
         """The time by which half of them were back; None where it is not reached."""
-        reached = np.flatnonzero(self.away <= 0.5)
+        reached = np.flatnonzero(self.away <= 0.5 + ROUNDING)
         return float(self.times[reached[0]]) if len(reached) else None
 
 

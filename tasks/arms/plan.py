@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import log
+from math import ceil, log
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -111,13 +111,13 @@ def plan_of(night: Night, *, arms: int = 1, power: float = 0.8, keep_days: int =
     shown = list(learned_before(night.store, night.run_date + timedelta(days=1), SHOWN, keep_days + 1).values())
     with TemporaryDirectory(prefix="nightrec-") as folder, connect(Path(folder), "2GB") as db:
         looked = Log(db, night, cutoff, None, [], shown, {})
-        there = looked.days_in_log()
-        known = [7 * weeks for weeks in WEEKS if 7 * weeks + min(7 * weeks, BEFORE.days) <= there]
-        lengths = [days] if days else known or [7]
-        if days and days > there:
-            raise ConfigError(
-                f"--days {days} is more than the {there:.0f} days that the interactions cover: take fewer."
-            )
+        there, logged = looked.days_in_log(), ceil(looked.days_logged())
+        most = min(there, logged) if logged else there  # what was rewarded before that is not known
+        whole = [7 * weeks for weeks in WEEKS if 7 * weeks + min(7 * weeks, BEFORE.days) <= there]
+        lengths = [days] if days else [one for one in whole if one <= most] or [min(7, max(1, int(most)))]
+        if days and days > most:
+            what = "of which exposures are logged" if logged and logged < there else "that the interactions cover"
+            raise ConfigError(f"--days {days} is more than the {most:.0f} days {what}: take fewer.")
         found = [looked.since(cutoff - timedelta(days=length)) for length in lengths]
     outcome = outcome_of(found[-1])
     past = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from recmodels.data import layout
-from tasks.exposures.joined import SECOND, type_of
+from tasks.exposures.joined import DAY, SECOND, type_of
 from tasks.exposures.published import as_listed, lists_of
 from tasks.store.duckdb import connect, literal, read_parquet, read_parts
 from tasks.store.feedback import USED, learned, learned_before
@@ -36,7 +36,7 @@ def write_used(night: Night, begin: datetime, cutoff: datetime, keep_days: int, 
         columns = dict(COLUMNS, user_id=types[0], item_id=types[1])
         db.execute(f"CREATE TEMP TABLE used ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
         for one, until in _shown_between(publications(night.store, cutoff), since, cutoff):
-            _add(db, night, one, max(one.since, since), until)
+            _add(db, night, one, max(one.since, since), until, cutoff)
         db.execute(f"COPY (SELECT * FROM used ORDER BY user_id, timestamp, rank) TO {literal(path)} (FORMAT parquet)")
     return night.store.feedback(night.run_date) / USED
 
@@ -49,8 +49,13 @@ def _shown_between(
     return [(one, end) for one, end in zip(published, ends, strict=True) if end > since]
 
 
-def _add(db: duckdb.DuckDBPyConnection, night: Night, one: Publication, since: datetime, until: datetime) -> None:
-    """Add what users did of their lists in an export while it was the latest; nothing where it is gone or damaged."""
+def _add(
+    db: duckdb.DuckDBPyConnection, night: Night, one: Publication, since: datetime, until: datetime, cutoff: datetime
+) -> None:
+    """Add what users did of their lists in an export while it was the latest, each day and item once.
+
+    Nothing where it is gone or damaged. Days are those that end when the night's do.
+    """
     lists = lists_of(night.store, one.export_id)
     if lists is None:
         return
@@ -66,7 +71,8 @@ def _add(db: duckdb.DuckDBPyConnection, night: Night, one: Publication, since: d
             f"INSERT INTO used SELECT user_id, item_id, min(timestamp), any_value(published_rank), "
             f"{literal(one.export_id)}, any_value(arm), any_value(policy) "
             f"FROM ({as_listed(db, lists, done)}) JOIN ({lists.sql(*types)}) "
-            "ON listed_as = published_user AND item_id = published_item GROUP BY user_id, item_id"
+            "ON listed_as = published_user AND item_id = published_item "
+            f"GROUP BY user_id, item_id, ({micros(cutoff)} - 1 - timestamp) // {DAY}"
         )
     except (duckdb.IOException, duckdb.InvalidInputException):
         return

@@ -169,6 +169,12 @@ class Log:
         ((first,),) = self.db.sql(f"SELECT min(epoch_us(timestamp)) FROM {log}").fetchall()
         return 0.0 if first is None else (self.cutoff - first) / DAY
 
+    def days_logged(self) -> float:
+        """How many days there are from the first exposure that the site has logged to the cutoff; 0 without any."""
+        rows = self._kept(self.shown, 0, "timestamp, assumed")
+        ((first,),) = self.db.sql(f"SELECT min(timestamp) FROM {rows} WHERE NOT assumed").fetchall()
+        return 0.0 if first is None else (self.cutoff - first) / DAY
+
     def _note_categories(self, settings: FeatureSettings) -> bool:
         """The categories of the items as a table; whether there are any."""
         items = pq.read_table(self.night.prepared / layout.ITEMS)

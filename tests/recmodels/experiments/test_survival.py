@@ -33,3 +33,4 @@ def test_the_curve_is_that_of_scipy(users: list[tuple[int, bool]]) -> None:
 
 def test_half_are_back_by_the_median() -> None:
     assert return_times(np.array([1.0, 2, 5, 9]), np.ones(4, np.bool_)).median == 2
+    assert return_times(np.arange(1.0, 25), np.ones(24, np.bool_)).median == 12  # a product of twelve shares

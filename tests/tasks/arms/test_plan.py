@@ -44,8 +44,18 @@ def test_a_plan_looks_at_periods_that_have_weeks_before_them(night: Night) -> No
 
 def test_rewards_are_the_outcome_where_exposures_are_logged(night: Night) -> None:
     show(night, 5, [(user, user % 2, "ease") for user in range(1, 101)])
-    plan = plan_of(night, days=14)
-    assert (plan.outcome, plan.past[0].users, plan.past[0].mean) == ("rewards", 100, 0.25)
+    show(night, 9, [(user, 0, "ease") for user in range(1, 101)])
+    plan = plan_of(night, days=8)
+    assert (plan.outcome, plan.past[0].users, plan.past[0].mean) == ("rewards", 100, 0.5 * 7 / 8)
+
+
+def test_a_plan_looks_at_no_days_of_which_nobody_knows_what_was_rewarded(night: Night) -> None:
+    """A site that has begun to log five days ago: over four weeks its rewards would be a fifth of what they are."""
+    show(night, 5, [(user, user % 2, "ease") for user in range(1, 101)])
+    (past,) = plan_of(night).past
+    assert (past.days, past.users, past.mean) == (5, 100, pytest.approx(0.5 * 7 / 5))
+    with pytest.raises(ConfigError, match="--days 14 is more than the 5 days of which exposures are logged"):
+        plan_of(night, days=14)
 
 
 @pytest.mark.slow

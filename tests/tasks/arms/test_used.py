@@ -49,6 +49,15 @@ def test_an_interaction_counts_where_the_list_of_that_time_had_its_item(night: N
     assert count(path, Whose(Person.named("1"), ())) == 2  # who is forgotten is found in it
 
 
+def test_of_a_list_that_stayed_for_days_each_day_counts(night: Night) -> None:
+    """As where nights are weekly: days on which users used their list are counted by this."""
+    write_log(night, [(1, "a", days) for days in (2.9, 2.7, 2.1, 1.9, 0.9)])
+    publish(night, 0.8, LISTS)
+    (night.store.root / "published.jsonl").unlink()
+    publish(night, 3, LISTS)
+    assert [days for *_, days, _, _ in used(write_used(night, at(5), CUTOFF, 90, "1GB"))] == [2.9, 1.9, 0.9]
+
+
 def test_a_night_goes_on_where_the_one_before_ended_and_an_export_that_is_gone_says_nothing(night: Night) -> None:
     before = night.store.night(at(1).date())
     before.prepared.parent.mkdir(parents=True)
