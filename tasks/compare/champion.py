@@ -4,6 +4,7 @@ The recipe is read from the manifest of the last export before tonight, so a cha
 configuration, or whose parameters there have changed, is still trained and measured with its challengers.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -23,8 +24,8 @@ WEEK = 7  # days; the popularity of the last week always competes
 def last_export(store: Store, run_date: date) -> Json | None:
     """The manifest of what readers were given before the night: the current export, or the newest of earlier nights.
 
-    Those that were rolled back do not count.
-    Where that manifest is gone or damaged, what its night says of it: readers have its lists all the same.
+    Those that were rolled back do not count. Where that manifest is gone or damaged, what its night says of it: readers
+    have its lists all the same.
     """
     pointer = current(store)
     shown = pointer if pointer and pointer["run_date"] < str(run_date) else None
@@ -33,16 +34,19 @@ def last_export(store: Store, run_date: date) -> Json | None:
     gone = pointer.get("withdrawn", []) if pointer else []
     earlier = [name for name in store.export_ids() if age_order(name)[0] < str(run_date) and name not in gone]
     newest = next((manifest for name in reversed(earlier) if (manifest := manifest_of(store, name))), None)
-    night = store.night(date.fromisoformat(shown["run_date"])) if shown else _last_published(store, run_date)
+    night = store.night(date.fromisoformat(shown["run_date"])) if shown else _last_published(store, run_date, gone)
     if night is None or (newest and not shown and newest["run_date"] >= str(night.run_date)):
         return newest
     told = _by_its_night(night, shown["export_id"] if shown else str(night.run_date))
     return told if told["recipe"] else newest or told
 
 
-def _last_published(store: Store, run_date: date) -> Night | None:
-    """The last night before one whose record says that it has published."""
-    nights = (night for night in reversed(store.all_nights()) if night.run_date < run_date)
+def _last_published(store: Store, run_date: date, gone: Collection[str]) -> Night | None:
+    """The last night before one whose record says that it has published, and whose export was not rolled back."""
+    days = {age_order(name)[0] for name in gone}
+    nights = (
+        night for night in reversed(store.all_nights()) if night.run_date < run_date and str(night.run_date) not in days
+    )
     return next((night for night in nights if (read_json(night.summary) or {}).get("status") == "published"), None)
 
 

@@ -20,6 +20,10 @@ def exported(store: Store, day: str, champion: str, recommender: str, params: Js
     write_json(store.export_manifest(day), manifest)
 
 
+def manifest_of(recommender: str) -> Json:
+    return {"parameters": {"recommender": recommender, "params": {}}}
+
+
 def test_a_champion_that_left_the_configuration_is_trained_from_its_recipe(tmp_path: Path) -> None:
     store = Store(tmp_path)
     exported(store, "2026-03-30", "mine", "ease", {"regularization": 9.0})
@@ -65,6 +69,8 @@ def test_a_night_that_is_run_again_knows_what_was_rolled_back_before_it(tmp_path
     def publish(day: str, model: str) -> None:
         exported(store, day, model, model, {})
         store.export(day).mkdir()
+        write_json(store.night(date.fromisoformat(day)).summary, {"status": "published"})
+        write_json(store.night(date.fromisoformat(day)).champion / "manifest.json", manifest_of(model))
         point_to(store, {"export_id": day, "run_date": day})
 
     publish("2026-03-29", "als")
