@@ -56,7 +56,8 @@ class Answering:
         k: items of a list.
         allowed: bool [n_items], what may be listed.
         repeats: whether items that a user has may be listed again.
-        rules: of the lists, `recmodels.ranking.rerank`.
+        rules: of the lists, `recmodels.ranking.rerank`; with lengths, each user's list has its own.
+        longest: places of anybody's longest list, where lists differ in length.
         fallback: what completes lists; fitted to `data` without it.
         users, items: the ids, if `data` has none.
 
@@ -73,6 +74,7 @@ class Answering:
         allowed: Bools | None = None,
         repeats: Repeats = False,
         rules: Rules | None = None,
+        longest: int = 0,
         fallback: Recommender | None = None,
         users: Lookup | None = None,
         items: Lookup | None = None,
@@ -81,6 +83,8 @@ class Answering:
             raise NightrecError(f"{type(model).__name__} {why}: a session cannot change its lists.")
         self.model, self.data, self.k = model, data, k
         self.allowed, self.repeats, self.rules = allowed, repeats, rules
+        lengths = None if rules is None else rules.lengths
+        self.longest = max(k, longest, 0 if lengths is None else int(lengths.max(initial=0)))
         self.fallback = fallback or Popularity().fit(data)
         ids = data.ids
         self.users: Lookup = users or (Names(ids.users) if ids else Numbers(data.n_users))
@@ -94,13 +98,13 @@ class Answering:
         Args:
             user: an id; somebody unknown has the session alone.
             history: ids of the items of the session, oldest first; each counts as an interaction of weight 1.
-            k: items of the list, those of the class without it.
+            k: items of the list; without it as many as the user's lists have, those of the class for somebody unknown.
             explain: find reasons, which takes longer than the list with a `Transformer`.
         """
         index = None if user is None else self.users.index(user)
         places = {item: self.items.index(item) for item in history}
         counted = _last_of_each([place for item in history if (place := places[item]) is not None])
-        lists = self._served(index, np.array(counted, np.int32), k or self.k, explain)
+        lists = self._served(index, np.array(counted, np.int32), k, explain)
         n = int((lists.items[0] >= 0).sum())
         source = (lists.cold + 2 * lists.pinned)[0, :n]
         return Answer(
@@ -113,11 +117,11 @@ class Answering:
             known=index is not None,
         )
 
-    def _served(self, user: int | None, session: Ints, k: int, explain: bool) -> Lists:
+    def _served(self, user: int | None, session: Ints, k: int | None, explain: bool) -> Lists:
         rules = self.rules
         if rules is not None and rules.lengths is not None:
-            length = k if user is None else rules.lengths[user]
-            rules = replace(rules, lengths=np.array([length], np.int32))
+            own = self.k if user is None else int(rules.lengths[user])
+            rules = replace(rules, lengths=np.array([k if k and own else own], np.int32))
         data = alone(self.data, user, session)
         if self.repeats == "due":
             data = replace(data, resting=_resting(self.data, user, session))
@@ -126,7 +130,7 @@ class Answering:
             self.fallback,
             data,
             np.zeros(1, np.int32),
-            k,
+            k or self.longest,
             allowed=self.allowed,
             repeats=self.repeats,
             explain=explain,

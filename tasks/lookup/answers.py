@@ -99,14 +99,14 @@ class Answers:
         Args:
             user_id: as the site writes it; somebody unknown has the session alone.
             history: ids of the items of the session, oldest first; each counts as an interaction of weight 1.
-            k: items of the list, as many as in the export without it; no more than those if the session does not count.
+            k: items of the list, as many as the user has in the export without it; no more than those if the session
+                does not count.
             explain: find reasons, which takes longer than the list with a `Transformer`.
 
         Raises:
             ConfigError: the id cannot be one, or the key of hashed ids is not in the environment; only if the session
                 does not count, or the night has arms.
         """
-        k = k or self.k
         if user_id is not None and has_opted_out(self.store, self.export, str(user_id)):
             return self._popular_items(history, k, "The user is not among those of the night: popular items.")
         if user_id is not None and self._apart and (of_arm := self._of_an_arm(str(user_id), history, k)) is not None:
@@ -118,7 +118,7 @@ class Answers:
             return found
         return self._popular_items(history, k, f"{self.why_not} These are popular items, without the session's.")
 
-    def _of_an_arm(self, user_id: str, history: Sequence[Any], k: int) -> Answered | None:
+    def _of_an_arm(self, user_id: str, history: Sequence[Any], k: int | None) -> Answered | None:
         """The list of the night of a user whose arm has lists of another model than the champion's; None of others."""
         try:
             published = published_as(self.export, user_id)
@@ -133,11 +133,11 @@ class Answers:
             rows, history, k, f"The user is in the arm {rows[0]['arm']}, whose lists no session changes."
         )
 
-    def _of_the_night(self, user_id: str, history: Sequence[Any], k: int) -> Answered | None:
+    def _of_the_night(self, user_id: str, history: Sequence[Any], k: int | None) -> Answered | None:
         rows = list_in(self.export, published_as(self.export, user_id)).to_pylist()
         return self._listed(rows, history, k, str(self.why_not)) if rows else None
 
-    def _listed(self, rows: Sequence[Row], history: Sequence[Any], k: int, why: str) -> Answered:
+    def _listed(self, rows: Sequence[Row], history: Sequence[Any], k: int | None, why: str) -> Answered:
         left = [row for row in rows if self.repeats or str(row["item_id"]) not in map(str, history)][:k]
         return Answered(
             items=[row["item_id"] for row in left],
@@ -152,8 +152,9 @@ class Answers:
             note=f"{why} This is the list of the night, without the session's items.",
         )
 
-    def _popular_items(self, history: Sequence[Any], k: int, note: str) -> Answered:
-        left = [row for row in self._popular if self.repeats or str(row["item_id"]) not in map(str, history)][:k]
+    def _popular_items(self, history: Sequence[Any], k: int | None, note: str) -> Answered:
+        left = [row for row in self._popular if self.repeats or str(row["item_id"]) not in map(str, history)]
+        left = left[: k or self.k]
         return Answered(
             items=[row["item_id"] for row in left],
             scores=[row["score"] for row in left],
@@ -189,6 +190,7 @@ def _answering(night: Night, export: Export) -> Answering:
         allowed=items["available"].to_numpy() & still_there(night, about, items["item_id"].combine_chunks()),
         repeats=rules.repeats,
         rules=plan,
+        longest=rules.longest,
         users=SortedIds(users["user_id"].combine_chunks()),
         items=SortedIds(items["item_id"].combine_chunks()),
     )

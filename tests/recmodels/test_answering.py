@@ -49,7 +49,8 @@ def test_the_length_of_a_list_is_the_users_own_under_rules() -> None:
     data = small_site()
     rules = Rules(np.arange(N_ITEMS) != 7, lengths=np.arange(data.n_users, dtype=np.int32))
     answering = Answering(Popularity().fit(data), data, k=5, rules=rules)
-    assert [len(answering.answer(user).items) for user in (0, 3, 20)] == [0, 3, 5]
+    assert [len(answering.answer(user).items) for user in (0, 3, 8)] == [0, 3, 8]
+    assert [len(answering.answer(user, k=6).items) for user in (0, 3, 8)] == [0, 6, 6]
     assert len(answering.answer().items) == 5 and 7 not in answering.answer().items
 
 

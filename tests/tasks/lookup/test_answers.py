@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -10,6 +12,7 @@ from flows.cli.answer import answer, remarks, titled
 from recmodels.data.dataset import Dataset
 from recmodels.factors.mf import MF
 from recmodels.persistence import load, save
+from tasks.lists.settings import Segments
 from tasks.lookup.answers import Answers
 from tasks.store.paths import Night
 from tests.tasks.publishing import lists, prepare_night, publish, with_manifests
@@ -23,7 +26,13 @@ def night(tmp_path: Path) -> Night:
 
 
 def test_without_a_session_everybody_has_the_list_of_the_night(night: Night) -> None:
-    publish(night, pinned=["i4"], max_per_category=2)
+    users = pq.read_table(night.prepared / "users.parquet")
+    plan = pa.array(["long" if user in (1, 7) else None for user in users["user_id"].to_pylist()])
+    pq.write_table(users.append_column("plan", plan), night.prepared / "users.parquet")
+    with_manifests(night)
+    segments = Segments(column="plan", k={"long": 4, "nobody's": 5})
+    publish(night, k=2, pinned=["i4"], max_per_category=2, segments=segments)
+    assert {user: len(rows) for user, rows in lists(night).items()} == {0: 2, 1: 4, 2: 2, 3: 2, 7: 4}
     answers = Answers.latest(night.store.root)
     for user, rows in lists(night).items():
         found = answers.answer(user)
