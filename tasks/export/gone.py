@@ -1,5 +1,6 @@
 """Items that have gone since a night: who they are, and what is kept of them beside the night's working files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from recmodels.data import layout
 from recmodels.data.arrays import Bools
 from recmodels.errors import DataRefused, NightrecError
+from recmodels.ranking.rerank import Rules
 from tasks.store.files import Json, replaced
 from tasks.store.paths import Night
 
@@ -75,6 +78,20 @@ def still_there(night: Night, manifest: Json, item_ids: pa.Array) -> Bools:
         ) from None
     there: Bools = pc.invert(pc.is_in(item_ids, value_set=without.cast(item_ids.type))).to_numpy(zero_copy_only=False)
     return there
+
+
+def rules_without_gone(night: Night, manifest: Json, rules: Rules | None) -> Rules | None:
+    """The rules of a night's lists as an export has them: without what was gone, if it is a refiltered one.
+
+    Raises:
+        NightrecError: as of `still_there`.
+    """
+    if "refilter" not in manifest:
+        return rules
+    items = pq.read_table(night.prepared / layout.ITEMS, columns=["item_id", "available"])
+    allowed = items["available"].to_numpy() if rules is None else rules.allowed
+    allowed = allowed & still_there(night, manifest, items["item_id"].combine_chunks())
+    return Rules(allowed=allowed) if rules is None else replace(rules, allowed=allowed)
 
 
 def _path(night: Night, export_id: str) -> Path:

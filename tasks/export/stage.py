@@ -22,6 +22,7 @@ from tasks.export.audit_items import check_columns
 from tasks.export.changed_lists import base_of, write_delta
 from tasks.export.decisions import decide
 from tasks.export.explored import Plan
+from tasks.export.gone import rules_without_gone
 from tasks.export.serving import output_of
 from tasks.export.settings import ExportSettings
 from tasks.export.vector_index import about_vectors, write_index
@@ -161,6 +162,7 @@ def _audit_again(night: Night, manifest: Json, settings: ExportSettings, feature
     """Write the page of Data Docs about an export that is there already: the validation that was done again has its
     own pages alone.
     """
+    rules = translate(night, "full", settings, features) if settings.rerank else None
     audit(
         night.store.export(manifest["export_id"]),
         night.features,
@@ -168,7 +170,7 @@ def _audit_again(night: Night, manifest: Json, settings: ExportSettings, feature
         settings.k,
         repeats=settings.repeats,
         docs=night.store.quality(night.run_date),
-        rules=translate(night, "full", settings, features) if settings.rerank else None,
+        rules=rules_without_gone(night, manifest, rules),
         published=_published_ids(night, settings),
     )
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from expectations.errors import ExportRefused
 from recmodels.data import layout
 from recmodels.messages import counted
-from recmodels.published.pseudonyms import hashed_ids, key_in
+from recmodels.published.pseudonyms import check_of, hashed_ids, key_in
 from recmodels.published.reader import Export
 from recmodels.published.schema import is_older
 from tasks.store.files import sha256
@@ -44,10 +44,9 @@ def verified(store: Path, run_date: date | None) -> Verified:
     """
     from recmodels.data.dataset import Dataset
     from recmodels.errors import NightrecError
-    from recmodels.ranking.rerank import Rules
     from tasks.export.audit import audit
     from tasks.export.audit_items import check_columns
-    from tasks.export.gone import still_there
+    from tasks.export.gone import rules_without_gone
     from tasks.features.settings import FeatureSettings
     from tasks.lists.rules import translate
     from tasks.lists.settings import ListSettings
@@ -70,6 +69,10 @@ def verified(store: Path, run_date: date | None) -> Verified:
     checked = Verified(about["export_id"], len(about["files"]), about["rows"], about["users"])
     if not (night.prepared / layout.USERS).exists():
         return replace(checked, unchecked="The night's features are gone, so its lists were not checked against them.")
+    there, made_of = stage_manifest(night.prepared), about.get("inputs", {}).get("prepared")
+    if there and "forgotten" not in about and there["output"] != made_of:
+        why = "The night was run again, or somebody was forgotten, since: its lists were not checked against its features."
+        return replace(checked, unchecked=why)
     for part in (night.prepared, night.features / "full"):
         if (described := stage_manifest(part)) and (damaged := damage(part, described["files"])):
             why = f"{damaged}, so its lists were not checked against the night's features."
@@ -84,18 +87,17 @@ def verified(store: Path, run_date: date | None) -> Verified:
     )
     roles = FeatureSettings(roles=about.get("rules", {}).get("roles", {}))
     plan = translate(night, "full", rules, roles) if rules.rerank else None
-    if "refilter" in about:
-        items = pq.read_table(night.prepared / layout.ITEMS, columns=["item_id", "available"])
-        allowed = items["available"].to_numpy() if plan is None else plan.allowed
-        try:
-            allowed = allowed & still_there(night, about, items["item_id"].combine_chunks())
-        except NightrecError as error:
-            return replace(checked, unchecked=str(error))
-        plan = Rules(allowed=allowed) if plan is None else replace(plan, allowed=allowed)
+    try:
+        plan = rules_without_gone(night, about, plan)
+    except NightrecError as error:
+        return replace(checked, unchecked=str(error))
     published = None
     if variable := about.get("hash_key_env"):
         if not os.environ.get(variable):
             why = f"{variable} is not set, so its lists were not checked against what the users have."
+            return replace(checked, unchecked=why)
+        if about.get("hash_key_check") not in (None, check_of(key_in(variable))):
+            why = f"Their user ids are hashed by another key than that in {variable}, so its lists were not checked."
             return replace(checked, unchecked=why)
         users = pq.read_table(night.prepared / layout.USERS, columns=["user_id"])["user_id"].combine_chunks()
         published = hashed_ids(users, key_in(variable))
