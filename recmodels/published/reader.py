@@ -125,10 +125,11 @@ def _as_written(users: list[Any], kind: pa.DataType) -> pa.Array:
     """Ids in the type of the column; those that cannot be of it are nobody's, and are left out."""
     with suppress(pa.ArrowInvalid, TypeError, OverflowError):
         return pa.array(users, kind)
-    texts = pa.array([str(user) for user in users], pa.string())
+    texts = [str(user) for user in users]
     if pa.types.is_integer(kind):
-        texts = texts.filter(pc.match_substring_regex(texts, r"^-?[0-9]{1,18}$"))
-    return texts.cast(kind)
+        numbers = (int(text) for text in texts if re.fullmatch(r"-?[0-9]{1,19}", text))
+        return pa.array([number for number in numbers if -(2**63) <= number < 2**63], kind)
+    return pa.array(texts, kind)
 
 
 def read_latest(store: str | Path, users: list[Any] | None = None) -> pa.Table:

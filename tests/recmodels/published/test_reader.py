@@ -25,6 +25,12 @@ def test_users_are_found_as_numbers_and_as_texts(ids: list[Any], tmp_path: Path)
         assert found.table("user_vectors", users)["user_id"].to_pylist() == expected
 
 
+def test_numbers_of_nineteen_digits_are_found_by_their_text(tmp_path: Path) -> None:
+    users = [str(-(2**63)), str(2**63 - 1), str(2**63), "1_0"]
+    found = export(tmp_path, [-(2**63), 10, 2**63 - 1]).table("user_vectors", users)
+    assert found["user_id"].to_pylist() == [-(2**63), 2**63 - 1]
+
+
 def test_a_table_that_the_export_has_not_is_named(tmp_path: Path) -> None:
     for users in (None, [1]):
         with pytest.raises(ConfigError, match="The export night has no table item_vectors"):
